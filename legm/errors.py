@@ -1,0 +1,99 @@
+"""What can go wrong, as a tree::
+
+    LegmError
+    ├── ParameterError       a parameter, parent or metadata field that cannot be used
+    │   └── UnstableValue    a value with no stable form, so that no identity can be built on it
+    ├── MetricError          a metric's name, value or step that cannot be used
+    ├── StateError           a call at the wrong time: a metric before start(), a parameter after it
+    ├── InvalidName          a name that cannot be made into a file, run or experiment name
+    ├── StorageError         the disk or the store refused: full, read-only, missing
+    │   └── CorruptFile      a file that is not what was written, with its line or byte
+    └── BackendError         a backend that is unknown, not installed, or failed
+        └── NotSupported     the backend lacks the capability that the call needs
+
+Every message says what was wrong, with which value, and what would be right. An error of another
+library or of the operating system is always chained with ``from``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+__all__ = [
+    "BackendError",
+    "CorruptFile",
+    "InvalidName",
+    "LegmError",
+    "MetricError",
+    "NotSupported",
+    "ParameterError",
+    "StateError",
+    "StorageError",
+    "UnstableValue",
+]
+
+
+class LegmError(Exception):
+    """The base of every error that a user of legm can cause or meet."""
+
+
+class ParameterError(LegmError):
+    """A parameter, parent or metadata field cannot be used."""
+
+
+class UnstableValue(ParameterError):
+    """A value has no form that is the same on every machine and in every process."""
+
+
+class MetricError(LegmError):
+    """A metric's name, value or step cannot be used."""
+
+
+class StateError(LegmError):
+    """A call came at the wrong time."""
+
+
+class InvalidName(LegmError):
+    """A name cannot be used for an experiment, a file or a run."""
+
+
+class StorageError(LegmError):
+    """The disk or the store refused."""
+
+
+class CorruptFile(StorageError):
+    """A file does not hold what was written.
+
+    Args:
+        path: the file.
+        where: the place in it (``line 3``, ``byte 120``).
+        problem: what is wrong there.
+        remedy: what the user can do.
+    """
+
+    def __init__(self, path: Path, where: str, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}, {where}: {problem}. {remedy}")
+        self.path = path
+        self.where = where
+
+
+class BackendError(LegmError):
+    """A backend is unknown, not installed, or failed."""
+
+
+class NotSupported(BackendError):
+    """The backend lacks the capability that a call needs."""
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """A piece of a message: ``did you mean 'lr'?``, or what there is, or that there is nothing."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=3, cutoff=0.6)
+    if near:
+        return "did you mean " + " or ".join(repr(n) for n in near) + "?"
+    if names:
+        shown = ", ".join(repr(n) for n in names[:10])
+        return f"known are {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return "none are known yet"
