@@ -9,7 +9,7 @@ What is read back from a backend is a :class:`RunResult`; what is computed over 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -119,6 +119,11 @@ class Points:
 
         Within one layout the order in which rows were set is kept.
         """
+        for series, rows, values in self.located_blocks():
+            yield series, self.steps[rows], self.times[rows], values
+
+    def located_blocks(self) -> Iterator[tuple[tuple[Series, ...], IntArray, FloatArray]]:
+        """For each layout in use: its series, the numbers of its rows (n,), the values (n, width)."""
         import numpy as np
 
         widths = np.array([len(series) for series in self.layouts], np.int64)
@@ -131,7 +136,7 @@ class Points:
                 values = self.values.reshape(len(rows), width)
             else:
                 values = self.values[starts[rows][:, None] + np.arange(width)]
-            yield self.layouts[int(number)], self.steps[rows], self.times[rows], values
+            yield self.layouts[int(number)], rows, values
 
     def rows(self) -> Iterator[tuple[tuple[Series, ...], int, float, list[float]]]:
         """Each row in the order it was set: its series, step, time (s), values."""
@@ -316,5 +321,3 @@ class Ranked:
     failed: int
     interrupted: int
     folder: str | None = None
-
-

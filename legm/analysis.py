@@ -1,0 +1,224 @@
+"""Over runs that a backend gives back: aggregates, curves and rankings, and keeping them there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from legm import aggregate
+from legm.errors import LegmError, MetricError, ParameterError, StateError, closest
+from legm.hooks import Capability
+from legm.identity import canonical, plain
+from legm.logs import LogFolder
+from legm.progress import watched
+from legm.records import Configuration, Curve, Query, Ranked, RunResult, Split, Summary
+from legm.relay import Relay, catch_up
+
+__all__ = ["aggregate_results", "compare", "plot_bars", "plot_curves"]
+
+_POOLED = frozenset({"time", "time_per_sample"})  # metrics that aggregate over all their values
+
+
+def aggregate_results(
+    relay: Relay,
+    configuration: Configuration,
+    description: str,
+    aggregation: aggregate.Aggregation,
+) -> dict[str, Any]:
+    """Aggregate the completed runs of a configuration and keep the result in the backend."""
+    relay.require(Capability.SUMMARIES, "aggregate_results()")
+    aggregate.Methods.parse(aggregation)  # a mistake is told before anything is read
+    query = Query(configuration.experiment, configuration.fingerprint, description, _POOLED)
+    runs = _read(relay, query, configuration)
+    summary = aggregate.summarise_runs(watched(runs, "aggregating runs"), aggregation)
+    _require_runs(summary, configuration, description)
+    relay.call("legm_write_summary", configuration=configuration, description=description, summary=summary)
+    return aggregate.summary_as_dict(summary)
+
+
+def _read(relay: Relay, query: Query, configuration: Configuration) -> Iterator[RunResult]:
+    folder = relay.folder(configuration, create=False)
+    if folder is None:
+        return iter(())
+    catch_up(relay, LogFolder(folder / "runs"))
+    return iter(relay.call("legm_read_runs", query=query))
+
+
+def _require_runs(summary: Summary, configuration: Configuration, description: str) -> None:
+    if summary.completed == 0:
+        others = f" ({summary.failed} failed, {summary.interrupted} interrupted)"
+        raise StateError(
+            f"the configuration {configuration.name or configuration.fingerprint!r} of {configuration.experiment!r} has no completed "
+            f"run with the description {description!r}{others}: a run counts after log()"
+        )
+
+
+def plot_curves(
+    relay: Relay,
+    configuration: Configuration,
+    description: str,
+    aggregation: aggregate.Aggregation,
+    groups: Mapping[str, Sequence[str]] | Sequence[Sequence[str]] | None,
+    exclude: Iterable[str],
+    exclude_pattern: str | None,
+) -> list[str]:
+    """Draw the aggregated curves of a configuration's dev metrics, and keep the pictures."""
+    relay.require(Capability.FIGURES, "plot()")
+    wanted = _grouped_metrics(groups)
+    completed = 0
+
+    def counting(runs: Iterable[RunResult]) -> Iterator[RunResult]:
+        nonlocal completed
+        for run in runs:
+            completed += run.status.value == "completed"
+            yield run
+
+    names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
+    query = Query(configuration.experiment, configuration.fingerprint, description, names)
+    runs = counting(watched(_read(relay, query, configuration), "reading runs"))
+    curves = {curve.metric: curve for curve in aggregate.curves(runs, None, aggregation)}
+    if completed == 0:
+        _require_runs(Summary({}, 0, 0, 0), configuration, description)
+    pictures = _pictures(curves, wanted, frozenset(exclude), exclude_pattern)
+    return [
+        _keep_picture(relay, configuration, description, title, shown, completed)
+        for title, shown in watched(pictures.items(), "drawing plots")
+    ]
+
+
+def _keep_picture(
+    relay: Relay,
+    configuration: Configuration,
+    description: str,
+    title: str,
+    shown: list[Curve],
+    completed: int,
+) -> str:
+    from legm import plotting
+
+    heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
+    figure = plotting.plot_curves(shown, heading, completed)
+    place: str = relay.call(
+        "legm_write_figure",
+        experiment=configuration.experiment,
+        configuration=configuration,
+        description=description,
+        name=title,
+        png=plotting.png(figure),
+    )
+    return place
+
+
+def _grouped_metrics(
+    groups: Mapping[str, Sequence[str]] | Sequence[Sequence[str]] | None,
+) -> dict[str, list[str]] | None:
+    if groups is None:
+        return None
+    if isinstance(groups, Mapping):
+        pairs = [(str(title), metrics) for title, metrics in groups.items()]
+    else:
+        pairs = [("", metrics) for metrics in groups]
+    named: dict[str, list[str]] = {}
+    for title, metrics in pairs:
+        members = [metrics] if isinstance(metrics, str) else list(metrics)
+        if not members:
+            raise MetricError("a group of plot() must name at least one metric")
+        named[title or "+".join(members)] = members
+    return named
+
+
+def _pictures(
+    curves: Mapping[str, Curve],
+    groups: Mapping[str, list[str]] | None,
+    exclude: frozenset[str],
+    pattern: str | None,
+) -> dict[str, list[Curve]]:
+    import re
+
+    try:
+        matches = re.compile(pattern).search if pattern is not None else lambda _: None
+    except re.error as cause:
+        raise LegmError(f"exclude_pattern {pattern!r} is no regular expression: {cause}") from cause
+    shown = {name: curve for name, curve in curves.items() if name not in exclude and not matches(name)}
+    if groups is None:
+        return {name: [curve] for name, curve in shown.items()}
+    for metric in (m for members in groups.values() for m in members):
+        if metric not in curves:
+            raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, curves)}")
+    pictures = {title: [shown[m] for m in members if m in shown] for title, members in groups.items()}
+    return {title: members for title, members in pictures.items() if members}
+
+
+def compare(
+    relay: Relay,
+    experiment: str,
+    description: str,
+    metric: str,
+    *,
+    higher_better: bool,
+    test: bool,
+    constraints: Mapping[str, Any],
+) -> list[Ranked]:
+    """Rank the configurations of an experiment by the mean of a metric over their completed runs."""
+    configurations = list(relay.call("legm_read_configurations", experiment=experiment))
+    chosen = _constrained(configurations, constraints)
+    prefix, split = ("test_", Split.TEST) if test else ("best_", Split.DEV)
+    runs: dict[str, list[RunResult]] = {}
+    known: set[str] = set()
+    for configuration in chosen.values():
+        folder = relay.folder(configuration, create=False)
+        if folder is not None:
+            catch_up(relay, LogFolder(folder / "runs"))
+    query = Query(experiment, None, description, _POOLED if metric in _POOLED and not test else frozenset())
+    for run in watched(relay.call("legm_read_runs", query=query), "reading runs"):
+        if run.run.configuration.fingerprint in chosen:
+            runs.setdefault(run.run.configuration.fingerprint, []).append(run)
+            known.update(s.name for s in (run.test if test else run.best))
+    if metric not in known:
+        kind = "test" if test else "dev"
+        raise MetricError(
+            f"no completed run of {experiment!r} has the {kind} metric {metric!r}; {closest(metric, known)}"
+        )
+    key = metric if metric in _POOLED and split is Split.DEV else prefix + metric
+    entries = []
+    for digest, found in runs.items():
+        summary = aggregate.summarise_runs(found)
+        folder = relay.folder(chosen[digest], create=False)
+        if key in summary.values:
+            entries.append((chosen[digest], summary, None if folder is None else str(folder)))
+    return aggregate.rank(entries, key, higher_better=higher_better)
+
+
+def _constrained(
+    configurations: list[Configuration], constraints: Mapping[str, Any]
+) -> dict[str, Configuration]:
+    names = {name for configuration in configurations for name in configuration.active}
+    for name in constraints:
+        if name not in names:
+            raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
+    wanted = {name: canonical(plain(name, value)) for name, value in constraints.items()}
+    return {
+        c.fingerprint: c
+        for c in configurations
+        if all(name in c.active and canonical(c.parameters[name]) == text for name, text in wanted.items())
+    }
+
+
+def plot_bars(
+    relay: Relay, experiment: str, description: str, rankings: Mapping[str, Sequence[Ranked]]
+) -> str:
+    """Draw rankings as bars, and keep the picture with the experiment."""
+    from legm import plotting
+
+    relay.require(Capability.FIGURES, "plot_comparison_bars()")
+    heading = ", ".join(filter(None, (experiment, description)))
+    figure = plotting.plot_bars(rankings, heading)
+    place: str = relay.call(
+        "legm_write_figure",
+        experiment=experiment,
+        configuration=None,
+        description=description,
+        name="comparison-" + "+".join(rankings),
+        png=plotting.png(figure),
+    )
+    return place

@@ -1,0 +1,385 @@
+"""``metrics.yml`` and ``steps.yml``: a run an entry, an entry a line, added without touching the others.
+
+A line is ``experiment_<n>: {…} # legm <trailer>``: YAML for everybody, JSON (but for NaN) inside. Its
+trailer, a comment, has lengths and checksums, so that a reader goes from the end of the file back from
+line to line and parses only the head of each, or only the series it wants, and knows what it reads.
+
+An entry is first written as the comment ``#xperiment_<n>: …`` and forced to disk; then its first byte
+is overwritten by an ``e``. So at every instant the file is a whole YAML document, and a writer that is
+killed leaves a comment, which the next one cuts off. An entry that is replaced is made a comment by the
+same means after its successor counts. When comments outweigh entries the file is rewritten.
+
+A person may delete entries, or write them in any style of YAML: an entry without a trailer is parsed
+by PyYAML and believed. One with a trailer that does not fit is an error with the file and line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from legm.backends.local import yamltext
+from legm.backends.local.files import parse_yaml, write_whole
+from legm.errors import CorruptFile
+from legm.runlog import storage_error
+
+__all__ = ["Entry", "EntryFile"]
+
+_TRAILER = re.compile(
+    rb" # legm length=(\d{12}) head=(\d{9}) head_crc=([0-9a-f]{8}) crc=([0-9a-f]{8}) next=(\d{9}) dead=(\d{12})\n\Z"
+)
+_TRAILER_LENGTH = len(" # legm length= head= head_crc= crc= next= dead=\n") + 12 + 9 + 8 + 8 + 9 + 12
+_KEY = re.compile(rb"experiment_(\d+)\s*:")
+_PENDING = b"#"
+_WORTH_REWRITING = 1 << 20  # bytes of comments
+
+
+@dataclass(frozen=True, slots=True)
+class Trailer:
+    """What a line says of itself; positions in bytes."""
+
+    length: int
+    head: int
+    head_crc: int
+    crc: int
+    next: int
+    dead: int
+
+    def encode(self) -> bytes:
+        return (
+            f" # legm length={self.length:012d} head={self.head:09d} head_crc={self.head_crc:08x} "
+            f"crc={self.crc:08x} next={self.next:09d} dead={self.dead:012d}\n"
+        ).encode()
+
+    @staticmethod
+    def decode(line: bytes) -> Trailer | None:
+        found = _TRAILER.search(line[-_TRAILER_LENGTH:])
+        if found is None:
+            return None
+        return Trailer(
+            int(found[1]), int(found[2]), int(found[3], 16), int(found[4], 16), int(found[5]), int(found[6])
+        )
+
+
+@dataclass(slots=True)
+class Entry:
+    """An entry of the file, read as far as was asked for.
+
+    Args:
+        number: of ``experiment_<number>``.
+        start: its first byte in the file.
+        trailer: None where a person wrote it.
+        head: what its first part says; of an entry that a person wrote, all of it.
+    """
+
+    number: int
+    start: int
+    trailer: Trailer | None
+    head: dict[str, Any]
+
+
+class EntryFile:
+    """One of the two files of a configuration.
+
+    Args:
+        path: the file, which need not exist yet.
+
+    Whoever calls :meth:`put` holds the configuration's lock; reading needs none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    # Reading
+
+    def entries(self) -> list[Entry]:
+        """Every entry with its head, in the order of the file.
+
+        Raises:
+            CorruptFile: an entry is not what was written.
+            StorageError: the file cannot be read.
+        """
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                found = self._walk_back(file, size)
+                return self._scan(size) if found is None else found
+        except FileNotFoundError:
+            return []
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+
+    def series(self, entry: Entry, names: frozenset[str] | None) -> dict[str, Any]:
+        """The series of an entry by their keys; no others are parsed than those asked for.
+
+        Args:
+            entry: from :meth:`entries`.
+            names: the keys that are wanted; None for all.
+
+        Raises:
+            CorruptFile: the entry is not what was written.
+        """
+        if entry.trailer is None:
+            return {key: value for key, value in entry.head.items() if names is None or key in names}
+        with self.path.open("rb", buffering=0) as file:
+            line = _read(file, entry.start, entry.trailer.length)
+        body = line[:-_TRAILER_LENGTH]
+        if Trailer.decode(line) != entry.trailer or zlib.crc32(body[1:]) != entry.trailer.crc:
+            raise self._damaged(entry.start)
+        text = body[entry.trailer.head :].decode()
+        if names is None:
+            return self._parse(entry.start, "{" + text.removeprefix(", "))
+        text = yamltext.as_json(text)
+        decoder = json.JSONDecoder()
+        found = {}
+        for name in names:
+            start = f", {yamltext.string(name)}: "
+            at = text.find(start)
+            if at >= 0:
+                found[name] = decoder.raw_decode(text, at + len(start))[0]
+        return found
+
+    def is_at(self, entry: Entry) -> bool:
+        """Whether an entry that a program wrote is still where it was."""
+        if entry.trailer is None:
+            return False
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                head = _read(file, entry.start, entry.trailer.head)
+        except OSError:
+            return False
+        return head[:1] == b"e" and zlib.crc32(head[1:]) == entry.trailer.head_crc
+
+    def _walk_back(self, file: BinaryIO, size: int) -> list[Entry] | None:
+        """The entries by way of their trailers; None where a line has none."""
+        found: list[Entry] = []
+        end = size
+        while end > 0:
+            trailer = Trailer.decode(_read(file, max(0, end - _TRAILER_LENGTH), _TRAILER_LENGTH))
+            if trailer is None or trailer.length > end:
+                return None
+            end -= trailer.length
+            head = _read(file, end, trailer.head)
+            if head.startswith(_PENDING):
+                continue
+            entry = self._entry(end, head, trailer)
+            if entry is None:
+                return None
+            found.append(entry)
+        found.reverse()
+        return list({entry.number: entry for entry in found}.values())
+
+    def _entry(self, start: int, head: bytes, trailer: Trailer) -> Entry | None:
+        key = _KEY.match(head)
+        if key is None:
+            return None
+        if zlib.crc32(head[1:]) != trailer.head_crc:
+            raise self._damaged(start)
+        return Entry(int(key[1]), start, trailer, self._parse(start, head[head.index(b"{") :].decode() + "}"))
+
+    def _parse(self, start: int, body: str) -> dict[str, Any]:
+        try:
+            parsed = json.loads(yamltext.as_json(body))
+        except ValueError as cause:
+            raise self._damaged(start) from cause
+        if not isinstance(parsed, dict):
+            raise self._damaged(start)
+        return parsed
+
+    def _scan(self, size: int) -> list[Entry]:
+        """The entries of a file that a person has edited, piece by piece."""
+        with self.path.open("rb") as file:
+            data = file.read(size)
+        found: dict[int, Entry] = {}
+        for start, piece in _pieces(data):
+            if piece.startswith((_PENDING, b"---", b"...")) or not piece.strip():
+                continue
+            trailer = Trailer.decode(piece)
+            entry = None
+            if trailer is not None:
+                if trailer.length != len(piece):
+                    raise self._damaged(start)
+                entry = self._entry(start, piece[: trailer.head], trailer)
+            if entry is None:
+                entry = self._hand_written(data, start, piece)
+            found[entry.number] = entry
+        return list(found.values())
+
+    def _hand_written(self, data: bytes, start: int, piece: bytes) -> Entry:
+        line = data.count(b"\n", 0, start) + 1
+        parsed = parse_yaml(self.path, piece, line)
+        if isinstance(parsed, dict) and len(parsed) == 1:
+            ((key, content),) = parsed.items()
+            number = _KEY.match(f"{key}:".encode())
+            if number and isinstance(content, dict):
+                return Entry(int(number[1]), start, None, content)
+        raise CorruptFile(
+            self.path,
+            f"line {line}",
+            f"{piece[:40].decode(errors='replace')!r} is not an entry 'experiment_<number>: {{…}}'",
+            "Delete it, or mend it.",
+        )
+
+    def _damaged(self, start: int) -> CorruptFile:
+        with self.path.open("rb") as file:
+            before = file.read(start)
+            name = file.read(30).split(b":")[0].decode(errors="replace")
+        return CorruptFile(
+            self.path,
+            f"line {_lines(before)} ({name})",
+            "it is not what legm wrote",
+            "If the disk damaged it, 'legm recover' takes the run from its log again. If you edited it on "
+            "purpose, delete the comment from ' # legm' to the end of the line, and it counts as it is.",
+        )
+
+    # Writing
+
+    def put(self, head: dict[str, Any], series: str, replaced: Entry | None = None) -> Entry:
+        """Add an entry, or put it in the place of another.
+
+        Args:
+            head: the entry's first part, plain.
+            series: the rest of it, as YAML flow text: ``"loss": [0.5, 0.25]``; "" for none.
+            replaced: the entry to replace, as it was read or put.
+
+        Returns:
+            the new entry.
+
+        Raises:
+            StorageError: the disk refused; the file is as it was.
+        """
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        except OSError as cause:
+            raise storage_error("write", self.path, cause) from cause
+        with os.fdopen(fd, "r+b", buffering=0) as file:
+            try:
+                return self._put(file, head, series, replaced)
+            except OSError as cause:
+                raise storage_error("write", self.path, cause) from cause
+
+    def _put(self, file: BinaryIO, head: dict[str, Any], series: str, replaced: Entry | None) -> Entry:
+        start, following, dead = self._clean_end(file)
+        number = following if replaced is None else replaced.number
+        if replaced is not None and replaced.trailer is not None:
+            dead += replaced.trailer.length
+        following = max(following, number + 1)
+        key = f"experiment_{number}: ".encode()
+        head_text = key + yamltext.flow(head)[:-1].encode()
+        body = head_text + (f", {series}}}" if series else "}").encode()
+        trailer = Trailer(
+            len(body) + _TRAILER_LENGTH,
+            len(head_text),
+            zlib.crc32(head_text[1:]),
+            zlib.crc32(body[1:]),
+            following,
+            dead,
+        )
+        try:
+            _write(file, start, _PENDING + body[1:] + trailer.encode())
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(start)
+            raise
+        _write(file, start, body[:1])
+        if replaced is not None:
+            self._retire(file, replaced)
+        os.fsync(file.fileno())
+        size = start + trailer.length
+        if dead > max(_WORTH_REWRITING, size - dead):
+            start = self._rewrite(number)
+        return Entry(number, start, trailer, head)
+
+    def _clean_end(self, file: BinaryIO) -> tuple[int, int, int]:
+        """Cut off what a killed writer left; where to write, the next number, the bytes of comments."""
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            return 0, 0, 0
+        trailer = Trailer.decode(_read(file, max(0, size - _TRAILER_LENGTH), _TRAILER_LENGTH))
+        if trailer is not None and trailer.length <= size:
+            start = size - trailer.length
+            if _read(file, start, 1) != _PENDING:
+                return size, trailer.next, trailer.dead
+            file.truncate(start)
+            return self._clean_end(file)
+        data = _read(file, 0, size)
+        last = data.rfind(b"\n", 0, size - 1) + 1
+        if data.startswith(b"#xperiment_", last):
+            file.truncate(last)
+            return self._clean_end(file)
+        if not data.endswith(b"\n"):
+            _write(file, size, b"\n")
+            size += 1
+        numbers = [entry.number for entry in self._scan(size)]
+        return size, max(numbers, default=-1) + 1, 0
+
+    def _retire(self, file: BinaryIO, entry: Entry) -> None:
+        if entry.trailer is None:
+            self._retire_hand_written(entry)
+        elif _read(file, entry.start, 1) == b"e":
+            _write(file, entry.start, _PENDING)
+
+    def _retire_hand_written(self, entry: Entry) -> None:
+        """An entry of a person's may have several lines: the file is rewritten without it."""
+        data = self.path.read_bytes()
+        kept = b"".join(piece for start, piece in _pieces(data) if start != entry.start)
+        write_whole(self.path, kept)
+
+    def _rewrite(self, number: int) -> int:
+        """Leave out the comments; where the entry with a number is now."""
+        data = self.path.read_bytes()
+        kept, place = bytearray(), 0
+        for _, piece in _pieces(data):
+            if piece.startswith(_PENDING):
+                continue
+            trailer = Trailer.decode(piece)
+            key = _KEY.match(piece)
+            if key and int(key[1]) == number:
+                place = len(kept)
+            if trailer is not None:
+                fresh = Trailer(trailer.length, trailer.head, trailer.head_crc, trailer.crc, trailer.next, 0)
+                piece = piece[:-_TRAILER_LENGTH] + fresh.encode()  # noqa: PLW2901
+            kept += piece
+        write_whole(self.path, bytes(kept))
+        return place
+
+
+def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The top-level pieces of a YAML text: a line that is not indented and the indented ones after it."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start) + 1 or len(data)
+        while data[end : end + 1] in (b" ", b"\t", b"\n", b"-", b"}", b"]") and end < len(data):
+            end = data.find(b"\n", end) + 1 or len(data)
+        yield start, data[start:end]
+        start = end
+
+
+def _lines(before: bytes) -> int:
+    return before.count(b"\n") + 1
+
+
+def _read(file: BinaryIO, start: int, length: int) -> bytes:
+    file.seek(start)
+    data = file.read(length)
+    while len(data) < length:
+        more = file.read(length - len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+def _write(file: BinaryIO, start: int, data: bytes) -> None:
+    file.seek(start)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]

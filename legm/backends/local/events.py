@@ -1,0 +1,291 @@
+"""TensorBoard's event files, written fast enough for every scalar of a run.
+
+An event file is a row of records; a record frames one ``Event`` message::
+
+    uint64 length · uint32 masked CRC-32C of the length · Event · uint32 masked CRC-32C of the Event
+
+(TensorFlow's ``core/lib/io/record_writer.h``; the messages are ``core/util/event.proto`` and
+``core/framework/summary.proto``; integers are little-endian.) Here one event holds one row of numbers:
+its time, its step, and the tag and value of each series. The step is always a varint of ten bytes, so
+that all events of one layout are the same bytes but for the numbers, and NumPy lays out a block at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import platform
+import secrets
+import struct
+import time as clock
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import google_crc32c
+import numpy as np
+
+from legm.records import Plain, Points, Split, Status
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from legm.records import FloatArray, IntArray
+
+_CHUNK = 1 << 16
+"""How many numbers are laid out at once: what a huge batch needs of memory beside itself."""
+
+_STATUS = {
+    Status.RUNNING: "STATUS_RUNNING",
+    Status.COMPLETED: "STATUS_SUCCESS",
+    Status.FAILED: "STATUS_FAILURE",
+    Status.INTERRUPTED: "STATUS_FAILURE",
+}
+
+
+class EventFile:
+    """An event file that grows while a run trains; one thread at a time writes it.
+
+    What a call writes has reached the operating system when the call returns. A call that raises
+    has written nothing, and can be made again.
+
+    Args:
+        folder: where the file is made; TensorBoard shows a folder as a run.
+        started: when the run began, seconds since 1970 (UTC).
+        hidden: make it under a name that no reader takes for an event file, for :func:`replacement`.
+
+    Raises:
+        OSError: the folder or the file cannot be made. Every method raises it when the disk refuses.
+    """
+
+    def __init__(self, folder: Path, *, started: float, hidden: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / (f".{secrets.token_hex(8)}.partial" if hidden else _name())
+        self._file = self.path.open("xb", buffering=0)
+        self._end = 0
+        version = _record(_head(started, 0) + b"\x1a\x0dbrain.Event:2")
+        restart = -(2**63) if hidden else 2**63 - 1  # readers drop the steps from here on in earlier files
+        self._append([version, _record(_head(started, restart) + b"\x3a\x02\x08\x01")])
+
+    def points(self, points: Points) -> None:
+        """Write every dev series as scalars ``dev/<name>``, in the order the rows were set.
+
+        Test series and indexed series are left out. A value is rounded to float32, one that is too
+        large becomes infinite; NaN and infinities stay what they are.
+        """
+        self._append(map(_written, _parts(points)))
+
+    def scalar(self, tag: str, value: float, step: int, time: float) -> None:
+        """Write one number; ``time`` in seconds since 1970, ``step`` any int64."""
+        self._append(
+            _rows([tag], np.array([step], np.int64), np.array([time]), np.array([[value]], np.float64))
+        )
+
+    def text(self, tag: str, value: str, step: int, time: float) -> None:
+        """Write a text, which TensorBoard shows as Markdown; ``time`` in seconds since 1970."""
+        tensor = {"dtype": "DT_STRING", "string_val": [value.encode("utf-8", "replace")]}
+        metadata = {"plugin_data": {"plugin_name": "text"}}
+        self._value({"tag": _clean(tag), "metadata": metadata, "tensor": tensor}, step, time)
+
+    def hparams(self, parameters: Mapping[str, Plain], group: str, started: float) -> None:
+        """Write what the run is in TensorBoard's HPARAMS table.
+
+        Args:
+            parameters: finite numbers, booleans and strings are shown as such; other values, and
+                integers that a double cannot hold, as compact JSON.
+            group: sessions of one group are one row of the table, their metrics averaged.
+            started: seconds since 1970.
+        """
+        from tensorboard.plugins.hparams.plugin_data_pb2 import SessionStartInfo
+
+        info = SessionStartInfo(group_name=_clean(group), start_time_secs=started)
+        for name, value in parameters.items():
+            setattr(info.hparams[_clean(name)], *_hparam(value))
+        self._session("session_start_info", info, started)
+
+    def session_end(self, status: Status, ended: float) -> None:
+        """Write how the run ended, and when (seconds since 1970), for the HPARAMS table."""
+        from tensorboard.plugins.hparams.plugin_data_pb2 import SessionEndInfo
+
+        info = SessionEndInfo(status=_STATUS[status], end_time_secs=ended)
+        self._session("session_end_info", info, ended)
+
+    def close(self) -> None:
+        """Close the file; closing it again does nothing."""
+        self._file.close()
+
+    def _session(self, kind: str, info: Any, time: float) -> None:
+        from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+        content = HParamsPluginData(**{kind: info}).SerializeToString()
+        nothing = {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": 0}]}}
+        metadata = {"plugin_data": {"plugin_name": "hparams", "content": content}}
+        self._value({"tag": "_hparams_/" + kind, "metadata": metadata, "tensor": nothing}, 0, time)
+
+    def _value(self, value: Mapping[str, Any], step: int, time: float) -> None:
+        """Write a ``Summary.Value`` of a plugin."""
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        event = Event(wall_time=time, step=step, summary={"value": [value]})
+        self._append([_record(event.SerializeToString())])
+
+    def _append(self, pieces: Iterable[bytes]) -> None:
+        end = self._end
+        try:
+            self._file.seek(end)
+            for piece in pieces:
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+                end += len(piece)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the next call overwrites what is left then
+                self._file.truncate(self._end)
+            raise
+        self._end = end
+
+
+@contextlib.contextmanager
+def replacement(folder: Path, *, started: float) -> Iterator[EventFile]:
+    """Write an event file in the place of all that the folder holds.
+
+    When the block ends the new file appears whole, and then the old ones are emptied: a reader meets the
+    old, both, or the new. A TensorBoard that has read the old ones drops what it read and shows the new.
+    (It would stop following the folder if the file it reads were gone; files that an earlier
+    replacement emptied do go.) When the block raises, all is as it was.
+
+    Args:
+        folder: where the files are; its sub-folders are not touched.
+        started: when the run began, seconds since 1970 (UTC).
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    old = [*folder.glob("events.out.tfevents.*"), *folder.glob(".*.partial")]
+    file = EventFile(folder, started=started, hidden=True)
+    try:
+        yield file
+        file.close()
+        file.path = file.path.rename(folder / _name())
+    except BaseException:
+        file.close()
+        file.path.unlink(missing_ok=True)
+        raise
+    for path in old:
+        if path.suffix == ".partial" or not path.stat().st_size:
+            path.unlink()
+        else:
+            os.truncate(path, 0)
+
+
+def _name() -> str:
+    """A new event file's name; later files of a folder sort, and so are read, after earlier ones."""
+    seconds, rest = divmod(clock.time_ns(), 10**9)
+    host = platform.node() or "localhost"
+    return f"events.out.tfevents.{seconds:010d}.{host}.{os.getpid()}.{rest:09d}{secrets.token_hex(2)}"
+
+
+def _parts(points: Points) -> Iterator[Points]:
+    """The same rows in the same order, in records of about ``_CHUNK`` numbers."""
+    widths = np.array([len(series) for series in points.layouts], np.int64)
+    ends = np.cumsum(widths[points.layout])
+    row = at = 0
+    while row < len(ends):
+        last = max(row + 1, int(np.searchsorted(ends, at + _CHUNK, "right")))
+        part, end = slice(row, last), int(ends[last - 1])
+        yield Points(
+            points.layouts, points.layout[part], points.steps[part], points.times[part], points.values[at:end]
+        )
+        row, at = last, end
+
+
+def _written(points: Points) -> bytes:
+    """The records of all rows, in the order of the rows: readers want each series' steps to rise."""
+    records = [b""] * len(points.layout)
+    for series, places, values in points.located_blocks():
+        shown = [i for i, one in enumerate(series) if one.split is Split.DEV and one.index is None]
+        if shown:
+            tags = [f"dev/{series[i].name}" for i in shown]
+            made = _rows(tags, points.steps[places], points.times[places], values[:, shown])
+            for place, record in zip(places.tolist(), made, strict=True):
+                records[place] = record
+    return b"".join(records)
+
+
+def _rows(tags: Sequence[str], steps: IntArray, times: FloatArray, values: FloatArray) -> list[bytes]:
+    """One record for each of ``n`` rows: ``steps`` and ``times`` have shape (n,), ``values`` (n, tags)."""
+    summary, places = b"", []
+    for tag in tags:
+        value = _field(1, _clean(tag).encode()) + b"\x15" + bytes(4)
+        summary += _field(1, value)
+        places.append(len(summary) - 4)
+    record = _record(_head(0, -1) + _field(5, summary))
+    first = len(record) - 4 - len(summary)
+    columns = np.add.outer([first + place for place in places], np.arange(4)).ravel()
+
+    rows = np.tile(np.frombuffer(record, np.uint8), (len(steps), 1))
+    rows[:, 13:21] = _bytes(times, "<f8")
+    septets = steps.astype(np.uint64)[:, None] >> np.arange(0, 70, 7, dtype=np.uint64)
+    rows[:, 22:32] = septets & np.uint64(127) | np.array([128] * 9 + [0], np.uint64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows[:, columns] = _bytes(values, "<f4")
+    size, laid = len(record), rows.tobytes()
+    starts = range(0, len(laid), size)
+    checks = [google_crc32c.value(laid[start + 12 : start + size - 4]) for start in starts]
+    rows[:, -4:] = _bytes(_masked(np.array(checks, np.uint64)), "<u4")
+    laid = rows.tobytes()
+    return [laid[start : start + size] for start in starts]
+
+
+def _bytes(array: NDArray[Any], dtype: str) -> NDArray[np.uint8]:
+    """The bytes of the array as the given type: shape (n, bytes of a row)."""
+    return np.ascontiguousarray(array, dtype).view(np.uint8).reshape(len(array), -1)
+
+
+def _record(event: bytes) -> bytes:
+    """The event with its frame."""
+    length = struct.pack("<Q", len(event))
+    checks = (struct.pack("<I", _masked(google_crc32c.value(part))) for part in (length, event))
+    return length + next(checks) + event + next(checks)
+
+
+def _masked(crc: Any) -> Any:
+    """TensorFlow's masked CRC of a CRC (int or uint64 array): rotated right by 15 bits, plus a constant."""
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def _head(time: float, step: int) -> bytes:
+    """The fields ``wall_time`` and ``step``, with which an event begins."""
+    return b"\x09" + struct.pack("<d", time) + b"\x10" + _varint(step % 2**64)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of a protobuf message that holds bytes, a string or a message."""
+    return bytes([number << 3 | 2]) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    septets = bytearray()
+    while number > 127:
+        septets.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*septets, number])
+
+
+def _clean(text: str) -> str:
+    """The text with question marks for lone surrogates, which UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _hparam(value: Plain) -> tuple[str, bool | float | str]:
+    """The field of a ``google.protobuf.Value`` that shows the value, and what to put in it."""
+    if isinstance(value, bool):
+        return "bool_value", value
+    exact = isinstance(value, int) and abs(value) <= 2**53
+    if exact or (isinstance(value, float) and math.isfinite(value)):
+        return "number_value", value
+    if not isinstance(value, str):
+        value = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return "string_value", _clean(value)

@@ -1,0 +1,106 @@
+"""Small files, read and written whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from legm.errors import CorruptFile, StorageError
+from legm.runlog import storage_error
+
+__all__ = ["load_yaml", "locked", "parse_yaml", "write_whole"]
+
+_PATIENCE = 120.0  # seconds that a lock is waited for
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that a reader sees either as it was or as it is now.
+
+    Raises:
+        StorageError: the disk refused; the file is as it was.
+    """
+    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as cause:
+        raise storage_error("write", path, cause) from cause
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Exclude every other writer, on this machine or on the shared file system, by a lock file.
+
+    Raises:
+        StorageError: the lock file cannot be made, or somebody holds it for minutes.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=_PATIENCE, poll_interval=0.005)
+    try:
+        lock.acquire()
+    except Timeout as cause:
+        raise StorageError(
+            f"{path} has been locked by another process for {_PATIENCE:.0f} s: end that one"
+        ) from cause
+    except OSError as cause:
+        raise storage_error("make the lock", path, cause) from cause
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def parse_yaml(path: Path, text: str | bytes, first_line: int = 1) -> Any:
+    """What a YAML text says.
+
+    Args:
+        path: whose text it is, for the message.
+        text: the text.
+        first_line: the number of its first line in the file.
+
+    Raises:
+        CorruptFile: it is no YAML, with the line.
+    """
+    import yaml
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
+    except (yaml.YAMLError, ValueError, RecursionError) as cause:
+        mark = getattr(cause, "problem_mark", None)
+        line = first_line + (mark.line if mark else 0)
+        problem = getattr(cause, "problem", None) or str(cause)
+        raise CorruptFile(
+            path,
+            f"line {line}",
+            f"it is no YAML: {problem}",
+            "Mend the line, or restore the file from a copy.",
+        ) from cause
+
+
+def load_yaml(path: Path) -> Any:
+    """What a YAML file says; None where there is no such file.
+
+    Raises:
+        CorruptFile: it is no YAML.
+        StorageError: it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    return parse_yaml(path, data)

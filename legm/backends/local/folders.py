@@ -1,0 +1,303 @@
+"""Which folder a configuration lives in, found without looking at the others.
+
+Below ``<root>/<experiment>/.legm`` an index has a line for every folder: the fingerprint and the name.
+Its first line has the modification time of the experiment's folder as legm left it, to the nanosecond;
+while that is still so, nobody added, renamed or removed a folder, and what the index has not does not
+exist. Otherwise the folders are looked through once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from legm.backends.local import yamltext
+from legm.backends.local.files import load_yaml, locked, write_whole
+from legm.errors import CorruptFile, LegmError, StorageError
+from legm.identity import fingerprint
+from legm.naming import numbered, safe_name, shortened
+from legm.records import Configuration
+from legm.runlog import storage_error
+
+__all__ = ["PARAMETERS_FILE", "ConfigurationFolders", "read_configuration"]
+
+log = logging.getLogger(__name__)
+
+PARAMETERS_FILE = "params.yml"
+SCHEMA = 1
+_STAMP = "legm index 1 {:020d}\n"
+_STAMP_LENGTH = len(_STAMP.format(0))
+_FINGERPRINT_LINE = re.compile(rb'fingerprint: "?([\w-]+)"?\s*\n')
+
+
+def experiment_folder(root: Path, experiment: str) -> Path:
+    """Where an experiment's configurations are."""
+    return root / shortened(safe_name(experiment), fingerprint(experiment, {}))
+
+
+class ConfigurationFolders:
+    """The folders of one experiment.
+
+    Args:
+        folder: the experiment's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._own = folder / ".legm"
+        self._index = self._own / "index"
+        self._lock = self._own / "lock"
+
+    def find(self, digest: str) -> Path | None:
+        """The folder of the configuration with a fingerprint; the first one if it was copied."""
+        index = self._read_index()
+        folder = self._look_up(index, digest)
+        if folder is None and not self._is_current(index):
+            try:
+                with self._locked():
+                    index = self._reconcile()
+            except StorageError:  # a read-only place: look through it each time
+                index = self._lines(self._survey({}))
+            folder = self._look_up(index, digest)
+        return folder
+
+    def create(self, configuration: Configuration) -> Path:
+        """The configuration's folder, made if nobody has made it yet.
+
+        Raises:
+            StorageError: it cannot be made.
+        """
+        found = self.find(configuration.fingerprint)
+        if found is not None:
+            return found
+        with self._locked():
+            index = self._read_index()
+            if not self._is_current(index):
+                index = self._reconcile()
+            found = self._look_up(index, configuration.fingerprint)
+            if found is not None:
+                return found
+            folder = self._make(configuration, index)
+            try:
+                with self._index.open("ab") as file:
+                    file.write(f"{configuration.fingerprint}\t{folder.name}\n".encode())
+                self._stamp()
+            except OSError as cause:
+                raise storage_error("write", self._index, cause) from cause
+            return folder
+
+    def all(self) -> list[tuple[str, Path]]:
+        """Every folder with its fingerprint, by name; a fingerprint may have copies."""
+        index = self._read_index()
+        if not self._is_current(index):
+            try:
+                with self._locked():
+                    index = self._reconcile()
+            except StorageError:
+                index = self._lines(self._survey({}))
+        return sorted(
+            ((digest, self.folder / name) for name, digest in self._entries(index).items()),
+            key=lambda entry: entry[1].name,
+        )
+
+    def copies(self, digest: str) -> list[Path]:
+        """Every folder with a fingerprint: more than one where a person copied one."""
+        first = self.find(digest)
+        rest = [folder for known, folder in self.all() if known == digest and folder != first]
+        return [] if first is None else [first, *rest]
+
+    # The index
+
+    def _locked(self) -> Any:
+        try:
+            self._own.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise storage_error("make the folder", self._own, cause) from cause
+        return locked(self._lock)
+
+    def _read_index(self) -> bytes:
+        try:
+            return self._index.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as cause:
+            raise storage_error("read", self._index, cause) from cause
+
+    def _is_current(self, index: bytes) -> bool:
+        try:
+            changed = self.folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            return True  # with nothing in it
+        return index.startswith(_STAMP.format(changed).encode())
+
+    def _look_up(self, index: bytes, digest: str) -> Path | None:
+        at = index.find(f"\n{digest}\t".encode())
+        while at >= 0:
+            start = at + len(digest) + 2
+            folder = self.folder / index[start : index.index(b"\n", start)].decode()
+            if _fingerprint_of(folder) == digest:
+                return folder
+            at = index.find(f"\n{digest}\t".encode(), start)
+        return None
+
+    @staticmethod
+    def _entries(index: bytes) -> dict[str, str]:
+        lines = index[_STAMP_LENGTH:].decode(errors="replace").splitlines()
+        return {name: digest for digest, _, name in (line.partition("\t") for line in lines) if name}
+
+    @staticmethod
+    def _lines(entries: dict[str, str]) -> bytes:
+        rows = (f"{digest}\t{name}\n" for name, digest in entries.items())
+        return (_STAMP.format(0) + "".join(rows)).encode()
+
+    def _survey(self, known: dict[str, str]) -> dict[str, str]:
+        """The fingerprints of the folders that are there, by name; known folders are not opened."""
+        try:
+            with os.scandir(self.folder) as found:
+                names = sorted(e.name for e in found if not e.name.startswith(".") and e.is_dir())
+        except FileNotFoundError:
+            return {}
+        except OSError as cause:
+            raise storage_error("read the folder", self.folder, cause) from cause
+        present = set(names)
+        entries = {name: digest for name, digest in known.items() if name in present}
+        for name in names:
+            if name not in entries:
+                digest = _fingerprint_of(self.folder / name)
+                if digest is not None:
+                    entries[name] = digest
+        return entries
+
+    def _reconcile(self) -> bytes:
+        """Bring the index up to date with the folders; the lock is held."""
+        known = {
+            name: digest
+            for name, digest in self._entries(self._read_index()).items()
+            if _fingerprint_of(self.folder / name) == digest
+        }
+        index = self._lines(self._survey(known))
+        write_whole(self._index, index)
+        self._stamp()
+        return self._read_index()
+
+    def _stamp(self) -> None:
+        """Note that the folder is as legm left it: nobody else's change has a time like this one."""
+        status = self.folder.stat()
+        moment = status.st_mtime_ns // 1_000_000_000 * 1_000_000_000 + secrets.randbelow(1_000_000_000)
+        os.utime(self.folder, ns=(status.st_atime_ns, moment))
+        moment = self.folder.stat().st_mtime_ns  # as the file system keeps it
+        with self._index.open("r+b") as file:
+            file.write(_STAMP.format(moment).encode())
+
+    def _make(self, configuration: Configuration, index: bytes) -> Path:
+        temporary = self._own / f"new-{secrets.token_hex(4)}"
+        try:
+            temporary.mkdir()
+            write_whole(temporary / PARAMETERS_FILE, _parameters_text(configuration))
+            k = self._next_number(configuration.name, index)
+            while True:
+                folder = self.folder / numbered(configuration.name, k)
+                if not folder.exists():
+                    temporary.rename(folder)
+                    return folder
+                k += 1
+        except OSError as cause:
+            raise storage_error(
+                "make the folder", self.folder / numbered(configuration.name, 0), cause
+            ) from cause
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    @staticmethod
+    def _next_number(name: str, index: bytes) -> int:
+        start = f"\t{name}_".encode()
+        at = index.rfind(start)
+        while at >= 0:
+            end = index[at + len(start) : index.index(b"\n", at)]
+            if end.isdigit():
+                return int(end) + 1
+            at = index.rfind(start, 0, at)
+        return 0
+
+
+def _fingerprint_of(folder: Path) -> str | None:
+    """What a folder's parameters file says first; None where it is no configuration's."""
+    path = folder / PARAMETERS_FILE
+    try:
+        with path.open("rb") as file:
+            start = file.read(100)
+    except OSError:
+        return None
+    match = _FINGERPRINT_LINE.match(start)
+    if match:
+        return match[1].decode()
+    try:
+        content = load_yaml(path)
+    except LegmError as error:
+        log.error("%s", error)  # noqa: TRY400
+        return None
+    found = content.get("fingerprint") if isinstance(content, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _parameters_text(configuration: Configuration) -> bytes:
+    return yamltext.block(
+        {
+            "fingerprint": configuration.fingerprint,
+            "schema": SCHEMA,
+            "experiment": configuration.experiment,
+            "name": configuration.name,
+            "active": list(configuration.active),
+            "parameters": dict(configuration.parameters),
+            "metadata": dict(configuration.metadata),
+        }
+    ).encode()
+
+
+def read_configuration(folder: Path) -> Configuration:
+    """The configuration that lives in a folder.
+
+    Raises:
+        StorageError: there is none.
+        CorruptFile: its parameters are not those that its fingerprint was made of.
+    """
+    path = folder / PARAMETERS_FILE
+    content = load_yaml(path)
+    if content is None:
+        raise StorageError(f"{folder} is no configuration's folder: it has no {PARAMETERS_FILE}")
+    try:
+        if content["schema"] > SCHEMA:
+            raise CorruptFile(path, "line 2", "it was written by a newer legm", "Update legm to read it.")
+        found = Configuration(
+            experiment=content["experiment"],
+            fingerprint=content["fingerprint"],
+            name=content["name"],
+            parameters=content["parameters"],
+            active=tuple(content["active"]),
+            metadata=content["metadata"],
+        )
+        digest = fingerprint(found.experiment, {name: found.parameters[name] for name in found.active})
+    except (KeyError, TypeError) as cause:
+        raise CorruptFile(
+            path, "line 1", f"it is not what legm wrote: {cause!r}", "Restore it from a copy or a sibling."
+        ) from cause
+    if digest != found.fingerprint:
+        raise CorruptFile(
+            path,
+            f"line {_line_of(path, 'parameters')}",
+            f"the parameters give the fingerprint {digest}, not {found.fingerprint}: they were edited or damaged",
+            "Restore them; for a configuration with other parameters start a new one.",
+        )
+    return found
+
+
+def _line_of(path: Path, key: str) -> int:
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        if line.startswith(key):
+            return number
+    return 1

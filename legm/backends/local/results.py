@@ -1,0 +1,235 @@
+"""A run's result as it stands in ``metrics.yml`` and ``steps.yml``, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from legm.backends.local.entries import Entry, EntryFile
+from legm.backends.local.yamltext import is_number, numbers, string
+from legm.errors import CorruptFile
+from legm.records import BestRule, Configuration, History, Plain, Run, RunResult, Series, Split, Status
+
+__all__ = ["head_of", "read_result", "series_texts", "steps_head"]
+
+_OWN_KEYS = frozenset({"run_id", "description", "best_step", "legm"})
+_PREFIXES = ("best_", "test_", "dev/")
+T = TypeVar("T")
+
+
+def series_key(metric: str) -> str:
+    """The key of a dev metric's series; a name that the entry uses otherwise gets ``dev/`` in front."""
+    return f"dev/{metric}" if metric in _OWN_KEYS or metric.startswith(_PREFIXES) else metric
+
+
+def _best_key(metric: str) -> str:
+    """The key of a metric's best value; ``best_step`` is the step itself."""
+    return f"best_dev/{metric}" if metric == "step" or metric.startswith("dev/") else f"best_{metric}"
+
+
+def _metric_of(key: str) -> str | None:
+    if key.startswith("dev/"):
+        return key.removeprefix("dev/")
+    return None if key in _OWN_KEYS or key.startswith(_PREFIXES) else key
+
+
+def _by_name(values: Mapping[Series, T]) -> dict[str, T | dict[str, T]]:
+    """Values by metric; those of an indexed metric by its index."""
+    nested: dict[str, Any] = {}
+    for series, value in values.items():
+        if series.index is None:
+            nested[series.name] = value
+        else:
+            nested.setdefault(series.name, {})[series.index] = value
+    return nested
+
+
+def _by_series(nested: Mapping[str, Any], split: Split, convert: Callable[[Any], T]) -> dict[Series, T]:
+    values: dict[Series, T] = {}
+    for name, value in nested.items():
+        if isinstance(value, dict):
+            values |= {Series(name, split, str(index)): convert(v) for index, v in value.items()}
+        else:
+            values[Series(name, split)] = convert(value)
+    return values
+
+
+def head_of(result: RunResult) -> dict[str, Plain]:
+    """All of an entry of ``metrics.yml`` but the series."""
+    run = result.run
+    head: dict[str, Plain] = {
+        "run_id": run.run_id,
+        "description": run.description,
+        "best_step": result.best_step,
+    }
+    head |= {_best_key(name): value for name, value in _by_name(result.best).items()}
+    head |= {f"test_{name}": value for name, value in _by_name(result.test).items()}
+    head["legm"] = {
+        "series": sorted({series_key(series.name) for series in result.histories}),
+        "rule": asdict(result.rule),
+        "best_steps": _by_name(result.best_steps),
+        "points": result.points,
+        "last_step": result.last_step,
+        "started": run.started,
+        "ended": result.ended,
+        "parameters": dict(run.parameters),
+        "environment": dict(run.environment),
+    }
+    return head
+
+
+def steps_head(result: RunResult) -> dict[str, Plain]:
+    """All of an entry of ``steps.yml`` but the steps."""
+    return {"run_id": result.run.run_id}
+
+
+def series_texts(result: RunResult) -> tuple[str, str]:
+    """The series and their steps as YAML flow text; the metrics that aggregating needs come first."""
+    values: dict[str, list[tuple[str | None, str]]] = {}
+    steps: dict[str, list[tuple[str | None, str]]] = {}
+    written: dict[int, str] = {}  # arrays that are one are written once
+    for series, history in result.histories.items():
+        key = series_key(series.name)
+        text = written.get(id(history.steps))
+        if text is None:
+            text = written[id(history.steps)] = f"[{numbers(history.steps.tolist())}]"
+        values.setdefault(key, []).append((series.index, f"[{numbers(history.values.tolist())}]"))
+        steps.setdefault(key, []).append((series.index, text))
+    return _flow_text(values), _flow_text(steps)
+
+
+def _flow_text(lists: Mapping[str, list[tuple[str | None, str]]]) -> str:
+    pieces = []
+    for key, parts in lists.items():
+        if parts[0][0] is None:
+            pieces.append(f"{string(key)}: {parts[0][1]}")
+        else:
+            inner = ", ".join(f"{string(str(index))}: {text}" for index, text in parts)
+            pieces.append(f"{string(key)}: {{{inner}}}")
+    return ", ".join(pieces)
+
+
+def read_result(
+    metrics: EntryFile,
+    entry: Entry,
+    steps: tuple[EntryFile, Mapping[str, Entry]] | None,
+    configuration: Configuration,
+    names: frozenset[str] | None,
+) -> RunResult:
+    """A completed run from the two files.
+
+    Args:
+        metrics: ``metrics.yml``.
+        entry: the run's in it.
+        steps: ``steps.yml`` and its entries by run id, where series are wanted.
+        configuration: whose folder it is.
+        names: the dev metrics whose series are wanted, None for all.
+
+    Raises:
+        CorruptFile: an entry is not what was written, or holds what is no number.
+    """
+    head = entry.head
+    own = head.get("legm") or {}
+    run_id = str(head.get("run_id", f"experiment_{entry.number}"))
+
+    def number(value: Any) -> float:
+        if not is_number(value):
+            raise CorruptFile(
+                metrics.path,
+                f"experiment_{entry.number}",
+                f"{str(value)[:60]!r} stands where a number belongs",
+                "Mend it, or delete the entry.",
+            )
+        return float(value)
+
+    best = {
+        key.removeprefix("best_").removeprefix("dev/"): value
+        for key, value in head.items()
+        if key.startswith("best_") and key != "best_step"
+    }
+    test = {key.removeprefix("test_"): value for key, value in head.items() if key.startswith("test_")}
+    return RunResult(
+        run=Run(
+            run_id=run_id,
+            configuration=configuration,
+            description=str(head.get("description") or ""),
+            started=own.get("started", 0.0),
+            parameters=own.get("parameters", {}),
+            environment=own.get("environment", {}),
+        ),
+        status=Status.COMPLETED,
+        rule=BestRule(**own["rule"]) if "rule" in own else BestRule(),
+        best_step=head.get("best_step"),
+        best=_by_series(best, Split.DEV, number),
+        best_steps=_by_series(own.get("best_steps", {}), Split.DEV, int),
+        test=_by_series(test, Split.TEST, number),
+        histories=_histories(metrics, entry, steps, run_id, _wanted(entry, names)) if steps else {},
+        points=own.get("points", 0),
+        last_step=own.get("last_step"),
+        ended=own.get("ended"),
+    )
+
+
+def _wanted(entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
+    """The keys of the series that are wanted and there."""
+    known: Iterable[str] = entry.head if entry.trailer is None else entry.head["legm"]["series"]
+    return frozenset(
+        key for key in known if (m := _metric_of(key)) is not None and (names is None or m in names)
+    )
+
+
+def _histories(
+    metrics: EntryFile,
+    entry: Entry,
+    steps: tuple[EntryFile, Mapping[str, Entry]],
+    run_id: str,
+    wanted: frozenset[str],
+) -> dict[Series, History]:
+    if not wanted:
+        return {}
+    steps_file, step_entries = steps
+    if run_id not in step_entries:
+        raise CorruptFile(
+            steps_file.path,
+            "the end",
+            f"it has no entry of the run {run_id}, experiment_{entry.number} in {metrics.path.name}",
+            "Restore it from a copy.",
+        )
+    every = (
+        None if entry.trailer is not None and wanted == frozenset(entry.head["legm"]["series"]) else wanted
+    )
+    values = metrics.series(entry, every)
+    places = steps_file.series(step_entries[run_id], every)
+    found: dict[Series, History] = {}
+    last: tuple[Any, Any] = (None, None)
+    for key in values:
+        metric = _metric_of(key)
+        if metric is None:
+            continue
+        of_values, of_steps = values[key], places.get(key)
+        indexed = isinstance(of_values, dict)
+        for index, series_values in of_values.items() if indexed else [(None, of_values)]:
+            series_steps = of_steps.get(index) if isinstance(of_steps, dict) else of_steps
+            try:
+                if series_steps != last[0]:
+                    last = series_steps, np.array(series_steps, np.int64)
+                history = History(last[1], np.array(series_values, np.float64))
+            except (TypeError, ValueError, OverflowError) as cause:
+                raise _no_series(metrics, entry, key) from cause
+            if history.steps.shape != history.values.shape or history.values.ndim != 1:
+                raise _no_series(metrics, entry, key)
+            found[Series(metric, Split.DEV, None if index is None else str(index))] = history
+    return found
+
+
+def _no_series(metrics: EntryFile, entry: Entry, key: str) -> CorruptFile:
+    return CorruptFile(
+        metrics.path,
+        f"experiment_{entry.number}",
+        f"{key!r} is no list of numbers with as many steps in {Path('steps.yml')}",
+        "Mend both, or delete the entry.",
+    )

@@ -1,0 +1,816 @@
+"""The user's calls."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import platform
+import secrets
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from legm import runlog
+from legm.errors import (
+    InvalidName,
+    LegmError,
+    MetricError,
+    ParameterError,
+    StateError,
+    closest,
+)
+from legm.hooks import Capability
+from legm.identity import Difference, check_text, differences
+from legm.logs import LogFolder
+from legm.naming import run_id
+from legm.params import NameRule, Parameters, active_condition
+from legm.recorder import Recorder, to_number, to_step
+from legm.records import (
+    Artifact,
+    BestRule,
+    Configuration,
+    Display,
+    Outcome,
+    Plain,
+    Ranked,
+    Run,
+    RunResult,
+    Status,
+)
+from legm.registry import make_backend
+from legm.relay import Delivery, Relay
+from legm.userfiles import UserFiles
+
+if TYPE_CHECKING:
+    from legm.aggregate import Aggregation
+
+__all__ = ["ExperimentHandler"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Mapping[Any, Any])
+F = TypeVar("F", bound=Callable[..., Any])
+
+_RULES = ("last", "early_stopping")
+
+
+@dataclass(slots=True)
+class _LiveRun:
+    """The run between start() and the end of the handler."""
+
+    run: Run
+    recorder: Recorder
+    delivery: Delivery
+    files: UserFiles
+    finalizer: weakref.finalize[..., Any]
+    logged: bool = False
+
+
+class ExperimentHandler:
+    """Holds an experiment's hyperparameters, and by them knows what the experiment is.
+
+    Set parameters, ``start()``, set metrics, ``log()``; then ``aggregate_results()``, ``plot()`` and
+    ``get_best()`` work over every run of the same configuration. Parameters are read as attributes:
+    ``handler.learning_rate``. As a context manager it logs when it is left normally, and marks the run
+    as failed, keeping what was set, when it is left by an exception.
+
+    Args:
+        root_directory: the general folder; it is made when the first run starts.
+        experiment_name: the kind of experiment, such as ``"LeNet@MNIST"``.
+        description: tells apart runs of one configuration (a temporary code change, say).
+        backend: where runs are kept: a name (``"local"``), a class made from the root directory and
+            options, or an instance.
+        backend_options: the backend's own options.
+
+    Raises:
+        InvalidName: the experiment's name or the description is no text, or empty.
+        BackendError: the backend is unknown or does not fit.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_configuration",
+        "_description",
+        "_experiment",
+        "_folder",
+        "_live",
+        "_parameters",
+        "_relay",
+    )
+
+    def __init__(
+        self,
+        root_directory: str | os.PathLike[str],
+        experiment_name: str,
+        description: str | None = None,
+        *,
+        backend: object = "local",
+        backend_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        check_text("experiment", experiment_name, InvalidName)
+        if description:
+            check_text("description", description, InvalidName)
+        root = Path(root_directory)
+        self._experiment = experiment_name
+        self._description = description or ""
+        self._relay = Relay(make_backend(backend, root, backend_options or {}), root)
+        self._parameters = Parameters(lambda name: hasattr(type(self), name))
+        self._configuration: Configuration | None = None
+        self._folder: Path | None = None
+        self._live: _LiveRun | None = None
+
+    # Parameters
+
+    def set_param(self, name: str, value: T, parent: str | None = None) -> T:
+        """Set a hyperparameter.
+
+        Args:
+            name: its name.
+            value: its value; None and False make it inactive.
+            parent: the parameter that must be active for this one to count.
+
+        Returns:
+            the value.
+
+        Raises:
+            ParameterError: the name is the handler's own or no text, or the parent makes a cycle.
+            StateError: the run has started.
+        """
+        self._changeable(f"set_param({name!r})").set({name: value}, parent)
+        return value
+
+    def set_dict_params(self, params: M, parent: str | None = None) -> M:
+        """Set hyperparameters from a mapping; all of them or, with an error, none.
+
+        Returns:
+            the mapping.
+
+        Raises:
+            ParameterError, StateError: as :meth:`set_param`.
+        """
+        if not isinstance(params, Mapping):
+            raise ParameterError(
+                f"set_dict_params() takes a mapping from names to values, not {type(params).__qualname__}"
+            )
+        self._changeable("set_dict_params()").set(params, parent)
+        return params
+
+    def set_namespace_params(self, namespace: T, parent: str | None = None) -> T:
+        """Set hyperparameters from the attributes of anything that ``vars()`` takes, as argparse gives it.
+
+        Returns:
+            the namespace.
+
+        Raises:
+            ParameterError, StateError: as :meth:`set_param`.
+        """
+        try:
+            params = vars(namespace)
+        except TypeError as cause:
+            raise ParameterError(
+                f"set_namespace_params() takes an object with attributes, not {type(namespace).__qualname__}"
+            ) from cause
+        self._changeable("set_namespace_params()").set(params, parent)
+        return namespace
+
+    def set_parent(self, child: str, parent: str, active_value: Any = None) -> None:
+        """Let a parameter count only where another one is active, or has a value.
+
+        Args:
+            child: the parameter.
+            parent: the one it depends on; a parameter with several parents needs all of them.
+            active_value: the value that the parent must have, or a function that is true of it; None
+                for any value that makes the parent active.
+
+        Raises:
+            ParameterError: this would make a cycle.
+            StateError: the run has started.
+        """
+        self._changeable("set_parent()").set_parent(child, parent, active_condition(parent, active_value))
+
+    def disable_param(self, name: str) -> None:
+        """Keep a parameter out of the comparison: a device, a path, a seed.
+
+        Raises:
+            ParameterError: it was never set.
+            StateError: the run has started.
+        """
+        self.disable_params([name])
+
+    def disable_params(self, names: Iterable[str]) -> None:
+        """Keep parameters out of the comparison; see :meth:`disable_param`."""
+        self._changeable("disable_params()").disable([names] if isinstance(names, str) else names)
+
+    def name_param(
+        self, name: str, name_transform: Callable[[Any], Any] | None = None, name_priority: float = 0
+    ) -> None:
+        """Put a parameter's value into the configuration's name.
+
+        Args:
+            name: the parameter.
+            name_transform: makes the text from the value.
+            name_priority: higher comes earlier; equal ones are ordered by name.
+
+        Raises:
+            ParameterError: it was never set.
+            StateError: the run has started.
+        """
+        self._changeable("name_param()").name([name], NameRule(True, name_transform, name_priority))  # noqa: FBT003
+
+    def name_params(self, names: Iterable[str]) -> None:
+        """Put the values of parameters into the configuration's name; see :meth:`name_param`."""
+        self._changeable("name_params()").name([names] if isinstance(names, str) else names, NameRule())
+
+    def set_param_metadata(
+        self, metadata: Mapping[str, Mapping[str, Any]], namespace: object | None = None
+    ) -> None:
+        """Set parents, comparison and names of many parameters at once; all of it or, with an error, none.
+
+        Args:
+            metadata: ``{parameter: {field: value}}`` with the fields ``parent`` (a name or a list of
+                them), ``parent_active`` (a value or a function; for several parents a mapping by
+                parent), ``disable_comparison``, ``name`` (true, or a function of the value),
+                ``name_transform`` and ``name_priority``. The order does not matter.
+            namespace: names parameters that may be set later: an object that ``vars()`` takes, or a mapping.
+
+        Raises:
+            ParameterError: a field or a parameter is unknown, or parents make a cycle.
+            StateError: the run has started.
+        """
+        known = (
+            namespace if isinstance(namespace, Mapping) else vars(namespace) if namespace is not None else {}
+        )
+        self._changeable("set_param_metadata()").set_metadata(metadata, known)
+
+    def _changeable(self, call: str) -> Parameters:
+        if self._configuration is not None:
+            raise StateError(f"{call} came after start(), when parameters are frozen: call it before start()")
+        return self._parameters
+
+    def __getattr__(self, name: str) -> Any:
+        if name in type(self).__slots__ or (name.startswith("__") and name.endswith("__")):
+            raise AttributeError(name)
+        if name not in self._parameters:
+            raise AttributeError(f"no parameter {name!r} was set; {closest(name, self._parameters.names())}")
+        return self._parameters[name]
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *self._parameters.names()]
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{name}={self._parameters[name]!r}" for name in self._parameters.names())
+        return f"<ExperimentHandler {self._experiment!r} {names}>"
+
+    # Identity
+
+    def _current(self) -> Configuration:
+        return self._configuration or self._parameters.configuration(self._experiment)
+
+    @property
+    def fingerprint(self) -> str:
+        """The configuration's identity: equal for equal configurations, on every machine and backend.
+
+        Raises:
+            UnstableValue: an active parameter has no form that is the same in every process.
+            ParameterError: a parent was never set.
+        """
+        return self._current().fingerprint
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ExperimentHandler):
+            return NotImplemented
+        return self.fingerprint == other.fingerprint
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def explain_difference(self, other: ExperimentHandler) -> tuple[Difference, ...]:
+        """What makes two handlers' configurations differ.
+
+        Returns:
+            a difference for each parameter, to be read or printed; none where they are the same.
+        """
+        found = differences(
+            self._parameters.active(),
+            other._parameters.active(),
+            self._parameters.note,
+            other._parameters.note,
+        )
+        if self._experiment != other._experiment:
+            return (Difference("experiment", self._experiment, other._experiment), *found)
+        return found
+
+    # The run
+
+    def start(self) -> ExperimentHandler:
+        """Freeze the parameters and begin a run of the configuration they make.
+
+        Returns:
+            the handler, so that ``with handler.start():`` works.
+
+        Raises:
+            UnstableValue: an active parameter cannot tell configurations apart.
+            StateError: a run is going on that already has something in it.
+            StorageError: the root directory cannot be written.
+            BackendError: the backend failed.
+        """
+        if self._live is not None:
+            if self._live.recorder.is_untouched:
+                return self
+            raise StateError(
+                "start() was called during a run: log() it and reset() first, or make a new handler"
+            )
+        configuration = self._parameters.configuration(self._experiment)
+        self._folder = self._relay.folder(configuration, create=True)
+        self._begin(configuration)
+        self._configuration = configuration
+        return self
+
+    def _begin(self, configuration: Configuration) -> None:
+        folder = self._require_folder()
+        started = time.time()
+        run = Run(
+            run_id=run_id(started, secrets.token_hex(3)),
+            configuration=configuration,
+            description=self._description,
+            started=started,
+            parameters=self._parameters.uncompared(),
+            environment=_environment(),
+        )
+        logs = LogFolder(folder / "runs")
+        writer = logs.create(run)
+        try:
+            self._relay.call("legm_open_run", run=run)
+        except BaseException:
+            writer.close()
+            writer.path.unlink(missing_ok=True)
+            raise
+        delivery = Delivery(self._relay, run, writer, writer.position)
+        recorder = Recorder(writer, delivery)
+        files = UserFiles(folder, self._description, run.run_id)
+        finalizer = weakref.finalize(self, recorder.close)
+        self._live = _LiveRun(run, recorder, delivery, files, finalizer)
+        log.info("run %s of %s began in %s", run.run_id, configuration.experiment, folder)
+
+    def _require_folder(self) -> Path:
+        if self._folder is None:
+            raise StateError("the configuration has its folder from start() on: call start() first")
+        return self._folder
+
+    def _running(self, call: str) -> _LiveRun:
+        live = self._live
+        if live is None:
+            if self._configuration is None:
+                raise StateError(f"{call} came before start(): set the parameters, call start(), then {call}")
+            raise StateError(f"{call} came after the run was closed: begin a new one with reset()")
+        live.logged = False
+        return live
+
+    def set_metric(self, name: str, value: T, test: bool = False, step: int | None = None) -> T:
+        """Set one value of a metric.
+
+        Args:
+            name: the metric.
+            value: one number of Python's, NumPy's or a tensor's; NaN and infinities are kept.
+            test: a single value, of which the last one counts; otherwise a value of a dev series.
+            step: any whole number of 64 bits, in any order; None for the position in the series, which
+                is how many values were set before. Of a step set twice the last value counts.
+
+        Returns:
+            the value.
+
+        Raises:
+            MetricError: the name, value or step cannot be used; nothing was set then.
+            StateError: there is no run.
+        """
+        live = self._live
+        if live is None or live.logged:
+            live = self._running("set_metric()")
+        live.recorder.set({name: value}, step, test=test)
+        return value
+
+    def set_dict_metrics(self, metrics: M, test: bool = False, step: int | None = None) -> M:
+        """Set a value of each of several metrics at one step.
+
+        Args:
+            metrics: values by name; a mapping of mappings ``{example_id: {metric: value}}`` is indexed.
+            test: see :meth:`set_metric`.
+            step: see :meth:`set_metric`.
+
+        Returns:
+            the mapping.
+
+        Raises:
+            MetricError, StateError: as :meth:`set_metric`.
+        """
+        live = self._live
+        if live is None or live.logged:
+            live = self._running("set_dict_metrics()")
+        live.recorder.set(metrics, step, test=test)
+        return metrics
+
+    def capture_metrics(
+        self, metric_names: Sequence[str] | Callable[..., Any] | None = None, test: bool = False
+    ) -> Any:
+        """Decorate a function so that what it returns is logged as metrics.
+
+        Args:
+            metric_names: the names for a returned sequence, in its order, or which keys of a returned
+                mapping to log. Without names a mapping is logged whole, and a sequence as
+                ``<function>_0``, ``<function>_1``, …; a single number as ``<function>``.
+            test: see :meth:`set_metric`.
+
+        Raises:
+            MetricError: when the function is called: what it returns does not fit the names.
+        """
+        if callable(metric_names):
+            return self.capture_metrics(None, test)(metric_names)
+        names = [metric_names] if isinstance(metric_names, str) else metric_names
+
+        def decorate(function: F) -> F:
+            @functools.wraps(function)
+            def call(*args: Any, **kwargs: Any) -> Any:
+                returned = function(*args, **kwargs)
+                self.set_dict_metrics(_captured(returned, names, function.__name__), test)
+                return returned
+
+            return call  # type: ignore[return-value]
+
+        return decorate
+
+    def set_best(
+        self,
+        method: str = "last",
+        *,
+        step: int | None = None,
+        best_step: int | None = None,
+        metric: str | None = None,
+        higher_better: bool = True,
+    ) -> None:
+        """Say how the best step is chosen; ``best_<metric>`` is every metric at that step.
+
+        Args:
+            method: ``"last"`` or ``"early_stopping"``.
+            step: for early stopping, the step itself.
+            best_step: the same.
+            metric: for early stopping, the dev metric whose best value chooses; NaN never wins, and of
+                equal values the first does.
+            higher_better: whether its highest value is the best.
+
+        Raises:
+            MetricError: the method is unknown, or a step and a metric were given, or neither.
+            StateError: there is no run.
+        """
+        if method not in _RULES:
+            raise MetricError(f"set_best() has no method {method!r}; {closest(str(method), _RULES)}")
+        given = step if step is not None else best_step
+        if method == "last" and (given is not None or metric is not None):
+            raise MetricError(
+                "set_best('last') takes no step and no metric; set_best('early_stopping', …) does"
+            )
+        if method == "early_stopping" and (given is None) == (metric is None):
+            raise MetricError("set_best('early_stopping') takes either step= or metric=")
+        chosen = None if given is None else to_step("best step", given)
+        self._running("set_best()").recorder.add(BestRule(method, chosen, metric, higher_better))
+
+    def log(self) -> RunResult:
+        """Complete the run: from now on it counts.
+
+        Called again after more metrics it replaces the run's entry.
+
+        Returns:
+            the run's result: best step, best and test values, series.
+
+        Raises:
+            MetricError: the best step is to be chosen by a metric that was never set.
+            StorageError, BackendError: the run cannot be stored; the run log has all of it, and log()
+                may be called again.
+            StateError: there is no run.
+        """
+        live = self._running("log()")
+        result = self._finish(live, Outcome(Status.COMPLETED, time.time()))
+        live.logged = True
+        log.info("run %s is completed: %d values", live.run.run_id, result.points)
+        return result
+
+    def _finish(self, live: _LiveRun, outcome: Outcome) -> RunResult:
+        from legm import selection
+
+        with live.recorder.settled() as writer:
+            records = [*runlog.read(writer.path).records, outcome]
+            result = selection.result(live.run, records)
+            writer.append(runlog.record_frame(outcome))
+            writer.sync()
+            live.delivery.close(result, records)
+            logs = LogFolder(self._require_folder() / "runs")
+            logs.settle(writer)
+            live.recorder.before_next = functools.partial(logs.reopen, writer)
+        return result
+
+    def _leave(self, outcome: Outcome) -> None:
+        """End the run that is going on, if it is not logged, and close its log."""
+        live = self._live
+        if live is None:
+            return
+        try:
+            if not live.logged:
+                self._finish(live, outcome)
+        finally:
+            live.finalizer()
+            self._live = None
+
+    def reset(self, **parameters: Any) -> None:
+        """Begin a new run of the same configuration; what was not logged stays as an interrupted run.
+
+        Args:
+            **parameters: new values of parameters that are not compared, such as ``seed=3``.
+
+        Raises:
+            StateError: no run was started yet.
+            ParameterError: one of these parameters counts, so that it would be another configuration.
+        """
+        if self._configuration is None:
+            raise StateError("reset() came before start(): call start() for the first run")
+        uncompared = self._parameters.uncompared()
+        for name in parameters:
+            if name not in uncompared:
+                raise ParameterError(
+                    f"reset({name}=…): only parameters that are not compared may change between runs; "
+                    f"{closest(name, uncompared)}"
+                )
+        self._leave(Outcome(Status.INTERRUPTED, time.time(), "reset() before log()"))
+        self._parameters.set(parameters)
+        self._begin(self._configuration)
+
+    def __enter__(self) -> ExperimentHandler:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live is None:
+            return
+        if error is None:
+            try:
+                if not self._live.logged:
+                    self.log()
+            finally:
+                self._live.finalizer()
+                self._live = None
+            return
+        try:
+            self._leave(Outcome(Status.FAILED, time.time(), f"{type(error).__name__}: {error}"))
+        except LegmError as own:  # the user's own error goes on
+            log.error("the run could not be marked as failed: %s", own)  # noqa: TRY400
+
+    # Files
+
+    def get_save_filename(self, basename: str = "model.pt") -> str:
+        """A path in the configuration's folder, with the description in front of the name.
+
+        Raises:
+            InvalidName: the name is empty, or legm's own.
+            StateError: start() was not called.
+        """
+        folder = self._require_folder()
+        return str(UserFiles(folder, self._description, "").path(basename))
+
+    @property
+    def model_save_filename(self) -> str:
+        """:meth:`get_save_filename` of ``model.pt``."""
+        return self.get_save_filename()
+
+    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> str:
+        """Keep a copy of a file with the run.
+
+        Args:
+            path: the file.
+            name: its name in the run; its own without one.
+
+        Returns:
+            where the copy is.
+
+        Raises:
+            NotSupported: the backend keeps no files.
+            StorageError: there is no such file, or it cannot be copied.
+            StateError: there is no run.
+        """
+        self._relay.require(Capability.ARTIFACTS, "log_artifact()")
+        live = self._running("log_artifact()")
+        kept = live.files.keep(Path(path), name)
+        live.recorder.add(Artifact(name or Path(path).name, str(kept)))
+        return str(kept)
+
+    def set_custom_data(self, data: T, basename: str = "custom_data.yml") -> T:
+        """Keep data as a file in the configuration's folder.
+
+        Set twice in one run, a mapping is updated, a list extended, text appended to.
+
+        Args:
+            data: plain data for .yml and .json, text for .txt, a mapping of arrays for .npz.
+            basename: the file's name; its extension says how.
+
+        Returns:
+            the data.
+
+        Raises:
+            InvalidName: another extension.
+            LegmError: the data does not fit the extension, or what is there.
+            StateError: there is no run.
+        """
+        live = self._running("set_custom_data()")
+        path = live.files.set_data(data, basename)
+        if Capability.FOLDERS not in self._relay.backend.capabilities:
+            live.recorder.add(Artifact(path.name, str(path)))
+        return data
+
+    def tensorboard_write(self, name: str, value: Any, step: int) -> None:
+        """Put a scalar or a text beside the run's own in TensorBoard; it is no metric.
+
+        Raises:
+            NotSupported: the backend cannot show it.
+            MetricError: it is neither a number nor text, or the step is no whole number.
+            StateError: there is no run.
+        """
+        self._relay.require(Capability.DISPLAYS, "tensorboard_write()")
+        check_text("scalar or text", name, MetricError)
+        shown = value if isinstance(value, str) else to_number(name, value)
+        self._running("tensorboard_write()").recorder.add(
+            Display(name, shown, to_step(name, step), time.time())
+        )
+
+    @classmethod
+    def load_existent(
+        cls, folder: str | os.PathLike[str], description: str | None = None
+    ) -> ExperimentHandler:
+        """A handler with an existing configuration's parameters and metadata, ready for another run.
+
+        What was a function in the metadata has its outcome only: after a change of the parameter it
+        looked at, the metadata has to be set again.
+
+        Args:
+            folder: the configuration's, of the local backend.
+            description: of the new run.
+
+        Raises:
+            StorageError: it is no configuration's folder.
+            CorruptFile: its parameters were edited or damaged.
+        """
+        from legm.backends.local.folders import read_configuration
+
+        place = Path(folder).resolve()
+        configuration = read_configuration(place)
+        handler = cls(place.parent.parent, configuration.experiment, description)
+        handler._parameters.restore(configuration)
+        return handler
+
+    # Over runs
+
+    def aggregate_results(self, aggregation: Aggregation = "mean") -> dict[str, Any]:
+        """Aggregate every completed run of this configuration and description, and keep the result.
+
+        Args:
+            aggregation: ``"mean"`` (population deviation), ``"median"`` (with quartiles),
+                ``"outlier_mean"`` (a tenth of the runs cut at each end), ``"confidence"`` or
+                ``"confidence_0.9"`` (Student-t interval); or a mapping from metrics to methods, with
+                ``"other"`` for the rest.
+
+        Returns:
+            by ``best_<metric>``, ``test_<metric>``, ``time`` and ``time_per_sample``: mean, std, n, nan,
+            failed, interrupted, method, and the method's own fields.
+
+        Raises:
+            StateError: there is no completed run.
+            MetricError: there is no such method or metric.
+            NotSupported: the backend keeps no aggregates.
+        """
+        from legm import analysis
+
+        return analysis.aggregate_results(self._relay, self._current(), self._description, aggregation)
+
+    def plot(
+        self,
+        aggregation: Aggregation = "mean",
+        groups: Mapping[str, Sequence[str]] | Sequence[Sequence[str]] | None = None,
+        exclude: Iterable[str] | None = None,
+        exclude_pattern: str | None = None,
+    ) -> list[str]:
+        """Draw the aggregated curves of this configuration's dev metrics, with their spread.
+
+        Args:
+            aggregation: as for :meth:`aggregate_results`.
+            groups: the metrics of each picture, in order; a mapping gives the pictures' names. Without
+                groups each metric has its own picture.
+            exclude: metrics to leave out.
+            exclude_pattern: a regular expression; metrics in which it is found are left out.
+
+        Returns:
+            where each picture is, in order.
+
+        Raises:
+            StateError: there is no completed run.
+            MetricError: a metric of a group does not exist.
+            NotSupported: the backend keeps no pictures.
+        """
+        from legm import analysis
+
+        left_out = [exclude] if isinstance(exclude, str) else exclude or ()
+        return analysis.plot_curves(
+            self._relay, self._current(), self._description, aggregation, groups, left_out, exclude_pattern
+        )
+
+    def get_best(
+        self, metric: str, higher_better: bool = True, test: bool = False, **constraints: Any
+    ) -> list[Ranked]:
+        """Rank the experiment's configurations by the mean of a metric over their completed runs.
+
+        Args:
+            metric: a dev metric, at the best step, or a test metric.
+            higher_better: whether higher is better.
+            test: whether it is a test metric.
+            **constraints: values that active parameters must have.
+
+        Returns:
+            the configurations, best first; those without the metric are left out.
+
+        Raises:
+            MetricError: no run has the metric.
+            ParameterError: no configuration has a parameter of a constraint.
+        """
+        from legm import analysis
+
+        return analysis.compare(
+            self._relay,
+            self._experiment,
+            self._description,
+            metric,
+            higher_better=higher_better,
+            test=test,
+            constraints=constraints,
+        )
+
+    def plot_comparison_bars(
+        self,
+        metrics: str | Sequence[str],
+        higher_better: bool = True,
+        test: bool = False,
+        **constraints: Any,
+    ) -> str:
+        """Draw the configurations as bars with their deviations, a panel a metric.
+
+        Args:
+            metrics: one metric or several.
+            higher_better: as for :meth:`get_best`.
+            test: as for :meth:`get_best`.
+            **constraints: as for :meth:`get_best`.
+
+        Returns:
+            where the picture is.
+
+        Raises:
+            MetricError, ParameterError: as :meth:`get_best`.
+            NotSupported: the backend keeps no pictures.
+        """
+        from legm import analysis
+
+        names = [metrics] if isinstance(metrics, str) else list(metrics)
+        prefix = "test_" if test else "best_"
+        rankings = {prefix + name: self.get_best(name, higher_better, test, **constraints) for name in names}
+        return analysis.plot_bars(self._relay, self._experiment, self._description, rankings)
+
+
+def _environment() -> dict[str, Plain]:
+    from legm import __version__
+
+    return {
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "legm": __version__,
+    }
+
+
+def _captured(returned: Any, names: Sequence[str] | None, function: str) -> dict[str, Any]:
+    """What a decorated function returned, as metrics."""
+    if isinstance(returned, Mapping):
+        if names is None:
+            return dict(returned)
+        for name in names:
+            if name not in returned:
+                raise MetricError(f"{function}() returned no {name!r}; {closest(name, map(str, returned))}")
+        return {name: returned[name] for name in names}
+    is_sequence = isinstance(returned, (Sequence, Iterator)) and not isinstance(returned, str)
+    values = list(returned) if is_sequence else [returned]
+    if names is None:
+        names = [f"{function}_{i}" for i in range(len(values))] if is_sequence else [function]
+    if len(names) != len(values):
+        raise MetricError(f"{function}() returned {len(values)} values for the metrics {list(names)}")
+    return dict(zip(names, values, strict=True))

@@ -1,0 +1,75 @@
+"""Names that are safe as files, in TensorBoard and in remote stores, and still readable.
+
+Everything but letters and digits of any script and ``. _ - + = , ( ) [ ]`` and inner spaces is written
+as ``_x<hex>_``. A ``_x`` that could be read as such an escape is escaped itself, so two names are equal
+only if what they were made from is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime, timezone
+
+from legm.errors import InvalidName
+
+__all__ = ["configuration_name", "numbered", "run_id", "safe_name"]
+
+_KEPT = frozenset("._-+=,()[] ")
+_LONGEST = 180  # bytes; file systems take 255, and a number, a description or an ending may follow
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # by Windows
+_ESCAPE_LIKE = re.compile(r"_(?=x[0-9a-f]+_)")
+
+
+def _escape(character: str) -> str:
+    return f"_x{ord(character):x}_"
+
+
+def _is_kept(character: str) -> bool:
+    if character in _KEPT:
+        return True
+    # A combining mark is no letter and so never kept: macOS takes "e" and a mark for "é".
+    return character.isalnum() and unicodedata.is_normalized("NFC", character)
+
+
+def safe_name(text: str) -> str:
+    """The text as a name of one file; different texts have different names.
+
+    Raises:
+        InvalidName: the text is empty.
+    """
+    if not text:
+        raise InvalidName("a name must not be empty")
+    text = _ESCAPE_LIKE.sub(_escape("_"), text)
+    name = "".join(c if _is_kept(c) else _escape(c) for c in text)
+    if name[0] in ". -" or _RESERVED.fullmatch(name):
+        name = _escape(name[0]) + name[1:]
+    if name[-1] in ". ":
+        name = name[:-1] + _escape(name[-1])
+    return name
+
+
+def shortened(name: str, digest: str, longest: int = _LONGEST) -> str:
+    """A safe name cut to so many bytes of UTF-8, and made unique again by a piece of a digest."""
+    data = name.encode()
+    if len(data) <= longest:
+        return name
+    piece = "~" + digest[-12:]
+    return data[: longest - len(piece)].decode(errors="ignore").rstrip(". ") + piece
+
+
+def configuration_name(values: list[str], fingerprint: str) -> str:
+    """The values of the name parameters, joined, safe and not too long; "" for none."""
+    joined = ",".join(values)
+    return shortened(safe_name(joined), fingerprint) if joined else ""
+
+
+def numbered(name: str, k: int) -> str:
+    """The name of the k-th configuration with an equal name."""
+    return f"{name}_{k}"
+
+
+def run_id(started: float, unique: str) -> str:
+    """A run's id: the UTC time of its start to the millisecond, so that ids sort, and a unique piece."""
+    moment = datetime.fromtimestamp(started, timezone.utc)
+    return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}-{unique}"

@@ -1,0 +1,68 @@
+"""From a backend's name, class or instance to the backend; heavy ones are imported on first use."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pluggy
+
+from legm.errors import BackendError, LegmError, closest
+from legm.hooks import Backend, Hooks
+
+__all__ = ["make_backend", "plugin_manager"]
+
+_BUILT_IN = {"local": "legm.backends.local:LocalBackend"}
+_REQUIRED = ("legm_open_run", "legm_write", "legm_close_run", "legm_read_runs", "legm_read_configurations")
+
+
+def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Backend:
+    """The backend that a user asked for.
+
+    Args:
+        backend: a name, a class that is called with the root directory and options, or an instance.
+        root: the root directory.
+        options: the backend's own.
+
+    Raises:
+        BackendError: the name is unknown, the options do not fit, or a required hook is missing.
+    """
+    if isinstance(backend, str):
+        if backend not in _BUILT_IN:
+            raise BackendError(f"there is no backend {backend!r}; {closest(backend, _BUILT_IN)}")
+        module, _, name = _BUILT_IN[backend].partition(":")
+        backend = getattr(importlib.import_module(module), name)
+    if isinstance(backend, type):
+        try:
+            backend = backend(root, **options)
+        except LegmError:
+            raise
+        except TypeError as cause:
+            raise BackendError(f"the backend does not take these options {dict(options)}: {cause}") from cause
+    elif options:
+        raise BackendError(
+            f"options {sorted(options)} were given with a backend that is made already: {backend!r}"
+        )
+    missing = [name for name in (*_REQUIRED, "name", "capabilities") if not hasattr(backend, name)]
+    if missing:
+        raise BackendError(f"{backend!r} is no backend: it lacks {', '.join(missing)}")
+    return cast("Backend", backend)
+
+
+def plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:
+    """A manager that holds just these backends.
+
+    Raises:
+        BackendError: a hook is misspelled or has other arguments than it should.
+    """
+    manager = pluggy.PluginManager("legm")
+    manager.add_hookspecs(Hooks)
+    for backend in backends:
+        try:
+            manager.register(backend, name=backend.name)
+            manager.check_pending()
+        except pluggy.PluginValidationError as cause:
+            raise BackendError(f"the backend {backend.name!r} does not fit this legm: {cause}") from cause
+    return manager

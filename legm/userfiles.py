@@ -1,0 +1,156 @@
+"""Files of the user's in a configuration's folder: their names, and data kept in them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from legm.errors import InvalidName, LegmError, StorageError
+from legm.identity import plain
+from legm.naming import safe_name, shortened
+from legm.runlog import storage_error
+
+__all__ = ["UserFiles"]
+
+_OURS = frozenset(
+    (
+        "params.yml",
+        "metrics.yml",
+        "steps.yml",
+        "aggregated_metrics.yml",
+        "plots",
+        "tensorboard",
+        "runs",
+        "artifacts",
+    )
+)
+_EXTENSIONS = (".yml", ".json", ".txt", ".npz")
+
+
+class UserFiles:
+    """The user's files of one run.
+
+    Args:
+        folder: the configuration's.
+        description: stands in front of every name; "" for none.
+        run_id: the run that artifacts belong to.
+    """
+
+    def __init__(self, folder: Path, description: str, run_id: str) -> None:
+        self._folder = folder
+        self._description = description
+        self._artifacts = folder / "artifacts" / run_id
+        self._data: dict[str, Any] = {}
+
+    def path(self, basename: str) -> Path:
+        """The path of a file, below the folder whatever the name holds.
+
+        Raises:
+            InvalidName: the name is empty, or one that legm uses itself.
+        """
+        if not isinstance(basename, str) or not basename:
+            raise InvalidName(f"a file's name must be a string that is not empty, not {basename!r}")
+        name = (
+            shortened(safe_name(basename), secrets.token_hex(6))
+            if len(basename) > 150
+            else safe_name(basename)
+        )
+        if name.lower() in _OURS:
+            raise InvalidName(
+                f"{basename!r} is a name that legm uses itself: choose another, say {'my-' + basename!r}"
+            )
+        return self._folder / (f"{safe_name(self._description)[:80]}-{name}" if self._description else name)
+
+    def keep(self, source: Path, name: str | None) -> Path:
+        """A copy of a file with the run.
+
+        Raises:
+            StorageError: it is no file, or cannot be copied.
+        """
+        if not source.is_file():
+            raise StorageError(
+                f"cannot keep {source}: it is {'a folder' if source.is_dir() else 'not there'}"
+            )
+        target = self._artifacts / safe_name(name or source.name)
+        try:
+            self._artifacts.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        except OSError as cause:
+            raise storage_error("write", target, cause) from cause
+        return target
+
+    def set_data(self, data: Any, basename: str) -> Path:
+        """Keep data as a file; what was set before in this run is updated, extended or appended to.
+
+        Raises:
+            InvalidName: the extension is none of .yml, .json, .txt, .npz.
+            LegmError: the data does not fit the extension or what was set before.
+            StorageError: the file cannot be written.
+        """
+        extension = os.path.splitext(basename)[1]
+        if extension not in _EXTENSIONS:
+            raise InvalidName(
+                f"{basename!r} must end in one of {', '.join(_EXTENSIONS)}, by which data is kept"
+            )
+        data = _copied(data, extension)
+        path = self.path(basename)
+        merged = _merged(self._data[basename], data, basename) if basename in self._data else data
+        content = _content(merged, extension, basename)
+        temporary = path.with_name(f".{secrets.token_hex(8)}")
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError as cause:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise storage_error("write", path, cause) from cause
+        self._data[basename] = merged
+        return path
+
+
+def _copied(data: Any, extension: str) -> Any:
+    if extension == ".npz":
+        import numpy as np
+
+        if not isinstance(data, Mapping):
+            raise LegmError(f"a .npz file keeps a mapping of arrays by name, not a {type(data).__qualname__}")
+        return {str(name): np.array(value) for name, value in data.items()}
+    if extension == ".txt":
+        return str(data)
+    return plain("data", data)
+
+
+def _merged(old: Any, new: Any, basename: str) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **new}
+    if isinstance(old, (list, str)) and isinstance(new, type(old)):
+        return old + new  # type: ignore[operator]
+    raise LegmError(
+        f"{basename!r} holds a {type(old).__name__} of this run and cannot take a {type(new).__name__} too: "
+        f"use another file"
+    )
+
+
+def _content(data: Any, extension: str, basename: str) -> bytes:
+    if extension == ".npz":
+        import numpy as np
+
+        if any(array.dtype.hasobject for array in data.values()):
+            raise LegmError(f"{basename!r}: an array of Python objects cannot be kept; use numbers or text")
+        buffer = io.BytesIO()
+        np.savez(buffer, **data)
+        return buffer.getvalue()
+    if extension == ".txt":
+        return str(data).encode(errors="surrogateescape")
+    if extension == ".json":
+        return (json.dumps(data, indent=2) + "\n").encode()
+    import yaml
+
+    return yaml.safe_dump(data, sort_keys=False).encode()
