@@ -7,8 +7,8 @@ matters nor changed: figures may be made in threads, without a display, and look
 from __future__ import annotations
 
 import io
+import itertools
 import math
-import os.path
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,7 +50,8 @@ _LARGEST, _SMALLEST = 1e300, 1e-300  # beyond these, axes overflow: drawn as inf
 def png(figure: Figure) -> bytes:
     """The picture as a PNG file's content, at the figure's own resolution."""
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib gives print_png no types
+    canvas.print_png(buffer)
     return buffer.getvalue()
 
 
@@ -151,7 +152,7 @@ def plot_curves(curves: Sequence[Curve], title: str, runs: int) -> Figure:
     lines = [line(curve) for curve in curves]
     handles = []
     for i, drawn in enumerate(lines):
-        look = {"color": _COLOURS[i % 8], "linestyle": _DASHES[i // 8 % 4]}
+        look: dict[str, Any] = {"color": _COLOURS[i % 8], "linestyle": _DASHES[i // 8 % 4]}
         _draw_line(axes, drawn, look, band=runs > 1)
         handles.append(Line2D([], [], linewidth=1.6, **look))
 
@@ -277,14 +278,14 @@ def _draw_bars(axes: Axes, key: str, ranking: Sequence[Ranked]) -> None:
         centers, places, xerr=ends, linestyle="none", ecolor=_INK, elinewidth=1, capsize=2.5, capthick=1
     )
     seen = np.concatenate((centers, lower, upper))
-    seen = [0.0, *seen[~np.isnan(seen)]]
-    low, high = _limits(seen, 0.03, 1.0)
-    axes.set_xlim(low if min(seen) < 0 else 0.0, high if max(seen) > 0 or min(seen) == 0 else 0.0)
+    least, most = seen.min(initial=0.0, where=~np.isnan(seen)), seen.max(initial=0.0, where=~np.isnan(seen))
+    low, high = _limits([least, most], 0.03, 1.0)
+    axes.set_xlim(low if least < 0 else 0.0, high if most > 0 or least == 0 else 0.0)
     axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
     names = _labels([_configuration_name(one) for one in shown], 44)
     axes.set_yticks(places, [""] * len(shown))
     axes.tick_params(axis="y", length=0)
-    for place, name, one in zip(places, names, shown, strict=True):
+    for place, name, one in zip(range(len(shown)), names, shown, strict=True):
         _write(axes, name, (0, place), (-6, 0), on=axes.get_yaxis_transform(), ha="right", va="center")
         numbers, runs = value_text(one.value), _runs_text(one)
         _write(axes, f"{numbers}   ({runs})", (1, place), (8, 0), on=axes.get_yaxis_transform(), va="center")
@@ -310,7 +311,7 @@ def value_text(value: Aggregate) -> str:
         return "no value"
     spread = (upper - lower) / 2
     digits = 1 - math.floor(math.log10(spread)) if math.isfinite(spread) and spread > 0 else 4
-    if math.isfinite(center) and 1e-3 <= max(abs(center), spread if spread > 0 else 0) < 1e6:
+    if math.isfinite(center) and 1e-3 <= max(abs(center), 0 if math.isnan(spread) else spread) < 1e6:
         texts = [f"{number:.{min(max(digits, 0), 7)}f}" for number in (center, lower, upper, spread)]
     else:
         texts = [f"{number:.4g}" for number in (center, lower, upper)] + [f"{spread:.2g}"]
@@ -393,7 +394,7 @@ def tick_labels(values: Sequence[float]) -> list[str]:
     """Labels of numbers, each complete in itself, with as many digits as tell neighbours apart."""
     largest = max(map(abs, values), default=0)
     ordered = sorted(set(values))
-    gap = min((b - a for a, b in zip(ordered, ordered[1:], strict=False)), default=largest)
+    gap = min((b - a for a, b in itertools.pairwise(ordered)), default=largest)
     if not largest:
         return ["0"] * len(values)
     exponent = math.floor(math.log10(largest) + 1e-9)
@@ -434,11 +435,20 @@ def _write(
     axes: Axes, text: str, at: tuple[float, float], away: tuple[float, float], on: Any = None, **look: Any
 ) -> None:
     """Put a text beside a point of the axes (as a fraction, or on a transform); away is in points."""
-    axes.annotate(
-        **{"xy": at, "xycoords": on or "axes fraction", "xytext": away, "textcoords": "offset points"},
-        **{"fontsize": 9, "color": _INK, "annotation_clip": False, **look},
+    place: dict[str, Any] = {
+        "xy": at,
+        "xycoords": on or "axes fraction",
+        "xytext": away,
+        "textcoords": "offset points",
+    }
+    arguments: dict[str, Any] = {
+        "fontsize": 9,
+        "color": _INK,
+        "annotation_clip": False,
+        **look,
         **_text(text),
-    )
+    }
+    axes.annotate(**place, **arguments)
 
 
 def _text(text: str) -> dict[str, Any]:
@@ -490,13 +500,18 @@ def _labels(names: Sequence[str], width: int) -> list[str]:
     cut = [_cut(name, width) for name in names]
     for label in {label for label in cut if cut.count(label) > 1}:
         same = [i for i, one in enumerate(cut) if one == label]
-        if len({names[i] for i in same}) > 1:
-            start = len(os.path.commonprefix([names[i] for i in same]))
-            end = len(os.path.commonprefix([names[i][start:][::-1] for i in same]))
-            for i in same:
-                middle = names[i][max(start - 8, 0) : len(names[i]) - max(end - 8, 0)]
-                cut[i] = _cut(f"…{middle}…", width)
+        start = _shared(names[i] for i in same)
+        end = _shared(names[i][start:][::-1] for i in same)
+        for i in same if len({names[i] for i in same}) > 1 else ():
+            middle = names[i][max(start - 8, 0) : len(names[i]) - max(end - 8, 0)]
+            cut[i] = _cut(f"…{middle}…", width)
     return cut
+
+
+def _shared(names: Iterable[str]) -> int:
+    """How many characters several names have in common at their start."""
+    first, *_, last = sorted(names)
+    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
 
 
 def _width(text: str) -> int:

@@ -18,7 +18,7 @@ from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.files import load_yaml, locked, write_whole
 from legm.backends.local.folders import ConfigurationFolders, experiment_folder, read_configuration
 from legm.backends.local.results import head_of, read_result, series_texts, steps_head
-from legm.errors import CorruptFile, StorageError
+from legm.errors import CorruptFile
 from legm.hooks import Capability, hookimpl
 from legm.logs import LogFolder, unfinished
 from legm.naming import safe_name, shortened
@@ -167,29 +167,12 @@ class LocalBackend:
             places = [folder for _, folder in folders.all()]
         else:
             places = folders.copies(query.fingerprint)
-        return self._runs_in(places, query)
+        return _runs_in(places, query)
 
-    def _runs_in(self, places: Iterable[Path], query: Query) -> Iterator[RunResult]:
-        seen: set[str] = set()
-        for folder in places:
-            configuration = read_configuration(folder)
-            metrics, steps = _entry_files(folder)
-            series_wanted = query.histories is None or bool(query.histories)
-            by_run = {e.head["run_id"]: e for e in steps.entries()} if series_wanted else {}
-            here = set()
-            for entry in metrics.entries():
-                run_id = str(entry.head.get("run_id", ""))
-                here.add(run_id)
-                if run_id in seen or _other_description(entry, query):
-                    continue
-                seen.add(run_id)
-                places_of = (steps, by_run) if series_wanted else None
-                yield read_result(metrics, entry, places_of, configuration, query.histories)
-            for result in unfinished(LogFolder(folder / "runs"), here):
-                known = result.run.run_id in seen
-                if not known and query.description in (None, result.run.description):
-                    seen.add(result.run.run_id)
-                    yield result
+    @staticmethod
+    def runs_in(folder: Path) -> Iterator[RunResult]:
+        """The runs in one configuration's folder, without their series."""
+        return _runs_in([folder], Query(""))
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
@@ -256,6 +239,29 @@ def _still(file: EntryFile, entry: Entry | None, run_id: str) -> Entry | None:
     if entry is None or file.is_at(entry):
         return entry
     return _entry_of(file, run_id)
+
+
+def _runs_in(places: Iterable[Path], query: Query) -> Iterator[RunResult]:
+    seen: set[str] = set()
+    for folder in places:
+        configuration = read_configuration(folder)
+        metrics, steps = _entry_files(folder)
+        series_wanted = query.histories is None or bool(query.histories)
+        by_run = {e.head["run_id"]: e for e in steps.entries()} if series_wanted else {}
+        here = set()
+        for entry in metrics.entries():
+            run_id = str(entry.head.get("run_id", ""))
+            here.add(run_id)
+            if run_id in seen or _other_description(entry, query):
+                continue
+            seen.add(run_id)
+            places_of = (steps, by_run) if series_wanted else None
+            yield read_result(metrics, entry, places_of, configuration, query.histories)
+        for result in unfinished(LogFolder(folder / "runs"), here):
+            known = result.run.run_id in seen
+            if not known and query.description in (None, result.run.description):
+                seen.add(result.run.run_id)
+                yield result
 
 
 def _other_description(entry: Entry, query: Query) -> bool:

@@ -197,20 +197,36 @@ class EntryFile:
         """The entries of a file that a person has edited, piece by piece."""
         with self.path.open("rb") as file:
             data = file.read(size)
-        found: dict[int, Entry] = {}
+        entries = (self._piece(data, start, piece) for start, piece in _pieces(data) if _is_entry(piece))
+        return list({entry.number: entry for entry in entries}.values())
+
+    def _piece(self, data: bytes, start: int, piece: bytes) -> Entry:
+        trailer = Trailer.decode(piece)
+        if trailer is None:
+            return self._hand_written(data, start, piece)
+        entry = self._entry(start, piece[: trailer.head], trailer) if trailer.length == len(piece) else None
+        if entry is None:
+            raise self._damaged(start)
+        return entry
+
+    def damaged(self) -> list[tuple[Entry, bytes]]:
+        """The entries that are not what was written, each with the text that stands there."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return []
+        found = []
         for start, piece in _pieces(data):
-            if piece.startswith((_PENDING, b"---", b"...")) or not piece.strip():
+            if not _is_entry(piece):
                 continue
-            trailer = Trailer.decode(piece)
-            entry = None
-            if trailer is not None:
-                if trailer.length != len(piece):
-                    raise self._damaged(start)
-                entry = self._entry(start, piece[: trailer.head], trailer)
-            if entry is None:
-                entry = self._hand_written(data, start, piece)
-            found[entry.number] = entry
-        return list(found.values())
+            try:
+                entry = self._piece(data, start, piece)
+                self.series(entry, frozenset())
+            except CorruptFile:
+                key = _KEY.match(piece)
+                number = int(key[1]) if key else 999_999_999
+                found.append((Entry(number, start, None, {}), piece))
+        return found
 
     def _hand_written(self, data: bytes, start: int, piece: bytes) -> Entry:
         line = data.count(b"\n", 0, start) + 1
@@ -361,6 +377,10 @@ def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
             end = data.find(b"\n", end) + 1 or len(data)
         yield start, data[start:end]
         start = end
+
+
+def _is_entry(piece: bytes) -> bool:
+    return bool(piece.strip()) and not piece.startswith((_PENDING, b"---", b"..."))
 
 
 def _lines(before: bytes) -> int:

@@ -24,7 +24,13 @@ from legm.naming import numbered, safe_name, shortened
 from legm.records import Configuration
 from legm.runlog import storage_error
 
-__all__ = ["PARAMETERS_FILE", "ConfigurationFolders", "read_configuration"]
+__all__ = [
+    "PARAMETERS_FILE",
+    "ConfigurationFolders",
+    "experiment_folder",
+    "parameters_text",
+    "read_configuration",
+]
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +204,7 @@ class ConfigurationFolders:
         temporary = self._own / f"new-{secrets.token_hex(4)}"
         try:
             temporary.mkdir()
-            write_whole(temporary / PARAMETERS_FILE, _parameters_text(configuration))
+            write_whole(temporary / PARAMETERS_FILE, parameters_text(configuration))
             k = self._next_number(configuration.name, index)
             while True:
                 folder = self.folder / numbered(configuration.name, k)
@@ -245,7 +251,8 @@ def _fingerprint_of(folder: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _parameters_text(configuration: Configuration) -> bytes:
+def parameters_text(configuration: Configuration) -> bytes:
+    """What ``params.yml`` says of a configuration."""
     return yamltext.block(
         {
             "fingerprint": configuration.fingerprint,

@@ -1,0 +1,5 @@
+"""``python -m legm`` is ``legm``."""
+
+from legm.cli import main
+
+main()

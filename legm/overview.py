@@ -1,0 +1,116 @@
+"""What there is below a root directory, for a person who looks: experiments, configurations, runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from legm.backends.local import LocalBackend
+from legm.backends.local.folders import PARAMETERS_FILE, ConfigurationFolders, read_configuration
+from legm.backends.local.repair import repair
+from legm.errors import LegmError, StorageError
+from legm.identity import Difference, differences
+from legm.logs import LogFolder
+from legm.records import Configuration, RunResult
+from legm.relay import Relay, catch_up
+
+__all__ = ["Overview", "compare", "configurations", "look", "recover"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A configuration with its runs.
+
+    Args:
+        folder: where it is.
+        configuration: None where its parameters cannot be read.
+        runs: in the order of their starts, without series.
+        problem: what could not be read; "" where all could.
+    """
+
+    folder: Path
+    configuration: Configuration | None
+    runs: list[RunResult] = field(default_factory=list)
+    problem: str = ""
+
+
+def configurations(root: Path) -> Iterator[Path]:
+    """The folder of every configuration at or below a folder: a root, an experiment, or itself.
+
+    Raises:
+        StorageError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise StorageError(f"there is no folder {root}")
+    if (root / PARAMETERS_FILE).exists():
+        yield root
+        return
+    own = [folder for _, folder in ConfigurationFolders(root).all()]
+    if own:
+        yield from own
+        return
+    for child in sorted(root.iterdir()):
+        if child.is_dir() and not child.name.startswith("."):
+            yield from (folder for _, folder in ConfigurationFolders(child).all())
+
+
+def look(folder: Path) -> Overview:
+    """A configuration's folder as it is; damage is told, not raised.
+
+    Raises:
+        StorageError: it is no configuration's folder.
+    """
+    if not (folder / PARAMETERS_FILE).exists():
+        raise StorageError(f"{folder} is no configuration's folder: it has no {PARAMETERS_FILE}")
+    try:
+        configuration = read_configuration(folder)
+    except LegmError as error:
+        return Overview(folder, None, problem=str(error))
+    try:
+        runs = sorted(LocalBackend.runs_in(folder), key=lambda result: result.run.run_id)
+    except LegmError as error:
+        return Overview(folder, configuration, problem=str(error))
+    return Overview(folder, configuration, runs)
+
+
+def compare(ours: Configuration, theirs: Configuration) -> tuple[Difference, ...]:
+    """What makes two stored configurations differ."""
+
+    def note(configuration: Configuration, name: str) -> str:
+        return "inactive" if name in configuration.parameters else "absent"
+
+    found = differences(
+        {name: ours.parameters[name] for name in ours.active},
+        {name: theirs.parameters[name] for name in theirs.active},
+        lambda name: note(ours, name),
+        lambda name: note(theirs, name),
+    )
+    if ours.experiment != theirs.experiment:
+        return (Difference("experiment", ours.experiment, theirs.experiment), *found)
+    return found
+
+
+def recover(root: Path) -> Iterator[tuple[Path, list[RunResult], list[str]]]:
+    """Settle the runs that processes left behind, and make damaged files again.
+
+    Yields:
+        for each configuration: its folder, the runs that were settled, and what was repaired or not.
+
+    Raises:
+        StorageError: there is no such folder.
+    """
+    for folder in configurations(root):
+        messages: list[str] = []
+        settled: list[RunResult] = []
+        try:
+            messages = repair(folder)
+            place = folder.parent.parent
+            settled = catch_up(Relay(LocalBackend(place), place), LogFolder(folder / "runs"))
+        except LegmError as error:
+            messages.append(str(error))
+        if settled or messages:
+            yield folder, settled, messages
