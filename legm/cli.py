@@ -259,7 +259,7 @@ def _runs_table(runs: Sequence[RunResult]) -> Table:
         tests = {s.name: v for s, v in run.test.items() if s.index is None}
         step = run.best_step if run.best_step is not None else run.last_step
         table.add_row(
-            run.run.run_id,
+            run.run.run_id[-6:],  # the piece that tells runs apart; --json has all of it
             _status(run.status.value),
             _number(step),
             _number(run.points),

@@ -353,7 +353,7 @@ class ExperimentHandler:
         delivery = Delivery(self._relay, run, writer, writer.position)
         recorder = Recorder(writer, delivery)
         files = UserFiles(folder, self._description, run.run_id)
-        finalizer = weakref.finalize(self, recorder.close)
+        finalizer = weakref.finalize(self, _release, recorder, self._relay, run)
         self._live = _LiveRun(run, recorder, delivery, files, finalizer)
         log.info("run %s of %s began in %s", run.run_id, configuration.experiment, folder)
 
@@ -785,6 +785,15 @@ class ExperimentHandler:
         prefix = "test_" if test else "best_"
         rankings = {prefix + name: self.get_best(name, higher_better, test, **constraints) for name in names}
         return analysis.plot_bars(self._relay, self._experiment, self._description, rankings)
+
+
+def _release(recorder: Recorder, relay: Relay, run: Run) -> None:
+    """Write what is left, and let go of the run's log and of what the backend holds for it."""
+    recorder.close()
+    try:
+        relay.call("legm_release_run", run=run)
+    except LegmError as error:
+        log.error("%s", error)  # noqa: TRY400
 
 
 def _environment() -> dict[str, Plain]:

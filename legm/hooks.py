@@ -52,7 +52,7 @@ class Backend(Protocol):
 
 
 class Hooks:
-    """The hooks' signatures. The first five are required, the rest goes with a capability."""
+    """The hooks' signatures. Required are open, write, close and the two that read; the rest goes with a capability."""
 
     @hookspec
     def legm_open_run(self, run: Run) -> None:
@@ -77,6 +77,10 @@ class Hooks:
             result: with every dev series.
             records: all of the run's records, for a backend that wants to write something anew.
         """
+
+    @hookspec
+    def legm_release_run(self, run: Run) -> None:
+        """Nothing more of the run comes from this process: let go of what was held for it (optional)."""
 
     @hookspec(firstresult=True)
     def legm_read_runs(self, query: Query) -> Iterable[RunResult] | None:

@@ -42,6 +42,8 @@ def safe_name(text: str) -> str:
         raise InvalidName("a name must not be empty")
     text = _ESCAPE_LIKE.sub(_escape("_"), text)
     name = "".join(c if _is_kept(c) else _escape(c) for c in text)
+    if not unicodedata.is_normalized("NFC", name):  # letters that only together have another form
+        name = "".join(c if c.isascii() else _escape(c) for c in name)
     if name[0] in ". -" or _RESERVED.fullmatch(name):
         name = _escape(name[0]) + name[1:]
     if name[-1] in ". ":

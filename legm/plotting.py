@@ -21,7 +21,9 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import Formatter, MaxNLocator
 
 from legm.aggregate import Kind, Method, interval
@@ -90,15 +92,16 @@ def line(curve: Curve, buckets: int = 2000) -> Line:
     """
     steps = curve.steps.astype(np.float64)
     center, lower, upper = (_drawable(v) for v in (curve.center, curve.lower, curve.upper))
-    above, below = steps[curve.center > _LARGEST], steps[curve.center < -_LARGEST]
+    above, below = curve.center > _LARGEST, curve.center < -_LARGEST
     if len(steps) <= 4 * buckets:
-        return Line(steps, center, lower, upper, above, below)
+        return Line(steps, center, lower, upper, steps[above], steps[below])
     edges = np.linspace(steps[0], steps[-1], buckets + 1)
     starts = np.unique(np.searchsorted(steps, edges[:-1]))
     bucket = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(steps))))
 
     def spread(reduce: Any, values: FloatArray) -> FloatArray:
-        reduced: FloatArray = reduce.reduceat(values, starts)[bucket]  # NaN only where all are NaN
+        with np.errstate(invalid="ignore"):
+            reduced: FloatArray = reduce.reduceat(values, starts)[bucket]  # NaN only where all are NaN
         return reduced
 
     def first(wanted: Any) -> Any:
@@ -109,18 +112,10 @@ def line(curve: Curve, buckets: int = 2000) -> Line:
     smallest, largest = spread(np.fmin, center), spread(np.fmax, center)
     last = len(steps) - 1 - np.flatnonzero(there[::-1])
     last = last[np.unique(bucket[last], return_index=True)[1]]
-    chosen = [
-        first(there),
-        first(center == smallest),
-        first(center == largest),
-        last,
-        first(np.isnan(smallest)),
-    ]
-    kept = np.unique(np.concatenate(chosen))
+    extremes = first(center == smallest), first(center == largest)
+    kept = np.unique(np.concatenate((first(there), *extremes, last, first(np.isnan(smallest)))))
     lower, upper = spread(np.fmin, lower), spread(np.fmax, upper)
-    width = (steps[-1] - steps[0]) / buckets
-    above, below = (s[np.unique((s - steps[0]) // width, return_index=True)[1]] for s in (above, below))
-    return Line(steps[kept], center[kept], lower[kept], upper[kept], above, below)
+    return Line(steps[kept], center[kept], lower[kept], upper[kept], steps[first(above)], steps[first(below)])
 
 
 def _drawable(values: FloatArray) -> FloatArray:
@@ -146,8 +141,7 @@ def plot_curves(curves: Sequence[Curve], title: str, runs: int) -> Figure:
     labels = _labels(_readable(names), 34)
     legend = len(curves) > 1
     room = 0.7 + 0.075 * max(map(_width, labels)) if legend else 0
-    figure = Figure((6.4 + room, max(4.0, 0.9 + 0.21 * len(labels) * legend)), dpi=_DPI, layout="constrained")
-    figure.set_facecolor("white")
+    figure = _figure(6.4 + room, max(4.0, 0.9 + 0.21 * len(labels) * legend))
     axes = _axes(figure.add_subplot(), "both")
     lines = [line(curve) for curve in curves]
     handles = []
@@ -167,17 +161,18 @@ def plot_curves(curves: Sequence[Curve], title: str, runs: int) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(_Labels(step_labels))
     axes.yaxis.set_major_formatter(_Labels(tick_labels))
-    _name_axis(axes.set_xlabel, "step")
-    _name_axis(axes.set_ylabel, _with_unit(names[0]) if len(set(names)) == 1 else "value")
+    name = _with_unit(names[0]) if len(set(names)) == 1 else "value"
+    _set(axes.set_xlabel(""), "step", fontsize=10)
+    _set(axes.set_ylabel(""), _cut(name, 48), fontsize=10)
     caption = textwrap.wrap(_caption(curves, lines, runs), 88)
     _write(axes, "\n".join(caption), (0, 1), (0, 6), fontsize=8, color=_FAINT, linespacing=1.3)
-    _write(axes, _cut(title, 62), (0, 1), (0, 11 + 11.5 * len(caption)), fontsize=11.5)
+    _write(axes, _cut(title, 62), (0, 1), (0, 9 + 11 * len(caption)), fontsize=11.5)
     if legend:
         drawn_legend = figure.legend(
             handles, ["?"] * len(labels), loc="outside right upper", frameon=False, handlelength=2.6
         )
         for text, label in zip(drawn_legend.get_texts(), labels, strict=True):
-            text.set(**_text(label), fontsize=9, color=_INK)
+            _set(text, label)
     return figure
 
 
@@ -186,7 +181,8 @@ def _draw_line(axes: Axes, drawn: Line, look: dict[str, Any], *, band: bool) -> 
     there = np.pad(~np.isnan(drawn.center), 1)
     alone = there[1:-1] & ~there[:-2] & ~there[2:]
     few = len(drawn.steps) <= 30
-    axes.plot(drawn.steps, drawn.center, linewidth=1.6, marker="o" if few else "", markersize=3.5, **look)
+    thick = 1.6 if len(drawn.steps) <= 2000 else 0.8
+    axes.plot(drawn.steps, drawn.center, linewidth=thick, marker="o" if few else "", markersize=3.5, **look)
     if band:
         axes.fill_between(drawn.steps, drawn.lower, drawn.upper, color=look["color"], alpha=0.18, linewidth=0)
     if alone.any():
@@ -219,16 +215,16 @@ def _draw_line(axes: Axes, drawn: Line, look: dict[str, Any], *, band: bool) -> 
 
 def _caption(curves: Sequence[Curve], lines: Sequence[Line], runs: int) -> str:
     """What the band is, over how many runs, and what is not where one would look for it."""
-    count = f"{runs} run{'s' * (runs != 1)}"
+    count = f"{runs} run{'s' * (runs != 1)}" if runs else "no completed run"
     spreads = "; ".join(dict.fromkeys(_spread_name(curve.method) for curve in curves))
     pieces = [f"{spreads} over {count}" if runs > 1 and curves else count]
     if any((curve.runs < runs).any() for curve in curves):
         pieces[0] += ", fewer at some steps" if runs > 1 else ", no value at some steps"
     if any(len(one.above) for one in lines):
-        pieces.append("▲ beyond the top: +∞")
+        pieces.append("▲ is +∞")
     if any(len(one.below) for one in lines):
-        pieces.append("▼ beyond the bottom: −∞")  # noqa: RUF001
-    return "   ".join(pieces)
+        pieces.append("▼ is \N{MINUS SIGN}∞")
+    return "; ".join(pieces)
 
 
 def _spread_name(method: str) -> str:
@@ -252,12 +248,13 @@ def plot_bars(rankings: Mapping[str, Sequence[Ranked]], title: str) -> Figure:
     Returns:
         The figure, some 9 inches wide and as high as its bars need, at 150 dots an inch.
     """
-    heights = [0.95 + 0.27 * max(1, min(len(ranking), _MOST_BARS)) for ranking in rankings.values()] or [1.0]
-    figure = Figure((9.0, 0.45 + sum(heights)), dpi=_DPI, layout="constrained")
-    figure.set_facecolor("white")
-    figure.suptitle(**_title(_cut(title, 80)), x=0.01, ha="left", fontsize=11.5, color=_INK)
+    heights = [0.95 + 0.27 * max(1, min(len(ranking), _MOST_BARS)) for ranking in rankings.values()]
+    figure = _figure(9.0, 0.45 + sum(heights))
+    _set(figure.suptitle("", x=0.01, ha="left"), _cut(title, 80), fontsize=11.5)
+    if not rankings:
+        return figure
     panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, (key, ranking) in zip(panels, rankings.items(), strict=False):
+    for axes, (key, ranking) in zip(panels, rankings.items(), strict=True):
         _draw_bars(_axes(axes, "x"), key, ranking)
     return figure
 
@@ -285,13 +282,16 @@ def _draw_bars(axes: Axes, key: str, ranking: Sequence[Ranked]) -> None:
     names = _labels([_configuration_name(one) for one in shown], 44)
     axes.set_yticks(places, [""] * len(shown))
     axes.tick_params(axis="y", length=0)
+    if least < 0:
+        axes.axvline(0, color=_FAINT, linewidth=0.8)
+    digits = _digits(upper - lower)
     for place, name, one in zip(range(len(shown)), names, shown, strict=True):
         _write(axes, name, (0, place), (-6, 0), on=axes.get_yaxis_transform(), ha="right", va="center")
-        numbers, runs = value_text(one.value), _runs_text(one)
+        numbers, runs = value_text(one.value, digits), _runs_text(one)
         _write(axes, f"{numbers}   ({runs})", (1, place), (8, 0), on=axes.get_yaxis_transform(), va="center")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     axes.xaxis.set_major_formatter(_Labels(tick_labels))
-    _name_axis(axes.set_xlabel, _with_unit(key))
+    _set(axes.set_xlabel(""), _cut(_with_unit(key), 60), fontsize=10)
     caption = "; ".join(dict.fromkeys(_spread_name(one.value.method) for one in shown if one.value.n))
     if len(ranking) > len(shown):
         caption += f"; the best {len(shown)} of {len(ranking)} configurations"
@@ -304,23 +304,33 @@ def _configuration_name(ranked: Ranked) -> str:
     return name or ranked.configuration.fingerprint[:12]
 
 
-def value_text(value: Aggregate) -> str:
-    """An aggregate in words: center and spread, to two digits of the spread."""
+def value_text(value: Aggregate, digits: int) -> str:
+    """An aggregate's center and spread: with so many decimals, or four digits where these do not suit."""
     center, lower, upper = interval(value)
     if math.isnan(center):
         return "no value"
     spread = (upper - lower) / 2
-    digits = 1 - math.floor(math.log10(spread)) if math.isfinite(spread) and spread > 0 else 4
-    if math.isfinite(center) and 1e-3 <= max(abs(center), 0 if math.isnan(spread) else spread) < 1e6:
-        texts = [f"{number:.{min(max(digits, 0), 7)}f}" for number in (center, lower, upper, spread)]
-    else:
-        texts = [f"{number:.4g}" for number in (center, lower, upper)] + [f"{spread:.2g}"]
-    texts = [text.replace("-", "−").replace("inf", "∞") for text in texts]  # noqa: RUF001
+    size = max(abs(center), 0 if math.isnan(spread) else spread)
+    form = f".{digits}f" if 10.0**-digits <= size < 1e6 or not size else ".4g"
+    texts = [_sign(f"{number:{form}}") for number in (center, lower, upper, spread)]
     if math.isnan(spread):
         return texts[0]
     if Method.parse(value.method).kind in {Kind.MEDIAN, Kind.CONFIDENCE}:
         return f"{texts[0]} [{texts[1]}, {texts[2]}]"
     return f"{texts[0]} ± {texts[3]}"
+
+
+def _digits(widths: FloatArray) -> int:
+    """How many decimals a column of numbers gets: such that most spreads have two digits that count."""
+    spreads = np.sort(widths[widths > 0]) / 2
+    if not len(spreads):
+        return 4
+    return min(max(1 - math.floor(math.log10(spreads[len(spreads) // 2])), 0), 7)
+
+
+def _sign(number: str) -> str:
+    """A number with the signs that are used in print."""
+    return number.replace("-", "\N{MINUS SIGN}").replace("inf", "∞")
 
 
 def _runs_text(one: Ranked) -> str:
@@ -331,6 +341,12 @@ def _runs_text(one: Ranked) -> str:
 
 
 # -- axes and their numbers --------------------------------------------------------------------------
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty white figure; width and height in inches."""
+    layout = ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09)
+    return Figure((width, height), dpi=_DPI, facecolor="white", edgecolor="white", layout=layout)
 
 
 def _axes(axes: Axes, grid: Any) -> Axes:
@@ -402,9 +418,11 @@ def tick_labels(values: Sequence[float]) -> list[str]:
         power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         scale = 10.0**exponent
         digits = max(len(_decimal(v / scale, gap / scale).partition(".")[2]) for v in values)
-        return [f"{v / scale:.{digits}f}×10{power}".replace("-", "−") if v else "0" for v in values]  # noqa: RUF001
+        return [
+            _sign(f"{v / scale:.{digits}f}\N{MULTIPLICATION SIGN}10{power}") if v else "0" for v in values
+        ]
     digits = max(len(_decimal(value, gap).partition(".")[2]) for value in values)
-    return [f"{value or 0.0:.{digits}f}".replace("-", "−") for value in values]  # noqa: RUF001
+    return [_sign(f"{value or 0.0:.{digits}f}") for value in values]
 
 
 def _decimal(value: float, gap: float) -> str:
@@ -413,42 +431,25 @@ def _decimal(value: float, gap: float) -> str:
         text = f"{value:.{digits}f}"
         if abs(float(text) - value) <= gap / 1000:
             break
-    return text.replace("-", "−") if float(text) else "0"  # noqa: RUF001
+    return _sign(text) if float(text) else "0"
 
 
 # -- text ----------------------------------------------------------------------------------------------
-
-
-def _name_axis(setter: Callable[..., object], name: str) -> None:
-    """Give an axis its name."""
-    text = _text(_cut(name, 60))
-    setter(text.pop("text"), **text, fontsize=10, color=_INK)
-
-
-def _title(text: str) -> dict[str, Any]:
-    """A text as the arguments of ``suptitle``."""
-    arguments = _text(text)
-    return {"t": arguments.pop("text"), **arguments}
 
 
 def _write(
     axes: Axes, text: str, at: tuple[float, float], away: tuple[float, float], on: Any = None, **look: Any
 ) -> None:
     """Put a text beside a point of the axes (as a fraction, or on a transform); away is in points."""
-    place: dict[str, Any] = {
-        "xy": at,
-        "xycoords": on or "axes fraction",
-        "xytext": away,
-        "textcoords": "offset points",
-    }
-    arguments: dict[str, Any] = {
-        "fontsize": 9,
-        "color": _INK,
-        "annotation_clip": False,
-        **look,
-        **_text(text),
-    }
-    axes.annotate(**place, **arguments)
+    written = axes.annotate(
+        "", at, away, on or "axes fraction", textcoords="offset points", annotation_clip=False
+    )
+    _set(written, text, **look)
+
+
+def _set(drawn: Text, text: str, **look: Any) -> None:
+    """Make a text of matplotlib say something, in a certain look."""
+    drawn.set(**{"fontsize": 9, "color": _INK, **_text(text), **look})
 
 
 def _text(text: str) -> dict[str, Any]:
@@ -458,21 +459,22 @@ def _text(text: str) -> dict[str, Any]:
         The arguments of a matplotlib text: itself, its fonts, and that it is no mathematics.
     """
     text = "".join(" " if unicodedata.category(c) == "Cc" and c != "\n" else c for c in text)
-    fonts, missing = [_FONT], set(text) - {"\n"} - _glyphs(_FONT)
+    fonts, missing = [_FONT], _missing(set(text) - {"\n"}, _FONT)
     if missing:
         installed = {entry.name for entry in font_manager.fontManager.ttflist}
         for font in _OTHER_FONTS:
-            if missing and font in installed and missing & _glyphs(font):
+            if font in installed and (left := _missing(missing, font)) < missing:
                 fonts.append(font)
-                missing -= _glyphs(font)
+                missing = left
     text = "".join("□" if c in missing else c for c in text)
     return {"text": text, "fontfamily": fonts, "parse_math": False, "usetex": False}
 
 
-def _glyphs(font: str) -> set[str]:
-    """The characters that a font has; it must be installed."""
+def _missing(characters: set[str], font: str) -> set[str]:
+    """Those of the characters that an installed font does not have."""
     path = font_manager.findfont(font_manager.FontProperties(family=font))
-    return {chr(code) for code in font_manager.get_font(path).get_charmap()}
+    face = font_manager.get_font(path)
+    return {c for c in characters if not face.get_char_index(ord(c))}
 
 
 def _readable(names: Sequence[str]) -> list[str]:
@@ -521,6 +523,7 @@ def _width(text: str) -> int:
 
 def _cut(text: str, width: int) -> str:
     """A text with "…" for its middle where it is too wide; its ends tell most names apart."""
+    text = " ".join(text.split())
     if _width(text) <= width:
         return text
     return f"{_fill(text, width // 2)}…{_fill(text[::-1], (width - 1) // 2)[::-1]}"

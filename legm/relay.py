@@ -177,6 +177,9 @@ def _settle(relay: Relay, logs: LogFolder, writer: runlog.LogWriter) -> RunResul
         log.warning("run %s was interrupted; what it holds is kept in %s", known.run.run_id, writer.path)
     result = selection.result(known.run, known.records)
     relay.call("legm_open_run", run=known.run)
-    Delivery(relay, known.run, writer, known.cursors.get(relay.backend.name, 0)).close(result, known.records)
+    try:
+        Delivery(relay, known.run, writer, known.cursors.get(relay.backend.name, 0)).close(result, known.records)
+    finally:
+        relay.call("legm_release_run", run=known.run)
     logs.settle(writer)
     return result

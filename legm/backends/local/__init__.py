@@ -145,6 +145,13 @@ class LocalBackend:
         except OSError as cause:
             raise storage_error("write event files in", place, cause) from cause
 
+    @hookimpl
+    def legm_release_run(self, run: Run) -> None:
+        """Close the event file."""
+        opened = self._open.pop(run.run_id, None)
+        if opened is not None and opened.events is not None:
+            opened.events.close()
+
     def _put(self, opened: _OpenRun, result: RunResult) -> None:
         metrics, steps = _entry_files(opened.folder)
         run_id = result.run.run_id
