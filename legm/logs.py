@@ -62,9 +62,9 @@ class LogFolder:
 
 
 def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
-    """The results of runs of which only the log knows: running, failed, interrupted.
+    """The results of runs of which only the log knows: running, failed, interrupted, not stored yet.
 
-    A completed run that the backend does not know was taken out by a person.
+    A settled run that was completed and that the backend does not know was taken out by a person.
 
     Args:
         logs: a configuration's.
@@ -86,6 +86,6 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
             continue  # settled just now by somebody else
         status = Status.RUNNING if runlog.is_live(path) else Status.INTERRUPTED
         result = selection.result(found.run, found.records, status)
-        if result.status is not Status.COMPLETED:
+        if result.status is not Status.COMPLETED or path.parent == logs.open_folder:
             results.append(result)
     return results

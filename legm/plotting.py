@@ -191,7 +191,7 @@ def _draw_line(axes: Axes, drawn: Line, look: dict[str, Any], *, band: bool) -> 
         axes.errorbar(
             drawn.steps[alone],
             centers,
-            yerr=np.fmax(ends, 0) if band else None,
+            yerr=np.maximum(ends, 0) if band else None,
             color=look["color"],
             linestyle="none",
             marker="o",
@@ -270,7 +270,7 @@ def _draw_bars(axes: Axes, key: str, ranking: Sequence[Ranked]) -> None:
         height=0.64,
         color=[_COLOURS[0 if place == 0 else 5] for place in places],
     )
-    ends = np.fmax([centers - lower, upper - centers], 0)
+    ends = np.maximum([centers - lower, upper - centers], 0)
     axes.errorbar(
         centers, places, xerr=ends, linestyle="none", ecolor=_INK, elinewidth=1, capsize=2.5, capthick=1
     )

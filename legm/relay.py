@@ -178,7 +178,9 @@ def _settle(relay: Relay, logs: LogFolder, writer: runlog.LogWriter) -> RunResul
     result = selection.result(known.run, known.records)
     relay.call("legm_open_run", run=known.run)
     try:
-        Delivery(relay, known.run, writer, known.cursors.get(relay.backend.name, 0)).close(result, known.records)
+        Delivery(relay, known.run, writer, known.cursors.get(relay.backend.name, 0)).close(
+            result, known.records
+        )
     finally:
         relay.call("legm_release_run", run=known.run)
     logs.settle(writer)

@@ -1,0 +1,157 @@
+"""TensorBoard itself, opened in a real browser on what legm wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from legm import ExperimentHandler
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(
+    "CI" not in os.environ and not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two configurations of two seeds each."""
+    folder = tmp_path_factory.mktemp("page")
+    for lr in (0.125, 0.5):
+        for seed in range(2):
+            with ExperimentHandler(folder, "digits") as handler:
+                handler.set_dict_params({"lr": lr, "seed": seed, "optimizer": "adam"})
+                handler.disable_param("seed")
+                handler.name_param("lr")
+                handler.start()
+                for step in range(20):
+                    handler.set_dict_metrics({"loss": lr / (step + 1) + seed / 8, "accuracy": step / 20})
+                handler.set_metric("accuracy", 0.75 + seed / 8, test=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(root: Path) -> Iterator[str]:
+    """A TensorBoard on a free port of this machine, until the tests are done."""
+    command = [
+        sys.executable,
+        "-m",
+        "tensorboard.main",
+        "--logdir",
+        str(root),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+    ]
+    server = subprocess.Popen([*command, "--load_fast", "false"], stderr=subprocess.PIPE, text=True)
+    try:
+        assert server.stderr is not None
+        said = []
+        for line in server.stderr:
+            said.append(line)
+            if "http://127.0.0.1:" in line:
+                break
+        else:
+            pytest.fail("tensorboard did not start: " + "".join(said))
+        place = "http://127.0.0.1:" + line.split("http://127.0.0.1:")[1].split("/")[0].split()[0]
+        wait_for(lambda: len(fetch(place + "/data/runs")) == 8)
+        yield place
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
+
+
+def fetch(url: str) -> Any:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.load(answer)
+    except (urllib.error.URLError, ConnectionError):
+        return []
+
+
+def wait_for(condition: Any, patience: float = 60.0) -> None:
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end, "it did not come in a minute"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM or ""
+    profile = tmp_path_factory.mktemp("profile")
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        "--proxy-server=127.0.0.1:1",
+        "--proxy-bypass-list=127.0.0.1",
+        "--window-size=1500,1000",
+        f"--user-data-dir={profile}",
+    ):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    yield driver
+    driver.quit()
+
+
+DEEP_TEXT = """
+const texts = [];
+const walk = node => {
+    if (node.nodeType === Node.TEXT_NODE) texts.push(node.textContent);
+    if (node.shadowRoot) walk(node.shadowRoot);
+    node.childNodes.forEach(walk);
+};
+walk(document.body);
+return texts.join(" ");
+"""
+
+
+def text_of(browser: Any) -> str:
+    """Every text of the page, also below shadow roots."""
+    from selenium.common.exceptions import WebDriverException
+
+    try:
+        return str(browser.execute_script(DEEP_TEXT))
+    except WebDriverException:
+        return ""
+
+
+def test_the_page_shows_the_runs_and_their_scalars(browser, address, root):
+    browser.get(address + "/#timeseries")
+    runs = [f.parent.relative_to(root).as_posix() for f in root.glob("digits/*/tensorboard/*/events*")]
+    assert len(runs) == 4
+    wait_for(lambda: "dev/loss" in text_of(browser) and "dev/accuracy" in text_of(browser))
+    wait_for(lambda: all(run.split("/")[-1] in text_of(browser) for run in runs))
+
+
+def test_the_hparams_tab_compares_active_parameters_with_best_and_test_metrics(browser, address):
+    browser.get(address + "/#hparams")
+    wanted = ("lr", "optimizer", "adam", "best/loss", "best/accuracy", "test/accuracy", "0.12500", "0.50000")
+    wait_for(lambda: all(text in text_of(browser) for text in wanted))
+    shown = text_of(browser)
+    assert "seed" not in shown
+    picture = os.environ.get("LEGM_PAGE_PICTURE")
+    if picture:
+        browser.save_screenshot(picture)
