@@ -35,9 +35,11 @@ class LogFolder:
             self.open_folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise runlog.storage_error("make the folder", self.open_folder, cause) from cause
-        writer = runlog.LogWriter(self.open_folder / f"{run.run_id}.log", create=True)
+        # It gets its name when it says whose it is: a process killed in between leaves no log without a run.
+        writer = runlog.LogWriter(self.open_folder / f"{run.run_id}.new", create=True)
         try:
             writer.append(runlog.run_frame(run))
+            writer.move(self.open_folder / f"{run.run_id}.log")
         except StorageError:
             writer.close()
             writer.path.unlink(missing_ok=True)
@@ -77,6 +79,7 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
     for path in logs.paths():
         if path.name in ids:
             continue
+        live = runlog.is_live(path)  # asked first: what a writer that is gone has written is all there
         try:
             found = runlog.read(path)
         except CorruptFile as error:
@@ -84,8 +87,9 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
             continue
         except StorageError:
             continue  # settled just now by somebody else
-        status = Status.RUNNING if runlog.is_live(path) else Status.INTERRUPTED
-        result = selection.result(found.run, found.records, status)
+        result = selection.result(
+            found.run, found.records, Status.RUNNING if live else Status.INTERRUPTED
+        )
         if result.status is not Status.COMPLETED or path.parent == logs.open_folder:
             results.append(result)
     return results

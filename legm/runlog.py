@@ -24,6 +24,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import struct
 import time
 import zlib
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["Log", "LogWriter", "is_live", "points_frame", "read", "storage_error"]
 
 HEADER = b"legm run log 1\n"
+_NEWER = re.compile(rb"legm run log \d+\n")
 _MAGIC = b"\xf5LR\n"
 _FRAME = struct.Struct("<4sIIB")
 _RUN, _LAYOUT, _POINTS, _RECORD, _CURSORS = 1, 2, 3, 4, 5
@@ -152,8 +154,12 @@ class LogWriter:
             else:
                 self.position = read(path).end
                 os.ftruncate(self._fd, self.position)
-        except BaseException:
+        except BaseException as cause:
             os.close(self._fd)
+            if create:
+                path.unlink(missing_ok=True)
+            if isinstance(cause, OSError):
+                raise storage_error("write the run log", path, cause) from cause
             raise
 
     def append(self, *frames: bytes) -> int:
@@ -220,7 +226,10 @@ def is_live(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError:  # somebody else's, or on a read-only file system: then by its age
-        return time.time() - path.stat().st_mtime < 60
+        try:
+            return time.time() - path.stat().st_mtime < 60
+        except OSError:
+            return False
     try:
         return not _lock(fd, lock_descriptor)
     finally:
@@ -267,7 +276,9 @@ def read(path: Path, since: int = 0, until: int | None = None) -> Log:
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
     if not data.startswith(HEADER):
-        if data.startswith(HEADER[:-2]):
+        if HEADER.startswith(data):
+            raise _empty(path, 0)
+        if _NEWER.match(data):
             raise CorruptFile(path, "byte 0", "it was written by a newer legm", "Update legm to read it.")
         raise CorruptFile(path, "byte 0", "it is not a run log of legm", "Move it out of the folder.")
     log: Log | None = None
@@ -291,11 +302,14 @@ def read(path: Path, since: int = 0, until: int | None = None) -> Log:
         elif kind == _CURSORS and log is not None:
             log.cursors.update(content)
     if log is None:
-        raise CorruptFile(
-            path, f"byte {end}", "it ends before the run's first record", "Delete it: it holds nothing."
-        )
+        raise _empty(path, end)
     log.end, log.torn = end, len(data) - end
     return log
+
+
+def _empty(path: Path, end: int) -> CorruptFile:
+    problem = "it ends before the run's first record"
+    return CorruptFile(path, f"byte {end}", problem, "Delete it: it holds nothing.")
 
 
 def _frames(path: Path, data: bytes) -> Iterator[tuple[int, int, memoryview]]:

@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -244,23 +245,21 @@ except LegmError as error:
 
 @pytest.mark.skipif(os.getuid() != 0 and "CI" not in os.environ, reason="needs root to become somebody else")
 @pytest.mark.parametrize("lr", ["0.1", "0.2"])
-def test_somebody_without_the_right_to_write_gets_a_clear_error_and_may_read(tmp_path, lr):
-    with ExperimentHandler(tmp_path / "root", "e") as handler:
-        handler.set_param("lr", 0.1)
-        handler.start()
-        handler.set_metric("loss", 0.25)
-    for folder in [tmp_path, *tmp_path.parents[:3]]:
-        folder.chmod(0o755)
-    for folder, _, files in os.walk(tmp_path / "root"):
-        Path(folder).chmod(0o555)
-        for file in files:
-            (Path(folder) / file).chmod(0o444)
-    done = subprocess.run(
-        [sys.executable, "-c", READ_ONLY, str(tmp_path / "root"), lr],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_somebody_without_the_right_to_write_gets_a_clear_error_and_may_read(lr):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        root = Path(folder) / "root"
+        with ExperimentHandler(root, "e") as handler:
+            handler.set_param("lr", 0.1)
+            handler.start()
+            handler.set_metric("loss", 0.25)
+        Path(folder).chmod(0o755)
+        for place, _, files in os.walk(root):
+            Path(place).chmod(0o555)
+            for file in files:
+                (Path(place) / file).chmod(0o444)
+        done = subprocess.run(
+            [sys.executable, "-c", READ_ONLY, str(root), lr], capture_output=True, text=True, check=True
+        )
     refused, best = done.stdout.splitlines()
     assert refused.startswith("StorageError cannot")
     assert "permission is denied" in refused

@@ -138,12 +138,21 @@ def text_of(browser: Any) -> str:
         return ""
 
 
+def keep_picture(browser: Any, name: str) -> None:
+    """For a person to look at, where one asks for it."""
+    folder = os.environ.get("LEGM_PICTURES")
+    if folder:
+        browser.save_screenshot(f"{folder}/{name}.png")
+
+
 def test_the_page_shows_the_runs_and_their_scalars(browser, address, root):
     browser.get(address + "/#timeseries")
     runs = [f.parent.relative_to(root).as_posix() for f in root.glob("digits/*/tensorboard/*/events*")]
     assert len(runs) == 4
-    wait_for(lambda: "dev/loss" in text_of(browser) and "dev/accuracy" in text_of(browser))
-    wait_for(lambda: all(run.split("/")[-1] in text_of(browser) for run in runs))
+    try:
+        wait_for(lambda: all(text in text_of(browser) for text in (*runs, "loss", "accuracy")), 30)
+    finally:
+        keep_picture(browser, "timeseries")
 
 
 def test_the_hparams_tab_compares_active_parameters_with_best_and_test_metrics(browser, address):
@@ -152,6 +161,4 @@ def test_the_hparams_tab_compares_active_parameters_with_best_and_test_metrics(b
     wait_for(lambda: all(text in text_of(browser) for text in wanted))
     shown = text_of(browser)
     assert "seed" not in shown
-    picture = os.environ.get("LEGM_PAGE_PICTURE")
-    if picture:
-        browser.save_screenshot(picture)
+    keep_picture(browser, "hparams")
