@@ -46,10 +46,11 @@ def _read(relay: Relay, query: Query, configuration: Configuration) -> Iterator[
 
 def _require_runs(summary: Summary, configuration: Configuration, description: str) -> None:
     if summary.completed == 0:
-        others = f" ({summary.failed} failed, {summary.interrupted} interrupted)"
+        others = f"{summary.failed} failed, {summary.interrupted} interrupted"
+        name = configuration.name or configuration.fingerprint
         raise StateError(
-            f"the configuration {configuration.name or configuration.fingerprint!r} of {configuration.experiment!r} has no completed "
-            f"run with the description {description!r}{others}: a run counts after log()"
+            f"the configuration {name!r} of {configuration.experiment!r} has no completed run with the "
+            f"description {description!r} ({others}): a run counts after log()"
         )
 
 

@@ -221,7 +221,7 @@ class ExperimentHandler:
             ParameterError: it was never set.
             StateError: the run has started.
         """
-        self._changeable("name_param()").name([name], NameRule(True, name_transform, name_priority))  # noqa: FBT003
+        self._changeable("name_param()").name([name], NameRule(True, name_transform, name_priority))
 
     def name_params(self, names: Iterable[str]) -> None:
         """Put the values of parameters into the configuration's name; see :meth:`name_param`."""

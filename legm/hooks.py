@@ -52,7 +52,10 @@ class Backend(Protocol):
 
 
 class Hooks:
-    """The hooks' signatures. Required are open, write, close and the two that read; the rest goes with a capability."""
+    """The hooks' signatures.
+
+    Required are open, write, close and the two that read; the rest goes with a capability.
+    """
 
     @hookspec
     def legm_open_run(self, run: Run) -> None:
@@ -95,7 +98,7 @@ class Hooks:
         """Every configuration of an experiment that has a run, each once."""
 
     @hookspec(firstresult=True)
-    def legm_folder(self, configuration: Configuration, create: bool) -> Path | None:  # noqa: FBT001
+    def legm_folder(self, configuration: Configuration, create: bool) -> Path | None:
         """The configuration's folder (FOLDERS); None where there is none and none is to be made."""
 
     @hookspec

@@ -140,9 +140,9 @@ def _unstable(place: str, value: object) -> UnstableValue:
     if inspect.isfunction(value):
         kind = "lambda"
     return UnstableValue(
-        f"parameter {place!r} has a value of type {kind}, which has no form that is the same in every process, "
-        f"so it cannot tell configurations apart: pass a string or a number that says what it is, or keep it "
-        f"out of the comparison with disable_param({place.split('[')[0]!r})"
+        f"parameter {place!r} has a value of type {kind}, which has no form that is the same in every "
+        f"process, so it cannot tell configurations apart: pass a string or a number that says what it is, "
+        f"or keep it out of the comparison with disable_param({place.split('[', maxsplit=1)[0]!r})"
     )
 
 
@@ -274,7 +274,7 @@ def check_text(what: str, name: object, error: type[Exception]) -> None:
         raise error(f"the name of a {what} must not be empty")
     if len(name) > _LONGEST_NAME:
         raise error(
-            f"the name of a {what} may have {_LONGEST_NAME} characters, this one has {len(name)}: {name[:40]!r}…"
+            f"the name of a {what} may have {_LONGEST_NAME} characters, not {len(name)}: {name[:40]!r}…"
         )
     if not name.isascii():
         try:

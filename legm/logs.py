@@ -87,9 +87,7 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
             continue
         except StorageError:
             continue  # settled just now by somebody else
-        result = selection.result(
-            found.run, found.records, Status.RUNNING if live else Status.INTERRUPTED
-        )
+        result = selection.result(found.run, found.records, Status.RUNNING if live else Status.INTERRUPTED)
         if result.status is not Status.COMPLETED or path.parent == logs.open_folder:
             results.append(result)
     return results

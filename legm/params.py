@@ -76,7 +76,7 @@ class Parameters:
         reserved: says whether a name is one that the owner needs for itself.
     """
 
-    def __init__(self, reserved: Callable[[str], bool] = lambda name: False) -> None:
+    def __init__(self, reserved: Callable[[str], bool] = lambda _: False) -> None:
         self._reserved = reserved
         self._values: dict[str, Any] = {}
         self._edges: dict[str, dict[str, Condition]] = {}

@@ -209,14 +209,12 @@ class Recorder:
 
     def _refuse_mixture(self, series: tuple[Series, ...]) -> None:
         for new in series:
-            for known in self._members if new not in self._members else ():
-                if (known.name, known.split) == (new.name, new.split) and (known.index is None) != (
-                    new.index is None
-                ):
-                    raise MetricError(
-                        f"metric {new.name!r} was set as {'one number' if known.index is None else 'indexed numbers'} "
-                        f"before and cannot be both: give one of them another name"
-                    )
+            indexed = new.index is not None
+            if self._indexed.setdefault((new.name, new.split), indexed) != indexed:
+                was, now = ("one number", "indexed") if indexed else ("indexed", "one number")
+                raise MetricError(
+                    f"metric {new.name!r} was {was} and cannot be {now} too: give one another name"
+                )
 
     def _layout_of(self, series: tuple[Series, ...]) -> _Layout:
         layout = self._by_series.get(series)

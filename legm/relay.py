@@ -85,8 +85,8 @@ class Relay:
         if capability not in self.backend.capabilities:
             has = ", ".join(sorted(c.value for c in self.backend.capabilities)) or "none"
             raise NotSupported(
-                f"{wanted} needs the capability {capability.value!r}, which the backend {self.backend.name!r} "
-                f"has not (it has: {has})"
+                f"{wanted} needs the capability {capability.value!r}, which the backend "
+                f"{self.backend.name!r} has not (it has: {has})"
             )
 
 

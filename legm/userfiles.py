@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -94,7 +93,7 @@ class UserFiles:
             LegmError: the data does not fit the extension or what was set before.
             StorageError: the file cannot be written.
         """
-        extension = os.path.splitext(basename)[1]
+        extension = Path(basename).suffix
         if extension not in _EXTENSIONS:
             raise InvalidName(
                 f"{basename!r} must end in one of {', '.join(_EXTENSIONS)}, by which data is kept"

@@ -115,7 +115,8 @@ class TestMethod:
 
 
 class TestAggregate:
-    @given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=60))
+    # Squares of smaller numbers vanish in NumPy's deviation.
+    @given(st.lists(st.floats(-1e9, 1e9).map(lambda v: round(v, 30)), min_size=1, max_size=60))
     def test_agrees_with_numpy_and_scipy(self, values):
         def near(value):
             return pytest.approx(value, rel=1e-9, abs=1e-9 * max(map(abs, values)), nan_ok=True)

@@ -19,7 +19,7 @@ AWKWARD = st.one_of(TEXT, st.text(st.sampled_from("./\\_x2f~ aé:%\n\0"), min_si
 @given(AWKWARD)
 def test_a_safe_name_is_one_file_below_its_folder(text):
     name = safe_name(text)
-    assert os.path.normpath(os.path.join("/root", name)) == f"/root/{name}"
+    assert os.path.normpath(f"/root/{name}") == f"/root/{name}"
     assert not set(name) & set('/\\:*?"<>|%#;\0\n\r\t')
     assert not name.startswith((".", "-", " "))
     assert not name.endswith((".", " "))

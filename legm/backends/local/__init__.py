@@ -86,7 +86,7 @@ class LocalBackend:
     # Runs
 
     @hookimpl
-    def legm_folder(self, configuration: Configuration, create: bool) -> Path | None:  # noqa: FBT001
+    def legm_folder(self, configuration: Configuration, create: bool) -> Path | None:
         """The configuration's folder."""
         folders = self._folders(configuration.experiment)
         return folders.create(configuration) if create else folders.find(configuration.fingerprint)

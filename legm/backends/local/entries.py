@@ -33,7 +33,8 @@ from legm.runlog import storage_error
 __all__ = ["Entry", "EntryFile"]
 
 _TRAILER = re.compile(
-    rb" # legm length=(\d{12}) head=(\d{9}) head_crc=([0-9a-f]{8}) crc=([0-9a-f]{8}) next=(\d{9}) dead=(\d{12})\n\Z"
+    rb" # legm length=(\d{12}) head=(\d{9}) head_crc=([0-9a-f]{8}) crc=([0-9a-f]{8})"
+    rb" next=(\d{9}) dead=(\d{12})\n\Z"
 )
 _TRAILER_LENGTH = len(" # legm length= head= head_crc= crc= next= dead=\n") + 12 + 9 + 8 + 8 + 9 + 12
 _KEY = re.compile(rb"experiment_(\d+)\s*:")

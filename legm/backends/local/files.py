@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,10 @@ def parse_yaml(path: Path, text: str | bytes, first_line: int = 1) -> Any:
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
+        try:
+            return yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
+        except yaml.YAMLError:  # libyaml refuses lone surrogates, which a path may hold
+            return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as cause:
         mark = getattr(cause, "problem_mark", None)
         line = first_line + (mark.line if mark else 0)

@@ -297,7 +297,7 @@ def read_configuration(folder: Path) -> Configuration:
         raise CorruptFile(
             path,
             f"line {_line_of(path, 'parameters')}",
-            f"the parameters give the fingerprint {digest}, not {found.fingerprint}: they were edited or damaged",
+            f"the parameters give {digest}, not {found.fingerprint}: they were edited or damaged",
             "Restore them; for a configuration with other parameters start a new one.",
         )
     return found

@@ -61,7 +61,7 @@ def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> l
     results = [result for found in _RUN_ID.findall(text) if (result := _completed(folder, found.decode()))]
     if not results:
         return [
-            f"{file.path}: the entry experiment_{entry.number} is damaged and no run log has its run: mend or delete it"
+            f"{file.path}: experiment_{entry.number} is damaged and no run log has its run: mend or delete it"
         ]
     for place, result in enumerate(results):
         values, steps = series_texts(result)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.yamltext import is_number, numbers, string
+from legm.backends.local.yamltext import flow_key, is_number, numbers
 from legm.errors import CorruptFile
 from legm.records import BestRule, Configuration, History, Plain, Run, RunResult, Series, Split, Status
 
@@ -106,10 +106,11 @@ def _flow_text(lists: Mapping[str, list[tuple[str | None, str]]]) -> str:
     pieces = []
     for key, parts in lists.items():
         if parts[0][0] is None:
-            pieces.append(f"{string(key)}: {parts[0][1]}")
+            pieces.append(f"{flow_key(key)}: {parts[0][1]}")
         else:
-            inner = ", ".join(f"{string(str(index))}: {text}" for index, text in parts)
-            pieces.append(f"{string(key)}: {{{inner}}}")
+            # No space after these commas: so EntryFile.series tells an index from a metric of that name.
+            inner = ",".join(f"{flow_key(str(index))}: {text}" for index, text in parts)
+            pieces.append(f"{flow_key(key)}: {{{inner}}}")
     return ", ".join(pieces)
 
 
@@ -205,7 +206,7 @@ def _histories(
     values = metrics.series(entry, every)
     places = steps_file.series(step_entries[run_id], every)
     found: dict[Series, History] = {}
-    last: tuple[Any, Any] = (None, None)
+    last: tuple[Any, Any] = (..., None)
     for key in values:
         metric = _metric_of(key)
         if metric is None:

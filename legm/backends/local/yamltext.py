@@ -9,14 +9,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+
 from legm.records import Plain
 
-__all__ = ["as_json", "block", "flow", "numbers", "string"]
+__all__ = ["as_json", "ascii_only", "block", "flow", "flow_key", "numbers", "string"]
 
 # What JSON leaves as it is and YAML forbids, or takes for a line break.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WORDS = frozenset("y n yes no on off true false null".split())  # which YAML 1.1 takes for values
+_WORDS = frozenset(
+    ["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
+)  # which YAML 1.1 takes for values
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_LONGEST_KEY = 100  # YAML takes a longer one (1024 characters, each of which may be escaped) only after "? "
 _NO_POINT = re.compile(r"(?<![\d.])(\d+)e")
 
 
@@ -25,9 +30,27 @@ def string(text: str) -> str:
     return _UNPRINTABLE.sub(lambda m: f"\\u{ord(m[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
-def key(text: str) -> str:
-    """A mapping's key, quoted where it has to be."""
-    return text if _PLAIN_KEY.fullmatch(text) and text.lower() not in _WORDS else string(text)
+def ascii_only(text: str) -> str:
+    """Flow text with its strings escaped, so that it is UTF-8 wherever it is cut."""
+    if text.isascii():
+        return text
+    return _NOT_ASCII.sub(
+        lambda m: f"\\u{ord(m[0]):04x}" if m[0] <= "\uffff" else f"\\U{ord(m[0]):08x}", text
+    )
+
+
+def key(text: str, indent: str = "") -> str:
+    """A mapping's key with its colon, quoted where it has to be."""
+    if len(text) <= _LONGEST_KEY and _PLAIN_KEY.fullmatch(text) and text.lower() not in _WORDS:
+        return f"{text}:"
+    quoted = flow_key(text)
+    return f"{quoted}\n{indent}:" if quoted.startswith("?") else f"{quoted}:"
+
+
+def flow_key(text: str) -> str:
+    """A mapping's key in flow text, without its colon."""
+    quoted = string(text)
+    return quoted if len(quoted) <= _LONGEST_KEY else f"? {quoted}"
 
 
 def numbers(values: Iterable[float]) -> str:
@@ -51,7 +74,7 @@ def flow(value: Plain) -> str:
     if isinstance(value, str):
         return string(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{string(k)}: {flow(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{flow_key(k)}: {flow(v)}" for k, v in value.items()) + "}"
     return "[" + ", ".join(map(flow, value)) + "]"
 
 
@@ -60,20 +83,23 @@ def block(mapping: Mapping[str, Plain], indent: str = "") -> str:
     lines = []
     for name, value in mapping.items():
         if isinstance(value, Mapping) and value:
-            lines.append(f"{indent}{key(name)}:\n{block(value, indent + '  ')}")
+            lines.append(f"{indent}{key(name, indent)}\n{block(value, indent + '  ')}")
         else:
-            lines.append(f"{indent}{key(name)}: {flow(value)}\n")
+            lines.append(f"{indent}{key(name, indent)} {flow(value)}\n")
     return "".join(lines)
 
 
-_STRING_OR_SPECIAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\.(?:nan|inf)')
-_SPECIAL = {".nan": "NaN", ".inf": "Infinity", "-.inf": "-Infinity"}
+_STRING_OR_SPECIAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\.(?:nan|inf)|\? ')
+_SPECIAL = {".nan": "NaN", ".inf": "Infinity", "-.inf": "-Infinity", "? ": ""}
+_ESCAPE = re.compile(r"\\(?:U([0-9a-f]{8})|.)")
 
 
 def as_json(text: str) -> str:
     """What :func:`flow` wrote, as :func:`json.loads` takes it."""
-    if ".nan" in text or ".inf" in text:
-        return _STRING_OR_SPECIAL.sub(lambda m: _SPECIAL.get(m[0], m[0]), text)
+    if ".nan" in text or ".inf" in text or '? "' in text:
+        text = _STRING_OR_SPECIAL.sub(lambda m: _SPECIAL.get(m[0], m[0]), text)
+    if "\\U" in text:
+        text = _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else m[0], text)
     return text
 
 

@@ -1,0 +1,374 @@
+"""What is measured: the probes, and the rows of the table that are made of their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks import peers, read, start, write
+from benchmarks.sample import Probe
+
+__all__ = ["FULL", "QUICK", "Fixture", "Plan", "Row", "Sizes", "Task", "plan", "short"]
+
+Round = Mapping[str, Mapping[str, float]]
+"""The numbers of one round: by task, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much each probe does, and how many rounds there are."""
+
+    rounds: int = 5
+    rows: int = 100_000
+    text: int = 100_000
+    tensorboard: int = 1_500
+    tensorboardx: int = 1_500
+    wandb: int = 10_000
+    mlflow: int = 60
+    mlflow_batched: int = 2_000
+    trackio: int = 40_000
+    imports: int = 9
+    few: int = 10
+    many: int = 10_000
+    starts: int = 21
+    runs: int = 1_000
+    steps: int = 1_000
+    late_runs: int = 100
+    late_configurations: int = 3
+    portions: int = 40
+    portion_rows: int = 5_000
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    rounds=1,
+    rows=500,
+    text=500,
+    tensorboard=50,
+    tensorboardx=50,
+    wandb=50,
+    mlflow=5,
+    mlflow_batched=100,
+    trackio=50,
+    imports=1,
+    few=2,
+    many=10,
+    starts=2,
+    runs=5,
+    steps=50,
+    late_runs=6,
+    late_configurations=1,
+    portions=1,
+    portion_rows=100,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """A folder that is filled once and then measured again and again."""
+
+    probe: Probe
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A probe with its arguments.
+
+    Args:
+        probe: what is called.
+        arguments: its keyword arguments, but for ``folder``.
+        fixture: the fixture whose folder it gets; None for an empty one, "" for none at all.
+        most: in how many rounds it takes part at most, where one takes long.
+        numbered: whether it gets the round's number as ``fresh``.
+    """
+
+    probe: Probe
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    fixture: str | None = None
+    most: int = 100
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table.
+
+    Args:
+        name: what ``--only`` calls it.
+        what: what a person reads.
+        unit: of the figure.
+        tasks: whose numbers it takes, fixtures among them.
+        value: the figure from the numbers of one round; the median over the rounds is shown.
+        limit: the figure to reach, None where the row only tells.
+        at_least: whether a higher figure is better.
+        beside: more of the round's numbers in words.
+    """
+
+    name: str
+    what: str
+    unit: str
+    tasks: tuple[str, ...]
+    value: Callable[[Round], float]
+    limit: float | None = None
+    at_least: bool = False
+    beside: Callable[[Round], str] = lambda _: ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All there is to measure at some sizes."""
+
+    fixtures: Mapping[str, Fixture]
+    tasks: Mapping[str, Task]
+    rows: tuple[Row, ...]
+    rounds: int
+
+
+_PEERS: dict[str, tuple[Probe, str]] = {
+    "text": (peers.text, "a line of text a scalar, buffered"),
+    "tensorboard": (peers.tensorboard, "tensorboard.summary.Writer"),
+    "tensorboardx": (peers.tensorboardx, "tensorboardX SummaryWriter"),
+    "wandb": (peers.wandb, "W&B offline, run.log of 10"),
+    "mlflow": (peers.mlflow, "MLflow on SQLite, log_metric"),
+    "mlflow_batched": (peers.mlflow_batched, "MLflow on SQLite, log_batch of 1,000"),
+    "trackio": (peers.trackio, "trackio, local, log of 10"),
+}
+
+
+def plan(sizes: Sizes) -> Plan:
+    """The fixtures, tasks and rows at these sizes."""
+    beginning = {"rounds": sizes.starts}
+    fixtures = {
+        "few": Fixture(start.build_configurations, {"configurations": sizes.few}),
+        "many": Fixture(start.build_configurations, {"configurations": sizes.many}),
+        "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
+    }
+    tasks = {
+        "legm": Task(write.legm, {"rows": sizes.rows}),
+        **{name: Task(probe, {"rows": getattr(sizes, name)}) for name, (probe, _) in _PEERS.items()},
+        "imports": Task(start.imports, {"rounds": sizes.imports}, "", most=3),
+        "loaded": Task(start.loaded, {}, "", most=1),
+        "start_few": Task(
+            start.start, {"configurations": sizes.few, **beginning}, "few", most=3, numbered=True
+        ),
+        "start_many": Task(
+            start.start, {"configurations": sizes.many, **beginning}, "many", most=3, numbered=True
+        ),
+        "log_late": Task(
+            write.log_late,
+            {"runs": sizes.late_runs, "steps": sizes.steps, "configurations": sizes.late_configurations},
+            most=3,
+        ),
+        "aggregate": Task(read.aggregate, {}, "runs"),
+        "curves": Task(read.curves, {}, "runs", most=3),
+        "plot": Task(read.plot, {}, "runs", most=3),
+        "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
+    }
+    return Plan(
+        fixtures, tasks, (*_writing(sizes), *_beginning(sizes), *_reading(sizes), *_peers()), sizes.rounds
+    )
+
+
+def _writing(sizes: Sizes) -> tuple[Row, ...]:
+    scalars = f"{sizes.rows * 10:,} scalars"
+    return (
+        Row(
+            "set",
+            "set_dict_metrics of 10, caller's thread, per scalar",
+            "µs",
+            ("legm",),
+            lambda r: _per_scalar(r, "legm", "caller"),
+            2,
+            beside=lambda r: f"{_per_scalar(r, 'legm', 'caller_cpu'):.2f} µs of it the thread's own CPU",
+        ),
+        Row(
+            "set_ratio",
+            "tensorboardX's add_scalar over that",
+            "x",
+            ("legm", "tensorboardx"),
+            lambda r: _per_scalar(r, "tensorboardx", "caller") / _per_scalar(r, "legm", "caller"),
+            20,
+            at_least=True,
+        ),
+        Row(
+            "run",
+            f"all CPU of a run of {scalars} to the end of log(), per scalar",
+            "µs",
+            ("legm",),
+            lambda r: _per_scalar(r, "legm", "cpu"),
+            8,
+            beside=lambda r: f"log() itself {r['legm']['total'] - r['legm']['caller']:.2f} s",
+        ),
+        Row(
+            "run_ratio",
+            "all CPU of TensorBoard's writer over that",
+            "x",
+            ("legm", "tensorboard"),
+            lambda r: _per_scalar(r, "tensorboard", "cpu") / _per_scalar(r, "legm", "cpu"),
+            15,
+            at_least=True,
+        ),
+        Row(
+            "memory",
+            f"memory of a live run of {sizes.portions * sizes.portion_rows * 10:,} scalars, per scalar",
+            "bytes",
+            ("memory",),
+            lambda r: r["memory"]["bytes"],
+            32,
+            beside=lambda r: f"{r['memory']['at_log'] / 2**20:.0f} MiB resident after log()",
+        ),
+        Row(
+            "log_late",
+            f"log() of a configuration's run {sizes.late_runs} over that of its first",
+            "x",
+            ("log_late",),
+            lambda r: r["log_late"]["last"] / r["log_late"]["first"],
+            1.5,
+            beside=lambda r: f"{r['log_late']['first'] * 1e3:.1f} ms → {r['log_late']['last'] * 1e3:.1f} ms",
+        ),
+    )
+
+
+def _beginning(sizes: Sizes) -> tuple[Row, ...]:
+    def beside_many(kind: str, words: str) -> tuple[Row, Row]:
+        return (
+            Row(
+                f"start_{kind}",
+                f"start() of {words} configuration beside {sizes.many:,}",
+                "ms",
+                ("start_many",),
+                lambda r: r["start_many"][kind] * 1e3,
+                5,
+                beside=lambda r: (
+                    f"the process's first, with its imports: {r['start_many']['first'] * 1e3:.0f} ms"
+                ),
+            ),
+            Row(
+                f"start_{kind}_ratio",
+                f"that over start() beside {sizes.few}",
+                "x",
+                ("start_few", "start_many"),
+                lambda r: r["start_many"][kind] / r["start_few"][kind],
+                1.5,
+                beside=lambda r: f"{r['start_few'][kind] * 1e3:.2f} ms there",
+            ),
+        )
+
+    return (
+        Row(
+            "import",
+            "import legm over a bare interpreter",
+            "ms",
+            ("imports",),
+            lambda r: (r["imports"]["legm"] - r["imports"]["bare"]) * 1e3,
+            40,
+            beside=lambda r: (
+                f"bare {r['imports']['bare'] * 1e3:.0f}; with ExperimentHandler "
+                f"+{(r['imports']['handler'] - r['imports']['bare']) * 1e3:.0f}, with one made "
+                f"+{(r['imports']['made'] - r['imports']['bare']) * 1e3:.0f}"
+            ),
+        ),
+        Row(
+            "import_heavy",
+            "of numpy, matplotlib, tensorboard, mlflow, wandb, loaded by it",
+            "",
+            ("loaded",),
+            lambda r: sum(r["loaded"].values()),
+            0,
+            beside=lambda r: ", ".join(name for name, there in r["loaded"].items() if there),
+        ),
+        *beside_many("existing", "an existing"),
+        *beside_many("new", "a new"),
+        Row(
+            "build_start",
+            f"making {sizes.many:,} configurations by start(), each",
+            "ms",
+            ("many",),
+            lambda r: r["many"]["seconds"] / r["many"]["configurations"] * 1e3,
+        ),
+    )
+
+
+def _reading(sizes: Sizes) -> tuple[Row, ...]:
+    runs = f"{sizes.runs:,} runs of 10 x {sizes.steps:,}"
+    return (
+        Row(
+            "aggregate",
+            f"aggregate_results() over {runs}",
+            "s",
+            ("runs", "aggregate"),
+            lambda r: r["aggregate"]["seconds"],
+            1,
+            beside=lambda r: f"imports {r['aggregate']['imports']:.2f} s",
+        ),
+        Row(
+            "plot_data",
+            "what plot() reads and computes over them",
+            "s",
+            ("runs", "curves"),
+            lambda r: r["curves"]["seconds"],
+            10,
+            beside=lambda _: "imports included",
+        ),
+        Row(
+            "plot_memory",
+            "the peak of memory of that",
+            "MiB",
+            ("runs", "curves"),
+            lambda r: r["curves"]["peak"] / 2**20,
+            1024,
+        ),
+        Row(
+            "plot",
+            "a whole plot(), pictures and imports included",
+            "s",
+            ("runs", "plot"),
+            lambda r: r["plot"]["seconds"],
+            beside=lambda r: (
+                f"{r['plot']['pictures']:.0f} pictures, peak {r['plot']['peak'] / 2**20:.0f} MiB"
+            ),
+        ),
+        Row(
+            "build_runs",
+            "making those runs by reset() and log()",
+            "runs/s",
+            ("runs",),
+            lambda r: r["runs"]["runs"] / r["runs"]["seconds"],
+            at_least=True,
+            beside=lambda r: f"CPU {r['runs']['cpu'] / r['runs']['runs'] * 1e3:.1f} ms a run",
+        ),
+    )
+
+
+def _peers() -> tuple[Row, ...]:
+    def row(name: str, words: str) -> Row:
+        return Row(
+            name,
+            f"{words}: to close, per scalar",
+            "µs",
+            (name,) if name == "legm" else ("legm", name),
+            lambda r: _per_scalar(r, name, "total"),
+            beside=lambda r: ", ".join(
+                [
+                    f"caller {short(_per_scalar(r, name, 'caller'))}",
+                    f"CPU {short(_per_scalar(r, name, 'cpu'))}",
+                    f"{short(_per_scalar(r, name, 'total') / _per_scalar(r, 'legm', 'total'))} x legm",
+                ]
+            ),
+        )
+
+    return (
+        row("legm", "legm, set_dict_metrics of 10"),
+        *(row(name, words) for name, (_, words) in _PEERS.items()),
+    )
+
+
+def _per_scalar(numbers: Round, task: str, name: str) -> float:
+    return numbers[task][name] / numbers[task]["scalars"] * 1e6
+
+
+def short(value: float) -> str:
+    """A number as the table shows it: three digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,97 @@
+"""Runs one probe in a process of its own, so that no import, cache or heap leaks into the next.
+
+A probe is a function of this package that takes plain keyword arguments and returns numbers by name.
+``python -m benchmarks.sample`` is the other side: it reads what to run from its standard input and prints
+the numbers as the last line of its standard output.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FailedError", "NotInstalled", "Probe", "run"]
+
+_NOT_INSTALLED = 3
+_QUIET = {
+    # No peer may look for updates, count its users or draw to the terminal while it is measured.
+    "DO_NOT_TRACK": "1",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "PYTHONWARNINGS": "ignore",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "WANDB_ERROR_REPORTING": "false",
+    "WANDB_MODE": "offline",
+    "WANDB_SILENT": "true",
+}
+
+Probe = Callable[..., Mapping[str, float]]
+
+
+class NotInstalled(Exception):
+    """The peer that a probe measures is not installed."""
+
+
+class FailedError(RuntimeError):
+    """A probe ended with an error."""
+
+
+def run(probe: Probe, arguments: Mapping[str, Any], home: Path) -> dict[str, float]:
+    """Call a probe in a fresh process.
+
+    Args:
+        probe: a function of a module of this package.
+        arguments: its keyword arguments, plain.
+        home: the folder that peers take for the user's own, so that none reads or leaves settings.
+
+    Raises:
+        NotInstalled: the probe could not import the peer.
+        FailedError: it ended otherwise than by returning.
+    """
+    task = json.dumps([probe.__module__, probe.__qualname__, dict(arguments)])
+    places = {"HOME": str(home), "TRACKIO_DIR": str(home / "trackio"), "MPLCONFIGDIR": str(home / "mpl")}
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.sample"],
+        input=task,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **_QUIET, **places},
+    )
+    if done.returncode == _NOT_INSTALLED:
+        raise NotInstalled(done.stderr.strip().rpartition("\n")[2])
+    if done.returncode:
+        raise FailedError(f"{probe.__name__}({dict(arguments)}) ended with {done.returncode}:\n{done.stderr}")
+    numbers: dict[str, float] = json.loads(done.stdout.rstrip("\n").rpartition("\n")[2])
+    return numbers
+
+
+def _main() -> None:
+    module, name, arguments = json.load(sys.stdin)
+    probe: Probe = getattr(importlib.import_module(module), name)
+    try:
+        numbers = probe(**arguments)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] == "legm":
+            raise
+        print(missing.name, file=sys.stderr)
+        sys.exit(_NOT_INSTALLED)
+    sys.stdout.flush()
+    print("\n" + json.dumps(dict(numbers)))
+    sys.stdout.flush()
+    os._exit(0)  # what a peer still does at its exit is not waited for
+
+
+if __name__ == "__main__":
+    _main()

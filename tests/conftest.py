@@ -1,0 +1,36 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "digits.py"
+
+
+@pytest.fixture(scope="session")
+def digits_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of examples/digits.py with two seeds, made once for all workers: only to be read.
+
+    What the example printed is in ``stdout.txt`` beside the root directory.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "digits"
+    root = folder / "results"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "stdout.txt").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a run that broke off
+            folder.mkdir()
+            arguments = ["--root", "results", "--seeds", "2", "--epochs", "8"]
+            command = [sys.executable, "-W", "error", str(EXAMPLE), *arguments]
+            done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
+            assert done.returncode == 0, done.stderr
+            assert not done.stderr
+            (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
+    return root
