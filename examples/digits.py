@@ -14,6 +14,7 @@ import copy
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -24,13 +25,13 @@ from sklearn.neural_network import MLPClassifier
 
 from legm import ExperimentHandler
 
-COMMON = {"batch_size": 32, "momentum": 0.9, "patience": 15, "device": platform.machine()}
+COMMON = {"batch_size": 32, "momentum": 0.9, "patience": 10, "device": platform.machine()}
 CONFIGURATIONS = [
     {"hidden": [16], "solver": "adam", "learning_rate": 0.002},
-    {"hidden": [128, 64], "solver": "adam", "learning_rate": 0.002},
-    {"hidden": [128, 64], "solver": "sgd", "learning_rate": 0.01},
+    {"hidden": [64, 32], "solver": "adam", "learning_rate": 0.002},
+    {"hidden": [64, 32], "solver": "sgd", "learning_rate": 0.01},
 ]
-METADATA = {
+METADATA: dict[str, dict[str, Any]] = {
     "momentum": {"parent": "solver", "parent_active": "sgd"},  # counts only where the solver uses it
     "seed": {"disable_comparison": True},  # another seed is another run of the same configuration
     "device": {"disable_comparison": True},
@@ -93,7 +94,6 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0, help="the first of these seeds")
     parser.add_argument("--epochs", type=int, default=100, help="epochs at most")
     options = parser.parse_args()
-    console = Console(highlight=False)
 
     for configuration in CONFIGURATIONS:
         for seed in range(options.first_seed, options.first_seed + options.seeds):
@@ -102,13 +102,13 @@ def main() -> None:
                 handler.set_param_metadata(METADATA)
                 handler.start()
                 line = train(handler)
-                console.print(f"{handler.log().run.configuration.name:22} seed {seed}: {line}")
+                print(f"{handler.log().run.configuration.name:22} seed {seed}: {line}")
         handler.aggregate_results()
         handler.plot(groups={"loss": ["train_loss", "loss"], "accuracy": ["accuracy"]})
 
-    console.print(leaderboard(handler))
-    console.print("The bars are in", handler.plot_comparison_bars("accuracy", test=True))
-    console.print(f"See the curves with: tensorboard --logdir {options.root}")
+    Console().print(leaderboard(handler))
+    print("The bars are in", handler.plot_comparison_bars("accuracy", test=True))
+    print(f"See the curves with: tensorboard --logdir {options.root}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import platform
 import secrets
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -391,6 +391,8 @@ class ExperimentHandler:
         live = self._live
         if live is None or live.logged:
             live = self._running("set_metric()")
+        if type(value) is not float and isinstance(value, Mapping):
+            raise MetricError(f"metric {name!r} must be one number; set_dict_metrics() takes mappings")
         live.recorder.set({name: value}, step, test=test)
         return value
 
@@ -411,6 +413,10 @@ class ExperimentHandler:
         live = self._live
         if live is None or live.logged:
             live = self._running("set_dict_metrics()")
+        if type(metrics) is not dict and not isinstance(metrics, Mapping):
+            raise MetricError(
+                f"set_dict_metrics() takes a mapping from names to values, not {type(metrics).__qualname__}"
+            )
         live.recorder.set(metrics, step, test=test)
         return metrics
 
@@ -468,6 +474,12 @@ class ExperimentHandler:
         """
         if method not in _RULES:
             raise MetricError(f"set_best() has no method {method!r}; {closest(str(method), _RULES)}")
+        if step is not None and best_step is not None and step != best_step:
+            raise MetricError(
+                f"set_best() got step={step!r} and best_step={best_step!r}, which mean the same"
+            )
+        if metric is not None:
+            check_text("metric", metric, MetricError)
         given = step if step is not None else best_step
         if method == "last" and (given is not None or metric is not None):
             raise MetricError(
@@ -476,7 +488,7 @@ class ExperimentHandler:
         if method == "early_stopping" and (given is None) == (metric is None):
             raise MetricError("set_best('early_stopping') takes either step= or metric=")
         chosen = None if given is None else to_step("best step", given)
-        self._running("set_best()").recorder.add(BestRule(method, chosen, metric, higher_better))
+        self._running("set_best()").recorder.add(BestRule(method, chosen, metric, bool(higher_better)))
 
     def log(self) -> RunResult:
         """Complete the run: from now on it counts.
@@ -816,7 +828,8 @@ def _captured(returned: Any, names: Sequence[str] | None, function: str) -> dict
             if name not in returned:
                 raise MetricError(f"{function}() returned no {name!r}; {closest(name, map(str, returned))}")
         return {name: returned[name] for name in names}
-    is_sequence = isinstance(returned, (Sequence, Iterator)) and not isinstance(returned, str)
+    is_array = bool(getattr(returned, "ndim", 0))
+    is_sequence = is_array or (isinstance(returned, Sequence) and not isinstance(returned, str))
     values = list(returned) if is_sequence else [returned]
     if names is None:
         names = [f"{function}_{i}" for i in range(len(values))] if is_sequence else [function]

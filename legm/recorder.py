@@ -7,7 +7,6 @@ writes what came in to the run log as one frame, and hands the same records to t
 from __future__ import annotations
 
 import logging
-import math
 import operator
 import os
 import threading
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from legm.errors import MetricError, StateError, StorageError
+from legm.errors import LegmError, MetricError, StateError
 from legm.identity import check_text
 from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, Series, Split
 from legm.runlog import LogWriter, cursors_frame, layout_frame, points_frame, record_frame
@@ -61,15 +60,10 @@ def to_step(name: str, step: Any) -> int:
         MetricError: it is no whole number, or too large.
     """
     try:
-        whole = operator.index(step)
-    except TypeError as cause:
-        try:
-            whole = operator.index(step.item() if hasattr(step, "item") else step)
-        except (TypeError, ValueError, RuntimeError):
-            number = step if isinstance(step, float) else math.nan
-            if not number.is_integer():
-                raise MetricError(f"the step of {name!r} must be a whole number, not {step!r}") from cause
-            whole = int(number)
+        value = step.item() if hasattr(step, "item") else step
+        whole = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+    except (TypeError, ValueError, RuntimeError) as cause:
+        raise MetricError(f"the step of {name!r} must be a whole number, not {step!r}") from cause
     if whole not in _INT64:
         raise MetricError(f"the step of {name!r} must fit into 64 bits, {step!r} does not")
     return whole
@@ -147,19 +141,19 @@ class Recorder:
             StateError: the run is closed, or this is a forked process.
         """
         names = tuple(metrics)
+        if step is not None and type(step) is not int:
+            step = to_step(names[0] if names else "", step)
         layout = self._by_names[test].get(names)
         numbers: Any = metrics.values()
         if layout is None or not self._plain_types.issuperset(map(type, numbers)):
             layout, numbers = self._slow(metrics, test=test)
-        if step is not None and type(step) is not int:
-            step = to_step(names[0] if names else "", step)
         if self._thread is None or os.getpid() != self._pid:
             self._start_thread()
         with self._lock:
             rows, before = len(self._layout), len(self._values)
             try:
                 if step is None and layout.shared:
-                    self._set_at_positions(layout, list(numbers))
+                    self._set_at_positions(layout, list(map(float, numbers)))
                 else:
                     self._values.extend(numbers)
                     self._steps.append(layout.rows if step is None else step)
@@ -181,12 +175,13 @@ class Recorder:
     def _set_at_positions(self, layout: _Layout, numbers: list[float]) -> None:
         """Take a row whose series may have had different numbers of values before."""
         now = time.time()
-        for series, number in zip(layout.series, numbers, strict=True):
-            single = self._layout_of((series,))
-            self._steps.append(sum(member.rows for member in self._members[series]))
+        singles = [self._layout_of((series,)) for series in layout.series]
+        for single, number in zip(singles, numbers, strict=True):
+            self._steps.append(sum(member.rows for member in self._members[single.series[0]]))
             self._values.append(number)
-            self._layout.append(single.number)
             self._times.append(now)
+            self._layout.append(single.number)
+        for single in singles:
             single.rows += 1
 
     def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[_Layout, list[float]]:
@@ -201,20 +196,22 @@ class Recorder:
                 self._plain_types.add(type(value))  # a NumPy scalar, which an array of doubles takes as it is
         series = tuple(Series(name, split, index) for name, index, _ in items)
         with self._lock:
-            self._refuse_mixture(series)
+            kinds = self._kinds(series)
             layout = self._layout_of(series)
+            self._indexed.update(kinds)
             if all(s.index is None for s in series):
                 self._by_names[test][layout.names] = layout
         return layout, values
 
-    def _refuse_mixture(self, series: tuple[Series, ...]) -> None:
+    def _kinds(self, series: tuple[Series, ...]) -> dict[tuple[str, Split], bool]:
+        """Whether each metric is indexed; it is an error for one to be both."""
+        kinds: dict[tuple[str, Split], bool] = {}
         for new in series:
-            indexed = new.index is not None
-            if self._indexed.setdefault((new.name, new.split), indexed) != indexed:
-                was, now = ("one number", "indexed") if indexed else ("indexed", "one number")
-                raise MetricError(
-                    f"metric {new.name!r} was {was} and cannot be {now} too: give one another name"
-                )
+            indexed, key = new.index is not None, (new.name, new.split)
+            if self._indexed.get(key, kinds.setdefault(key, indexed)) != indexed:
+                was, now = ("one number", "indexed numbers") if indexed else ("indexed numbers", "one number")
+                raise MetricError(f"metric {new.name!r} was set as {was} and cannot be {now} too: rename one")
+        return kinds
 
     def _layout_of(self, series: tuple[Series, ...]) -> _Layout:
         layout = self._by_series.get(series)
@@ -265,7 +262,7 @@ class Recorder:
                 self._wake.clear()
             try:
                 self.flush()
-            except StorageError as error:
+            except Exception as error:  # noqa: BLE001 - training goes on, and the trouble is told
                 if not self._troubled:
                     log.error("%s. Training goes on; what is set is kept in memory and tried again.", error)  # noqa: TRY400
                 self._troubled = True
@@ -347,7 +344,7 @@ class Recorder:
         try:
             with self.settled():
                 pass
-        except StorageError as error:
+        except LegmError as error:
             log.error("%s. What was set since it last could be written is lost.", error)  # noqa: TRY400
         finally:
             self._closed = True

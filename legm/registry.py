@@ -10,12 +10,17 @@ from typing import Any, cast
 import pluggy
 
 from legm.errors import BackendError, LegmError, closest
-from legm.hooks import Backend, Hooks
+from legm.hooks import Backend, Capability, Hooks
 
 __all__ = ["make_backend", "plugin_manager"]
 
 _BUILT_IN = {"local": "legm.backends.local:LocalBackend"}
 _REQUIRED = ("legm_open_run", "legm_write", "legm_close_run", "legm_read_runs", "legm_read_configurations")
+_REQUIRED_BY = {
+    Capability.FOLDERS: "legm_folder",
+    Capability.SUMMARIES: "legm_write_summary",
+    Capability.FIGURES: "legm_write_figure",
+}
 
 
 def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Backend:
@@ -27,7 +32,7 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
         options: the backend's own.
 
     Raises:
-        BackendError: the name is unknown, the options do not fit, or a required hook is missing.
+        BackendError: the name is unknown, the options do not fit, or what was given is no backend.
     """
     if isinstance(backend, str):
         if backend not in _BUILT_IN:
@@ -45,7 +50,7 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
         raise BackendError(
             f"options {sorted(options)} were given with a backend that is made already: {backend!r}"
         )
-    missing = [name for name in (*_REQUIRED, "name", "capabilities") if not hasattr(backend, name)]
+    missing = [name for name in ("name", "capabilities") if not hasattr(backend, name)]
     if missing:
         raise BackendError(f"{backend!r} is no backend: it lacks {', '.join(missing)}")
     return cast("Backend", backend)
@@ -55,7 +60,8 @@ def plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:
     """A manager that holds just these backends.
 
     Raises:
-        BackendError: a hook is misspelled or has other arguments than it should.
+        BackendError: a hook is misspelled or has other arguments than it should, or one is missing that
+            every backend needs, or that goes with a capability the backend has.
     """
     manager = pluggy.PluginManager("legm")
     manager.add_hookspecs(Hooks)
@@ -65,4 +71,11 @@ def plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:
             manager.check_pending()
         except pluggy.PluginValidationError as cause:
             raise BackendError(f"the backend {backend.name!r} does not fit this legm: {cause}") from cause
+        needed = [*_REQUIRED, *(hook for has, hook in _REQUIRED_BY.items() if has in backend.capabilities)]
+        missing = set(needed).difference(caller.name for caller in manager.get_hookcallers(backend) or ())
+        if missing:
+            raise BackendError(
+                f"the backend {backend.name!r} lacks {', '.join(sorted(missing))}: "
+                f"each must be a method marked with legm.hookimpl"
+            )
     return manager

@@ -283,13 +283,14 @@ def read(path: Path, since: int = 0, until: int | None = None) -> Log:
         raise CorruptFile(path, "byte 0", "it is not a run log of legm", "Move it out of the folder.")
     log: Log | None = None
     layouts: list[tuple[Series, ...]] = []
+    points: list[memoryview] = []  # a long run has many small frames: they become one record
     end = len(HEADER)
     for start, kind, payload in _frames(path, data):
         end = start + _FRAME.size + len(payload)
         wanted = start >= since and (until is None or start < until)
         if kind == _POINTS:
-            if wanted and log is not None:
-                log.records.append(_points(payload, layouts))
+            if wanted:
+                points.append(payload)
             continue
         content = json.loads(bytes(payload))
         if kind == _RUN:
@@ -298,11 +299,13 @@ def read(path: Path, since: int = 0, until: int | None = None) -> Log:
         elif kind == _LAYOUT:
             layouts.append(tuple(Series(name, Split(split), index) for name, split, index in content))
         elif kind == _RECORD and wanted and log is not None:
-            log.records.append(_record(content))
+            log.records += [*_points(points, layouts), _record(content)]
+            points.clear()
         elif kind == _CURSORS and log is not None:
             log.cursors.update(content)
     if log is None:
         raise _empty(path, end)
+    log.records += _points(points, layouts)
     log.end, log.torn = end, len(data) - end
     return log
 
@@ -349,17 +352,22 @@ def _find_whole_frame(data: bytes, view: memoryview, start: int) -> int | None:
     return None
 
 
-def _points(payload: memoryview, layouts: list[tuple[Series, ...]]) -> Points:
+def _points(payloads: list[memoryview], layouts: list[tuple[Series, ...]]) -> list[Points]:
+    """The rows of several frames as one record; none of none."""
+    if not payloads:
+        return []
     import numpy as np
 
-    (rows,) = struct.unpack_from("<I", payload)
-    columns: list[Any] = []
-    at = 4
-    for kind, count in (("<u4", rows), ("<i8", rows), ("<f8", rows), ("<f8", -1)):
-        column = np.frombuffer(payload, kind, count, at)
-        at += column.nbytes
-        columns.append(column)
-    return Points(tuple(layouts), *columns)
+    columns: list[list[Any]] = [[], [], [], []]
+    for payload in payloads:
+        (rows,) = struct.unpack_from("<I", payload)
+        at = 4
+        for column, kind, count in zip(
+            columns, ("<u4", "<i8", "<f8", "<f8"), (rows, rows, rows, -1), strict=True
+        ):
+            column.append(np.frombuffer(payload, kind, count, at))
+            at += column[-1].nbytes
+    return [Points(tuple(layouts), *(c[0] if len(c) == 1 else np.concatenate(c) for c in columns))]
 
 
 def _record(content: dict[str, Any]) -> Record:

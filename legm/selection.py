@@ -122,13 +122,15 @@ def best_step(rule: BestRule, series: Mapping[Series, History]) -> int | None:
                 f"{closest(rule.metric, plain_series)}"
             )
         chosen = plain_series[rule.metric]
-        values = chosen.values if rule.higher_better else -chosen.values
-        if not np.all(np.isnan(values)):
-            return int(chosen.steps[np.nanargmax(values)])
+        candidates = np.flatnonzero(~np.isnan(chosen.values))  # for nanargmax NaN is -inf, and may win
+        if len(candidates):
+            values = chosen.values[candidates]
+            first = np.argmax(values) if rule.higher_better else np.argmin(values)
+            return int(chosen.steps[candidates[first]])
         log.warning(
             "every value of %r is NaN, so it cannot choose the best step: the last step is taken", rule.metric
         )
-    elif rule.step is not None:
+    elif rule.step is not None and series:
         return rule.step
     ends = [int(h.steps[-1]) for h in series.values()]
     return max(ends, default=None)

@@ -361,7 +361,7 @@ limit(-1)
 writer.append(row(2, 1000))
 writer.close()
 log = read(writer.path)
-assert [points.steps.tolist() for points in log.records] == [[0], [2]], log
+assert [points.steps.tolist() for points in log.records] == [[0, 2]], log
 assert log.torn == 0
 print("as it should be")
 """
