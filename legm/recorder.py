@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _INTERVAL = 0.25  # seconds between two looks at what came in
 _MANY = 200_000  # numbers after which the writer is woken before its time
+_STEPS = frozenset((int, type(None)))  # the types of steps that need no look
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -141,11 +142,11 @@ class Recorder:
             StateError: the run is closed, or this is a forked process.
         """
         names = tuple(metrics)
-        if step is not None and type(step) is not int:
-            step = to_step(names[0] if names else "", step)
         layout = self._by_names[test].get(names)
         numbers: Any = metrics.values()
-        if layout is None or not self._plain_types.issuperset(map(type, numbers)):
+        if layout is None or type(step) not in _STEPS or not self._plain_types.issuperset(map(type, numbers)):
+            if step is not None:
+                step = to_step(names[0] if names else "", step)
             layout, numbers = self._slow(metrics, test=test)
         if self._thread is None or os.getpid() != self._pid:
             self._start_thread()

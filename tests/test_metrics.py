@@ -250,7 +250,6 @@ def test_a_refused_call_does_not_move_the_positions_that_follow(handler, bad):
     }
 
 
-@pytest.mark.xfail(strict=True, reason="recorder: the layout stays registered")
 def test_a_refused_call_does_not_settle_whether_a_metric_is_indexed(handler):
     with pytest.raises(MetricError, match="64 bits"):
         handler.set_metric("acc", 1, step=2**63)
