@@ -8,14 +8,14 @@ import json
 import os
 import platform
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from importlib.metadata import distributions, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.rows import FULL, QUICK, Plan, Row, plan, short
@@ -49,6 +49,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, help="how many rounds; the median over them is shown")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+    parser.add_argument("--markdown", action="store_true", help="print the table as README.md has it")
     asked = parser.parse_args()
 
     planned = plan(QUICK if asked.quick else FULL)
@@ -66,7 +67,10 @@ def main() -> None:
         rounds = _measured(planned, rows, asked.rounds or planned.rounds, Path(folder), missing)
     reports = [_report(row, rounds, missing, judged=not asked.quick) for row in rows]
     machine = _machine()
-    _show(reports, machine)
+    if asked.markdown:
+        _print_markdown(reports, machine)
+    else:
+        _show(reports, machine)
     if asked.json:
         content = {"machine": machine, "quick": asked.quick, "rows": reports, "rounds": rounds}
         asked.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -82,7 +86,7 @@ def _measured(
     wanted = dict.fromkeys(name for row in rows for name in row.tasks)
     tasks = {name: planned.tasks[name] for name in wanted if name in planned.tasks}
     shared = {name for name in wanted if name in planned.fixtures}
-    shared |= {task.fixture for task in tasks.values() if task.fixture}
+    shared |= {fixture for task in tasks.values() for fixture in task.folders.values() if fixture}
     progress = Console(stderr=True)
     numbers = itertools.count()
 
@@ -95,8 +99,8 @@ def _measured(
     built: dict[str, dict[str, float]] = {}
     for name in sorted(shared):
         progress.print(f"[dim]filling a folder: {name}", highlight=False)
-        places[name], fixture = new_folder(), planned.fixtures[name]
-        built[name] = run(fixture.probe, {"folder": str(places[name]), **fixture.arguments}, new_folder())
+        places[name], filled = new_folder(), planned.fixtures[name]
+        built[name] = run(filled.probe, {"folder": str(places[name]), **filled.arguments}, new_folder())
     rounds: list[dict[str, dict[str, float]]] = []
     for number in range(count):
         found = dict(built)
@@ -108,8 +112,8 @@ def _measured(
                 continue
             progress.print(f"[dim]round {number + 1} of {count}: {name}", highlight=False)
             arguments = dict(task.arguments)
-            if task.fixture != "":
-                arguments["folder"] = str(places[task.fixture] if task.fixture else new_folder())
+            for argument, fixture in task.folders.items():
+                arguments[argument] = str(places[fixture] if fixture else new_folder())
             if task.numbered:
                 arguments["fresh"] = number
             try:
@@ -137,33 +141,41 @@ def _report(
     return {**report, "value": value, "values": values, "beside": beside, "verdict": verdict}
 
 
+_HEADINGS = ("row", "what", "median", "range", "to reach", "verdict", "beside it")
+
+
+def _cells(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row as a person reads it."""
+    values, unit, limit = report["values"], report["unit"], report["limit"]
+    return (
+        report["name"],
+        report["what"],
+        "" if report["value"] is None else f"{short(report['value'])} {unit}".strip(),
+        f"{short(min(values))}-{short(max(values))}" if len(set(values)) > 1 else "",
+        "" if limit is None else f"{'≥' if report['at_least'] else '≤'} {limit:,} {unit}".strip(),
+        report["verdict"],
+        report["beside"],
+    )
+
+
 def _show(reports: list[dict[str, Any]], machine: Mapping[str, Any]) -> None:
     table = Table(caption=_described(machine), caption_justify="left")
-    for heading, justify in (("row", "left"), ("what", "left"), ("median", "right"), ("range", "right")):
-        table.add_column(heading, justify=justify, no_wrap=heading != "what")  # type: ignore[arg-type]
-    for heading in ("to reach", "verdict", "beside it"):
-        table.add_column(heading, no_wrap=heading != "beside it")
-    colours = {"reached": "green", "missed": "red", "not installed": "dim"}
+    for heading in _HEADINGS:
+        justify: Literal["left", "right"] = "right" if heading in {"median", "range"} else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading not in {"what", "beside it"})
+    styles = {"reached": "green", "missed": "bold red", "not installed": "dim"}
     for report in reports:
-        verdict, values = report["verdict"], report["values"]
-        unit = report["unit"]
-        limit = (
-            ""
-            if report["limit"] is None
-            else f"{'≥' if report['at_least'] else '≤'} {report['limit']:g} {unit}"
-        )
-        table.add_row(
-            report["name"],
-            report["what"],
-            "" if report["value"] is None else f"{short(report['value'])} {unit}",
-            f"{short(min(values))}-{short(max(values))}" if len(set(values)) > 1 else "",
-            limit,
-            f"[{colours[verdict]}]{verdict}" if verdict else "",
-            report["beside"],
-        )
+        table.add_row(*map(escape, _cells(report)), style=styles.get(report["verdict"]))
     console = Console()
-    console = console if console.is_terminal else Console(width=200)
+    if not console.is_terminal:
+        console = Console(width=200)
     console.print(table)
+
+
+def _print_markdown(reports: list[dict[str, Any]], machine: Mapping[str, Any]) -> None:
+    print(_described(machine) + "\n")
+    for cells in (_HEADINGS, ("---", "---", "---:", "---:", "---", "---", "---"), *map(_cells, reports)):
+        print("| " + " | ".join(cells) + " |")
 
 
 def _machine() -> dict[str, Any]:
@@ -195,4 +207,4 @@ def _described(machine: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

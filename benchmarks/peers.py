@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.write import NAMES, row
 
@@ -107,7 +108,7 @@ def mlflow_batched(folder: str, rows: int) -> dict[str, float]:
     return _timed(rows, write, close)
 
 
-def _mlflow_run(folder: str):  # noqa: ANN202 - its types are only there where it is installed
+def _mlflow_run(folder: str) -> tuple[Any, str]:
     from mlflow import MlflowClient
 
     os.chdir(folder)

@@ -6,13 +6,17 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.write import row
+
+if TYPE_CHECKING:
+    from legm import ExperimentHandler
 
 __all__ = ["aggregate", "build_runs", "curves", "plot"]
 
 
-def _handler(folder: str):  # noqa: ANN202 - legm is imported by the measured process only
+def _handler(folder: str) -> ExperimentHandler:
     from legm import ExperimentHandler
 
     handler = ExperimentHandler(folder, "read")
@@ -49,8 +53,10 @@ def aggregate(folder: str) -> dict[str, float]:
 
     handler = _handler(folder)
     imported = time.perf_counter()
-    handler.aggregate_results()
-    return {"imports": imported - began, "seconds": time.perf_counter() - imported, **_peak()}
+    results = handler.aggregate_results()
+    ended = time.perf_counter()
+    n = min(result["n"] for result in results.values())
+    return {"imports": imported - began, "seconds": ended - imported, "n": n, **_peak()}
 
 
 def curves(folder: str) -> dict[str, float]:

@@ -21,9 +21,9 @@ class Sizes:
 
     rounds: int = 5
     rows: int = 100_000
-    text: int = 100_000
-    tensorboard: int = 1_500
-    tensorboardx: int = 1_500
+    text: int = 200_000
+    tensorboard: int = 4_000
+    tensorboardx: int = 4_000
     wandb: int = 10_000
     mlflow: int = 60
     mlflow_batched: int = 2_000
@@ -35,9 +35,10 @@ class Sizes:
     runs: int = 1_000
     steps: int = 1_000
     late_runs: int = 100
-    late_configurations: int = 3
+    late_configurations: int = 5
     portions: int = 40
     portion_rows: int = 5_000
+    seconds: float = 8.0
 
 
 FULL = Sizes()
@@ -61,6 +62,7 @@ QUICK = Sizes(
     late_configurations=1,
     portions=1,
     portion_rows=100,
+    seconds=0.6,
 )
 
 
@@ -79,14 +81,14 @@ class Task:
     Args:
         probe: what is called.
         arguments: its keyword arguments, but for ``folder``.
-        fixture: the fixture whose folder it gets; None for an empty one, "" for none at all.
+        folders: which fixture's folder each of these arguments is; "" for an empty one.
         most: in how many rounds it takes part at most, where one takes long.
         numbered: whether it gets the round's number as ``fresh``.
     """
 
     probe: Probe
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    fixture: str | None = None
+    folders: Mapping[str, str] = field(default_factory=lambda: {"folder": ""})
     most: int = 100
     numbered: bool = False
 
@@ -139,7 +141,6 @@ _PEERS: dict[str, tuple[Probe, str]] = {
 
 def plan(sizes: Sizes) -> Plan:
     """The fixtures, tasks and rows at these sizes."""
-    beginning = {"rounds": sizes.starts}
     fixtures = {
         "few": Fixture(start.build_configurations, {"configurations": sizes.few}),
         "many": Fixture(start.build_configurations, {"configurations": sizes.many}),
@@ -148,22 +149,23 @@ def plan(sizes: Sizes) -> Plan:
     tasks = {
         "legm": Task(write.legm, {"rows": sizes.rows}),
         **{name: Task(probe, {"rows": getattr(sizes, name)}) for name, (probe, _) in _PEERS.items()},
-        "imports": Task(start.imports, {"rounds": sizes.imports}, "", most=3),
-        "loaded": Task(start.loaded, {}, "", most=1),
-        "start_few": Task(
-            start.start, {"configurations": sizes.few, **beginning}, "few", most=3, numbered=True
-        ),
-        "start_many": Task(
-            start.start, {"configurations": sizes.many, **beginning}, "many", most=3, numbered=True
+        "imports": Task(start.imports, {"rounds": sizes.imports}, {}, most=3),
+        "loaded": Task(start.loaded, {}, {}, most=1),
+        "start": Task(
+            start.start,
+            {"configurations": [sizes.few, sizes.many], "rounds": sizes.starts},
+            {"few": "few", "many": "many"},
+            numbered=True,
         ),
         "log_late": Task(
             write.log_late,
             {"runs": sizes.late_runs, "steps": sizes.steps, "configurations": sizes.late_configurations},
             most=3,
         ),
-        "aggregate": Task(read.aggregate, {}, "runs"),
-        "curves": Task(read.curves, {}, "runs", most=3),
-        "plot": Task(read.plot, {}, "runs", most=3),
+        "aggregate": Task(read.aggregate, {}, {"folder": "runs"}),
+        "curves": Task(read.curves, {}, {"folder": "runs"}, most=3),
+        "plot": Task(read.plot, {}, {"folder": "runs"}, most=3),
+        "slow": Task(write.slow, {"seconds": sizes.seconds}, most=3),
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
     return Plan(
@@ -220,6 +222,14 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
             beside=lambda r: f"{r['memory']['at_log'] / 2**20:.0f} MiB resident after log()",
         ),
         Row(
+            "slow",
+            "CPU of a second of a run that sets 10 scalars every 10 ms",
+            "ms",
+            ("slow",),
+            lambda r: (r["slow"]["cpu"] - r["slow"]["sleeping"]) * 1e3,
+            beside=lambda r: f"less {r['slow']['sleeping'] * 1e3:.1f} ms of the same loop without legm",
+        ),
+        Row(
             "log_late",
             f"log() of a configuration's run {sizes.late_runs} over that of its first",
             "x",
@@ -238,21 +248,19 @@ def _beginning(sizes: Sizes) -> tuple[Row, ...]:
                 f"start_{kind}",
                 f"start() of {words} configuration beside {sizes.many:,}",
                 "ms",
-                ("start_many",),
-                lambda r: r["start_many"][kind] * 1e3,
+                ("few", "many", "start"),
+                lambda r: r["start"][f"{kind}_many"] * 1e3,
                 5,
-                beside=lambda r: (
-                    f"the process's first, with its imports: {r['start_many']['first'] * 1e3:.0f} ms"
-                ),
+                beside=lambda r: f"the process's first: {r['start']['first'] * 1e3:.0f} ms",
             ),
             Row(
                 f"start_{kind}_ratio",
                 f"that over start() beside {sizes.few}",
                 "x",
-                ("start_few", "start_many"),
-                lambda r: r["start_many"][kind] / r["start_few"][kind],
+                ("few", "many", "start"),
+                lambda r: r["start"][f"{kind}_many"] / r["start"][f"{kind}_few"],
                 1.5,
-                beside=lambda r: f"{r['start_few'][kind] * 1e3:.2f} ms there",
+                beside=lambda r: f"{r['start'][f'{kind}_few'] * 1e3:.2f} ms there",
             ),
         )
 
@@ -301,7 +309,7 @@ def _reading(sizes: Sizes) -> tuple[Row, ...]:
             ("runs", "aggregate"),
             lambda r: r["aggregate"]["seconds"],
             1,
-            beside=lambda r: f"imports {r['aggregate']['imports']:.2f} s",
+            beside=lambda r: f"n = {r['aggregate']['n']:.0f}; imports {r['aggregate']['imports']:.2f} s",
         ),
         Row(
             "plot_data",
@@ -310,7 +318,7 @@ def _reading(sizes: Sizes) -> tuple[Row, ...]:
             ("runs", "curves"),
             lambda r: r["curves"]["seconds"],
             10,
-            beside=lambda _: "imports included",
+            beside=lambda r: f"{r['curves']['curves']:.0f} curves; imports included",
         ),
         Row(
             "plot_memory",

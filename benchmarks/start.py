@@ -6,6 +6,10 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from legm import ExperimentHandler
 
 __all__ = ["build_configurations", "imports", "loaded", "start"]
 
@@ -38,42 +42,44 @@ def loaded() -> dict[str, float]:
 
 def build_configurations(folder: str, configurations: int) -> dict[str, float]:
     """Make so many configurations, each by ``start()``."""
-    from legm import ExperimentHandler
-
     began = time.perf_counter()
     for number in range(configurations):
-        _handler(ExperimentHandler, folder, number).start()
+        _handler(folder, number).start()
     return {"seconds": time.perf_counter() - began, "configurations": configurations}
 
 
-def start(folder: str, configurations: int, rounds: int, fresh: int) -> dict[str, float]:
-    """Seconds of ``start()``, medians of rounds: of configurations that are there, and of new ones.
+def start(few: str, many: str, configurations: list[int], rounds: int, fresh: int) -> dict[str, float]:
+    """Seconds of ``start()`` in turns beside few and many: of configurations that are there, and of new ones.
 
     Args:
-        folder: with so many configurations in it.
-        configurations: how many.
-        rounds: how often each is measured.
-        fresh: a number that no earlier call on this folder had.
+        few: the folder with few configurations.
+        many: the one with many.
+        configurations: how many these are.
+        rounds: how often each is measured; medians come back.
+        fresh: a number that no earlier call on these folders had.
     """
-    from legm import ExperimentHandler
 
-    def started(number: int) -> float:
-        handler = _handler(ExperimentHandler, folder, number)
+    def started(folder: str, number: int) -> float:
+        handler = _handler(folder, number)
         began = time.perf_counter()
         handler.start()
         return time.perf_counter() - began
 
-    first = started(0)  # imports on first use what it needs
-    existing: list[float] = []
-    new: list[float] = []
+    first = started(many, 0)  # imports on first use what it needs
+    started(few, 0)
+    seconds: dict[str, list[float]] = {}
     for turn in range(rounds):
-        existing.append(started(turn * 7919 % configurations))
-        new.append(started(1_000_000 * (fresh + 1) + turn))
-    return {"first": first, "existing": statistics.median(existing), "new": statistics.median(new)}
+        for name, folder, count in zip(("few", "many"), (few, many), configurations, strict=True):
+            existing, new = turn * 7919 % count, 1_000_000 * (fresh + 1) + turn
+            seconds.setdefault(f"existing_{name}", []).append(started(folder, existing))
+            seconds.setdefault(f"new_{name}", []).append(started(folder, new))
+    return {"first": first, **{name: statistics.median(found) for name, found in seconds.items()}}
 
 
-def _handler(kind, folder: str, number: int):  # noqa: ANN001, ANN202 - legm is imported by the measured process only
-    handler = kind(folder, "start")
+def _handler(folder: str, number: int) -> ExperimentHandler:
+    from legm import ExperimentHandler
+
+    handler = ExperimentHandler(folder, "start")
     handler.set_dict_params({"learning_rate": number / 1000, "layers": [number, 64], "model": "LeNet"})
     handler.name_param("learning_rate")
     return handler

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["legm", "live_memory", "log_late"]
+__all__ = ["legm", "live_memory", "log_late", "slow"]
 
 NAMES = tuple(f"metric_{i}" for i in range(10))
 
@@ -34,8 +35,10 @@ def legm(folder: str, rows: int) -> dict[str, float]:
     for step in range(rows):
         call(made[step % 1000])
     called, called_thread = time.perf_counter(), time.thread_time()
-    handler.log()
+    result = handler.log()
     ended = time.perf_counter()
+    if result.points != rows * len(NAMES):
+        raise RuntimeError(f"{result.points} values were logged of {rows * len(NAMES)}")
     return {
         "scalars": rows * len(NAMES),
         "caller": called - began,
@@ -43,6 +46,29 @@ def legm(folder: str, rows: int) -> dict[str, float]:
         "total": ended - began,
         "cpu": time.process_time() - before,
     }
+
+
+def slow(folder: str, seconds: float) -> dict[str, float]:
+    """CPU seconds of a second of a run that sets a row every 10 ms, and of the loop alone."""
+    from legm import ExperimentHandler
+
+    handler = ExperimentHandler(folder, "slow")
+    handler.set_param("seconds", seconds)
+    handler.start()
+    handler.set_dict_metrics(row(0))
+    time.sleep(0.4)  # the first batch imports what the recorder needs
+
+    def loop(call: Callable[[dict[str, float]], object]) -> float:
+        made = row(1)
+        before, began = time.process_time(), time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            call(made)
+            time.sleep(0.01)
+        return (time.process_time() - before) / seconds
+
+    cpu = loop(handler.set_dict_metrics)
+    handler.log()
+    return {"cpu": cpu, "sleeping": loop(lambda _: None)}
 
 
 def log_late(folder: str, runs: int, steps: int, configurations: int) -> dict[str, float]:

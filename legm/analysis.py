@@ -11,7 +11,7 @@ from legm.hooks import Capability
 from legm.identity import canonical, plain
 from legm.logs import LogFolder
 from legm.progress import watched
-from legm.records import Configuration, Curve, Query, Ranked, RunResult, Split, Summary
+from legm.records import Configuration, Curve, Query, Ranked, RunResult, Split, Status, Summary
 from legm.relay import Relay, catch_up
 
 __all__ = ["aggregate_results", "compare", "plot_bars", "plot_curves"]
@@ -67,11 +67,13 @@ def plot_curves(
     relay.require(Capability.FIGURES, "plot()")
     wanted = _grouped_metrics(groups)
     completed = 0
+    known: set[str] = set()
 
     def counting(runs: Iterable[RunResult]) -> Iterator[RunResult]:
         nonlocal completed
         for run in runs:
-            completed += run.status.value == "completed"
+            completed += run.status is Status.COMPLETED
+            known.update(series.name for series in run.best)
             yield run
 
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
@@ -80,6 +82,9 @@ def plot_curves(
     curves = {curve.metric: curve for curve in aggregate.curves(runs, None, aggregation)}
     if completed == 0:
         _require_runs(Summary({}, 0, 0, 0), configuration, description)
+    for metric in names or ():
+        if metric not in curves:
+            raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, known)}")
     pictures = _pictures(curves, wanted, frozenset(exclude), exclude_pattern)
     return [
         _keep_picture(relay, configuration, description, title, shown, completed)
@@ -143,9 +148,6 @@ def _pictures(
     shown = {name: curve for name, curve in curves.items() if name not in exclude and not matches(name)}
     if groups is None:
         return {name: [curve] for name, curve in shown.items()}
-    for metric in (m for members in groups.values() for m in members):
-        if metric not in curves:
-            raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, curves)}")
     pictures = {title: [shown[m] for m in members if m in shown] for title, members in groups.items()}
     return {title: members for title, members in pictures.items() if members}
 
@@ -163,6 +165,8 @@ def compare(
     """Rank the configurations of an experiment by the mean of a metric over their completed runs."""
     configurations = list(relay.call("legm_read_configurations", experiment=experiment))
     chosen = _constrained(configurations, constraints)
+    if configurations and not chosen:
+        raise ParameterError(f"no configuration of {experiment!r} has {dict(constraints)}")
     prefix, split = ("test_", Split.TEST) if test else ("best_", Split.DEV)
     runs: dict[str, list[RunResult]] = {}
     known: set[str] = set()

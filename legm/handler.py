@@ -585,6 +585,15 @@ class ExperimentHandler:
 
     # Files
 
+    @property
+    def configuration_folder(self) -> Path:
+        """Where the configuration's files are.
+
+        Raises:
+            StateError: start() was not called.
+        """
+        return self._require_folder()
+
     def get_save_filename(self, basename: str = "model.pt") -> str:
         """A path in the configuration's folder, with the description in front of the name.
 
@@ -793,6 +802,7 @@ class ExperimentHandler:
         """
         from legm import analysis
 
+        self._relay.require(Capability.FIGURES, "plot_comparison_bars()")
         names = [metrics] if isinstance(metrics, str) else list(metrics)
         prefix = "test_" if test else "best_"
         rankings = {prefix + name: self.get_best(name, higher_better, test, **constraints) for name in names}

@@ -1,21 +1,22 @@
 """Names that are safe as files, in TensorBoard and in remote stores, and still readable.
 
-Everything but letters and digits of any script and ``. _ - + = , ( ) [ ]`` and inner spaces is written
+Everything but letters and digits of any script and ``. _ - + = , @ ( ) [ ]`` and inner spaces is written
 as ``_x<hex>_``. A ``_x`` that could be read as such an escape is escaped itself, so two names are equal
 only if what they were made from is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from datetime import datetime, timezone
 
 from legm.errors import InvalidName
 
-__all__ = ["configuration_name", "numbered", "run_id", "safe_name"]
+__all__ = ["configuration_name", "numbered", "run_id", "safe_name", "short_name", "shortened"]
 
-_KEPT = frozenset("._-+=,()[] ")
+_KEPT = frozenset("._-+=,@()[] ")
 _LONGEST = 180  # bytes; file systems take 255, and a number, a description or an ending may follow
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # by Windows
 _ESCAPE_LIKE = re.compile(r"_(?=x[0-9a-f]+_)")
@@ -58,6 +59,18 @@ def shortened(name: str, digest: str, longest: int = _LONGEST) -> str:
         return name
     piece = "~" + digest[-12:]
     return data[: longest - len(piece)].decode(errors="ignore").rstrip(". ") + piece
+
+
+def short_name(text: str, longest: int = 120) -> str:
+    """A safe name of at most so many bytes: a cut one has a piece of the text's digest, and its extension."""
+    name = safe_name(text)
+    if len(name.encode()) <= longest:
+        return name
+    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    stem, dot, extension = name.rpartition(".")
+    if not stem or len(extension) > 10:
+        stem, dot, extension = name, "", ""
+    return shortened(stem, digest, longest - len((dot + extension).encode())) + dot + extension
 
 
 def configuration_name(values: list[str], fingerprint: str) -> str:

@@ -28,7 +28,7 @@ class Overview:
     Args:
         folder: where it is.
         configuration: None where its parameters cannot be read.
-        runs: in the order of their starts, without series.
+        runs: in the order of their starts.
         problem: what could not be read; "" where all could.
     """
 
@@ -58,8 +58,12 @@ def configurations(root: Path) -> Iterator[Path]:
             yield from (folder for _, folder in ConfigurationFolders(child).all())
 
 
-def look(folder: Path) -> Overview:
+def look(folder: Path, histories: frozenset[str] = frozenset()) -> Overview:
     """A configuration's folder as it is; damage is told, not raised.
+
+    Args:
+        folder: the configuration's.
+        histories: the dev metrics whose series are wanted.
 
     Raises:
         StorageError: it is no configuration's folder.
@@ -71,7 +75,7 @@ def look(folder: Path) -> Overview:
     except LegmError as error:
         return Overview(folder, None, problem=str(error))
     try:
-        runs = sorted(LocalBackend.runs_in(folder), key=lambda result: result.run.run_id)
+        runs = sorted(LocalBackend.runs_in(folder, histories), key=lambda result: result.run.run_id)
     except LegmError as error:
         return Overview(folder, configuration, problem=str(error))
     return Overview(folder, configuration, runs)

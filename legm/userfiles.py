@@ -13,7 +13,7 @@ from typing import Any
 
 from legm.errors import InvalidName, LegmError, StorageError
 from legm.identity import plain
-from legm.naming import safe_name, shortened
+from legm.naming import short_name
 from legm.runlog import storage_error
 
 __all__ = ["UserFiles"]
@@ -56,16 +56,12 @@ class UserFiles:
         """
         if not isinstance(basename, str) or not basename:
             raise InvalidName(f"a file's name must be a string that is not empty, not {basename!r}")
-        name = (
-            shortened(safe_name(basename), secrets.token_hex(6))
-            if len(basename) > 150
-            else safe_name(basename)
-        )
+        name = short_name(basename)
         if name.lower() in _OURS:
             raise InvalidName(
                 f"{basename!r} is a name that legm uses itself: choose another, say {'my-' + basename!r}"
             )
-        return self._folder / (f"{safe_name(self._description)[:80]}-{name}" if self._description else name)
+        return self._folder / (f"{short_name(self._description)}-{name}" if self._description else name)
 
     def keep(self, source: Path, name: str | None) -> Path:
         """A copy of a file with the run.
@@ -77,7 +73,7 @@ class UserFiles:
             raise StorageError(
                 f"cannot keep {source}: it is {'a folder' if source.is_dir() else 'not there'}"
             )
-        target = self._artifacts / safe_name(name or source.name)
+        target = self._artifacts / short_name(name or source.name)
         try:
             self._artifacts.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)

@@ -8,15 +8,34 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ROWS = """
-    set run memory log_late import import_heavy start_existing start_existing_ratio start_new start_new_ratio
-    build_start aggregate plot_data plot_memory plot build_runs legm
-""".split()
+ROWS = [
+    "set",
+    "run",
+    "memory",
+    "log_late",
+    "import",
+    "import_heavy",
+    "start_existing",
+    "start_existing_ratio",
+    "start_new",
+    "start_new_ratio",
+    "build_start",
+    "aggregate",
+    "plot_data",
+    "plot_memory",
+    "plot",
+    "build_runs",
+    "legm",
+]
 
 
 def benchmarks(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

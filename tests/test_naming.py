@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm.errors import InvalidName
-from legm.naming import configuration_name, run_id, safe_name
+from legm.naming import configuration_name, run_id, safe_name, short_name
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 AWKWARD = st.one_of(TEXT, st.text(st.sampled_from("./\\_x2f~ aé:%\n\0"), min_size=1, max_size=12))
@@ -73,3 +73,12 @@ def test_long_names_that_begin_alike_stay_different():
 def test_run_ids_sort_by_time(one, other):
     early, late = sorted((one, other))
     assert run_id(early, "ffffff")[:19] <= run_id(late, "000000")[:19]
+
+
+@given(AWKWARD.map(lambda text: text * 20), st.sampled_from(["", ".pt", ".yml"]))
+def test_a_long_file_name_is_cut_to_the_same_name_each_time_and_keeps_its_extension(text, extension):
+    name = short_name(text + extension)
+    assert name == short_name(text + extension)
+    assert len(name.encode()) <= 120
+    assert name.endswith(extension)
+    assert len(name) == len(safe_name(text + extension)) or short_name("x" + text + extension) != name

@@ -21,7 +21,7 @@ from legm.backends.local.results import head_of, read_result, series_texts, step
 from legm.errors import CorruptFile
 from legm.hooks import Capability, hookimpl
 from legm.logs import LogFolder, unfinished
-from legm.naming import safe_name, shortened
+from legm.naming import short_name
 from legm.records import (
     Configuration,
     Display,
@@ -177,9 +177,9 @@ class LocalBackend:
         return _runs_in(places, query)
 
     @staticmethod
-    def runs_in(folder: Path) -> Iterator[RunResult]:
-        """The runs in one configuration's folder, without their series."""
-        return _runs_in([folder], Query(""))
+    def runs_in(folder: Path, histories: frozenset[str] = frozenset()) -> Iterator[RunResult]:
+        """The runs in one configuration's folder, with the series of these dev metrics."""
+        return _runs_in([folder], Query("", histories=histories))
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
@@ -210,16 +210,10 @@ class LocalBackend:
             folder = experiment_folder(self._root, experiment)
         else:
             folder = self._require_folder(configuration)
-        plots = _made(folder / (f"{_safe(description)}-plots" if description else "plots"))
-        path = plots / f"{_safe(name)}.png"
+        plots = _made(folder / (f"{short_name(description)}-plots" if description else "plots"))
+        path = plots / f"{short_name(name)}.png"
         write_whole(path, png)
         return str(path)
-
-
-def _safe(text: str) -> str:
-    from hashlib import sha256
-
-    return shortened(safe_name(text), sha256(text.encode(errors="replace")).hexdigest(), 150)
 
 
 def _made(folder: Path) -> Path:
@@ -279,7 +273,7 @@ def _other_description(entry: Entry, query: Query) -> bool:
 
 
 def _events_folder(folder: Path, run: Run) -> Path:
-    name = f"{_safe(run.description)}-{run.run_id}" if run.description else run.run_id
+    name = f"{short_name(run.description)}-{run.run_id}" if run.description else run.run_id
     return folder / "tensorboard" / name
 
 

@@ -5,9 +5,10 @@ trailer, a comment, has lengths and checksums, so that a reader goes from the en
 line to line and parses only the head of each, or only the series it wants, and knows what it reads.
 
 An entry is first written as the comment ``#xperiment_<n>: …`` and forced to disk; then its first byte
-is overwritten by an ``e``. So at every instant the file is a whole YAML document, and a writer that is
-killed leaves a comment, which the next one cuts off. An entry that is replaced is made a comment by the
-same means after its successor counts. When comments outweigh entries the file is rewritten.
+is overwritten by an ``e``. All of it is ASCII. So at every instant the file is a whole YAML document, and
+a writer that is killed leaves a comment, which the next one cuts off. An entry that is replaced is made a
+comment by the same means after its successor counts. When such comments outweigh entries the file is
+rewritten without them.
 
 A person may delete entries, or write them in any style of YAML: an entry without a trailer is parsed
 by PyYAML and believed. One with a trailer that does not fit is an error with the file and line.
@@ -21,30 +22,45 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from legm.backends.local import yamltext
 from legm.backends.local.files import parse_yaml, write_whole
-from legm.errors import CorruptFile
+from legm.errors import CorruptFile, StorageError
 from legm.runlog import storage_error
 
 __all__ = ["Entry", "EntryFile"]
 
 _TRAILER = re.compile(
     rb" # legm length=(\d{12}) head=(\d{9}) head_crc=([0-9a-f]{8}) crc=([0-9a-f]{8})"
-    rb" next=(\d{9}) dead=(\d{12})\n\Z"
+    rb" next=(\d{9}) dead=(\d{12}) at=(\d{12})\n\Z"
 )
-_TRAILER_LENGTH = len(" # legm length= head= head_crc= crc= next= dead=\n") + 12 + 9 + 8 + 8 + 9 + 12
+_TRAILER_LENGTH = len(" # legm length= head= head_crc= crc= next= dead= at=\n") + 12 + 9 + 8 + 8 + 9 + 12 + 12
+_TRAILER_START = b" # legm length="
 _KEY = re.compile(rb"experiment_(\d+)\s*:")
+_ANY_NUMBER = re.compile(rb"""^["']?.xperiment_(\d+)""", re.MULTILINE)  # also of comments and damaged entries
 _PENDING = b"#"
+_COMMENT = b"#xperiment_"
+_INNER_COMMENT = re.compile(rb"(?:#(?!xperiment_).*\n|[ \t]*\n)+(?=[ \t]+[^\s#])")
+_UNKNOWN = -1
 _WORTH_REWRITING = 1 << 20  # bytes of comments
 
 
 @dataclass(frozen=True, slots=True)
 class Trailer:
-    """What a line says of itself; positions in bytes."""
+    """What a line says of itself; positions in bytes.
+
+    Args:
+        length: the line's, with the trailer.
+        head: the length of the entry's first part.
+        head_crc: the checksum of that part but for its first byte, and of length, crc and next.
+        crc: the checksum of all before the trailer but for the first byte.
+        next: the number of the next entry that is added.
+        dead: how many bytes of replaced entries there are before this one.
+        at: where the line was written; elsewhere, a person changed what is before it.
+    """
 
     length: int
     head: int
@@ -52,11 +68,21 @@ class Trailer:
     crc: int
     next: int
     dead: int
+    at: int
+
+    @staticmethod
+    def of(head: bytes, body: bytes, following: int, dead: int, at: int) -> Trailer:
+        length, crc = len(body) + _TRAILER_LENGTH, zlib.crc32(body[1:])
+        return Trailer(length, len(head), _head_crc(head, length, crc, following), crc, following, dead, at)
+
+    def fits(self, head: bytes) -> bool:
+        """Whether an entry's first part and this are as they were written together."""
+        return len(head) == self.head and self.head_crc == _head_crc(head, self.length, self.crc, self.next)
 
     def encode(self) -> bytes:
         return (
             f" # legm length={self.length:012d} head={self.head:09d} head_crc={self.head_crc:08x} "
-            f"crc={self.crc:08x} next={self.next:09d} dead={self.dead:012d}\n"
+            f"crc={self.crc:08x} next={self.next:09d} dead={self.dead:012d} at={self.at:012d}\n"
         ).encode()
 
     @staticmethod
@@ -64,9 +90,14 @@ class Trailer:
         found = _TRAILER.search(line[-_TRAILER_LENGTH:])
         if found is None:
             return None
+        length, head, head_crc, crc, following, dead, at = found.groups()
         return Trailer(
-            int(found[1]), int(found[2]), int(found[3], 16), int(found[4], 16), int(found[5]), int(found[6])
+            int(length), int(head), int(head_crc, 16), int(crc, 16), int(following), int(dead), int(at)
         )
+
+
+def _head_crc(head: bytes, length: int, crc: int, following: int) -> int:
+    return zlib.crc32(b"%d %d %d" % (length, crc, following), zlib.crc32(head[1:]))
 
 
 @dataclass(slots=True)
@@ -74,7 +105,7 @@ class Entry:
     """An entry of the file, read as far as was asked for.
 
     Args:
-        number: of ``experiment_<number>``.
+        number: of ``experiment_<number>``; -1 of a damaged one that does not say it.
         start: its first byte in the file.
         trailer: None where a person wrote it.
         head: what its first part says; of an entry that a person wrote, all of it.
@@ -126,14 +157,20 @@ class EntryFile:
 
         Raises:
             CorruptFile: the entry is not what was written.
+            StorageError: the file cannot be read.
         """
         if entry.trailer is None:
             return {key: value for key, value in entry.head.items() if names is None or key in names}
-        with self.path.open("rb", buffering=0) as file:
-            line = _read(file, entry.start, entry.trailer.length)
-        body = line[:-_TRAILER_LENGTH]
-        if Trailer.decode(line) != entry.trailer or zlib.crc32(body[1:]) != entry.trailer.crc:
-            raise self._damaged(entry.start)
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                body = _read(file, entry.start, entry.trailer.length - _TRAILER_LENGTH)
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+        if not entry.trailer.fits(body[: entry.trailer.head]) or zlib.crc32(body[1:]) != entry.trailer.crc:
+            moved = self._moved(entry)
+            if moved is None:
+                raise self._damaged(entry.start)
+            return self.series(moved, names)
         text = body[entry.trailer.head :].decode()
         if names is None:
             return self._parse(entry.start, "{" + text.removeprefix(", "))
@@ -141,7 +178,7 @@ class EntryFile:
         decoder = json.JSONDecoder()
         found = {}
         for name in names:
-            start = f", {yamltext.string(name)}: "
+            start = yamltext.as_json(yamltext.ascii_only(f", {yamltext.flow_key(name)}: "))
             at = text.find(start)
             if at >= 0:
                 found[name] = decoder.raw_decode(text, at + len(start))[0]
@@ -156,7 +193,15 @@ class EntryFile:
                 head = _read(file, entry.start, entry.trailer.head)
         except OSError:
             return False
-        return head[:1] == b"e" and zlib.crc32(head[1:]) == entry.trailer.head_crc
+        return head[:1] == b"e" and entry.trailer.fits(head)
+
+    def _moved(self, entry: Entry) -> Entry | None:
+        """Where an entry is after another process rewrote the file."""
+        for other in self.entries():
+            if other.start != entry.start and other.trailer is not None and entry.trailer is not None:
+                if other.trailer.head_crc == entry.trailer.head_crc:
+                    return other
+        return None
 
     def _walk_back(self, file: BinaryIO, size: int) -> list[Entry] | None:
         """The entries by way of their trailers; None where a line has none."""
@@ -164,16 +209,17 @@ class EntryFile:
         end = size
         while end > 0:
             trailer = Trailer.decode(_read(file, max(0, end - _TRAILER_LENGTH), _TRAILER_LENGTH))
-            if trailer is None or trailer.length > end:
+            if trailer is None or not _TRAILER_LENGTH < trailer.length <= end:
                 return None
             end -= trailer.length
             head = _read(file, end, trailer.head)
-            if head.startswith(_PENDING):
-                continue
-            entry = self._entry(end, head, trailer)
-            if entry is None:
+            if not trailer.fits(head):
                 return None
-            found.append(entry)
+            if not head.startswith(_PENDING):
+                entry = self._entry(end, head, trailer)
+                if entry is None:
+                    return None
+                found.append(entry)
         found.reverse()
         return list({entry.number: entry for entry in found}.values())
 
@@ -181,8 +227,6 @@ class EntryFile:
         key = _KEY.match(head)
         if key is None:
             return None
-        if zlib.crc32(head[1:]) != trailer.head_crc:
-            raise self._damaged(start)
         return Entry(int(key[1]), start, trailer, self._parse(start, head[head.index(b"{") :].decode() + "}"))
 
     def _parse(self, start: int, body: str) -> dict[str, Any]:
@@ -202,13 +246,11 @@ class EntryFile:
         return list({entry.number: entry for entry in entries}.values())
 
     def _piece(self, data: bytes, start: int, piece: bytes) -> Entry:
-        trailer = Trailer.decode(piece)
-        if trailer is None:
-            return self._hand_written(data, start, piece)
-        entry = self._entry(start, piece[: trailer.head], trailer) if trailer.length == len(piece) else None
-        if entry is None:
+        trailer = _own_trailer(piece)
+        entry = None if trailer is None else self._entry(start, piece[: trailer.head], trailer)
+        if entry is None and _TRAILER_START in piece:
             raise self._damaged(start)
-        return entry
+        return entry or self._hand_written(data, start, piece)
 
     def damaged(self) -> list[tuple[Entry, bytes]]:
         """The entries that are not what was written, each with the text that stands there."""
@@ -216,6 +258,8 @@ class EntryFile:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return []
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
         found = []
         for start, piece in _pieces(data):
             if not _is_entry(piece):
@@ -225,18 +269,19 @@ class EntryFile:
                 self.series(entry, frozenset())
             except CorruptFile:
                 key = _KEY.match(piece)
-                number = int(key[1]) if key else 999_999_999
-                found.append((Entry(number, start, None, {}), piece))
+                found.append((Entry(int(key[1]) if key else _UNKNOWN, start, None, {}), piece))
         return found
 
     def _hand_written(self, data: bytes, start: int, piece: bytes) -> Entry:
-        line = data.count(b"\n", 0, start) + 1
+        line = _line(data, start)
         parsed = parse_yaml(self.path, piece, line)
         if isinstance(parsed, dict) and len(parsed) == 1:
             ((key, content),) = parsed.items()
-            number = _KEY.match(f"{key}:".encode())
+            number = _KEY.match(f"{key}:".encode(errors="replace"))
             if number and isinstance(content, dict):
-                return Entry(int(number[1]), start, None, content)
+                head = {str(name): value for name, value in content.items()}
+                head["run_id"] = str(head.get("run_id", key))
+                return Entry(int(number[1]), start, None, head)
         raise CorruptFile(
             self.path,
             f"line {line}",
@@ -245,12 +290,11 @@ class EntryFile:
         )
 
     def _damaged(self, start: int) -> CorruptFile:
-        with self.path.open("rb") as file:
-            before = file.read(start)
-            name = file.read(30).split(b":")[0].decode(errors="replace")
+        data = self.path.read_bytes()
+        name = data[start : start + 30].split(b":")[0].decode(errors="replace")
         return CorruptFile(
             self.path,
-            f"line {_lines(before)} ({name})",
+            f"line {_line(data, start)} ({name})",
             "it is not what legm wrote",
             "If the disk damaged it, 'legm recover' takes the run from its log again. If you edited it on "
             "purpose, delete the comment from ' # legm' to the end of the line, and it counts as it is.",
@@ -263,7 +307,8 @@ class EntryFile:
 
         Args:
             head: the entry's first part, plain.
-            series: the rest of it, as YAML flow text: ``"loss": [0.5, 0.25]``; "" for none.
+            series: the rest of it, as YAML flow text: ``"loss": [0.5, 0.25]``; "" for none. Mappings in it
+                have no space after their commas.
             replaced: the entry to replace, as it was read or put.
 
         Returns:
@@ -284,36 +329,32 @@ class EntryFile:
 
     def _put(self, file: BinaryIO, head: dict[str, Any], series: str, replaced: Entry | None) -> Entry:
         start, following, dead = self._clean_end(file)
-        number = following if replaced is None else replaced.number
+        number = following if replaced is None or replaced.number == _UNKNOWN else replaced.number
         if replaced is not None and replaced.trailer is not None:
             dead += replaced.trailer.length
-        following = max(following, number + 1)
-        key = f"experiment_{number}: ".encode()
-        head_text = key + yamltext.flow(head)[:-1].encode()
-        body = head_text + (f", {series}}}" if series else "}").encode()
-        trailer = Trailer(
-            len(body) + _TRAILER_LENGTH,
-            len(head_text),
-            zlib.crc32(head_text[1:]),
-            zlib.crc32(body[1:]),
-            following,
-            dead,
-        )
+        head_text = f"experiment_{number}: {yamltext.ascii_only(yamltext.flow(head))[:-1]}".encode()
+        body = head_text + (f", {yamltext.ascii_only(series)}}}" if series else "}").encode()
+        trailer = Trailer.of(head_text, body, max(following, number + 1), dead, start)
         try:
             _write(file, start, _PENDING + body[1:] + trailer.encode())
+            os.fsync(file.fileno())
+            _write(file, start, body[:1])
             os.fsync(file.fileno())
         except OSError:
             with contextlib.suppress(OSError):
                 file.truncate(start)
             raise
-        _write(file, start, body[:1])
-        if replaced is not None:
-            self._retire(file, replaced)
-        os.fsync(file.fileno())
-        size = start + trailer.length
-        if dead > max(_WORTH_REWRITING, size - dead):
-            start = self._rewrite(number)
-        return Entry(number, start, trailer, head)
+        entry = Entry(number, start, trailer, head)
+        if replaced is None:
+            return entry
+        if replaced.trailer is None:  # a person's, of several lines maybe
+            return self._rewritten(entry, without=replaced.start)
+        if self.is_at(replaced):
+            _write(file, replaced.start, _PENDING)
+        if dead > max(_WORTH_REWRITING, start + trailer.length - dead):
+            with contextlib.suppress(StorageError):  # no room: another time
+                return self._rewritten(entry)
+        return entry
 
     def _clean_end(self, file: BinaryIO) -> tuple[int, int, int]:
         """Cut off what a killed writer left; where to write, the next number, the bytes of comments."""
@@ -321,52 +362,40 @@ class EntryFile:
         if size == 0:
             return 0, 0, 0
         trailer = Trailer.decode(_read(file, max(0, size - _TRAILER_LENGTH), _TRAILER_LENGTH))
-        if trailer is not None and trailer.length <= size:
+        if trailer is not None and _TRAILER_LENGTH < trailer.length <= size:
             start = size - trailer.length
-            if _read(file, start, 1) != _PENDING:
+            head = _read(file, start, trailer.head)
+            if trailer.fits(head) and head.startswith(_COMMENT):
+                file.truncate(start)
+                return self._clean_end(file)
+            if trailer.fits(head) and trailer.at == start:
                 return size, trailer.next, trailer.dead
-            file.truncate(start)
-            return self._clean_end(file)
         data = _read(file, 0, size)
         last = data.rfind(b"\n", 0, size - 1) + 1
-        if data.startswith(b"#xperiment_", last):
+        if data.startswith(_COMMENT, last):
             file.truncate(last)
             return self._clean_end(file)
         if not data.endswith(b"\n"):
             _write(file, size, b"\n")
             size += 1
-        numbers = [entry.number for entry in self._scan(size)]
-        return size, max(numbers, default=-1) + 1, 0
+        return size, max(map(int, _ANY_NUMBER.findall(data)), default=-1) + 1, 0
 
-    def _retire(self, file: BinaryIO, entry: Entry) -> None:
-        if entry.trailer is None:
-            self._retire_hand_written(entry)
-        elif _read(file, entry.start, 1) == b"e":
-            _write(file, entry.start, _PENDING)
-
-    def _retire_hand_written(self, entry: Entry) -> None:
-        """An entry of a person's may have several lines: the file is rewritten without it."""
+    def _rewritten(self, entry: Entry, without: int | None = None) -> Entry:
+        """The entry just put, after the file was rewritten without legm's comments and a piece of it."""
         data = self.path.read_bytes()
-        kept = b"".join(piece for start, piece in _pieces(data) if start != entry.start)
-        write_whole(self.path, kept)
-
-    def _rewrite(self, number: int) -> int:
-        """Leave out the comments; where the entry with a number is now."""
-        data = self.path.read_bytes()
-        kept, place = bytearray(), 0
-        for _, piece in _pieces(data):
-            if piece.startswith(_PENDING):
+        kept, last = bytearray(), 0
+        for start, piece in _pieces(data):
+            if piece.startswith(_COMMENT) or start == without:
                 continue
-            trailer = Trailer.decode(piece)
-            key = _KEY.match(piece)
-            if key and int(key[1]) == number:
-                place = len(kept)
-            if trailer is not None:
-                fresh = Trailer(trailer.length, trailer.head, trailer.head_crc, trailer.crc, trailer.next, 0)
-                piece = piece[:-_TRAILER_LENGTH] + fresh.encode()  # noqa: PLW2901
-            kept += piece
+            last = len(kept)
+            trailer = _own_trailer(piece)
+            if trailer is None:
+                kept += piece
+            else:
+                kept += piece[: trailer.length - _TRAILER_LENGTH] + replace(trailer, dead=0, at=last).encode()
         write_whole(self.path, bytes(kept))
-        return place
+        assert entry.trailer is not None  # noqa: S101
+        return replace(entry, start=last, trailer=replace(entry.trailer, dead=0, at=last))
 
 
 def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -374,18 +403,34 @@ def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
     start = 0
     while start < len(data):
         end = data.find(b"\n", start) + 1 or len(data)
-        while data[end : end + 1] in (b" ", b"\t", b"\n", b"-", b"}", b"]") and end < len(data):
+        while end < len(data):
+            inner = _INNER_COMMENT.match(data, end) if data[start : start + 1] != _PENDING else None
+            if inner is not None:
+                end = inner.end()
+            elif data[end : end + 1] not in (b" ", b"\t", b"\n", b"-", b"}", b"]"):
+                break
             end = data.find(b"\n", end) + 1 or len(data)
         yield start, data[start:end]
         start = end
+
+
+def _own_trailer(piece: bytes) -> Trailer | None:
+    """The trailer of a piece that is what was written, as far as its head shows.
+
+    What an editor does to the end of a line does not matter.
+    """
+    line = piece.rstrip() + b"\n"
+    trailer = Trailer.decode(line)
+    sound = trailer is not None and trailer.length == len(line) and trailer.fits(line[: trailer.head])
+    return trailer if sound else None
 
 
 def _is_entry(piece: bytes) -> bool:
     return bool(piece.strip()) and not piece.startswith((_PENDING, b"---", b"..."))
 
 
-def _lines(before: bytes) -> int:
-    return before.count(b"\n") + 1
+def _line(data: bytes, start: int) -> int:
+    return data.count(b"\n", 0, start) + 1
 
 
 def _read(file: BinaryIO, start: int, length: int) -> bytes:
