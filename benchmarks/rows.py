@@ -62,7 +62,7 @@ QUICK = Sizes(
     late_configurations=1,
     portions=1,
     portion_rows=100,
-    seconds=0.6,
+    seconds=0.2,
 )
 
 

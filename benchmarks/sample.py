@@ -52,14 +52,15 @@ def run(probe: Probe, arguments: Mapping[str, Any], home: Path) -> dict[str, flo
     Args:
         probe: a function of a module of this package.
         arguments: its keyword arguments, plain.
-        home: the folder that peers take for the user's own, so that none reads or leaves settings.
+        home: the folder that peers take for the user's own, so that none reads or leaves settings; the
+            one around it has matplotlib's list of fonts, which is made once.
 
     Raises:
         NotInstalled: the probe could not import the peer.
         FailedError: it ended otherwise than by returning.
     """
     task = json.dumps([probe.__module__, probe.__qualname__, dict(arguments)])
-    places = {"HOME": str(home), "TRACKIO_DIR": str(home / "trackio"), "MPLCONFIGDIR": str(home / "mpl")}
+    places = {"HOME": str(home), "TRACKIO_DIR": str(home / "trackio"), "MPLCONFIGDIR": str(home.parent)}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.sample"],
         input=task,

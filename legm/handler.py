@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from legm import runlog
 from legm.errors import (
@@ -420,9 +420,17 @@ class ExperimentHandler:
         live.recorder.set(metrics, step, test=test)
         return metrics
 
+    @overload
+    def capture_metrics(self, metric_names: F) -> F: ...
+
+    @overload
+    def capture_metrics(
+        self, metric_names: Sequence[str] | None = None, test: bool = False
+    ) -> Callable[[F], F]: ...
+
     def capture_metrics(
         self, metric_names: Sequence[str] | Callable[..., Any] | None = None, test: bool = False
-    ) -> Any:
+    ) -> Callable[..., Any]:
         """Decorate a function so that what it returns is logged as metrics.
 
         Args:
@@ -435,7 +443,8 @@ class ExperimentHandler:
             MetricError: when the function is called: what it returns does not fit the names.
         """
         if callable(metric_names):
-            return self.capture_metrics(None, test)(metric_names)
+            plain: Callable[[Callable[..., Any]], Callable[..., Any]] = self.capture_metrics(None, test)
+            return plain(metric_names)
         names = [metric_names] if isinstance(metric_names, str) else metric_names
 
         def decorate(function: F) -> F:
@@ -529,6 +538,7 @@ class ExperimentHandler:
         live = self._live
         if live is None:
             return
+        live.recorder.refuse_a_fork()
         try:
             if not live.logged:
                 self._finish(live, outcome)
@@ -571,6 +581,7 @@ class ExperimentHandler:
         if self._live is None:
             return
         if error is None:
+            self._live.recorder.refuse_a_fork()
             try:
                 if not self._live.logged:
                     self.log()

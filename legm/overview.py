@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from legm.backends.local import LocalBackend
-from legm.backends.local.folders import PARAMETERS_FILE, ConfigurationFolders, read_configuration
+from legm.backends.local.folders import PARAMETERS_FILE, read_configuration
 from legm.backends.local.repair import repair
 from legm.errors import LegmError, StorageError
 from legm.identity import Difference, differences
@@ -46,16 +46,11 @@ def configurations(root: Path) -> Iterator[Path]:
     """
     if not root.is_dir():
         raise StorageError(f"there is no folder {root}")
-    if (root / PARAMETERS_FILE).exists():
-        yield root
-        return
-    own = [folder for _, folder in ConfigurationFolders(root).all()]
-    if own:
-        yield from own
-        return
-    for child in sorted(root.iterdir()):
-        if child.is_dir() and not child.name.startswith("."):
-            yield from (folder for _, folder in ConfigurationFolders(child).all())
+    for pattern in (PARAMETERS_FILE, f"[!.]*/{PARAMETERS_FILE}", f"[!.]*/[!.]*/{PARAMETERS_FILE}"):
+        found = sorted(path.parent for path in root.glob(pattern))
+        if found:
+            yield from found
+            return
 
 
 def look(folder: Path, histories: frozenset[str] = frozenset()) -> Overview:

@@ -244,15 +244,23 @@ class Recorder:
     def _start_thread(self) -> None:
         if self._closed:
             raise StateError("this run is closed: begin a new one with reset(), or make another handler")
-        if os.getpid() != self._pid:
-            raise StateError(
-                "this run belongs to the process that was forked: log from there, or start a run of your own"
-            )
+        self.refuse_a_fork()
         with self._lock:
             if self._thread is None:
                 self._wake.clear()
                 self._thread = threading.Thread(target=self._work, name="legm-recorder", daemon=True)
                 self._thread.start()
+
+    def refuse_a_fork(self) -> None:
+        """See that this is the process that began the run.
+
+        Raises:
+            StateError: it is a child of it.
+        """
+        if os.getpid() != self._pid:
+            raise StateError(
+                "this run belongs to the process that was forked: log from there, or start a run of your own"
+            )
 
     # The writer's side
 
@@ -328,6 +336,7 @@ class Recorder:
     @contextmanager
     def settled(self) -> Iterator[LogWriter]:
         """Everything is in the log and the thread is stopped; a later call starts it again."""
+        self.refuse_a_fork()
         with self._lock:
             thread, self._thread = self._thread, None
             self._wake.set()

@@ -128,13 +128,16 @@ class Delivery:
         return {self._relay.backend.name: self._delivered}
 
     def close(self, result: RunResult, records: Sequence[Record]) -> None:
-        """Let the backend finish the run, and note in the log that it has all of it.
+        """Hand on what is owed, let the backend finish the run, and note in the log that it has all of it.
 
         Raises:
             LegmError: it could not.
         """
+        position = self._writer.position
+        owed = runlog.read(self._writer.path, self._delivered).records
+        self._relay.call("legm_write", run=self._run, records=owed, position=position)
+        self._delivered = self._handed_on = position
         self._relay.call("legm_close_run", run=self._run, result=result, records=records)
-        self._delivered = self._handed_on = self._writer.position
         self._writer.append(runlog.cursors_frame({self._relay.backend.name: self._delivered}))
 
 

@@ -38,12 +38,14 @@ _TRAILER = re.compile(
     rb" next=(\d{9}) dead=(\d{12}) at=(\d{12})\n\Z"
 )
 _TRAILER_LENGTH = len(" # legm length= head= head_crc= crc= next= dead= at=\n") + 12 + 9 + 8 + 8 + 9 + 12 + 12
-_TRAILER_START = b" # legm length="
+_ANY_TRAILER = re.compile(rb" # legm length=")
+_SWALLOWED = re.compile(rb" # legm length=.*experiment_\d+: \{")
 _KEY = re.compile(rb"experiment_(\d+)\s*:")
 _ANY_NUMBER = re.compile(rb"""^["']?.xperiment_(\d+)""", re.MULTILINE)  # also of comments and damaged entries
 _PENDING = b"#"
 _COMMENT = b"#xperiment_"
 _INNER_COMMENT = re.compile(rb"(?:#(?!xperiment_).*\n|[ \t]*\n)+(?=[ \t]+[^\s#])")
+_CONTENT = re.compile(rb"^[ \t]*[^\s#]", re.MULTILINE)
 _UNKNOWN = -1
 _WORTH_REWRITING = 1 << 20  # bytes of comments
 
@@ -167,7 +169,7 @@ class EntryFile:
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
         if not entry.trailer.fits(body[: entry.trailer.head]) or zlib.crc32(body[1:]) != entry.trailer.crc:
-            moved = self._moved(entry)
+            moved = self._moved(entry.start, entry.trailer)
             if moved is None:
                 raise self._damaged(entry.start)
             return self.series(moved, names)
@@ -195,12 +197,12 @@ class EntryFile:
             return False
         return head[:1] == b"e" and entry.trailer.fits(head)
 
-    def _moved(self, entry: Entry) -> Entry | None:
-        """Where an entry is after another process rewrote the file."""
-        for other in self.entries():
-            if other.start != entry.start and other.trailer is not None and entry.trailer is not None:
-                if other.trailer.head_crc == entry.trailer.head_crc:
-                    return other
+    def _moved(self, start: int, trailer: Trailer) -> Entry | None:
+        """Where the entry that was at a place is, after another process rewrote the file."""
+        for entry in self.entries():
+            now = entry.trailer
+            if entry.start != start and now is not None and now.head_crc == trailer.head_crc:
+                return entry
         return None
 
     def _walk_back(self, file: BinaryIO, size: int) -> list[Entry] | None:
@@ -248,29 +250,44 @@ class EntryFile:
     def _piece(self, data: bytes, start: int, piece: bytes) -> Entry:
         trailer = _own_trailer(piece)
         entry = None if trailer is None else self._entry(start, piece[: trailer.head], trailer)
-        if entry is None and _TRAILER_START in piece:
+        if entry is None and _ANY_TRAILER.search(piece):
             raise self._damaged(start)
         return entry or self._hand_written(data, start, piece)
 
     def damaged(self) -> list[tuple[Entry, bytes]]:
         """The entries that are not what was written, each with the text that stands there."""
+        return self.check()[1]
+
+    def check(self) -> tuple[list[Entry], list[tuple[Entry, bytes]]]:
+        """Every entry, also its series: those that are sound, and the damaged ones with their text.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
-            return []
+            return [], []
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
-        found = []
+        sound, damaged = [], []
         for start, piece in _pieces(data):
             if not _is_entry(piece):
                 continue
             try:
                 entry = self._piece(data, start, piece)
                 self.series(entry, frozenset())
+                sound.append(entry)
             except CorruptFile:
                 key = _KEY.match(piece)
-                found.append((Entry(int(key[1]) if key else _UNKNOWN, start, None, {}), piece))
-        return found
+                damaged.append((Entry(int(key[1]) if key else _UNKNOWN, start, None, {}), piece))
+        return sound, damaged
+
+    @staticmethod
+    def was(text: bytes, number: int, head: dict[str, Any], series: str) -> bool:
+        """Whether the checksum of a damaged entry, that knows its number, is that of such content."""
+        trailer = Trailer.decode(text)
+        return trailer is not None and zlib.crc32(_texts(number, head, series)[1][1:]) == trailer.crc
 
     def _hand_written(self, data: bytes, start: int, piece: bytes) -> Entry:
         line = _line(data, start)
@@ -306,7 +323,7 @@ class EntryFile:
         """Add an entry, or put it in the place of another.
 
         Args:
-            head: the entry's first part, plain.
+            head: the entry's first part, plain and not empty.
             series: the rest of it, as YAML flow text: ``"loss": [0.5, 0.25]``; "" for none. Mappings in it
                 have no space after their commas.
             replaced: the entry to replace, as it was read or put.
@@ -332,8 +349,7 @@ class EntryFile:
         number = following if replaced is None or replaced.number == _UNKNOWN else replaced.number
         if replaced is not None and replaced.trailer is not None:
             dead += replaced.trailer.length
-        head_text = f"experiment_{number}: {yamltext.ascii_only(yamltext.flow(head))[:-1]}".encode()
-        body = head_text + (f", {yamltext.ascii_only(series)}}}" if series else "}").encode()
+        head_text, body = _texts(number, head, series)
         trailer = Trailer.of(head_text, body, max(following, number + 1), dead, start)
         try:
             _write(file, start, _PENDING + body[1:] + trailer.encode())
@@ -372,7 +388,7 @@ class EntryFile:
                 return size, trailer.next, trailer.dead
         data = _read(file, 0, size)
         last = data.rfind(b"\n", 0, size - 1) + 1
-        if data.startswith(_COMMENT, last):
+        if _is_torn(data[last:]):
             file.truncate(last)
             return self._clean_end(file)
         if not data.endswith(b"\n"):
@@ -392,10 +408,17 @@ class EntryFile:
             if trailer is None:
                 kept += piece
             else:
-                kept += piece[: trailer.length - _TRAILER_LENGTH] + replace(trailer, dead=0, at=last).encode()
+                body, rest = piece[: trailer.length - _TRAILER_LENGTH], piece.partition(b"\n")[2]
+                kept += body + replace(trailer, dead=0, at=last).encode() + rest
         write_whole(self.path, bytes(kept))
         assert entry.trailer is not None  # noqa: S101
         return replace(entry, start=last, trailer=replace(entry.trailer, dead=0, at=last))
+
+
+def _texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes, bytes]:
+    """An entry's first part, and all of it without the trailer."""
+    head_text = f"experiment_{number}: {yamltext.ascii_only(yamltext.flow(head))[:-1]}".encode()
+    return head_text, head_text + (f", {yamltext.ascii_only(series)}}}" if series else "}").encode()
 
 
 def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -417,15 +440,29 @@ def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _own_trailer(piece: bytes) -> Trailer | None:
     """The trailer of a piece that is what was written, as far as its head shows.
 
-    What an editor does to the end of a line does not matter.
+    What an editor does to the end of a line does not matter, nor do remarks after it.
     """
-    line = piece.rstrip() + b"\n"
+    first, _, rest = piece.partition(b"\n")
+    line = first.rstrip() + b"\n"
     trailer = Trailer.decode(line)
-    sound = trailer is not None and trailer.length == len(line) and trailer.fits(line[: trailer.head])
-    return trailer if sound else None
+    if trailer is None or trailer.length != len(line) or not trailer.fits(line[: trailer.head]):
+        return None
+    return None if _CONTENT.search(rest) else trailer
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether the last line is one that a killed writer left, or was writing."""
+    return _COMMENT.startswith(line) or (line.startswith(_COMMENT) and not _swallowed(line))
+
+
+def _swallowed(comment: bytes) -> bool:
+    """Whether damage made an entry a part of the comment before it."""
+    return _SWALLOWED.search(comment) is not None
 
 
 def _is_entry(piece: bytes) -> bool:
+    if piece.startswith(_COMMENT):
+        return _swallowed(piece)
     return bool(piece.strip()) and not piece.startswith((_PENDING, b"---", b"..."))
 
 

@@ -1,18 +1,20 @@
 """Which folder a configuration lives in, found without looking at the others.
 
 Below ``<root>/<experiment>/.legm`` an index has a line for every folder: the fingerprint and the name.
-Its first line has the modification time of the experiment's folder as legm left it, to the nanosecond;
-while that is still so, nobody added, renamed or removed a folder, and what the index has not does not
-exist. Otherwise the folders are looked through once.
+Its first line has the modification time of the experiment's folder as legm left it, to the nanosecond,
+and a checksum of the lines; while both are still so, nobody added, renamed or removed a folder, and what
+the index has not does not exist. Otherwise the folders are looked through once.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 import secrets
 import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +38,9 @@ log = logging.getLogger(__name__)
 
 PARAMETERS_FILE = "params.yml"
 SCHEMA = 1
-_STAMP = "legm index 1 {:020d}\n"
-_STAMP_LENGTH = len(_STAMP.format(0))
+_STAMP = "legm index 1 {:020d} {:08x}\n"
+_STAMP_LENGTH = len(_STAMP.format(0, 0))
+_FINGERPRINT = re.compile(r"[\w-]+", re.ASCII)
 _FINGERPRINT_LINE = re.compile(rb'fingerprint: "?([\w-]+)"?\s*\n')
 
 
@@ -88,11 +91,14 @@ class ConfigurationFolders:
             found = self._look_up(index, configuration.fingerprint)
             if found is not None:
                 return found
+            current = self._is_current(index)
             folder = self._make(configuration, index)
             try:
+                line = _line(configuration.fingerprint, folder.name)
                 with self._index.open("ab") as file:
-                    file.write(f"{configuration.fingerprint}\t{folder.name}\n".encode())
-                self._stamp()
+                    file.write(line)
+                if current:
+                    self._stamp(index[_STAMP_LENGTH:] + line)
             except OSError as cause:
                 raise storage_error("write", self._index, cause) from cause
             return folder
@@ -139,27 +145,32 @@ class ConfigurationFolders:
             changed = self.folder.stat().st_mtime_ns
         except FileNotFoundError:
             return True  # with nothing in it
-        return index.startswith(_STAMP.format(changed).encode())
+        return index.startswith(_STAMP.format(changed, zlib.crc32(index[_STAMP_LENGTH:])).encode())
 
     def _look_up(self, index: bytes, digest: str) -> Path | None:
         at = index.find(f"\n{digest}\t".encode())
         while at >= 0:
             start = at + len(digest) + 2
-            folder = self.folder / index[start : index.index(b"\n", start)].decode()
-            if _fingerprint_of(folder) == digest:
-                return folder
+            name = _name(index[start : index.find(b"\n", start)])
+            if name is not None and _fingerprint_of(self.folder / name) == digest:
+                return self.folder / name
             at = index.find(f"\n{digest}\t".encode(), start)
         return None
 
     @staticmethod
     def _entries(index: bytes) -> dict[str, str]:
-        lines = index[_STAMP_LENGTH:].decode(errors="replace").splitlines()
-        return {name: digest for digest, _, name in (line.partition("\t") for line in lines) if name}
+        rows = (line.partition(b"\t") for line in index[_STAMP_LENGTH:].splitlines())
+        return {
+            name: digest.decode(errors="replace")
+            for digest, _, text in rows
+            if (name := _name(text)) is not None
+        }
 
     @staticmethod
     def _lines(entries: dict[str, str]) -> bytes:
-        rows = (f"{digest}\t{name}\n" for name, digest in entries.items())
-        return (_STAMP.format(0) + "".join(rows)).encode()
+        return _STAMP.format(0, 0).encode() + b"".join(
+            _line(digest, name) for name, digest in entries.items()
+        )
 
     def _survey(self, known: dict[str, str]) -> dict[str, str]:
         """The fingerprints of the folders that are there, by name; known folders are not opened."""
@@ -186,19 +197,21 @@ class ConfigurationFolders:
             for name, digest in self._entries(self._read_index()).items()
             if _fingerprint_of(self.folder / name) == digest
         }
-        index = self._lines(self._survey(known))
-        write_whole(self._index, index)
-        self._stamp()
+        entries = self._survey(known)
+        write_whole(self._index, self._lines(entries))
+        # A configuration that cannot be read may be mended at any time: then it is looked for each time.
+        if all(path.parent.name in entries for path in self.folder.glob(f"[!.]*/{PARAMETERS_FILE}")):
+            self._stamp(self._lines(entries)[_STAMP_LENGTH:])
         return self._read_index()
 
-    def _stamp(self) -> None:
+    def _stamp(self, lines: bytes) -> None:
         """Note that the folder is as legm left it: nobody else's change has a time like this one."""
         status = self.folder.stat()
         moment = status.st_mtime_ns // 1_000_000_000 * 1_000_000_000 + secrets.randbelow(1_000_000_000)
         os.utime(self.folder, ns=(status.st_atime_ns, moment))
         moment = self.folder.stat().st_mtime_ns  # as the file system keeps it
         with self._index.open("r+b") as file:
-            file.write(_STAMP.format(moment).encode())
+            file.write(_STAMP.format(moment, zlib.crc32(lines)).encode())
 
     def _make(self, configuration: Configuration, index: bytes) -> Path:
         temporary = self._own / f"new-{secrets.token_hex(4)}"
@@ -221,14 +234,27 @@ class ConfigurationFolders:
 
     @staticmethod
     def _next_number(name: str, index: bytes) -> int:
-        start = f"\t{name}_".encode()
+        start = _line("", f"{name}_")[:-2]
         at = index.rfind(start)
         while at >= 0:
-            end = index[at + len(start) : index.index(b"\n", at)]
+            end = index[at + len(start) : index.find(b'"', at + len(start))]
             if end.isdigit():
                 return int(end) + 1
             at = index.rfind(start, 0, at)
         return 0
+
+
+def _line(digest: str, name: str) -> bytes:
+    return f"{digest}\t{json.dumps(name)}\n".encode()
+
+
+def _name(text: bytes) -> str | None:
+    """The name in a line of the index; None where the line is damaged."""
+    try:
+        name = json.loads(text)
+    except ValueError:
+        return None
+    return name if isinstance(name, str) and name == Path(name).name else None
 
 
 def _fingerprint_of(folder: Path) -> str | None:
@@ -248,7 +274,7 @@ def _fingerprint_of(folder: Path) -> str | None:
         log.error("%s", error)  # noqa: TRY400
         return None
     found = content.get("fingerprint") if isinstance(content, dict) else None
-    return found if isinstance(found, str) else None
+    return found if isinstance(found, str) and _FINGERPRINT.fullmatch(found) else None
 
 
 def parameters_text(configuration: Configuration) -> bytes:
@@ -275,7 +301,7 @@ def read_configuration(folder: Path) -> Configuration:
     """
     path = folder / PARAMETERS_FILE
     content = load_yaml(path)
-    if content is None:
+    if content is None and not path.exists():
         raise StorageError(f"{folder} is no configuration's folder: it has no {PARAMETERS_FILE}")
     try:
         if content["schema"] > SCHEMA:
@@ -289,7 +315,9 @@ def read_configuration(folder: Path) -> Configuration:
             metadata=content["metadata"],
         )
         digest = fingerprint(found.experiment, {name: found.parameters[name] for name in found.active})
-    except (KeyError, TypeError) as cause:
+        if not all(isinstance(about, dict) for about in found.metadata.values()):
+            raise TypeError("metadata")
+    except (KeyError, TypeError, ValueError, AttributeError) as cause:
         raise CorruptFile(
             path, "line 1", f"it is not what legm wrote: {cause!r}", "Restore it from a copy or a sibling."
         ) from cause

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 from legm import runlog, selection
 from legm.backends.local.entries import Entry, EntryFile
@@ -34,11 +36,13 @@ def repair(folder: Path) -> list[str]:
     if not (folder / "runs").is_dir():
         return done
     with locked(folder / "runs" / ".lock"):
-        for name in ("metrics.yml", "steps.yml"):
-            file = EntryFile(folder / name)
+        metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
+        for file in (metrics, steps):
             # From the end, since an entry that goes moves those after it.
             for entry, text in reversed(file.damaged()):
                 done += _repair_entry(folder, file, entry, text)
+        if not (metrics.damaged() or steps.damaged()):
+            done += _add_steps(folder, metrics, steps)
     return done
 
 
@@ -52,26 +56,50 @@ def _repair_parameters(folder: Path) -> list[str]:
             except LegmError:
                 continue
             write_whole(folder / PARAMETERS_FILE, parameters_text(configuration))
+            os.utime(folder.parent)  # so that the index is made anew
             return [f"{error.path} was damaged and is restored from the log of a run"]
         return [str(error)]
     return []
 
 
 def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> list[str]:
-    results = [result for found in _RUN_ID.findall(text) if (result := _completed(folder, found.decode()))]
+    sound = _run_ids(file)
+    ids = [run_id for found in _RUN_ID.findall(text) if (run_id := found.decode()) not in sound]
+    results = [result for run_id in ids if (result := _completed(folder, run_id))]
+    if not results:  # perhaps it is the id that is damaged
+        others = sorted({path.stem for path in (folder / "runs").rglob("*.log")} - sound)
+        candidates = [result for run_id in others if (result := _completed(folder, run_id))]
+        results = [r for r in candidates if file.was(text, entry.number, *_content(file, r))]
     if not results:
         return [
             f"{file.path}: experiment_{entry.number} is damaged and no run log has its run: mend or delete it"
         ]
     for place, result in enumerate(results):
-        values, steps = series_texts(result)
-        replaced = entry if place == 0 else None
-        if file.path.name == "steps.yml":
-            file.put(steps_head(result), steps, replaced)
-        else:
-            file.put(head_of(result), values, replaced)
-    ids = ", ".join(result.run.run_id for result in results)
-    return [f"{file.path}: a damaged entry is restored from the log of {ids}"]
+        file.put(*_content(file, result), entry if place == 0 else None)
+    names = ", ".join(result.run.run_id for result in results)
+    return [f"{file.path}: a damaged entry is restored from the log of {names}"]
+
+
+def _add_steps(folder: Path, metrics: EntryFile, steps: EntryFile) -> list[str]:
+    """The steps of runs that have values but no steps any more."""
+    done = []
+    for run_id in sorted(_run_ids(metrics) - _run_ids(steps)):
+        result = _completed(folder, run_id)
+        if result is not None:
+            steps.put(*_content(steps, result))
+            done.append(f"{steps.path}: a missing entry is restored from the log of {run_id}")
+    return done
+
+
+def _run_ids(file: EntryFile) -> set[str]:
+    """The runs whose entries are sound."""
+    return {str(entry.head.get("run_id")) for entry in file.check()[0]}
+
+
+def _content(file: EntryFile, result: RunResult) -> tuple[dict[str, Any], str]:
+    """What a run's entry in one of the two files says: its head and its series."""
+    values, steps = series_texts(result)
+    return (steps_head(result), steps) if file.path.name == "steps.yml" else (head_of(result), values)
 
 
 def _completed(folder: Path, run_id: str) -> RunResult | None:

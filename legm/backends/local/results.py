@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,19 +134,33 @@ def read_result(
         CorruptFile: an entry is not what was written, or holds what is no number.
     """
     head = entry.head
-    own = head.get("legm") or {}
     run_id = str(head.get("run_id", f"experiment_{entry.number}"))
+
+    def wrong(value: Any, what: str) -> CorruptFile:
+        return CorruptFile(
+            metrics.path,
+            f"experiment_{entry.number}",
+            f"{str(value)[:60]!r} stands where {what} belongs",
+            "Mend it, or delete the entry.",
+        )
 
     def number(value: Any) -> float:
         if not is_number(value):
-            raise CorruptFile(
-                metrics.path,
-                f"experiment_{entry.number}",
-                f"{str(value)[:60]!r} stands where a number belongs",
-                "Mend it, or delete the entry.",
-            )
+            raise wrong(value, "a number")
         return float(value)
 
+    def whole(value: Any) -> int:
+        if type(value) is not int:
+            raise wrong(value, "a whole number")
+        return value
+
+    def mapping(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise wrong(value, "a mapping")
+        return value
+
+    own = mapping(head.get("legm") or {})
+    rule = mapping(own.get("rule") or {})
     best = {
         key.removeprefix("best_").removeprefix("dev/"): value
         for key, value in head.items()
@@ -158,20 +172,20 @@ def read_result(
             run_id=run_id,
             configuration=configuration,
             description=str(head.get("description") or ""),
-            started=own.get("started", 0.0),
-            parameters=own.get("parameters", {}),
-            environment=own.get("environment", {}),
+            started=number(own.get("started", 0.0)),
+            parameters=mapping(own.get("parameters") or {}),
+            environment=mapping(own.get("environment") or {}),
         ),
         status=Status.COMPLETED,
-        rule=BestRule(**own["rule"]) if "rule" in own else BestRule(),
-        best_step=head.get("best_step"),
+        rule=BestRule(**{field.name: rule[field.name] for field in fields(BestRule) if field.name in rule}),
+        best_step=None if head.get("best_step") is None else whole(head["best_step"]),
         best=_by_series(best, Split.DEV, number),
-        best_steps=_by_series(own.get("best_steps", {}), Split.DEV, int),
+        best_steps=_by_series(mapping(own.get("best_steps") or {}), Split.DEV, whole),
         test=_by_series(test, Split.TEST, number),
         histories=_histories(metrics, entry, steps, run_id, _wanted(entry, names)) if steps else {},
-        points=own.get("points", 0),
-        last_step=own.get("last_step"),
-        ended=own.get("ended"),
+        points=whole(own.get("points", 0)),
+        last_step=None if own.get("last_step") is None else whole(own["last_step"]),
+        ended=None if own.get("ended") is None else number(own["ended"]),
     )
 
 
