@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
@@ -56,6 +58,9 @@ def main() -> None:
     """Look at experiments that legm keeps in local folders."""
     import logging
 
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no reason to stop
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.ERROR, format="legm: %(message)s")
 
 
@@ -109,7 +114,7 @@ def show(config: Path, *, as_json: bool) -> None:
         parameters = _table("parameter", "value", "")
         for name, value in found.parameters.items():
             note = "" if name in found.active else _why_inactive(one, name)
-            parameters.add_row(_text(name), _text(json.dumps(_printable(value), ensure_ascii=False)), note)
+            parameters.add_row(_text(name), _text(_as_text(value)), _text(note))
         _print(parameters)
     for text, runs in by_description.items():
         click.echo(f"\nruns{f' with the description {text!r}' if text else ''}:")
@@ -151,8 +156,8 @@ def diff(a: Path, b: Path, *, as_json: bool) -> None:
     for one in found:
         table.add_row(
             _text(one.name),
-            _text(one.our_note or json.dumps(_printable(one.ours), ensure_ascii=False)),
-            _text(one.their_note or json.dumps(_printable(one.theirs), ensure_ascii=False)),
+            _text(one.our_note or _as_text(one.ours)),
+            _text(one.their_note or _as_text(one.theirs)),
         )
     _print(table)
 
@@ -180,7 +185,7 @@ def recover(root: Path, *, as_json: bool) -> None:
         for row in rows:
             table.add_row(
                 _text(Path(row["configuration"]).name),
-                row["run_id"],
+                _text(row["run_id"]),
                 _status(row["status"]),
                 _number(row["last_step"]),
                 _number(row["points"]),
@@ -259,7 +264,7 @@ def _runs_table(runs: Sequence[RunResult]) -> Table:
         tests = {s.name: v for s, v in run.test.items() if s.index is None}
         step = run.best_step if run.best_step is not None else run.last_step
         table.add_row(
-            run.run.run_id[-6:],  # the piece that tells runs apart; --json has all of it
+            _text(run.run.run_id[-6:]),  # the piece that tells runs apart; --json has all of it
             _status(run.status.value),
             _number(step),
             _number(run.points),
@@ -273,7 +278,8 @@ def _runs_table(runs: Sequence[RunResult]) -> Table:
 def _aggregates_table(aggregates: dict[str, Any]) -> Table:
     table = _table("metric", "mean", "std", "n", "nan")
     for name, value in aggregates.items():
-        rows = {name: value} if "method" in value else {f"{name}[{index}]": v for index, v in value.items()}
+        is_one = isinstance(value.get("method"), str)  # and no example that is called so
+        rows = {name: value} if is_one else {f"{name}[{index}]": v for index, v in value.items()}
         for label, one in rows.items():
             table.add_row(_text(label), *(_number(one[column]) for column in ("mean", "std", "n", "nan")))
     return table
@@ -303,6 +309,10 @@ def _printable(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _printable(item) for key, item in value.items()}
     return [_printable(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(_printable(value), ensure_ascii=False)
 
 
 def _print_json(value: Any) -> None:

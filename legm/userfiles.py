@@ -7,11 +7,12 @@ import io
 import json
 import secrets
 import shutil
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.errors import InvalidName, LegmError, StorageError
+from legm.errors import InvalidName, LegmError, StorageError, UnstableValue
 from legm.identity import plain
 from legm.naming import short_name
 from legm.runlog import storage_error
@@ -89,13 +90,13 @@ class UserFiles:
             LegmError: the data does not fit the extension or what was set before.
             StorageError: the file cannot be written.
         """
-        extension = Path(basename).suffix
+        extension = Path(basename).suffix if isinstance(basename, str) else None
         if extension not in _EXTENSIONS:
             raise InvalidName(
                 f"{basename!r} must end in one of {', '.join(_EXTENSIONS)}, by which data is kept"
             )
-        data = _copied(data, extension)
         path = self.path(basename)
+        data = _copied(data, extension, basename)
         merged = _merged(self._data[basename], data, basename) if basename in self._data else data
         content = _content(merged, extension, basename)
         temporary = path.with_name(f".{secrets.token_hex(8)}")
@@ -110,16 +111,24 @@ class UserFiles:
         return path
 
 
-def _copied(data: Any, extension: str) -> Any:
+def _copied(data: Any, extension: str, basename: str) -> Any:
     if extension == ".npz":
         import numpy as np
 
         if not isinstance(data, Mapping):
             raise LegmError(f"a .npz file keeps a mapping of arrays by name, not a {type(data).__qualname__}")
-        return {str(name): np.array(value) for name, value in data.items()}
+        try:
+            return {str(name): np.array(value) for name, value in data.items()}
+        except (TypeError, ValueError) as cause:
+            raise LegmError(f"{basename!r}: what is to be kept is no array: {cause}") from cause
     if extension == ".txt":
         return str(data)
-    return plain("data", data)
+    try:
+        return plain(basename, data)
+    except UnstableValue as cause:
+        raise LegmError(
+            f"{basename!r} keeps numbers, text, lists and mappings, which is not all of {str(data)[:60]!r}"
+        ) from cause
 
 
 def _merged(old: Any, new: Any, basename: str) -> Any:
@@ -140,10 +149,13 @@ def _content(data: Any, extension: str, basename: str) -> bytes:
         if any(array.dtype.hasobject for array in data.values()):
             raise LegmError(f"{basename!r}: an array of Python objects cannot be kept; use numbers or text")
         buffer = io.BytesIO()
-        np.savez(buffer, **data)
+        with zipfile.ZipFile(buffer, "w") as archive:  # as np.savez, which takes no array called "file"
+            for name, array in data.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
         return buffer.getvalue()
     if extension == ".txt":
-        return str(data).encode(errors="surrogateescape")
+        return str(data).encode(errors="surrogatepass")
     if extension == ".json":
         return (json.dumps(data, indent=2) + "\n").encode()
     import yaml

@@ -224,7 +224,7 @@ def test_a_writer_killed_between_the_new_entry_and_the_old_one_leaves_the_new_on
     put(file, "a", [1.5], file.entries()[0])
     file.path.write_bytes(before + file.path.read_bytes()[len(before) :])  # the old one is no comment yet
     assert read(file) == {"a": (1.5, [1.5])}
-    assert list(loaded(file.path).values())[0]["loss"] == [1.5]
+    assert next(iter(loaded(file.path).values()))["loss"] == [1.5]
     put(file, "b", [2.5])
     assert read(file) == {"a": (1.5, [1.5]), "b": (2.5, [2.5])}
 

@@ -62,7 +62,7 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def parse_yaml(path: Path, text: str | bytes, first_line: int = 1) -> Any:
+def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
     """What a YAML text says.
 
     Args:
@@ -83,11 +83,12 @@ def parse_yaml(path: Path, text: str | bytes, first_line: int = 1) -> Any:
             return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as cause:
         mark = getattr(cause, "problem_mark", None)
-        line = first_line + (mark.line if mark else 0)
-        problem = getattr(cause, "problem", None) or str(cause)
+        before = text[: getattr(cause, "position", 0)]
+        line = mark.line if mark else before.count(b"\n")
+        problem = getattr(cause, "problem", None) or str(cause).partition("\n")[0]
         raise CorruptFile(
             path,
-            f"line {line}",
+            f"line {first_line + line}",
             f"it is no YAML: {problem}",
             "Mend the line, or restore the file from a copy.",
         ) from cause
