@@ -97,12 +97,13 @@ def small_log(path: Path) -> list[int]:
 def content(path: Path) -> tuple:
     """All that a log says, comparable; numbers as the bytes they are."""
     found = read(path)
-    records = [
-        (r.layouts, *(column.tobytes() for column in (r.layout, r.steps, r.times, r.values)))
-        if isinstance(r, Points)
-        else r
-        for r in found.records
-    ]
+    records: list = []
+    for record in found.records:
+        if isinstance(record, Points):
+            rows = record.rows()
+            records += [(s, step, at, np.array(values).tobytes()) for s, step, at, values in rows]
+        else:
+            records.append(record)
     return found.run, records, found.cursors
 
 

@@ -81,7 +81,7 @@ def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
             return yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
         except yaml.YAMLError:  # libyaml refuses lone surrogates, which a path may hold
             return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as cause:
+    except Exception as cause:  # YAML errors, and whatever else PyYAML meets in a tagged value
         mark = getattr(cause, "problem_mark", None)
         before = text[: getattr(cause, "position", 0)]
         line = mark.line if mark else before.count(b"\n")
