@@ -565,7 +565,11 @@ class ExperimentHandler:
                     f"reset({name}=…): only parameters that are not compared may change between runs; "
                     f"{closest(name, uncompared)}"
                 )
-        self._leave(Outcome(Status.INTERRUPTED, time.time(), "reset() before log()"))
+        outcome = Outcome(Status.INTERRUPTED, time.time(), "reset() before log()")
+        if self._live is not None and not self._live.logged:
+            self._finish(self._live, outcome)  # raises while the run is open, so that nothing of it is lost
+            self._live.logged = True
+        self._leave(outcome)
         self._parameters.set(parameters)
         self._begin(self._configuration)
 
@@ -660,7 +664,8 @@ class ExperimentHandler:
         """
         live = self._running("set_custom_data()")
         path = live.files.set_data(data, basename)
-        if Capability.FOLDERS not in self._relay.backend.capabilities:
+        capabilities = self._relay.backend.capabilities
+        if Capability.FOLDERS not in capabilities and Capability.ARTIFACTS in capabilities:
             live.recorder.add(Artifact(path.name, str(path)))
         return data
 
@@ -822,6 +827,8 @@ class ExperimentHandler:
 
 def _release(recorder: Recorder, relay: Relay, run: Run) -> None:
     """Write what is left, and let go of the run's log and of what the backend holds for it."""
+    if not recorder.is_own:
+        return
     recorder.close()
     try:
         relay.call("legm_release_run", run=run)

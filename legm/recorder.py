@@ -147,6 +147,7 @@ class Recorder:
         if layout is None or type(step) not in _STEPS or not self._plain_types.issuperset(map(type, numbers)):
             if step is not None:
                 step = to_step(names[0] if names else "", step)
+            self.refuse_a_fork()  # before the lock, which the parent may have held when it forked
             layout, numbers = self._slow(metrics, test=test)
         if self._thread is None or os.getpid() != self._pid:
             self._start_thread()
@@ -250,6 +251,11 @@ class Recorder:
                 self._wake.clear()
                 self._thread = threading.Thread(target=self._work, name="legm-recorder", daemon=True)
                 self._thread.start()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is the process that began the run."""
+        return os.getpid() == self._pid
 
     def refuse_a_fork(self) -> None:
         """See that this is the process that began the run.

@@ -104,7 +104,8 @@ class Delivery:
         self._relay = relay
         self._run = run
         self._writer = writer
-        self._handed_on = self._delivered = delivered
+        self._delivered = delivered
+        self._handed_on = writer.position
         self._troubled = False
 
     def __call__(self, records: Sequence[Record], position: int) -> Mapping[str, int]:
@@ -114,11 +115,7 @@ class Delivery:
             the cursors: by backend, up to which byte it has the run.
         """
         try:
-            if self._delivered != self._handed_on:
-                records = runlog.read(self._writer.path, self._delivered, position).records
-            if records:
-                self._relay.call("legm_write", run=self._run, records=records, position=position)
-            self._delivered = position
+            self._write(self._owed(position) if self._delivered != self._handed_on else records, position)
             self._troubled = False
         except LegmError as error:
             if not self._troubled:
@@ -127,6 +124,16 @@ class Delivery:
         self._handed_on = position
         return {self._relay.backend.name: self._delivered}
 
+    def _owed(self, position: int) -> list[Record]:
+        """What the log has up to a position and the backend has not."""
+        records = runlog.read(self._writer.path, self._delivered, position).records
+        return [record for record in records if not isinstance(record, Outcome)]  # these come with close()
+
+    def _write(self, records: Sequence[Record], position: int) -> None:
+        if records:
+            self._relay.call("legm_write", run=self._run, records=records, position=position)
+        self._delivered = position
+
     def close(self, result: RunResult, records: Sequence[Record]) -> None:
         """Hand on what is owed, let the backend finish the run, and note in the log that it has all of it.
 
@@ -134,8 +141,9 @@ class Delivery:
             LegmError: it could not.
         """
         position = self._writer.position
-        owed = runlog.read(self._writer.path, self._delivered).records
-        self._relay.call("legm_write", run=self._run, records=owed, position=position)
+        if self._delivered != self._handed_on:
+            self._handed_on = position
+            self._write(self._owed(position), position)
         self._delivered = self._handed_on = position
         self._relay.call("legm_close_run", run=self._run, result=result, records=records)
         self._writer.append(runlog.cursors_frame({self._relay.backend.name: self._delivered}))

@@ -8,7 +8,7 @@ import json
 import secrets
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +68,18 @@ class UserFiles:
         """A copy of a file with the run.
 
         Raises:
+            InvalidName: the name is no text.
             StorageError: it is no file, or cannot be copied.
         """
+        if name is not None and not isinstance(name, str):
+            raise InvalidName(f"an artifact's name must be a string, not {name!r}")
         if not source.is_file():
-            raise StorageError(
-                f"cannot keep {source}: it is {'a folder' if source.is_dir() else 'not there'}"
-            )
+            found = "a folder" if source.is_dir() else "no file" if source.exists() else "not there"
+            raise StorageError(f"cannot keep {source}: it is {found}")
         target = self._artifacts / short_name(name or source.name)
-        try:
+        with _replacing(target) as temporary:
             self._artifacts.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-        except OSError as cause:
-            raise storage_error("write", target, cause) from cause
+            shutil.copyfile(source, temporary)
         return target
 
     def set_data(self, data: Any, basename: str) -> Path:
@@ -99,16 +99,24 @@ class UserFiles:
         data = _copied(data, extension, basename)
         merged = _merged(self._data[basename], data, basename) if basename in self._data else data
         content = _content(merged, extension, basename)
-        temporary = path.with_name(f".{secrets.token_hex(8)}")
-        try:
+        with _replacing(path) as temporary:
             temporary.write_bytes(content)
-            temporary.replace(path)
-        except OSError as cause:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise storage_error("write", path, cause) from cause
         self._data[basename] = merged
         return path
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file to write that then takes the place of another, whole or not at all."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as cause:
+        raise storage_error("write", path, cause) from cause
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _copied(data: Any, extension: str, basename: str) -> Any:

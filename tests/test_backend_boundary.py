@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mypy import api
 
 import legm
 from legm import BackendError, ExperimentHandler, LegmError, NotSupported, StorageError, errors, hookimpl
@@ -186,6 +187,9 @@ def test_records_come_once_and_in_the_order_they_were_set(tmp_path):
         expected += [*points, BestRule("early_stopping", number)]
     handler.log()
     assert memory.written() == expected
+    before = len(memory.calls)
+    handler.log()
+    assert memory.calls[before:] == ["close"]
     (closing,) = memory.closing.values()
     assert flat(closing) == expected
     assert isinstance(closing[-1], Outcome)
@@ -638,7 +642,6 @@ class Backend:
 
 
 def test_strict_mypy_accepts_what_a_user_writes(tmp_path, monkeypatch):
-    api = pytest.importorskip("mypy.api", reason="mypy comes with the extra 'dev'")
     (tmp_path / "user.py").write_text(USER_CODE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MYPY_CACHE_DIR", os.fspath(tmp_path / "cache"))
