@@ -53,7 +53,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="legm")
+@click.version_option(package_name="legm", prog_name="legm")
 def main() -> None:
     """Look at experiments that legm keeps in local folders."""
     import logging

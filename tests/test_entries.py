@@ -14,8 +14,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from legm import CorruptFile, LegmError
-from legm.backends.local import entries, yamltext
+from legm import CorruptFile, ExperimentHandler, LegmError
+from legm.backends.local import LocalBackend, entries, yamltext
 from legm.backends.local.entries import EntryFile
 from legm.backends.local.yamltext import flow, flow_key, numbers
 
@@ -579,3 +579,109 @@ def test_a_trailer_whose_length_is_damaged_to_nothing_ends(file):
         file.path.write_bytes(data[:at] + length + data[at + 12 :])
         with pytest.raises(CorruptFile):
             file.entries()
+
+
+# Runs in them
+
+
+@pytest.fixture
+def run_folder(tmp_path) -> Path:
+    """A configuration's folder with one completed run."""
+    with ExperimentHandler(tmp_path, "e").start() as handler:
+        for step in range(2):
+            handler.set_dict_metrics({"loss": step + 0.5, "acc": step}, step=step * 10)
+        handler.set_dict_metrics({"loss": {"acc": 1.0}, "x": {"dice": 2.0}, "acc": {"dice": 3.0}}, test=True)
+        handler.set_dict_metrics({"loss": {"dice": 4.0}, "x": {"dice": 5.0}}, step=10)
+        return Path(handler.get_save_filename("x")).parent
+
+
+def runs(folder: Path, names: frozenset[str] | None = None) -> list:
+    return list(LocalBackend.runs_in(folder, names))
+
+
+def by_hand(folder: Path, name: str, change) -> None:
+    """Rewrite a file as a person would, after a change of its only entry."""
+    content = loaded(folder / name)
+    change(content["experiment_0"])
+    (folder / name).write_text(yaml.safe_dump(content))
+
+
+def test_an_example_with_a_metrics_name_is_not_taken_for_the_metric(run_folder):
+    (result,) = runs(run_folder, frozenset({"loss"}))
+    assert {str(s): h.values.tolist() for s, h in result.histories.items()} == {"dev/loss": [0.5, 1.5]}
+    (result,) = runs(run_folder, frozenset({"dice"}))
+    assert {str(s): h.values.tolist() for s, h in result.histories.items()} == {
+        "dev/dice[loss]": [4.0],
+        "dev/dice[x]": [5.0],
+    }
+
+
+@pytest.mark.parametrize("names", [None, frozenset({"loss"}), frozenset({"dice", "acc"}), frozenset()])
+def test_a_run_reads_the_same_from_reformatted_files(run_folder, names):
+    def comparable(result):
+        series = {
+            str(s): (h.steps.tolist(), h.values.tolist())
+            for s, h in sorted(result.histories.items(), key=lambda item: str(item[0]))
+        }
+        return series, result.best, result.test, result.best_step, result.run, result.points, result.ended
+
+    (before,) = runs(run_folder, names)
+    for name in ("metrics.yml", "steps.yml"):
+        by_hand(run_folder, name, lambda entry: None)
+    (after,) = runs(run_folder, names)
+    assert comparable(after) == comparable(before)
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("metrics.yml", lambda e: e.update(best_loss="low")),
+        ("metrics.yml", lambda e: e.update(best_loss=None)),
+        ("metrics.yml", lambda e: e.update(best_loss=True)),
+        ("metrics.yml", lambda e: e.update(best_loss=[1.0])),
+        ("metrics.yml", lambda e: e.update(test_acc={"a": "b"})),
+        ("metrics.yml", lambda e: e.update(best_step="last")),
+        ("metrics.yml", lambda e: e.update(best_step=1.5)),
+        ("metrics.yml", lambda e: e.update(legm="x")),
+        ("metrics.yml", lambda e: e.update(legm=[1])),
+        ("metrics.yml", lambda e: e["legm"].update(rule="x")),
+        ("metrics.yml", lambda e: e["legm"].update(best_steps={"loss": "x"})),
+        ("metrics.yml", lambda e: e["legm"].update(started="yesterday")),
+        ("metrics.yml", lambda e: e["legm"].update(ended="yesterday")),
+        ("metrics.yml", lambda e: e["legm"].update(points="many")),
+        ("metrics.yml", lambda e: e["legm"].update(last_step=[3])),
+        ("metrics.yml", lambda e: e["legm"].update(parameters=3)),
+        ("metrics.yml", lambda e: e.update(loss="x")),
+        ("metrics.yml", lambda e: e.update(loss=3)),
+        ("metrics.yml", lambda e: e.update(loss=[[0.5], [1.5]])),
+        ("metrics.yml", lambda e: e.update(loss=[0.5])),
+        ("metrics.yml", lambda e: e.update(loss=["a", "b"])),
+        ("metrics.yml", lambda e: e.update(dice=[1.0])),
+        ("steps.yml", lambda e: e.update(loss=[0])),
+        ("steps.yml", lambda e: e.update(loss=["a", "b"])),
+        ("steps.yml", lambda e: e.update(loss=[0, 1.5])),
+        ("steps.yml", lambda e: e.update(loss=[0, 2**70])),
+        ("steps.yml", lambda e: e.update(loss={"a": [0, 1]})),
+        ("steps.yml", lambda e: e.pop("loss")),
+        ("steps.yml", lambda e: [e.pop(key) for key in list(e) if key != "run_id"]),
+        ("steps.yml", lambda e: e.pop("run_id")),
+        ("steps.yml", lambda e: e.update(run_id="another")),
+        ("steps.yml", lambda e: e.update(run_id=[1])),
+    ],
+)
+def test_what_fits_no_run_is_an_error_that_names_the_file(run_folder, file, change):
+    by_hand(run_folder, file, change)
+    with pytest.raises(CorruptFile) as caught:
+        runs(run_folder)
+    assert str(run_folder) in str(caught.value)
+    assert "experiment_0" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_may_lack_all_that_is_not_its_numbers(run_folder):
+    (run_folder / "metrics.yml").write_text("experiment_4: {best_loss: 1, test_acc: .nan}\n")
+    (run_folder / "steps.yml").unlink()
+    (result,) = runs(run_folder)
+    assert {str(series): value for series, value in result.best.items()} == {"dev/loss": 1.0}
+    assert math.isnan(next(iter(result.test.values())))
+    assert (result.run.run_id, result.run.description) == ("experiment_4", "")

@@ -71,9 +71,8 @@ def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> l
         candidates = [result for run_id in others if (result := _completed(folder, run_id))]
         results = [r for r in candidates if file.was(text, entry.number, *_content(file, r))]
     if not results:
-        return [
-            f"{file.path}: experiment_{entry.number} is damaged and no run log has its run: mend or delete it"
-        ]
+        name = f"experiment_{entry.number}" if entry.number >= 0 else "an entry"
+        return [f"{file.path}: {name} is damaged and no run log has its run: mend or delete it"]
     for place, result in enumerate(results):
         file.put(*_content(file, result), entry if place == 0 else None)
     names = ", ".join(result.run.run_id for result in results)
