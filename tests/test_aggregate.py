@@ -210,7 +210,8 @@ class TestStudentT:
     def test_agrees_with_scipy(self, level):
         degrees = [*range(1, 40), 99, 100, 499, 500, 998, 999, 1000, 1001, 1002, 10_000, 10**6, 10**9]
         found = [student_t(level, dof) for dof in degrees]
-        assert found == pytest.approx(scipy.stats.t.isf((1 - level) / 2, degrees), rel=5e-12)
+        # SciPy before 1.16 itself is off by 2e-11.
+        assert found == pytest.approx(scipy.stats.t.isf((1 - level) / 2, degrees), rel=5e-11)
         assert found == pytest.approx(scipy.stats.t.ppf((1 + level) / 2, degrees), rel=5e-11)
 
     @given(st.floats(0, 1, exclude_min=True, exclude_max=True), st.integers(1, 5000))

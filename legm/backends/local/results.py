@@ -221,6 +221,7 @@ def _histories(
     places = steps_file.series(step_entries[run_id], every)
     found: dict[Series, History] = {}
     last: tuple[Any, Any] = (..., None)
+    by_hand = step_entries[run_id].trailer is None
     for key in values:
         metric = _metric_of(key)
         if metric is None:
@@ -231,6 +232,8 @@ def _histories(
             series_steps = of_steps.get(index) if isinstance(of_steps, dict) else of_steps
             try:
                 if series_steps != last[0]:
+                    if by_hand and not all(type(step) is int for step in series_steps):
+                        raise TypeError("a step is no whole number")
                     last = series_steps, np.array(series_steps, np.int64)
                 history = History(last[1], np.array(series_values, np.float64))
             except (TypeError, ValueError, OverflowError) as cause:
