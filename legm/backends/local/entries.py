@@ -144,7 +144,7 @@ class EntryFile:
             with self.path.open("rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size
                 found = self._walk_back(file, size)
-                return self._scan(size) if found is None else found
+                return self._scan(file) if found is None else found
         except FileNotFoundError:
             return []
         except OSError as cause:
@@ -240,10 +240,10 @@ class EntryFile:
             raise self._damaged(start)
         return parsed
 
-    def _scan(self, size: int) -> list[Entry]:
+    def _scan(self, file: BinaryIO) -> list[Entry]:
         """The entries of a file that a person has edited, piece by piece."""
-        with self.path.open("rb") as file:
-            data = file.read(size)
+        file.seek(0)
+        data = file.read()  # to its end as it is now: an entry that just began to count is there as a whole
         entries = (self._piece(data, start, piece) for start, piece in _pieces(data) if _is_entry(piece))
         return list({entry.number: entry for entry in entries}.values())
 

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from legm.backends.local.entries import Entry, EntryFile
+from legm.backends.local.files import locked
 from legm.backends.local.yamltext import flow_key, is_number, numbers
-from legm.errors import CorruptFile
+from legm.errors import CorruptFile, StorageError
 from legm.records import BestRule, Configuration, History, Plain, Run, RunResult, Series, Split, Status
 
 __all__ = ["head_of", "read_result", "series_texts", "steps_head"]
@@ -133,6 +134,34 @@ def read_result(
     Raises:
         CorruptFile: an entry is not what was written, or holds what is no number.
     """
+    try:
+        return _read(metrics, entry, steps, configuration, names)
+    except CorruptFile:
+        # The run may have been logged, again perhaps, between two looks: once more, while nobody writes.
+        try:
+            with locked(metrics.path.parent / "runs" / ".lock"):
+                now = _by_run(metrics).get(str(entry.head.get("run_id")))
+                if now is not None:
+                    then = (steps[0], _by_run(steps[0])) if steps else None
+                    return _read(metrics, now, then, configuration, names)
+        except CorruptFile:
+            raise
+        except StorageError:  # nothing to lock, or no right to
+            pass
+        raise
+
+
+def _by_run(file: EntryFile) -> dict[str, Entry]:
+    return {str(entry.head.get("run_id")): entry for entry in file.entries()}
+
+
+def _read(
+    metrics: EntryFile,
+    entry: Entry,
+    steps: tuple[EntryFile, Mapping[str, Entry]] | None,
+    configuration: Configuration,
+    names: frozenset[str] | None,
+) -> RunResult:
     head = entry.head
     run_id = str(head.get("run_id", f"experiment_{entry.number}"))
 
@@ -232,7 +261,7 @@ def _histories(
             series_steps = of_steps.get(index) if isinstance(of_steps, dict) else of_steps
             try:
                 if series_steps != last[0]:
-                    if by_hand and not all(type(step) is int for step in series_steps):
+                    if by_hand and any(type(step) is not int for step in series_steps or ()):
                         raise TypeError("a step is no whole number")
                     last = series_steps, np.array(series_steps, np.int64)
                 history = History(last[1], np.array(series_values, np.float64))
