@@ -6,6 +6,8 @@ import json
 import math
 import os
 import struct
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +19,11 @@ from hypothesis import strategies as st
 from legm import CorruptFile, ExperimentHandler, LegmError
 from legm.backends.local import LocalBackend, entries, yamltext
 from legm.backends.local.entries import EntryFile
+from legm.backends.local.folders import read_configuration
+from legm.backends.local.results import read_result
 from legm.backends.local.yamltext import flow, flow_key, numbers
+from legm.overview import configurations
+from legm.records import Series, Status
 
 AWKWARD = [
     "ü",
@@ -685,3 +691,51 @@ def test_a_run_may_lack_all_that_is_not_its_numbers(run_folder):
     assert {str(series): value for series, value in result.best.items()} == {"dev/loss": 1.0}
     assert math.isnan(next(iter(result.test.values())))
     assert (result.run.run_id, result.run.description) == ("experiment_4", "")
+
+
+@pytest.mark.parametrize("longer", [True, False])
+def test_a_run_that_is_logged_again_while_it_is_read_is_read_again(run_folder, longer):
+    metrics, steps = EntryFile(run_folder / "metrics.yml"), EntryFile(run_folder / "steps.yml")
+    (entry,), (places,) = metrics.entries(), steps.entries()
+    configuration = read_configuration(run_folder)
+    head, run_id = {**entry.head, "best_loss": 9.5}, entry.head["run_id"]
+    values, at = ("[7.5, 8.5, 9.5]", "[0, 1, 2]") if longer else ("[9.5]", "[2]")
+    steps.put({"run_id": run_id}, f'"loss": {at}', places)
+    metrics.put(head, f'"loss": {values}', entry)
+    for seen in ({run_id: places}, {}, {run_id: steps.entries()[0]}):
+        result = read_result(metrics, entry, (steps, seen), configuration, frozenset({"loss"}))
+        (history,) = result.histories.values()
+        assert history.values[-1] in (9.5, 1.5)
+        assert len(history.values) == (3 if longer else 1) or history.values.tolist() == [0.5, 1.5]
+        assert dict(result.best)[Series("loss")] == history.values[-1]
+
+
+WRITER = """
+import sys
+from legm import ExperimentHandler
+from legm.backends.local import entries
+
+entries._WORTH_REWRITING = 2000
+handler = ExperimentHandler(sys.argv[1], "e").start()
+for step in range(60):
+    handler.set_metric("loss", step, step=step)
+    handler.log()
+"""
+
+
+def test_a_reader_beside_writers_never_meets_half_a_run(tmp_path):
+    workers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(n)]) for n in range(2)]
+    try:
+        reads = 0
+        while any(worker.poll() is None for worker in workers):
+            for place in configurations(tmp_path):
+                for result in LocalBackend.runs_in(place, None):
+                    reads += 1
+                    if result.status is Status.COMPLETED:
+                        (history,) = result.histories.values()
+                        assert history.values.tolist() == history.steps.tolist()
+    finally:
+        assert [worker.wait() for worker in workers] == [0, 0]
+    assert reads
+    (place,) = configurations(tmp_path)
+    assert [r.best[Series("loss")] for r in LocalBackend.runs_in(place)] == [59.0, 59.0]
