@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -38,9 +39,10 @@ def aggregate_results(
 
 def _read(relay: Relay, query: Query, configuration: Configuration) -> Iterator[RunResult]:
     folder = relay.folder(configuration, create=False)
-    if folder is None:
+    if folder is not None:
+        catch_up(relay, LogFolder(folder / "runs"))
+    elif Capability.FOLDERS in relay.backend.capabilities:
         return iter(())
-    catch_up(relay, LogFolder(folder / "runs"))
     return iter(relay.call("legm_read_runs", query=query))
 
 
@@ -85,6 +87,13 @@ def plot_curves(
     for metric in names or ():
         if metric not in curves:
             raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, known)}")
+    if Capability.CURVES in relay.backend.capabilities:
+        relay.call(
+            "legm_write_curves",
+            configuration=configuration,
+            description=description,
+            curves=list(curves.values()),
+        )
     pictures = _pictures(curves, wanted, frozenset(exclude), exclude_pattern)
     return [
         _keep_picture(relay, configuration, description, title, shown, completed)
@@ -174,8 +183,11 @@ def compare(
         folder = relay.folder(configuration, create=False)
         if folder is not None:
             catch_up(relay, LogFolder(folder / "runs"))
-    query = Query(experiment, None, description, _POOLED if metric in _POOLED and not test else frozenset())
-    for run in watched(relay.call("legm_read_runs", query=query), "reading runs"):
+    names = _POOLED if metric in _POOLED and not test else frozenset()
+    wanted = [None] if len(chosen) == len(configurations) else list(chosen)  # all at once, or these only
+    queries = [Query(experiment, fingerprint, description, names) for fingerprint in wanted]
+    every = itertools.chain.from_iterable(relay.call("legm_read_runs", query=query) for query in queries)
+    for run in watched(every, "reading runs"):
         if run.run.configuration.fingerprint in chosen:
             runs.setdefault(run.run.configuration.fingerprint, []).append(run)
             known.update(s.name for s in (run.test if test else run.best))

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from legm import runlog
+from legm.credentials import is_credential
 from legm.errors import (
     InvalidName,
     LegmError,
@@ -43,7 +44,7 @@ from legm.records import (
     Status,
 )
 from legm.registry import make_backend
-from legm.relay import Delivery, Relay
+from legm.relay import Courier, Delivery, Relay
 from legm.userfiles import UserFiles
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class _LiveRun:
 
     run: Run
     recorder: Recorder
-    delivery: Delivery
+    delivery: Delivery | Courier
     files: UserFiles
     finalizer: weakref.finalize[..., Any]
     logged: bool = False
@@ -87,6 +88,9 @@ class ExperimentHandler:
         backend: where runs are kept: a name (``"local"``), a class made from the root directory and
             options, or an instance.
         backend_options: the backend's own options.
+        credentials: shell patterns for the names of parameters whose texts are credentials: they are not
+            compared, and leave this machine as ``<redacted>`` only. Without patterns the rule of
+            :func:`legm.credentials.is_credential` holds; ``()`` takes no parameter for one.
 
     Raises:
         InvalidName: the experiment's name or the description is no text, or empty.
@@ -112,6 +116,7 @@ class ExperimentHandler:
         *,
         backend: object = "local",
         backend_options: Mapping[str, Any] | None = None,
+        credentials: Sequence[str] | None = None,
     ) -> None:
         check_text("experiment", experiment_name, InvalidName)
         if description:
@@ -120,7 +125,10 @@ class ExperimentHandler:
         self._experiment = experiment_name
         self._description = description or ""
         self._relay = Relay(make_backend(backend, root, backend_options or {}), root)
-        self._parameters = Parameters(lambda name: hasattr(type(self), name))
+        self._parameters = Parameters(
+            lambda name: hasattr(type(self), name),
+            lambda name, value: is_credential(name, value, credentials),
+        )
         self._configuration: Configuration | None = None
         self._folder: Path | None = None
         self._live: _LiveRun | None = None
@@ -343,17 +351,16 @@ class ExperimentHandler:
             environment=_environment(),
         )
         logs = LogFolder(folder / "runs")
-        writer = logs.create(run)
+        writer = logs.create(run, self._relay.places)
         try:
-            self._relay.call("legm_open_run", run=run)
+            delivery = self._relay.begin(run, writer)
         except BaseException:
             writer.close()
             writer.path.unlink(missing_ok=True)
             raise
-        delivery = Delivery(self._relay, run, writer, writer.position)
         recorder = Recorder(writer, delivery)
         files = UserFiles(folder, self._description, run.run_id)
-        finalizer = weakref.finalize(self, _release, recorder, self._relay, run)
+        finalizer = weakref.finalize(self, _release, recorder, delivery)
         self._live = _LiveRun(run, recorder, delivery, files, finalizer)
         log.info("run %s of %s began in %s", run.run_id, configuration.experiment, folder)
 
@@ -527,10 +534,10 @@ class ExperimentHandler:
             result = selection.result(live.run, records)
             writer.append(runlog.record_frame(outcome))
             writer.sync()
-            live.delivery.close(result, records)
-            logs = LogFolder(self._require_folder() / "runs")
-            logs.settle(writer)
-            live.recorder.before_next = functools.partial(logs.reopen, writer)
+            if live.delivery.close(result, records):
+                logs = LogFolder(self._require_folder() / "runs")
+                logs.settle(writer)
+                live.recorder.before_next = functools.partial(logs.reopen, writer)
         return result
 
     def _leave(self, outcome: Outcome) -> None:
@@ -825,15 +832,11 @@ class ExperimentHandler:
         return analysis.plot_bars(self._relay, self._experiment, self._description, rankings)
 
 
-def _release(recorder: Recorder, relay: Relay, run: Run) -> None:
+def _release(recorder: Recorder, delivery: Delivery | Courier) -> None:
     """Write what is left, and let go of the run's log and of what the backend holds for it."""
-    if not recorder.is_own:
-        return
-    recorder.close()
-    try:
-        relay.call("legm_release_run", run=run)
-    except LegmError as error:
-        log.error("%s", error)  # noqa: TRY400
+    if recorder.is_own:
+        recorder.close()
+        delivery.release()
 
 
 def _environment() -> dict[str, Plain]:

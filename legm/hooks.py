@@ -10,6 +10,8 @@ records of :mod:`legm.records`. What a backend can rely on, and what it owes:
 - Every batch comes with the run log's position after it. After a crash or an outage records come again
   from the last position that was noted, so a backend must take a batch twice without counting it twice.
 - A backend stores and returns; it never compares, selects or averages.
+- A backend may have a mapping ``destination``: the options, plain and without credentials, that make it
+  again for the same store. They are noted in the run log, so that ``legm sync`` finds the way later.
 - What goes wrong is raised as a :class:`legm.LegmError`, with the cause chained.
 """
 
@@ -22,7 +24,7 @@ from typing import Protocol
 
 import pluggy
 
-from legm.records import Configuration, Query, Record, Run, RunResult, Summary
+from legm.records import Configuration, Curve, Query, Record, Run, RunResult, Summary
 
 __all__ = ["Backend", "Capability", "Hooks", "hookimpl", "hookspec"]
 
@@ -40,6 +42,12 @@ class Capability(enum.Enum):
     FIGURES = "figures"
     ARTIFACTS = "artifacts"
     """Files given to a run: :class:`~legm.records.Artifact` records come with the others."""
+    CURVES = "curves"
+    """The aggregated curves behind a plot are kept as numbers."""
+    REMOTE = "remote"
+    """Calls may take long or fail for a while. They come on a thread of their own for each run, never on
+    the training's; what fails comes again from the run log; credentials among the parameters are
+    redacted before they come here."""
     DISPLAYS = "displays"
     """Scalars and texts that are no metrics, shown beside the run's own."""
 
@@ -48,6 +56,7 @@ class Backend(Protocol):
     """What is known of a backend beside its hooks."""
 
     name: str
+    """Also the name by which it is asked for."""
     capabilities: frozenset[Capability]
 
 
@@ -57,9 +66,14 @@ class Hooks:
     Required are open, write, close and the two that read; the rest goes with a capability.
     """
 
-    @hookspec
-    def legm_open_run(self, run: Run) -> None:
-        """A run begins, or goes on after it was left; nothing of it need be visible yet."""
+    @hookspec(firstresult=True)
+    def legm_open_run(self, run: Run) -> int | None:
+        """A run begins, or goes on after it was left; nothing of it need be visible yet.
+
+        Returns:
+            the position of the last batch that is kept of the run, 0 for a new one: delivery goes on
+            from there. None where the backend does not say; then from where the run log says.
+        """
 
     @hookspec
     def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
@@ -104,6 +118,12 @@ class Hooks:
     @hookspec
     def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
         """Keep aggregates, in place of earlier ones of this description (SUMMARIES)."""
+
+    @hookspec
+    def legm_write_curves(
+        self, configuration: Configuration, description: str, curves: Sequence[Curve]
+    ) -> None:
+        """Keep aggregated curves, in place of earlier ones of their metrics and this description (CURVES)."""
 
     @hookspec(firstresult=True)
     def legm_write_figure(

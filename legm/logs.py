@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from legm import runlog
 from legm.errors import CorruptFile, StorageError
-from legm.records import Run, RunResult, Status
+from legm.records import Plain, Run, RunResult, Status
 
 __all__ = ["LogFolder", "unfinished"]
 
@@ -25,8 +25,12 @@ class LogFolder:
         self.folder = folder
         self.open_folder = folder / "open"
 
-    def create(self, run: Run) -> runlog.LogWriter:
+    def create(self, run: Run, places: Mapping[str, Mapping[str, Plain]]) -> runlog.LogWriter:
         """The log of a new run.
+
+        Args:
+            run: the run.
+            places: by backend that it goes to, what makes it again.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -38,7 +42,7 @@ class LogFolder:
         # It gets its name when it says whose it is: a process killed in between leaves no log without a run.
         writer = runlog.LogWriter(self.open_folder / f"{run.run_id}.new", create=True)
         try:
-            writer.append(runlog.run_frame(run))
+            writer.append(runlog.run_frame(run), runlog.places_frame(places))
             writer.move(self.open_folder / f"{run.run_id}.log")
         except StorageError:
             writer.close()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from legm import credentials
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.identity import canonical, check_text, fingerprint, from_plain, plain
 from legm.naming import configuration_name
@@ -74,10 +75,16 @@ class Parameters:
 
     Args:
         reserved: says whether a name is one that the owner needs for itself.
+        is_credential: says whether a parameter, by name and value, is a credential; these do not count.
     """
 
-    def __init__(self, reserved: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(
+        self,
+        reserved: Callable[[str], bool] = lambda _: False,
+        is_credential: Callable[[str, Any], bool] = credentials.is_credential,
+    ) -> None:
         self._reserved = reserved
+        self._is_credential = is_credential
         self._values: dict[str, Any] = {}
         self._edges: dict[str, dict[str, Condition]] = {}
         self._disabled: set[str] = set()
@@ -173,7 +180,7 @@ class Parameters:
             )
 
     def _copy(self) -> Parameters:
-        copy = Parameters(self._reserved)
+        copy = Parameters(self._reserved, self._is_credential)
         copy._values = dict(self._values)
         copy._edges = {child: dict(edges) for child, edges in self._edges.items()}
         copy._disabled = set(self._disabled)
@@ -214,6 +221,8 @@ class Parameters:
         """Why a parameter does not count: a few words for a person; "" where it does."""
         if name not in self._values:
             return "absent"
+        if self._is_secret(name):
+            return "a credential"
         if name in self._disabled:
             return "not compared"
         if self._is_off(name):
@@ -230,6 +239,12 @@ class Parameters:
         except UnstableValue:
             return f"<{type(self._values[name]).__qualname__}>"
 
+    def _is_secret(self, name: str) -> bool:
+        return self._is_credential(name, self._values.get(name))
+
+    def _is_uncompared(self, name: str) -> bool:
+        return name in self._disabled or self._is_secret(name)
+
     def _is_off(self, name: str) -> bool:
         value = self._values[name]
         if value is None or value is False:
@@ -241,7 +256,7 @@ class Parameters:
             raise ParameterError(
                 f"{parent!r} was made a parent but never set as a parameter; {closest(parent, self._values)}"
             )
-        if parent in self._disabled or not self._above_holds(parent):
+        if self._is_uncompared(parent) or not self._above_holds(parent):
             return False
         match condition:
             case Truthy():
@@ -268,7 +283,7 @@ class Parameters:
 
     def is_active(self, name: str) -> bool:
         """Whether a parameter counts."""
-        return name not in self._disabled and not self._is_off(name) and self._above_holds(name)
+        return not self._is_uncompared(name) and not self._is_off(name) and self._above_holds(name)
 
     def active(self) -> dict[str, Plain]:
         """The plain values of the parameters that count, by name.
@@ -288,7 +303,7 @@ class Parameters:
 
     def uncompared(self) -> dict[str, Plain]:
         """The plain values of the parameters whose own comparison is disabled, by name."""
-        return {name: self._plain_or_text(name) for name in sorted(self._disabled)}
+        return {name: self._plain_or_text(name) for name in sorted(self._values) if self._is_uncompared(name)}
 
     def configuration(self, experiment: str) -> Configuration:
         """What the parameters make of an experiment."""
@@ -325,6 +340,8 @@ class Parameters:
             }
         for name in sorted(self._disabled):
             outcome.setdefault(name, {})["disable_comparison"] = True
+        for name in sorted(filter(self._is_secret, self._values)):
+            outcome.setdefault(name, {})["credential"] = True
         for name, rule in self._names.items():
             stored: dict[str, Plain] = {"priority": rule.priority}
             if (callable(rule.use) or rule.transform or rule.recorded) and self.is_active(name):

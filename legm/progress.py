@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["watched"]
+__all__ = ["waiting", "watched"]
 
 T = TypeVar("T")
 
@@ -42,3 +44,31 @@ def watched(items: Iterable[T], doing: str) -> Iterator[T]:
         for item in iterator:
             yield item
             bar.advance(task)
+
+
+@contextmanager
+def waiting(for_what: str) -> Iterator[None]:
+    """While something is waited for: a line on the terminal's standard error once a second has passed.
+
+    Args:
+        for_what: what is waited for, for the person.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    console, done = Console(stderr=True), threading.Event()
+
+    def show() -> None:
+        if not done.wait(_PATIENCE):
+            with console.status(for_what):
+                done.wait()
+
+    shower = threading.Thread(target=show, daemon=True)
+    shower.start()
+    try:
+        yield
+    finally:
+        done.set()
+        shower.join()

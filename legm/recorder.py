@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _INTERVAL = 0.25  # seconds between two looks at what came in
 _MANY = 200_000  # numbers after which the writer is woken before its time
+_PIECE = 10_000  # numbers in one frame, or as many more as a row has
 _STEPS = frozenset((int, type(None)))  # the types of steps that need no look
 _INT64 = range(-(2**63), 2**63)
 
@@ -302,7 +303,7 @@ class Recorder:
             records: list[Record] = []
             frames = [layout_frame(layout.series) for layout in new_layouts]
             if taken[0]:
-                frames.append(points_frame(*taken))
+                frames += [points_frame(*rows) for rows in self._in_pieces(*taken)]
                 self.points += len(taken[3])
                 records.append(self._points(*taken))
             frames += map(record_frame, others)
@@ -325,6 +326,24 @@ class Recorder:
         if self._troubled:
             log.warning("the run log %s can be written again; nothing was lost", self._writer.path)
             self._troubled = False
+
+    def _in_pieces(
+        self, layout: array[int], steps: array[int], times: array[float], values: array[float]
+    ) -> Iterator[tuple[array[int], array[int], array[float], array[float]]]:
+        """The rows in pieces of a size that a reader of the log takes at once."""
+        if len(values) <= _PIECE:
+            yield layout, steps, times, values
+            return
+        import numpy as np
+
+        widths = np.array([len(known.series) for known in self._layouts])
+        ends = np.cumsum(widths[np.frombuffer(layout, np.uint32)])  # of each row among the values
+        begin, at = 0, 0
+        while begin < len(layout):
+            end = min(int(np.searchsorted(ends, at + _PIECE)) + 1, len(layout))
+            after = int(ends[end - 1])
+            yield layout[begin:end], steps[begin:end], times[begin:end], values[at:after]
+            begin, at = end, after
 
     def _points(
         self, layout: array[int], steps: array[int], times: array[float], values: array[float]

@@ -14,12 +14,17 @@ from legm.hooks import Backend, Capability, Hooks
 
 __all__ = ["make_backend", "plugin_manager"]
 
-_BUILT_IN = {"local": "legm.backends.local:LocalBackend"}
+_BUILT_IN = {
+    "local": "legm.backends.local:LocalBackend",
+    "mlflow": "legm.backends.mlflow:MlflowBackend",
+}
+_EXTRAS = {"mlflow": "mlflow"}  # by backend, the extra of legm's that installs what it needs
 _REQUIRED = ("legm_open_run", "legm_write", "legm_close_run", "legm_read_runs", "legm_read_configurations")
 _REQUIRED_BY = {
     Capability.FOLDERS: "legm_folder",
     Capability.SUMMARIES: "legm_write_summary",
     Capability.FIGURES: "legm_write_figure",
+    Capability.CURVES: "legm_write_curves",
 }
 
 
@@ -38,7 +43,13 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
         if backend not in _BUILT_IN:
             raise BackendError(f"there is no backend {backend!r}; {closest(backend, _BUILT_IN)}")
         module, _, name = _BUILT_IN[backend].partition(":")
-        backend = getattr(importlib.import_module(module), name)
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except ImportError as cause:
+            extra = _EXTRAS.get(backend)
+            remedy = f"install it with: pip install 'legm[{extra}]'" if extra else "reinstall legm"
+            raise BackendError(f"the backend {backend!r} cannot be used ({cause}): {remedy}") from cause
+        backend = found
     if isinstance(backend, type):
         try:
             backend = backend(root, **options)

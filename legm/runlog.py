@@ -11,6 +11,7 @@ and payload. Kinds:
 3     points      rows (u32), then layout (u32), steps (i64), times (f64), values (f64), by column
 4     record      JSON: a best rule, display, artifact or outcome
 5     cursors     JSON: by backend, up to which byte of this file its records were delivered
+6     places      JSON: by backend, what makes it again: where the run is to be delivered
 ====  ==========  ==========================================================================
 
 A process that is killed leaves at most one frame incomplete, at the end: it is not read, and cut when
@@ -40,6 +41,7 @@ from legm.records import (
     Configuration,
     Display,
     Outcome,
+    Plain,
     Points,
     Record,
     Run,
@@ -51,13 +53,13 @@ from legm.records import (
 if TYPE_CHECKING:
     from array import array
 
-__all__ = ["Log", "LogWriter", "is_live", "points_frame", "read", "storage_error"]
+__all__ = ["Log", "LogTail", "LogWriter", "is_live", "points_frame", "read", "storage_error"]
 
 HEADER = b"legm run log 1\n"
 _NEWER = re.compile(rb"legm run log \d+\n")
 _MAGIC = b"\xf5LR\n"
 _FRAME = struct.Struct("<4sIIB")
-_RUN, _LAYOUT, _POINTS, _RECORD, _CURSORS = 1, 2, 3, 4, 5
+_RUN, _LAYOUT, _POINTS, _RECORD, _CURSORS, _PLACES = 1, 2, 3, 4, 5, 6
 _RECORD_TYPES: dict[str, type[Any]] = {
     "best_rule": BestRule,
     "display": Display,
@@ -109,6 +111,11 @@ def record_frame(record: BestRule | Display | Artifact | Outcome) -> bytes:
 def cursors_frame(cursors: Mapping[str, int]) -> bytes:
     """The frame that says how far each backend has got."""
     return _json_frame(_CURSORS, dict(cursors))
+
+
+def places_frame(places: Mapping[str, Mapping[str, Plain]]) -> bytes:
+    """The frame that says to which backends the run goes, each with what makes it again."""
+    return _json_frame(_PLACES, {name: dict(options) for name, options in places.items()})
 
 
 def storage_error(doing: str, path: Path, cause: OSError) -> StorageError:
@@ -247,6 +254,7 @@ class Log:
         run: the run.
         records: its records in their order, from the byte that was asked for.
         cursors: by backend, up to which byte its records were delivered.
+        places: by backend that the run goes to, what makes it again.
         end: the byte after the last whole frame.
         torn: how many bytes of an incomplete frame follow it.
     """
@@ -255,6 +263,7 @@ class Log:
     run: Run
     records: list[Record] = field(default_factory=list)
     cursors: dict[str, int] = field(default_factory=dict)
+    places: dict[str, dict[str, Plain]] = field(default_factory=dict)
     end: int = 0
     torn: int = 0
 
@@ -275,6 +284,10 @@ def read(path: Path, since: int = 0, until: int | None = None) -> Log:
         data = path.read_bytes()
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
+    return _read(path, data, since, until)
+
+
+def _read(path: Path, data: bytes, since: int, until: int | None) -> Log:
     if not data.startswith(HEADER):
         if HEADER.startswith(data):
             raise _empty(path, 0)
@@ -282,32 +295,128 @@ def read(path: Path, since: int = 0, until: int | None = None) -> Log:
             raise CorruptFile(path, "byte 0", "it was written by a newer legm", "Update legm to read it.")
         raise CorruptFile(path, "byte 0", "it is not a run log of legm", "Move it out of the folder.")
     log: Log | None = None
-    layouts: list[tuple[Series, ...]] = []
-    points: list[memoryview] = []  # a long run has many small frames: they become one record
+    decoder = _Decoder()
     end = len(HEADER)
     for start, kind, payload in _frames(path, data):
         end = start + _FRAME.size + len(payload)
-        wanted = start >= since and (until is None or start < until)
-        if kind == _POINTS:
-            if wanted:
-                points.append(payload)
-            continue
-        content = json.loads(bytes(payload))
         if kind == _RUN:
+            content = json.loads(bytes(payload))
             content["configuration"]["active"] = tuple(content["configuration"]["active"])
             log = Log(path, Run(**{**content, "configuration": Configuration(**content["configuration"])}))
-        elif kind == _LAYOUT:
-            layouts.append(tuple(Series(name, Split(split), index) for name, split, index in content))
-        elif kind == _RECORD and wanted and log is not None:
-            log.records += [*_points(points, layouts), _record(content)]
-            points.clear()
         elif kind == _CURSORS and log is not None:
-            log.cursors.update(content)
+            log.cursors.update(json.loads(bytes(payload)))
+        elif kind == _PLACES and log is not None:
+            log.places.update(json.loads(bytes(payload)))
+        else:
+            decoder.take(kind, payload, wanted=start >= since and (until is None or start < until))
     if log is None:
         raise _empty(path, end)
-    log.records += _points(points, layouts)
+    log.records = decoder.taken()
     log.end, log.torn = end, len(data) - end
     return log
+
+
+def read_head(path: Path) -> Log:
+    """A log's run and places, without its records.
+
+    Raises:
+        CorruptFile, StorageError: as :func:`read`.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(len(HEADER))
+            for kind in (_RUN, _PLACES):
+                head = file.read(_FRAME.size)
+                if len(head) < _FRAME.size or head[-1] != kind:
+                    break
+                data += head + file.read(_FRAME.unpack(head)[1])
+    except OSError as cause:
+        raise storage_error("read the run log", path, cause) from cause
+    return _read(path, data, 0, None)
+
+
+class _Decoder:
+    """Makes records of frames: a long run has many small frames of points, which become one record."""
+
+    def __init__(self) -> None:
+        self._layouts: list[tuple[Series, ...]] = []
+        self._points: list[memoryview] = []
+        self._records: list[Record] = []
+
+    def take(self, kind: int, payload: memoryview, *, wanted: bool = True) -> None:
+        if kind == _POINTS and wanted:
+            self._points.append(payload)
+        elif kind == _LAYOUT:
+            layout = json.loads(bytes(payload))
+            self._layouts.append(tuple(Series(name, Split(split), index) for name, split, index in layout))
+        elif kind == _RECORD and wanted:
+            self._end_points()
+            self._records.append(_record(json.loads(bytes(payload))))
+
+    def _end_points(self) -> None:
+        self._records += _points(self._points, self._layouts)
+        self._points = []
+
+    def taken(self) -> list[Record]:
+        """What was taken since the last time."""
+        self._end_points()
+        records, self._records = self._records, []
+        return records
+
+
+class LogTail:
+    """Reads on in a log, also while it is written or gets another name.
+
+    Args:
+        path: the file.
+        since: leave out the records of frames that begin before this byte.
+
+    Raises:
+        StorageError: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, since: int = 0) -> None:
+        self._path = path
+        try:
+            self._file = path.open("rb", buffering=0)
+        except OSError as cause:
+            raise storage_error("read the run log", path, cause) from cause
+        self._decoder = _Decoder()
+        self._since = since
+        self.position = len(HEADER)
+        """The byte after the last frame that was read."""
+        while self.position < since and self._next_frames(1 << 20):
+            pass
+
+    def read(self, most: int) -> list[Record]:
+        """The records of the next whole frames, about so many bytes of them; none where there are none yet.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        self._next_frames(most)
+        return self._decoder.taken()
+
+    def _next_frames(self, most: int) -> bool:
+        try:
+            self._file.seek(self.position)
+            data = self._file.read(max(most, _FRAME.size))
+            if len(data) >= _FRAME.size:
+                length = _FRAME.size + _FRAME.unpack_from(data)[1]
+                if len(data) < length <= os.fstat(self._file.fileno()).st_size - self.position:
+                    data += self._file.read(length - len(data))
+        except OSError as cause:
+            raise storage_error("read the run log", self._path, cause) from cause
+        view, at = memoryview(data), 0
+        while (payload := _whole_frame(view, at)) is not None:
+            self._decoder.take(view[at + 12], payload, wanted=self.position + at >= self._since)
+            at += _FRAME.size + len(payload)
+        self.position += at
+        return at > 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
 
 
 def _empty(path: Path, end: int) -> CorruptFile:

@@ -347,11 +347,11 @@ run = Run("run", Configuration("e", "v1-0", "", {}, (), {}), "", 0.0)
 
 for size in (0, 1, 15, 40):
     limit(size)
-    refused(lambda: logs.create(run))
+    refused(lambda: logs.create(run, {}))
     assert not list(folder.rglob("*.*")), list(folder.rglob("*.*"))
 
 limit(-1)
-writer = logs.create(run)
+writer = logs.create(run, {})
 writer.append(layout_frame([Series(str(i)) for i in range(1000)]), row(0, 1000))
 before = writer.path.read_bytes()
 for more in (0, 1, 100, 5000):
@@ -392,7 +392,7 @@ def test_the_disks_refusal_is_told_with_the_file_and_a_remedy(number, remedy):
 
 def test_a_log_is_open_until_it_is_settled_and_its_writer_lives_on(tmp_path):
     logs = LogFolder(tmp_path)
-    writer = logs.create(RUN)
+    writer = logs.create(RUN, {})
     assert logs.unsettled() == logs.paths() == [tmp_path / "open" / f"{RUN.run_id}.log"]
     logs.settle(writer)
     assert logs.unsettled() == []
@@ -405,7 +405,7 @@ def test_a_log_is_open_until_it_is_settled_and_its_writer_lives_on(tmp_path):
 
 def test_a_run_of_which_only_the_log_knows_is_running_interrupted_or_failed(tmp_path):
     logs = LogFolder(tmp_path)
-    writer = logs.create(RUN)
+    writer = logs.create(RUN, {})
     assert [r.status for r in unfinished(logs, [])] == [Status.RUNNING]
     assert unfinished(logs, [RUN.run_id]) == []
     writer.close()
@@ -423,7 +423,7 @@ def test_a_run_of_which_only_the_log_knows_is_running_interrupted_or_failed(tmp_
 def test_a_damaged_log_is_told_and_the_other_runs_are_still_seen(tmp_path, caplog):
     logs = LogFolder(tmp_path)
     for number in range(2):
-        logs.create(replace(RUN, run_id=f"run-{number}")).close()
+        logs.create(replace(RUN, run_id=f"run-{number}"), {}).close()
     damaged = logs.unsettled()[0]
     damaged.write_bytes(b"\xff" + damaged.read_bytes()[1:])
     assert [result.run.run_id for result in unfinished(logs, [])] == ["run-1"]

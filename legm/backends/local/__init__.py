@@ -71,7 +71,7 @@ class LocalBackend:
     """
 
     name = "local"
-    capabilities = frozenset(Capability)
+    capabilities = frozenset(Capability) - {Capability.REMOTE, Capability.CURVES}
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -1,0 +1,76 @@
+"""Parameters that are credentials: they tell no configurations apart, and stay on this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from legm.records import Configuration, Plain, Run
+
+__all__ = ["REDACTED", "is_credential", "redacted", "without_password"]
+
+REDACTED = "<redacted>"
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_ALWAYS = frozenset(
+    {"password", "passwd", "passphrase", "secret", "secrets", "credential", "credentials", "apikey"}
+)
+_PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key")})
+_TOKEN_VALUE = re.compile(r"[\w.+/=:~-]{8,}")
+_PASSWORD = re.compile(r"(?<=://)([^/@\s]*):([^/@\s]*)@")
+
+
+def is_credential(name: str, value: Any, patterns: Iterable[str] | None = None) -> bool:
+    """Whether a parameter is a credential: a text, under a name that says so.
+
+    By itself the name must have one of the words password, passphrase, secret, credential, or api key,
+    access key, private key; or the word token, and a value of eight or more letters, digits and
+    ``._+/=:~-``. So ``hf_token`` is one, and ``max_tokens=512``, ``tokenizer="bert"`` and
+    ``pad_token="<pad>"``, which tell models apart, are not.
+
+    Args:
+        name: the parameter's.
+        value: the parameter's.
+        patterns: shell patterns for names, in place of this rule; case does not matter.
+    """
+    if not isinstance(value, str) or not value:
+        return False
+    if patterns is not None:
+        return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not _ALWAYS.isdisjoint(words) or not _PAIRS.isdisjoint(zip(words, words[1:], strict=False)):
+        return True
+    return "token" in words and _TOKEN_VALUE.fullmatch(value) is not None
+
+
+def _without(
+    parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]
+) -> dict[str, Plain]:
+    return {
+        name: REDACTED if metadata.get(name, {}).get("credential") else value
+        for name, value in parameters.items()
+    }
+
+
+def redacted(configuration: Configuration) -> Configuration:
+    """The configuration without the values of its credentials."""
+    if not any("credential" in fields for fields in configuration.metadata.values()):
+        return configuration
+    return replace(configuration, parameters=_without(configuration.parameters, configuration.metadata))
+
+
+def redacted_run(run: Run) -> Run:
+    """The run without the values of its credentials."""
+    configuration = redacted(run.configuration)
+    if configuration is run.configuration:
+        return run
+    return replace(
+        run, configuration=configuration, parameters=_without(run.parameters, configuration.metadata)
+    )
+
+
+def without_password(address: str) -> str:
+    """An address without the password it may hold."""
+    return _PASSWORD.sub(r"\1:***@", address)
