@@ -108,7 +108,10 @@ def main() -> None:
 
     Console().print(leaderboard(handler))
     print("The bars are in", handler.plot_comparison_bars("accuracy", test=True))
-    print(f"See the curves with: tensorboard --logdir {options.root}")
+    if options.backend == "mlflow":
+        print(f"See the runs with: legm mlflow-ui {options.root}")
+    else:
+        print(f"See the curves with: tensorboard --logdir {options.root}")
 
 
 if __name__ == "__main__":

@@ -198,6 +198,69 @@ def recover(root: Path, *, as_json: bool) -> None:
         click.echo("nothing to recover")
 
 
+@main.command()
+@click.argument("root", type=_FOLDER, default=Path())
+@click.option("--to", help="Only what is owed to this backend.")
+@_json_option
+def sync(root: Path, to: str | None, *, as_json: bool) -> None:
+    """Deliver what runs below ROOT still owe to MLflow and other remote backends.
+
+    Each value is delivered once, however often this is called. The exit status is 1 where something
+    is still owed.
+    """
+    from legm.sync import sync as deliver
+
+    done = list(deliver(root, to))
+    if as_json:
+        _print_json(
+            [
+                {
+                    "log": str(one.path),
+                    "backend": one.backend,
+                    "run": _run_dict(one.result) if one.result else None,
+                    "problem": one.problem or None,
+                }
+                for one in done
+            ]
+        )
+    elif not done:
+        click.echo("nothing is owed")
+    for one in [] if as_json else done:
+        if one.result is not None:
+            click.echo(
+                f"{one.backend}: run {one.result.run.run_id} with {one.result.points} values delivered"
+            )
+        else:
+            why = one.problem or "a living process delivers it itself"
+            click.echo(f"{one.backend or 'unknown'}: {one.path.stem} is still owed: {why}")
+    if any(one.problem for one in done):
+        sys.exit(1)
+
+
+@main.command("mlflow-ui")
+@click.argument("root", type=_FOLDER, default=Path())
+@click.option("--port", default=5000, show_default=True, help="The port on 127.0.0.1.")
+@click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
+def mlflow_ui(root: Path, *, port: int, only_print: bool) -> None:
+    """Open MLflow's page on the runs that the MLflow backend keeps in ROOT."""
+    import os
+    import shlex
+    import subprocess
+
+    from legm.overview import mlflow_ui_command
+
+    command = mlflow_ui_command(root, port)
+    if only_print:
+        click.echo(shlex.join(command))
+        return
+    click.echo(f"MLflow's page will be at http://127.0.0.1:{port} (Ctrl-C ends it)")
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    try:
+        sys.exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
 # What is shown
 
 

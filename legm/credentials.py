@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import Any
 
 from legm.records import Configuration, Plain, Run
@@ -40,7 +41,7 @@ def is_credential(name: str, value: Any, patterns: Iterable[str] | None = None) 
     if patterns is not None:
         return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
     words = [word.lower() for word in _WORDS.findall(name)]
-    if not _ALWAYS.isdisjoint(words) or not _PAIRS.isdisjoint(zip(words, words[1:], strict=False)):
+    if not _ALWAYS.isdisjoint(words) or not _PAIRS.isdisjoint(pairwise(words)):
         return True
     return "token" in words and _TOKEN_VALUE.fullmatch(value) is not None
 

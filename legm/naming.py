@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 from legm.errors import InvalidName
 
-__all__ = ["configuration_name", "numbered", "run_id", "safe_name", "short_name", "shortened"]
+__all__ = ["configuration_name", "escaped", "numbered", "run_id", "safe_name", "short_name", "shortened"]
 
 _KEPT = frozenset("._-+=,@()[] ")
 _LONGEST = 180  # bytes; file systems take 255, and a number, a description or an ending may follow
@@ -33,6 +34,11 @@ def _is_kept(character: str) -> bool:
     return character.isalnum() and unicodedata.is_normalized("NFC", character)
 
 
+def escaped(text: str, is_kept: Callable[[str], bool]) -> str:
+    """The text with everything that is not kept written as ``_x<hex>_``; different texts stay different."""
+    return "".join(c if is_kept(c) else _escape(c) for c in _ESCAPE_LIKE.sub(_escape("_"), text))
+
+
 def safe_name(text: str) -> str:
     """The text as a name of one file; different texts have different names.
 
@@ -41,8 +47,7 @@ def safe_name(text: str) -> str:
     """
     if not text:
         raise InvalidName("a name must not be empty")
-    text = _ESCAPE_LIKE.sub(_escape("_"), text)
-    name = "".join(c if _is_kept(c) else _escape(c) for c in text)
+    name = escaped(text, _is_kept)
     if not unicodedata.is_normalized("NFC", name):  # letters that only together have another form
         name = "".join(c if c.isascii() else _escape(c) for c in name)
     if name[0] in ". -" or _RESERVED.fullmatch(name):

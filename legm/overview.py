@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,10 @@ from legm.errors import LegmError, StorageError
 from legm.identity import Difference, differences
 from legm.logs import LogFolder
 from legm.records import Configuration, RunResult
+from legm.registry import make_backend
 from legm.relay import Relay, catch_up
 
-__all__ = ["Overview", "compare", "configurations", "look", "recover"]
+__all__ = ["Overview", "compare", "configurations", "look", "mlflow_ui_command", "recover"]
 
 log = logging.getLogger(__name__)
 
@@ -113,3 +115,32 @@ def recover(root: Path) -> Iterator[tuple[Path, list[RunResult], list[str]]]:
             messages.append(str(error))
         if settled or messages:
             yield folder, settled, messages
+
+
+def mlflow_ui_command(root: Path, port: int) -> list[str]:
+    """The command that starts MLflow's page on the store in a root directory.
+
+    Raises:
+        StorageError: there is none.
+        BackendError: MLflow is not installed.
+    """
+    if not (root / "mlflow.db").is_file():
+        raise StorageError(
+            f"there is no MLflow store {root / 'mlflow.db'}: run something with backend='mlflow'"
+        )
+    make_backend("mlflow", root, {})  # says what is missing
+    from legm.backends.mlflow.stores import sqlite_uri
+
+    store, artifacts = sqlite_uri(root.resolve() / "mlflow.db"), (root.resolve() / "mlartifacts").as_uri()
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store]
+    place = [
+        "--default-artifact-root",
+        artifacts,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    return [*command, *place]

@@ -1,0 +1,507 @@
+"""Runs in MLflow: a SQLite file, a database, or a tracking server.
+
+What is where: an experiment is an MLflow experiment. A run is an MLflow run with the tag
+``legm.kind=run``, nested under the one run ``legm.kind=configuration`` of its configuration. Numbers
+are metrics ``dev/…`` at their own steps, ``test/…`` and ``best/…``, written for people and MLflow's own
+tools. What legm reads back it reads from the artifacts ``legm/run.json``, ``legm/result.json`` and
+``legm/series.npz``, which hold everything to the last bit (see :mod:`legm.backends.portable`).
+
+A batch carries its position in the run log as the tag ``legm.position``. MLflow keeps points that are
+equal in name, time, step and value once, so that a batch that comes twice adds nothing.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import ExperimentTag, Metric, Param, RunStatus, RunTag, ViewType
+
+from legm.aggregate import summary_as_dict
+from legm.backends import portable
+from legm.backends.mlflow.stores import Artifacts, open_store, sqlite_path, sqlite_uri, translated
+from legm.credentials import without_password
+from legm.errors import BackendError
+from legm.hooks import Capability, hookimpl
+from legm.identity import plain
+from legm.naming import escaped, safe_name, short_name, shortened
+from legm.records import (
+    Aggregate,
+    Artifact,
+    Configuration,
+    Curve,
+    Display,
+    Points,
+    Query,
+    Record,
+    Run,
+    RunResult,
+    Split,
+    Status,
+    Summary,
+)
+
+__all__ = ["MlflowBackend"]
+
+_KIND, _FINGERPRINT, _RUN, _POSITION, _STATUS = (
+    f"legm.{name}" for name in ("kind", "fingerprint", "run_id", "position", "status")
+)
+_GROUP = "legm.description_digest"  # a description may hold what a filter cannot
+_PARENT, _NOTE = "mlflow.parentRunId", "mlflow.note.content"
+_STATUSES = {
+    Status.COMPLETED: RunStatus.FINISHED,
+    Status.FAILED: RunStatus.FAILED,
+    Status.INTERRUPTED: RunStatus.KILLED,
+}
+_METRICS, _PARAMS, _TAGS = 900, 100, 50  # MLflow takes 1,000 in all, and 100 of these, in a request
+_LONGEST_NAME, _LONGEST_PARAM = 240, 500
+_READERS = 8
+
+
+def metric_key(*parts: str) -> str:
+    """A metric's name in MLflow, which allows letters, digits and ``_ - . /`` and spaces.
+
+    A ``/`` stays where it groups; everything else is written as ``_x<hex>_``.
+    """
+    name = "/".join(_segment(piece) for part in parts for piece in part.split("/"))
+    return shortened(
+        name, hashlib.sha256("/".join(parts).encode(errors="replace")).hexdigest(), _LONGEST_NAME
+    )
+
+
+def _segment(text: str) -> str:
+    if not text.strip(". "):
+        return "".join(f"_x{ord(c):x}_" for c in text) or "_x2f_"  # an empty piece stands between two "/"
+    return escaped(text, lambda c: c.isalnum() or c in "_-. ")
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_PARAM else text[: _LONGEST_PARAM - 1] + "…"
+
+
+def _group(description: str) -> str:
+    return hashlib.sha256(description.encode(errors="replace")).hexdigest()[:32]
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+class MlflowBackend:
+    """Keeps runs in MLflow.
+
+    Args:
+        root: the root directory.
+        tracking_uri: of the store or server. Without one MLflow's variable MLFLOW_TRACKING_URI counts, and
+            without that a SQLite file ``mlflow.db`` in the root directory.
+        artifact_location: where artifacts of new experiments go. Without one a server decides, and a
+            database's are in ``mlartifacts`` in the root directory.
+        tags: put on every run.
+    """
+
+    name = "mlflow"
+    capabilities = frozenset(Capability) - {Capability.FOLDERS}
+
+    def __init__(
+        self,
+        root: Path,
+        tracking_uri: str | None = None,
+        artifact_location: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        for option, value in (("tracking_uri", tracking_uri), ("artifact_location", artifact_location)):
+            if value is not None and not isinstance(value, str):
+                raise BackendError(f"mlflow's option {option} must be text, not {value!r}")
+        if tracking_uri is not None and ":***@" in tracking_uri:  # as it is noted, without its password
+            now = os.environ.get("MLFLOW_TRACKING_URI", "")
+            if without_password(now) != tracking_uri:
+                raise BackendError(
+                    f"the password of {tracking_uri} is not kept: set MLFLOW_TRACKING_URI to the whole address"
+                )
+            tracking_uri = now
+        self._root = root.absolute()
+        self._uri = (
+            tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(self._root / "mlflow.db")
+        )
+        path = sqlite_path(self._uri)
+        if path is not None:
+            self._uri = sqlite_uri(path)
+        self._is_server = self._uri.startswith(("http://", "https://"))
+        self._location = artifact_location
+        self._tags = {str(key): _shown(plain(str(key), value)) for key, value in (tags or {}).items()}
+        given = {"tracking_uri": tracking_uri and without_password(self._uri), "tags": self._tags}
+        self.destination = {
+            key: value for key, value in {**given, "artifact_location": artifact_location}.items() if value
+        }
+        self._opened: Any = None
+        self._experiments: dict[str, str] = {}
+        self._configurations: dict[str, Configuration] = {}
+        self._parents: dict[tuple[str, str], Any] = {}
+        self._runs: dict[str, Any] = {}
+
+    # The store
+
+    @property
+    def _store(self) -> Any:
+        if self._opened is None:
+            self._opened = open_store(self._uri, None if self._is_server else str(self._root / "mlartifacts"))
+        return self._opened
+
+    def _translated(self, doing: str) -> Any:
+        return translated(doing, self._uri)
+
+    def _experiment(self, name: str, *, create: bool) -> str | None:
+        if name in self._experiments:
+            return self._experiments[name]
+        stored = shortened(name, hashlib.sha256(name.encode(errors="replace")).hexdigest(), 400)
+        found = self._store.get_experiment_by_name(stored)
+        if found is None and create:
+            location = self._location
+            if location is None and not self._is_server:
+                location = (self._root / "mlartifacts" / short_name(name)).as_uri()
+            try:
+                self._store.create_experiment(stored, location, [ExperimentTag("legm.experiment", name)])
+            except Exception:  # another process was faster
+                if self._store.get_experiment_by_name(stored) is None:
+                    raise
+            found = self._store.get_experiment_by_name(stored)
+        if found is None:
+            return None
+        if found.lifecycle_stage != "active":
+            raise BackendError(f"the MLflow experiment {name!r} is deleted: restore it, or use another name")
+        self._experiments[name] = found.experiment_id
+        return self._experiments[name]
+
+    def _search(self, experiment: str, **tags: str) -> Iterator[Any]:
+        """The runs with these tags, oldest first; the store picks them."""
+        condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        token = None
+        while True:
+            page = self._store.search_runs(
+                [experiment],
+                condition,
+                ViewType.ACTIVE_ONLY,
+                max_results=1000,
+                order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _create(self, experiment: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
+        user = getpass.getuser()
+        every = {**self._tags, **tags, "mlflow.user": user, "mlflow.source.type": "LOCAL"}
+        every["mlflow.source.name"] = Path(sys.argv[0] or "python").name
+        items = [RunTag(key, value) for key, value in every.items()]
+        return self._store.create_run(experiment, user, _milliseconds(started), items, name)
+
+    def _one(self, experiment: str, name: str, tags: Mapping[str, str], begin: Any = None) -> Any:
+        """The one run that stands for a configuration or for an experiment's comparisons; made once.
+
+        Nothing is unique in MLflow: who made a second one finds the first, and deletes its own.
+        """
+        key = (experiment, json.dumps(tags, sort_keys=True))
+        if key not in self._parents:
+            found = next(self._search(experiment, **tags), None)
+            if found is None:
+                made = self._create(experiment, name, time.time(), tags)
+                if begin is not None:
+                    begin(made)
+                self._end(made.info.run_id, Status.COMPLETED, time.time())
+                found = next(self._search(experiment, **tags), made)
+                if found.info.run_id != made.info.run_id:
+                    self._store.delete_run(made.info.run_id)
+            self._parents[key] = found
+        return self._parents[key]
+
+    def _end(self, run_id: str, status: Status, ended: float) -> None:
+        self._store.update_run_info(run_id, _STATUSES[status], _milliseconds(ended), None)
+
+    def _parent(self, configuration: Configuration) -> Any:
+        experiment = self._experiment(configuration.experiment, create=True)
+        assert experiment is not None  # noqa: S101
+
+        def begin(made: Any) -> None:
+            run = Run("", configuration, "", 0.0)
+            self._artifacts(made).write("legm/run.json", portable.run_json(run))
+            self._log(made.info.run_id, params=self._params(configuration, {}))
+
+        name = configuration.name or configuration.fingerprint[:15]
+        tags = {_KIND: "configuration", _FINGERPRINT: configuration.fingerprint}
+        return self._one(experiment, name, tags, begin)
+
+    def _params(self, configuration: Configuration, own: Mapping[str, Any]) -> dict[str, str]:
+        values = {**{name: configuration.parameters[name] for name in configuration.active}, **own}
+        return {metric_key(name): _shown(value) for name, value in values.items()}
+
+    def _log(
+        self,
+        run_id: str,
+        metrics: Iterable[Metric] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Metrics first and tags last, in as many requests as it takes."""
+        points, values = list(metrics), [Param(*item) for item in (params or {}).items()]
+        labels = [RunTag(*item) for item in (tags or {}).items()]
+        for at in range(0, len(values), _PARAMS):
+            self._store.log_batch(run_id, [], values[at : at + _PARAMS], [])
+        last = max(0, (len(points) - 1) // _METRICS * _METRICS)
+        for at in range(0, last, _METRICS):
+            self._store.log_batch(run_id, points[at : at + _METRICS], [], [])
+        if points or labels:
+            self._store.log_batch(run_id, points[last:], [], labels[:_TAGS])
+
+    def _artifacts(self, run: Any) -> Artifacts:
+        moved_to = self._root / "mlartifacts"
+        return Artifacts(run.info.artifact_uri, self._uri if self._is_server else "", moved_to)
+
+    # A run
+
+    @hookimpl
+    def legm_open_run(self, run: Run) -> int:
+        """Find or create the MLflow run."""
+        configuration = run.configuration
+        with self._translated("begin the run"):
+            experiment = self._experiment(configuration.experiment, create=True)
+            assert experiment is not None  # noqa: S101
+            found, *others = [*self._search(experiment, **{_RUN: run.run_id})] or [None]
+            for double in others:  # of a request that was answered too late
+                self._store.delete_run(double.info.run_id)
+            if found is None:
+                own = [f"{name}={_shown(value)}" for name, value in run.parameters.items()]
+                title = ", ".join([configuration.name or configuration.fingerprint[:15], *own])
+                tags = {
+                    _KIND: "run",
+                    _RUN: run.run_id,
+                    _FINGERPRINT: configuration.fingerprint,
+                    _GROUP: _group(run.description),
+                    _PARENT: self._parent(configuration).info.run_id,
+                }
+                if run.description:
+                    tags |= {_NOTE: run.description, "legm.description": _shown(run.description)}
+                found = self._create(experiment, title[:120], run.started, tags)
+            self._runs[run.run_id] = found
+            position = found.data.tags.get(_POSITION)
+            if position is not None:
+                return int(position)
+            self._artifacts(found).write("legm/run.json", portable.run_json(run))
+            params = self._params(configuration, run.parameters)
+            self._log(found.info.run_id, params=params, tags={_POSITION: "0"})
+            return 0
+
+    @hookimpl
+    def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
+        """Numbers as metrics, files and texts as artifacts."""
+        ours = self._runs[run.run_id]
+        metrics: list[Metric] = []
+        with self._translated("take the run's values"):
+            for record in records:
+                if isinstance(record, Points):
+                    metrics += self._metrics(record)
+                elif isinstance(record, Artifact):
+                    self._artifacts(ours).write(
+                        f"files/{safe_name(record.name)}", Path(record.path).read_bytes()
+                    )
+                elif isinstance(record, Display) and isinstance(record.value, str):
+                    name = f"texts/{safe_name(record.name)}/{record.step}.txt"
+                    self._artifacts(ours).write(name, record.value.encode())
+                elif isinstance(record, Display):
+                    key = metric_key("display", record.name)
+                    metrics.append(Metric(key, float(record.value), _milliseconds(record.time), record.step))
+            self._log(ours.info.run_id, metrics, tags={_POSITION: str(position)})
+
+    def _metrics(self, points: Points) -> Iterator[Metric]:
+        keys = {
+            series: metric_key(series.split.value, series.name)
+            for layout in points.layouts
+            for series in layout
+            if series.index is None  # thousands of examples are no charts; they are in the artifacts
+        }
+        for layout, step, moment, values in points.rows():
+            stamp = _milliseconds(moment)
+            for series, value in zip(layout, values, strict=True):
+                if series in keys:
+                    yield Metric(keys[series], value, stamp, step)
+
+    @hookimpl
+    def legm_close_run(self, run: Run, result: RunResult) -> None:
+        """The result as artifacts and as metrics, then the status."""
+        ours = self._runs[run.run_id]
+        run_id, ended = ours.info.run_id, result.ended or time.time()
+        with self._translated("finish the run"):
+            files = self._artifacts(ours)
+            files.write("legm/series.npz", portable.series_npz(result.histories))
+            files.write("legm/result.json", portable.result_json(replace(result, run=run)))
+            for name, table in _indexed(result).items():
+                files.write(f"indexed/{safe_name(name)}.csv", table.encode())
+            stamp = _milliseconds(ended)
+            numbers = {metric_key("best", s.name): v for s, v in result.best.items() if s.index is None}
+            if result.best_step is not None:
+                numbers["best_step"] = float(result.best_step)
+            tags = {
+                _STATUS: result.status.value,
+                **({"legm.error": _shown(result.error)} if result.error else {}),
+            }
+            self._log(run_id, [Metric(key, value, stamp, 0) for key, value in numbers.items()], tags=tags)
+            self._end(run_id, result.status, ended)
+
+    @hookimpl
+    def legm_release_run(self, run: Run) -> None:
+        """Forget the handle."""
+        self._runs.pop(run.run_id, None)
+
+    # Reading back
+
+    @hookimpl
+    def legm_read_runs(self, query: Query) -> Iterator[RunResult]:
+        """The runs that the store finds by their tags, each from its artifacts."""
+        with self._translated("read the runs"):
+            experiment = self._experiment(query.experiment, create=False)
+            if experiment is None:
+                return
+            tags = {_KIND: "run"}
+            if query.fingerprint is not None:
+                tags[_FINGERPRINT] = query.fingerprint
+            if query.description is not None:
+                tags[_GROUP] = _group(query.description)
+            found = {run.data.tags[_RUN]: run for run in self._search(experiment, **tags)}
+            with ThreadPoolExecutor(_READERS if self._is_server else 1) as readers:
+                yield from readers.map(lambda run: self._result(run, query.histories), found.values())
+
+    def _result(self, run: Any, names: frozenset[str] | None) -> RunResult:
+        with self._translated(f"read the artifacts of the run {run.info.run_id}"):
+            files, tags = self._artifacts(run), run.data.tags
+            if _STATUS not in tags:
+                return RunResult(portable.run_from(files.read("legm/run.json")), Status.RUNNING)
+            fingerprint = tags[_FINGERPRINT]
+            if fingerprint not in self._configurations:
+                known = portable.run_from(files.read("legm/run.json"))
+                self._configurations[fingerprint] = known.configuration
+            result, series = portable.result_from(
+                files.read("legm/result.json"), self._configurations[fingerprint]
+            )
+            if names is None or any(one.name in names for one in series):
+                histories = portable.series_from(files.read("legm/series.npz"), series, names)
+                result = replace(result, histories=histories)
+            return result
+
+    @hookimpl
+    def legm_read_configurations(self, experiment: str) -> Iterator[Configuration]:
+        """The configurations, each from its own MLflow run."""
+        with self._translated("read the configurations"):
+            number = self._experiment(experiment, create=False)
+            if number is None:
+                return
+            seen: dict[str, Any] = {}
+            for run in self._search(number, **{_KIND: "configuration"}):
+                seen.setdefault(run.data.tags[_FINGERPRINT], run)
+            with ThreadPoolExecutor(_READERS if self._is_server else 1) as readers:
+                yield from readers.map(
+                    lambda run: portable.run_from(self._artifacts(run).read("legm/run.json")).configuration,
+                    seen.values(),
+                )
+
+    # What was computed over runs
+
+    @hookimpl
+    def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
+        """Aggregates as metrics, as a table for people, and whole."""
+        with self._translated("keep the aggregates"):
+            parent = self._parent(configuration)
+            values, now = summary_as_dict(summary), _milliseconds(time.time())
+            prefix = f"aggregate ({description})" if description else "aggregate"
+            metrics = [
+                Metric(metric_key(prefix, name, field), float(value), now, 0)
+                for name, aggregate in summary.values.items()
+                if isinstance(aggregate, Aggregate)
+                for field, value in values[name].items()
+                if isinstance(value, (int, float))
+            ]
+            files = self._artifacts(parent)
+            front = f"{short_name(description)}-" if description else ""
+            whole = json.dumps(values, indent=1).encode()
+            files.write(f"{front}aggregated_metrics.json", whole)
+            note = _note(configuration, description, summary)
+            self._log(parent.info.run_id, metrics, tags={_NOTE: note})
+            experiment = self._experiment(configuration.experiment, create=True)
+            assert experiment is not None  # noqa: S101
+            tags = {_KIND: "run", _FINGERPRINT: configuration.fingerprint}
+            for run in self._search(experiment, **tags):
+                if run.data.tags.get(_PARENT) != parent.info.run_id:
+                    self._store.set_tag(run.info.run_id, RunTag(_PARENT, parent.info.run_id))
+
+    @hookimpl
+    def legm_write_curves(
+        self, configuration: Configuration, description: str, curves: Sequence[Curve]
+    ) -> None:
+        """Each curve as a table."""
+        with self._translated("keep the curves"):
+            files = self._artifacts(self._parent(configuration))
+            front = f"{short_name(description)}-" if description else ""
+            for curve in curves:
+                columns = (curve.steps, curve.center, curve.lower, curve.upper, curve.runs)
+                rows = zip(*(column.tolist() for column in columns), strict=True)
+                lines = ["step,center,lower,upper,runs", *(",".join(map(repr, row)) for row in rows)]
+                files.write(f"{front}curves/{short_name(curve.metric)}.csv", "\n".join(lines).encode())
+
+    @hookimpl
+    def legm_write_figure(
+        self, experiment: str, configuration: Configuration | None, description: str, name: str, png: bytes
+    ) -> str:
+        """A picture with the configuration, or with the experiment's comparisons."""
+        with self._translated("keep the picture"):
+            if configuration is not None:
+                run = self._parent(configuration)
+            else:
+                number = self._experiment(experiment, create=True)
+                assert number is not None  # noqa: S101
+                run = self._one(number, "comparison", {_KIND: "comparison"})
+            front = f"{short_name(description)}-" if description else ""
+            path = f"{front}plots/{short_name(name)}.png"
+            files = self._artifacts(run)
+            files.write(path, png)
+            return files.place(path)
+
+
+def _indexed(result: RunResult) -> dict[str, str]:
+    """The indexed metrics at the best step and of the test data, a table a metric."""
+    rows: dict[str, list[str]] = {}
+    for values in (result.best, result.test):
+        for series, value in values.items():
+            if series.index is not None:
+                quoted = '"' + series.index.replace('"', '""') + '"'
+                split = "test" if series.split is Split.TEST else "best"
+                rows.setdefault(f"{split}_{series.name}", ["index,value"]).append(f"{quoted},{value!r}")
+    return {name: "\n".join(lines) for name, lines in rows.items()}
+
+
+def _note(configuration: Configuration, description: str, summary: Summary) -> str:
+    """The configuration's description in MLflow's page, in Markdown."""
+    about = f" with the description “{description}”" if description else ""
+    counts = (
+        f"One configuration of **{configuration.experiment}**{about}: {summary.completed} completed runs, "
+        f"{summary.failed} failed, {summary.interrupted} interrupted. The runs are nested below."
+    )
+    lines = [
+        counts,
+        "",
+        "| metric | mean | deviation | runs |",
+        "|---|---|---|---|",
+    ]
+    for name, value in summary.values.items():
+        if isinstance(value, Aggregate):
+            lines.append(f"| {name.replace('|', '/')} | {value.mean:.6g} | {value.std:.3g} | {value.n} |")
+    return "\n".join(lines)[:7900]

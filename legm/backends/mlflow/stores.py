@@ -1,0 +1,220 @@
+"""MLflow's stores, opened without touching anything global, and with patience of our own.
+
+What was found by running MLflow 3.17: its SQLite store breaks for good when several processes create
+one file at once; a dead server costs a call 246 s by the default retries; artifacts of a store without
+a location go to the current folder. So a SQLite file is made under another name and a lock, servers
+are asked once, with a limit, and every experiment gets its location.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import tempfile
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import url2pathname
+
+import requests
+from filelock import FileLock
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.rest_store import RestStore
+from mlflow.tracking._tracking_service.utils import _get_store  # the registry of stores, plugins too
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request, verify_rest_response
+
+from legm.credentials import without_password
+from legm.errors import BackendError
+
+__all__ = ["Artifacts", "open_store", "sqlite_path", "sqlite_uri", "translated"]
+
+_TIMEOUT = 30  # seconds, for one request
+_ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+@contextlib.contextmanager
+def translated(doing: str, uri: str) -> Iterator[None]:
+    """MLflow's errors, and those of what it stands on, as BackendErrors that say where."""
+    try:
+        yield
+    except (MlflowException, requests.RequestException, OSError) as cause:
+        raise BackendError(f"MLflow at {without_password(uri)} could not {doing}: {_short(cause)}") from cause
+    except Exception as cause:
+        if type(cause).__module__.split(".")[0] not in {"sqlalchemy", "psycopg2", "pymysql", "urllib3"}:
+            raise
+        raise BackendError(f"MLflow at {without_password(uri)} could not {doing}: {_short(cause)}") from cause
+
+
+def _short(cause: BaseException) -> str:
+    text = without_password(" ".join(str(cause).split()))
+    return text if len(text) <= 300 else text[:300] + "…"
+
+
+def _limits() -> dict[str, Any]:
+    """One try of limited length, where the user's environment does not say otherwise."""
+    limits: dict[str, Any] = {}
+    if "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ:
+        limits["max_retries"] = 0
+    if "MLFLOW_HTTP_REQUEST_TIMEOUT" not in os.environ:
+        limits["timeout"] = _TIMEOUT
+    return limits
+
+
+class _ImpatientStore(RestStore):  # type: ignore[misc]  # MLflow is not typed
+    """A tracking server that is asked once for each call, with a limit."""
+
+    def _call_endpoint(
+        self, api: Any, json_body: Any = None, endpoint: Any = None, response_proto: Any = None, **_: Any
+    ) -> Any:
+        import json
+
+        from mlflow.utils.proto_json_utils import parse_dict
+
+        methods = self._V3_METHOD_TO_INFO if api in self._V3_APIS else self._METHOD_TO_INFO
+        known, method = methods[api]
+        endpoint = endpoint or known
+        body = None if json_body is None else json.loads(json_body)
+        given = {"params": body} if method == "GET" else {"json": body}
+        response = http_request(
+            self.get_host_creds(), endpoint, method, raise_on_status=False, **_limits(), **given
+        )
+        answer = response_proto or api.Response()
+        parse_dict(verify_rest_response(response, endpoint).json(), answer)
+        return answer
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of a SQLite file; MLflow decodes it as a URL."""
+    return "sqlite:///" + quote(str(path.absolute()), safe="/:\\")
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The file of a SQLite store; None for other stores, and for one in memory."""
+    if not uri.startswith("sqlite:///") or uri.endswith(":memory:"):
+        return None
+    return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0])).absolute()
+
+
+def open_store(uri: str, artifacts: str | None) -> Any:
+    """The store at an address; opening one twice gives the same one.
+
+    Raises:
+        BackendError: there is none, or it does not answer.
+    """
+    with translated("be opened", uri):
+        scheme = uri.partition(":")[0]
+        if scheme in {"http", "https"}:
+            return _ImpatientStore(partial(get_default_host_creds, uri))
+        path = sqlite_path(uri)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's own about SQLAlchemy
+            if path is not None and not path.exists():
+                _create(path)
+            elif (
+                path is None and "://" in uri and scheme.partition("+")[0] in {"postgresql", "mysql", "mssql"}
+            ):
+                _probe(uri)
+            return _get_store(uri, artifacts)
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(path) + ".lock"):
+        if path.exists():
+            return
+        from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+
+        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        engine = create_sqlalchemy_engine(sqlite_uri(new))
+        told = logging.getLogger("mlflow.store.db.utils")
+        level = told.level
+        told.setLevel(logging.WARNING)
+        try:
+            _initialize_tables(engine)
+        finally:
+            told.setLevel(level)
+            engine.dispose()
+        new.replace(path)
+
+
+def _probe(uri: str) -> None:
+    """One try to connect: MLflow itself would try for minutes."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.pool.NullPool)
+    with engine.connect():
+        pass
+
+
+class Artifacts:
+    """The files of one MLflow run.
+
+    Args:
+        uri: where they are, as the run says.
+        server: the tracking server's address; "" where there is none.
+        moved_to: where files of a store that was moved are now, below the folder ``mlartifacts``.
+    """
+
+    def __init__(self, uri: str, server: str, moved_to: Path | None = None) -> None:
+        self.uri = uri
+        self._server = server
+        parts = urlsplit(uri)
+        self.folder: Path | None = None
+        if parts.scheme in {"", "file"} or len(parts.scheme) == 1:
+            self.folder = Path(url2pathname(parts.path) if parts.scheme == "file" else uri)
+            head, name, rest = str(self.folder).partition(f"{os.sep}mlartifacts{os.sep}")
+            if moved_to is not None and name and not Path(head).exists():
+                self.folder = moved_to / rest
+        self._proxied = parts.path.strip("/") if parts.scheme == "mlflow-artifacts" and server else None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Keep a file, in place of an earlier one."""
+        if self.folder is not None:
+            target = self.folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+            new.write_bytes(data)
+            new.replace(target)
+        elif self._proxied is not None:
+            self._request("PUT", name, data=data)
+        else:
+            from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+            folder, _, base = name.rpartition("/")
+            with tempfile.TemporaryDirectory() as place:
+                (Path(place) / base).write_bytes(data)
+                get_artifact_repository(self.uri).log_artifact(str(Path(place) / base), folder or None)
+
+    def read(self, name: str) -> bytes:
+        """A file's content."""
+        if self.folder is not None:
+            return (self.folder / name).read_bytes()
+        if self._proxied is not None:
+            return bytes(self._request("GET", name).content)
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        with tempfile.TemporaryDirectory() as place:
+            return Path(get_artifact_repository(self.uri).download_artifacts(name, place)).read_bytes()
+
+    def _request(self, method: str, name: str, **given: Any) -> requests.Response:
+        endpoint = f"{_ARTIFACTS}/{quote(f'{self._proxied}/{name}')}"
+        response: requests.Response = http_request(
+            get_default_host_creds(self._server),
+            endpoint,
+            method,
+            raise_on_status=False,
+            **_limits(),
+            **given,
+        )
+        response.raise_for_status()
+        return response
+
+    def place(self, name: str) -> str:
+        """Where a file is, for a person."""
+        return str(self.folder / name) if self.folder is not None else f"{self.uri}/{name}"

@@ -1,0 +1,106 @@
+"""A run as files that hold it to the last bit, for stores that keep files beside runs.
+
+``run.json`` is the :class:`~legm.records.Run`; ``result.json`` all of a
+:class:`~legm.records.RunResult` but its series; ``series.npz`` these: ``steps_<i>`` and ``values_<i>``
+for the i-th of the series that ``result.json`` lists. JSON is Python's, with NaN and infinities.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from legm.records import BestRule, Configuration, History, Run, RunResult, Series, Split, Status
+
+__all__ = ["result_from", "result_json", "run_from", "run_json", "series_from", "series_npz"]
+
+_AS_THEY_ARE = ("best_step", "points", "last_step", "ended", "error")
+
+
+def run_json(run: Run) -> bytes:
+    """The run with its configuration."""
+    return json.dumps(asdict(run), indent=1).encode()
+
+
+def run_from(data: bytes) -> Run:
+    """The run that :func:`run_json` was given."""
+    content = json.loads(data)
+    configuration = content.pop("configuration")
+    configuration["active"] = tuple(configuration["active"])
+    return Run(configuration=Configuration(**configuration), **content)
+
+
+def _series(series: Series) -> list[str | None]:
+    return [series.name, series.split.value, series.index]
+
+
+def _by_series(values: Mapping[Series, Any]) -> list[list[Any]]:
+    return [[*_series(series), value] for series, value in values.items()]
+
+
+def _from_series(rows: list[list[Any]]) -> dict[Series, Any]:
+    return {Series(name, Split(split), index): value for name, split, index, value in rows}
+
+
+def result_json(result: RunResult) -> bytes:
+    """The result without its configuration and without the numbers of its series."""
+    run = {f.name: getattr(result.run, f.name) for f in fields(Run) if f.name != "configuration"}
+    content = {
+        "run": run,
+        "status": result.status.value,
+        "rule": asdict(result.rule),
+        "best": _by_series(result.best),
+        "best_steps": _by_series(result.best_steps),
+        "test": _by_series(result.test),
+        "series": [_series(series) for series in result.histories],
+        **{name: getattr(result, name) for name in _AS_THEY_ARE},
+    }
+    return json.dumps(content, indent=1).encode()
+
+
+def result_from(data: bytes, configuration: Configuration) -> tuple[RunResult, list[Series]]:
+    """The result that :func:`result_json` was given, without histories, and the series it has."""
+    content = json.loads(data)
+    result = RunResult(
+        run=Run(configuration=configuration, **content["run"]),
+        status=Status(content["status"]),
+        rule=BestRule(**content["rule"]),
+        best=_from_series(content["best"]),
+        best_steps=_from_series(content["best_steps"]),
+        test=_from_series(content["test"]),
+        **{name: content[name] for name in _AS_THEY_ARE},
+    )
+    return result, [Series(name, Split(split), index) for name, split, index in content["series"]]
+
+
+def series_npz(histories: Mapping[Series, History]) -> bytes:
+    """The numbers of the series, compressed."""
+    import numpy as np
+
+    arrays: dict[str, Any] = {}
+    for i, history in enumerate(histories.values()):
+        arrays[f"steps_{i}"], arrays[f"values_{i}"] = history.steps, history.values
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+def series_from(data: bytes, series: list[Series], names: frozenset[str] | None) -> dict[Series, History]:
+    """Some of the series that :func:`series_npz` was given.
+
+    Args:
+        data: what it gave.
+        series: all of them, in order.
+        names: the metrics that are wanted; None for all.
+    """
+    import numpy as np
+
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return {
+            one: History(arrays[f"steps_{i}"], arrays[f"values_{i}"])
+            for i, one in enumerate(series)
+            if names is None or one.name in names
+        }
