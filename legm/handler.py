@@ -360,7 +360,7 @@ class ExperimentHandler:
             raise
         recorder = Recorder(writer, delivery)
         files = UserFiles(folder, self._description, run.run_id)
-        finalizer = weakref.finalize(self, _release, recorder, delivery)
+        finalizer = weakref.finalize(self, _release, recorder, delivery, logs)
         self._live = _LiveRun(run, recorder, delivery, files, finalizer)
         log.info("run %s of %s began in %s", run.run_id, configuration.experiment, folder)
 
@@ -832,11 +832,14 @@ class ExperimentHandler:
         return analysis.plot_bars(self._relay, self._experiment, self._description, rankings)
 
 
-def _release(recorder: Recorder, delivery: Delivery | Courier) -> None:
+def _release(recorder: Recorder, delivery: Delivery | Courier, logs: LogFolder) -> None:
     """Write what is left, and let go of the run's log and of what the backend holds for it."""
     if recorder.is_own:
         recorder.close()
-        delivery.release()
+        try:
+            delivery.release(logs)
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
 
 
 def _environment() -> dict[str, Plain]:

@@ -203,7 +203,7 @@ class Delivery:
         self._writer.append(runlog.cursors_frame({self._relay.name: self._delivered}))
         return True
 
-    def release(self) -> None:
+    def release(self, logs: LogFolder) -> None:  # noqa: ARG002 - it was settled when it was closed
         """Nothing more comes."""
         _release(self._relay, self._run)
 
@@ -225,6 +225,7 @@ class Courier:
         self._delivered = 0
         self._noted = 0  # what of it the log says
         self._closing: tuple[RunResult, Sequence[Record]] | None = None
+        self._closed_at = -1  # the position when the backend finished the run
         self._troubled_since: float | None = None
         self._calling_since: float | None = None
         self._stopped = False
@@ -282,9 +283,15 @@ class Courier:
             return True
         return self._calling_since is not None and now - self._calling_since > _LONGEST_CALL
 
-    def release(self) -> None:
-        """Nothing more comes, and nobody waits: what is owed is delivered later."""
+    def release(self, logs: LogFolder) -> None:
+        """Nothing more comes, and nobody waits: what is owed is delivered later.
+
+        A run that was delivered after ``log()`` gave up waiting is settled now.
+        """
         with self._changed:
+            open_log = self._writer.path.parent == logs.open_folder
+            if open_log and self._closing is None and self._closed_at == self._writer.position:
+                logs.settle(self._writer)
             self._stopped = True
             self._changed.notify_all()
 
@@ -346,6 +353,7 @@ class Courier:
             with self._changed:
                 if self._closing is closing:
                     self._closing = None
+                    self._closed_at = position
                 self._changed.notify_all()
         with self._changed:
             if self._closing is None and not self._stopped:

@@ -126,7 +126,7 @@ class MlflowBackend:
             now = os.environ.get("MLFLOW_TRACKING_URI", "")
             if without_password(now) != tracking_uri:
                 raise BackendError(
-                    f"the password of {tracking_uri} is not kept: set MLFLOW_TRACKING_URI to the whole address"
+                    f"the password of {tracking_uri} was not kept: set MLFLOW_TRACKING_URI with it"
                 )
             tracking_uri = now
         self._root = root.absolute()

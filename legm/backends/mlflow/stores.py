@@ -66,10 +66,10 @@ def _limits() -> dict[str, Any]:
     return limits
 
 
-class _ImpatientStore(RestStore):  # type: ignore[misc]  # MLflow is not typed
+class _ImpatientStore(RestStore):
     """A tracking server that is asked once for each call, with a limit."""
 
-    def _call_endpoint(
+    def _call_endpoint(  # type: ignore[override]
         self, api: Any, json_body: Any = None, endpoint: Any = None, response_proto: Any = None, **_: Any
     ) -> Any:
         import json
