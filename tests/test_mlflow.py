@@ -173,8 +173,8 @@ def test_nothing_global_is_touched(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mlflow.set_tracking_uri(sqlite_uri(tmp_path / "own.db"))
     try:
-        before = dict(os.environ), mlflow.get_tracking_uri()
         with mlflow.start_run() as own:
+            before = dict(os.environ), mlflow.get_tracking_uri()
             for root in ("a", "b"):
                 with ExperimentHandler(
                     tmp_path / root,
@@ -185,7 +185,8 @@ def test_nothing_global_is_touched(tmp_path, monkeypatch):
                     handler.start()
                     handler.set_metric("loss", 1)
                 assert mlflow.active_run().info.run_id == own.info.run_id
-        assert (dict(os.environ), mlflow.get_tracking_uri()) == before
+            assert set(os.environ.items()) ^ set(before[0].items()) == set()
+            assert mlflow.get_tracking_uri() == before[1]
     finally:
         mlflow.set_tracking_uri(None)
         os.environ.pop("MLFLOW_TRACKING_URI", None)
@@ -335,14 +336,18 @@ def postgres(tmp_path_factory):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder, **user}
+    quiet = {"stdout": subprocess.DEVNULL, "cwd": folder, **user}
     subprocess.run(
-        [home / "initdb", "-D", data, "-U", "legm", "-A", "trust", "-E", "UTF8", "--no-sync"], **quiet
+        [home / "initdb", "-D", data, "-U", "legm", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True,
+        **quiet,
     )
     options = f"-p {port} -k {folder} -h 127.0.0.1 -c fsync=off"
-    subprocess.run([home / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], **quiet)
+    subprocess.run(
+        [home / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], check=True, **quiet
+    )
     yield f"postgresql+psycopg2://legm@127.0.0.1:{port}/postgres"
-    subprocess.run([home / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **quiet)
+    subprocess.run([home / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
 
 
 def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres):
@@ -469,7 +474,9 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(tmp_p
         def shows(path: str, *texts: str) -> None:
             page.get(f"http://127.0.0.1:{port}/#/experiments/{experiment}{path}")
             for text in texts:
-                WebDriverWait(page, 60).until(lambda p: text in p.find_element("tag name", "body").text)
+                WebDriverWait(page, 60).until(
+                    lambda p, text=text: text in p.find_element("tag name", "body").text
+                )
 
         shows("/runs", "lenet")
         shows(f"/runs/{parent.info.run_id}", "lenet, seed=0", "lenet, seed=1", "best_loss", "0.125")
