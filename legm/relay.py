@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,9 @@ class Relay:
         if self.is_remote:
             if isinstance(arguments.get("run"), Run):
                 arguments["run"] = redacted_run(arguments["run"])
+            if isinstance(arguments.get("result"), RunResult):
+                result = arguments["result"]
+                arguments["result"] = replace(result, run=redacted_run(result.run))
             if isinstance(arguments.get("configuration"), Configuration):
                 arguments["configuration"] = redacted(arguments["configuration"])
         try:

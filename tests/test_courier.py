@@ -208,3 +208,4 @@ def test_a_tail_reads_on_while_the_log_is_written_and_moved(tmp_path):
     tail.close()
     late = runlog.LogTail(writer.path, writer.position - len(frames[2]))
     assert [record.time for record in late.read(1 << 20)] == [2.0]
+    late.close()

@@ -89,5 +89,5 @@ def test_the_readme_shows_the_commands_that_exist() -> None:
     from legm.cli import main
 
     text = "".join(block.text for block in blocks(ROOT / "README.md", "text"))
-    shown = re.findall(r"^legm (\w+) ", text, re.MULTILINE)
+    shown = re.findall(r"^legm ([\w-]+) ", text, re.MULTILINE)
     assert sorted(shown) == sorted(main.commands)
