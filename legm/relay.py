@@ -461,8 +461,10 @@ def _settle(relay: Relay, logs: LogFolder, writer: runlog.LogWriter) -> RunResul
     try:
         tail = runlog.LogTail(writer.path, known.cursors.get(relay.name, 0) if position is None else position)
         try:
-            while records := tail.read(_BATCH):
-                given = _without_outcomes(records)
+            before = -1
+            while tail.position != before:  # a batch may hold no records, only what names their series
+                before = tail.position
+                given = _without_outcomes(tail.read(_BATCH))
                 if given:
                     relay.call("legm_write", run=known.run, records=given, position=tail.position)
         finally:
