@@ -389,7 +389,9 @@ class LogTail:
             pass
 
     def read(self, most: int) -> list[Record]:
-        """The records of the next whole frames, about so many bytes of them; none where there are none yet.
+        """The records of the next whole frames, about so many bytes of them.
+
+        There may be none although frames were read: then :attr:`position` has moved.
 
         Raises:
             StorageError: the file cannot be read.
