@@ -11,9 +11,10 @@ from legm.errors import LegmError, MetricError, ParameterError, StateError, clos
 from legm.hooks import Capability
 from legm.identity import canonical, plain
 from legm.logs import LogFolder
+from legm.owed import catch_up
 from legm.progress import watched
 from legm.records import Configuration, Curve, Query, Ranked, RunResult, Split, Status, Summary
-from legm.relay import Relay, catch_up
+from legm.relay import Relay
 
 __all__ = ["aggregate_results", "compare", "plot_bars", "plot_curves"]
 

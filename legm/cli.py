@@ -208,7 +208,7 @@ def sync(root: Path, to: str | None, *, as_json: bool) -> None:
     Each value is delivered once, however often this is called. The exit status is 1 where something
     is still owed.
     """
-    from legm.sync import sync as deliver
+    from legm.owed import sync as deliver
 
     done = list(deliver(root, to))
     if as_json:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from legm import runlog
 from legm.credentials import is_credential
+from legm.delivery import Courier, Delivery, begin
 from legm.errors import (
     InvalidName,
     LegmError,
@@ -44,7 +45,7 @@ from legm.records import (
     Status,
 )
 from legm.registry import make_backend
-from legm.relay import Courier, Delivery, Relay
+from legm.relay import Relay
 from legm.userfiles import UserFiles
 
 if TYPE_CHECKING:
@@ -353,7 +354,7 @@ class ExperimentHandler:
         logs = LogFolder(folder / "runs")
         writer = logs.create(run, self._relay.places)
         try:
-            delivery = self._relay.begin(run, writer)
+            delivery = begin(self._relay, run, writer)
         except BaseException:
             writer.close()
             writer.path.unlink(missing_ok=True)

@@ -14,9 +14,10 @@ from legm.backends.local.repair import repair
 from legm.errors import LegmError, StorageError
 from legm.identity import Difference, differences
 from legm.logs import LogFolder
+from legm.owed import catch_up
 from legm.records import Configuration, RunResult
 from legm.registry import make_backend
-from legm.relay import Relay, catch_up
+from legm.relay import Relay
 
 __all__ = ["Overview", "compare", "configurations", "look", "mlflow_ui_command", "recover"]
 

@@ -51,6 +51,7 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
             raise BackendError(f"the backend {backend!r} cannot be used ({cause}): {remedy}") from cause
         backend = found
     if isinstance(backend, type):
+        _refuse_unknown(backend, options)
         try:
             backend = backend(root, **options)
         except LegmError:
@@ -65,6 +66,23 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
     if missing:
         raise BackendError(f"{backend!r} is no backend: it lacks {', '.join(missing)}")
     return cast("Backend", backend)
+
+
+def _refuse_unknown(backend: type, options: Mapping[str, Any]) -> None:
+    """Name the options that a backend does not have, where its signature tells."""
+    import inspect
+
+    try:
+        parameters = inspect.signature(backend).parameters
+    except (TypeError, ValueError):
+        return
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = list(parameters)[1:]  # the first is the root directory
+    for name in options:
+        if name not in known:
+            title = getattr(backend, "name", backend.__qualname__)
+            raise BackendError(f"the backend {title!r} has no option {name!r}; {closest(name, known)}")
 
 
 def plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:

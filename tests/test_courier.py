@@ -8,11 +8,11 @@ import threading
 import pytest
 from test_backend_boundary import Memory, flat
 
-from legm import CorruptFile, ExperimentHandler, hookimpl, relay, runlog
+from legm import CorruptFile, ExperimentHandler, delivery, hookimpl, runlog
 from legm.credentials import REDACTED, is_credential, without_password
 from legm.hooks import Capability
 from legm.logs import LogFolder
-from legm.records import Configuration, Run
+from legm.records import Configuration, Outcome, Run, Status
 
 
 class Remote(Memory):
@@ -51,10 +51,10 @@ class Remote(Memory):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(relay, "_GRACE", 0.2)
-    monkeypatch.setattr(relay, "_LONGEST_CALL", 0.5)
-    monkeypatch.setattr(relay, "_FIRST_PAUSE", 0.05)
-    monkeypatch.setattr(relay, "_INTERVAL", 0.05)
+    monkeypatch.setattr(delivery, "_GRACE", 0.2)
+    monkeypatch.setattr(delivery, "_LONGEST_CALL", 0.5)
+    monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(delivery, "_INTERVAL", 0.05)
 
 
 def test_an_absent_backend_gets_every_run_with_the_next_one(tmp_path, caplog):
@@ -196,7 +196,7 @@ def test_a_tail_reads_on_while_the_log_is_written_and_moved(tmp_path):
     assert runlog.read_head(writer.path).places == {"there": {"option": "x"}}
     tail = runlog.LogTail(writer.path)
     assert tail.read(1 << 20) == []
-    frames = [runlog.record_frame(relay.Outcome(relay.Status.FAILED, float(n))) for n in range(3)]
+    frames = [runlog.record_frame(Outcome(Status.FAILED, float(n))) for n in range(3)]
     writer.append(frames[0], frames[1][:20])
     assert [record.time for record in tail.read(1 << 20)] == [0.0]
     writer.append(frames[1][20:])

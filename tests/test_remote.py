@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from test_backend_boundary import Memory, comparable, flat, script
 
-from legm import CorruptFile, ExperimentHandler, hookimpl, relay, runlog
+from legm import CorruptFile, ExperimentHandler, delivery, hookimpl, runlog
 from legm.credentials import REDACTED, is_credential
 from legm.hooks import Capability
 from legm.records import BestRule, Configuration, Outcome, Points, Run, RunResult, Series, Status
@@ -75,16 +75,16 @@ class Remote(Memory):
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     """Tries come quickly one after the other."""
-    monkeypatch.setattr(relay, "_INTERVAL", 0.02)
-    monkeypatch.setattr(relay, "_FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(relay, "_LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(delivery, "_INTERVAL", 0.02)
+    monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.02)
 
 
 @pytest.fixture
 def _impatient(monkeypatch):
     """log() gives up soon on a backend that is in trouble."""
-    monkeypatch.setattr(relay, "_LONGEST_CALL", 0.5)
-    monkeypatch.setattr(relay, "_GRACE", 0.2)
+    monkeypatch.setattr(delivery, "_LONGEST_CALL", 0.5)
+    monkeypatch.setattr(delivery, "_GRACE", 0.2)
 
 
 def until(true: Callable[[], object]) -> None:
@@ -105,7 +105,7 @@ def leave(handler: ExperimentHandler) -> None:
 
 
 def at_level(caplog, level: int) -> list[str]:
-    return [r.getMessage() for r in caplog.records if r.name == "legm.relay" and r.levelno == level]
+    return [r.getMessage() for r in caplog.records if r.name == "legm.delivery" and r.levelno == level]
 
 
 def losses(values, first: int = 0) -> list:

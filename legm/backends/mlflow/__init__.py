@@ -28,12 +28,20 @@ from mlflow.entities import ExperimentTag, Metric, Param, RunStatus, RunTag, Vie
 
 from legm.aggregate import summary_as_dict
 from legm.backends import portable
-from legm.backends.mlflow.stores import Artifacts, open_store, sqlite_path, sqlite_uri, translated
+from legm.backends.mlflow.mapping import group, indexed_tables, metric_key, milliseconds, note, shown
+from legm.backends.mlflow.stores import (
+    Artifacts,
+    open_store,
+    prepare,
+    sqlite_path,
+    sqlite_uri,
+    translated,
+)
 from legm.credentials import without_password
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl
 from legm.identity import plain
-from legm.naming import escaped, safe_name, short_name, shortened
+from legm.naming import safe_name, short_name, shortened
 from legm.records import (
     Aggregate,
     Artifact,
@@ -45,7 +53,6 @@ from legm.records import (
     Record,
     Run,
     RunResult,
-    Split,
     Status,
     Summary,
 )
@@ -62,39 +69,12 @@ _STATUSES = {
     Status.FAILED: RunStatus.FAILED,
     Status.INTERRUPTED: RunStatus.KILLED,
 }
-_METRICS, _PARAMS, _TAGS = 900, 100, 50  # MLflow takes 1,000 in all, and 100 of these, in a request
-_LONGEST_NAME, _LONGEST_PARAM = 240, 500
+_METRICS, _PARAMS = 990, 100  # MLflow takes 100 params in a request, and 1,000 metrics, params and tags
 _READERS = 8
 
 
-def metric_key(*parts: str) -> str:
-    """A metric's name in MLflow, which allows letters, digits and ``_ - . /`` and spaces.
-
-    A ``/`` stays where it groups; everything else is written as ``_x<hex>_``.
-    """
-    name = "/".join(_segment(piece) for part in parts for piece in part.split("/"))
-    return shortened(
-        name, hashlib.sha256("/".join(parts).encode(errors="replace")).hexdigest(), _LONGEST_NAME
-    )
-
-
-def _segment(text: str) -> str:
-    if not text.strip(". "):
-        return "".join(f"_x{ord(c):x}_" for c in text) or "_x2f_"  # an empty piece stands between two "/"
-    return escaped(text, lambda c: c.isalnum() or c in "_-. ")
-
-
-def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST_PARAM else text[: _LONGEST_PARAM - 1] + "…"
-
-
-def _group(description: str) -> str:
-    return hashlib.sha256(description.encode(errors="replace")).hexdigest()[:32]
-
-
-def _milliseconds(seconds: float) -> int:
-    return int(seconds * 1000)
+def _experiment_name(name: str) -> str:
+    return shortened(name, hashlib.sha256(name.encode(errors="replace")).hexdigest(), 400)
 
 
 class MlflowBackend:
@@ -136,9 +116,10 @@ class MlflowBackend:
         path = sqlite_path(self._uri)
         if path is not None:
             self._uri = sqlite_uri(path)
+        prepare(self._uri)
         self._is_server = self._uri.startswith(("http://", "https://"))
         self._location = artifact_location
-        self._tags = {str(key): _shown(plain(str(key), value)) for key, value in (tags or {}).items()}
+        self._tags = {str(key): shown(plain(str(key), value)) for key, value in (tags or {}).items()}
         given = {"tracking_uri": tracking_uri and without_password(self._uri), "tags": self._tags}
         self.destination = {
             key: value for key, value in {**given, "artifact_location": artifact_location}.items() if value
@@ -160,26 +141,35 @@ class MlflowBackend:
     def _translated(self, doing: str) -> Any:
         return translated(doing, self._uri)
 
-    def _experiment(self, name: str, *, create: bool) -> str | None:
-        if name in self._experiments:
-            return self._experiments[name]
-        stored = shortened(name, hashlib.sha256(name.encode(errors="replace")).hexdigest(), 400)
-        found = self._store.get_experiment_by_name(stored)
-        if found is None and create:
-            location = self._location
-            if location is None and not self._is_server:
-                location = (self._root / "mlartifacts" / short_name(name)).as_uri()
-            try:
-                self._store.create_experiment(stored, location, [ExperimentTag("legm.experiment", name)])
-            except Exception:  # another process was faster
-                if self._store.get_experiment_by_name(stored) is None:
-                    raise
-            found = self._store.get_experiment_by_name(stored)
-        if found is None:
-            return None
-        if found.lifecycle_stage != "active":
-            raise BackendError(f"the MLflow experiment {name!r} is deleted: restore it, or use another name")
-        self._experiments[name] = found.experiment_id
+    def _find_experiment(self, name: str) -> str | None:
+        """The id of the MLflow experiment; None where there is none."""
+        if name not in self._experiments:
+            found = self._store.get_experiment_by_name(_experiment_name(name))
+            if found is None:
+                return None
+            if found.lifecycle_stage != "active":
+                raise BackendError(
+                    f"the MLflow experiment {name!r} is deleted: restore it, or use another name"
+                )
+            self._experiments[name] = found.experiment_id
+        return self._experiments[name]
+
+    def _experiment(self, name: str) -> str:
+        """The id of the MLflow experiment, which is made where there is none."""
+        found = self._find_experiment(name)
+        if found is not None:
+            return found
+        location = self._location
+        if location is None and not self._is_server:
+            location = (self._root / "mlartifacts" / short_name(name)).as_uri()
+        tags = [ExperimentTag("legm.experiment", name)]
+        try:
+            self._experiments[name] = self._store.create_experiment(_experiment_name(name), location, tags)
+        except Exception:  # another process was faster
+            found = self._find_experiment(name)
+            if found is None:
+                raise
+            return found
         return self._experiments[name]
 
     def _search(self, experiment: str, **tags: str) -> Iterator[Any]:
@@ -205,7 +195,7 @@ class MlflowBackend:
         every = {**self._tags, **tags, "mlflow.user": user, "mlflow.source.type": "LOCAL"}
         every["mlflow.source.name"] = Path(sys.argv[0] or "python").name
         items = [RunTag(key, value) for key, value in every.items()]
-        return self._store.create_run(experiment, user, _milliseconds(started), items, name)
+        return self._store.create_run(experiment, user, milliseconds(started), items, name)
 
     def _one(self, experiment: str, name: str, tags: Mapping[str, str], begin: Any = None) -> Any:
         """The one run that stands for a configuration or for an experiment's comparisons; made once.
@@ -227,11 +217,10 @@ class MlflowBackend:
         return self._parents[key]
 
     def _end(self, run_id: str, status: Status, ended: float) -> None:
-        self._store.update_run_info(run_id, _STATUSES[status], _milliseconds(ended), None)
+        self._store.update_run_info(run_id, _STATUSES[status], milliseconds(ended), None)
 
     def _parent(self, configuration: Configuration) -> Any:
-        experiment = self._experiment(configuration.experiment, create=True)
-        assert experiment is not None  # noqa: S101
+        experiment = self._experiment(configuration.experiment)
 
         def begin(made: Any) -> None:
             run = Run("", configuration, "", 0.0)
@@ -244,7 +233,7 @@ class MlflowBackend:
 
     def _params(self, configuration: Configuration, own: Mapping[str, Any]) -> dict[str, str]:
         values = {**{name: configuration.parameters[name] for name in configuration.active}, **own}
-        return {metric_key(name): _shown(value) for name, value in values.items()}
+        return {metric_key(name): shown(value) for name, value in values.items()}
 
     def _log(
         self,
@@ -262,7 +251,7 @@ class MlflowBackend:
         for at in range(0, last, _METRICS):
             self._store.log_batch(run_id, points[at : at + _METRICS], [], [])
         if points or labels:
-            self._store.log_batch(run_id, points[last:], [], labels[:_TAGS])
+            self._store.log_batch(run_id, points[last:], [], labels)
 
     def _artifacts(self, run: Any) -> Artifacts:
         moved_to = self._root / "mlartifacts"
@@ -275,23 +264,22 @@ class MlflowBackend:
         """Find or create the MLflow run."""
         configuration = run.configuration
         with self._translated("begin the run"):
-            experiment = self._experiment(configuration.experiment, create=True)
-            assert experiment is not None  # noqa: S101
+            experiment = self._experiment(configuration.experiment)
             found, *others = [*self._search(experiment, **{_RUN: run.run_id})] or [None]
             for double in others:  # of a request that was answered too late
                 self._store.delete_run(double.info.run_id)
             if found is None:
-                own = [f"{name}={_shown(value)}" for name, value in run.parameters.items()]
+                own = [f"{name}={shown(value)}" for name, value in run.parameters.items()]
                 title = ", ".join([configuration.name or configuration.fingerprint[:15], *own])
                 tags = {
                     _KIND: "run",
                     _RUN: run.run_id,
                     _FINGERPRINT: configuration.fingerprint,
-                    _GROUP: _group(run.description),
+                    _GROUP: group(run.description),
                     _PARENT: self._parent(configuration).info.run_id,
                 }
                 if run.description:
-                    tags |= {_NOTE: run.description, "legm.description": _shown(run.description)}
+                    tags |= {_NOTE: run.description, "legm.description": shown(run.description)}
                 found = self._create(experiment, title[:120], run.started, tags)
             self._runs[run.run_id] = found
             position = found.data.tags.get(_POSITION)
@@ -320,7 +308,7 @@ class MlflowBackend:
                     self._artifacts(ours).write(name, record.value.encode())
                 elif isinstance(record, Display):
                     key = metric_key("display", record.name)
-                    metrics.append(Metric(key, float(record.value), _milliseconds(record.time), record.step))
+                    metrics.append(Metric(key, float(record.value), milliseconds(record.time), record.step))
             self._log(ours.info.run_id, metrics, tags={_POSITION: str(position)})
 
     def _metrics(self, points: Points) -> Iterator[Metric]:
@@ -331,7 +319,7 @@ class MlflowBackend:
             if series.index is None  # thousands of examples are no charts; they are in the artifacts
         }
         for layout, step, moment, values in points.rows():
-            stamp = _milliseconds(moment)
+            stamp = milliseconds(moment)
             for series, value in zip(layout, values, strict=True):
                 if series in keys:
                     yield Metric(keys[series], value, stamp, step)
@@ -345,15 +333,15 @@ class MlflowBackend:
             files = self._artifacts(ours)
             files.write("legm/series.npz", portable.series_npz(result.histories))
             files.write("legm/result.json", portable.result_json(replace(result, run=run)))
-            for name, table in _indexed(result).items():
+            for name, table in indexed_tables(result).items():
                 files.write(f"indexed/{safe_name(name)}.csv", table.encode())
-            stamp = _milliseconds(ended)
+            stamp = milliseconds(ended)
             numbers = {metric_key("best", s.name): v for s, v in result.best.items() if s.index is None}
             if result.best_step is not None:
                 numbers["best_step"] = float(result.best_step)
             tags = {
                 _STATUS: result.status.value,
-                **({"legm.error": _shown(result.error)} if result.error else {}),
+                **({"legm.error": shown(result.error)} if result.error else {}),
             }
             self._log(run_id, [Metric(key, value, stamp, 0) for key, value in numbers.items()], tags=tags)
             self._end(run_id, result.status, ended)
@@ -369,14 +357,14 @@ class MlflowBackend:
     def legm_read_runs(self, query: Query) -> Iterator[RunResult]:
         """The runs that the store finds by their tags, each from its artifacts."""
         with self._translated("read the runs"):
-            experiment = self._experiment(query.experiment, create=False)
+            experiment = self._find_experiment(query.experiment)
             if experiment is None:
                 return
             tags = {_KIND: "run"}
             if query.fingerprint is not None:
                 tags[_FINGERPRINT] = query.fingerprint
             if query.description is not None:
-                tags[_GROUP] = _group(query.description)
+                tags[_GROUP] = group(query.description)
             found = {run.data.tags[_RUN]: run for run in self._search(experiment, **tags)}
             with ThreadPoolExecutor(_READERS if self._is_server else 1) as readers:
                 yield from readers.map(lambda run: self._result(run, query.histories), found.values())
@@ -402,7 +390,7 @@ class MlflowBackend:
     def legm_read_configurations(self, experiment: str) -> Iterator[Configuration]:
         """The configurations, each from its own MLflow run."""
         with self._translated("read the configurations"):
-            number = self._experiment(experiment, create=False)
+            number = self._find_experiment(experiment)
             if number is None:
                 return
             seen: dict[str, Any] = {}
@@ -421,7 +409,7 @@ class MlflowBackend:
         """Aggregates as metrics, as a table for people, and whole."""
         with self._translated("keep the aggregates"):
             parent = self._parent(configuration)
-            values, now = summary_as_dict(summary), _milliseconds(time.time())
+            values, now = summary_as_dict(summary), milliseconds(time.time())
             prefix = f"aggregate ({description})" if description else "aggregate"
             metrics = [
                 Metric(metric_key(prefix, name, field), float(value), now, 0)
@@ -434,10 +422,9 @@ class MlflowBackend:
             front = f"{short_name(description)}-" if description else ""
             whole = json.dumps(values, indent=1).encode()
             files.write(f"{front}aggregated_metrics.json", whole)
-            note = _note(configuration, description, summary)
-            self._log(parent.info.run_id, metrics, tags={_NOTE: note})
-            experiment = self._experiment(configuration.experiment, create=True)
-            assert experiment is not None  # noqa: S101
+            text = note(configuration, description, summary)
+            self._log(parent.info.run_id, metrics, tags={_NOTE: text})
+            experiment = self._experiment(configuration.experiment)
             tags = {_KIND: "run", _FINGERPRINT: configuration.fingerprint}
             for run in self._search(experiment, **tags):
                 if run.data.tags.get(_PARENT) != parent.info.run_id:
@@ -466,42 +453,9 @@ class MlflowBackend:
             if configuration is not None:
                 run = self._parent(configuration)
             else:
-                number = self._experiment(experiment, create=True)
-                assert number is not None  # noqa: S101
-                run = self._one(number, "comparison", {_KIND: "comparison"})
+                run = self._one(self._experiment(experiment), "comparison", {_KIND: "comparison"})
             front = f"{short_name(description)}-" if description else ""
             path = f"{front}plots/{short_name(name)}.png"
             files = self._artifacts(run)
             files.write(path, png)
             return files.place(path)
-
-
-def _indexed(result: RunResult) -> dict[str, str]:
-    """The indexed metrics at the best step and of the test data, a table a metric."""
-    rows: dict[str, list[str]] = {}
-    for values in (result.best, result.test):
-        for series, value in values.items():
-            if series.index is not None:
-                quoted = '"' + series.index.replace('"', '""') + '"'
-                split = "test" if series.split is Split.TEST else "best"
-                rows.setdefault(f"{split}_{series.name}", ["index,value"]).append(f"{quoted},{value!r}")
-    return {name: "\n".join(lines) for name, lines in rows.items()}
-
-
-def _note(configuration: Configuration, description: str, summary: Summary) -> str:
-    """The configuration's description in MLflow's page, in Markdown."""
-    about = f" with the description “{description}”" if description else ""
-    counts = (
-        f"One configuration of **{configuration.experiment}**{about}: {summary.completed} completed runs, "
-        f"{summary.failed} failed, {summary.interrupted} interrupted. The runs are nested below."
-    )
-    lines = [
-        counts,
-        "",
-        "| metric | mean | deviation | runs |",
-        "|---|---|---|---|",
-    ]
-    for name, value in summary.values.items():
-        if isinstance(value, Aggregate):
-            lines.append(f"| {name.replace('|', '/')} | {value.mean:.6g} | {value.std:.3g} | {value.n} |")
-    return "\n".join(lines)[:7900]

@@ -13,7 +13,6 @@ import logging
 import os
 import secrets
 import tempfile
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -25,16 +24,20 @@ import requests
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.rest_store import RestStore
-from mlflow.tracking._tracking_service.utils import _get_store  # the registry of stores, plugins too
+from mlflow.tracking._tracking_service.utils import (  # the registry of stores, plugins too
+    _get_store,
+    _tracking_store_registry,
+)
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 
 from legm.credentials import without_password
 from legm.errors import BackendError
 
-__all__ = ["Artifacts", "open_store", "sqlite_path", "sqlite_uri", "translated"]
+__all__ = ["Artifacts", "open_store", "prepare", "sqlite_path", "sqlite_uri", "translated"]
 
 _TIMEOUT = 30  # seconds, for one request
+_DATABASES = {"postgresql", "mysql", "mssql"}
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 
 
@@ -101,6 +104,32 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0])).absolute()
 
 
+def prepare(uri: str) -> None:
+    """See that there can be a store at an address, and import what it needs, on the caller's thread.
+
+    Raises:
+        BackendError: there is no such kind of store.
+    """
+    scheme = uri.partition(":")[0] if ":" in uri else uri
+    if uri in {"databricks", "databricks-uc", "uc"} or scheme in {"http", "https"}:
+        return
+    kind = scheme.partition("+")[0]
+    if kind in {"sqlite", *_DATABASES}:
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - half a second, not beside the training
+    elif "://" not in uri or kind == "file" or len(kind) == 1:
+        raise BackendError(
+            f"tracking_uri {uri!r} is a folder, MLflow's old kind of store: "
+            f"give sqlite:///<file>, or the address of a database or a server"
+        )
+    else:
+        known = sorted(filter(None, _tracking_store_registry._registry))  # noqa: SLF001 - there is no other way
+        if kind not in known:
+            raise BackendError(
+                f"tracking_uri {without_password(uri)!r} has a scheme that MLflow does not know: "
+                f"it knows {', '.join(known)}"
+            )
+
+
 def open_store(uri: str, artifacts: str | None) -> Any:
     """The store at an address; opening one twice gives the same one.
 
@@ -112,15 +141,11 @@ def open_store(uri: str, artifacts: str | None) -> Any:
         if scheme in {"http", "https"}:
             return _ImpatientStore(partial(get_default_host_creds, uri))
         path = sqlite_path(uri)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # MLflow's own about SQLAlchemy
-            if path is not None and not path.exists():
-                _create(path)
-            elif (
-                path is None and "://" in uri and scheme.partition("+")[0] in {"postgresql", "mysql", "mssql"}
-            ):
-                _probe(uri)
-            return _get_store(uri, artifacts)
+        if path is not None and not path.exists():
+            _create(path)
+        elif path is None and scheme.partition("+")[0] in _DATABASES:
+            _probe(uri)
+        return _get_store(uri, artifacts)
 
 
 def _create(path: Path) -> None:

@@ -1,0 +1,160 @@
+"""Delivers what runs still owe to a backend: from their logs, later, exactly once."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from legm import runlog
+from legm.errors import CorruptFile, LegmError, StorageError
+from legm.logs import LogFolder
+from legm.records import Outcome, Plain, RunResult, Status
+from legm.registry import make_backend
+from legm.relay import Relay
+
+__all__ = ["BATCH", "Delivered", "catch_up", "deliver_elsewhere", "deliver_log", "sync"]
+
+log = logging.getLogger(__name__)
+
+BATCH = 256 << 10
+"""Bytes of the run log that a remote backend gets at once."""
+
+
+def catch_up(relay: Relay, logs: LogFolder) -> list[RunResult]:
+    """Settle what was left by processes that are gone.
+
+    A run that was completed is delivered whole; one that was not gets the outcome "interrupted". Logs
+    that are damaged are reported and left alone.
+
+    Returns:
+        the results of the runs that were settled.
+    """
+    settled = []
+    for path in logs.unsettled():
+        try:
+            result = deliver_log(relay, logs, path)
+        except LegmError as error:
+            log.error("%s. What is owed of the run stays in %s.", error, path)  # noqa: TRY400
+        else:
+            settled += [result] if result is not None else []
+    return settled
+
+
+def deliver_elsewhere(relay: Relay, own: Path) -> None:
+    """Deliver what earlier runs of this root directory owe to the backend, but for one run."""
+    for path in sorted(relay.root.glob(".legm/*/*/runs/open/*.log")):
+        if path.name == own.name:
+            continue
+        try:
+            if runlog.read_head(path).places == relay.places:
+                deliver_log(relay, LogFolder(path.parents[1]), path)
+        except LegmError as error:
+            log.warning("%s. What is owed of the run stays in %s.", error, path)
+
+
+def deliver_log(relay: Relay, logs: LogFolder, path: Path) -> RunResult | None:
+    """Deliver the rest of a run whose process is gone, and settle its log.
+
+    Returns:
+        its result; None where a living process writes it, or it is not ours to write.
+
+    Raises:
+        CorruptFile: the log is damaged.
+        LegmError: the backend could not take it; the log stays as it is.
+    """
+    try:
+        writer = runlog.LogWriter(path, create=False)
+    except CorruptFile:
+        raise
+    except StorageError:
+        return None
+    try:
+        return _settle(relay, logs, writer)
+    finally:
+        writer.close()
+
+
+def _settle(relay: Relay, logs: LogFolder, writer: runlog.LogWriter) -> RunResult:
+    from legm import selection  # needs NumPy
+
+    known = runlog.read(writer.path)
+    if not any(isinstance(record, Outcome) for record in known.records):
+        ended = writer.path.stat().st_mtime
+        outcome = Outcome(Status.INTERRUPTED, ended, "the process ended without log()")
+        writer.append(runlog.record_frame(outcome))
+        known.records.append(outcome)
+        log.warning("run %s was interrupted; what it holds is kept in %s", known.run.run_id, writer.path)
+    result = selection.result(known.run, known.records)
+    position = relay.open(known.run)
+    try:
+        tail = runlog.LogTail(writer.path, known.cursors.get(relay.name, 0) if position is None else position)
+        try:
+            before = -1
+            while tail.position != before:  # a batch may hold no records, only what names their series
+                before = tail.position
+                records = tail.read(BATCH)
+                relay.write(known.run, records, tail.position)
+        finally:
+            tail.close()
+        relay.call("legm_close_run", run=known.run, result=result, records=known.records)
+        writer.append(runlog.cursors_frame({relay.name: writer.position}))
+    finally:
+        relay.release(known.run)
+    logs.settle(writer)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of one run's log.
+
+    Args:
+        path: where the log was.
+        backend: where it was to go.
+        result: the run; None where it was not delivered.
+        problem: why not; "" where a living process delivers it itself.
+    """
+
+    path: Path
+    backend: str
+    result: RunResult | None = None
+    problem: str = ""
+
+
+def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
+    """Deliver each run below a root directory to the backends its log names; a second time does nothing.
+
+    Args:
+        root: the root directory.
+        to: only to this backend.
+
+    Raises:
+        StorageError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise StorageError(f"there is no folder {root}")
+    relays: dict[str, Relay] = {}
+    for path in sorted(root.glob(".legm/*/*/runs/open/*.log")):
+        try:
+            places = runlog.read_head(path).places
+        except LegmError as error:
+            yield Delivered(path, "", problem=str(error))
+            continue
+        for name, options in places.items():
+            if to in {None, name}:
+                yield _deliver(root, path, name, options, relays)
+
+
+def _deliver(
+    root: Path, path: Path, name: str, options: dict[str, Plain], relays: dict[str, Relay]
+) -> Delivered:
+    key = json.dumps([name, options], sort_keys=True)
+    try:
+        if key not in relays:
+            relays[key] = Relay(make_backend(name, root, options), root)
+        return Delivered(path, name, deliver_log(relays[key], LogFolder(path.parents[1]), path))
+    except LegmError as error:
+        return Delivered(path, name, problem=str(error))
