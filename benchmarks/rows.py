@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import peers, read, start, write
+from benchmarks import mlflow_store, peers, read, start, write
 from benchmarks.sample import Probe
 
 __all__ = ["FULL", "QUICK", "Fixture", "Plan", "Row", "Sizes", "Task", "plan", "short"]
@@ -39,6 +39,10 @@ class Sizes:
     portions: int = 40
     portion_rows: int = 5_000
     seconds: float = 8.0
+    sent: int = 10_000
+    looped: int = 30
+    store_runs: int = 100
+    store_configurations: int = 100
 
 
 FULL = Sizes()
@@ -63,6 +67,10 @@ QUICK = Sizes(
     portions=1,
     portion_rows=100,
     seconds=0.2,
+    sent=200,
+    looped=2,
+    store_runs=2,
+    store_configurations=2,
 )
 
 
@@ -144,11 +152,16 @@ def plan(sizes: Sizes) -> Plan:
     fixtures = {
         "few": Fixture(start.build_configurations, {"configurations": sizes.few}),
         "many": Fixture(start.build_configurations, {"configurations": sizes.many}),
+        "store": Fixture(
+            mlflow_store.build_store,
+            {"runs": sizes.store_runs, "configurations": sizes.store_configurations},
+        ),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
     }
     tasks = {
         "legm": Task(write.legm, {"rows": sizes.rows}),
         **{name: Task(probe, {"rows": getattr(sizes, name)}) for name, (probe, _) in _PEERS.items()},
+        **_mlflow_tasks(sizes),
         "imports": Task(start.imports, {"rounds": sizes.imports}, {}, most=3),
         "loaded": Task(start.loaded, {}, {}, most=1),
         "start": Task(
@@ -169,7 +182,10 @@ def plan(sizes: Sizes) -> Plan:
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
     return Plan(
-        fixtures, tasks, (*_writing(sizes), *_beginning(sizes), *_reading(sizes), *_peers()), sizes.rounds
+        fixtures,
+        tasks,
+        (*_writing(sizes), *_beginning(sizes), *_reading(sizes), *_through_mlflow(sizes), *_peers()),
+        sizes.rounds,
     )
 
 
@@ -346,6 +362,79 @@ def _reading(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["runs"]["runs"] / r["runs"]["seconds"],
             at_least=True,
             beside=lambda r: f"CPU {r['runs']['cpu'] / r['runs']['runs'] * 1e3:.1f} ms a run",
+        ),
+    )
+
+
+def _mlflow_tasks(sizes: Sizes) -> dict[str, Task]:
+    probes: dict[str, tuple[Probe, int]] = {
+        "legm": (mlflow_store.legm, sizes.sent),
+        "perfect": (mlflow_store.perfect, sizes.sent),
+        "loop": (mlflow_store.loop, sizes.looped),
+    }
+    return {
+        **{
+            f"{kind}_{name}": Task(probe, {"rows": rows, "server": kind == "server"}, most=3)
+            for kind in ("sqlite", "server")
+            for name, (probe, rows) in probes.items()
+        },
+        "mlflow_paced": Task(mlflow_store.paced, {"seconds": sizes.seconds}, most=3),
+        "mlflow_aggregate": Task(mlflow_store.aggregate, {}, {"folder": "store"}),
+    }
+
+
+def _through_mlflow(sizes: Sizes) -> tuple[Row, ...]:
+    def beside_mlflow(kind: str, words: str) -> tuple[Row, Row]:
+        ours, perfect, loop = (f"{kind}_{name}" for name in ("legm", "perfect", "loop"))
+        return (
+            Row(
+                f"mlflow_{kind}",
+                f"{sizes.sent * 10:,} scalars through legm to {words}, over one log_batch of them all",
+                "x",
+                (ours, perfect),
+                lambda r: r[ours]["total"] / r[perfect]["total"],
+                1.15,
+                beside=lambda r: (
+                    f"{r[ours]['total']:.1f} s, log_batch {r[perfect]['total']:.1f} s; "
+                    f"CPU beside the training {r[ours]['cpu']:.1f} s"
+                ),
+            ),
+            Row(
+                f"mlflow_{kind}_loop",
+                f"a loop of log_metric to {words}, per scalar, over that",
+                "x",
+                (ours, loop),
+                lambda r: _per_scalar(r, loop, "total") / _per_scalar(r, ours, "total"),
+                30,
+                at_least=True,
+                beside=lambda r: f"{_per_scalar(r, loop, 'total') / 1e3:.2f} ms each",
+            ),
+        )
+
+    return (
+        *beside_mlflow("sqlite", "MLflow on SQLite"),
+        *beside_mlflow("server", "an MLflow server"),
+        Row(
+            "mlflow_caller",
+            "set_dict_metrics of 10 while MLflow's SQLite store gets them, per scalar",
+            "µs",
+            ("sqlite_legm", "mlflow_paced"),
+            lambda r: max(_per_scalar(r, name, "caller") for name in ("sqlite_legm", "mlflow_paced")),
+            2,
+            beside=lambda r: (
+                f"without a pause {_per_scalar(r, 'sqlite_legm', 'caller'):.2f}, "
+                f"every 2 ms {_per_scalar(r, 'mlflow_paced', 'caller'):.2f}"
+            ),
+        ),
+        Row(
+            "mlflow_aggregate",
+            f"aggregate_results() over {sizes.store_runs} runs among "
+            f"{sizes.store_runs * sizes.store_configurations:,} in a SQLite store",
+            "s",
+            ("store", "mlflow_aggregate"),
+            lambda r: r["mlflow_aggregate"]["seconds"],
+            2,
+            beside=lambda r: f"n = {r['mlflow_aggregate']['n']:.0f}; the store's opening included",
         ),
     )
 

@@ -25,6 +25,12 @@ ROWS = [
     "plot_memory",
     "plot",
     "build_runs",
+    "mlflow_sqlite",
+    "mlflow_sqlite_loop",
+    "mlflow_server",
+    "mlflow_server_loop",
+    "mlflow_caller",
+    "mlflow_aggregate",
     "legm",
 ]
 

@@ -28,6 +28,7 @@ from mlflow.entities import ExperimentTag, Metric, Param, RunStatus, RunTag, Vie
 
 from legm.aggregate import summary_as_dict
 from legm.backends import portable
+from legm.backends.mlflow import points as tables
 from legm.backends.mlflow.mapping import group, indexed_tables, metric_key, milliseconds, note, shown
 from legm.backends.mlflow.stores import (
     Artifacts,
@@ -247,6 +248,9 @@ class MlflowBackend:
         labels = [RunTag(*item) for item in (tags or {}).items()]
         for at in range(0, len(values), _PARAMS):
             self._store.log_batch(run_id, [], values[at : at + _PARAMS], [])
+        if len(points) > 1 and tables.can_write(self._store):
+            tables.write(self._store, run_id, points)
+            points = []
         last = max(0, (len(points) - 1) // _METRICS * _METRICS)
         for at in range(0, last, _METRICS):
             self._store.log_batch(run_id, points[at : at + _METRICS], [], [])

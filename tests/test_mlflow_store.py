@@ -1,0 +1,59 @@
+"""What the MLflow backend asks of a store, and puts into its database."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sqlite3
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+
+from legm import BackendError, ExperimentHandler
+from legm.backends.mlflow.points import can_write, write
+from legm.backends.mlflow.stores import open_store, sqlite_uri
+
+
+def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path):
+    uri = sqlite_uri(tmp_path / "mlflow.db")
+    client = MlflowClient(uri)
+    experiment = client.create_experiment("e", artifact_location=str(tmp_path))
+    odd = [0.1, -0.0, math.nan, math.inf, -math.inf, 5e-324, -1.5]
+    points = [
+        Metric(key, value, 1_000 + at % 3, step)
+        for key in ("a", "b")
+        for step in (3, 1, -2, 2**62)
+        for at, value in enumerate(odd)
+    ]
+    ours, theirs = (client.create_run(experiment).info.run_id for _ in range(2))
+    store = open_store(uri, None)
+    assert can_write(store)
+    for batch in (points[:20], points[10:], points[:5], [Metric("a", 7.0, 1, 2**62)]):
+        write(store, ours, batch)
+        client.log_batch(theirs, batch)
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+
+        def rows(table, run):
+            columns = "key, value, timestamp, step, is_nan"
+            found = database.execute(f"select {columns} from {table} where run_uuid = ?", [run])
+            return sorted(map(repr, found))
+
+        for table in ("metrics", "latest_metrics"):
+            assert rows(table, ours) == rows(table, theirs) != []
+
+
+@pytest.mark.parametrize(
+    "uri", ["ftp://127.0.0.1/x", "/results/mlruns", "file:///results", "postgrsql://h/d"]
+)
+def test_an_address_where_there_can_be_no_store_is_refused_at_once(tmp_path, uri):
+    with pytest.raises(BackendError, match="tracking_uri"):
+        ExperimentHandler(tmp_path, "e", backend="mlflow", backend_options={"tracking_uri": uri})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_that_the_backend_has_not_is_named_with_the_nearest(tmp_path):
+    with pytest.raises(
+        BackendError, match="'mlflow' has no option 'tracking_url'; did you mean 'tracking_uri'"
+    ):
+        ExperimentHandler(tmp_path, "e", backend="mlflow", backend_options={"tracking_url": "http://x"})
