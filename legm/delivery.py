@@ -127,7 +127,7 @@ class Courier:
         self._delivered = 0
         self._noted = 0  # what of it the log says
         self._closing: tuple[RunResult, Sequence[Record]] | None = None
-        self._closed_at = -1  # the position when the backend finished the run
+        self._closed_at = -1  # the position when the backend finished the run; -1 while it has not
         self._troubled_since: float | None = None
         self._calling_since: float | None = None
         self._stopped = False
@@ -170,11 +170,11 @@ class Courier:
             if isinstance(record, Points)
         )
         log.warning(
-            "%s has not all of run %s yet: %d values are owed. They are kept in the run log, and are "
+            "%s has not all of run %s yet: %s owed. What is owed is kept in the run log, and is "
             "delivered when it answers again, at the latest by: legm sync %s",
             self._relay.name,
             self._run.run_id,
-            owed,
+            f"{owed} values are" if owed else "its end is",
             self._relay.root,
         )
         return False
@@ -210,7 +210,9 @@ class Courier:
                     self._delivered = since or 0
                     self._recovered()
                     deliver_elsewhere(self._relay, self._writer.path)
-                self._step(tail)
+                if not self._step(tail):
+                    tail.close()
+                    tail = None
                 self._recovered()
                 pause = _FIRST_PAUSE
             except Exception as error:  # noqa: BLE001 - the thread lives on, and the trouble is told
@@ -233,15 +235,22 @@ class Courier:
         finally:
             self._calling_since = None
 
-    def _step(self, tail: runlog.LogTail) -> None:
-        """One batch; or the end of the run; or a moment's rest."""
+    def _step(self, tail: runlog.LogTail) -> bool:
+        """One batch; or the end of the run; or a moment's rest.
+
+        Returns:
+            whether to go on; false where the run was finished and has more: it is opened again.
+        """
         closing = self._closing
         records = tail.read(BATCH)
+        if records and self._closed_at >= 0:
+            self._closed_at = -1
+            return False
         position = tail.position
         self._timed(lambda: self._relay.write(self._run, records, position))
         moved, self._delivered = self._delivered != position, position
         if moved and position < self._writer.position:
-            return
+            return True
         if closing is not None:
             if position < self._writer.position:
                 runlog.read(self._writer.path)  # says where it is damaged
@@ -257,6 +266,7 @@ class Courier:
         with self._changed:
             if self._closing is None and not self._stopped:
                 self._changed.wait(_INTERVAL)
+        return True
 
     def _trouble(self, error: Exception) -> None:
         with self._changed:

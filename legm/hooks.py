@@ -89,6 +89,8 @@ class Hooks:
     def legm_close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
         """A run ended: keep its result, in place of an earlier one of the same run.
 
+        Should more of it come after all, a remote backend is asked to open it again first.
+
         Args:
             run: the run.
             result: with every dev series.

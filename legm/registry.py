@@ -17,8 +17,12 @@ __all__ = ["make_backend", "plugin_manager"]
 _BUILT_IN = {
     "local": "legm.backends.local:LocalBackend",
     "mlflow": "legm.backends.mlflow:MlflowBackend",
+    "wandb": "legm.backends.wandb:WandbBackend",
 }
-_EXTRAS = {"mlflow": "mlflow"}  # by backend, the extra of legm's that installs what it needs
+_EXTRAS = {
+    "mlflow": "mlflow",
+    "wandb": "wandb",
+}  # by backend, the extra that installs what it needs
 _REQUIRED = ("legm_open_run", "legm_write", "legm_close_run", "legm_read_runs", "legm_read_configurations")
 _REQUIRED_BY = {
     Capability.FOLDERS: "legm_folder",

@@ -13,9 +13,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from legm.records import BestRule, Configuration, History, Run, RunResult, Series, Split, Status
+from legm.records import BestRule, Configuration, Curve, History, Run, RunResult, Series, Split, Status
 
-__all__ = ["result_from", "result_json", "run_from", "run_json", "series_from", "series_npz"]
+__all__ = [
+    "curve_csv",
+    "result_from",
+    "result_json",
+    "run_from",
+    "run_json",
+    "series_from",
+    "series_npz",
+]
 
 _AS_THEY_ARE = ("best_step", "points", "last_step", "ended", "error")
 
@@ -104,3 +112,11 @@ def series_from(data: bytes, series: list[Series], names: frozenset[str] | None)
             for i, one in enumerate(series)
             if names is None or one.name in names
         }
+
+
+def curve_csv(curve: Curve) -> bytes:
+    """An aggregated curve as a table for people: step, center, lower, upper, runs."""
+    columns = (curve.steps, curve.center, curve.lower, curve.upper, curve.runs)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    lines = ["step,center,lower,upper,runs", *(",".join(map(repr, row)) for row in rows)]
+    return "\n".join(lines).encode()

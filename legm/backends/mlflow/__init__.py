@@ -443,10 +443,8 @@ class MlflowBackend:
             files = self._artifacts(self._parent(configuration))
             front = f"{short_name(description)}-" if description else ""
             for curve in curves:
-                columns = (curve.steps, curve.center, curve.lower, curve.upper, curve.runs)
-                rows = zip(*(column.tolist() for column in columns), strict=True)
-                lines = ["step,center,lower,upper,runs", *(",".join(map(repr, row)) for row in rows)]
-                files.write(f"{front}curves/{short_name(curve.metric)}.csv", "\n".join(lines).encode())
+                name = f"{front}curves/{short_name(curve.metric)}.csv"
+                files.write(name, portable.curve_csv(curve))
 
     @hookimpl
     def legm_write_figure(
