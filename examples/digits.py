@@ -110,6 +110,8 @@ def main() -> None:
     print("The bars are in", handler.plot_comparison_bars("accuracy", test=True))
     if options.backend == "mlflow":
         print(f"See the runs with: legm mlflow-ui {options.root}")
+    elif options.backend == "wandb":
+        print(f"Runs that were kept offline can be sent with: wandb sync {options.root}/wandb/offline-run-*")
     else:
         print(f"See the curves with: tensorboard --logdir {options.root}")
 

@@ -6,12 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "digits.py"
+
+
+def pytest_report_header() -> str:
+    """The versions of what is not ours."""
+    return ", ".join(f"{name} {version(name)}" for name in ("mlflow", "wandb", "tensorboard", "numpy"))
 
 
 @pytest.fixture(scope="session")

@@ -111,3 +111,21 @@ def test_running_it_again_adds_runs(digits_root: Path, tmp_path: Path) -> None:
         assert list(after) == [*runs, "experiment_2"]
         assert {name: after[name] for name in runs} == runs
         assert load(folder / "aggregated_metrics.yml")[""]["test_loss"]["n"] == 3
+
+
+@pytest.mark.parametrize("backend", ["mlflow", "wandb"])
+def test_another_backend_prints_the_same_leaderboard(digits_root: Path, tmp_path: Path, backend: str) -> None:
+    example = Path(__file__).parents[1] / "examples" / "digits.py"
+    command = [sys.executable, str(example), "--backend", backend, "--seeds", "2", "--epochs", "8"]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "MLFLOW_TRACKING_URI"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=True
+    )
+
+    def rows(text: str) -> list[str]:
+        return [line for line in text.splitlines() if line.startswith("│") or ": best epoch" in line]
+
+    expected = (digits_root.parent / "stdout.txt").read_text(encoding="utf-8")
+    assert rows(done.stdout) == rows(expected) != []

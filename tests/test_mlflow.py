@@ -373,6 +373,28 @@ def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres)
         made.stop()
 
 
+def test_a_database_without_a_server_has_several_writers(tmp_path, postgres, monkeypatch):
+    subprocess.run(
+        [sys.executable, "-c", "import sys, sqlalchemy as s\n"
+         "e = s.create_engine(sys.argv[1], isolation_level='AUTOCOMMIT')\n"
+         "e.connect().execute(s.text('create database direct'))", postgres],
+        check=True,
+    )  # fmt: skip
+    uri = postgres.rpartition("/")[0] + "/direct"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert ExperimentHandler(tmp_path, "none", backend="mlflow")._relay.call(
+        "legm_read_configurations", experiment="none"
+    )  # makes the tables, and finds nothing
+    command = [sys.executable, "-c", STARTING]
+    children = [subprocess.Popen([*command, str(tmp_path), str(seed)]) for seed in range(3)]
+    assert [child.wait() for child in children] == [0] * 3
+    handler = ExperimentHandler(tmp_path, "e", backend="mlflow")
+    handler.set_param("lr", 0.1)
+    assert handler.aggregate_results()["best_loss"]["n"] == 3
+    for run in runs(MlflowClient(uri), "e", "tags.`legm.kind` = 'run'"):
+        assert len(history(MlflowClient(uri), run, "dev/loss")) == 20
+
+
 # What does not fit
 
 

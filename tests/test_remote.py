@@ -14,7 +14,7 @@ import pytest
 from test_backend_boundary import Memory, comparable, flat, script
 
 from legm import CorruptFile, ExperimentHandler, delivery, hookimpl, runlog
-from legm.credentials import REDACTED, is_credential
+from legm.credentials import REDACTED, is_credential, without_password
 from legm.hooks import Capability
 from legm.records import BestRule, Configuration, Outcome, Points, Run, RunResult, Series, Status
 from legm.runlog import LogTail, LogWriter, read_head
@@ -587,3 +587,43 @@ def test_the_head_of_a_log_that_ends_too_early_is_an_error(writer, kept):
     writer.path.write_bytes(writer.path.read_bytes()[:kept])
     with pytest.raises(CorruptFile):
         read_head(writer.path)
+
+
+# What goes wrong on this machine
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_damaged_log_is_told_when_the_run_ends(tmp_path):
+    remote = Remote(tmp_path)
+    remote.hangs_in = "open"
+    handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    handler.set_metric("loss", 1)
+    position = handler._live.recorder.flush()
+    handler.set_metric("loss", 2)
+    handler._live.recorder.flush()
+    path = handler._live.recorder._writer.path
+    with path.open("r+b") as file:
+        file.seek(position - 1)
+        file.write(b"\x00\x01")
+    with pytest.raises(CorruptFile):
+        handler.log()
+    remote.goes_on.set()
+    assert not remote.results
+
+
+def test_a_password_is_taken_out_of_an_address():
+    assert without_password("postgresql://me:pw@host/db?x=1") == "postgresql://me:***@host/db?x=1"
+    assert without_password("http://host:5000/a@b") == "http://host:5000/a@b"
+
+
+def test_a_backend_is_opened_again_for_what_comes_after_the_end(tmp_path):
+    remote = Remote(tmp_path)
+    handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    handler.set_metric("loss", 1)
+    handler.log()
+    handler.set_metric("loss", 2)
+    result = handler.log()
+    assert remote.of(result.run.run_id) == losses([1, 2])
+    hooks = [type(given[-1]).__name__ for given in remote.got]
+    assert hooks.count("Run") == 2
+    leave(handler)
