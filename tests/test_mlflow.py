@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from test_backend_boundary import comparable, script
 
-from legm import BackendError, ExperimentHandler
+from legm import BackendError, ExperimentHandler, MetricError
 from legm.backends.mlflow import metric_key
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.records import Query, Status
@@ -374,17 +374,17 @@ def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres)
 
 
 def test_a_database_without_a_server_has_several_writers(tmp_path, postgres, monkeypatch):
-    subprocess.run(
-        [sys.executable, "-c", "import sys, sqlalchemy as s\n"
-         "e = s.create_engine(sys.argv[1], isolation_level='AUTOCOMMIT')\n"
-         "e.connect().execute(s.text('create database direct'))", postgres],
-        check=True,
-    )  # fmt: skip
+    make = (
+        "import sys, sqlalchemy as s\n"
+        "e = s.create_engine(sys.argv[1], isolation_level='AUTOCOMMIT')\n"
+        "e.connect().execute(s.text('create database direct'))"
+    )
+    subprocess.run([sys.executable, "-c", make, postgres], check=True)
     uri = postgres.rpartition("/")[0] + "/direct"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert ExperimentHandler(tmp_path, "none", backend="mlflow")._relay.call(
-        "legm_read_configurations", experiment="none"
-    )  # makes the tables, and finds nothing
+    reader = ExperimentHandler(tmp_path, "none", backend="mlflow")
+    with pytest.raises(MetricError, match="none are known yet"):
+        reader.get_best("loss")  # makes the tables, and finds nothing
     command = [sys.executable, "-c", STARTING]
     children = [subprocess.Popen([*command, str(tmp_path), str(seed)]) for seed in range(3)]
     assert [child.wait() for child in children] == [0] * 3

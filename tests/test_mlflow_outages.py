@@ -43,9 +43,8 @@ class Proxy:
                     if mode == "slow":
                         time.sleep(0.2)
                     server = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-                    headers = {
-                        k: v for k, v in self.headers.items() if k.lower() not in {"host", "connection"}
-                    }
+                    own = {"host", "connection"}
+                    headers = {k: v for k, v in self.headers.items() if k.lower() not in own}
                     server.request(self.command, self.path, body, headers)
                     answer = server.getresponse()
                     data = answer.read()

@@ -196,9 +196,9 @@ def test_runs_of_others_are_skipped_with_a_count(tmp_path, options, caplog):
 
 
 def test_nothing_of_the_users_own_wandb_changes(tmp_path):
-    before = dict(os.environ)
     settings = wandb.Settings(silent=True, console="off", **QUIET)
     own = wandb.init(dir=str(tmp_path / "own"), project="mine", mode="offline", settings=settings)
+    before = dict(os.environ)
     try:
         ours = [handler(tmp_path / name, {"mode": "offline", "project": name}) for name in ("a", "b")]
         for one in ours:
@@ -212,6 +212,27 @@ def test_nothing_of_the_users_own_wandb_changes(tmp_path):
         own.finish()
     assert dict(os.environ) == before
     assert [log_of(tmp_path / name).run.project for name in ("a", "b")] == ["a", "b"]
+
+
+@pytest.mark.parametrize("reinit", [None, "finish_previous", "return_previous", "create_new"])
+def test_a_users_init_never_gets_or_ends_a_run_of_ours(tmp_path, reinit):
+    ours = handler(tmp_path / "ours", {"mode": "offline", "project": "ours"})
+    ours.set_param("lr", 0.1)
+    ours.start()
+    own_settings = wandb.Settings(silent=True, console="off", **QUIET)
+    more = {} if reinit is None else {"reinit": reinit}
+    own = wandb.init(dir=str(tmp_path / "own"), project="mine", mode="offline", settings=own_settings, **more)
+    try:
+        assert own.project == "mine"
+        own.log({"loss": 2.0})
+        ours.set_metric("loss", 0.5)
+        ours.log()
+        assert wandb.run is (None if reinit == "create_new" else own)
+    finally:
+        own.finish()
+    assert len(steps(log_of(tmp_path / "ours").rows, "dev/loss")) == 1
+    users = log_of(tmp_path / "own")
+    assert (users.run.project, users.rows[0]["loss"]) == ("mine", 2.0)
 
 
 def test_a_key_decides_between_online_and_offline_and_the_log_says_how_to_send(tmp_path, monkeypatch, caplog):

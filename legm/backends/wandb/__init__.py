@@ -242,6 +242,8 @@ class WandbBackend:
             settings=wandb.Settings(**{**self._settings, **settings}),
             **given,
         )
+        # wandb.init() without `reinit` hands out the youngest run that is live, or ends it: never ours.
+        wandb.setup().remove_active_run(handle)
         if not Path(handle.dir).is_relative_to(self._dir):
             handle.finish(exit_code=1)
             raise BackendError(f"W&B cannot write to {self._dir}: it took {handle.dir}")
