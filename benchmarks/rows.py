@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import mlflow_store, peers, read, start, write
+from benchmarks import mlflow_store, peers, read, start, wandb_store, write
 from benchmarks.sample import Probe
 
 __all__ = ["FULL", "QUICK", "Fixture", "Plan", "Row", "Sizes", "Task", "plan", "short"]
@@ -162,6 +162,8 @@ def plan(sizes: Sizes) -> Plan:
         "legm": Task(write.legm, {"rows": sizes.rows}),
         **{name: Task(probe, {"rows": getattr(sizes, name)}) for name, (probe, _) in _PEERS.items()},
         **_mlflow_tasks(sizes),
+        "wandb_legm": Task(wandb_store.legm, {"rows": sizes.rows}, most=3),
+        "wandb_plain": Task(wandb_store.plain, {"rows": sizes.rows}, most=3),
         "imports": Task(start.imports, {"rounds": sizes.imports}, {}, most=3),
         "loaded": Task(start.loaded, {}, {}, most=1),
         "start": Task(
@@ -184,7 +186,14 @@ def plan(sizes: Sizes) -> Plan:
     return Plan(
         fixtures,
         tasks,
-        (*_writing(sizes), *_beginning(sizes), *_reading(sizes), *_through_mlflow(sizes), *_peers()),
+        (
+            *_writing(sizes),
+            *_beginning(sizes),
+            *_reading(sizes),
+            *_through_mlflow(sizes),
+            *_through_wandb(sizes),
+            *_peers(),
+        ),
         sizes.rounds,
     )
 
@@ -435,6 +444,43 @@ def _through_mlflow(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["mlflow_aggregate"]["seconds"],
             2,
             beside=lambda r: f"n = {r['mlflow_aggregate']['n']:.0f}; the store's opening included",
+        ),
+    )
+
+
+def _through_wandb(sizes: Sizes) -> tuple[Row, ...]:
+    def beside(name: str) -> Callable[[Round], str]:
+        return lambda r: f"{r['wandb_legm'][name]:.2f} s, run.log {r['wandb_plain'][name]:.2f} s"
+
+    rows = f"{sizes.rows:,} rows of 10"
+    return (
+        Row(
+            "wandb_caller",
+            f"run.log of {rows} to W&B offline, caller's thread, over the same through legm",
+            "x",
+            ("wandb_legm", "wandb_plain"),
+            lambda r: r["wandb_plain"]["caller"] / r["wandb_legm"]["caller"],
+            50,
+            at_least=True,
+            beside=beside("caller"),
+        ),
+        Row(
+            "wandb_total",
+            f"{rows} through legm to W&B offline, to the end of finish, over run.log",
+            "x",
+            ("wandb_legm", "wandb_plain"),
+            lambda r: r["wandb_legm"]["total"] / r["wandb_plain"]["total"],
+            1.1,
+            beside=beside("total"),
+        ),
+        Row(
+            "wandb_cpu",
+            "CPU time of that, W&B's own process included",
+            "x",
+            ("wandb_legm", "wandb_plain"),
+            lambda r: r["wandb_legm"]["cpu"] / r["wandb_plain"]["cpu"],
+            1.1,
+            beside=beside("cpu"),
         ),
     )
 

@@ -31,6 +31,9 @@ ROWS = [
     "mlflow_server_loop",
     "mlflow_caller",
     "mlflow_aggregate",
+    "wandb_caller",
+    "wandb_total",
+    "wandb_cpu",
     "legm",
 ]
 

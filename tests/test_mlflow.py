@@ -245,6 +245,37 @@ def test_a_killed_run_is_delivered_once_by_sync(tmp_path):
     assert history(client(tmp_path), run, "dev/loss") == [(step, float(step)) for step in range(3000)]
 
 
+def test_what_a_killed_process_left_half_made_is_passed_over_and_then_completed(tmp_path):
+    def run(seed: int) -> ExperimentHandler:
+        with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
+            handler.set_dict_params({"lr": 0.1, "seed": seed})
+            handler.disable_param("seed")
+            handler.start()
+            handler.set_metric("loss", seed)
+        return handler
+
+    run(0)
+    of = client(tmp_path)
+    experiment, done = of.get_experiment_by_name("e"), only_run(of)
+    kept = ("legm.kind", "legm.fingerprint", "legm.group")
+    begun = {**{name: done.data.tags[name] for name in kept}, "legm.run": "killed-before-its-files"}
+    of.create_run(experiment.experiment_id, tags=begun)
+    (parent,) = runs(of, "e", "tags.`legm.kind` = 'configuration'")
+    of.update_run(parent.info.run_id, status="RUNNING")
+    description = Path(parent.info.artifact_uri.removeprefix("file://")) / "legm" / "run.json"
+    description.unlink()
+    reader = ExperimentHandler(tmp_path, "e", backend="mlflow")
+    with pytest.raises(MetricError, match="none are known yet"):
+        reader.get_best("loss")
+
+    assert run(1).aggregate_results()["best_loss"]["mean"] == 0.5
+    assert description.exists()
+    (place,) = ExperimentHandler(tmp_path, "e", backend="mlflow").get_best("loss")
+    assert (place.completed, place.value.mean) == (2, 0.5)
+    (parent,) = runs(of, "e", "tags.`legm.kind` = 'configuration'")
+    assert parent.info.status == "FINISHED"
+
+
 # Outages
 
 

@@ -18,6 +18,7 @@ from wandb_server import ENTITY, KEY, WandbServer, serving
 
 import wandb
 from legm import BackendError, ExperimentHandler, delivery
+from legm.backends.wandb import history
 from legm.records import Query, Status
 
 QUIET = {"x_disable_stats": True, "x_disable_meta": True, "disable_git": True, "x_save_requirements": False}
@@ -212,6 +213,43 @@ def test_nothing_of_the_users_own_wandb_changes(tmp_path):
         own.finish()
     assert dict(os.environ) == before
     assert [log_of(tmp_path / name).run.project for name in ("a", "b")] == ["a", "b"]
+
+
+def test_rows_are_the_same_where_the_sdk_has_other_messages(tmp_path, monkeypatch):
+    written = []
+    for name in ("messages", "run.log"):
+        if name == "run.log":
+            monkeypatch.setattr(history, "InterfaceSock", None)
+        with handler(tmp_path / name, {"mode": "offline", "settings": QUIET}) as one:
+            one.set_param("lr", 0.1)
+            one.start()
+            for step in range(1_500):
+                one.set_dict_metrics({"loss": step / 7, "bad": float("nan"), "n": -0.0}, step=1_500 - step)
+            one.tensorboard_write("shown", 3.5, step=2)
+        rows = log_of(tmp_path / name).rows
+        written.append([{**row, "_timestamp": 0, "_runtime": 0} for row in rows if row])
+    direct, fallback = written
+    assert [json.dumps(row, sort_keys=True) for row in direct] == [
+        json.dumps(row, sort_keys=True) for row in fallback
+    ]
+    assert len(direct) == 1_501
+
+
+def test_credentials_never_leave_the_machine(tmp_path, server):
+    secret = "kept-on-this-machine"
+    with handler(tmp_path, online(server)) as one:
+        one.set_dict_params({"lr": 0.1, "hf_token": secret, "max_tokens": 512})
+        one.start()
+        one.set_metric("loss", 0.5)
+    one.aggregate_results()
+    for run in server.runs.values():
+        assert secret not in repr(vars(run))
+    (run,) = [run for run in server.runs.values() if run.job_type == "run"]
+    assert "'<redacted>'" in repr(vars(run)).replace('"', "'")
+    assert not any(secret.encode() in blob for blob in server.blobs.values())
+    for folder, there in (("wandb", False), (".legm", True)):
+        files = [path for path in (tmp_path / folder).rglob("*") if path.is_file()]
+        assert any(secret.encode() in path.read_bytes() for path in files) is there
 
 
 @pytest.mark.parametrize("reinit", [None, "finish_previous", "return_previous", "create_new"])

@@ -74,6 +74,11 @@ _METRICS, _PARAMS = 990, 100  # MLflow takes 100 params in a request, and 1,000 
 _READERS = 8
 
 
+def _is_half_made(parent: Any) -> bool:
+    """Whether a configuration's own run is still being made, or its maker was killed."""
+    return bool(parent.info.status == "RUNNING")
+
+
 def _experiment_name(name: str) -> str:
     return shortened(name, hashlib.sha256(name.encode(errors="replace")).hexdigest(), 400)
 
@@ -206,8 +211,8 @@ class MlflowBackend:
         key = (experiment, json.dumps(tags, sort_keys=True))
         if key not in self._parents:
             found = next(self._search(experiment, **tags), None)
-            if found is None:
-                made = self._create(experiment, name, time.time(), tags)
+            if found is None or _is_half_made(found):
+                made = found or self._create(experiment, name, time.time(), tags)
                 if begin is not None:
                     begin(made)
                 self._end(made.info.run_id, Status.COMPLETED, time.time())
@@ -369,7 +374,8 @@ class MlflowBackend:
                 tags[_FINGERPRINT] = query.fingerprint
             if query.description is not None:
                 tags[_GROUP] = group(query.description)
-            found = {run.data.tags[_RUN]: run for run in self._search(experiment, **tags)}
+            runs = self._search(experiment, **tags)
+            found = {run.data.tags[_RUN]: run for run in runs if _POSITION in run.data.tags}  # has its files
             with ThreadPoolExecutor(_READERS if self._is_server else 1) as readers:
                 yield from readers.map(lambda run: self._result(run, query.histories), found.values())
 
@@ -399,6 +405,8 @@ class MlflowBackend:
                 return
             seen: dict[str, Any] = {}
             for run in self._search(number, **{_KIND: "configuration"}):
+                if _is_half_made(run):
+                    continue
                 seen.setdefault(run.data.tags[_FINGERPRINT], run)
             with ThreadPoolExecutor(_READERS if self._is_server else 1) as readers:
                 yield from readers.map(

@@ -30,7 +30,7 @@ from typing import Any
 import wandb
 from legm.aggregate import summary_as_dict
 from legm.backends import portable
-from legm.backends.wandb import mapping
+from legm.backends.wandb import history, mapping
 from legm.backends.wandb.archive import Folders, Server, Stored
 from legm.backends.wandb.login import base_url, has_login, require_answer
 from legm.errors import BackendError
@@ -299,10 +299,10 @@ class WandbBackend:
         """Numbers as rows, files and texts as files."""
         live = self._live[run.run_id]
         with self._translated("take the run's values"):
+            rows: list[dict[str, Any]] = []
             for record in records:
                 if isinstance(record, Points):
-                    for row in mapping.rows(record):
-                        self._row(live, row)
+                    rows.extend(mapping.rows(record))
                 elif isinstance(record, Artifact):
                     self._keep(live.handle, f"files/{safe_name(record.name)}", Path(record.path).read_bytes())
                 elif isinstance(record, Display) and isinstance(record.value, str):
@@ -310,14 +310,10 @@ class WandbBackend:
                     self._keep(live.handle, name, record.value.encode())
                 elif isinstance(record, Display):
                     shown = {f"display/{record.name}": record.value, mapping.STEP: record.step}
-                    self._row(live, {**shown, "_timestamp": record.time})
-
-    @staticmethod
-    def _row(live: _Live, row: dict[str, Any]) -> None:
-        if live.known_rows > 0:
-            live.known_rows -= 1
-        else:
-            live.handle.log(row)
+                    rows.append({**shown, "_timestamp": record.time})
+            known = min(live.known_rows, len(rows))
+            live.known_rows -= known
+            history.send(live.handle, rows[known:])
 
     @hookimpl
     def legm_close_run(self, run: Run, result: RunResult) -> None:
