@@ -257,7 +257,7 @@ def test_what_a_killed_process_left_half_made_is_passed_over_and_then_completed(
     run(0)
     of = client(tmp_path)
     experiment, done = of.get_experiment_by_name("e"), only_run(of)
-    kept = ("legm.kind", "legm.fingerprint", "legm.group")
+    kept = ("legm.kind", "legm.fingerprint", "legm.description_digest")
     begun = {**{name: done.data.tags[name] for name in kept}, "legm.run": "killed-before-its-files"}
     of.create_run(experiment.experiment_id, tags=begun)
     (parent,) = runs(of, "e", "tags.`legm.kind` = 'configuration'")
