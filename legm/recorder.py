@@ -31,6 +31,17 @@ _PIECE = 10_000  # numbers in one frame, or as many more as a row has
 _STEPS = frozenset((int, type(None)))  # the types of steps that need no look
 _INT64 = range(-(2**63), 2**63)
 
+_process = os.getpid()  # asking the system for it would be a tenth of set()'s time
+
+
+def _note_process() -> None:
+    global _process  # noqa: PLW0603 - it is the process's
+    _process = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_process)
+
 
 def to_number(name: str, value: Any) -> float:
     """A metric's value as a float.
@@ -106,7 +117,7 @@ class Recorder:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._pid = os.getpid()
+        self._pid = _process
         self._plain_types: set[type] = {float, int, bool}
         self._layouts: list[_Layout] = []
         self._by_names: tuple[dict[tuple[str, ...], _Layout], ...] = ({}, {})  # dev, test
@@ -150,7 +161,7 @@ class Recorder:
                 step = to_step(names[0] if names else "", step)
             self.refuse_a_fork()  # before the lock, which the parent may have held when it forked
             layout, numbers = self._slow(metrics, test=test)
-        if self._thread is None or os.getpid() != self._pid:
+        if self._thread is None or _process != self._pid:
             self._start_thread()
         with self._lock:
             rows, before = len(self._layout), len(self._values)
@@ -172,7 +183,7 @@ class Recorder:
                         f"a value or the step {step!r} of {names} is too large for 64 bits"
                     ) from cause
                 raise
-            if before > _MANY:
+            if before > _MANY and not self._wake.is_set():
                 self._wake.set()
 
     def _set_at_positions(self, layout: _Layout, numbers: list[float]) -> None:
@@ -238,7 +249,7 @@ class Recorder:
 
     def add(self, record: BestRule | Display | Artifact | Outcome) -> None:
         """Take a record that is no number."""
-        if self._thread is None or os.getpid() != self._pid:
+        if self._thread is None or _process != self._pid:
             self._start_thread()
         with self._lock:
             self._others.append(record)
@@ -256,7 +267,7 @@ class Recorder:
     @property
     def is_own(self) -> bool:
         """Whether this is the process that began the run."""
-        return os.getpid() == self._pid
+        return _process == self._pid
 
     def refuse_a_fork(self) -> None:
         """See that this is the process that began the run.
@@ -264,7 +275,7 @@ class Recorder:
         Raises:
             StateError: it is a child of it.
         """
-        if os.getpid() != self._pid:
+        if _process != self._pid:
             raise StateError(
                 "this run belongs to the process that was forked: log from there, or start a run of your own"
             )
@@ -374,7 +385,7 @@ class Recorder:
 
     def close(self) -> None:
         """Write what is left and give the log free; closing twice does nothing."""
-        if self._closed or os.getpid() != self._pid:
+        if self._closed or _process != self._pid:
             return
         try:
             with self.settled():
