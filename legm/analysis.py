@@ -34,7 +34,13 @@ def aggregate_results(
     runs = _read(relay, query, configuration)
     summary = aggregate.summarise_runs(watched(runs, "aggregating runs"), aggregation)
     _require_runs(summary, configuration, description)
-    relay.call("legm_write_summary", configuration=configuration, description=description, summary=summary)
+    relay.keep(
+        Capability.SUMMARIES,
+        "legm_write_summary",
+        configuration=configuration,
+        description=description,
+        summary=summary,
+    )
     return aggregate.summary_as_dict(summary)
 
 
@@ -88,13 +94,13 @@ def plot_curves(
     for metric in names or ():
         if metric not in curves:
             raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, known)}")
-    if Capability.CURVES in relay.backend.capabilities:
-        relay.call(
-            "legm_write_curves",
-            configuration=configuration,
-            description=description,
-            curves=list(curves.values()),
-        )
+    relay.keep(
+        Capability.CURVES,
+        "legm_write_curves",
+        configuration=configuration,
+        description=description,
+        curves=list(curves.values()),
+    )
     pictures = _pictures(curves, wanted, frozenset(exclude), exclude_pattern)
     return [
         _keep_picture(relay, configuration, description, title, shown, completed)
@@ -114,7 +120,8 @@ def _keep_picture(
 
     heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
     figure = plotting.plot_curves(shown, heading, completed)
-    place: str = relay.call(
+    place: str = relay.keep(
+        Capability.FIGURES,
         "legm_write_figure",
         experiment=configuration.experiment,
         configuration=configuration,
@@ -231,7 +238,8 @@ def plot_bars(
     relay.require(Capability.FIGURES, "plot_comparison_bars()")
     heading = ", ".join(filter(None, (experiment, description)))
     figure = plotting.plot_bars(rankings, heading)
-    place: str = relay.call(
+    place: str = relay.keep(
+        Capability.FIGURES,
         "legm_write_figure",
         experiment=experiment,
         configuration=None,

@@ -237,6 +237,22 @@ def sync(root: Path, to: str | None, *, as_json: bool) -> None:
         sys.exit(1)
 
 
+@main.command()
+@_json_option
+def backends(*, as_json: bool) -> None:
+    """List the backends that can be named, what each can do, and what keeps one from being used."""
+    from dataclasses import asdict
+
+    from legm.registry import installed
+
+    found = installed()
+    if as_json:
+        _print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        click.echo(f"{one.name} ({one.package}): {one.problem or ', '.join(one.capabilities)}")
+
+
 @main.command("mlflow-ui")
 @click.argument("root", type=_FOLDER, default=Path())
 @click.option("--port", default=5000, show_default=True, help="The port on 127.0.0.1.")

@@ -1,10 +1,10 @@
-"""One run's records on their way to a backend while the run goes on.
+"""One run's records on their way to its backends while the run goes on.
 
 A backend of this machine gets records on the recorder's thread as they come (:class:`Delivery`). A
-remote one has a thread of its own for each run (:class:`Courier`), which reads the run log behind the
-recorder: the log is the queue, so that a server may hang or be away for as long as it likes without
-costing the training a moment or a byte of memory. Whatever a backend could not take it gets from the
-log later: by itself, or by what is in :mod:`legm.owed`.
+remote one, and any mirror, has a thread of its own for each run (:class:`Courier`), which reads the run
+log behind the recorder: the log is the queue, so that a server may hang or be away for as long as it
+likes without costing the training a moment or a byte of memory. Whatever a backend could not take it
+gets from the log later: by itself, or by what is in :mod:`legm.owed`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from legm import runlog
-from legm.errors import LegmError
+from legm.errors import BackendError, LegmError
 from legm.logs import LogFolder
 from legm.owed import BATCH, deliver_elsewhere
 from legm.progress import waiting
 from legm.records import Points, Record, Run, RunResult
 from legm.relay import Relay
 
-__all__ = ["Courier", "Delivery", "begin"]
+__all__ = ["Courier", "Deliveries", "Delivery", "begin"]
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +33,75 @@ _GRACE = 3.0  # seconds that log() waits for a backend that is in trouble
 _LONGEST_CALL = 60.0  # seconds without an answer after which a backend is in trouble
 
 
-def begin(relay: Relay, run: Run, writer: runlog.LogWriter) -> Delivery | Courier:
-    """Begin to deliver a new run.
+def begin(relay: Relay, run: Run, writer: runlog.LogWriter) -> Deliveries:
+    """Begin to deliver a new run, to the mirrors too.
 
     Raises:
-        LegmError: a backend of this machine could not begin it.
+        LegmError: a primary backend of this machine could not begin it.
     """
-    if relay.is_remote:
-        return Courier(relay, run, writer)
-    relay.open(run)
-    return Delivery(relay, run, writer, writer.position)
+    if not relay.is_remote:
+        relay.open(run)
+    primary = Courier(relay, run, writer) if relay.is_remote else Delivery(relay, run, writer)
+    return Deliveries(relay, run, writer, [primary, *(Courier(m, run, writer) for m in relay.mirrors)])
+
+
+class Deliveries:
+    """One run's records on their way to every backend, the primary first.
+
+    Args:
+        relay: to the primary.
+        run: whose.
+        writer: of the run's log.
+        ways: to each backend.
+    """
+
+    def __init__(
+        self, relay: Relay, run: Run, writer: runlog.LogWriter, ways: Sequence[Delivery | Courier]
+    ) -> None:
+        self._relay = relay
+        self._run = run
+        self._writer = writer
+        self.ways = tuple(ways)
+
+    def __call__(self, records: Sequence[Record], position: int) -> Mapping[str, int]:
+        """Hand on records that the log now has.
+
+        Returns:
+            the cursors that moved: by backend, up to which byte it has the run.
+        """
+        return {name: at for way in self.ways for name, at in way(records, position).items()}
+
+    def close(self, result: RunResult, records: Sequence[Record]) -> bool:
+        """Let every backend finish the run, and note in the log which of them did.
+
+        Returns:
+            whether all did; the log says what is owed to the others.
+
+        Raises:
+            LegmError: a primary of this machine could not; with ``strict``, any.
+        """
+        for way in self.ways:
+            way.finish(result, records)
+        owed = {way.name: way.wait() for way in self.ways}
+        done = {way.name: way.delivered for way in self.ways if not owed[way.name]}
+        if done:
+            self._writer.append(runlog.cursors_frame(done))
+        if len(self.ways) > 1:
+            said = (f"{name}: {what or 'has all of it'}" for name, what in owed.items())
+            log.info("run %s, %s", self._run.run_id, "; ".join(said))
+        missing = [
+            f"{name} has not all of run {self._run.run_id}: {what}" for name, what in owed.items() if what
+        ]
+        if missing and self._relay.strict:
+            raise BackendError("; ".join(missing))
+        return not missing
+
+    def release(self, logs: LogFolder) -> None:
+        """Nothing more comes. A run that was delivered after ``log()`` gave up waiting is settled now."""
+        for way in self.ways:
+            way.release()
+        if self._writer.path.parent == logs.open_folder and all(way.is_done for way in self.ways):
+            logs.settle(self._writer)
 
 
 class Delivery:
@@ -52,14 +111,15 @@ class Delivery:
         relay: where to.
         run: whose.
         writer: of the run's log, for what has to come again.
-        delivered: up to which byte the backend has it already.
     """
 
-    def __init__(self, relay: Relay, run: Run, writer: runlog.LogWriter, delivered: int) -> None:
+    def __init__(self, relay: Relay, run: Run, writer: runlog.LogWriter) -> None:
+        self.name = relay.name
+        self.delivered = writer.position  # up to which byte the backend has the run
+        self.is_done = False  # whether it finished the run, and has all of it
         self._relay = relay
         self._run = run
         self._writer = writer
-        self._delivered = delivered
         self._handed_on = writer.position
         self._troubled = False
 
@@ -69,43 +129,44 @@ class Delivery:
         Returns:
             the cursors: by backend, up to which byte it has the run.
         """
+        self.is_done = False
         try:
-            self._write(self._owed(position) if self._delivered != self._handed_on else records, position)
+            self._write(self._owed(position) if self.delivered != self._handed_on else records, position)
             self._troubled = False
         except LegmError as error:
             if not self._troubled:
                 log.error("%s. Training goes on; the run log keeps what is owed.", error)  # noqa: TRY400
             self._troubled = True
         self._handed_on = position
-        return {self._relay.name: self._delivered}
+        return {self._relay.name: self.delivered}
 
     def _owed(self, position: int) -> list[Record]:
         """What the log has up to a position and the backend has not."""
-        return runlog.read(self._writer.path, self._delivered, position).records
+        return runlog.read(self._writer.path, self.delivered, position).records
 
     def _write(self, records: Sequence[Record], position: int) -> None:
         self._relay.write(self._run, records, position)
-        self._delivered = position
+        self.delivered = position
 
-    def close(self, result: RunResult, records: Sequence[Record]) -> bool:
-        """Hand on what is owed, let the backend finish the run, and note in the log that it has all of it.
-
-        Returns:
-            true: it has.
+    def finish(self, result: RunResult, records: Sequence[Record]) -> None:
+        """Hand on what is owed, and let the backend finish the run.
 
         Raises:
             LegmError: it could not.
         """
         position = self._writer.position
-        if self._delivered != self._handed_on:
+        if self.delivered != self._handed_on:
             self._handed_on = position
             self._write(self._owed(position), position)
-        self._delivered = self._handed_on = position
+        self.delivered = self._handed_on = position
         self._relay.call("legm_close_run", run=self._run, result=result, records=records)
-        self._writer.append(runlog.cursors_frame({self._relay.name: self._delivered}))
-        return True
+        self.is_done = True
 
-    def release(self, logs: LogFolder) -> None:  # noqa: ARG002 - it was settled when it was closed
+    def wait(self) -> str:
+        """What is owed, in words: nothing."""
+        return ""
+
+    def release(self) -> None:
         """Nothing more comes."""
         self._relay.release(self._run)
 
@@ -120,11 +181,13 @@ class Courier:
     """
 
     def __init__(self, relay: Relay, run: Run, writer: runlog.LogWriter) -> None:
+        self.name = relay.name
+        self.delivered = 0  # up to which byte the backend has the run
         self._relay = relay
         self._run = run
         self._writer = writer
         self._changed = threading.Condition()
-        self._delivered = 0
+        self._logged_up_to = 0
         self._noted = 0  # what of it the log says
         self._closing: tuple[RunResult, Sequence[Record]] | None = None
         self._closed_at = -1  # the position when the backend finished the run; -1 while it has not
@@ -142,42 +205,50 @@ class Courier:
         Returns:
             the cursor, where it moved: by backend, up to which byte it has the run.
         """
-        if self._delivered == self._noted:
+        self._logged_up_to = position
+        if self.delivered == self._noted:
             return {}
-        self._noted = self._delivered
+        self._noted = self.delivered
         return {self._relay.name: self._noted}
 
-    def close(self, result: RunResult, records: Sequence[Record]) -> bool:
-        """Wait until the backend has the run and finished it, as long as it does not look like an outage.
-
-        Returns:
-            whether it has; otherwise the log says what is owed, and delivery goes on as long as this
-            process lives.
-        """
+    def finish(self, result: RunResult, records: Sequence[Record]) -> None:
+        """The run is to be finished; :meth:`wait` for it."""
         with self._changed:
             self._closing = result, records
             self._changed.notify_all()
-            with waiting(f"sending the run to {self._relay.name}"):
-                while self._closing is not None and not self._is_away():
-                    self._changed.wait(0.2)
-            done = self._closing is None
-        if done:
-            self._writer.append(runlog.cursors_frame({self._relay.name: self._delivered}))
-            return True
-        owed = sum(
+
+    def wait(self) -> str:
+        """Wait until the backend has the run and finished it, as long as it does not look like an outage.
+
+        Returns:
+            what is owed, in words, as the log then says; "" where nothing is. Delivery goes on as long as
+            this process lives.
+        """
+        with self._changed, waiting(f"sending the run to {self.name}"):
+            while self._closing is not None and not self._is_away():
+                self._changed.wait(0.2)
+            if self._closing is None:
+                return ""
+        count = sum(
             len(record)
-            for record in runlog.read(self._writer.path, self._delivered).records
+            for record in runlog.read(self._writer.path, self.delivered).records
             if isinstance(record, Points)
         )
+        owed = f"{count} values are owed" if count else "its end is owed"
         log.warning(
-            "%s has not all of run %s yet: %s owed. What is owed is kept in the run log, and is "
+            "%s has not all of run %s yet: %s. What is owed is kept in the run log, and is "
             "delivered when it answers again, at the latest by: legm sync %s",
-            self._relay.name,
+            self.name,
             self._run.run_id,
-            f"{owed} values are" if owed else "its end is",
+            owed,
             self._relay.root,
         )
-        return False
+        return owed
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the backend finished the run, and has all of it."""
+        return self._closing is None and self._closed_at >= self._logged_up_to
 
     def _is_away(self) -> bool:
         now = time.monotonic()
@@ -185,15 +256,9 @@ class Courier:
             return True
         return self._calling_since is not None and now - self._calling_since > _LONGEST_CALL
 
-    def release(self, logs: LogFolder) -> None:
-        """Nothing more comes, and nobody waits: what is owed is delivered later.
-
-        A run that was delivered after ``log()`` gave up waiting is settled now.
-        """
+    def release(self) -> None:
+        """Nothing more comes, and nobody waits: what is owed is delivered later."""
         with self._changed:
-            open_log = self._writer.path.parent == logs.open_folder
-            if open_log and self._closing is None and self._closed_at == self._writer.position:
-                logs.settle(self._writer)
             self._stopped = True
             self._changed.notify_all()
 
@@ -205,15 +270,13 @@ class Courier:
         while not self._stopped:
             try:
                 if tail is None:
-                    since = self._timed(lambda: self._relay.open(self._run))
-                    tail = runlog.LogTail(self._writer.path, since or 0)
-                    self._delivered = since or 0
-                    self._recovered()
+                    since = self._timed(lambda: self._relay.open_anywhere(self._run))
+                    self.delivered = self.delivered if since is None else since
+                    tail = runlog.LogTail(self._writer.path, self.delivered)
                     deliver_elsewhere(self._relay, self._writer.path)
                 if not self._step(tail):
                     tail.close()
                     tail = None
-                self._recovered()
                 pause = _FIRST_PAUSE
             except Exception as error:  # noqa: BLE001 - the thread lives on, and the trouble is told
                 if tail is not None:
@@ -248,7 +311,9 @@ class Courier:
             return False
         position = tail.position
         self._timed(lambda: self._relay.write(self._run, records, position))
-        moved, self._delivered = self._delivered != position, position
+        if closing is None:  # otherwise it is well when it has finished the run
+            self._recovered()
+        moved, self.delivered = self.delivered != position, position
         if moved and position < self._writer.position:
             return True
         if closing is not None:
@@ -258,6 +323,7 @@ class Courier:
             self._timed(
                 lambda: self._relay.call("legm_close_run", run=self._run, result=result, records=known)
             )
+            self._recovered()
             with self._changed:
                 if self._closing is closing:
                     self._closing = None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from legm import runlog
 from legm.credentials import is_credential
-from legm.delivery import Courier, Delivery, begin
+from legm.delivery import Deliveries, begin
 from legm.errors import (
     InvalidName,
     LegmError,
@@ -44,7 +44,7 @@ from legm.records import (
     RunResult,
     Status,
 )
-from legm.registry import make_backend
+from legm.registry import make_backends
 from legm.relay import Relay
 from legm.userfiles import UserFiles
 
@@ -68,7 +68,7 @@ class _LiveRun:
 
     run: Run
     recorder: Recorder
-    delivery: Delivery | Courier
+    delivery: Deliveries
     files: UserFiles
     finalizer: weakref.finalize[..., Any]
     logged: bool = False
@@ -87,8 +87,11 @@ class ExperimentHandler:
         experiment_name: the kind of experiment, such as ``"LeNet@MNIST"``.
         description: tells apart runs of one configuration (a temporary code change, say).
         backend: where runs are kept: a name (``"local"``), a class made from the root directory and
-            options, or an instance.
-        backend_options: the backend's own options.
+            options, or an instance; or a list of these: the first is the primary, which reads come
+            from, the others are mirrors that get the same, and whose trouble is logged only.
+        backend_options: the backend's own options; for a list of backends, by the backend's name.
+        strict: whether it is an error of ``log()`` (and of what is computed over runs) that a backend
+            has not all of it; otherwise the log says so, and it is delivered later.
         credentials: shell patterns for the names of parameters whose texts are credentials: they are not
             compared, and leave this machine as ``<redacted>`` only. Without patterns the rule of
             :func:`legm.credentials.is_credential` holds; ``()`` takes no parameter for one.
@@ -117,6 +120,7 @@ class ExperimentHandler:
         *,
         backend: object = "local",
         backend_options: Mapping[str, Any] | None = None,
+        strict: bool = False,
         credentials: Sequence[str] | None = None,
     ) -> None:
         check_text("experiment", experiment_name, InvalidName)
@@ -125,7 +129,8 @@ class ExperimentHandler:
         root = Path(root_directory)
         self._experiment = experiment_name
         self._description = description or ""
-        self._relay = Relay(make_backend(backend, root, backend_options or {}), root)
+        primary, *mirrors = make_backends(backend, root, backend_options or {})
+        self._relay = Relay(primary, root, [Relay(mirror, root) for mirror in mirrors], strict=strict)
         self._parameters = Parameters(
             lambda name: hasattr(type(self), name),
             lambda name, value: is_credential(name, value, credentials),
@@ -833,7 +838,7 @@ class ExperimentHandler:
         return analysis.plot_bars(self._relay, self._experiment, self._description, rankings)
 
 
-def _release(recorder: Recorder, delivery: Delivery | Courier, logs: LogFolder) -> None:
+def _release(recorder: Recorder, delivery: Deliveries, logs: LogFolder) -> None:
     """Write what is left, and let go of the run's log and of what the backend holds for it."""
     if recorder.is_own:
         recorder.close()

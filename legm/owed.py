@@ -35,7 +35,7 @@ def catch_up(relay: Relay, logs: LogFolder) -> list[RunResult]:
     settled = []
     for path in logs.unsettled():
         try:
-            result = deliver_log(relay, logs, path)
+            result = deliver_log(relay, logs, path) if _goes_to(relay, path) else None
         except LegmError as error:
             log.error("%s. What is owed of the run stays in %s.", error, path)  # noqa: TRY400
         else:
@@ -43,13 +43,17 @@ def catch_up(relay: Relay, logs: LogFolder) -> list[RunResult]:
     return settled
 
 
+def _goes_to(relay: Relay, path: Path) -> bool:
+    return runlog.read_head(path).places.get(relay.name) == relay.place
+
+
 def deliver_elsewhere(relay: Relay, own: Path) -> None:
     """Deliver what earlier runs of this root directory owe to the backend, but for one run."""
-    for path in sorted(relay.root.glob(".legm/*/*/runs/open/*.log")):
+    for path in _open_logs(relay.root):
         if path.name == own.name:
             continue
         try:
-            if runlog.read_head(path).places == relay.places:
+            if _goes_to(relay, path):
                 deliver_log(relay, LogFolder(path.parents[1]), path)
         except LegmError as error:
             log.warning("%s. What is owed of the run stays in %s.", error, path)
@@ -84,11 +88,19 @@ def _settle(relay: Relay, logs: LogFolder, writer: runlog.LogWriter) -> RunResul
     if not any(isinstance(record, Outcome) for record in known.records):
         ended = writer.path.stat().st_mtime
         outcome = Outcome(Status.INTERRUPTED, ended, "the process ended without log()")
-        writer.append(runlog.record_frame(outcome))
+        known.content_end = writer.append(runlog.record_frame(outcome))
         known.records.append(outcome)
         log.warning("run %s was interrupted; what it holds is kept in %s", known.run.run_id, writer.path)
     result = selection.result(known.run, known.records)
-    position = relay.open(known.run)
+    if not known.is_with(relay.name) or all(known.is_with(name) for name in known.places):
+        _replay(relay, known, result, writer)
+    if all(known.is_with(name) for name in known.places):
+        logs.settle(writer)
+    return result
+
+
+def _replay(relay: Relay, known: runlog.Log, result: RunResult, writer: runlog.LogWriter) -> None:
+    position = relay.open_anywhere(known.run)
     try:
         tail = runlog.LogTail(writer.path, known.cursors.get(relay.name, 0) if position is None else position)
         try:
@@ -100,11 +112,10 @@ def _settle(relay: Relay, logs: LogFolder, writer: runlog.LogWriter) -> RunResul
         finally:
             tail.close()
         relay.call("legm_close_run", run=known.run, result=result, records=known.records)
+        known.cursors[relay.name] = writer.position
         writer.append(runlog.cursors_frame({relay.name: writer.position}))
     finally:
         relay.release(known.run)
-    logs.settle(writer)
-    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +148,21 @@ def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
     if not root.is_dir():
         raise StorageError(f"there is no folder {root}")
     relays: dict[str, Relay] = {}
-    for path in sorted(root.glob(".legm/*/*/runs/open/*.log")):
+    for path in _open_logs(root):
         try:
-            places = runlog.read_head(path).places
+            known = runlog.read(path)
         except LegmError as error:
             yield Delivered(path, "", problem=str(error))
             continue
-        for name, options in places.items():
+        owed = [name for name in known.places if not known.is_with(name)]
+        for name in owed or list(known.places)[:1]:  # a log that owes nothing is settled
             if to in {None, name}:
-                yield _deliver(root, path, name, options, relays)
+                yield _deliver(root, path, name, known.places[name], relays)
+
+
+def _open_logs(root: Path) -> list[Path]:
+    """The logs that are not settled, below the folders of configurations and where a backend has none."""
+    return sorted([*root.glob(".legm/*/*/runs/open/*.log"), *root.glob("*/*/runs/open/*.log")])
 
 
 def _deliver(

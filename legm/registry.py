@@ -1,9 +1,14 @@
-"""From a backend's name, class or instance to the backend; heavy ones are imported on first use."""
+"""From a backend's name, class or instance to the backend; heavy ones are imported on first use.
+
+A package adds a name by an entry point of the group ``legm.backends``.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +17,9 @@ import pluggy
 from legm.errors import BackendError, LegmError, closest
 from legm.hooks import Backend, Capability, Hooks
 
-__all__ = ["make_backend", "plugin_manager"]
+__all__ = ["Installed", "installed", "make_backend", "make_backends", "plugin_manager"]
+
+_GROUP = "legm.backends"
 
 _BUILT_IN = {
     "local": "legm.backends.local:LocalBackend",
@@ -32,6 +39,37 @@ _REQUIRED_BY = {
 }
 
 
+def make_backends(backend: object, root: Path, options: Mapping[str, Any]) -> list[Backend]:
+    """The backends that a user asked for, the primary first.
+
+    Args:
+        backend: as :func:`make_backend` takes it, or a list of these.
+        root: the root directory.
+        options: the backend's own; for a list, by the backend's name.
+
+    Raises:
+        BackendError: as :func:`make_backend`; or two have one name, or options belong to none of them.
+    """
+    if not isinstance(backend, (list, tuple)):
+        return [make_backend(backend, root, options)]
+    names = [one if isinstance(one, str) else str(getattr(one, "name", one)) for one in backend]
+    if not names:
+        raise BackendError("an empty list names no backend: name at least one, as in backend=['local']")
+    for name in names:
+        if names.count(name) > 1:
+            raise BackendError(f"the backend {name!r} was named twice in {names}: runs go there once")
+    for name, own in options.items():
+        if name not in names:
+            raise BackendError(
+                f"backend_options are by backend where there are several; {name!r} is none of them: "
+                f"{closest(name, names)}"
+            )
+        if not isinstance(own, Mapping):
+            raise BackendError(f"the options of the backend {name!r} must be a mapping, not {own!r}")
+    made = zip(backend, names, strict=True)
+    return [make_backend(one, root, options.get(name, {})) for one, name in made]
+
+
 def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Backend:
     """The backend that a user asked for.
 
@@ -44,16 +82,7 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
         BackendError: the name is unknown, the options do not fit, or what was given is no backend.
     """
     if isinstance(backend, str):
-        if backend not in _BUILT_IN:
-            raise BackendError(f"there is no backend {backend!r}; {closest(backend, _BUILT_IN)}")
-        module, _, name = _BUILT_IN[backend].partition(":")
-        try:
-            found = getattr(importlib.import_module(module), name)
-        except ImportError as cause:
-            extra = _EXTRAS.get(backend)
-            remedy = f"install it with: pip install 'legm[{extra}]'" if extra else "reinstall legm"
-            raise BackendError(f"the backend {backend!r} cannot be used ({cause}): {remedy}") from cause
-        backend = found
+        backend = _found(backend)
     if isinstance(backend, type):
         _refuse_unknown(backend, options)
         try:
@@ -70,6 +99,75 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
     if missing:
         raise BackendError(f"{backend!r} is no backend: it lacks {', '.join(missing)}")
     return cast("Backend", backend)
+
+
+def _found(name: str) -> object:
+    """The class behind a name: legm's own, or that of an installed package."""
+    if name in _BUILT_IN:
+        module, _, title = _BUILT_IN[name].partition(":")
+        try:
+            return getattr(importlib.import_module(module), title)
+        except ImportError as cause:
+            extra = _EXTRAS.get(name)
+            remedy = f"install it with: pip install 'legm[{extra}]'" if extra else "reinstall legm"
+            raise BackendError(f"the backend {name!r} cannot be used ({cause}): {remedy}") from cause
+    others = _entry_points()
+    if name not in others:
+        raise BackendError(f"there is no backend {name!r}; {closest(name, [*_BUILT_IN, *others])}")
+    point = others[name]
+    try:
+        return point.load()
+    except Exception as cause:
+        raise BackendError(
+            f"the backend {name!r} of the package {_package(point)} cannot be used: "
+            f"{type(cause).__name__}: {cause}"
+        ) from cause
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    """By name, what installed packages declare; nothing of theirs is imported."""
+    return {point.name: point for point in entry_points(group=_GROUP) if point.name not in _BUILT_IN}
+
+
+def _package(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A backend that can be named.
+
+    Args:
+        name: of the backend.
+        package: what it came with, and that one's version.
+        capabilities: what it can do; empty where it cannot be used.
+        problem: why it cannot be used; "" where it can.
+    """
+
+    name: str
+    package: str
+    capabilities: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def installed() -> list[Installed]:
+    """Every backend that can be named; each is imported, to see whether it can be used."""
+    from legm import __version__
+
+    packages = dict.fromkeys(_BUILT_IN, f"legm {__version__}")
+    packages |= {name: _package(point) for name, point in sorted(_entry_points().items())}
+    found = []
+    for name, package in packages.items():
+        try:
+            backend: Any = _found(name)
+            can = tuple(sorted(one.value for one in backend.capabilities))
+        except LegmError as error:
+            found.append(Installed(name, package, problem=str(error)))
+        except Exception as error:  # noqa: BLE001 - a broken one is listed as such
+            found.append(Installed(name, package, problem=f"it is no backend: {error!r}"))
+        else:
+            found.append(Installed(name, package, can))
+    return found
 
 
 def _refuse_unknown(backend: type, options: Mapping[str, Any]) -> None:

@@ -1,8 +1,14 @@
-"""The way to a backend's hooks: errors translated, capabilities required, credentials kept back."""
+"""The way to a backend's hooks: errors translated, capabilities required, credentials kept back.
+
+Where a run goes to several backends, the first is the primary, which reads come from; the others are its
+mirrors, whose trouble is logged and never anybody else's.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +19,15 @@ from legm.credentials import redacted, redacted_run
 from legm.errors import BackendError, LegmError, NotSupported
 from legm.hooks import Backend, Capability
 from legm.naming import safe_name, shortened
-from legm.records import Configuration, Outcome, Plain, Record, Run, RunResult
+from legm.records import Artifact, Configuration, Display, Outcome, Plain, Record, Run, RunResult
 from legm.registry import plugin_manager
 
 __all__ = ["Relay"]
 
 log = logging.getLogger(__name__)
+
+_PATIENCE = 30.0  # seconds that what was computed over runs may take in the mirrors
+_NEEDS = {Artifact: Capability.ARTIFACTS, Display: Capability.DISPLAYS}
 
 
 class Relay:
@@ -27,11 +36,17 @@ class Relay:
     Args:
         backend: where the records go, and where reads come from.
         root: the root directory.
+        mirrors: the ways to the other backends that get the same.
+        strict: whether what a mirror could not take is an error.
     """
 
-    def __init__(self, backend: Backend, root: Path) -> None:
+    def __init__(
+        self, backend: Backend, root: Path, mirrors: Sequence[Relay] = (), *, strict: bool = False
+    ) -> None:
         self.backend = backend
         self.root = root
+        self.mirrors = tuple(mirrors)
+        self.strict = strict
         manager = plugin_manager([backend])
         self._hooks: dict[str, Any] = {
             name: manager.subset_hook_caller(name, [])
@@ -50,9 +65,14 @@ class Relay:
         return Capability.REMOTE in self.backend.capabilities
 
     @property
+    def place(self) -> dict[str, Plain]:
+        """What makes the backend again with the root directory; it holds no credentials."""
+        return dict(getattr(self.backend, "destination", {}))
+
+    @property
     def places(self) -> dict[str, dict[str, Plain]]:
-        """By backend, what makes it again with the root directory; it holds no credentials."""
-        return {self.name: dict(getattr(self.backend, "destination", {}))}
+        """By backend, the mirrors among them, what makes it again."""
+        return {relay.name: relay.place for relay in (self, *self.mirrors)}
 
     def call(self, hook: str, **arguments: Any) -> Any:
         """Call a hook of the backend's; a remote one never sees a credential.
@@ -108,6 +128,42 @@ class Relay:
                 f"{self.name!r} has not (it has: {has})"
             )
 
+    def keep(self, capability: Capability, hook: str, **arguments: Any) -> Any:
+        """Call a hook that keeps what was computed over runs, of every backend that has the capability.
+
+        Returns:
+            what the primary returned; None where it has not the capability.
+
+        Raises:
+            LegmError: the primary could not; with ``strict`` also where a mirror could not, or not in time.
+        """
+        kept = self.call(hook, **arguments) if capability in self.backend.capabilities else None
+        problems: dict[str, str] = {}
+
+        def work(mirror: Relay) -> None:
+            try:
+                mirror.call(hook, **arguments)
+                problems.pop(mirror.name, None)
+            except Exception as error:  # noqa: BLE001 - it is told below
+                problems[mirror.name] = str(error)
+
+        threads = []
+        for mirror in self.mirrors:
+            if capability in mirror.backend.capabilities:
+                problems[mirror.name] = f"{mirror.name} took longer than {_PATIENCE:.0f} s in {hook}"
+                name = f"legm-{mirror.name}-keep"
+                threads.append(threading.Thread(target=work, args=(mirror,), name=name, daemon=True))
+                threads[-1].start()
+        until = time.monotonic() + _PATIENCE
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        told = "; ".join(problems.copy().values())
+        if told and self.strict:
+            raise BackendError(told)
+        if told:
+            log.error("%s. What was computed is kept in %s; ask again to send it.", told, self.name)
+        return kept
+
     def open(self, run: Run) -> int | None:
         """Begin a run, or go on with it.
 
@@ -117,9 +173,20 @@ class Relay:
         position: int | None = self.call("legm_open_run", run=run)
         return position
 
+    def open_anywhere(self, run: Run) -> int | None:
+        """As :meth:`open`, where nothing was made for the configuration yet."""
+        if Capability.FOLDERS in self.backend.capabilities:
+            self.folder(run.configuration, create=True)
+        return self.open(run)
+
     def write(self, run: Run, records: Sequence[Record], position: int) -> None:
-        """Hand on records, but for outcomes: these come with the run's end."""
-        given = [record for record in records if not isinstance(record, Outcome)]
+        """Hand on records, but for outcomes, which come with the run's end, and what it cannot keep."""
+        given = [
+            record
+            for record in records
+            if not isinstance(record, Outcome)
+            and (type(record) not in _NEEDS or _NEEDS[type(record)] in self.backend.capabilities)
+        ]
         if given:
             self.call("legm_write", run=run, records=given, position=position)
 

@@ -255,6 +255,7 @@ class Log:
         records: its records in their order, from the byte that was asked for.
         cursors: by backend, up to which byte its records were delivered.
         places: by backend that the run goes to, what makes it again.
+        content_end: the byte after the last whole frame that holds anything of the run itself.
         end: the byte after the last whole frame.
         torn: how many bytes of an incomplete frame follow it.
     """
@@ -264,8 +265,16 @@ class Log:
     records: list[Record] = field(default_factory=list)
     cursors: dict[str, int] = field(default_factory=dict)
     places: dict[str, dict[str, Plain]] = field(default_factory=dict)
+    content_end: int = 0
     end: int = 0
     torn: int = 0
+
+    def is_with(self, backend: str) -> bool:
+        """Whether a backend has all of the run, and finished it.
+
+        While a run goes on, cursors are noted in front of what comes next; only a finished one's is behind.
+        """
+        return self.cursors.get(backend, 0) >= self.content_end
 
 
 def read(path: Path, since: int = 0, until: int | None = None) -> Log:
@@ -296,7 +305,7 @@ def _read(path: Path, data: bytes, since: int, until: int | None) -> Log:
         raise CorruptFile(path, "byte 0", "it is not a run log of legm", "Move it out of the folder.")
     log: Log | None = None
     decoder = _Decoder()
-    end = len(HEADER)
+    end = content_end = len(HEADER)
     for start, kind, payload in _frames(path, data):
         end = start + _FRAME.size + len(payload)
         if kind == _RUN:
@@ -309,10 +318,11 @@ def _read(path: Path, data: bytes, since: int, until: int | None) -> Log:
             log.places.update(json.loads(bytes(payload)))
         else:
             decoder.take(kind, payload, wanted=start >= since and (until is None or start < until))
+            content_end = end
     if log is None:
         raise _empty(path, end)
     log.records = decoder.taken()
-    log.end, log.torn = end, len(data) - end
+    log.content_end, log.end, log.torn = content_end, end, len(data) - end
     return log
 
 

@@ -309,7 +309,10 @@ def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog
     for step in range(50):
         handler.set_metric("loss", step, step=step)
     deadline = time.monotonic() + 60
-    while handler._live.delivery._delivered < handler._live.recorder.flush() and time.monotonic() < deadline:
+    while (
+        handler._live.delivery.ways[0].delivered < handler._live.recorder.flush()
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.1)
     own_server.stop()
     for step in range(50, 100):
@@ -337,7 +340,7 @@ def test_a_run_that_is_delivered_after_log_gave_up_is_settled(tmp_path, own_serv
     deadline = time.monotonic() + 60
     while "it gets what is owed" not in caplog.text and time.monotonic() < deadline:
         time.sleep(0.1)
-    while handler._live.delivery._closing is not None and time.monotonic() < deadline:
+    while handler._live.delivery.ways[0]._closing is not None and time.monotonic() < deadline:
         time.sleep(0.1)
     handler._live.finalizer()
     assert not list(tmp_path.rglob("open/*.log"))

@@ -138,7 +138,7 @@ def test_no_value_is_lost_or_there_twice(tmp_path, proxy, server, caplog, mode, 
     for step in range(50):
         handler.set_metric("loss", step / 7, step=step)
     if moment == "between":
-        until(lambda: handler._live.delivery._delivered > 1_000)
+        until(lambda: handler._live.delivery.ways[0].delivered > 1_000)
         proxy.mode = mode
     for step in range(50, 100):
         handler.set_metric("loss", step / 7, step=step)
@@ -146,7 +146,7 @@ def test_no_value_is_lost_or_there_twice(tmp_path, proxy, server, caplog, mode, 
     assert len(errors(caplog)) == 1
     assert any("owed" in r.getMessage() for r in caplog.records if r.levelno == logging.WARNING)
     proxy.heal()
-    courier = handler._live.delivery
+    courier = handler._live.delivery.ways[0]
     until(lambda: courier._closing is None)
     with handler:
         pass

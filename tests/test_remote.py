@@ -97,7 +97,7 @@ def until(true: Callable[[], object]) -> None:
 
 def leave(handler: ExperimentHandler) -> None:
     """Let go of a run that was logged, until nothing of it is going on."""
-    courier = handler._live.delivery
+    courier = handler._live.delivery.ways[0]
     with handler:
         pass
     courier._thread.join(60)
