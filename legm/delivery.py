@@ -208,12 +208,10 @@ class Courier:
                     since = self._timed(lambda: self._relay.open(self._run))
                     tail = runlog.LogTail(self._writer.path, since or 0)
                     self._delivered = since or 0
-                    self._recovered()
                     deliver_elsewhere(self._relay, self._writer.path)
                 if not self._step(tail):
                     tail.close()
                     tail = None
-                self._recovered()
                 pause = _FIRST_PAUSE
             except Exception as error:  # noqa: BLE001 - the thread lives on, and the trouble is told
                 if tail is not None:
@@ -248,6 +246,8 @@ class Courier:
             return False
         position = tail.position
         self._timed(lambda: self._relay.write(self._run, records, position))
+        if closing is None:  # otherwise it is well when it has finished the run
+            self._recovered()
         moved, self._delivered = self._delivered != position, position
         if moved and position < self._writer.position:
             return True
@@ -258,6 +258,7 @@ class Courier:
             self._timed(
                 lambda: self._relay.call("legm_close_run", run=self._run, result=result, records=known)
             )
+            self._recovered()
             with self._changed:
                 if self._closing is closing:
                     self._closing = None
