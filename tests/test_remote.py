@@ -213,6 +213,25 @@ def test_what_came_during_an_outage_arrives_once_and_in_order(tmp_path, caplog, 
     assert not list(tmp_path.rglob("open/*"))
 
 
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("hook", ["legm_write", "legm_close_run"])
+def test_a_backend_that_opens_runs_and_refuses_the_rest_does_not_hold_up_log(tmp_path, caplog, hook):
+    class Refusing(Remote):
+        pass
+
+    def refuse(self, run):
+        raise OSError("no")
+
+    setattr(Refusing, hook, hookimpl(refuse))
+    handler = ExperimentHandler(tmp_path, "e", backend=Refusing(tmp_path)).start()
+    handler.set_metric("loss", 0, step=0)
+    handler.log()
+    (error,) = at_level(caplog, logging.ERROR)
+    assert "Training goes on" in error
+    (warning,) = at_level(caplog, logging.WARNING)
+    assert "is owed" in warning or "are owed" in warning
+
+
 # Hanging
 
 
