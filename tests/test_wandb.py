@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+import wandb
 from test_backend_boundary import comparable, script
 from wandb_log import RunLog
 from wandb_server import ENTITY, KEY, WandbServer, serving
 
-import wandb
 from legm import BackendError, ExperimentHandler, delivery
 from legm.backends.wandb import history
 from legm.records import Query, Status
