@@ -30,6 +30,7 @@ _SETTINGS: dict[str, Any] = {
 def legm(folder: str, rows: int) -> dict[str, float]:
     """Rows of ten numbers through legm, to the end of ``log()``."""
     import wandb
+
     from legm import ExperimentHandler
 
     made = [row(step) for step in range(1000)]

@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+import wandb
 from test_backend_boundary import comparable, script
 from wandb_log import RunLog
 from wandb_server import ENTITY, KEY, WandbServer, serving
 
-import wandb
 from legm import BackendError, ExperimentHandler, delivery
 from legm.backends.wandb import history
 from legm.records import Query, Status
@@ -408,7 +408,9 @@ def test_wandb_sync_of_an_offline_run_arrives_whole(tmp_path, server):
     account = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY, "WANDB_ENTITY": ENTITY}
     command = [sys.executable, "-m", "wandb", "sync", str(folders(tmp_path)[0])]
     for _ in range(2):
-        subprocess.run(command, check=True, env={**os.environ, **account}, timeout=60, capture_output=True)
+        subprocess.run(
+            command, check=True, env={**os.environ, **account}, timeout=60, capture_output=True, cwd=tmp_path
+        )
     (run,) = server.runs.values()
     assert steps(run.history, "dev/loss") == [(step, step / 7) for step in range(40)]
     there = handler(tmp_path / "elsewhere", online(server))

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import wandb
+
 from legm.aggregate import summary_as_dict
 from legm.backends import portable
 from legm.backends.wandb import history, mapping
