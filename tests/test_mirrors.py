@@ -127,8 +127,9 @@ def test_every_backend_has_the_runs_to_the_last_bit_and_what_was_computed(tmp_pa
     (parent,) = of.search_runs([number], "tags.`legm.kind` = 'configuration'")
     assert parent.data.metrics["aggregate/best_acc/n"] == summary.values["best_acc"].n
     logs = [path for path in tmp_path.rglob("*.log") if "runs" in path.parts and "wandb" not in path.parts]
-    assert logs
-    assert not [path for path in logs if path.parent.name == "open"]
+    assert len(logs) == 3
+    (running,) = (path for path in logs if path.parent.name == "open")
+    assert handler._live.run.run_id in running.name
 
 
 @pytest.mark.parametrize("primary", ["mlflow", "wandb"])
