@@ -1,0 +1,676 @@
+"""What every backend owes, as tests: subclass :class:`BackendTests`, and run pytest.
+
+The tests look at a backend only as legm does, by its hooks; what a person sees in the store itself they
+look at through :meth:`BackendTests.stored_points` and :meth:`BackendTests.holds`. They need pytest only to
+be found and given a temporary folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from legm import aggregate
+from legm.errors import LegmError, NotSupported
+from legm.handler import ExperimentHandler
+from legm.hooks import Backend, Capability
+from legm.records import Query, Run, RunResult, Series, Split, Status
+from legm.relay import Relay
+from legm.testing.memory import MemoryBackend
+
+__all__ = ["BackendTests"]
+
+_CHILD = """
+import importlib, json, sys
+sys.path[:] = json.loads(sys.argv[1])
+found = importlib.import_module(sys.argv[2])
+for name in sys.argv[3].split("."):
+    found = getattr(found, name)
+found()._begin_and_be_killed(sys.argv[4])
+"""
+_MANY = 100_000  # points of the long run
+_PATIENCE = 120.0  # seconds that another process may take
+_PIECES: Mapping[str, Callable[[RunResult], object]] = {
+    "run id": lambda result: result.run.run_id,
+    "experiment": lambda result: result.run.configuration.experiment,
+    "fingerprint": lambda result: result.run.configuration.fingerprint,
+    "configuration's name": lambda result: result.run.configuration.name,
+    "active parameters": lambda result: _active(result.run),
+    "metadata": lambda result: result.run.configuration.metadata,
+    "own parameters": lambda result: dict(result.run.parameters),
+    "description": lambda result: result.run.description,
+    "start": lambda result: result.run.started,
+    "status": lambda result: result.status,
+    "error": lambda result: result.error,
+    "rule": lambda result: result.rule,
+    "best step": lambda result: result.best_step,
+    "best values": lambda result: _bits_by_series(result.best),
+    "steps used instead": lambda result: {str(s): step for s, step in result.best_steps.items()},
+    "test values": lambda result: _bits_by_series(result.test),
+    "number of points": lambda result: result.points,
+    "last step": lambda result: result.last_step,
+    "steps": lambda result: {str(s): h.steps.tolist() for s, h in result.histories.items()},
+    "values": lambda result: {str(s): _bits(h.values.tolist()) for s, h in result.histories.items()},
+}
+
+
+def _bits(values: Iterable[float]) -> list[str]:
+    """Floats by their bytes; a NaN's sign and payload mean nothing."""
+    return ["nan" if math.isnan(value) else struct.pack(">d", value).hex() for value in values]
+
+
+def _bits_by_series(values: Mapping[Series, float]) -> dict[str, str]:
+    return dict(zip(map(str, values), _bits(values.values()), strict=True))
+
+
+def _active(run: Run) -> dict[str, Any]:
+    return {name: run.configuration.parameters[name] for name in run.configuration.active}
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:300]}… ({len(text)} characters)"
+
+
+def _expect(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+def _same(found: object, expected: object, what: str) -> None:
+    _expect(found == expected, f"{what}: there is {_short(found)}, it should be {_short(expected)}")
+
+
+def _same_pieces(found: RunResult, expected: RunResult, *pieces: str) -> None:
+    for piece in pieces:
+        _same(_PIECES[piece](found), _PIECES[piece](expected), f"the run's {piece}")
+
+
+@contextmanager
+def _refused(by: type[LegmError], call: str) -> Iterator[None]:
+    try:
+        yield
+    except by:
+        return
+    raise AssertionError(f"{call} must be refused by {by.__name__}: the backend does not claim it")
+
+
+class BackendTests:
+    """The conformance kit: a subclass that can make the backend has all of these tests.
+
+    The subclass must be at the top level of a module, for a process of its own makes it too. Its name
+    begins with ``Test``, so that pytest finds it.
+    """
+
+    # What a subclass says
+
+    def make_backend(self, store: Path) -> Backend:
+        """The backend on a store; called again, a fresh one on the same store.
+
+        Args:
+            store: a folder of the test's own. It is the root directory; what is kept elsewhere, as on a
+                server, must be kept apart by the experiment's name, which differs for each store.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say how its backend is made on {store}")
+
+    def make_unreachable(self, store: Path) -> Backend:
+        """A backend whose store cannot be used. Unless overridden: one whose folder is a file."""
+        file = store / "no-folder"
+        file.write_text("a file where a folder should be", encoding="utf-8")
+        return self.make_backend(file)
+
+    def stored_points(self, store: Path, run: Run) -> list[tuple[str, int, float]] | None:  # noqa: ARG002
+        """The dev points that a person sees in the store, each as often as it is there.
+
+        Returns:
+            metric, step and value of each; None, unless overridden, where the store shows no points.
+        """
+        return None
+
+    def holds(self, store: Path, value: float | bytes) -> bool:
+        """Whether the store has a file's content, or a number or text somewhere in it.
+
+        Unless overridden: whether a file below ``store`` that the backend wrote has it, a number as text
+        or as its eight bytes, as in SQLite.
+        """
+        if isinstance(value, bytes):
+            forms = [value]
+        else:
+            forms = [repr(value).encode(), struct.pack(">d", value), struct.pack("<d", value)]
+        files = (path for path in store.rglob("*") if path.is_file() and not _is_legms(path, store))
+        return any(form in content for content in map(Path.read_bytes, files) for form in forms)
+
+    def experiment(self, store: Path) -> str:
+        """The name of the experiment that the tests make on a store."""
+        return f"kit {hashlib.sha256(os.fsencode(store)).hexdigest()[:12]}"
+
+    # Round trip
+
+    def test_it_has_the_hooks_of_its_capabilities(self, tmp_path: Path) -> None:
+        """It has a name, a set of capabilities, the required hooks and those that these need."""
+        backend = self._made(tmp_path)
+        _expect(isinstance(backend.name, str) and backend.name, "a backend's name must be text")
+        unknown = [one for one in backend.capabilities if not isinstance(one, Capability)]
+        _expect(not unknown, f"these are no capabilities of legm.hooks.Capability: {unknown}")
+        Relay(backend, tmp_path)
+
+    def test_a_run_comes_back_as_it_was_given(self, tmp_path: Path) -> None:
+        """Parameters with their types, what does not count, the description, the best step and its rule."""
+        backend = self._made(tmp_path)
+        given = {"rate": 0.1, "layers": 3, "bias": True, "net": "lenet", "sizes": [1, [2.5, "x"]], "none": None}
+        handler = self._handler(tmp_path, backend, "first try")
+        handler.set_dict_params({**given, "options": {"a": 1, "b": {"c": 1e-8}}, "seed": 7, "device": "cpu"})
+        handler.disable_params(["seed", "device"])
+        with handler.start():
+            for step, loss in enumerate([0.5, 0.25, 0.75]):
+                handler.set_dict_metrics({"loss": loss, "accuracy": 1 - loss}, step=step)
+            handler.set_metric("sparse", 2.5, step=0)
+            handler.set_metric("accuracy", 0.625, test=True)
+            handler.set_best("early_stopping", metric="loss", higher_better=False)
+            expected = handler.log()
+        (found,) = self._read(tmp_path, backend)
+        _same_pieces(found, expected, *_PIECES)
+
+    def test_numbers_come_back_to_the_last_bit(self, tmp_path: Path) -> None:
+        """NaN, infinities, negative zero, the smallest and the largest float, and thirds."""
+        backend = self._made(tmp_path)
+        numbers = [0.1 + 0.2, 1 / 3, math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308, 2**53]
+        with self._handler(tmp_path, backend).start() as handler:
+            for step, number in enumerate(numbers):
+                handler.set_metric("number", number, step=step)
+                handler.set_metric(f"last {step}", number, test=True)
+            expected = handler.log()
+        (found,) = self._read(tmp_path, backend)
+        _same_pieces(found, expected, "values", "test values", "best values")
+
+    def test_metrics_without_a_step_are_counted(self, tmp_path: Path) -> None:
+        """The position in the metric's series is the step."""
+        backend = self._made(tmp_path)
+        with self._handler(tmp_path, backend).start() as handler:
+            for number in range(5):
+                handler.set_metric("counted", number)
+                if number % 2:
+                    handler.set_metric("counted/rarely", number)
+            expected = handler.log()
+        (found,) = self._read(tmp_path, backend)
+        _same_pieces(found, expected, "steps", "best step")
+        steps = {str(series): history.steps.tolist() for series, history in found.histories.items()}
+        _same(steps, {"dev/counted": list(range(5)), "dev/counted/rarely": [0, 1]}, "the steps")
+
+    def test_steps_may_come_in_any_order_and_twice(self, tmp_path: Path) -> None:
+        """Steps rise when they come back, and the last value of a step counts."""
+        backend = self._made(tmp_path)
+        with self._handler(tmp_path, backend).start() as handler:
+            for step, value in [(5, 0.5), (1, 0.25), (10**12, 3.5), (5, 4.5), (-3, 0.125), (1, 6.5)]:
+                handler.set_metric("loss", value, step=step)
+            expected = handler.log()
+        (found,) = self._read(tmp_path, backend)
+        _same_pieces(found, expected, "steps", "last step", "number of points")
+        ((series, history),) = found.histories.items()
+        given = dict(zip(history.steps.tolist(), history.values.tolist(), strict=True))
+        _same(given, {-3: 0.125, 1: 6.5, 5: 4.5, 10**12: 3.5}, f"what {series} is by step")
+
+    def test_names_may_be_awkward(self, tmp_path: Path) -> None:
+        """Unicode, separators, quotes, what looks like legm's or the tracker's own, and long names."""
+        backend = self._made(tmp_path)
+        awkward = ["größe", "損失 😀", "a/b/c", "..", "per cent %41", "it's \"so\"", "x: [y]", "best_x", "_step"]
+        names = [*awkward, "test_x", "a.b", " padded ", "A", "a", "n" * 250]
+        with self._handler(tmp_path, backend, "déjà vu / \"α\"").start({"größe ü/%": "ä\n\t\"'"}) as handler:
+            for number, name in enumerate(names):
+                handler.set_metric(name, number, step=1)
+                handler.set_metric(name, -number, test=True)
+            expected = handler.log()
+        (found,) = self._read(tmp_path, backend)
+        _same_pieces(found, expected, "best values", "test values", "description", "active parameters")
+
+    def test_a_parameter_may_be_a_megabyte(self, tmp_path: Path) -> None:
+        """Nothing of it is cut off."""
+        backend = self._made(tmp_path)
+        with self._handler(tmp_path, backend).start({"prompt": "ab ü\n" * 200_000}) as handler:
+            handler.set_metric("loss", 0.5)
+            expected = handler.log()
+        (found,) = self._read(tmp_path, backend)
+        _same_pieces(found, expected, "active parameters", "fingerprint")
+
+    def test_a_run_may_have_100_000_points(self, tmp_path: Path) -> None:
+        """Every one of them comes back."""
+        backend = self._made(tmp_path)
+        with self._handler(tmp_path, backend).start() as handler:
+            for step in range(_MANY // 10):
+                handler.set_dict_metrics({f"m{number}": step / 7 + number for number in range(10)}, step=step)
+            expected = handler.log()
+        (found,) = self._read(tmp_path, backend)
+        _same(found.points, _MANY, "the number of points")
+        _same_pieces(found, expected, "number of points", "steps", "values")
+
+    def test_metrics_may_be_indexed(self, tmp_path: Path) -> None:
+        """A number for each example, dev and test."""
+        backend = self._made(tmp_path)
+        with self._handler(tmp_path, backend).start() as handler:
+            for step in range(3):
+                handler.set_dict_metrics({f"ex {i}": {"iou": i + step / 3} for i in range(3)}, step=step)
+            handler.set_dict_metrics({"ex 0": {"iou": 0.5}, "ö/1": {"iou": 0.25}}, test=True)
+            expected = handler.log()
+        (found,) = self._read(tmp_path, backend)
+        _same_pieces(found, expected, "best values", "test values", "values")
+
+    # Runs
+
+    def test_a_fresh_instance_reads_what_another_wrote(self, tmp_path: Path) -> None:
+        """All that one instance kept is there for the next, to the last bit."""
+        with self._handler(tmp_path, self._made(tmp_path), "why").start({"rate": 0.5}) as handler:
+            for step in range(4):
+                handler.set_metric("loss", 1 / (step + 3), step=step)
+            handler.set_metric("loss", 1 / 7, test=True)
+            expected = handler.log()
+        (found,) = self._read(tmp_path, self.make_backend(tmp_path))
+        _same_pieces(found, expected, *_PIECES)
+
+    def test_runs_may_be_interleaved(self, tmp_path: Path) -> None:
+        """Two runs that go on at once in one process each have their own numbers."""
+        backend = self._made(tmp_path)
+        handlers = [self._handler(tmp_path, backend).start({"rate": rate}) for rate in (0.5, 0.25)]
+        for step in range(4):
+            for handler in handlers:
+                handler.set_metric("loss", handler.rate * (step + 1), step=step)
+            _flush(handlers)
+        results = {result.run.run_id: result for result in (handler.log() for handler in handlers)}
+        for handler in handlers:
+            _leave(handler)
+        found = {result.run.run_id: result for result in self._read(tmp_path, backend)}
+        _same(sorted(found), sorted(results), "the runs")
+        for run_id, expected in results.items():
+            _same_pieces(found[run_id], expected, "own parameters", "active parameters", "values")
+            shown = [("loss", step, _active(expected.run)["rate"] * (step + 1)) for step in range(4)]
+            self._shows(tmp_path, expected.run, shown)
+
+    def test_a_run_that_is_logged_again_replaces_its_entry(self, tmp_path: Path) -> None:
+        """It counts once, with all that it has by then; the next run of the configuration counts too."""
+        backend = self._made(tmp_path)
+        handler = self._handler(tmp_path, backend).start()
+        expected = []
+        with handler:
+            for number in range(2):
+                if number:
+                    handler.reset()
+                for step in range(3):
+                    handler.set_metric("loss", 1.5 * step, step=step)
+                    result = handler.log()
+                expected.append(result)
+        found = self._read(tmp_path, backend)
+        _same(sorted(r.run.run_id for r in found), sorted(r.run.run_id for r in expected), "the runs")
+        for result in found:
+            (own,) = (one for one in expected if one.run.run_id == result.run.run_id)
+            _same_pieces(result, own, "values", "number of points", "best values")
+            self._shows(tmp_path, own.run, [("loss", step, 1.5 * step) for step in range(3)])
+
+    def test_a_failed_run_is_kept_as_failed(self, tmp_path: Path) -> None:
+        """With what it has, and with the error that ended it."""
+        backend = self._made(tmp_path)
+        try:
+            with self._handler(tmp_path, backend).start() as handler:
+                handler.set_metric("loss", 0.5, step=0)
+                raise ZeroDivisionError("on purpose")
+        except ZeroDivisionError:
+            pass
+        found = self._until(tmp_path, backend, lambda runs: len(runs) == 1)
+        _same([result.status for result in found], [Status.FAILED], "the runs' status")
+        _expect("on purpose" in str(found[0].error), f"the run's error is lost: {found[0].error!r}")
+        _same(found[0].points, 1, "the number of points")
+
+    def test_a_query_gets_the_runs_it_is_about(self, tmp_path: Path) -> None:
+        """By experiment, configuration and description, with the series that it names."""
+        backend = self._made(tmp_path)
+        kept: dict[tuple[str, str], Run] = {}
+        for rate, description in ((0.5, ""), (0.5, "other"), (0.25, "")):
+            handler = self._handler(tmp_path, backend, description)
+            with handler.start({"rate": rate}):
+                handler.set_dict_metrics({"loss": rate, "accuracy": 1 - rate})
+                run = handler.log().run
+            kept[run.configuration.fingerprint, description] = run
+        for (fingerprint, description), run in kept.items():
+            alone = self._read(tmp_path, backend, fingerprint=fingerprint, description=description)
+            _same([result.run.run_id for result in alone], [run.run_id], f"the runs of {description!r}")
+            every = [r.run_id for (of, _), r in kept.items() if of == fingerprint]
+            both = self._read(tmp_path, backend, fingerprint=fingerprint)
+            _same(sorted(r.run.run_id for r in both), sorted(every), "the configuration's runs")
+        for result in self._read(tmp_path, backend, histories=frozenset({"loss"})):
+            _expect(Series("loss") in result.histories, "a series that a query names must be filled in")
+        _same(self._read(tmp_path, backend, experiment="another"), [], "the runs of another experiment")
+
+    def test_each_configuration_is_read_once(self, tmp_path: Path) -> None:
+        """However many runs it has; a ranking shows each once."""
+        backend = self._made(tmp_path)
+        for rate in (0.5, 0.5, 0.25):
+            with self._handler(tmp_path, backend).start({"rate": rate}) as handler:
+                handler.set_metric("loss", rate)
+        call = Relay(backend, tmp_path).call
+        read = list(call("legm_read_configurations", experiment=self.experiment(tmp_path)))
+        _same(sorted(one.parameters["rate"] for one in read), [0.25, 0.5], "the configurations' rates")
+        ranking = [(place.value.mean, place.completed) for place in handler.get_best("loss")]
+        _same(ranking, [(0.5, 2), (0.25, 1)], "the ranking's means and runs")
+        others = list(call("legm_read_configurations", experiment="another") or ())
+        _same(others, [], "the configurations of another experiment")
+
+    def test_the_summary_is_the_references_to_the_last_bit(self, tmp_path: Path) -> None:
+        """Over a dozen seeds, with NaN, times, indexed metrics and unequal lengths."""
+        folders = [tmp_path / name for name in ("store", "reference")]
+        for folder in folders:
+            folder.mkdir()
+        backends = (self.make_backend(folders[0]), MemoryBackend(folders[1]))
+        told = []
+        for folder, backend in zip(folders, backends, strict=True):
+            handler = self._handler(folder, backend)
+            handler.set_dict_params({"rate": 0.5, "seed": 0})
+            handler.disable_param("seed")
+            handler.start()
+            for seed in range(12):
+                for step in range(5 + seed % 3):
+                    loss = math.nan if seed == step == 3 else 1 / (seed + step + 1)
+                    handler.set_dict_metrics({"loss": loss, "time": seed / 7}, step=step)
+                handler.set_dict_metrics({f"ex{i}": {"iou": seed / (i + 3)} for i in range(3)})
+                handler.set_metric("accuracy", math.sqrt(seed), test=True)
+                handler.set_best("early_stopping", metric="loss", higher_better=False)
+                handler.log()
+                if seed < 11:
+                    handler.reset(seed=seed + 1)
+            _leave(handler)
+            told.append(self._summary(folder, backend))
+        _same(told[0], told[1], "the summary")
+
+    # Trouble
+
+    def test_what_comes_again_is_not_counted_twice(self, tmp_path: Path) -> None:
+        """A batch of which the answer was lost comes again, in other batches."""
+        backend = self._made(tmp_path)
+        reference = MemoryBackend(tmp_path)
+        with self._handler(tmp_path, reference).start() as handler:
+            for step in range(4):
+                handler.set_metric("loss", step / 4, step=step)
+                _flush([handler])
+            expected = handler.log()
+        batches = sorted(reference.records[expected.run.run_id].items())
+        _expect(len(batches) >= 4, "the script of this test makes four batches")
+        relay = Relay(backend, tmp_path)
+        known = relay.open_anywhere(expected.run) or 0
+        for position, records in batches[:3]:
+            relay.write(expected.run, records, position)
+        known = relay.open_anywhere(expected.run) or 0
+        owed = [record for position, records in batches if position > known for record in records]
+        relay.write(expected.run, owed, batches[-1][0])
+        everything = [record for _, records in batches for record in records]
+        for _ in range(2):
+            relay.open_anywhere(expected.run)
+            relay.call("legm_close_run", run=expected.run, result=expected, records=everything)
+        relay.release(expected.run)
+        (found,) = self._read(tmp_path, backend)
+        _same_pieces(found, expected, "number of points", "steps", "values")
+        self._shows(tmp_path, expected.run, [("loss", step, step / 4) for step in range(4)])
+
+    def test_a_killed_process_loses_nothing_and_nothing_comes_twice(self, tmp_path: Path) -> None:
+        """What a process left that was killed comes with the next run of the configuration."""
+        of = type(self)
+        _expect("<locals>" not in of.__qualname__, f"{of.__qualname__} must be at the top level of a module")
+        store = tmp_path / "store"
+        store.mkdir()
+        arguments = [json.dumps(sys.path), of.__module__, of.__qualname__, str(store)]
+        with (tmp_path / "stderr.txt").open("w+b") as error:  # no pipe: what the child leaves may hold it open
+            done = subprocess.run(  # noqa: S603 - this Python, and our own code
+                [sys.executable, "-c", _CHILD, *arguments],
+                timeout=_PATIENCE,
+                check=False,
+                stdout=error,
+                stderr=error,
+            )
+            error.seek(0)
+            said = error.read().decode(errors="replace")
+        _expect((store / "killed").exists(), f"the process ended early ({done.returncode}): {said[-2000:]}")
+        backend = self.make_backend(store)
+        with self._handler(store, backend).start() as handler:
+            handler.set_metric("loss", 0.5, step=0)
+            own = handler.log().run.run_id
+            found = self._until(store, backend, lambda runs: len(runs) == 2)
+        (killed,) = (result for result in found if result.run.run_id != own)
+        _same(killed.status, Status.INTERRUPTED, "the killed run's status")
+        _same(killed.points, 200, "the killed run's points")
+        ((_, history),) = killed.histories.items()
+        _same(history.steps.tolist(), list(range(200)), "the killed run's steps")
+        self._shows(store, killed.run, [("loss", step, step / 8) for step in range(200)])
+
+    def _begin_and_be_killed(self, store: str) -> None:
+        """In a process of its own: a run that has been delivered in part when it is killed."""
+        handler = self._handler(Path(store), self.make_backend(Path(store))).start()
+        for first in (0, 100):
+            for step in range(first, first + 100):
+                handler.set_metric("loss", step / 8, step=step)
+            _flush([handler], delivered=first == 0)
+        (Path(store) / "killed").touch()
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def test_an_error_is_told_with_its_cause(self, tmp_path: Path) -> None:
+        """A store that cannot be used is neither passed over in silence nor told without the reason."""
+        reference = MemoryBackend(tmp_path)
+        with self._handler(tmp_path, reference).start() as handler:
+            handler.set_metric("loss", 0.5)
+            result = handler.log()
+        (batches,) = reference.records.values()
+        try:
+            relay = Relay(self.make_unreachable(tmp_path), tmp_path)
+            relay.open_anywhere(result.run)
+            for position, records in batches.items():
+                relay.write(result.run, records, position)
+            relay.call("legm_close_run", run=result.run, result=result, records=list(records))
+        except LegmError as error:
+            _expect(error.__cause__ is not None, f"{error!r} is not chained to what caused it by 'from'")
+            return
+        raise AssertionError("a run was kept in a store that cannot be used, and nothing was raised")
+
+    # Capabilities
+
+    def test_summaries_are_kept_or_refused(self, tmp_path: Path) -> None:
+        """SUMMARIES: aggregate_results() leaves its numbers in the store."""
+        backend, handler = self._logged(tmp_path)
+        if Capability.SUMMARIES not in backend.capabilities:
+            with _refused(NotSupported, "aggregate_results()"):
+                handler.aggregate_results()
+            return
+        found = handler.aggregate_results()["best_loss"]
+        for name in ("mean", "std"):
+            _expect(self.holds(tmp_path, found[name]), f"the {name} {found[name]} is not in the store")
+
+    def test_figures_are_kept_or_refused(self, tmp_path: Path) -> None:
+        """FIGURES: a picture is in the store as it is, and the backend says where."""
+        backend, handler = self._logged(tmp_path)
+        if Capability.FIGURES not in backend.capabilities:
+            with _refused(NotSupported, "plot()"):
+                handler.plot()
+            return
+        call = Relay(backend, tmp_path).call
+        (result, *_) = self._read(tmp_path, backend)
+        of = {"experiment": self.experiment(tmp_path), "description": ""}
+        for configuration in (result.run.configuration, None):
+            picture = _png(b"compared" if configuration is None else b"own")
+            where = call("legm_write_figure", configuration=configuration, name="a/ü", png=picture, **of)
+            _expect(isinstance(where, str) and where, f"legm_write_figure must say where it is, not {where!r}")
+            _expect(self.holds(tmp_path, picture), f"the picture {where} is not in the store")
+
+    def test_curves_are_kept(self, tmp_path: Path) -> None:
+        """CURVES: the numbers behind a plot are in the store."""
+        backend, handler = self._logged(tmp_path)
+        if Capability.CURVES not in backend.capabilities:
+            return  # they are drawn only
+        curves = aggregate.curves(self._read(tmp_path, backend), None, "mean")
+        configuration = handler._current()
+        Relay(backend, tmp_path).call(
+            "legm_write_curves", configuration=configuration, description="", curves=curves
+        )
+        center = float(curves[0].center[-1])
+        _expect(self.holds(tmp_path, center), f"the curve's last value {center} is not in the store")
+
+    def test_artifacts_are_kept_or_refused(self, tmp_path: Path) -> None:
+        """ARTIFACTS: a file given to a run is in the store as it is."""
+        backend, handler = self._logged(tmp_path)
+        content = b"\x00weights\xff" + os.urandom(32)
+        file = tmp_path / ".legm-given"
+        file.write_bytes(content)
+        handler.reset()
+        with handler:
+            handler.set_metric("loss", 0.5)
+            if Capability.ARTIFACTS not in backend.capabilities:
+                with _refused(NotSupported, "log_artifact()"):
+                    handler.log_artifact(file)
+                return
+            handler.log_artifact(file, "model/ü.bin")
+            file.unlink()
+            handler.log()
+        _expect(self.holds(tmp_path, content), "the content of the file is not in the store")
+
+    def test_displays_are_shown_or_refused(self, tmp_path: Path) -> None:
+        """DISPLAYS: a text put beside the run is in the store."""
+        backend, handler = self._logged(tmp_path)
+        handler.reset()
+        with handler:
+            handler.set_metric("loss", 0.5)
+            if Capability.DISPLAYS not in backend.capabilities:
+                with _refused(NotSupported, "tensorboard_write()"):
+                    handler.tensorboard_write("sample", "a text", step=0)
+                return
+            handler.tensorboard_write("sample", "a sentence that stands nowhere else", step=0)
+            handler.tensorboard_write("sample/scalar", 0.15625, step=0)
+            handler.log()
+        _expect(self.holds(tmp_path, b"a sentence that stands nowhere else"), "the text is not in the store")
+
+    def test_folders_are_made_when_asked(self, tmp_path: Path) -> None:
+        """FOLDERS: one for each configuration, the same for every instance, made only when asked."""
+        backend = self._made(tmp_path)
+        if Capability.FOLDERS not in backend.capabilities:
+            return  # what a run needs is below <root>/.legm
+        reference = self._handler(tmp_path / "reference", MemoryBackend(tmp_path / "reference"))
+        with reference.start({"rate": 0.5}):
+            reference.set_metric("loss", 0.5)
+            configuration = reference.log().run.configuration
+
+        def folder(of: Backend, *, create: bool) -> Path | None:
+            found: Path | None = Relay(of, tmp_path).folder(configuration, create=create)
+            return found
+
+        _same(folder(backend, create=False), None, "the folder before it is made")
+        made = folder(backend, create=True)
+        _expect(made is not None and made.is_dir(), f"the folder is not made: {made}")
+        _same(folder(self.make_backend(tmp_path), create=False), made, "the folder of a fresh instance")
+
+    # Helpers
+
+    def _made(self, store: Path) -> Backend:
+        return self.make_backend(store)
+
+    def _handler(self, store: Path, backend: Backend, description: str = "") -> _Handler:
+        return _Handler(store, self.experiment(store), description or None, backend=backend)
+
+    def _read(
+        self, store: Path, backend: Backend, experiment: str = "", **query: Any
+    ) -> list[RunResult]:
+        asked = Query(experiment or self.experiment(store), **{"histories": None, **query})
+        return list(Relay(backend, store).call("legm_read_runs", query=asked) or ())
+
+    def _until(
+        self, store: Path, backend: Backend, true: Callable[[Sequence[RunResult]], bool]
+    ) -> list[RunResult]:
+        """The runs, when they are as they should be, or after a while as they are."""
+        deadline = time.monotonic() + _PATIENCE / 4
+        while not true(found := self._read(store, backend)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return found
+
+    def _logged(self, store: Path) -> tuple[Backend, _Handler]:
+        """Two runs of one configuration, whose mean and deviation are no value of either."""
+        backend = self._made(store)
+        handler = self._handler(store, backend)
+        handler.start({"rate": 0.5})
+        for loss in (0.1, 0.8232):
+            handler.set_dict_metrics({"loss": loss / 3, "accuracy": loss}, step=0)
+            handler.log()
+            if loss < 0.5:
+                handler.reset()
+        return backend, handler
+
+    def _summary(self, store: Path, backend: Backend) -> list[str]:
+        """What is computed over the runs, as text to the last digit."""
+        runs = [run for run in self._read(store, backend) if run.status is Status.COMPLETED]
+        lines = [f"{len(runs)} runs"]
+        for method in ("mean", "median", "outlier_mean", "confidence_0.9"):
+            found = aggregate.summary_as_dict(aggregate.summarise_runs(runs, method))
+            lines += [f"{method} {name}: {value!r}" for name, value in sorted(found.items())]
+        for curve in sorted(aggregate.curves(runs, None, "mean"), key=lambda curve: curve.metric):
+            columns = (curve.steps, curve.center, curve.lower, curve.upper, curve.runs)
+            lines += [f"curve {curve.metric}: {[column.tolist() for column in columns]!r}"]
+        return lines
+
+    def _shows(self, store: Path, run: Run, expected: list[tuple[str, int, float]]) -> None:
+        """What a person sees in the store of a run is each point once."""
+        shown = self.stored_points(store, run)
+        if shown is None:
+            return
+        found, wanted = Counter(shown), Counter(expected)
+        _expect(not wanted - found, f"points are lost in the store: {_short(sorted(wanted - found))}")
+        _expect(not found - wanted, f"points are twice in the store: {_short(sorted(found - wanted))}")
+
+
+class _Handler(ExperimentHandler):
+    """A handler whose parameters are given when it starts."""
+
+    __slots__ = ()
+
+    def start(self, parameters: Mapping[str, Any] | None = None) -> _Handler:
+        self.set_dict_params(dict(parameters or {}))
+        super().start()
+        return self
+
+
+def _leave(handler: ExperimentHandler) -> None:
+    """Let go of a run that was logged."""
+    with handler:
+        pass
+
+
+def _flush(handlers: Iterable[ExperimentHandler], *, delivered: bool = False) -> None:
+    """What was set is written down and handed on; if asked, wait until the backend has some of it."""
+    deadline = time.monotonic() + _PATIENCE / 4
+    for handler in handlers:
+        live = handler._live
+        if live is None:
+            continue
+        begun = live.delivery.ways[0].delivered
+        live.recorder.flush()
+        while delivered and live.delivery.ways[0].delivered <= begun and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def _is_legms(path: Path, store: Path) -> bool:
+    """Whether legm itself wrote a file below the store, and not the backend."""
+    return path.suffix == ".log" or path.relative_to(store).parts[0].startswith(".legm")
+
+
+def _png(note: bytes) -> bytes:
+    """A picture of one pixel with a note in it, by the PNG specification (ISO/IEC 15948)."""
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    pixel = chunk(b"IDAT", zlib.compress(b"\x00\x00"))
+    text = chunk(b"tEXt", b"Comment\x00" + note)
+    return b"\x89PNG\r\n\x1a\n" + header + text + pixel + chunk(b"IEND", b"")

@@ -1,0 +1,89 @@
+"""The reference backend: it keeps what it is given, as it is given, as long as it lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from legm.hooks import Capability, hookimpl
+from legm.records import Configuration, Curve, Query, Record, Run, RunResult, Summary
+
+__all__ = ["MemoryBackend"]
+
+
+class MemoryBackend:
+    """Keeps runs in memory. Run logs and the user's files are below the root directory all the same.
+
+    Args:
+        root: the root directory.
+    """
+
+    name = "memory"
+    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.REMOTE}
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.results: dict[str, RunResult] = {}
+        """By run id, how each run ended."""
+        self.records: dict[str, dict[int, Sequence[Record]]] = {}
+        """By run id and position, what came while it went on."""
+        self.summaries: dict[tuple[str, str], Summary] = {}
+        """By fingerprint and description."""
+        self.curves: dict[tuple[str, str, str], Curve] = {}
+        """By fingerprint, description and metric."""
+        self.pictures: dict[tuple[str, str | None, str, str], bytes] = {}
+        """By experiment, fingerprint (None where configurations are compared), description and name."""
+
+    @hookimpl
+    def legm_open_run(self, run: Run) -> int:
+        """Begin a run, or go on after the last batch."""
+        return max(self.records.setdefault(run.run_id, {}), default=0)
+
+    @hookimpl
+    def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
+        """Keep a batch."""
+        self.records[run.run_id][position] = records
+
+    @hookimpl
+    def legm_close_run(self, run: Run, result: RunResult) -> None:
+        """Keep the result."""
+        self.results[run.run_id] = result
+
+    @hookimpl
+    def legm_read_runs(self, query: Query) -> Iterator[RunResult]:
+        """The runs that a query is about."""
+        for result in list(self.results.values()):
+            if (
+                result.run.configuration.experiment == query.experiment
+                and query.fingerprint in {None, result.run.configuration.fingerprint}
+                and query.description in {None, result.run.description}
+            ):
+                yield result
+
+    @hookimpl
+    def legm_read_configurations(self, experiment: str) -> list[Configuration]:
+        """The configurations of an experiment."""
+        every = [result.run.configuration for result in self.results.values()]
+        return list({one.fingerprint: one for one in every if one.experiment == experiment}.values())
+
+    @hookimpl
+    def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
+        """Keep aggregates."""
+        self.summaries[configuration.fingerprint, description] = summary
+
+    @hookimpl
+    def legm_write_curves(
+        self, configuration: Configuration, description: str, curves: Sequence[Curve]
+    ) -> None:
+        """Keep aggregated curves."""
+        for curve in curves:
+            self.curves[configuration.fingerprint, description, curve.metric] = curve
+
+    @hookimpl
+    def legm_write_figure(
+        self, experiment: str, configuration: Configuration | None, description: str, name: str, png: bytes
+    ) -> str:
+        """Keep a picture."""
+        fingerprint = configuration.fingerprint if configuration is not None else None
+        self.pictures[experiment, fingerprint, description, name] = png
+        return name
