@@ -34,7 +34,7 @@ class TestLocal(BackendTests):
             for path in sorted(files)
             for event in EventFileLoader(str(path)).Load()
             for value in event.summary.value
-            if value.tag == "loss"
+            if value.tag == "dev/loss"
         ]
 
 
@@ -49,7 +49,7 @@ class TestMlflowSqlite(BackendTests):
 def mlflow_points(client: MlflowClient, run) -> list[tuple[str, int, float]]:
     experiment = client.get_experiment_by_name(run.configuration.experiment)
     (found,) = client.search_runs([experiment.experiment_id], f"tags.`legm.run_id` = '{run.run_id}'")
-    history = client.get_metric_history(found.info.run_id, "loss")
+    history = client.get_metric_history(found.info.run_id, "dev/loss")
     return [("loss", metric.step, metric.value) for metric in history]
 
 
@@ -104,8 +104,8 @@ class TestWandbOffline(BackendTests):
         for record in records(path):
             if record.WhichOneof("record_type") == "history":
                 row = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
-                if "loss" in row:
-                    found.append(("loss", int(row["legm/step"]), float(row["loss"])))
+                if "dev/loss" in row:
+                    found.append(("loss", int(row["legm/step"]), float(row["dev/loss"])))
         return found
 
 

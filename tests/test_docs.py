@@ -13,6 +13,8 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^\s*print\(.*\)  # (.+)$", re.MULTILINE)
 
+FILE = re.compile(r"# (\w+\.py)\n")  # a block that begins so is that file
+
 
 @dataclass(frozen=True)
 class Block:
@@ -47,8 +49,12 @@ def test_examples_run_in_order(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block in blocks(page, "python"):
+        if is_file := FILE.match(block.text):
+            Path(is_file[1]).write_text(block.text, encoding="utf-8")
+            continue
         # Blank lines in front let a traceback point to the line of the page.
         exec(compile("\n" * block.line + block.text, page, "exec"), namespace)
         printed = capsys.readouterr().out.splitlines()
