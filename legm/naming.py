@@ -57,12 +57,12 @@ def safe_name(text: str) -> str:
     return name
 
 
-def shortened(name: str, digest: str, longest: int = _LONGEST) -> str:
-    """A safe name cut to so many bytes of UTF-8, and made unique again by a piece of a digest."""
+def shortened(name: str, digest: str, longest: int = _LONGEST, mark: str = "~") -> str:
+    """A safe name cut to so many bytes of UTF-8, and made unique again by a mark and a piece of a digest."""
     data = name.encode()
     if len(data) <= longest:
         return name
-    piece = "~" + digest[-12:]
+    piece = mark + digest[-12:]
     return data[: longest - len(piece)].decode(errors="ignore").rstrip(". ") + piece
 
 

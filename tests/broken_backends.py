@@ -35,9 +35,12 @@ def changed_values(result, change):
     return replace(result, histories=histories)
 
 
-class HasNoSummaryHook(Backend):
-    fails = "it_has_the_hooks_of_its_capabilities"
-    capabilities = frozenset({Capability.SUMMARIES, "something"})
+class NotesWhatItDoesNotTake(Backend):
+    fails = "it_can_be_made_again"
+
+    def __init__(self, root, file="acme.db"):
+        super().__init__(root, file)
+        self.destination = {"path": file}
 
 
 class ForgetsTheSeed(Changed):
@@ -120,8 +123,8 @@ class HasNoIndexes(Changed):
 class ForgetsWhenItIsClosed(Changed):
     fails = "a_fresh_instance_reads_what_another_wrote"
 
-    def __init__(self, root):
-        super().__init__(root)
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
         self.closed = set()
 
     @hookimpl
@@ -150,8 +153,8 @@ class KnowsOneRunAtATime(Backend):
 class CountsEveryLog(Backend):
     fails = "a_run_that_is_logged_again_replaces_its_entry"
 
-    def __init__(self, root):
-        super().__init__(root)
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
         self.logged = {}
 
     @hookimpl
@@ -200,18 +203,23 @@ class ReadsOnePage(Backend):
 class TakesABatchTwice(Backend):
     fails = "what_comes_again_is_not_counted_twice"
 
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
+        self.opened = set()
+
     @hookimpl
     def legm_open_run(self, run):
-        first = not hasattr(self, "opened")
-        self.opened = True
-        return super().legm_open_run(run) if first else 0
+        position = super().legm_open_run(run)
+        again = run.run_id in self.opened
+        self.opened.add(run.run_id)
+        return 0 if again else position
 
 
 class ForgetsItsPosition(Backend):
     fails = "a_killed_process_loses_nothing_and_nothing_comes_twice"
 
-    def __init__(self, root):
-        super().__init__(root)
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
         self.positions = {}
 
     @hookimpl
@@ -320,6 +328,8 @@ class OfAcme(BackendTests):
         return [("loss", step, value) for step, value in found]
 
 
-BROKEN = {name: one for name, one in list(globals().items()) if isinstance(one, type) and hasattr(one, "fails")}
+BROKEN = {
+    name: one for name, one in list(globals().items()) if isinstance(one, type) and hasattr(one, "fails")
+}
 for _name, _one in BROKEN.items():  # at the top level, so that the killed process finds it
     globals()[f"Of{_name}"] = type(f"Of{_name}", (OfAcme,), {"made": _one, "__module__": __name__})

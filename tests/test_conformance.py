@@ -65,13 +65,13 @@ class TestMlflowServer(BackendTests):
     @pytest.fixture(autouse=True)
     def _server(self, mlflow_server, monkeypatch):
         monkeypatch.setenv("LEGM_TEST_MLFLOW", mlflow_server.uri)  # the killed process sees it too
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         monkeypatch.setenv("LEGM_TEST_MLFLOW_FOLDER", str(mlflow_server.folder))
 
     def make_backend(self, store):
         return MlflowBackend(store, tracking_uri=os.environ["LEGM_TEST_MLFLOW"])
 
     def make_unreachable(self, store):
-        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
         return MlflowBackend(store, tracking_uri="http://127.0.0.1:9")
 
     def stored_points(self, store, run):
@@ -120,6 +120,8 @@ class TestWandbServer(BackendTests):
     @pytest.fixture(autouse=True)
     def _server(self, wandb_stand_in, monkeypatch):
         monkeypatch.setenv("LEGM_TEST_WANDB", wandb_stand_in.url)
+        monkeypatch.setenv("WANDB_BASE_URL", wandb_stand_in.url)  # a destination holds no credentials
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
 
     def make_backend(self, store):
         account = {"base_url": os.environ["LEGM_TEST_WANDB"], "api_key": KEY}

@@ -26,7 +26,8 @@ from legm import aggregate
 from legm.errors import LegmError, NotSupported
 from legm.handler import ExperimentHandler
 from legm.hooks import Backend, Capability
-from legm.records import Query, Run, RunResult, Series, Split, Status
+from legm.records import Query, Run, RunResult, Series, Status
+from legm.registry import make_backend
 from legm.relay import Relay
 from legm.testing.memory import MemoryBackend
 
@@ -158,18 +159,28 @@ class BackendTests:
 
     # Round trip
 
-    def test_it_has_the_hooks_of_its_capabilities(self, tmp_path: Path) -> None:
-        """It has a name, a set of capabilities, the required hooks and those that these need."""
+    def test_it_can_be_made_again(self, tmp_path: Path) -> None:
+        """It has a name, capabilities, the hooks that these need, and a destination that makes it again."""
         backend = self._made(tmp_path)
         _expect(isinstance(backend.name, str) and backend.name, "a backend's name must be text")
         unknown = [one for one in backend.capabilities if not isinstance(one, Capability)]
         _expect(not unknown, f"these are no capabilities of legm.hooks.Capability: {unknown}")
-        Relay(backend, tmp_path)
+        relay = Relay(backend, tmp_path)
+        options = json.loads(json.dumps(relay.place))
+        again = Relay(make_backend(type(backend), tmp_path, options), tmp_path)
+        _same(again.place, relay.place, "the destination of what it makes again")
 
     def test_a_run_comes_back_as_it_was_given(self, tmp_path: Path) -> None:
         """Parameters with their types, what does not count, the description, the best step and its rule."""
         backend = self._made(tmp_path)
-        given = {"rate": 0.1, "layers": 3, "bias": True, "net": "lenet", "sizes": [1, [2.5, "x"]], "none": None}
+        given = {
+            "rate": 0.1,
+            "layers": 3,
+            "bias": True,
+            "net": "lenet",
+            "sizes": [1, [2.5, "x"]],
+            "none": None,
+        }
         handler = self._handler(tmp_path, backend, "first try")
         handler.set_dict_params({**given, "options": {"a": 1, "b": {"c": 1e-8}}, "seed": 7, "device": "cpu"})
         handler.disable_params(["seed", "device"])
@@ -186,7 +197,17 @@ class BackendTests:
     def test_numbers_come_back_to_the_last_bit(self, tmp_path: Path) -> None:
         """NaN, infinities, negative zero, the smallest and the largest float, and thirds."""
         backend = self._made(tmp_path)
-        numbers = [0.1 + 0.2, 1 / 3, math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308, 2**53]
+        numbers = [
+            0.1 + 0.2,
+            1 / 3,
+            math.nan,
+            math.inf,
+            -math.inf,
+            -0.0,
+            5e-324,
+            1.7976931348623157e308,
+            2**53,
+        ]
         with self._handler(tmp_path, backend).start() as handler:
             for step, number in enumerate(numbers):
                 handler.set_metric("number", number, step=step)
@@ -225,9 +246,19 @@ class BackendTests:
     def test_names_may_be_awkward(self, tmp_path: Path) -> None:
         """Unicode, separators, quotes, what looks like legm's or the tracker's own, and long names."""
         backend = self._made(tmp_path)
-        awkward = ["größe", "損失 😀", "a/b/c", "..", "per cent %41", "it's \"so\"", "x: [y]", "best_x", "_step"]
+        awkward = [
+            "größe",
+            "損失 😀",
+            "a/b/c",
+            "..",
+            "per cent %41",
+            'it\'s "so"',
+            "x: [y]",
+            "best_x",
+            "_step",
+        ]
         names = [*awkward, "test_x", "a.b", " padded ", "A", "a", "n" * 250]
-        with self._handler(tmp_path, backend, "déjà vu / \"α\"").start({"größe ü/%": "ä\n\t\"'"}) as handler:
+        with self._handler(tmp_path, backend, 'déjà vu / "α"').start({"größe ü/%": "ä\n\t\"'"}) as handler:
             for number, name in enumerate(names):
                 handler.set_metric(name, number, step=1)
                 handler.set_metric(name, -number, test=True)
@@ -403,16 +434,15 @@ class BackendTests:
             expected = handler.log()
         batches = sorted(reference.records[expected.run.run_id].items())
         _expect(len(batches) >= 4, "the script of this test makes four batches")
+        everything = [record for _, records in batches for record in records]
         relay = Relay(backend, tmp_path)
-        known = relay.open_anywhere(expected.run) or 0
+        relay.open_anywhere(expected.run)
         for position, records in batches[:3]:
             relay.write(expected.run, records, position)
-        known = relay.open_anywhere(expected.run) or 0
-        owed = [record for position, records in batches if position > known for record in records]
-        relay.write(expected.run, owed, batches[-1][0])
-        everything = [record for _, records in batches for record in records]
         for _ in range(2):
-            relay.open_anywhere(expected.run)
+            known = relay.open_anywhere(expected.run) or 0
+            owed = [record for position, records in batches if position > known for record in records]
+            relay.write(expected.run, owed, batches[-1][0])
             relay.call("legm_close_run", run=expected.run, result=expected, records=everything)
         relay.release(expected.run)
         (found,) = self._read(tmp_path, backend)
@@ -426,7 +456,9 @@ class BackendTests:
         store = tmp_path / "store"
         store.mkdir()
         arguments = [json.dumps(sys.path), of.__module__, of.__qualname__, str(store)]
-        with (tmp_path / "stderr.txt").open("w+b") as error:  # no pipe: what the child leaves may hold it open
+        with (tmp_path / "stderr.txt").open(
+            "w+b"
+        ) as error:  # no pipe: what the child leaves may hold it open
             done = subprocess.run(  # noqa: S603 - this Python, and our own code
                 [sys.executable, "-c", _CHILD, *arguments],
                 timeout=_PATIENCE,
@@ -441,6 +473,7 @@ class BackendTests:
         with self._handler(store, backend).start() as handler:
             handler.set_metric("loss", 0.5, step=0)
             own = handler.log().run.run_id
+            handler.get_best("loss")  # a look at the configuration
             found = self._until(store, backend, lambda runs: len(runs) == 2)
         (killed,) = (result for result in found if result.run.run_id != own)
         _same(killed.status, Status.INTERRUPTED, "the killed run's status")
@@ -503,7 +536,9 @@ class BackendTests:
         for configuration in (result.run.configuration, None):
             picture = _png(b"compared" if configuration is None else b"own")
             where = call("legm_write_figure", configuration=configuration, name="a/ü", png=picture, **of)
-            _expect(isinstance(where, str) and where, f"legm_write_figure must say where it is, not {where!r}")
+            _expect(
+                isinstance(where, str) and where, f"legm_write_figure must say where it is, not {where!r}"
+            )
             _expect(self.holds(tmp_path, picture), f"the picture {where} is not in the store")
 
     def test_curves_are_kept(self, tmp_path: Path) -> None:
@@ -579,9 +614,7 @@ class BackendTests:
     def _handler(self, store: Path, backend: Backend, description: str = "") -> _Handler:
         return _Handler(store, self.experiment(store), description or None, backend=backend)
 
-    def _read(
-        self, store: Path, backend: Backend, experiment: str = "", **query: Any
-    ) -> list[RunResult]:
+    def _read(self, store: Path, backend: Backend, experiment: str = "", **query: Any) -> list[RunResult]:
         asked = Query(experiment or self.experiment(store), **{"histories": None, **query})
         return list(Relay(backend, store).call("legm_read_runs", query=asked) or ())
 

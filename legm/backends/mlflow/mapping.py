@@ -20,9 +20,8 @@ def metric_key(*parts: str) -> str:
     A ``/`` stays where it groups; everything else is written as ``_x<hex>_``.
     """
     name = "/".join(_segment(piece) for part in parts for piece in part.split("/"))
-    return shortened(
-        name, hashlib.sha256("/".join(parts).encode(errors="replace")).hexdigest(), _LONGEST_NAME
-    )
+    digest = hashlib.sha256("/".join(parts).encode(errors="replace")).hexdigest()
+    return shortened(name, digest, _LONGEST_NAME, mark="_")  # a server refuses "~"
 
 
 def _segment(text: str) -> str:
