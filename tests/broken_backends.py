@@ -5,6 +5,7 @@ They are the backend of docs/writing-a-backend.md, which must be importable as `
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import sqlite3
@@ -245,17 +246,13 @@ class KeepsSilent(Backend):
 
     @hookimpl
     def legm_write(self, run, records, position):
-        try:
+        with contextlib.suppress(LegmError):
             super().legm_write(run, records, position)
-        except LegmError:
-            pass
 
     @hookimpl
     def legm_close_run(self, run, result):
-        try:
+        with contextlib.suppress(LegmError):
             super().legm_close_run(run, result)
-        except LegmError:
-            pass
 
 
 class KeepsNoCause(KeepsSilent):

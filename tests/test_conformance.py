@@ -115,10 +115,9 @@ def wandb_stand_in():
         yield made
 
 
-@pytest.mark.usefixtures("wandb_home")
 class TestWandbServer(BackendTests):
     @pytest.fixture(autouse=True)
-    def _server(self, wandb_stand_in, monkeypatch):
+    def _server(self, wandb_home, wandb_stand_in, monkeypatch):
         monkeypatch.setenv("LEGM_TEST_WANDB", wandb_stand_in.url)
         monkeypatch.setenv("WANDB_BASE_URL", wandb_stand_in.url)  # a destination holds no credentials
         monkeypatch.setenv("WANDB_API_KEY", KEY)

@@ -258,7 +258,7 @@ class BackendTests:
             "_step",
         ]
         names = [*awkward, "test_x", "a.b", " padded ", "A", "a", "n" * 250]
-        with self._handler(tmp_path, backend, 'déjà vu / "α"').start({"größe ü/%": "ä\n\t\"'"}) as handler:
+        with self._handler(tmp_path, backend, 'déjà vu / "β-ß"').start({"größe ü/%": "ä\n\t\"'"}) as handler:
             for number, name in enumerate(names):
                 handler.set_metric(name, number, step=1)
                 handler.set_metric(name, -number, test=True)
