@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import mlflow_store, peers, read, start, wandb_store, write
+from benchmarks import mlflow_store, peers, read, several, start, wandb_store, write
 from benchmarks.sample import Probe
 
 __all__ = ["FULL", "QUICK", "Fixture", "Plan", "Row", "Sizes", "Task", "plan", "short"]
@@ -164,6 +164,8 @@ def plan(sizes: Sizes) -> Plan:
         **_mlflow_tasks(sizes),
         "wandb_legm": Task(wandb_store.legm, {"rows": sizes.rows}, most=3),
         "wandb_plain": Task(wandb_store.plain, {"rows": sizes.rows}, most=3),
+        "several": Task(several.steady, {"rows": sizes.rows}, most=3),
+        "several_paced": Task(several.paced, {"seconds": sizes.seconds}, most=3),
         "imports": Task(start.imports, {"rounds": sizes.imports}, {}, most=3),
         "loaded": Task(start.loaded, {}, {}, most=1),
         "start": Task(
@@ -192,6 +194,7 @@ def plan(sizes: Sizes) -> Plan:
             *_reading(sizes),
             *_through_mlflow(sizes),
             *_through_wandb(sizes),
+            _through_several(),
             *_peers(),
         ),
         sizes.rounds,
@@ -481,6 +484,25 @@ def _through_wandb(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["wandb_legm"]["cpu"] / r["wandb_plain"]["cpu"],
             1.1,
             beside=beside("cpu"),
+        ),
+    )
+
+
+def _through_several() -> Row:
+    def own(numbers: Round) -> float:
+        return max(_per_scalar(numbers, name, "caller_cpu") for name in ("several", "several_paced"))
+
+    return Row(
+        "several_caller",
+        "set_dict_metrics of 10 to the local folder, MLflow on SQLite and W&B offline at once, per scalar",
+        "µs",
+        ("several", "several_paced"),
+        lambda r: max(_per_scalar(r, name, "caller") for name in ("several", "several_paced")),
+        1,
+        beside=lambda r: (
+            f"without a pause {_per_scalar(r, 'several', 'caller'):.2f}, "
+            f"every 2 ms {_per_scalar(r, 'several_paced', 'caller'):.2f}; "
+            f"of it at most {own(r):.2f} the thread's own CPU"
         ),
     )
 

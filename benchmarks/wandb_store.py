@@ -14,9 +14,9 @@ from typing import Any
 
 from benchmarks.write import NAMES, row
 
-__all__ = ["legm", "plain"]
+__all__ = ["SETTINGS", "legm", "plain"]
 
-_SETTINGS: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "console": "off",
     "disable_code": True,
     "disable_git": True,
@@ -35,7 +35,7 @@ def legm(folder: str, rows: int) -> dict[str, float]:
 
     made = [row(step) for step in range(1000)]
     wandb.setup().ensure_service()
-    options = {"mode": "offline", "settings": _SETTINGS}
+    options = {"mode": "offline", "settings": SETTINGS}
     handler = ExperimentHandler(folder, "write", backend="wandb", backend_options=options)
     handler.set_param("lr", 0.1)
     cpu, began = _cpu(), time.perf_counter()
@@ -59,7 +59,7 @@ def plain(folder: str, rows: int) -> dict[str, float]:
     made = [row(step) for step in range(1000)]
     wandb.setup().ensure_service()
     cpu, began = _cpu(), time.perf_counter()
-    run = wandb.init(dir=folder, mode="offline", project="write", settings=wandb.Settings(**_SETTINGS))
+    run = wandb.init(dir=folder, mode="offline", project="write", settings=wandb.Settings(**SETTINGS))
     first = time.perf_counter()
     for step in range(rows):
         run.log(made[step % 1000])

@@ -7,7 +7,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from legm.overview import Overview
+    from legm.owed import Delivered
     from legm.records import RunResult, Series
 
 __all__ = ["main"]
@@ -201,40 +202,71 @@ def recover(root: Path, *, as_json: bool) -> None:
 @main.command()
 @click.argument("root", type=_FOLDER, default=Path())
 @click.option("--to", help="Only what is owed to this backend.")
+@click.option("--watch", is_flag=True, help="Go on delivering what runs come to owe, until Ctrl-C.")
 @_json_option
-def sync(root: Path, to: str | None, *, as_json: bool) -> None:
+def sync(root: Path, to: str | None, *, watch: bool, as_json: bool) -> None:
     """Deliver what runs below ROOT still owe to MLflow and other remote backends.
 
     Each value is delivered once, however often this is called. The exit status is 1 where something
-    is still owed.
+    is still owed. With --watch this goes on as a service would; Ctrl-C or SIGTERM ends it with status 0,
+    and --json prints a line for each delivery.
     """
-    from legm.owed import sync as deliver
+    from legm import owed
 
-    done = list(deliver(root, to))
+    if watch:
+        _watch(owed.watch(root, to), as_json=as_json)
+        return
+    done = []
+    for one in owed.sync(root, to):
+        done.append(one)
+        if not as_json:
+            _print_delivered(one)
     if as_json:
-        _print_json(
-            [
-                {
-                    "log": str(one.path),
-                    "backend": one.backend,
-                    "run": _run_dict(one.result) if one.result else None,
-                    "problem": one.problem or None,
-                }
-                for one in done
-            ]
-        )
+        _print_json([_delivered_dict(one) for one in done])
     elif not done:
         click.echo("nothing is owed")
-    for one in [] if as_json else done:
-        if one.result is not None:
-            click.echo(
-                f"{one.backend}: run {one.result.run.run_id} with {one.result.points} values delivered"
-            )
-        else:
-            why = one.problem or "a living process delivers it itself"
-            click.echo(f"{one.backend or 'unknown'}: {one.path.stem} is still owed: {why}")
     if any(one.problem for one in done):
         sys.exit(1)
+
+
+def _watch(deliveries: Iterator[Delivered], *, as_json: bool) -> None:
+    import signal
+
+    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
+    runs = values = 0
+    try:
+        if not as_json:
+            click.echo("waiting for runs that owe something (Ctrl-C ends it)")
+        for one in deliveries:
+            if one.result is not None:
+                runs, values = runs + 1, values + one.result.points
+            if as_json:
+                click.echo(json.dumps(_printable(_delivered_dict(one))))
+            else:
+                _print_delivered(one)
+    except KeyboardInterrupt:
+        if not as_json:
+            click.echo(f"\n{runs} {'delivery' if runs == 1 else 'deliveries'} with {values:,} values")
+    finally:
+        for one_signal, handler in before.items():
+            signal.signal(one_signal, handler)
+
+
+def _print_delivered(one: Delivered) -> None:
+    if one.result is not None:
+        click.echo(f"{one.backend}: run {one.result.run.run_id} with {one.result.points} values delivered")
+    else:
+        why = one.problem or "a living process delivers it itself"
+        click.echo(f"{one.backend or 'unknown'}: {one.path.stem} is still owed: {why}")
+
+
+def _delivered_dict(one: Delivered) -> dict[str, Any]:
+    return {
+        "log": str(one.path),
+        "backend": one.backend,
+        "run": _run_dict(one.result) if one.result else None,
+        "problem": one.problem or None,
+    }
 
 
 @main.command()

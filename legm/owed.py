@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,15 @@ from legm.records import Outcome, Plain, RunResult, Status
 from legm.registry import make_backend
 from legm.relay import Relay
 
-__all__ = ["BATCH", "Delivered", "catch_up", "deliver_elsewhere", "deliver_log", "sync"]
+__all__ = ["BATCH", "Delivered", "catch_up", "deliver_elsewhere", "deliver_log", "sync", "watch"]
 
 log = logging.getLogger(__name__)
 
 BATCH = 256 << 10
 """Bytes of the run log that a remote backend gets at once."""
+
+PAUSES = (1.0, 60.0)
+"""Seconds between two looks of :func:`watch`: the first, and the longest they grow to."""
 
 
 def catch_up(relay: Relay, logs: LogFolder) -> list[RunResult]:
@@ -158,6 +162,33 @@ def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
         for name in owed or list(known.places)[:1]:  # a log that owes nothing is settled
             if to in {None, name}:
                 yield _deliver(root, path, name, known.places[name], relays)
+
+
+def watch(root: Path, to: str | None = None) -> Iterator[Delivered]:
+    """:func:`sync` again and again, without an end.
+
+    The pauses between two looks double, up to a minute, until something was delivered.
+
+    Yields:
+        each delivery, and what could not be delivered once for each reason.
+
+    Raises:
+        StorageError: there is no such folder.
+    """
+    pause, known = PAUSES[0], set[Delivered]()
+    while True:
+        owed, delivered = set[Delivered](), False
+        for one in sync(root, to):
+            if one.result is not None:
+                delivered = True
+                yield one
+            else:
+                owed.add(one)
+                if one not in known:
+                    yield one
+        known = owed
+        pause = PAUSES[0] if delivered else min(2 * pause, PAUSES[1])
+        time.sleep(pause)
 
 
 def _open_logs(root: Path) -> list[Path]:

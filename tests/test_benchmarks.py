@@ -34,6 +34,7 @@ ROWS = [
     "wandb_caller",
     "wandb_total",
     "wandb_cpu",
+    "several_caller",
     "legm",
 ]
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import random
+import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
 from test_backend_boundary import Memory, comparable, script
 
 from legm import BackendError, ExperimentHandler, delivery, hookimpl, relay
 from legm.backends.mlflow.stores import sqlite_uri
+from legm.cli import main
 from legm.hooks import Capability
 from legm.owed import sync
 from legm.records import Display, Points, Query, Status
@@ -273,6 +277,55 @@ def test_sync_brings_a_killed_run_to_each_backend_once(tmp_path):
     (run,) = of.search_runs([number], "tags.`legm.kind` = 'run'")
     history = of.get_metric_history(run.info.run_id, "dev/loss")
     assert [(m.step, m.value) for m in history] == [(step, step / 7) for step in range(300)]
+
+
+def test_watching_delivers_what_comes_to_be_owed_until_it_is_interrupted(tmp_path):
+    def kill_one():
+        subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+
+    kill_one()
+    command = [sys.executable, "-m", "legm", "sync", str(tmp_path), "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as watching:
+        timer = threading.Timer(120, watching.kill)
+        timer.start()
+        try:
+            assert "Ctrl-C ends it" in watching.stdout.readline()
+            said = [watching.stdout.readline() for _ in range(2)]
+            assert [line.split(":")[0] for line in said] == ["local", "mlflow"]
+            kill_one()
+            while len(delivered := [line for line in said if "300 values delivered" in line]) < 4:
+                said.append(line := watching.stdout.readline())
+                assert line, said
+            watching.send_signal(signal.SIGINT)
+            rest = watching.stdout.read()
+        finally:
+            timer.cancel()
+    assert watching.returncode == 0
+    assert rest.endswith("4 deliveries with 1,200 values\n")
+    assert len({line.split()[2] for line in delivered}) == 2
+    of = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
+    number = of.get_experiment_by_name("e").experiment_id
+    for run in of.search_runs([number], "tags.`legm.kind` = 'run'"):
+        assert [m.step for m in of.get_metric_history(run.info.run_id, "dev/loss")] == list(range(300))
+
+
+def test_watching_tells_a_reason_once_and_pauses_longer(tmp_path, monkeypatch):
+    folder = tmp_path / "e" / "c_0" / "runs" / "open"
+    folder.mkdir(parents=True)
+    (folder / "damaged.log").write_bytes(b"no log")
+    pauses = []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 8:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("legm.owed.time", SimpleNamespace(sleep=sleep))
+    done = CliRunner().invoke(main, ["sync", str(tmp_path), "--watch", "--json"])
+    assert done.exit_code == 0
+    (line,) = done.stdout.splitlines()
+    assert "damaged.log" in json.loads(line)["problem"]
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
 
 
 def test_a_handlers_root_with_another_backend_is_not_delivered_to_it(tmp_path):

@@ -38,9 +38,12 @@ def broken_backends(tmp_path_factory):
     folder = tmp_path_factory.mktemp("guide")
     write_guide(folder)
     sys.path.insert(0, str(folder))
+    sys.modules.pop("legm_acme", None)  # another test's package of this name
+    importlib.invalidate_caches()
     yield importlib.import_module("broken_backends")
     sys.path.remove(str(folder))
-    del sys.modules["broken_backends"], sys.modules["legm_acme"]
+    for name in ("broken_backends", "legm_acme"):
+        sys.modules.pop(name, None)
 
 
 def failing(kit: type[BackendTests], folder: Path) -> dict[str, Exception | AssertionError]:
