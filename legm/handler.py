@@ -795,12 +795,12 @@ class ExperimentHandler:
             MetricError: no run has the metric.
             ParameterError: no configuration has a parameter of a constraint.
         """
-        from legm import analysis
+        from legm import ranking
 
-        return analysis.compare(
+        found = ranking.settled_tallies(self._relay, self._experiment)
+        return ranking.rank(
             self._relay,
-            self._experiment,
-            self._description,
+            [one for one in found if one.description == self._description],
             metric,
             higher_better=higher_better,
             test=test,

@@ -173,9 +173,17 @@ def _hashable(value: Any) -> Any:
     return frozenset(value) if isinstance(value, set) else value
 
 
+_encode = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode
+
+
 def canonical(value: Plain) -> str:
     """One text for all plain values that are equal."""
-    return json.dumps(_normal(value), sort_keys=True, allow_nan=False, separators=(",", ":"))
+    kind = type(value)
+    if kind is float and value.is_integer():
+        return repr(int(value))
+    if kind is str or kind is int:
+        return _encode(value) if kind is str else repr(value)
+    return _encode(_normal(value))
 
 
 def _normal(value: Plain) -> Plain:
@@ -206,7 +214,8 @@ def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
     Returns:
         ``v1-`` and 32 hexadecimal digits: half of the SHA-256 of the canonical form.
     """
-    text = canonical([experiment, {"legm:map": [[name, value] for name, value in active.items()]}])
+    pairs = sorted([f"[{_encode(name)},{canonical(value)}]" for name, value in active.items()])
+    text = f'[{_encode(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'  # canonical() of both, but quicker
     return f"{VERSION}-{hashlib.sha256(text.encode('ascii')).hexdigest()[:32]}"
 
 

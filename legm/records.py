@@ -2,14 +2,14 @@
 
 A run is a log of records: its :class:`Run` first, then :class:`Points`, :class:`BestRule`,
 :class:`Display`, :class:`Artifact` in the order they were made, and an :class:`Outcome` when it ends.
-What is read back from a backend is a :class:`RunResult`; what is computed over several of these is a
-:class:`Summary` or a :class:`Curve`. Records are never changed once they exist.
+What is read back from a backend is a :class:`RunResult`, or a :class:`Tally` of several; what is computed
+over these is a :class:`Summary` or a :class:`Curve`. Records are never changed once they exist.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -229,6 +229,34 @@ class RunResult:
     last_step: int | None = None
     ended: float | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A configuration's runs of one description: how many of each kind, and their values without the series.
+
+    Args:
+        configuration: whose runs they are.
+        description: the runs' description; "" for none.
+        completed, failed, interrupted, running: how many there are of each kind; all 0 where the
+            configuration has no run.
+        values: by a summary's key (``best_loss``, ``test_accuracy``), the values of the completed runs that
+            have it; metrics that aggregate over all their values are not among them.
+        indexed: the keys of metrics that have a value for each index, which are not among ``values``.
+        last: when the newest of the runs ended, or began if it goes on (s since 1970); None without runs.
+        folder: where the configuration lives, if it lives in a folder.
+    """
+
+    configuration: Configuration
+    description: str = ""
+    completed: int = 0
+    failed: int = 0
+    interrupted: int = 0
+    running: int = 0
+    values: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    indexed: frozenset[str] = frozenset()
+    last: float | None = None
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

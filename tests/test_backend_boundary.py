@@ -22,7 +22,10 @@ from legm import BackendError, ExperimentHandler, LegmError, NotSupported, Stora
 from legm.hooks import Capability
 from legm.records import BestRule, Outcome, Points, Query, Status
 
-PURE = ("credentials", "records", "identity", "naming", "params", "selection", "aggregate", "errors")
+PURE = (
+    *("credentials", "records", "identity", "naming", "params", "selection", "tallies", "aggregate"),
+    "errors",
+)
 
 
 class Memory:
