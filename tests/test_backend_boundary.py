@@ -23,8 +23,8 @@ from legm.hooks import Capability
 from legm.records import BestRule, Outcome, Points, Query, Status
 
 PURE = (
-    *("credentials", "records", "identity", "naming", "params", "selection", "tallies", "aggregate"),
-    "errors",
+    *("credentials", "records", "identity", "naming", "params", "selection", "tallies", "student"),
+    *("aggregate", "significance", "errors"),
 )
 
 
