@@ -20,9 +20,9 @@ def student_t(level: float, dof: float) -> float:
     Returns:
         t, positive.
 
-    Source: M. Abramowitz and I. Stegun, Handbook of Mathematical Functions, 1964. Up to 1000 degrees, A(t|dof)
-    is an incomplete beta function by 26.7.1, with the continued fraction 26.5.8; beyond, t is the asymptotic
-    expansion 26.7.5 in the normal quantile.
+    Source: M. Abramowitz and I. Stegun, Handbook of Mathematical Functions, 1964. Up to 1000 degrees,
+    A(t|dof) is an incomplete beta function by 26.7.1, with the continued fraction 26.5.8; beyond, t is the
+    asymptotic expansion 26.7.5 in the normal quantile.
     """
     if dof == 1:
         return 1 / math.tan(math.pi / 2 * (1 - level))
