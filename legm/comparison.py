@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
@@ -15,7 +15,7 @@ from legm import significance
 from legm.aggregate import POOLED
 from legm.analysis import read_runs, require_runs
 from legm.errors import LegmError, MetricError, ParameterError, closest
-from legm.identity import canonical
+from legm.identity import canonical, check_text
 from legm.progress import watched
 from legm.records import Comparison, Configuration, Plain, Query, RunResult, Series, Split, Status, Summary
 from legm.relay import Relay
@@ -88,17 +88,25 @@ def compare_runs(
         is_level = False
     if not is_level:
         raise LegmError(f"level={level!r} is no number strictly between 0 and 1, such as 0.95")
+    check_text("metric", metric, MetricError)
+    names = None if seed is None else _seed_names(seed)
     everyone = {a.fingerprint}
     for other in others:
         if other.fingerprint in everyone:
             raise ParameterError(f"compare() was given the configuration {_name(other)!r} twice")
         everyone.add(other.fingerprint)
-    names = None if seed is None else (seed,) if isinstance(seed, str) else tuple(seed)
     ours = _side(relay, description, a, "a", metric, test)
     theirs = (_side(relay, description, other, "b", metric, test) for other in others)
     found = [_compare(ours, side, names, float(level)) for side in theirs]
     adjusted = significance.holm([one.p for one in found])
     return [replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def _seed_names(seed: str | Sequence[str]) -> tuple[str, ...]:
+    names = (seed,) if isinstance(seed, str) else tuple(seed) if isinstance(seed, Iterable) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise ParameterError(f"seed={seed!r} names no parameters: give a name, or a list of names")
+    return names
 
 
 def _side(

@@ -1,8 +1,8 @@
 """Is the difference between two samples real? Permutation tests, intervals and Holm's correction, pure.
 
-Every function takes finite numbers in any order, and gives the same answer in every order and on every
-machine: sums are exactly rounded, and what is drawn at random comes from a fixed stream. Where a sample has
-fewer than two values, or one that is not finite, there is nothing to be said, and the answer is NaN.
+Every function takes numbers in any order, and gives the same answer in every order: where sums are compared
+rounding is allowed for, and what is drawn at random comes from a fixed stream. Where a sample has fewer than
+two values, or one that is not finite, there is no p-value and no interval, and these are NaN.
 """
 
 from __future__ import annotations

@@ -187,6 +187,13 @@ def test_a_seed_that_no_run_has_is_refused_with_the_closest(tmp_path):
         a.compare(a, b, "acc", seed="sed")
 
 
+@pytest.mark.parametrize("wrong", [0, 3.5, ["seed", 0], [None]])
+def test_a_seeds_value_in_place_of_its_name_is_refused(tmp_path, wrong):
+    a, b = fill(tmp_path, A, B)
+    with pytest.raises(ParameterError, match="names no parameters"):
+        a.compare(a, b, "acc", seed=wrong)
+
+
 def test_a_seed_that_is_compared_is_refused_with_what_to_do(tmp_path):
     a, b = fill(tmp_path, A, B)
     with pytest.raises(ParameterError, match="disable_param"):
@@ -412,6 +419,13 @@ def test_an_unknown_metric_is_told_with_the_closest(tmp_path):
     a, b = fill(tmp_path, A, B)
     with pytest.raises(MetricError, match=r"has the dev metric 'ac'; did you mean 'acc'\?"):
         a.compare(a, b, "ac")
+
+
+@pytest.mark.parametrize("metric", [3, None, "", ["acc"]])
+def test_what_is_no_metrics_name_is_refused(tmp_path, metric):
+    a, b = fill(tmp_path, A, B)
+    with pytest.raises(MetricError):
+        a.compare(a, b, metric)
 
 
 @pytest.mark.parametrize(("metric", "test"), [("f1", False), ("acc", True)])
