@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from legm import significance
-from legm.aggregate import POOLED
 from legm.analysis import read_runs, require_runs
 from legm.errors import LegmError, MetricError, ParameterError, closest
 from legm.identity import canonical, check_text
 from legm.progress import watched
 from legm.records import Comparison, Configuration, Plain, Query, RunResult, Series, Split, Status, Summary
 from legm.relay import Relay
+from legm.tallies import POOLED, summary_key
 
-__all__ = ["compare_runs", "comparison_as_dict", "find_configuration"]
+__all__ = ["compare_runs", "comparison_as_dict", "find_configurations"]
 
 _SEED = re.compile(r"(.*\.)?(seed|seed_[^.]*|[^.]*_seed|random_state)", re.IGNORECASE | re.DOTALL)
 """The names of parameters that are taken for seeds; of a dotted name the last part counts."""
@@ -113,7 +113,8 @@ def _side(
     relay: Relay, description: str, configuration: Configuration, label: str, metric: str, test: bool
 ) -> _Side:
     wanted = Series(metric, Split.TEST if test else Split.DEV)
-    pooled = metric in POOLED and not test
+    key = summary_key(wanted)
+    pooled = key in POOLED
     histories = frozenset({metric}) if pooled else frozenset()
     query = Query(configuration.experiment, configuration.fingerprint, description, histories)
     status: Counter[Status] = Counter()
@@ -138,7 +139,6 @@ def _side(
     counts = (status[kind] for kind in (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED))
     require_runs(Summary({}, *counts), configuration, description)
     _require_metric(wanted, known, configuration)
-    key = metric if pooled else ("test_" if test else "best_") + metric
     return _Side(configuration, label, key, runs, frozenset(parameters), status.total(), left_out)
 
 
@@ -268,58 +268,73 @@ def _name(configuration: Configuration) -> str:
     return configuration.name or configuration.fingerprint
 
 
-def find_configuration(
-    relay: Relay, experiment: str, wanted: Configuration | str | os.PathLike[str]
-) -> Configuration:
-    """The configuration of an experiment that a user means.
+def find_configurations(
+    relay: Relay, experiment: str, wanted: Sequence[Configuration | str | os.PathLike[str]]
+) -> list[Configuration]:
+    """The configurations of an experiment that a user means.
 
     Args:
         relay: the way to the backend.
         experiment: the experiment.
-        wanted: itself; or its fingerprint, its name, or its folder: a path, as it is or from the root
+        wanted: each itself; or its fingerprint, its name, or its folder: a path, as it is or from the root
             directory or the experiment's folder on.
 
     Raises:
         ParameterError: there is none, there are several, or it is another experiment's.
     """
-    if isinstance(wanted, Configuration):
-        if wanted.experiment != experiment:
+    places: list[tuple[Configuration, Path | None]] = []
+    found = []
+    for one in wanted:
+        if isinstance(one, Configuration):
+            if one.experiment != experiment:
+                raise ParameterError(
+                    f"the configuration {_name(one)!r} is of the experiment {one.experiment!r}, "
+                    f"not of {experiment!r}: configurations of one experiment can be compared"
+                )
+            found.append(one)
+        elif isinstance(one, (str, os.PathLike)):
+            places = places or list(_places(relay, experiment))
+            found.append(_named(os.fspath(one), places, experiment, relay.root))
+        else:
             raise ParameterError(
-                f"the configuration {_name(wanted)!r} is of the experiment {wanted.experiment!r}, "
-                f"not of {experiment!r}: configurations of one experiment can be compared"
+                "compare() takes handlers, configurations, places of get_best(), or their names, folders or "
+                f"fingerprints, not {type(one).__qualname__}"
             )
-        return wanted
-    if not isinstance(wanted, (str, os.PathLike)):
-        raise ParameterError(
-            "compare() takes handlers, configurations, places of get_best(), or their names, folders or "
-            f"fingerprints, not {type(wanted).__qualname__}"
-        )
-    text = os.fspath(wanted)
-    last = Path(text).name
-    known: list[Configuration] = list(relay.call("legm_read_configurations", experiment=experiment))
-    found = {c.fingerprint: c for c in known if c.fingerprint == last or (c.name and c.name == text)}
-    numbered = [c for c in known if c.name == last.rpartition("_")[0]]
-    found |= {c.fingerprint: c for c in numbered if _lies_at(relay, c, text)}
-    if not found:  # folders may have been renamed
-        found = {c.fingerprint: c for c in known if _lies_at(relay, c, text)}
+    return found
+
+
+def _places(relay: Relay, experiment: str) -> Iterator[tuple[Configuration, Path | None]]:
+    """Every configuration of an experiment, and its folder."""
+    tallies = relay.call("legm_read_tallies", experiment=experiment)
+    if tallies is not None:
+        for one in tallies:
+            yield one.configuration, None if one.folder is None else Path(one.folder)
+        return
+    for configuration in relay.call("legm_read_configurations", experiment=experiment) or ():
+        yield configuration, relay.folder(configuration, create=False)
+
+
+def _named(
+    text: str, places: Sequence[tuple[Configuration, Path | None]], experiment: str, root: Path
+) -> Configuration:
+    last = text if "\0" in text else Path(text).resolve().name
+    found: dict[str, Configuration] = {}
+    for one, folder in places:
+        is_it = one.fingerprint == last or (one.name == text != "")
+        if not is_it and folder is not None and folder.name == last:
+            meant = (Path(text), root / text, folder.parent / text)
+            is_it = folder.resolve() in [path.resolve() for path in meant]
+        if is_it:
+            found[one.fingerprint] = one
     if not found:
-        raise ParameterError(
-            f"{experiment!r} has no configuration {text!r}; {closest(text, {_name(c) for c in known})}"
-        )
+        near = closest(text, {_name(one) for one, _ in places})
+        raise ParameterError(f"{experiment!r} has no configuration {text!r}; {near}")
     if len(found) > 1:
         raise ParameterError(
             f"{len(found)} configurations of {experiment!r} are called {text!r}: name one by its folder or "
             f"its fingerprint ({', '.join(sorted(found))})"
         )
     return next(iter(found.values()))
-
-
-def _lies_at(relay: Relay, configuration: Configuration, text: str) -> bool:
-    folder = relay.folder(configuration, create=False)
-    if folder is None or "\0" in text:
-        return False
-    places = (Path(text), relay.root / text, folder.parent / text)
-    return folder.resolve() in [place.resolve() for place in places]
 
 
 def comparison_as_dict(comparison: Comparison) -> dict[str, Any]:

@@ -873,10 +873,8 @@ class ExperimentHandler:
         from legm import comparison
 
         others = b if isinstance(b, Sequence) and not isinstance(b, str) else None
-        first, *rest = [
-            comparison.find_configuration(self._relay, self._experiment, _configuration(one))
-            for one in (a, *([b] if others is None else others))
-        ]
+        wanted = [_configuration(one) for one in (a, *([b] if others is None else others))]
+        first, *rest = comparison.find_configurations(self._relay, self._experiment, wanted)
         found = comparison.compare_runs(
             self._relay, self._description, first, rest, metric, test=test, seed=seed, level=level
         )
