@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from legm import runlog
 from legm.credentials import is_credential
@@ -35,6 +35,7 @@ from legm.recorder import Recorder, to_number, to_step
 from legm.records import (
     Artifact,
     BestRule,
+    Comparison,
     Configuration,
     Display,
     Outcome,
@@ -58,6 +59,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 M = TypeVar("M", bound=Mapping[Any, Any])
 F = TypeVar("F", bound=Callable[..., Any])
+
+Comparable: TypeAlias = "ExperimentHandler | Configuration | Ranked | str | os.PathLike[str]"
+"""What names a configuration; a text is its name, its folder or its fingerprint."""
 
 _RULES = ("last", "early_stopping")
 
@@ -807,6 +811,75 @@ class ExperimentHandler:
             constraints=constraints,
         )
 
+    @overload
+    def compare(  # type: ignore[overload-overlap]  # a text is one, not a sequence
+        self,
+        a: Comparable,
+        b: Comparable,
+        metric: str,
+        *,
+        test: bool = False,
+        seed: str | Sequence[str] | None = None,
+        level: float = 0.95,
+    ) -> Comparison: ...
+
+    @overload
+    def compare(
+        self,
+        a: Comparable,
+        b: Sequence[Comparable],
+        metric: str,
+        *,
+        test: bool = False,
+        seed: str | Sequence[str] | None = None,
+        level: float = 0.95,
+    ) -> list[Comparison]: ...
+
+    def compare(
+        self,
+        a: Comparable,
+        b: Comparable | Sequence[Comparable],
+        metric: str,
+        *,
+        test: bool = False,
+        seed: str | Sequence[str] | None = None,
+        level: float = 0.95,
+    ) -> Comparison | list[Comparison]:
+        """Compare configurations of this experiment by a metric: is the difference real?
+
+        Runs with the handler's description are compared, paired by seed where seeds are known.
+
+        Args:
+            a: a configuration: a handler, a place of :meth:`get_best`, or its name, folder or fingerprint.
+            b: another one, or several, whose p-values are then adjusted by Holm's method.
+            metric: a dev metric, at the best step, or a test metric; of ``time`` and ``time_per_sample``
+                a run has the mean.
+            test: whether it is a test metric.
+            seed: the parameter whose value tells which runs belong together, or several; ``()`` for none.
+                Without it those whose name is ``seed`` or ``random_state``, begins with ``seed_`` or ends
+                with ``_seed``.
+            level: the coverage of the difference's confidence interval.
+
+        Returns:
+            the means, the difference a - b with its interval, and the p-value of a permutation test; a
+            list of these where b is one.
+
+        Raises:
+            MetricError: a configuration has not the metric, or it has one value per index.
+            ParameterError: there is no such configuration, it was given twice, or no run has the seed.
+            StateError: a configuration has no completed run.
+            LegmError: the level is not between 0 and 1.
+        """
+        from legm import comparison
+
+        others = b if isinstance(b, Sequence) and not isinstance(b, str) else None
+        wanted = [_configuration(one) for one in (a, *([b] if others is None else others))]
+        first, *rest = comparison.find_configurations(self._relay, self._experiment, wanted)
+        found = comparison.compare_runs(
+            self._relay, self._description, first, rest, metric, test=test, seed=seed, level=level
+        )
+        return found[0] if others is None else found
+
     def plot_comparison_bars(
         self,
         metrics: str | Sequence[str],
@@ -846,6 +919,12 @@ def _release(recorder: Recorder, delivery: Deliveries, logs: LogFolder) -> None:
             delivery.release(logs)
         except LegmError as error:
             log.error("%s", error)  # noqa: TRY400
+
+
+def _configuration(one: Comparable) -> Configuration | str | os.PathLike[str]:
+    if isinstance(one, ExperimentHandler):
+        return one._current()
+    return one.configuration if isinstance(one, Ranked) else one
 
 
 def _environment() -> dict[str, Plain]:

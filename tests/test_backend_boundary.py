@@ -23,8 +23,8 @@ from legm.hooks import Capability
 from legm.records import BestRule, Outcome, Points, Query, Status
 
 PURE = (
-    *("credentials", "records", "identity", "naming", "params", "selection", "tallies", "aggregate"),
-    "errors",
+    *("credentials", "records", "identity", "naming", "params", "selection", "tallies", "student"),
+    *("aggregate", "significance", "errors"),
 )
 
 
@@ -630,6 +630,9 @@ def train(root: Path) -> float:
     except LegmError as error:
         print(error, legm.__version__)
         return 0.0
+    assert_type(handler.compare(handler, ranked[1], "loss").p, float)
+    assert_type(handler.compare("lr0.1_0", ranked[1:], "acc", test=True, seed="seed")[0].pairs, int)
+    assert_type(handler.compare(root / "a", [handler, "b"], "loss", level=0.9)[0].notes, tuple[str, ...])
     assert_type(ranked[0].value.mean, float)
     for difference in handler.explain_difference(ExperimentHandler.load_existent(root / "a" / "b")):
         print(difference)
