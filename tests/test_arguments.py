@@ -775,6 +775,32 @@ def test_a_function_of_the_namespace_is_asked_at_each_point():
     handlers(grid, added)
 
 
+def test_functions_in_metadata_may_be_made_anew_at_each_point():
+    def more(namespace):
+        text = namespace.model
+        return {"clip": {"metadata": {"name": True, "name_transform": lambda value: f"{text}{value}"}}}
+
+    grid, added = read(Trainer, "--lr 1 2", conditional_args=more)
+    assert added["clip"]["name_transform"](3) == "lstm3"
+    handlers(grid, added)
+    with pytest.raises(ParameterError, match="metadata of 'clip' differ"):
+        read(Trainer, "--model lstm cnn", conditional_args=more)
+
+
+def test_an_argument_may_have_other_choices_in_another_module():
+    cnn = {"cell": {"choices": ["dense"], "default": "dense"}}
+    options = {
+        "conditional_args": {
+            "model": {"lstm": Lstm, "cnn": cnn},
+            "cell": {"gru": GRU, "dense": {"growth": {}}},
+        }
+    }
+    grid, added = read(Trainer, "--model lstm cnn", **options)
+    assert [n.cell for n in grid] == ["plain", "dense"]
+    assert added["growth"] == {"parent": "cell", "parent_active": "dense"}
+    handlers(grid, added)
+
+
 def test_metadata_that_differ_between_points_are_an_error_that_names_the_parameter():
     options = {
         "conditional_args": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -122,18 +123,22 @@ class Conditions:
             commands: the commands by name.
             dest: the name of the argument that holds the command.
         """
-        known = {name: a for source in possible for name, a in source.arguments.items()}
+        known: dict[str, list[Any]] = {} if dest is None else {dest: [commands]}
+        for source in possible:
+            for name, argument in source.arguments.items():
+                known.setdefault(name, []).append(argument.keywords.get("choices"))
         is_open = self._function or any(callable(condition.given) for condition in self._conditions)
         for condition in self._conditions:
             name = condition.argument
-            if name not in known and name != dest and not is_open:
+            if name not in known and not is_open:
                 raise ParameterError(
                     f"a condition is about {name!r}, which is no argument; {closest(name, known)}"
                 )
-            choices: Any = commands if name == dest else None
-            if name in known:
-                choices = known[name].keywords.get("choices")
-            for value in condition.given if choices and isinstance(condition.given, Mapping) else ():
+            sets = known.get(name, [None])
+            if None in sets or not isinstance(condition.given, Mapping):
+                continue
+            choices = list(itertools.chain(*sets))
+            for value in condition.given:
                 if value not in choices:
                     raise ParameterError(
                         f"a condition is about {name}={value!r}, which is none of its choices; "

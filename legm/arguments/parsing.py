@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -259,16 +260,27 @@ def _merged(points: Iterable[_Point]) -> dict[str, dict[str, Any]]:
 
 def _either(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata that hold at the points of either."""
-    if one == other:
+    if _comparable(one) == _comparable(other):
         return dict(one)
     actives = [fields.get("parent_active") for fields in (one, other)]
-    if {**one, "parent_active": None} != {**other, "parent_active": None} or "parent" not in one:
+    rest = [_comparable({**fields, "parent_active": None}) for fields in (one, other)]
+    if rest[0] != rest[1] or "parent" not in one:
         raise ParameterError(
             f"the metadata of {name!r} differ between points of the grid: {dict(one)!r} and {dict(other)!r}; "
             f"make them equal, or give the two in two command lines"
         )
     values = [value for a in actives for value in (a.values if isinstance(a, Among) else (a,))]
     return {**one, "parent_active": Among(tuple(values))}
+
+
+def _comparable(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields, where functions are equal that were made by the same code from the same values."""
+    return {
+        name: (value.__code__, value.__defaults__, [cell.cell_contents for cell in value.__closure__ or ()])
+        if isinstance(value, types.FunctionType)
+        else value
+        for name, value in fields.items()
+    }
 
 
 def _parents(metadata: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
