@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from legm import runlog
+from legm.configs import named_values
 from legm.credentials import is_credential
 from legm.delivery import Deliveries, begin
 from legm.errors import (
@@ -163,38 +164,44 @@ class ExperimentHandler:
         self._changeable(f"set_param({name!r})").set({name: value}, parent)
         return value
 
-    def set_dict_params(self, params: M, parent: str | None = None) -> M:
-        """Set hyperparameters from a mapping; all of them or, with an error, none.
+    def set_dict_params(self, params: T, parent: str | None = None, flatten: bool = False) -> T:
+        """Set hyperparameters from a mapping or configuration object; all of them or, with an error, none.
+
+        Args:
+            params: a mapping, a dataclass, attrs class or pydantic model, an OmegaConf or Hydra
+                configuration (interpolations are resolved), a named tuple or a namespace.
+            parent: the parameter that must be active for all of them to count.
+            flatten: whether what is nested becomes parameters of its own, with joined names such as
+                ``model.depth``; otherwise it is one parameter with a mapping for a value.
 
         Returns:
-            the mapping.
+            what was given.
 
         Raises:
-            ParameterError, StateError: as :meth:`set_param`.
+            ParameterError: it is none of these, a value is missing, two joined names are the same, or as
+                :meth:`set_param`.
+            StateError: the run has started.
         """
-        if not isinstance(params, Mapping):
-            raise ParameterError(
-                f"set_dict_params() takes a mapping from names to values, not {type(params).__qualname__}"
-            )
-        self._changeable("set_dict_params()").set(params, parent)
+        values = named_values("set_dict_params()", params, flatten=flatten)
+        self._changeable("set_dict_params()").set(values, parent)
         return params
 
-    def set_namespace_params(self, namespace: T, parent: str | None = None) -> T:
-        """Set hyperparameters from the attributes of anything that ``vars()`` takes, as argparse gives it.
+    def set_namespace_params(self, namespace: T, parent: str | None = None, flatten: bool = False) -> T:
+        """Set hyperparameters from the attributes of a namespace, as argparse gives it; all or none.
+
+        Args:
+            namespace: anything that ``vars()`` takes, or that :meth:`set_dict_params` does.
+            parent: see :meth:`set_dict_params`.
+            flatten: see :meth:`set_dict_params`.
 
         Returns:
             the namespace.
 
         Raises:
-            ParameterError, StateError: as :meth:`set_param`.
+            ParameterError, StateError: as :meth:`set_dict_params`.
         """
-        try:
-            params = vars(namespace)
-        except TypeError as cause:
-            raise ParameterError(
-                f"set_namespace_params() takes an object with attributes, not {type(namespace).__qualname__}"
-            ) from cause
-        self._changeable("set_namespace_params()").set(params, parent)
+        values = named_values("set_namespace_params()", namespace, flatten=flatten)
+        self._changeable("set_namespace_params()").set(values, parent)
         return namespace
 
     def set_parent(self, child: str, parent: str, active_value: Any = None) -> None:
@@ -255,15 +262,13 @@ class ExperimentHandler:
                 them), ``parent_active`` (a value or a function; for several parents a mapping by
                 parent), ``disable_comparison``, ``name`` (true, or a function of the value),
                 ``name_transform`` and ``name_priority``. The order does not matter.
-            namespace: names parameters that may be set later: an object that ``vars()`` takes, or a mapping.
+            namespace: names parameters that may be set later: what :meth:`set_namespace_params` takes.
 
         Raises:
             ParameterError: a field or a parameter is unknown, or parents make a cycle.
             StateError: the run has started.
         """
-        known = (
-            namespace if isinstance(namespace, Mapping) else vars(namespace) if namespace is not None else {}
-        )
+        known = {} if namespace is None else named_values("set_param_metadata()", namespace)
         self._changeable("set_param_metadata()").set_metadata(metadata, known)
 
     def _changeable(self, call: str) -> Parameters:
