@@ -1,9 +1,9 @@
-"""What each configuration of an experiment holds, but for the series: read once, and kept for the next look.
+"""What each configuration of an experiment holds, but for the series: read once, kept for the next look.
 
-Below ``<root>/<experiment>/.legm`` the file ``catalogue`` has, for each folder, the times and sizes of the
-files and folders that were read, and what they said. While these are still so, nothing is read again. A folder
-that was changed within the last seconds, that has a run which goes on, or that is damaged, is not kept: it is
-read at each look. The file is only a copy: whoever deletes it loses nothing.
+Below ``<root>/<experiment>/.legm`` the file ``catalogue`` has, for each folder, the times and sizes of what
+was looked at, and what was found. While these are still so, nothing is read again. A folder that was changed
+within the last seconds, that has a run which goes on, or that is damaged, is read at each look. The file is
+only a copy: whoever deletes it loses nothing.
 """
 
 from __future__ import annotations
