@@ -16,11 +16,12 @@ from legm.aggregate import summary_as_dict
 from legm.backends.local import events, yamltext
 from legm.backends.local.catalogue import Holding, experiments, holdings
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.files import load_yaml, locked, write_whole
+from legm.backends.local.files import load_yaml, write_whole
 from legm.backends.local.folders import ConfigurationFolders, experiment_folder, read_configuration
 from legm.backends.local.results import head_of, read_result, series_texts, steps_head
 from legm.errors import CorruptFile
 from legm.hooks import Capability, hookimpl
+from legm.locks import locked
 from legm.logs import LogFolder, unfinished
 from legm.naming import short_name
 from legm.records import (
