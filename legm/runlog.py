@@ -224,8 +224,13 @@ def _lock(fd: int, lock_descriptor: Any) -> bool:
     return False
 
 
-def is_live(path: Path) -> bool:
-    """Whether a living process, here or on another machine of a shared file system, writes the log."""
+def is_live(path: Path, *, patient: bool = True) -> bool:
+    """Whether a living process, here or on another machine of a shared file system, writes the log.
+
+    Args:
+        path: the log.
+        patient: whether to look again where the lock may be that of another one who looks.
+    """
     from filelock import lock_descriptor
 
     try:
@@ -238,7 +243,7 @@ def is_live(path: Path) -> bool:
         except OSError:
             return False
     try:
-        return not _lock(fd, lock_descriptor)
+        return not (_lock(fd, lock_descriptor) if patient else lock_descriptor(fd, blocking=False))
     finally:
         os.close(fd)
 
