@@ -89,7 +89,7 @@ class LogFolder:
             StorageError: the log cannot be read.
         """
         for place in (path, self.folder / path.name, self.open_folder / path.name):
-            live = runlog.is_live(place, patient=False)
+            live = runlog.is_locked(place)
             try:
                 known = runlog.read(place)
             except CorruptFile as error:
@@ -120,7 +120,9 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
         logs: a configuration's.
         known: the ids of runs that the backend knows.
     """
-    results = ((path, logged(path)) for path in logs.others(known))
+    paths = logs.others(known)
+    living = runlog.living(paths)  # asked first: what a writer that is gone has written is all there
+    results = ((path, logged(path, live=path in living)) for path in paths)
     return [
         found
         for path, found in results
@@ -128,11 +130,10 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
     ]
 
 
-def logged(path: Path) -> RunResult | None:
+def logged(path: Path, *, live: bool) -> RunResult | None:
     """What a run came to so far, by its log; None where that cannot be read."""
     from legm import selection  # needs NumPy
 
-    live = runlog.is_live(path)  # asked first: what a writer that is gone has written is all there
     try:
         found = runlog.read(path)
     except CorruptFile as error:
