@@ -292,7 +292,11 @@ class Place:
                 return
             with locked(logs.lock):
                 if claim.is_void:
-                    log.warning("the claim %s was void before its run began: see timeout=", claim.path)
+                    log.warning(
+                        "the claim %s was void before its run began, and its place may be another's: "
+                        "start() sooner, or ask with a longer timeout",
+                        claim.path,
+                    )
                 try:
                     yield True
                 finally:
