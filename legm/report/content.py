@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-
 from legm import aggregate
 from legm.credentials import redacted, redacted_run
 from legm.identity import canonical

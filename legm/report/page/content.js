@@ -52,7 +52,9 @@ class Experiment {
     this.byKey = new Map(this.metrics.map((one) => [one.key, one]));
     this.parameters = content.parameters.map((one) => new Parameter(one));
     this.varying = this.parameters.filter((one) => this.varies(one));
-    this.counts = Object.fromEntries(Object.entries(content.counts).map(([status, text]) => [status, decoded(text)]));
+    this.counts = Object.fromEntries(
+      Object.entries(content.counts).map(([status, text]) => [status, decoded(text)]),
+    );
     this.descriptions = [...new Set(this.rows.map((row) => row.description))].sort(byText);
     this.curveMetrics = [...new Set(this.rows.flatMap((row) => Object.keys(row.curves)))].sort(byText);
     this.lines = new Map();
@@ -100,7 +102,13 @@ class Experiment {
 
   decodedLine(stored) {
     this.grids[stored.steps] ??= Array.from(decoded(this.content.grids[stored.steps]));
-    const line = { steps: this.grids[stored.steps], runs: stored.runs, fewer: stored.fewer, above: [], below: [] };
+    const line = {
+      steps: this.grids[stored.steps],
+      runs: stored.runs,
+      fewer: stored.fewer,
+      above: [],
+      below: [],
+    };
     for (const name of ["center", "lower", "upper", "above", "below"]) {
       if (stored[name]) line[name] = Array.from(decoded(stored[name]));
     }
@@ -136,5 +144,7 @@ class Experiment {
 /** By run, its value of a metric. */
 function runValues({ runs, values }) {
   const numbers = decoded(values);
-  return runs ? new Map(Array.from(decoded(runs), (run, i) => [run, numbers[i]])) : new Map(numbers.entries());
+  return runs
+    ? new Map(Array.from(decoded(runs), (run, i) => [run, numbers[i]]))
+    : new Map(numbers.entries());
 }

@@ -4,7 +4,11 @@ function renderHead() {
   const chosen = experiment();
   byId("title").textContent = REPORT.title;
   byId("experiment-field").hidden = experiments.length < 2;
-  fillSelect(byId("experiment"), experiments.map((one, i) => [i, one.name]), state.experiment);
+  fillSelect(
+    byId("experiment"),
+    experiments.map((one, i) => [i, one.name]),
+    state.experiment,
+  );
   renderTheme();
   renderMetricChoice(chosen);
   const descriptions = chosen.descriptions.map((text) => [text, text || "(none)"]);
@@ -12,23 +16,40 @@ function renderHead() {
   const every = [["*", "all"], ...descriptions.map(([text, shown]) => [`=${text}`, shown])];
   fillSelect(byId("description"), every, state.description === null ? "*" : `=${state.description}`);
   renderCounts(chosen);
-  fill(byId("problems"), ...chosen.content.problems.map((text) => element("p", {}, `Could not be read: ${text}`)));
+  fill(
+    byId("problems"),
+    ...chosen.content.problems.map((text) => element("p", {}, `Could not be read: ${text}`)),
+  );
 }
 
 function fillSelect(select, options, chosen) {
-  fill(select, ...options.map(([value, text]) => element("option", { value, selected: String(value) === String(chosen) }, text)));
+  fill(
+    select,
+    ...options.map(([value, text]) =>
+      element("option", { value, selected: String(value) === String(chosen) }, text),
+    ),
+  );
 }
 
-const SPLITS = [["dev", "Dev, at the best step"], ["test", "Test"], ["pooled", "Over all values"]];
+const SPLITS = [
+  ["dev", "Dev, at the best step"],
+  ["test", "Test"],
+  ["pooled", "Over all values"],
+];
 
 function renderMetricChoice(chosen) {
   const select = byId("metric");
-  fill(select, ...SPLITS.map(([split, label]) => {
-    const members = chosen.metrics.filter((one) => one.split === split);
-    if (!members.length) return null;
-    const options = members.map((one) => element("option", { value: one.key, selected: one.key === state.metric }, one.label));
-    return element("optgroup", { label }, ...options);
-  }));
+  fill(
+    select,
+    ...SPLITS.map(([split, label]) => {
+      const members = chosen.metrics.filter((one) => one.split === split);
+      if (!members.length) return null;
+      const options = members.map((one) =>
+        element("option", { value: one.key, selected: one.key === state.metric }, one.label),
+      );
+      return element("optgroup", { label }, ...options);
+    }),
+  );
   const none = !chosen.metrics.length;
   if (none) fill(select, element("option", {}, "no metric yet"));
   for (const one of [select, byId("higher"), byId("lower")]) one.disabled = none;
@@ -39,7 +60,9 @@ function renderMetricChoice(chosen) {
 
 function directionReason() {
   if (state.metric in state.higher) return "as you chose";
-  return { asked: "as asked for", rule: "as the runs chose their best step", name: "guessed from the name" }[metric().because];
+  return { asked: "as asked for", rule: "as the runs chose their best step", name: "guessed from the name" }[
+    metric().because
+  ];
 }
 
 const STATUSES = { completed: "✓", failed: "✕", interrupted: "‖", running: "▸" };
@@ -50,7 +73,10 @@ function renderCounts(chosen) {
   const items = Object.keys(STATUSES).map((status) => {
     const number = rows.reduce((sum, row) => sum + chosen.counts[status][row], 0);
     const text = `${number.toLocaleString("en")} ${status}`;
-    const inside = status === "completed" || !number ? element("span", {}, text) : element("a", { href: "#unfinished", click: goTo }, text);
+    const inside =
+      status === "completed" || !number
+        ? element("span", {}, text)
+        : element("a", { href: "#unfinished", click: goTo }, text);
     return element("li", { class: `status ${status}${number ? "" : " zero"}` }, mark(status), inside);
   });
   fill(byId("counts"), element("li", { class: "total" }, counted(places.size, "configuration")), ...items);
@@ -93,17 +119,28 @@ function renderFilters() {
 
 function renderFilterTitle() {
   const active = Object.keys(state.filters);
-  byId("filters-title").textContent = active.length ? `Filter by parameter (${active.length} set)` : "Filter by parameter";
+  byId("filters-title").textContent = active.length
+    ? `Filter by parameter (${active.length} set)`
+    : "Filter by parameter";
   const button = byId("clear-filters");
   if (button) button.hidden = !active.length;
 }
 
 function clearButton() {
-  return element("button", { type: "button", id: "clear-filters", class: "quiet", click: () => {
-    state.filters = {};
-    renderFilters();
-    changed("rows");
-  } }, "Clear filters");
+  return element(
+    "button",
+    {
+      type: "button",
+      id: "clear-filters",
+      class: "quiet",
+      click: () => {
+        state.filters = {};
+        renderFilters();
+        changed("rows");
+      },
+    },
+    "Clear filters",
+  );
 }
 
 /** The states that configurations have of a parameter: its values in order, and 0 where it does not count. */
@@ -121,15 +158,20 @@ function byValue(parameter, a, b) {
 function filterField(parameter) {
   const states = statesOf(parameter);
   const numeric = states.every((one) => !one || parameter.number(one) !== null);
-  const inside = numeric && states.length > FEW ? rangeInputs(parameter, states) : [valueChoice(parameter, states)];
+  const inside =
+    numeric && states.length > FEW ? rangeInputs(parameter, states) : [valueChoice(parameter, states)];
   return element("div", { class: "field" }, element("span", { class: "name" }, parameter.name), ...inside);
 }
 
 function valueChoice(parameter, states) {
   const chosen = state.filters[parameter.name]?.state;
-  const select = element("select", { "aria-label": parameter.name, "data-parameter": parameter.name, change: () => {
-    setFilter(parameter, select.value === "" ? null : { state: Number(select.value) });
-  } });
+  const select = element("select", {
+    "aria-label": parameter.name,
+    "data-parameter": parameter.name,
+    change: () => {
+      setFilter(parameter, select.value === "" ? null : { state: Number(select.value) });
+    },
+  });
   const options = states.map((one) => [one, one ? valueText(parameter, one) : "inactive"]);
   fillSelect(select, [["", "any"], ...options.map(([one, text]) => [one, cut(text, 40)])], chosen ?? "");
   return select;
@@ -137,11 +179,18 @@ function valueChoice(parameter, states) {
 
 function rangeInputs(parameter, states) {
   const numbers = states.filter(Boolean).map((one) => parameter.number(one));
-  const ends = [["least", Math.min(...numbers), "from"], ["most", Math.max(...numbers), "to"]];
+  const ends = [
+    ["least", Math.min(...numbers), "from"],
+    ["most", Math.max(...numbers), "to"],
+  ];
   return ends.map(([end, usual, word]) => {
     const input = element("input", {
-      type: "number", step: "any", placeholder: compact(usual), "aria-label": `${parameter.name} ${word}`,
-      "data-parameter": parameter.name, value: state.filters[parameter.name]?.[end] ?? "",
+      type: "number",
+      step: "any",
+      placeholder: compact(usual),
+      "aria-label": `${parameter.name} ${word}`,
+      "data-parameter": parameter.name,
+      value: state.filters[parameter.name]?.[end] ?? "",
       input: () => {
         const value = input.value === "" ? undefined : Number(input.value);
         const filter = { ...state.filters[parameter.name], [end]: value };

@@ -28,7 +28,10 @@ function renderParallel() {
   }
   const scales = [...axes.map((one) => parameterScale(one, rows)), metricScale(rows)];
   byId("parallel-plot").style.minWidth = `${scales.length * AXIS_WIDTH}px`;
-  Plotly.react(byId("parallel-plot"), parallelTraces(rows, scales), parallelLayout(scales), { ...plotOptions("parameters"), displayModeBar: false });
+  Plotly.react(byId("parallel-plot"), parallelTraces(rows, scales), parallelLayout(scales), {
+    ...plotOptions("parameters"),
+    displayModeBar: false,
+  });
   if (!byId("parallel-plot").dataset.listens) {
     byId("parallel-plot").dataset.listens = "yes";
     byId("parallel-plot").on("plotly_click", ({ points }) => toggleShown(points[0].customdata));
@@ -55,14 +58,26 @@ function shownAxes() {
 
 function renderAxisChoice() {
   const shown = new Set(shownAxes().map((one) => one.name));
-  fill(byId("axes"), ...experiment().varying.map((one) => element("button", {
-    type: "button", class: "chip", "aria-pressed": String(shown.has(one.name)), "data-axis": one.name,
-    click: () => {
-      if (!shown.delete(one.name)) shown.add(one.name);
-      state.axes = [...shown];
-      changed("axes");
-    },
-  }, one.name)));
+  fill(
+    byId("axes"),
+    ...experiment().varying.map((one) =>
+      element(
+        "button",
+        {
+          type: "button",
+          class: "chip",
+          "aria-pressed": String(shown.has(one.name)),
+          "data-axis": one.name,
+          click: () => {
+            if (!shown.delete(one.name)) shown.add(one.name);
+            state.axes = [...shown];
+            changed("axes");
+          },
+        },
+        one.name,
+      ),
+    ),
+  );
 }
 
 // -- axes: from a row to its height, and the labels beside it
@@ -72,15 +87,24 @@ function parameterScale(parameter, rows) {
   const own = new Map(rows.map((row) => [row, experiment().state(parameter, row)]));
   const states = [...new Set(own.values())].filter(Boolean).sort((a, b) => byValue(parameter, a, b));
   const numeric = states.every((one) => parameter.number(one) !== null);
-  const scale = numeric && states.length > FEW_VALUES ? numberScale(states.map((one) => parameter.number(one))) : null;
+  const scale =
+    numeric && states.length > FEW_VALUES ? numberScale(states.map((one) => parameter.number(one))) : null;
   const heights = scale ? null : sideBySide(own, states, rows);
   const without = rows.filter((row) => !own.get(row)).reverse();
-  const aside = new Map(without.map((row, k) => [row, NOT_ACTIVE + ROOM_BELOW * (without.length > 1 ? k / (without.length - 1) - 0.5 : 0)]));
+  const aside = new Map(
+    without.map((row, k) => [
+      row,
+      NOT_ACTIVE + ROOM_BELOW * (without.length > 1 ? k / (without.length - 1) - 0.5 : 0),
+    ]),
+  );
   const ticks = scale ? scale.ticks : valueTicks(parameter, states);
   const inactive = without.length > 0;
   return {
-    title: parameter.name, inactive, ticks: inactive ? [...ticks, { at: NOT_ACTIVE, text: "inactive" }] : ticks,
-    at: (row) => (own.get(row) ? heights?.get(row) ?? scale.at(parameter.number(own.get(row))) : aside.get(row)),
+    title: parameter.name,
+    inactive,
+    ticks: inactive ? [...ticks, { at: NOT_ACTIVE, text: "inactive" }] : ticks,
+    at: (row) =>
+      own.get(row) ? (heights?.get(row) ?? scale.at(parameter.number(own.get(row)))) : aside.get(row),
   };
 }
 
@@ -92,7 +116,9 @@ function sideBySide(own, states, rows) {
   states.forEach((one, i) => {
     const members = worstFirst.filter((row) => own.get(row) === one);
     const width = Math.min(0.62, members.length * 0.12) * room;
-    members.forEach((row, k) => heights.set(row, (i + 0.5) * room + (members.length > 1 ? k / (members.length - 1) - 0.5 : 0) * width));
+    members.forEach((row, k) =>
+      heights.set(row, (i + 0.5) * room + (members.length > 1 ? k / (members.length - 1) - 0.5 : 0) * width),
+    );
   });
   return heights;
 }
@@ -101,7 +127,9 @@ const MOST_LABELS = 16;
 
 function valueTicks(parameter, states) {
   const every = Math.ceil(states.length / MOST_LABELS);
-  return states.map((one, i) => ({ at: (i + 0.5) / states.length, text: cut(valueText(parameter, one), 13) })).filter((_, i) => i % every === 0);
+  return states
+    .map((one, i) => ({ at: (i + 0.5) / states.length, text: cut(valueText(parameter, one), 13) }))
+    .filter((_, i) => i % every === 0);
 }
 
 /** A linear scale, or a logarithmic one for positive numbers of very different size. */
@@ -113,9 +141,19 @@ function numberScale(numbers) {
   const at = (number) => (way(number) - way(low)) / (way(high) - way(low));
   const marks = logarithmic ? powers(low, high) : roundNumbers(low, high);
   const decimals = Math.max(...marks.map((number) => (compact(number).split(".")[1] ?? "").length), 0);
-  const text = (number) => (logarithmic || compact(number).includes("×") ? compact(number) : withMinus(number.toFixed(decimals)));
+  const text = (number) =>
+    logarithmic || compact(number).includes("×") ? compact(number) : withMinus(number.toFixed(decimals));
   const ticks = marks.map((number) => ({ at: at(number), text: text(number) }));
-  return { at, ticks: ticks.length > 1 ? ticks : [0, 0.5, 1].map((share) => ({ at: share, text: compact(back(way(low) + share * (way(high) - way(low)))) })) };
+  return {
+    at,
+    ticks:
+      ticks.length > 1
+        ? ticks
+        : [0, 0.5, 1].map((share) => ({
+            at: share,
+            text: compact(back(way(low) + share * (way(high) - way(low)))),
+          })),
+  };
 }
 
 function powers(low, high) {
@@ -131,13 +169,19 @@ function roundNumbers(low, high) {
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((one) => one * unit).find((one) => one >= rough);
   const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push(Number((i * step).toPrecision(12)));
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++)
+    found.push(Number((i * step).toPrecision(12)));
   return found;
 }
 
 function metricScale(rows) {
   const scale = numberScale(rows.map(metricValue));
-  return { title: metric().label, ticks: scale.ticks, at: (row) => scale.at(metricValue(row)), isMetric: true };
+  return {
+    title: metric().label,
+    ticks: scale.ticks,
+    at: (row) => scale.at(metricValue(row)),
+    isMetric: true,
+  };
 }
 
 // -- traces
@@ -157,13 +201,26 @@ function parallelTraces(rows, scales) {
   const good = goodness(rows);
   const shown = new Set(state.shown);
   const groups = Array.from({ length: SHADES }, () => []);
-  for (const row of [...rows].reverse()) if (!shown.has(row)) groups[Math.min(Math.floor(good(row) * SHADES), SHADES - 1)].push(row);
+  for (const row of [...rows].reverse())
+    if (!shown.has(row)) groups[Math.min(Math.floor(good(row) * SHADES), SHADES - 1)].push(row);
   const many = rows.length > MANY_LINES;
-  const traces = groups.flatMap((members, i) => (members.length ? [linesTrace(members, scales, {
-    line: { color: shade((i + 0.5) / SHADES), width: many ? 1 : 1.6 }, opacity: many ? 0.6 : 0.85,
-  })] : []));
+  const traces = groups.flatMap((members, i) =>
+    members.length
+      ? [
+          linesTrace(members, scales, {
+            line: { color: shade((i + 0.5) / SHADES), width: many ? 1 : 1.6 },
+            opacity: many ? 0.6 : 0.85,
+          }),
+        ]
+      : [],
+  );
   const chosen = state.shown.filter((row) => rows.includes(row)).reverse();
-  return [...traces, ...chosen.map((row) => linesTrace([row], scales, { line: { color: look(row).color, width: 3 }, meta: { row } }))];
+  return [
+    ...traces,
+    ...chosen.map((row) =>
+      linesTrace([row], scales, { line: { color: look(row).color, width: 3 }, meta: { row } }),
+    ),
+  ];
 }
 
 function linesTrace(rows, scales, style) {
@@ -172,7 +229,12 @@ function linesTrace(rows, scales, style) {
   for (const row of rows) {
     const heights = scales.map((one) => one.at(row));
     const label = `${plotText(cut(experiment().label(row), 44))}<br>${plotText(metric().label)} ${short(metricValue(row))}`;
-    const put = (at, height) => { x.push(at); y.push(height); customdata.push(row); text.push(label); };
+    const put = (at, height) => {
+      x.push(at);
+      y.push(height);
+      customdata.push(row);
+      text.push(label);
+    };
     heights.forEach((height, i) => {
       put(i, height);
       for (let k = 1; k < bends && i + 1 < heights.length; k++) {
@@ -182,14 +244,28 @@ function linesTrace(rows, scales, style) {
     });
     put(null, null);
   }
-  return { type: "scatter", mode: "lines", x, y, customdata, text, hovertemplate: "%{text}<extra></extra>", hoverlabel: { namelength: 0 }, showlegend: false, connectgaps: false, ...style };
+  return {
+    type: "scatter",
+    mode: "lines",
+    x,
+    y,
+    customdata,
+    text,
+    hovertemplate: "%{text}<extra></extra>",
+    hoverlabel: { namelength: 0 },
+    showlegend: false,
+    connectgaps: false,
+    ...style,
+  };
 }
 
 function shade(share) {
   const scale = SCALES[isDark() ? "dark" : "light"];
   const place = share * (scale.length - 1);
   const i = Math.min(Math.floor(place), scale.length - 2);
-  const [from, to] = [scale[i], scale[i + 1]].map((text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)));
+  const [from, to] = [scale[i], scale[i + 1]].map((text) =>
+    [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)),
+  );
   return `rgb(${from.map((one, k) => Math.round(one + (to[k] - one) * (place - i))).join(",")})`;
 }
 
@@ -197,17 +273,48 @@ function parallelLayout(scales) {
   const faint = colourOf("faint");
   const bottom = scales.some((one) => one.inactive) ? NOT_ACTIVE - 0.08 : -0.05;
   const titles = scales.map((one, i) => ({
-    x: i, y: 1.07, text: one.isMetric ? `<b>${plotText(cut(one.title, 18))}</b>` : plotText(cut(one.title, 15)), hovertext: plotText(one.title),
-    showarrow: false, yanchor: "bottom", xanchor: one.isMetric ? "right" : "center", xshift: one.isMetric ? 34 : 0, font: { size: 12.5 },
+    x: i,
+    y: 1.07,
+    text: one.isMetric ? `<b>${plotText(cut(one.title, 18))}</b>` : plotText(cut(one.title, 15)),
+    hovertext: plotText(one.title),
+    showarrow: false,
+    yanchor: "bottom",
+    xanchor: one.isMetric ? "right" : "center",
+    xshift: one.isMetric ? 34 : 0,
+    font: { size: 12.5 },
   }));
-  const labels = scales.flatMap((one, i) => one.ticks.map((tick) => ({
-    x: i, y: tick.at, text: plotText(tick.text), showarrow: false, xanchor: "right", xshift: -5, font: { size: 11, color: tick.at === NOT_ACTIVE ? faint : colourOf("ink") },
-    bgcolor: colourOf("veil"), borderpad: 1,
-  })));
-  const lines = scales.map((one, i) => ({ type: "line", x0: i, x1: i, y0: one.inactive ? bottom : -0.02, y1: 1.02, line: { color: faint, width: one.isMetric ? 2 : 1 }, layer: "above" }));
+  const labels = scales.flatMap((one, i) =>
+    one.ticks.map((tick) => ({
+      x: i,
+      y: tick.at,
+      text: plotText(tick.text),
+      showarrow: false,
+      xanchor: "right",
+      xshift: -5,
+      font: { size: 11, color: tick.at === NOT_ACTIVE ? faint : colourOf("ink") },
+      bgcolor: colourOf("veil"),
+      borderpad: 1,
+    })),
+  );
+  const lines = scales.map((one, i) => ({
+    type: "line",
+    x0: i,
+    x1: i,
+    y0: one.inactive ? bottom : -0.02,
+    y1: 1.02,
+    line: { color: faint, width: one.isMetric ? 2 : 1 },
+    layer: "above",
+  }));
   return {
-    ...plotLayout(), dragmode: false, height: 430, hovermode: "closest", hoverdistance: 12,
-    xaxis: { visible: false, range: [-0.62, scales.length - 0.4], fixedrange: true }, yaxis: { visible: false, range: [bottom, 1.16], fixedrange: true },
-    annotations: [...titles, ...labels], shapes: lines, margin: { l: 6, r: 6, t: 6, b: 6 },
+    ...plotLayout(),
+    dragmode: false,
+    height: 430,
+    hovermode: "closest",
+    hoverdistance: 12,
+    xaxis: { visible: false, range: [-0.62, scales.length - 0.4], fixedrange: true },
+    yaxis: { visible: false, range: [bottom, 1.16], fixedrange: true },
+    annotations: [...titles, ...labels],
+    shapes: lines,
+    margin: { l: 6, r: 6, t: 6, b: 6 },
   };
 }

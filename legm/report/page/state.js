@@ -41,7 +41,7 @@ function metric() {
 }
 
 function higherBetter(one = metric()) {
-  return one ? state.higher[one.key] ?? one.higher_better : true;
+  return one ? (state.higher[one.key] ?? one.higher_better) : true;
 }
 
 /** What a new experiment begins with. */
@@ -92,7 +92,9 @@ let ranks = { of: null, order: [], places: new Map() };
 function ranked() {
   const of = `${state.experiment} ${state.metric} ${higherBetter()} ${JSON.stringify(state.description)}`;
   if (ranks.of !== of) {
-    const rows = experiment().rows.map((_, row) => row).filter(isDescribed);
+    const rows = experiment()
+      .rows.map((_, row) => row)
+      .filter(isDescribed);
     const order = sortedBy(rows, metricValue, higherBetter());
     ranks = { of, order, places: new Map(order.filter(isPlaced).map((row, i) => [row, i + 1])) };
   }
@@ -125,7 +127,14 @@ function sortedBy(rows, value, descending) {
   return [...rows].sort((a, b) => {
     const [x, y] = [values.get(a), values.get(b)];
     if (missing(x) || missing(y)) return missing(x) - missing(y) || byName(a, b);
-    const order = typeof x === "string" || typeof y === "string" ? byText(String(x), String(y)) : x < y ? -1 : x > y ? 1 : 0;
+    const order =
+      typeof x === "string" || typeof y === "string"
+        ? byText(String(x), String(y))
+        : x < y
+          ? -1
+          : x > y
+            ? 1
+            : 0;
     return sign * order || byName(a, b);
   });
 }
@@ -137,10 +146,13 @@ function byName(a, b) {
 /** The rows that pass the search and the filters, best first. */
 function filtered() {
   const filters = Object.entries(state.filters).map(([name, filter]) => [
-    experiment().parameters.find((one) => one.name === name), filter,
+    experiment().parameters.find((one) => one.name === name),
+    filter,
   ]);
   const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
-  return ranked().filter((row) => filters.every(([one, filter]) => passes(one, filter, row)) && hasWords(row, words));
+  return ranked().filter(
+    (row) => filters.every(([one, filter]) => passes(one, filter, row)) && hasWords(row, words),
+  );
 }
 
 function passes(parameter, filter, row) {
@@ -153,7 +165,9 @@ function passes(parameter, filter, row) {
 
 function hasWords(row, words) {
   if (!words.length) return true;
-  const values = experiment().varying.map((one) => `${one.name}=${one.text(experiment().state(one, row)) ?? ""}`);
+  const values = experiment().varying.map(
+    (one) => `${one.name}=${one.text(experiment().state(one, row)) ?? ""}`,
+  );
   const text = [experiment().label(row), ...values].join(" ").toLowerCase();
   return words.every((word) => text.includes(word));
 }
@@ -174,7 +188,10 @@ function isDark() {
 function look(row) {
   const slot = slots.get(row) ?? 0;
   const colours = COLOURS[isDark() ? "dark" : "light"];
-  return { color: colours[slot % colours.length], dash: DASHES[Math.floor(slot / colours.length) % DASHES.length] };
+  return {
+    color: colours[slot % colours.length],
+    dash: DASHES[Math.floor(slot / colours.length) % DASHES.length],
+  };
 }
 
 const slots = new Map();
@@ -226,10 +243,12 @@ function writeAddress() {
 
 /** Filters with the value's text, which stays what it is when the report is made again. */
 function filtersAsText() {
-  return Object.fromEntries(Object.entries(state.filters).map(([name, filter]) => {
-    const parameter = experiment().parameters.find((one) => one.name === name);
-    return [name, filter.state ? { value: parameter.text(filter.state) } : filter];
-  }));
+  return Object.fromEntries(
+    Object.entries(state.filters).map(([name, filter]) => {
+      const parameter = experiment().parameters.find((one) => one.name === name);
+      return [name, filter.state ? { value: parameter.text(filter.state) } : filter];
+    }),
+  );
 }
 
 /** Take from the address what this report has; anything else is passed over. */
@@ -242,7 +261,8 @@ function readAddress() {
       return null;
     }
   };
-  for (const name of PLAIN) state[name] = name === "theme" ? known(address.get(name), ["light", "dark"], "auto") : "";
+  for (const name of PLAIN)
+    state[name] = name === "theme" ? known(address.get(name), ["light", "dark"], "auto") : "";
   if (!experiments.length) return;
   const index = experiments.findIndex((one) => one.name === address.get("experiment"));
   begin(Math.max(index, 0));
@@ -257,12 +277,16 @@ function readAddress() {
   const sort = address.get("sort") ?? "metric";
   state.sort = { column: sort.replace(/^-/, ""), reversed: sort.startsWith("-") };
   state.columns = listOf(structured("columns"));
-  state.curves = listOf(structured("curves"))?.filter((one) => chosen.curveMetrics.includes(one)) ?? defaultCurves();
+  state.curves =
+    listOf(structured("curves"))?.filter((one) => chosen.curveMetrics.includes(one)) ?? defaultCurves();
   state.spread = address.get("spread") !== "false";
   state.logarithmic = address.get("log") === "true";
-  state.axes = listOf(structured("axes"))?.filter((name) => chosen.varying.some((one) => one.name === name)) ?? null;
+  state.axes =
+    listOf(structured("axes"))?.filter((name) => chosen.varying.some((one) => one.name === name)) ?? null;
   const rows = new Map(chosen.rows.map((_, row) => [chosen.id(row), row]));
-  const shown = listOf(structured("shown"))?.map((id) => rows.get(id)).filter((row) => row !== undefined);
+  const shown = listOf(structured("shown"))
+    ?.map((id) => rows.get(id))
+    .filter((row) => row !== undefined);
   if (shown) Object.assign(state, { shown: [...new Set(shown)].slice(0, MOST_CURVES), picked: true });
   const pair = listOf(structured("pair"))?.map((id) => rows.get(id) ?? null);
   if (pair?.length === 2 && pair.every((row) => row !== null)) Object.assign(state, { pair, paired: true });

@@ -5,7 +5,9 @@ function renderUnfinished() {
   const completed = experiment().rows.some((_, row) => experiment().counts.completed[row]);
   byId("unfinished-empty").hidden = list.length > 0;
   byId("unfinished-empty").textContent = completed ? "Every run has completed." : "There is no run yet.";
-  byId("unfinished-note").textContent = list.length ? `${counted(list.length, "run")}, never part of an average` : "";
+  byId("unfinished-note").textContent = list.length
+    ? `${counted(list.length, "run")}, never part of an average`
+    : "";
   const visible = list.slice(0, state.unfinishedLimit);
   fill(byId("unfinished-list"), ...visible.map(unfinishedItem));
   const rest = list.length - visible.length;
@@ -28,16 +30,33 @@ function unfinishedItem(run) {
   const row = runs.row[run];
   const status = Object.keys(STATUSES)[runs.status[run]];
   const facts = [`began ${moment(runs.started[run])}`];
-  if (Number.isFinite(runs.ended[run])) facts.push(`ended after ${duration(runs.ended[run] - runs.started[run])}`);
-  facts.push(Number.isFinite(runs.last_step[run]) ? `last step ${runs.last_step[run].toLocaleString("en")}` : "no step");
-  facts.push(...runs.parameters.filter((one) => one.of[run]).map((one) => `${one.name} ${one.text(one.of[run])}`));
+  if (Number.isFinite(runs.ended[run]))
+    facts.push(`ended after ${duration(runs.ended[run] - runs.started[run])}`);
+  facts.push(
+    Number.isFinite(runs.last_step[run])
+      ? `last step ${runs.last_step[run].toLocaleString("en")}`
+      : "no step",
+  );
+  facts.push(
+    ...runs.parameters.filter((one) => one.of[run]).map((one) => `${one.name} ${one.text(one.of[run])}`),
+  );
   const error = runs.errors[run];
-  return element("li", { class: `item ${status}`, "data-run": runs.ids[run] },
+  return element(
+    "li",
+    { class: `item ${status}`, "data-run": runs.ids[run] },
     element("span", { class: `status ${status}` }, mark(status), status),
-    element("div", { class: "what" },
-      element("button", { type: "button", class: "link", click: () => openInTable(row) }, experiment().label(row)),
+    element(
+      "div",
+      { class: "what" },
+      element(
+        "button",
+        { type: "button", class: "link", click: () => openInTable(row) },
+        experiment().label(row),
+      ),
       element("div", { class: "faint" }, facts.join(" · ")),
-      error ? errorText(error) : null));
+      error ? errorText(error) : null,
+    ),
+  );
 }
 
 const LONG = 240;
@@ -45,7 +64,12 @@ const LONG = 240;
 function errorText(error) {
   if (error.length <= LONG && error.split("\n").length <= 4) return element("pre", {}, error);
   const last = error.trim().split("\n").pop();
-  return element("details", { class: "error" }, element("summary", {}, element("code", {}, cut(last, 160))), element("pre", {}, error));
+  return element(
+    "details",
+    { class: "error" },
+    element("summary", {}, element("code", {}, cut(last, 160))),
+    element("pre", {}, error),
+  );
 }
 
 /** Show a configuration in the leaderboard, opened. */

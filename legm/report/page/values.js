@@ -1,7 +1,13 @@
 // Numbers out of their texts, numbers into text, and elements.
 
 const ARRAYS = {
-  u1: Uint8Array, i2: Int16Array, u2: Uint16Array, i4: Int32Array, u4: Uint32Array, f4: Float32Array, f8: Float64Array,
+  u1: Uint8Array,
+  i2: Int16Array,
+  u2: Uint16Array,
+  i4: Int32Array,
+  u4: Uint32Array,
+  f4: Float32Array,
+  f8: Float64Array,
 };
 
 /** The numbers of "<type>:<base64>". */
@@ -12,7 +18,19 @@ function decoded(text) {
   return new ARRAYS[text.slice(0, 2)](bytes.buffer);
 }
 
-const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+const SUPERSCRIPTS = {
+  "-": "⁻",
+  0: "⁰",
+  1: "¹",
+  2: "²",
+  3: "³",
+  4: "⁴",
+  5: "⁵",
+  6: "⁶",
+  7: "⁷",
+  8: "⁸",
+  9: "⁹",
+};
 
 function withMinus(text) {
   return text.replace("-", "−");
@@ -47,7 +65,10 @@ function compact(value) {
   const [mantissa, exponent] = value.toPrecision(4).split("e");
   const rounded = Number(`${mantissa}e${exponent ?? 0}`);
   const size = Math.abs(rounded);
-  if (rounded !== 0 && (size >= 1e6 || size < 1e-3)) return power(rounded, 4).replace(/\.?0+(?=×)/, "").replace(/^(−?)1×/, "$1");
+  if (rounded !== 0 && (size >= 1e6 || size < 1e-3))
+    return power(rounded, 4)
+      .replace(/\.?0+(?=×)/, "")
+      .replace(/^(−?)1×/, "$1");
   return withMinus(String(rounded));
 }
 
