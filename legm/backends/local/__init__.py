@@ -187,10 +187,13 @@ class LocalBackend:
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
-        """Each configuration once, also where a person copied its folder."""
-        found = {
-            one.configuration.fingerprint: one.configuration for one in self.legm_read_tallies(experiment)
-        }
+        """Each configuration once, also where a person copied its folder, or damaged its runs."""
+        found: dict[str, Configuration] = {}
+        for one in holdings(experiment_folder(self._root, experiment)):
+            if one.configuration is None:
+                assert one.problem is not None  # noqa: S101
+                raise one.problem
+            found.setdefault(one.configuration.fingerprint, one.configuration)
         return list(found.values())
 
     @hookimpl
