@@ -19,7 +19,7 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-import legm.plotting
+import legm.plotting.text
 from legm.plotting import line, plot_bars, plot_curves, png, step_labels, tick_labels
 from legm.records import Aggregate, Configuration, Curve, Ranked
 
@@ -245,7 +245,7 @@ class TestPlotCurves:
         assert {"$\\frac{a □", "$\\bad{$ □"} <= set(texts(figure))
 
     def test_other_fonts_are_asked_for_a_missing_glyph(self, monkeypatch):
-        monkeypatch.setattr(legm.plotting, "_OTHER_FONTS", ("Not Installed", "STIXGeneral"))
+        monkeypatch.setattr(legm.plotting.text, "OTHER_FONTS", ("Not Installed", "STIXGeneral"))
         figure = draw(plot_curves([curve([1, 2], "\u2a0a")], "title", 5))
         label = figure.axes[0].yaxis.label
         assert label.get_text() == "\u2a0a"
