@@ -2,120 +2,219 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import NullLocator
 
-from legm.aggregate import Kind, Method, interval
-from legm.plotting.names import cut, labels_of, with_unit
-from legm.plotting.style import COLOURS, FAINT, INK, dress, make_figure
-from legm.plotting.text import set_text, spread_name, write
+from legm.aggregate import interval
+from legm.plotting.axes import (
+    dress,
+    freeze,
+    label_axis,
+    line_look,
+    make_figure,
+    room_of,
+    settle,
+    tick_font,
+    write_heading,
+)
+from legm.plotting.names import distinct, with_unit
+from legm.plotting.spread import decimals, spread_name, value_text
+from legm.plotting.style import Style, StyleSheets
+from legm.plotting.text import measure, write
 from legm.plotting.thinning import drawable
-from legm.plotting.ticks import TickLabels, limits, sign, tick_labels
-from legm.records import Aggregate, Ranked
+from legm.plotting.ticks import TickLabels, Ticks, limits, tick_labels
+from legm.records import Ranked
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
 
-__all__ = ["plot_bars", "value_text"]
+__all__ = ["plot_bars"]
 
 _MOST_BARS = 50
+_WIDTH = 9.0  # inches, where the style does not say
+_NAME = 26  # so wide is a name at most, in font sizes
+_BARS = 0.3  # this share of the width is the bars' at least; else names and numbers stand above them
+_AWAY = 7  # points between bars and their names or numbers
 
 
-def plot_bars(rankings: Mapping[str, Sequence[Ranked]], title: str) -> Figure:
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """What is written around the bars of one metric."""
+
+    key: str
+    shown: Sequence[Ranked]
+    names: list[str]
+    numbers: list[str]
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where names and numbers stand; all but the last in points.
+
+    Args:
+        width: the picture's.
+        numbers: how wide the widest number is.
+        room: how wide a name beside the bars may be.
+        above: whether names and numbers stand above their bars.
+    """
+
+    width: float
+    numbers: float
+    room: float
+    above: bool
+
+
+def plot_bars(
+    rankings: Mapping[str, Sequence[Ranked]], title: str, style: Style | StyleSheets = None
+) -> Figure:
     """Compare configurations by horizontal bars, one panel for each metric.
 
     Args:
         rankings: by a summary's key (``best_loss``), configurations with the best first; 50 are drawn.
-        title: stands above the picture.
+        title: stands above the picture; "" for none.
+        style: as for :meth:`legm.plotting.Style.of`.
 
     Returns:
-        The figure, some 9 inches wide and as high as its bars need, at 150 dots an inch.
+        The figure, 9 inches wide or as wide as the style says, and as high as its bars need.
     """
-    heights = [0.95 + 0.27 * max(1, min(len(ranking), _MOST_BARS)) for ranking in rankings.values()]
-    figure = make_figure(9.0, 0.45 + sum(heights))
-    set_text(figure.suptitle("", x=0.01, ha="left"), cut(title, 80), fontsize=11.5)
-    if not rankings:
+    style = Style.of(style)
+    panels = [_panel(key, ranking) for key, ranking in rankings.items()]
+    plan = _plan(panels, style)
+    line, base = style.size("ytick.labelsize"), style.size("font.size")
+    pitch = (3.2 if plan.above else 2.2) * line
+    heights = [6 * base + pitch * max(1, len(panel.shown)) for panel in panels]
+    above = 1.5 * style.size("axes.titlesize") * bool(title)
+    figure = make_figure(plan.width / 72, (above + sum(heights) or 6 * base) / 72, style)
+    if not panels:
         return figure
-    panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, (key, ranking) in zip(panels, rankings.items(), strict=True):
-        _draw_bars(dress(axes, "x"), key, ranking)
-    return figure
+    ratios = [heights[0] + above, *heights[1:]]
+    every = list(figure.subplots(len(panels), 1, squeeze=False, height_ratios=ratios)[:, 0])
+    for axes, panel in zip(every, panels, strict=True):
+        dress(axes, style, "x")
+        _draw_bars(axes, panel, plan, style)
+        if not plan.above:
+            _write_names(axes, panel, plan.room, style, above=False)
+    room_of(every[0])
+    wide, _ = settle(every)
+    for axes, panel in zip(every, panels, strict=True):
+        if plan.above:
+            _write_names(axes, panel, wide - plan.numbers - line, style, above=True)
+        heading = title if axes is every[0] else ""
+        write_heading(axes, heading, panel.caption, style, wide + plan.numbers * (not plan.above))
+    return freeze(figure)
 
 
-def _draw_bars(axes: Axes, key: str, ranking: Sequence[Ranked]) -> None:
-    """One panel: names to the left of the bars, numbers to the right of the axes."""
+def _panel(key: str, ranking: Sequence[Ranked]) -> _Panel:
     shown = ranking[:_MOST_BARS]
-    places = np.arange(len(shown))
-    centers, lower, upper = drawable(np.array([interval(one.value) for one in shown]).reshape(-1, 3).T)
+    _, lower, upper = _intervals(shown)
+    digits = decimals(upper - lower)
+    runs = [_runs_text(one) for one in shown]
+    same = len(set(runs)) == 1 and "," not in runs[0]
+    numbers = [value_text(one.value, digits) for one in shown]
+    caption = "; ".join(dict.fromkeys(spread_name(one.value.method) for one in shown if one.value.n))
+    if same:
+        caption += f" over {runs[0]}" * bool(caption)
+    else:
+        numbers = [f"{number}   ({count})" for number, count in zip(numbers, runs, strict=True)]
+    if len(ranking) > len(shown):
+        caption += f"; the best {len(shown)} of {len(ranking)} configurations"
+    names = [_configuration_name(one) for one in shown]
+    return _Panel(key, shown, names, numbers, caption or "no completed run has a value")
+
+
+def _plan(panels: Sequence[_Panel], style: Style) -> _Plan:
+    """Names to the left of the bars and numbers to the right, or where bars would get too short, above."""
+    font = tick_font(style, "y")
+    em, width_of = font.get_size_in_points(), measure(font)
+    width = 72 * (style.rc["figure.figsize"][0] if "figure.figsize" in style.given else _WIDTH)
+    numbers = max((width_of(text) for panel in panels for text in panel.numbers), default=0.0)
+    names = max((width_of(name[:200]) for panel in panels for name in panel.names), default=0.0)
+    edges = 2 * (_AWAY + 72 * style.rc["figure.constrained_layout.w_pad"])
+    room = width - numbers - edges - _BARS * width
+    if room >= min(names, 10 * em):
+        return _Plan(width, numbers, min(room, _NAME * em), above=False)
+    return _Plan(max(width, numbers + edges + 16 * em), numbers, room, above=True)
+
+
+def _draw_bars(axes: Axes, panel: _Panel, plan: _Plan, style: Style) -> None:
+    """One panel's bars and its axes."""
+    shown, of = panel.shown, style.rc
+    places = np.arange(len(shown)) + (0.2 if plan.above else 0)
+    centers, lower, upper = _intervals(shown)
+    best = next(iter(of["axes.prop_cycle"])).get("color", of["lines.color"])
     axes.barh(
         places,
         np.nan_to_num(centers),
-        height=0.64,
-        color=[COLOURS[0 if place == 0 else 5] for place in places],
+        height=0.4 if plan.above else 0.64,
+        color=[best if not i else style.towards_background(best, 0.45) for i in range(len(shown))],
+        edgecolor=of["patch.edgecolor"] if of["patch.force_edgecolor"] else "none",
+        linewidth=of["patch.linewidth"],
+        antialiased=True,
     )
-    ends = np.maximum([centers - lower, upper - centers], 0)
     axes.errorbar(
-        centers, places, xerr=ends, linestyle="none", ecolor=INK, elinewidth=1, capsize=2.5, capthick=1
+        centers,
+        places,
+        xerr=np.maximum([centers - lower, upper - centers], 0),
+        linestyle="none",
+        color=of["text.color"],
+        elinewidth=0.6 * of["lines.linewidth"],
+        capthick=0.6 * of["lines.linewidth"],
+        capsize=of["errorbar.capsize"],
+        **{name: value for name, value in line_look(style).items() if name != "markeredgewidth"},
     )
-    seen = np.concatenate((centers, lower, upper))
+    _set_ends(axes, np.concatenate((centers, lower, upper)), len(shown), style)
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(Ticks(6, tick_labels, tick_font(style, "x")))
+    axes.xaxis.set_major_formatter(TickLabels(tick_labels))
+    label_axis(axes.xaxis, with_unit(panel.key), style, plan.width / 2)
+
+
+def _write_names(axes: Axes, panel: _Panel, room: float, style: Style, *, above: bool) -> None:
+    """Each bar's name and number, on both sides of it or above it."""
+    font = tick_font(style, "y")
+    names = distinct(panel.names, room, measure(font))
+    look = {
+        "on": axes.get_yaxis_transform(),
+        "va": "bottom" if above else "center",
+        "color": style.color("ytick.labelcolor", "ytick.color"),
+    }
+    inwards, outwards = ("left", "right") if above else ("right", "left")
+    name_away, number_away = ((3, 2), (0, 2)) if above else ((-_AWAY, 0), (_AWAY, 0))
+    for place, (name, number) in enumerate(zip(names, panel.numbers, strict=True)):
+        write(axes, name, font, (0, place), name_away, ha=inwards, **look)
+        write(axes, number, font, (1, place), number_away, ha=outwards, **look)
+
+
+def _set_ends(axes: Axes, seen: FloatArray, bars: int, style: Style) -> None:
+    """Let the axes hold zero, every bar and its spread."""
     least, most = seen.min(initial=0.0, where=~np.isnan(seen)), seen.max(initial=0.0, where=~np.isnan(seen))
     low, high = limits([least, most], 0.03, 1.0)
     axes.set_xlim(low if least < 0 else 0.0, high if most > 0 or least == 0 else 0.0)
-    axes.set_ylim(max(len(shown), 1) - 0.4, -0.6)
-    names = labels_of([_configuration_name(one) for one in shown], 44)
-    axes.set_yticks(places, [""] * len(shown))
-    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(max(bars, 1) - 0.4, -0.6)
     if least < 0:
-        axes.axvline(0, color=FAINT, linewidth=0.8)
-    digits = _digits(upper - lower)
-    for place, name, one in zip(range(len(shown)), names, shown, strict=True):
-        write(axes, name, (0, place), (-6, 0), on=axes.get_yaxis_transform(), ha="right", va="center")
-        numbers, runs = value_text(one.value, digits), _runs_text(one)
-        write(axes, f"{numbers}   ({runs})", (1, place), (8, 0), on=axes.get_yaxis_transform(), va="center")
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(TickLabels(tick_labels))
-    set_text(axes.set_xlabel(""), cut(with_unit(key), 60), fontsize=10)
-    caption = "; ".join(dict.fromkeys(spread_name(one.value.method) for one in shown if one.value.n))
-    if len(ranking) > len(shown):
-        caption += f"; the best {len(shown)} of {len(ranking)} configurations"
-    write(axes, caption or "no completed run has a value", (0, 1), (0, 4), fontsize=8, color=FAINT)
+        axes.axvline(
+            0, color=style.faint, linewidth=style.rc["axes.linewidth"], linestyle="-", **line_look(style)
+        )
+
+
+def _intervals(shown: Sequence[Ranked]) -> FloatArray:
+    """Shape (3, n): each one's center, and the ends of its spread."""
+    return drawable(np.array([interval(one.value) for one in shown]).reshape(-1, 3).T)
 
 
 def _configuration_name(ranked: Ranked) -> str:
     """A configuration's folder, whose number tells apart equal names, or else its name."""
     name = PurePath(ranked.folder).name if ranked.folder else ranked.configuration.name
     return name or ranked.configuration.fingerprint[:12]
-
-
-def value_text(value: Aggregate, digits: int) -> str:
-    """An aggregate's center and spread: with so many decimals, or four digits where these do not suit."""
-    center, lower, upper = interval(value)
-    if math.isnan(center):
-        return "no value"
-    spread = (upper - lower) / 2
-    size = max(abs(center), 0 if math.isnan(spread) else spread)
-    form = f".{digits}f" if 10.0**-digits <= size < 1e6 or not size else ".4g"
-    texts = [sign(f"{number:{form}}") for number in (center, lower, upper, spread)]
-    if math.isnan(spread):
-        return texts[0]
-    if Method.parse(value.method).kind in {Kind.MEDIAN, Kind.CONFIDENCE}:
-        return f"{texts[0]} [{texts[1]}, {texts[2]}]"
-    return f"{texts[0]} ± {texts[3]}"
-
-
-def _digits(widths: FloatArray) -> int:
-    """How many decimals a column of numbers gets: such that most spreads have two digits that count."""
-    spreads = np.sort(widths[widths > 0]) / 2
-    if not len(spreads):
-        return 4
-    return min(max(1 - math.floor(math.log10(spreads[len(spreads) // 2])), 0), 7)
 
 
 def _runs_text(one: Ranked) -> str:

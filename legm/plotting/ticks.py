@@ -7,9 +7,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from matplotlib.ticker import Formatter
+import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import Formatter, MaxNLocator
 
-__all__ = ["TickLabels", "limits", "sign", "step_labels", "tick_labels"]
+from legm.plotting.spread import sign
+from legm.plotting.text import measure
+
+__all__ = ["TickLabels", "Ticks", "limits", "step_labels", "tick_labels"]
 
 
 def limits(values: Sequence[float], margin: float, alone: float) -> tuple[float, float]:
@@ -36,6 +41,59 @@ class TickLabels(Formatter):
     def format_ticks(self, values: Any) -> list[str]:
         """The labels of all ticks."""
         return self.labels([float(value) for value in values])
+
+
+class Ticks(MaxNLocator):
+    """Round ticks, as many as there is room for without their labels touching.
+
+    Args:
+        most: how many intervals there are at most.
+        labels: what makes the ticks' labels.
+        font: the labels' font.
+        integer: whether ticks are whole numbers only.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        labels: Callable[[Sequence[float]], list[str]],
+        font: FontProperties,
+        *,
+        integer: bool = False,
+    ) -> None:
+        super().__init__(most, integer=integer, steps=[1, 2, 2.5, 5, 10])
+        self._most, self._labels = most, labels
+        self._size, self._width = font.get_size_in_points(), measure(font)
+        self._chosen: list[float] = []
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        """The ticks between an axis' ends, for as long as that axis is now."""
+        low, high = sorted((vmin, vmax))
+        for most in range(self._most, -1, -1):
+            self.set_params(nbins=max(most, 1))
+            inside = [float(tick) for tick in super().tick_values(low, high) if low <= tick <= high]
+            self._chosen = inside if most else inside[:1]
+            if self.fits():
+                break
+        return np.array(self._chosen)
+
+    def fits(self) -> bool:
+        """Whether the labels of the ticks that were chosen last have some space between them now."""
+        axis: Any = self.axis
+        box, (low, high) = axis.axes.bbox, sorted(axis.get_view_interval())
+        along_x = axis.axis_name == "x"
+        points = (box.width if along_x else box.height) * 72 / axis.axes.figure.dpi
+        if along_x:
+            sizes = [self._width(label) + self._size for label in self._labels(self._chosen)]
+        else:
+            sizes = [1.6 * self._size] * len(self._chosen)
+        places = [(tick - low) / (high - low) * points for tick in self._chosen]
+        pairs = zip(itertools.pairwise(places), itertools.pairwise(sizes), strict=True)
+        return all(b - a >= (one + other) / 2 for (a, b), (one, other) in pairs)
+
+    def use_fewer(self) -> None:
+        """Choose fewer ticks than last time from now on."""
+        self._most = max(min(self._most, len(self._chosen)) - 1, 0)
 
 
 def step_labels(steps: Sequence[float]) -> list[str]:
@@ -73,8 +131,3 @@ def _decimal(value: float, gap: float) -> str:
         if abs(float(text) - value) <= gap / 1000:
             break
     return sign(text) if float(text) else "0"
-
-
-def sign(number: str) -> str:
-    """A number with the signs that are used in print."""
-    return number.replace("-", "\N{MINUS SIGN}").replace("inf", "∞")
