@@ -14,7 +14,6 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -27,19 +26,18 @@ from legm.records import (
     Ranked,
     RunResult,
     Series,
-    Split,
     Status,
     Summary,
+    Tally,
 )
+from legm.student import student_t
+from legm.tallies import POOLED, summary_key
 
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
 Aggregation: TypeAlias = str | Mapping[str, str]
 """A method's name, or ``{metric: method, "other": method}``."""
-
-POOLED = frozenset({"time", "time_per_sample"})
-"""Dev metrics that aggregate over all their values instead of those at the best step."""
 
 _CHUNK = 1 << 20  # how many numbers of a curve are worked on at once: temporary arrays stay below 100 MB
 _VALID = (
@@ -145,13 +143,6 @@ class Methods:
                 )
 
 
-def _key(series: Series) -> str:
-    """Where a series stands in a summary."""
-    if series.split is Split.TEST:
-        return f"test_{series.name}"
-    return series.name if series.name in POOLED else f"best_{series.name}"
-
-
 def _metric(key: str) -> str:
     """The metric's name in a summary's key."""
     return key if key in POOLED else key.partition("_")[2]
@@ -199,14 +190,38 @@ def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
     return Summary(values, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED])
 
 
+def summarise_tallies(tallies: Sequence[Tally], key: str) -> list[Summary]:
+    """What :func:`summarise_runs` gives for one metric of each of many configurations, all at once.
+
+    Args:
+        tallies: the runs of the configurations, counted.
+        key: where the metric stands in a summary (``best_loss``, ``test_accuracy``).
+
+    Returns:
+        For each tally its mean and deviation; a summary without values where no completed run has the metric.
+
+    Raises:
+        MetricError: the metric has a value for each index.
+    """
+    if any(key in one.indexed for one in tallies):
+        raise MetricError(f"{key!r} has one value per index; rank by a metric of the whole run")
+    having = [one for one in tallies if one.values.get(key)]
+    groups = [np.array(one.values[key], np.float64) for one in having]
+    found = iter(_aggregates(groups, Method(Kind.MEAN)) if groups else ())
+    return [
+        Summary({key: next(found)} if one.values.get(key) else {}, one.completed, one.failed, one.interrupted)
+        for one in tallies
+    ]
+
+
 def _summarised(run: RunResult) -> Iterator[tuple[tuple[str, str | None], bytes]]:
     """What a run adds to a summary: key and index, and the values' bytes (float64)."""
     for series, value in (*run.best.items(), *run.test.items()):
-        if _key(series) not in POOLED:
-            yield (_key(series), series.index), np.float64(value).tobytes()
+        if summary_key(series) not in POOLED:
+            yield (summary_key(series), series.index), np.float64(value).tobytes()
     for series, history in run.histories.items():
-        if _key(series) in POOLED and len(history.values):
-            yield (_key(series), series.index), history.values.astype(np.float64).tobytes()
+        if summary_key(series) in POOLED and len(history.values):
+            yield (summary_key(series), series.index), history.values.astype(np.float64).tobytes()
 
 
 def summary_as_dict(summary: Summary) -> dict[str, Any]:
@@ -265,7 +280,7 @@ def curves(
     for run in runs:
         if run.status is not Status.COMPLETED:
             continue
-        keys.update(_key(series) for series in (*run.best, *run.test, *run.histories))
+        keys.update(summary_key(series) for series in (*run.best, *run.test, *run.histories))
         for series, history in run.histories.items():
             if series.index is not None or not len(history.steps):
                 continue
@@ -280,7 +295,11 @@ def curves(
         if name not in names:
             raise MetricError(f"no completed run has a curve of the metric {name!r}; {closest(name, names)}")
     # The values are let go metric by metric.
-    return [_curve(name, parts.pop(name), methods.of(_key(Series(name)))) for name in order if name in parts]
+    return [
+        _curve(name, parts.pop(name), methods.of(summary_key(Series(name))))
+        for name in order
+        if name in parts
+    ]
 
 
 def rank(
@@ -479,50 +498,3 @@ def _quantile(values: FloatArray, starts: IntArray, n: IntArray, share: float) -
     high = values[starts + np.minimum(below + 1, n - 1)]
     result: FloatArray = np.where((weight == 0) | (low == high), low, low * (1 - weight) + high * weight)
     return result
-
-
-def student_t(level: float, dof: int) -> float:
-    """The t with P(-t < T < t) = level, for T of Student's distribution, to a relative error of about 1e-12.
-
-    Args:
-        level: the probability, in (0, 1); the error grows beyond 0.9999.
-        dof: the degrees of freedom, at least 1.
-
-    Returns:
-        t, positive.
-
-    Source: M. Abramowitz and I. Stegun, Handbook of Mathematical Functions, 1964: for up to 1000 degrees the
-    finite series 26.7.3 and 26.7.4 for A(t|dof) = level in the angle arctan(t / sqrt(dof)); beyond, the
-    asymptotic expansion 26.7.5 in the normal quantile.
-    """
-    if dof == 1:
-        return 1 / math.tan(math.pi / 2 * (1 - level))
-    if dof == 2:
-        return level * math.sqrt(2 / ((1 - level) * (1 + level)))
-    if dof > 1000:
-        x = -NormalDist().inv_cdf((1 - level) / 2)
-        terms = (
-            (x**3 + x) / 4,
-            (5 * x**5 + 16 * x**3 + 3 * x) / 96,
-            (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384,
-            (79 * x**9 + 776 * x**7 + 1482 * x**5 - 1920 * x**3 - 945 * x) / 92160,
-        )
-        return x + math.fsum(term / dof**k for k, term in enumerate(terms, 1))
-    odd = dof % 2
-    j = np.arange(1, (dof - 1) // 2 if odd else dof // 2)
-    ratios = 2 * j / (2 * j + 1) if odd else (2 * j - 1) / (2 * j)
-    angle = 0.0
-    # A is concave in the angle: Newton's steps from 0 rise to the solution and never pass it.
-    for _ in range(200):
-        sine, cosine = math.sin(angle), math.cos(angle)
-        series = np.cumprod(np.concatenate(([cosine if odd else 1.0], ratios * (cosine * cosine))))
-        probability, slope = sine * float(series.sum()), (dof - 1) * float(series[-1]) * cosine
-        if odd:
-            probability, slope = (angle + probability) * 2 / math.pi, slope * 2 / math.pi
-        if probability >= level or slope <= 0:
-            break
-        better = angle + (level - probability) / slope
-        if better == angle:
-            break
-        angle = better
-    return math.tan(angle) * math.sqrt(dof)

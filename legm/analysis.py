@@ -1,24 +1,21 @@
-"""Over runs that a backend gives back: aggregates, curves and rankings, and keeping them there."""
+"""Over runs that a backend gives back: aggregates and curves, and keeping them and their pictures there."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from legm import aggregate
-from legm.errors import LegmError, MetricError, ParameterError, StateError, closest
+from legm.errors import LegmError, MetricError, StateError, closest
 from legm.hooks import Capability
-from legm.identity import canonical, plain
 from legm.logs import LogFolder
 from legm.owed import catch_up
 from legm.progress import watched
-from legm.records import Configuration, Curve, Query, Ranked, RunResult, Split, Status, Summary
+from legm.records import Configuration, Curve, Query, Ranked, RunResult, Status, Summary
 from legm.relay import Relay
+from legm.tallies import POOLED
 
-__all__ = ["aggregate_results", "compare", "plot_bars", "plot_curves"]
-
-_POOLED = frozenset({"time", "time_per_sample"})  # metrics that aggregate over all their values
+__all__ = ["aggregate_results", "plot_bars", "plot_curves", "read_runs", "require_runs"]
 
 
 def aggregate_results(
@@ -30,10 +27,10 @@ def aggregate_results(
     """Aggregate the completed runs of a configuration and keep the result in the backend."""
     relay.require(Capability.SUMMARIES, "aggregate_results()")
     aggregate.Methods.parse(aggregation)  # a mistake is told before anything is read
-    query = Query(configuration.experiment, configuration.fingerprint, description, _POOLED)
-    runs = _read(relay, query, configuration)
+    query = Query(configuration.experiment, configuration.fingerprint, description, POOLED)
+    runs = read_runs(relay, query, configuration)
     summary = aggregate.summarise_runs(watched(runs, "aggregating runs"), aggregation)
-    _require_runs(summary, configuration, description)
+    require_runs(summary, configuration, description)
     relay.keep(
         Capability.SUMMARIES,
         "legm_write_summary",
@@ -44,7 +41,8 @@ def aggregate_results(
     return aggregate.summary_as_dict(summary)
 
 
-def _read(relay: Relay, query: Query, configuration: Configuration) -> Iterator[RunResult]:
+def read_runs(relay: Relay, query: Query, configuration: Configuration) -> Iterator[RunResult]:
+    """The runs of a configuration, after what processes that are gone have left was settled."""
     folder = relay.folder(configuration, create=False)
     if folder is not None:
         catch_up(relay, LogFolder(folder / "runs"))
@@ -53,7 +51,12 @@ def _read(relay: Relay, query: Query, configuration: Configuration) -> Iterator[
     return iter(relay.call("legm_read_runs", query=query))
 
 
-def _require_runs(summary: Summary, configuration: Configuration, description: str) -> None:
+def require_runs(summary: Summary, configuration: Configuration, description: str) -> None:
+    """Refuse a configuration without a completed run.
+
+    Raises:
+        StateError: there is none.
+    """
     if summary.completed == 0:
         others = f"{summary.failed} failed, {summary.interrupted} interrupted"
         name = configuration.name or configuration.fingerprint
@@ -87,10 +90,10 @@ def plot_curves(
 
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
     query = Query(configuration.experiment, configuration.fingerprint, description, names)
-    runs = counting(watched(_read(relay, query, configuration), "reading runs"))
+    runs = counting(watched(read_runs(relay, query, configuration), "reading runs"))
     curves = {curve.metric: curve for curve in aggregate.curves(runs, None, aggregation)}
     if completed == 0:
-        _require_runs(Summary({}, 0, 0, 0), configuration, description)
+        require_runs(Summary({}, 0, 0, 0), configuration, description)
     for metric in names or ():
         if metric not in curves:
             raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, known)}")
@@ -167,66 +170,6 @@ def _pictures(
         return {name: [curve] for name, curve in shown.items()}
     pictures = {title: [shown[m] for m in members if m in shown] for title, members in groups.items()}
     return {title: members for title, members in pictures.items() if members}
-
-
-def compare(
-    relay: Relay,
-    experiment: str,
-    description: str,
-    metric: str,
-    *,
-    higher_better: bool,
-    test: bool,
-    constraints: Mapping[str, Any],
-) -> list[Ranked]:
-    """Rank the configurations of an experiment by the mean of a metric over their completed runs."""
-    configurations = list(relay.call("legm_read_configurations", experiment=experiment))
-    chosen = _constrained(configurations, constraints)
-    if configurations and not chosen:
-        raise ParameterError(f"no configuration of {experiment!r} has {dict(constraints)}")
-    prefix, split = ("test_", Split.TEST) if test else ("best_", Split.DEV)
-    runs: dict[str, list[RunResult]] = {}
-    known: set[str] = set()
-    for configuration in chosen.values():
-        folder = relay.folder(configuration, create=False)
-        if folder is not None:
-            catch_up(relay, LogFolder(folder / "runs"))
-    names = _POOLED if metric in _POOLED and not test else frozenset()
-    wanted = [None] if len(chosen) == len(configurations) else list(chosen)  # all at once, or these only
-    queries = [Query(experiment, fingerprint, description, names) for fingerprint in wanted]
-    every = itertools.chain.from_iterable(relay.call("legm_read_runs", query=query) for query in queries)
-    for run in watched(every, "reading runs"):
-        if run.run.configuration.fingerprint in chosen:
-            runs.setdefault(run.run.configuration.fingerprint, []).append(run)
-            known.update(s.name for s in (run.test if test else run.best))
-    if metric not in known:
-        kind = "test" if test else "dev"
-        raise MetricError(
-            f"no completed run of {experiment!r} has the {kind} metric {metric!r}; {closest(metric, known)}"
-        )
-    key = metric if metric in _POOLED and split is Split.DEV else prefix + metric
-    entries = []
-    for digest, found in runs.items():
-        summary = aggregate.summarise_runs(found)
-        folder = relay.folder(chosen[digest], create=False)
-        if key in summary.values:
-            entries.append((chosen[digest], summary, None if folder is None else str(folder)))
-    return aggregate.rank(entries, key, higher_better=higher_better)
-
-
-def _constrained(
-    configurations: list[Configuration], constraints: Mapping[str, Any]
-) -> dict[str, Configuration]:
-    names = {name for configuration in configurations for name in configuration.active}
-    for name in constraints:
-        if name not in names:
-            raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
-    wanted = {name: canonical(plain(name, value)) for name, value in constraints.items()}
-    return {
-        c.fingerprint: c
-        for c in configurations
-        if all(name in c.active and canonical(c.parameters[name]) == text for name, text in wanted.items())
-    }
 
 
 def plot_bars(

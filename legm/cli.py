@@ -98,8 +98,9 @@ def list_command(root: Path, *, as_json: bool) -> None:
 @_json_option
 def show(config: Path, *, as_json: bool) -> None:
     """Show the configuration in the folder CONFIG: its parameters, runs and aggregates."""
-    from legm.aggregate import POOLED, summarise_runs, summary_as_dict
+    from legm.aggregate import summarise_runs, summary_as_dict
     from legm.overview import look
+    from legm.tallies import POOLED
 
     one = look(config, POOLED)
     by_description: dict[str, list[RunResult]] = {}

@@ -24,7 +24,7 @@ from typing import Protocol
 
 import pluggy
 
-from legm.records import Configuration, Curve, Query, Record, Run, RunResult, Summary
+from legm.records import Configuration, Curve, Query, Record, Run, RunResult, Summary, Tally
 
 __all__ = ["Backend", "Capability", "Hooks", "hookimpl", "hookspec"]
 
@@ -112,6 +112,19 @@ class Hooks:
     @hookspec(firstresult=True)
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration] | None:
         """Every configuration of an experiment that has a run, each once."""
+
+    @hookspec(firstresult=True)
+    def legm_read_experiments(self) -> Iterable[str] | None:
+        """The names of all experiments that have a run (optional)."""
+
+    @hookspec(firstresult=True)
+    def legm_read_tallies(self, experiment: str) -> Iterable[Tally] | None:
+        """The runs of every configuration of an experiment, counted by description (optional).
+
+        It is for a backend that knows this without reading every run; where it is missing, tallies are made
+        of :meth:`legm_read_configurations` and :meth:`legm_read_runs`. A configuration without a run has an
+        empty tally.
+        """
 
     @hookspec(firstresult=True)
     def legm_folder(self, configuration: Configuration, create: bool) -> Path | None:

@@ -9,7 +9,6 @@ texts: whole floats are integers, sets and mappings have an order. The **fingerp
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import datetime
 import enum
@@ -27,6 +26,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from legm.configs import fields_of, is_omegaconf, resolved
 from legm.errors import UnstableValue
 from legm.records import Plain
 
@@ -72,10 +72,10 @@ def _plain(value: Any, place: str, depth: int) -> Plain:
         return inner(value.tolist(), "")
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return inner({f.name: getattr(value, f.name) for f in dataclasses.fields(value)}, "")
-    if isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
-        return inner(vars(value), "")
+    if (fields := fields_of(value)) is not None:
+        return inner(fields, "")
+    if is_omegaconf(value):
+        return inner(resolved(value, place), "")
     if isinstance(value, Mapping):
         return _plain_mapping(value, inner)
     if isinstance(value, (list, tuple, deque, range)):
@@ -173,9 +173,17 @@ def _hashable(value: Any) -> Any:
     return frozenset(value) if isinstance(value, set) else value
 
 
+_encode = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode
+
+
 def canonical(value: Plain) -> str:
     """One text for all plain values that are equal."""
-    return json.dumps(_normal(value), sort_keys=True, allow_nan=False, separators=(",", ":"))
+    kind = type(value)
+    if kind is float and value.is_integer():
+        return repr(int(value))
+    if kind is str or kind is int:
+        return _encode(value) if kind is str else repr(value)
+    return _encode(_normal(value))
 
 
 def _normal(value: Plain) -> Plain:
@@ -206,7 +214,8 @@ def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
     Returns:
         ``v1-`` and 32 hexadecimal digits: half of the SHA-256 of the canonical form.
     """
-    text = canonical([experiment, {"legm:map": [[name, value] for name, value in active.items()]}])
+    pairs = sorted([f"[{_encode(name)},{canonical(value)}]" for name, value in active.items()])
+    text = f'[{_encode(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'  # canonical() of both, but quicker
     return f"{VERSION}-{hashlib.sha256(text.encode('ascii')).hexdigest()[:32]}"
 
 

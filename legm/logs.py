@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -39,8 +40,9 @@ class LogFolder:
             self.open_folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise runlog.storage_error("make the folder", self.open_folder, cause) from cause
-        # It gets its name when it says whose it is: a process killed in between leaves no log without a run.
-        writer = runlog.LogWriter(self.open_folder / f"{run.run_id}.new", create=True)
+        # It gets its place when it says whose it is: a process killed in between leaves no log without a run.
+        # That it was here first shows in this folder's time that there is a new one.
+        writer = runlog.LogWriter(self.folder / f"{run.run_id}.new", create=True)
         try:
             writer.append(runlog.run_frame(run), runlog.places_frame(places))
             writer.move(self.open_folder / f"{run.run_id}.log")
@@ -60,11 +62,21 @@ class LogFolder:
 
     def unsettled(self) -> list[Path]:
         """The logs below ``open/``, oldest first."""
-        return sorted(self.open_folder.glob("*.log"))
+        return [self.open_folder / name for name in sorted(_logs_in(self.open_folder))]
 
-    def paths(self) -> list[Path]:
-        """Every log, oldest first."""
-        return sorted([*self.folder.glob("*.log"), *self.unsettled()], key=lambda path: path.name)
+    def others(self, known: Iterable[str]) -> list[Path]:
+        """Every log but those of runs with these ids, oldest first."""
+        folders = dict.fromkeys(_logs_in(self.folder), self.folder)
+        folders |= dict.fromkeys(_logs_in(self.open_folder), self.open_folder)
+        names = set(folders).difference(f"{run_id}.log" for run_id in known)
+        return [folders[name] / name for name in sorted(names)]
+
+
+def _logs_in(folder: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if name.endswith(".log")]  # noqa: PTH208 - quicker than Path's
+    except OSError:  # no such folder, or none that we may read
+        return []
 
 
 def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
@@ -76,22 +88,24 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
         logs: a configuration's.
         known: the ids of runs that the backend knows.
     """
-    from legm import selection
+    results = ((path, logged(path)) for path in logs.others(known))
+    return [
+        found
+        for path, found in results
+        if found is not None and (found.status is not Status.COMPLETED or path.parent == logs.open_folder)
+    ]
 
-    ids = {f"{run_id}.log" for run_id in known}
-    results = []
-    for path in logs.paths():
-        if path.name in ids:
-            continue
-        live = runlog.is_live(path)  # asked first: what a writer that is gone has written is all there
-        try:
-            found = runlog.read(path)
-        except CorruptFile as error:
-            log.error("%s", error)  # noqa: TRY400
-            continue
-        except StorageError:
-            continue  # settled just now by somebody else
-        result = selection.result(found.run, found.records, Status.RUNNING if live else Status.INTERRUPTED)
-        if result.status is not Status.COMPLETED or path.parent == logs.open_folder:
-            results.append(result)
-    return results
+
+def logged(path: Path) -> RunResult | None:
+    """What a run came to so far, by its log; None where that cannot be read."""
+    from legm import selection  # needs NumPy
+
+    live = runlog.is_live(path)  # asked first: what a writer that is gone has written is all there
+    try:
+        found = runlog.read(path)
+    except CorruptFile as error:
+        log.error("%s", error)  # noqa: TRY400
+        return None
+    except StorageError:
+        return None  # settled just now by somebody else
+    return selection.result(found.run, found.records, Status.RUNNING if live else Status.INTERRUPTED)

@@ -19,8 +19,20 @@ from legm.credentials import redacted, redacted_run
 from legm.errors import BackendError, LegmError, NotSupported
 from legm.hooks import Backend, Capability
 from legm.naming import safe_name, shortened
-from legm.records import Artifact, Configuration, Display, Outcome, Plain, Record, Run, RunResult
+from legm.records import (
+    Artifact,
+    Configuration,
+    Display,
+    Outcome,
+    Plain,
+    Query,
+    Record,
+    Run,
+    RunResult,
+    Tally,
+)
 from legm.registry import plugin_manager
+from legm.tallies import tallies as counted
 
 __all__ = ["Relay"]
 
@@ -94,6 +106,50 @@ class Relay:
             raise
         except Exception as cause:
             raise BackendError(f"the backend {self.name!r} failed in {hook}: {cause!r}") from cause
+
+    def experiments(self) -> list[str]:
+        """The names of the backend's experiments.
+
+        Raises:
+            NotSupported: the backend does not list them.
+            LegmError: it could not be read.
+        """
+        found = self.call("legm_read_experiments")
+        if found is None:
+            raise NotSupported(
+                f"the backend {self.name!r} does not list its experiments: name one, as in ROOT/EXPERIMENT"
+            )
+        return sorted(found)
+
+    def tallies(self, experiment: str) -> list[Tally]:
+        """The runs of every configuration of an experiment, counted by description.
+
+        Raises:
+            LegmError: the backend could not read them.
+        """
+        found = self.call("legm_read_tallies", experiment=experiment)
+        if found is not None:
+            return [
+                one if one.folder is not None else replace(one, folder=self._folder_text(one.configuration))
+                for one in found
+            ]
+        configurations = {
+            one.fingerprint: one for one in self.call("legm_read_configurations", experiment=experiment) or ()
+        }
+        runs: dict[str, list[RunResult]] = {}
+        for run in self.call("legm_read_runs", query=Query(experiment)) or ():
+            configuration = run.run.configuration
+            configurations.setdefault(configuration.fingerprint, configuration)
+            runs.setdefault(configuration.fingerprint, []).append(run)
+        return [
+            one
+            for fingerprint, c in configurations.items()
+            for one in counted(c, runs.get(fingerprint, ()), self._folder_text(c))
+        ]
+
+    def _folder_text(self, configuration: Configuration) -> str | None:
+        folder = self.folder(configuration, create=False)
+        return None if folder is None else str(folder)
 
     def folder(self, configuration: Configuration, *, create: bool) -> Path | None:
         """Where a configuration's run logs and files are.

@@ -90,8 +90,9 @@ class UserFiles:
             LegmError: the data does not fit the extension or what was set before.
             StorageError: the file cannot be written.
         """
-        extension = Path(basename).suffix if isinstance(basename, str) else None
-        if extension not in _EXTENSIONS:
+        name = basename if isinstance(basename, str) else ""
+        extension = next((e for e in _EXTENSIONS if name.endswith(e) and name != e), None)
+        if extension is None:
             raise InvalidName(
                 f"{basename!r} must end in one of {', '.join(_EXTENSIONS)}, by which data is kept"
             )

@@ -14,6 +14,7 @@ import numpy as np
 
 from legm.aggregate import summary_as_dict
 from legm.backends.local import events, yamltext
+from legm.backends.local.catalogue import Holding, experiments, holdings
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.files import load_yaml, locked, write_whole
 from legm.backends.local.folders import ConfigurationFolders, experiment_folder, read_configuration
@@ -34,9 +35,11 @@ from legm.records import (
     Split,
     Status,
     Summary,
+    Tally,
 )
 from legm.runlog import storage_error
 from legm.selection import in_order
+from legm.tallies import tallies
 
 if TYPE_CHECKING:
     from legm.backends.local.events import EventFile
@@ -184,8 +187,32 @@ class LocalBackend:
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
         """Each configuration once, also where a person copied its folder."""
-        found = dict(reversed(self._folders(experiment).all()))
-        return [read_configuration(folder) for _, folder in sorted(found.items(), key=lambda f: f[1].name)]
+        found = {
+            one.configuration.fingerprint: one.configuration for one in self.legm_read_tallies(experiment)
+        }
+        return list(found.values())
+
+    @hookimpl
+    def legm_read_experiments(self) -> Iterable[str]:
+        """The experiments in the folders below the root directory."""
+        return list(experiments(self._root))
+
+    @hookimpl
+    def legm_read_tallies(self, experiment: str) -> Iterable[Tally]:
+        """Every configuration's runs, counted, from the catalogue; those in copies of a folder once."""
+        found: dict[str, list[Holding]] = {}
+        for one in holdings(experiment_folder(self._root, experiment)):
+            if one.configuration is None or one.problem is not None:
+                assert one.problem is not None  # noqa: S101
+                raise one.problem
+            found.setdefault(one.configuration.fingerprint, []).append(one)
+        for copies in found.values():
+            first = copies[0].configuration
+            if len(copies) == 1 or first is None:
+                yield from copies[0].tallies
+            else:
+                places = [Path(one.folder) for one in copies]
+                yield from tallies(first, _runs_in(places, Query(experiment)), copies[0].folder)
 
     # What is computed over runs
 

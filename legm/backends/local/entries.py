@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from legm.backends.local import yamltext
 from legm.backends.local.files import parse_yaml, write_whole
@@ -48,10 +48,10 @@ _INNER_COMMENT = re.compile(rb"(?:#(?!xperiment_).*\n|[ \t]*\n)+(?=[ \t]+[^\s#])
 _CONTENT = re.compile(rb"^[ \t]*[^\s#]", re.MULTILINE)
 _UNKNOWN = -1
 _WORTH_REWRITING = 1 << 20  # bytes of comments
+_AT_ONCE = 1 << 16  # bytes of the file's end that are read at once
 
 
-@dataclass(frozen=True, slots=True)
-class Trailer:
+class Trailer(NamedTuple):
     """What a line says of itself; positions in bytes.
 
     Args:
@@ -208,13 +208,21 @@ class EntryFile:
     def _walk_back(self, file: BinaryIO, size: int) -> list[Entry] | None:
         """The entries by way of their trailers; None where a line has none."""
         found: list[Entry] = []
+        begin = max(0, size - _AT_ONCE)
+        tail = _read(file, begin, size - begin)  # all of most files, in one go
+
+        def read(start: int, length: int) -> bytes:
+            if start < begin:
+                return _read(file, start, length)
+            return tail[start - begin : start - begin + length]
+
         end = size
         while end > 0:
-            trailer = Trailer.decode(_read(file, max(0, end - _TRAILER_LENGTH), _TRAILER_LENGTH))
+            trailer = Trailer.decode(read(max(0, end - _TRAILER_LENGTH), _TRAILER_LENGTH))
             if trailer is None or not _TRAILER_LENGTH < trailer.length <= end:
                 return None
             end -= trailer.length
-            head = _read(file, end, trailer.head)
+            head = read(end, trailer.head)
             if not trailer.fits(head):
                 return None
             if not head.startswith(_PENDING):
@@ -409,10 +417,10 @@ class EntryFile:
                 kept += piece
             else:
                 body, rest = piece[: trailer.length - _TRAILER_LENGTH], piece.partition(b"\n")[2]
-                kept += body + replace(trailer, dead=0, at=last).encode() + rest
+                kept += body + trailer._replace(dead=0, at=last).encode() + rest
         write_whole(self.path, bytes(kept))
         assert entry.trailer is not None  # noqa: S101
-        return replace(entry, start=last, trailer=replace(entry.trailer, dead=0, at=last))
+        return replace(entry, start=last, trailer=entry.trailer._replace(dead=0, at=last))
 
 
 def _texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes, bytes]:

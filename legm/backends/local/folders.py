@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local import yamltext
-from legm.backends.local.files import load_yaml, locked, write_whole
+from legm.backends.local.files import load_yaml, locked, parse_yaml, write_whole
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.identity import fingerprint
 from legm.naming import numbered, safe_name, shortened
@@ -292,17 +292,30 @@ def parameters_text(configuration: Configuration) -> bytes:
     ).encode()
 
 
-def read_configuration(folder: Path) -> Configuration:
+def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Configuration:
     """The configuration that lives in a folder.
+
+    Args:
+        folder: where.
+        known: what the reading of others left, for whoever reads many.
 
     Raises:
         StorageError: there is none.
         CorruptFile: its parameters are not those that its fingerprint was made of.
     """
     path = folder / PARAMETERS_FILE
-    content = load_yaml(path)
-    if content is None and not path.exists():
-        raise StorageError(f"{folder} is no configuration's folder: it has no {PARAMETERS_FILE}")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as cause:
+        raise StorageError(f"{folder} is no configuration's folder: it has no {PARAMETERS_FILE}") from cause
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    try:
+        content: Any = yamltext.parse_block(data.decode(), {} if known is None else known)
+    except UnicodeDecodeError:
+        content = None
+    if content is None:
+        content = parse_yaml(path, data)
     try:
         if content["schema"] > SCHEMA:
             raise CorruptFile(path, "line 2", "it was written by a newer legm", "Update legm to read it.")

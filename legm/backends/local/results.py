@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +13,10 @@ from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.files import locked
 from legm.backends.local.yamltext import flow_key, is_number, numbers
 from legm.errors import CorruptFile, StorageError
-from legm.records import BestRule, Configuration, History, Plain, Run, RunResult, Series, Split, Status
+from legm.records import BestRule, Configuration, History, Plain, Run, RunResult, Series, Split, Status, Tally
+from legm.tallies import POOLED, tallies
 
-__all__ = ["head_of", "read_result", "series_texts", "steps_head"]
+__all__ = ["head_of", "read_result", "series_texts", "steps_head", "tally_entries"]
 
 _OWN_KEYS = frozenset({"run_id", "description", "best_step", "legm"})
 _PREFIXES = ("best_", "test_", "dev/")
@@ -166,12 +167,7 @@ def _read(
     run_id = str(head.get("run_id", f"experiment_{entry.number}"))
 
     def wrong(value: Any, what: str) -> CorruptFile:
-        return CorruptFile(
-            metrics.path,
-            f"experiment_{entry.number}",
-            f"{str(value)[:60]!r} stands where {what} belongs",
-            "Mend it, or delete the entry.",
-        )
+        return _wrong(metrics.path, f"experiment_{entry.number}", value, what)
 
     def number(value: Any) -> float:
         if not is_number(value):
@@ -223,6 +219,82 @@ def _wanted(entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
     known: Iterable[str] = entry.head if entry.trailer is None else entry.head["legm"]["series"]
     return frozenset(
         key for key in known if (m := _metric_of(key)) is not None and (names is None or m in names)
+    )
+
+
+def tally_entries(
+    folder: Path, configuration: Configuration, entries: Iterable[Entry], others: Iterable[RunResult]
+) -> tuple[Tally, ...]:
+    """Count the runs of a configuration by description, without reading more than the entries' heads.
+
+    Args:
+        folder: the configuration's.
+        configuration: whose they are.
+        entries: of ``metrics.yml``.
+        others: the runs that it does not have.
+
+    Raises:
+        CorruptFile: an entry holds what is no number.
+    """
+    heads: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        heads.setdefault(str(entry.head.get("description") or ""), []).append(entry.head)
+    others = list(others)
+    counted: dict[str, Tally] = {}
+    if others or not heads:
+        counted = {one.description: one for one in tallies(configuration, others, str(folder))}
+    for description, found in heads.items():
+        known = counted.get(description) or Tally(configuration, description, folder=str(folder))
+        counted[description] = _with_heads(known, found, folder / "metrics.yml")
+    return tuple(counted[description] for description in sorted(counted))
+
+
+def _with_heads(counted: Tally, heads: Sequence[Mapping[str, Any]], path: Path) -> Tally:
+    """A tally with the completed runs of some entries' heads added."""
+    values = {key: list(found) for key, found in counted.values.items()}
+    indexed, last = set(counted.indexed), counted.last or 0.0
+    keys: dict[str, str | None] = {}
+    for head in heads:
+        own = head.get("legm") or {}
+        last = max(last, own.get("ended") or own.get("started") or 0.0)
+        for key, value in head.items():
+            try:
+                name = keys[key]
+            except KeyError:
+                name = keys[key] = _summary_key(key)
+            if name is None:
+                continue
+            if type(value) is float or is_number(value):
+                values.setdefault(name, []).append(float(value))
+            elif isinstance(value, dict):
+                indexed.add(name)
+            else:
+                raise _wrong(path, str(head.get("run_id")), value, "a number")
+    return replace(
+        counted,
+        completed=counted.completed + len(heads),
+        values=values,
+        indexed=frozenset(indexed),
+        last=last or None,
+    )
+
+
+def _summary_key(key: str) -> str | None:
+    """Where what an entry has under a key stands in a summary; None for what a tally does not have."""
+    if key.startswith("test_"):
+        return key
+    if not key.startswith("best_") or key == "best_step":
+        return None
+    name = key.removeprefix("best_").removeprefix("dev/")
+    return None if name in POOLED else f"best_{name}"
+
+
+def _wrong(path: Path, where: str, value: Any, what: str) -> CorruptFile:
+    return CorruptFile(
+        path,
+        where,
+        f"{str(value)[:60]!r} stands where {what} belongs",
+        "Mend it, or delete the entry.",
     )
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from legm.records import Plain
 
-__all__ = ["as_json", "ascii_only", "block", "flow", "flow_key", "numbers", "string"]
+__all__ = ["as_json", "ascii_only", "block", "flow", "flow_key", "numbers", "parse_block", "string"]
 
 # What JSON leaves as it is and YAML forbids, or takes for a line break.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -87,6 +88,83 @@ def block(mapping: Mapping[str, Plain], indent: str = "") -> str:
         else:
             lines.append(f"{indent}{key(name, indent)} {flow(value)}\n")
     return "".join(lines)
+
+
+_LINE = re.compile(r'(?P<indent> *)(?P<key>[A-Za-z_]\w*|"(?:[^"\\]|\\.)*"):(?: (?P<value>.+))?\n', re.ASCII)
+_PIECE = re.compile(r"[^ \n].*\n(?: .*\n)*")  # a line, and those below it that are indented
+_NO_JSON = re.compile(r"(?<![\w.])\d+[eE]|NaN|Infinity")  # which JSON's reader takes for other than YAML does
+
+
+def parse_block(text: str, known: dict[str, Any]) -> dict[str, Plain] | None:
+    """What :func:`block` wrote, in a small part of the time that a reader of all YAML needs.
+
+    Args:
+        text: the text.
+        known: what was met before, by its text; it is added to. What is equal is shared.
+
+    Returns:
+        the mapping; None for a text that may be YAML but is not what :func:`block` writes.
+    """
+    pieces = _PIECE.findall(text)
+    if "".join(pieces) != text:
+        return None
+    mapping: dict[str, Plain] = {}
+    for piece in pieces:
+        try:
+            found = known[piece]
+        except KeyError:
+            found = known[piece] = _parse_piece(piece, known)
+        if found is None or found[0] in mapping:
+            return None
+        mapping[found[0]] = found[1]
+    return mapping
+
+
+def _parse_piece(piece: str, known: dict[str, Any]) -> tuple[str, Plain] | None:
+    """A key with its value, which may be a mapping over several lines."""
+    open_mappings: list[dict[str, Plain]] = [{}]
+    opened = False  # whether the line before began a mapping
+    for line in piece.splitlines(keepends=True):
+        try:
+            found = known[f" {line}"]
+        except KeyError:
+            found = known[f" {line}"] = _parse_line(line)
+        if found is None:
+            return None
+        depth, name, value = found
+        if depth != len(open_mappings) - 1 and (opened or depth >= len(open_mappings)):
+            return None
+        del open_mappings[depth + 1 :]
+        if name in open_mappings[-1]:
+            return None
+        opened = value is ...
+        if opened:
+            inner: dict[str, Plain] = {}
+            open_mappings[-1][name] = inner
+            open_mappings.append(inner)
+        else:
+            open_mappings[-1][name] = value
+    return None if opened else next(iter(open_mappings[0].items()))
+
+
+def _parse_line(line: str) -> tuple[int, str, Plain] | None:
+    """How deep a line of a block stands, its key and its value, ``...`` where a mapping follows."""
+    found = _LINE.fullmatch(line)
+    if found is None or len(found["indent"]) % 2:
+        return None
+    name, value = found["key"], found["value"]
+    try:
+        if name[0] == '"':
+            name = json.loads(as_json(name))
+        elif name.lower() in _WORDS:
+            return None
+        if value is None:
+            return len(found["indent"]) // 2, name, ...
+        if value[0] != '"' and _NO_JSON.search(value):
+            return None
+        return len(found["indent"]) // 2, name, json.loads(as_json(value))
+    except ValueError:
+        return None
 
 
 _STRING_OR_SPECIAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\.(?:nan|inf)|\? ')

@@ -1,0 +1,96 @@
+"""What a look at many configurations costs: ``legm ls`` and ``legm best``, as a person starts them."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+__all__ = ["build_looked_at", "look"]
+
+_SERIES = 10  # values of each metric
+
+
+def build_looked_at(folder: str, configurations: int, runs: int) -> dict[str, float]:
+    """Make so many configurations with so many completed runs each.
+
+    The runs of one are logged; the others' are what logging them would have left, written by the local
+    backend's own files, but not forced to disk. There are no event files, which nothing here reads.
+    """
+    from legm import ExperimentHandler
+    from legm.backends.local import LocalBackend
+    from legm.backends.local.entries import EntryFile
+    from legm.backends.local.results import head_of, series_texts, steps_head
+    from legm.records import Query
+
+    def handler(number: int) -> ExperimentHandler:
+        made = ExperimentHandler(folder, "look")
+        made.set_dict_params(
+            {"learning_rate": number / 1000, "batch_size": 2 ** (number % 8), "momentum": 0.9}
+        )
+        made.set_dict_params(
+            {"layers": [number % 10 * 16, 64], "model": "LeNet", "optimizer": "sgd", "seed": 0}
+        )
+        made.set_parent("momentum", "optimizer", "sgd")
+        made.disable_param("seed")
+        made.name_params(["learning_rate", "batch_size"])
+        return made
+
+    began = time.perf_counter()
+    first = handler(0).start()
+    for run in range(runs):
+        if run:
+            first.reset(seed=run)
+        for step in range(_SERIES):
+            first.set_dict_metrics({"loss": 1 / (1 + step + run / 10), "accuracy": step / 10 + run / 100})
+        first.set_best("early_stopping", metric="loss", higher_better=False)
+        first.set_metric("accuracy", 0.9 + run / 100, test=True)
+        first.log()
+    backend = LocalBackend(Path(folder))
+    results = list(backend.legm_read_runs(Query("look", first.fingerprint, histories=None)))
+    logs = sorted((first.configuration_folder / "runs").glob("*.log"))
+    os.fsync = lambda _: None  # type: ignore[assignment]
+    for number in range(1, configurations):
+        configuration = handler(number)._current()  # noqa: SLF001 - a run is not wanted here
+        place = backend.legm_folder(configuration, create=True)
+        assert place is not None
+        (place / "runs" / "open").mkdir(parents=True)
+        (place / "runs" / ".lock").touch()
+        metrics, steps = EntryFile(place / "metrics.yml"), EntryFile(place / "steps.yml")
+        for result, log in zip(results, logs, strict=True):
+            run_id = f"{result.run.run_id[:-6]}{number:06x}"
+            best = {series: value + number / 1e6 for series, value in result.best.items()}
+            made = replace(result, run=replace(result.run, run_id=run_id), best=best)
+            values_text, steps_text = series_texts(made)
+            steps.put(steps_head(made), steps_text)
+            metrics.put(head_of(made), values_text)
+            (place / "runs" / f"{run_id}.log").write_bytes(log.read_bytes())
+    return {"seconds": time.perf_counter() - began, "configurations": configurations, "runs": runs}
+
+
+def look(folder: str, experiment: str, rounds: int) -> dict[str, float]:
+    """Seconds of ``legm ls`` and ``legm best``, each as a whole process, and of ``legm --help``.
+
+    Args:
+        folder: the root directory.
+        experiment: its experiment.
+        rounds: how often each is started; medians come back.
+    """
+    place = Path(folder) / experiment
+    catalogue = place / ".legm" / "catalogue"
+    calls = {
+        "help": ["--help"],
+        "ls": ["ls", folder],
+        "best": ["best", str(place), "loss", "--lower"],
+    }
+    seconds: dict[str, list[float]] = {}
+    for _ in range(rounds + 1):  # the first warms the disk's cache
+        for name, arguments in calls.items():
+            for state in ("cold", "warm") if name != "help" else ("warm",):
+                if state == "cold":
+                    catalogue.unlink(missing_ok=True)
+                began = time.perf_counter()
+                subprocess.run([sys.executable, "-m", "legm", *arguments], check=True, capture_output=True)
+                seconds.setdefault(f"{name}_{state}", []).append(time.perf_counter() - began)
+    return {name: statistics.median(found[1:]) for name, found in seconds.items()}

@@ -1,0 +1,121 @@
+"""The configurations of an experiment, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from legm import aggregate
+from legm.errors import MetricError, ParameterError, closest
+from legm.identity import canonical, plain
+from legm.logs import LogFolder
+from legm.owed import catch_up
+from legm.progress import watched
+from legm.records import Configuration, Query, Ranked, Summary, Tally
+from legm.relay import Relay
+from legm.tallies import POOLED
+
+__all__ = ["rank", "settled_tallies", "value_key"]
+
+
+def settled_tallies(relay: Relay, experiment: str) -> list[Tally]:
+    """The runs of an experiment, counted, after what processes left behind was settled.
+
+    Raises:
+        LegmError: the backend could not read them.
+    """
+    found = relay.tallies(experiment)
+    unsettled = [
+        logs
+        for folder in {one.folder for one in found if one.folder is not None}
+        if (logs := LogFolder(Path(folder) / "runs")).unsettled()
+    ]
+    for logs in unsettled:
+        catch_up(relay, logs)
+    return relay.tallies(experiment) if unsettled else found
+
+
+def value_key(metric: str, *, test: bool) -> str:
+    """Where a metric that configurations are ranked by stands in a summary."""
+    if metric in POOLED and not test:
+        return metric
+    return ("test_" if test else "best_") + metric
+
+
+def rank(
+    relay: Relay,
+    tallies: Sequence[Tally],
+    metric: str,
+    *,
+    higher_better: bool,
+    test: bool,
+    constraints: Mapping[str, Any],
+) -> list[Ranked]:
+    """Rank configurations by the mean of a metric over their completed runs.
+
+    Args:
+        relay: to the backend, which is asked again only for metrics that aggregate over all their values.
+        tallies: the configurations' runs of one description.
+        metric: a dev metric, at the best step, or a test metric.
+        higher_better: whether higher is better.
+        test: whether it is a test metric.
+        constraints: values that active parameters must have.
+
+    Returns:
+        the configurations, best first; those without the metric are left out.
+
+    Raises:
+        MetricError: no run has the metric, or it has a value for each index.
+        ParameterError: no configuration has a parameter of a constraint, or none has all their values.
+    """
+    key = value_key(metric, test=test)
+    chosen = _constrained(tallies, constraints)
+    summaries = _pooled(relay, chosen) if key in POOLED else aggregate.summarise_tallies(chosen, key)
+    having = [(one, of) for one, of in zip(chosen, summaries, strict=True) if key in of.values]
+    if not having:
+        kind = "test" if test else "dev"
+        prefix = "test_" if test else "best_"
+        known = {
+            name.removeprefix(prefix) for one in chosen for name in one.values if name.startswith(prefix)
+        }
+        raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(metric, known)}")
+    return aggregate.rank(
+        [(one.configuration, of, one.folder) for one, of in having], key, higher_better=higher_better
+    )
+
+
+def _pooled(relay: Relay, tallies: Sequence[Tally]) -> list[Summary]:
+    """Summaries that need the series of every run."""
+    return [
+        aggregate.summarise_runs(
+            relay.call(
+                "legm_read_runs",
+                query=Query(
+                    one.configuration.experiment, one.configuration.fingerprint, one.description, POOLED
+                ),
+            )
+        )
+        for one in watched(tallies, "reading runs")
+    ]
+
+
+def _constrained(tallies: Sequence[Tally], constraints: Mapping[str, Any]) -> Sequence[Tally]:
+    if not constraints:
+        return tallies
+    names = {name for one in tallies for name in one.configuration.active}
+    for name in constraints:
+        if name not in names:
+            raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
+    wanted = {name: canonical(plain(name, value)) for name, value in constraints.items()}
+    chosen = [one for one in tallies if _has(one.configuration, wanted)]
+    if not chosen:
+        raise ParameterError(f"no configuration has {dict(constraints)}")
+    return chosen
+
+
+def _has(configuration: Configuration, wanted: Mapping[str, str]) -> bool:
+    return all(
+        name in configuration.active and canonical(configuration.parameters[name]) == text
+        for name, text in wanted.items()
+    )
