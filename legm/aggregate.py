@@ -190,24 +190,26 @@ def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
     return Summary(values, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED])
 
 
-def summarise_tallies(tallies: Sequence[Tally], key: str) -> list[Summary]:
+def summarise_tallies(tallies: Sequence[Tally], key: str, aggregation: Aggregation = "mean") -> list[Summary]:
     """What :func:`summarise_runs` gives for one metric of each of many configurations, all at once.
 
     Args:
         tallies: the runs of the configurations, counted.
         key: where the metric stands in a summary (``best_loss``, ``test_accuracy``).
+        aggregation: a method, or methods by metric.
 
     Returns:
-        For each tally its mean and deviation; a summary without values where no completed run has the metric.
+        For each tally its aggregate; a summary without values where no completed run has the metric.
 
     Raises:
-        MetricError: the metric has a value for each index.
+        MetricError: the metric has a value for each index, or a method does not exist.
     """
+    method = Methods.parse(aggregation).of(key)
     if any(key in one.indexed for one in tallies):
         raise MetricError(f"{key!r} has one value per index; rank by a metric of the whole run")
     having = [one for one in tallies if one.values.get(key)]
     groups = [np.array(one.values[key], np.float64) for one in having]
-    found = iter(_aggregates(groups, Method(Kind.MEAN)) if groups else ())
+    found = iter(_aggregates(groups, method) if groups else ())
     return [
         Summary({key: next(found)} if one.values.get(key) else {}, one.completed, one.failed, one.interrupted)
         for one in tallies

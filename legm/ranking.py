@@ -51,8 +51,9 @@ def rank(
     higher_better: bool,
     test: bool,
     constraints: Mapping[str, Any],
+    aggregation: aggregate.Aggregation = "mean",
 ) -> list[Ranked]:
-    """Rank configurations by the mean of a metric over their completed runs.
+    """Rank configurations by a metric over their completed runs.
 
     Args:
         relay: to the backend, which is asked again only for metrics that aggregate over all their values.
@@ -61,6 +62,7 @@ def rank(
         higher_better: whether higher is better.
         test: whether it is a test metric.
         constraints: values that active parameters must have.
+        aggregation: over the runs; what counts is the mean, for the median the median.
 
     Returns:
         the configurations, best first; those without the metric are left out.
@@ -71,7 +73,10 @@ def rank(
     """
     key = value_key(metric, test=test)
     chosen = _constrained(tallies, constraints)
-    summaries = _pooled(relay, chosen) if key in POOLED else aggregate.summarise_tallies(chosen, key)
+    if key in POOLED:
+        summaries = _pooled(relay, chosen, aggregation)
+    else:
+        summaries = aggregate.summarise_tallies(chosen, key, aggregation)
     having = [(one, of) for one, of in zip(chosen, summaries, strict=True) if key in of.values]
     if not having:
         kind = "test" if test else "dev"
@@ -85,7 +90,7 @@ def rank(
     )
 
 
-def _pooled(relay: Relay, tallies: Sequence[Tally]) -> list[Summary]:
+def _pooled(relay: Relay, tallies: Sequence[Tally], aggregation: aggregate.Aggregation) -> list[Summary]:
     """Summaries that need the series of every run."""
     return [
         aggregate.summarise_runs(
@@ -94,7 +99,8 @@ def _pooled(relay: Relay, tallies: Sequence[Tally]) -> list[Summary]:
                 query=Query(
                     one.configuration.experiment, one.configuration.fingerprint, one.description, POOLED
                 ),
-            )
+            ),
+            aggregation,
         )
         for one in watched(tallies, "reading runs")
     ]

@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from legm.aggregate import summary_as_dict
-from legm.backends.local import events, yamltext
+from legm.backends.local import yamltext
 from legm.backends.local.catalogue import Holding, experiments, holdings
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.files import load_yaml, locked, write_whole
@@ -38,13 +35,12 @@ from legm.records import (
     Tally,
 )
 from legm.runlog import storage_error
-from legm.selection import in_order
 from legm.tallies import tallies
 
 if TYPE_CHECKING:
     from legm.backends.local.events import EventFile
 
-__all__ = ["LocalBackend"]
+__all__ = ["LocalBackend", "counted_once"]
 
 
 @dataclass(slots=True)
@@ -99,6 +95,8 @@ class LocalBackend:
         """Begin the run's event file."""
         if run.run_id in self._open and self._open[run.run_id].events is not None:
             return
+        from legm.backends.local import events  # needs TensorBoard's files
+
         folder = self._require_folder(run.configuration)
         place = _events_folder(folder, run)
         is_new = not place.exists()
@@ -130,6 +128,9 @@ class LocalBackend:
     @hookimpl
     def legm_close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
         """Finish the event files, and add a completed run to the YAML files."""
+        from legm.backends.local import events
+        from legm.selection import in_order
+
         opened = self._open[run.run_id]
         if result.status is Status.COMPLETED:
             self._put(opened, result)
@@ -200,25 +201,19 @@ class LocalBackend:
     @hookimpl
     def legm_read_tallies(self, experiment: str) -> Iterable[Tally]:
         """Every configuration's runs, counted, from the catalogue; those in copies of a folder once."""
-        found: dict[str, list[Holding]] = {}
-        for one in holdings(experiment_folder(self._root, experiment)):
-            if one.configuration is None or one.problem is not None:
-                assert one.problem is not None  # noqa: S101
+        found = holdings(experiment_folder(self._root, experiment))
+        for one in found:
+            if one.problem is not None:
                 raise one.problem
-            found.setdefault(one.configuration.fingerprint, []).append(one)
-        for copies in found.values():
-            first = copies[0].configuration
-            if len(copies) == 1 or first is None:
-                yield from copies[0].tallies
-            else:
-                places = [Path(one.folder) for one in copies]
-                yield from tallies(first, _runs_in(places, Query(experiment)), copies[0].folder)
+        return counted_once(found)
 
     # What is computed over runs
 
     @hookimpl
     def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
         """Keep the aggregates in ``aggregated_metrics.yml``, by description."""
+        from legm.aggregate import summary_as_dict
+
         folder = self._require_folder(configuration)
         path = folder / "aggregated_metrics.yml"
         with locked(_made(folder / "runs") / ".lock"):
@@ -241,6 +236,21 @@ class LocalBackend:
         path = plots / f"{short_name(name)}.png"
         write_whole(path, png)
         return str(path)
+
+
+def counted_once(found: Iterable[Holding]) -> Iterator[Tally]:
+    """The runs in folders, counted, but for those in damaged ones; those in copies of a folder once."""
+    by_fingerprint: dict[str, list[Holding]] = {}
+    for one in found:
+        if one.configuration is not None and one.problem is None:
+            by_fingerprint.setdefault(one.configuration.fingerprint, []).append(one)
+    for copies in by_fingerprint.values():
+        first = copies[0].configuration
+        if len(copies) == 1 or first is None:
+            yield from copies[0].tallies
+        else:
+            places = [Path(one.folder) for one in copies]
+            yield from tallies(first, _runs_in(places, Query(first.experiment)), copies[0].folder)
 
 
 def _made(folder: Path) -> Path:
@@ -315,6 +325,8 @@ def _write_events(file: EventFile, records: Iterable[Record]) -> None:
 
 def _goes_on(points: Points, last_steps: dict[Series, int]) -> bool:
     """Whether the steps of each series only rise; notes the last ones."""
+    import numpy as np
+
     for series, steps, _, _ in points.blocks():
         before = max((last_steps.get(s, -(2**63) - 1) for s in series), default=0)
         if int(steps[0]) <= before or not np.all(steps[1:] > steps[:-1]):

@@ -1,9 +1,9 @@
 """What each configuration of an experiment holds, but for the series: read once, and kept for the next look.
 
 Below ``<root>/<experiment>/.legm`` the file ``catalogue`` has, for each folder, the times and sizes of the
-files and folders that were read, and what they said. While these are still so, nothing is read again. A folder
-that was changed within the last seconds, that has a run which goes on, or that is damaged, is not kept: it is
-read at each look. The file is only a copy: whoever deletes it loses nothing.
+files and folders that were read, and what they said. While these are still so, nothing is read again. A
+folder that was changed within the last seconds, that has a run which goes on, or that is damaged, is not
+kept: it is read at each look. The file is only a copy: whoever deletes it loses nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from legm.logs import LogFolder, unfinished
 from legm.records import Configuration, Plain, Tally
 from legm.runlog import storage_error
 
-__all__ = ["Holding", "experiments", "holdings"]
+__all__ = ["Holding", "experiment_in", "experiments", "folders_in", "holdings", "look"]
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,11 @@ class Holding:
     tallies: tuple[Tally, ...] = ()
     problem: LegmError | None = None
 
+    @property
+    def label(self) -> str:
+        """The last part of the path."""
+        return os.path.basename(self.folder)  # noqa: PTH119 - quicker than Path's
+
 
 def experiments(root: Path) -> Iterator[str]:
     """The experiments whose folders are below a root directory, each by the name that finds its folder.
@@ -67,21 +72,32 @@ def experiments(root: Path) -> Iterator[str]:
     Raises:
         StorageError: the folder cannot be read.
     """
-    for folder in _folders(root):
-        for place in _folders(root / folder):
-            if not _marks(f"{root}/{folder}/{place}"):
-                continue
-            try:
-                name = read_configuration(root / folder / place).experiment
-            except LegmError as error:
-                log.error("%s", error)  # noqa: TRY400
-                continue
-            # A folder that a person renamed is found by its own name.
-            yield name if experiment_folder(root, name).name == folder else folder
-            break
+    for folder in folders_in(root):
+        name = experiment_in(root / folder)
+        if name is not None:
+            yield name
 
 
-def _folders(folder: Path) -> list[str]:
+def experiment_in(folder: Path) -> str | None:
+    """The name by which an experiment's folder is found; None where it is no experiment's.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    for place in folders_in(folder):
+        if not _marks(f"{folder}/{place}"):
+            continue
+        try:
+            name = read_configuration(folder / place).experiment
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
+            continue
+        # A folder that a person renamed is found by its own name.
+        return name if experiment_folder(folder.parent, name).name == folder.name else folder.name
+    return None
+
+
+def folders_in(folder: Path) -> list[str]:
     """The names of the folders in a folder, sorted, but for hidden ones; none where there is none."""
     try:
         with os.scandir(folder) as found:
@@ -102,7 +118,7 @@ def holdings(folder: Path) -> list[Holding]:
         StorageError: the folder cannot be read.
     """
     began = time.time()
-    names = _folders(folder)
+    names = folders_in(folder)
     path = folder / ".legm" / "catalogue"
     kept = _load(path)
     shelf = _Shelf(kept.get("shared", []))
@@ -113,7 +129,7 @@ def holdings(folder: Path) -> list[Holding]:
     damaged = {}
     for name, row in _look_at_each(folder, changed, shelf):
         if row is None:
-            damaged[name] = _look(f"{folder}/{name}", {})
+            damaged[name] = look(f"{folder}/{name}")
         else:
             rows[name] = row
     found_now = {name: shelf.unpacked(f"{folder}/{name}", row) for name, row in rows.items()} | damaged
@@ -182,12 +198,17 @@ def _looks_of(folder: Path, names: Sequence[str]) -> tuple[list[Plain], list[lis
 def _packed_looks(folder: Path, names: Sequence[str], shelf: _Shelf) -> Iterator[list[Plain] | None]:
     known: dict[str, Any] = {}
     for name in names:
-        holding = _look(f"{folder}/{name}", known)
+        holding = look(f"{folder}/{name}", known)
         yield shelf.packed(holding) if holding.problem is None else None
 
 
-def _look(place: str, known: dict[str, Any]) -> Holding:
-    """What a folder holds, read anew."""
+def look(place: str, known: dict[str, Any] | None = None) -> Holding:
+    """What a configuration's folder holds, read anew.
+
+    Args:
+        place: the folder.
+        known: what the reading of others left, for whoever reads many.
+    """
     folder = Path(place)
     try:
         configuration = read_configuration(folder, known)

@@ -1,0 +1,125 @@
+"""What the shell offers while a person types: paths, metrics, parameters, backends.
+
+Whatever goes wrong, nothing is offered, and nothing is said: a person is in the middle of a line.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from legm.cli.sources import Experiment, Place
+
+__all__ = ["complete_backend", "complete_constraint", "complete_metric", "complete_path"]
+
+Completer: TypeAlias = "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]"
+
+
+def _quiet(complete: Callable[[click.Context, str], Iterable[str]]) -> Completer:
+    """Offers what begins with what was typed."""
+
+    @functools.wraps(complete)
+    def quietly(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        try:
+            offered = list(complete(ctx, incomplete))
+        except Exception:  # noqa: BLE001 - see above
+            return []
+        return [CompletionItem(one) for one in offered if one.startswith(incomplete)]
+
+    return quietly
+
+
+@_quiet
+def complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
+    """Root directories, experiments in them, configurations of these."""
+    head, slash, _ = incomplete.rpartition("/")
+    before = Path(head or slash or ".")
+    backend = ctx.params.get("backend") or "local"
+    if backend == "local":
+        from legm.backends.local.catalogue import folders_in
+        from legm.backends.local.folders import PARAMETERS_FILE
+
+        if (before / PARAMETERS_FILE).exists():  # what is in a configuration's folder is no place to look at
+            return ()
+        return [
+            f"{head}{slash}{name}" + ("" if (before / name / PARAMETERS_FILE).exists() else "/")
+            for name in folders_in(before)
+        ]
+    from legm.backends.local.catalogue import folders_in
+    from legm.cli.sources import experiment_at
+    from legm.naming import safe_name
+
+    offered = []
+    if before.is_dir():
+        offered = [
+            f"{name}/"
+            for name in (
+                *map(safe_name, _place(ctx, before).store().relay.experiments()),
+                *folders_in(before),
+            )
+        ]
+    if not offered:
+        offered = list(experiment_at(_place(ctx, before)).labels().values())
+    return [f"{head}{slash}{name}" for name in dict.fromkeys(offered)]
+
+
+@_quiet
+def complete_metric(ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    """The metrics of the experiment that was named before."""
+    from legm.cli.choosing import known_metrics
+
+    dev, test = known_metrics(_experiment(ctx).tallies())
+    return sorted(test if ctx.params.get("test") else dev)
+
+
+@_quiet
+def complete_constraint(ctx: click.Context, incomplete: str) -> Iterable[str]:
+    """The experiment's parameters with ``=``; behind it their values."""
+    from legm.cli.output import as_text
+
+    name, equals, _ = incomplete.partition("=")
+    active = [
+        (known, one.configuration.parameters[known])
+        for one in _experiment(ctx).members
+        if one.configuration is not None
+        for known in one.configuration.active
+    ]
+    if not equals:
+        return sorted({f"{known}=" for known, _ in active})
+    values = {value if isinstance(value, str) else as_text(value) for known, value in active if known == name}
+    return [f"{name}={value}" for value in sorted(values)]
+
+
+@_quiet
+def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    """The backends that can be named."""
+    from legm.registry import names
+
+    return names()
+
+
+def _place(ctx: click.Context, path: Path) -> Place:
+    from legm.cli.options import scalar
+    from legm.cli.sources import Place
+
+    options = {name: scalar(text) for name, text in ctx.params.get("options") or ()}
+    return Place(path, ctx.params.get("backend") or "local", options)
+
+
+def _experiment(ctx: click.Context) -> Experiment:
+    from legm.cli.sources import configuration_at, experiment_at
+
+    path: Any = ctx.params.get("path") or ctx.params["paths"][0]
+    place = _place(ctx, Path(path))
+    if "paths" in ctx.params:
+        return configuration_at(place)[0]
+    return experiment_at(place)
