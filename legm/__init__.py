@@ -18,6 +18,13 @@ from legm.errors import (
 )
 
 if TYPE_CHECKING:
+    from legm.arguments import (
+        add_arguments,
+        add_metadata,
+        from_namespace,
+        parse_args_and_metadata,
+        splitify_namespace,
+    )
     from legm.handler import ExperimentHandler
     from legm.hooks import hookimpl
 
@@ -36,21 +43,33 @@ __all__ = [
     "StorageError",
     "UnstableValue",
     "__version__",
+    "add_arguments",
+    "add_metadata",
+    "from_namespace",
     "hookimpl",
+    "parse_args_and_metadata",
+    "splitify_namespace",
 ]
+
+# What needs more than the standard library is imported on first use.
+_HOMES = {
+    "ExperimentHandler": "legm.handler",
+    "add_arguments": "legm.arguments",
+    "add_metadata": "legm.arguments",
+    "from_namespace": "legm.arguments",
+    "hookimpl": "legm.hooks",
+    "parse_args_and_metadata": "legm.arguments",
+    "splitify_namespace": "legm.arguments",
+}
 
 
 def __getattr__(name: str) -> object:
-    # What needs more than the standard library is imported on first use.
-    if name == "ExperimentHandler":
-        from legm.handler import ExperimentHandler
+    if name not in _HOMES:
+        raise AttributeError(f"module 'legm' has no attribute {name!r}")
+    from importlib import import_module
 
-        return ExperimentHandler
-    if name == "hookimpl":
-        from legm.hooks import hookimpl
-
-        return hookimpl
-    raise AttributeError(f"module 'legm' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,6 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -31,6 +30,7 @@ from legm.records import (
     Summary,
     Tally,
 )
+from legm.student import student_t
 from legm.tallies import POOLED, summary_key
 
 if TYPE_CHECKING:
@@ -500,50 +500,3 @@ def _quantile(values: FloatArray, starts: IntArray, n: IntArray, share: float) -
     high = values[starts + np.minimum(below + 1, n - 1)]
     result: FloatArray = np.where((weight == 0) | (low == high), low, low * (1 - weight) + high * weight)
     return result
-
-
-def student_t(level: float, dof: int) -> float:
-    """The t with P(-t < T < t) = level, for T of Student's distribution, to a relative error of about 1e-12.
-
-    Args:
-        level: the probability, in (0, 1); the error grows beyond 0.9999.
-        dof: the degrees of freedom, at least 1.
-
-    Returns:
-        t, positive.
-
-    Source: M. Abramowitz and I. Stegun, Handbook of Mathematical Functions, 1964: for up to 1000 degrees the
-    finite series 26.7.3 and 26.7.4 for A(t|dof) = level in the angle arctan(t / sqrt(dof)); beyond, the
-    asymptotic expansion 26.7.5 in the normal quantile.
-    """
-    if dof == 1:
-        return 1 / math.tan(math.pi / 2 * (1 - level))
-    if dof == 2:
-        return level * math.sqrt(2 / ((1 - level) * (1 + level)))
-    if dof > 1000:
-        x = -NormalDist().inv_cdf((1 - level) / 2)
-        terms = (
-            (x**3 + x) / 4,
-            (5 * x**5 + 16 * x**3 + 3 * x) / 96,
-            (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384,
-            (79 * x**9 + 776 * x**7 + 1482 * x**5 - 1920 * x**3 - 945 * x) / 92160,
-        )
-        return x + math.fsum(term / dof**k for k, term in enumerate(terms, 1))
-    odd = dof % 2
-    j = np.arange(1, (dof - 1) // 2 if odd else dof // 2)
-    ratios = 2 * j / (2 * j + 1) if odd else (2 * j - 1) / (2 * j)
-    angle = 0.0
-    # A is concave in the angle: Newton's steps from 0 rise to the solution and never pass it.
-    for _ in range(200):
-        sine, cosine = math.sin(angle), math.cos(angle)
-        series = np.cumprod(np.concatenate(([cosine if odd else 1.0], ratios * (cosine * cosine))))
-        probability, slope = sine * float(series.sum()), (dof - 1) * float(series[-1]) * cosine
-        if odd:
-            probability, slope = (angle + probability) * 2 / math.pi, slope * 2 / math.pi
-        if probability >= level or slope <= 0:
-            break
-        better = angle + (level - probability) / slope
-        if better == angle:
-            break
-        angle = better
-    return math.tan(angle) * math.sqrt(dof)

@@ -15,7 +15,7 @@ from legm.records import Configuration, Curve, Query, Ranked, RunResult, Status,
 from legm.relay import Relay
 from legm.tallies import POOLED
 
-__all__ = ["aggregate_results", "plot_bars", "plot_curves"]
+__all__ = ["aggregate_results", "plot_bars", "plot_curves", "read_runs", "require_runs"]
 
 
 def aggregate_results(
@@ -28,9 +28,9 @@ def aggregate_results(
     relay.require(Capability.SUMMARIES, "aggregate_results()")
     aggregate.Methods.parse(aggregation)  # a mistake is told before anything is read
     query = Query(configuration.experiment, configuration.fingerprint, description, POOLED)
-    runs = _read(relay, query, configuration)
+    runs = read_runs(relay, query, configuration)
     summary = aggregate.summarise_runs(watched(runs, "aggregating runs"), aggregation)
-    _require_runs(summary, configuration, description)
+    require_runs(summary, configuration, description)
     relay.keep(
         Capability.SUMMARIES,
         "legm_write_summary",
@@ -41,7 +41,8 @@ def aggregate_results(
     return aggregate.summary_as_dict(summary)
 
 
-def _read(relay: Relay, query: Query, configuration: Configuration) -> Iterator[RunResult]:
+def read_runs(relay: Relay, query: Query, configuration: Configuration) -> Iterator[RunResult]:
+    """The runs of a configuration, after what processes that are gone have left was settled."""
     folder = relay.folder(configuration, create=False)
     if folder is not None:
         catch_up(relay, LogFolder(folder / "runs"))
@@ -50,7 +51,12 @@ def _read(relay: Relay, query: Query, configuration: Configuration) -> Iterator[
     return iter(relay.call("legm_read_runs", query=query))
 
 
-def _require_runs(summary: Summary, configuration: Configuration, description: str) -> None:
+def require_runs(summary: Summary, configuration: Configuration, description: str) -> None:
+    """Refuse a configuration without a completed run.
+
+    Raises:
+        StateError: there is none.
+    """
     if summary.completed == 0:
         others = f"{summary.failed} failed, {summary.interrupted} interrupted"
         name = configuration.name or configuration.fingerprint
@@ -84,10 +90,10 @@ def plot_curves(
 
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
     query = Query(configuration.experiment, configuration.fingerprint, description, names)
-    runs = counting(watched(_read(relay, query, configuration), "reading runs"))
+    runs = counting(watched(read_runs(relay, query, configuration), "reading runs"))
     curves = {curve.metric: curve for curve in aggregate.curves(runs, None, aggregation)}
     if completed == 0:
-        _require_runs(Summary({}, 0, 0, 0), configuration, description)
+        require_runs(Summary({}, 0, 0, 0), configuration, description)
     for metric in names or ():
         if metric not in curves:
             raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, known)}")

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from legm import runlog
+from legm.configs import named_values
 from legm.credentials import is_credential
 from legm.delivery import Deliveries, begin
 from legm.errors import (
@@ -35,6 +36,7 @@ from legm.recorder import Recorder, to_number, to_step
 from legm.records import (
     Artifact,
     BestRule,
+    Comparison,
     Configuration,
     Display,
     Outcome,
@@ -58,6 +60,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 M = TypeVar("M", bound=Mapping[Any, Any])
 F = TypeVar("F", bound=Callable[..., Any])
+
+Comparable: TypeAlias = "ExperimentHandler | Configuration | Ranked | str | os.PathLike[str]"
+"""What names a configuration; a text is its name, its folder or its fingerprint."""
 
 _RULES = ("last", "early_stopping")
 
@@ -159,38 +164,44 @@ class ExperimentHandler:
         self._changeable(f"set_param({name!r})").set({name: value}, parent)
         return value
 
-    def set_dict_params(self, params: M, parent: str | None = None) -> M:
-        """Set hyperparameters from a mapping; all of them or, with an error, none.
+    def set_dict_params(self, params: T, parent: str | None = None, flatten: bool = False) -> T:
+        """Set hyperparameters from a mapping or configuration object; all of them or, with an error, none.
+
+        Args:
+            params: a mapping, a dataclass, attrs class or pydantic model, an OmegaConf or Hydra
+                configuration (interpolations are resolved), a named tuple or a namespace.
+            parent: the parameter that must be active for all of them to count.
+            flatten: whether what is nested becomes parameters of its own, with joined names such as
+                ``model.depth``; otherwise it is one parameter with a mapping for a value.
 
         Returns:
-            the mapping.
+            what was given.
 
         Raises:
-            ParameterError, StateError: as :meth:`set_param`.
+            ParameterError: it is none of these, a value is missing, two joined names are the same, or as
+                :meth:`set_param`.
+            StateError: the run has started.
         """
-        if not isinstance(params, Mapping):
-            raise ParameterError(
-                f"set_dict_params() takes a mapping from names to values, not {type(params).__qualname__}"
-            )
-        self._changeable("set_dict_params()").set(params, parent)
+        values = named_values("set_dict_params()", params, flatten=flatten)
+        self._changeable("set_dict_params()").set(values, parent)
         return params
 
-    def set_namespace_params(self, namespace: T, parent: str | None = None) -> T:
-        """Set hyperparameters from the attributes of anything that ``vars()`` takes, as argparse gives it.
+    def set_namespace_params(self, namespace: T, parent: str | None = None, flatten: bool = False) -> T:
+        """Set hyperparameters from the attributes of a namespace, as argparse gives it; all or none.
+
+        Args:
+            namespace: anything that ``vars()`` takes, or that :meth:`set_dict_params` does.
+            parent: see :meth:`set_dict_params`.
+            flatten: see :meth:`set_dict_params`.
 
         Returns:
             the namespace.
 
         Raises:
-            ParameterError, StateError: as :meth:`set_param`.
+            ParameterError, StateError: as :meth:`set_dict_params`.
         """
-        try:
-            params = vars(namespace)
-        except TypeError as cause:
-            raise ParameterError(
-                f"set_namespace_params() takes an object with attributes, not {type(namespace).__qualname__}"
-            ) from cause
-        self._changeable("set_namespace_params()").set(params, parent)
+        values = named_values("set_namespace_params()", namespace, flatten=flatten)
+        self._changeable("set_namespace_params()").set(values, parent)
         return namespace
 
     def set_parent(self, child: str, parent: str, active_value: Any = None) -> None:
@@ -251,15 +262,13 @@ class ExperimentHandler:
                 them), ``parent_active`` (a value or a function; for several parents a mapping by
                 parent), ``disable_comparison``, ``name`` (true, or a function of the value),
                 ``name_transform`` and ``name_priority``. The order does not matter.
-            namespace: names parameters that may be set later: an object that ``vars()`` takes, or a mapping.
+            namespace: names parameters that may be set later: what :meth:`set_namespace_params` takes.
 
         Raises:
             ParameterError: a field or a parameter is unknown, or parents make a cycle.
             StateError: the run has started.
         """
-        known = (
-            namespace if isinstance(namespace, Mapping) else vars(namespace) if namespace is not None else {}
-        )
+        known = {} if namespace is None else named_values("set_param_metadata()", namespace)
         self._changeable("set_param_metadata()").set_metadata(metadata, known)
 
     def _changeable(self, call: str) -> Parameters:
@@ -807,6 +816,75 @@ class ExperimentHandler:
             constraints=constraints,
         )
 
+    @overload
+    def compare(  # type: ignore[overload-overlap]  # a text is one, not a sequence
+        self,
+        a: Comparable,
+        b: Comparable,
+        metric: str,
+        *,
+        test: bool = False,
+        seed: str | Sequence[str] | None = None,
+        level: float = 0.95,
+    ) -> Comparison: ...
+
+    @overload
+    def compare(
+        self,
+        a: Comparable,
+        b: Sequence[Comparable],
+        metric: str,
+        *,
+        test: bool = False,
+        seed: str | Sequence[str] | None = None,
+        level: float = 0.95,
+    ) -> list[Comparison]: ...
+
+    def compare(
+        self,
+        a: Comparable,
+        b: Comparable | Sequence[Comparable],
+        metric: str,
+        *,
+        test: bool = False,
+        seed: str | Sequence[str] | None = None,
+        level: float = 0.95,
+    ) -> Comparison | list[Comparison]:
+        """Compare configurations of this experiment by a metric: is the difference real?
+
+        Runs with the handler's description are compared, paired by seed where seeds are known.
+
+        Args:
+            a: a configuration: a handler, a place of :meth:`get_best`, or its name, folder or fingerprint.
+            b: another one, or several, whose p-values are then adjusted by Holm's method.
+            metric: a dev metric, at the best step, or a test metric; of ``time`` and ``time_per_sample``
+                a run has the mean.
+            test: whether it is a test metric.
+            seed: the parameter whose value tells which runs belong together, or several; ``()`` for none.
+                Without it those whose name is ``seed`` or ``random_state``, begins with ``seed_`` or ends
+                with ``_seed``.
+            level: the coverage of the difference's confidence interval.
+
+        Returns:
+            the means, the difference a - b with its interval, and the p-value of a permutation test; a
+            list of these where b is one.
+
+        Raises:
+            MetricError: a configuration has not the metric, or it has one value per index.
+            ParameterError: there is no such configuration, it was given twice, or no run has the seed.
+            StateError: a configuration has no completed run.
+            LegmError: the level is not between 0 and 1.
+        """
+        from legm import comparison
+
+        others = b if isinstance(b, Sequence) and not isinstance(b, str) else None
+        wanted = [_configuration(one) for one in (a, *([b] if others is None else others))]
+        first, *rest = comparison.find_configurations(self._relay, self._experiment, wanted)
+        found = comparison.compare_runs(
+            self._relay, self._description, first, rest, metric, test=test, seed=seed, level=level
+        )
+        return found[0] if others is None else found
+
     def plot_comparison_bars(
         self,
         metrics: str | Sequence[str],
@@ -846,6 +924,12 @@ def _release(recorder: Recorder, delivery: Deliveries, logs: LogFolder) -> None:
             delivery.release(logs)
         except LegmError as error:
             log.error("%s", error)  # noqa: TRY400
+
+
+def _configuration(one: Comparable) -> Configuration | str | os.PathLike[str]:
+    if isinstance(one, ExperimentHandler):
+        return one._current()
+    return one.configuration if isinstance(one, Ranked) else one
 
 
 def _environment() -> dict[str, Plain]:

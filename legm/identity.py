@@ -9,7 +9,6 @@ texts: whole floats are integers, sets and mappings have an order. The **fingerp
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import datetime
 import enum
@@ -27,6 +26,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from legm.configs import fields_of, is_omegaconf, resolved
 from legm.errors import UnstableValue
 from legm.records import Plain
 
@@ -72,10 +72,10 @@ def _plain(value: Any, place: str, depth: int) -> Plain:
         return inner(value.tolist(), "")
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return inner({f.name: getattr(value, f.name) for f in dataclasses.fields(value)}, "")
-    if isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
-        return inner(vars(value), "")
+    if (fields := fields_of(value)) is not None:
+        return inner(fields, "")
+    if is_omegaconf(value):
+        return inner(resolved(value, place), "")
     if isinstance(value, Mapping):
         return _plain_mapping(value, inner)
     if isinstance(value, (list, tuple, deque, range)):

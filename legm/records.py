@@ -349,3 +349,66 @@ class Ranked:
     failed: int
     interrupted: int
     folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two configurations beside each other by one metric; ``str()`` of it is for a person.
+
+    What is undefined is NaN, and a note says why.
+
+    Args:
+        a, b: the configurations.
+        metric: the key: ``best_<metric>``, ``test_<metric>``, ``time`` or ``time_per_sample``.
+        mean_a, mean_b: over what was compared; a seed's mean where one seed has several runs.
+        n_a, n_b: how many runs were compared.
+        difference: a - b.
+        lower, upper: the ends of its confidence interval.
+        level: the interval's coverage, in (0, 1).
+        p: the two-sided p-value of a permutation test.
+        p_adjusted: the same, corrected for all the comparisons that were made at once.
+        paired: whether runs with equal seeds were compared with each other.
+        pairs: how many seeds both have; 0 where it is not paired.
+        seeds: the parameters that were taken for the seed.
+        method: "exact" where every arrangement of the values was looked at, "sampled" where some drawn at
+            random were; "" without a test.
+        arrangements: how many were looked at; 0 without a test.
+        notes: what a person should know, such as which runs were left out.
+    """
+
+    a: Configuration
+    b: Configuration
+    metric: str
+    mean_a: float
+    mean_b: float
+    n_a: int
+    n_b: int
+    difference: float
+    lower: float
+    upper: float
+    level: float
+    p: float
+    p_adjusted: float
+    paired: bool
+    pairs: int
+    seeds: tuple[str, ...]
+    method: str
+    arrangements: int
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        a, b = self.a.name, self.b.name
+        if not a or not b or a == b:
+            a, b = self.a.fingerprint, self.b.fingerprint
+        kind = f"{self.pairs} pairs by {' and '.join(self.seeds)}" if self.paired else "not paired"
+        interval = f", {100 * self.level:.6g} % interval {self.lower:.6g} to {self.upper:.6g}"
+        adjusted = "" if self.p_adjusted == self.p else f", {self.p_adjusted:.3g} adjusted"
+        p = f"p = {self.p:.3g}{adjusted} ({self.method}, {self.arrangements} arrangements)"
+        lines = [
+            f"{self.metric} of a = {a} and b = {b}",
+            f"a: {self.mean_a:.6g} ({self.n_a} runs), b: {self.mean_b:.6g} ({self.n_b} runs), {kind}",
+            f"a - b = {self.difference:.6g}" + (interval if self.lower <= self.upper else ""),
+            *([p] if self.arrangements else []),
+            *self.notes,
+        ]
+        return "\n".join(lines)

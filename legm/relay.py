@@ -129,12 +129,23 @@ class Relay:
         """
         found = self.call("legm_read_tallies", experiment=experiment)
         if found is not None:
-            return list(found)
-        configurations = list(self.call("legm_read_configurations", experiment=experiment) or ())
-        runs: dict[str, list[RunResult]] = {one.fingerprint: [] for one in configurations}
+            return [
+                one if one.folder is not None else replace(one, folder=self._folder_text(one.configuration))
+                for one in found
+            ]
+        configurations = {
+            one.fingerprint: one for one in self.call("legm_read_configurations", experiment=experiment) or ()
+        }
+        runs: dict[str, list[RunResult]] = {}
         for run in self.call("legm_read_runs", query=Query(experiment)) or ():
-            runs.setdefault(run.run.configuration.fingerprint, []).append(run)
-        return [one for c in configurations for one in counted(c, runs[c.fingerprint], self._folder_text(c))]
+            configuration = run.run.configuration
+            configurations.setdefault(configuration.fingerprint, configuration)
+            runs.setdefault(configuration.fingerprint, []).append(run)
+        return [
+            one
+            for fingerprint, c in configurations.items()
+            for one in counted(c, runs.get(fingerprint, ()), self._folder_text(c))
+        ]
 
     def _folder_text(self, configuration: Configuration) -> str | None:
         folder = self.folder(configuration, create=False)

@@ -15,7 +15,8 @@ from legm_acme import Backend
 
 from legm import LegmError, hookimpl
 from legm.hooks import Capability
-from legm.records import History, Points, Series, Status
+from legm.records import History, Points, Query, Series, Status
+from legm.tallies import tallies
 from legm.testing import BackendTests
 
 
@@ -191,6 +192,25 @@ class ReadsConfigurationsTwice(Backend):
     @hookimpl
     def legm_read_configurations(self, experiment):
         return 2 * super().legm_read_configurations(experiment)
+
+
+class ListsOtherExperiments(Backend):
+    fails = "what_is_counted_is_what_is_there"
+
+    @hookimpl
+    def legm_read_experiments(self):
+        return ["another"]
+
+
+class CountsWithoutIndexedMetrics(Backend):
+    fails = "what_is_counted_is_what_is_there"
+
+    @hookimpl
+    def legm_read_tallies(self, experiment):
+        runs = list(super().legm_read_runs(Query(experiment)))
+        for configuration in super().legm_read_configurations(experiment):
+            of = [one for one in runs if one.run.configuration.fingerprint == configuration.fingerprint]
+            yield from (replace(one, indexed=frozenset()) for one in tallies(configuration, of))
 
 
 class ReadsOnePage(Backend):

@@ -20,12 +20,12 @@ from legm.aggregate import (
     curves,
     interval,
     rank,
-    student_t,
     summarise_runs,
     summary_as_dict,
 )
 from legm.errors import LegmError
 from legm.records import Aggregate, Configuration, History, Run, RunResult, Series, Split, Status, Summary
+from legm.student import student_t
 
 METHODS = ["mean", "median", "outlier_mean", "confidence", "confidence_0.9"]
 numbers = st.floats(allow_subnormal=True)  # NaN, infinities and both zeros among them

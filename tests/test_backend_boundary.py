@@ -23,8 +23,8 @@ from legm.hooks import Capability
 from legm.records import BestRule, Outcome, Points, Query, Status
 
 PURE = (
-    *("credentials", "records", "identity", "naming", "params", "selection", "tallies", "aggregate"),
-    "errors",
+    *("configs", "credentials", "records", "identity", "naming", "params", "selection", "tallies"),
+    *("student", "aggregate", "significance", "errors"),
 )
 
 
@@ -558,7 +558,7 @@ def test_the_public_names_are_exactly_those_that_there_are():
         and not name.startswith("_")
         and name not in {"annotations", "TYPE_CHECKING"}
     }
-    assert legm.__all__ == sorted(here | {"ExperimentHandler", "__version__", "hookimpl"})
+    assert legm.__all__ == sorted(here | {*legm._HOMES, "__version__"})
     assert dir(legm) == legm.__all__
     assert all(hasattr(legm, name) for name in legm.__all__)
     with pytest.raises(AttributeError, match="'legm' has no attribute 'ExperimentHandlr'"):
@@ -589,7 +589,40 @@ from pathlib import Path
 from typing_extensions import assert_type
 
 import legm
-from legm import ExperimentHandler, LegmError, hookimpl
+from legm import (
+    ExperimentHandler,
+    LegmError,
+    add_arguments,
+    add_metadata,
+    from_namespace,
+    hookimpl,
+    parse_args_and_metadata,
+    splitify_namespace,
+)
+
+
+class Model:
+    argparse_args = {"width": {"type": int, "metadata": {"name": True}, "searchable": True}}
+
+    @from_namespace
+    def __init__(self, width: int = 3, **options: object) -> None:
+        self.width = width
+
+
+def configure(root: Path) -> Model:
+    parser = argparse.ArgumentParser()
+    metadata: dict[str, dict[str, object]] = {}
+    add_arguments(parser, Model, exclude=["width"], replace_underscores=True)
+    add_metadata(metadata, Model, exclude="width")
+    namespace, metadata = parse_args_and_metadata(
+        [Model], ["--width", "2"], conditional_args={"width": lambda width: None}
+    )
+    handler = ExperimentHandler(root, "e")
+    assert_type(handler.set_dict_params(Model(), parent=None, flatten=True), Model)
+    handler.set_namespace_params(namespace, flatten=True)
+    handler.set_param_metadata(metadata, namespace)
+    assert_type(splitify_namespace(argparse.Namespace(train_width=2), "train"), argparse.Namespace)
+    return Model(init__namespace=[namespace, {"width": 4}])
 
 
 def train(root: Path) -> float:
@@ -630,6 +663,9 @@ def train(root: Path) -> float:
     except LegmError as error:
         print(error, legm.__version__)
         return 0.0
+    assert_type(handler.compare(handler, ranked[1], "loss").p, float)
+    assert_type(handler.compare("lr0.1_0", ranked[1:], "acc", test=True, seed="seed")[0].pairs, int)
+    assert_type(handler.compare(root / "a", [handler, "b"], "loss", level=0.9)[0].notes, tuple[str, ...])
     assert_type(ranked[0].value.mean, float)
     for difference in handler.explain_difference(ExperimentHandler.load_existent(root / "a" / "b")):
         print(difference)

@@ -18,7 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ from legm import aggregate
 from legm.errors import LegmError, NotSupported
 from legm.handler import ExperimentHandler
 from legm.hooks import Backend, Capability
-from legm.records import Query, Run, RunResult, Series, Status
+from legm.records import Query, Run, RunResult, Series, Status, Tally
 from legm.registry import make_backend
 from legm.relay import Relay
+from legm.tallies import tallies
 from legm.testing.memory import MemoryBackend
 
 __all__ = ["BackendTests"]
@@ -65,6 +66,13 @@ _PIECES: Mapping[str, Callable[[RunResult], object]] = {
     "steps": lambda result: {str(s): h.steps.tolist() for s, h in result.histories.items()},
     "values": lambda result: {str(s): _bits(h.values.tolist()) for s, h in result.histories.items()},
 }
+
+
+def _counted(tally: Tally) -> tuple[Any, ...]:
+    """A tally as one that can be compared; its values in any order."""
+    kinds = (tally.completed, tally.failed, tally.interrupted, tally.running)
+    values = {key: sorted(_bits(found)) for key, found in sorted(tally.values.items())}
+    return tally.configuration.fingerprint, tally.description, kinds, str(values), sorted(tally.indexed)
 
 
 def _bits(values: Iterable[float]) -> list[str]:
@@ -394,6 +402,26 @@ class BackendTests:
         _same(ranking, [(0.5, 2), (0.25, 1)], "the ranking's means and runs")
         others = list(call("legm_read_configurations", experiment="another") or ())
         _same(others, [], "the configurations of another experiment")
+
+    def test_what_is_counted_is_what_is_there(self, tmp_path: Path) -> None:
+        """Where it lists experiments and counts their runs itself, both are as its runs say."""
+        backend, experiment = self._made(tmp_path), self.experiment(tmp_path)
+        for rate, description in ((0.5, ""), (0.5, ""), (0.5, "other"), (0.25, "")):
+            with self._handler(tmp_path, backend, description).start({"rate": rate}) as handler:
+                handler.set_dict_metrics({"loss": rate, "ex": {"iou": rate}, "time": rate})
+                handler.set_metric("accuracy", math.nan, test=True)
+        with suppress(ZeroDivisionError), self._handler(tmp_path, backend).start({"rate": 0.25}):
+            raise ZeroDivisionError
+        relay = Relay(backend, tmp_path)
+        runs: dict[str, list[RunResult]] = {}
+        for result in self._until(tmp_path, backend, lambda found: len(found) == 5):
+            runs.setdefault(result.run.configuration.fingerprint, []).append(result)
+        expected = [one for found in runs.values() for one in tallies(found[0].run.configuration, found)]
+        counted = sorted(map(_counted, relay.tallies(experiment)))
+        _same(counted, sorted(map(_counted, expected)), "the runs, counted")
+        _same(relay.tallies("another"), [], "the tallies of another experiment")
+        listed = relay.call("legm_read_experiments")
+        _expect(listed is None or experiment in listed, "the experiment that was made must be listed")
 
     def test_the_summary_is_the_references_to_the_last_bit(self, tmp_path: Path) -> None:
         """Over a dozen seeds, with NaN, times, indexed metrics and unequal lengths."""

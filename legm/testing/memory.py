@@ -61,6 +61,11 @@ class MemoryBackend:
                 yield result
 
     @hookimpl
+    def legm_read_experiments(self) -> set[str]:
+        """The experiments of the runs."""
+        return {result.run.configuration.experiment for result in self.results.values()}
+
+    @hookimpl
     def legm_read_configurations(self, experiment: str) -> list[Configuration]:
         """The configurations of an experiment."""
         every = [result.run.configuration for result in self.results.values()]

@@ -60,6 +60,7 @@ from legm.records import (
 
 __all__ = ["MlflowBackend"]
 
+_EXPERIMENT = "legm.experiment"  # a tag of the experiment
 _KIND, _FINGERPRINT, _RUN, _POSITION, _STATUS = (
     f"legm.{name}" for name in ("kind", "fingerprint", "run_id", "position", "status")
 )
@@ -168,7 +169,7 @@ class MlflowBackend:
         location = self._location
         if location is None and not self._is_server:
             location = (self._root / "mlartifacts" / short_name(name)).as_uri()
-        tags = [ExperimentTag("legm.experiment", name)]
+        tags = [ExperimentTag(_EXPERIMENT, name)]
         try:
             self._experiments[name] = self._store.create_experiment(_experiment_name(name), location, tags)
         except Exception:  # another process was faster
@@ -395,6 +396,18 @@ class MlflowBackend:
                 histories = portable.series_from(files.read("legm/series.npz"), series, names)
                 result = replace(result, histories=histories)
             return result
+
+    @hookimpl
+    def legm_read_experiments(self) -> Iterator[str]:
+        """The MLflow experiments that legm made, by the names that they were asked for."""
+        with self._translated("list the experiments"):
+            token = None
+            while True:
+                page = self._store.search_experiments(ViewType.ACTIVE_ONLY, 1000, page_token=token)
+                yield from (one.tags[_EXPERIMENT] for one in page if _EXPERIMENT in one.tags)
+                token = page.token
+                if not token:
+                    return
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterator[Configuration]:

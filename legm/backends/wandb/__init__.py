@@ -21,7 +21,7 @@ import os
 import shutil
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -414,6 +414,16 @@ class WandbBackend:
                     raise BackendError(f"the W&B run {stored.run.run_id} has no legm/series.npz")
                 return replace(result, histories=portable.series_from(numbers, series, names))
             return result
+
+    @hookimpl
+    def legm_read_experiments(self) -> Iterable[str]:
+        """The experiments of the runs; on a server, each project's but where one project holds them all."""
+        with self._translated("list the experiments"):
+            return (
+                self._connected().experiments(self._project)
+                if self._is_online
+                else self._folders.experiments()
+            )
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterator[Configuration]:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,19 @@ class Folders:
 
     def runs(self, experiment: str, fingerprint: str | None) -> Iterator[Stored]:
         """The runs of an experiment, or of one configuration of it, oldest first."""
-        newest: dict[str, Stored] = {}
+        newest = {
+            stored.run.run_id: stored
+            for stored in self._every()
+            if stored.run.configuration.experiment == experiment
+            and fingerprint in {None, stored.run.configuration.fingerprint}
+        }
+        yield from newest.values()
+
+    def experiments(self) -> set[str]:
+        """The experiments of all runs."""
+        return {stored.run.configuration.experiment for stored in self._every()}
+
+    def _every(self) -> Iterator[Stored]:
         foreign = 0
         for folder in sorted(self._folder.glob("*run-*-*")):
             ours = folder / "files" / "legm"
@@ -62,12 +74,8 @@ class Folders:
                 foreign += folder.is_dir() and not folder.is_symlink()
                 continue
             with contextlib.suppress(FileNotFoundError):  # what is computed over runs; or removed just now
-                run = _run(ours / "run.json")
-                at = run.configuration
-                if at.experiment == experiment and fingerprint in {None, at.fingerprint}:
-                    newest[run.run_id] = Stored(run, _reader(folder / "files"))
+                yield Stored(_run(ours / "run.json"), _reader(folder / "files"))
         _tell(foreign, str(self._folder))
-        yield from newest.values()
 
 
 def _run(path: Path) -> Run:
@@ -105,11 +113,23 @@ class Server:
         self, project: str, experiment: str, group: str | None, fingerprint: str | None
     ) -> Iterator[Stored]:
         """The runs of an experiment, or of one configuration of it; the server picks a group's."""
-        conditions = [{"jobType": "run"}, *([{"group": group}] if group is not None else [])]
+        for stored in self._every(project, [{"group": group}] if group is not None else []):
+            at = stored.run.configuration
+            if at.experiment == experiment and fingerprint in {None, at.fingerprint}:
+                yield stored
+
+    def experiments(self, project: str | None) -> set[str]:
+        """The experiments of a project, or of all; without a project each has its own."""
+        if project is not None:
+            return {stored.run.configuration.experiment for stored in self._every(project, [])}
+        firsts = (next(self._every(one.name, []), None) for one in self._api.projects(self._entity))
+        return {stored.run.configuration.experiment for stored in firsts if stored is not None}
+
+    def _every(self, project: str, conditions: Sequence[Mapping[str, Any]]) -> Iterator[Stored]:
         self._api.flush()  # it keeps what it was once told
         found = self._api.runs(
             f"{self._entity}/{project}",
-            filters={"$and": conditions},
+            filters={"$and": [{"jobType": "run"}, *conditions]},
             order="+created_at",
             per_page=500,
             lazy=False,
@@ -121,10 +141,7 @@ class Server:
                 if not isinstance(text, str):
                     foreign += 1
                     continue
-                run = portable.run_from(text.encode())
-                at = run.configuration
-                if at.experiment == experiment and fingerprint in {None, at.fingerprint}:
-                    yield Stored(run, _downloader(known))
+                yield Stored(portable.run_from(text.encode()), _downloader(known))
         except ValueError as cause:  # W&B's word for a project that does not exist
             if "project" not in str(cause).lower():
                 raise

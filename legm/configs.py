@@ -1,0 +1,130 @@
+"""Configuration objects: their fields by name, whichever library they are of.
+
+None of these libraries is needed: an attrs class is known by its ``__attrs_attrs__``, a pydantic model by
+its ``model_fields``, and omegaconf is only imported for a value that is of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from legm.errors import ParameterError, UnstableValue
+
+__all__ = ["fields_of", "is_omegaconf", "named_values", "resolved"]
+
+_DEEPEST = 100
+
+
+def fields_of(value: Any) -> dict[str, Any] | None:
+    """The fields of a dataclass, attrs class, pydantic model or namespace by name; None for other values.
+
+    Raises:
+        UnstableValue: a field has no value.
+    """
+    kind = type(value)
+    if isinstance(value, type):
+        return None
+    if isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
+        return dict(vars(value))
+    if dataclasses.is_dataclass(value):
+        return _attributes(value, [field.name for field in dataclasses.fields(value)])
+    if hasattr(kind, "__attrs_attrs__"):
+        return _attributes(value, [field.name for field in kind.__attrs_attrs__])
+    if hasattr(kind, "model_fields") and hasattr(kind, "model_dump"):
+        return _attributes(value, kind.model_fields) | (value.model_extra or {})
+    return None
+
+
+def _attributes(value: object, names: list[str] | Mapping[str, object]) -> dict[str, Any]:
+    for name in names:
+        if not hasattr(value, name):
+            raise UnstableValue(
+                f"the field {name!r} of a {type(value).__qualname__} has no value: give it one"
+            )
+    return {name: getattr(value, name) for name in names}
+
+
+def is_omegaconf(value: object) -> bool:
+    """Whether a value is OmegaConf's ``DictConfig`` or ``ListConfig``, as Hydra composes them too."""
+    return any(base.__module__ == "omegaconf.basecontainer" for base in type(value).__mro__)
+
+
+def resolved(value: Any, place: str = "") -> Any:
+    """The dictionaries and lists of an OmegaConf container, with every interpolation resolved.
+
+    Args:
+        value: the container.
+        place: the parameter that it is the value of, for the error's message.
+
+    Raises:
+        UnstableValue: a value is missing (``???``), or cannot be resolved.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+    try:
+        return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        where = f"the configuration in parameter {place!r}" if place else "the configuration"
+        if isinstance(error, MissingMandatoryValue):
+            raise UnstableValue(
+                f"{where} has no value for {error.full_key!r}, only '???': give it one"
+            ) from error
+        reason = str(error).partition("\n")[0]
+        raise UnstableValue(f"{error.full_key!r} of {where} cannot be resolved: {reason}") from error
+
+
+def named_values(call: str, config: Any, *, flatten: bool = False) -> dict[str, Any]:
+    """The parameters in a configuration object.
+
+    Args:
+        call: who asks, for the error's message.
+        config: a mapping, dataclass, attrs class, pydantic model, OmegaConf ``DictConfig``, named tuple or
+            namespace, or anything else that ``vars()`` takes.
+        flatten: whether the names of nested ones are joined with ``.``, as in ``model.depth``.
+
+    Raises:
+        ParameterError: it is none of these, a value is missing, or two names are the same when joined.
+    """
+    values = resolved(config) if is_omegaconf(config) else _nested(config)
+    if values is None and hasattr(config, "__dict__") and not isinstance(config, (type, types.FunctionType)):
+        values = dict(vars(config))
+    if not isinstance(values, Mapping):
+        kind = type(config).__qualname__
+        given = f"the class {config.__qualname__}; make one of it" if isinstance(config, type) else kind
+        raise ParameterError(f"{call} takes a mapping, namespace or configuration object, not {given}")
+    if not flatten:
+        return dict(values)
+    flat: dict[str, Any] = {}
+    _flatten(values, "", flat, 0)
+    return flat
+
+
+def _nested(value: Any) -> Mapping[Any, Any] | None:
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        fields: dict[str, Any] = value._asdict()
+        return fields
+    return fields_of(value)
+
+
+def _flatten(values: Mapping[Any, Any], prefix: str, flat: dict[str, Any], depth: int) -> None:
+    if depth > _DEEPEST:
+        raise ParameterError(f"{prefix[:80]!r} is nested more than {_DEEPEST} deep or contains itself")
+    for key, value in values.items():
+        name = f"{prefix}{key}" if prefix else key
+        inner = _nested(resolved(value, name) if is_omegaconf(value) else value)
+        if inner and all(isinstance(key, str) for key in inner):
+            _flatten(inner, f"{name}.", flat, depth + 1)
+        elif name in flat:
+            raise ParameterError(
+                f"two parameters are called {name!r} when nested names are joined: rename one of them, or "
+                f"leave out flatten=True"
+            )
+        else:
+            flat[name] = value
