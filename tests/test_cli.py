@@ -518,18 +518,16 @@ def test_a_damaged_run_log_is_told_and_the_rest_is_shown(tree):
 # Errors
 
 
+MISSING = "Error: there is no folder missing: . has no 'missing'; there is no folder in it"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ["ls", "missing"],
-            "Error: there is no folder missing: . has no 'missing'; there is no folder in it",
-        ),
-        (["recover", "missing"], "Error: there is no folder missing"),
-        (
-            ["show", "missing"],
-            "Error: there is no folder missing: . has no 'missing'; there is no folder in it",
-        ),
+        (["ls", "missing"], MISSING),
+        (["recover", "missing"], MISSING),
+        (["sync", "missing"], MISSING),
+        (["show", "missing"], MISSING),
         (["show", "."], "Error: . is no configuration's folder: it has no params.yml"),
         (["diff", ".", "missing"], "Error: . is no configuration's folder: it has no params.yml"),
     ],

@@ -22,6 +22,8 @@ __all__ = ["main"]
 _MODULES = {
     "ls": "looking",
     "best": "ranking",
+    "compare": "comparing",
+    "table": "tabling",
     "show": "looking",
     "diff": "looking",
     "recover": "keeping",

@@ -13,7 +13,7 @@ from legm.identity import canonical
 from legm.records import Configuration, Ranked, Tally
 from legm.tallies import POOLED
 
-__all__ = ["Choice", "Metric", "differing", "known_metrics"]
+__all__ = ["Choice", "Metric", "differing", "known_metrics", "metric_among"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,13 @@ class Metric:
         if self.name in POOLED and not self.test:
             return self.name
         return f"{'test' if self.test else 'best'} {self.name}"
+
+    @property
+    def key(self) -> str:
+        """Where it stands in a summary."""
+        from legm.ranking import value_key
+
+        return value_key(self.name, test=self.test)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ class Choice:
         Raises:
             MetricError: no completed run has it.
         """
-        return _metric(name, test, self.tallies)
+        return metric_among(name, self.tallies, test=test)
 
     def ranked(self, metric: Metric, *, higher_better: bool, aggregation: str = "mean") -> list[Ranked]:
         """The configurations that have a metric, best first.
@@ -89,9 +96,9 @@ class Choice:
             MetricError: there is no such method.
             ParameterError: no configuration has all the values of the constraints.
         """
-        from legm import ranking
+        from legm.ranking import rank
 
-        return ranking.rank(
+        return rank(
             self.experiment.store.relay,
             self.tallies,
             metric.name,
@@ -110,7 +117,12 @@ def known_metrics(tallies: Iterable[Tally]) -> tuple[set[str], set[str]]:
     )
 
 
-def _metric(name: str, test: bool, tallies: Sequence[Tally]) -> Metric:
+def metric_among(name: str, tallies: Sequence[Tally], *, test: bool) -> Metric:
+    """The metric that a person means, among those of some runs; see :meth:`Choice.metric`.
+
+    Raises:
+        MetricError: no completed run has it.
+    """
     dev, tests = known_metrics(tallies)
     if name in (tests if test else dev) or (name in POOLED and not test):
         return Metric(name, test)

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
     from legm.cli.sources import Experiment, Place
 
-__all__ = ["complete_backend", "complete_constraint", "complete_metric", "complete_path"]
+__all__ = [
+    "complete_backend",
+    "complete_compared",
+    "complete_constraint",
+    "complete_metric",
+    "complete_path",
+]
 
 Completer: TypeAlias = "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]"
 
@@ -82,6 +88,20 @@ def complete_metric(ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
 
 @_quiet
+def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
+    """Configurations; when there are two, the metrics too."""
+    given = (*(ctx.params.get("paths") or ()), *filter(None, [ctx.params.get("metric")]))
+    paths = [item.value for item in complete_path(ctx, ctx.command.params[0], incomplete)]
+    if len(given) < 2:
+        return paths
+    from legm.cli.choosing import known_metrics
+    from legm.cli.sources import configuration_at
+
+    _, one = configuration_at(_place(ctx, Path(given[0])))
+    return [*sorted(known_metrics(one.tallies)[bool(ctx.params.get("test"))]), *paths]
+
+
+@_quiet
 def complete_constraint(ctx: click.Context, incomplete: str) -> Iterable[str]:
     """The experiment's parameters with ``=``; behind it their values."""
     from legm.cli.output import as_text
@@ -116,10 +136,6 @@ def _place(ctx: click.Context, path: Path) -> Place:
 
 
 def _experiment(ctx: click.Context) -> Experiment:
-    from legm.cli.sources import configuration_at, experiment_at
+    from legm.cli.sources import experiment_at
 
-    path: Any = ctx.params.get("path") or ctx.params["paths"][0]
-    place = _place(ctx, Path(path))
-    if "paths" in ctx.params:
-        return configuration_at(place)[0]
-    return experiment_at(place)
+    return experiment_at(_place(ctx, Path(ctx.params["path"])))
