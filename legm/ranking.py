@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from legm import aggregate
 from legm.errors import MetricError, ParameterError, closest
-from legm.identity import canonical, plain
-from legm.logs import LogFolder
-from legm.owed import catch_up
 from legm.progress import watched
 from legm.records import Configuration, Query, Ranked, Summary, Tally
-from legm.relay import Relay
 from legm.tallies import POOLED
+
+if TYPE_CHECKING:
+    from legm.relay import Relay
 
 __all__ = ["rank", "settled_tallies", "value_key"]
 
@@ -25,6 +24,9 @@ def settled_tallies(relay: Relay, experiment: str) -> list[Tally]:
     Raises:
         LegmError: the backend could not read them.
     """
+    from legm.logs import LogFolder
+    from legm.owed import catch_up
+
     found = relay.tallies(experiment)
     unsettled = [
         logs
@@ -43,8 +45,15 @@ def value_key(metric: str, *, test: bool) -> str:
     return ("test_" if test else "best_") + metric
 
 
+class Reader(Protocol):
+    """What hooks that read are called through: a :class:`legm.relay.Relay`, or what makes one when needed."""
+
+    def call(self, hook: str, **arguments: Any) -> Any:
+        """Call a hook."""
+
+
 def rank(
-    relay: Relay,
+    relay: Reader,
     tallies: Sequence[Tally],
     metric: str,
     *,
@@ -90,7 +99,7 @@ def rank(
     )
 
 
-def _pooled(relay: Relay, tallies: Sequence[Tally], aggregation: aggregate.Aggregation) -> list[Summary]:
+def _pooled(relay: Reader, tallies: Sequence[Tally], aggregation: aggregate.Aggregation) -> list[Summary]:
     """Summaries that need the series of every run."""
     return [
         aggregate.summarise_runs(
@@ -109,6 +118,8 @@ def _pooled(relay: Relay, tallies: Sequence[Tally], aggregation: aggregate.Aggre
 def _constrained(tallies: Sequence[Tally], constraints: Mapping[str, Any]) -> Sequence[Tally]:
     if not constraints:
         return tallies
+    from legm.identity import canonical, plain
+
     names = {name for one in tallies for name in one.configuration.active}
     for name in constraints:
         if name not in names:
@@ -121,6 +132,8 @@ def _constrained(tallies: Sequence[Tally], constraints: Mapping[str, Any]) -> Se
 
 
 def _has(configuration: Configuration, wanted: Mapping[str, str]) -> bool:
+    from legm.identity import canonical
+
     return all(
         name in configuration.active and canonical(configuration.parameters[name]) == text
         for name, text in wanted.items()

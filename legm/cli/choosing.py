@@ -9,7 +9,6 @@ from typing import Any
 from legm.cli.options import scalar
 from legm.cli.sources import Experiment, Place, experiment_at
 from legm.errors import MetricError, ParameterError, StateError, closest
-from legm.identity import canonical
 from legm.records import Configuration, Ranked, Tally
 from legm.tallies import POOLED
 
@@ -99,7 +98,7 @@ class Choice:
         from legm.ranking import rank
 
         return rank(
-            self.experiment.store.relay,
+            self.experiment.store,
             self.tallies,
             metric.name,
             higher_better=higher_better,
@@ -123,11 +122,12 @@ def metric_among(name: str, tallies: Sequence[Tally], *, test: bool) -> Metric:
     Raises:
         MetricError: no completed run has it.
     """
-    dev, tests = known_metrics(tallies)
-    if name in (tests if test else dev) or (name in POOLED and not test):
+    key = ("test_" if test else "best_") + name
+    if (name in POOLED and not test) or any(key in one.values for one in tallies):
         return Metric(name, test)
+    dev, tests = known_metrics(tallies)
     indexed = {key for one in tallies for key in one.indexed}
-    if ("test_" if test else "best_") + name in indexed:
+    if key in indexed:
         raise MetricError(f"{name!r} has one value per index: choose a metric of the whole run")
     for prefix, known, is_test in (("test_", tests, True), ("best_", dev, False)):
         if name.startswith(prefix) and name.removeprefix(prefix) in known:
@@ -144,6 +144,8 @@ def metric_among(name: str, tallies: Sequence[Tally], *, test: bool) -> Metric:
 
 def _constraints(configurations: Sequence[Configuration], pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Values as they were given on the command line: as text where only that is there."""
+    from legm.identity import canonical
+
     found = {}
     for name, text in pairs:
         values = {

@@ -10,7 +10,7 @@ import click
 
 from legm.cli.completion import complete_compared
 from legm.cli.options import FOLDER, backend_options, description_option, json_option, test_option
-from legm.cli.output import encodable, number, print_json, print_table, say
+from legm.cli.output import encodable, print_json, print_table, say
 from legm.cli.tables import Column
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def compare_command(
 ) -> None:
     """Say whether configurations differ by METRIC.
 
-    A is compared with each of the others, seed by seed where seeds are known: the difference of the means with
-    its confidence interval, and the p-value of a permutation test, adjusted by Holm's method where there are
-    several others. Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
+    A is compared with each of the others, seed by seed where seeds are known: the difference of the means
+    with its confidence interval, and the p-value of a permutation test, adjusted by Holm's method where
+    there are several others. Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
     from legm.cli.choosing import metric_among
     from legm.cli.sources import configuration_at, known_configuration

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -51,8 +51,8 @@ def complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
     before = Path(head or slash or ".")
     backend = ctx.params.get("backend") or "local"
     if backend == "local":
+        from legm.backends.local import PARAMETERS_FILE
         from legm.backends.local.catalogue import folders_in
-        from legm.backends.local.folders import PARAMETERS_FILE
 
         if (before / PARAMETERS_FILE).exists():  # what is in a configuration's folder is no place to look at
             return ()

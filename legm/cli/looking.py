@@ -66,10 +66,10 @@ def _print_members(members: Sequence[Holding]) -> None:
     rows = []
     for one in members:
         counts = _counts(one.tallies)
-        last = max((tally.last for tally in one.tallies if tally.last), default=None)
+        last = max([tally.last or 0.0 for tally in one.tallies], default=None)
         found = one.configuration
         parameters = parameters_text(found, found.active) if found else "?"
-        rows.append((one.label, number(counts["completed"]), statuses_text(counts), moment(last), parameters))
+        rows.append((one.label, f"{counts['completed']:,}", statuses_text(counts), moment(last), parameters))
     columns = [
         Column("configuration", fit="fold"),
         Column("runs", right=True),
@@ -82,8 +82,12 @@ def _print_members(members: Sequence[Holding]) -> None:
 
 def _counts(tallies: Sequence[Tally]) -> dict[str, int]:
     """How many runs of each kind there are, whatever their description."""
-    kinds = ("completed", "failed", "interrupted", "running")
-    return {kind: sum([getattr(one, kind) for one in tallies]) for kind in kinds}
+    return {
+        "completed": sum([one.completed for one in tallies]),
+        "failed": sum([one.failed for one in tallies]),
+        "interrupted": sum([one.interrupted for one in tallies]),
+        "running": sum([one.running for one in tallies]),
+    }
 
 
 def _holding_dict(one: Holding) -> dict[str, Any]:

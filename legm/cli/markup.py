@@ -21,7 +21,7 @@ _LATEX = {
     "]": "{]}",
     "*": "{*}",
     "±": r"$\pm$",
-    "−": "$-$",
+    "\N{MINUS SIGN}": "$-$",
     "∞": r"$\infty$",
     **{character: "\\" + character for character in "{}$&#_%"},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -104,12 +105,17 @@ def number(value: float | None) -> str:
 
 def moment(seconds: float | None) -> str:
     """A time (s since 1970) in a table, on the clock of the place; "" for none."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
+    return _minute(int(seconds // 60)) if seconds else ""
+
+
+@functools.lru_cache(maxsize=1000)
+def _minute(minutes: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(60 * minutes))
 
 
 def statuses_text(counts: Mapping[str, int]) -> str:
     """How many runs there are of each kind but completed ones: ``1 failed, 2 running``."""
-    return ", ".join(f"{counts[s]} {s}" for s in STATUSES if s != "completed" and counts.get(s))
+    return ", ".join([f"{counts[s]} {s}" for s in STATUSES if s != "completed" and counts.get(s)])
 
 
 def paint_statuses(text: str) -> str:

@@ -15,11 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from legm.backends.local import counted_once
-from legm.backends.local.catalogue import Holding, experiment_in, folders_in, holdings, look
-from legm.backends.local.folders import PARAMETERS_FILE
+from legm.backends.local import PARAMETERS_FILE
+from legm.backends.local.catalogue import Holding, counted_once, folders_in, holdings, is_configuration
 from legm.errors import LegmError, NotSupported, ParameterError, StorageError, closest
-from legm.naming import numbered, safe_name
 
 if TYPE_CHECKING:
     from legm.overview import Overview
@@ -93,6 +91,10 @@ class Store:
 
         return Relay(make_backend(self._backend, self.root, self._options), self.root)
 
+    def call(self, hook: str, **arguments: Any) -> Any:
+        """Call a hook of the backend."""
+        return self.relay.call(hook, **arguments)
+
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
@@ -100,20 +102,29 @@ class Experiment:
 
     Args:
         store: where it is.
-        name: by which the store finds it.
-        path: by which a person does.
+        path: by which a person finds it.
         members: its configurations; the folder of each is the path by which a person finds it.
+        known_as: the name by which the store finds it; None for a folder that says so itself.
     """
 
     store: Store
-    name: str
     path: str
     members: Sequence[Holding]
+    known_as: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name by which the store finds it."""
+        if self.known_as is not None:
+            return self.known_as
+        from legm.backends.local.reading import experiment_in
+
+        return experiment_in(Path(self.path)) or Path(self.path).name
 
     @property
     def title(self) -> str:
         """The experiment as its runs call it."""
-        return next((c.experiment for one in self.members if (c := one.configuration)), self.name)
+        return next((c.experiment for one in self.members if (c := one.configuration)), None) or self.name
 
     @property
     def problems(self) -> list[LegmError]:
@@ -140,8 +151,8 @@ def experiments_at(place: Place) -> Iterator[Experiment]:
     if place.is_local:
         path = _named_path(place.path)
         require_folder(path)
-        if _is_configuration(path):
-            yield _local_experiment(_parent(path), [look(str(path))])
+        if is_configuration(str(path)):
+            yield _local_experiment(_parent(path), [_look(path)])
         elif _is_experiment(path):
             yield _local_experiment(path)
         else:
@@ -165,7 +176,7 @@ def experiment_at(place: Place) -> Experiment:
     Raises:
         StorageError: there is none, or several.
     """
-    if place.is_local and _is_configuration(place.path):
+    if place.is_local and is_configuration(str(place.path)):
         raise StorageError(f"{place.path} is one configuration: name its experiment, {_parent(place.path)}")
     found = list(experiments_at(place))
     if len(found) == 1:
@@ -192,9 +203,9 @@ def configuration_at(place: Place) -> tuple[Experiment, Holding]:
                 f"ROOT/EXPERIMENT/CONFIGURATION, and {_parent(path)} is no experiment"
             )
         return experiment, _member(experiment, path.name)
-    if _is_configuration(path):
+    if is_configuration(str(path)):
         path = _named_path(path)
-        found = look(str(path))
+        found = _look(path)
         return _local_experiment(_parent(path), [found]), found
     if not path.is_dir() and _is_experiment(_parent(path)):
         experiment = _local_experiment(_parent(path))
@@ -235,12 +246,8 @@ def _parent(path: Path) -> Path:
     return _named_path(path).parent
 
 
-def _is_configuration(folder: Path) -> bool:
-    return os.path.exists(f"{folder}/{PARAMETERS_FILE}")  # noqa: PTH110 - quicker than Path's
-
-
 def _configurations_in(folder: Path) -> Iterator[str]:
-    return (name for name in folders_in(folder) if os.path.exists(f"{folder}/{name}/{PARAMETERS_FILE}"))  # noqa: PTH110
+    return (name for name in folders_in(folder) if is_configuration(f"{folder}/{name}"))
 
 
 def _is_experiment(folder: Path) -> bool:
@@ -249,8 +256,13 @@ def _is_experiment(folder: Path) -> bool:
 
 def _local_experiment(folder: Path, members: Sequence[Holding] | None = None) -> Experiment:
     store = Store(_parent(folder), "local", {})
-    name = experiment_in(folder) or folder.name
-    return Experiment(store, name, str(folder), holdings(folder) if members is None else members)
+    return Experiment(store, str(folder), holdings(folder) if members is None else members)
+
+
+def _look(path: Path) -> Holding:
+    from legm.backends.local.reading import look
+
+    return look(str(path))
 
 
 # Other backends
@@ -260,6 +272,8 @@ def _named(place: Place) -> Experiment | None:
     """The experiment that the last part of a path names; None where it names none."""
     if not place.path.name or not place.parent.path.is_dir():
         return None
+    from legm.naming import safe_name
+
     store, text = place.parent.store(), place.path.name
     try:
         names = [name for name in store.relay.experiments() if text in {name, safe_name(name)}]
@@ -271,6 +285,8 @@ def _named(place: Place) -> Experiment | None:
 
 
 def _experiment_of(store: Store, name: str) -> Experiment:
+    from legm.naming import numbered, safe_name
+
     tallies: dict[str, list[Tally]] = {}
     for one in store.relay.tallies(name):
         tallies.setdefault(one.configuration.fingerprint, []).append(one)
@@ -281,7 +297,7 @@ def _experiment_of(store: Store, name: str) -> Experiment:
         k = counts[configuration.name] = counts.get(configuration.name, -1) + 1
         label = numbered(configuration.name, k) if configuration.name else configuration.fingerprint
         members.append(Holding(f"{path}/{label}", configuration, tuple(found)))
-    return Experiment(store, name, path, members)
+    return Experiment(store, path, members, name)
 
 
 def _order(configuration: Configuration) -> tuple[str, str]:
