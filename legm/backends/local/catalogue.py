@@ -1,9 +1,9 @@
-"""What each configuration of an experiment holds, but for the series: read once, and kept for the next look.
+"""What each configuration of an experiment holds, but for the series: read once, kept for the next look.
 
-Below ``<root>/<experiment>/.legm`` the file ``catalogue`` has, for each folder, the times and sizes of the
-files and folders that were read, and what they said. While these are still so, nothing is read again. A
-folder that was changed within the last seconds, that has a run which goes on, or that is damaged, is not
-kept: it is read at each look. The file is only a copy: whoever deletes it loses nothing.
+Below ``<root>/<experiment>/.legm`` the file ``catalogue`` has, for each folder, the times and sizes of what
+was looked at, and what was found. While these are still so, nothing is read again. A folder that was changed
+within the last seconds, that has a run which goes on, or that is damaged, is read at each look. The file is
+only a copy: whoever deletes it loses nothing.
 """
 
 from __future__ import annotations
@@ -289,6 +289,9 @@ class _Numbers(Mapping[str, Sequence[float]]):
 
     def __len__(self) -> int:
         return len(self._texts)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def _as_text(data: bytes) -> str:
