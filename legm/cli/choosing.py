@@ -12,7 +12,7 @@ from legm.errors import MetricError, ParameterError, StateError, closest
 from legm.records import Configuration, Ranked, Tally
 from legm.tallies import POOLED
 
-__all__ = ["Choice", "Metric", "differing", "known_metrics", "metric_among"]
+__all__ = ["Choice", "Metric", "known_metrics", "metric_among"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +162,3 @@ def _constraints(configurations: Sequence[Configuration], pairs: Iterable[tuple[
             raise ParameterError(f"no configuration has {name}={text}; {closest(text, known)}")
         found[name] = value if canonical(value) in values else text
     return found
-
-
-def differing(configurations: Sequence[Configuration]) -> list[str]:
-    """The names of the parameters by which configurations differ, sorted.
-
-    One is among them where it is active in some only, or its values are not all the same.
-    """
-    if not configurations:
-        return []
-    actives = {one.active for one in configurations}
-    everywhere = set.intersection(*map(set, actives))
-    found = set().union(*actives) - everywhere
-    first = configurations[0].parameters
-    for name in everywhere:
-        value = first[name]
-        if any(one.parameters[name] != value for one in configurations):
-            found.add(name)
-    return sorted(found)

@@ -51,7 +51,7 @@ def compare_command(
     at: Callable[[Path], Place],
     as_json: bool,
 ) -> None:
-    """Say whether configurations differ by METRIC.
+    """Say whether configurations really differ by a metric.
 
     A is compared with each of the others, seed by seed where seeds are known: the difference of the means
     with its confidence interval, and the p-value of a permutation test, adjusted by Holm's method where
@@ -114,20 +114,20 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
             interval(one),
             f"{one.p:.3g}" if one.arrangements else "",
             f"{one.p_adjusted:.3g}" if one.arrangements and len(compared) > 1 else "",
-            f"{one.pairs} pairs" if one.paired else f"{one.n_a} and {one.n_b}",
+            str(one.pairs) if one.paired else "none",
         )
         for label, one in zip(others, compared, strict=True)
     ]
     say(f"{title}: a = {name}", bold=True)
     columns = [
         Column("b", fit="fold"),
-        Column("mean of a", right=True),
-        Column("mean of b", right=True),
+        Column("mean a", right=True),
+        Column("mean b", right=True),
         Column("a - b", right=True),
         Column(f"{100 * compared[0].level:.6g} % interval", right=True),
         Column("p", right=True),
-        Column("p (Holm)", right=True),
-        Column("runs", right=True),
+        Column("Holm p", right=True),
+        Column("pairs", right=True),
     ]
     print_table(columns, rows)
     notes: dict[str, list[str]] = {}

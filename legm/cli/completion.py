@@ -6,6 +6,7 @@ Whatever goes wrong, nothing is offered, and nothing is said: a person is in the
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -44,38 +45,47 @@ def _quiet(complete: Callable[[click.Context, str], Iterable[str]]) -> Completer
     return quietly
 
 
+def complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Root directories, experiments in them, configurations of these.
+
+    Folders are the shell's own business where its script does not say that it wants them from here.
+    """
+    from click.shell_completion import CompletionItem
+
+    if ctx.params.get("backend") in {None, "local"} and os.environ.get("_LEGM_COMPLETE") != "bash_complete":
+        return [CompletionItem(incomplete, type="dir")]
+    return _complete_path(ctx, param, incomplete)
+
+
 @_quiet
-def complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """Root directories, experiments in them, configurations of these."""
+def _complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
     head, slash, _ = incomplete.rpartition("/")
     before = Path(head or slash or ".")
     backend = ctx.params.get("backend") or "local"
-    if backend == "local":
-        from legm.backends.local import PARAMETERS_FILE
-        from legm.backends.local.catalogue import folders_in
+    names = _folders(before) if backend == "local" else _elsewhere(_place(ctx, before))
+    return [f"{head}{slash}{name}" for name in names]
 
-        if (before / PARAMETERS_FILE).exists():  # what is in a configuration's folder is no place to look at
-            return ()
-        return [
-            f"{head}{slash}{name}" + ("" if (before / name / PARAMETERS_FILE).exists() else "/")
-            for name in folders_in(before)
-        ]
-    from legm.backends.local.catalogue import folders_in
-    from legm.cli.sources import experiment_at
+
+def _folders(before: Path) -> Iterable[str]:
+    """The folders in a folder that lead to configurations, or are some."""
+    from legm.backends.local.catalogue import folders_in, is_configuration
+
+    names = folders_in(before)
+    if is_configuration(str(before)):
+        return ()
+    return [one for one in names if is_configuration(f"{before}/{one}")] or [f"{one}/" for one in names]
+
+
+def _elsewhere(place: Place) -> Iterable[str]:
+    """The experiments that a backend has, or the configurations of one."""
+    from legm.cli.sources import experiments_at
     from legm.naming import safe_name
 
-    offered = []
-    if before.is_dir():
-        offered = [
-            f"{name}/"
-            for name in (
-                *map(safe_name, _place(ctx, before).store().relay.experiments()),
-                *folders_in(before),
-            )
-        ]
-    if not offered:
-        offered = list(experiment_at(_place(ctx, before)).labels().values())
-    return [f"{head}{slash}{name}" for name in dict.fromkeys(offered)]
+    if place.path.is_dir() and (known := place.store().relay.experiments()):
+        return [f"{safe_name(name)}/" for name in known]
+    if place.path.name and (named := list(experiments_at(place))):
+        return list(named[0].labels().values())
+    return _folders(place.path)
 
 
 @_quiet
@@ -91,7 +101,7 @@ def complete_metric(ctx: click.Context, _incomplete: str) -> Iterable[str]:
 def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
     """Configurations; when there are two, the metrics too."""
     given = (*(ctx.params.get("paths") or ()), *filter(None, [ctx.params.get("metric")]))
-    paths = [item.value for item in complete_path(ctx, ctx.command.params[0], incomplete)]
+    paths = [item.value for item in _complete_path(ctx, ctx.command.params[0], incomplete)]
     if len(given) < 2:
         return paths
     from legm.cli.choosing import known_metrics
@@ -138,4 +148,5 @@ def _place(ctx: click.Context, path: Path) -> Place:
 def _experiment(ctx: click.Context) -> Experiment:
     from legm.cli.sources import experiment_at
 
-    return experiment_at(_place(ctx, Path(ctx.params["path"])))
+    # Where an option's value is still to come, click leaves the arguments aside.
+    return experiment_at(_place(ctx, Path(ctx.params["path"] or ctx.args[0])))

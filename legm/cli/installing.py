@@ -13,7 +13,10 @@ __all__ = ["backends_command", "completion_command"]
 @click.command("backends")
 @json_option
 def backends_command(*, as_json: bool) -> None:
-    """List the backends that can be named, what each can do, and what keeps one from being used."""
+    """List the backends that can be named, and what each can do.
+
+    Where one cannot be used it says why.
+    """
     from dataclasses import asdict
 
     from legm.registry import installed
@@ -29,7 +32,9 @@ def backends_command(*, as_json: bool) -> None:
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion_command(shell: str) -> None:
-    r"""Print what lets SHELL complete legm's commands, paths, metrics and parameters.
+    r"""Print what lets a shell complete legm's commands.
+
+    It completes commands and options, experiments and configurations, metrics, parameters and their values.
 
     \b
     bash: put  eval "$(legm completion bash)"        into ~/.bashrc

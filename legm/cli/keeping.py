@@ -24,9 +24,9 @@ __all__ = ["recover_command", "sync_command"]
 @path_argument("root", default=Path())
 @json_option
 def recover_command(root: Path, *, as_json: bool) -> None:
-    """Find the runs below ROOT whose process ended without log(), and keep what they hold.
+    """Settle the runs of killed processes, mend damaged files.
 
-    A run that was completed but not stored is stored; another one is marked as interrupted. Damaged
+    Of the runs below ROOT whose process ended without log(), one that was completed but not stored is stored; another one is marked as interrupted. Damaged
     entries are taken from the run logs again.
     """
     from legm import overview
@@ -73,9 +73,9 @@ def recover_command(root: Path, *, as_json: bool) -> None:
 @click.option("--watch", is_flag=True, help="Go on delivering what runs come to owe, until Ctrl-C.")
 @json_option
 def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> None:
-    """Deliver what runs below ROOT still owe to MLflow and other remote backends.
+    """Deliver what runs owe to a server that was away.
 
-    Each value is delivered once, however often this is called. The exit status is 1 where something
+    These are the runs below ROOT, and MLflow and other remote backends. Each value is delivered once, however often this is called. The exit status is 1 where something
     is still owed. With --watch this goes on as a service would; Ctrl-C or SIGTERM ends it with status 0,
     and --json prints a line for each delivery.
     """

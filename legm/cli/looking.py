@@ -13,6 +13,7 @@ from legm.cli.output import (
     are_numbers,
     as_text,
     configuration_dict,
+    differing,
     moment,
     number,
     paint_statuses,
@@ -41,7 +42,7 @@ At = Callable[[Path], "Place"]
 @backend_options
 @json_option
 def ls_command(path: Path, *, at: At, as_json: bool) -> None:
-    """List the configurations at PATH with their runs of each kind.
+    """List configurations and how many runs each has.
 
     PATH is a root directory or an experiment in it, ROOT/EXPERIMENT; the current folder without one.
     """
@@ -63,12 +64,18 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
 
 
 def _print_members(members: Sequence[Holding]) -> None:
+    # What tells configurations apart comes first, where the terminal has room.
+    apart = set(differing([one.configuration for one in members if one.configuration]))
+    names = {
+        active: sorted(active, key=lambda name: (name not in apart, name))
+        for active in {one.configuration.active for one in members if one.configuration}
+    }
     rows = []
     for one in members:
         counts = _counts(one.tallies)
         last = max([tally.last or 0.0 for tally in one.tallies], default=None)
         found = one.configuration
-        parameters = parameters_text(found, found.active) if found else "?"
+        parameters = parameters_text(found, names[found.active]) if found else "?"
         rows.append((one.label, f"{counts['completed']:,}", statuses_text(counts), moment(last), parameters))
     columns = [
         Column("configuration", fit="fold"),

@@ -24,6 +24,7 @@ __all__ = [
     "are_numbers",
     "as_text",
     "configuration_dict",
+    "differing",
     "encodable",
     "moment",
     "number",
@@ -140,6 +141,24 @@ def value_of(configuration: Configuration, name: str) -> str:
 def are_numbers(values: Iterable[object]) -> bool:
     """Whether all of them are numbers, but for None."""
     return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values if v is not None)
+
+
+def differing(configurations: Sequence[Configuration]) -> list[str]:
+    """The names of the parameters by which configurations differ, sorted.
+
+    One is among them where it is active in some only, or its values are not all the same.
+    """
+    if not configurations:
+        return []
+    actives = {one.active for one in configurations}
+    everywhere = set.intersection(*map(set, actives))
+    found = set().union(*actives) - everywhere
+    first = configurations[0].parameters
+    for name in everywhere:
+        value = first[name]
+        if any(one.parameters[name] != value for one in configurations):
+            found.add(name)
+    return sorted(found)
 
 
 def series_text(series: Series) -> str:

@@ -22,6 +22,7 @@ from legm.cli.options import (
 from legm.cli.output import (
     are_numbers,
     configuration_dict,
+    differing,
     encodable,
     number,
     paint_statuses,
@@ -68,9 +69,10 @@ def best_command(
     at: Callable[[Path], Place],
     as_json: bool,
 ) -> None:
-    """Rank the configurations of an experiment by METRIC, over their completed runs.
+    """Rank configurations by a metric over their runs.
 
-    PATH is ROOT/EXPERIMENT. Of a dev metric the values at each run's best step count.
+    PATH is ROOT/EXPERIMENT, or ROOT where it has just one. Completed runs count; of a dev METRIC the value at
+    each run's best step. Beside its name a METRIC may be given as test_NAME or best_NAME.
     """
     from legm.cli.choosing import Choice
 
@@ -91,7 +93,6 @@ def best_command(
 
 
 def _print_ranked(shown: Sequence[Ranked], labels: Mapping[str, str], title: str) -> None:
-    from legm.cli.choosing import differing
     from legm.numerals import decimals, spread_of, value_text
 
     digits = decimals(spread_of(one.value) for one in shown)

@@ -22,6 +22,7 @@ from legm.cli.options import (
 from legm.cli.output import (
     are_numbers,
     configuration_dict,
+    differing,
     print_json,
     print_problems,
     say,
@@ -80,7 +81,7 @@ def table_command(
 ) -> None:
     """Write a table of configurations as Markdown, LaTeX or CSV.
 
-    PATH is ROOT/EXPERIMENT. A row is a configuration, best first by the first METRIC; the columns are the
+    PATH is ROOT/EXPERIMENT, or ROOT where it has just one. A row is a configuration, best first by the first METRIC; the columns are the
     parameters that differ, and each METRIC as mean ± std, the best in bold. Beside its name a METRIC may be
     given as test_NAME or best_NAME, so that a table can have both kinds.
     """
@@ -136,7 +137,6 @@ def _write(output: Path, text: str) -> None:
 
 
 def _shown_parameters(found: Sequence[Configuration], params: str | None) -> list[str]:
-    from legm.cli.choosing import differing
     from legm.errors import ParameterError, closest
 
     if params is None:
