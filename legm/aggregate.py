@@ -189,7 +189,9 @@ def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
     return Summary(values, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED])
 
 
-def summarise_tallies(tallies: Sequence[Tally], key: str, aggregation: Aggregation = "mean") -> list[Summary]:
+def aggregate_tallies(
+    tallies: Sequence[Tally], key: str, aggregation: Aggregation = "mean"
+) -> list[Aggregate | None]:
     """What :func:`summarise_runs` gives for one metric of each of many configurations, all at once.
 
     Args:
@@ -198,7 +200,7 @@ def summarise_tallies(tallies: Sequence[Tally], key: str, aggregation: Aggregati
         aggregation: a method, or methods by metric.
 
     Returns:
-        For each tally its aggregate; a summary without values where no completed run has the metric.
+        For each tally its aggregate; None where no completed run has the metric.
 
     Raises:
         MetricError: the metric has a value for each index, or a method does not exist.
@@ -209,10 +211,7 @@ def summarise_tallies(tallies: Sequence[Tally], key: str, aggregation: Aggregati
     values = [one.values.get(key) for one in tallies]
     groups = [one for one in values if one]
     found = iter(_aggregates(groups, method) if groups else ())
-    return [
-        Summary({key: next(found)} if own else {}, one.completed, one.failed, one.interrupted)
-        for one, own in zip(tallies, values, strict=True)
-    ]
+    return [next(found) if own else None for own in values]
 
 
 def _summarised(run: RunResult) -> Iterator[tuple[tuple[str, str | None], bytes]]:
@@ -327,10 +326,17 @@ def rank(
         known = {name for _, summary, _ in found for name in summary.values}
         if known:
             raise MetricError(f"no configuration has {key!r}; {closest(key, known)}")
-    ranked = [
-        Ranked(made, _whole(of, key), of.completed, of.failed, of.interrupted, folder)
-        for made, of, folder in found
-    ]
+    return in_order(
+        [
+            Ranked(made, whole(of, key), of.completed, of.failed, of.interrupted, folder)
+            for made, of, folder in found
+        ],
+        higher_better,
+    )
+
+
+def in_order(ranked: Iterable[Ranked], higher_better: bool) -> list[Ranked]:
+    """Configurations with their aggregates, best first; see :func:`rank`."""
 
     def place(one: Ranked) -> tuple[bool, float, str, str]:
         center = one.value.fields.get("median", one.value.mean)
@@ -341,7 +347,7 @@ def rank(
     return sorted(ranked, key=place)
 
 
-def _whole(summary: Summary, key: str) -> Aggregate:
+def whole(summary: Summary, key: str) -> Aggregate:
     """The aggregate of a metric that is not indexed; an empty one where there is none."""
     value = summary.values.get(key)
     if value is None:

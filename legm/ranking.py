@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from legm import aggregate
 from legm.errors import MetricError, ParameterError, closest
 from legm.progress import watched
-from legm.records import Configuration, Query, Ranked, Summary, Tally
+from legm.records import Aggregate, Configuration, Query, Ranked, Tally
 from legm.tallies import POOLED
 
 if TYPE_CHECKING:
@@ -83,36 +83,35 @@ def rank(
     key = value_key(metric, test=test)
     chosen = _constrained(tallies, constraints)
     if key in POOLED:
-        summaries = _pooled(relay, chosen, aggregation)
+        values = _pooled(relay, chosen, key, aggregation)
     else:
-        summaries = aggregate.summarise_tallies(chosen, key, aggregation)
-    having = [(one, of) for one, of in zip(chosen, summaries, strict=True) if key in of.values]
-    if not having:
+        values = aggregate.aggregate_tallies(chosen, key, aggregation)
+    ranked = [
+        Ranked(one.configuration, value, one.completed, one.failed, one.interrupted, one.folder)
+        for one, value in zip(chosen, values, strict=True)
+        if value is not None
+    ]
+    if not ranked:
         kind = "test" if test else "dev"
         prefix = "test_" if test else "best_"
         known = {
             name.removeprefix(prefix) for one in chosen for name in one.values if name.startswith(prefix)
         }
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(metric, known)}")
-    return aggregate.rank(
-        [(one.configuration, of, one.folder) for one, of in having], key, higher_better=higher_better
-    )
+    return aggregate.in_order(ranked, higher_better)
 
 
-def _pooled(relay: Reader, tallies: Sequence[Tally], aggregation: aggregate.Aggregation) -> list[Summary]:
-    """Summaries that need the series of every run."""
-    return [
-        aggregate.summarise_runs(
-            relay.call(
-                "legm_read_runs",
-                query=Query(
-                    one.configuration.experiment, one.configuration.fingerprint, one.description, POOLED
-                ),
-            ),
-            aggregation,
-        )
-        for one in watched(tallies, "reading runs")
-    ]
+def _pooled(
+    relay: Reader, tallies: Sequence[Tally], key: str, aggregation: aggregate.Aggregation
+) -> list[Aggregate | None]:
+    """Aggregates that need the series of every run; None where no completed run has the metric."""
+    values: list[Aggregate | None] = []
+    for one in watched(tallies, "reading runs"):
+        configuration = one.configuration
+        query = Query(configuration.experiment, configuration.fingerprint, one.description, POOLED)
+        summary = aggregate.summarise_runs(relay.call("legm_read_runs", query=query), aggregation)
+        values.append(aggregate.whole(summary, key) if key in summary.values else None)
+    return values
 
 
 def _constrained(tallies: Sequence[Tally], constraints: Mapping[str, Any]) -> Sequence[Tally]:

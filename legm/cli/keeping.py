@@ -26,8 +26,8 @@ __all__ = ["recover_command", "sync_command"]
 def recover_command(root: Path, *, as_json: bool) -> None:
     """Settle the runs of killed processes, mend damaged files.
 
-    Of the runs below ROOT whose process ended without log(), one that was completed but not stored is stored; another one is marked as interrupted. Damaged
-    entries are taken from the run logs again.
+    Of the runs below ROOT whose process ended without log(), one that was completed but not stored is
+    stored; another one is marked as interrupted. Damaged entries are taken from the run logs again.
     """
     from legm import overview
     from legm.cli.sources import require_folder
@@ -75,9 +75,9 @@ def recover_command(root: Path, *, as_json: bool) -> None:
 def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> None:
     """Deliver what runs owe to a server that was away.
 
-    These are the runs below ROOT, and MLflow and other remote backends. Each value is delivered once, however often this is called. The exit status is 1 where something
-    is still owed. With --watch this goes on as a service would; Ctrl-C or SIGTERM ends it with status 0,
-    and --json prints a line for each delivery.
+    These are the runs below ROOT, and MLflow and other remote backends. Each value is delivered once, however
+    often this is called. The exit status is 1 where something is still owed. With --watch this goes on as a
+    service would; Ctrl-C or SIGTERM ends it with status 0, and --json prints a line for each delivery.
     """
     from legm import owed
     from legm.cli.sources import require_folder

@@ -103,7 +103,7 @@ def backend_options(function: F) -> F:
         multiple=True,
         metavar="NAME=VALUE",
         callback=lambda _ctx, _param, texts: _pairs(texts),
-        help="An option of the backend, such as tracking_uri=…; may be given several times.",
+        help="An option of the backend, such as tracking_uri; may be given several times.",
     )
     @functools.wraps(function)
     def with_place(*args: Any, backend: str, options: tuple[tuple[str, str], ...], **kwargs: Any) -> Any:

@@ -37,7 +37,7 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool) -> None:
 @click.option("--port", default=5000, show_default=True, help="The port on 127.0.0.1.")
 @click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
 def mlflow_ui_command(root: Path, *, port: int, only_print: bool) -> None:
-    """Open MLflow's page on the runs that its backend keeps in ROOT."""
+    """Open MLflow's page on the runs that it keeps in ROOT."""
     from legm.overview import mlflow_ui_command
 
     command = mlflow_ui_command(root, port)

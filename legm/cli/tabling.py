@@ -58,7 +58,7 @@ _FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv"}
 )
 @constraints_option
 @top_option
-@click.option("--params", metavar="NAME,NAME…", help="The parameters to show; otherwise those that differ.")
+@click.option("--params", metavar="NAME,...", help="The parameters to show; otherwise those that differ.")
 @aggregation_option
 @description_option
 @backend_options
@@ -81,9 +81,9 @@ def table_command(
 ) -> None:
     """Write a table of configurations as Markdown, LaTeX or CSV.
 
-    PATH is ROOT/EXPERIMENT, or ROOT where it has just one. A row is a configuration, best first by the first METRIC; the columns are the
-    parameters that differ, and each METRIC as mean ± std, the best in bold. Beside its name a METRIC may be
-    given as test_NAME or best_NAME, so that a table can have both kinds.
+    PATH is ROOT/EXPERIMENT, or ROOT where it has just one. A row is a configuration, best first by the first
+    METRIC; the columns are the parameters that differ, and each METRIC as mean and deviation, the best in
+    bold. Beside its name a METRIC may be given as test_NAME or best_NAME: a table can have both kinds.
     """
     from legm.cli.choosing import Choice
 
