@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from calling import as_json, call, failed, shown
 
 from legm import ExperimentHandler
 from legm.backends.local import LocalBackend
-from legm.cli import main
 from legm.records import Status
 from legm.runlog import read
 
@@ -113,34 +112,6 @@ def tree(original, tmp_path) -> tuple[Path, dict[str, list[str]]]:
 
 def places(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob("*/*/params.yml"))
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def shown(*arguments: object) -> str:
-    result = call(*arguments)
-    assert result.exit_code == 0, result.output
-    assert result.exception is None
-    return result.output
-
-
-def as_json(*arguments: object):
-    result = call(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def failed(*arguments: object) -> str:
-    """The message of a call that cannot be answered: one line, and no traceback."""
-    result = call(*arguments)
-    assert result.exit_code == 1
-    assert isinstance(result.exception, SystemExit)
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: ")
-    return line
 
 
 def statuses(runs: list[dict]) -> dict[str, list[str]]:

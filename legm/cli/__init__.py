@@ -76,9 +76,7 @@ def main(ctx: click.Context) -> None:
     import gc
     import logging
 
-    # A look at many configurations makes much, and nothing in circles; nor is it searched at the end.
-    gc.set_threshold(100_000, 50, 50)
-    ctx.call_on_close(gc.freeze)
+    gc.set_threshold(100_000, 50, 50)  # a look at many configurations makes much, and nothing in circles
     if os.environ.get("NO_COLOR"):
         ctx.color = False
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no reason to stop

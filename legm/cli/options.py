@@ -126,7 +126,12 @@ def _pairs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     for text in texts:
         if not text.partition("=")[0] or "=" not in text:
             raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE")
-    return tuple((name, value) for name, _, value in (text.partition("=") for text in texts))
+    pairs = tuple((name, value) for name, _, value in (text.partition("=") for text in texts))
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise click.BadParameter(f"{name!r} was given twice")
+    return pairs
 
 
 def scalar(text: str) -> Any:

@@ -269,19 +269,31 @@ def _look(path: Path) -> Holding:
 
 
 def _named(place: Place) -> Experiment | None:
-    """The experiment that the last part of a path names; None where it names none."""
+    """The experiment that the last part of a path names; None for a folder that names none.
+
+    Raises:
+        StorageError: the path is no folder either.
+        NotSupported: the backend cannot list its experiments, and has none of that very name.
+    """
     if not place.path.name or not place.parent.path.is_dir():
         return None
     from legm.naming import safe_name
 
     store, text = place.parent.store(), place.path.name
     try:
-        names = [name for name in store.relay.experiments() if text in {name, safe_name(name)}]
+        known = store.relay.experiments()
     except NotSupported:
-        names = [text] if list(store.relay.call("legm_read_configurations", experiment=text) or ()) else []
-        if not names:
+        if not list(store.call("legm_read_configurations", experiment=text) or ()):
             raise
-    return _experiment_of(store, names[0]) if names else None
+        return _experiment_of(store, text)
+    for name in known:
+        if text in {name, safe_name(name)}:
+            return _experiment_of(store, name)
+    if not place.path.is_dir():
+        raise StorageError(
+            f"the backend {place.backend!r} has no experiment {text!r} in {store.root}; {closest(text, known)}"
+        )
+    return None
 
 
 def _experiment_of(store: Store, name: str) -> Experiment:
