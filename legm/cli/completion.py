@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from legm.cli.sources import Experiment, Place
 
 __all__ = [
+    "complete_aggregation",
     "complete_backend",
     "complete_compared",
     "complete_constraint",
@@ -127,6 +128,12 @@ def complete_constraint(ctx: click.Context, incomplete: str) -> Iterable[str]:
         return sorted({f"{known}=" for known, _ in active})
     values = {value if isinstance(value, str) else as_text(value) for known, value in active if known == name}
     return [f"{name}={value}" for value in sorted(values)]
+
+
+@_quiet
+def complete_aggregation(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    """The methods that aggregate."""
+    return ["mean", "median", "outlier_mean", "confidence"]
 
 
 @_quiet

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from legm.cli.completion import complete_backend, complete_constraint, complete_metric, complete_path
+from legm.cli.completion import (
+    complete_aggregation,
+    complete_backend,
+    complete_constraint,
+    complete_metric,
+    complete_path,
+)
 
 if TYPE_CHECKING:
     from legm.cli.sources import Place
@@ -71,7 +77,7 @@ aggregation_option = click.option(
     default="mean",
     show_default=True,
     metavar="METHOD",
-    shell_complete=lambda *_: ["mean", "median", "outlier_mean", "confidence"],
+    shell_complete=complete_aggregation,
     help="Over the runs: mean, median, outlier_mean, confidence or confidence_0.9.",
 )
 

@@ -137,8 +137,11 @@ class Experiment:
 
     def labels(self) -> dict[str, str]:
         """By fingerprint, the last part of the configuration's path; the first one's where it was copied."""
-        known = [(one.configuration.fingerprint, one.label) for one in self.members if one.configuration]
-        return dict(reversed(known))
+        known: dict[str, str] = {}
+        for one in self.members:
+            if one.configuration is not None:
+                known.setdefault(one.configuration.fingerprint, one.label)
+        return known
 
 
 def experiments_at(place: Place) -> Iterator[Experiment]:
@@ -290,9 +293,8 @@ def _named(place: Place) -> Experiment | None:
         if text in {name, safe_name(name)}:
             return _experiment_of(store, name)
     if not place.path.is_dir():
-        raise StorageError(
-            f"the backend {place.backend!r} has no experiment {text!r} in {store.root}; {closest(text, known)}"
-        )
+        where = f"the backend {place.backend!r} in {store.root}"
+        raise StorageError(f"{where} has no experiment {text!r}; {closest(text, known)}")
     return None
 
 
