@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import look, mlflow_store, peers, read, several, start, wandb_store, write
+from benchmarks import look, mlflow_store, peers, read, report, several, start, wandb_store, write
 from benchmarks.sample import Probe
 
 __all__ = ["FULL", "QUICK", "Fixture", "Plan", "Row", "Sizes", "Task", "plan", "short"]
@@ -46,6 +46,9 @@ class Sizes:
     looked_at: int = 10_000
     looked_at_runs: int = 5
     looks: int = 5
+    reported: int = 500
+    reported_runs: int = 20
+    reported_steps: int = 100
 
 
 FULL = Sizes()
@@ -77,6 +80,9 @@ QUICK = Sizes(
     looked_at=3,
     looked_at_runs=2,
     looks=1,
+    reported=3,
+    reported_runs=2,
+    reported_steps=10,
 )
 
 
@@ -166,6 +172,10 @@ def plan(sizes: Sizes) -> Plan:
             look.build_looked_at, {"configurations": sizes.looked_at, "runs": sizes.looked_at_runs}
         ),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
+        "reported": Fixture(
+            report.build_reported,
+            {"configurations": sizes.reported, "runs": sizes.reported_runs, "steps": sizes.reported_steps},
+        ),
     }
     tasks = {
         "legm": Task(write.legm, {"rows": sizes.rows}),
@@ -194,6 +204,7 @@ def plan(sizes: Sizes) -> Plan:
         "look": Task(
             look.look, {"experiment": "look", "rounds": sizes.looks}, {"folder": "looked_at"}, most=2
         ),
+        "report": Task(report.report, {}, {"folder": "reported"}, most=3),
         "slow": Task(write.slow, {"seconds": sizes.seconds}, most=3),
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
@@ -205,6 +216,7 @@ def plan(sizes: Sizes) -> Plan:
             *_beginning(sizes),
             *_reading(sizes),
             *_looking(sizes),
+            *_reporting(sizes),
             *_through_mlflow(sizes),
             *_through_wandb(sizes),
             _through_several(),
@@ -404,6 +416,29 @@ def _reading(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["runs"]["runs"] / r["runs"]["seconds"],
             at_least=True,
             beside=lambda r: f"CPU {r['runs']['cpu'] / r['runs']['runs'] * 1e3:.1f} ms a run",
+        ),
+    )
+
+
+def _reporting(sizes: Sizes) -> tuple[Row, ...]:
+    runs = f"{sizes.reported} configurations x {sizes.reported_runs} runs of 5 x {sizes.reported_steps}"
+    return (
+        Row(
+            "report_build",
+            f"the report of {runs}, imports included",
+            "s",
+            ("reported", "report"),
+            lambda r: r["report"]["seconds"],
+            20,
+            beside=lambda r: f"peak {r['report']['peak'] / 2**20:.0f} MiB",
+        ),
+        Row(
+            "report_size",
+            "its page, with all that it needs",
+            "MB",
+            ("reported", "report"),
+            lambda r: r["report"]["bytes"] / 1e6,
+            20,
         ),
     )
 

@@ -30,6 +30,8 @@ ROWS = [
     "best_cold",
     "best_warm",
     "help",
+    "report_build",
+    "report_size",
     "mlflow_sqlite",
     "mlflow_sqlite_loop",
     "mlflow_server",

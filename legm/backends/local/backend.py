@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from legm.backends.local import yamltext
 from legm.backends.local.catalogue import counted_once, holdings
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.files import load_yaml, locked, write_whole
+from legm.backends.local.files import load_yaml, write_whole
 from legm.backends.local.folders import ConfigurationFolders, experiment_folder
 from legm.backends.local.reading import experiments, runs_in
 from legm.backends.local.results import head_of, series_texts, steps_head
 from legm.errors import CorruptFile
 from legm.hooks import Capability, hookimpl
+from legm.locks import locked
 from legm.naming import short_name
 from legm.records import (
     Configuration,
@@ -183,10 +184,13 @@ class LocalBackend:
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
-        """Each configuration once, also where a person copied its folder."""
-        found = {
-            one.configuration.fingerprint: one.configuration for one in self.legm_read_tallies(experiment)
-        }
+        """Each configuration once, also where a person copied its folder, or damaged its runs."""
+        found: dict[str, Configuration] = {}
+        for one in holdings(experiment_folder(self._root, experiment)):
+            if one.configuration is None:
+                assert one.problem is not None  # noqa: S101
+                raise one.problem
+            found.setdefault(one.configuration.fingerprint, one.configuration)
         return list(found.values())
 
     @hookimpl
