@@ -24,6 +24,7 @@ _MODULES = {
     "best": "ranking",
     "compare": "comparing",
     "table": "tabling",
+    "report": "reporting",
     "show": "looking",
     "diff": "looking",
     "recover": "keeping",
