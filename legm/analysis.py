@@ -130,7 +130,7 @@ def _keep_picture(
         configuration=configuration,
         description=description,
         name=title,
-        png=plotting.png(figure),
+        png=plotting.render(figure, "png", plotting.Style.of(None)),
     )
     return place
 
@@ -188,6 +188,6 @@ def plot_bars(
         configuration=None,
         description=description,
         name="comparison-" + "+".join(rankings),
-        png=plotting.png(figure),
+        png=plotting.render(figure, "png", plotting.Style.of(None)),
     )
     return place
