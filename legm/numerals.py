@@ -8,7 +8,18 @@ from collections.abc import Iterable
 from legm.aggregate import Kind, Method, interval
 from legm.records import Aggregate
 
-__all__ = ["decimals", "sign", "spread_of", "value_text"]
+__all__ = ["decimals", "sign", "spread_name", "spread_of", "value_text"]
+
+
+def spread_name(method: str) -> str:
+    """What a method's center and spread are, in words."""
+    parsed = Method.parse(method)
+    return {
+        Kind.MEAN: "mean ± std",
+        Kind.MEDIAN: "median and quartiles",
+        Kind.OUTLIER_MEAN: "mean ± std without outliers",
+        Kind.CONFIDENCE: f"mean with {100 * parsed.level:.6g} % confidence interval",
+    }[parsed.kind]
 
 
 def value_text(value: Aggregate, digits: int) -> str:

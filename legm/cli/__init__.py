@@ -24,6 +24,7 @@ _MODULES = {
     "best": "ranking",
     "compare": "comparing",
     "table": "tabling",
+    "plot": "drawing",
     "report": "reporting",
     "show": "looking",
     "diff": "looking",

@@ -70,7 +70,13 @@ class Choice:
             ParameterError: no configuration has a parameter or a value.
             StorageError: there is no experiment.
         """
-        experiment = experiment_at(place)
+        return cls.among(experiment_at(place), description, constraints)
+
+    @classmethod
+    def among(
+        cls, experiment: Experiment, description: str, constraints: Iterable[tuple[str, str]]
+    ) -> Choice:
+        """The configurations of an experiment; see :meth:`of`."""
         every = experiment.tallies()
         tallies = [one for one in every if one.description == description]
         if every and not tallies:

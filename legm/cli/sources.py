@@ -29,6 +29,7 @@ __all__ = [
     "Place",
     "Store",
     "configuration_at",
+    "configuration_or_experiment",
     "experiment_at",
     "experiments_at",
     "known_configuration",
@@ -120,6 +121,11 @@ class Experiment:
         from legm.backends.local.reading import experiment_in
 
         return experiment_in(Path(self.path)) or Path(self.path).name
+
+    @property
+    def label(self) -> str:
+        """The last part of the path."""
+        return os.path.basename(self.path)  # noqa: PTH119 - as that of a configuration
 
     @property
     def title(self) -> str:
@@ -218,6 +224,23 @@ def configuration_at(place: Place) -> tuple[Experiment, Holding]:
     if _is_experiment(path):
         what += f"; it is an experiment, with {', '.join(itertools.islice(_configurations_in(path), 3))}, …"
     raise StorageError(what)
+
+
+def configuration_or_experiment(place: Place) -> tuple[Experiment, Holding | None]:
+    """What is at a place: an experiment, or one configuration of it.
+
+    Raises:
+        StorageError, ParameterError: as :func:`configuration_at` and :func:`experiment_at`.
+    """
+    path = place.path
+    if place.is_local:
+        is_one = is_configuration(str(path)) or (not path.is_dir() and _is_experiment(_parent(path)))
+    else:
+        try:
+            is_one = _named(place.parent) is not None
+        except LegmError:
+            is_one = False
+    return configuration_at(place) if is_one else (experiment_at(place), None)
 
 
 def require_folder(path: Path) -> None:

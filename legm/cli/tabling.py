@@ -112,7 +112,10 @@ def table_command(
     if output is None:
         say(text.rstrip("\n"))
     else:
-        _write(output, text)
+        from legm.backends.local.files import write_whole
+
+        write_whole(output, text.encode())
+        say(str(output))
     print_problems(choice.experiment.problems)
 
 
@@ -124,16 +127,6 @@ def _format_of(output: Path | None) -> str:
         known = ", ".join(endings)
         raise click.UsageError(f"{output} has none of the endings {known}: name the format by --format")
     return endings[output.suffix]
-
-
-def _write(output: Path, text: str) -> None:
-    from legm.runlog import storage_error
-
-    try:
-        output.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as cause:
-        raise storage_error("write", output, cause) from cause
-    say(str(output))
 
 
 def _shown_parameters(found: Sequence[Configuration], params: str | None) -> list[str]:
