@@ -86,17 +86,18 @@ def best_command(
     if as_json:
         print_json([_ranked_dict(i, one, labels) for i, one in enumerate(shown, 1)])
     else:
-        _print_ranked(shown, labels, wanted.title)
+        _print_ranked(shown, labels, wanted.title, differing([one.configuration for one in ranked]))
         if len(shown) < len(ranked):
             say(f"\n{len(ranked) - len(shown):,} more: --top 0 shows all")
     print_problems(choice.experiment.problems)
 
 
-def _print_ranked(shown: Sequence[Ranked], labels: Mapping[str, str], title: str) -> None:
+def _print_ranked(
+    shown: Sequence[Ranked], labels: Mapping[str, str], title: str, names: Sequence[str]
+) -> None:
     from legm.numerals import decimals, spread_of, value_text
 
     digits = decimals(spread_of(one.value) for one in shown)
-    names = differing([one.configuration for one in shown])
     columns = [
         Column("#", right=True),
         Column("configuration", fit="fold"),
