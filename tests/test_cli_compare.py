@@ -46,7 +46,10 @@ def test_several_are_compared_at_once_with_adjusted_p_values(path):
     assert [one["p_adjusted"] for one in found] == [0.5, 0.5]
     output = shown("compare", *paths, "test_accuracy")
     assert "Holm p" in output
-    assert [line.split()[0] for line in output.splitlines()[3:5]] == ["0.1,sgd_0", "0.2,adam_0"]
+    assert [line.split()[:2] for line in output.splitlines()[3:5]] == [
+        ["1", "0.1,sgd_0"],
+        ["2", "0.2,adam_0"],
+    ]
 
 
 def test_pairs_can_be_chosen_or_refused(path):

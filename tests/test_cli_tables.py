@@ -75,6 +75,17 @@ def test_cells_are_cut_before_others_are_folded():
     ]
 
 
+def test_a_fold_is_after_a_comma_rather_than_elsewhere_and_headers_fold_too():
+    columns = [Column("parameter"), Column("adam,64+32,lr=0.002_0", fit="fold")]
+    assert lines(columns, [("others", "1 failed, 2 interrupted")], 28, head=str.upper) == [
+        "PARAMETER  ADAM,64+32,",
+        "           LR=0.002_0",
+        "─" * 28,
+        "others     1 failed,",
+        "           2 interrupted",
+    ]
+
+
 def test_what_does_not_fit_even_so_comes_below_with_the_first_column_again():
     columns = [Column("run"), *(Column(f"metric {i}", right=True) for i in range(3))]
     assert lines(columns, [("a1", "0.5", "0.25", "1")], 25) == [

@@ -107,6 +107,7 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
 
     rows = [
         (
+            str(place) if len(compared) > 1 else "",
             label,
             text(one.mean_a),
             text(one.mean_b),
@@ -116,10 +117,11 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
             f"{one.p_adjusted:.3g}" if one.arrangements and len(compared) > 1 else "",
             str(one.pairs) if one.paired else "none",
         )
-        for label, one in zip(others, compared, strict=True)
+        for place, (label, one) in enumerate(zip(others, compared, strict=True), 1)
     ]
     say(f"{title}: a = {name}", bold=True)
     columns = [
+        Column("#", right=True),
         Column("b", fit="fold"),
         Column("mean a", right=True),
         Column("mean b", right=True),
@@ -131,10 +133,10 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
     ]
     print_table(columns, rows)
     notes: dict[str, list[str]] = {}
-    for label, one in zip(others, compared, strict=True):
+    for place, one in enumerate(compared, 1):
         for note in one.notes:
-            notes.setdefault(note, []).append(label)
+            notes.setdefault(note, []).append(str(place))
     if notes:
         say()
-    for note, labels in notes.items():
-        say(note if len(labels) == len(others) else f"{', '.join(labels)}: {note}")
+    for note, places in notes.items():
+        say(note if len(places) == len(compared) else f"{', '.join(places)}: {note}")

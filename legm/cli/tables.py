@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 __all__ = ["Column", "laid_out", "width_of"]
 
 _GAP = "  "
 _LEAST = 12  # what a column that can be narrowed keeps
-_BREAKS = ",/_ "  # a cell is folded after one of these where it can be
+_BREAKS = (",", "/_+- ")  # a cell is folded after one of these where it can be, of the first rather
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +61,10 @@ def laid_out(
             yield ""
         chosen = [columns[i] for i in block]
         rooms = _rooms(chosen, [widths[i] for i in block], width)
-        first, *others = _lines([cells[i] for i in block], chosen, rooms, ellipsis)
-        yield head(first)
+        lines = _lines([cells[i] for i in block], chosen, rooms, ellipsis)
+        yield from map(head, next(lines))
         yield rule * (sum(rooms) + len(_GAP) * (len(block) - 1))
-        yield from others
+        yield from itertools.chain.from_iterable(lines)
 
 
 def width_of(text: str) -> int:
@@ -91,6 +91,8 @@ def _printable(cells: list[str]) -> list[str]:
 
 def _least(column: Column, width: int) -> int:
     """How narrow a column may become."""
+    if column.fit == "fold":
+        return min(width, _LEAST)
     return min(width, max(_LEAST, width_of(column.header))) if column.fit else width
 
 
@@ -129,29 +131,29 @@ def _rooms(columns: Sequence[Column], widths: Sequence[int], width: int | None) 
 
 def _lines(
     cells: Sequence[list[str]], columns: Sequence[Column], rooms: Sequence[int], ellipsis: str
-) -> Iterator[str]:
-    """The lines of one table, its headers first."""
-    too_wide = [max(_widths(one)) > room for one, room in zip(cells, rooms, strict=True)]
+) -> Iterator[list[str]]:
+    """The lines of each row of one table, the headers' first."""
+    wide = [max(_widths(one)) > room for one, room in zip(cells, rooms, strict=True)]
     cut = [
-        [_cut(cell, room, ellipsis) for cell in one] if wide and column.fit == "cut" else one
-        for one, column, room, wide in zip(cells, columns, rooms, too_wide, strict=True)
+        [_cut(cell, room, ellipsis) for cell in one] if is_wide and column.fit == "cut" else one
+        for one, column, room, is_wide in zip(cells, columns, rooms, wide, strict=True)
     ]
-    if not any(wide and column.fit == "fold" for column, wide in zip(columns, too_wide, strict=True)):
-        padded = [_padded(*one) for one in zip(cut, columns, rooms, strict=True)]
-        yield from map(str.rstrip, map(_GAP.join, zip(*padded, strict=True)))
+    if not any(is_wide and column.fit == "fold" for column, is_wide in zip(columns, wide, strict=True)):
+        yield from ([line] for line in _joined(cut, columns, rooms))
         return
     for row in zip(*cut, strict=True):
         parts = [
             _folded(cell, room) if column.fit == "fold" else [cell]
             for cell, column, room in zip(row, columns, rooms, strict=True)
         ]
-        padded = [
-            _padded(list(one), column, room)
-            for one, column, room in zip(
-                zip(*zip_longest(*parts, fillvalue=""), strict=True), columns, rooms, strict=True
-            )
-        ]
-        yield from map(str.rstrip, map(_GAP.join, zip(*padded, strict=True)))
+        most = max(map(len, parts))
+        yield list(_joined([part + [""] * (most - len(part)) for part in parts], columns, rooms))
+
+
+def _joined(cells: Sequence[list[str]], columns: Sequence[Column], rooms: Sequence[int]) -> Iterator[str]:
+    """Lines of cells that fit."""
+    padded = [_padded(*one) for one in zip(cells, columns, rooms, strict=True)]
+    return map(str.rstrip, map(_GAP.join, zip(*padded, strict=True)))
 
 
 def _padded(cells: Sequence[str], column: Column, room: int) -> list[str]:
@@ -171,9 +173,10 @@ def _folded(cell: str, room: int) -> list[str]:
     lines = []
     while width_of(cell) > room:
         end = _fitting(cell, room)
-        at = max(cell.rfind(mark, end // 2, end) for mark in _BREAKS) + 1
-        lines.append(cell[: at or end])
-        cell = cell[at or end :]
+        ends = (max(cell.rfind(mark, end // 3, end) for mark in marks) + 1 for marks in _BREAKS)
+        at = next(filter(None, ends), end)
+        lines.append(cell[:at])
+        cell = cell[at:].lstrip(" ")
     return [*lines, cell]
 
 
