@@ -562,12 +562,21 @@ class BackendTests:
         (result, *_) = self._read(tmp_path, backend)
         of = {"experiment": self.experiment(tmp_path), "description": ""}
         for configuration in (result.run.configuration, None):
-            picture = _png(b"compared" if configuration is None else b"own")
-            where = call("legm_write_figure", configuration=configuration, name="a/ü", png=picture, **of)
-            _expect(
-                isinstance(where, str) and where, f"legm_write_figure must say where it is, not {where!r}"
-            )
-            _expect(self.holds(tmp_path, picture), f"the picture {where} is not in the store")
+            note = b"compared" if configuration is None else b"own"
+            pictures = {"png": _png(note), "pdf": b"%PDF-1.4\n% " + note}  # it need not open
+            for form, picture in pictures.items():
+                where = call(
+                    "legm_write_figure",
+                    configuration=configuration,
+                    name="a/ü",
+                    content=picture,
+                    format=form,
+                    **of,
+                )
+                wanted = f"legm_write_figure must say where it is, not {where!r}"
+                _expect(isinstance(where, str) and where, wanted)
+            for form, picture in pictures.items():
+                _expect(self.holds(tmp_path, picture), f"the picture as {form} is not in the store")
 
     def test_curves_are_kept(self, tmp_path: Path) -> None:
         """CURVES: the numbers behind a plot are in the store."""

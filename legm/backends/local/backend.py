@@ -225,7 +225,13 @@ class LocalBackend:
 
     @hookimpl
     def legm_write_figure(
-        self, experiment: str, configuration: Configuration | None, description: str, name: str, png: bytes
+        self,
+        experiment: str,
+        configuration: Configuration | None,
+        description: str,
+        name: str,
+        content: bytes,
+        format: str,
     ) -> str:
         """Keep a picture in ``plots/``, or ``<description>-plots/``."""
         if configuration is None:
@@ -233,8 +239,8 @@ class LocalBackend:
         else:
             folder = self._require_folder(configuration)
         plots = _made(folder / (f"{short_name(description)}-plots" if description else "plots"))
-        path = plots / f"{short_name(name)}.png"
-        write_whole(path, png)
+        path = plots / f"{short_name(name)}.{format}"
+        write_whole(path, content)
         return str(path)
 
 

@@ -476,7 +476,13 @@ class MlflowBackend:
 
     @hookimpl
     def legm_write_figure(
-        self, experiment: str, configuration: Configuration | None, description: str, name: str, png: bytes
+        self,
+        experiment: str,
+        configuration: Configuration | None,
+        description: str,
+        name: str,
+        content: bytes,
+        format: str,
     ) -> str:
         """A picture with the configuration, or with the experiment's comparisons."""
         with self._translated("keep the picture"):
@@ -485,7 +491,7 @@ class MlflowBackend:
             else:
                 run = self._one(self._experiment(experiment), "comparison", {_KIND: "comparison"})
             front = f"{short_name(description)}-" if description else ""
-            path = f"{front}plots/{short_name(name)}.png"
+            path = f"{front}plots/{short_name(name)}.{format}"
             files = self._artifacts(run)
-            files.write(path, png)
+            files.write(path, content)
             return files.place(path)
