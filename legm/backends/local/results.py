@@ -7,8 +7,6 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.yamltext import flow_key, is_number, numbers
 from legm.errors import CorruptFile, StorageError
@@ -307,6 +305,8 @@ def _histories(
 ) -> dict[Series, History]:
     if not wanted:
         return {}
+    import numpy as np
+
     steps_file, step_entries = steps
     if run_id not in step_entries:
         raise CorruptFile(
