@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from legm.cli_export import export_command
 from legm.errors import LegmError
 
 if TYPE_CHECKING:
@@ -268,6 +269,9 @@ def _delivered_dict(one: Delivered) -> dict[str, Any]:
         "run": _run_dict(one.result) if one.result else None,
         "problem": one.problem or None,
     }
+
+
+main.add_command(export_command)
 
 
 @main.command()
