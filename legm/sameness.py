@@ -12,7 +12,7 @@ from typing import Any
 from legm.identity import canonical
 from legm.records import Plain, Run, RunResult, Series
 
-__all__ = ["KEPT", "LIGHT", "PIECES", "bits", "differing", "digests"]
+__all__ = ["KEPT", "PIECES", "bits", "differing", "digests"]
 
 PIECES: Mapping[str, Callable[[RunResult], Plain]] = {
     "run id": lambda result: result.run.run_id,
@@ -40,9 +40,6 @@ PIECES: Mapping[str, Callable[[RunResult], Plain]] = {
 
 KEPT = frozenset(PIECES) - {"configuration's name", "metadata"}
 """What belongs to the run itself; the others are the configuration's, as its first run had them."""
-
-LIGHT = KEPT - {"steps", "values"}
-"""What is known of a run without its series."""
 
 
 def digests(result: RunResult, pieces: Collection[str] = KEPT) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from legm import runlog, selection
 from legm.credentials import redacted_run
@@ -19,10 +19,10 @@ from legm.hooks import Capability
 from legm.logs import LogFolder
 from legm.owed import replay
 from legm.progress import watched
-from legm.records import Artifact, Query, Record, RunResult, Status
+from legm.records import Artifact, Query, Record, Run, RunResult, Status
 from legm.registry import make_backend
 from legm.relay import Relay
-from legm.sameness import LIGHT, differing, digests
+from legm.sameness import differing, digests
 from legm.transcript import frames, write_log
 from legm.userfiles import UserFiles
 
@@ -109,6 +109,22 @@ def _refuse_itself(relay: Relay, source: Source, place: Path, into: str | os.Pat
         raise BackendError(f"the runs are in this very store already: {relay.name} in {place}")
 
 
+_Key: TypeAlias = tuple[str, str]  # a configuration: its experiment and fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivered:
+    """A run that the target took.
+
+    Args:
+        told: what is said of it if it comes back as it should.
+        expected: how it should come back.
+    """
+
+    told: Exported
+    expected: dict[str, str]
+
+
 @dataclass(slots=True)
 class _Export:
     """One export on its way.
@@ -136,9 +152,8 @@ class _Export:
             yield from self._part(part)
 
     def _part(self, part: Part) -> Iterator[None]:
-        present: dict[tuple[str, str], dict[str, RunResult]] = {}
-        expected: defaultdict[tuple[str, str], dict[str, tuple[Found, dict[str, str], State]]]
-        expected = defaultdict(dict)
+        present: dict[_Key, dict[str, dict[str, str]]] = {}
+        delivered: defaultdict[_Key, dict[str, _Delivered]] = defaultdict(dict)
         completed: Counter[str] = Counter()
         for one in part.runs:
             if isinstance(one, Lost):
@@ -151,20 +166,21 @@ class _Export:
             if run.run_id in self._seen:  # in a copy of the folder
                 continue
             self._seen.add(run.run_id)
+            completed[run.description] += one.result.status is Status.COMPLETED
             key = run.configuration.experiment, run.configuration.fingerprint
             if key not in present:
                 present[key] = self._present(*key)
-            state = self._run(one, present[key].get(run.run_id))
-            if state is not None:
-                light = replace(
-                    one, result=replace(one.result, histories={}), records=(), note=self._note(one)
-                )
-                expected[key][run.run_id] = light, digests(self._as_kept(one)), state
-                completed[run.description] += one.result.status is Status.COMPLETED
+            expected = digests(self._as_kept(one))
+            known = Exported(_where(one), State.THERE, one.result.points, self._note(one))
+            if present[key].get(run.run_id) == expected and self._is_settled(run):
+                self.equal += 1
+                self._tell(known)
+            elif self._is_delivered(one):
+                delivered[key][run.run_id] = _Delivered(replace(known, state=State.DELIVERED), expected)
             yield
-        for key, runs in expected.items():
+        for key, runs in delivered.items():
             self._check(*key, runs)
-        if expected:
+        if present:
             self._summaries(part, completed)
 
     def _tell(self, one: Exported) -> None:
@@ -172,13 +188,21 @@ class _Export:
         if one.text:
             self.told.append(one)
 
-    def _present(self, experiment: str, fingerprint: str) -> dict[str, RunResult]:
+    def _present(self, experiment: str, fingerprint: str) -> dict[str, dict[str, str]]:
         """By run id, what the target has of a configuration; nothing where it cannot be read."""
-        query = Query(experiment, fingerprint)
+        query = Query(experiment, fingerprint, histories=None)
         try:
-            return {result.run.run_id: result for result in read(self.relay, "legm_read_runs", query=query)}
+            found = read(self.relay, "legm_read_runs", query=query)
+            return {result.run.run_id: digests(result) for result in found}
         except LegmError:
             return {}  # what is delivered again is put in the place of what is there
+
+    def _is_settled(self, run: Run) -> bool:
+        """Whether the target was done with a run that it has: an export may have been killed."""
+        if Capability.FOLDERS not in self.relay.backend.capabilities:
+            return True
+        folder = self.relay.folder(run.configuration, create=False)
+        return folder is None or not (folder / "runs" / "open" / f"{run.run_id}.log").exists()
 
     def _as_kept(self, one: Found) -> RunResult:
         """The result as the target gives it back."""
@@ -189,23 +213,20 @@ class _Export:
             return selection.result(one.result.run, one.records)  # it comes from the log that we write
         return one.result
 
-    def _run(self, one: Found, known: RunResult | None) -> State | None:
-        """Deliver a run that is not there; None where the target did not take it."""
-        where = _where(one)
-        if known is not None and not differing(known, digests(self._as_kept(one), LIGHT)):
-            return State.THERE
+    def _is_delivered(self, one: Found) -> bool:
+        """Deliver a run that is not there, and say whether the target took it."""
         if len(self._refused) >= _PATIENCE:
             text = f"not tried, after {_PATIENCE} runs in a row were refused: {self._refused[-1]}"
-            self._tell(Exported(where, State.MISSING, 0, text))
-            return None
+            self._tell(Exported(_where(one), State.MISSING, 0, text))
+            return False
         try:
             self._deliver(one)
         except (LegmError, OSError) as error:
             self._refused.append(str(error))
-            self._tell(Exported(where, State.MISSING, 0, str(error)))
-            return None
+            self._tell(Exported(_where(one), State.MISSING, 0, str(error)))
+            return False
         self._refused.clear()
-        return State.DELIVERED
+        return True
 
     # Delivery
 
@@ -247,35 +268,28 @@ class _Export:
 
     # What the target then has
 
-    def _check(
-        self,
-        experiment: str,
-        fingerprint: str,
-        expected: dict[str, tuple[Found, dict[str, str], State]],
-    ) -> None:
-        """Read a configuration's runs back, and compare them."""
+    def _check(self, experiment: str, fingerprint: str, delivered: dict[str, _Delivered]) -> None:
+        """Read a configuration's runs back, and compare those that were delivered."""
         trouble = "the target does not give it back"
         query = Query(experiment, fingerprint, histories=None)
-        rest = dict(expected)
+        rest = dict(delivered)
         try:
             for result in read(self.relay, "legm_read_runs", query=query):
-                if result.run.run_id in rest:
-                    self._compared(result, *rest.pop(result.run.run_id))
+                if result.run.run_id not in rest:
+                    continue
+                one = rest.pop(result.run.run_id)
+                wrong = differing(result, one.expected)
+                if wrong:
+                    text = f"the target gives back other {', '.join(wrong)}"
+                    self._tell(replace(one.told, state=State.MISSING, text=text))
+                else:
+                    self.equal += 1
+                    self.points += one.told.points
+                    self._tell(one.told)
         except LegmError as error:
             trouble = f"it could not be read back: {error}"
-        for one, _, _ in rest.values():
-            self._tell(Exported(_where(one), State.MISSING, one.result.points, trouble))
-
-    def _compared(self, result: RunResult, one: Found, wanted: dict[str, str], state: State) -> None:
-        wrong = differing(result, wanted)
-        points = one.result.points
-        if wrong:
-            text = f"the target gives back another {', '.join(wrong)}"
-            self._tell(Exported(_where(one), State.MISSING, points, text))
-            return
-        self.equal += 1
-        self.points += points if state is State.DELIVERED else 0
-        self._tell(Exported(_where(one), state, points, one.note))
+        for one in rest.values():
+            self._tell(replace(one.told, state=State.MISSING, text=trouble))
 
     def _note(self, one: Found) -> str:
         """What a person should know: what the target has otherwise than the source."""

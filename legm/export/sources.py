@@ -20,7 +20,7 @@ from legm.owed import interruption
 from legm.reconstruction import records_of
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, Summary
 from legm.relay import Relay
-from legm.sameness import KEPT, differing, digests
+from legm.sameness import differing, digests
 
 __all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source", "read"]
 
@@ -148,15 +148,13 @@ class LocalSource:
     def _runs(self, folder: Path, configuration: Configuration | None, damage: str) -> Iterator[Found | Lost]:
         metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
         try:
-            entries, damaged = metrics.check()
-            places = steps, {str(entry.head.get("run_id")): entry for entry in steps.check()[0]}
+            entries, damaged = _entries(metrics)
+            places = steps, {str(entry.head.get("run_id")): entry for entry in _entries(steps)[0]}
         except LegmError as error:
             yield Lost(str(folder), str(error))
             return
-        for entry, _ in damaged:
-            where = f"experiment_{entry.number}" if entry.number >= 0 else "an entry"
-            reason = f"{where} of {metrics.path.name} is not what legm wrote: try `legm recover`"
-            yield Lost(str(folder), reason)
+        for what in damaged:
+            yield Lost(str(folder), f"{what} is not what legm wrote: try `legm recover`")
         logs = LogFolder(folder / "runs")
         for entry in entries:
             yield self._entry(folder, metrics, entry, places, configuration, damage)
@@ -201,11 +199,21 @@ class LocalSource:
         known, told = logged
         if result is None:
             return Found(told, known.records, known.path, folder, f"it is taken from its log: {damage}")
-        changed = differing(told, digests(result, KEPT))
+        changed = differing(told, digests(result))
         if changed:
             note = f"metrics.yml counts, which differs from the run's log in {', '.join(changed)}"
             return Found(result, records_of(result), folder=folder, note=note)
         return Found(told, known.records, known.path, folder)
+
+
+def _entries(file: EntryFile) -> tuple[list[Entry], list[str]]:
+    """The entries that can be read, and which there are beside them, in words."""
+    try:
+        return file.entries(), []
+    except CorruptFile:
+        sound, damaged = file.check()
+    numbers = (f"experiment_{one.number}" if one.number >= 0 else "an entry" for one, _ in damaged)
+    return sound, [f"{number} of {file.path.name}" for number in numbers]
 
 
 def _log_of(folder: Path, run_id: str) -> Path | None:
