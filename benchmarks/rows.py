@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import mlflow_store, peers, read, several, start, wandb_store, write
+from benchmarks import mlflow_store, peers, read, report, several, start, wandb_store, write
 from benchmarks.sample import Probe
 
 __all__ = ["FULL", "QUICK", "Fixture", "Plan", "Row", "Sizes", "Task", "plan", "short"]
@@ -43,6 +43,9 @@ class Sizes:
     looped: int = 30
     store_runs: int = 100
     store_configurations: int = 100
+    reported: int = 500
+    reported_runs: int = 20
+    reported_steps: int = 100
 
 
 FULL = Sizes()
@@ -71,6 +74,9 @@ QUICK = Sizes(
     looped=2,
     store_runs=2,
     store_configurations=2,
+    reported=3,
+    reported_runs=2,
+    reported_steps=10,
 )
 
 
@@ -157,6 +163,10 @@ def plan(sizes: Sizes) -> Plan:
             {"runs": sizes.store_runs, "configurations": sizes.store_configurations},
         ),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
+        "reported": Fixture(
+            report.build_reported,
+            {"configurations": sizes.reported, "runs": sizes.reported_runs, "steps": sizes.reported_steps},
+        ),
     }
     tasks = {
         "legm": Task(write.legm, {"rows": sizes.rows}),
@@ -182,6 +192,7 @@ def plan(sizes: Sizes) -> Plan:
         "aggregate": Task(read.aggregate, {}, {"folder": "runs"}),
         "curves": Task(read.curves, {}, {"folder": "runs"}, most=3),
         "plot": Task(read.plot, {}, {"folder": "runs"}, most=3),
+        "report": Task(report.report, {}, {"folder": "reported"}, most=3),
         "slow": Task(write.slow, {"seconds": sizes.seconds}, most=3),
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
@@ -192,6 +203,7 @@ def plan(sizes: Sizes) -> Plan:
             *_writing(sizes),
             *_beginning(sizes),
             *_reading(sizes),
+            *_reporting(sizes),
             *_through_mlflow(sizes),
             *_through_wandb(sizes),
             _through_several(),
@@ -374,6 +386,29 @@ def _reading(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["runs"]["runs"] / r["runs"]["seconds"],
             at_least=True,
             beside=lambda r: f"CPU {r['runs']['cpu'] / r['runs']['runs'] * 1e3:.1f} ms a run",
+        ),
+    )
+
+
+def _reporting(sizes: Sizes) -> tuple[Row, ...]:
+    runs = f"{sizes.reported} configurations x {sizes.reported_runs} runs of 5 x {sizes.reported_steps}"
+    return (
+        Row(
+            "report_build",
+            f"the report of {runs}, imports included",
+            "s",
+            ("reported", "report"),
+            lambda r: r["report"]["seconds"],
+            20,
+            beside=lambda r: f"peak {r['report']['peak'] / 2**20:.0f} MiB",
+        ),
+        Row(
+            "report_size",
+            "its page, with all that it needs",
+            "MB",
+            ("reported", "report"),
+            lambda r: r["report"]["bytes"] / 1e6,
+            20,
         ),
     )
 

@@ -47,7 +47,11 @@ def catch_up(relay: Relay, logs: LogFolder) -> list[RunResult]:
         the results of the runs that were settled.
     """
     settled = []
-    for path in logs.unsettled():
+    unsettled = logs.unsettled()
+    living = runlog.living(unsettled)
+    for path in unsettled:
+        if path in living:
+            continue
         try:
             result = deliver_log(relay, logs, path) if _goes_to(relay, path) else None
         except LegmError as error:

@@ -25,6 +25,8 @@ ROWS = [
     "plot_memory",
     "plot",
     "build_runs",
+    "report_build",
+    "report_size",
     "mlflow_sqlite",
     "mlflow_sqlite_loop",
     "mlflow_server",

@@ -16,11 +16,12 @@ from legm.aggregate import summary_as_dict
 from legm.backends.local import events, yamltext
 from legm.backends.local.catalogue import Holding, experiments, holdings
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.files import load_yaml, locked, write_whole
+from legm.backends.local.files import load_yaml, write_whole
 from legm.backends.local.folders import ConfigurationFolders, experiment_folder, read_configuration
 from legm.backends.local.results import head_of, read_result, series_texts, steps_head
 from legm.errors import CorruptFile
 from legm.hooks import Capability, hookimpl
+from legm.locks import locked
 from legm.logs import LogFolder, unfinished
 from legm.naming import short_name
 from legm.records import (
@@ -186,10 +187,13 @@ class LocalBackend:
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
-        """Each configuration once, also where a person copied its folder."""
-        found = {
-            one.configuration.fingerprint: one.configuration for one in self.legm_read_tallies(experiment)
-        }
+        """Each configuration once, also where a person copied its folder, or damaged its runs."""
+        found: dict[str, Configuration] = {}
+        for one in holdings(experiment_folder(self._root, experiment)):
+            if one.configuration is None:
+                assert one.problem is not None  # noqa: S101
+                raise one.problem
+            found.setdefault(one.configuration.fingerprint, one.configuration)
         return list(found.values())
 
     @hookimpl

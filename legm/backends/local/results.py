@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.files import locked
 from legm.backends.local.yamltext import flow_key, is_number, numbers
 from legm.errors import CorruptFile, StorageError
+from legm.locks import locked
 from legm.records import BestRule, Configuration, History, Plain, Run, RunResult, Series, Split, Status, Tally
 from legm.tallies import POOLED, tallies
 
