@@ -56,7 +56,7 @@ class LogFolder:
         # It gets its place when it says whose it is: a process killed in between leaves no log without a run.
         # That it was here first shows in this folder's time that there is a new one.
         fresh = self.folder / f"{run.run_id}.new"
-        if fresh.exists() and not runlog.is_live(fresh):  # of a process that was killed
+        if fresh.exists() and not runlog.living([fresh]):  # of a process that was killed
             fresh.unlink(missing_ok=True)
         writer = runlog.LogWriter(fresh, create=True)
         try:

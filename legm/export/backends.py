@@ -256,7 +256,7 @@ class _Export:
         ]
         logs = LogFolder(folder / "runs")
         there = logs.open_folder / f"{run.run_id}.log"
-        if there.exists() and runlog.is_live(there):
+        if runlog.living([there]):
             raise StorageError(f"the run log {there} is being written by another process")
         writer = logs.create(run, {self.relay.name: self.relay.place}, frames(records))
         try:

@@ -159,7 +159,12 @@ class LocalSource:
         for entry in entries:
             yield self._entry(folder, metrics, entry, places, configuration, damage)
         known = {str(entry.head.get("run_id")) for entry in entries}
-        for path in logs.others(known):
+        others = logs.others(known)
+        living = runlog.living(path for path in others if path.parent == logs.open_folder)
+        for path in others:
+            if path in living:
+                yield Lost(f"{folder}, run {path.stem}", "it goes on", goes_on=True)
+                continue
             found = _unstored(folder, path, is_open=path.parent == logs.open_folder)
             if found is not None:
                 yield found
@@ -179,7 +184,7 @@ class LocalSource:
         run_id = str(entry.head.get("run_id"))
         where = f"{folder}, run {run_id}"
         path = _log_of(folder, run_id)
-        if path is not None and path.parent.name == "open" and runlog.is_live(path):
+        if path is not None and path.parent.name == "open" and runlog.living([path]):
             return Lost(where, "it goes on", goes_on=True)
         result: RunResult | None = None
         if configuration is not None:
@@ -237,8 +242,6 @@ def _logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str
 def _unstored(folder: Path, path: Path, *, is_open: bool) -> Found | Lost | None:
     """A run of which only the log knows; None where a person took it out."""
     where = f"{folder}, run {path.stem}"
-    if is_open and runlog.is_live(path):
-        return Lost(where, "it goes on", goes_on=True)
     try:
         known = runlog.read(path)
         if not any(isinstance(record, Outcome) for record in known.records):
