@@ -8,7 +8,6 @@ order in which runs arrive. A group is the values of one metric in a summary, or
 from __future__ import annotations
 
 import enum
-import hashlib
 import math
 from array import array
 from collections import Counter, defaultdict
@@ -314,6 +313,8 @@ def curves(
     Raises:
         MetricError: a method does not exist, or a metric that is named belongs to no completed run.
     """
+    import hashlib  # which a ranking does not need
+
     methods = Methods.parse(aggregation)
     grids: dict[bytes, IntArray] = {}  # each distinct array of steps once, by digest
     parts: defaultdict[str, list[tuple[IntArray, FloatArray]]] = defaultdict(list)

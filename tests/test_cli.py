@@ -154,7 +154,9 @@ def test_ls_shows_each_configuration_with_its_runs_of_each_kind(tree):
     assert "failed" not in other
     assert "depth [x]=ü" in other
     assert {row, other} <= set(shown("ls", places(root)[0].parent).splitlines())
-    assert row.rstrip() in shown("ls", places(root)[0])
+    alone, apart = shown("ls", places(root)[0]), row.rindex("  ")
+    assert row[:apart] in alone
+    assert "[red]=[/x], lr=0.1" in alone
 
 
 def test_ls_gives_a_program_the_runs_counted_by_description_and_their_values(tree):

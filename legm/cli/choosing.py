@@ -57,7 +57,7 @@ class Choice:
     constraints: dict[str, Any]
 
     @classmethod
-    def of(cls, place: Place, description: str, constraints: Iterable[tuple[str, str]]) -> Choice:
+    def of(cls, place: Place, description: str, constraints: Sequence[tuple[str, str]]) -> Choice:
         """The configurations at a place.
 
         Args:
@@ -74,7 +74,7 @@ class Choice:
 
     @classmethod
     def among(
-        cls, experiment: Experiment, description: str, constraints: Iterable[tuple[str, str]]
+        cls, experiment: Experiment, description: str, constraints: Sequence[tuple[str, str]]
     ) -> Choice:
         """The configurations of an experiment; see :meth:`of`."""
         every = experiment.tallies()
@@ -148,11 +148,13 @@ def metric_among(name: str, tallies: Sequence[Tally], *, test: bool) -> Metric:
     raise MetricError(f"no completed run has the {kind} metric {name!r}; {hint}")
 
 
-def _constraints(configurations: Sequence[Configuration], pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def _constraints(configurations: Sequence[Configuration], pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Values as they were given on the command line: as text where only that is there."""
+    found: dict[str, Any] = {}
+    if not pairs:
+        return found
     from legm.identity import canonical
 
-    found = {}
     for name, text in pairs:
         values = {
             canonical(one.parameters[name]): one.parameters[name]

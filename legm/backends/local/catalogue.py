@@ -21,7 +21,7 @@ from array import array
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from legm.records import Configuration, Plain, Tally
 
 __all__ = ["Holding", "counted_once", "folders_in", "holdings", "is_configuration"]
 
-_HEADER = re.compile(rb"legm catalogue 2 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
+_HEADER = re.compile(rb"legm catalogue 3 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _SETTLED = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
 _MARK = struct.Struct("=3q3q")
@@ -181,7 +181,7 @@ def _look_at_each(
         for piece, (shared, rows) in zip(pieces, pool.map(_looks_of, repeat(folder), pieces), strict=True):
             numbers = [shelf.number(common) for common in shared]
             for name, row in zip(piece, rows, strict=True):
-                yield name, row and [numbers[row[0]], *row[1:]]
+                yield name, row and shelf.renumbered(row, numbers)
 
 
 def _processes() -> int:
@@ -191,7 +191,7 @@ def _processes() -> int:
     return min(len(os.sched_getaffinity(0)), 8)
 
 
-def _looks_of(folder: Path, names: Sequence[str]) -> tuple[list[Plain], list[list[Plain] | None]]:
+def _looks_of(folder: Path, names: Sequence[str]) -> tuple[list[list[Plain]], list[list[Plain] | None]]:
     """What folders hold, for another process: what their rows share, and the rows."""
     shelf = _Shelf([])
     rows = list(_packed_looks(folder, names, shelf))
@@ -214,9 +214,9 @@ class _Shelf:
         shared: what is common to the rows of an earlier time.
     """
 
-    def __init__(self, shared: list[Plain]) -> None:
+    def __init__(self, shared: list[list[Plain]]) -> None:
         self.shared = shared
-        self._active = [tuple(active) for _, active, _ in shared]
+        self._tuples = [tuple(one[0]) for one in shared]
         self._numbers = {json.dumps(one): number for number, one in enumerate(shared)}
 
     def number(self, common: list[Plain]) -> int:
@@ -224,71 +224,81 @@ class _Shelf:
         number = self._numbers.setdefault(json.dumps(common), len(self.shared))
         if number == len(self.shared):
             self.shared.append(common)
-            self._active.append(tuple(common[1]))
+            self._tuples.append(tuple(common[0]))
         return number
 
     def packed(self, holding: Holding) -> list[Plain]:
         """A holding without its folder."""
-        configuration = holding.configuration
-        assert configuration is not None  # noqa: S101
-        return [
-            self.number([configuration.experiment, list(configuration.active), dict(configuration.metadata)]),
-            [configuration.fingerprint, configuration.name, dict(configuration.parameters)],
-            [
-                [
-                    *(one.description, one.completed, one.failed, one.interrupted, one.running),
-                    {key: _as_text(array("d", values).tobytes()) for key, values in one.values.items()},
-                    sorted(one.indexed),
-                    one.last,
-                ]
-                for one in holding.tallies
-            ],
-        ]
+        found = holding.configuration
+        assert found is not None  # noqa: S101
+        common = [list(found.active), list(found.parameters), found.experiment, dict(found.metadata)]
+        own = [found.fingerprint, found.name, list(found.parameters.values())]
+        return [self.number(common), *own, [self._packed(one) for one in holding.tallies]]
+
+    def _packed(self, tally: Tally) -> list[Plain]:
+        keys = self.number([list(tally.values), sorted(tally.indexed)])
+        lengths = [len(values) for values in tally.values.values()]
+        numbers = array("d", chain.from_iterable(tally.values.values()))
+        counts = [tally.completed, tally.failed, tally.interrupted, tally.running]
+        return [tally.description, *counts, keys, lengths, _as_text(numbers.tobytes()), tally.last]
 
     def unpacked(self, place: str, row: list[Any]) -> Holding:
         """The holding of a row that :meth:`packed` made."""
-        number, (fingerprint, name, parameters), counted = row
-        experiment, _, metadata = self.shared[number]
-        found = Configuration(experiment, fingerprint, name, parameters, self._active[number], metadata)
+        number, fingerprint, name, values, counted = row
+        _, names, experiment, metadata = self.shared[number]
+        parameters = dict(zip(names, values, strict=True))
+        found = Configuration(experiment, fingerprint, name, parameters, self._tuples[number], metadata)
         tallies = [
             Tally(
                 *(found, description, completed, failed, interrupted, running),
-                _Numbers(values),
-                *(frozenset(indexed), last, place),
+                _Numbers(self._tuples[keys], lengths, text),
+                *(frozenset(self.shared[keys][1]), last, place),
             )
-            for description, completed, failed, interrupted, running, values, indexed, last in counted
+            for description, completed, failed, interrupted, running, keys, lengths, text, last in counted
         ]
         return Holding(place, found, tuple(tallies))
+
+    def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
+        """A row of another shelf, whose shared things have these numbers here."""
+        *own, counted = row
+        return [numbers[own[0]], *own[1:], [[*one[:5], numbers[one[5]], *one[6:]] for one in counted]]
 
 
 def _goes_on(row: list[Any]) -> bool:
     """Whether a packed holding has a run that goes on."""
-    return any(tally[4] for tally in row[2])
+    return any(tally[4] for tally in row[4])
 
 
 class _Numbers(Mapping[str, Sequence[float]]):
     """A tally's values by key, unpacked when they are asked for.
 
     Args:
-        texts: the values as :func:`_as_text` has them.
+        keys: the keys.
+        lengths: how many values each has.
+        text: all values as :func:`_as_text` has them.
     """
 
-    __slots__ = ("_texts",)
+    __slots__ = ("_keys", "_lengths", "_text")
 
-    def __init__(self, texts: dict[str, str]) -> None:
-        self._texts = texts
+    def __init__(self, keys: tuple[str, ...], lengths: list[int], text: str) -> None:
+        self._keys, self._lengths, self._text = keys, lengths, text
 
     def __getitem__(self, key: str) -> Sequence[float]:
-        return array("d", a2b_base64(self._texts[key]))
+        try:
+            at = self._keys.index(key)
+        except ValueError:
+            raise KeyError(key) from None
+        start = sum(self._lengths[:at])
+        return array("d", a2b_base64(self._text))[start : start + self._lengths[at]]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._texts
+        return key in self._keys
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._texts)
+        return iter(self._keys)
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._keys)
 
     def __repr__(self) -> str:
         return repr(dict(self))
@@ -308,7 +318,7 @@ def _load(path: Path) -> Mapping[str, Any]:
     header = _HEADER.match(data)
     if header is None or zlib.crc32(memoryview(data)[header.end() :]) != int(header[1], 16):
         return {}
-    content: dict[str, Any] = json.loads(data[header.end() :])
+    content: dict[str, Any] = json.loads(data[header.end() :].decode())
     return content
 
 
@@ -318,4 +328,4 @@ def _save(path: Path, content: Mapping[str, Any]) -> None:
     data = json.dumps(content, separators=(",", ":")).encode()
     with contextlib.suppress(LegmError, OSError):  # a place that cannot be written is read anew each time
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, f"legm catalogue 2 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
+        write_whole(path, f"legm catalogue 3 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
