@@ -252,6 +252,48 @@ def summary_as_dict(summary: Summary) -> dict[str, Any]:
     }
 
 
+def summary_from(stored: Mapping[str, Any], completed: int) -> Summary:
+    """The summary that :func:`summary_as_dict` was given.
+
+    Args:
+        stored: what it gave.
+        completed: how many runs there were that completed, which is not in there.
+
+    Raises:
+        ValueError: it is nothing that it gives.
+    """
+    counts: dict[str, int] = {"failed": 0, "interrupted": 0}
+
+    def aggregate(content: Any) -> Aggregate:
+        try:
+            own = dict(content)
+            counts.update({kind: int(own.pop(kind)) for kind in counts})
+            known = {name: own.pop(name) for name in ("mean", "std", "n", "nan", "method")}
+            return Aggregate(
+                mean=float(known["mean"]),
+                std=float(known["std"]),
+                n=int(known["n"]),
+                nan=int(known["nan"]),
+                method=str(known["method"]),
+                fields={
+                    name: value if isinstance(value, int) else float(value) for name, value in own.items()
+                },
+            )
+        except (KeyError, TypeError, ValueError) as cause:
+            raise ValueError(f"{str(content)[:60]!r} is no aggregate") from cause
+
+    def is_one(value: Any) -> bool:
+        return not isinstance(value, Mapping) or isinstance(value.get("method"), str)
+
+    values = {
+        str(key): aggregate(value)
+        if is_one(value)
+        else {str(index): aggregate(one) for index, one in value.items()}
+        for key, value in stored.items()
+    }
+    return Summary(values, completed, counts["failed"], counts["interrupted"])
+
+
 def curves(
     runs: Iterable[RunResult], metrics: Sequence[str] | None = None, aggregation: Aggregation = "mean"
 ) -> list[Curve]:

@@ -30,6 +30,7 @@ _MODULES = {
     "diff": "looking",
     "recover": "keeping",
     "sync": "keeping",
+    "export": "exporting",
     "tensorboard": "serving",
     "mlflow-ui": "serving",
     "backends": "installing",

@@ -28,6 +28,7 @@ __all__ = [
     "description_option",
     "json_option",
     "metric_argument",
+    "option_values",
     "path_argument",
     "scalar",
     "test_option",
@@ -108,23 +109,27 @@ def backend_options(function: F) -> F:
         "options",
         multiple=True,
         metavar="NAME=VALUE",
-        callback=lambda _ctx, _param, texts: _pairs(texts),
+        callback=option_values,
         help="An option of the backend, such as tracking_uri; may be given several times.",
     )
     @functools.wraps(function)
-    def with_place(*args: Any, backend: str, options: tuple[tuple[str, str], ...], **kwargs: Any) -> Any:
+    def with_place(*args: Any, backend: str, options: dict[str, Any], **kwargs: Any) -> Any:
         if backend == "local" and options:
             raise click.UsageError("the backend 'local' has no options: name another one by --backend")
-        values = {name: scalar(text) for name, text in options}
 
         def at(path: Path) -> Place:
             from legm.cli.sources import Place
 
-            return Place(path, backend, values)
+            return Place(path, backend, options)
 
         return function(*args, at=at, **kwargs)
 
     return with_place  # type: ignore[return-value]
+
+
+def option_values(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+    """A callback: the options of a backend, ``NAME=VALUE`` each, by name."""
+    return {name: scalar(text) for name, text in _pairs(texts)}
 
 
 def _pairs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

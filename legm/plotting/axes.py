@@ -36,7 +36,7 @@ def make_figure(width: float, height: float, style: Style) -> Figure:
     of = style.rc
     pads = {name: of[f"figure.constrained_layout.{name}"] for name in ("w_pad", "h_pad")}
     dpi = of["figure.dpi"] if of["savefig.dpi"] == "figure" else of["savefig.dpi"]
-    return Figure(
+    figure = Figure(
         (width, height),
         dpi=dpi,
         facecolor=style.background,
@@ -45,6 +45,9 @@ def make_figure(width: float, height: float, style: Style) -> Figure:
         frameon=True,
         layout=ConstrainedLayoutEngine(**pads, hspace=0.02, wspace=0.02),
     )
+    sides = ("left", "right", "bottom", "top", "wspace", "hspace")
+    figure.subplotpars.update(**{side: of[f"figure.subplot.{side}"] for side in sides})
+    return figure
 
 
 def dress(axes: Axes, style: Style, grid: Literal["both", "x"]) -> None:
