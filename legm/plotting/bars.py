@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from legm.aggregate import interval
+from legm.numerals import decimals, spread_name, value_text
 from legm.plotting.axes import (
     dress,
     freeze,
@@ -25,7 +26,6 @@ from legm.plotting.axes import (
     write_heading,
 )
 from legm.plotting.names import distinct, with_unit
-from legm.plotting.spread import decimals, spread_name, value_text
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text import measure, write
 from legm.plotting.thinning import drawable
@@ -117,7 +117,7 @@ def plot_bars(
 def _panel(key: str, ranking: Sequence[Ranked]) -> _Panel:
     shown = ranking[:_MOST_BARS]
     _, lower, upper = _intervals(shown)
-    digits = decimals(upper - lower)
+    digits = decimals(((upper - lower) / 2).tolist())
     runs = [_runs_text(one) for one in shown]
     same = len(set(runs)) == 1 and "," not in runs[0]
     numbers = [value_text(one.value, digits) for one in shown]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from legm.numerals import spread_name
 from legm.plotting.axes import (
     dress,
     freeze,
@@ -24,7 +25,6 @@ from legm.plotting.axes import (
 )
 from legm.plotting.legend import add_legend
 from legm.plotting.names import readable, with_unit
-from legm.plotting.spread import spread_name
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text import write
 from legm.plotting.thinning import Line, line

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import Formatter, MaxNLocator
 
-from legm.plotting.spread import sign
+from legm.numerals import sign
 from legm.plotting.text import measure
 
 __all__ = ["TickLabels", "Ticks", "limits", "step_labels", "tick_labels"]

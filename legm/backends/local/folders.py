@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local import yamltext
+from legm.backends.local import PARAMETERS_FILE, yamltext
 from legm.backends.local.files import load_yaml, parse_yaml, write_whole
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.identity import fingerprint
@@ -29,7 +29,6 @@ from legm.records import Configuration
 from legm.runlog import storage_error
 
 __all__ = [
-    "PARAMETERS_FILE",
     "ConfigurationFolders",
     "experiment_folder",
     "parameters_text",
@@ -38,7 +37,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-PARAMETERS_FILE = "params.yml"
 SCHEMA = 1
 _STAMP = "legm index 1 {:020d} {:08x}\n"
 _STAMP_LENGTH = len(_STAMP.format(0, 0))

@@ -1,19 +1,14 @@
-"""An aggregate in words and numbers."""
+"""Numbers for a person: a center and its spread, with as many decimals as the spread allows."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Iterable
 
 from legm.aggregate import Kind, Method, interval
 from legm.records import Aggregate
 
-if TYPE_CHECKING:
-    from legm.records import FloatArray
-
-__all__ = ["decimals", "sign", "spread_name", "value_text"]
+__all__ = ["decimals", "sign", "spread_name", "spread_of", "value_text"]
 
 
 def spread_name(method: str) -> str:
@@ -32,7 +27,7 @@ def value_text(value: Aggregate, digits: int) -> str:
     center, lower, upper = interval(value)
     if math.isnan(center):
         return "no value"
-    spread = (upper - lower) / 2
+    spread = spread_of(value)
     size = max(abs(center), 0 if math.isnan(spread) else spread)
     form = f".{digits}f" if 10.0**-digits <= size < 1e6 or not size else ".4g"
     texts = [sign(f"{number:{form}}") for number in (center, lower, upper, spread)]
@@ -43,12 +38,18 @@ def value_text(value: Aggregate, digits: int) -> str:
     return f"{texts[0]} ± {texts[3]}"
 
 
-def decimals(widths: FloatArray) -> int:
+def spread_of(value: Aggregate) -> float:
+    """Half the width of what an aggregate shows around its center."""
+    _, lower, upper = interval(value)
+    return (upper - lower) / 2
+
+
+def decimals(spreads: Iterable[float]) -> int:
     """How many decimals a column of numbers gets: such that most spreads have two digits that count."""
-    spreads = np.sort(widths[widths > 0]) / 2
-    if not len(spreads):
+    known = sorted(spread for spread in spreads if 0 < spread < math.inf)
+    if not known:
         return 4
-    return min(max(1 - math.floor(math.log10(spreads[len(spreads) // 2])), 0), 7)
+    return min(max(1 - math.floor(math.log10(known[len(known) // 2])), 0), 7)
 
 
 def sign(number: str) -> str:
