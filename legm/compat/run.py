@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,8 @@ class CompatRun:
         self._run: Run | None = None if earlier is None else earlier.run
         self._folder: Path | None = None if earlier is None else earlier.folder
         self._late_parameters = self._late_notes = False
+        self.changed = False
+        """Whether anything came since the end."""
         self._timer: threading.Timer | None = None
         self._due = float("inf")
         self._made()  # a wrong backend is told now, not in the middle of training
@@ -106,6 +109,7 @@ class CompatRun:
     def set_parameters(self, values: Mapping[str, Any], *, instead: bool = False) -> None:
         """Set parameters: one that was set before gets the new value; or instead of all that were set."""
         with self._lock:
+            self.changed = True
             before = dict(self._parameters)
             if instead:
                 self._parameters.clear()
@@ -130,12 +134,14 @@ class CompatRun:
     def note(self, **notes: Plain) -> None:
         """Say something of the run: its name, tags and the like; the last word of each counts."""
         with self._lock:
+            self.changed = True
             self._notes.update(notes)
             self._late_notes = self._late_notes or self._handler is not None
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Set a value of each of several dev metrics; without a step at the next one of each."""
         with self._lock:
+            self.changed = True
             now = time.time()
             by_step: dict[int, dict[str, float]] = {}
             for name, value in values.items():
@@ -151,15 +157,14 @@ class CompatRun:
                 if name not in self._latest or at >= self._latest[name].step:
                     self._latest[name] = Number(number, at, now)
             for at, numbers in by_step.items():
-                self._hand_on(
-                    lambda handler, numbers=numbers, at=at: handler.set_dict_metrics(numbers, step=at)
-                )
+                self._hand_on(partial(ExperimentHandler.set_dict_metrics, metrics=numbers, step=at))
             if by_step:
                 self._begin_within(_AFTER_NUMBERS)
 
     def set_test(self, name: str, value: Any) -> None:
         """Set a test value."""
         with self._lock:
+            self.changed = True
             try:
                 check_text("metric", name, MetricError)
                 number = self._tests[name] = to_number(name, value)
@@ -179,6 +184,7 @@ class CompatRun:
     def keep(self, path: Path, name: str) -> None:
         """Keep a copy of a file; the run begins with it."""
         with self._lock:
+            self.changed = True
             if not self._can(Capability.ARTIFACTS, f"the file {name!r}"):
                 return
             handler = self._begun()
@@ -212,7 +218,7 @@ class CompatRun:
             elif handler._live is not None:
                 handler._live.logged = False
                 handler._leave(Outcome(status, time.time(), error))
-            self.status, self.ended = status, time.time()
+            self.status, self.ended, self.changed = status, time.time(), False
 
     def reopen(self) -> None:
         """Go on after the end."""
@@ -221,6 +227,8 @@ class CompatRun:
     def release(self) -> None:
         """Let go of what an ended run holds open; it can still be opened again."""
         with self._lock:
+            if self.changed and self.status is not Status.RUNNING:
+                self.end(self.status)
             if self._handler is not None and self._handler._live is not None and self._pid == os.getpid():
                 self._handler.__exit__(None, None, None)
 
@@ -337,13 +345,13 @@ class CompatRun:
         origin = {"from": self._kind, "key": self.key, **self._notes}
         if renamed := {new: name for name, new in names.items() if new != name}:
             origin["renamed"] = renamed
-        before = (self._run, self._folder)
+        run, folder = self._run, self._folder
         handler._start(self.started, {ORIGIN: plain("notes", origin)})
         assert handler._live is not None  # noqa: S101 - it was started
         self._run, self._folder = handler._live.run, handler.configuration_folder
         self._late_parameters = self._late_notes = False
-        if before[0] is not None and before[1] is not None:
-            self._take_over(handler, *before)
+        if run is not None and folder is not None:
+            self._take_over(handler, run, folder)
         return handler
 
     def _moved(self) -> ExperimentHandler:

@@ -93,7 +93,7 @@ class Session:
             try:
                 if run.status is Status.RUNNING:
                     run.end(Status.COMPLETED if self.error is None else Status.FAILED, self.error)
-                run.release()
+                run.release()  # which ends it again, if more came since
             except LegmError as error:
                 log.error("the run %s could not be ended: %s", run.key, error)  # noqa: TRY400
         if self.runs:

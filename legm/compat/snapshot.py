@@ -15,7 +15,7 @@ from legm.logs import LogFolder
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
 from legm.compat.settings import Settings
 
-__all__ = ["NOTES", "ORIGIN", "Number", "Snapshot", "find_stored", "history", "log_path", "stored"]
+__all__ = ["NOTES", "ORIGIN", "Number", "Snapshot", "find_stored", "history", "listed", "log_path", "stored"]
 
 ORIGIN = "imported"
 """Where in a run's environment it is said what the other tracker calls it."""
@@ -104,14 +104,7 @@ def stored(
         experiments: of these only; None for all that the backend lists.
         latest: whether the newest values of metrics are wanted.
     """
-    if experiments is None:
-        try:
-            experiments = ExperimentHandler(
-                settings.root, "any", backend=settings.backend[0]
-            )._relay.experiments()
-        except NotSupported:
-            return
-    for experiment in experiments:
+    for experiment in listed(settings) if experiments is None else experiments:
         relay = ExperimentHandler(settings.root, experiment, backend=settings.backend[0])._relay
         runs = (
             relay.call("legm_read_runs", query=Query(experiment, histories=None if latest else frozenset()))
@@ -119,6 +112,14 @@ def stored(
         )
         for result in sorted(runs, key=lambda one: one.run.run_id):
             yield _snapshot(result, relay.folder(result.run.configuration, create=False))
+
+
+def listed(settings: Settings) -> list[str]:
+    """The experiments that the backend lists."""
+    try:
+        return ExperimentHandler(settings.root, "any", backend=settings.backend[0])._relay.experiments()
+    except NotSupported:
+        return []
 
 
 def find_stored(settings: Settings, key: str) -> Snapshot | None:
