@@ -1,7 +1,7 @@
 """Stand-ins for wandb and mlflow, whose calls land in legm; neither library is needed.
 
-``from legm.compat import wandb`` in place of ``import wandb``, and the same for mlflow; or, without a change of
-the script, ``python -m legm.compat script.py …``.
+``from legm.compat import wandb`` in place of ``import wandb``, and the same for mlflow; or, without a change
+of the script, ``python -m legm.compat script.py …``.
 """
 
 from __future__ import annotations

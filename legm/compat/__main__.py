@@ -1,4 +1,4 @@
-"""``python -m legm.compat script.py …``: runs a script as ``python script.py …`` would, with our stand-ins."""
+"""``python -m legm.compat script.py …``: runs a script as ``python script.py …`` would, with stand-ins."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str]) -> NoReturn:
         if status not in (None, 0):
             SESSION.error = f"SystemExit: {status}"
     except BaseException as error:  # noqa: BLE001 - it is shown as Python does
-        sys.excepthook(type(error), error, _own(error.__traceback__))
+        error = error.with_traceback(_own(error.__traceback__))
+        sys.excepthook(type(error), error, error.__traceback__)
         SESSION.error = f"{type(error).__name__}: {error}"
         status = 130 if isinstance(error, KeyboardInterrupt) else 1
     SESSION.close()

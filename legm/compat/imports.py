@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,8 @@ _HOMES = {
     "wandb.integration.lightgbm": "legm.compat.wandb.lightgbm",
     "wandb.integration.sklearn": "legm.compat.wandb.sklearn",
     "wandb.integration.xgboost": "legm.compat.wandb.xgboost",
+    "wandb.sdk.lib.config_util": "legm.compat.wandb.errors",
+    "wandb.sdk.lib.runid": "legm.compat.wandb.util",
     "wandb.sdk.wandb_run": "legm.compat.wandb.runs",
     "wandb.util": "legm.compat.wandb.util",
     "wandb.plots": "legm.compat.wandb.plot",
@@ -29,14 +32,14 @@ _HOMES = {
 }
 
 
-class Answers:
+class Answers(Loader):
     """A finder and loader of modules that gives the stand-ins their public names."""
 
     def find_spec(
         self,
         name: str,
         path: Sequence[str] | None = None,
-        target: ModuleType | None = None,  # noqa: ARG002
+        target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """Every name below wandb and mlflow is found."""
         if name.partition(".")[0] not in _TOPS:

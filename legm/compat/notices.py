@@ -53,9 +53,10 @@ class Absorber:
         self.__dict__.update(_name=name, _notices=notices)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Take the call; a function or class that is decorated stays what it is."""
         self._notices.miss(self._name)
         if len(args) == 1 and not kwargs and isinstance(args[0], (FunctionType, type)):
-            return args[0]  # a decorator
+            return args[0]
         return self
 
     def __getattr__(self, name: str) -> Any:

@@ -1,10 +1,11 @@
 """One run of a script that calls another tracker, as a run of legm's.
 
-legm's parameters are fixed when a run begins; other trackers take them at any time. So a run begins a moment
-after its first number, when parameters set beside it are known too, and without any number some seconds after
-it was asked for. Parameters that come later count as well: when the run ends it goes on as another run, of the
-configuration that all of them make, with every number, step and time, and the first one is taken out. Until
-then all of it is on disk as what was known at its beginning. A process that is killed leaves it so.
+legm's parameters are fixed when a run begins; other trackers take them at any time. So a run begins a
+moment after its first number, when parameters set beside it are known too, and without any number some
+seconds after it was asked for. Parameters that come later count as well: when the run ends it goes on as
+another run, of the configuration that all of them make, with every number, step and time, and the first one
+is taken out. Until then all of it is on disk as what was known at its beginning. A process that is killed
+leaves it so.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class CompatRun:
         self._handler: ExperimentHandler | None = None
         self._run: Run | None = None if earlier is None else earlier.run
         self._folder: Path | None = None if earlier is None else earlier.folder
-        self._late_parameters = self._late_notes = False
+        self._late_parameters = self._late_notes = self._completed = False
         self.changed = False
         """Whether anything came since the end."""
         self._timer: threading.Timer | None = None
@@ -206,7 +207,7 @@ class CompatRun:
             if os.getpid() != self._pid:
                 return  # a forked process: the run is its parent's
             handler = self._begun()
-            if self._late_parameters:
+            if self._late_parameters or (self._completed and status is not Status.COMPLETED):
                 handler = self._moved()
             if self._late_notes:
                 self._late_notes = False
@@ -215,6 +216,7 @@ class CompatRun:
                 if self.best is not None and self.best[0] in self._latest:
                     handler.set_best("early_stopping", metric=self.best[0], higher_better=self.best[1])
                 handler.log()
+                self._completed = True
             elif handler._live is not None:
                 handler._live.logged = False
                 handler._leave(Outcome(status, time.time(), error))
@@ -349,7 +351,7 @@ class CompatRun:
         handler._start(self.started, {ORIGIN: plain("notes", origin)})
         assert handler._live is not None  # noqa: S101 - it was started
         self._run, self._folder = handler._live.run, handler.configuration_folder
-        self._late_parameters = self._late_notes = False
+        self._late_parameters = self._late_notes = self._completed = False
         if run is not None and folder is not None:
             self._take_over(handler, run, folder)
         return handler
@@ -360,8 +362,8 @@ class CompatRun:
         assert old is not None  # noqa: S101 - it has begun
         if not _discards(old) and (old._live is None or old._live.logged):
             self._notices.miss(
-                "parameters set after the end of a run",
-                "its backend cannot take the run out that they change",
+                "what changes a run after its end",
+                "its backend cannot take a run out",
             )
             self._late_parameters = False
             if old._live is not None:

@@ -31,7 +31,7 @@ class Session:
     """The runs of this process."""
 
     def __init__(self) -> None:
-        self.notices = Notices()
+        self.notices = Notices(strict=Settings.of(os.environ).strict)
         self.runs: dict[str, CompatRun] = {}
         """By the other tracker's name of them, in their order."""
         self.error: str | None = None
@@ -46,7 +46,6 @@ class Session:
         """What the environment said when it was first asked."""
         if self._settings is None:
             self._settings = Settings.of(os.environ)
-            self.notices.strict = self._settings.strict
             atexit.register(self.close)
             self._watch_errors()
         return self._settings

@@ -9,7 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from legm.compat.mlflow.entities import Experiment, FileInfo, Metric, ModelVersion, Param, Run, RunTag, ViewType
+from legm.compat.mlflow.entities import (
+    Experiment,
+    FileInfo,
+    Metric,
+    ModelVersion,
+    Param,
+    Run,
+    RunTag,
+    ViewType,
+)
 from legm.compat.mlflow.exceptions import missing, wrong
 from legm.compat.mlflow.query import matching, ordered
 from legm.compat.mlflow.store import STORE
@@ -28,7 +37,10 @@ class MlflowClient:
     # Experiments
 
     def create_experiment(
-        self, name: str, artifact_location: str | None = None, tags: Mapping[str, Any] | None = None  # noqa: ARG002
+        self,
+        name: str,
+        artifact_location: str | None = None,
+        tags: Mapping[str, Any] | None = None,
     ) -> str:
         """A new experiment's id."""
         return STORE.create_experiment(name, tags)
@@ -56,7 +68,7 @@ class MlflowClient:
     def create_run(
         self,
         experiment_id: str,
-        start_time: int | None = None,  # noqa: ARG002 - it starts now
+        start_time: int | None = None,
         tags: Mapping[str, Any] | None = None,
         run_name: str | None = None,
     ) -> Run:
@@ -79,7 +91,7 @@ class MlflowClient:
         run_view_type: int = ViewType.ACTIVE_ONLY,
         max_results: int = 1000,
         order_by: Sequence[str] | None = None,
-        page_token: str | None = None,  # noqa: ARG002 - all is on the first page
+        page_token: str | None = None,
     ) -> list[Run]:
         """The runs of experiments that fit, newest first."""
         ids = [experiment_ids] if isinstance(experiment_ids, str) else list(experiment_ids)
@@ -91,7 +103,7 @@ class MlflowClient:
         runs = [run for run in runs if run.info.lifecycle_stage in stages]
         return ordered(runs, order_by)[:max_results]
 
-    def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:  # noqa: ARG002
+    def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
         """End a run."""
         STORE.end(run_id, status or "FINISHED")
 
@@ -103,7 +115,7 @@ class MlflowClient:
             STORE.end(run_id, status)
 
     def delete_run(self, run_id: str) -> None:
-        """Mark a run as deleted; like mlflow, legm keeps it. It is shown as interrupted, and never averaged."""
+        """Mark a run as deleted: it is kept, shown as interrupted, and never averaged."""
         STORE.tracked(run_id).note(deleted=True)
         STORE.end(run_id, "KILLED")
 
@@ -119,7 +131,7 @@ class MlflowClient:
         run_id: str,
         key: str,
         value: Any,
-        timestamp: int | None = None,  # noqa: ARG002 - it is now
+        timestamp: int | None = None,
         step: int | None = None,
         **_: Any,
     ) -> None:
@@ -201,7 +213,15 @@ class MlflowClient:
                 raise TypeError(f"a figure is Matplotlib's or Plotly's, not a {type(figure).__qualname__}")
             STORE.tracked(run_id).keep(path, artifact_file)
 
-    def log_image(self, run_id: str, image: Any, artifact_file: str | None = None, key: str = "image", step: int = 0, **_: Any) -> None:
+    def log_image(
+        self,
+        run_id: str,
+        image: Any,
+        artifact_file: str | None = None,
+        key: str = "image",
+        step: int = 0,
+        **_: Any,
+    ) -> None:
         """Keep a picture: an array, or one of Pillow's."""
         from legm.compat.wandb.media import Image
 
@@ -212,7 +232,11 @@ class MlflowClient:
         """Keep columns or a data frame as JSON."""
         from legm.compat.wandb.media import Table
 
-        table = Table(dataframe=data) if hasattr(data, "itertuples") else Table(list(data), list(zip(*data.values(), strict=True)))
+        table = (
+            Table(dataframe=data)
+            if hasattr(data, "itertuples")
+            else Table(list(data), list(zip(*data.values(), strict=True)))
+        )
         STORE.tracked(run_id).keep_bytes(table.content(), artifact_file)
 
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
@@ -252,9 +276,13 @@ class MlflowClient:
         """A name for models; it is there with its first version."""
         return name
 
-    def create_model_version(self, name: str, source: str, run_id: str | None = None, **_: Any) -> ModelVersion:
+    def create_model_version(
+        self, name: str, source: str, run_id: str | None = None, **_: Any
+    ) -> ModelVersion:
         """A new version of a named model."""
-        return register(source if run_id is None else f"runs:/{run_id}/{source.rpartition(run_id + '/')[2]}", name)
+        return register(
+            source if run_id is None else f"runs:/{run_id}/{source.rpartition(run_id + '/')[2]}", name
+        )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

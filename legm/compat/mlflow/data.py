@@ -26,14 +26,18 @@ def _dataset(content: bytes, source: Any, name: str | None, targets: Any) -> Dat
     return Dataset(name or "dataset", hashlib.sha256(content).hexdigest()[:8], told, targets)
 
 
-def from_numpy(features: Any, source: Any = None, targets: Any = None, name: str | None = None, **_: Any) -> Dataset:
+def from_numpy(
+    features: Any, source: Any = None, targets: Any = None, name: str | None = None, **_: Any
+) -> Dataset:
     """Arrays as a data set."""
     import numpy as np
 
     return _dataset(np.ascontiguousarray(features).tobytes(), source, name, targets)
 
 
-def from_pandas(df: Any, source: Any = None, targets: Any = None, name: str | None = None, **_: Any) -> Dataset:
+def from_pandas(
+    df: Any, source: Any = None, targets: Any = None, name: str | None = None, **_: Any
+) -> Dataset:
     """A data frame as a data set."""
     import pandas as pd
 

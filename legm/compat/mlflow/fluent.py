@@ -111,8 +111,8 @@ def start_run(
         SESSION.notices.miss("mlflow.start_run(log_system_metrics=True)")
     if ACTIVE.runs and not nested:
         raise MlflowException(
-            f"Run with UUID {ACTIVE.runs[-1]} is already active. To start a new run, first end the current run "
-            f"with mlflow.end_run(). To start a nested run, call start_run with nested=True"
+            f"Run with UUID {ACTIVE.runs[-1]} is already active. To start a new run, first end the current "
+            f"run with mlflow.end_run(). To start a nested run, call start_run with nested=True"
         )
     run_id = run_id or (os.environ.pop("MLFLOW_RUN_ID", None) if not ACTIVE.runs else None)
     told = dict(tags or {})
@@ -129,8 +129,6 @@ def start_run(
         if parent_run_id is not None or ACTIVE.runs:
             told["mlflow.parentRunId"] = parent_run_id or ACTIVE.runs[-1]
         name = ACTIVE.experiment_name() if experiment_id is None else STORE.by_id(experiment_id).name
-        if experiment_id is None and ACTIVE.runs:
-            name = SESSION.runs[ACTIVE.runs[-1]].experiment
         STORE.ensure(name)
         run_id = STORE.create_run(name, run_name, told).key
     ACTIVE.runs.append(run_id)
@@ -172,8 +170,8 @@ def log_metric(
     key: str,
     value: Any,
     step: int | None = None,
-    synchronous: bool | None = None,  # noqa: ARG001
-    timestamp: int | None = None,  # noqa: ARG001
+    synchronous: bool | None = None,
+    timestamp: int | None = None,
     run_id: str | None = None,
     **_: Any,
 ) -> None:
@@ -184,7 +182,7 @@ def log_metric(
 def log_metrics(
     metrics: Mapping[str, Any],
     step: int | None = None,
-    synchronous: bool | None = None,  # noqa: ARG001
+    synchronous: bool | None = None,
     run_id: str | None = None,
     **_: Any,
 ) -> None:
@@ -192,7 +190,7 @@ def log_metrics(
     STORE.log_metrics(run_id or run_id_of_active(), metrics, step)
 
 
-def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:  # noqa: ARG001
+def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
     """Set a parameter.
 
     Raises:
@@ -202,7 +200,7 @@ def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:  # 
     return value
 
 
-def log_params(params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> None:  # noqa: ARG001
+def log_params(params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> None:
     """Set parameters.
 
     Raises:
@@ -211,12 +209,12 @@ def log_params(params: Mapping[str, Any], synchronous: bool | None = None, run_i
     STORE.log_params(run_id or run_id_of_active(), params)
 
 
-def set_tag(key: str, value: Any, synchronous: bool | None = None) -> None:  # noqa: ARG001
+def set_tag(key: str, value: Any, synchronous: bool | None = None) -> None:
     """Set a tag."""
     STORE.set_tags(run_id_of_active(), {key: value})
 
 
-def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> None:  # noqa: ARG001
+def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> None:
     """Set tags."""
     STORE.set_tags(run_id_of_active(), tags)
 
@@ -251,7 +249,9 @@ def log_figure(figure: Any, artifact_file: str, **_: Any) -> None:
     MlflowClient().log_figure(run_id_of_active(), figure, artifact_file)
 
 
-def log_image(image: Any, artifact_file: str | None = None, key: str = "image", step: int = 0, **_: Any) -> None:
+def log_image(
+    image: Any, artifact_file: str | None = None, key: str = "image", step: int = 0, **_: Any
+) -> None:
     """Keep a picture."""
     MlflowClient().log_image(run_id_of_active(), image, artifact_file, key, step)
 
@@ -261,7 +261,7 @@ def log_table(data: Any, artifact_file: str, run_id: str | None = None) -> None:
     MlflowClient().log_table(run_id or run_id_of_active(), data, artifact_file)
 
 
-def log_input(dataset: Any, context: str | None = None, tags: Any = None, **_: Any) -> None:  # noqa: ARG001
+def log_input(dataset: Any, context: str | None = None, tags: Any = None, **_: Any) -> None:
     """Note a data set with the run: its name, digest and what it is for."""
     run = STORE.tracked(run_id_of_active())
     name, digest = getattr(dataset, "name", None), getattr(dataset, "digest", None)
@@ -290,7 +290,7 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | None
     return found
 
 
-def create_experiment(name: str, artifact_location: str | None = None, tags: Any = None) -> str:  # noqa: ARG001
+def create_experiment(name: str, artifact_location: str | None = None, tags: Any = None) -> str:
     """A new experiment's id.
 
     Raises:

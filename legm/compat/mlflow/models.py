@@ -35,7 +35,8 @@ def _schema(data: Any) -> Any:
         return None
     if hasattr(data, "dtypes") and hasattr(data, "columns"):
         return [
-            {"name": str(name), "type": str(kind)} for name, kind in zip(data.columns, data.dtypes, strict=True)
+            {"name": str(name), "type": str(kind)}
+            for name, kind in zip(data.columns, data.dtypes, strict=True)
         ]
     if hasattr(data, "dtype") and hasattr(data, "shape"):
         return [{"type": str(data.dtype), "shape": [-1, *data.shape[1:]]}]

@@ -47,7 +47,7 @@ def save_model(pytorch_model: Any, path: Any, *_: Any, **__: Any) -> None:
 
 
 def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
-    """The weights of a model that was kept, for its \`\`load_state_dict()\`\`; the code of a model is not kept."""
+    """The weights of a model that was kept, for its ``load_state_dict()``; its code is not kept."""
     import torch
 
     folder = download_artifacts(str(model_uri), dst_path=dst_path)

@@ -82,7 +82,7 @@ def matching(filter_string: str | None) -> Callable[[Run], bool]:
             raise wrong(f"the filter {text!r} cannot be read from {text[at : at + 40]!r} on")
         kind = (found["kind"] or "attributes").lower()
         test = " ".join(found["test"].upper().split())
-        key = found["key"].strip("`\"")
+        key = found["key"].strip('`"')
         if test.startswith("IS "):
             tests.append((kind, key, None, test == "IS NULL"))
         else:
@@ -110,9 +110,9 @@ def ordered(runs: Sequence[Run], order_by: Sequence[str] | str | None) -> list[R
         kind, _, key = name.rpartition(".") if name.count(".") == 1 else name.partition(".")
         if not kind:
             kind, key = "attributes", name
-        key = key.strip("`\"")
+        key = key.strip('`"')
         values = [(field(run, kind.lower(), key), run) for run in found]
-        usable = [one for one in values if one[0] is not None and one[0] == one[0]]  # noqa: PLR0124 - NaN
+        usable = [one for one in values if one[0] is not None and one[0] == one[0]]
         rest = [run for value, run in values if value is None or value != value]  # noqa: PLR0124
         usable.sort(key=lambda one: one[0], reverse=direction.upper() == "DESC")
         found = [*(run for _, run in usable), *rest]

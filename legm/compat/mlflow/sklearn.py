@@ -145,7 +145,7 @@ def _short(value: Any) -> Any:
     return value if hasattr(value, "dtype") else str(value)
 
 
-def _log_scores(model: Any, X: Any, y: Any = None, *_: Any, **kwargs: Any) -> None:  # noqa: N803
+def _log_scores(model: Any, X: Any, y: Any = None, *_: Any, **kwargs: Any) -> None:
     """The scores on the data that the model was fitted to."""
     from sklearn import metrics
     from sklearn.base import is_classifier, is_regressor

@@ -202,7 +202,9 @@ class Store:
 
     def end(self, run_id: str, status: str) -> None:
         """End a run."""
-        self.tracked(run_id).end(_STATUS_OF[str(status)], None if status == "FINISHED" else f"it ended as {status}")
+        self.tracked(run_id).end(
+            _STATUS_OF[str(status)], None if status == "FINISHED" else f"it ended as {status}"
+        )
 
     def log_file(self, run_id: str, path: Path, folder: str | None) -> None:
         """Keep a file, or every file of a folder under the folder's name.
@@ -231,8 +233,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
-
-
 
 
 STORE = Store()

@@ -4,4 +4,4 @@ from legm.compat.imports import answer
 
 answer()
 
-import wandb  # noqa: E402, F401, PLW0406 - now the stand-in
+import wandb  # noqa: E402, F401 - now the stand-in

@@ -117,7 +117,7 @@ def use_artifact(*args: Any, **kwargs: Any) -> Artifact:
     return _run("use_artifact").use_artifact(*args, **kwargs)
 
 
-def alert(title: str, text: str = "", level: str | None = None, wait_duration: Any = None) -> None:  # noqa: ARG001
+def alert(title: str, text: str = "", level: str | None = None, wait_duration: Any = None) -> None:
     """See :meth:`~legm.compat.wandb.runs.Run.alert`."""
     _run("alert").alert(title, text, level)
 

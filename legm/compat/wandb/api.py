@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ class Api:
         path: str | None = None,
         filters: Mapping[str, Any] | None = None,
         order: str = "+created_at",
-        per_page: int = 50,  # noqa: ARG002 - all at once
+        per_page: int = 50,
         **_: Any,
     ) -> list[_Run]:
         """The runs of a project, ``"entity/project"``; of all without one.
@@ -186,7 +186,7 @@ def _field(run: _Run, key: str) -> Any:
     return getattr(run, names.get(key, key))
 
 
-_TESTS = {
+_TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "$eq": lambda a, b: a == b,
     "$ne": lambda a, b: a != b,
     "$gt": lambda a, b: a is not None and a > b,

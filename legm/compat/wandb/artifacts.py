@@ -120,7 +120,7 @@ class Artifact:
             shutil.copyfile(path, target)
         return str(folder)
 
-    def wait(self, timeout: float | None = None) -> Artifact:  # noqa: ARG002
+    def wait(self, timeout: float | None = None) -> Artifact:
         """It is there already."""
         return self
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from legm.compat.session import SESSION
 
-__all__ = ["lightgbm", "sklearn", "xgboost"]
+_PARTS = ("lightgbm", "sklearn", "xgboost")
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    if name in __all__:
+    if name in _PARTS:
         from importlib import import_module
 
         return import_module(f"legm.compat.wandb.{name}")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.wandb.errors import UsageError
-from legm.identity import plain
 from legm.errors import UnstableValue
+from legm.identity import plain
 
 __all__ = ["Chart", "Histogram", "Html", "Image", "Media", "Table", "media_of"]
 
@@ -211,7 +211,7 @@ class Html(Media):
 
     extension = "html"
 
-    def __init__(self, data: Any, inject: bool = True, data_is_not_path: bool = False) -> None:  # noqa: ARG002
+    def __init__(self, data: Any, inject: bool = True, data_is_not_path: bool = False) -> None:
         if hasattr(data, "read"):
             data = data.read()
         elif not data_is_not_path and "<" not in str(data) and Path(str(data)).is_file():

@@ -143,7 +143,7 @@ class Run:
         data: Mapping[str, Any],
         step: int | None = None,
         commit: bool | None = None,
-        sync: bool | None = None,  # noqa: ARG002 - of older scripts
+        sync: bool | None = None,
     ) -> None:
         """Log a row, or a part of it.
 
@@ -176,7 +176,8 @@ class Run:
                 numbers[name] = to_number(name, value)
             except MetricError:
                 several = value if isinstance(value, (list, tuple)) else [value]
-                media = [one for one in several if isinstance(one, Media)] or [media_of(value)]
+                media: list[Media | None] = [one for one in several if isinstance(one, Media)]
+                media = media or [media_of(value)]
                 for count, one in enumerate(media):
                     if one is None:
                         SESSION.notices.miss(f"wandb.log of a {type(value).__qualname__}")
@@ -197,7 +198,7 @@ class Run:
     def define_metric(
         self,
         name: str,
-        step_metric: Any = None,  # noqa: ARG002 - rows stay at the steps they were logged with
+        step_metric: Any = None,
         summary: str | None = None,
         goal: str | None = None,
         **_: Any,
@@ -226,7 +227,7 @@ class Run:
 
     # Files
 
-    def save(self, glob_str: Any = None, base_path: Any = None, policy: str = "live") -> list[str]:  # noqa: ARG002
+    def save(self, glob_str: Any = None, base_path: Any = None, policy: str = "live") -> list[str]:
         """Keep files: as they are now, and again as they are when the run ends."""
         if glob_str is None:
             return []
@@ -303,7 +304,7 @@ class Run:
 
     # The rest
 
-    def alert(self, title: str, text: str = "", level: Any = None, **_: Any) -> None:  # noqa: ARG002
+    def alert(self, title: str, text: str = "", level: Any = None, **_: Any) -> None:
         """Note an alert with the run; nobody is sent anything."""
         if self.tracked is not None:
             self.tracked.show("alert", f"{title}: {text}", self.step)
@@ -318,7 +319,7 @@ class Run:
     def mark_preempting(self) -> None:
         """A run that is killed is kept as interrupted anyway."""
 
-    def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:  # noqa: ARG002
+    def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
         """End the run; it failed with another exit code than 0."""
         if self.finished:
             return

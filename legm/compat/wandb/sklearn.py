@@ -74,12 +74,18 @@ def plot_feature_importances(
         return
     names = list(feature_names) if feature_names is not None else list(range(len(values)))
     rows = sorted(
-        ([str(name), float(value)] for name, value in zip(names, values, strict=True)), key=lambda r: -r[1]
+        ([str(name), float(value)] for name, value in zip(names, values, strict=True)),
+        key=_by_value,
+        reverse=True,
     )
     _log(
         "feature_importances",
         plot.bar(Table(["feature", "importance"], rows), "feature", "importance", title),
     )
+
+
+def _by_value(row: list[Any]) -> float:
+    return float(row[1])
 
 
 def plot_class_proportions(y_train: Any, y_test: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
@@ -100,7 +106,7 @@ def plot_class_proportions(y_train: Any, y_test: Any, labels: Sequence[Any] | No
 
 def plot_summary_metrics(
     model: Any, X: Any = None, y: Any = None, X_test: Any = None, y_test: Any = None
-) -> None:  # noqa: N803
+) -> None:
     """What a fitted model reaches on the test data, by the usual measures."""
     from sklearn import metrics
     from sklearn.base import is_classifier
@@ -127,7 +133,7 @@ def plot_summary_metrics(
     )
 
 
-def plot_residuals(model: Any, X: Any, y: Any) -> None:  # noqa: N803
+def plot_residuals(model: Any, X: Any, y: Any) -> None:
     """What is left between predictions and truth, over the predictions."""
     import numpy as np
 
@@ -143,7 +149,7 @@ def plot_learning_curve(
     cv: Any = None,
     shuffle: bool = False,
     random_state: Any = None,
-    **_: Any,  # noqa: N803
+    **_: Any,
 ) -> None:
     """How the score grows with the number of examples, by cross-validation."""
     from sklearn.model_selection import learning_curve
@@ -162,14 +168,14 @@ def plot_learning_curve(
 
 def plot_classifier(
     model: Any,
-    X_train: Any,  # noqa: N803
-    X_test: Any,  # noqa: N803
+    X_train: Any,
+    X_test: Any,
     y_train: Any,
     y_test: Any,
     y_pred: Any,
     y_probas: Any,
     labels: Sequence[Any] | None = None,
-    is_binary: bool = False,  # noqa: ARG001 - every class is drawn
+    is_binary: bool = False,
     model_name: str = "Classifier",
     feature_names: Sequence[Any] | None = None,
     log_learning_curve: bool = False,
@@ -189,8 +195,8 @@ def plot_classifier(
 
 def plot_regressor(
     model: Any,
-    X_train: Any,  # noqa: N803
-    X_test: Any,  # noqa: N803
+    X_train: Any,
+    X_test: Any,
     y_train: Any,
     y_test: Any,
     model_name: str = "Regressor",

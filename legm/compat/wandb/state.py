@@ -69,7 +69,7 @@ def generate_id(length: int = 8) -> str:
 def init(
     entity: str | None = None,
     project: str | None = None,
-    dir: Any = None,  # noqa: A002, ARG001 - wandb's word; the root directory is LEGM_ROOT
+    dir: Any = None,  # noqa: A002 - wandb's word; the root directory is LEGM_ROOT
     id: str | None = None,  # noqa: A002
     name: str | None = None,
     notes: str | None = None,

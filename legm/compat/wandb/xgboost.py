@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,9 @@ from legm.compat.wandb.state import CURRENT
 
 __all__ = ["WandbCallback", "wandb_callback"]
 
-try:
+_Base: Any = object  # where XGBoost is not there it can still be imported
+with contextlib.suppress(ImportError):
     from xgboost.callback import TrainingCallback as _Base
-except ImportError:  # only to be imported
-    _Base = object
 
 _LOWER = ("rmse", "rmsle", "mae", "mape", "mphe", "logloss", "error", "merror", "mlogloss")
 _HIGHER = ("auc", "aucpr", "ndcg", "map", "pre")
@@ -59,7 +59,7 @@ class WandbCallback(_Base):  # type: ignore[misc]
         _run().config.update(json.loads(model.save_config()))
         return model
 
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         """Log the newest values."""
         run = _run()
         for data, metrics in evals_log.items():
