@@ -54,6 +54,7 @@ from legm.userfiles import UserFiles
 
 if TYPE_CHECKING:
     from legm.aggregate import Aggregation
+    from legm.plotting import StyleSheets
 
 __all__ = ["ExperimentHandler"]
 
@@ -823,6 +824,9 @@ class ExperimentHandler:
         groups: Mapping[str, Sequence[str]] | Sequence[Sequence[str]] | None = None,
         exclude: Iterable[str] | None = None,
         exclude_pattern: str | None = None,
+        formats: str | Sequence[str] = ("png",),
+        style: StyleSheets = None,
+        title: str | None = None,
     ) -> list[str]:
         """Draw the aggregated curves of this configuration's dev metrics, with their spread.
 
@@ -832,11 +836,17 @@ class ExperimentHandler:
                 groups each metric has its own picture.
             exclude: metrics to leave out.
             exclude_pattern: a regular expression; metrics in which it is found are left out.
+            formats: of the files: "png", "pdf" (vector graphics, fonts embedded), "svg".
+            style: a matplotlib style sheet over legm's own look: the path of one, the name of one of
+                matplotlib's, or a mapping of settings; or several, of which the later ones win.
+            title: stands above each picture in place of the configuration's name; "" for none.
 
         Returns:
-            where each picture is, in order.
+            where each picture is, in order; of several formats, the first picture in each of them, then
+            the second.
 
         Raises:
+            LegmError: there is no such format or style.
             StateError: there is no completed run.
             MetricError: a metric of a group does not exist.
             NotSupported: the backend keeps no pictures.
@@ -845,7 +855,16 @@ class ExperimentHandler:
 
         left_out = [exclude] if isinstance(exclude, str) else exclude or ()
         return analysis.plot_curves(
-            self._relay, self._current(), self._description, aggregation, groups, left_out, exclude_pattern
+            self._relay,
+            self._current(),
+            self._description,
+            aggregation,
+            groups,
+            left_out,
+            exclude_pattern,
+            formats,
+            style,
+            title,
         )
 
     def get_best(
@@ -952,20 +971,25 @@ class ExperimentHandler:
         metrics: str | Sequence[str],
         higher_better: bool = True,
         test: bool = False,
+        formats: str | Sequence[str] = ("png",),
+        style: StyleSheets = None,
+        title: str | None = None,
         **constraints: Any,
-    ) -> str:
+    ) -> list[str]:
         """Draw the configurations as bars with their deviations, a panel a metric.
 
         Args:
             metrics: one metric or several.
             higher_better: as for :meth:`get_best`.
             test: as for :meth:`get_best`.
+            formats, style, title: as for :meth:`plot`.
             **constraints: as for :meth:`get_best`.
 
         Returns:
-            where the picture is.
+            where the picture is in each format.
 
         Raises:
+            LegmError: there is no such format or style.
             MetricError, ParameterError: as :meth:`get_best`.
             NotSupported: the backend keeps no pictures.
         """
@@ -975,7 +999,9 @@ class ExperimentHandler:
         names = [metrics] if isinstance(metrics, str) else list(metrics)
         prefix = "test_" if test else "best_"
         rankings = {prefix + name: self.get_best(name, higher_better, test, **constraints) for name in names}
-        return analysis.plot_bars(self._relay, self._experiment, self._description, rankings)
+        return analysis.plot_bars(
+            self._relay, self._experiment, self._description, rankings, formats, style, title
+        )
 
 
 def _release(recorder: Recorder, delivery: Deliveries, logs: LogFolder) -> None:

@@ -39,12 +39,15 @@ class LogFolder:
         except OSError as cause:
             raise runlog.storage_error("make the folder", self.open_folder, cause) from cause
 
-    def create(self, run: Run, places: Mapping[str, Mapping[str, Plain]]) -> runlog.LogWriter:
+    def create(
+        self, run: Run, places: Mapping[str, Mapping[str, Plain]], content: Iterable[bytes] = ()
+    ) -> runlog.LogWriter:
         """The log of a new run.
 
         Args:
             run: the run.
             places: by backend that it goes to, what makes it again.
+            content: frames that it has from the beginning, for a run that comes from elsewhere.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -52,11 +55,16 @@ class LogFolder:
         self.make()
         # It gets its place when it says whose it is: a process killed in between leaves no log without a run.
         # That it was here first shows in this folder's time that there is a new one.
-        writer = runlog.LogWriter(self.folder / f"{run.run_id}.new", create=True)
+        fresh = self.folder / f"{run.run_id}.new"
+        if fresh.exists() and not runlog.living([fresh]):  # of a process that was killed
+            fresh.unlink(missing_ok=True)
+        writer = runlog.LogWriter(fresh, create=True)
         try:
             writer.append(runlog.run_frame(run), runlog.places_frame(places))
+            for frame in content:
+                writer.append(frame)
             writer.move(self.open_folder / f"{run.run_id}.log")
-        except StorageError:
+        except BaseException:
             writer.close()
             writer.path.unlink(missing_ok=True)
             raise

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler
-from legm.backends.local import LocalBackend, catalogue, yamltext
+from legm.backends.local import LocalBackend, catalogue, reading, yamltext
 from legm.backends.local.catalogue import holdings
 from legm.records import Query
 from legm.tallies import tallies
@@ -69,13 +69,13 @@ def root(tmp_path, monkeypatch):
 def reads(monkeypatch):
     """The folders whose configuration is read."""
     found = []
-    read = catalogue.read_configuration
+    read = reading.read_configuration
 
     def noting(folder, known=None):
         found.append(folder.name)
         return read(folder, known)
 
-    monkeypatch.setattr(catalogue, "read_configuration", noting)
+    monkeypatch.setattr(reading, "read_configuration", noting)
     return found
 
 

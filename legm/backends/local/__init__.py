@@ -5,54 +5,30 @@ What is where below ``<root>/<experiment>/<configuration>/`` is described in ``d
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+=======
+>>>>>>> main
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from legm.aggregate import summary_as_dict
-from legm.backends.local import events, yamltext
-from legm.backends.local.catalogue import Holding, experiments, holdings
-from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.files import load_yaml, write_whole
-from legm.backends.local.folders import ConfigurationFolders, experiment_folder, read_configuration
-from legm.backends.local.results import head_of, read_result, series_texts, steps_head
-from legm.errors import CorruptFile
-from legm.hooks import Capability, hookimpl
-from legm.locks import locked
-from legm.logs import LogFolder, unfinished
-from legm.naming import short_name
-from legm.records import (
-    Configuration,
-    Display,
-    Points,
-    Query,
-    Record,
-    Run,
-    RunResult,
-    Series,
-    Split,
-    Status,
-    Summary,
-    Tally,
-)
-from legm.runlog import storage_error
-from legm.selection import in_order
-from legm.tallies import tallies
-
 if TYPE_CHECKING:
-    from legm.backends.local.events import EventFile
+    from legm.backends.local.backend import LocalBackend
 
-__all__ = ["LocalBackend"]
+__all__ = ["PARAMETERS_FILE", "LocalBackend"]
+
+PARAMETERS_FILE = "params.yml"
+"""What makes a folder a configuration's."""
 
 
-@dataclass(slots=True)
-class _OpenRun:
-    """A run that is being written.
+def __getattr__(name: str) -> object:
+    # A look at what the catalogue has needs none of what writes.
+    if name == "LocalBackend":
+        from legm.backends.local.backend import LocalBackend
 
+<<<<<<< HEAD
     Args:
         folder: the configuration's.
         events: its event file; None once it is closed.
@@ -357,3 +333,7 @@ def _write_result(file: EventFile, result: RunResult, group: str) -> None:
             if series.index is None:
                 file.scalar(f"{prefix}/{series.name}", value, result.best_step or 0, ended)
     file.session_end(result.status, ended)
+=======
+        return LocalBackend
+    raise AttributeError(f"module 'legm.backends.local' has no attribute {name!r}")
+>>>>>>> main
