@@ -183,6 +183,39 @@ def test_a_script_that_is_killed_before_its_first_number_is_there(tmp_path):
     assert found.run.configuration.parameters == {"a": 1}
 
 
+def test_a_run_that_is_never_finished_is_completed_when_the_process_ends(tmp_path):
+    code = "from legm.compat import wandb\nwandb.init(project='p')\nwandb.log({'a': 1})\n"
+    (tmp_path / "script.py").write_text(code, encoding="utf-8")
+    done = run(["script.py"], tmp_path, LEGM_ROOT="root")
+    assert done.returncode == 0
+    assert not done.stderr
+    (found,) = results(tmp_path, "p")
+    assert found.status is Status.COMPLETED
+    assert found.points == 1
+
+
+def test_an_uncaught_error_fails_the_run_also_without_a_block_around_it(tmp_path):
+    code = "from legm.compat import wandb\nwandb.init(project='p')\nwandb.log({'a': 1})\n1 / 0\n"
+    (tmp_path / "script.py").write_text(code, encoding="utf-8")
+    done = run(["script.py"], tmp_path, LEGM_ROOT="root")
+    assert done.returncode == 1
+    (found,) = results(tmp_path, "p")
+    assert (found.status, found.error) == (Status.FAILED, "ZeroDivisionError: division by zero")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_leaves_its_parents_run_alone(tmp_path):
+    code = (
+        "import os, wandb\nrun = wandb.init(project='p')\nrun.log({'a': 1})\n"
+        "if os.fork() == 0:\n    run.log({'a': 2})\n    run.finish()\n    os._exit(0)\n"
+        "os.wait()\nrun.log({'a': 3})\n"
+    )
+    done = play(tmp_path, code)
+    assert done.returncode == 0
+    assert "what a forked process logs is not recorded" in done.stderr
+    assert in_legm(tmp_path / "root", "p")[0].points == {"a": [(0, 1.0), (1, 3.0)]}
+
+
 # Identity
 
 LATE = """

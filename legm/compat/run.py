@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.notices import Notices
+from legm.compat.parameters import GivenParameters
 from legm.compat.settings import Settings
 from legm.compat.snapshot import NOTES, ORIGIN, Number, Snapshot, history, log_path, records_of
-from legm.errors import LegmError, MetricError, ParameterError, UnstableValue
+from legm.errors import LegmError, MetricError
 from legm.handler import ExperimentHandler
 from legm.hooks import Capability
 from legm.identity import check_text, plain
@@ -79,8 +80,7 @@ class CompatRun:
         self._description = description
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._parameters: dict[str, Plain] = {} if earlier is None else dict(earlier.parameters)
-        self._unstable: set[str] = set()
+        self._parameters = GivenParameters(notices, {} if earlier is None else earlier.parameters)
         self._notes: dict[str, Plain] = {**({} if earlier is None else earlier.notes), **(notes or {})}
         self._notes.pop("renamed", None)
         self._latest: dict[str, Number] = {} if earlier is None else dict(earlier.latest)
@@ -111,25 +111,7 @@ class CompatRun:
         """Set parameters: one that was set before gets the new value; or instead of all that were set."""
         with self._lock:
             self.changed = True
-            before = dict(self._parameters)
-            if instead:
-                self._parameters.clear()
-            for name, value in values.items():
-                try:
-                    check_text("parameter", name, ParameterError)
-                    self._parameters[name] = plain(name, value)
-                    self._unstable.discard(name)
-                except UnstableValue:
-                    kind = type(value).__qualname__
-                    self._notices.miss(
-                        f"the value of parameter {name!r}",
-                        f"a {kind} is not the same in every process, so that it is not compared",
-                    )
-                    self._parameters[name] = f"<{kind}>"
-                    self._unstable.add(name)
-                except ParameterError as error:
-                    self._notices.miss(f"parameter {str(name)[:40]!r}", str(error))
-            if self._handler is not None and before != self._parameters:
+            if self._parameters.set(values, instead=instead) and self._handler is not None:
                 self._late_parameters = True
 
     def note(self, **notes: Plain) -> None:
@@ -141,6 +123,8 @@ class CompatRun:
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Set a value of each of several dev metrics; without a step at the next one of each."""
+        if self._is_forked():
+            return
         with self._lock:
             self.changed = True
             now = time.time()
@@ -164,6 +148,8 @@ class CompatRun:
 
     def set_test(self, name: str, value: Any) -> None:
         """Set a test value."""
+        if self._is_forked():
+            return
         with self._lock:
             self.changed = True
             try:
@@ -176,6 +162,8 @@ class CompatRun:
 
     def show(self, name: str, text: str, step: int) -> None:
         """Put a text beside the run's numbers in TensorBoard."""
+        if self._is_forked():
+            return
         with self._lock:
             if not self._can(Capability.DISPLAYS, f"the text {name!r}"):
                 return
@@ -184,6 +172,8 @@ class CompatRun:
 
     def keep(self, path: Path, name: str) -> None:
         """Keep a copy of a file; the run begins with it."""
+        if self._is_forked():
+            return
         with self._lock:
             self.changed = True
             if not self._can(Capability.ARTIFACTS, f"the file {name!r}"):
@@ -203,9 +193,9 @@ class CompatRun:
 
     def end(self, status: Status, error: str | None = None) -> None:
         """End the run; what comes later opens it again."""
+        if os.getpid() != self._pid:
+            return  # it is the parent's
         with self._lock:
-            if os.getpid() != self._pid:
-                return  # a forked process: the run is its parent's
             handler = self._begun()
             if self._late_parameters or (self._completed and status is not Status.COMPLETED):
                 handler = self._moved()
@@ -228,11 +218,22 @@ class CompatRun:
 
     def release(self) -> None:
         """Let go of what an ended run holds open; it can still be opened again."""
+        if os.getpid() != self._pid:
+            return
         with self._lock:
             if self.changed and self.status is not Status.RUNNING:
                 self.end(self.status)
-            if self._handler is not None and self._handler._live is not None and self._pid == os.getpid():
+            if self._handler is not None and self._handler._live is not None:
                 self._handler.__exit__(None, None, None)
+
+    def _is_forked(self) -> bool:
+        """Whether this is a forked process, and the run its parent's; the lock is the parent's too."""
+        if os.getpid() == self._pid:
+            return False
+        self._notices.miss(
+            "what a forked process logs", "the run belongs to the process that it was forked from"
+        )
+        return True
 
     # What is known
 
@@ -242,7 +243,7 @@ class CompatRun:
             return Snapshot(
                 self.key,
                 self.experiment,
-                dict(self._parameters),
+                dict(self._parameters.values),
                 dict(self._notes),
                 dict(self._latest),
                 dict(self._tests),
@@ -275,16 +276,6 @@ class CompatRun:
             backend=backend[0] if len(backend) == 1 else list(backend),
         )
 
-    def _names(self) -> dict[str, str]:
-        """By the script's names of parameters those that a handler takes."""
-        found: dict[str, str] = {}
-        for name in self._parameters:
-            new = name
-            while hasattr(ExperimentHandler, new) or (new != name and new in self._parameters):
-                new += "_"
-            found[name] = new
-        return found
-
     def _can(self, capability: Capability, what: str) -> bool:
         handler = self._handler or self._made()
         if capability in handler._relay.backend.capabilities:
@@ -308,7 +299,9 @@ class CompatRun:
 
     def _begin_aside(self) -> None:
         try:
-            self._begun()
+            with self._lock:
+                if self._handler is None:  # it may have begun, and even ended, while this waited
+                    self._begun()
         except LegmError as error:
             log.error("%s. It is tried again with the next call.", error)  # noqa: TRY400
 
@@ -334,18 +327,9 @@ class CompatRun:
 
     def _begin(self) -> ExperimentHandler:
         handler = self._made()
-        names = self._names()
-        handler.set_dict_params({names[name]: value for name, value in self._parameters.items()})
-        handler.disable_params(
-            names[name]
-            for name in self._parameters
-            if name in self._unstable or not self._settings.compares(name)
-        )
-        for at, name in enumerate(self._settings.named):
-            if name in self._parameters:
-                handler.name_param(names[name], name_priority=len(self._settings.named) - at)
+        renamed = self._parameters.hand_to(handler, self._settings)
         origin = {"from": self._kind, "key": self.key, **self._notes}
-        if renamed := {new: name for name, new in names.items() if new != name}:
+        if renamed:
             origin["renamed"] = renamed
         run, folder = self._run, self._folder
         handler._start(self.started, {ORIGIN: plain("notes", origin)})

@@ -10,6 +10,7 @@ import atexit
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
@@ -46,7 +47,7 @@ class Session:
         """What the environment said when it was first asked."""
         if self._settings is None:
             self._settings = Settings.of(os.environ)
-            atexit.register(self.close)
+            _at_exit(self.close)
             self._watch_errors()
         return self._settings
 
@@ -110,6 +111,12 @@ class Session:
             shown(kind, error, traceback)
 
         sys.excepthook = note
+
+
+def _at_exit(call: Callable[[], None]) -> None:
+    """Call at the end of the process while threads can still begin: atexit is too late for it since 3.12."""
+    register = getattr(threading, "_register_atexit", atexit.register)
+    register(call)
 
 
 SESSION = Session()
