@@ -272,6 +272,11 @@ def test_what_a_person_changes_in_a_block_is_read_as_yaml_reads_it_or_left_to_ya
         assert found == (yaml.safe_load(changed) or {})
 
 
+@pytest.mark.parametrize("value", ["[? .inf]", "[? ]", "[null, ? .nan]", '[? "x"]', '[? "x", .inf]'])
+def test_a_question_mark_that_begins_no_key_is_left_to_yaml(value):
+    assert yamltext.parse_block(f"a: {value}\n", {}) is None
+
+
 def test_what_was_met_before_makes_no_difference():
     known: dict[str, object] = {}
     texts = [yamltext.block({"a": {"b": n % 2, "c": {"d": [n]}}, "e": {}}) for n in range(3)]

@@ -217,11 +217,11 @@ class _Shelf:
     def __init__(self, shared: list[list[Plain]]) -> None:
         self.shared = shared
         self._tuples = [tuple(one[0]) for one in shared]
-        self._numbers = {json.dumps(one): number for number, one in enumerate(shared)}
+        self._numbers = {repr(one): number for number, one in enumerate(shared)}
 
     def number(self, common: list[Plain]) -> int:
         """Which of the shared things this is; it is added where it is new."""
-        number = self._numbers.setdefault(json.dumps(common), len(self.shared))
+        number = self._numbers.setdefault(repr(common), len(self.shared))
         if number == len(self.shared):
             self.shared.append(common)
             self._tuples.append(tuple(common[0]))

@@ -167,7 +167,7 @@ def _parse_line(line: str) -> tuple[int, str, Plain] | None:
         return None
 
 
-_STRING_OR_SPECIAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\.(?:nan|inf)|\? ')
+_STRING_OR_SPECIAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\.(?:nan|inf)|\? (?="(?:[^"\\]|\\.)*":)')
 _SPECIAL = {".nan": "NaN", ".inf": "Infinity", "-.inf": "-Infinity", "? ": ""}
 _ESCAPE = re.compile(r"\\(?:U([0-9a-f]{8})|.)")
 
