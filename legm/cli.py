@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from legm.errors import LegmError
+from legm.importers.command import import_command
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,6 +64,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.ERROR, format="legm: %(message)s")
+
+
+main.add_command(import_command)
 
 
 @main.command("ls")

@@ -116,13 +116,19 @@ def frames_of(records: Iterable[Record]) -> Iterator[bytes]:
                 yield layout_frame(layout)
             rows = max(1, _PIECE // len(layout))
             for at in range(0, len(steps), rows):
-                yield _block_frame(numbers[layout], *(c[at : at + rows] for c in (steps, times, values)))
+                part = slice(at, at + rows)
+                yield _block_frame(numbers[layout], steps[part], times[part], values[part])
 
 
 def _block_frame(number: int, steps: IntArray, times: FloatArray, values: FloatArray) -> bytes:
     import numpy as np
 
-    columns = (np.full(len(steps), number, "<u4"), steps.astype("<i8"), times.astype("<f8"), values.astype("<f8"))
+    columns = (
+        np.full(len(steps), number, "<u4"),
+        steps.astype("<i8"),
+        times.astype("<f8"),
+        values.astype("<f8"),
+    )
     return _frame(_POINTS, struct.pack("<I", len(steps)), *(column.tobytes() for column in columns))
 
 

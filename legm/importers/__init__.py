@@ -11,6 +11,22 @@
 
 from __future__ import annotations
 
-from legm.importers.importing import Report, import_runs
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from legm.importers.importing import Report, import_runs
 
 __all__ = ["Report", "import_runs"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'legm.importers' has no attribute {name!r}")
+    from legm.importers import importing
+
+    value: object = getattr(importing, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,6 +12,7 @@ import contextlib
 import enum
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from http.client import HTTPException
 from pathlib import Path
 
 from legm import runlog
@@ -88,13 +89,17 @@ class Arrival:
         path = logs.place(new.run, frames, self._relay.places)
         came = Came.AGAIN if before.exists() else Came.NEW
         if deliver_log(self._relay, logs, path) is None:
-            raise StorageError(f"another process has taken the run log {path}: import again when it has ended")
+            raise StorageError(
+                f"another process has taken the run log {path}: import again when it has ended"
+            )
         return came
 
     def _copied(self, foreign: ForeignRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
         for file in foreign.files():
             if not self._keeps_files:
-                notes.add(f"files: the backend {self._relay.name!r} keeps none", f"{foreign.key}: {file.name}")
+                notes.add(
+                    f"files: the backend {self._relay.name!r} keeps none", f"{foreign.key}: {file.name}"
+                )
                 continue
             target = artifact_path(folder, file.name)
             try:
@@ -129,8 +134,8 @@ def pieces_of(file: ForeignFile) -> Iterator[bytes]:
         with file.open() as source:
             while piece := source.read(_PIECE):
                 yield piece
-    except OSError as cause:
-        raise UnreadableError(cause.strerror or str(cause)) from cause
+    except (OSError, HTTPException) as cause:
+        raise UnreadableError(getattr(cause, "strerror", None) or str(cause)) from cause
 
 
 def _keep(pieces: Iterable[bytes], target: Path) -> None:

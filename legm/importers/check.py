@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,9 @@ class Compared:
         self._add(self.equal, "runs", 1)
         self._add(self.equal, "parameters", len(foreign.parameters))
         self._add(self.equal, "tags", len(foreign.tags))
-        self._add(self.adapted, "names that were changed; what they were is noted with the run", len(new.renamed))
+        self._add(
+            self.adapted, "names that were changed; what they were is noted with the run", len(new.renamed)
+        )
         unended = new.outcome.error == UNENDED
         self._add(self.adapted, "runs that had not ended: they are interrupted ones", int(unended))
 
@@ -78,7 +81,9 @@ class Compared:
             self._values(series, np.array([value]), np.array([found.test.get(series, np.nan)]), wrong)
             kept += 1
         again = expected.points - kept
-        self._add(self.adapted, "numbers whose step was set again: the last one counts, the run log has all", again)
+        self._add(
+            self.adapted, "numbers whose step was set again: the last one counts, the run log has all", again
+        )
         try:
             logged = runlog.read(log).records
         except StorageError:
@@ -89,7 +94,8 @@ class Compared:
         for series, columns in source.items():
             ours = target.get(series)
             if ours is None or not all(
-                np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(columns, ours, strict=True)
+                np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+                for a, b in zip(columns, ours, strict=True)
             ):
                 wrong.append(f"the run log's {series}")
 
@@ -142,10 +148,16 @@ def _different(ours: Mapping[str, Plain], theirs: Mapping[str, Plain]) -> list[s
 
 
 def _same_content(file: ForeignFile, path: Path) -> bool:
-    """Whether a file of the source's and its copy are the same."""
+    """Whether a file of the source's and its copy are the same.
+
+    Raises:
+        UnreadableError: the source's cannot be read.
+    """
+    pieces = pieces_of(file)
+    first = next(pieces, b"")
     try:
         with path.open("rb") as copy:
-            for piece in pieces_of(file):
+            for piece in chain([first], pieces):
                 if copy.read(len(piece)) != piece:
                     return False
             return not copy.read(1)

@@ -12,15 +12,13 @@ from legm.records import Points, Series
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
-__all__ = ["columns_of", "joined", "points_of", "renamed"]
+__all__ = ["columns_of", "gathered", "joined", "points_of"]
 
 
 def points_of(
     names: Mapping[str, int], numbers: IntArray, steps: IntArray, times: FloatArray, values: FloatArray
 ) -> Points:
     """Rows of single numbers, in the order they were set, as the points of dev series.
-
-    Metrics that have the same steps and times become one layout, which is stored in less space.
 
     Args:
         names: a number for each metric.
@@ -30,16 +28,31 @@ def points_of(
     by_number = {number: name for name, number in names.items()}
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+    return joined(
+        ((Series(by_number[int(numbers[rows[0]])]),), steps[rows], times[rows], values[rows])
+        for rows in (np.split(order, starts[1:]) if len(order) else ())
+    )
+
+
+def gathered(batches: Iterable[Points], name: Callable[[Series], Series | None]) -> Points:
+    """All points as one record, under other series; those of series that become None are left out.
+
+    Series that have the same steps and times are one layout, which needs less space and time.
+    """
     groups: dict[tuple[bytes, bytes], list[tuple[Series, FloatArray]]] = {}
-    for rows in np.split(order, starts[1:]) if len(order) else ():
-        place = steps[rows].tobytes(), times[rows].tobytes()
-        groups.setdefault(place, []).append((Series(by_number[int(numbers[rows[0]])]), values[rows]))
-    blocks = []
-    for (step_bytes, time_bytes), members in groups.items():
-        block = np.stack([column for _, column in members], axis=1)
-        series = tuple(series for series, _ in members)
-        blocks.append((series, np.frombuffer(step_bytes, np.int64), np.frombuffer(time_bytes), block))
-    return joined(blocks)
+    for series, (steps, times, values) in columns_of(batches).items():
+        new = name(series)
+        if new is not None:
+            groups.setdefault((steps.tobytes(), times.tobytes()), []).append((new, values))
+    return joined(
+        (
+            tuple(series for series, _ in members),
+            np.frombuffer(steps, np.int64),
+            np.frombuffer(times, np.float64),
+            np.stack([values for _, values in members], axis=1),
+        )
+        for (steps, times), members in groups.items()
+    )
 
 
 def joined(blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, FloatArray]]) -> Points:
@@ -54,17 +67,6 @@ def joined(blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, Floa
         np.concatenate([times for _, _, times, _ in blocks] or nothing),
         np.concatenate([values.ravel() for _, _, _, values in blocks] or nothing),
     )
-
-
-def renamed(points: Points, name: Callable[[Series], Series | None]) -> Points:
-    """The points under other series; those of series that become None are left out."""
-    blocks = []
-    for layout, steps, times, values in points.blocks():
-        named = [(i, new) for i, series in enumerate(layout) if (new := name(series)) is not None]
-        if named:
-            kept = values if len(named) == len(layout) else values[:, [i for i, _ in named]]
-            blocks.append((tuple(new for _, new in named), steps, times, kept))
-    return joined(blocks)
 
 
 def columns_of(batches: Iterable[Points]) -> dict[Series, tuple[IntArray, FloatArray, FloatArray]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from legm.importers.notes import Notes
@@ -24,6 +25,11 @@ class ForeignFile:
 
     name: str
     open: Callable[[], AbstractContextManager[BinaryIO]]
+
+    @classmethod
+    def at(cls, name: str, path: Path) -> ForeignFile:
+        """A file of this machine."""
+        return cls(name, lambda: path.open("rb"))
 
 
 @dataclass(frozen=True, slots=True)

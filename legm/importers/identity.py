@@ -38,22 +38,29 @@ _COUNTS = frozenset({"n", "num", "number", "count", "max", "min", "total", "per"
 _SEEDS = frozenset({"seed", "rng", "repetition", "replicate", "trial"})
 _DEVICES = frozenset({"device", "gpu", "cuda", "accelerator"})
 _WORKERS = frozenset(
-    {"workers", "worker", "jobs", "threads", "thread", "procs", "proc", "processes", "cpus", "cores"}
+    {"worker", "workers", "jobs", "thread", "threads", "proc", "procs", "processes", "cpus", "cores"}
 )
 _HOSTS = frozenset({"host", "hostname", "machine", "nodename", "port", "pid"})
 _HOST_PAIRS = frozenset({"nodename", "jobid", "runid", "processid", "masteraddr", "localrank", "noderank"})
 _TIMES = frozenset({"time", "timestamp", "date", "datetime", "started", "created", "stamp"})
-_WRITTEN = frozenset(
-    "out output outputs outdir save saved saving savedir log logs logdir logging checkpoint checkpoints ckpt "
-    "result results tensorboard run runs work workdir working cache tmp temp artifact artifacts export "
-    "dump scratch".split()
+_NO_MOMENT = frozenset({"start", "end", "split", "until"})  # such a time is one of the data
+_WRITTEN = frozenset({
+    "out", "output", "outputs", "outdir", "save", "saved", "savedir", "log", "logs", "logdir", "logging",
+    "checkpoint", "checkpoints", "ckpt", "result", "results", "tensorboard", "run", "runs", "work", "workdir",
+    "working", "cache", "tmp", "temp", "artifact", "artifacts", "export", "dump", "scratch",
+})  # fmt: skip
+_READ = frozenset({
+    "data", "dataset", "datasets", "train", "training", "test", "val", "valid", "validation", "eval", "input",
+    "inputs", "load", "init", "resume", "from", "pretrained", "restore", "weights", "model", "teacher",
+    "source", "corpus", "vocab", "tokenizer", "config",
+})  # fmt: skip
+_PLACES = frozenset({
+    "dir", "directory", "path", "folder", "file", "filename", "root", "location", "uri", "outdir", "savedir",
+    "logdir", "workdir",
+})  # fmt: skip
+_DEVICE_VALUE = re.compile(
+    r"(cpu|gpu|cuda|mps|xpu|tpu|hpu|auto|none)(:\d+)?(,\s*\d+)*|\d+(,\s*\d+)*", re.IGNORECASE
 )
-_READ = frozenset(
-    "data dataset datasets train training test val valid validation eval input inputs load init resume from "
-    "pretrained restore weights model teacher source corpus vocab tokenizer config".split()
-)
-_PLACES = frozenset("dir directory path folder file filename root location uri outdir savedir logdir workdir".split())
-_DEVICE_VALUE = re.compile(r"(cpu|gpu|cuda|mps|xpu|tpu|hpu|auto|none)(:\d+)?(,\s*\d+)*|\d+(,\s*\d+)*", re.IGNORECASE)
 _HOST_VALUE = re.compile(r"[\w-]+(\.[\w-]+)*(:\d+)?", re.ASCII)
 _MOMENT = re.compile(
     r"\d{4}[-_/.]?\d{2}[-_/.]?\d{2}[T _-]*\d{2}[-_:h.]?\d{2}([-_:m.]?\d{2})?(\.\d+)?\s*(Z|[+-]\d{2}:?\d{2})?"
@@ -134,7 +141,7 @@ def _is_host_name(words: list[str]) -> bool:
 
 
 def _is_time_name(words: list[str]) -> bool:
-    return words[-1] in _TIMES and _READ.isdisjoint(words) and not {"start", "end", "split"} & {*words}
+    return words[-1] in _TIMES and (_READ | _NO_MOMENT).isdisjoint(words)
 
 
 def _is_written_name(words: list[str]) -> bool:

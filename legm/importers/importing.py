@@ -152,7 +152,9 @@ class _Wishes:
         ignored |= {name: "given" for name in self.ignored if name in names}
         compared = [name for name in before.compared if name not in ignored]
         compared += [name for name in self.compared if name in names and name not in compared]
-        named = [name for name in self.named if name in names] or [n for n in before.named if n not in ignored]
+        named = [name for name in self.named if name in names] or [
+            n for n in before.named if n not in ignored
+        ]
         return Identity(ignored, tuple(compared), tuple(named))
 
     def require(self, names: set[str]) -> None:
@@ -210,12 +212,14 @@ class _Import:
             self._identities[experiment] = infer(seen, decided)
         arrival = Arrival(self._relay, self._source.kind)
         self._refuse_change(before, arrival)
-        written = None if dry_run else saved
+        written = None
         if given is not None and not given.exists():
             write_identities(given, self._identities)
             written = given
-        if not dry_run:
+        if self._identities and not dry_run:
             write_identities(saved, {**before, **self._identities})
+            written = written or saved
+        if not dry_run:
             deliver_elsewhere(self._relay, Path())  # what an interrupted import left
         counts = dict.fromkeys(Came, 0)
         places = self._take(arrival, counts, dry_run=dry_run)

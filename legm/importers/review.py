@@ -8,7 +8,7 @@ from typing import Any
 
 from legm.backends.local.files import load_yaml, write_whole
 from legm.backends.local.yamltext import block
-from legm.errors import CorruptFile, StorageError
+from legm.errors import CorruptFile
 from legm.importers.identity import Identity
 from legm.runlog import storage_error
 
@@ -47,12 +47,10 @@ def read_identities(path: Path) -> dict[str, Identity]:
     """What the file says, by experiment.
 
     Raises:
-        StorageError: there is no such file.
+        StorageError: it cannot be read.
         CorruptFile: it says something else.
     """
-    content = load_yaml(path)
-    if content is None:
-        raise StorageError(f"{path} says nothing: legm import … --dry-run --identity FILE writes such a file")
+    content = load_yaml(path) or {}
     if not isinstance(content, dict):
         raise _wrong(path, "the file", content, "a mapping by experiment")
     return {str(experiment): _identity(path, str(experiment), told) for experiment, told in content.items()}
@@ -76,4 +74,6 @@ def _identity(path: Path, experiment: str, told: Any) -> Identity:
 
 
 def _wrong(path: Path, where: str, value: object, what: str) -> CorruptFile:
-    return CorruptFile(path, where, f"{str(value)[:60]!r} stands where {what} belongs", "Mend it, or delete the file.")
+    return CorruptFile(
+        path, where, f"{str(value)[:60]!r} stands where {what} belongs", "Mend it, or delete the file."
+    )

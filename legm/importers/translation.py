@@ -1,9 +1,9 @@
 """A foreign run as a run of legm's and its records: a pure function, but for reading the source.
 
 - Names that legm does not take are changed; what they were is noted with the run.
-- A metric whose name begins with ``test`` and one of ``/ _ . -`` and that has a single number in the run is a
-  test metric, under what follows: ``test/accuracy`` is the test metric ``accuracy``. Every other number is one
-  of a dev series.
+- A metric whose name begins with ``test`` and one of ``/ _ . -``, and that has a single number in the run, is
+  a test metric under what follows: ``test/accuracy`` is the test metric ``accuracy``. Every other number is
+  one of a dev series.
 - Tags, the run's name and what else the source says of its origin are in the run's environment under
   ``imported``. Parameters that do not count, also those that are None or False, are the run's own.
 """
@@ -16,10 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-
 from legm.errors import UnstableValue
 from legm.identity import plain
-from legm.importers.columns import renamed
+from legm.importers.columns import gathered
 from legm.importers.foreign import ForeignRun
 from legm.importers.identity import Identity
 from legm.importers.names import taken_name, taken_names
@@ -87,9 +86,7 @@ def _plain(name: str, value: Any) -> Plain:
         return str(value)
 
 
-def configured(
-    values: Mapping[str, Plain], identity: Identity
-) -> Parameters:
+def configured(values: Mapping[str, Plain], identity: Identity) -> Parameters:
     """The parameters with what is decided of them."""
     parameters = Parameters()
     parameters.set(values)
@@ -149,15 +146,9 @@ def translated(
         parameters={**inactive, **parameters.uncompared()},
         environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
     )
-    told = tuple(_under(record, metrics) if isinstance(record, Points) else record for record in records)
-    return Translated(run, told, _outcome(foreign, records), names)
-
-
-def _under(points: Points, metrics: Mapping[Series, Series]) -> Points:
-    """The points under legm's names."""
-    if all(metrics[series] == series for layout in points.layouts for series in layout):
-        return points
-    return renamed(points, metrics.__getitem__)
+    told = [record for record in records if not isinstance(record, Points)]
+    points = gathered((record for record in records if isinstance(record, Points)), metrics.__getitem__)
+    return Translated(run, (points, *told), _outcome(foreign, records), names)
 
 
 def _metrics(records: list[Any]) -> dict[Series, Series]:
@@ -186,6 +177,8 @@ def _outcome(foreign: ForeignRun, records: list[Any]) -> Outcome:
     if status is Status.RUNNING:
         status, error = Status.INTERRUPTED, error or UNENDED
     if ended is None:
-        times = [float(record.times.max()) for record in records if isinstance(record, Points) and len(record)]
+        times = [
+            float(record.times.max()) for record in records if isinstance(record, Points) and len(record)
+        ]
         ended = max(times, default=foreign.started)
     return Outcome(status, ended, error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -50,7 +49,9 @@ class LocalFiles:
         elif parts.scheme == "mlflow-artifacts":  # a server kept them in a folder that only it knows
             folder = self._beside / "mlartifacts" / tail
         else:
-            self._notes.add(f"artifacts in {parts.scheme}:// were not read: give the server's address", run_id)
+            self._notes.add(
+                f"artifacts in {parts.scheme}:// were not read: give the server's address", run_id
+            )
             return None
         # MLflow's addresses are absolute: a store that was moved has its files where it is now.
         moved = [self._beside / "/".join(folder.parts[-n:]) for n in range(len(folder.parts) - 1, 1, -1)]
@@ -61,7 +62,7 @@ class LocalFiles:
         self._notes.add("runs have no folder of artifacts: they have none, or it is elsewhere now", run_id)
         return None
 
-    def of(self, folders: dict[str, Path], run_id: str) -> Iterator[ForeignFile]:
+    def of(self, folders: dict[str, Path]) -> Iterator[ForeignFile]:
         """The files in the folders, by name; a link that leads out of them is left out."""
         for prefix, folder in folders.items():
             root = folder.resolve()
@@ -73,6 +74,6 @@ class LocalFiles:
                         self._notes.add("links that lead out of a run's artifacts were left out", str(path))
                     elif path.is_file():
                         shown = prefix + path.relative_to(folder).as_posix()
-                        yield ForeignFile(shown, partial(path.open, "rb"))
+                        yield ForeignFile.at(shown, path)
                     else:
                         self._notes.add("artifacts that are no files were left out", str(path))

@@ -15,7 +15,7 @@ from legm.records import Plain, Points, Status
 if TYPE_CHECKING:
     from legm.records import FloatArray
 
-__all__ = ["DELETED", "Told", "finite_or_not", "foreign_run"]
+__all__ = ["DELETED", "Told", "finite_or_not", "foreign_run", "seconds"]
 
 DELETED = "runs that are deleted in MLflow were left out; --deleted takes them"
 _LARGEST = 1.7976931348623157e308
@@ -40,7 +40,6 @@ class Told:
     status: str
     start_time: int | None
     end_time: int | None
-    artifact_uri: str
     params: Mapping[str, str]
     tags: Mapping[str, str]
     details: Mapping[str, Plain] = field(default_factory=dict)
@@ -51,6 +50,13 @@ def finite_or_not(values: FloatArray) -> FloatArray:
     import numpy as np
 
     return np.where(np.abs(values) == _LARGEST, np.copysign(np.inf, values), values)
+
+
+def seconds(times: FloatArray) -> FloatArray:
+    """Times of points in seconds: MLflow counts milliseconds, but its first versions counted seconds."""
+    import numpy as np
+
+    return np.where(times < 1e11, times, times / 1000)
 
 
 def foreign_run(

@@ -34,7 +34,9 @@ def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
     """
     files = {file.name: file for file in told.files()}
     if "legm/run.json" not in files:
-        notes.add("runs of legm's lack their artifact legm/run.json: they come as MLflow shows them", told.key)
+        notes.add(
+            "runs of legm's lack their artifact legm/run.json: they come as MLflow shows them", told.key
+        )
         return told
     result: RunResult | None = None
     series: list[Series] = []
@@ -50,10 +52,12 @@ def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
     status = told.status if result is None else result.status
 
     def records() -> Iterator[Points | Display | BestRule]:
-        shown = list(told.records())  # what MLflow shows of it: the times, and all there is of a killed run
+        shown = [
+            one for one in told.records() if isinstance(one, Points)
+        ]  # what MLflow shows of it: the times, and all there is of a killed run
         yield from _displays(files, shown, run)
         if result is None:
-            yield from (columns.renamed(points, _as_set) for points in shown if isinstance(points, Points))
+            yield columns.gathered(shown, _as_set)
             return
         histories = portable.series_from(_content(files["legm/series.npz"]), series, None)
         yield from records_of(replace(result, histories=histories), _times(shown, run.started))
@@ -93,15 +97,14 @@ def _as_set(series: Series) -> Series | None:
     return Series(_unescaped(name), Split(split))
 
 
-def _times(
-    shown: list[Points | Display | BestRule], otherwise: float
-) -> Callable[[Series, IntArray], FloatArray]:
+def _times(shown: list[Points], otherwise: float) -> Callable[[Series, IntArray], FloatArray]:
     """When the numbers of a series were set, by the metrics that MLflow shows."""
     import numpy as np
 
-    points = (columns.renamed(one, _as_set) for one in shown if isinstance(one, Points))
-    known = {series: dict(zip(steps.tolist(), times.tolist(), strict=True))
-             for series, (steps, times, _) in columns.columns_of(points).items()}
+    known = {
+        series: dict(zip(steps.tolist(), times.tolist(), strict=True))
+        for series, (steps, times, _) in columns.columns_of([columns.gathered(shown, _as_set)]).items()
+    }
 
     def times_of(series: Series, steps: IntArray) -> FloatArray:
         of_series = known.get(series, {})
@@ -110,17 +113,14 @@ def _times(
     return times_of
 
 
-def _displays(
-    files: Mapping[str, ForeignFile], shown: list[Points | Display | BestRule], run: Run
-) -> Iterator[Display]:
+def _displays(files: Mapping[str, ForeignFile], shown: list[Points], run: Run) -> Iterator[Display]:
     for name, file in files.items():
         parts = name.split("/")
         step = parts[-1].removesuffix(".txt")
         if len(parts) == 3 and parts[0] == "texts" and step.lstrip("-").isdigit():
             text = _content(file).decode(errors="replace")
             yield Display(_unescaped(parts[1]), text, int(step), run.started)
-    points = (one for one in shown if isinstance(one, Points))
-    for series, found in columns.columns_of(points).items():
+    for series, found in columns.columns_of(shown).items():
         if series.name.startswith("display/"):
             name = _unescaped(series.name.removeprefix("display/"))
             for step, time, value in zip(*(column.tolist() for column in found), strict=True):

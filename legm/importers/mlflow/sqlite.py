@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from legm.errors import CorruptFile, StorageError
 from legm.importers.columns import points_of
 from legm.importers.foreign import ForeignRun
 from legm.importers.mlflow.files import LocalFiles
-from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run
+from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
 from legm.importers.notes import Notes
 from legm.records import Points
 
@@ -27,7 +28,18 @@ _HEADER = b"SQLite format 3\x00"
 _BATCH = 1 << 16  # numbers that are read at once
 _RESTORE = "Restore it from a copy: nothing was changed in it."
 _JOINED = "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id"
-_ALIVE = "(coalesce(r.lifecycle_stage, 'active') = 'active' AND coalesce(e.lifecycle_stage, 'active') = 'active')"
+_ALIVE = (
+    "(coalesce(r.lifecycle_stage, 'active') = 'active' AND coalesce(e.lifecycle_stage, 'active') = 'active')"
+)
+_TEXTS = {
+    "params": "SELECT key, value FROM params WHERE run_uuid = ? ORDER BY rowid",
+    "tags": "SELECT key, value FROM tags WHERE run_uuid = ? ORDER BY rowid",
+}
+_INPUTS = """
+    SELECT d.name, d.digest, dataset_source_type, dataset_source, dataset_schema, dataset_profile
+    FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id AND i.source_type = 'DATASET'
+    WHERE i.destination_type = 'RUN' AND i.destination_id = ? ORDER BY i.rowid
+"""
 _TABLES = ("experiments", "runs", "metrics", "params", "tags")
 _NEWER_TABLES = ("inputs", "datasets", "logged_models")
 _RUN_COLUMNS = (
@@ -155,6 +167,7 @@ class SqliteSource:
             return None
         experiment, experiment_id, *values = rows[0]
         fields = {name: value for name, value in zip(columns, values, strict=True) if value not in (None, "")}
+        address = str(fields.pop("artifact_uri", ""))
         told = Told(
             run_id=run_id,
             experiment=str(experiment),
@@ -163,40 +176,34 @@ class SqliteSource:
             status=str(fields.pop("status", "")),
             start_time=_whole(fields.pop("start_time", None)),
             end_time=_whole(fields.pop("end_time", None)),
-            artifact_uri=str(fields.pop("artifact_uri", "")),
             params=self._texts("params", run_id),
             tags=self._texts("tags", run_id),
             details={**fields, **self._inputs(run_id)},
         )
-        folders = self._folders(told)
+        folders = self._folders(told, address)
         return foreign_run(
             told,
             lambda: self._points(run_id),
-            lambda: self._files.of(folders, run_id),
+            lambda: self._files.of(folders),
             self.notes,
         )
 
     def _texts(self, table: str, run_id: str) -> dict[str, str]:
         """Params or tags, by name."""
-        rows = self._ask(f"SELECT key, value FROM {table} WHERE run_uuid = ? ORDER BY rowid", (run_id,))
+        rows = self._ask(_TEXTS[table], (run_id,))
         return {str(key): _text(value) for key, value in rows}
 
     def _inputs(self, run_id: str) -> dict[str, list[dict[str, str]]]:
         """The data sets that were logged as the run's inputs."""
         if not self._columns["inputs"] or not self._columns["datasets"]:
             return {}
-        fields = ("name", "digest", "dataset_source_type", "dataset_source", "dataset_schema", "dataset_profile")
-        query = (
-            f"SELECT {', '.join(f'd.{name}' for name in fields)} FROM inputs i "
-            "JOIN datasets d ON d.dataset_uuid = i.source_id AND i.source_type = 'DATASET' "
-            "WHERE i.destination_type = 'RUN' AND i.destination_id = ? ORDER BY i.rowid"
-        )
-        rows = [dict(zip(fields, map(_text, row), strict=True)) for row in self._ask(query, (run_id,))]
+        fields = ("name", "digest", "source_type", "source", "schema", "profile")
+        rows = [dict(zip(fields, map(_text, row), strict=True)) for row in self._ask(_INPUTS, (run_id,))]
         return {"inputs": rows} if rows else {}
 
-    def _folders(self, told: Told) -> dict[str, Path]:
+    def _folders(self, told: Told, address: str) -> dict[str, Path]:
         """The run's artifacts, and those of models that were logged in it, each with its prefix."""
-        places = [("", told.artifact_uri, f"{told.experiment_id}/{told.run_id}/artifacts")]
+        places = [("", address, f"{told.experiment_id}/{told.run_id}/artifacts")]
         if self._columns["logged_models"]:
             query = (
                 "SELECT name, model_id, artifact_location FROM logged_models "
@@ -212,27 +219,28 @@ class SqliteSource:
         import numpy as np
 
         step = "step" if "step" in self._columns["metrics"] else "0"
-        is_nan = "is_nan" if "is_nan" in self._columns["metrics"] else "0"
-        query = (
-            f"SELECT rowid, key, {step}, timestamp, value, {is_nan} FROM metrics "
-            "WHERE run_uuid = ? AND rowid > ? ORDER BY rowid LIMIT ?"
-        )
-        at, names = -1, dict[str, int]()
-        while rows := self._ask(query, (run_id, at, _BATCH)):
-            rowids, keys, steps, times, values, nans = zip(*rows, strict=True)
-            at = rowids[-1]
+        # NaN is kept as 0 beside a mark.
+        value = "CASE is_nan WHEN 0 THEN value END" if "is_nan" in self._columns["metrics"] else "value"
+        of_run = "FROM metrics WHERE run_uuid = ? AND rowid > ? ORDER BY rowid"
+        at, names = -(2**63), dict[str, int]()
+        while rows := self._ask(
+            f"SELECT key, {step}, timestamp, {value} {of_run} LIMIT {_BATCH}", (run_id, at)
+        ):
+            flat = list(chain.from_iterable(rows))
+            keys = flat[0::4]
             for key in dict.fromkeys(keys):
-                names.setdefault(str(key), len(names))
+                names.setdefault(key, len(names))
             try:
                 numbers = np.fromiter(map(names.__getitem__, keys), np.int64, len(keys))
-                found = finite_or_not(np.array(values, np.float64))
-                found[np.array(nans, np.bool_)] = np.nan
-                columns = np.array(steps, np.int64), np.array(times, np.float64) / 1000, found
-            except (TypeError, ValueError, OverflowError, KeyError) as cause:
-                raise CorruptFile(
-                    self._path, f"the metrics of the run {run_id}", f"no numbers stand there: {cause}", _RESTORE
-                ) from cause
-            yield points_of(names, numbers, *columns)
+                steps, times = np.array(flat[1::4], np.int64), seconds(np.array(flat[2::4], np.float64))
+                values = finite_or_not(np.array(flat[3::4], np.float64))
+            except (TypeError, ValueError, OverflowError) as cause:
+                where = f"the metrics of the run {run_id}"
+                raise CorruptFile(self._path, where, f"no numbers stand there: {cause}", _RESTORE) from cause
+            yield points_of(names, numbers, steps, times, values)
+            if len(rows) < _BATCH:
+                return
+            at = self._ask(f"SELECT rowid {of_run} LIMIT 1 OFFSET {_BATCH - 1}", (run_id, at))[0][0]
 
     def close(self) -> None:
         """Close the file, and drop the copy if there was one."""
