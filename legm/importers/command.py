@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 __all__ = ["import_command"]
 
 
-def _names(option: str, what: str) -> Any:
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _names(option: str, what: str) -> Callable[[F], F]:
     return click.option(option, multiple=True, metavar="NAME", help=f"{what}; may be given several times.")
 
 

@@ -89,10 +89,7 @@ class RootSource:
             key=key,
             experiment=configuration.experiment,
             name="",
-            parameters={
-                **{name: configuration.parameters[name] for name in configuration.active},
-                **run.parameters,
-            },
+            parameters={**active, **run.parameters},
             tags={},
             status=result.status,
             started=run.started,

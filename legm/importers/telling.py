@@ -30,7 +30,7 @@ def lines(report: Report) -> Iterator[str]:
     again = f", {report.again} of them again since they went on" if report.again else ""
     yield f"{_count(report.new + report.again, 'run')} {would}{again}; {report.before} were there already"
     if report.identity_file is not None:
-        yield f"what is compared is in {report.identity_file}: edit it, and give it by --identity"
+        yield f"what is compared is written down in {report.identity_file}"
     if report.equal:
         yield "equal: " + ", ".join(f"{count:,} {what}" for what, count in report.equal.items())
     for what, count in report.adapted.items():

@@ -59,7 +59,9 @@ class LocalFiles:
         for place in [folder, *kept, *moved]:
             if place.is_dir():
                 return place
-        self._notes.add("runs have no folder of artifacts: they have none, or it is elsewhere now", run_id)
+        self._notes.add(
+            "artifact folders that are not there: nothing was logged, or they are elsewhere now", run_id
+        )
         return None
 
     def of(self, folders: dict[str, Path]) -> Iterator[ForeignFile]:
