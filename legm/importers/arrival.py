@@ -95,7 +95,7 @@ class Arrival:
         return came
 
     def _copied(self, foreign: ForeignRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
-        for file in foreign.files():
+        for file in list(foreign.files()):  # all of them, before there are copies
             if not self._keeps_files:
                 notes.add(
                     f"files: the backend {self._relay.name!r} keeps none", f"{foreign.key}: {file.name}"

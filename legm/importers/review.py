@@ -67,7 +67,8 @@ def _identity(path: Path, experiment: str, told: Any) -> Identity:
         if not isinstance(names, (list, dict)) or not all(isinstance(name, str) for name in names):
             raise _wrong(path, f"{experiment}, {field}", names, "a list of parameters' names")
     compared, named = lists
-    both = sorted({*ignored} & {*compared, *named})
+    named = [name for name in named if name not in ignored]  # who moves a name may forget it here
+    both = sorted({*ignored} & {*compared})
     if both:
         raise _wrong(path, experiment, both[0], "a name in one of not_compared and compared only")
     return Identity({name: str(reason) for name, reason in ignored.items()}, tuple(compared), tuple(named))

@@ -23,7 +23,7 @@ class LocalFiles:
     """
 
     def __init__(self, beside: Path, notes: Notes) -> None:
-        self._beside = beside
+        self._beside = beside.resolve()
         self._notes = notes
 
     def folders(self, places: Iterable[tuple[str, str, str]], run_id: str) -> dict[str, Path]:
@@ -45,7 +45,7 @@ class LocalFiles:
         if parts.scheme == "file":
             folder = self._beside / url2pathname(parts.path)
         elif not parts.scheme or len(parts.scheme) == 1:  # the letter of a drive
-            folder = self._beside / address
+            folder = self._beside / (address or tail)
         elif parts.scheme == "mlflow-artifacts":  # a server kept them in a folder that only it knows
             folder = self._beside / "mlartifacts" / tail
         else:
@@ -57,7 +57,8 @@ class LocalFiles:
         moved = [self._beside / "/".join(folder.parts[-n:]) for n in range(len(folder.parts) - 1, 1, -1)]
         kept = [self._beside / name / tail for name in ("mlruns", "mlartifacts")]
         for place in [folder, *kept, *moved]:
-            if place.is_dir():
+            # What holds the store itself holds more than a run's files.
+            if place.is_dir() and not self._beside.is_relative_to(place.resolve()):
                 return place
         self._notes.add(
             "artifact folders that are not there: nothing was logged, or they are elsewhere now", run_id
