@@ -31,6 +31,7 @@ _LIBRARIES = [
     "PyYAML",
     "tensorboard",
     "tensorboardX",
+    "plotly",
     "wandb",
     "mlflow",
     "mlflow-skinny",

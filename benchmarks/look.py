@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import statistics
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +73,7 @@ def build_looked_at(folder: str, configurations: int, runs: int) -> dict[str, fl
 
 
 def look(folder: str, experiment: str, rounds: int) -> dict[str, float]:
-    """Seconds of ``legm ls`` and ``legm best``, each as a whole process, and of ``legm --help``.
+    """Seconds of ``legm ls`` and ``legm best``, each a whole process, and of ``legm --help``; their CPU too.
 
     Args:
         folder: the root directory.
@@ -84,13 +87,16 @@ def look(folder: str, experiment: str, rounds: int) -> dict[str, float]:
         "ls": ["ls", folder],
         "best": ["best", str(place), "loss", "--lower"],
     }
-    seconds: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {}
     for _ in range(rounds + 1):  # the first warms the disk's cache
         for name, arguments in calls.items():
-            for state in ("cold", "warm") if name != "help" else ("warm",):
-                if state == "cold":
+            for state in ("_cold", "_warm") if name != "help" else ("",):
+                if state == "_cold":
                     catalogue.unlink(missing_ok=True)
-                began = time.perf_counter()
+                began, before = time.perf_counter(), os.times()
                 subprocess.run([sys.executable, "-m", "legm", *arguments], check=True, capture_output=True)
-                seconds.setdefault(f"{name}_{state}", []).append(time.perf_counter() - began)
-    return {name: statistics.median(found[1:]) for name, found in seconds.items()}
+                after = os.times()
+                cpu = sum(after[2:4]) - sum(before[2:4])  # of processes that have ended
+                found.setdefault(f"{name}{state}", []).append(time.perf_counter() - began)
+                found.setdefault(f"{name}{state}_cpu", []).append(cpu)
+    return {name: statistics.median(values[1:]) for name, values in found.items()}

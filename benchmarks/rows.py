@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import mlflow_store, peers, read, several, start, wandb_store, write
+from benchmarks import look, mlflow_store, peers, read, report, several, start, wandb_store, write
 from benchmarks.sample import Probe
 
 __all__ = ["FULL", "QUICK", "Fixture", "Plan", "Row", "Sizes", "Task", "plan", "short"]
@@ -43,6 +43,12 @@ class Sizes:
     looped: int = 30
     store_runs: int = 100
     store_configurations: int = 100
+    looked_at: int = 10_000
+    looked_at_runs: int = 5
+    looks: int = 5
+    reported: int = 500
+    reported_runs: int = 20
+    reported_steps: int = 100
 
 
 FULL = Sizes()
@@ -71,6 +77,12 @@ QUICK = Sizes(
     looped=2,
     store_runs=2,
     store_configurations=2,
+    looked_at=3,
+    looked_at_runs=2,
+    looks=1,
+    reported=3,
+    reported_runs=2,
+    reported_steps=10,
 )
 
 
@@ -156,7 +168,14 @@ def plan(sizes: Sizes) -> Plan:
             mlflow_store.build_store,
             {"runs": sizes.store_runs, "configurations": sizes.store_configurations},
         ),
+        "looked_at": Fixture(
+            look.build_looked_at, {"configurations": sizes.looked_at, "runs": sizes.looked_at_runs}
+        ),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
+        "reported": Fixture(
+            report.build_reported,
+            {"configurations": sizes.reported, "runs": sizes.reported_runs, "steps": sizes.reported_steps},
+        ),
     }
     tasks = {
         "legm": Task(write.legm, {"rows": sizes.rows}),
@@ -182,6 +201,10 @@ def plan(sizes: Sizes) -> Plan:
         "aggregate": Task(read.aggregate, {}, {"folder": "runs"}),
         "curves": Task(read.curves, {}, {"folder": "runs"}, most=3),
         "plot": Task(read.plot, {}, {"folder": "runs"}, most=3),
+        "look": Task(
+            look.look, {"experiment": "look", "rounds": sizes.looks}, {"folder": "looked_at"}, most=2
+        ),
+        "report": Task(report.report, {}, {"folder": "reported"}, most=3),
         "slow": Task(write.slow, {"seconds": sizes.seconds}, most=3),
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
@@ -192,6 +215,8 @@ def plan(sizes: Sizes) -> Plan:
             *_writing(sizes),
             *_beginning(sizes),
             *_reading(sizes),
+            *_looking(sizes),
+            *_reporting(sizes),
             *_through_mlflow(sizes),
             *_through_wandb(sizes),
             _through_several(),
@@ -327,6 +352,23 @@ def _beginning(sizes: Sizes) -> tuple[Row, ...]:
     )
 
 
+def _looking(sizes: Sizes) -> tuple[Row, ...]:
+    def row(name: str, what: str, limit: float) -> Row:
+        def cpu(numbers: Round) -> str:
+            return f"{numbers['look'][f'{name}_cpu']:.2f} s of CPU"
+
+        return Row(name, what, "s", ("look",), lambda r: r["look"][name], limit, beside=cpu)
+
+    many = f"{sizes.looked_at:,} configurations of {sizes.looked_at_runs} runs"
+    return (
+        row("ls_cold", f"legm ls of {many}, looked at for the first time", 2),
+        row("ls_warm", "the same again, nothing changed since", 0.5),
+        row("best_cold", f"legm best over {many}, looked at for the first time", 2),
+        row("best_warm", "the same again, nothing changed since", 0.5),
+        row("help", "legm --help", 0.15),
+    )
+
+
 def _reading(sizes: Sizes) -> tuple[Row, ...]:
     runs = f"{sizes.runs:,} runs of 10 x {sizes.steps:,}"
     return (
@@ -374,6 +416,29 @@ def _reading(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["runs"]["runs"] / r["runs"]["seconds"],
             at_least=True,
             beside=lambda r: f"CPU {r['runs']['cpu'] / r['runs']['runs'] * 1e3:.1f} ms a run",
+        ),
+    )
+
+
+def _reporting(sizes: Sizes) -> tuple[Row, ...]:
+    runs = f"{sizes.reported} configurations x {sizes.reported_runs} runs of 5 x {sizes.reported_steps}"
+    return (
+        Row(
+            "report_build",
+            f"the report of {runs}, imports included",
+            "s",
+            ("reported", "report"),
+            lambda r: r["report"]["seconds"],
+            20,
+            beside=lambda r: f"peak {r['report']['peak'] / 2**20:.0f} MiB",
+        ),
+        Row(
+            "report_size",
+            "its page, with all that it needs",
+            "MB",
+            ("reported", "report"),
+            lambda r: r["report"]["bytes"] / 1e6,
+            20,
         ),
     )
 

@@ -107,7 +107,8 @@ def main() -> None:
         handler.plot(groups={"loss": ["train_loss", "loss"], "accuracy": ["accuracy"]})
 
     Console().print(leaderboard(handler))
-    print("The bars are in", handler.plot_comparison_bars("accuracy", test=True))
+    (bars,) = handler.plot_comparison_bars("accuracy", test=True)
+    print("The bars are in", bars)
     if options.backend == "mlflow":
         print(f"See the runs with: legm mlflow-ui {options.root}")
     elif options.backend == "wandb":

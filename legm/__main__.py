@@ -2,4 +2,4 @@
 
 from legm.cli import main
 
-main()
+main(prog_name="legm")

@@ -8,7 +8,6 @@ order in which runs arrive. A group is the values of one metric in a summary, or
 from __future__ import annotations
 
 import enum
-import hashlib
 import math
 from array import array
 from collections import Counter, defaultdict
@@ -177,8 +176,7 @@ def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
         places[methods.of(place[0])].append(place)
     found: dict[tuple[str, str | None], Aggregate] = {}
     for method, chosen in places.items():
-        numbers = [np.frombuffer(groups[place], np.float64) for place in chosen]
-        found.update(zip(chosen, _aggregates(numbers, method), strict=True))
+        found.update(zip(chosen, _aggregates([groups[place] for place in chosen], method), strict=True))
 
     indexed = {key for key, index in found if index is not None}
     values: dict[str, Any] = {}
@@ -190,28 +188,29 @@ def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
     return Summary(values, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED])
 
 
-def summarise_tallies(tallies: Sequence[Tally], key: str) -> list[Summary]:
+def aggregate_tallies(
+    tallies: Sequence[Tally], key: str, aggregation: Aggregation = "mean"
+) -> list[Aggregate | None]:
     """What :func:`summarise_runs` gives for one metric of each of many configurations, all at once.
 
     Args:
         tallies: the runs of the configurations, counted.
         key: where the metric stands in a summary (``best_loss``, ``test_accuracy``).
+        aggregation: a method, or methods by metric.
 
     Returns:
-        For each tally its mean and deviation; a summary without values where no completed run has the metric.
+        For each tally its aggregate; None where no completed run has the metric.
 
     Raises:
-        MetricError: the metric has a value for each index.
+        MetricError: the metric has a value for each index, or a method does not exist.
     """
+    method = Methods.parse(aggregation).of(key)
     if any(key in one.indexed for one in tallies):
         raise MetricError(f"{key!r} has one value per index; rank by a metric of the whole run")
-    having = [one for one in tallies if one.values.get(key)]
-    groups = [np.array(one.values[key], np.float64) for one in having]
-    found = iter(_aggregates(groups, Method(Kind.MEAN)) if groups else ())
-    return [
-        Summary({key: next(found)} if one.values.get(key) else {}, one.completed, one.failed, one.interrupted)
-        for one in tallies
-    ]
+    values = [one.values.get(key) for one in tallies]
+    groups = [one for one in values if one]
+    found = iter(_aggregates(groups, method) if groups else ())
+    return [next(found) if own else None for own in values]
 
 
 def _summarised(run: RunResult) -> Iterator[tuple[tuple[str, str | None], bytes]]:
@@ -253,6 +252,48 @@ def summary_as_dict(summary: Summary) -> dict[str, Any]:
     }
 
 
+def summary_from(stored: Mapping[str, Any], completed: int) -> Summary:
+    """The summary that :func:`summary_as_dict` was given.
+
+    Args:
+        stored: what it gave.
+        completed: how many runs there were that completed, which is not in there.
+
+    Raises:
+        ValueError: it is nothing that it gives.
+    """
+    counts: dict[str, int] = {"failed": 0, "interrupted": 0}
+
+    def aggregate(content: Any) -> Aggregate:
+        try:
+            own = dict(content)
+            counts.update({kind: int(own.pop(kind)) for kind in counts})
+            known = {name: own.pop(name) for name in ("mean", "std", "n", "nan", "method")}
+            return Aggregate(
+                mean=float(known["mean"]),
+                std=float(known["std"]),
+                n=int(known["n"]),
+                nan=int(known["nan"]),
+                method=str(known["method"]),
+                fields={
+                    name: value if isinstance(value, int) else float(value) for name, value in own.items()
+                },
+            )
+        except (KeyError, TypeError, ValueError) as cause:
+            raise ValueError(f"{str(content)[:60]!r} is no aggregate") from cause
+
+    def is_one(value: Any) -> bool:
+        return not isinstance(value, Mapping) or isinstance(value.get("method"), str)
+
+    values = {
+        str(key): aggregate(value)
+        if is_one(value)
+        else {str(index): aggregate(one) for index, one in value.items()}
+        for key, value in stored.items()
+    }
+    return Summary(values, completed, counts["failed"], counts["interrupted"])
+
+
 def curves(
     runs: Iterable[RunResult], metrics: Sequence[str] | None = None, aggregation: Aggregation = "mean"
 ) -> list[Curve]:
@@ -272,6 +313,8 @@ def curves(
     Raises:
         MetricError: a method does not exist, or a metric that is named belongs to no completed run.
     """
+    import hashlib  # which a ranking does not need
+
     methods = Methods.parse(aggregation)
     grids: dict[bytes, IntArray] = {}  # each distinct array of steps once, by digest
     parts: defaultdict[str, list[tuple[IntArray, FloatArray]]] = defaultdict(list)
@@ -322,16 +365,24 @@ def rank(
         MetricError: some have metrics, but none has this one, or it only exists by index.
     """
     found = list(candidates)
-    known = {name for _, summary, _ in found for name in summary.values}
-    if known and key not in known:
-        raise MetricError(f"no configuration has {key!r}; {closest(key, known)}")
-    ranked = [
-        Ranked(made, _whole(of, key), of.completed, of.failed, of.interrupted, folder)
-        for made, of, folder in found
-    ]
+    if not any(key in summary.values for _, summary, _ in found):
+        known = {name for _, summary, _ in found for name in summary.values}
+        if known:
+            raise MetricError(f"no configuration has {key!r}; {closest(key, known)}")
+    return in_order(
+        [
+            Ranked(made, whole(of, key), of.completed, of.failed, of.interrupted, folder)
+            for made, of, folder in found
+        ],
+        higher_better,
+    )
+
+
+def in_order(ranked: Iterable[Ranked], higher_better: bool) -> list[Ranked]:
+    """Configurations with their aggregates, best first; see :func:`rank`."""
 
     def place(one: Ranked) -> tuple[bool, float, str, str]:
-        center = interval(one.value)[0]
+        center = one.value.fields.get("median", one.value.mean)
         missing = math.isnan(center)
         value = 0.0 if missing else -center if higher_better else center
         return missing, value, one.configuration.name, one.configuration.fingerprint
@@ -339,14 +390,16 @@ def rank(
     return sorted(ranked, key=place)
 
 
-def _whole(summary: Summary, key: str) -> Aggregate:
+def whole(summary: Summary, key: str) -> Aggregate:
     """The aggregate of a metric that is not indexed; an empty one where there is none."""
-    value = summary.values.get(key, Aggregate(math.nan, math.nan, 0, 0, Kind.MEAN.value))
-    if isinstance(value, Mapping):
-        if "" not in value:
-            raise MetricError(f"{key!r} has one value per index; rank by a metric of the whole run")
-        return value[""]
-    return value
+    value = summary.values.get(key)
+    if value is None:
+        return Aggregate(math.nan, math.nan, 0, 0, Kind.MEAN.value)
+    if isinstance(value, Aggregate):
+        return value
+    if "" not in value:
+        raise MetricError(f"{key!r} has one value per index; rank by a metric of the whole run")
+    return value[""]
 
 
 def interval(aggregate: Aggregate) -> tuple[float, float, float]:
@@ -363,19 +416,22 @@ def interval(aggregate: Aggregate) -> tuple[float, float, float]:
     return aggregate.mean, aggregate.mean - aggregate.std, aggregate.mean + aggregate.std
 
 
-def _aggregates(groups: Sequence[FloatArray], method: Method) -> Iterator[Aggregate]:
-    """One aggregate for each group; no group is empty."""
+def _aggregates(groups: Sequence[Sequence[float]], method: Method) -> Iterator[Aggregate]:
+    """One aggregate for each group; there is one, and none is empty."""
+    every = array("d")
+    for group in groups:
+        every.extend(group)
     numbers = np.repeat(np.arange(len(groups)), [len(values) for values in groups])
-    _, values, counts = _grouped(numbers, np.concatenate(groups))
+    _, values, counts = _grouped(numbers, np.frombuffer(every, np.float64))
     columns = {name: column.tolist() for name, column in _statistics(values, counts, method).items()}
-    means, stds = columns.pop("mean"), columns.pop("std")
+    means, stds, title = columns.pop("mean"), columns.pop("std"), str(method)
     for i, n in enumerate(counts.tolist()):
         fields: dict[str, float] = {name: column[i] for name, column in columns.items()}
         if method.kind is Kind.OUTLIER_MEAN:
             fields["cut"] = n // 10
         if method.kind is Kind.CONFIDENCE:
             fields = {"level": method.level, **fields}
-        yield Aggregate(means[i], stds[i], n, len(groups[i]) - n, str(method), fields)
+        yield Aggregate(means[i], stds[i], n, len(groups[i]) - n, title, fields)
 
 
 def _curve(metric: str, parts: Sequence[tuple[IntArray, FloatArray]], method: Method) -> Curve:

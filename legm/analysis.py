@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from legm import aggregate
 from legm.errors import LegmError, MetricError, StateError, closest
@@ -15,7 +15,12 @@ from legm.records import Configuration, Curve, Query, Ranked, RunResult, Status,
 from legm.relay import Relay
 from legm.tallies import POOLED
 
-__all__ = ["aggregate_results", "plot_bars", "plot_curves", "read_runs", "require_runs"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from legm.plotting import Style, StyleSheets
+
+__all__ = ["aggregate_results", "comparison_curves", "plot_bars", "plot_curves", "read_runs", "require_runs"]
 
 
 def aggregate_results(
@@ -74,9 +79,15 @@ def plot_curves(
     groups: Mapping[str, Sequence[str]] | Sequence[Sequence[str]] | None,
     exclude: Iterable[str],
     exclude_pattern: str | None,
+    formats: str | Sequence[str],
+    style: StyleSheets,
+    title: str | None,
 ) -> list[str]:
     """Draw the aggregated curves of a configuration's dev metrics, and keep the pictures."""
+    from legm import plotting
+
     relay.require(Capability.FIGURES, "plot()")
+    kinds, look = plotting.checked_formats(formats), plotting.Style.of(style)
     wanted = _grouped_metrics(groups)
     completed = 0
     known: set[str] = set()
@@ -105,34 +116,69 @@ def plot_curves(
         curves=list(curves.values()),
     )
     pictures = _pictures(curves, wanted, frozenset(exclude), exclude_pattern)
+    heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
+    places = []
+    for name, shown in watched(pictures.items(), "drawing plots"):
+        figure = plotting.plot_curves(shown, heading if title is None else title, completed, look)
+        of = {"configuration": configuration, "experiment": configuration.experiment}
+        places += _kept(relay, figure, look, kinds, name=name, description=description, **of)
+    return places
+
+
+def _kept(relay: Relay, figure: Figure, style: Style, formats: Iterable[str], **of: Any) -> list[str]:
+    """Keep a picture in each format; returns where each is."""
+    from legm import plotting
+
     return [
-        _keep_picture(relay, configuration, description, title, shown, completed)
-        for title, shown in watched(pictures.items(), "drawing plots")
+        relay.keep(
+            Capability.FIGURES,
+            "legm_write_figure",
+            content=plotting.render(figure, format, style),
+            format=format,
+            **of,
+        )
+        for format in formats
     ]
 
 
-def _keep_picture(
+def comparison_curves(
     relay: Relay,
-    configuration: Configuration,
+    configurations: Iterable[Configuration],
     description: str,
-    title: str,
-    shown: list[Curve],
-    completed: int,
-) -> str:
-    from legm import plotting
+    metric: str,
+    aggregation: aggregate.Aggregation = "mean",
+) -> list[tuple[Configuration, Curve]]:
+    """The aggregated curve of one dev metric, of each of several configurations in their order.
 
-    heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
-    figure = plotting.plot_curves(shown, heading, completed)
-    place: str = relay.keep(
-        Capability.FIGURES,
-        "legm_write_figure",
-        experiment=configuration.experiment,
-        configuration=configuration,
-        description=description,
-        name=title,
-        png=plotting.png(figure),
-    )
-    return place
+    Args:
+        relay: where the runs are.
+        configurations: whose curves are wanted.
+        description: of the runs.
+        metric: a dev metric.
+        aggregation: as for :func:`aggregate_results`.
+
+    Returns:
+        the configurations that have the metric in a completed run, each with its curve.
+
+    Raises:
+        MetricError: none has it, or there is no such method.
+    """
+    aggregate.Methods.parse(aggregation)
+    known: set[str] = set()
+
+    def noting(runs: Iterable[RunResult]) -> Iterator[RunResult]:
+        for run in runs:
+            known.update(series.name for series in run.best)
+            yield run
+
+    found = []
+    for configuration in watched(configurations, "reading runs"):
+        query = Query(configuration.experiment, configuration.fingerprint, description, frozenset({metric}))
+        runs = noting(read_runs(relay, query, configuration))
+        found += [(configuration, curve) for curve in aggregate.curves(runs, None, aggregation)]
+    if not found:
+        raise MetricError(f"no completed run has a curve of the metric {metric!r}; {closest(metric, known)}")
+    return found
 
 
 def _grouped_metrics(
@@ -173,21 +219,20 @@ def _pictures(
 
 
 def plot_bars(
-    relay: Relay, experiment: str, description: str, rankings: Mapping[str, Sequence[Ranked]]
-) -> str:
+    relay: Relay,
+    experiment: str,
+    description: str,
+    rankings: Mapping[str, Sequence[Ranked]],
+    formats: str | Sequence[str],
+    style: StyleSheets,
+    title: str | None,
+) -> list[str]:
     """Draw rankings as bars, and keep the picture with the experiment."""
     from legm import plotting
 
-    relay.require(Capability.FIGURES, "plot_comparison_bars()")
-    heading = ", ".join(filter(None, (experiment, description)))
-    figure = plotting.plot_bars(rankings, heading)
-    place: str = relay.keep(
-        Capability.FIGURES,
-        "legm_write_figure",
-        experiment=experiment,
-        configuration=None,
-        description=description,
-        name="comparison-" + "+".join(rankings),
-        png=plotting.png(figure),
-    )
-    return place
+    kinds, look = plotting.checked_formats(formats), plotting.Style.of(style)
+    heading = ", ".join(filter(None, (experiment, description))) if title is None else title
+    figure = plotting.plot_bars(rankings, heading, look)
+    name = "comparison-" + "+".join(rankings)
+    of = {"configuration": None, "experiment": experiment}
+    return _kept(relay, figure, look, kinds, name=name, description=description, **of)

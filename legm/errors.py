@@ -18,7 +18,6 @@ library or of the operating system is always chained with ``from``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 __all__ = [
@@ -89,6 +88,8 @@ class NotSupported(BackendError):
 
 def closest(name: str, known: Iterable[str]) -> str:
     """A piece of a message: ``did you mean 'lr'?``, or what there is, or that there is nothing."""
+    from difflib import get_close_matches  # not while all goes well
+
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.6)
     if near:

@@ -9,13 +9,15 @@ import platform
 import secrets
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from legm import runlog
+from legm.claims import TIMEOUT, Place
 from legm.configs import named_values
 from legm.credentials import is_credential
 from legm.delivery import Deliveries, begin
@@ -52,6 +54,7 @@ from legm.userfiles import UserFiles
 
 if TYPE_CHECKING:
     from legm.aggregate import Aggregation
+    from legm.plotting import StyleSheets
 
 __all__ = ["ExperimentHandler"]
 
@@ -76,6 +79,7 @@ class _LiveRun:
     delivery: Deliveries
     files: UserFiles
     finalizer: weakref.finalize[..., Any]
+    was_claimed: bool
     logged: bool = False
 
 
@@ -114,6 +118,7 @@ class ExperimentHandler:
         "_folder",
         "_live",
         "_parameters",
+        "_place",
         "_relay",
     )
 
@@ -136,13 +141,15 @@ class ExperimentHandler:
         self._description = description or ""
         primary, *mirrors = make_backends(backend, root, backend_options or {})
         self._relay = Relay(primary, root, [Relay(mirror, root) for mirror in mirrors], strict=strict)
+        cls = type(self)  # not the handler itself: it ends when it is dropped
         self._parameters = Parameters(
-            lambda name: hasattr(type(self), name),
+            lambda name: hasattr(cls, name),
             lambda name, value: is_credential(name, value, credentials),
         )
         self._configuration: Configuration | None = None
         self._folder: Path | None = None
         self._live: _LiveRun | None = None
+        self._place = Place()
 
     # Parameters
 
@@ -328,6 +335,57 @@ class ExperimentHandler:
             return (Difference("experiment", self._experiment, other._experiment), *found)
         return found
 
+    # Which runs are needed
+
+    def should_run(self, n: int, timeout: float = TIMEOUT) -> bool:
+        """Whether fewer than ``n`` runs of this configuration and description are completed or going on.
+
+        If so the handler has a *claim* on one of the ``n`` places, and everybody who asks after it counts
+        the claim: of forty processes that ask at once as many get True as places are free. ``start()`` and
+        ``reset()`` turn the claim into the run. Failed and interrupted runs have no place, so that the next
+        who asks gets it.
+
+        A claim ends without a run when the handler is left as a context manager or dropped, when its
+        process ends, in whatever way, and after ``timeout``. Asked again, the handler answers the same and
+        holds its claim for another ``timeout``; while the run goes on that had the claim it is True. After
+        ``log()`` the question is about the next run.
+
+        Args:
+            n: how many completed runs there are to be.
+            timeout: seconds that may pass until the run begins; ``math.inf``: while the process lives.
+
+        Returns:
+            whether to begin a run, or to go on with the one that was begun after asking.
+
+        Raises:
+            ParameterError: ``n`` is no whole number of at least 0, or the timeout not above 0.
+            StateError: a run is going on that began without a claim.
+            StorageError: the root directory cannot be written; nothing is claimed then.
+            BackendError: the backend does not answer; nothing is claimed then.
+        """
+        live = self._live
+        if live is not None and not live.logged:
+            live.recorder.refuse_a_fork()
+            if live.was_claimed:
+                return True
+            raise StateError("should_run() came when the run had begun: ask before start() or reset()")
+        return self._place.ask(self._relay, self._current(), self._description, n, timeout)
+
+    @contextmanager
+    def claim(self, n: int, timeout: float = TIMEOUT) -> Iterator[bool]:
+        """:meth:`should_run` as a context manager: leaving it gives up a claim that no run was begun with.
+
+        ``with handler.claim(5) as ok:`` and inside of it ``if ok:`` and ``with handler.start():``. It leaves
+        the run itself alone, and exceptions go through.
+
+        Raises:
+            ParameterError, StateError, StorageError, BackendError: as :meth:`should_run`.
+        """
+        try:
+            yield self.should_run(n, timeout)
+        finally:
+            self._place.release()
+
     # The run
 
     def start(self) -> ExperimentHandler:
@@ -366,7 +424,8 @@ class ExperimentHandler:
             environment=_environment(),
         )
         logs = LogFolder(folder / "runs")
-        writer = logs.create(run, self._relay.places)
+        with self._place.becoming_run(logs, configuration) as was_claimed:
+            writer = logs.create(run, self._relay.places)
         try:
             delivery = begin(self._relay, run, writer)
         except BaseException:
@@ -376,7 +435,7 @@ class ExperimentHandler:
         recorder = Recorder(writer, delivery)
         files = UserFiles(folder, self._description, run.run_id)
         finalizer = weakref.finalize(self, _release, recorder, delivery, logs)
-        self._live = _LiveRun(run, recorder, delivery, files, finalizer)
+        self._live = _LiveRun(run, recorder, delivery, files, finalizer, was_claimed)
         log.info("run %s of %s began in %s", run.run_id, configuration.experiment, folder)
 
     def _require_folder(self) -> Path:
@@ -604,6 +663,7 @@ class ExperimentHandler:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._place.release()
         if self._live is None:
             return
         if error is None:
@@ -761,6 +821,9 @@ class ExperimentHandler:
         groups: Mapping[str, Sequence[str]] | Sequence[Sequence[str]] | None = None,
         exclude: Iterable[str] | None = None,
         exclude_pattern: str | None = None,
+        formats: str | Sequence[str] = ("png",),
+        style: StyleSheets = None,
+        title: str | None = None,
     ) -> list[str]:
         """Draw the aggregated curves of this configuration's dev metrics, with their spread.
 
@@ -770,11 +833,17 @@ class ExperimentHandler:
                 groups each metric has its own picture.
             exclude: metrics to leave out.
             exclude_pattern: a regular expression; metrics in which it is found are left out.
+            formats: of the files: "png", "pdf" (vector graphics, fonts embedded), "svg".
+            style: a matplotlib style sheet over legm's own look: the path of one, the name of one of
+                matplotlib's, or a mapping of settings; or several, of which the later ones win.
+            title: stands above each picture in place of the configuration's name; "" for none.
 
         Returns:
-            where each picture is, in order.
+            where each picture is, in order; of several formats, the first picture in each of them, then
+            the second.
 
         Raises:
+            LegmError: there is no such format or style.
             StateError: there is no completed run.
             MetricError: a metric of a group does not exist.
             NotSupported: the backend keeps no pictures.
@@ -783,7 +852,16 @@ class ExperimentHandler:
 
         left_out = [exclude] if isinstance(exclude, str) else exclude or ()
         return analysis.plot_curves(
-            self._relay, self._current(), self._description, aggregation, groups, left_out, exclude_pattern
+            self._relay,
+            self._current(),
+            self._description,
+            aggregation,
+            groups,
+            left_out,
+            exclude_pattern,
+            formats,
+            style,
+            title,
         )
 
     def get_best(
@@ -890,20 +968,25 @@ class ExperimentHandler:
         metrics: str | Sequence[str],
         higher_better: bool = True,
         test: bool = False,
+        formats: str | Sequence[str] = ("png",),
+        style: StyleSheets = None,
+        title: str | None = None,
         **constraints: Any,
-    ) -> str:
+    ) -> list[str]:
         """Draw the configurations as bars with their deviations, a panel a metric.
 
         Args:
             metrics: one metric or several.
             higher_better: as for :meth:`get_best`.
             test: as for :meth:`get_best`.
+            formats, style, title: as for :meth:`plot`.
             **constraints: as for :meth:`get_best`.
 
         Returns:
-            where the picture is.
+            where the picture is in each format.
 
         Raises:
+            LegmError: there is no such format or style.
             MetricError, ParameterError: as :meth:`get_best`.
             NotSupported: the backend keeps no pictures.
         """
@@ -913,7 +996,9 @@ class ExperimentHandler:
         names = [metrics] if isinstance(metrics, str) else list(metrics)
         prefix = "test_" if test else "best_"
         rankings = {prefix + name: self.get_best(name, higher_better, test, **constraints) for name in names}
-        return analysis.plot_bars(self._relay, self._experiment, self._description, rankings)
+        return analysis.plot_bars(
+            self._relay, self._experiment, self._description, rankings, formats, style, title
+        )
 
 
 def _release(recorder: Recorder, delivery: Deliveries, logs: LogFolder) -> None:

@@ -142,16 +142,23 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def legm_write_figure(
-        self, experiment: str, configuration: Configuration | None, description: str, name: str, png: bytes
+        self,
+        experiment: str,
+        configuration: Configuration | None,
+        description: str,
+        name: str,
+        content: bytes,
+        format: str,
     ) -> str | None:
-        """Keep a picture, in place of an earlier one of this name (FIGURES).
+        """Keep a picture, in place of an earlier one of this name and format (FIGURES).
 
         Args:
             experiment: the experiment.
             configuration: whose picture it is; None for one that compares configurations.
             description: of the runs shown; "" for none.
             name: what is shown, not yet safe as a file name.
-            png: the file's content.
+            content: the file's.
+            format: what kind of file it is: "png", "pdf" or "svg".
 
         Returns:
             where it is, for a person.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from legm import runlog
 from legm.errors import CorruptFile, StorageError
-from legm.records import Plain, Run, RunResult, Status
+from legm.records import Outcome, Plain, Run, RunResult, Status
 
 __all__ = ["LogFolder", "unfinished"]
 
@@ -26,28 +26,46 @@ class LogFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.open_folder = folder / "open"
+        self.lock = folder / ".lock"
+        """The lock file of what is decided over all runs of the configuration."""
 
-    def create(self, run: Run, places: Mapping[str, Mapping[str, Plain]]) -> runlog.LogWriter:
-        """The log of a new run.
-
-        Args:
-            run: the run.
-            places: by backend that it goes to, what makes it again.
+    def make(self) -> None:
+        """Make the folders.
 
         Raises:
-            StorageError: the folder cannot be written.
+            StorageError: they cannot be made.
         """
         try:
             self.open_folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise runlog.storage_error("make the folder", self.open_folder, cause) from cause
+
+    def create(
+        self, run: Run, places: Mapping[str, Mapping[str, Plain]], content: Iterable[bytes] = ()
+    ) -> runlog.LogWriter:
+        """The log of a new run.
+
+        Args:
+            run: the run.
+            places: by backend that it goes to, what makes it again.
+            content: frames that it has from the beginning, for a run that comes from elsewhere.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        self.make()
         # It gets its place when it says whose it is: a process killed in between leaves no log without a run.
         # That it was here first shows in this folder's time that there is a new one.
-        writer = runlog.LogWriter(self.folder / f"{run.run_id}.new", create=True)
+        fresh = self.folder / f"{run.run_id}.new"
+        if fresh.exists() and not runlog.living([fresh]):  # of a process that was killed
+            fresh.unlink(missing_ok=True)
+        writer = runlog.LogWriter(fresh, create=True)
         try:
             writer.append(runlog.run_frame(run), runlog.places_frame(places))
+            for frame in content:
+                writer.append(frame)
             writer.move(self.open_folder / f"{run.run_id}.log")
-        except StorageError:
+        except BaseException:
             writer.close()
             writer.path.unlink(missing_ok=True)
             raise
@@ -98,11 +116,33 @@ class LogFolder:
         return [self.open_folder / name for name in sorted(_logs_in(self.open_folder))]
 
     def others(self, known: Iterable[str]) -> list[Path]:
-        """Every log but those of runs with these ids, oldest first."""
-        folders = dict.fromkeys(_logs_in(self.folder), self.folder)
-        folders |= dict.fromkeys(_logs_in(self.open_folder), self.open_folder)
+        """Every log but those of runs with these ids, oldest first; also one that is moved at this moment."""
+        folders: dict[str, Path] = {}
+        for place in (self.open_folder, self.folder, self.open_folder):
+            folders |= dict.fromkeys(_logs_in(place), place)
         names = set(folders).difference(f"{run_id}.log" for run_id in known)
         return [folders[name] / name for name in sorted(names)]
+
+    def look(self, path: Path) -> tuple[Run, Status] | None:
+        """Whose a log is and how far its run has come, by the log alone; None where it tells nothing.
+
+        Raises:
+            StorageError: the log cannot be read.
+        """
+        for place in (path, self.folder / path.name, self.open_folder / path.name):
+            live = runlog.is_locked(place)
+            try:
+                known = runlog.read(place)
+            except CorruptFile as error:
+                log.error("%s", error)  # noqa: TRY400
+                return None
+            except StorageError:
+                if place.exists():
+                    raise
+                continue  # settled just now
+            outcomes = [record.status for record in known.records if isinstance(record, Outcome)]
+            return known.run, outcomes[-1] if outcomes else Status.RUNNING if live else Status.INTERRUPTED
+        return None
 
 
 def _logs_in(folder: Path) -> list[str]:
@@ -121,7 +161,9 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
         logs: a configuration's.
         known: the ids of runs that the backend knows.
     """
-    results = ((path, logged(path)) for path in logs.others(known))
+    paths = logs.others(known)
+    living = runlog.living(paths)  # asked first: what a writer that is gone has written is all there
+    results = ((path, logged(path, live=path in living)) for path in paths)
     return [
         found
         for path, found in results
@@ -129,11 +171,10 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
     ]
 
 
-def logged(path: Path) -> RunResult | None:
+def logged(path: Path, *, live: bool) -> RunResult | None:
     """What a run came to so far, by its log; None where that cannot be read."""
     from legm import selection  # needs NumPy
 
-    live = runlog.is_live(path)  # asked first: what a writer that is gone has written is all there
     try:
         found = runlog.read(path)
     except CorruptFile as error:

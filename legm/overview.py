@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from legm.backends.local import LocalBackend
-from legm.backends.local.folders import PARAMETERS_FILE, read_configuration
+from legm.backends.local import PARAMETERS_FILE, LocalBackend
+from legm.backends.local.folders import read_configuration
 from legm.backends.local.repair import repair
 from legm.errors import LegmError, StorageError
 from legm.identity import Difference, differences

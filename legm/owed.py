@@ -5,18 +5,28 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from legm import runlog
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.logs import LogFolder
-from legm.records import Outcome, Plain, RunResult, Status
+from legm.records import Outcome, Plain, Record, RunResult, Status
 from legm.registry import make_backend
 from legm.relay import Relay
 
-__all__ = ["BATCH", "Delivered", "catch_up", "deliver_elsewhere", "deliver_log", "sync", "watch"]
+__all__ = [
+    "BATCH",
+    "Delivered",
+    "catch_up",
+    "deliver_elsewhere",
+    "deliver_log",
+    "interruption",
+    "replay",
+    "sync",
+    "watch",
+]
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +47,11 @@ def catch_up(relay: Relay, logs: LogFolder) -> list[RunResult]:
         the results of the runs that were settled.
     """
     settled = []
-    for path in logs.unsettled():
+    unsettled = logs.unsettled()
+    living = runlog.living(unsettled)
+    for path in unsettled:
+        if path in living:
+            continue
         try:
             result = deliver_log(relay, logs, path) if _goes_to(relay, path) else None
         except LegmError as error:
@@ -74,50 +88,69 @@ def deliver_log(relay: Relay, logs: LogFolder, path: Path) -> RunResult | None:
         LegmError: the backend could not take it; the log stays as it is.
     """
     try:
+        outcome = interruption(path)  # before it is opened for writing, which is noted as a change
         writer = runlog.LogWriter(path, create=False)
     except CorruptFile:
         raise
-    except StorageError:
+    except (StorageError, FileNotFoundError):
         return None
     try:
-        return _settle(relay, logs, writer)
+        return _settle(relay, logs, writer, outcome)
     finally:
         writer.close()
 
 
-def _settle(relay: Relay, logs: LogFolder, writer: runlog.LogWriter) -> RunResult:
+def interruption(path: Path) -> Outcome:
+    """The outcome of a run whose process is gone, by its log: it ended when that was written last."""
+    return Outcome(Status.INTERRUPTED, path.stat().st_mtime, "the process ended without log()")
+
+
+def _settle(relay: Relay, logs: LogFolder, writer: runlog.LogWriter, interrupted: Outcome) -> RunResult:
     from legm import selection  # needs NumPy
 
     known = runlog.read(writer.path)
     if not any(isinstance(record, Outcome) for record in known.records):
-        ended = writer.path.stat().st_mtime
-        outcome = Outcome(Status.INTERRUPTED, ended, "the process ended without log()")
-        known.content_end = writer.append(runlog.record_frame(outcome))
-        known.records.append(outcome)
+        known.content_end = writer.append(runlog.record_frame(interrupted))
+        known.records.append(interrupted)
         log.warning("run %s was interrupted; what it holds is kept in %s", known.run.run_id, writer.path)
     result = selection.result(known.run, known.records)
     if not known.is_with(relay.name) or all(known.is_with(name) for name in known.places):
-        _replay(relay, known, result, writer)
+        replay(relay, known, result)
+        known.cursors[relay.name] = writer.position
+        writer.append(runlog.cursors_frame({relay.name: writer.position}))
     if all(known.is_with(name) for name in known.places):
         logs.settle(writer)
     return result
 
 
-def _replay(relay: Relay, known: runlog.Log, result: RunResult, writer: runlog.LogWriter) -> None:
+def replay(
+    relay: Relay,
+    known: runlog.Log,
+    result: RunResult,
+    amended: Callable[[Sequence[Record]], Sequence[Record]] = lambda records: records,
+) -> None:
+    """Hand a run's records on to a backend, from where it has them, and let it finish the run.
+
+    Args:
+        relay: where to.
+        known: the log, with all of the run's records.
+        result: what the run came to.
+        amended: what is handed on for some of the records.
+
+    Raises:
+        LegmError: the backend could not take it.
+    """
     position = relay.open_anywhere(known.run)
     try:
-        tail = runlog.LogTail(writer.path, known.cursors.get(relay.name, 0) if position is None else position)
+        tail = runlog.LogTail(known.path, known.cursors.get(relay.name, 0) if position is None else position)
         try:
             before = -1
             while tail.position != before:  # a batch may hold no records, only what names their series
                 before = tail.position
-                records = tail.read(BATCH)
-                relay.write(known.run, records, tail.position)
+                relay.write(known.run, amended(tail.read(BATCH)), tail.position)
         finally:
             tail.close()
-        relay.call("legm_close_run", run=known.run, result=result, records=known.records)
-        known.cursors[relay.name] = writer.position
-        writer.append(runlog.cursors_frame({relay.name: writer.position}))
+        relay.call("legm_close_run", run=known.run, result=result, records=amended(known.records))
     finally:
         relay.release(known.run)
 

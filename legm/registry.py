@@ -17,7 +17,7 @@ import pluggy
 from legm.errors import BackendError, LegmError, closest
 from legm.hooks import Backend, Capability, Hooks
 
-__all__ = ["Installed", "installed", "make_backend", "make_backends", "plugin_manager"]
+__all__ = ["Installed", "installed", "make_backend", "make_backends", "names", "plugin_manager"]
 
 _GROUP = "legm.backends"
 
@@ -148,6 +148,11 @@ class Installed:
     package: str
     capabilities: tuple[str, ...] = ()
     problem: str = ""
+
+
+def names() -> list[str]:
+    """The backends that can be named, whether or not they can be used."""
+    return [*_BUILT_IN, *sorted(_entry_points())]
 
 
 def installed() -> list[Installed]:

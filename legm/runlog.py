@@ -55,10 +55,21 @@ if TYPE_CHECKING:
 
     from legm.records import FloatArray, IntArray
 
-__all__ = ["Log", "LogTail", "LogWriter", "frames_of", "is_live", "points_frame", "read", "storage_error"]
+__all__ = [
+    "Log",
+    "LogTail",
+    "LogWriter",
+    "frames_of",
+    "is_locked",
+    "living",
+    "points_frame",
+    "read",
+    "storage_error",
+]
 
 HEADER = b"legm run log 1\n"
 _NEWER = re.compile(rb"legm run log \d+\n")
+_WAITS = (0.002, 0.01, 0.05, 0.0)  # seconds between tries to lock a log
 _MAGIC = b"\xf5LR\n"
 _FRAME = struct.Struct("<4sIIB")
 _RUN, _LAYOUT, _POINTS, _RECORD, _CURSORS, _PLACES = 1, 2, 3, 4, 5, 6
@@ -249,15 +260,26 @@ class LogWriter:
 
 def _lock(fd: int, lock_descriptor: Any) -> bool:
     """Lock an open log, past those who look for an instant whether it is locked."""
-    for wait in (0.002, 0.01, 0.05, 0):
+    for wait in _WAITS:
         if lock_descriptor(fd, blocking=False):
             return True
         time.sleep(wait)
     return False
 
 
-def is_live(path: Path) -> bool:
-    """Whether a living process, here or on another machine of a shared file system, writes the log."""
+def living(paths: Iterable[Path]) -> set[Path]:
+    """The logs that a living process writes, here or on another machine of a shared file system."""
+    found = set(paths)
+    for wait in _WAITS:
+        found = {path for path in found if is_locked(path)}
+        if not found:
+            break
+        time.sleep(wait)
+    return found
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody locks a log: its writer, or for an instant another one who looks."""
     from filelock import lock_descriptor
 
     try:
@@ -270,7 +292,7 @@ def is_live(path: Path) -> bool:
         except OSError:
             return False
     try:
-        return not _lock(fd, lock_descriptor)
+        return not lock_descriptor(fd, blocking=False)
     finally:
         os.close(fd)
 

@@ -27,7 +27,7 @@ from legm.records import (
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
-__all__ = ["best_step", "counted", "in_order", "result"]
+__all__ = ["best_step", "counted", "in_order", "last_tests", "result"]
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +62,10 @@ class _Pieces:
         kept = order[last]
         return steps[kept], times[kept], values[kept]
 
-    def last_set(self) -> float:
-        """The value that was set last, whatever its step."""
+    def last_set(self) -> tuple[float, float]:
+        """The time and the value that were set last, whatever the step."""
         newest = max(range(len(self.places)), key=lambda i: self.places[i][-1])
-        return float(self.values[newest][-1])
+        return float(self.times[newest][-1]), float(self.values[newest][-1])
 
 
 def _pieces(records: Iterable[Record]) -> dict[Series, _Pieces]:
@@ -91,6 +91,13 @@ def in_order(records: Iterable[Record]) -> Iterator[Points]:
         if series.split is Split.DEV:
             steps, times, values = pieces.ordered()
             yield Points(((series,),), np.zeros(len(steps), np.uint32), steps, times, values)
+
+
+def last_tests(records: Iterable[Record]) -> Iterator[tuple[Series, float, float]]:
+    """Each test series with the time and the value that were set last."""
+    for series, pieces in _pieces(records).items():
+        if series.split is Split.TEST:
+            yield series, *pieces.last_set()
 
 
 class _SharedSteps:
@@ -164,7 +171,7 @@ def result(run: Run, records: Sequence[Record], status: Status | None = None) ->
             steps, _, values = pieces.ordered()
             dev[series] = History(shared(steps), values)
         else:
-            test[series] = pieces.last_set()
+            _, test[series] = pieces.last_set()
     known = RunResult(
         run=run,
         status=outcome.status if outcome else status or Status.INTERRUPTED,

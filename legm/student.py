@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 __all__ = ["student_t"]
 
@@ -28,6 +27,8 @@ def student_t(level: float, dof: float) -> float:
         return 1 / math.tan(math.pi / 2 * (1 - level))
     if dof == 2:
         return level * math.sqrt(2 / ((1 - level) * (1 + level)))
+    from statistics import NormalDist  # as heavy as all of this module
+
     normal = -NormalDist().inv_cdf((1 - level) / 2)
     if dof > 1000:
         return _expansion(normal, dof)

@@ -297,8 +297,23 @@ class LosesFigures(Backend):
     capabilities = Backend.capabilities | {Capability.FIGURES}
 
     @hookimpl
-    def legm_write_figure(self, experiment, configuration, description, name, png):
+    def legm_write_figure(self, experiment, configuration, description, name, content, format):
         return name
+
+
+class KeepsOneFormat(Backend):
+    fails = "figures_are_kept_or_refused"
+    capabilities = Backend.capabilities | {Capability.FIGURES}
+
+    def __init__(self, root, file="acme.db"):
+        super().__init__(root, file)
+        self.folder = root
+
+    @hookimpl
+    def legm_write_figure(self, experiment, configuration, description, name, content, format):
+        path = self.folder / ("own" if configuration else "compared")
+        path.write_bytes(content)
+        return str(path)
 
 
 class LosesCurves(Backend):

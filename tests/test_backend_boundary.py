@@ -637,6 +637,9 @@ def train(root: Path) -> float:
         handler.name_param("learning_rate", name_transform=lambda value: f"lr{value}", name_priority=2)
         handler.set_param_metadata({"depth": {"name": True}})
         rate: float = handler.learning_rate
+        assert_type(handler.should_run(5), bool)
+        with handler.claim(5, timeout=60) as ok:
+            assert_type(ok, bool)
         assert_type(handler.fingerprint, str)
         assert_type(handler.start(), ExperimentHandler)
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler
-from legm.backends.local import LocalBackend, catalogue, yamltext
+from legm.backends.local import LocalBackend, catalogue, reading, yamltext
 from legm.backends.local.catalogue import holdings
 from legm.records import Query
 from legm.tallies import tallies
@@ -69,13 +69,13 @@ def root(tmp_path, monkeypatch):
 def reads(monkeypatch):
     """The folders whose configuration is read."""
     found = []
-    read = catalogue.read_configuration
+    read = reading.read_configuration
 
     def noting(folder, known=None):
         found.append(folder.name)
         return read(folder, known)
 
-    monkeypatch.setattr(catalogue, "read_configuration", noting)
+    monkeypatch.setattr(reading, "read_configuration", noting)
     return found
 
 
@@ -270,6 +270,11 @@ def test_what_a_person_changes_in_a_block_is_read_as_yaml_reads_it_or_left_to_ya
     found = yamltext.parse_block(changed, {})
     if found is not None:
         assert found == (yaml.safe_load(changed) or {})
+
+
+@pytest.mark.parametrize("value", ["[? .inf]", "[? ]", "[null, ? .nan]", '[? "x"]', '[? "x", .inf]'])
+def test_a_question_mark_that_begins_no_key_is_left_to_yaml(value):
+    assert yamltext.parse_block(f"a: {value}\n", {}) is None
 
 
 def test_what_was_met_before_makes_no_difference():

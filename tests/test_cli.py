@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from calling import as_json, call, failed, shown
 
 from legm import ExperimentHandler
 from legm.backends.local import LocalBackend
-from legm.cli import main
 from legm.records import Status
 from legm.runlog import read
 
@@ -115,34 +114,6 @@ def places(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob("*/*/params.yml"))
 
 
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def shown(*arguments: object) -> str:
-    result = call(*arguments)
-    assert result.exit_code == 0, result.output
-    assert result.exception is None
-    return result.output
-
-
-def as_json(*arguments: object):
-    result = call(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def failed(*arguments: object) -> str:
-    """The message of a call that cannot be answered: one line, and no traceback."""
-    result = call(*arguments)
-    assert result.exit_code == 1
-    assert isinstance(result.exception, SystemExit)
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: ")
-    return line
-
-
 def statuses(runs: list[dict]) -> dict[str, list[str]]:
     return {s: [run["run_id"] for run in runs if run["status"] == s] for s in STATUSES}
 
@@ -183,21 +154,41 @@ def test_ls_shows_each_configuration_with_its_runs_of_each_kind(tree):
     assert "failed" not in other
     assert "depth [x]=ü" in other
     assert {row, other} <= set(shown("ls", places(root)[0].parent).splitlines())
-    assert row.rstrip() in shown("ls", places(root)[0])
+    alone, apart = shown("ls", places(root)[0]), row.rindex("  ")
+    assert row[:apart] in alone
+    assert "[red]=[/x], lr=0.1" in alone
 
 
-def test_ls_gives_a_program_every_run(tree):
-    root, ids = tree
+def test_ls_gives_a_program_the_runs_counted_by_description_and_their_values(tree):
+    root, _ = tree
     first, second = as_json("ls", root)
-    assert first["folder"] == str(places(root)[0].relative_to(root))
+    assert [first["folder"], second["folder"]] == [str(place) for place in places(root)]
     assert first["experiment"] == second["experiment"] == EXPERIMENT
     assert first["parameters"]["[red]"] == "[/x]"
     assert first["active"] == ["[red]", "lr"]
     assert first["problem"] is second["problem"] is None
     assert first["fingerprint"] == handler(root).fingerprint
+    plain, described = first["runs"]
+    assert plain.pop("last") > 1.7e9
+    assert plain.pop("values") == {
+        "best_[blue]": [1e-7] * 2,
+        "best_loss": ["nan"] * 2,
+        "test_精度": [1.0, 2.0],
+    }
+    assert plain == {"description": "", "completed": 2, "failed": 1, "interrupted": 1, "running": 0}
+    assert (described["description"], described["completed"]) == ("try [/this]", 1)
+    assert described["values"] == {"best_loss": ["inf"]}
+    assert [run["completed"] for run in second["runs"]] == [1]
+
+
+def test_show_gives_a_program_every_run(tree):
+    root, ids = tree
+    first = as_json("show", places(root)[0])
+    assert first["folder"] == str(places(root)[0])
+    assert first["fingerprint"] == handler(root).fingerprint
     found = statuses(first["runs"])
     assert found == {**ids, "completed": ids["completed"][:3]}
-    assert [run["run_id"] for run in second["runs"]] == ids["completed"][3:]
+    assert [run["run_id"] for run in as_json("show", places(root)[1])["runs"]] == ids["completed"][3:]
     completed = [run for run in first["runs"] if run["status"] == "completed"]
     assert [run["best"]["loss"] for run in completed] == ["nan", "nan", "inf"]
     assert completed[0]["best"] == {"loss": "nan", "[blue]": 1e-7, "dice[cat]": 0.5, "dice[method]": 0.25}
@@ -217,19 +208,24 @@ def test_a_run_that_goes_on_is_shown_as_running_and_left_alone(tree):
         assert "running" in shown("show", places(root)[0])
         assert statuses(as_json("show", places(root)[0])["runs"])["running"] == [run_id]
         assert [run["run_id"] for run in as_json("recover", root)["runs"]] == ids["interrupted"]
-        assert statuses(as_json("ls", root)[0]["runs"])["running"] == [run_id]
+        assert statuses(as_json("show", places(root)[0])["runs"])["running"] == [run_id]
     finally:
         kill(living)
-    assert statuses(as_json("ls", root)[0]["runs"])["interrupted"] == [*ids["interrupted"], run_id]
+    assert statuses(as_json("show", places(root)[0])["runs"])["interrupted"] == [*ids["interrupted"], run_id]
 
 
 def test_looking_changes_no_file(tree):
     root, _ = tree
-    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+    def content() -> dict[Path, bytes]:
+        found = (path for path in root.rglob("*") if path.is_file())
+        return {path: path.read_bytes() for path in found if path.name != "catalogue"}  # legm's own copy
+
+    before = content()
     for arguments in (["ls", root], ["show", places(root)[0]], ["diff", *places(root)]):
         shown(*arguments)
         as_json(*arguments)
-    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    assert content() == before
 
 
 def test_ls_of_a_folder_without_experiments_says_so_and_leaves_nothing_there(tmp_path):
@@ -341,7 +337,7 @@ def test_recover_settles_what_was_left_and_finds_nothing_the_second_time(tree):
     assert [row["run_id"]] == ids["interrupted"]
     assert (row["status"], row["points"], row["last_step"]) == ("interrupted", 2, 1)
     assert row["configuration"] == str(places(root)[0])
-    assert statuses(as_json("ls", root)[0]["runs"])["interrupted"] == ids["interrupted"]
+    assert statuses(as_json("show", places(root)[0])["runs"])["interrupted"] == ids["interrupted"]
     assert shown("recover", root) == "nothing to recover\n"
     assert as_json("recover", root) == {"runs": [], "repairs": []}
 
@@ -495,12 +491,16 @@ def test_a_damaged_run_log_is_told_and_the_rest_is_shown(tree):
 # Errors
 
 
+MISSING = "Error: there is no folder missing: . has no 'missing'; there is no folder in it"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["ls", "missing"], "Error: there is no folder missing"),
-        (["recover", "missing"], "Error: there is no folder missing"),
-        (["show", "missing"], "Error: missing is no configuration's folder: it has no params.yml"),
+        (["ls", "missing"], MISSING),
+        (["recover", "missing"], MISSING),
+        (["sync", "missing"], MISSING),
+        (["show", "missing"], MISSING),
         (["show", "."], "Error: . is no configuration's folder: it has no params.yml"),
         (["diff", ".", "missing"], "Error: . is no configuration's folder: it has no params.yml"),
     ],

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from legm.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -61,6 +65,37 @@ def test_examples_run_in_order(
         assert [line for line in printed if line in block.output.splitlines()] == block.output.splitlines()
 
 
+COMMAND = re.compile(r"\$ (legm .*)\n")
+VARIES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|^[0-9a-f]{6}(?=  )", re.MULTILINE)  # times, and ids of runs
+
+
+def assert_printed(page: Path) -> None:
+    """What the page says that commands print is what they print here."""
+    found = [block for block in blocks(page, "text") if COMMAND.match(block.text)]
+    assert found
+    for block in found:
+        command, _, output = block.text.partition("\n")
+        printed = CliRunner().invoke(main, shlex.split(command)[2:]).output
+        assert VARIES.sub("*", printed) == VARIES.sub("*", output), command
+
+
+def test_the_commands_of_the_guide_print_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs" / "command-line.md"
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page, "python"):
+        exec(compile(block.text, page, "exec"), {})
+    assert_printed(page)
+
+
+def test_the_commands_of_the_readme_print_what_it_shows(
+    digits_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(digits_root.parent)
+    assert_printed(ROOT / "README.md")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_fenced_blocks_have_a_known_language(page: Path) -> None:
     assert {block.language for block in blocks(page)} <= {"python", "text", "console", "pycon"}
@@ -92,8 +127,6 @@ def test_commands_in_the_readme_name_files_and_extras_that_exist() -> None:
 
 
 def test_the_readme_shows_the_commands_that_exist() -> None:
-    from legm.cli import main
-
     text = "".join(block.text for block in blocks(ROOT / "README.md", "text"))
     shown = re.findall(r"^legm ([\w-]+) ", text, re.MULTILINE)
     assert sorted(shown) == sorted(main.commands)

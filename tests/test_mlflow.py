@@ -112,7 +112,7 @@ def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_pa
     best = [handler.get_best("loss", lr=0.1)[0] for handler in (ours, theirs)]
     assert repr(best[0].value) == repr(best[1].value)
     assert len(theirs.plot()) == len(ours.plot())
-    assert theirs.plot_comparison_bars("acc", test=True)
+    assert len(theirs.plot_comparison_bars("acc", test=True, formats=("pdf", "png"))) == 2
 
 
 def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
@@ -130,7 +130,7 @@ def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
         handler.log_artifact(tmp_path / "w.bin")
         handler.set_best("early_stopping", metric="loss@k", higher_better=False)
     handler.aggregate_results()
-    handler.plot()
+    places = handler.plot(formats=("png", "pdf"))
     reader = MlflowClient(options["tracking_uri"]) if options else client(tmp_path)
     run = only_run(reader, name)
     (parent,) = runs(reader, name, "tags.`legm.kind` = 'configuration'")
@@ -149,7 +149,10 @@ def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
     assert means == [1 / 3]
     assert "| best_loss@k | 0.333333" in parent.data.tags["mlflow.note.content"]
     pictures = {info.path for info in reader.list_artifacts(parent.info.run_id, "why-plots")}
-    assert "why-plots/loss@k.png" in pictures
+    assert {"why-plots/loss@k.png", "why-plots/loss@k.pdf"} <= pictures
+    assert len(places) == len(pictures)
+    content = Path(reader.download_artifacts(parent.info.run_id, "why-plots/loss@k.pdf", tmp_path))
+    assert content.read_bytes()[:5] == b"%PDF-"
     assert {info.path for info in reader.list_artifacts(parent.info.run_id, "why-curves")} == {
         "why-curves/a_x2f__x2f_b.csv",
         "why-curves/loss@k.csv",
@@ -265,8 +268,8 @@ def test_what_a_killed_process_left_half_made_is_passed_over_and_then_completed(
     description = Path(parent.info.artifact_uri.removeprefix("file://")) / "legm" / "run.json"
     description.unlink()
     reader = ExperimentHandler(tmp_path, "e", backend="mlflow")
-    with pytest.raises(MetricError, match="none are known yet"):
-        reader.get_best("loss")
+    (place,) = reader.get_best("loss")  # the configuration is known from its runs
+    assert (place.completed, place.value.mean) == (1, 0.0)
 
     assert run(1).aggregate_results()["best_loss"]["mean"] == 0.5
     assert description.exists()

@@ -33,8 +33,8 @@ from legm.runlog import (
     HEADER,
     LogWriter,
     cursors_frame,
-    is_live,
     layout_frame,
+    living,
     points_frame,
     read,
     record_frame,
@@ -309,10 +309,10 @@ def test_a_second_writer_is_refused_while_the_first_one_lives(path):
         [sys.executable, "-c", OTHER_WRITER, path], capture_output=True, text=True, check=True
     )
     assert f"the run log {path} is being written by another process" in done.stdout
-    assert is_live(path)
+    assert living([path]) == {path}
     writer.close()
     writer.close()
-    assert not is_live(path)
+    assert not living([path])
     LogWriter(path, create=False).close()
 
 
@@ -393,10 +393,10 @@ def test_the_disks_refusal_is_told_with_the_file_and_a_remedy(number, remedy):
 def test_a_log_is_open_until_it_is_settled_and_its_writer_lives_on(tmp_path):
     logs = LogFolder(tmp_path)
     writer = logs.create(RUN, {})
-    assert logs.unsettled() == logs.paths() == [tmp_path / "open" / f"{RUN.run_id}.log"]
+    assert logs.unsettled() == logs.others([]) == [tmp_path / "open" / f"{RUN.run_id}.log"]
     logs.settle(writer)
     assert logs.unsettled() == []
-    assert logs.paths() == [writer.path] == [tmp_path / f"{RUN.run_id}.log"]
+    assert logs.others([]) == [writer.path] == [tmp_path / f"{RUN.run_id}.log"]
     logs.reopen(writer)
     writer.append(record_frame(Outcome(Status.FAILED, 2.0, "x")))
     assert logs.unsettled() == [writer.path]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -17,11 +16,6 @@ from typing import Any
 import pytest
 
 RUNS = 6  # three configurations of two seeds
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-pytestmark = pytest.mark.skipif(
-    "CI" not in os.environ and not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed"
-)
 
 
 @pytest.fixture(scope="module")
@@ -69,33 +63,6 @@ def wait_for(condition: Any, patience: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come in a minute"
         time.sleep(0.2)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-        "--proxy-server=127.0.0.1:1",
-        "--proxy-bypass-list=127.0.0.1",
-        "--window-size=1500,1000",
-        f"--user-data-dir={profile}",
-    ):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
-    yield driver
-    driver.quit()
 
 
 DEEP_TEXT = """

@@ -102,7 +102,7 @@ def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_pa
     best = [one.get_best("loss", lr=0.1)[0] for one in (ours, theirs)]
     assert repr(best[0].value) == repr(best[1].value)
     assert len(theirs.plot()) == len(ours.plot())
-    assert theirs.plot_comparison_bars("acc", test=True)
+    assert len(theirs.plot_comparison_bars("acc", test=True, formats=("pdf", "png"))) == 2
 
 
 def test_everything_is_where_a_wandb_user_looks(tmp_path):
@@ -121,7 +121,7 @@ def test_everything_is_where_a_wandb_user_looks(tmp_path):
         one.log_artifact(tmp_path / "w.bin")
         one.set_best("early_stopping", metric="loss", higher_better=False)
     one.aggregate_results()
-    (picture,) = one.plot()
+    picture, document = one.plot(formats=("png", "pdf"))
     found = log_of(tmp_path)
     assert found.run.project == "e"
     assert found.run.job_type == "run"
@@ -147,6 +147,9 @@ def test_everything_is_where_a_wandb_user_looks(tmp_path):
     (aggregates,) = (tmp_path / "wandb").glob("*aggregate*/files/legm/aggregated_metrics.json")
     assert json.loads(aggregates.read_text())["best_loss"]["n"] == 1
     assert Path(picture).read_bytes()[:4] == b"\x89PNG"
+    assert Path(document).read_bytes()[:5] == b"%PDF-"
+    assert over.summary["plots/loss"]["_type"] == "image-file"  # as a picture, which a PDF is not
+    assert over.summary["best_loss/n"] == 1  # which was kept before the pictures
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and ".legm" not in path.parts]
     assert all(b"abcdefgh12345678" not in path.read_bytes() for path in kept)
 

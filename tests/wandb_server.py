@@ -679,7 +679,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.close_connection = True
 
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *arguments: Any) -> None:
         """Keeps quiet: ``server.requests`` counts."""
 
     def answer(self) -> None:

@@ -29,6 +29,7 @@ from legm.hooks import Backend, Capability
 from legm.records import Query, Run, RunResult, Series, Status, Tally
 from legm.registry import make_backend
 from legm.relay import Relay
+from legm.sameness import PIECES, bits
 from legm.tallies import tallies
 from legm.testing.memory import MemoryBackend
 
@@ -44,48 +45,13 @@ found()._begin_and_be_killed(sys.argv[4])
 """
 _MANY = 100_000  # points of the long run
 _PATIENCE = 120.0  # seconds that another process may take
-_PIECES: Mapping[str, Callable[[RunResult], object]] = {
-    "run id": lambda result: result.run.run_id,
-    "experiment": lambda result: result.run.configuration.experiment,
-    "fingerprint": lambda result: result.run.configuration.fingerprint,
-    "configuration's name": lambda result: result.run.configuration.name,
-    "active parameters": lambda result: _active(result.run),
-    "metadata": lambda result: result.run.configuration.metadata,
-    "own parameters": lambda result: dict(result.run.parameters),
-    "description": lambda result: result.run.description,
-    "start": lambda result: result.run.started,
-    "status": lambda result: result.status,
-    "error": lambda result: result.error,
-    "rule": lambda result: result.rule,
-    "best step": lambda result: result.best_step,
-    "best values": lambda result: _bits_by_series(result.best),
-    "steps used instead": lambda result: {str(s): step for s, step in result.best_steps.items()},
-    "test values": lambda result: _bits_by_series(result.test),
-    "number of points": lambda result: result.points,
-    "last step": lambda result: result.last_step,
-    "steps": lambda result: {str(s): h.steps.tolist() for s, h in result.histories.items()},
-    "values": lambda result: {str(s): _bits(h.values.tolist()) for s, h in result.histories.items()},
-}
 
 
 def _counted(tally: Tally) -> tuple[Any, ...]:
     """A tally as one that can be compared; its values in any order."""
     kinds = (tally.completed, tally.failed, tally.interrupted, tally.running)
-    values = {key: sorted(_bits(found)) for key, found in sorted(tally.values.items())}
+    values = {key: sorted(bits(found)) for key, found in sorted(tally.values.items())}
     return tally.configuration.fingerprint, tally.description, kinds, str(values), sorted(tally.indexed)
-
-
-def _bits(values: Iterable[float]) -> list[str]:
-    """Floats by their bytes; a NaN's sign and payload mean nothing."""
-    return ["nan" if math.isnan(value) else struct.pack(">d", value).hex() for value in values]
-
-
-def _bits_by_series(values: Mapping[Series, float]) -> dict[str, str]:
-    return dict(zip(map(str, values), _bits(values.values()), strict=True))
-
-
-def _active(run: Run) -> dict[str, Any]:
-    return {name: run.configuration.parameters[name] for name in run.configuration.active}
 
 
 def _short(value: object) -> str:
@@ -104,7 +70,7 @@ def _same(found: object, expected: object, what: str) -> None:
 
 def _same_pieces(found: RunResult, expected: RunResult, *pieces: str) -> None:
     for piece in pieces:
-        _same(_PIECES[piece](found), _PIECES[piece](expected), f"the run's {piece}")
+        _same(PIECES[piece](found), PIECES[piece](expected), f"the run's {piece}")
 
 
 @contextmanager
@@ -200,7 +166,7 @@ class BackendTests:
             handler.set_best("early_stopping", metric="loss", higher_better=False)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _same_pieces(found, expected, *_PIECES)
+        _same_pieces(found, expected, *PIECES)
 
     def test_numbers_come_back_to_the_last_bit(self, tmp_path: Path) -> None:
         """NaN, infinities, negative zero, the smallest and the largest float, and thirds."""
@@ -315,7 +281,7 @@ class BackendTests:
             handler.set_metric("loss", 1 / 7, test=True)
             expected = handler.log()
         (found,) = self._read(tmp_path, self.make_backend(tmp_path))
-        _same_pieces(found, expected, *_PIECES)
+        _same_pieces(found, expected, *PIECES)
 
     def test_runs_may_be_interleaved(self, tmp_path: Path) -> None:
         """Two runs that go on at once in one process each have their own numbers."""
@@ -332,7 +298,10 @@ class BackendTests:
         _same(sorted(found), sorted(results), "the runs")
         for run_id, expected in results.items():
             _same_pieces(found[run_id], expected, "own parameters", "active parameters", "values")
-            shown = [("loss", step, _active(expected.run)["rate"] * (step + 1)) for step in range(4)]
+            shown = [
+                ("loss", step, expected.run.configuration.parameters["rate"] * (step + 1))
+                for step in range(4)
+            ]
             self._shows(tmp_path, expected.run, shown)
 
     def test_a_run_that_is_logged_again_replaces_its_entry(self, tmp_path: Path) -> None:
@@ -562,12 +531,21 @@ class BackendTests:
         (result, *_) = self._read(tmp_path, backend)
         of = {"experiment": self.experiment(tmp_path), "description": ""}
         for configuration in (result.run.configuration, None):
-            picture = _png(b"compared" if configuration is None else b"own")
-            where = call("legm_write_figure", configuration=configuration, name="a/ü", png=picture, **of)
-            _expect(
-                isinstance(where, str) and where, f"legm_write_figure must say where it is, not {where!r}"
-            )
-            _expect(self.holds(tmp_path, picture), f"the picture {where} is not in the store")
+            note = b"compared" if configuration is None else b"own"
+            pictures = {"png": _png(note), "pdf": b"%PDF-1.4\n% " + note}  # it need not open
+            for form, picture in pictures.items():
+                where = call(
+                    "legm_write_figure",
+                    configuration=configuration,
+                    name="a/ü",
+                    content=picture,
+                    format=form,
+                    **of,
+                )
+                wanted = f"legm_write_figure must say where it is, not {where!r}"
+                _expect(isinstance(where, str) and where, wanted)
+            for form, picture in pictures.items():
+                _expect(self.holds(tmp_path, picture), f"the picture as {form} is not in the store")
 
     def test_curves_are_kept(self, tmp_path: Path) -> None:
         """CURVES: the numbers behind a plot are in the store."""

@@ -31,7 +31,7 @@ class MemoryBackend:
         """By fingerprint and description."""
         self.curves: dict[tuple[str, str, str], Curve] = {}
         """By fingerprint, description and metric."""
-        self.pictures: dict[tuple[str, str | None, str, str], bytes] = {}
+        self.pictures: dict[tuple[str, str | None, str, str, str], bytes] = {}
         """By experiment, fingerprint (None where configurations are compared), description and name."""
 
     @hookimpl
@@ -86,9 +86,15 @@ class MemoryBackend:
 
     @hookimpl
     def legm_write_figure(
-        self, experiment: str, configuration: Configuration | None, description: str, name: str, png: bytes
+        self,
+        experiment: str,
+        configuration: Configuration | None,
+        description: str,
+        name: str,
+        content: bytes,
+        format: str,
     ) -> str:
         """Keep a picture."""
         fingerprint = configuration.fingerprint if configuration is not None else None
-        self.pictures[experiment, fingerprint, description, name] = png
-        return name
+        self.pictures[experiment, fingerprint, description, name, format] = content
+        return f"{name}.{format}"

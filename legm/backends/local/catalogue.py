@@ -10,38 +10,31 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import re
+import struct
 import sys
 import threading
 import time
 import zlib
 from array import array
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.entries import EntryFile
-from legm.backends.local.files import write_whole
-from legm.backends.local.folders import PARAMETERS_FILE, experiment_folder, read_configuration
-from legm.backends.local.results import tally_entries
+from legm.backends.local import PARAMETERS_FILE
 from legm.errors import LegmError
-from legm.logs import LogFolder, unfinished
 from legm.records import Configuration, Plain, Tally
-from legm.runlog import storage_error
 
-__all__ = ["Holding", "experiments", "holdings"]
+__all__ = ["Holding", "counted_once", "folders_in", "holdings", "is_configuration"]
 
-log = logging.getLogger(__name__)
-
-_HEADER = re.compile(rb"legm catalogue 1 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
+_HEADER = re.compile(rb"legm catalogue 3 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _SETTLED = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
-_LOOKED_AT = (PARAMETERS_FILE, "metrics.yml", "runs")
+_MARK = struct.Struct("=3q3q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +53,31 @@ class Holding:
     tallies: tuple[Tally, ...] = ()
     problem: LegmError | None = None
 
+    @property
+    def label(self) -> str:
+        """The last part of the path."""
+        return os.path.basename(self.folder)  # noqa: PTH119 - quicker than Path's
 
-def experiments(root: Path) -> Iterator[str]:
-    """The experiments whose folders are below a root directory, each by the name that finds its folder.
+
+def is_configuration(folder: str) -> bool:
+    """Whether a folder is a configuration's."""
+    return os.path.exists(f"{folder}/{PARAMETERS_FILE}")  # noqa: PTH110 - quicker than Path's
+
+
+def folders_in(folder: Path) -> list[str]:
+    """The names of the folders in a folder, sorted, but for hidden ones; none where there is none.
 
     Raises:
         StorageError: the folder cannot be read.
     """
-    for folder in _folders(root):
-        for place in _folders(root / folder):
-            if not _marks(f"{root}/{folder}/{place}"):
-                continue
-            try:
-                name = read_configuration(root / folder / place).experiment
-            except LegmError as error:
-                log.error("%s", error)  # noqa: TRY400
-                continue
-            # A folder that a person renamed is found by its own name.
-            yield name if experiment_folder(root, name).name == folder else folder
-            break
-
-
-def _folders(folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted, but for hidden ones; none where there is none."""
     try:
         with os.scandir(folder) as found:
             return sorted(e.name for e in found if not e.name.startswith(".") and e.is_dir())
     except FileNotFoundError:
         return []
     except OSError as cause:
+        from legm.runlog import storage_error
+
         raise storage_error("read the folder", folder, cause) from cause
 
 
@@ -102,54 +91,84 @@ def holdings(folder: Path) -> list[Holding]:
         StorageError: the folder cannot be read.
     """
     began = time.time()
-    names = _folders(folder)
-    path = folder / ".legm" / "catalogue"
+    place, path = str(folder), folder / ".legm" / "catalogue"
+    marks = {name: found for name in folders_in(folder) if (found := _mark(f"{place}/{name}"))}
     kept = _load(path)
     shelf = _Shelf(kept.get("shared", []))
     old: dict[str, list[Any]] = kept.get("folders", {})
-    marks = {name: found for name in names if (found := _marks(f"{folder}/{name}"))}
-    rows = {name: row[1:] for name in marks if (row := old.get(name)) is not None and row[0] == marks[name]}
+    known = dict(zip(old, _MARK.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
+    rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
     changed = [name for name in marks if name not in rows]
     damaged = {}
     for name, row in _look_at_each(folder, changed, shelf):
         if row is None:
-            damaged[name] = _look(f"{folder}/{name}", {})
+            from legm.backends.local.reading import look
+
+            damaged[name] = look(f"{place}/{name}")
         else:
             rows[name] = row
-    found_now = {name: shelf.unpacked(f"{folder}/{name}", row) for name, row in rows.items()} | damaged
-    goes_on = {name for name, one in found_now.items() if any(tally.running for tally in one.tallies)}
     if changed or len(rows) < len(old):
         too_new = (began - _SETTLED) * 1e9
-        kept = {
-            name: [marks[name], *row]
-            for name, row in rows.items()
-            if name not in goes_on and max(marks[name][: len(_LOOKED_AT)]) < too_new
+        lasting = {
+            name: row for name, row in rows.items() if not _goes_on(row) and max(marks[name][:3]) < too_new
         }
-        _save(path, {"shared": shelf.shared, "folders": kept})
+        packed = b"".join([_MARK.pack(*marks[name]) for name in lasting])
+        _save(path, {"shared": shelf.shared, "marks": _as_text(packed), "folders": lasting})
+    found_now = {name: shelf.unpacked(f"{place}/{name}", row) for name, row in rows.items()} | damaged
     return [found_now[name] for name in marks]
 
 
-def _marks(place: str) -> list[int]:
-    """When what is looked at was changed (ns), then how large it is; nothing of no configuration."""
-    times, sizes = [], []
-    for name in _LOOKED_AT:
-        try:
-            status = os.stat(f"{place}/{name}")  # noqa: PTH116 - quicker than Path's
-        except OSError:
-            if name == PARAMETERS_FILE:
-                return []
-            times.append(0)
-            sizes.append(0)
+def counted_once(found: Iterable[Holding]) -> Iterator[Tally]:
+    """The runs in folders, counted, but for those in damaged ones; those in copies of a folder once."""
+    by_fingerprint: dict[str, list[Holding]] = {}
+    for one in found:
+        if one.configuration is not None and one.problem is None:
+            by_fingerprint.setdefault(one.configuration.fingerprint, []).append(one)
+    for copies in by_fingerprint.values():
+        first = copies[0].configuration
+        if len(copies) == 1 or first is None:
+            yield from copies[0].tallies
         else:
-            times.append(status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns)
-            sizes.append(status.st_size)
-    return times + sizes
+            from legm.backends.local.reading import runs_in
+            from legm.records import Query
+            from legm.tallies import tallies
+
+            places = [Path(one.folder) for one in copies]
+            yield from tallies(first, runs_in(places, Query(first.experiment)), copies[0].folder)
+
+
+def _mark(place: str) -> tuple[int, ...]:
+    """When what is looked at was changed (ns), then how large it is; nothing of no configuration."""
+    try:
+        parameters = os.stat(f"{place}/{PARAMETERS_FILE}")  # noqa: PTH116 - quicker than Path's
+    except OSError:
+        return ()
+    at, size = _change(parameters)
+    metrics_at, metrics_size = _change_of(f"{place}/metrics.yml")
+    runs_at, runs_size = _change_of(f"{place}/runs")
+    return at, metrics_at, runs_at, size, metrics_size, runs_size
+
+
+def _change_of(path: str) -> tuple[int, int]:
+    try:
+        return _change(os.stat(path))  # noqa: PTH116 - quicker than Path's
+    except OSError:
+        return 0, 0
+
+
+def _change(status: os.stat_result) -> tuple[int, int]:
+    """When a file was changed (ns), and its size in bytes."""
+    return (status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns), status.st_size
 
 
 def _look_at_each(
     folder: Path, names: Sequence[str], shelf: _Shelf
 ) -> Iterator[tuple[str, list[Plain] | None]]:
     """What folders hold, read anew and packed, None of what is damaged; processes share many of them."""
+    if not names:
+        return
+    import legm.backends.local.reading  # noqa: F401 - once, for all processes
+
     processes = _processes() if len(names) >= _WORTH_PROCESSES else 1
     if processes == 1:
         yield from zip(names, _packed_looks(folder, names, shelf), strict=True)
@@ -162,7 +181,7 @@ def _look_at_each(
         for piece, (shared, rows) in zip(pieces, pool.map(_looks_of, repeat(folder), pieces), strict=True):
             numbers = [shelf.number(common) for common in shared]
             for name, row in zip(piece, rows, strict=True):
-                yield name, row and [numbers[row[0]], *row[1:]]
+                yield name, row and shelf.renumbered(row, numbers)
 
 
 def _processes() -> int:
@@ -172,7 +191,7 @@ def _processes() -> int:
     return min(len(os.sched_getaffinity(0)), 8)
 
 
-def _looks_of(folder: Path, names: Sequence[str]) -> tuple[list[Plain], list[list[Plain] | None]]:
+def _looks_of(folder: Path, names: Sequence[str]) -> tuple[list[list[Plain]], list[list[Plain] | None]]:
     """What folders hold, for another process: what their rows share, and the rows."""
     shelf = _Shelf([])
     rows = list(_packed_looks(folder, names, shelf))
@@ -180,27 +199,12 @@ def _looks_of(folder: Path, names: Sequence[str]) -> tuple[list[Plain], list[lis
 
 
 def _packed_looks(folder: Path, names: Sequence[str], shelf: _Shelf) -> Iterator[list[Plain] | None]:
+    from legm.backends.local.reading import look
+
     known: dict[str, Any] = {}
     for name in names:
-        holding = _look(f"{folder}/{name}", known)
+        holding = look(f"{folder}/{name}", known)
         yield shelf.packed(holding) if holding.problem is None else None
-
-
-def _look(place: str, known: dict[str, Any]) -> Holding:
-    """What a folder holds, read anew."""
-    folder = Path(place)
-    try:
-        configuration = read_configuration(folder, known)
-    except LegmError as error:
-        return Holding(place, None, problem=error)
-    try:
-        entries = EntryFile(folder / "metrics.yml").entries()
-        others = unfinished(
-            LogFolder(folder / "runs"), [str(entry.head.get("run_id", "")) for entry in entries]
-        )
-        return Holding(place, configuration, tally_entries(folder, configuration, entries, others))
-    except LegmError as error:
-        return Holding(place, configuration, problem=error)
 
 
 class _Shelf:
@@ -210,59 +214,99 @@ class _Shelf:
         shared: what is common to the rows of an earlier time.
     """
 
-    def __init__(self, shared: list[Plain]) -> None:
+    def __init__(self, shared: list[list[Plain]]) -> None:
         self.shared = shared
-        self._active = [tuple(active) for _, active, _ in shared]
-        self._numbers = {json.dumps(one): number for number, one in enumerate(shared)}
+        self._tuples = [tuple(one[0]) for one in shared]
+        self._numbers = {repr(one): number for number, one in enumerate(shared)}
 
     def number(self, common: list[Plain]) -> int:
         """Which of the shared things this is; it is added where it is new."""
-        number = self._numbers.setdefault(json.dumps(common), len(self.shared))
+        number = self._numbers.setdefault(repr(common), len(self.shared))
         if number == len(self.shared):
             self.shared.append(common)
-            self._active.append(tuple(common[1]))
+            self._tuples.append(tuple(common[0]))
         return number
 
     def packed(self, holding: Holding) -> list[Plain]:
         """A holding without its folder."""
-        configuration = holding.configuration
-        assert configuration is not None  # noqa: S101
-        return [
-            self.number([configuration.experiment, list(configuration.active), dict(configuration.metadata)]),
-            [configuration.fingerprint, configuration.name, dict(configuration.parameters)],
-            [
-                [
-                    *(one.description, one.completed, one.failed, one.interrupted, one.running),
-                    *({key: _as_text(values) for key, values in one.values.items()}, sorted(one.indexed)),
-                    one.last,
-                ]
-                for one in holding.tallies
-            ],
-        ]
+        found = holding.configuration
+        assert found is not None  # noqa: S101
+        common = [list(found.active), list(found.parameters), found.experiment, dict(found.metadata)]
+        own = [found.fingerprint, found.name, list(found.parameters.values())]
+        return [self.number(common), *own, [self._packed(one) for one in holding.tallies]]
+
+    def _packed(self, tally: Tally) -> list[Plain]:
+        keys = self.number([list(tally.values), sorted(tally.indexed)])
+        lengths = [len(values) for values in tally.values.values()]
+        numbers = array("d", chain.from_iterable(tally.values.values()))
+        counts = [tally.completed, tally.failed, tally.interrupted, tally.running]
+        return [tally.description, *counts, keys, lengths, _as_text(numbers.tobytes()), tally.last]
 
     def unpacked(self, place: str, row: list[Any]) -> Holding:
         """The holding of a row that :meth:`packed` made."""
-        number, (fingerprint, name, parameters), counted = row
-        experiment, _, metadata = self.shared[number]
-        found = Configuration(experiment, fingerprint, name, parameters, self._active[number], metadata)
+        number, fingerprint, name, values, counted = row
+        _, names, experiment, metadata = self.shared[number]
+        parameters = dict(zip(names, values, strict=True))
+        found = Configuration(experiment, fingerprint, name, parameters, self._tuples[number], metadata)
         tallies = [
             Tally(
                 *(found, description, completed, failed, interrupted, running),
-                {key: _as_numbers(text) for key, text in values.items()},
-                *(frozenset(indexed), last, place),
+                _Numbers(self._tuples[keys], lengths, text),
+                *(frozenset(self.shared[keys][1]), last, place),
             )
-            for description, completed, failed, interrupted, running, values, indexed, last in counted
+            for description, completed, failed, interrupted, running, keys, lengths, text, last in counted
         ]
         return Holding(place, found, tuple(tallies))
 
+    def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
+        """A row of another shelf, whose shared things have these numbers here."""
+        *own, counted = row
+        return [numbers[own[0]], *own[1:], [[*one[:5], numbers[one[5]], *one[6:]] for one in counted]]
 
-def _as_text(values: Sequence[float]) -> str:
-    """Floats in a form that JSON reads faster than numbers."""
-    return b2a_base64(array("d", values).tobytes(), newline=False).decode()
+
+def _goes_on(row: list[Any]) -> bool:
+    """Whether a packed holding has a run that goes on."""
+    return any(tally[4] for tally in row[4])
 
 
-def _as_numbers(text: str) -> Sequence[float]:
-    return array("d", a2b_base64(text))
+class _Numbers(Mapping[str, Sequence[float]]):
+    """A tally's values by key, unpacked when they are asked for.
+
+    Args:
+        keys: the keys.
+        lengths: how many values each has.
+        text: all values as :func:`_as_text` has them.
+    """
+
+    __slots__ = ("_keys", "_lengths", "_text")
+
+    def __init__(self, keys: tuple[str, ...], lengths: list[int], text: str) -> None:
+        self._keys, self._lengths, self._text = keys, lengths, text
+
+    def __getitem__(self, key: str) -> Sequence[float]:
+        try:
+            at = self._keys.index(key)
+        except ValueError:
+            raise KeyError(key) from None
+        start = sum(self._lengths[:at])
+        return array("d", a2b_base64(self._text))[start : start + self._lengths[at]]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def _as_text(data: bytes) -> str:
+    """Numbers in a form that JSON reads faster than digits."""
+    return b2a_base64(data, newline=False).decode()
 
 
 def _load(path: Path) -> Mapping[str, Any]:
@@ -274,12 +318,14 @@ def _load(path: Path) -> Mapping[str, Any]:
     header = _HEADER.match(data)
     if header is None or zlib.crc32(memoryview(data)[header.end() :]) != int(header[1], 16):
         return {}
-    content: dict[str, Any] = json.loads(data[header.end() :])
+    content: dict[str, Any] = json.loads(data[header.end() :].decode())
     return content
 
 
 def _save(path: Path, content: Mapping[str, Any]) -> None:
+    from legm.backends.local.files import write_whole
+
     data = json.dumps(content, separators=(",", ":")).encode()
     with contextlib.suppress(LegmError, OSError):  # a place that cannot be written is read anew each time
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, f"legm catalogue 1 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
+        write_whole(path, f"legm catalogue 3 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)

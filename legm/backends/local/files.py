@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from legm.errors import CorruptFile, StorageError
+from legm.errors import CorruptFile
 from legm.runlog import storage_error
 
-__all__ = ["load_yaml", "locked", "parse_yaml", "write_whole"]
-
-_PATIENCE = 120.0  # seconds that a lock is waited for
+__all__ = ["load_yaml", "parse_yaml", "write_whole"]
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -36,30 +32,6 @@ def write_whole(path: Path, data: bytes) -> None:
             raise
     except OSError as cause:
         raise storage_error("write", path, cause) from cause
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Exclude every other writer, on this machine or on the shared file system, by a lock file.
-
-    Raises:
-        StorageError: the lock file cannot be made, or somebody holds it for minutes.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path, timeout=_PATIENCE, poll_interval=0.005)
-    try:
-        lock.acquire()
-    except Timeout as cause:
-        raise StorageError(
-            f"{path} has been locked by another process for {_PATIENCE:.0f} s: end that one"
-        ) from cause
-    except OSError as cause:
-        raise storage_error("make the lock", path, cause) from cause
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:

@@ -15,19 +15,20 @@ import re
 import secrets
 import shutil
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local import yamltext
-from legm.backends.local.files import load_yaml, locked, parse_yaml, write_whole
+from legm.backends.local import PARAMETERS_FILE, yamltext
+from legm.backends.local.files import load_yaml, parse_yaml, write_whole
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.identity import fingerprint
+from legm.locks import locked
 from legm.naming import numbered, safe_name, shortened
 from legm.records import Configuration
 from legm.runlog import storage_error
 
 __all__ = [
-    "PARAMETERS_FILE",
     "ConfigurationFolders",
     "experiment_folder",
     "parameters_text",
@@ -36,7 +37,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-PARAMETERS_FILE = "params.yml"
 SCHEMA = 1
 _STAMP = "legm index 1 {:020d} {:08x}\n"
 _STAMP_LENGTH = len(_STAMP.format(0, 0))
@@ -105,6 +105,20 @@ class ConfigurationFolders:
 
     def all(self) -> list[tuple[str, Path]]:
         """Every folder with its fingerprint, by name; a fingerprint may have copies."""
+        return sorted(
+            ((digest, self.folder / name) for name, digest in self._entries(self._current_index()).items()),
+            key=lambda entry: entry[1].name,
+        )
+
+    def copies(self, digest: str) -> list[Path]:
+        """Every folder with a fingerprint: more than one where a person copied one."""
+        first = self.find(digest)
+        if first is None:
+            return []
+        others = {folder for folder in self._all_with(self._current_index(), digest) if folder != first}
+        return [first, *sorted(others)]
+
+    def _current_index(self) -> bytes:
         index = self._read_index()
         if not self._is_current(index):
             try:
@@ -112,16 +126,7 @@ class ConfigurationFolders:
                     index = self._reconcile()
             except StorageError:
                 index = self._lines(self._survey({}))
-        return sorted(
-            ((digest, self.folder / name) for name, digest in self._entries(index).items()),
-            key=lambda entry: entry[1].name,
-        )
-
-    def copies(self, digest: str) -> list[Path]:
-        """Every folder with a fingerprint: more than one where a person copied one."""
-        first = self.find(digest)
-        rest = [folder for known, folder in self.all() if known == digest and folder != first]
-        return [] if first is None else [first, *rest]
+        return index
 
     # The index
 
@@ -148,14 +153,17 @@ class ConfigurationFolders:
         return index.startswith(_STAMP.format(changed, zlib.crc32(index[_STAMP_LENGTH:])).encode())
 
     def _look_up(self, index: bytes, digest: str) -> Path | None:
+        return next(self._all_with(index, digest), None)
+
+    def _all_with(self, index: bytes, digest: str) -> Iterator[Path]:
+        """The folders that the index has for a fingerprint, and that still have it."""
         at = index.find(f"\n{digest}\t".encode())
         while at >= 0:
             start = at + len(digest) + 2
             name = _name(index[start : index.find(b"\n", start)])
             if name is not None and _fingerprint_of(self.folder / name) == digest:
-                return self.folder / name
+                yield self.folder / name
             at = index.find(f"\n{digest}\t".encode(), start)
-        return None
 
     @staticmethod
     def _entries(index: bytes) -> dict[str, str]:

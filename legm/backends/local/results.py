@@ -7,16 +7,14 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.files import locked
 from legm.backends.local.yamltext import flow_key, is_number, numbers
 from legm.errors import CorruptFile, StorageError
+from legm.locks import locked
 from legm.records import BestRule, Configuration, History, Plain, Run, RunResult, Series, Split, Status, Tally
 from legm.tallies import POOLED, tallies
 
-__all__ = ["head_of", "read_result", "series_texts", "steps_head", "tally_entries"]
+__all__ = ["best_key", "head_of", "read_result", "series_texts", "steps_head", "tally_entries"]
 
 _OWN_KEYS = frozenset({"run_id", "description", "best_step", "legm"})
 _PREFIXES = ("best_", "test_", "dev/")
@@ -28,7 +26,7 @@ def series_key(metric: str) -> str:
     return f"dev/{metric}" if metric in _OWN_KEYS or metric.startswith(_PREFIXES) else metric
 
 
-def _best_key(metric: str) -> str:
+def best_key(metric: str) -> str:
     """The key of a metric's best value; ``best_step`` is the step itself."""
     return f"best_dev/{metric}" if metric == "step" or metric.startswith("dev/") else f"best_{metric}"
 
@@ -68,7 +66,7 @@ def head_of(result: RunResult) -> dict[str, Plain]:
         "description": run.description,
         "best_step": result.best_step,
     }
-    head |= {_best_key(name): value for name, value in _by_name(result.best).items()}
+    head |= {best_key(name): value for name, value in _by_name(result.best).items()}
     head |= {f"test_{name}": value for name, value in _by_name(result.test).items()}
     head["legm"] = {
         "series": sorted({series_key(series.name) for series in result.histories}),
@@ -307,6 +305,8 @@ def _histories(
 ) -> dict[Series, History]:
     if not wanted:
         return {}
+    import numpy as np
+
     steps_file, step_entries = steps
     if run_id not in step_entries:
         raise CorruptFile(

@@ -92,7 +92,7 @@ def block(mapping: Mapping[str, Plain], indent: str = "") -> str:
 
 _LINE = re.compile(r'(?P<indent> *)(?P<key>[A-Za-z_]\w*|"(?:[^"\\]|\\.)*"):(?: (?P<value>.+))?\n', re.ASCII)
 _PIECE = re.compile(r"[^ \n].*\n(?: .*\n)*")  # a line, and those below it that are indented
-_NO_JSON = re.compile(r"(?<![\w.])\d+[eE]|NaN|Infinity")  # which JSON's reader takes for other than YAML does
+_NO_JSON = re.compile(r"(?<![\w.])\d+[eE]|[\d.][eE]\d|NaN|Infinity")  # which YAML takes for text
 
 
 def parse_block(text: str, known: dict[str, Any]) -> dict[str, Plain] | None:
@@ -167,7 +167,7 @@ def _parse_line(line: str) -> tuple[int, str, Plain] | None:
         return None
 
 
-_STRING_OR_SPECIAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\.(?:nan|inf)|\? ')
+_STRING_OR_SPECIAL = re.compile(r'"(?:[^"\\]|\\.)*"|-?\.(?:nan|inf)|\? (?="(?:[^"\\]|\\.)*":)')
 _SPECIAL = {".nan": "NaN", ".inf": "Infinity", "-.inf": "-Infinity", "? ": ""}
 _ESCAPE = re.compile(r"\\(?:U([0-9a-f]{8})|.)")
 

@@ -145,12 +145,19 @@ class MlflowBackend:
             self._opened = open_store(self._uri, None if self._is_server else str(self._root / "mlartifacts"))
         return self._opened
 
+    def _exists(self) -> bool:
+        """Whether there is something to read; a look makes no file."""
+        path = sqlite_path(self._uri)
+        return path is None or path.exists()
+
     def _translated(self, doing: str) -> Any:
         return translated(doing, self._uri)
 
     def _find_experiment(self, name: str) -> str | None:
         """The id of the MLflow experiment; None where there is none."""
         if name not in self._experiments:
+            if not self._exists():
+                return None
             found = self._store.get_experiment_by_name(_experiment_name(name))
             if found is None:
                 return None
@@ -402,7 +409,7 @@ class MlflowBackend:
         """The MLflow experiments that legm made, by the names that they were asked for."""
         with self._translated("list the experiments"):
             token = None
-            while True:
+            while self._exists():
                 page = self._store.search_experiments(ViewType.ACTIVE_ONLY, 1000, page_token=token)
                 yield from (one.tags[_EXPERIMENT] for one in page if _EXPERIMENT in one.tags)
                 token = page.token
@@ -469,7 +476,13 @@ class MlflowBackend:
 
     @hookimpl
     def legm_write_figure(
-        self, experiment: str, configuration: Configuration | None, description: str, name: str, png: bytes
+        self,
+        experiment: str,
+        configuration: Configuration | None,
+        description: str,
+        name: str,
+        content: bytes,
+        format: str,
     ) -> str:
         """A picture with the configuration, or with the experiment's comparisons."""
         with self._translated("keep the picture"):
@@ -478,7 +491,7 @@ class MlflowBackend:
             else:
                 run = self._one(self._experiment(experiment), "comparison", {_KIND: "comparison"})
             front = f"{short_name(description)}-" if description else ""
-            path = f"{front}plots/{short_name(name)}.png"
+            path = f"{front}plots/{short_name(name)}.{format}"
             files = self._artifacts(run)
-            files.write(path, png)
+            files.write(path, content)
             return files.place(path)

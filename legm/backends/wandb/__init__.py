@@ -56,6 +56,7 @@ __all__ = ["WandbBackend"]
 log = logging.getLogger(__name__)
 
 _MODES = ("online", "offline")
+_SHOWN = "legm/summary.json"
 _EXIT_CODES = {Status.COMPLETED: 0, Status.FAILED: 1, Status.INTERRUPTED: 255}
 _READERS = 8
 _LOOK = 2.0  # seconds between two looks whether the server still answers
@@ -460,8 +461,10 @@ class WandbBackend:
         try:
             for folder in old[-1:]:
                 for path in sorted((folder / "files").rglob("*")):
-                    if path.is_file() and path.parts[-2] != "media":
-                        self._keep(handle, path.relative_to(folder / "files").as_posix(), path.read_bytes())
+                    name = path.relative_to(folder / "files")
+                    if path.is_file() and name.parts[0] != "media":
+                        self._keep(handle, name.as_posix(), path.read_bytes())
+                self._show(handle, {}, {})
             shown = mapping.display_config(configuration, {}) if configuration else {}
             own = {"legm_experiment": experiment, "legm_description": description}
             if configuration:
@@ -472,9 +475,31 @@ class WandbBackend:
         except BaseException:
             handle.finish(exit_code=1)
             raise
+        made = Path(handle.dir).parent
         handle.finish()
         for folder in old:
             shutil.rmtree(folder, ignore_errors=True)
+        if old and not old[0].exists():
+            made.rename(old[0])  # files that were kept before are found where they were
+
+    def _show(self, handle: Any, values: Mapping[str, float], pictures: Mapping[str, str]) -> None:
+        """Show numbers, and pictures among the run's files, in its summary.
+
+        An offline run cannot be gone on with: the one that takes its place shows what a file says.
+        """
+        import json
+
+        shown: dict[str, dict[str, Any]] = {"values": {}, "pictures": {}}
+        path = Path(handle.dir) / _SHOWN
+        if path.is_file():
+            shown = json.loads(path.read_bytes())
+        shown["values"].update(values)
+        shown["pictures"].update(pictures)
+        handle.summary.update(shown["values"])
+        for key, name in shown["pictures"].items():
+            handle.summary[key] = wandb.Image(str(Path(handle.dir) / name))
+        if not self._is_online:
+            self._keep(handle, _SHOWN, json.dumps(shown).encode())
 
     @hookimpl
     def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
@@ -485,7 +510,7 @@ class WandbBackend:
             self._translated("keep the aggregates"),
             self._over_runs(configuration.experiment, configuration, description) as handle,
         ):
-            handle.summary.update(mapping.summary_values(summary))
+            self._show(handle, mapping.summary_values(summary), {})
             whole = json.dumps(summary_as_dict(summary), indent=1).encode()
             self._keep(handle, "legm/aggregated_metrics.json", whole)
 
@@ -503,16 +528,26 @@ class WandbBackend:
 
     @hookimpl
     def legm_write_figure(
-        self, experiment: str, configuration: Configuration | None, description: str, name: str, png: bytes
+        self,
+        experiment: str,
+        configuration: Configuration | None,
+        description: str,
+        name: str,
+        content: bytes,
+        format: str,
     ) -> str:
-        """A picture as a file, and shown in the summary."""
+        """A picture as a file; a PNG is also shown in the summary."""
         with (
             self._translated("keep the picture"),
             self._over_runs(experiment, configuration, description) as handle,
         ):
-            path = self._keep(handle, f"plots/{short_name(name)}.png", png)
-            handle.summary[f"plots/{name}"] = wandb.Image(str(path))
-            return f"{handle.url}/files/plots/{path.name}" if self._is_online else str(path)
+            file = f"plots/{short_name(name)}.{format}"
+            self._keep(handle, file, content)
+            if format == "png":
+                self._show(handle, {}, {f"plots/{name}": file})
+            if self._is_online:
+                return f"{handle.url}/files/{file}"
+            return str(self._folders.of(handle.id)[0] / "files" / file)  # where the folder will be
 
 
 def _end_all(reference: weakref.ref[WandbBackend]) -> None:

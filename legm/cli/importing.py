@@ -1,15 +1,17 @@
-"""``legm import``."""
+"""``legm import``: runs of other trackers, and of other root directories."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from legm.cli.options import json_option, path_argument
+from legm.cli.output import print_json, say
 
 __all__ = ["import_command"]
 
@@ -23,7 +25,7 @@ def _names(option: str, what: str) -> Callable[[F], F]:
 
 @click.command("import")
 @click.argument("source")
-@click.argument("root", type=click.Path(path_type=Path, file_okay=False))
+@path_argument("root")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @_names("--experiment", "Only this experiment of the source")
 @_names("--seed-param", "A parameter that is a seed, and so not compared")
@@ -37,7 +39,7 @@ def _names(option: str, what: str) -> Callable[[F], F]:
     help="What is compared, as a file: read where it exists, and written for review where it does not.",
 )
 @click.option("--deleted", is_flag=True, help="Also what is deleted in the source, and not gone yet.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def import_command(
     source: str,
     root: Path,
@@ -52,19 +54,16 @@ def import_command(
     deleted: bool,
     as_json: bool,
 ) -> None:
-    """Bring the runs of another tracker into the root directory ROOT.
+    """Bring in the runs of another tracker, or root.
 
     SOURCE is a SQLite file, an mlruns folder or the http://… address of a server of MLflow's, or another
-    root directory of legm. It is only read. Which parameters are compared is inferred, for review.
+    root directory of legm. It is only read, and its runs come into the root directory ROOT. Which parameters are compared is inferred, for review.
     A second import adds what is new, and one that was interrupted goes on. At the end both sides are
     read again and compared; the exit status is 1 where a run could not be read or is not equal.
     """
-    import gc
-
     from legm.importers.importing import import_runs
     from legm.importers.telling import lines
 
-    gc.set_threshold(100_000, 50, 50)  # rows of numbers are many objects, and none in circles
     report = import_runs(
         source,
         root,
@@ -78,10 +77,10 @@ def import_command(
         dry_run=dry_run,
     )
     if as_json:
-        content = {**dataclasses.asdict(report), "runs": report.runs, "is_whole": report.is_whole}
-        click.echo(json.dumps(content, indent=2, default=str))
+        told = {**dataclasses.asdict(report), "runs": report.runs, "is_whole": report.is_whole}
+        print_json({**told, "identity_file": report.identity_file and str(report.identity_file)})
     else:
         for line in lines(report):
-            click.echo(line)
+            say(line)
     if not report.is_whole:
         sys.exit(1)

@@ -1,0 +1,313 @@
+"""The local backend's hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from legm.backends.local import yamltext
+from legm.backends.local.catalogue import counted_once, holdings
+from legm.backends.local.entries import Entry, EntryFile
+from legm.backends.local.files import load_yaml, write_whole
+from legm.backends.local.folders import ConfigurationFolders, experiment_folder
+from legm.backends.local.reading import experiments, runs_in
+from legm.backends.local.results import head_of, series_texts, steps_head
+from legm.errors import CorruptFile
+from legm.hooks import Capability, hookimpl
+from legm.locks import locked
+from legm.naming import short_name
+from legm.records import (
+    Configuration,
+    Display,
+    Points,
+    Query,
+    Record,
+    Run,
+    RunResult,
+    Series,
+    Split,
+    Status,
+    Summary,
+    Tally,
+)
+from legm.runlog import storage_error
+
+if TYPE_CHECKING:
+    from legm.backends.local.events import EventFile
+
+__all__ = ["LocalBackend"]
+
+
+@dataclass(slots=True)
+class _OpenRun:
+    """A run that is being written.
+
+    Args:
+        folder: the configuration's.
+        events: its event file; None once it is closed.
+        is_new: whether this process began it, so that no file can have an entry of it yet.
+    """
+
+    folder: Path
+    events: EventFile | None
+    is_new: bool
+    last_steps: dict[Series, int] = field(default_factory=dict)
+    in_order: bool = True
+    metrics: Entry | None = None
+    steps: Entry | None = None
+
+
+class LocalBackend:
+    """Keeps runs in folders below a root directory.
+
+    Args:
+        root: the root directory; it is made when the first run begins.
+    """
+
+    name = "local"
+    capabilities = frozenset(Capability) - {Capability.REMOTE, Capability.CURVES}
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._open: dict[str, _OpenRun] = {}
+
+    def _folders(self, experiment: str) -> ConfigurationFolders:
+        return ConfigurationFolders(experiment_folder(self._root, experiment))
+
+    def _require_folder(self, configuration: Configuration) -> Path:
+        return self._folders(configuration.experiment).create(configuration)
+
+    # Runs
+
+    @hookimpl
+    def legm_folder(self, configuration: Configuration, create: bool) -> Path | None:
+        """The configuration's folder."""
+        folders = self._folders(configuration.experiment)
+        return folders.create(configuration) if create else folders.find(configuration.fingerprint)
+
+    @hookimpl
+    def legm_open_run(self, run: Run) -> None:
+        """Begin the run's event file."""
+        if run.run_id in self._open and self._open[run.run_id].events is not None:
+            return
+        from legm.backends.local import events  # needs TensorBoard's files
+
+        folder = self._require_folder(run.configuration)
+        place = _events_folder(folder, run)
+        is_new = not place.exists()
+        try:
+            opened = events.EventFile(place, started=run.started)
+        except OSError as cause:
+            raise storage_error("write event files in", place, cause) from cause
+        known = self._open.get(run.run_id)
+        if known is None:
+            self._open[run.run_id] = _OpenRun(folder, opened, is_new)
+        else:
+            known.events, known.in_order = opened, False
+
+    @hookimpl
+    def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:  # noqa: ARG002
+        """Put numbers and displays into the event file, where TensorBoard sees them at once."""
+        opened = self._open[run.run_id]
+        if opened.events is None:
+            self.legm_open_run(run)
+        for record in records:
+            if isinstance(record, Points):
+                opened.in_order = opened.in_order and _goes_on(record, opened.last_steps)
+        assert opened.events is not None  # noqa: S101
+        try:
+            _write_events(opened.events, records)
+        except OSError as cause:
+            raise storage_error("write the event file", opened.events.path, cause) from cause
+
+    @hookimpl
+    def legm_close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
+        """Finish the event files, and add a completed run to the YAML files."""
+        from legm.backends.local import events
+        from legm.selection import in_order
+
+        opened = self._open[run.run_id]
+        if result.status is Status.COMPLETED:
+            self._put(opened, result)
+        if opened.events is not None:
+            opened.events.close()
+            opened.events = None
+        place = _events_folder(opened.folder, run)
+        try:
+            if not opened.in_order or not opened.is_new:
+                with events.replacement(place, started=run.started) as file:
+                    _write_events(file, in_order(records))
+                    _write_events(file, (r for r in records if isinstance(r, Display)))
+                opened.in_order, opened.is_new = True, True
+            with events.replacement(_made(place / "result"), started=run.started) as file:
+                _write_result(file, result, opened.folder.name)
+        except OSError as cause:
+            raise storage_error("write event files in", place, cause) from cause
+
+    @hookimpl
+    def legm_release_run(self, run: Run) -> None:
+        """Close the event file."""
+        opened = self._open.pop(run.run_id, None)
+        if opened is not None and opened.events is not None:
+            opened.events.close()
+
+    def _put(self, opened: _OpenRun, result: RunResult) -> None:
+        metrics, steps = _entry_files(opened.folder)
+        run_id = result.run.run_id
+        values_text, steps_text = series_texts(result)
+        with locked(_made(opened.folder / "runs") / ".lock"):
+            if opened.metrics is None and not opened.is_new:
+                opened.metrics = _entry_of(metrics, run_id)
+                opened.steps = _entry_of(steps, run_id)
+            else:
+                opened.metrics = _still(metrics, opened.metrics, run_id)
+                opened.steps = _still(steps, opened.steps, run_id)
+            opened.steps = steps.put(steps_head(result), steps_text, opened.steps)
+            opened.metrics = metrics.put(head_of(result), values_text, opened.metrics)
+
+    @hookimpl
+    def legm_read_runs(self, query: Query) -> Iterable[RunResult]:
+        """Completed runs from the YAML files, the others from their logs."""
+        folders = self._folders(query.experiment)
+        if query.fingerprint is None:
+            places = [folder for _, folder in folders.all()]
+        else:
+            places = folders.copies(query.fingerprint)
+        return runs_in(places, query)
+
+    @staticmethod
+    def runs_in(folder: Path, histories: frozenset[str] = frozenset()) -> Iterator[RunResult]:
+        """The runs in one configuration's folder, with the series of these dev metrics."""
+        return runs_in([folder], Query("", histories=histories))
+
+    @hookimpl
+    def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
+        """Each configuration once, also where a person copied its folder, or damaged its runs."""
+        found: dict[str, Configuration] = {}
+        for one in holdings(experiment_folder(self._root, experiment)):
+            if one.configuration is None:
+                assert one.problem is not None  # noqa: S101
+                raise one.problem
+            found.setdefault(one.configuration.fingerprint, one.configuration)
+        return list(found.values())
+
+    @hookimpl
+    def legm_read_experiments(self) -> Iterable[str]:
+        """The experiments in the folders below the root directory."""
+        return list(experiments(self._root))
+
+    @hookimpl
+    def legm_read_tallies(self, experiment: str) -> Iterable[Tally]:
+        """Every configuration's runs, counted, from the catalogue; those in copies of a folder once."""
+        found = holdings(experiment_folder(self._root, experiment))
+        for one in found:
+            if one.problem is not None:
+                raise one.problem
+        return counted_once(found)
+
+    # What is computed over runs
+
+    @hookimpl
+    def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
+        """Keep the aggregates in ``aggregated_metrics.yml``, by description."""
+        from legm.aggregate import summary_as_dict
+
+        folder = self._require_folder(configuration)
+        path = folder / "aggregated_metrics.yml"
+        with locked(_made(folder / "runs") / ".lock"):
+            content = load_yaml(path) or {}
+            if not isinstance(content, dict):
+                raise CorruptFile(path, "line 1", "it is no mapping by description", "Delete it.")
+            content[description] = summary_as_dict(summary)
+            write_whole(path, yamltext.block(content).encode())
+
+    @hookimpl
+    def legm_write_figure(
+        self,
+        experiment: str,
+        configuration: Configuration | None,
+        description: str,
+        name: str,
+        content: bytes,
+        format: str,
+    ) -> str:
+        """Keep a picture in ``plots/``, or ``<description>-plots/``."""
+        if configuration is None:
+            folder = experiment_folder(self._root, experiment)
+        else:
+            folder = self._require_folder(configuration)
+        plots = _made(folder / (f"{short_name(description)}-plots" if description else "plots"))
+        path = plots / f"{short_name(name)}.{format}"
+        write_whole(path, content)
+        return str(path)
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise storage_error("make the folder", folder, cause) from cause
+    return folder
+
+
+def _entry_files(folder: Path) -> tuple[EntryFile, EntryFile]:
+    return EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
+
+
+def _entry_of(file: EntryFile, run_id: str) -> Entry | None:
+    for entry in file.entries():
+        if entry.head.get("run_id") == run_id:
+            return entry
+    return None
+
+
+def _still(file: EntryFile, entry: Entry | None, run_id: str) -> Entry | None:
+    """The entry that was put, or where it is now if the file was rewritten since."""
+    if entry is None or file.is_at(entry):
+        return entry
+    return _entry_of(file, run_id)
+
+
+# Event files
+
+
+def _events_folder(folder: Path, run: Run) -> Path:
+    name = f"{short_name(run.description)}-{run.run_id}" if run.description else run.run_id
+    return folder / "tensorboard" / name
+
+
+def _write_events(file: EventFile, records: Iterable[Record]) -> None:
+    for record in records:
+        if isinstance(record, Points):
+            file.points(record)
+        elif isinstance(record, Display):
+            write = file.text if isinstance(record.value, str) else file.scalar
+            write(record.name, record.value, record.step, record.time)  # type: ignore[arg-type]
+
+
+def _goes_on(points: Points, last_steps: dict[Series, int]) -> bool:
+    """Whether the steps of each series only rise; notes the last ones."""
+    import numpy as np
+
+    for series, steps, _, _ in points.blocks():
+        before = max((last_steps.get(s, -(2**63) - 1) for s in series), default=0)
+        if int(steps[0]) <= before or not np.all(steps[1:] > steps[:-1]):
+            return False
+        last_steps.update(dict.fromkeys(series, int(steps[-1])))
+    return True
+
+
+def _write_result(file: EventFile, result: RunResult, group: str) -> None:
+    """What the table of hyperparameters shows: active parameters, best and test metrics."""
+    configuration = result.run.configuration
+    active = {name: configuration.parameters[name] for name in configuration.active}
+    file.hparams(active, group, result.run.started)
+    ended = result.ended or result.run.started
+    for kind, values in ((Split.DEV, result.best), (Split.TEST, result.test)):
+        prefix = "best" if kind is Split.DEV else "test"
+        for series, value in values.items():
+            if series.index is None:
+                file.scalar(f"{prefix}/{series.name}", value, result.best_step or 0, ended)
+    file.session_end(result.status, ended)

@@ -1,0 +1,106 @@
+"""What is in the folders of experiments and configurations, read anew."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from legm.backends.local.catalogue import Holding, folders_in, is_configuration
+from legm.backends.local.entries import Entry, EntryFile
+from legm.backends.local.folders import experiment_folder, read_configuration
+from legm.backends.local.results import read_result, tally_entries
+from legm.errors import LegmError
+from legm.logs import LogFolder, unfinished
+from legm.records import Query, RunResult
+
+__all__ = ["experiment_in", "experiments", "look", "runs_in"]
+
+log = logging.getLogger(__name__)
+
+
+def experiments(root: Path) -> Iterator[str]:
+    """The experiments whose folders are below a root directory, each by the name that finds its folder.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    for folder in folders_in(root):
+        name = experiment_in(root / folder)
+        if name is not None:
+            yield name
+
+
+def experiment_in(folder: Path) -> str | None:
+    """The name by which an experiment's folder is found; None where it is no experiment's.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    for place in folders_in(folder):
+        if not is_configuration(f"{folder}/{place}"):
+            continue
+        try:
+            name = read_configuration(folder / place).experiment
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
+            continue
+        # A folder that a person renamed is found by its own name.
+        return name if experiment_folder(folder.parent, name).name == folder.name else folder.name
+    return None
+
+
+def look(place: str, known: dict[str, Any] | None = None) -> Holding:
+    """What a configuration's folder holds, read anew.
+
+    Args:
+        place: the folder.
+        known: what the reading of others left, for whoever reads many.
+    """
+    folder = Path(place)
+    try:
+        configuration = read_configuration(folder, known)
+    except LegmError as error:
+        return Holding(place, None, problem=error)
+    try:
+        entries = EntryFile(folder / "metrics.yml").entries()
+        others = unfinished(
+            LogFolder(folder / "runs"), [str(entry.head.get("run_id", "")) for entry in entries]
+        )
+        return Holding(place, configuration, tally_entries(folder, configuration, entries, others))
+    except LegmError as error:
+        return Holding(place, configuration, problem=error)
+
+
+def runs_in(places: Iterable[Path], query: Query) -> Iterator[RunResult]:
+    """The runs in a configuration's folder and its copies, each once.
+
+    Args:
+        places: the folders.
+        query: which of the runs, and how much of each; the configuration is that of the folders.
+    """
+    seen: set[str] = set()
+    for folder in places:
+        configuration = read_configuration(folder)
+        metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
+        series_wanted = query.histories is None or bool(query.histories)
+        by_run = {e.head["run_id"]: e for e in steps.entries()} if series_wanted else {}
+        here = set()
+        for entry in metrics.entries():
+            run_id = str(entry.head.get("run_id", ""))
+            here.add(run_id)
+            if run_id in seen or _other_description(entry, query):
+                continue
+            seen.add(run_id)
+            places_of = (steps, by_run) if series_wanted else None
+            yield read_result(metrics, entry, places_of, configuration, query.histories)
+        for result in unfinished(LogFolder(folder / "runs"), here):
+            known = result.run.run_id in seen
+            if not known and query.description in (None, result.run.description):
+                seen.add(result.run.run_id)
+                yield result
+
+
+def _other_description(entry: Entry, query: Query) -> bool:
+    return query.description is not None and (entry.head.get("description") or "") != query.description

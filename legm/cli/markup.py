@@ -1,0 +1,120 @@
+"""Tables for papers, pages and other programs: Markdown, LaTeX with booktabs, CSV. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Cell", "csv", "latex", "markdown"]
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "[": "{[}",  # after the end of a row it would begin an option of \\
+    "]": "{]}",
+    "*": "{*}",
+    "±": r"$\pm$",
+    "\N{MINUS SIGN}": "$-$",
+    "∞": r"$\infty$",
+    **{character: "\\" + character for character in "{}$&#_%"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell.
+
+    Args:
+        text: what stands in it.
+        best: whether it is the best of its column.
+    """
+
+    text: str
+    best: bool = False
+
+
+def markdown(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequence[bool]) -> str:
+    """A table that GitHub and most others show; its columns are aligned for whoever reads the text.
+
+    Args:
+        headers: what stands above the columns.
+        rows: a cell for each column.
+        numbers: which columns end at one edge.
+    """
+
+    def text(cell: Cell) -> str:
+        escaped = _MARKDOWN.sub(r"\\\1", _one_line(cell.text))
+        return f"**{escaped}**" if cell.best else escaped
+
+    lines = [[text(Cell(header)) for header in headers], *([text(cell) for cell in row] for row in rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
+    rule = [
+        "-" * (width - 1) + ":" if right else "-" * width
+        for width, right in zip(widths, numbers, strict=True)
+    ]
+    aligned = [
+        [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numbers, strict=True)
+        ]
+        for line in lines
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (aligned[0], rule, *aligned[1:]))
+
+
+def latex(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequence[bool]) -> str:
+    r"""A ``tabular`` that needs the package booktabs; the best of a column are ``\textbf``.
+
+    Args:
+        headers: what stands above the columns.
+        rows: a cell for each column.
+        numbers: which columns end at one edge.
+    """
+
+    def text(cell: Cell) -> str:
+        escaped = "".join(_LATEX.get(c, c) for c in _one_line(cell.text))
+        return rf"\textbf{{{escaped}}}" if cell.best else escaped
+
+    def line(cells: Sequence[Cell]) -> str:
+        return " & ".join(map(text, cells)) + r" \\"
+
+    return "\n".join(
+        [
+            r"% \usepackage{booktabs}",
+            rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in numbers)}}}",
+            r"\toprule",
+            line([Cell(header) for header in headers]),
+            r"\midrule",
+            *map(line, rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def csv(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Comma-separated values (RFC 4180) with numbers in full precision, lines ended by a line feed.
+
+    Args:
+        headers: the first line.
+        rows: a value for each column; None for none.
+    """
+    import csv as standard
+    import io
+
+    text = io.StringIO()
+    writer = standard.writer(text, lineterminator="\n")
+    writer.writerows([headers, *rows])
+    return text.getvalue()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,161 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from legm.cli.completion import (
+    complete_aggregation,
+    complete_backend,
+    complete_constraint,
+    complete_metric,
+    complete_path,
+)
+
+if TYPE_CHECKING:
+    from legm.cli.sources import Place
+
+__all__ = [
+    "FOLDER",
+    "aggregation_option",
+    "backend_options",
+    "constraints_option",
+    "description_option",
+    "json_option",
+    "metric_argument",
+    "option_values",
+    "path_argument",
+    "scalar",
+    "test_option",
+    "top_option",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def json_option(function: F) -> F:
+    """``--json``: print JSON."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print JSON; NaN and infinities are the strings nan, inf, -inf.",
+    )(function)
+
+
+def path_argument(name: str, **more: Any) -> Callable[[F], F]:
+    """A path to a root directory, an experiment or a configuration."""
+    return click.argument(name, type=FOLDER, shell_complete=complete_path, **more)
+
+
+def metric_argument(**more: Any) -> Callable[[F], F]:
+    """The metric, or several."""
+    return click.argument("metric", shell_complete=complete_metric, **more)
+
+
+test_option = click.option("--test", is_flag=True, help="METRIC is a test metric, not a dev metric.")
+
+description_option = click.option(
+    "--description",
+    default="",
+    metavar="TEXT",
+    help="Of the runs with this description; those without one otherwise.",
+)
+
+top_option = click.option(
+    "--top", type=click.IntRange(min=0), metavar="N", help="The best N configurations; 0 for all."
+)
+
+aggregation_option = click.option(
+    "--aggregation",
+    default="mean",
+    show_default=True,
+    metavar="METHOD",
+    shell_complete=complete_aggregation,
+    help="Over the runs: mean, median, outlier_mean, confidence or confidence_0.9.",
+)
+
+constraints_option = click.option(
+    "--where",
+    "constraints",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=lambda _ctx, _param, texts: _pairs(texts),
+    shell_complete=complete_constraint,
+    help="Only configurations in which an active parameter has this value; may be given several times.",
+)
+
+
+def backend_options(function: F) -> F:
+    """``--backend`` and ``--backend-option``; the command gets ``at``, which makes a place of a path."""
+
+    @click.option(
+        "--backend",
+        default="local",
+        show_default=True,
+        metavar="NAME",
+        shell_complete=complete_backend,
+        help="The backend that keeps the runs.",
+    )
+    @click.option(
+        "--backend-option",
+        "options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=option_values,
+        help="An option of the backend, such as tracking_uri; may be given several times.",
+    )
+    @functools.wraps(function)
+    def with_place(*args: Any, backend: str, options: dict[str, Any], **kwargs: Any) -> Any:
+        if backend == "local" and options:
+            raise click.UsageError("the backend 'local' has no options: name another one by --backend")
+
+        def at(path: Path) -> Place:
+            from legm.cli.sources import Place
+
+            return Place(path, backend, options)
+
+        return function(*args, at=at, **kwargs)
+
+    return with_place  # type: ignore[return-value]
+
+
+def option_values(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
+    """A callback: the options of a backend, ``NAME=VALUE`` each, by name."""
+    return {name: scalar(text) for name, text in _pairs(texts)}
+
+
+def _pairs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """``("a=1",)`` as ``(("a", "1"),)``; of several = the first counts."""
+    for text in texts:
+        if not text.partition("=")[0] or "=" not in text:
+            raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE")
+    pairs = tuple((name, value) for name, _, value in (text.partition("=") for text in texts))
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise click.BadParameter(f"{name!r} was given twice")
+    return pairs
+
+
+def scalar(text: str) -> Any:
+    """What a value on the command line says: a number, a list, true, null; anything else is text."""
+    import json
+
+    try:
+        return json.loads(text)  # also 1e-3, which is text in YAML
+    except ValueError:
+        pass
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text

@@ -1,0 +1,227 @@
+"""How the commands speak: tables and messages for a person, JSON for a program."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from legm.cli.tables import Column, laid_out
+
+if TYPE_CHECKING:
+    from legm.records import Aggregate, Configuration, RunResult, Series
+
+__all__ = [
+    "STATUSES",
+    "are_numbers",
+    "as_text",
+    "configuration_dict",
+    "differing",
+    "encodable",
+    "moment",
+    "number",
+    "paint_statuses",
+    "parameters_text",
+    "print_json",
+    "print_problems",
+    "print_table",
+    "printable",
+    "run_dict",
+    "say",
+    "series_text",
+    "statuses_text",
+    "value_dict",
+    "value_of",
+]
+
+STATUSES = {"completed": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
+"""By a run's status, its colour."""
+
+_STATUS = re.compile("|".join(rf"(?:\d+ )?{status}" for status in STATUSES))
+
+
+# For a person
+
+
+def say(text: str = "", **style: Any) -> None:
+    """Print a line, in the encoding that the standard output says it has."""
+    click.secho(text, file=sys.stdout, **style)
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, as wide as the terminal; where there is none, as wide as needed.
+
+    Columns in which no row has anything are left out.
+    """
+    used = [i for i in range(len(columns)) if any(row[i] for row in rows)] or [0]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    can = _can_show("─…")
+    lines = laid_out(
+        [columns[i] for i in used],
+        rows if len(used) == len(columns) else [[row[i] for i in used] for row in rows],
+        width,
+        head=lambda text: click.style(text, bold=True),
+        rule="─" if can else "-",
+        ellipsis="…" if can else "~",
+    )
+    say("\n".join(lines))
+
+
+def _can_show(text: str) -> bool:
+    """Whether the standard output's encoding has these characters."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def encodable(text: str) -> str:
+    """A text with plain characters for the signs of print, where the standard output has not got these."""
+    if _can_show(text):
+        return text
+    return text.replace("±", "+-").replace("\N{MINUS SIGN}", "-").replace("∞", "inf")
+
+
+def print_problems(problems: Iterable[object]) -> None:
+    """Tell what could not be read, beside the output."""
+    for problem in problems:
+        click.secho(f"damaged: {problem}", fg="red", err=True)
+
+
+def number(value: float | None) -> str:
+    """A number in a table; "" for none."""
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+
+
+def moment(seconds: float | None) -> str:
+    """A time (s since 1970) in a table, on the clock of the place; "" for none."""
+    return _minute(int(seconds // 60)) if seconds else ""
+
+
+@functools.lru_cache(maxsize=1000)
+def _minute(minutes: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(60 * minutes))
+
+
+def statuses_text(counts: Mapping[str, int]) -> str:
+    """How many runs there are of each kind but completed ones: ``1 failed, 2 running``."""
+    return ", ".join([f"{counts[s]} {s}" for s in STATUSES if s != "completed" and counts.get(s)])
+
+
+def paint_statuses(text: str) -> str:
+    """A text in which each status has its colour."""
+    return _STATUS.sub(lambda found: click.style(found[0], fg=STATUSES[found[0].split()[-1]]), text)
+
+
+def parameters_text(configuration: Configuration, names: Iterable[str]) -> str:
+    """Parameters in one line: ``layers=[64, 32], lr=0.1``."""
+    parameters = configuration.parameters
+    return ", ".join([f"{name}={parameters[name]}" for name in names])
+
+
+def value_of(configuration: Configuration, name: str) -> str:
+    """A parameter's value in a table; "" where it is inactive."""
+    if name not in configuration.active:
+        return ""
+    value = configuration.parameters[name]
+    return value if isinstance(value, str) else as_text(value)
+
+
+def are_numbers(values: Iterable[object]) -> bool:
+    """Whether all of them are numbers, but for None."""
+    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values if v is not None)
+
+
+def differing(configurations: Sequence[Configuration]) -> list[str]:
+    """The names of the parameters by which configurations differ, sorted.
+
+    One is among them where it is active in some only, or its values are not all the same.
+    """
+    if not configurations:
+        return []
+    actives = {one.active for one in configurations}
+    everywhere = set.intersection(*map(set, actives))
+    found = set().union(*actives) - everywhere
+    first = configurations[0].parameters
+    for name in everywhere:
+        value = first[name]
+        if any(one.parameters[name] != value for one in configurations):
+            found.add(name)
+    return sorted(found)
+
+
+def series_text(series: Series) -> str:
+    """A metric as it is called: ``dice[cat]`` for one of an indexed metric."""
+    return series.name if series.index is None else f"{series.name}[{series.index}]"
+
+
+# For a program
+
+
+def printable(value: Any) -> Any:
+    """A value in which NaN and infinities are text, since JSON has none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: printable(item) for key, item in value.items()}
+    return [printable(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def as_text(value: Any) -> str:
+    """A plain value as JSON, on one line, for a person."""
+    return json.dumps(printable(value), ensure_ascii=False)
+
+
+def print_json(value: Any) -> None:
+    """Print what a program asked for."""
+    say(json.dumps(printable(value), indent=2))
+
+
+def configuration_dict(found: Configuration | None) -> dict[str, Any]:
+    """What identifies a configuration; None for all of it where it cannot be read."""
+    return {
+        "experiment": found.experiment if found else None,
+        "name": found.name if found else None,
+        "fingerprint": found.fingerprint if found else None,
+        "parameters": found.parameters if found else None,
+        "active": list(found.active) if found else None,
+    }
+
+
+def value_dict(value: Aggregate) -> dict[str, Any]:
+    """An aggregate with its method's own fields."""
+    own = {"mean": value.mean, "std": value.std, "n": value.n, "nan": value.nan, "method": value.method}
+    return {**own, **value.fields}
+
+
+def run_dict(result: RunResult) -> dict[str, Any]:
+    """A run without its series."""
+    return {
+        "run_id": result.run.run_id,
+        "status": result.status.value,
+        "description": result.run.description,
+        "started": result.run.started,
+        "ended": result.ended,
+        "points": result.points,
+        "last_step": result.last_step,
+        "best_step": result.best_step,
+        "best": _by_text(result.best),
+        "test": _by_text(result.test),
+        "parameters": result.run.parameters,
+        "error": result.error,
+    }
+
+
+def _by_text(values: Mapping[Series, float]) -> dict[str, float]:
+    return {series_text(series): value for series, value in values.items()}

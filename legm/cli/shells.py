@@ -1,0 +1,54 @@
+"""The scripts by which a shell asks legm what may come next."""
+
+from __future__ import annotations
+
+__all__ = ["script"]
+
+_BASH = r"""_legm_completion() {
+    # Bash splits words at "=" and ":" too, which names of configurations hold: what touches is one word here.
+    local IFS=$'\n' rest="${COMP_LINE:0:COMP_POINT}" words=() piece before='' i
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        piece="${COMP_WORDS[i]}"
+        if ((i == 0)) || [[ $rest == [[:space:]]* ]]; then
+            rest="${rest#"${rest%%[![:space:]]*}"}"
+            words+=('')
+            before=''
+        else
+            before="${words[-1]}"
+        fi
+        ((i == COMP_CWORD)) && piece="$rest"
+        words[-1]+="$piece"
+        rest="${rest#"$piece"}"
+    done
+    [[ $piece == [=:] ]] && before="${words[-1]}"
+    local breaks="${before//[^=:]/}" quoted='' type value
+    [[ ${words[-1]} == [\'\"]* ]] && quoted=1
+    COMPREPLY=()
+    while IFS=',' read -r type value; do
+        if [[ $type == dir ]]; then
+            compopt -o dirnames
+        elif [[ $type == file ]]; then
+            compopt -o default
+        elif [[ $type == plain ]]; then
+            [[ $value == *[/=] ]] && compopt -o nospace
+            for ((i = 0; i < ${#breaks}; i++)); do value="${value#*[=:]}"; done
+            if [[ -z $quoted && $value == *[^A-Za-z0-9_./,:=@%+-]* ]]; then printf -v value %q "$value"; fi
+            COMPREPLY+=("$value")
+        fi
+    done < <(COMP_WORDS="${words[*]}" COMP_CWORD=$((${#words[@]} - 1)) _LEGM_COMPLETE=bash_complete "$1")
+}
+complete -o nosort -F _legm_completion legm
+"""
+
+
+def script(shell: str) -> str:
+    """What a shell reads to complete legm's commands: bash's is legm's own, the others' are click's."""
+    if shell == "bash":
+        return _BASH
+    from click.shell_completion import get_completion_class
+
+    from legm.cli import main
+
+    made = get_completion_class(shell)
+    assert made is not None  # noqa: S101 - one of click's own
+    return made(main, {}, "legm", "_LEGM_COMPLETE").source()

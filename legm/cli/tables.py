@@ -1,0 +1,192 @@
+"""Tables for a person: columns laid out for the terminal's width, fast for ten thousand rows. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Column", "laid_out", "width_of"]
+
+_GAP = "  "
+_LEAST = 12  # what a column that can be narrowed keeps
+_BREAKS = (",", "/_+- ")  # a cell is folded after one of these where it can be, of the first rather
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column.
+
+    Args:
+        header: what stands above it.
+        right: whether its cells end at one edge, as numbers do.
+        fit: where the terminal is too narrow: "cut" shortens cells, "fold" goes on in the next line, ""
+            leaves them as they are.
+        paint: adds colours to a cell that has its final width.
+    """
+
+    header: str
+    right: bool = False
+    fit: str = ""
+    paint: Callable[[str], str] | None = None
+
+
+def laid_out(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    width: int | None = None,
+    *,
+    head: Callable[[str], str] = str,
+    rule: str = "─",
+    ellipsis: str = "…",
+) -> Iterator[str]:
+    """The lines of a table.
+
+    Cells are cut first, then folded. Columns that do not fit even so come in a further table below, with
+    the first column again.
+
+    Args:
+        columns: at least one.
+        rows: a cell for each column.
+        width: the terminal's; None for as wide as needed.
+        head: adds colours to the line of headers.
+        rule: what the line below them is made of.
+        ellipsis: what stands for what is cut, one character.
+    """
+    cells = [_printable([one.header, *(row[i] for row in rows)]) for i, one in enumerate(columns)]
+    widths = [max(_widths(column)) for column in cells]
+    for number, block in enumerate(_blocks(columns, widths, width)):
+        if number:
+            yield ""
+        chosen = [columns[i] for i in block]
+        rooms = _rooms(chosen, [widths[i] for i in block], width)
+        lines = _lines([cells[i] for i in block], chosen, rooms, ellipsis)
+        yield from map(head, next(lines))
+        yield rule * (sum(rooms) + len(_GAP) * (len(block) - 1))
+        yield from itertools.chain.from_iterable(lines)
+
+
+def width_of(text: str) -> int:
+    """How many columns of a terminal a text takes: a wide character two, a combining mark none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text
+    )
+
+
+def _widths(cells: Sequence[str]) -> Iterator[int]:
+    return map(len if "".join(cells).isascii() else width_of, cells)
+
+
+def _printable(cells: list[str]) -> list[str]:
+    """Cells in which line breaks and the like are escaped."""
+    if "".join(cells).isprintable():
+        return cells
+    return [
+        "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cell) for cell in cells
+    ]
+
+
+def _least(column: Column, width: int) -> int:
+    """How narrow a column may become."""
+    if column.fit == "fold":
+        return min(width, _LEAST)
+    return min(width, max(_LEAST, width_of(column.header))) if column.fit else width
+
+
+def _blocks(columns: Sequence[Column], widths: Sequence[int], width: int | None) -> list[list[int]]:
+    """The columns of each table, by number."""
+    least = [_least(*one) + len(_GAP) for one in zip(columns, widths, strict=True)]
+    if width is None or sum(least) <= width + len(_GAP):
+        return [list(range(len(columns)))]
+    blocks, taken = [[0]], least[0]
+    for i in range(1, len(columns)):
+        if taken + least[i] > width + len(_GAP) and len(blocks[-1]) > 1:
+            blocks.append([0])
+            taken = least[0]
+        blocks[-1].append(i)
+        taken += least[i]
+    return blocks
+
+
+def _rooms(columns: Sequence[Column], widths: Sequence[int], width: int | None) -> list[int]:
+    """How wide each column of a table becomes: the widest that can be narrowed are, until all fit."""
+    rooms = list(widths)
+    if width is None:
+        return rooms
+    spare = width - len(_GAP) * (len(columns) - 1)
+    for fit in ("cut", "fold"):
+        least = {i: _least(one, rooms[i]) for i, one in enumerate(columns) if one.fit == fit}
+        while sum(rooms) > spare and (wide := [i for i in least if rooms[i] > least[i]]):
+            most = max(rooms[i] for i in wide)
+            widest = [i for i in wide if rooms[i] == most]
+            lower = max([rooms[i] for i in wide if rooms[i] < most], default=0)
+            step = -(-(sum(rooms) - spare) // len(widest))
+            for i in widest:
+                rooms[i] = max(least[i], lower, most - step)
+    return rooms
+
+
+def _lines(
+    cells: Sequence[list[str]], columns: Sequence[Column], rooms: Sequence[int], ellipsis: str
+) -> Iterator[list[str]]:
+    """The lines of each row of one table, the headers' first."""
+    wide = [max(_widths(one)) > room for one, room in zip(cells, rooms, strict=True)]
+    cut = [
+        [_cut(cell, room, ellipsis) for cell in one] if is_wide and column.fit == "cut" else one
+        for one, column, room, is_wide in zip(cells, columns, rooms, wide, strict=True)
+    ]
+    if not any(is_wide and column.fit == "fold" for column, is_wide in zip(columns, wide, strict=True)):
+        yield from ([line] for line in _joined(cut, columns, rooms))
+        return
+    for row in zip(*cut, strict=True):
+        parts = [
+            _folded(cell, room) if column.fit == "fold" else [cell]
+            for cell, column, room in zip(row, columns, rooms, strict=True)
+        ]
+        most = max(map(len, parts))
+        yield list(_joined([part + [""] * (most - len(part)) for part in parts], columns, rooms))
+
+
+def _joined(cells: Sequence[list[str]], columns: Sequence[Column], rooms: Sequence[int]) -> Iterator[str]:
+    """Lines of cells that fit."""
+    padded = [_padded(*one) for one in zip(cells, columns, rooms, strict=True)]
+    return map(str.rstrip, map(_GAP.join, zip(*padded, strict=True)))
+
+
+def _padded(cells: Sequence[str], column: Column, room: int) -> list[str]:
+    if "".join(cells).isascii():
+        padded = [cell.rjust(room) if column.right else cell.ljust(room) for cell in cells]
+    else:
+        spaces = [" " * (room - width_of(cell)) for cell in cells]
+        padded = [s + c if column.right else c + s for c, s in zip(cells, spaces, strict=True)]
+    return [column.paint(cell) for cell in padded] if column.paint else padded
+
+
+def _cut(cell: str, room: int, ellipsis: str) -> str:
+    return cell if width_of(cell) <= room else cell[: _fitting(cell, room - 1)].rstrip() + ellipsis
+
+
+def _folded(cell: str, room: int) -> list[str]:
+    lines = []
+    while width_of(cell) > room:
+        end = _fitting(cell, room)
+        ends = (max(cell.rfind(mark, end // 3, end) for mark in marks) + 1 for marks in _BREAKS)
+        at = next(filter(None, ends), end)
+        lines.append(cell[:at])
+        cell = cell[at:].lstrip(" ")
+    return [*lines, cell]
+
+
+def _fitting(text: str, room: int) -> int:
+    """How many characters of a text fit into so many columns; at least one."""
+    if text.isascii():
+        return max(room, 1)
+    taken = 0
+    for i, c in enumerate(text):
+        taken += width_of(c)
+        if taken > room:
+            return max(i, 1)
+    return len(text)

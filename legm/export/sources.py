@@ -1,0 +1,311 @@
+"""Where exported runs come from: folders of the local backend, or any backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from legm import runlog, selection
+from legm.aggregate import summary_from
+from legm.backends.local.entries import Entry, EntryFile
+from legm.backends.local.files import load_yaml
+from legm.backends.local.folders import read_configuration
+from legm.backends.local.results import read_result
+from legm.errors import BackendError, CorruptFile, LegmError, StorageError
+from legm.logs import LogFolder
+from legm.overview import configurations
+from legm.owed import interruption
+from legm.reconstruction import records_of
+from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, Summary
+from legm.relay import Relay
+from legm.sameness import differing, digests
+
+__all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run with all that is known of it.
+
+    Args:
+        result: what it came to.
+        records: all of its records.
+        log: where they are, with the times; None where they were made of the result.
+        folder: the configuration's; None where it has none.
+        note: what a person should know of it; "" for nothing.
+    """
+
+    result: RunResult
+    records: Sequence[Record]
+    log: Path | None = None
+    folder: Path | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A run that cannot be had.
+
+    Args:
+        where: which it is, for a person.
+        reason: why not.
+        goes_on: whether that is because it is not over.
+    """
+
+    where: str
+    reason: str
+    goes_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The runs of one configuration.
+
+    Args:
+        where: what they are, for a person.
+        runs: to be gone through once; one is made at a time.
+        configuration: None where it cannot be read.
+        folder: the configuration's; None where it has none.
+    """
+
+    where: str
+    runs: Iterable[Found | Lost]
+    configuration: Configuration | None
+    folder: Path | None = None
+
+    def summaries(self, completed: dict[str, int]) -> dict[str, Summary]:
+        """The aggregates that are kept with the configuration, by description.
+
+        Args:
+            completed: by description, how many runs completed.
+
+        Raises:
+            CorruptFile: they are not what was written.
+            StorageError: they cannot be read.
+        """
+        if self.folder is None:
+            return {}
+        path = self.folder / "aggregated_metrics.yml"
+        try:
+            content = load_yaml(path) or {}
+            return {
+                str(description): summary_from(stored, completed.get(str(description), 0))
+                for description, stored in content.items()
+            }
+        except (AttributeError, ValueError) as cause:
+            raise CorruptFile(path, "the file", str(cause), "Aggregate the runs again.") from cause
+
+
+class Source(Protocol):
+    """Where runs come from."""
+
+    @property
+    def place(self) -> tuple[str, dict[str, Plain]]:
+        """The backend's name, and what makes it again."""
+
+    def parts(self) -> Iterator[Part]:
+        """The configurations, each with its runs."""
+
+
+class LocalSource:
+    """The runs in the folders of configurations.
+
+    What ``metrics.yml`` says counts; where the run's log says the same, the log is taken, since it has the
+    times too.
+
+    Args:
+        folder: a root directory, an experiment or a configuration.
+        series: whether the series are wanted.
+
+    Raises:
+        StorageError: there is no configuration.
+    """
+
+    def __init__(self, folder: Path, *, series: bool = True) -> None:
+        self._folders = list(configurations(folder))
+        if not self._folders:
+            raise StorageError(f"there are no runs below {folder}")
+        self._series = series
+        self.root = self._folders[0].parent.parent
+
+    @property
+    def place(self) -> tuple[str, dict[str, Plain]]:
+        """The local backend."""
+        return "local", {}
+
+    def parts(self) -> Iterator[Part]:
+        """The folders."""
+        for folder in self._folders:
+            try:
+                configuration = read_configuration(folder)
+            except LegmError as error:
+                yield Part(str(folder), self._runs(folder, None, str(error)), None, folder)
+            else:
+                yield Part(str(folder), self._runs(folder, configuration, ""), configuration, folder)
+
+    def _runs(self, folder: Path, configuration: Configuration | None, damage: str) -> Iterator[Found | Lost]:
+        metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
+        try:
+            entries, damaged = _entries(metrics)
+            places = steps, {str(entry.head.get("run_id")): entry for entry in _entries(steps)[0]}
+        except LegmError as error:
+            yield Lost(str(folder), str(error))
+            return
+        for what in damaged:
+            yield Lost(str(folder), f"{what} is not what legm wrote: try `legm recover`")
+        logs = LogFolder(folder / "runs")
+        for entry in entries:
+            yield self._entry(folder, metrics, entry, places, configuration, damage)
+        known = {str(entry.head.get("run_id")) for entry in entries}
+        others = logs.others(known)
+        living = runlog.living(path for path in others if path.parent == logs.open_folder)
+        for path in others:
+            if path in living:
+                yield Lost(f"{folder}, run {path.stem}", "it goes on", goes_on=True)
+                continue
+            found = _unstored(folder, path, is_open=path.parent == logs.open_folder)
+            if found is not None:
+                yield found
+        if damage and not known and not damaged:
+            yield Lost(str(folder), damage)
+
+    def _entry(
+        self,
+        folder: Path,
+        metrics: EntryFile,
+        entry: Entry,
+        places: tuple[EntryFile, dict[str, Entry]],
+        configuration: Configuration | None,
+        damage: str,
+    ) -> Found | Lost:
+        """A run that is in ``metrics.yml``."""
+        run_id = str(entry.head.get("run_id"))
+        where = f"{folder}, run {run_id}"
+        path = _log_of(folder, run_id)
+        if path is not None and path.parent.name == "open" and runlog.living([path]):
+            return Lost(where, "it goes on", goes_on=True)
+        result: RunResult | None = None
+        if configuration is not None:
+            names = None if self._series else frozenset[str]()
+            try:
+                result = read_result(metrics, entry, places, configuration, names)
+            except LegmError as error:
+                damage = str(error)
+        if result is not None and not self._series:
+            return Found(result, (), folder=folder)
+        logged, trouble = _logged(path)
+        if logged is None:
+            if result is None:
+                return Lost(where, damage)
+            note = trouble or "its log is gone: when each value was set is not known"
+            return Found(result, records_of(result), folder=folder, note=note)
+        known, told = logged
+        if result is None:
+            return Found(told, known.records, known.path, folder, f"it is taken from its log: {damage}")
+        changed = differing(told, digests(result))
+        if changed:
+            note = f"metrics.yml counts, which differs from the run's log in {', '.join(changed)}"
+            return Found(result, records_of(result), folder=folder, note=note)
+        return Found(told, known.records, known.path, folder)
+
+
+def _entries(file: EntryFile) -> tuple[list[Entry], list[str]]:
+    """The entries that can be read, and which there are beside them, in words."""
+    try:
+        return file.entries(), []
+    except CorruptFile:
+        sound, damaged = file.check()
+    numbers = (f"experiment_{one.number}" if one.number >= 0 else "an entry" for one, _ in damaged)
+    return sound, [f"{number} of {file.path.name}" for number in numbers]
+
+
+def _log_of(folder: Path, run_id: str) -> Path | None:
+    for path in (folder / "runs" / f"{run_id}.log", folder / "runs" / "open" / f"{run_id}.log"):
+        if path.exists():
+            return path
+    return None
+
+
+def _logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str]:
+    """A log with what the run came to; without one why not, in words."""
+    if path is None:
+        return None, ""
+    try:
+        known = runlog.read(path)
+        return (known, selection.result(known.run, known.records)), ""
+    except LegmError as error:
+        return None, str(error)
+
+
+def _unstored(folder: Path, path: Path, *, is_open: bool) -> Found | Lost | None:
+    """A run of which only the log knows; None where a person took it out."""
+    where = f"{folder}, run {path.stem}"
+    try:
+        known = runlog.read(path)
+        if not any(isinstance(record, Outcome) for record in known.records):
+            known.records.append(interruption(path))
+        result = selection.result(known.run, known.records)
+    except (LegmError, FileNotFoundError) as error:
+        return Lost(where, str(error))
+    if result.status is Status.COMPLETED and not is_open:
+        return None
+    return Found(result, known.records, path, folder)
+
+
+class BackendSource:
+    """The runs of any backend, made of what it gives back.
+
+    Args:
+        relay: the way to it.
+        experiment: only this one; None for all.
+        series: whether the series are wanted.
+
+    Raises:
+        NotSupported: no experiment was named, and the backend does not list them.
+        LegmError: it could not be read.
+    """
+
+    def __init__(self, relay: Relay, experiment: str | None = None, *, series: bool = True) -> None:
+        self._relay = relay
+        self._experiments = relay.experiments() if experiment is None else [experiment]
+        self._histories = None if series else frozenset[str]()
+
+    @property
+    def place(self) -> tuple[str, dict[str, Plain]]:
+        """The backend's name, and what makes it again."""
+        return self._relay.name, self._relay.place
+
+    def parts(self) -> Iterator[Part]:
+        """The configurations."""
+        for experiment in self._experiments:
+            found = read(self._relay, "legm_read_configurations", experiment=experiment)
+            for configuration in list(found):
+                where = f"{experiment}/{configuration.name or configuration.fingerprint}"
+                yield Part(where, self._runs(configuration, where), configuration)
+
+    def _runs(self, configuration: Configuration, where: str) -> Iterator[Found | Lost]:
+        query = Query(configuration.experiment, configuration.fingerprint, histories=self._histories)
+        try:
+            for result in read(self._relay, "legm_read_runs", query=query):
+                if result.status is Status.RUNNING:
+                    yield Lost(f"{where}, run {result.run.run_id}", "it goes on", goes_on=True)
+                else:
+                    yield Found(result, records_of(result))
+        except LegmError as error:
+            yield Lost(where, str(error))
+
+
+def read(relay: Relay, hook: str, **arguments: Any) -> Iterator[Any]:
+    """What a reading hook gives, one after the other.
+
+    Raises:
+        LegmError: whatever goes wrong on the way.
+    """
+    try:
+        yield from relay.call(hook, **arguments) or ()
+    except LegmError:
+        raise
+    except Exception as cause:
+        raise BackendError(f"the backend {relay.name!r} failed in {hook}: {cause!r}") from cause

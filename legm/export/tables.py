@@ -1,0 +1,194 @@
+"""Runs as a table for analysis: a row for each run, or a row for each number."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from legm.backends.local.results import best_key
+from legm.errors import LegmError, closest
+from legm.export.backends import source_of
+from legm.export.columns import Column, typed
+from legm.export.reports import Exported, Report, State
+from legm.export.sources import Found, Lost, Source
+from legm.export.writers import TableWriter, writer_for
+from legm.progress import watched
+from legm.records import RunResult, Series
+from legm.runlog import storage_error
+from legm.selection import counted, in_order, last_tests
+
+__all__ = ["ROWS", "export_table"]
+
+ROWS = ("runs", "points")
+"""What a row may be."""
+
+_RUN_COLUMNS = {
+    "experiment": str,
+    "configuration": str,
+    "fingerprint": str,
+    "description": str,
+    "run_id": str,
+    "status": str,
+    "started": float,
+    "ended": float,
+    "error": str,
+    "points": int,
+    "last_step": int,
+    "best_step": int,
+}
+_POINT_COLUMNS = {
+    "run_id": str,
+    "metric": str,
+    "split": str,
+    "index": str,
+    "step": int,
+    "value": float,
+    "time": float,
+}
+
+
+def export_table(
+    root: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    rows: str = "runs",
+    *,
+    source: object = "local",
+    source_options: Mapping[str, Any] | None = None,
+    experiment: str | None = None,
+) -> Report:
+    """Write every run that is over to a table, which takes the place of an earlier file as a whole.
+
+    Args:
+        root: where the runs are: a root directory, or an experiment or a configuration in it.
+        path: the file; its name ends in .csv or .parquet.
+        rows: "runs" for a row a run, with its parameters, best and test values; "points" for a row for each
+            number of each series.
+        source: the backend that has the runs.
+        source_options: its own.
+        experiment: the one whose runs are wanted, where another backend than the local one has them.
+
+    Raises:
+        LegmError: there are no runs, the file cannot be written, or what it needs is not installed. What
+            is wrong with single runs is told in the report.
+    """
+    if rows not in ROWS:
+        raise LegmError(f"a table has no rows of {rows!r}; {closest(rows, ROWS)}")
+    target = Path(path)
+    make = writer_for(target)
+    found, _ = source_of(root, source, source_options or {}, experiment, series=rows == "points")
+    taking = _Taking(found, f"writing {target.name}")
+    temporary = target.with_name(f".{secrets.token_hex(8)}")
+    try:
+        if rows == "points":
+            _write_points(make, temporary, taking)
+        else:
+            _write_runs(make, temporary, taking)
+        temporary.replace(target)
+    except OSError as cause:
+        raise storage_error("write", target, cause) from cause
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Report(str(target), taking.states, taking.points, 0, 0, tuple(taking.told))
+
+
+class _Taking:
+    """The runs of a source that are over, each once, and what was said of the others."""
+
+    def __init__(self, source: Source, doing: str) -> None:
+        self._source = source
+        self._doing = doing
+        self.states: Counter[State] = Counter()
+        self.points = 0
+        self.told: list[Exported] = []
+
+    def __iter__(self) -> Iterator[Found]:
+        seen: set[str] = set()
+        for one in watched((one for part in self._source.parts() for one in part.runs), self._doing):
+            if isinstance(one, Lost):
+                state = State.GOES_ON if one.goes_on else State.MISSING
+                self.told.append(Exported(one.where, state, 0, one.reason))
+            elif one.result.run.run_id in seen:
+                continue
+            else:
+                seen.add(one.result.run.run_id)
+                state = State.DELIVERED
+                self.points += one.result.points
+                if one.note:
+                    self.told.append(Exported(str(one.folder), state, one.result.points, one.note))
+            self.states[state] += 1
+            if isinstance(one, Found):
+                yield one
+
+
+def _write_runs(make: type[TableWriter], path: Path, runs: _Taking) -> None:
+    rows = [_run_row(one) for one in runs]
+    found = {name for row in rows for name in row}.difference(_RUN_COLUMNS)
+    columns = [Column(name, kind) for name, kind in _RUN_COLUMNS.items()]
+    for front in ("param.", "best_", "test_"):
+        names = sorted(name for name in found if name.startswith(front))
+        columns += [typed(name, (row.get(name) for row in rows)) for name in names]
+    with make(path, columns) as writer:
+        for at in range(0, len(rows), 1000):
+            piece = rows[at : at + 1000]
+            writer.write([[column.cell(row.get(column.name)) for row in piece] for column in columns])
+
+
+def _run_row(one: Found) -> dict[str, Any]:
+    result, run = one.result, one.result.run
+    configuration = run.configuration
+    parameters = {**configuration.parameters, **run.parameters}
+    return {
+        "experiment": configuration.experiment,
+        "configuration": one.folder.name if one.folder is not None else configuration.name,
+        "fingerprint": configuration.fingerprint,
+        "description": run.description,
+        "run_id": run.run_id,
+        "status": result.status.value,
+        "started": run.started,
+        "ended": result.ended,
+        "error": result.error,
+        "points": result.points,
+        "last_step": result.last_step,
+        "best_step": result.best_step,
+        **{f"param.{name}": value for name, value in parameters.items()},
+        **{best_key(series.name): value for series, value in _plain_series(result.best)},
+        **{f"test_{series.name}": value for series, value in _plain_series(result.test)},
+    }
+
+
+def _plain_series(values: Mapping[Series, float]) -> Iterator[tuple[Series, float]]:
+    """Without the metrics that have a value for each of thousands of examples."""
+    return ((series, value) for series, value in values.items() if series.index is None)
+
+
+def _write_points(make: type[TableWriter], path: Path, runs: _Taking) -> None:
+    columns = [Column(name, kind) for name, kind in _POINT_COLUMNS.items()]
+    text = Column("", str)
+    with make(path, columns) as writer:
+        for one in runs:
+            run_id = text.cell(one.result.run.run_id)
+            for series, steps, values, times in _series(one):
+                count = len(values)
+                labels = [run_id, series.name, series.split.value, series.index]
+                cells = [[text.cell(label)] * count for label in labels]
+                writer.write([*cells, steps, values, times])
+
+
+def _series(one: Found) -> Iterator[tuple[Series, list[Any], list[float], list[Any]]]:
+    """Each series as it counts, with its steps, values and times; None where these are not known."""
+    result: RunResult = one.result
+    if one.log is None:
+        for series, history in result.histories.items():
+            yield series, history.steps.tolist(), history.values.tolist(), [None] * len(history.steps)
+        for series, value in result.test.items():
+            yield series, [None], [value], [None]
+        return
+    records = counted(one.records)
+    for points in in_order(records):
+        yield points.layouts[0][0], points.steps.tolist(), points.values.tolist(), points.times.tolist()
+    for series, time, value in last_tests(records):
+        yield series, [None], [value], [time]

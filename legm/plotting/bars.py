@@ -1,0 +1,224 @@
+"""Rankings as horizontal bars with their spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from legm.aggregate import interval
+from legm.numerals import decimals, spread_name, value_text
+from legm.plotting.axes import (
+    dress,
+    freeze,
+    label_axis,
+    line_look,
+    make_figure,
+    room_of,
+    settle,
+    tick_font,
+    write_heading,
+)
+from legm.plotting.names import distinct, with_unit
+from legm.plotting.style import Style, StyleSheets
+from legm.plotting.text import measure, write
+from legm.plotting.thinning import drawable
+from legm.plotting.ticks import TickLabels, Ticks, limits, tick_labels
+from legm.records import Ranked
+
+if TYPE_CHECKING:
+    from legm.records import FloatArray
+
+__all__ = ["plot_bars"]
+
+_MOST_BARS = 50
+_WIDTH = 9.0  # inches, where the style does not say
+_NAME = 26  # so wide is a name at most, in font sizes
+_BARS = 0.3  # this share of the width is the bars' at least; else names and numbers stand above them
+_AWAY = 7  # points between bars and their names or numbers
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """What is written around the bars of one metric."""
+
+    key: str
+    shown: Sequence[Ranked]
+    names: list[str]
+    numbers: list[str]
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where names and numbers stand; all but the last in points.
+
+    Args:
+        width: the picture's.
+        numbers: how wide the widest number is.
+        room: how wide a name beside the bars may be.
+        above: whether names and numbers stand above their bars.
+    """
+
+    width: float
+    numbers: float
+    room: float
+    above: bool
+
+
+def plot_bars(
+    rankings: Mapping[str, Sequence[Ranked]], title: str, style: Style | StyleSheets = None
+) -> Figure:
+    """Compare configurations by horizontal bars, one panel for each metric.
+
+    Args:
+        rankings: by a summary's key (``best_loss``), configurations with the best first; 50 are drawn.
+        title: stands above the picture; "" for none.
+        style: as for :meth:`legm.plotting.Style.of`.
+
+    Returns:
+        The figure, 9 inches wide or as wide as the style says, and as high as its bars need.
+    """
+    style = Style.of(style)
+    panels = [_panel(key, ranking) for key, ranking in rankings.items()]
+    plan = _plan(panels, style)
+    line, base = style.size("ytick.labelsize"), style.size("font.size")
+    pitch = (3.2 if plan.above else 2.2) * line
+    heights = [6 * base + pitch * max(1, len(panel.shown)) for panel in panels]
+    above = 1.5 * style.size("axes.titlesize") * bool(title)
+    figure = make_figure(plan.width / 72, (above + sum(heights) or 6 * base) / 72, style)
+    if not panels:
+        return figure
+    ratios = [heights[0] + above, *heights[1:]]
+    every = list(figure.subplots(len(panels), 1, squeeze=False, height_ratios=ratios)[:, 0])
+    for axes, panel in zip(every, panels, strict=True):
+        dress(axes, style, "x")
+        _draw_bars(axes, panel, plan, style)
+        if not plan.above:
+            _write_names(axes, panel, plan.room, style, above=False)
+    room_of(every[0])
+    wide, _ = settle(every)
+    for axes, panel in zip(every, panels, strict=True):
+        if plan.above:
+            _write_names(axes, panel, wide - plan.numbers - line, style, above=True)
+        heading = title if axes is every[0] else ""
+        write_heading(axes, heading, panel.caption, style, wide + plan.numbers * (not plan.above))
+    return freeze(figure)
+
+
+def _panel(key: str, ranking: Sequence[Ranked]) -> _Panel:
+    shown = ranking[:_MOST_BARS]
+    _, lower, upper = _intervals(shown)
+    digits = decimals(((upper - lower) / 2).tolist())
+    runs = [_runs_text(one) for one in shown]
+    same = len(set(runs)) == 1 and "," not in runs[0]
+    numbers = [value_text(one.value, digits) for one in shown]
+    caption = "; ".join(dict.fromkeys(spread_name(one.value.method) for one in shown if one.value.n))
+    if same:
+        caption += f" over {runs[0]}" * bool(caption)
+    else:
+        numbers = [f"{number}   ({count})" for number, count in zip(numbers, runs, strict=True)]
+    if len(ranking) > len(shown):
+        caption += f"; the best {len(shown)} of {len(ranking)} configurations"
+    names = [_configuration_name(one) for one in shown]
+    return _Panel(key, shown, names, numbers, caption or "no completed run has a value")
+
+
+def _plan(panels: Sequence[_Panel], style: Style) -> _Plan:
+    """Names to the left of the bars and numbers to the right, or where bars would get too short, above."""
+    font = tick_font(style, "y")
+    em, width_of = font.get_size_in_points(), measure(font)
+    width = 72 * (style.rc["figure.figsize"][0] if "figure.figsize" in style.given else _WIDTH)
+    numbers = max((width_of(text) for panel in panels for text in panel.numbers), default=0.0)
+    names = max((width_of(name[:200]) for panel in panels for name in panel.names), default=0.0)
+    edges = 2 * (_AWAY + 72 * style.rc["figure.constrained_layout.w_pad"])
+    room = width - numbers - edges - _BARS * width
+    if room >= min(names, 10 * em):
+        return _Plan(width, numbers, min(room, _NAME * em), above=False)
+    return _Plan(max(width, numbers + edges + 16 * em), numbers, room, above=True)
+
+
+def _draw_bars(axes: Axes, panel: _Panel, plan: _Plan, style: Style) -> None:
+    """One panel's bars and its axes."""
+    shown, of = panel.shown, style.rc
+    places = np.arange(len(shown)) + (0.2 if plan.above else 0)
+    centers, lower, upper = _intervals(shown)
+    best = next(iter(of["axes.prop_cycle"])).get("color", of["lines.color"])
+    axes.barh(
+        places,
+        np.nan_to_num(centers),
+        height=0.4 if plan.above else 0.64,
+        color=[best if not i else style.towards_background(best, 0.45) for i in range(len(shown))],
+        edgecolor=of["patch.edgecolor"] if of["patch.force_edgecolor"] else "none",
+        linewidth=of["patch.linewidth"],
+        antialiased=True,
+    )
+    axes.errorbar(
+        centers,
+        places,
+        xerr=np.maximum([centers - lower, upper - centers], 0),
+        linestyle="none",
+        color=of["text.color"],
+        elinewidth=0.6 * of["lines.linewidth"],
+        capthick=0.6 * of["lines.linewidth"],
+        capsize=of["errorbar.capsize"],
+        **{name: value for name, value in line_look(style).items() if name != "markeredgewidth"},
+    )
+    _set_ends(axes, np.concatenate((centers, lower, upper)), len(shown), style)
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(Ticks(6, tick_labels, tick_font(style, "x")))
+    axes.xaxis.set_major_formatter(TickLabels(tick_labels))
+    label_axis(axes.xaxis, with_unit(panel.key), style, plan.width / 2)
+
+
+def _write_names(axes: Axes, panel: _Panel, room: float, style: Style, *, above: bool) -> None:
+    """Each bar's name and number, on both sides of it or above it."""
+    font = tick_font(style, "y")
+    names = distinct(panel.names, room, measure(font))
+    look = {
+        "on": axes.get_yaxis_transform(),
+        "va": "bottom" if above else "center",
+        "color": style.color("ytick.labelcolor", "ytick.color"),
+    }
+    inwards, outwards = ("left", "right") if above else ("right", "left")
+    name_away, number_away = ((3, 2), (0, 2)) if above else ((-_AWAY, 0), (_AWAY, 0))
+    for place, (name, number) in enumerate(zip(names, panel.numbers, strict=True)):
+        write(axes, name, font, (0, place), name_away, ha=inwards, **look)
+        write(axes, number, font, (1, place), number_away, ha=outwards, **look)
+
+
+def _set_ends(axes: Axes, seen: FloatArray, bars: int, style: Style) -> None:
+    """Let the axes hold zero, every bar and its spread."""
+    least, most = seen.min(initial=0.0, where=~np.isnan(seen)), seen.max(initial=0.0, where=~np.isnan(seen))
+    low, high = limits([least, most], 0.03, 1.0)
+    axes.set_xlim(low if least < 0 else 0.0, high if most > 0 or least == 0 else 0.0)
+    axes.set_ylim(max(bars, 1) - 0.4, -0.6)
+    if least < 0:
+        axes.axvline(
+            0, color=style.faint, linewidth=style.rc["axes.linewidth"], linestyle="-", **line_look(style)
+        )
+
+
+def _intervals(shown: Sequence[Ranked]) -> FloatArray:
+    """Shape (3, n): each one's center, and the ends of its spread."""
+    return drawable(np.array([interval(one.value) for one in shown]).reshape(-1, 3).T)
+
+
+def _configuration_name(ranked: Ranked) -> str:
+    """A configuration's folder, whose number tells apart equal names, or else its name."""
+    name = PurePath(ranked.folder).name if ranked.folder else ranked.configuration.name
+    return name or ranked.configuration.fingerprint[:12]
+
+
+def _runs_text(one: Ranked) -> str:
+    """How many runs stand behind a bar, and how many do not."""
+    counts = {"failed": one.failed, "interrupted": one.interrupted, "NaN": one.value.nan}
+    others = [f"{count} {kind}" for kind, count in counts.items() if count]
+    return ", ".join([f"{one.completed} run{'s' * (one.completed != 1)}", *others])

@@ -1,0 +1,217 @@
+"""Curves with their spread in one picture: of a configuration's metrics, or of several configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from legm.numerals import spread_name
+from legm.plotting.axes import (
+    dress,
+    freeze,
+    label_axis,
+    line_look,
+    make_figure,
+    room_of,
+    settle,
+    tick_font,
+    write_heading,
+)
+from legm.plotting.legend import add_legend
+from legm.plotting.names import readable, with_unit
+from legm.plotting.style import Style, StyleSheets
+from legm.plotting.text import write
+from legm.plotting.thinning import Line, line
+from legm.plotting.ticks import TickLabels, Ticks, limits, step_labels, tick_labels
+from legm.records import Curve
+
+__all__ = ["plot_configurations", "plot_curves"]
+
+_LEAST = 6  # so wide and high are axes at least, in font sizes
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A curve, over how many runs it is, and its name in the legend."""
+
+    name: str
+    curve: Curve
+    runs: int
+
+
+def plot_curves(curves: Sequence[Curve], title: str, runs: int, style: Style | StyleSheets = None) -> Figure:
+    """Draw the curves of one metric or of a group of metrics into one picture.
+
+    Args:
+        curves: what to draw, in the order of colours and of the legend.
+        title: stands above the picture; "" for none.
+        runs: how many completed runs the curves are over; a single one has no spread.
+        style: as for :meth:`legm.plotting.Style.of`.
+
+    Returns:
+        The figure, in legm's own look about 6 by 4 inches beside its legend.
+    """
+    names = [curve.metric for curve in curves]
+    entries = [_Entry(name, one, runs) for name, one in zip(readable(names), curves, strict=True)]
+    label = with_unit(names[0]) if len(set(names)) == 1 else "value"
+    return _draw(entries, title, label, runs, Style.of(style), legend=len(curves) > 1)
+
+
+def plot_configurations(
+    curves: Mapping[str, Curve] | Sequence[tuple[str, Curve]], title: str, style: Style | StyleSheets = None
+) -> Figure:
+    """Draw the same metric's curves of several configurations into one picture.
+
+    Args:
+        curves: by the configuration's name, in the order of colours and of the legend; some 20 can be read.
+        title: stands above the picture; "" for none.
+        style: as for :meth:`legm.plotting.Style.of`.
+
+    Returns:
+        The figure, in legm's own look about 6 by 4 inches beside its legend.
+    """
+    pairs = list(curves.items()) if isinstance(curves, Mapping) else list(curves)
+    entries = [_Entry(name, one, int(one.runs.max(initial=0))) for name, one in pairs]
+    metrics = {one.metric for _, one in pairs}
+    label = with_unit(metrics.pop()) if len(metrics) == 1 else "value"
+    runs = max((entry.runs for entry in entries), default=0)
+    return _draw(entries, title, label, runs, Style.of(style), legend=True)
+
+
+def _draw(
+    entries: Sequence[_Entry], title: str, label: str, runs: int, style: Style, *, legend: bool
+) -> Figure:
+    """A picture of curves; texts are cut to the room that the axes then have."""
+    width, height = style.rc["figure.figsize"]
+    em = style.size("font.size")
+    figure = make_figure(max(width, 14 * em / 72), max(height, 12 * em / 72), style)
+    axes = figure.add_subplot()
+    dress(axes, style, "both")
+    lines = [line(entry.curve) for entry in entries]
+    looks = _looks(style, len(entries))
+    for entry, drawn, look in zip(entries, lines, looks, strict=True):
+        _draw_line(axes, drawn, look, style, band=entry.runs > 1)
+    _set_ends(axes, entries, lines, style)
+    for axis, name, most, labels in (
+        (axes.xaxis, "x", 6, step_labels),
+        (axes.yaxis, "y", 9, tick_labels),
+    ):
+        font = tick_font(style, name)
+        axis.set_major_locator(Ticks(most, labels, font, integer=name == "x"))
+        axis.set_major_formatter(TickLabels(labels))
+    label_axis(axes.xaxis, "step", style, width * 72)
+    label_axis(axes.yaxis, "x", style, height * 72)
+    if legend and entries:
+        thick = style.rc["lines.linewidth"]
+        handles = [Line2D([], [], **{"linewidth": thick, **line_look(style), **look}) for look in looks]
+        add_legend(axes, handles, [entry.name for entry in entries], style)
+    wide, high = room_of(axes)
+    lacking = np.maximum([_LEAST * em - wide, (_LEAST + 4) * em - high], 0)
+    if lacking.any():
+        figure.set_size_inches(*(figure.get_size_inches() + lacking / 72))
+        room_of(axes)
+    wide, high = settle([axes])
+    label_axis(axes.yaxis, label, style, high - (3 * em if title else 0))
+    write_heading(axes, title, _caption(entries, lines, runs), style, wide)
+    return freeze(figure)
+
+
+def _looks(style: Style, count: int) -> list[dict[str, Any]]:
+    """The looks of so many curves: the style's cycle, and where that begins again, dashes."""
+    cycle = list(style.rc["axes.prop_cycle"])
+    dashes = [(0, style.rc[f"lines.{name}_pattern"]) for name in ("dashed", "dashdot", "dotted")]
+    strokes = ["-", *dashes]
+    looks = []
+    for i in range(count):
+        stroke = strokes[i // len(cycle) % len(strokes)]
+        looks.append({"color": style.rc["lines.color"], "linestyle": stroke, **cycle[i % len(cycle)]})
+    return looks
+
+
+def _set_ends(axes: Axes, entries: Sequence[_Entry], lines: Sequence[Line], style: Style) -> None:
+    """Let the axes hold every point and its spread."""
+    axes.set_xlim(*limits([x for one in lines for x in (*one.steps[:1], *one.steps[-1:])], 0.02, 1.0))
+    ends = [
+        end
+        for entry, one in zip(entries, lines, strict=True)
+        for end in (one.center, *((one.lower, one.upper) if entry.runs > 1 else ()))
+    ]
+    seen = np.concatenate([*ends, []])
+    seen = seen[~np.isnan(seen)]
+    axes.set_ylim(*limits([seen.min(), seen.max()] if len(seen) else [0.0, 1.0], 0.05, 0.1))
+    if not len(seen):
+        axes.yaxis.set_visible(False)
+        font = style.font("font.size")
+        write(axes, "no finite values", font, (0.5, 0.5), ha="center", va="center", color=style.faint)
+
+
+def _draw_line(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, band: bool) -> None:
+    """One center line with its spread; single points get a marker and an error bar."""
+    there = np.pad(~np.isnan(drawn.center), 1)
+    alone = there[1:-1] & ~there[:-2] & ~there[2:]
+    few = len(drawn.steps) <= 30
+    thick = style.rc["lines.linewidth"]
+    dots = style.rc["lines.markersize"]
+    common = line_look(style)
+    shown = {
+        "linewidth": thick if len(drawn.steps) <= 2000 else thick / 2,
+        "marker": style.rc["lines.marker"] if "lines.marker" in style.given else "o" if few else "",
+        "markersize": dots,
+        **common,
+        **look,
+    }
+    axes.plot(drawn.steps, drawn.center, **shown)
+    color = look["color"]
+    if band:
+        axes.fill_between(
+            drawn.steps, drawn.lower, drawn.upper, color=color, alpha=0.18, linewidth=0, antialiased=True
+        )
+    single = {**common, "color": color, "linestyle": "none"}
+    if alone.any():
+        centers = drawn.center[alone]
+        ends = np.stack([centers - drawn.lower[alone], drawn.upper[alone] - centers])
+        axes.errorbar(
+            drawn.steps[alone],
+            centers,
+            yerr=np.maximum(ends, 0) if band else None,
+            marker="o",
+            markersize=1.4 * dots if few else 0.6 * dots,
+            elinewidth=0.75 * thick,
+            capsize=style.rc["errorbar.capsize"],
+            **single,
+        )
+    for marker, steps, edge in (("^", drawn.above, 1.0), ("v", drawn.below, 0.0)):
+        if len(steps):
+            axes.plot(
+                steps,
+                np.full(len(steps), edge),
+                marker=marker,
+                markersize=1.4 * dots,
+                transform=axes.get_xaxis_transform(),
+                clip_on=False,
+                **single,
+            )
+
+
+def _caption(entries: Sequence[_Entry], lines: Sequence[Line], runs: int) -> str:
+    """What the band is, over how many runs, and what is not where one would look for it."""
+    counts = {entry.runs for entry in entries} or {runs}
+    least = min(counts)
+    count = f"{runs} run{'s' * (runs != 1)}" if runs else "no completed run"
+    if least < runs:
+        count = f"{least} to {count}"
+    spreads = "; ".join(dict.fromkeys(spread_name(entry.curve.method) for entry in entries))
+    pieces = [f"{spreads} over {count}" if runs > 1 and entries else count]
+    if any((entry.curve.runs < entry.runs).any() for entry in entries):
+        pieces[0] += ", fewer at some steps" if runs > 1 else ", no value at some steps"
+    if any(len(one.above) for one in lines):
+        pieces.append("▲ is +∞")
+    if any(len(one.below) for one in lines):
+        pieces.append("▼ is \N{MINUS SIGN}∞")
+    return "; ".join(pieces)

@@ -1,0 +1,82 @@
+"""A figure as a file's content."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from legm.errors import LegmError, closest
+from legm.plotting.style import Style
+
+__all__ = ["FORMATS", "checked_formats", "render"]
+
+FORMATS = ("png", "pdf", "svg")
+_WRITERS = threading.Lock()
+
+
+def checked_formats(formats: str | Sequence[str]) -> list[str]:
+    """The formats of pictures that a user asked for, each once.
+
+    Raises:
+        LegmError: there is no such format, or none was asked for.
+    """
+    asked = [formats] if isinstance(formats, str) else list(formats)
+    for one in asked:
+        if one not in FORMATS:
+            raise LegmError(f"pictures have no format {one!r}; {closest(str(one), FORMATS)}")
+    if not asked:
+        raise LegmError(f"formats= names no format for the pictures; known are {', '.join(FORMATS)}")
+    return list(dict.fromkeys(asked))
+
+
+def render(figure: Figure, format: str, style: Style) -> bytes:
+    """The picture as a file's content, the same each time: no date is in it.
+
+    Args:
+        figure: the picture.
+        format: one of ``FORMATS``; PNG has the figure's own resolution, the others are vector graphics.
+        style: what the figure was drawn with.
+    """
+    buffer = io.BytesIO()
+    dpi = figure.dpi
+    if format == "png":
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        agg: Any = FigureCanvasAgg(figure)  # matplotlib gives these calls no types
+        agg.print_png(buffer)
+        return buffer.getvalue()
+    with _settings_of_writers(style):
+        try:
+            if format == "pdf":
+                from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+                pdf: Any = FigureCanvasPdf(figure)
+                pdf.print_pdf(buffer, metadata={"CreationDate": None})
+            else:
+                from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+                svg: Any = FigureCanvasSVG(figure)
+                svg.print_svg(buffer, metadata={"Date": None})
+        finally:
+            figure.dpi = dpi  # these canvases leave it at that of their format
+    return buffer.getvalue()
+
+
+@contextmanager
+def _settings_of_writers(style: Style) -> Iterator[None]:
+    """Set what the writers of PDF and SVG take from nowhere but global settings: how fonts are embedded."""
+    settings: Any = mpl.rcParams
+    names = [name for name in style.rc if name.startswith(("pdf.", "svg."))]
+    with _WRITERS:
+        before = {name: settings[name] for name in names}
+        settings.update({name: style.rc[name] for name in names})
+        try:
+            yield
+        finally:
+            settings.update(before)

@@ -1,0 +1,173 @@
+"""How pictures look: legm's own style sheet, and over it the user's."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from matplotlib import colors, font_manager, rcParamsDefault
+from matplotlib.font_manager import FontProperties
+
+from legm.errors import LegmError, closest
+
+__all__ = ["Style", "StyleSheet", "StyleSheets"]
+
+StyleSheet: TypeAlias = str | os.PathLike[str] | Mapping[str, Any]
+StyleSheets: TypeAlias = StyleSheet | Sequence[StyleSheet] | None
+
+_LEGMS = Path(__file__).with_name("legm.mplstyle")
+_GENERIC = frozenset({"serif", "sans-serif", "sans serif", "sans", "cursive", "fantasy", "monospace"})
+_LEFT_OPEN = frozenset({"auto", "inherit", "None"})  # a colour that is another setting's
+_ENTRY = re.compile(r'(?:"[^"]*"|[^"#])*')  # a style sheet's line up to its comment
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Every setting by matplotlib's name for it; matplotlib's global settings are not among them.
+
+    Args:
+        rc: the settings.
+        given: the names of those that the user gave, which legm does not choose any more.
+        families: installed fonts in the order in which they are asked for a character.
+    """
+
+    rc: Mapping[str, Any]
+    given: frozenset[str]
+    families: tuple[str, ...]
+
+    @classmethod
+    def of(cls, style: Style | StyleSheets) -> Style:
+        """The look of legm, with what style sheets say in its place.
+
+        Args:
+            style: a style sheet: a path to one, the name of one that matplotlib has, or a mapping of
+                settings; or several, of which the later ones win. None is legm's own look.
+
+        Raises:
+            LegmError: there is no such style sheet, file or setting, or a value that a setting cannot have.
+        """
+        if isinstance(style, Style):
+            return style
+        rc: Any = rcParamsDefault.copy()
+        _apply(rc, _LEGMS)
+        several = style if isinstance(style, Sequence) and not isinstance(style, str) else [style]
+        given: set[str] = set()
+        for sheet in several:
+            if sheet is not None:
+                given |= _apply(rc, sheet)
+        return cls(rc, frozenset(given), tuple(_installed(rc)))
+
+    def size(self, name: str) -> float:
+        """A font size in points, which settings may give relative to the base size."""
+        base, size = self.rc["font.size"], self.rc.get(name, name)
+        if size is None:
+            return float(base)
+        return float(base * font_manager.font_scalings[size] if isinstance(size, str) else size)
+
+    def font(self, size: str, weight: str = "font.weight") -> FontProperties:
+        """The font of a kind of text, by the names of its settings; or of a size such as "small"."""
+        of = self.rc
+        return FontProperties(
+            family=self.families,
+            style=of["font.style"],
+            variant=of["font.variant"],
+            weight=of[weight],
+            stretch=of["font.stretch"],
+            size=self.size(size),
+        )
+
+    def color(self, *names: str) -> Any:
+        """The colour of the first of these settings that does not leave it to the next."""
+        found = [self.rc[name] for name in names]
+        return next(c for c in found if c is not None and not (isinstance(c, str) and c in _LEFT_OPEN))
+
+    @property
+    def background(self) -> Any:
+        """The colour of the picture behind its axes."""
+        if self.rc["savefig.transparent"]:
+            return "none"
+        return self.color("savefig.facecolor", "figure.facecolor")
+
+    def towards_background(self, color: Any, share: float) -> tuple[float, float, float]:
+        """A colour with a share of the background's in it."""
+        seen = colors.to_rgba(self.background)
+        behind = seen[:3] if seen[3] else (1.0, 1.0, 1.0)
+        mixed = [(1 - share) * a + share * b for a, b in zip(colors.to_rgb(color), behind, strict=True)]
+        return mixed[0], mixed[1], mixed[2]
+
+    @property
+    def faint(self) -> tuple[float, float, float]:
+        """The colour of what is said beside the picture."""
+        return self.towards_background(self.rc["text.color"], 0.3)
+
+
+def _apply(rc: Any, sheet: StyleSheet) -> set[str]:
+    """Set what a style sheet says; returns the names of what it set."""
+    if isinstance(sheet, Mapping):
+        for name, value in sheet.items():
+            _set(rc, str(name), value, "the style")
+        return {str(name) for name in sheet}
+    if isinstance(sheet, str) and (known := _named(sheet)) is not None:
+        dict.update(rc, known)
+        return set(known)
+    if not isinstance(sheet, str | os.PathLike):
+        raise LegmError(f"a style is a path, a name of matplotlib's or a mapping, not {sheet!r}")
+    path = Path(sheet)
+    if not path.is_file():
+        raise LegmError(f"{str(sheet)!r} is neither a file nor a style of matplotlib's; {_near(str(sheet))}")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as cause:
+        raise LegmError(f"the style sheet {path} cannot be read: {cause}") from cause
+    given = set()
+    for number, line in enumerate(lines, 1):
+        entry = _ENTRY.match(line)
+        text = entry[0].strip() if entry else ""
+        if not text:
+            continue
+        name, colon, value = (part.strip() for part in text.partition(":"))
+        where = f"the style sheet {path}, line {number}"
+        if not colon:
+            raise LegmError(f"{where}: {text!r} is no setting; write it as name: value")
+        _set(rc, name, value.removeprefix('"').removesuffix('"'), where)
+        given.add(name)
+    return given
+
+
+def _set(rc: Any, name: str, value: Any, where: str) -> None:
+    """Set one thing, which matplotlib checks."""
+    if name not in rc:
+        raise LegmError(f"{where}: matplotlib has no setting {name!r}; {closest(name, rc)}")
+    try:
+        rc[name] = value
+    except (ValueError, TypeError) as cause:
+        raise LegmError(f"{where}: {name!r} cannot be {value!r}: {cause}") from cause
+
+
+def _named(name: str) -> Mapping[str, Any] | None:
+    """A style that comes with matplotlib, or that was put where it looks for them."""
+    from matplotlib import style
+
+    found: Any = rcParamsDefault if name == "default" else style.library.get(name)
+    return found  # type: ignore[no-any-return]
+
+
+def _near(name: str) -> str:
+    from matplotlib import style
+
+    return closest(name, style.available)
+
+
+def _installed(rc: Mapping[str, Any]) -> list[str]:
+    """The font families that the settings name, where they are installed; at least matplotlib's own."""
+    there = {entry.name for entry in font_manager.fontManager.ttflist}
+    wanted = [
+        one
+        for family in rc["font.family"]
+        for one in (rc[f"font.{family.replace(' ', '-')}"] if family in _GENERIC else [family])
+    ]
+    return [name for name in dict.fromkeys(wanted) if name in there] or ["DejaVu Sans"]

@@ -1,0 +1,94 @@
+"""Text that is drawn as it is, in fonts that have its characters, and how wide it is then."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
+
+__all__ = ["measure", "set_text", "write"]
+
+OTHER_FONTS = (  # asked in this order, where they are installed, for what a style's own fonts lack
+    *("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR"),
+    *("Source Han Sans", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "IPAexGothic", "Droid Sans Fallback"),
+    *("Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Arial Unicode MS"),
+    *("Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Segoe UI", "Segoe UI Symbol", "Nirmala UI"),
+    *("Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Thai", "Noto Sans Symbols2", "Noto Sans"),
+)
+_HINTING = 1.05  # letters are moved to whole pixels, which makes text so much wider at the most
+
+
+def write(
+    axes: Axes,
+    text: str,
+    font: FontProperties,
+    at: tuple[float, float],
+    away: tuple[float, float] = (0, 0),
+    on: Any = None,
+    **look: Any,
+) -> Text:
+    """Put a text beside a point of the axes (as a fraction, or on a transform); away is in points."""
+    written = axes.annotate(
+        "", at, away, on or "axes fraction", textcoords="offset points", annotation_clip=False
+    )
+    set_text(written, text, font, **look)
+    return written
+
+
+def set_text(drawn: Text, text: str, font: FontProperties, **look: Any) -> None:
+    """Make a text of matplotlib say something as it is, without mathematics in ``$``."""
+    text, font = _drawable(text, font)
+    plain = {"parse_math": False, "usetex": False, "antialiased": True}
+    drawn.set(text=text, fontproperties=font, **plain, **look)
+
+
+def measure(font: FontProperties) -> Callable[[str], float]:
+    """What tells how wide one line of text is in a font, in points, at any resolution.
+
+    It adds up the letters, each of which is measured once, between others so that spaces count.
+    """
+
+    @functools.cache
+    def advance(letter: str) -> float:
+        text, fonts = _drawable(f"|{letter}|", font)
+        between, alone = (
+            text_to_path.get_text_width_height_descent(one, fonts, ismath=False)[0] for one in (text, "||")
+        )
+        return float(between - alone)
+
+    def width(text: str) -> float:
+        return _HINTING * sum(advance(" " if letter == "\n" else letter) for letter in text)
+
+    return width
+
+
+def _drawable(text: str, font: FontProperties) -> tuple[str, FontProperties]:
+    """A text without glyphs that no font has, and the font with those beside it that have the others."""
+    text = "".join(" " if unicodedata.category(c) == "Cc" and c != "\n" else c for c in text)
+    families: Sequence[str] = font.get_family()
+    used = list(families[:1])
+    missing = _missing(set(text) - {"\n"}, font, used[0])
+    if missing:
+        installed = {entry.name for entry in font_manager.fontManager.ttflist}
+        for family in (*families[1:], *OTHER_FONTS):
+            if family in installed and (left := _missing(missing, font, family)) < missing:
+                used.append(family)
+                missing = left
+    font = font.copy()
+    font.set_family(used)
+    return "".join("□" if c in missing else c for c in text), font
+
+
+def _missing(characters: set[str], font: FontProperties, family: str) -> set[str]:
+    """Those of the characters that an installed font does not have."""
+    one = font.copy()
+    one.set_family(family)
+    face = font_manager.get_font(font_manager.findfont(one))
+    return {c for c in characters if not face.get_char_index(ord(c))}

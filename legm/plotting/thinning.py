@@ -1,0 +1,86 @@
+"""A curve as it is drawn: thinned to what can be seen of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from legm.records import Curve
+
+if TYPE_CHECKING:
+    from legm.records import FloatArray
+
+__all__ = ["Line", "drawable", "line"]
+
+LARGEST, SMALLEST = 1e300, 1e-300  # beyond these, axes overflow: drawn as infinite and as zero
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is drawn of a curve; every array but the last two has shape (n,), NaN is a gap.
+
+    Args:
+        steps: rising.
+        center, lower, upper: as the curve's.
+        above, below: shape (m,), the steps where the center is infinite.
+    """
+
+    steps: FloatArray
+    center: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    above: FloatArray
+    below: FloatArray
+
+
+def line(curve: Curve, buckets: int = 2000) -> Line:
+    """Thin a curve to what can be seen of it, without losing an extreme.
+
+    A curve of more than 4 points a bucket is cut into buckets of equal width. Of each, the first, smallest,
+    largest and last center are kept (U. Jugel et al., M4: A Visualization-Oriented Time Series Data
+    Aggregation, 2014), and the spread is that from the smallest lower to the largest upper end. A gap that
+    is narrower than a bucket vanishes.
+
+    Args:
+        curve: the curve.
+        buckets: how many buckets; about as many as the picture has pixels.
+
+    Returns:
+        At most ``4 * buckets`` points.
+    """
+    steps = curve.steps.astype(np.float64)
+    center, lower, upper = (drawable(v) for v in (curve.center, curve.lower, curve.upper))
+    above, below = curve.center > LARGEST, curve.center < -LARGEST
+    if len(steps) <= 4 * buckets:
+        return Line(steps, center, lower, upper, steps[above], steps[below])
+    edges = np.linspace(steps[0], steps[-1], buckets + 1)
+    starts = np.unique(np.searchsorted(steps, edges[:-1]))
+    bucket = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(steps))))
+
+    def spread(reduce: Any, values: FloatArray) -> FloatArray:
+        with np.errstate(invalid="ignore"):
+            reduced: FloatArray = reduce.reduceat(values, starts)[bucket]  # NaN only where all are NaN
+        return reduced
+
+    def first(wanted: Any) -> Any:
+        places = np.flatnonzero(wanted)
+        return places[np.unique(bucket[places], return_index=True)[1]]
+
+    there = ~np.isnan(center)
+    smallest, largest = spread(np.fmin, center), spread(np.fmax, center)
+    last = len(steps) - 1 - np.flatnonzero(there[::-1])
+    last = last[np.unique(bucket[last], return_index=True)[1]]
+    extremes = first(center == smallest), first(center == largest)
+    kept = np.unique(np.concatenate((first(there), *extremes, last, first(np.isnan(smallest)))))
+    lower, upper = spread(np.fmin, lower), spread(np.fmax, upper)
+    return Line(steps[kept], center[kept], lower[kept], upper[kept], steps[first(above)], steps[first(below)])
+
+
+def drawable(values: FloatArray) -> FloatArray:
+    """The values without those that no axis can show."""
+    with np.errstate(invalid="ignore"):
+        values = np.where(np.abs(values) <= LARGEST, values, np.nan)
+        result: FloatArray = np.where(np.abs(values) < SMALLEST, 0.0, values)
+    return result

@@ -1,0 +1,125 @@
+"""A report: one page that shows the experiments of a root directory, and opens without any network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from legm.backends.local.files import write_whole
+from legm.errors import CorruptFile, MetricError, closest
+from legm.hooks import Capability
+from legm.logs import LogFolder
+from legm.owed import catch_up
+from legm.progress import watched
+from legm.ranking import value_key
+from legm.records import Configuration, Query
+from legm.relay import Relay
+from legm.report.content import Asked, ExperimentContent, unique_names
+from legm.report.page import page, plotting_library
+
+__all__ = ["build", "write"]
+
+_CURVES = 6 << 20  # bytes that all curves of a report may take
+
+
+def build(
+    relay: Relay,
+    experiments: Sequence[str],
+    *,
+    metric: str | None = None,
+    higher_better: bool | None = None,
+    test: bool = False,
+) -> bytes:
+    """Make the page.
+
+    Runs that processes left behind are settled first. What cannot be read of a damaged file is told on the
+    page; one configuration is in memory at a time.
+
+    Args:
+        relay: to the backend that has the runs.
+        experiments: the names of those to show.
+        metric: what configurations are ranked by when the page opens; without it, the metric that the runs
+            chose their best step by, else the first.
+        higher_better: whether a higher value of it is better; without it, what the runs' choice of the best
+            step says, else whether its name has a word such as loss or error.
+        test: whether it is a test metric.
+
+    Returns:
+        the file's content, HTML in UTF-8.
+
+    Raises:
+        MetricError: no experiment has the metric.
+        LegmError: the backend could not read the runs, or what the page is made of is not installed.
+    """
+    library = plotting_library()  # a missing one is told before anything is read
+    key = None if metric is None else value_key(metric, test=test)
+    collected: list[ExperimentContent] = []
+    found: list[Sequence[Configuration]] = []
+    for name in dict.fromkeys(experiments):
+        collected.append(ExperimentContent(name))
+        found.append(_configurations(relay, collected[-1]))
+    share = _CURVES // max(1, sum(map(len, found)))
+    for content, configurations in zip(collected, found, strict=True):
+        _collect(relay, configurations, content, share)
+    known = {own for content in collected for own in content.keys}
+    if key is not None and known and key not in known:
+        kind, prefix = ("test", "test_") if test else ("dev", "best_")
+        names = [
+            own.removeprefix(prefix) for own in known if value_key(own.removeprefix(prefix), test=test) == own
+        ]
+        raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(str(metric), names)}")
+    asked = Asked(key, higher_better)
+    return page(
+        relay.root.resolve().name, relay.name, [content.content(asked) for content in collected], library
+    )
+
+
+def write(
+    relay: Relay,
+    experiments: Sequence[str],
+    path: Path,
+    *,
+    metric: str | None = None,
+    higher_better: bool | None = None,
+    test: bool = False,
+) -> None:
+    """Make the page, and write it whole in place of an earlier one.
+
+    Args:
+        relay, experiments, metric, higher_better, test: as :func:`build` takes them.
+        path: the file.
+
+    Raises:
+        StorageError: it cannot be written.
+        LegmError: as :func:`build`.
+    """
+    made = build(relay, experiments, metric=metric, higher_better=higher_better, test=test)
+    write_whole(path, made)
+
+
+def _configurations(relay: Relay, content: ExperimentContent) -> Sequence[Configuration]:
+    try:
+        return list(relay.call("legm_read_configurations", experiment=content.name))
+    except CorruptFile as error:
+        content.problem(str(error))
+        return []
+
+
+def _collect(
+    relay: Relay, configurations: Sequence[Configuration], content: ExperimentContent, share: int
+) -> None:
+    """Give the content all runs of an experiment, one configuration's after the other's."""
+    folders = [relay.folder(one, create=False) for one in configurations]
+    has_folders = Capability.FOLDERS in relay.backend.capabilities
+    names = unique_names(configurations, [f.name if f and has_folders else None for f in folders])
+    every = zip(configurations, folders, names, strict=True)
+    for configuration, folder, name in watched(every, "reading runs"):
+        if folder is not None:
+            catch_up(relay, LogFolder(folder / "runs"))
+        query = Query(configuration.experiment, configuration.fingerprint, histories=None)
+        try:
+            runs = list(relay.call("legm_read_runs", query=query))
+        except CorruptFile as error:
+            content.problem(str(error))
+            runs = []
+        content.add(configuration, name, runs, share)

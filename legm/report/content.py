@@ -1,0 +1,343 @@
+"""What the page shows of an experiment: from runs to plain content, without any I/O.
+
+The content is columns: a list of rows (a configuration and description each), a list of runs, and for each
+metric or parameter one text that holds the numbers of all rows or runs (see :mod:`legm.report.encoding`).
+Every number of a summary or a curve comes from :mod:`legm.aggregate`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from legm import aggregate
+from legm.credentials import redacted, redacted_run
+from legm.identity import canonical
+from legm.plotting import line
+from legm.records import Aggregate, Configuration, Curve, Plain, RunResult, Status
+from legm.report.encoding import drawn, exact
+from legm.tallies import POOLED, summary_key
+
+__all__ = ["STATUSES", "Asked", "ExperimentContent", "unique_names"]
+
+STATUSES = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.RUNNING)
+"""How the page counts them."""
+
+_FEWEST, _MOST = 8, 50  # buckets of a curve, of at most 4 points each
+_POINT = 16  # bytes: step, center, lower, upper
+_LOWER = re.compile(
+    r"loss|error|err|perplexity|ppl|mse|rmse|mae|mape|nll|nce|bpc|bpb|wer|cer|ter|fid|eer|"
+    r"regret|divergence|kl|distance|latency|duration|time|cost|memory"
+)
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which metric the page opens with, where a person said it.
+
+    Args:
+        key: a summary's (``best_loss``); None to go by the runs.
+        higher_better: whether a higher value of it is better; None to go by the runs or by its name.
+    """
+
+    key: str | None = None
+    higher_better: bool | None = None
+
+
+@dataclass(slots=True)
+class _Parameter:
+    """The values of a parameter, each once, and which of them each configuration or run has."""
+
+    values: dict[str, int] = field(default_factory=dict)
+    shown: list[list[Plain]] = field(default_factory=list)
+    of: dict[int, int] = field(default_factory=dict)
+    active: set[int] = field(default_factory=set)
+
+    def put(self, place: int, value: Plain, *, active: bool = True) -> None:
+        key = canonical(value)
+        if key not in self.values:
+            self.values[key] = len(self.values) + 1
+            self.shown.append([_value_text(value), _value_number(value)])
+        self.of[place] = self.values[key]
+        if active:
+            self.active.add(place)
+
+    def content(self, name: str, count: int) -> dict[str, Plain]:
+        """Values as text and number; which one each place has, from 1, 0 for none."""
+        return {
+            "name": name,
+            "values": self.shown,
+            "of": exact([self.of.get(place, 0) for place in range(count)]),
+            "active": exact([int(place in self.active) for place in range(count)]),
+        }
+
+
+def _value_text(value: Plain) -> str:
+    """A value as a person reads it; a text that could be something else keeps its quotes."""
+    if isinstance(value, str):
+        plain = (
+            value
+            and value == value.strip()
+            and not re.fullmatch(r"[-+.\d].*|\W.*|true|false|null|nan|inf", value)
+        )
+        return value if plain else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("NaN", "nan").replace("Infinity", "inf")
+
+
+def _value_number(value: Plain) -> float | None:
+    """What a value is sorted by, and its place on an axis; None where it is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_lower_better(metric: str) -> bool:
+    """Whether a metric's name has a word for what should be small."""
+    return any(_LOWER.fullmatch(word.lower()) for word in _WORDS.findall(metric))
+
+
+class ExperimentContent:
+    """Collects what the page shows of one experiment, configuration by configuration.
+
+    Args:
+        name: the experiment's.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._problems: list[str] = []
+        self._configurations: list[dict[str, Plain]] = []
+        self._parameters: dict[str, _Parameter] = {}
+        self._rows: list[dict[str, Plain]] = []
+        self._counts: list[Counter[Status]] = []
+        self._summaries: dict[str, dict[int, Aggregate]] = {}
+        self._indexed: dict[str, int] = {}
+        self._grids: dict[str, int] = {}
+        self._runs: list[tuple[int, RunResult]] = []
+        self._run_parameters: dict[str, _Parameter] = {}
+        self._run_values: dict[str, dict[int, float]] = {}
+        self._rules: Counter[tuple[str, bool]] = Counter()
+
+    def problem(self, text: str) -> None:
+        """Note what could not be read."""
+        self._problems.append(text)
+
+    def add(self, configuration: Configuration, name: str, runs: Iterable[RunResult], share: int) -> None:
+        """Take one configuration with all its runs, whose series are let go again.
+
+        Args:
+            configuration: it.
+            name: what the page calls it.
+            runs: each once, with all their dev series.
+            share: how many bytes its curves may take.
+        """
+        place = len(self._configurations)
+        shown = redacted(configuration)
+        self._configurations.append({"name": name, "fingerprint": shown.fingerprint})
+        for parameter, value in shown.parameters.items():
+            active = parameter in shown.active
+            self._parameters.setdefault(parameter, _Parameter()).put(place, value, active=active)
+        by_description: dict[str, list[RunResult]] = {}
+        for run in runs:
+            by_description.setdefault(run.run.description, []).append(run)
+        for description, members in sorted((by_description or {"": []}).items()):
+            self._add_row(place, description, members, share // (len(by_description) or 1))
+
+    def _add_row(self, place: int, description: str, runs: Sequence[RunResult], share: int) -> None:
+        row = len(self._rows)
+        for key, value in aggregate.summarise_runs(runs).values.items():
+            whole = value.get("") if isinstance(value, Mapping) else value
+            if isinstance(value, Mapping):
+                self._indexed[key] = max(self._indexed.get(key, 0), len(value) - ("" in value))
+            if whole is not None:
+                self._summaries.setdefault(key, {})[row] = whole
+        self._counts.append(Counter(run.status for run in runs))
+        curves = aggregate.curves(runs)
+        buckets = share // (max(len(curves), 1) * 4 * _POINT)
+        buckets = min(max(buckets, _FEWEST), _MOST)
+        self._rows.append(
+            {
+                "configuration": place,
+                "description": description,
+                "curves": {curve.metric: self._curve(curve, buckets) for curve in curves},
+            }
+        )
+        for run in sorted(runs, key=lambda run: run.run.run_id):
+            self._add_run(row, run)
+
+    def _curve(self, curve: Curve, buckets: int) -> dict[str, Plain]:
+        thin = line(curve, buckets)
+        steps = exact(thin.steps)
+        most = int(curve.runs.max())
+        found: dict[str, Plain] = {
+            "steps": self._grids.setdefault(steps, len(self._grids)),
+            "center": drawn(thin.center),
+            "runs": most,
+            "fewer": bool((curve.runs < most).any()),
+        }
+        if most > 1:
+            found |= {"lower": drawn(thin.lower), "upper": drawn(thin.upper)}
+        for name, infinite in (("above", thin.above), ("below", thin.below)):
+            if len(infinite):
+                found[name] = exact(infinite)
+        return found
+
+    def _add_run(self, row: int, run: RunResult) -> None:
+        place = len(self._runs)
+        for name, value in redacted_run(run.run).parameters.items():
+            self._run_parameters.setdefault(name, _Parameter()).put(place, value)
+        if run.status is Status.COMPLETED:
+            for series, number in (*run.best.items(), *run.test.items()):
+                key = summary_key(series)
+                if series.index is None and key not in POOLED:
+                    self._run_values.setdefault(key, {})[place] = number
+            if run.rule.metric is not None:
+                self._rules[run.rule.metric, run.rule.higher_better] += 1
+        bare = RunResult(
+            run=run.run,
+            status=run.status,
+            best_step=run.best_step,
+            points=run.points,
+            last_step=run.last_step,
+            ended=run.ended,
+            error=run.error,
+        )
+        self._runs.append((row, bare))
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of the metrics that configurations can be ranked by."""
+        return frozenset(self._summaries)
+
+    def content(self, asked: Asked = Asked()) -> dict[str, Plain]:
+        """All of it, ready for JSON.
+
+        Args:
+            asked: the metric to open with; one that the experiment has not is passed over.
+        """
+        configurations = len(self._configurations)
+        metrics = self._metrics(asked)
+        return {
+            "name": self.name,
+            "problems": self._problems,
+            "metric": self._first_metric(asked),
+            "metrics": metrics,
+            "indexed": dict(sorted(self._indexed.items())),
+            "configurations": self._configurations,
+            "parameters": [
+                parameter.content(name, configurations)
+                for name, parameter in sorted(self._parameters.items())
+            ],
+            "rows": self._rows,
+            "counts": {
+                status.value: exact([counts[status] for counts in self._counts]) for status in STATUSES
+            },
+            "grids": list(self._grids),
+            "runs": self._run_columns(),
+        }
+
+    def _metrics(self, asked: Asked) -> list[dict[str, Plain]]:
+        rules = dict(reversed([rule for rule, _ in self._rules.most_common()]))
+        empty = Aggregate(math.nan, math.nan, 0, 0, "")
+        found = []
+        for key in sorted(self._summaries, key=_order):
+            name, split = _parts(key)
+            higher, because = not _is_lower_better(name), "name"
+            if name in rules and split != "pooled":
+                higher, because = rules[name], "rule"
+            if key == asked.key and asked.higher_better is not None:
+                higher, because = asked.higher_better, "asked"
+            of = [self._summaries[key].get(row, empty) for row in range(len(self._rows))]
+            found.append(
+                {
+                    "key": key,
+                    "name": name,
+                    "split": split,
+                    "higher_better": higher,
+                    "because": because,
+                    "mean": exact([one.mean for one in of]),
+                    "std": exact([one.std for one in of]),
+                    "n": exact([one.n for one in of]),
+                    "nan": exact([one.nan for one in of]),
+                }
+            )
+        return found
+
+    def _first_metric(self, asked: Asked) -> str | None:
+        """The metric to open with: asked for, or that of the runs' early stopping, or the first."""
+        rules = [f"best_{metric}" for (metric, _), _ in self._rules.most_common()]
+        every = sorted(self._summaries, key=_order)
+        return next((key for key in (asked.key, *rules, *every) if key in self._summaries), None)
+
+    def _run_columns(self) -> dict[str, Plain]:
+        runs, count = [run for _, run in self._runs], len(self._runs)
+        return {
+            "row": exact([row for row, _ in self._runs]),
+            "status": exact([STATUSES.index(run.status) for run in runs]),
+            "id": [run.run.run_id for run in runs],
+            "started": exact([run.run.started for run in runs]),
+            "ended": exact([_or_nan(run.ended) for run in runs]),
+            "best_step": exact([_or_nan(run.best_step) for run in runs]),
+            "last_step": exact([_or_nan(run.last_step) for run in runs]),
+            "points": exact([run.points for run in runs]),
+            "errors": {place: run.error for place, run in enumerate(runs) if run.error},
+            "parameters": [
+                parameter.content(name, count) for name, parameter in sorted(self._run_parameters.items())
+            ],
+            "values": {key: _sparse(of, count) for key, of in sorted(self._run_values.items())},
+        }
+
+
+def _order(key: str) -> tuple[int, str]:
+    name, split = _parts(key)
+    return ("dev", "test", "pooled").index(split), name
+
+
+def _parts(key: str) -> tuple[str, str]:
+    """The metric's name in a summary's key, and what its values were measured on."""
+    if key in POOLED:
+        return key, "pooled"
+    prefix, _, name = key.partition("_")
+    return name, "test" if prefix == "test" else "dev"
+
+
+def _or_nan(number: float | None) -> float:
+    return math.nan if number is None else number
+
+
+def _sparse(of: Mapping[int, float], count: int) -> dict[str, str]:
+    """The numbers of those that have one, and which these are."""
+    return {
+        "runs": exact(list(of)) if len(of) < count else "",
+        "values": exact(list(of.values())),
+    }
+
+
+def unique_names(configurations: Sequence[Configuration], folders: Sequence[str | None]) -> list[str]:
+    """What to call configurations so that no two of an experiment have one name.
+
+    Args:
+        configurations: an experiment's.
+        folders: the name of each one's folder, where it has one.
+
+    Returns:
+        its own name; where several share it, its folder's, or with a piece of its fingerprint.
+    """
+    names = Counter(one.name for one in configurations)
+    found = []
+    for one, folder in zip(configurations, folders, strict=True):
+        if one.name and names[one.name] == 1:
+            found.append(one.name)
+        else:
+            piece = one.fingerprint.rpartition("-")[2][:8]
+            found.append(folder or f"{one.name} {piece}".strip())
+    return found

@@ -1,0 +1,98 @@
+"""The page around the content: one file, whose scripts are named by their digests and reach no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import time
+from collections.abc import Sequence
+from importlib.resources import files
+from string import Template
+
+from legm import __version__
+from legm.errors import LegmError
+from legm.records import Plain
+from legm.report.encoding import as_script
+
+__all__ = ["page", "plotting_library"]
+
+_SCRIPTS = (  # in this order, in one scope
+    "values",
+    "content",
+    "state",
+    "controls",
+    "columns",
+    "leaderboard",
+    "detail",
+    "curves",
+    "parallel",
+    "compare",
+    "unfinished",
+    "main",
+)
+
+
+def plotting_library() -> str:
+    """Plotly's script.
+
+    Raises:
+        LegmError: Plotly is not installed.
+    """
+    try:
+        return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    except (ImportError, OSError) as cause:
+        raise LegmError(
+            f"the report cannot be made ({cause}): install what draws it with: pip install 'legm[report]'"
+        ) from cause
+
+
+def page(title: str, backend: str, experiments: Sequence[Plain], library: str) -> bytes:
+    """The file.
+
+    Args:
+        title: what the page is called.
+        backend: where the runs were read from.
+        experiments: their contents.
+        library: Plotly's script.
+
+    Returns:
+        HTML in UTF-8, with all that it needs.
+    """
+    own = _own("\n".join(_part(f"{name}.js") for name in _SCRIPTS))
+    content = {
+        "title": title,
+        "backend": backend,
+        "made": time.time(),
+        "legm": __version__,
+        "experiments": list(experiments),
+    }
+    text = Template(_part("page.html")).substitute(
+        policy=_policy(library, own),
+        title=html.escape(title),
+        style=_part("page.css"),
+        library=library,
+        script=own,
+        content=as_script(content),
+    )
+    return text.encode()
+
+
+def _part(name: str) -> str:
+    return (files("legm.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _own(scripts: str) -> str:
+    return f'"use strict";\n(() => {{\n{scripts}\n}})();\n'
+
+
+def _policy(*scripts: str) -> str:
+    """What the page may do: run these scripts, style itself, and show and save pictures that it made."""
+    digests = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"
+        for script in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,129 @@
+// What makes two configurations differ, and their metrics side by side.
+
+function renderCompare() {
+  const order = ranked();
+  const few = order.length < 2;
+  byId("compare-empty").hidden = !few;
+  byId("compare-empty").textContent = few ? "Two configurations are needed." : "";
+  byId("compare-choices").hidden = few;
+  byId("equal-too").checked = state.equalToo;
+  renderPairChoice(order);
+  const [a, b] = state.pair;
+  if (few || a === null || b === null) fill(byId("compare-tables"));
+  else fill(byId("compare-tables"), parametersTable(a, b), metricsTable(a, b));
+}
+
+function renderPairChoice(order) {
+  ["compare-a", "compare-b"].forEach((id, side) => {
+    const own = state.pair[side];
+    const rows = own === null || order.includes(own) ? order : [own, ...order];
+    fillSelect(
+      byId(id),
+      rows.map((row) => [row, `${rank(row) ?? "–"}. ${cut(experiment().label(row), 70)}`]),
+      own,
+    );
+  });
+}
+
+function parametersTable(a, b) {
+  const differing = differences(a, b);
+  const same = state.equalToo
+    ? experiment().parameters.filter((one) => {
+        const own = experiment().state(one, a);
+        return own && own === experiment().state(one, b);
+      })
+    : [];
+  const rows = [...differing, ...same].map((one) =>
+    element(
+      "tr",
+      { class: differing.includes(one) ? "differs" : "faint" },
+      element("th", { scope: "row" }, one.name),
+      valueCell(one, a),
+      valueCell(one, b),
+    ),
+  );
+  const none = element(
+    "tr",
+    {},
+    element(
+      "td",
+      { colspan: 3, class: "faint" },
+      a === b ? "This is one and the same row." : "The same configuration: only the descriptions differ.",
+    ),
+  );
+  return pairTable("parameter", a, b, rows.length ? rows : [none]);
+}
+
+/** The parameters that are active in one of two and differ there, as legm diff says. */
+function differences(a, b) {
+  return experiment().parameters.filter((one) => experiment().state(one, a) !== experiment().state(one, b));
+}
+
+function valueCell(parameter, row) {
+  const own = experiment().state(parameter, row);
+  if (own) return element("td", { class: "value" }, parameter.text(own));
+  return element("td", { class: "faint note" }, parameter.note(experiment().place(row)));
+}
+
+function pairTable(first, a, b, rows, ...more) {
+  const names = [a, b].map((row, side) =>
+    element(
+      "th",
+      { scope: "col", title: experiment().label(row) },
+      element("span", { class: "letter" }, "AB"[side]),
+      element("span", { class: "of" }, ` ${cut(experiment().label(row), 46)}`),
+    ),
+  );
+  const head = element(
+    "tr",
+    {},
+    element("th", { scope: "col" }, first),
+    ...names,
+    ...more.map((text) => element("th", { scope: "col", class: "number" }, text)),
+  );
+  return element(
+    "div",
+    { class: "scroll" },
+    element("table", { class: "plain wide" }, element("thead", {}, head), element("tbody", {}, ...rows)),
+  );
+}
+
+function metricsTable(a, b) {
+  const { metrics } = experiment();
+  const rows = metrics
+    .filter((one) => one.has(a) || one.has(b))
+    .map((one) => {
+      const decimals = decimalsOf([one.mean[a], one.mean[b]], [one.std[a], one.std[b]]);
+      const difference = one.mean[b] - one.mean[a];
+      return element(
+        "tr",
+        { class: one === metric() ? "chosen" : null },
+        element("th", { scope: "row" }, one.label),
+        element("td", { class: betterSide(one, a, b) }, meanCell(one, a, decimals), runCount(one, a)),
+        element("td", { class: betterSide(one, b, a) }, meanCell(one, b, decimals), runCount(one, b)),
+        element("td", { class: "number" }, one.has(a) && one.has(b) ? signed(difference, decimals) : "–"),
+      );
+    });
+  const none = element(
+    "tr",
+    {},
+    element("td", { colspan: 4, class: "faint" }, "Neither has a completed run."),
+  );
+  return pairTable("metric", a, b, rows.length ? rows : [none], "B − A");
+}
+
+/** Only of the chosen metric the page says which is better: only there the direction is in sight. */
+function betterSide(one, own, other) {
+  if (one !== metric() || !one.has(own) || !one.has(other)) return null;
+  return (higherBetter() ? one.mean[own] > one.mean[other] : one.mean[own] < one.mean[other])
+    ? "better"
+    : null;
+}
+
+function runCount(one, row) {
+  return one.has(row) ? element("span", { class: "faint count" }, ` n = ${one.n[row]}`) : null;
+}
+
+function signed(value, decimals) {
+  return value > 0 ? `+${fixed(value, decimals)}` : fixed(value, decimals);
+}

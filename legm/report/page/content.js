@@ -1,0 +1,150 @@
+// The content of one experiment, as the panels ask for it. A row is a configuration and description.
+
+class Parameter {
+  constructor(content) {
+    this.name = content.name;
+    this.texts = content.values.map(([text]) => text);
+    this.numbers = content.values.map(([, number]) => number);
+    this.of = decoded(content.of);
+    this.active = decoded(content.active);
+  }
+
+  /** The value's number among the values, from 1; 0 where it does not count, or is not there. */
+  state(place) {
+    return this.active[place] ? this.of[place] : 0;
+  }
+
+  text(state) {
+    return this.texts[state - 1];
+  }
+
+  number(state) {
+    return this.numbers[state - 1];
+  }
+
+  /** Why it does not count. */
+  note(place) {
+    return this.of[place] ? "inactive" : "absent";
+  }
+}
+
+class Metric {
+  constructor(content) {
+    Object.assign(this, content);
+    for (const column of ["mean", "std", "n", "nan"]) this[column] = decoded(content[column]);
+  }
+
+  has(row) {
+    return this.n[row] + this.nan[row] > 0;
+  }
+
+  get label() {
+    return { dev: `${this.name} (dev)`, test: `${this.name} (test)`, pooled: this.name }[this.split];
+  }
+}
+
+class Experiment {
+  constructor(content) {
+    this.content = content;
+    this.name = content.name;
+    this.rows = content.rows;
+    this.metrics = content.metrics.map((one) => new Metric(one));
+    this.byKey = new Map(this.metrics.map((one) => [one.key, one]));
+    this.parameters = content.parameters.map((one) => new Parameter(one));
+    this.varying = this.parameters.filter((one) => this.varies(one));
+    this.counts = Object.fromEntries(
+      Object.entries(content.counts).map(([status, text]) => [status, decoded(text)]),
+    );
+    this.descriptions = [...new Set(this.rows.map((row) => row.description))].sort(byText);
+    this.curveMetrics = [...new Set(this.rows.flatMap((row) => Object.keys(row.curves)))].sort(byText);
+    this.lines = new Map();
+    this.grids = [];
+  }
+
+  varies(parameter) {
+    const configurations = this.content.configurations;
+    return configurations.some((_, place) => parameter.state(place) !== parameter.state(0));
+  }
+
+  configuration(row) {
+    return this.content.configurations[this.place(row)];
+  }
+
+  place(row) {
+    return this.rows[row].configuration;
+  }
+
+  state(parameter, row) {
+    return parameter.state(this.place(row));
+  }
+
+  /** What a row is called, its description with it where there are several. */
+  label(row) {
+    const { description } = this.rows[row];
+    const { name } = this.configuration(row);
+    return description && this.descriptions.length > 1 ? `${name} · ${description}` : name;
+  }
+
+  /** Where a row is found again in another report of the same runs. */
+  id(row) {
+    return `${this.configuration(row).fingerprint.split("-").pop().slice(0, 12)}.${this.rows[row].description}`;
+  }
+
+  /** The curve of a dev metric with its numbers, undefined where the row has none. */
+  line(row, metric) {
+    const key = `${row} ${metric}`;
+    if (!this.lines.has(key)) {
+      const stored = this.rows[row].curves[metric];
+      this.lines.set(key, stored && this.decodedLine(stored));
+    }
+    return this.lines.get(key);
+  }
+
+  decodedLine(stored) {
+    this.grids[stored.steps] ??= Array.from(decoded(this.content.grids[stored.steps]));
+    const line = {
+      steps: this.grids[stored.steps],
+      runs: stored.runs,
+      fewer: stored.fewer,
+      above: [],
+      below: [],
+    };
+    for (const name of ["center", "lower", "upper", "above", "below"]) {
+      if (stored[name]) line[name] = Array.from(decoded(stored[name]));
+    }
+    return line;
+  }
+
+  /** Every run's columns, decoded when they are first asked for. */
+  get runs() {
+    if (!this.decodedRuns) {
+      const { row, status, started, ended, best_step, last_step, points, ...rest } = this.content.runs;
+      const columns = { row, status, started, ended, best_step, last_step, points };
+      this.decodedRuns = {
+        ...Object.fromEntries(Object.entries(columns).map(([name, text]) => [name, decoded(text)])),
+        ids: rest.id,
+        errors: rest.errors,
+        parameters: rest.parameters.map((one) => new Parameter(one)),
+        values: new Map(Object.entries(rest.values).map(([key, of]) => [key, runValues(of)])),
+      };
+    }
+    return this.decodedRuns;
+  }
+
+  /** The runs of a row. */
+  runsOf(row) {
+    if (!this.runsByRow) {
+      this.runsByRow = this.rows.map(() => []);
+      this.runs.row.forEach((of, run) => this.runsByRow[of].push(run));
+    }
+    return this.runsByRow[row];
+  }
+}
+
+/** By run, its value of a metric. */
+function runValues({ runs, values }) {
+  const numbers = decoded(values);
+  return runs
+    ? new Map(Array.from(decoded(runs), (run, i) => [run, numbers[i]]))
+    : new Map(numbers.entries());
+}

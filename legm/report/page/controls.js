@@ -1,0 +1,209 @@
+// The head of the page: which experiment, metric, direction and description; the filters; the theme.
+
+function renderHead() {
+  const chosen = experiment();
+  byId("title").textContent = REPORT.title;
+  byId("experiment-field").hidden = experiments.length < 2;
+  fillSelect(
+    byId("experiment"),
+    experiments.map((one, i) => [i, one.name]),
+    state.experiment,
+  );
+  renderTheme();
+  renderMetricChoice(chosen);
+  const descriptions = chosen.descriptions.map((text) => [text, text || "(none)"]);
+  byId("description-field").hidden = descriptions.length < 2;
+  const every = [["*", "all"], ...descriptions.map(([text, shown]) => [`=${text}`, shown])];
+  fillSelect(byId("description"), every, state.description === null ? "*" : `=${state.description}`);
+  renderCounts(chosen);
+  fill(
+    byId("problems"),
+    ...chosen.content.problems.map((text) => element("p", {}, `Could not be read: ${text}`)),
+  );
+}
+
+function fillSelect(select, options, chosen) {
+  fill(
+    select,
+    ...options.map(([value, text]) =>
+      element("option", { value, selected: String(value) === String(chosen) }, text),
+    ),
+  );
+}
+
+const SPLITS = [
+  ["dev", "Dev, at the best step"],
+  ["test", "Test"],
+  ["pooled", "Over all values"],
+];
+
+function renderMetricChoice(chosen) {
+  const select = byId("metric");
+  fill(
+    select,
+    ...SPLITS.map(([split, label]) => {
+      const members = chosen.metrics.filter((one) => one.split === split);
+      if (!members.length) return null;
+      const options = members.map((one) =>
+        element("option", { value: one.key, selected: one.key === state.metric }, one.label),
+      );
+      return element("optgroup", { label }, ...options);
+    }),
+  );
+  const none = !chosen.metrics.length;
+  if (none) fill(select, element("option", {}, "no metric yet"));
+  for (const one of [select, byId("higher"), byId("lower")]) one.disabled = none;
+  byId("higher").setAttribute("aria-pressed", String(!none && higherBetter()));
+  byId("lower").setAttribute("aria-pressed", String(!none && !higherBetter()));
+  byId("because").textContent = none ? "" : directionReason();
+}
+
+function directionReason() {
+  if (state.metric in state.higher) return "as you chose";
+  return { asked: "as asked for", rule: "as the runs chose their best step", name: "guessed from the name" }[
+    metric().because
+  ];
+}
+
+const STATUSES = { completed: "✓", failed: "✕", interrupted: "‖", running: "▸" };
+
+function renderCounts(chosen) {
+  const rows = chosen.rows.map((_, row) => row).filter(isDescribed);
+  const places = new Set(rows.map((row) => chosen.place(row)));
+  const items = Object.keys(STATUSES).map((status) => {
+    const number = rows.reduce((sum, row) => sum + chosen.counts[status][row], 0);
+    const text = `${number.toLocaleString("en")} ${status}`;
+    const inside =
+      status === "completed" || !number
+        ? element("span", {}, text)
+        : element("a", { href: "#unfinished", click: goTo }, text);
+    return element("li", { class: `status ${status}${number ? "" : " zero"}` }, mark(status), inside);
+  });
+  fill(byId("counts"), element("li", { class: "total" }, counted(places.size, "configuration")), ...items);
+}
+
+function mark(status) {
+  return element("span", { class: "mark", "aria-hidden": "true" }, STATUSES[status]);
+}
+
+/** Go to a part of the page; the address keeps the choices. */
+function goTo(event) {
+  event.preventDefault();
+  const place = document.querySelector(event.currentTarget.getAttribute("href"));
+  place.scrollIntoView({ block: "start" });
+}
+
+// -- the theme
+
+function renderTheme() {
+  document.documentElement.dataset.theme = state.theme === "auto" ? "" : state.theme;
+  const button = byId("theme");
+  button.textContent = isDark() ? "☀ Light" : "☾ Dark";
+  button.setAttribute("aria-label", isDark() ? "Use light colours" : "Use dark colours");
+}
+
+function colourOf(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+// -- filters
+
+const FEW = 12; // values that a list shows
+
+function renderFilters() {
+  const fields = experiment().varying.map((parameter) => filterField(parameter));
+  fill(byId("filter-fields"), ...fields, clearButton());
+  byId("filters").hidden = !fields.length;
+  renderFilterTitle();
+}
+
+function renderFilterTitle() {
+  const active = Object.keys(state.filters);
+  byId("filters-title").textContent = active.length
+    ? `Filter by parameter (${active.length} set)`
+    : "Filter by parameter";
+  const button = byId("clear-filters");
+  if (button) button.hidden = !active.length;
+}
+
+function clearButton() {
+  return element(
+    "button",
+    {
+      type: "button",
+      id: "clear-filters",
+      class: "quiet",
+      click: () => {
+        state.filters = {};
+        renderFilters();
+        changed("rows");
+      },
+    },
+    "Clear filters",
+  );
+}
+
+/** The states that configurations have of a parameter: its values in order, and 0 where it does not count. */
+function statesOf(parameter) {
+  const places = experiment().content.configurations.map((_, place) => parameter.state(place));
+  return [...new Set(places)].sort((a, b) => (a === 0) - (b === 0) || byValue(parameter, a, b));
+}
+
+function byValue(parameter, a, b) {
+  const [x, y] = [parameter.number(a), parameter.number(b)];
+  if (x !== null && y !== null) return x - y;
+  return (x === null) - (y === null) || byText(parameter.text(a), parameter.text(b));
+}
+
+function filterField(parameter) {
+  const states = statesOf(parameter);
+  const numeric = states.every((one) => !one || parameter.number(one) !== null);
+  const inside =
+    numeric && states.length > FEW ? rangeInputs(parameter, states) : [valueChoice(parameter, states)];
+  return element("div", { class: "field" }, element("span", { class: "name" }, parameter.name), ...inside);
+}
+
+function valueChoice(parameter, states) {
+  const chosen = state.filters[parameter.name]?.state;
+  const select = element("select", {
+    "aria-label": parameter.name,
+    "data-parameter": parameter.name,
+    change: () => {
+      setFilter(parameter, select.value === "" ? null : { state: Number(select.value) });
+    },
+  });
+  const options = states.map((one) => [one, one ? valueText(parameter, one) : "inactive"]);
+  fillSelect(select, [["", "any"], ...options.map(([one, text]) => [one, cut(text, 40)])], chosen ?? "");
+  return select;
+}
+
+function rangeInputs(parameter, states) {
+  const numbers = states.filter(Boolean).map((one) => parameter.number(one));
+  const ends = [
+    ["least", Math.min(...numbers), "from"],
+    ["most", Math.max(...numbers), "to"],
+  ];
+  return ends.map(([end, usual, word]) => {
+    const input = element("input", {
+      type: "number",
+      step: "any",
+      placeholder: compact(usual),
+      "aria-label": `${parameter.name} ${word}`,
+      "data-parameter": parameter.name,
+      value: state.filters[parameter.name]?.[end] ?? "",
+      input: () => {
+        const value = input.value === "" ? undefined : Number(input.value);
+        const filter = { ...state.filters[parameter.name], [end]: value };
+        setFilter(parameter, filter.least === undefined && filter.most === undefined ? null : filter);
+      },
+    });
+    return input;
+  });
+}
+
+function setFilter(parameter, filter) {
+  if (filter) state.filters[parameter.name] = filter;
+  else delete state.filters[parameter.name];
+  renderFilterTitle();
+  changed("rows");
+}

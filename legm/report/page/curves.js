@@ -1,0 +1,262 @@
+// The curves of the configurations that are shown: a line each, with its spread, a picture for each metric.
+
+const ROOM = { one: 400, several: 280 }; // pixels a metric
+
+function renderCurves() {
+  renderCurveTools();
+  const metrics = state.curves.filter((one) => experiment().curveMetrics.includes(one));
+  const rows = state.shown.filter((row) => metrics.some((one) => experiment().line(row, one)));
+  const empty = emptyCurves(metrics, rows);
+  byId("curves-empty").textContent = empty;
+  byId("curves-empty").hidden = !empty;
+  byId("curves-plot").hidden = Boolean(empty);
+  byId("curves-note").textContent = empty ? "" : curvesNote(metrics, rows);
+  if (empty) Plotly.purge(byId("curves-plot"));
+  else
+    Plotly.react(
+      byId("curves-plot"),
+      curveTraces(metrics, rows),
+      curveLayout(metrics, rows),
+      plotOptions("curves"),
+    );
+}
+
+function renderCurveTools() {
+  const chips = experiment().curveMetrics.map((name) =>
+    element(
+      "button",
+      {
+        type: "button",
+        class: "chip",
+        "aria-pressed": String(state.curves.includes(name)),
+        "data-metric": name,
+        click: () => toggleCurve(name),
+      },
+      name,
+    ),
+  );
+  fill(byId("curve-metrics"), ...chips);
+  byId("spread").checked = state.spread;
+  byId("logarithmic").checked = state.logarithmic;
+  const many = filtered().filter(hasCurves).length;
+  byId("show-all").textContent = many > MOST_CURVES ? `First ${MOST_CURVES} of the table` : `All ${many}`;
+}
+
+/** A metric is added or taken away; one is always left. */
+function toggleCurve(name) {
+  const rest = state.curves.filter((one) => one !== name);
+  if (rest.length === state.curves.length) state.curves = [...state.curves, name];
+  else if (rest.length) state.curves = rest;
+  changed("curves");
+}
+
+function emptyCurves(metrics, rows) {
+  if (!metrics.length) return "No completed run has a dev metric yet: a curve is a metric over steps.";
+  if (!state.shown.length) return "Tick configurations in the leaderboard to see their curves here.";
+  return rows.length ? "" : "None of the ticked configurations has a curve of this metric.";
+}
+
+function curvesNote(metrics, rows) {
+  const lines = metrics.flatMap((one) => rows.map((row) => experiment().line(row, one))).filter(Boolean);
+  const notes = [
+    lines.some((one) => one.runs > 1) ? "mean ± standard deviation over the runs" : "single runs",
+  ];
+  if (lines.some((one) => one.fewer)) notes.push("fewer runs at some steps");
+  if (lines.some((one) => one.above.length)) notes.push("▲ is ∞");
+  if (lines.some((one) => one.below.length)) notes.push("▼ is −∞");
+  return notes.join("; ");
+}
+
+function curveTraces(metrics, rows) {
+  const bands = [];
+  const lines = [];
+  metrics.forEach((name, i) => {
+    const floor = state.logarithmic ? smallestPositive(name, rows) : null;
+    for (const row of rows) {
+      const line = experiment().line(row, name);
+      if (!line) continue;
+      const place = { xaxis: "x", yaxis: i ? `y${i + 1}` : "y", legendgroup: String(row) };
+      const first = metrics.findIndex((one) => experiment().line(row, one)) === i;
+      if (state.spread && line.lower) bands.push({ ...place, ...bandTrace(line, row, floor) });
+      lines.push({ ...place, ...lineTrace(line, row), showlegend: first });
+      lines.push(...infiniteTraces(line, row, name, rows, metrics).map((one) => ({ ...place, ...one })));
+    }
+  });
+  return [...bands, ...lines];
+}
+
+function lineTrace(line, row) {
+  const { color, dash } = look(row);
+  const label = experiment().label(row);
+  const few = line.steps.length <= 30;
+  return {
+    type: "scatter",
+    mode: few ? "lines+markers" : "lines",
+    x: line.steps,
+    y: line.center,
+    name: plotText(cut(label, 34)),
+    line: { color, dash, width: 2 },
+    marker: { color, size: 5 },
+    connectgaps: false,
+    meta: { row },
+    customdata: line.center.map((center, i) =>
+      line.lower ? ` ± ${short((line.upper[i] - line.lower[i]) / 2)}` : "",
+    ),
+    hovertemplate: "%{y:.5g}%{customdata}<extra>%{fullData.name}</extra>", // a name may look like a template
+  };
+}
+
+/** The spread as one shape for each stretch without a gap. */
+function bandTrace(line, row, floor) {
+  const x = [];
+  const y = [];
+  const finite = (i) => Number.isFinite(line.lower[i]) && Number.isFinite(line.upper[i]);
+  const above = (value) => (floor === null ? value : Math.max(value, floor));
+  for (let start = 0; start < line.steps.length; start++) {
+    if (!finite(start)) continue;
+    let end = start;
+    while (end + 1 < line.steps.length && finite(end + 1)) end += 1;
+    for (let i = start; i <= end; i++) {
+      x.push(line.steps[i]);
+      y.push(above(line.upper[i]));
+    }
+    for (let i = end; i >= start; i--) {
+      x.push(line.steps[i]);
+      y.push(above(line.lower[i]));
+    }
+    x.push(null);
+    y.push(null);
+    start = end;
+  }
+  return {
+    type: "scatter",
+    mode: "none",
+    x,
+    y,
+    fill: "toself",
+    fillcolor: `${look(row).color}2b`,
+    line: { width: 0 },
+    hoverinfo: "skip",
+    showlegend: false,
+    meta: { row, band: true },
+  };
+}
+
+/** What a spread that reaches below zero is cut at, where the axis is logarithmic. */
+function smallestPositive(name, rows) {
+  const positive = rows
+    .flatMap((row) => experiment().line(row, name)?.center ?? [])
+    .filter((value) => value > 0);
+  return positive.length ? positive.reduce((a, b) => Math.min(a, b)) / 2 : 1e-12;
+}
+
+/** Marks at the edge of the picture where a curve is infinite. */
+function infiniteTraces(line, row, name, rows) {
+  const finite = rows.flatMap((one) => experiment().line(one, name)?.center ?? []).filter(Number.isFinite);
+  const [low, high] = finite.length
+    ? [finite.reduce((a, b) => Math.min(a, b)), finite.reduce((a, b) => Math.max(a, b))]
+    : [0, 1];
+  return [
+    ["above", high, "triangle-up", "∞"],
+    ["below", low, "triangle-down", "−∞"],
+  ]
+    .filter(([side]) => line[side].length)
+    .map(([side, at, symbol, text]) => ({
+      type: "scatter",
+      mode: "markers",
+      x: line[side],
+      y: line[side].map(() => at),
+      marker: { symbol, size: 9, color: look(row).color },
+      showlegend: false,
+      meta: { row },
+      name: plotText(cut(experiment().label(row), 34)),
+      hovertemplate: `${text}<extra>%{fullData.name}</extra>`,
+    }));
+}
+
+function curveLayout(metrics, rows) {
+  const gap = metrics.length > 1 ? 0.06 : 0;
+  const share = (1 - gap * (metrics.length - 1)) / metrics.length;
+  const frame = byId("curves").clientWidth;
+  const legendRows = Math.ceil(rows.length / Math.max(1, Math.floor(frame / 250)));
+  const height = metrics.length === 1 ? ROOM.one : ROOM.several * metrics.length;
+  const layout = {
+    ...plotLayout(),
+    height: height + 18 * legendRows,
+    hovermode: frame > 560 && rows.length <= 12 ? "x" : "closest",
+    xaxis: {
+      ...plotAxis(),
+      title: { text: "step", standoff: 6 },
+      anchor: metrics.length > 1 ? `y${metrics.length}` : "y",
+      tickformat: ",~r",
+      hoverformat: ",~r",
+    },
+    legend: {
+      orientation: "h",
+      x: 0,
+      xanchor: "left",
+      y: -0.12 / metrics.length - 20 / height,
+      yanchor: "top",
+      groupclick: "togglegroup",
+      font: { size: 12 },
+    },
+    margin: { l: 58, r: 14, t: 30, b: 46 + 19 * legendRows, autoexpand: true },
+    uirevision: `${state.experiment} ${metrics.join(" ")} ${state.logarithmic}`,
+  };
+  metrics.forEach((name, i) => {
+    const top = 1 - i * (share + gap);
+    layout[i ? `yaxis${i + 1}` : "yaxis"] = {
+      ...plotAxis(),
+      domain: [Math.max(top - share, 0), top],
+      title: { text: plotText(cut(name, 30)), standoff: 8 },
+      type: state.logarithmic ? "log" : "linear",
+      exponentformat: "power",
+    };
+  });
+  return layout;
+}
+
+// -- what all pictures have in common
+
+function plotLayout() {
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    autosize: true,
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+    font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colourOf("ink") },
+    hoverlabel: {
+      bgcolor: colourOf("raised"),
+      bordercolor: colourOf("line"),
+      font: { color: colourOf("ink"), size: 12 },
+      namelength: -1,
+      align: "left",
+    },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colourOf("faint"), activecolor: colourOf("accent") },
+  };
+}
+
+function plotAxis() {
+  const line = colourOf("line");
+  return {
+    gridcolor: line,
+    zeroline: false,
+    linecolor: line,
+    showline: true,
+    tickcolor: line,
+    ticks: "outside",
+    ticklen: 4,
+    tickfont: { color: colourOf("faint"), size: 12 },
+    automargin: true,
+  };
+}
+
+function plotOptions(name) {
+  return {
+    responsive: true,
+    displaylogo: false,
+    plotlyServerURL: "", // nothing of the page is sent anywhere
+    modeBarButtons: [["toImage"], ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+    toImageButtonOptions: { format: "svg", filename: `legm-${name}` },
+  };
+}

@@ -1,0 +1,119 @@
+// An open row of the leaderboard: all parameters of a configuration, and every run.
+
+const MOST_RUNS = 200; // that an open row lists
+
+function detail(row) {
+  return element("div", { class: "detail-parts" }, parametersOf(row), runsTable(row));
+}
+
+/** All but those that are a run's own, which stand with the runs. */
+function parametersOf(row) {
+  const place = experiment().place(row);
+  const ofRuns = new Set(experiment().runs.parameters.map((one) => one.name));
+  const items = experiment()
+    .parameters.filter((one) => one.of[place] && !(ofRuns.has(one.name) && !one.active[place]))
+    .map((one) => {
+      const inactive = !one.active[place];
+      return element(
+        "div",
+        { class: inactive ? "faint" : null },
+        element("dt", {}, one.name),
+        element("dd", {}, one.text(one.of[place]), inactive ? " (does not count)" : ""),
+      );
+    });
+  const { fingerprint } = experiment().configuration(row);
+  return element(
+    "div",
+    {},
+    element("h3", {}, "Parameters"),
+    element("dl", { class: "values" }, ...items),
+    element("p", { class: "faint fingerprint" }, fingerprint),
+  );
+}
+
+function runsTable(row) {
+  const { runs } = experiment();
+  const of = experiment().runsOf(row);
+  const keys = [
+    state.metric,
+    ...shownColumns()
+      .filter((id) => id.startsWith("m:"))
+      .map((id) => id.slice(2)),
+  ].filter((key) => runs.values.has(key));
+  const parameters = runs.parameters.filter((one) => of.some((run) => one.of[run]));
+  const head = [
+    "run",
+    ...parameters.map((one) => one.name),
+    "best step",
+    ...keys.map((key) => experiment().byKey.get(key)?.label ?? key),
+    "began",
+    "took",
+  ];
+  const body = of
+    .slice(0, MOST_RUNS)
+    .map((run) =>
+      element(
+        "tr",
+        {},
+        element("td", {}, statusText(run)),
+        ...parameters.map((one) =>
+          element("td", { class: "number" }, one.of[run] ? one.text(one.of[run]) : "–"),
+        ),
+        element("td", { class: "number" }, short(runs.best_step[run]).replace("NaN", "–")),
+        ...keys.map((key) =>
+          element(
+            "td",
+            { class: "number" },
+            runs.values.get(key).has(run) ? short(runs.values.get(key).get(run)) : "–",
+          ),
+        ),
+        element("td", {}, moment(runs.started[run])),
+        element("td", { class: "number" }, duration(runs.ended[run] - runs.started[run])),
+      ),
+    );
+  const rest = of.length - body.length;
+  return element(
+    "div",
+    { class: "runs-part" },
+    element("h3", {}, counted(of.length, "run")),
+    of.length
+      ? element(
+          "div",
+          { class: "scroll" },
+          element(
+            "table",
+            { class: "plain" },
+            element(
+              "thead",
+              {},
+              element("tr", {}, ...head.map((text) => element("th", { scope: "col" }, text))),
+            ),
+            element("tbody", {}, ...body),
+          ),
+        )
+      : element("p", { class: "faint" }, "No run yet."),
+    rest > 0 ? element("p", { class: "faint" }, `and ${counted(rest, "run")} more`) : null,
+    indexedNote(),
+  );
+}
+
+function statusText(run) {
+  const status = Object.keys(STATUSES)[experiment().runs.status[run]];
+  return element(
+    "span",
+    { class: `status ${status}`, title: experiment().runs.ids[run] },
+    mark(status),
+    status,
+  );
+}
+
+function indexedNote() {
+  const indexed = Object.entries(experiment().content.indexed);
+  if (!indexed.length) return null;
+  const names = indexed.map(([key, most]) => `${key} (${most})`).join(", ");
+  return element(
+    "p",
+    { class: "faint" },
+    `Metrics with a value for each example are not shown here: ${names}.`,
+  );
+}

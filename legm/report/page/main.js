@@ -1,0 +1,153 @@
+// What a change makes anew, and the parts of the page that never change.
+
+const PARTS = {
+  experiment: [
+    renderHead,
+    renderFilters,
+    renderColumnChoice,
+    renderConstant,
+    renderTable,
+    renderCurves,
+    renderParallel,
+    renderCompare,
+    renderUnfinished,
+  ],
+  ranking: [
+    renderHead,
+    renderColumnChoice,
+    renderTable,
+    renderCurves,
+    renderParallel,
+    renderCompare,
+    renderUnfinished,
+  ],
+  rows: [renderTable, renderCurveTools, renderParallel],
+  table: [renderTable],
+  shown: [renderTable, renderCurves, renderParallel],
+  curves: [renderCurves],
+  axes: [renderParallel],
+  pair: [renderTable, renderCompare],
+  theme: [renderTheme, renderTable, renderCurves, renderParallel],
+};
+
+/** Show what a change of the state made different. */
+function changed(what) {
+  giveColours();
+  for (const render of PARTS[what]) render();
+  writeAddress();
+}
+
+function listen() {
+  const on = (id, event, action) => byId(id).addEventListener(event, action);
+  on("experiment", "change", () => {
+    begin(Number(byId("experiment").value));
+    byId("search").value = "";
+    changed("experiment");
+  });
+  on("metric", "change", () => {
+    state.metric = byId("metric").value;
+    state.curves = defaultCurves();
+    chooseBest();
+    changed("ranking");
+  });
+  on("higher", "click", () => turn(true));
+  on("lower", "click", () => turn(false));
+  on("description", "change", () => {
+    const { value } = byId("description");
+    state.description = value === "*" ? null : value.slice(1);
+    chooseBest();
+    changed("ranking");
+  });
+  on("theme", "click", () => {
+    state.theme = isDark() ? "light" : "dark";
+    changed("theme");
+  });
+  let waiting;
+  on("search", "input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      state.search = byId("search").value;
+      changed("rows");
+    }, 120);
+  });
+  on("more", "click", () => {
+    state.limit += PAGE;
+    changed("table");
+  });
+  on("unfinished-more", "click", () => {
+    state.unfinishedLimit += PAGE;
+    renderUnfinished();
+  });
+  on("spread", "change", () => {
+    state.spread = byId("spread").checked;
+    changed("curves");
+  });
+  on("logarithmic", "change", () => {
+    state.logarithmic = byId("logarithmic").checked;
+    changed("curves");
+  });
+  on("show-best", "click", () => {
+    state.picked = false;
+    chooseBest();
+    changed("shown");
+  });
+  on("show-all", "click", () => show(sortedRows(columns()).filter(hasCurves).slice(0, MOST_CURVES)));
+  on("show-none", "click", () => show([]));
+  on("compare-a", "change", () => choosePair(0, Number(byId("compare-a").value)));
+  on("compare-b", "change", () => choosePair(1, Number(byId("compare-b").value)));
+  on("equal-too", "change", () => {
+    state.equalToo = byId("equal-too").checked;
+    renderCompare();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => changed("theme"));
+  addEventListener("hashchange", () => {
+    readAddress();
+    showAddress();
+  });
+  addEventListener("beforeprint", () => {
+    for (const part of document.querySelectorAll("details.error")) part.open = true;
+  });
+}
+
+function turn(higher) {
+  if (!metric() || higherBetter() === higher) return;
+  state.higher[state.metric] = higher;
+  chooseBest();
+  changed("ranking");
+}
+
+function show(rows) {
+  Object.assign(state, { shown: rows, picked: true });
+  changed("shown");
+}
+
+function start() {
+  byId("bottom").textContent =
+    `Made ${moment(REPORT.made)} by legm ${REPORT.legm} from the ${REPORT.backend} backend. Drawn with plotly.js. This page needs no network.`;
+  readAddress();
+  if (!experiments.length) {
+    byId("title").textContent = REPORT.title;
+    renderTheme();
+    byId("theme").addEventListener("click", () => {
+      state.theme = isDark() ? "light" : "dark";
+      renderTheme();
+    });
+    for (const part of document.querySelectorAll(".second, #experiment-field")) part.hidden = true;
+    fill(
+      document.querySelector("main"),
+      element("section", { class: "empty" }, "There is no experiment to show here yet."),
+    );
+    return;
+  }
+  const roomy = experiment().varying.length <= 6 && matchMedia("(min-width: 1000px)").matches;
+  byId("filters").open = roomy || Object.keys(state.filters).length > 0;
+  listen();
+  showAddress();
+}
+
+function showAddress() {
+  byId("search").value = state.search;
+  changed("experiment");
+}
+
+start();

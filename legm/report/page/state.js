@@ -1,0 +1,320 @@
+// What the person chose, kept in the address so that it can be sent; and what follows from it.
+
+const REPORT = JSON.parse(byId("content").textContent);
+const MOST_CURVES = 40;
+const BEST = 5;
+const PAGE = 50;
+const FIRST_UNFINISHED = 20;
+
+const experiments = REPORT.experiments.map((content) => new Experiment(content));
+
+const state = {
+  experiment: 0,
+  metric: null, // a summary's key
+  higher: {}, // by key, where the person turned it
+  description: null, // null for all
+  search: "",
+  filters: {}, // by parameter: {state} or {least, most}
+  sort: { column: "metric", reversed: false },
+  columns: null, // null for those that are shown without being chosen
+  shown: [], // rows with curves, in the order of their colours
+  pair: [null, null],
+  picked: false, // whether the person chose the rows that are shown,
+  paired: false, // and those that are compared
+  curves: null, // metrics
+  spread: true,
+  logarithmic: false,
+  axes: null, // parameters
+  limit: PAGE,
+  open: new Set(),
+  equalToo: false,
+  theme: "auto",
+  unfinishedLimit: FIRST_UNFINISHED,
+};
+
+function experiment() {
+  return experiments[state.experiment];
+}
+
+function metric() {
+  return experiment().byKey.get(state.metric);
+}
+
+function higherBetter(one = metric()) {
+  return one ? (state.higher[one.key] ?? one.higher_better) : true;
+}
+
+/** What a new experiment begins with. */
+function begin(index) {
+  state.experiment = index;
+  const chosen = experiment();
+  Object.assign(state, {
+    metric: chosen.content.metric,
+    higher: {},
+    description: null,
+    search: "",
+    filters: {},
+    sort: { column: "metric", reversed: false },
+    columns: null,
+    axes: null,
+    limit: PAGE,
+    unfinishedLimit: FIRST_UNFINISHED,
+    open: new Set(),
+    picked: false,
+    paired: false,
+  });
+  state.curves = defaultCurves();
+  chooseBest();
+}
+
+function defaultCurves() {
+  const { curveMetrics } = experiment();
+  const name = metric()?.name;
+  return [curveMetrics.includes(name) ? name : curveMetrics[0]].filter((one) => one !== undefined);
+}
+
+/** The best have their curves drawn, and the first two are compared, unless the person chose others. */
+function chooseBest() {
+  const order = ranked();
+  state.shown = state.picked ? state.shown.filter(isDescribed) : order.filter(hasCurves).slice(0, BEST);
+  if (!state.paired || !state.pair.every(isDescribed)) state.pair = [order[0] ?? null, order[1] ?? null];
+}
+
+function hasCurves(row) {
+  return Object.keys(experiment().rows[row].curves).length > 0;
+}
+
+// -- which rows, in which order
+
+let ranks = { of: null, order: [], places: new Map() };
+
+/** The rows of the chosen description, best first; those without a value come last. */
+function ranked() {
+  const of = `${state.experiment} ${state.metric} ${higherBetter()} ${JSON.stringify(state.description)}`;
+  if (ranks.of !== of) {
+    const rows = experiment()
+      .rows.map((_, row) => row)
+      .filter(isDescribed);
+    const order = sortedBy(rows, metricValue, higherBetter());
+    ranks = { of, order, places: new Map(order.filter(isPlaced).map((row, i) => [row, i + 1])) };
+  }
+  return ranks.order;
+}
+
+/** A row's place in the ranking; undefined where it has no value. */
+function rank(row) {
+  ranked();
+  return ranks.places.get(row);
+}
+
+function isDescribed(row) {
+  return state.description === null || experiment().rows[row].description === state.description;
+}
+
+function isPlaced(row) {
+  return !Number.isNaN(metricValue(row));
+}
+
+function metricValue(row) {
+  return metric()?.has(row) ? metric().mean[row] : NaN;
+}
+
+/** Rows by a number or text; equals by name, what is missing last in either direction. */
+function sortedBy(rows, value, descending) {
+  const values = new Map(rows.map((row) => [row, value(row)]));
+  const missing = (one) => one === undefined || one === null || Number.isNaN(one);
+  const sign = descending ? -1 : 1;
+  return [...rows].sort((a, b) => {
+    const [x, y] = [values.get(a), values.get(b)];
+    if (missing(x) || missing(y)) return missing(x) - missing(y) || byName(a, b);
+    const order =
+      typeof x === "string" || typeof y === "string"
+        ? byText(String(x), String(y))
+        : x < y
+          ? -1
+          : x > y
+            ? 1
+            : 0;
+    return sign * order || byName(a, b);
+  });
+}
+
+function byName(a, b) {
+  return byText(experiment().label(a), experiment().label(b)) || a - b;
+}
+
+/** The rows that pass the search and the filters, best first. */
+function filtered() {
+  const filters = Object.entries(state.filters).map(([name, filter]) => [
+    experiment().parameters.find((one) => one.name === name),
+    filter,
+  ]);
+  const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
+  return ranked().filter(
+    (row) => filters.every(([one, filter]) => passes(one, filter, row)) && hasWords(row, words),
+  );
+}
+
+function passes(parameter, filter, row) {
+  const own = experiment().state(parameter, row);
+  if (filter.state !== undefined) return own === filter.state;
+  const number = own ? parameter.number(own) : null;
+  if (number === null) return false;
+  return number >= (filter.least ?? -Infinity) && number <= (filter.most ?? Infinity);
+}
+
+function hasWords(row, words) {
+  if (!words.length) return true;
+  const values = experiment().varying.map(
+    (one) => `${one.name}=${one.text(experiment().state(one, row)) ?? ""}`,
+  );
+  const text = [experiment().label(row), ...values].join(" ").toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
+// -- colours
+
+const COLOURS = {
+  light: ["#0072b2", "#d55e00", "#009e73", "#b5508f", "#a87900", "#2a93c9", "#6a4fb8", "#4d4d4d"],
+  dark: ["#4ea8de", "#ff8a3d", "#2fc99a", "#e48cc0", "#e8b93c", "#8fd0f5", "#a993f0", "#c9c9c9"],
+};
+const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
+
+function isDark() {
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  return state.theme === "auto" ? dark : state.theme === "dark";
+}
+
+function look(row) {
+  const slot = slots.get(row) ?? 0;
+  const colours = COLOURS[isDark() ? "dark" : "light"];
+  return {
+    color: colours[slot % colours.length],
+    dash: DASHES[Math.floor(slot / colours.length) % DASHES.length],
+  };
+}
+
+const slots = new Map();
+
+/** Each row that is shown keeps its colour as long as it is. */
+function giveColours() {
+  for (const row of [...slots.keys()]) if (!state.shown.includes(row)) slots.delete(row);
+  for (const row of state.shown) {
+    if (slots.has(row)) continue;
+    const taken = new Set(slots.values());
+    let free = 0;
+    while (taken.has(free)) free += 1;
+    slots.set(row, free);
+  }
+}
+
+// -- the address
+
+const PLAIN = ["search", "theme"];
+
+function writeAddress() {
+  const chosen = experiment();
+  const address = new URLSearchParams();
+  const put = (name, value, usual) => {
+    if (value !== usual) address.set(name, value);
+  };
+  if (chosen) {
+    put("experiment", chosen.name, experiments[0].name);
+    put("metric", state.metric, chosen.content.metric);
+    put("higher", JSON.stringify(state.higher), "{}");
+    put("description", state.description, null);
+    put("filters", JSON.stringify(filtersAsText()), "{}");
+    put("sort", `${state.sort.reversed ? "-" : ""}${state.sort.column}`, "metric");
+    if (state.columns) put("columns", JSON.stringify(state.columns));
+    if (state.picked) put("shown", JSON.stringify(state.shown.map((row) => chosen.id(row))));
+    if (state.paired) put("pair", JSON.stringify(state.pair.map((row) => chosen.id(row))));
+    put("curves", JSON.stringify(state.curves), JSON.stringify(defaultCurves()));
+    put("spread", state.spread, true);
+    put("log", state.logarithmic, false);
+    if (state.axes) put("axes", JSON.stringify(state.axes));
+  }
+  for (const name of PLAIN) put(name, state[name], name === "theme" ? "auto" : "");
+  try {
+    history.replaceState(null, "", `#${address}`);
+  } catch {
+    // An address that cannot be changed is no reason to stop.
+  }
+}
+
+/** Filters with the value's text, which stays what it is when the report is made again. */
+function filtersAsText() {
+  return Object.fromEntries(
+    Object.entries(state.filters).map(([name, filter]) => {
+      const parameter = experiment().parameters.find((one) => one.name === name);
+      return [name, filter.state ? { value: parameter.text(filter.state) } : filter];
+    }),
+  );
+}
+
+/** Take from the address what this report has; anything else is passed over. */
+function readAddress() {
+  const address = new URLSearchParams(location.hash.slice(1));
+  const structured = (name) => {
+    try {
+      return JSON.parse(address.get(name));
+    } catch {
+      return null;
+    }
+  };
+  for (const name of PLAIN)
+    state[name] = name === "theme" ? known(address.get(name), ["light", "dark"], "auto") : "";
+  if (!experiments.length) return;
+  const index = experiments.findIndex((one) => one.name === address.get("experiment"));
+  begin(Math.max(index, 0));
+  const chosen = experiment();
+  state.search = address.get("search") ?? "";
+  state.metric = known(address.get("metric"), [...chosen.byKey.keys()], state.metric);
+  for (const [key, value] of Object.entries(structured("higher") ?? {})) {
+    if (chosen.byKey.has(key)) state.higher[key] = value === true;
+  }
+  state.description = known(address.get("description"), chosen.descriptions, null);
+  state.filters = filtersFromText(structured("filters") ?? {});
+  const sort = address.get("sort") ?? "metric";
+  state.sort = { column: sort.replace(/^-/, ""), reversed: sort.startsWith("-") };
+  state.columns = listOf(structured("columns"));
+  state.curves =
+    listOf(structured("curves"))?.filter((one) => chosen.curveMetrics.includes(one)) ?? defaultCurves();
+  state.spread = address.get("spread") !== "false";
+  state.logarithmic = address.get("log") === "true";
+  state.axes =
+    listOf(structured("axes"))?.filter((name) => chosen.varying.some((one) => one.name === name)) ?? null;
+  const rows = new Map(chosen.rows.map((_, row) => [chosen.id(row), row]));
+  const shown = listOf(structured("shown"))
+    ?.map((id) => rows.get(id))
+    .filter((row) => row !== undefined);
+  if (shown) Object.assign(state, { shown: [...new Set(shown)].slice(0, MOST_CURVES), picked: true });
+  const pair = listOf(structured("pair"))?.map((id) => rows.get(id) ?? null);
+  if (pair?.length === 2 && pair.every((row) => row !== null)) Object.assign(state, { pair, paired: true });
+  chooseBest();
+}
+
+function known(value, values, otherwise) {
+  return values.includes(value) ? value : otherwise;
+}
+
+function listOf(value) {
+  return Array.isArray(value) ? value : null;
+}
+
+function filtersFromText(stored) {
+  const filters = {};
+  for (const [name, filter] of Object.entries(stored)) {
+    const parameter = experiment().varying.find((one) => one.name === name);
+    if (!parameter || typeof filter !== "object" || filter === null) continue;
+    if (filter.value !== undefined) {
+      const value = parameter.texts.indexOf(filter.value) + 1;
+      if (value) filters[name] = { state: value };
+    } else if (filter.state === 0) filters[name] = { state: 0 };
+    else filters[name] = { least: finite(filter.least), most: finite(filter.most) };
+  }
+  return filters;
+}
+
+function finite(value) {
+  return Number.isFinite(value) ? value : undefined;
+}

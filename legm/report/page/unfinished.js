@@ -1,0 +1,85 @@
+// Runs that failed, were interrupted or still go on: each with when and why.
+
+function renderUnfinished() {
+  const list = unfinishedRuns();
+  const completed = experiment().rows.some((_, row) => experiment().counts.completed[row]);
+  byId("unfinished-empty").hidden = list.length > 0;
+  byId("unfinished-empty").textContent = completed ? "Every run has completed." : "There is no run yet.";
+  byId("unfinished-note").textContent = list.length
+    ? `${counted(list.length, "run")}, never part of an average`
+    : "";
+  const visible = list.slice(0, state.unfinishedLimit);
+  fill(byId("unfinished-list"), ...visible.map(unfinishedItem));
+  const rest = list.length - visible.length;
+  byId("unfinished-more").hidden = rest <= 0;
+  byId("unfinished-more").textContent = `Show ${Math.min(rest, PAGE)} more of ${rest}`;
+}
+
+/** Failed ones first, then interrupted, then running; the newest first. */
+function unfinishedRuns() {
+  const { runs } = experiment();
+  const list = [];
+  runs.status.forEach((status, run) => {
+    if (status && isDescribed(runs.row[run])) list.push(run);
+  });
+  return list.sort((a, b) => runs.status[a] - runs.status[b] || runs.started[b] - runs.started[a]);
+}
+
+function unfinishedItem(run) {
+  const { runs } = experiment();
+  const row = runs.row[run];
+  const status = Object.keys(STATUSES)[runs.status[run]];
+  const facts = [`began ${moment(runs.started[run])}`];
+  if (Number.isFinite(runs.ended[run]))
+    facts.push(`ended after ${duration(runs.ended[run] - runs.started[run])}`);
+  facts.push(
+    Number.isFinite(runs.last_step[run])
+      ? `last step ${runs.last_step[run].toLocaleString("en")}`
+      : "no step",
+  );
+  facts.push(
+    ...runs.parameters.filter((one) => one.of[run]).map((one) => `${one.name} ${one.text(one.of[run])}`),
+  );
+  const error = runs.errors[run];
+  return element(
+    "li",
+    { class: `item ${status}`, "data-run": runs.ids[run] },
+    element("span", { class: `status ${status}` }, mark(status), status),
+    element(
+      "div",
+      { class: "what" },
+      element(
+        "button",
+        { type: "button", class: "link", click: () => openInTable(row) },
+        experiment().label(row),
+      ),
+      element("div", { class: "faint" }, facts.join(" · ")),
+      error ? errorText(error) : null,
+    ),
+  );
+}
+
+const LONG = 240;
+
+function errorText(error) {
+  if (error.length <= LONG && error.split("\n").length <= 4) return element("pre", {}, error);
+  const last = error.trim().split("\n").pop();
+  return element(
+    "details",
+    { class: "error" },
+    element("summary", {}, element("code", {}, cut(last, 160))),
+    element("pre", {}, error),
+  );
+}
+
+/** Show a configuration in the leaderboard, opened. */
+function openInTable(row) {
+  state.open.add(row);
+  state.search = "";
+  state.filters = {};
+  state.limit = Math.max(state.limit, sortedRows(columns()).indexOf(row) + 1);
+  byId("search").value = "";
+  renderFilters();
+  changed("rows");
+  document.querySelector(`#table tr[data-row="${row}"]`)?.scrollIntoView({ block: "center" });
+}

@@ -1,0 +1,48 @@
+"""Calls of the command line in this process."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from legm.cli import main
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def shown(*arguments: object) -> str:
+    """What a person is shown by a call that can be answered."""
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    assert result.exception is None
+    return result.output
+
+
+def as_json(*arguments: object) -> Any:
+    """What a program is given."""
+    result = call(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def failed(*arguments: object) -> str:
+    """The message of a call that cannot be answered: one line, and no traceback."""
+    result = call(*arguments)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    return line
+
+
+def misused(*arguments: object) -> str:
+    """The message of a call that is not how the command is called."""
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: ")
+    return result.stderr.splitlines()[-1]

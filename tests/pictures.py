@@ -1,0 +1,74 @@
+"""What the tests of pictures draw, and what they find drawn."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from matplotlib.image import imread
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from legm.plotting import Style, render
+from legm.records import Aggregate, Configuration, Curve, Ranked
+
+
+def curve(center, metric="loss", *, method="mean", steps=None, spread=0.1, runs=5):
+    center = np.asarray(center, np.float64)
+    steps = np.arange(len(center)) if steps is None else np.asarray(steps)
+    with np.errstate(all="ignore"):
+        lower, upper = center - spread, center + spread
+    counts = np.where(np.isnan(center), 0, runs)
+    return Curve(metric, method, steps.astype(np.int64), center, lower, upper, counts)
+
+
+def ranked(name, center, spread=0.01, method="mean", *, folder=None, failed=0, **fields):
+    value = Aggregate(center, spread, 5, 0, method, fields)
+    return Ranked(Configuration("e", "f" * 32, name, {}, (), {}), value, 5, failed, 0, folder)
+
+
+def render_png(figure, style=None):
+    return render(figure, "png", Style.of(style))
+
+
+def draw(figure):
+    """Draw a figure, which lays it out."""
+    assert imread(io.BytesIO(render_png(figure))).size
+    return figure
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def drawn_texts(figure, monkeypatch, form="png", style=None):
+    """Each text that is really drawn, with where it is then as shares of the figure."""
+    found = []
+    draw_text = Text.draw
+
+    def recording(self, renderer, *args, **named):
+        draw_text(self, renderer, *args, **named)
+        if self.get_visible() and self.get_text().strip():
+            extent = self.get_window_extent(renderer).transformed(figure.transFigure.inverted())
+            found.append((self.get_text(), extent))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Text, "draw", recording)
+        render(figure, form, Style.of(style))
+    return found
+
+
+def problems(found):
+    """Which texts leave the figure or touch each other."""
+    inside = Bbox([[-0.001, -0.001], [1.001, 1.001]])
+    said = [f"{text!r} leaves the figure: {box}" for text, box in found if not _holds(inside, box)]
+    for i, (text, box) in enumerate(found):
+        for other, where in found[:i]:
+            common = Bbox.intersection(box, where)
+            if common is not None and common.width > 0 and common.height > 0:
+                said.append(f"{text!r} is over {other!r}")
+    return said
+
+
+def _holds(outer, box):
+    return outer.x0 <= box.x0 and box.x1 <= outer.x1 and outer.y0 <= box.y0 and box.y1 <= outer.y1
