@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -70,38 +69,6 @@ class LogFolder:
             writer.path.unlink(missing_ok=True)
             raise
         return writer
-
-    def place(self, run: Run, frames: Iterable[bytes], places: Mapping[str, Mapping[str, Plain]]) -> Path:
-        """The log of a run that is over: it is there as a whole, or not at all.
-
-        Args:
-            run: the run.
-            frames: what the log holds of it, the outcome at the end.
-            places: by backend that it goes to, what makes it again.
-
-        Returns:
-            the log, which is not settled.
-
-        Raises:
-            StorageError: the folder cannot be written.
-        """
-        path = self.open_folder / f"{run.run_id}.log"
-        draft = self.folder / f"{run.run_id}.{secrets.token_hex(4)}.new"
-        try:
-            self.open_folder.mkdir(parents=True, exist_ok=True)
-            for left in self.folder.glob(f"{run.run_id}.*.new"):  # of a process that was killed
-                left.unlink(missing_ok=True)
-            with draft.open("xb") as file:
-                file.write(runlog.HEADER + runlog.run_frame(run) + runlog.places_frame(places))
-                file.writelines(frames)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except OSError as cause:
-            raise runlog.storage_error("write the run log", path, cause) from cause
-        finally:
-            draft.unlink(missing_ok=True)
-        return path
 
     def settle(self, writer: runlog.LogWriter) -> None:
         """The run is done with, for now."""

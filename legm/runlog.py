@@ -53,19 +53,7 @@ from legm.records import (
 if TYPE_CHECKING:
     from array import array
 
-    from legm.records import FloatArray, IntArray
-
-__all__ = [
-    "Log",
-    "LogTail",
-    "LogWriter",
-    "frames_of",
-    "is_locked",
-    "living",
-    "points_frame",
-    "read",
-    "storage_error",
-]
+__all__ = ["Log", "LogTail", "LogWriter", "is_locked", "living", "points_frame", "read", "storage_error"]
 
 HEADER = b"legm run log 1\n"
 _NEWER = re.compile(rb"legm run log \d+\n")
@@ -79,7 +67,6 @@ _RECORD_TYPES: dict[str, type[Any]] = {
     "artifact": Artifact,
     "outcome": Outcome,
 }
-_PIECE = 10_000  # numbers in one frame, or as many more as a row has
 _TYPE_NAMES = {kind: name for name, kind in _RECORD_TYPES.items()}
 
 
@@ -112,35 +99,6 @@ def points_frame(layout: array[int], steps: array[int], times: array[float], val
     """The frame of rows of numbers, by column: see :class:`~legm.records.Points`."""
     columns = (memoryview(column).cast("B") for column in (layout, steps, times, values))
     return _frame(_POINTS, struct.pack("<I", len(layout)), *columns)
-
-
-def frames_of(records: Iterable[Record]) -> Iterator[bytes]:
-    """The frames of a whole run's records, in order; those of numbers are of a size that is read at once."""
-    numbers: dict[tuple[Series, ...], int] = {}
-    for record in records:
-        if not isinstance(record, Points):
-            yield record_frame(record)
-            continue
-        for layout, steps, times, values in record.blocks():
-            if layout not in numbers:
-                numbers[layout] = len(numbers)
-                yield layout_frame(layout)
-            rows = max(1, _PIECE // len(layout))
-            for at in range(0, len(steps), rows):
-                part = slice(at, at + rows)
-                yield _block_frame(numbers[layout], steps[part], times[part], values[part])
-
-
-def _block_frame(number: int, steps: IntArray, times: FloatArray, values: FloatArray) -> bytes:
-    import numpy as np
-
-    columns = (
-        np.full(len(steps), number, "<u4"),
-        steps.astype("<i8"),
-        times.astype("<f8"),
-        values.astype("<f8"),
-    )
-    return _frame(_POINTS, struct.pack("<I", len(steps)), *(column.tobytes() for column in columns))
 
 
 def record_frame(record: BestRule | Display | Artifact | Outcome) -> bytes:

@@ -26,6 +26,7 @@ from legm.naming import short_name
 from legm.owed import deliver_log
 from legm.records import Artifact, Query, Status
 from legm.relay import Relay
+from legm.transcript import frames
 
 __all__ = ["Arrival", "Came", "UnreadableError", "artifact_path", "artifacts_folder", "pieces_of"]
 
@@ -82,11 +83,16 @@ class Arrival:
         assert folder is not None  # noqa: S101 - it was made
         logs = LogFolder(folder / "runs")
         files = list(self._copied(foreign, artifacts_folder(folder, new.run.run_id), notes))
-        frames = list(runlog.frames_of([*new.records, *files, new.outcome]))
+        content = list(frames([*new.records, *files, new.outcome]))
         before = logs.folder / f"{new.run.run_id}.log"
-        if _holds(before, b"".join(frames)):
+        if _holds(before, b"".join(content)):
             return Came.BEFORE
-        path = logs.place(new.run, frames, self._relay.places)
+        writer = logs.create(new.run, self._relay.places, content)
+        try:
+            writer.sync()
+        finally:
+            writer.close()
+        path = writer.path
         came = Came.AGAIN if before.exists() else Came.NEW
         if deliver_log(self._relay, logs, path) is None:
             raise StorageError(

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from legm import runlog
 from legm.errors import StorageError
 from legm.importers.foreign import ForeignFile, ForeignRun
 from legm.importers.notes import Notes
-from legm.importers.results import records_of
 from legm.logs import logged
+from legm.reconstruction import records_of
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.registry import make_backend
 from legm.relay import Relay
@@ -59,7 +57,8 @@ class RootSource:
     def run(self, key: str) -> ForeignRun:
         """The run with a key."""
         log = self._log(key)
-        return self._foreign(self._result(key) if log is None else logged(log) or self._result(key))
+        found = None if log is None else logged(log, live=False)
+        return self._foreign(found or self._result(key))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -103,10 +102,8 @@ class RootSource:
     def _records(self, key: str, log: Path | None) -> Iterator[Points | Display | BestRule]:
         if log is None:
             self.notes.add("runs without a run log: when their numbers were set is not known", key)
-            result = self._result(key, None)
-            yield from records_of(result, lambda _, steps: np.full(len(steps), result.run.started))
-            return
-        for record in counted(runlog.read(log).records):
+        found = records_of(self._result(key, None)) if log is None else counted(runlog.read(log).records)
+        for record in found:
             if isinstance(record, (Points, Display, BestRule)):
                 yield record
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ from legm.errors import StorageError
 from legm.importers import columns
 from legm.importers.foreign import ForeignFile, ForeignRun
 from legm.importers.notes import Notes
-from legm.importers.results import records_of
+from legm.reconstruction import records_of
 from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
 
 if TYPE_CHECKING:
-    from legm.records import FloatArray, IntArray
+    pass
 
 __all__ = ["our_run"]
 
@@ -60,7 +60,12 @@ def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
             yield columns.gathered(shown, _as_set)
             return
         histories = portable.series_from(_content(files["legm/series.npz"]), series, None)
-        yield from records_of(replace(result, histories=histories), _times(shown, run.started))
+        times = _times(shown)
+        for record in records_of(replace(result, histories=histories)):
+            if isinstance(record, Points):
+                yield _timed(record, times)
+            elif isinstance(record, BestRule):
+                yield record
 
     return replace(
         told,
@@ -97,20 +102,27 @@ def _as_set(series: Series) -> Series | None:
     return Series(_unescaped(name), Split(split))
 
 
-def _times(shown: list[Points], otherwise: float) -> Callable[[Series, IntArray], FloatArray]:
-    """When the numbers of a series were set, by the metrics that MLflow shows."""
-    import numpy as np
-
-    known = {
+def _times(shown: list[Points]) -> dict[Series, dict[int, float]]:
+    """When the numbers of a series were set, by step, as the metrics say that MLflow shows."""
+    return {
         series: dict(zip(steps.tolist(), times.tolist(), strict=True))
         for series, (steps, times, _) in columns.columns_of([columns.gathered(shown, _as_set)]).items()
     }
 
-    def times_of(series: Series, steps: IntArray) -> FloatArray:
-        of_series = known.get(series, {})
-        return np.array([of_series.get(step, otherwise) for step in steps.tolist()], np.float64)
 
-    return times_of
+def _timed(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Points:
+    """The points with the times that are known."""
+    import numpy as np
+
+    blocks = []
+    for layout, steps, times, values in points.blocks():
+        for i, series in enumerate(layout):
+            of_series = known.get(series, {})
+            at = [
+                of_series.get(step, time) for step, time in zip(steps.tolist(), times.tolist(), strict=True)
+            ]
+            blocks.append(((series,), steps, np.array(at), values[:, i]))
+    return columns.joined(blocks)
 
 
 def _displays(files: Mapping[str, ForeignFile], shown: list[Points], run: Run) -> Iterator[Display]:
