@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from legm.records import Points, Series
 
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
+
+    Columns: TypeAlias = Mapping[Series, tuple[IntArray, FloatArray, FloatArray]]
 
 __all__ = ["columns_of", "gathered", "joined", "points_of"]
 
@@ -34,13 +36,13 @@ def points_of(
     )
 
 
-def gathered(batches: Iterable[Points], name: Callable[[Series], Series | None]) -> Points:
-    """All points as one record, under other series; those of series that become None are left out.
+def gathered(columns: Columns, name: Callable[[Series], Series | None]) -> Points:
+    """All numbers as one record, under other series; those of series that become None are left out.
 
     Series that have the same steps and times are one layout, which needs less space and time.
     """
     groups: dict[tuple[bytes, bytes], list[tuple[Series, FloatArray]]] = {}
-    for series, (steps, times, values) in columns_of(batches).items():
+    for series, (steps, times, values) in columns.items():
         new = name(series)
         if new is not None:
             groups.setdefault((steps.tobytes(), times.tobytes()), []).append((new, values))
@@ -69,18 +71,18 @@ def joined(blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, Floa
     )
 
 
-def columns_of(batches: Iterable[Points]) -> dict[Series, tuple[IntArray, FloatArray, FloatArray]]:
+def columns_of(batches: Iterable[Points]) -> Columns:
     """For each series the steps, times and values of all its numbers, in the order they were set."""
     pieces: dict[Series, list[tuple[IntArray, FloatArray, FloatArray]]] = {}
     for points in batches:
         for layout, steps, times, values in points.blocks():
             for i, series in enumerate(layout):
                 pieces.setdefault(series, []).append((steps, times, values[:, i]))
-    return {
-        series: (
-            np.concatenate([steps for steps, _, _ in found]),
-            np.concatenate([times for _, times, _ in found]),
-            np.concatenate([values for _, _, values in found]),
-        )
-        for series, found in pieces.items()
-    }
+    return {series: found[0] if len(found) == 1 else _end_to_end(found) for series, found in pieces.items()}
+
+
+def _end_to_end(
+    pieces: Iterable[tuple[IntArray, FloatArray, FloatArray]],
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    steps, times, values = zip(*pieces, strict=True)
+    return np.concatenate(steps), np.concatenate(times), np.concatenate(values)

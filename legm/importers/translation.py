@@ -18,7 +18,7 @@ from typing import Any
 
 from legm.errors import UnstableValue
 from legm.identity import plain
-from legm.importers.columns import gathered
+from legm.importers.columns import columns_of, gathered
 from legm.importers.foreign import ForeignRun
 from legm.importers.identity import Identity
 from legm.importers.names import taken_name, taken_names
@@ -124,7 +124,8 @@ def translated(
     records = list(foreign.records())
     if foreign.own is not None:
         return Translated(foreign.own, tuple(records), _outcome(foreign, records), {})
-    metrics = _metrics(records)
+    columns = columns_of(record for record in records if isinstance(record, Points))
+    metrics = _metrics({series: len(steps) for series, (steps, _, _) in columns.items()})
     values, names = parameters_of(foreign, is_reserved)
     names |= {str(new): old.name for old, new in metrics.items() if new.name != old.name}
     parameters = configured(values, identity)
@@ -147,18 +148,12 @@ def translated(
         environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
     )
     told = [record for record in records if not isinstance(record, Points)]
-    points = gathered((record for record in records if isinstance(record, Points)), metrics.__getitem__)
+    points = gathered(columns, metrics.__getitem__)
     return Translated(run, (points, *told), _outcome(foreign, records), names)
 
 
-def _metrics(records: list[Any]) -> dict[Series, Series]:
-    """For each series of the run what it is in legm."""
-    counts: dict[Series, int] = {}
-    for record in records:
-        if isinstance(record, Points):
-            for layout, steps, _, _ in record.blocks():
-                for series in layout:
-                    counts[series] = counts.get(series, 0) + len(steps)
+def _metrics(counts: Mapping[Series, int]) -> dict[Series, Series]:
+    """For each series of the run what it is in legm, by how many numbers they have."""
     found: dict[Series, Series] = {}
     taken = set()
     for series, count in counts.items():

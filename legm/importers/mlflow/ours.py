@@ -57,7 +57,7 @@ def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
         ]  # what MLflow shows of it: the times, and all there is of a killed run
         yield from _displays(files, shown, run)
         if result is None:
-            yield columns.gathered(shown, _as_set)
+            yield columns.gathered(columns.columns_of(shown), _as_set)
             return
         histories = portable.series_from(_content(files["legm/series.npz"]), series, None)
         times = _times(shown)
@@ -106,7 +106,8 @@ def _times(shown: list[Points]) -> dict[Series, dict[int, float]]:
     """When the numbers of a series were set, by step, as the metrics say that MLflow shows."""
     return {
         series: dict(zip(steps.tolist(), times.tolist(), strict=True))
-        for series, (steps, times, _) in columns.columns_of([columns.gathered(shown, _as_set)]).items()
+        for shown_as, (steps, times, _) in columns.columns_of(shown).items()
+        if (series := _as_set(shown_as)) is not None
     }
 
 

@@ -93,7 +93,6 @@ class SqliteSource:
             connection = sqlite3.connect(address, uri=True, timeout=60, isolation_level=None)
             connection.execute("PRAGMA query_only = 1")
             connection.execute("PRAGMA trusted_schema = 0")
-            connection.execute("PRAGMA mmap_size = 268435456")
         except sqlite3.DatabaseError as cause:
             raise self._translated(cause) from cause
         return connection
