@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import look, mlflow_store, peers, read, report, several, start, wandb_store, write
+from benchmarks import importing, look, mlflow_store, peers, read, report, several, start, wandb_store, write
 from benchmarks.sample import Probe
 
 __all__ = ["FULL", "QUICK", "Fixture", "Plan", "Row", "Sizes", "Task", "plan", "short"]
@@ -49,6 +49,8 @@ class Sizes:
     reported: int = 500
     reported_runs: int = 20
     reported_steps: int = 100
+    imported: int = 1_000
+    imported_steps: int = 1_000
 
 
 FULL = Sizes()
@@ -83,6 +85,8 @@ QUICK = Sizes(
     reported=3,
     reported_runs=2,
     reported_steps=10,
+    imported=3,
+    imported_steps=10,
 )
 
 
@@ -172,6 +176,7 @@ def plan(sizes: Sizes) -> Plan:
             look.build_looked_at, {"configurations": sizes.looked_at, "runs": sizes.looked_at_runs}
         ),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
+        "foreign": Fixture(importing.build_foreign, {"runs": sizes.imported, "steps": sizes.imported_steps}),
         "reported": Fixture(
             report.build_reported,
             {"configurations": sizes.reported, "runs": sizes.reported_runs, "steps": sizes.reported_steps},
@@ -205,6 +210,7 @@ def plan(sizes: Sizes) -> Plan:
             look.look, {"experiment": "look", "rounds": sizes.looks}, {"folder": "looked_at"}, most=2
         ),
         "report": Task(report.report, {}, {"folder": "reported"}, most=3),
+        "moving": Task(importing.moving, {}, {"folder": "", "source": "foreign"}, most=3),
         "slow": Task(write.slow, {"seconds": sizes.seconds}, most=3),
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
@@ -217,6 +223,7 @@ def plan(sizes: Sizes) -> Plan:
             *_reading(sizes),
             *_looking(sizes),
             *_reporting(sizes),
+            *_importing(sizes),
             *_through_mlflow(sizes),
             *_through_wandb(sizes),
             _through_several(),
@@ -290,6 +297,25 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["log_late"]["last"] / r["log_late"]["first"],
             1.5,
             beside=lambda r: f"{r['log_late']['first'] * 1e3:.1f} ms → {r['log_late']['last'] * 1e3:.1f} ms",
+        ),
+    )
+
+
+def _importing(sizes: Sizes) -> tuple[Row, ...]:
+    points = f"{sizes.imported:,} runs of {10 * sizes.imported_steps:,} points"
+    return (
+        Row(
+            "import_mlflow",
+            f"legm import of {points} from MLflow's SQLite, and comparing at the end",
+            "points/s",
+            ("moving", "foreign"),
+            lambda r: r["moving"]["points"] / r["moving"]["seconds"],
+            200_000,
+            at_least=True,
+            beside=lambda r: (
+                f"{r['moving']['seconds']:.0f} s, CPU {r['moving']['cpu']:.0f} s; "
+                f"{r['moving']['peak'] / 2**20:.0f} MiB at most; once more {r['moving']['again']:.0f} s"
+            ),
         ),
     )
 

@@ -32,6 +32,7 @@ ROWS = [
     "help",
     "report_build",
     "report_size",
+    "import_mlflow",
     "mlflow_sqlite",
     "mlflow_sqlite_loop",
     "mlflow_server",

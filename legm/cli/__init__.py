@@ -30,6 +30,7 @@ _MODULES = {
     "diff": "looking",
     "recover": "keeping",
     "sync": "keeping",
+    "import": "importing",
     "export": "exporting",
     "tensorboard": "serving",
     "mlflow-ui": "serving",

@@ -1,0 +1,76 @@
+"""What it costs to move in: a SQLite store of MLflow's becomes a root directory of legm's.
+
+The tables are those that MLflow makes; they are filled by SQL, since MLflow would take hours. The seconds
+are those of ``legm import`` as a process: its start, the look at the runs, the import, and the comparison
+of both sides at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import resource
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+
+__all__ = ["build_foreign", "moving"]
+
+_NAMES = 10  # metrics of a run, which are set together
+
+
+def build_foreign(folder: str, runs: int, steps: int) -> dict[str, float]:
+    """A SQLite store of MLflow's with so many runs of ten metrics, ten seeds a configuration."""
+    from mlflow import MlflowClient
+
+    began, numbers = time.perf_counter(), random.Random(0)
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = int(client.create_experiment("foreign", f"{folder}/artifacts"))
+    with contextlib.closing(sqlite3.connect(f"{folder}/mlflow.db")) as store, store:
+        store.execute("PRAGMA synchronous = OFF")
+        for number in range(runs):
+            run_id, start = uuid.UUID(int=numbers.getrandbits(128)).hex, 1_700_000_000_000 + number * 1000
+            store.execute(
+                "INSERT INTO runs (run_uuid, name, source_type, user_id, status, start_time, end_time, "
+                "lifecycle_stage, artifact_uri, experiment_id) "
+                "VALUES (?, ?, 'LOCAL', 'me', 'FINISHED', ?, ?, 'active', '', ?)",
+                (run_id, f"run {number}", start, start + 1000, experiment),
+            )
+            params = {"seed": number % 10, "lr": 0.1 / (number // 10 + 1), "optimizer": "sgd"}
+            store.executemany(
+                "INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)",
+                [(name, str(value), run_id) for name, value in params.items()],
+            )
+            store.executemany(
+                "INSERT INTO metrics (key, value, timestamp, run_uuid, step) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (f"metric {name}", numbers.random(), start + step, run_id, step)
+                    for step in range(steps)
+                    for name in range(_NAMES)
+                ],
+            )
+    return {"runs": runs, "points": runs * steps * _NAMES, "seconds": time.perf_counter() - began}
+
+
+def moving(folder: str, source: str) -> dict[str, float]:
+    """``legm import`` of such a store, in a process of its own, and once more when all is there."""
+    command = [sys.executable, "-m", "legm", "import", f"{source}/mlflow.db", f"{folder}/root", "--json"]
+    spent = []
+    for _ in range(2):
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        found = subprocess.run(command, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        spent.append((time.perf_counter() - began, cpu, json.loads(found.stdout)))
+    (first, cpu, report), (again, _, _) = spent
+    return {
+        "points": report["equal"]["numbers"],
+        "runs": report["new"],
+        "seconds": first,
+        "cpu": cpu,
+        "again": again,
+        "peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+    }

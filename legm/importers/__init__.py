@@ -1,0 +1,32 @@
+"""Runs of other trackers, and of other root directories, become runs of legm's.
+
+::
+
+    a foreign store ──► Source.runs(): ForeignRun ──► translation ──► arrival: run log ──► backend
+                                │                        ▲                                    │
+                                └──► identity ──► review ┘             check ◄────────────────┘
+
+:func:`import_runs` does it all; ``legm import`` is the same on the command line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from legm.importers.importing import Report, import_runs
+
+__all__ = ["Report", "import_runs"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'legm.importers' has no attribute {name!r}")
+    from legm.importers import importing
+
+    value: object = getattr(importing, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

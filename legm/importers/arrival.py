@@ -1,0 +1,169 @@
+"""Foreign runs become runs of legm's: once each, whole or not at all.
+
+A run's log is written beside its place and moved there when it holds everything, the outcome too; then it is
+delivered like every run that was left by a process. So an import that is killed at any instant leaves runs
+that are all there, or not there: the next one goes on behind them. A run's id is made of its start and its
+source's key, so that it is known again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from http.client import HTTPException
+from pathlib import Path
+
+from legm import runlog
+from legm.errors import LegmError, StorageError
+from legm.hooks import Capability
+from legm.importers.foreign import ForeignFile, ForeignRun
+from legm.importers.notes import Notes
+from legm.importers.translation import Translated, experiment_of, run_id_of
+from legm.logs import LogFolder
+from legm.naming import short_name
+from legm.owed import deliver_log
+from legm.records import Artifact, Query, Status
+from legm.relay import Relay
+from legm.transcript import frames
+
+__all__ = ["Arrival", "Came", "UnreadableError", "artifact_path", "artifacts_folder", "pieces_of"]
+
+_PIECE = 1 << 20  # bytes of a file that are copied at once
+
+
+class Came(enum.Enum):
+    """How a run came."""
+
+    NEW = "new"
+    AGAIN = "again"
+    """It was there, but had not ended, and its source has more of it by now."""
+    BEFORE = "before"
+    """It was there already."""
+
+
+class Arrival:
+    """Takes foreign runs into a root directory.
+
+    Args:
+        relay: the way to the backend.
+        kind: the source's.
+    """
+
+    def __init__(self, relay: Relay, kind: str) -> None:
+        self._relay = relay
+        self._kind = kind
+        self._known: dict[str, dict[str, Status]] = {}
+        self._keeps_files = Capability.ARTIFACTS in relay.backend.capabilities
+
+    def known(self, foreign: ForeignRun) -> Status | None:
+        """The status of the run, if it is there."""
+        return self.known_in(experiment_of(foreign)).get(run_id_of(foreign, self._kind))
+
+    def known_in(self, experiment: str) -> Mapping[str, Status]:
+        """By their ids, the status of the runs of an experiment that are there."""
+        if experiment not in self._known:
+            runs = self._relay.call("legm_read_runs", query=Query(experiment)) or ()
+            self._known[experiment] = {one.run.run_id: one.status for one in runs}
+        return self._known[experiment]
+
+    def put(self, foreign: ForeignRun, new: Translated, notes: Notes) -> Came:
+        """Take a run that is not there, or was interrupted.
+
+        Args:
+            foreign: as its source tells it.
+            new: as legm does.
+            notes: takes files that cannot be read.
+
+        Raises:
+            LegmError: it cannot be written.
+        """
+        folder = self._relay.folder(new.run.configuration, create=True)
+        assert folder is not None  # noqa: S101 - it was made
+        logs = LogFolder(folder / "runs")
+        files = list(self._copied(foreign, artifacts_folder(folder, new.run.run_id), notes))
+        content = list(frames([*new.records, *files, new.outcome]))
+        before = logs.folder / f"{new.run.run_id}.log"
+        if _holds(before, b"".join(content)):
+            return Came.BEFORE
+        writer = logs.create(new.run, self._relay.places, content)
+        try:
+            writer.sync()
+        finally:
+            writer.close()
+        path = writer.path
+        came = Came.AGAIN if before.exists() else Came.NEW
+        if deliver_log(self._relay, logs, path) is None:
+            raise StorageError(
+                f"another process has taken the run log {path}: import again when it has ended"
+            )
+        return came
+
+    def _copied(self, foreign: ForeignRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
+        for file in list(foreign.files()):  # all of them, before there are copies
+            if not self._keeps_files:
+                notes.add(
+                    f"files: the backend {self._relay.name!r} keeps none", f"{foreign.key}: {file.name}"
+                )
+                continue
+            target = artifact_path(folder, file.name)
+            try:
+                _keep(pieces_of(file), target)
+            except UnreadableError as error:
+                notes.add(f"files that cannot be read: {error}", f"{foreign.key}: {file.name}")
+            else:
+                yield Artifact(file.name, str(target))
+
+
+def artifacts_folder(folder: Path, run_id: str) -> Path:
+    """Where a run's files are below its configuration's folder."""
+    return folder / "artifacts" / run_id
+
+
+def artifact_path(folder: Path, name: str) -> Path:
+    """Where a file of a run is; below the folder whatever its name holds."""
+    return folder.joinpath(*(short_name(part or "/") for part in name.split("/")))
+
+
+class UnreadableError(Exception):
+    """A file of the source's cannot be read."""
+
+
+def pieces_of(file: ForeignFile) -> Iterator[bytes]:
+    """A file's content in pieces.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
+    try:
+        with file.open() as source:
+            while piece := source.read(_PIECE):
+                yield piece
+    except (OSError, HTTPException) as cause:
+        raise UnreadableError(getattr(cause, "strerror", None) or str(cause)) from cause
+
+
+def _keep(pieces: Iterable[bytes], target: Path) -> None:
+    """Write a file that is there as a whole, or not at all."""
+    temporary = target.with_name(f".{secrets.token_hex(8)}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.writelines(pieces)
+        temporary.replace(target)
+    except OSError as cause:
+        raise runlog.storage_error("write", target, cause) from cause
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a run log holds just these frames of its run, and only cursors behind them."""
+    try:
+        known = runlog.read(path)
+        data = path.read_bytes()
+    except LegmError:
+        return False
+    return data[: known.content_end].endswith(content)

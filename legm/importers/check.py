@@ -1,0 +1,165 @@
+"""At the end source and target are read once more and compared, number by number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from legm import runlog, selection
+from legm.errors import StorageError
+from legm.identity import canonical
+from legm.importers.arrival import UnreadableError, artifact_path, pieces_of
+from legm.importers.columns import columns_of
+from legm.importers.foreign import ForeignFile, ForeignRun
+from legm.importers.translation import UNENDED, Translated
+from legm.records import Plain, Points, RunResult, Series
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Compared"]
+
+
+class Compared:
+    """What was compared so far: how much was equal or adapted, and which runs differ."""
+
+    def __init__(self) -> None:
+        self.equal: dict[str, int] = {}
+        self.adapted: dict[str, int] = {}
+        self.different: dict[str, str] = {}
+        """By the source's key, what of a run is not as it should be."""
+
+    def run(
+        self, foreign: ForeignRun, new: Translated, found: RunResult | None, log: Path, files: Path | None
+    ) -> None:
+        """Compare a run.
+
+        Args:
+            foreign: as its source tells it now.
+            new: the same in legm's words.
+            found: as the target has it; None where it has not.
+            log: where its run log should be.
+            files: where its files should be; None where the backend keeps none.
+        """
+        wrong = _parts(new, found) if found is not None else ["it is not there"]
+        if found is not None:
+            self._numbers(new, found, log, wrong)
+            if files is not None:
+                self._files(foreign, files, wrong)
+        if wrong:
+            self.different[foreign.key] = "; ".join(wrong)
+            return
+        self._add(self.equal, "runs", 1)
+        self._add(self.equal, "parameters", len(foreign.parameters))
+        self._add(self.equal, "tags", len(foreign.tags))
+        self._add(
+            self.adapted, "names that were changed; what they were is noted with the run", len(new.renamed)
+        )
+        unended = new.outcome.error == UNENDED
+        self._add(self.adapted, "runs that had not ended: they are interrupted ones", int(unended))
+
+    @staticmethod
+    def _add(counts: dict[str, int], what: str, count: int) -> None:
+        if count:
+            counts[what] = counts.get(what, 0) + count
+
+    def _numbers(self, new: Translated, found: RunResult, log: Path, wrong: list[str]) -> None:
+        expected = selection.result(new.run, [*new.records, new.outcome])
+        kept = 0
+        for series, history in expected.histories.items():
+            there = found.histories.get(series)
+            if there is None or not np.array_equal(there.steps, history.steps):
+                wrong.append(f"the steps of {series}")
+                continue
+            self._values(series, history.values, there.values, wrong)
+            kept += len(history.steps)
+        for series, value in expected.test.items():
+            self._values(series, np.array([value]), np.array([found.test.get(series, np.nan)]), wrong)
+            kept += 1
+        again = expected.points - kept
+        self._add(
+            self.adapted, "numbers whose step was set again: the last one counts, the run log has all", again
+        )
+        try:
+            logged = runlog.read(log).records
+        except StorageError:
+            self._add(self.adapted, "runs without a run log: their times are not kept", 1)
+            return
+        source = columns_of(one for one in new.records if isinstance(one, Points))
+        target = columns_of(one for one in logged if isinstance(one, Points))
+        for series, columns in source.items():
+            ours = target.get(series)
+            if ours is None or not all(
+                np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+                for a, b in zip(columns, ours, strict=True)
+            ):
+                wrong.append(f"the run log's {series}")
+
+    def _values(
+        self, series: Series, source: NDArray[np.float64], target: NDArray[np.float64], wrong: list[str]
+    ) -> None:
+        same = source.view(np.int64) == target.view(np.int64)
+        alike = (source == target) | (np.isnan(source) & np.isnan(target))
+        if not alike.all():
+            wrong.append(f"{np.count_nonzero(~alike)} numbers of {series}")
+        nan = int(np.count_nonzero(np.isnan(source) & alike))
+        zeros = int(np.count_nonzero(alike & ~same)) - int(np.count_nonzero(~same & np.isnan(source)))
+        self._add(self.equal, "numbers", int(np.count_nonzero(same & ~np.isnan(source))) + nan)
+        self._add(self.adapted, "numbers -0.0 that are 0.0", zeros)
+
+    def _files(self, foreign: ForeignRun, folder: Path, wrong: list[str]) -> None:
+        for file in foreign.files():
+            try:
+                is_same = _same_content(file, artifact_path(folder, file.name))
+            except UnreadableError:
+                continue  # it was told when it was to be copied
+            if is_same:
+                self._add(self.equal, "files", 1)
+            else:
+                wrong.append(f"the file {file.name!r}")
+
+
+def _parts(new: Translated, found: RunResult) -> list[str]:
+    """What but the numbers is not as it should be."""
+    wrong = []
+    if found.status is not new.outcome.status:
+        wrong.append(f"the status, which is {found.status.value} and not {new.outcome.status.value}")
+    run, there = new.run, found.run
+    ours = {name: run.configuration.parameters[name] for name in run.configuration.active}
+    theirs = {name: there.configuration.parameters.get(name) for name in there.configuration.active}
+    wrong += [f"the parameter {name!r}" for name in _different(ours, theirs)]
+    wrong += [f"the parameter {name!r}" for name in _different(run.parameters, there.parameters)]
+    wrong += [f"{name} of its origin" for name in _different(run.environment, there.environment)]
+    if (run.started, run.description) != (there.started, there.description):
+        wrong.append("its start or its description")
+    return wrong
+
+
+def _different(ours: Mapping[str, Plain], theirs: Mapping[str, Plain]) -> list[str]:
+    return [
+        name
+        for name in sorted({*ours, *theirs})
+        if name not in ours or name not in theirs or canonical(ours[name]) != canonical(theirs[name])
+    ]
+
+
+def _same_content(file: ForeignFile, path: Path) -> bool:
+    """Whether a file of the source's and its copy are the same.
+
+    Raises:
+        UnreadableError: the source's cannot be read.
+    """
+    pieces = pieces_of(file)
+    first = next(pieces, b"")
+    try:
+        with path.open("rb") as copy:
+            for piece in chain([first], pieces):
+                if copy.read(len(piece)) != piece:
+                    return False
+            return not copy.read(1)
+    except OSError:
+        return False

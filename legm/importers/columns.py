@@ -1,0 +1,88 @@
+"""Columns of numbers as points, and points under other names: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from legm.records import Points, Series
+
+if TYPE_CHECKING:
+    from legm.records import FloatArray, IntArray
+
+    Columns: TypeAlias = Mapping[Series, tuple[IntArray, FloatArray, FloatArray]]
+
+__all__ = ["columns_of", "gathered", "joined", "points_of"]
+
+
+def points_of(
+    names: Mapping[str, int], numbers: IntArray, steps: IntArray, times: FloatArray, values: FloatArray
+) -> Points:
+    """Rows of single numbers, in the order they were set, as the points of dev series.
+
+    Args:
+        names: a number for each metric.
+        numbers: shape (n,), the metric of each row.
+        steps, times, values: shape (n,); times in seconds.
+    """
+    by_number = {number: name for name, number in names.items()}
+    order = np.argsort(numbers, kind="stable")
+    starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+    return joined(
+        ((Series(by_number[int(numbers[rows[0]])]),), steps[rows], times[rows], values[rows])
+        for rows in (np.split(order, starts[1:]) if len(order) else ())
+    )
+
+
+def gathered(columns: Columns, name: Callable[[Series], Series | None]) -> Points:
+    """All numbers as one record, under other series; those of series that become None are left out.
+
+    Series that have the same steps and times are one layout, which needs less space and time.
+    """
+    groups: dict[tuple[bytes, bytes], list[tuple[Series, FloatArray]]] = {}
+    for series, (steps, times, values) in columns.items():
+        new = name(series)
+        if new is not None:
+            groups.setdefault((steps.tobytes(), times.tobytes()), []).append((new, values))
+    return joined(
+        (
+            tuple(series for series, _ in members),
+            np.frombuffer(steps, np.int64),
+            np.frombuffer(times, np.float64),
+            np.stack([values for _, values in members], axis=1),
+        )
+        for (steps, times), members in groups.items()
+    )
+
+
+def joined(blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, FloatArray]]) -> Points:
+    """What :meth:`legm.records.Points.blocks` gives, as points again: one block after the other."""
+    blocks = list(blocks)
+    layout = [np.full(len(steps), i, np.uint32) for i, (_, steps, _, _) in enumerate(blocks)]
+    nothing = [np.zeros(0)]
+    return Points(
+        tuple(series for series, _, _, _ in blocks),
+        np.concatenate(layout or [np.zeros(0, np.uint32)]),
+        np.concatenate([steps for _, steps, _, _ in blocks] or [np.zeros(0, np.int64)]),
+        np.concatenate([times for _, _, times, _ in blocks] or nothing),
+        np.concatenate([values.ravel() for _, _, _, values in blocks] or nothing),
+    )
+
+
+def columns_of(batches: Iterable[Points]) -> Columns:
+    """For each series the steps, times and values of all its numbers, in the order they were set."""
+    pieces: dict[Series, list[tuple[IntArray, FloatArray, FloatArray]]] = {}
+    for points in batches:
+        for layout, steps, times, values in points.blocks():
+            for i, series in enumerate(layout):
+                pieces.setdefault(series, []).append((steps, times, values[:, i]))
+    return {series: found[0] if len(found) == 1 else _end_to_end(found) for series, found in pieces.items()}
+
+
+def _end_to_end(
+    pieces: Iterable[tuple[IntArray, FloatArray, FloatArray]],
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    steps, times, values = zip(*pieces, strict=True)
+    return np.concatenate(steps), np.concatenate(times), np.concatenate(values)

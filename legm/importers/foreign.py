@@ -1,0 +1,97 @@
+"""What every source of runs gives: foreign runs as records, and the files that belong to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from legm.importers.notes import Notes
+from legm.records import BestRule, Display, Plain, Points, Run, Status
+
+__all__ = ["ForeignFile", "ForeignRun", "Source"]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignFile:
+    """A file of a foreign run.
+
+    Args:
+        name: the source's; folders are parted by ``/``.
+        open: opens it for reading.
+    """
+
+    name: str
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+
+    @classmethod
+    def at(cls, name: str, path: Path) -> ForeignFile:
+        """A file of this machine."""
+        return cls(name, lambda: path.open("rb"))
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignRun:
+    """A run as its source tells it. What is large is read when it is asked for, and again each time.
+
+    Args:
+        key: the run's identity, unique and the same whenever the source is read.
+        experiment: the source's name of what legm calls an experiment.
+        name: the source's name of the run; "" for none.
+        parameters: typed where the source knows types.
+        tags: short texts about the run.
+        status: RUNNING where the source does not know of an end.
+        started: seconds since 1970 (UTC).
+        ended: seconds since 1970; None where it is unknown.
+        error: what ended a failed run, where it is known.
+        records: numbers in batches of bounded size, displays, and how the best step was chosen. A series of
+            a metric comes in the order in which it was set, as a dev series without an index; which are
+            test metrics is decided on arrival, but for runs that are legm's own.
+        files: the run's files.
+        details: what else the source says of where the run came from.
+        own: the run as legm once wrote it: then nothing of it is inferred or renamed.
+    """
+
+    key: str
+    experiment: str
+    name: str
+    parameters: Mapping[str, Any]
+    tags: Mapping[str, str]
+    status: Status
+    started: float
+    ended: float | None
+    error: str | None
+    records: Callable[[], Iterator[Points | Display | BestRule]]
+    files: Callable[[], Iterable[ForeignFile]] = tuple
+    details: Mapping[str, Plain] = field(default_factory=dict)
+    own: Run | None = None
+
+
+class Source(Protocol):
+    """A foreign store that is only read."""
+
+    kind: str
+    """What it is, in a word: ``mlflow``."""
+    place: str
+    """Where it is, for a person; without passwords."""
+    notes: Notes
+    """What of it is left out, or could not be read."""
+
+    def runs(self) -> Iterator[ForeignRun]:
+        """Every run, in an order that stays.
+
+        Raises:
+            LegmError: the store cannot be read.
+        """
+
+    def run(self, key: str) -> ForeignRun:
+        """The run with a key that :meth:`runs` gave.
+
+        Raises:
+            LegmError: the store cannot be read.
+        """
+
+    def close(self) -> None:
+        """Let go of what is held."""

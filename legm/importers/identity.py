@@ -1,0 +1,240 @@
+"""Which parameters of imported runs tell configurations apart: a pure function of the runs' parameters.
+
+Other trackers keep runs, not configurations: nothing says that another seed is the same experiment. It is
+inferred, for each experiment by itself, and a person reviews it. A parameter is proposed as *not compared*
+
+1. when its name and its values look like those of a **seed**: whether it varies or not, since the next run
+   will have another one;
+2. when it varies, and its name and its values look like those of a **device**, of **workers**, of a **host**
+   or process, of a **time**, or of a **path that is written to**;
+3. when it varies, its values are **paths** whatever its name, and the last part of all of them is the same:
+   one thing that lies in different places on different machines.
+
+Both name and values must fit: ``device="cuda:1"`` looks like a device, ``device="iPhone"`` does not, and
+``num_seeds=5`` counts something. Everything else is compared. So when in doubt runs stay apart, which is
+seen at once and mended by ``--ignore``, and are not averaged with others, which might not be noticed. A path
+that is read (of data, of a model to begin with) falls under the third rule only.
+
+The rule looks at no metric, and at the values of a parameter only as a set: neither the order of the runs nor
+their number changes what is proposed, only which values there are. Parameters that are not compared never
+join runs that differ in a compared one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from legm.identity import canonical
+from legm.params import value_text
+from legm.records import Plain
+
+__all__ = ["Identity", "Observed", "infer", "kind_of"]
+
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_MOST_NAMES, _LONGEST_VALUE = 4, 24
+_COUNTS = frozenset({"n", "num", "number", "count", "max", "min", "total", "per", "size", "length", "ratio"})
+_SEEDS = frozenset({"seed", "rng", "repetition", "replicate", "trial"})
+_DEVICES = frozenset({"device", "gpu", "cuda", "accelerator"})
+_WORKERS = frozenset(
+    {"worker", "workers", "jobs", "thread", "threads", "proc", "procs", "processes", "cpus", "cores"}
+)
+_HOSTS = frozenset({"host", "hostname", "machine", "nodename", "port", "pid"})
+_HOST_PAIRS = frozenset({"nodename", "jobid", "runid", "processid", "masteraddr", "localrank", "noderank"})
+_TIMES = frozenset({"time", "timestamp", "date", "datetime", "started", "created", "stamp"})
+_NO_MOMENT = frozenset({"start", "end", "split", "until"})  # such a time is one of the data
+_WRITTEN = frozenset({
+    "out", "output", "outputs", "outdir", "save", "saved", "savedir", "log", "logs", "logdir", "logging",
+    "checkpoint", "checkpoints", "ckpt", "result", "results", "tensorboard", "run", "runs", "work", "workdir",
+    "working", "cache", "tmp", "temp", "artifact", "artifacts", "export", "dump", "scratch",
+})  # fmt: skip
+_READ = frozenset({
+    "data", "dataset", "datasets", "train", "training", "test", "val", "valid", "validation", "eval", "input",
+    "inputs", "load", "init", "resume", "from", "pretrained", "restore", "weights", "model", "teacher",
+    "source", "corpus", "vocab", "tokenizer", "config",
+})  # fmt: skip
+_PLACES = frozenset({
+    "dir", "directory", "path", "folder", "file", "filename", "root", "location", "uri", "outdir", "savedir",
+    "logdir", "workdir",
+})  # fmt: skip
+_DEVICE_VALUE = re.compile(
+    r"(cpu|gpu|cuda|mps|xpu|tpu|hpu|auto|none)(:\d+)?(,\s*\d+)*|\d+(,\s*\d+)*", re.IGNORECASE
+)
+_HOST_VALUE = re.compile(r"[\w-]+(\.[\w-]+)*(:\d+)?", re.ASCII)
+_MOMENT = re.compile(
+    r"\d{4}[-_/.]?\d{2}[-_/.]?\d{2}[T _-]*\d{2}[-_:h.]?\d{2}([-_:m.]?\d{2})?(\.\d+)?\s*(Z|[+-]\d{2}:?\d{2})?"
+)
+_DAY = re.compile(r"\d{4}[-_/.]?\d{2}[-_/.]?\d{2}")
+_PATH = re.compile(r"(/|~|\.\.?[/\\]|[A-Za-z]:[/\\]|\\\\|[a-z][a-z0-9+.-]*://).*", re.DOTALL)
+_EPOCHS = ((946_684_800, 4_102_444_800), (946_684_800_000, 4_102_444_800_000))  # 2000 to 2100, in s and ms
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells the configurations of one experiment apart.
+
+    Args:
+        ignored: the parameters that are not compared, each with the reason in a few words.
+        compared: all others.
+        named: those of them that make up a configuration's name, most important first.
+    """
+
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    compared: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+
+NOTHING = Identity()
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORDS.findall(name)]
+
+
+def _is_whole(value: Plain) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_device(value: Plain) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_whole, value))
+    return isinstance(value, int) or (isinstance(value, str) and bool(_DEVICE_VALUE.fullmatch(value)))
+
+
+def _is_host(value: Plain) -> bool:
+    return _is_whole(value) or (isinstance(value, str) and bool(_HOST_VALUE.fullmatch(value)))
+
+
+def _is_moment(value: Plain) -> bool:
+    """Whether a text is a day with a time of that day."""
+    return isinstance(value, str) and bool(_MOMENT.fullmatch(value))
+
+
+def _is_time(value: Plain) -> bool:
+    if isinstance(value, (int, float)):
+        return any(low <= value < high for low, high in _EPOCHS)
+    return _is_moment(value) or (isinstance(value, str) and bool(_DAY.fullmatch(value)))
+
+
+def _is_path(value: Plain) -> bool:
+    return isinstance(value, str) and bool(_PATH.fullmatch(value))
+
+
+def _last_part(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def _is_seed_name(words: list[str]) -> bool:
+    joined = "".join(words[-2:])
+    named = words[-1] in _SEEDS or words[0] == "seed" or joined in {"randomstate", "seedeverything"}
+    return named and _COUNTS.isdisjoint(words)
+
+
+def _is_device_name(words: list[str]) -> bool:
+    told = words[:-1] if words[-1] in {"id", "index", "type"} else words
+    return bool(told) and told[-1] in _DEVICES and _COUNTS.isdisjoint(words)
+
+
+def _is_host_name(words: list[str]) -> bool:
+    return words[-1] in _HOSTS or "".join(words[-2:]) in _HOST_PAIRS
+
+
+def _is_time_name(words: list[str]) -> bool:
+    return words[-1] in _TIMES and (_READ | _NO_MOMENT).isdisjoint(words)
+
+
+def _is_written_name(words: list[str]) -> bool:
+    """Whether a name says that something is written there."""
+    is_place = words[-1] in _PLACES or words[-1] in {"output", "out"}
+    return is_place and not _WRITTEN.isdisjoint(words) and _READ.isdisjoint(words)
+
+
+def kind_of(name: str, values: Iterable[Plain]) -> str | None:
+    """What a parameter looks like: seed, device, workers, host, time or path; None for one that counts.
+
+    Args:
+        name: its name; of a dotted or grouped one the last part.
+        values: the different ones that it has, in plain form; None where a run lacks it.
+    """
+    values = list(values)
+    told = [value for value in values if value is not None and value is not False]
+    words = _words(re.split(r"[./]", name)[-1]) or _words(name)
+    if not told or not words:
+        return None
+    if _is_seed_name(words) and all(map(_is_whole, told)):
+        return "seed"
+    if len(values) < 2:
+        return None
+    if _is_device_name(words) and all(map(_is_device, told)):
+        return "device"
+    if words[-1] in _WORKERS and all(map(_is_whole, told)):
+        return "workers"
+    if _is_host_name(words) and all(map(_is_host, told)):
+        return "host"
+    if all(map(_is_moment, told)) or (_is_time_name(words) and all(map(_is_time, told))):
+        return "time"
+    if _is_written_name(words) and all(isinstance(value, str) for value in told):
+        return "path"
+    if all(map(_is_path, told)) and len(set(map(_last_part, told))) == 1:
+        return "path"
+    return None
+
+
+class Observed:
+    """The values of each parameter over the runs of one experiment; a run is forgotten once it was seen."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self._counts: dict[str, int] = {}
+        self._values: dict[str, dict[str, Plain]] = {}
+
+    def add(self, parameters: Mapping[str, Plain]) -> None:
+        """Take note of a run's parameters, in plain form."""
+        self.runs += 1
+        for name, value in parameters.items():
+            self._counts[name] = self._counts.get(name, 0) + 1
+            known = self._values.setdefault(name, {})
+            known.setdefault("null" if value is False else canonical(value), value)
+
+    def names(self) -> list[str]:
+        """The parameters that any run has, by name."""
+        return sorted(self._values)
+
+    def values(self, name: str) -> list[Plain]:
+        """The different values of a parameter; one of None and False for both, and for runs without it."""
+        known = dict(self._values[name])
+        if self._counts[name] < self.runs:
+            known.setdefault("null", None)
+        return [known[text] for text in sorted(known)]
+
+
+def infer(observed: Observed, given: Identity = NOTHING) -> Identity:
+    """Which parameters of an experiment's runs tell its configurations apart.
+
+    Args:
+        observed: the runs.
+        given: what is decided already; the rest is inferred. Where ``named`` is not empty, it stays.
+    """
+    ignored, compared = dict(given.ignored), list(given.compared)
+    for name in observed.names():
+        if name in ignored or name in compared:
+            continue
+        values = observed.values(name)
+        kind = kind_of(name, values)
+        if kind is None:
+            compared.append(name)
+        else:
+            count = len(values)
+            ignored[name] = f"looks like a {kind}, {count} {'value' if count == 1 else 'values'}"
+    return Identity(ignored, tuple(compared), given.named or _named(observed, compared))
+
+
+def _named(observed: Observed, compared: Iterable[str]) -> tuple[str, ...]:
+    """The few compared parameters with the most values that are short enough to be read in a name."""
+    varied: list[tuple[int, str]] = []
+    for name in compared:
+        values = observed.values(name) if name in observed.names() else []
+        if len(values) > 1 and all(len(value_text(value)) <= _LONGEST_VALUE for value in values):
+            varied.append((-len(values), name))
+    return tuple(name for _, name in sorted(varied)[:_MOST_NAMES])

@@ -1,0 +1,140 @@
+"""Runs that legm's own MLflow backend wrote: they come back as they were, from their artifacts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from legm.backends import portable
+from legm.errors import StorageError
+from legm.importers import columns
+from legm.importers.foreign import ForeignFile, ForeignRun
+from legm.importers.notes import Notes
+from legm.reconstruction import records_of
+from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["our_run"]
+
+_ESCAPE = re.compile(r"_x([0-9a-f]{1,6})_")
+
+
+def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
+    """The run as legm wrote it.
+
+    Args:
+        told: as MLflow tells it.
+        notes: takes what is missing.
+
+    Where the artifacts that hold the run exactly are not there, it stays what MLflow tells of it.
+    """
+    files = {file.name: file for file in told.files()}
+    if "legm/run.json" not in files:
+        notes.add(
+            "runs of legm's lack their artifact legm/run.json: they come as MLflow shows them", told.key
+        )
+        return told
+    result: RunResult | None = None
+    series: list[Series] = []
+    try:
+        run = portable.run_from(_content(files["legm/run.json"]))
+        if "legm/result.json" in files and "legm/series.npz" in files:
+            result, series = portable.result_from(_content(files["legm/result.json"]), run.configuration)
+            run = result.run
+    except (ValueError, KeyError, TypeError) as cause:
+        raise StorageError(
+            f"the artifacts below legm/ of the MLflow run {told.key} are not what legm wrote: {cause!r}"
+        ) from cause
+    status = told.status if result is None else result.status
+
+    def records() -> Iterator[Points | Display | BestRule]:
+        shown = [
+            one for one in told.records() if isinstance(one, Points)
+        ]  # what MLflow shows of it: the times, and all there is of a killed run
+        yield from _displays(files, shown, run)
+        if result is None:
+            yield columns.gathered(columns.columns_of(shown), _as_set)
+            return
+        histories = portable.series_from(_content(files["legm/series.npz"]), series, None)
+        times = _times(shown)
+        for record in records_of(replace(result, histories=histories)):
+            if isinstance(record, Points):
+                yield _timed(record, times)
+            elif isinstance(record, BestRule):
+                yield record
+
+    return replace(
+        told,
+        experiment=run.configuration.experiment,
+        status=Status.INTERRUPTED if status is Status.RUNNING else status,
+        started=run.started,
+        ended=told.ended if result is None else result.ended,
+        error=None if result is None else result.error,
+        records=records,
+        files=lambda: [
+            replace(file, name=_unescaped(name.removeprefix("files/")))
+            for name, file in files.items()
+            if name.startswith("files/")
+        ],
+        own=run,
+    )
+
+
+def _content(file: ForeignFile) -> bytes:
+    with file.open() as opened:
+        return opened.read()
+
+
+def _unescaped(name: str) -> str:
+    """The text that :func:`legm.naming.escaped` was given."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
+
+
+def _as_set(series: Series) -> Series | None:
+    """A metric of MLflow's as the series that it was; None for what legm computed."""
+    split, slash, name = series.name.partition("/")
+    if not slash or split not in {"dev", "test"}:
+        return None
+    return Series(_unescaped(name), Split(split))
+
+
+def _times(shown: list[Points]) -> dict[Series, dict[int, float]]:
+    """When the numbers of a series were set, by step, as the metrics say that MLflow shows."""
+    return {
+        series: dict(zip(steps.tolist(), times.tolist(), strict=True))
+        for shown_as, (steps, times, _) in columns.columns_of(shown).items()
+        if (series := _as_set(shown_as)) is not None
+    }
+
+
+def _timed(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Points:
+    """The points with the times that are known."""
+    import numpy as np
+
+    blocks = []
+    for layout, steps, times, values in points.blocks():
+        for i, series in enumerate(layout):
+            of_series = known.get(series, {})
+            at = [
+                of_series.get(step, time) for step, time in zip(steps.tolist(), times.tolist(), strict=True)
+            ]
+            blocks.append(((series,), steps, np.array(at), values[:, i]))
+    return columns.joined(blocks)
+
+
+def _displays(files: Mapping[str, ForeignFile], shown: list[Points], run: Run) -> Iterator[Display]:
+    for name, file in files.items():
+        parts = name.split("/")
+        step = parts[-1].removesuffix(".txt")
+        if len(parts) == 3 and parts[0] == "texts" and step.lstrip("-").isdigit():
+            text = _content(file).decode(errors="replace")
+            yield Display(_unescaped(parts[1]), text, int(step), run.started)
+    for series, found in columns.columns_of(shown).items():
+        if series.name.startswith("display/"):
+            name = _unescaped(series.name.removeprefix("display/"))
+            for step, time, value in zip(*(column.tolist() for column in found), strict=True):
+                yield Display(name, value, step, time)

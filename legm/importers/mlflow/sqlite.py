@@ -1,0 +1,258 @@
+"""An MLflow store in a SQLite file, read directly.
+
+MLflow itself would upgrade an older file when it opens it, and its older version could then not open it
+again. Here the file is opened read-only, and only the columns are asked for that it has.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from legm.errors import CorruptFile, StorageError
+from legm.importers.columns import points_of
+from legm.importers.foreign import ForeignRun
+from legm.importers.mlflow.files import LocalFiles
+from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
+from legm.importers.notes import Notes
+from legm.records import Points
+
+__all__ = ["SqliteSource"]
+
+_HEADER = b"SQLite format 3\x00"
+_BATCH = 1 << 16  # numbers that are read at once
+_RESTORE = "Restore it from a copy: nothing was changed in it."
+_JOINED = "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id"
+_ALIVE = (
+    "(coalesce(r.lifecycle_stage, 'active') = 'active' AND coalesce(e.lifecycle_stage, 'active') = 'active')"
+)
+_TEXTS = {
+    "params": "SELECT key, value FROM params WHERE run_uuid = ? ORDER BY rowid",
+    "tags": "SELECT key, value FROM tags WHERE run_uuid = ? ORDER BY rowid",
+}
+_INPUTS = """
+    SELECT d.name, d.digest, dataset_source_type, dataset_source, dataset_schema, dataset_profile
+    FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id AND i.source_type = 'DATASET'
+    WHERE i.destination_type = 'RUN' AND i.destination_id = ? ORDER BY i.rowid
+"""
+_TABLES = ("experiments", "runs", "metrics", "params", "tags")
+_NEWER_TABLES = ("inputs", "datasets", "logged_models")
+_RUN_COLUMNS = (
+    "run_uuid", "name", "user_id", "status", "start_time", "end_time", "source_type", "source_name",
+    "source_version", "entry_point_name", "lifecycle_stage", "artifact_uri",
+)  # fmt: skip
+
+
+class SqliteSource:
+    """The runs in MLflow's SQLite file.
+
+    Args:
+        path: the file.
+        deleted: whether runs and experiments that are deleted in MLflow are taken too.
+
+    Raises:
+        CorruptFile: it is damaged.
+        StorageError: it cannot be read, or is no store of MLflow's.
+    """
+
+    kind = "mlflow"
+
+    def __init__(self, path: Path, *, deleted: bool = False) -> None:
+        self._path = path
+        self.place = str(path)
+        self.notes = Notes()
+        self._deleted = deleted
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._files = LocalFiles(path.absolute().parent, self.notes)
+        self._connection = self._connect(path)
+        self._columns = {table: self._columns_of(table) for table in (*_TABLES, *_NEWER_TABLES)}
+        for table in _TABLES:
+            if not self._columns[table]:
+                raise StorageError(f"{path} is no store of MLflow's: the database has no table {table!r}")
+        if not self._has_index():
+            self._work_on_a_copy()
+
+    @staticmethod
+    def recognise(path: Path) -> Path | None:
+        """The SQLite file at a path, or ``mlflow.db`` in a folder."""
+        path = path / "mlflow.db" if path.is_dir() else path
+        try:
+            with path.open("rb") as file:
+                return path if file.read(len(_HEADER)) == _HEADER else None
+        except OSError:
+            return None
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        address = f"file:{quote(str(path.absolute()))}?mode=ro"
+        try:
+            connection = sqlite3.connect(address, uri=True, timeout=60, isolation_level=None)
+            connection.execute("PRAGMA query_only = 1")
+            connection.execute("PRAGMA trusted_schema = 0")
+        except sqlite3.DatabaseError as cause:
+            raise self._translated(cause) from cause
+        return connection
+
+    def _translated(self, cause: sqlite3.Error) -> StorageError:
+        text = str(cause)
+        if any(word in text for word in ("malformed", "not a database", "disk I/O error", "corrupt")):
+            return CorruptFile(self._path, "the database", text, _RESTORE)
+        return StorageError(f"cannot read the MLflow store {self._path}: {text}")
+
+    def _ask(self, query: str, arguments: Sequence[Any] = ()) -> list[Any]:
+        """All rows of an answer, at once: an open cursor would keep MLflow from writing."""
+        try:
+            return self._connection.execute(query, arguments).fetchall()
+        except sqlite3.Error as cause:
+            raise self._translated(cause) from cause
+
+    def _columns_of(self, table: str) -> set[str]:
+        return {row[1] for row in self._ask(f"PRAGMA table_info({table})")}
+
+    def _has_index(self) -> bool:
+        """Whether a run's numbers are found without a look at all others."""
+        for row in self._ask("PRAGMA index_list(metrics)"):
+            columns = self._ask(f'PRAGMA index_info("{row[1]}")')
+            if columns and columns[0][2] == "run_uuid":
+                return True
+        return False
+
+    def _work_on_a_copy(self) -> None:
+        """An older store lacks an index, which cannot be made in a file that is only read."""
+        self._copy = tempfile.TemporaryDirectory(prefix="legm-import-")
+        path = Path(self._copy.name) / "mlflow.db"
+        try:
+            writable = sqlite3.connect(path)
+            self._connection.backup(writable)
+            writable.execute("CREATE INDEX legm_metrics_run_uuid ON metrics (run_uuid)")
+            writable.commit()
+            writable.close()
+        except sqlite3.Error as cause:
+            raise self._translated(cause) from cause
+        self._connection.close()
+        self._connection = self._connect(path)
+
+    # Runs
+
+    def runs(self) -> Iterator[ForeignRun]:
+        """Every run, experiment by experiment, oldest first."""
+        order = "ORDER BY e.experiment_id, r.start_time, r.run_uuid"
+        if not self._deleted:
+            for (run_id,) in self._ask(f"SELECT r.run_uuid {_JOINED} WHERE NOT {_ALIVE}"):
+                self.notes.add(DELETED, run_id)
+        alive = "" if self._deleted else f"WHERE {_ALIVE}"
+        for (run_id,) in self._ask(f"SELECT r.run_uuid {_JOINED} {alive} {order}"):
+            found = self._found(run_id)
+            if found is not None:
+                yield found
+
+    def run(self, key: str) -> ForeignRun:
+        """The run with a key."""
+        found = self._found(key)
+        if found is None:
+            raise StorageError(f"the MLflow store {self._path} has no run {key} any more")
+        return found
+
+    def _found(self, run_id: str) -> ForeignRun | None:
+        columns = [name for name in _RUN_COLUMNS if name in self._columns["runs"]]
+        selected = ", ".join(f"r.{name}" for name in columns)
+        query = f"SELECT e.name, e.experiment_id, {selected} {_JOINED} WHERE r.run_uuid = ?"
+        rows = self._ask(query, (run_id,))
+        if not rows:
+            return None
+        experiment, experiment_id, *values = rows[0]
+        fields = {name: value for name, value in zip(columns, values, strict=True) if value not in (None, "")}
+        address = str(fields.pop("artifact_uri", ""))
+        told = Told(
+            run_id=run_id,
+            experiment=str(experiment),
+            experiment_id=str(experiment_id),
+            name=str(fields.pop("name", "")),
+            status=str(fields.pop("status", "")),
+            start_time=_whole(fields.pop("start_time", None)),
+            end_time=_whole(fields.pop("end_time", None)),
+            params=self._texts("params", run_id),
+            tags=self._texts("tags", run_id),
+            details={**fields, **self._inputs(run_id)},
+        )
+        folders = self._folders(told, address)
+        return foreign_run(
+            told,
+            lambda: self._points(run_id),
+            lambda: self._files.of(folders),
+            self.notes,
+        )
+
+    def _texts(self, table: str, run_id: str) -> dict[str, str]:
+        """Params or tags, by name."""
+        rows = self._ask(_TEXTS[table], (run_id,))
+        return {str(key): _text(value) for key, value in rows}
+
+    def _inputs(self, run_id: str) -> dict[str, list[dict[str, str]]]:
+        """The data sets that were logged as the run's inputs."""
+        if not self._columns["inputs"] or not self._columns["datasets"]:
+            return {}
+        fields = ("name", "digest", "source_type", "source", "schema", "profile")
+        rows = [dict(zip(fields, map(_text, row), strict=True)) for row in self._ask(_INPUTS, (run_id,))]
+        return {"inputs": rows} if rows else {}
+
+    def _folders(self, told: Told, address: str) -> dict[str, Path]:
+        """The run's artifacts, and those of models that were logged in it, each with its prefix."""
+        places = [("", address, f"{told.experiment_id}/{told.run_id}/artifacts")]
+        if self._columns["logged_models"]:
+            query = (
+                "SELECT name, model_id, artifact_location FROM logged_models "
+                "WHERE source_run_id = ? ORDER BY rowid"
+            )
+            for name, model_id, place in self._ask(query, (told.run_id,)):
+                tail = f"{told.experiment_id}/models/{model_id}/artifacts"
+                places.append((f"models/{name}-{model_id}/", str(place), tail))
+        return self._files.folders(places, told.run_id)
+
+    def _points(self, run_id: str) -> Iterator[Points]:
+        """The run's numbers in the order in which they were set."""
+        import numpy as np
+
+        step = "step" if "step" in self._columns["metrics"] else "0"
+        # NaN is kept as 0 beside a mark.
+        value = "CASE is_nan WHEN 0 THEN value END" if "is_nan" in self._columns["metrics"] else "value"
+        of_run = "FROM metrics WHERE run_uuid = ? AND rowid > ? ORDER BY rowid"
+        at, names = -(2**63), dict[str, int]()
+        while rows := self._ask(
+            f"SELECT key, {step}, timestamp, {value} {of_run} LIMIT {_BATCH}", (run_id, at)
+        ):
+            flat = list(chain.from_iterable(rows))
+            keys = flat[0::4]
+            for key in dict.fromkeys(keys):
+                names.setdefault(key, len(names))
+            try:
+                numbers = np.fromiter(map(names.__getitem__, keys), np.int64, len(keys))
+                steps, times = np.array(flat[1::4], np.int64), seconds(np.array(flat[2::4], np.float64))
+                values = finite_or_not(np.array(flat[3::4], np.float64))
+            except (TypeError, ValueError, OverflowError) as cause:
+                where = f"the metrics of the run {run_id}"
+                raise CorruptFile(self._path, where, f"no numbers stand there: {cause}", _RESTORE) from cause
+            yield points_of(names, numbers, steps, times, values)
+            if len(rows) < _BATCH:
+                return
+            at = self._ask(f"SELECT rowid {of_run} LIMIT 1 OFFSET {_BATCH - 1}", (run_id, at))[0][0]
+
+    def close(self) -> None:
+        """Close the file, and drop the copy if there was one."""
+        self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return "" if value is None else str(value)
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None

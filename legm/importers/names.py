@@ -1,0 +1,38 @@
+"""Names of other trackers as names that legm takes: pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+__all__ = ["taken_name", "taken_names"]
+
+_LONGEST = 250  # characters, as legm.identity.check_text has it
+
+
+def taken_name(name: str) -> str:
+    """A name that is text, not empty and not too long; different names stay different."""
+    clean = name.encode("utf-8", "backslashreplace").decode()
+    if clean and len(clean) <= _LONGEST and clean == name:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{clean[: _LONGEST - 13]}~{digest}"
+
+
+def taken_names(names: Iterable[str], is_reserved: Callable[[str], bool] = lambda _: False) -> dict[str, str]:
+    """For each name the one that legm takes; a reserved one gets ``_`` behind it.
+
+    Args:
+        names: different ones.
+        is_reserved: which names cannot be had.
+    """
+    names = list(names)
+    given = set(names)
+    found: dict[str, str] = {}
+    for name in names:
+        new = taken_name(name)
+        while is_reserved(new) or (new != name and new in given):
+            new += "_"
+        given.add(new)
+        found[name] = new
+    return found

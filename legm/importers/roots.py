@@ -1,0 +1,130 @@
+"""Another root directory of legm's: its runs come as they were, from their run logs where these are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from legm import runlog
+from legm.errors import StorageError
+from legm.importers.foreign import ForeignFile, ForeignRun
+from legm.importers.notes import Notes
+from legm.logs import logged
+from legm.reconstruction import records_of
+from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
+from legm.registry import make_backend
+from legm.relay import Relay
+from legm.selection import counted
+
+__all__ = ["RootSource"]
+
+
+class RootSource:
+    """The runs below a root directory of the local backend.
+
+    Args:
+        path: the root directory.
+        deleted: means nothing here: what is deleted is gone.
+
+    A run log has what the YAML files have not, such as when a number was set. What was set after a run
+    was completed, and did not count, is not taken.
+    """
+
+    kind = "legm"
+
+    def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
+        self.place = str(path)
+        self.notes = Notes()
+        self._relay = Relay(make_backend("local", path, {}), path)
+        self._configurations: dict[str, Configuration] = {}  # by run
+
+    @staticmethod
+    def recognise(path: Path) -> Path | None:
+        """The root directory at a path."""
+        is_root = path.is_dir() and any(_is_ours(file) for file in path.glob("*/*/params.yml"))
+        return path if is_root else None
+
+    def runs(self) -> Iterator[ForeignRun]:
+        """Every run that is not going on, experiment by experiment."""
+        for experiment in self._relay.experiments():
+            for result in self._relay.call("legm_read_runs", query=Query(experiment)) or ():
+                if result.status is Status.RUNNING:
+                    self.notes.add("runs are going on and were left out: import again", result.run.run_id)
+                    continue
+                self._configurations[result.run.run_id] = result.run.configuration
+                yield self._foreign(result)
+
+    def run(self, key: str) -> ForeignRun:
+        """The run with a key."""
+        log = self._log(key)
+        found = None if log is None else logged(log, live=False)
+        return self._foreign(found or self._result(key))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _log(self, key: str) -> Path | None:
+        """The run's log, where it is there."""
+        folder = self._relay.folder(self._configurations[key], create=False)
+        places = [] if folder is None else [folder / "runs", folder / "runs" / "open"]
+        return next((place / f"{key}.log" for place in places if (place / f"{key}.log").is_file()), None)
+
+    def _result(self, key: str, histories: frozenset[str] | None = frozenset()) -> RunResult:
+        configuration = self._configurations[key]
+        query = Query(configuration.experiment, configuration.fingerprint, None, histories)
+        for result in self._relay.call("legm_read_runs", query=query) or ():
+            if result.run.run_id == key:
+                found: RunResult = result
+                return found
+        raise StorageError(f"the root directory {self.place} has no run {key} any more")
+
+    def _foreign(self, result: RunResult) -> ForeignRun:
+        key = result.run.run_id
+        log = self._log(key)
+        run = result.run if log is None else runlog.read_head(log).run
+        configuration = run.configuration
+        active = {name: configuration.parameters[name] for name in configuration.active}
+        return ForeignRun(
+            key=key,
+            experiment=configuration.experiment,
+            name="",
+            parameters={**active, **run.parameters},
+            tags={},
+            status=result.status,
+            started=run.started,
+            ended=result.ended,
+            error=result.error,
+            records=lambda: self._records(key, log),
+            files=lambda: self._files(key, log),
+            own=run,
+        )
+
+    def _records(self, key: str, log: Path | None) -> Iterator[Points | Display | BestRule]:
+        if log is None:
+            self.notes.add("runs without a run log: when their numbers were set is not known", key)
+        found = records_of(self._result(key, None)) if log is None else counted(runlog.read(log).records)
+        for record in found:
+            if isinstance(record, (Points, Display, BestRule)):
+                yield record
+
+    def _files(self, key: str, log: Path | None) -> Iterator[ForeignFile]:
+        if log is None:
+            return
+        for record in counted(runlog.read(log).records):
+            if not isinstance(record, Artifact):
+                continue
+            folder = log.parent.parent if log.parent.name == "runs" else log.parents[2]
+            parts = Path(record.path).parts  # as it was before the root directory was moved
+            below = parts[parts.index(key) + 1 :] if key in parts else (record.name,)
+            path = folder.joinpath("artifacts", key, *below)
+            if path.resolve().is_relative_to(folder.resolve()):
+                yield ForeignFile.at(record.name, path)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file of parameters is legm's: the original legm had files of that name too."""
+    try:
+        with path.open("rb") as file:
+            return b"fingerprint:" in file.read(1 << 16)
+    except OSError:
+        return False

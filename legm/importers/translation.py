@@ -1,0 +1,179 @@
+"""A foreign run as a run of legm's and its records: a pure function, but for reading the source.
+
+- Names that legm does not take are changed; what they were is noted with the run.
+- A metric whose name begins with ``test`` and one of ``/ _ . -``, and that has a single number in the run, is
+  a test metric under what follows: ``test/accuracy`` is the test metric ``accuracy``. Every other number is
+  one of a dev series.
+- Tags, the run's name and what else the source says of its origin are in the run's environment under
+  ``imported``. Parameters that do not count, also those that are None or False, are the run's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from legm.errors import UnstableValue
+from legm.identity import plain
+from legm.importers.columns import columns_of, gathered
+from legm.importers.foreign import ForeignRun
+from legm.importers.identity import Identity
+from legm.importers.names import taken_name, taken_names
+from legm.naming import run_id
+from legm.params import NameRule, Parameters
+from legm.records import BestRule, Configuration, Display, Outcome, Plain, Points, Run, Series, Split, Status
+
+__all__ = [
+    "UNENDED",
+    "Translated",
+    "configuration_of",
+    "experiment_of",
+    "parameters_of",
+    "run_id_of",
+    "translated",
+]
+
+_TEST = re.compile(r"test[/_.-](?=.)", re.IGNORECASE | re.DOTALL)
+UNENDED = "it had not ended when it was imported"
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A foreign run in legm's words.
+
+    Args:
+        run: the run.
+        records: what it holds, but for its files and its outcome.
+        outcome: how it ended.
+        renamed: what was called otherwise, by its name in legm.
+    """
+
+    run: Run
+    records: tuple[Points | Display | BestRule, ...]
+    outcome: Outcome
+    renamed: Mapping[str, str]
+
+
+def run_id_of(foreign: ForeignRun, kind: str) -> str:
+    """The run's id in legm, always the same; that of a run of legm's own stays."""
+    if foreign.own is not None:
+        return foreign.own.run_id
+    digest = hashlib.sha256(f"{kind}\n{foreign.key}".encode(errors="replace")).hexdigest()
+    return run_id(foreign.started, digest[:12])
+
+
+def experiment_of(foreign: ForeignRun) -> str:
+    """The experiment's name in legm."""
+    return foreign.experiment if foreign.own is not None else taken_name(foreign.experiment)
+
+
+def parameters_of(
+    foreign: ForeignRun, is_reserved: Callable[[str], bool]
+) -> tuple[dict[str, Plain], dict[str, str]]:
+    """The run's parameters in plain form under names that legm takes, and what was called otherwise."""
+    names = taken_names(foreign.parameters, is_reserved)
+    values = {names[name]: _plain(names[name], value) for name, value in foreign.parameters.items()}
+    return values, {new: name for name, new in names.items() if new != name}
+
+
+def _plain(name: str, value: Any) -> Plain:
+    try:
+        return plain(name, value)
+    except UnstableValue:
+        return str(value)
+
+
+def configured(values: Mapping[str, Plain], identity: Identity) -> Parameters:
+    """The parameters with what is decided of them."""
+    parameters = Parameters()
+    parameters.set(values)
+    parameters.disable(name for name in values if name in identity.ignored)
+    for at, name in enumerate(identity.named):
+        if name in values:
+            parameters.name([name], NameRule(priority=len(identity.named) - at))
+    return parameters
+
+
+def configuration_of(
+    foreign: ForeignRun, identity: Identity, is_reserved: Callable[[str], bool]
+) -> Configuration:
+    """The run's configuration; none of its numbers is read."""
+    if foreign.own is not None:
+        return foreign.own.configuration
+    values, _ = parameters_of(foreign, is_reserved)
+    return configured(values, identity).configuration(experiment_of(foreign))
+
+
+def translated(
+    foreign: ForeignRun, kind: str, identity: Identity, is_reserved: Callable[[str], bool]
+) -> Translated:
+    """A foreign run in legm's words.
+
+    Args:
+        foreign: the run; all its numbers are read.
+        kind: its source's.
+        identity: what tells configurations of its experiment apart.
+        is_reserved: which names a parameter cannot have.
+
+    Raises:
+        LegmError: the source cannot be read.
+    """
+    records = list(foreign.records())
+    if foreign.own is not None:
+        return Translated(foreign.own, tuple(records), _outcome(foreign, records), {})
+    columns = columns_of(record for record in records if isinstance(record, Points))
+    metrics = _metrics({series: len(steps) for series, (steps, _, _) in columns.items()})
+    values, names = parameters_of(foreign, is_reserved)
+    names |= {str(new): old.name for old, new in metrics.items() if new.name != old.name}
+    parameters = configured(values, identity)
+    inactive = {name: value for name, value in values.items() if value is None or value is False}
+    origin: dict[str, Plain] = {
+        "from": kind,
+        "key": foreign.key,
+        "experiment": foreign.experiment,
+        "name": foreign.name,
+        "tags": dict(foreign.tags),
+        "renamed": names,
+        **{name: _plain(name, value) for name, value in foreign.details.items()},
+    }
+    run = Run(
+        run_id=run_id_of(foreign, kind),
+        configuration=parameters.configuration(experiment_of(foreign)),
+        description="",
+        started=foreign.started,
+        parameters={**inactive, **parameters.uncompared()},
+        environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
+    )
+    told = [record for record in records if not isinstance(record, Points)]
+    points = gathered(columns, metrics.__getitem__)
+    return Translated(run, (points, *told), _outcome(foreign, records), names)
+
+
+def _metrics(counts: Mapping[Series, int]) -> dict[Series, Series]:
+    """For each series of the run what it is in legm, by how many numbers they have."""
+    found: dict[Series, Series] = {}
+    taken = set()
+    for series, count in counts.items():
+        new = replace(series, name=taken_name(series.name))
+        prefix = _TEST.match(new.name)
+        if prefix is not None and count == 1:
+            short = Series(new.name[prefix.end() :], Split.TEST, series.index)
+            new = short if short not in taken else replace(new, split=Split.TEST)
+        taken.add(new)
+        found[series] = new
+    return found
+
+
+def _outcome(foreign: ForeignRun, records: list[Any]) -> Outcome:
+    status, error, ended = foreign.status, foreign.error, foreign.ended
+    if status is Status.RUNNING:
+        status, error = Status.INTERRUPTED, error or UNENDED
+    if ended is None:
+        times = [
+            float(record.times.max()) for record in records if isinstance(record, Points) and len(record)
+        ]
+        ended = max(times, default=foreign.started)
+    return Outcome(status, ended, error)
