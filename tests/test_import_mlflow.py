@@ -614,7 +614,7 @@ def test_yaml_that_would_make_objects_makes_none(tmp_path):
     report = import_runs(tmp_path, tmp_path / "root")
     assert not mark.exists()
     assert report.new == 1
-    assert any("meta.yaml, line 1: it is no YAML" in remark for remark in report.impossible)
+    assert "meta.yaml, line 1: it is no YAML" in report.failed["r1"]
 
 
 def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):
@@ -739,3 +739,36 @@ def test_mlflow_itself_is_not_needed_to_read_its_stores(sqlite, tmp_path):
         f"assert import_runs({str(source)!r}, {str(tmp_path / 'root')!r}).is_whole\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("run.json", {"name": "../../../climbed"}, "is not the name of one file"),
+        ("result.json", {"run": {"run_id": "../../climbed", "description": "", "started": 1.0}}, "one file"),
+        ("run.json", {"configuration": 3}, "are not what legm wrote"),
+        ("result.json", {"status": "unheard"}, "are not what legm wrote"),
+        ("series.npz", b"PK nothing", "are not what legm wrote"),
+    ],
+)
+def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(tmp_path, name, change, said):
+    source = tmp_path / "a" / "b" / "c" / "m"
+    for rate in (0.1, 0.2):
+        with ExperimentHandler(source, "e", backend="mlflow") as handler:
+            handler.set_param("lr", rate)
+            handler.start()
+            handler.set_metric("loss", rate, step=0)
+    path = min(source.rglob(f"legm/{name}"))
+    if isinstance(change, bytes):
+        path.write_bytes(change)
+    else:
+        whole = [p for p in sorted(source.rglob("legm/run.json")) if (p.parent / "result.json").exists()]
+        path = whole[0].with_name(name)
+        content = json.loads(path.read_text())
+        (content["configuration"] if "name" in change else content).update(change)
+        path.write_text(json.dumps(content))
+    before = set(tmp_path.rglob("*climbed*"))
+    report = import_runs(source / "mlflow.db", tmp_path / "a" / "root")
+    (problem,) = report.failed.values()
+    assert said in problem
+    assert (report.new, set(tmp_path.rglob("*climbed*"))) == (1, before)

@@ -117,3 +117,19 @@ def test_local_to_mlflow_to_local_is_equal(tmp_path):
     ]
     for one, other in zip(ours, theirs, strict=True):
         assert comparable(replace(one, points=other.points)) == comparable(other)
+
+
+def test_a_damaged_log_costs_that_run_alone(tmp_path):
+    for seed in range(2):
+        handler = one_run(tmp_path / "a", seed=seed)
+        handler.set_metric("loss", float(seed))
+        handler.log()
+        del handler
+    path = min((tmp_path / "a").glob("*/*/runs/**/*.log"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+    report = import_runs(tmp_path / "a", tmp_path / "b")
+    (problem,) = report.failed.values()
+    assert "are not what was written" in problem
+    assert report.new == 1

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol
 
+from legm.errors import LegmError
 from legm.importers.notes import Notes
 from legm.records import BestRule, Display, Plain, Points, Run, Status
 
-__all__ = ["ForeignFile", "ForeignRun", "Source"]
+__all__ = ["ForeignFile", "ForeignRun", "Source", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,15 @@ class ForeignRun:
     files: Callable[[], Iterable[ForeignFile]] = tuple
     details: Mapping[str, Plain] = field(default_factory=dict)
     own: Run | None = None
+
+
+def unreadable(key: str, experiment: str, error: LegmError) -> ForeignRun:
+    """A run of which no more is known than that it is there, and why it cannot be read."""
+
+    def records() -> NoReturn:
+        raise error
+
+    return ForeignRun(key, experiment, "", {}, {}, Status.RUNNING, 0.0, None, None, records)
 
 
 class Source(Protocol):

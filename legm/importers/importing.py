@@ -250,7 +250,7 @@ class _Import:
         apart: set[str] = set()
         for run in watched(self._runs(), "looking at the runs"):
             apart.add(configuration_of(run, Identity(), self._is_reserved).fingerprint)
-            if run.own is None:
+            if run.own is None and run.parameters:
                 values, _ = parameters_of(run, self._is_reserved)
                 observed.setdefault(experiment_of(run), Observed()).add(values)
         self._apart = len(apart)

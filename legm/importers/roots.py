@@ -7,8 +7,9 @@ from pathlib import Path
 
 from legm import runlog
 from legm.errors import StorageError
-from legm.importers.foreign import ForeignFile, ForeignRun
+from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
 from legm.importers.notes import Notes
+from legm.importers.soundness import require_sound
 from legm.logs import logged
 from legm.reconstruction import records_of
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
@@ -81,7 +82,11 @@ class RootSource:
     def _foreign(self, result: RunResult) -> ForeignRun:
         key = result.run.run_id
         log = self._log(key)
-        run = result.run if log is None else runlog.read_head(log).run
+        try:
+            run = result.run if log is None else runlog.read_head(log).run
+            require_sound(run)
+        except StorageError as error:
+            return unreadable(key, result.run.configuration.experiment, error)
         configuration = run.configuration
         active = {name: configuration.parameters[name] for name in configuration.active}
         return ForeignRun(

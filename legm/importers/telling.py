@@ -26,13 +26,15 @@ def lines(report: Report) -> Iterator[str]:
             yield f"  in the names of configurations: {', '.join(identity.named)}"
     yield ""
     apart = f" ({report.apart} if all were compared)" if report.apart != report.configurations else ""
-    yield f"{report.runs} runs are {_count(report.configurations, 'configuration')}{apart}"
+    are = "is" if report.runs == 1 else "are"
+    yield f"{_count(report.runs, 'run')} {are} {_count(report.configurations, 'configuration')}{apart}"
     again = f", {report.again} of them again since they went on" if report.again else ""
     yield f"{_count(report.new + report.again, 'run')} {would}{again}; {report.before} were there already"
     if report.identity_file is not None:
         yield f"what is compared is written down in {report.identity_file}"
     if report.equal:
-        yield "equal: " + ", ".join(f"{count:,} {what}" for what, count in report.equal.items())
+        equal = (_count(count, what.removesuffix("s")) for what, count in report.equal.items())
+        yield f"equal: {', '.join(equal)}"
     for what, count in report.adapted.items():
         yield f"adapted: {count:,} {what}"
     for remark, (count, first) in report.impossible.items():

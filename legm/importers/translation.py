@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from legm import selection
 from legm.errors import UnstableValue
 from legm.identity import plain
 from legm.importers.columns import columns_of, gathered
@@ -123,7 +124,9 @@ def translated(
     """
     records = list(foreign.records())
     if foreign.own is not None:
-        return Translated(foreign.own, tuple(records), _outcome(foreign, records), {})
+        outcome = _outcome(foreign, records)
+        selection.result(foreign.own, [*records, outcome])  # the best step is one that can be chosen
+        return Translated(foreign.own, tuple(records), outcome, {})
     columns = columns_of(record for record in records if isinstance(record, Points))
     metrics = _metrics({series: len(steps) for series, (steps, _, _) in columns.items()})
     values, names = parameters_of(foreign, is_reserved)

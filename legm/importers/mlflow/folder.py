@@ -25,7 +25,7 @@ from typing import Any
 from legm.backends.local.files import parse_yaml
 from legm.errors import CorruptFile, StorageError
 from legm.importers.columns import joined
-from legm.importers.foreign import ForeignRun
+from legm.importers.foreign import ForeignRun, unreadable
 from legm.importers.mlflow.files import LocalFiles
 from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
 from legm.importers.notes import Notes
@@ -78,8 +78,7 @@ class FolderSource:
                 try:
                     found = self._found(run)
                 except CorruptFile as error:
-                    self.notes.add(f"runs that cannot be read: {error}", str(run))
-                    continue
+                    found = unreadable(run.name, experiment.name, error)
                 if found is not None:
                     self._places[found.key] = run
                     yield found

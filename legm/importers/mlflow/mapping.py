@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from legm.importers.foreign import ForeignFile, ForeignRun
+from legm.errors import StorageError
+from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
 from legm.importers.mlflow.ours import our_run
 from legm.importers.notes import Notes
 from legm.importers.values import value_of
@@ -78,7 +79,10 @@ def foreign_run(
         notes.add("entries that legm keeps beside its runs in MLflow were left out", told.run_id)
         return None
     if kind == "run":
-        return our_run(_plain_run(told, points, files), notes)
+        try:
+            return our_run(_plain_run(told, points, files), notes)
+        except StorageError as error:
+            return unreadable(told.run_id, told.experiment, error)
     return _plain_run(told, points, files)
 
 

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from legm.backends import portable
 from legm.errors import StorageError
 from legm.importers import columns
 from legm.importers.foreign import ForeignFile, ForeignRun
 from legm.importers.notes import Notes
+from legm.importers.soundness import require_sound
 from legm.reconstruction import records_of
 from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["our_run"]
 
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, BadZipFile)
 _ESCAPE = re.compile(r"_x([0-9a-f]{1,6})_")
 
 
@@ -45,10 +48,9 @@ def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
         if "legm/result.json" in files and "legm/series.npz" in files:
             result, series = portable.result_from(_content(files["legm/result.json"]), run.configuration)
             run = result.run
-    except (ValueError, KeyError, TypeError) as cause:
-        raise StorageError(
-            f"the artifacts below legm/ of the MLflow run {told.key} are not what legm wrote: {cause!r}"
-        ) from cause
+        require_sound(run)
+    except _DAMAGE as cause:
+        raise _damaged(told, cause) from cause
     status = told.status if result is None else result.status
 
     def records() -> Iterator[Points | Display | BestRule]:
@@ -59,7 +61,10 @@ def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
         if result is None:
             yield columns.gathered(columns.columns_of(shown), _as_set)
             return
-        histories = portable.series_from(_content(files["legm/series.npz"]), series, None)
+        try:
+            histories = portable.series_from(_content(files["legm/series.npz"]), series, None)
+        except _DAMAGE as cause:
+            raise _damaged(told, cause) from cause
         times = _times(shown)
         for record in records_of(replace(result, histories=histories)):
             if isinstance(record, Points):
@@ -81,6 +86,12 @@ def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
             if name.startswith("files/")
         ],
         own=run,
+    )
+
+
+def _damaged(told: ForeignRun, cause: BaseException) -> StorageError:
+    return StorageError(
+        f"the artifacts below legm/ of the MLflow run {told.key} are not what legm wrote: {cause!r}"
     )
 
 
