@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,12 +17,10 @@ from legm.identity import canonical, check_text
 from legm.progress import watched
 from legm.records import Comparison, Configuration, Plain, Query, RunResult, Series, Split, Status, Summary
 from legm.relay import Relay
+from legm.seeds import looks_like_seed
 from legm.tallies import POOLED, summary_key
 
 __all__ = ["compare_runs", "comparison_as_dict", "find_configurations"]
-
-_SEED = re.compile(r"(.*\.)?(seed|seed_[^.]*|[^.]*_seed|random_state)", re.IGNORECASE | re.DOTALL)
-"""The names of parameters that are taken for seeds; of a dotted name the last part counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +162,7 @@ def _require_metric(wanted: Series, known: set[Series], configuration: Configura
 
 def _compare(a: _Side, b: _Side, names: tuple[str, ...] | None, level: float) -> Comparison:
     if names is None:
-        names = tuple(sorted(filter(_SEED.fullmatch, a.parameters & b.parameters)))
+        names = tuple(sorted(filter(looks_like_seed, a.parameters & b.parameters)))
         lacking = "no parameter of both looks like a seed"
     else:
         _require_seed(names, a, b)

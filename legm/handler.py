@@ -406,22 +406,25 @@ class ExperimentHandler:
             raise StateError(
                 "start() was called during a run: log() it and reset() first, or make a new handler"
             )
-        configuration = self._parameters.configuration(self._experiment)
-        self._folder = self._relay.folder(configuration, create=True)
-        self._begin(configuration)
-        self._configuration = configuration
+        self._start(time.time(), {})
         return self
 
-    def _begin(self, configuration: Configuration) -> None:
+    def _start(self, started: float, origin: Mapping[str, Plain]) -> None:
+        """Begin the first run, which began then, with what is to be known of its origin."""
+        configuration = self._parameters.configuration(self._experiment)
+        self._folder = self._relay.folder(configuration, create=True)
+        self._begin(configuration, started, origin)
+        self._configuration = configuration
+
+    def _begin(self, configuration: Configuration, started: float, origin: Mapping[str, Plain]) -> None:
         folder = self._require_folder()
-        started = time.time()
         run = Run(
             run_id=run_id(started, secrets.token_hex(3)),
             configuration=configuration,
             description=self._description,
             started=started,
             parameters=self._parameters.uncompared(),
-            environment=_environment(),
+            environment=_environment() | dict(origin),
         )
         logs = LogFolder(folder / "runs")
         with self._place.becoming_run(logs, configuration) as was_claimed:
@@ -652,7 +655,7 @@ class ExperimentHandler:
             self._live.logged = True
         self._leave(outcome)
         self._parameters.set(parameters)
-        self._begin(self._configuration)
+        self._begin(self._configuration, time.time(), {})
 
     def __enter__(self) -> ExperimentHandler:
         return self

@@ -102,6 +102,14 @@ class Hooks:
         """Nothing more of the run comes from this process: let go of what was held for it (optional)."""
 
     @hookspec(firstresult=True)
+    def legm_discard_run(self, run: Run) -> bool | None:
+        """Take a run out, with all that was kept of it (optional); it was released before.
+
+        Returns:
+            True where that was done.
+        """
+
+    @hookspec(firstresult=True)
     def legm_read_runs(self, query: Query) -> Iterable[RunResult] | None:
         """The runs of an experiment, each once, also failed and interrupted ones.
 

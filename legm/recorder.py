@@ -254,6 +254,29 @@ class Recorder:
         with self._lock:
             self._others.append(record)
 
+    def take(self, records: Sequence[Record]) -> None:
+        """Take what another run had, with its steps and times."""
+        import numpy as np
+
+        self._start_thread()
+        with self._lock:
+            for record in records:
+                if not isinstance(record, Points):
+                    self._others.append(record)
+                    continue
+                for series in record.layouts:
+                    self._indexed.update(self._kinds(series))
+                layouts = [self._layout_of(series) for series in record.layouts]
+                for layout, rows in zip(
+                    layouts, np.bincount(record.layout, minlength=len(layouts)), strict=True
+                ):
+                    layout.rows += int(rows)
+                numbers = np.array([layout.number for layout in layouts], np.uint32)
+                self._layout.frombytes(numbers[record.layout].tobytes())
+                self._steps.frombytes(record.steps.tobytes())
+                self._times.frombytes(record.times.tobytes())
+                self._values.frombytes(record.values.tobytes())
+
     def _start_thread(self) -> None:
         if self._closed:
             raise StateError("this run is closed: begin a new one with reset(), or make another handler")

@@ -24,7 +24,7 @@ from legm.records import BestRule, Outcome, Points, Query, Status
 
 PURE = (
     *("configs", "credentials", "records", "identity", "naming", "params", "selection", "tallies"),
-    *("student", "aggregate", "significance", "errors"),
+    *("student", "aggregate", "significance", "errors", "seeds"),
 )
 
 

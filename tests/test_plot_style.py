@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib import style as styles
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 from pictures import curve, draw, ranked, render_png
 
 from legm.errors import LegmError
@@ -99,7 +100,7 @@ class TestStyle:
     def test_all_sizes_follow_the_size_of_the_font(self):
         def sizes(size):
             axes = axes_of({"font.size": size})
-            return [axes.xaxis.label.get_fontsize(), *(text.get_fontsize() for text in axes.texts)]
+            return [text.get_fontsize() for text in axes.findobj(Text) if text.get_text()]
 
         assert sizes(20) == [2 * size for size in sizes(10)]
 

@@ -31,11 +31,18 @@ __all__ = [
 _MOST_TICKS = 12  # more than a locator here ever asks for
 
 
-def make_figure(width: float, height: float, style: Style) -> Figure:
-    """An empty figure; width and height in inches."""
+def make_figure(width: float, height: float, style: Style, sides: tuple[float, float] = (0.0, 0.0)) -> Figure:
+    """An empty figure.
+
+    Args:
+        width, height: in inches.
+        style: its look.
+        sides: how much is kept free to the left and to the right of what is laid out, in inches.
+    """
     of = style.rc
     pads = {name: of[f"figure.constrained_layout.{name}"] for name in ("w_pad", "h_pad")}
     dpi = of["figure.dpi"] if of["savefig.dpi"] == "figure" else of["savefig.dpi"]
+    rect = (sides[0] / width, 0, 1 - sum(sides) / width, 1)
     figure = Figure(
         (width, height),
         dpi=dpi,
@@ -43,10 +50,10 @@ def make_figure(width: float, height: float, style: Style) -> Figure:
         edgecolor="none",
         linewidth=0,
         frameon=True,
-        layout=ConstrainedLayoutEngine(**pads, hspace=0.02, wspace=0.02),
+        layout=ConstrainedLayoutEngine(**pads, hspace=0.02, wspace=0.02, rect=rect),
     )
-    sides = ("left", "right", "bottom", "top", "wspace", "hspace")
-    figure.subplotpars.update(**{side: of[f"figure.subplot.{side}"] for side in sides})
+    places = ("left", "right", "bottom", "top", "wspace", "hspace")
+    figure.subplotpars.update(**{place: of[f"figure.subplot.{place}"] for place in places})
     return figure
 
 
@@ -153,19 +160,25 @@ def freeze(figure: Figure) -> Figure:
 
 
 def write_heading(axes: Axes, title: str, caption: str, style: Style, room: float) -> None:
-    """Put a title above axes, and a caption in smaller letters under it, both no wider than the room."""
+    """Put a title above axes, and a caption in smaller letters under it, both no wider than the room.
+
+    They are titles to matplotlib, whose layout makes room for their height and not for their width.
+    """
     of = style.rc
     place = of["axes.titlelocation"]
     at = ({"left": 0.0, "center": 0.5, "right": 1.0}[place], 1.0)
     small = style.font("small")
     lines = wrapped(caption, room, measure(small))
-    pad, pitch = of["axes.titlepad"], 1.3 * small.get_size_in_points()
-    write(axes, "\n".join(lines), small, at, (0, pad), ha=place, ma=place, color=style.faint, linespacing=1.3)
+    told, faint = "\n".join(lines), {"color": style.faint, "linespacing": 1.3, "va": "bottom"}
+    pad = of["axes.titlepad"]
+    if not title:
+        set_text(axes.set_title("", loc=place, pad=pad, y=1.0), told, small, **faint)
+        return
+    write(axes, told, small, at, (0, pad), ha=place, ma=place, in_layout=False, **faint)
     font = style.font("axes.titlesize", "axes.titleweight")
+    above = axes.set_title("", loc=place, pad=pad + 1.3 * small.get_size_in_points() * len(lines) + 3, y=1.0)
     color = style.color("axes.titlecolor", "text.color")
-    if title:
-        away = pad + pitch * len(lines) + (3 if lines else 0)
-        write(axes, cut(title, room, measure(font)), font, at, (0, away), ha=place, color=color)
+    set_text(above, cut(title, room, measure(font)), font, color=color, va="bottom")
 
 
 def line_look(style: Style) -> dict[str, Any]:

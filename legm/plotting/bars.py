@@ -63,12 +63,15 @@ class _Plan:
         width: the picture's.
         numbers: how wide the widest number is.
         room: how wide a name beside the bars may be.
+        left, right: how much is kept free there for names and numbers.
         above: whether names and numbers stand above their bars.
     """
 
     width: float
     numbers: float
     room: float
+    left: float
+    right: float
     above: bool
 
 
@@ -92,7 +95,8 @@ def plot_bars(
     pitch = (3.2 if plan.above else 2.2) * line
     heights = [6 * base + pitch * max(1, len(panel.shown)) for panel in panels]
     above = 1.5 * style.size("axes.titlesize") * bool(title)
-    figure = make_figure(plan.width / 72, (above + sum(heights) or 6 * base) / 72, style)
+    sides = plan.left / 72, plan.right / 72
+    figure = make_figure(plan.width / 72, (above + sum(heights) or 6 * base) / 72, style, sides)
     if not panels:
         return figure
     ratios = [heights[0] + above, *heights[1:]]
@@ -100,15 +104,13 @@ def plot_bars(
     for axes, panel in zip(every, panels, strict=True):
         dress(axes, style, "x")
         _draw_bars(axes, panel, plan, style)
-        if not plan.above:
-            _write_names(axes, panel, plan.room, style, above=False)
     room_of(every[0])
     wide, _ = settle(every)
     for axes, panel in zip(every, panels, strict=True):
-        if plan.above:
-            _write_names(axes, panel, wide - plan.numbers - line, style, above=True)
+        room = wide - plan.numbers - line if plan.above else plan.room
+        _write_names(axes, panel, room, style, above=plan.above)
         heading = title if axes is every[0] else ""
-        write_heading(axes, heading, panel.caption, style, wide + plan.numbers * (not plan.above))
+        write_heading(axes, heading, panel.caption, style, wide + plan.right)
     return freeze(figure)
 
 
@@ -140,8 +142,10 @@ def _plan(panels: Sequence[_Panel], style: Style) -> _Plan:
     edges = 2 * (_AWAY + 72 * style.rc["figure.constrained_layout.w_pad"])
     room = width - numbers - edges - _BARS * width
     if room >= min(names, 10 * em):
-        return _Plan(width, numbers, min(room, _NAME * em), above=False)
-    return _Plan(max(width, numbers + edges + 16 * em), numbers, room, above=True)
+        room = min(room, _NAME * em)
+        names = max((width_of(n) for p in panels for n in distinct(p.names, room, width_of)), default=0.0)
+        return _Plan(width, numbers, room, names + _AWAY, numbers + _AWAY, above=False)
+    return _Plan(max(width, numbers + edges + 16 * em), numbers, 0.0, 0.0, 0.0, above=True)
 
 
 def _draw_bars(axes: Axes, panel: _Panel, plan: _Plan, style: Style) -> None:
@@ -186,6 +190,7 @@ def _write_names(axes: Axes, panel: _Panel, room: float, style: Style, *, above:
         "on": axes.get_yaxis_transform(),
         "va": "bottom" if above else "center",
         "color": style.color("ytick.labelcolor", "ytick.color"),
+        "in_layout": False,  # there is room for them
     }
     inwards, outwards = ("left", "right") if above else ("right", "left")
     name_away, number_away = ((3, 2), (0, 2)) if above else ((-_AWAY, 0), (_AWAY, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,6 +153,26 @@ class LocalBackend:
         opened = self._open.pop(run.run_id, None)
         if opened is not None and opened.events is not None:
             opened.events.close()
+
+    @hookimpl
+    def legm_discard_run(self, run: Run) -> bool:
+        """Remove its entries, event files and artifacts; the configuration stays."""
+        folder = self._folders(run.configuration.experiment).find(run.configuration.fingerprint)
+        if folder is None:
+            return True
+        with locked(_made(folder / "runs") / ".lock"):
+            for file in _entry_files(folder):
+                entry = _entry_of(file, run.run_id)
+                if entry is not None:
+                    file.remove(entry)
+        for place in (_events_folder(folder, run), folder / "artifacts" / run.run_id):
+            try:
+                shutil.rmtree(place)
+            except FileNotFoundError:
+                pass
+            except OSError as cause:
+                raise storage_error("remove", place, cause) from cause
+        return True
 
     def _put(self, opened: _OpenRun, result: RunResult) -> None:
         metrics, steps = _entry_files(opened.folder)

@@ -380,6 +380,25 @@ class EntryFile:
                 return self._rewritten(entry)
         return entry
 
+    def remove(self, entry: Entry) -> None:
+        """Take an entry out.
+
+        Args:
+            entry: as it was read or put.
+
+        Raises:
+            StorageError: the disk refused; the file is as it was.
+        """
+        if entry.trailer is None:
+            write_whole(self.path, self._without(entry.start)[0])
+            return
+        try:
+            with self.path.open("r+b", buffering=0) as file:
+                _write(file, entry.start, _PENDING)
+                os.fsync(file.fileno())
+        except OSError as cause:
+            raise storage_error("write", self.path, cause) from cause
+
     def _clean_end(self, file: BinaryIO) -> tuple[int, int, int]:
         """Cut off what a killed writer left; where to write, the next number, the bytes of comments."""
         size = os.fstat(file.fileno()).st_size
@@ -406,6 +425,13 @@ class EntryFile:
 
     def _rewritten(self, entry: Entry, without: int | None = None) -> Entry:
         """The entry just put, after the file was rewritten without legm's comments and a piece of it."""
+        data, last = self._without(without)
+        write_whole(self.path, data)
+        assert entry.trailer is not None  # noqa: S101
+        return replace(entry, start=last, trailer=entry.trailer._replace(dead=0, at=last))
+
+    def _without(self, without: int | None) -> tuple[bytes, int]:
+        """The file without legm's comments and the piece that begins there, and where the last one begins."""
         data = self.path.read_bytes()
         kept, last = bytearray(), 0
         for start, piece in _pieces(data):
@@ -418,9 +444,7 @@ class EntryFile:
             else:
                 body, rest = piece[: trailer.length - _TRAILER_LENGTH], piece.partition(b"\n")[2]
                 kept += body + trailer._replace(dead=0, at=last).encode() + rest
-        write_whole(self.path, bytes(kept))
-        assert entry.trailer is not None  # noqa: S101
-        return replace(entry, start=last, trailer=entry.trailer._replace(dead=0, at=last))
+        return bytes(kept), last
 
 
 def _texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes, bytes]:

@@ -1,0 +1,17 @@
+"""Stand-ins for wandb and mlflow, whose calls land in legm; neither library is needed.
+
+``from legm.compat import wandb`` in place of ``import wandb``, and the same for mlflow; or, without a change
+of the script, ``python -m legm.compat script.py …``.
+"""
+
+from __future__ import annotations
+
+__all__ = ["mlflow", "wandb"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'legm.compat' has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module(f"legm.compat.{name}")

@@ -1,0 +1,66 @@
+"""``python -m legm.compat script.py …``: runs a script as ``python script.py …`` would, with stand-ins."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import NoReturn
+
+from legm.compat.imports import answer
+from legm.compat.session import SESSION
+
+__all__ = ["main"]
+
+_USAGE = "usage: python -m legm.compat script.py [argument …]"
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Run a script to its end, and exit with its status.
+
+    Args:
+        arguments: the script and what it is given.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        print(_USAGE, file=sys.stderr)
+        sys.exit(0 if arguments and arguments[0] in {"-h", "--help"} else 2)
+    script = Path(arguments[0])
+    if not script.is_file():
+        print(f"python -m legm.compat: there is no file {arguments[0]!r}", file=sys.stderr)
+        sys.exit(2)
+    sys.argv = list(arguments)
+    sys.path[0] = str(script.resolve().parent)
+    answer()
+    module = ModuleType("__main__")
+    module.__file__ = str(script)
+    module.__builtins__ = builtins  # type: ignore[attr-defined]
+    module.__dict__["__cached__"] = None
+    sys.modules["__main__"] = module
+    status: object = None
+    try:
+        with io.open_code(str(script.resolve())) as file:
+            code = compile(file.read(), str(script), "exec")
+        exec(code, module.__dict__)  # noqa: S102 - what the user asked for
+    except SystemExit as end:
+        status = end.code
+        if status not in (None, 0):
+            SESSION.error = f"SystemExit: {status}"
+    except BaseException as error:  # noqa: BLE001 - it is shown as Python does
+        error = error.with_traceback(_own(error.__traceback__))
+        sys.excepthook(type(error), error, error.__traceback__)
+        SESSION.error = f"{type(error).__name__}: {error}"
+        status = 130 if isinstance(error, KeyboardInterrupt) else 1
+    SESSION.close()
+    sys.exit(status)  # type: ignore[arg-type]
+
+
+def _own(traceback: TracebackType | None) -> TracebackType | None:
+    """The script's part of a traceback."""
+    return traceback.tb_next if traceback is not None else None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,132 @@
+"""A stand-in for mlflow: the calls that training scripts make, into legm.
+
+A name that is not here absorbs what is done with it, and is listed at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from legm.compat.mlflow import artifacts, data, entities, exceptions, models
+from legm.compat.mlflow.client import MlflowClient
+from legm.compat.mlflow.client import register as _register
+from legm.compat.mlflow.entities import ModelVersion
+from legm.compat.mlflow.exceptions import MlflowException
+from legm.compat.mlflow.fluent import (
+    ActiveRun,
+    active_run,
+    create_experiment,
+    delete_run,
+    delete_tag,
+    end_run,
+    get_artifact_uri,
+    get_experiment,
+    get_experiment_by_name,
+    get_parent_run,
+    get_run,
+    get_tracking_uri,
+    last_active_run,
+    log_artifact,
+    log_artifacts,
+    log_dict,
+    log_figure,
+    log_image,
+    log_input,
+    log_metric,
+    log_metrics,
+    log_param,
+    log_params,
+    log_table,
+    log_text,
+    search_experiments,
+    search_runs,
+    set_experiment,
+    set_experiment_tag,
+    set_tag,
+    set_tags,
+    set_tracking_uri,
+    start_run,
+)
+from legm.compat.session import SESSION
+
+__all__ = [
+    "ActiveRun",
+    "MlflowClient",
+    "MlflowException",
+    "active_run",
+    "artifacts",
+    "autolog",
+    "create_experiment",
+    "data",
+    "delete_run",
+    "delete_tag",
+    "end_run",
+    "entities",
+    "exceptions",
+    "get_artifact_uri",
+    "get_experiment",
+    "get_experiment_by_name",
+    "get_parent_run",
+    "get_run",
+    "get_tracking_uri",
+    "last_active_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
+    "log_figure",
+    "log_image",
+    "log_input",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "log_table",
+    "log_text",
+    "models",
+    "register_model",
+    "search_experiments",
+    "search_runs",
+    "set_experiment",
+    "set_experiment_tag",
+    "set_tag",
+    "set_tags",
+    "set_tracking_uri",
+    "start_run",
+]
+
+__version__ = "3.10.0"  # whose calls these are
+
+
+def register_model(model_uri: str, name: str, **_: Any) -> ModelVersion:
+    """Give a run's model a name of its own; its version is the next one."""
+    return _register(model_uri, name)
+
+
+def autolog(*args: Any, **kwargs: Any) -> None:
+    """Log the training of scikit-learn's estimators; other libraries' is not recorded."""
+    SESSION.notices.miss("mlflow.autolog", "only scikit-learn's training is logged by itself")
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        return
+    from legm.compat.mlflow.sklearn import autolog as of_sklearn
+
+    del args
+    of_sklearn(**kwargs)
+
+
+_PARTS = ("lightgbm", "pytorch", "sklearn", "xgboost")  # modules, on first use
+
+
+def __getattr__(name: str) -> Any:
+    if name == "tracking":
+        import legm.compat.mlflow
+
+        return legm.compat.mlflow
+    if name in _PARTS:
+        from importlib import import_module
+
+        return import_module(f"legm.compat.mlflow.{name}")
+    if name.startswith("__"):
+        raise AttributeError(f"module 'mlflow' has no attribute {name!r}")
+    return SESSION.notices.absorb(f"mlflow.{name}")

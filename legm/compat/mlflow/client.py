@@ -1,0 +1,330 @@
+"""``mlflow.MlflowClient``: runs and experiments by their ids."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from legm.compat.mlflow.entities import (
+    Experiment,
+    FileInfo,
+    Metric,
+    ModelVersion,
+    Param,
+    Run,
+    RunTag,
+    ViewType,
+)
+from legm.compat.mlflow.exceptions import missing, wrong
+from legm.compat.mlflow.query import matching, ordered
+from legm.compat.mlflow.store import STORE
+from legm.compat.session import SESSION
+
+__all__ = ["MlflowClient", "register", "split_uri"]
+
+
+class MlflowClient:
+    """Reads and writes the runs of legm's root directory."""
+
+    def __init__(self, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
+        self.tracking_uri = tracking_uri or STORE.tracking_uri()
+        self.registry_uri = registry_uri
+
+    # Experiments
+
+    def create_experiment(
+        self,
+        name: str,
+        artifact_location: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> str:
+        """A new experiment's id."""
+        return STORE.create_experiment(name, tags)
+
+    def get_experiment(self, experiment_id: str) -> Experiment:
+        """The experiment of an id."""
+        return STORE.by_id(experiment_id)
+
+    def get_experiment_by_name(self, name: str) -> Experiment | None:
+        """The experiment of a name, None where there is none."""
+        return STORE.by_name(name)
+
+    def search_experiments(self, *_: Any, **__: Any) -> list[Experiment]:
+        """Every experiment."""
+        return [STORE.experiment(name) for name in STORE.names()]
+
+    list_experiments = search_experiments
+
+    def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
+        """Set a tag of an experiment, for this process."""
+        STORE.ensure(STORE.by_id(experiment_id).name, {key: value})
+
+    # Runs
+
+    def create_run(
+        self,
+        experiment_id: str,
+        start_time: int | None = None,
+        tags: Mapping[str, Any] | None = None,
+        run_name: str | None = None,
+    ) -> Run:
+        """A new run, which is not the active one."""
+        return STORE.run(STORE.create_run(STORE.by_id(experiment_id).name, run_name, tags).key)
+
+    def get_run(self, run_id: str) -> Run:
+        """The run of an id."""
+        return STORE.run(run_id)
+
+    def get_parent_run(self, run_id: str) -> Run | None:
+        """The run that it is nested in."""
+        parent = STORE.run(run_id).data.tags.get("mlflow.parentRunId")
+        return None if parent is None else STORE.run(parent)
+
+    def search_runs(
+        self,
+        experiment_ids: Sequence[str] | str,
+        filter_string: str = "",
+        run_view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int = 1000,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+    ) -> list[Run]:
+        """The runs of experiments that fit, newest first."""
+        ids = [experiment_ids] if isinstance(experiment_ids, str) else list(experiment_ids)
+        names = [name for name in STORE.names() if STORE.id_of(name) in {str(one) for one in ids}]
+        fits = matching(filter_string)
+        runs = [run for one in SESSION.snapshots(names) if fits(run := STORE.shown(one))]
+        wanted = {ViewType.ACTIVE_ONLY: {"active"}, ViewType.DELETED_ONLY: {"deleted"}}
+        stages = wanted.get(run_view_type, {"active", "deleted"})
+        runs = [run for run in runs if run.info.lifecycle_stage in stages]
+        return ordered(runs, order_by)[:max_results]
+
+    def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
+        """End a run."""
+        STORE.end(run_id, status or "FINISHED")
+
+    def update_run(self, run_id: str, status: str | None = None, name: str | None = None) -> None:
+        """Change a run's status or name."""
+        if name is not None:
+            STORE.set_tags(run_id, {"mlflow.runName": name})
+        if status is not None and status != "RUNNING":
+            STORE.end(run_id, status)
+
+    def delete_run(self, run_id: str) -> None:
+        """Mark a run as deleted: it is kept, shown as interrupted, and never averaged."""
+        STORE.tracked(run_id).note(deleted=True)
+        STORE.end(run_id, "KILLED")
+
+    def restore_run(self, run_id: str) -> None:
+        """Take that back."""
+        STORE.tracked(run_id).note(deleted=False)
+        STORE.end(run_id, "FINISHED")
+
+    # Writing
+
+    def log_metric(
+        self,
+        run_id: str,
+        key: str,
+        value: Any,
+        timestamp: int | None = None,
+        step: int | None = None,
+        **_: Any,
+    ) -> None:
+        """Set a value of a metric; without a step at the next one."""
+        STORE.log_metrics(run_id, {key: value}, step)
+
+    def log_param(self, run_id: str, key: str, value: Any, **_: Any) -> Any:
+        """Set a parameter."""
+        STORE.log_params(run_id, {key: value})
+        return value
+
+    def set_tag(self, run_id: str, key: str, value: Any, **_: Any) -> None:
+        """Set a tag."""
+        STORE.set_tags(run_id, {key: value})
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Take a tag away."""
+        STORE.delete_tag(run_id, key)
+
+    def log_batch(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        params: Sequence[Param] = (),
+        tags: Sequence[RunTag] = (),
+        **_: Any,
+    ) -> None:
+        """Set many at once."""
+        if params:
+            STORE.log_params(run_id, {one.key: one.value for one in params})
+        for one in metrics:
+            STORE.log_metrics(run_id, {one.key: one.value}, one.step)
+        if tags:
+            STORE.set_tags(run_id, {one.key: one.value for one in tags})
+
+    def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
+        """Every value of a metric, in the order they were set."""
+        found = STORE.history(run_id, key)
+        return [Metric(key, one.value, int(one.time * 1000), one.step) for one in found]
+
+    # Files
+
+    def log_artifact(self, run_id: str, local_path: Any, artifact_path: str | None = None) -> None:
+        """Keep a file, or a folder."""
+        STORE.log_file(run_id, Path(local_path), artifact_path)
+
+    def log_artifacts(self, run_id: str, local_dir: Any, artifact_path: str | None = None) -> None:
+        """Keep what is in a folder."""
+        folder = Path(local_dir)
+        if not folder.is_dir():
+            raise missing(f"No such directory: {str(local_dir)!r}")
+        for path in sorted(folder.iterdir()):
+            STORE.log_file(run_id, path, artifact_path)
+
+    def log_text(self, run_id: str, text: str, artifact_file: str) -> None:
+        """Keep a text as a file."""
+        STORE.tracked(run_id).keep_bytes(str(text).encode(), artifact_file)
+
+    def log_dict(self, run_id: str, dictionary: Any, artifact_file: str) -> None:
+        """Keep plain data as JSON, or as YAML where the name ends so."""
+        if artifact_file.lower().endswith((".yml", ".yaml")):
+            import yaml
+
+            text = yaml.safe_dump(dictionary, sort_keys=False)
+        else:
+            text = json.dumps(dictionary, indent=2, default=str)
+        self.log_text(run_id, text, artifact_file)
+
+    def log_figure(self, run_id: str, figure: Any, artifact_file: str, **_: Any) -> None:
+        """Keep a figure of Matplotlib's or Plotly's, by the file's extension."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, PurePosixPath(artifact_file).name)
+            if hasattr(figure, "savefig"):
+                figure.savefig(path)
+            elif hasattr(figure, "write_html"):
+                write = figure.write_html if path.suffix.lower() in {".html", ".htm"} else figure.write_image
+                write(str(path))
+            else:
+                raise TypeError(f"a figure is Matplotlib's or Plotly's, not a {type(figure).__qualname__}")
+            STORE.tracked(run_id).keep(path, artifact_file)
+
+    def log_image(
+        self,
+        run_id: str,
+        image: Any,
+        artifact_file: str | None = None,
+        key: str = "image",
+        step: int = 0,
+        **_: Any,
+    ) -> None:
+        """Keep a picture: an array, or one of Pillow's."""
+        from legm.compat.wandb.media import Image
+
+        content = Image(getattr(image, "image", image)).content()
+        STORE.tracked(run_id).keep_bytes(content, artifact_file or f"images/{key}_{step}.png")
+
+    def log_table(self, run_id: str, data: Any, artifact_file: str) -> None:
+        """Keep columns or a data frame as JSON."""
+        from legm.compat.wandb.media import Table
+
+        table = (
+            Table(dataframe=data)
+            if hasattr(data, "itertuples")
+            else Table(list(data), list(zip(*data.values(), strict=True)))
+        )
+        STORE.tracked(run_id).keep_bytes(table.content(), artifact_file)
+
+    def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
+        """What is in a folder of the run's artifacts."""
+        prefix = f"{path.strip('/')}/" if path else ""
+        found: dict[str, FileInfo] = {}
+        for name, file in STORE.found(run_id).files.items():
+            if not name.startswith(prefix):
+                continue
+            first, _, rest = name.removeprefix(prefix).partition("/")
+            whole = prefix + first
+            found[whole] = FileInfo(whole, bool(rest), None if rest else file.stat().st_size)
+        return [found[name] for name in sorted(found)]
+
+    def download_artifacts(self, run_id: str, path: str = "", dst_path: str | None = None) -> str:
+        """Copy a file or folder of the run's; where it then is.
+
+        Raises:
+            MlflowException: there is none.
+        """
+        target = Path(dst_path or tempfile.mkdtemp())
+        wanted = path.strip("/")
+        names = {
+            name: file
+            for name, file in STORE.found(run_id).files.items()
+            if not wanted or name == wanted or name.startswith(f"{wanted}/")
+        }
+        if not names and wanted:
+            raise missing(f"the run {run_id} has no artifact {path!r}")
+        for name, file in names.items():
+            place = target.joinpath(*(part for part in PurePosixPath(name).parts if part not in ("..", "/")))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
+        return str(target / wanted) if wanted else str(target)
+
+    def create_registered_model(self, name: str, *_: Any, **__: Any) -> str:
+        """A name for models; it is there with its first version."""
+        return name
+
+    def create_model_version(
+        self, name: str, source: str, run_id: str | None = None, **_: Any
+    ) -> ModelVersion:
+        """A new version of a named model."""
+        return register(
+            source if run_id is None else f"runs:/{run_id}/{source.rpartition(run_id + '/')[2]}", name
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return SESSION.notices.absorb(f"mlflow.MlflowClient.{name}")
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Run id and path of ``runs:/<run id>/<path>``, of a model's version by its name too.
+
+    Raises:
+        MlflowException: it is no such address.
+    """
+    scheme, _, rest = str(uri).partition(":/")
+    rest = rest.lstrip("/")
+    if scheme == "runs":
+        run_id, _, path = rest.partition("/")
+        return run_id, path
+    if scheme == "models":
+        name, _, version = rest.partition("/")
+        versions = _versions(name)
+        if version in versions or (versions and not version.isdigit()):
+            return split_uri(versions[version] if version in versions else list(versions.values())[-1])
+    raise wrong(f"{uri!r} is no address of a run's artifact here, such as runs:/<run id>/model")
+
+
+def _versions(name: str) -> dict[str, str]:
+    """The addresses of a named model's versions, oldest first."""
+    found: dict[str, str] = {}
+    for one in SESSION.snapshots(latest=False):
+        for label, uri in (one.notes.get("registered") or {}).items():
+            model, _, version = label.rpartition("/")
+            if model == name:
+                found[version] = uri
+    return found
+
+
+def register(model_uri: str, name: str) -> ModelVersion:
+    """Note with the run that its model has a name; the version is the next one."""
+    run_id, _ = split_uri(model_uri)
+    version = str(len(_versions(name)) + 1)
+    run = STORE.tracked(run_id)
+    known = run.snapshot().notes.get("registered") or {}
+    run.note(registered={**known, f"{name}/{version}": model_uri})
+    return ModelVersion(name, version, model_uri, run_id)

@@ -1,0 +1,50 @@
+"""``mlflow.data``: names of data sets, for ``mlflow.log_input``."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from legm.compat.session import SESSION
+
+__all__ = ["Dataset", "from_numpy", "from_pandas"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set: its name, a digest of what is in it, and where it came from."""
+
+    name: str
+    digest: str
+    source: str | None = None
+    targets: Any = None
+
+
+def _dataset(content: bytes, source: Any, name: str | None, targets: Any) -> Dataset:
+    told = None if source is None else str(source)
+    return Dataset(name or "dataset", hashlib.sha256(content).hexdigest()[:8], told, targets)
+
+
+def from_numpy(
+    features: Any, source: Any = None, targets: Any = None, name: str | None = None, **_: Any
+) -> Dataset:
+    """Arrays as a data set."""
+    import numpy as np
+
+    return _dataset(np.ascontiguousarray(features).tobytes(), source, name, targets)
+
+
+def from_pandas(
+    df: Any, source: Any = None, targets: Any = None, name: str | None = None, **_: Any
+) -> Dataset:
+    """A data frame as a data set."""
+    import pandas as pd
+
+    return _dataset(pd.util.hash_pandas_object(df).to_numpy().tobytes(), source, name, targets)
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return SESSION.notices.absorb(f"mlflow.data.{name}")

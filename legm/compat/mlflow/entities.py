@@ -1,0 +1,169 @@
+"""What mlflow's reading calls return."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "Experiment",
+    "FileInfo",
+    "LifecycleStage",
+    "Metric",
+    "ModelVersion",
+    "Param",
+    "Run",
+    "RunData",
+    "RunInfo",
+    "RunStatus",
+    "RunTag",
+    "ViewType",
+]
+
+
+class RunStatus:
+    """How far a run has come."""
+
+    RUNNING = "RUNNING"
+    SCHEDULED = "SCHEDULED"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+    @staticmethod
+    def to_string(status: str) -> str:
+        """The status as text, which it is."""
+        return status
+
+    from_string = to_string
+
+    @staticmethod
+    def is_terminated(status: str) -> bool:
+        """Whether the run has ended."""
+        return status in {"FINISHED", "FAILED", "KILLED"}
+
+
+class LifecycleStage:
+    """Whether something was deleted."""
+
+    ACTIVE = "active"
+    DELETED = "deleted"
+
+
+class ViewType:
+    """Which runs are wanted."""
+
+    ACTIVE_ONLY = 1
+    DELETED_ONLY = 2
+    ALL = 3
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A value of a metric; its timestamp is in milliseconds since 1970."""
+
+    key: str
+    value: float
+    timestamp: int = field(default_factory=lambda: int(time.time() * 1000))
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter."""
+
+    key: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class RunTag:
+    """A tag of a run."""
+
+    key: str
+    value: Any
+
+
+ExperimentTag = RunTag
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A file or folder among a run's artifacts; a file's size is in bytes."""
+
+    path: str
+    is_dir: bool
+    file_size: int | None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment."""
+
+    experiment_id: str
+    name: str
+    artifact_location: str
+    lifecycle_stage: str = "active"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    creation_time: int | None = None
+    last_update_time: int | None = None
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is; its times are in milliseconds since 1970."""
+
+    run_id: str
+    run_name: str
+    experiment_id: str
+    status: str
+    start_time: int
+    end_time: int | None
+    artifact_uri: str
+    lifecycle_stage: str = "active"
+    user_id: str = ""
+
+    @property
+    def run_uuid(self) -> str:
+        """The id, by its older name."""
+        return self.run_id
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run holds: the newest value of each metric, parameters and tags as text."""
+
+    metrics: Mapping[str, float]
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """As dictionaries."""
+        return {"metrics": dict(self.metrics), "params": dict(self.params), "tags": dict(self.tags)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it stands."""
+
+    info: RunInfo
+    data: RunData
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """As dictionaries."""
+        return {"info": dict(vars(self.info)), "data": self.data.to_dictionary()}
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A model under a name."""
+
+    name: str
+    version: str
+    source: str
+    run_id: str | None
+    status: str = "READY"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()

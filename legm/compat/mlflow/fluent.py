@@ -1,0 +1,393 @@
+"""The calls of the module ``mlflow``: the active run, and what is logged to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from legm.compat.mlflow.client import MlflowClient
+from legm.compat.mlflow.entities import Experiment, Run, ViewType
+from legm.compat.mlflow.exceptions import MlflowException
+from legm.compat.mlflow.store import DEFAULT, STORE
+from legm.compat.session import SESSION
+from legm.records import Status
+
+__all__ = [
+    "ActiveRun",
+    "active_run",
+    "create_experiment",
+    "delete_run",
+    "delete_tag",
+    "end_run",
+    "get_artifact_uri",
+    "get_experiment",
+    "get_experiment_by_name",
+    "get_parent_run",
+    "get_run",
+    "get_tracking_uri",
+    "last_active_run",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
+    "log_figure",
+    "log_image",
+    "log_input",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "log_table",
+    "log_text",
+    "run_id_of_active",
+    "search_experiments",
+    "search_runs",
+    "set_experiment",
+    "set_experiment_tag",
+    "set_tag",
+    "set_tags",
+    "set_tracking_uri",
+    "start_run",
+]
+
+
+class _Active:
+    """The active runs, nested ones behind those they are in, and the experiment of the next."""
+
+    def __init__(self) -> None:
+        self.runs: list[str] = []
+        self.last: str | None = None
+        self.experiment: str | None = None
+
+    def experiment_name(self) -> str:
+        """The experiment of the next run."""
+        if self.experiment is None and (by_id := os.environ.get("MLFLOW_EXPERIMENT_ID")):
+            return STORE.by_id(by_id).name
+        return self.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT
+
+
+ACTIVE = _Active()
+
+
+class ActiveRun(Run):
+    """A run that ends when its block is left; by an exception it fails."""
+
+    def __enter__(self) -> ActiveRun:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.info.run_id not in ACTIVE.runs:
+            return
+        while ACTIVE.runs and ACTIVE.runs[-1] != self.info.run_id:
+            end_run("FINISHED" if kind is None else "FAILED")
+        if kind is None:
+            end_run()
+        else:
+            ACTIVE.runs.remove(self.info.run_id)
+            ACTIVE.last = self.info.run_id
+            STORE.tracked(self.info.run_id).end(Status.FAILED, f"{kind.__name__}: {error}")
+
+
+def start_run(
+    run_id: str | None = None,
+    experiment_id: str | None = None,
+    run_name: str | None = None,
+    nested: bool = False,
+    parent_run_id: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    description: str | None = None,
+    log_system_metrics: bool | None = None,
+) -> ActiveRun:
+    """Begin a run and make it the active one, or go on with one.
+
+    Raises:
+        MlflowException: a run is active and this one is not nested, or there is no such run or experiment.
+    """
+    if log_system_metrics:
+        SESSION.notices.miss("mlflow.start_run(log_system_metrics=True)")
+    if ACTIVE.runs and not nested:
+        raise MlflowException(
+            f"Run with UUID {ACTIVE.runs[-1]} is already active. To start a new run, first end the current "
+            f"run with mlflow.end_run(). To start a nested run, call start_run with nested=True"
+        )
+    run_id = run_id or (os.environ.pop("MLFLOW_RUN_ID", None) if not ACTIVE.runs else None)
+    told = dict(tags or {})
+    if description is not None:
+        told["mlflow.note.content"] = description
+    if run_id is not None:
+        run = STORE.tracked(run_id)
+        run.reopen()
+        if run_name is not None:
+            told["mlflow.runName"] = run_name
+        if told:
+            STORE.set_tags(run_id, told)
+    else:
+        if parent_run_id is not None or ACTIVE.runs:
+            told["mlflow.parentRunId"] = parent_run_id or ACTIVE.runs[-1]
+        name = ACTIVE.experiment_name() if experiment_id is None else STORE.by_id(experiment_id).name
+        STORE.ensure(name)
+        run_id = STORE.create_run(name, run_name, told).key
+    ACTIVE.runs.append(run_id)
+    ACTIVE.last = run_id
+    shown = STORE.run(run_id)
+    return ActiveRun(shown.info, shown.data)
+
+
+def end_run(status: str = "FINISHED") -> None:
+    """End the active run, if there is one."""
+    if ACTIVE.runs:
+        ACTIVE.last = ACTIVE.runs.pop()
+        STORE.end(ACTIVE.last, status)
+
+
+def active_run() -> ActiveRun | None:
+    """The active run, if there is one."""
+    if not ACTIVE.runs:
+        return None
+    shown = STORE.run(ACTIVE.runs[-1])
+    return ActiveRun(shown.info, shown.data)
+
+
+def last_active_run() -> Run | None:
+    """The active run, or the one that was active last."""
+    run_id = ACTIVE.runs[-1] if ACTIVE.runs else ACTIVE.last
+    return None if run_id is None else STORE.run(run_id)
+
+
+def run_id_of_active() -> str:
+    """The id of the active run, which is begun where there is none."""
+    return ACTIVE.runs[-1] if ACTIVE.runs else start_run().info.run_id
+
+
+# Logging
+
+
+def log_metric(
+    key: str,
+    value: Any,
+    step: int | None = None,
+    synchronous: bool | None = None,
+    timestamp: int | None = None,
+    run_id: str | None = None,
+    **_: Any,
+) -> None:
+    """Set a value of a metric; without a step at the next one."""
+    STORE.log_metrics(run_id or run_id_of_active(), {key: value}, step)
+
+
+def log_metrics(
+    metrics: Mapping[str, Any],
+    step: int | None = None,
+    synchronous: bool | None = None,
+    run_id: str | None = None,
+    **_: Any,
+) -> None:
+    """Set a value of each of several metrics."""
+    STORE.log_metrics(run_id or run_id_of_active(), metrics, step)
+
+
+def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
+    """Set a parameter.
+
+    Raises:
+        MlflowException: it has another value already.
+    """
+    STORE.log_params(run_id_of_active(), {key: value})
+    return value
+
+
+def log_params(params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> None:
+    """Set parameters.
+
+    Raises:
+        MlflowException: one of them has another value already.
+    """
+    STORE.log_params(run_id or run_id_of_active(), params)
+
+
+def set_tag(key: str, value: Any, synchronous: bool | None = None) -> None:
+    """Set a tag."""
+    STORE.set_tags(run_id_of_active(), {key: value})
+
+
+def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> None:
+    """Set tags."""
+    STORE.set_tags(run_id_of_active(), tags)
+
+
+def delete_tag(key: str) -> None:
+    """Take a tag away."""
+    STORE.delete_tag(run_id_of_active(), key)
+
+
+def log_artifact(local_path: Any, artifact_path: str | None = None, run_id: str | None = None) -> None:
+    """Keep a file, or a folder."""
+    MlflowClient().log_artifact(run_id or run_id_of_active(), local_path, artifact_path)
+
+
+def log_artifacts(local_dir: Any, artifact_path: str | None = None, run_id: str | None = None) -> None:
+    """Keep what is in a folder."""
+    MlflowClient().log_artifacts(run_id or run_id_of_active(), local_dir, artifact_path)
+
+
+def log_text(text: str, artifact_file: str, run_id: str | None = None) -> None:
+    """Keep a text as a file."""
+    MlflowClient().log_text(run_id or run_id_of_active(), text, artifact_file)
+
+
+def log_dict(dictionary: Any, artifact_file: str, run_id: str | None = None) -> None:
+    """Keep plain data as JSON or YAML."""
+    MlflowClient().log_dict(run_id or run_id_of_active(), dictionary, artifact_file)
+
+
+def log_figure(figure: Any, artifact_file: str, **_: Any) -> None:
+    """Keep a figure."""
+    MlflowClient().log_figure(run_id_of_active(), figure, artifact_file)
+
+
+def log_image(
+    image: Any, artifact_file: str | None = None, key: str = "image", step: int = 0, **_: Any
+) -> None:
+    """Keep a picture."""
+    MlflowClient().log_image(run_id_of_active(), image, artifact_file, key, step)
+
+
+def log_table(data: Any, artifact_file: str, run_id: str | None = None) -> None:
+    """Keep columns or a data frame."""
+    MlflowClient().log_table(run_id or run_id_of_active(), data, artifact_file)
+
+
+def log_input(dataset: Any, context: str | None = None, tags: Any = None, **_: Any) -> None:
+    """Note a data set with the run: its name, digest and what it is for."""
+    run = STORE.tracked(run_id_of_active())
+    name, digest = getattr(dataset, "name", None), getattr(dataset, "digest", None)
+    if not isinstance(name, str):
+        SESSION.notices.miss("mlflow.log_input", f"a {type(dataset).__qualname__} has no name")
+        return
+    known = list(run.snapshot().notes.get("inputs") or ())
+    run.note(inputs=[*known, {"name": name, "digest": digest, "context": context}])
+
+
+def get_artifact_uri(artifact_path: str | None = None) -> str:
+    """The address of the active run's artifacts, which the reading calls here take."""
+    base = f"runs:/{run_id_of_active()}"
+    return f"{base}/{artifact_path.strip('/')}" if artifact_path else base
+
+
+# Experiments and runs
+
+
+def set_experiment(experiment_name: str | None = None, experiment_id: str | None = None) -> Experiment:
+    """Say which experiment the next runs are of; it is made where there is none."""
+    if (experiment_name is None) == (experiment_id is None):
+        raise MlflowException("set_experiment() takes either a name or an id", "INVALID_PARAMETER_VALUE")
+    found = STORE.ensure(experiment_name) if experiment_name is not None else STORE.by_id(experiment_id)
+    ACTIVE.experiment = found.name
+    return found
+
+
+def create_experiment(name: str, artifact_location: str | None = None, tags: Any = None) -> str:
+    """A new experiment's id.
+
+    Raises:
+        MlflowException: there is one of this name.
+    """
+    return STORE.create_experiment(name, tags)
+
+
+def get_experiment(experiment_id: str) -> Experiment:
+    """The experiment of an id."""
+    return STORE.by_id(experiment_id)
+
+
+def get_experiment_by_name(name: str) -> Experiment | None:
+    """The experiment of a name, None where there is none."""
+    return STORE.by_name(name)
+
+
+def search_experiments(*_: Any, **__: Any) -> list[Experiment]:
+    """Every experiment."""
+    return MlflowClient().search_experiments()
+
+
+def set_experiment_tag(key: str, value: Any) -> None:
+    """Set a tag of the experiment, for this process."""
+    STORE.ensure(ACTIVE.experiment_name(), {key: value})
+
+
+def get_run(run_id: str) -> Run:
+    """The run of an id."""
+    return STORE.run(run_id)
+
+
+def get_parent_run(run_id: str) -> Run | None:
+    """The run that it is nested in."""
+    return MlflowClient().get_parent_run(run_id)
+
+
+def delete_run(run_id: str) -> None:
+    """Mark a run as deleted."""
+    MlflowClient().delete_run(run_id)
+
+
+def search_runs(
+    experiment_ids: Sequence[str] | None = None,
+    filter_string: str = "",
+    run_view_type: int = ViewType.ACTIVE_ONLY,
+    max_results: int = 100_000,
+    order_by: Sequence[str] | None = None,
+    output_format: str = "pandas",
+    search_all_experiments: bool = False,
+    experiment_names: Sequence[str] | None = None,
+) -> Any:
+    """The runs that fit, newest first: a data frame where pandas is there, else a list of runs."""
+    if experiment_ids is None:
+        names = list(experiment_names or ())
+        if not names:
+            names = STORE.names() if search_all_experiments else [ACTIVE.experiment_name()]
+        experiment_ids = [STORE.id_of(name) for name in names]
+    client = MlflowClient()
+    runs = client.search_runs(experiment_ids, filter_string, run_view_type, max_results, order_by)
+    if output_format == "list":
+        return runs
+    try:
+        import pandas as pd
+    except ImportError:
+        return runs
+    head = ["run_id", "experiment_id", "status", "artifact_uri", "start_time", "end_time"]
+    frame = pd.DataFrame([_row(run) for run in runs])
+    for name in head:
+        if name not in frame:
+            frame[name] = None
+    for name in ("start_time", "end_time"):
+        frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
+    return frame[[*head, *sorted(name for name in frame if name not in head)]]
+
+
+def _row(run: Run) -> dict[str, Any]:
+    info = run.info
+    return {
+        "run_id": info.run_id,
+        "experiment_id": info.experiment_id,
+        "status": info.status,
+        "artifact_uri": info.artifact_uri,
+        "start_time": info.start_time,
+        "end_time": info.end_time,
+        **{f"metrics.{name}": value for name, value in run.data.metrics.items()},
+        **{f"params.{name}": value for name, value in run.data.params.items()},
+        **{f"tags.{name}": value for name, value in run.data.tags.items()},
+    }
+
+
+def set_tracking_uri(uri: Any) -> None:
+    """Remember an address; runs go into legm's root directory all the same."""
+    STORE.uri = uri.as_uri() if isinstance(uri, Path) else str(uri)
+
+
+def get_tracking_uri() -> str:
+    """The address that was set, or the root directory's."""
+    return STORE.tracking_uri()

@@ -1,0 +1,110 @@
+"""``mlflow.models``: what goes into a model and what comes out, and keeping models as files of a run."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from legm.compat.mlflow.client import register
+from legm.compat.mlflow.fluent import run_id_of_active
+from legm.compat.mlflow.store import STORE
+from legm.compat.session import SESSION
+
+__all__ = ["ModelInfo", "ModelSignature", "infer_signature", "keep_model"]
+
+
+@dataclass(frozen=True)
+class ModelSignature:
+    """The names and types of a model's inputs and outputs."""
+
+    inputs: Any = None
+    outputs: Any = None
+    params: Any = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a dictionary."""
+        return {"inputs": self.inputs, "outputs": self.outputs, "params": self.params}
+
+
+def _schema(data: Any) -> Any:
+    if data is None:
+        return None
+    if hasattr(data, "dtypes") and hasattr(data, "columns"):
+        return [
+            {"name": str(name), "type": str(kind)}
+            for name, kind in zip(data.columns, data.dtypes, strict=True)
+        ]
+    if hasattr(data, "dtype") and hasattr(data, "shape"):
+        return [{"type": str(data.dtype), "shape": [-1, *data.shape[1:]]}]
+    if isinstance(data, dict):
+        return [{"name": str(name), "type": type(value).__name__} for name, value in data.items()]
+    return [{"type": type(data).__name__}]
+
+
+def infer_signature(model_input: Any = None, model_output: Any = None, params: Any = None) -> ModelSignature:
+    """The signature of a model that takes and returns such data."""
+    return ModelSignature(_schema(model_input), _schema(model_output), _schema(params))
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model that was logged."""
+
+    model_uri: str
+    run_id: str
+    artifact_path: str
+    flavors: dict[str, Any] = field(default_factory=dict)
+    signature: ModelSignature | None = None
+    registered_model_version: str | None = None
+    model_id: str | None = None
+    name: str | None = None
+
+
+def keep_model(
+    flavor: str,
+    save: Callable[[Path], object],
+    artifact_path: str | None,
+    *,
+    name: str | None = None,
+    signature: ModelSignature | None = None,
+    registered_model_name: str | None = None,
+    run_id: str | None = None,
+) -> ModelInfo:
+    """Keep a model with a run.
+
+    Args:
+        flavor: whose model it is.
+        save: writes the model's files into a folder.
+        artifact_path: the folder's name among the run's artifacts.
+        name: the same.
+        signature: what goes in and comes out.
+        registered_model_name: a name of its own for it.
+        run_id: the run; the active one without it.
+    """
+    place = name or artifact_path or "model"
+    run_id = run_id or run_id_of_active()
+    told = {"flavor": flavor, "signature": None if signature is None else signature.to_dict()}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            save(Path(folder))
+        except ImportError as error:
+            SESSION.notices.miss(f"mlflow.{flavor}.log_model", str(error))
+        else:
+            Path(folder, "model.json").write_text(json.dumps(told, indent=2, default=str), encoding="utf-8")
+            run = STORE.tracked(run_id)
+            for path in sorted(Path(folder).rglob("*")):
+                if path.is_file():
+                    run.keep(path, f"{place}/{path.relative_to(folder).as_posix()}")
+    uri = f"runs:/{run_id}/{place}"
+    version = register(uri, registered_model_name).version if registered_model_name else None
+    return ModelInfo(uri, run_id, place, {flavor: {}}, signature, version, name=place)
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return SESSION.notices.absorb(f"mlflow.models.{name}")

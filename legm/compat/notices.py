@@ -1,0 +1,108 @@
+"""What a script called and legm does not record: said once by name, and listed at the end."""
+
+from __future__ import annotations
+
+import logging
+from types import FunctionType
+from typing import Any
+
+from legm.errors import NotSupported
+
+__all__ = ["Absorber", "Notices"]
+
+log = logging.getLogger("legm.compat")
+
+
+class Notices:
+    """What was not recorded.
+
+    Args:
+        strict: whether it is an error.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self.strict = strict
+        self.missed: dict[str, str] = {}
+        """By what was called, why it is not recorded."""
+
+    def miss(self, name: str, why: str = "legm does not have this call") -> None:
+        """Say that something is not recorded.
+
+        Raises:
+            NotSupported: that is to be an error.
+        """
+        if self.strict:
+            raise NotSupported(f"{name} is not recorded: {why} (LEGM_COMPAT_STRICT is set)")
+        if name not in self.missed:
+            self.missed[name] = why
+            log.warning("%s is not recorded: %s", name, why)
+
+    def absorb(self, name: str) -> Absorber:
+        """Something that takes any further call in place of what ``name`` would be."""
+        return Absorber(name, self)
+
+    def summary(self) -> str:
+        """One line for the end; "" where everything was recorded."""
+        return "not recorded: " + ", ".join(sorted(self.missed)) if self.missed else ""
+
+
+class Absorber:
+    """Takes every call, and is nothing: false, empty, a context manager, a decorator that changes nothing."""
+
+    def __init__(self, name: str, notices: Notices) -> None:
+        self.__dict__.update(_name=name, _notices=notices)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Take the call; a function or class that is decorated stays what it is."""
+        self._notices.miss(self._name)
+        if len(args) == 1 and not kwargs and isinstance(args[0], (FunctionType, type)):
+            return args[0]
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return Absorber(f"{self._name}.{name}", self._notices)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._notices.miss(f"{self._name}.{name}")
+
+    def __getitem__(self, key: Any) -> Absorber:
+        return self
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._notices.miss(self._name)
+
+    def __enter__(self) -> Absorber:
+        self._notices.miss(self._name)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __contains__(self, item: object) -> bool:
+        return False
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        return ()  # a class below it is one of its own
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return False
+
+    def __subclasscheck__(self, subclass: type) -> bool:
+        return False
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"<{self._name}: not recorded by legm>"

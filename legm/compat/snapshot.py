@@ -1,0 +1,163 @@
+"""A run as another tracker's reading calls show it: of this process, or stored by an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from legm import runlog
+from legm.backends.local.files import load_yaml
+from legm.compat.settings import Settings
+from legm.errors import LegmError, NotSupported
+from legm.handler import ExperimentHandler
+from legm.logs import LogFolder
+from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
+
+__all__ = ["NOTES", "ORIGIN", "Number", "Snapshot", "find_stored", "history", "listed", "log_path", "stored"]
+
+ORIGIN = "imported"
+"""Where in a run's environment it is said what the other tracker calls it."""
+
+NOTES = "legm-compat.yml"
+"""The artifact with what was said of a run after it had begun."""
+
+
+class Number(NamedTuple):
+    """One value of a metric, its step, and when it was set (s since 1970)."""
+
+    value: float
+    step: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A run at one moment.
+
+    Args:
+        key: what the other tracker calls it.
+        experiment: the experiment's name.
+        parameters: its parameters in plain form, by the names the script gave them.
+        notes: its name, tags and whatever else was said of it.
+        latest: the newest value of each dev metric.
+        tests: its test values.
+        status: how far it has come.
+        started, ended: seconds since 1970.
+        files: where its files are, by their names in the run.
+        run: what it is in legm; None where it has not begun there.
+        folder: where its run log is.
+    """
+
+    key: str
+    experiment: str
+    parameters: Mapping[str, Plain]
+    notes: Mapping[str, Plain]
+    latest: Mapping[str, Number]
+    tests: Mapping[str, float]
+    status: Status
+    started: float
+    ended: float | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
+    run: Run | None = None
+    folder: Path | None = None
+
+
+def log_path(folder: Path, run_id: str) -> Path | None:
+    """The run log below a configuration's folder, wherever it is by now."""
+    logs = LogFolder(folder / "runs")
+    places = (logs.open_folder, logs.folder, logs.open_folder)
+    return next((p for place in places if (p := place / f"{run_id}.log").exists()), None)
+
+
+def records_of(folder: Path, run_id: str) -> list[Record]:
+    """What the run log holds; nothing where there is none.
+
+    Raises:
+        CorruptFile, StorageError: it cannot be read.
+    """
+    path = log_path(folder, run_id)
+    return [] if path is None else runlog.read(path).records
+
+
+def history(folder: Path, run_id: str) -> dict[str, list[Number]]:
+    """Every value of every dev metric, in the order they were set."""
+    found: dict[str, list[Number]] = {}
+    for record in records_of(folder, run_id):
+        if not isinstance(record, Points):
+            continue
+        for layout, step, time, values in record.rows():
+            for series, value in zip(layout, values, strict=True):
+                if series.split is Split.DEV and series.index is None:
+                    found.setdefault(series.name, []).append(Number(value, step, time))
+    return found
+
+
+def stored(
+    settings: Settings, experiments: list[str] | None = None, *, latest: bool = True
+) -> Iterator[Snapshot]:
+    """The runs that the backend has, oldest first in each experiment.
+
+    Args:
+        settings: where.
+        experiments: of these only; None for all that the backend lists.
+        latest: whether the newest values of metrics are wanted.
+    """
+    for experiment in listed(settings) if experiments is None else experiments:
+        relay = ExperimentHandler(settings.root, experiment, backend=settings.backend[0])._relay
+        runs = (
+            relay.call("legm_read_runs", query=Query(experiment, histories=None if latest else frozenset()))
+            or ()
+        )
+        for result in sorted(runs, key=lambda one: one.run.run_id):
+            yield _snapshot(result, relay.folder(result.run.configuration, create=False))
+
+
+def listed(settings: Settings) -> list[str]:
+    """The experiments that the backend lists."""
+    try:
+        return ExperimentHandler(settings.root, "any", backend=settings.backend[0])._relay.experiments()
+    except NotSupported:
+        return []
+
+
+def find_stored(settings: Settings, key: str) -> Snapshot | None:
+    """The stored run that the other tracker calls so; the newest of several."""
+    found = [one for one in stored(settings) if one.key == key]
+    return found[-1] if found else None
+
+
+def _snapshot(result: RunResult, folder: Path | None) -> Snapshot:
+    run = result.run
+    origin = dict(run.environment.get(ORIGIN) or {})
+    files: dict[str, Path] = {}
+    if folder is not None:
+        try:
+            records = records_of(folder, run.run_id)
+        except LegmError:
+            records = []
+        files = {record.name: Path(record.path) for record in records if isinstance(record, Artifact)}
+    if NOTES in files and files[NOTES].exists():
+        origin |= load_yaml(files[NOTES])
+    names = origin.get("renamed") or {}
+    parameters = {**run.configuration.parameters, **run.parameters}
+    when = result.ended or run.started
+    return Snapshot(
+        key=str(origin.get("key") or run.run_id),
+        experiment=run.configuration.experiment,
+        parameters={names.get(name, name): value for name, value in parameters.items()},
+        notes=origin,
+        latest={
+            series.name: Number(float(one.values[-1]), int(one.steps[-1]), when)
+            for series, one in result.histories.items()
+            if len(one.steps) and series.index is None
+        },
+        tests={series.name: value for series, value in result.test.items() if series.index is None},
+        status=result.status,
+        started=run.started,
+        ended=result.ended,
+        files={name: path for name, path in files.items() if name != NOTES},
+        run=run,
+        folder=folder,
+    )

@@ -1,0 +1,149 @@
+"""A stand-in for wandb: the calls that training scripts make, into legm.
+
+``wandb.run``, ``wandb.config`` and ``wandb.summary`` are those of the current run. A name that is not here
+absorbs what is done with it, and is listed at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from legm.compat.session import SESSION
+from legm.compat.wandb import errors, plot, util
+from legm.compat.wandb.api import Api
+from legm.compat.wandb.artifacts import Artifact
+from legm.compat.wandb.configs import Config, NotBegun
+from legm.compat.wandb.errors import CommError, Error, UsageError
+from legm.compat.wandb.media import Histogram, Html, Image, Table
+from legm.compat.wandb.runs import Run
+from legm.compat.wandb.state import CURRENT, Settings, init
+
+__all__ = [
+    "AlertLevel",
+    "Api",
+    "Artifact",
+    "CommError",
+    "Config",
+    "Error",
+    "Histogram",
+    "Html",
+    "Image",
+    "Run",
+    "Settings",
+    "Table",
+    "UsageError",
+    "alert",
+    "define_metric",
+    "errors",
+    "finish",
+    "init",
+    "log",
+    "log_artifact",
+    "login",
+    "plot",
+    "save",
+    "setup",
+    "unwatch",
+    "use_artifact",
+    "util",
+    "watch",
+]
+
+__version__ = "0.31.0"  # whose calls these are
+
+
+class AlertLevel:
+    """How urgent an alert is."""
+
+    INFO = "INFO"
+    WARN = "WARN"
+    ERROR = "ERROR"
+
+
+def _run(call: str) -> Run:
+    if CURRENT.run is None:
+        raise Error(f"you must call wandb.init() before wandb.{call}()")
+    return CURRENT.run
+
+
+def login(*_: Any, **__: Any) -> bool:
+    """There is nobody to log in to."""
+    return True
+
+
+def setup(*_: Any, **__: Any) -> None:
+    """There is nothing to set up."""
+
+
+def log(
+    data: Mapping[str, Any], step: int | None = None, commit: bool | None = None, sync: bool | None = None
+) -> None:
+    """See :meth:`~legm.compat.wandb.runs.Run.log`."""
+    _run("log").log(data, step, commit, sync)
+
+
+def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
+    """End the current run, if there is one."""
+    if CURRENT.run is not None:
+        CURRENT.run.finish(exit_code, quiet)
+
+
+join = finish
+
+
+def define_metric(name: str, *args: Any, **kwargs: Any) -> None:
+    """See :meth:`~legm.compat.wandb.runs.Run.define_metric`."""
+    _run("define_metric").define_metric(name, *args, **kwargs)
+
+
+def save(*args: Any, **kwargs: Any) -> list[str]:
+    """See :meth:`~legm.compat.wandb.runs.Run.save`."""
+    return _run("save").save(*args, **kwargs)
+
+
+def log_artifact(artifact_or_path: Any, *args: Any, **kwargs: Any) -> Artifact:
+    """See :meth:`~legm.compat.wandb.runs.Run.log_artifact`."""
+    return _run("log_artifact").log_artifact(artifact_or_path, *args, **kwargs)
+
+
+def log_model(*args: Any, **kwargs: Any) -> None:
+    """See :meth:`~legm.compat.wandb.runs.Run.log_model`."""
+    _run("log_model").log_model(*args, **kwargs)
+
+
+def use_artifact(*args: Any, **kwargs: Any) -> Artifact:
+    """See :meth:`~legm.compat.wandb.runs.Run.use_artifact`."""
+    return _run("use_artifact").use_artifact(*args, **kwargs)
+
+
+def alert(title: str, text: str = "", level: str | None = None, wait_duration: Any = None) -> None:
+    """See :meth:`~legm.compat.wandb.runs.Run.alert`."""
+    _run("alert").alert(title, text, level)
+
+
+def watch(models: Any = None, *args: Any, **kwargs: Any) -> None:
+    """See :meth:`~legm.compat.wandb.runs.Run.watch`."""
+    _run("watch").watch(models, *args, **kwargs)
+
+
+def unwatch(models: Any | Sequence[Any] | None = None) -> None:
+    """See :meth:`~legm.compat.wandb.runs.Run.unwatch`."""
+    _run("unwatch").unwatch(models)
+
+
+_PARTS = ("integration", "lightgbm", "sklearn", "xgboost")  # modules, on first use
+
+
+def __getattr__(name: str) -> Any:
+    if name == "run":
+        return CURRENT.run
+    if name in {"config", "summary"}:
+        return NotBegun(f"wandb.{name}") if CURRENT.run is None else getattr(CURRENT.run, name)
+    if name in _PARTS:
+        from importlib import import_module
+
+        return import_module(f"legm.compat.wandb.{name}")
+    if name.startswith("__"):
+        raise AttributeError(f"module 'wandb' has no attribute {name!r}")
+    return SESSION.notices.absorb(f"wandb.{name}")

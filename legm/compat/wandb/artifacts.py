@@ -1,0 +1,158 @@
+"""``wandb.Artifact``: files under one name, kept with the run that logs them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from legm.compat.session import SESSION
+from legm.compat.wandb.errors import CommError
+from legm.compat.wandb.media import Media
+
+__all__ = ["Artifact", "find_artifact"]
+
+
+class Artifact:
+    """Files under one name.
+
+    Args:
+        name: its name.
+        type: what it is: "model", "dataset", …
+        description: a few words.
+        metadata: more of it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        type: str,  # noqa: A002 - wandb's word
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        self.name = name
+        self.type = type
+        self.description = description
+        self.metadata = dict(metadata or {})
+        self.version = "v0"
+        self.aliases: list[str] = []
+        self.files_by_name: dict[str, Path] = {}
+        self._made: list[tempfile.TemporaryDirectory[str]] = []
+
+    def add_file(self, local_path: Any, name: str | None = None, **_: Any) -> Path:
+        """Add a file.
+
+        Raises:
+            ValueError: there is none.
+        """
+        path = Path(local_path)
+        if not path.is_file():
+            raise ValueError(f"{str(local_path)!r} is no file")
+        self.files_by_name[name or path.name] = path
+        return path
+
+    def add_dir(self, local_path: Any, name: str | None = None, **_: Any) -> None:
+        """Add every file of a folder.
+
+        Raises:
+            ValueError: there is none.
+        """
+        folder = Path(local_path)
+        if not folder.is_dir():
+            raise ValueError(f"{str(local_path)!r} is no folder")
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                inner = path.relative_to(folder).as_posix()
+                self.files_by_name[f"{name}/{inner}" if name else inner] = path
+
+    def add_reference(self, uri: Any, name: str | None = None, **_: Any) -> None:
+        """Note an address; of a file of this machine's the file is added."""
+        path = Path(str(uri).removeprefix("file://"))
+        if str(uri).startswith("file://") and path.is_file():
+            self.add_file(path, name)
+        else:
+            self.metadata.setdefault("references", []).append(str(uri))
+
+    def add(self, obj: Media, name: str, **_: Any) -> None:
+        """Add a table, picture or the like."""
+        with self.new_file(name if "." in Path(name).name else f"{name}.{obj.extension}", "wb") as file:
+            file.write(obj.content())
+
+    @contextlib.contextmanager
+    def new_file(self, name: str, mode: str = "w", encoding: str | None = None) -> Iterator[IO[Any]]:
+        """Write a file of the artifact."""
+        self._made.append(tempfile.TemporaryDirectory())
+        path = Path(self._made[-1].name, Path(name).name)
+        with path.open(mode, encoding=encoding) as file:
+            yield file
+        self.files_by_name[name] = path
+
+    def files(self) -> list[Path]:
+        """Where the files are."""
+        return list(self.files_by_name.values())
+
+    def get_entry(self, name: str) -> Path:
+        """Where a file is.
+
+        Raises:
+            KeyError: there is none of this name.
+        """
+        return self.files_by_name[name]
+
+    get_path = get_entry
+
+    def file(self, root: str | None = None) -> str:
+        """The path of the only file."""
+        if len(self.files_by_name) != 1:
+            raise ValueError(f"the artifact {self.name!r} has {len(self.files_by_name)} files, not one")
+        return str(Path(self.download(root)) / next(iter(self.files_by_name)))
+
+    def download(self, root: str | None = None, **_: Any) -> str:
+        """Copy the files into a folder, ``artifacts/<name>:<version>`` without one."""
+        folder = Path(root) if root else Path("artifacts") / f"{self.name.partition(':')[0]}:{self.version}"
+        for name, path in self.files_by_name.items():
+            target = folder.joinpath(*(part for part in Path(name).parts if part not in ("..", "/")))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        return str(folder)
+
+    def wait(self, timeout: float | None = None) -> Artifact:
+        """It is there already."""
+        return self
+
+    def save(self) -> None:
+        """It is kept when a run logs it."""
+
+
+def find_artifact(name: str, type: str | None = None) -> Artifact:  # noqa: A002 - wandb's word
+    """The newest artifact of a name, or its version ``v<n>``, that a run of this root directory logged.
+
+    Raises:
+        CommError: there is none.
+    """
+    plain, _, version = name.rpartition("/")[2].partition(":")
+    found = []
+    for one in SESSION.snapshots():
+        listed = one.notes.get("artifacts") or {}
+        for label, told in listed.items():
+            if label.partition(":")[0] == plain:
+                found.append((label, told, one))
+    if version.startswith("v") and version[1:].isdigit():
+        found = [one for one in found if one[0].partition(":")[2] == version]
+    elif version not in {"", "latest"}:
+        found = [one for one in found if version in (one[1].get("aliases") or ())]
+    if not found:
+        raise CommError(f"no run of {SESSION.settings.root} has logged an artifact {name!r}")
+    label, told, run = found[-1]
+    artifact = Artifact(plain, type or told.get("type") or "", told.get("description"), told.get("metadata"))
+    artifact.version = label.partition(":")[2]
+    artifact.aliases = list(told.get("aliases") or ())
+    prefix = f"{label}/"
+    artifact.files_by_name = {
+        name.removeprefix(prefix): path for name, path in run.files.items() if name.startswith(prefix)
+    }
+    return artifact

@@ -1,0 +1,86 @@
+"""``wandb.lightgbm``: LightGBM's training, logged by a callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from legm.compat.wandb import plot
+from legm.compat.wandb.artifacts import Artifact
+from legm.compat.wandb.errors import Error
+from legm.compat.wandb.media import Table
+from legm.compat.wandb.runs import Run
+from legm.compat.wandb.state import CURRENT
+
+__all__ = ["log_summary", "wandb_callback"]
+
+_LOWER = ("loss", "error", "l1", "l2", "rmse", "mape", "quantile", "huber", "fair", "entropy", "perplexity")
+_HIGHER = ("auc", "ndcg", "map", "mean_average_precision", "average_precision")
+
+
+def _run() -> Run:
+    if CURRENT.run is None:
+        raise Error("you must call wandb.init() before LightGBM's callback")
+    return CURRENT.run
+
+
+def _better(metric: str) -> str | None:
+    """Whether less or more of a metric is better, as far as its name says."""
+    name = metric.partition("@")[0]
+    if name in _HIGHER:
+        return "max"
+    return "min" if any(word in name for word in _LOWER) else None
+
+
+def wandb_callback(log_params: bool = True, define_metric: bool = True) -> Callable[[Any], None]:
+    """A callback that logs each iteration's values.
+
+    Args:
+        log_params: whether the parameters go into the config.
+        define_metric: whether the summary has the best values, not the last ones.
+    """
+    begun = False
+
+    def callback(env: Any) -> None:
+        nonlocal begun
+        run = _run()
+        values = {}
+        for item in env.evaluation_result_list:
+            if len(item) == 4:
+                values[f"{item[0]}_{item[1]}"] = item[2], _better(item[1])
+            else:  # of cross-validation: mean and deviation
+                data, metric = item[1].split(" ")
+                values[f"{data}_{metric}-mean"] = item[2], _better(metric)
+                values[f"{data}_{metric}-stdv"] = item[4], None
+        if not begun:
+            begun = True
+            if log_params:
+                run.config.update(env.params)
+            for name, (_, better) in values.items():
+                if define_metric and better is not None:
+                    run.define_metric(name, summary=better)
+        run.log({name: value for name, (value, _) in values.items()}, commit=False)
+        run.log({"iteration": env.iteration}, commit=True)
+
+    callback.order = 20  # type: ignore[attr-defined]  # after LightGBM's own
+    return callback
+
+
+def log_summary(model: Any, feature_importance: bool = True, save_model_checkpoint: bool = False) -> None:
+    """Log the best iteration, the features' importances and, if asked for, the model."""
+    run = _run()
+    run.summary["best_iteration"] = model.best_iteration
+    run.summary["best_score"] = {k: dict(v) for k, v in model.best_score.items()}
+    if feature_importance:
+        rows = [
+            list(row) for row in zip(model.feature_name(), model.feature_importance().tolist(), strict=True)
+        ]
+        table = Table(["Feature", "Importance"], rows)
+        run.log({"Feature Importance": plot.bar(table, "Feature", "Importance")}, commit=False)
+    if save_model_checkpoint:
+        path = Path(run.dir, f"model_ckpt_{model.best_iteration}.txt")
+        model.save_model(str(path), num_iteration=model.best_iteration)
+        artifact = Artifact(f"model_{run.id}", "model")
+        artifact.add_file(path)
+        run.log_artifact(artifact, aliases=["best"])

@@ -1,0 +1,263 @@
+"""What can be logged beside numbers, as files: pictures, histograms, tables, pages, charts."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from legm.compat.wandb.errors import UsageError
+from legm.errors import UnstableValue
+from legm.identity import plain
+
+__all__ = ["Chart", "Histogram", "Html", "Image", "Media", "Table", "media_of"]
+
+
+def _numbers(values: Any) -> Any:
+    """An array of NumPy's, also of a tensor that is on a device or in a graph."""
+    import numpy as np
+
+    for step in ("detach", "cpu"):
+        if hasattr(values, step):
+            values = getattr(values, step)()
+    return np.asarray(values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Media):
+        return repr(value)
+    try:
+        return plain("a cell", value)
+    except UnstableValue:
+        return str(value)
+
+
+class Media:
+    """Something that is kept as a file."""
+
+    extension = "json"
+
+    def content(self) -> bytes:
+        """The file's content."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class Image(Media):
+    """A picture: an array, a figure of Matplotlib's, a picture of Pillow's, or a file of one.
+
+    Args:
+        data_or_path: the picture; an array is (height, width) or (height, width, 1, 3 or 4), a tensor may
+            have the channels first. Numbers up to 1 are taken as such, others as 0 to 255.
+        mode: Pillow's.
+        caption: a word beside it.
+    """
+
+    extension = "png"
+
+    def __init__(
+        self, data_or_path: Any, mode: str | None = None, caption: str | None = None, **_: Any
+    ) -> None:
+        self.caption = caption
+        self._png = _png(data_or_path, mode)
+
+    def content(self) -> bytes:
+        """The picture as PNG."""
+        return self._png
+
+
+def _png(data: Any, mode: str | None) -> bytes:
+    from PIL import Image as Pillow
+
+    if isinstance(data, Image):
+        return data.content()
+    file = io.BytesIO()
+    if isinstance(data, (str, Path)):
+        with Pillow.open(data) as picture:
+            picture.save(file, "PNG")
+    elif hasattr(data, "savefig"):
+        data.savefig(file, format="png")
+    elif hasattr(data, "gcf"):
+        data.gcf().savefig(file, format="png")
+    elif isinstance(data, Pillow.Image):
+        data.save(file, "PNG")
+    else:
+        Pillow.fromarray(_pixels(data), mode).save(file, "PNG")
+    return file.getvalue()
+
+
+def _pixels(data: Any) -> Any:
+    import numpy as np
+
+    tensor = hasattr(data, "detach")
+    array = _numbers(data)
+    if array.ndim == 3 and tensor and array.shape[0] in (1, 3, 4):
+        array = array.transpose(1, 2, 0)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3):
+        raise UsageError(f"a picture has 2 or 3 dimensions, not {array.ndim}")
+    if array.dtype == np.uint8:
+        return array
+    array = np.nan_to_num(array.astype(float))
+    if array.size and array.min() < 0 and array.min() >= -1 and array.max() <= 1:
+        array = (array + 1) / 2
+    if array.size and array.max() <= 1:
+        array = array * 255
+    return np.clip(array, 0, 255).astype(np.uint8)
+
+
+class Histogram(Media):
+    """How often values are in each of some bins.
+
+    Args:
+        sequence: the values.
+        np_histogram: or what ``numpy.histogram`` returned.
+        num_bins: how many bins.
+    """
+
+    def __init__(self, sequence: Any = None, np_histogram: Any = None, num_bins: int = 64) -> None:
+        import numpy as np
+
+        if np_histogram is not None:
+            counts, edges = np_histogram
+        else:
+            values = _numbers(sequence).ravel()
+            counts, edges = np.histogram(values[np.isfinite(values)], bins=num_bins)
+        self.histogram = np.asarray(counts).tolist()
+        self.bins = np.asarray(edges).tolist()
+
+    def content(self) -> bytes:
+        """Counts and edges."""
+        return json.dumps({"values": self.histogram, "bins": self.bins}).encode()
+
+
+class Table(Media):
+    """Rows under columns.
+
+    Args:
+        columns: their names.
+        data: the rows.
+        rows: the same.
+        dataframe: or a data frame of pandas'.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Any] | None = None,
+        data: Any = None,
+        rows: Any = None,
+        dataframe: Any = None,
+        **_: Any,
+    ) -> None:
+        given = data if data is not None else rows
+        frame = dataframe if dataframe is not None else given if hasattr(given, "itertuples") else None
+        if frame is not None:
+            self.columns = list(columns or frame.columns)
+            self.data = [list(row) for row in frame.itertuples(index=False, name=None)]
+            return
+        self.data = [list(row) for row in (given if given is not None else [])]
+        if columns is None:
+            columns = ["Input", "Output", "Expected"] if not self.data else range(len(self.data[0]))
+        self.columns = list(columns)
+
+    def add_data(self, *data: Any) -> None:
+        """Add a row."""
+        if len(data) != len(self.columns):
+            raise ValueError(f"this table has {len(self.columns)} columns, and the row {len(data)} values")
+        self.data.append(list(data))
+
+    add_row = add_data
+
+    def add_column(self, name: str, data: Sequence[Any]) -> None:
+        """Add a column."""
+        values = list(data)
+        if self.data and len(values) != len(self.data):
+            raise ValueError(f"this table has {len(self.data)} rows, and the column {len(values)} values")
+        if not self.data:
+            self.data, self.columns = [[] for _ in values], []
+        self.columns.append(name)
+        for row, value in zip(self.data, values, strict=True):
+            row.append(value)
+
+    def get_column(self, name: str, convert_to: str | None = None) -> Any:
+        """A column's values."""
+        at = self.columns.index(name)
+        values = [row[at] for row in self.data]
+        return _numbers(values) if convert_to == "numpy" else values
+
+    def get_dataframe(self) -> Any:
+        """The table as a data frame of pandas'."""
+        import pandas as pd
+
+        return pd.DataFrame(self.data, columns=self.columns)
+
+    def iterrows(self) -> Iterator[tuple[int, list[Any]]]:
+        """Each row with its number."""
+        return iter(enumerate(self.data))
+
+    def content(self) -> bytes:
+        """Columns and rows."""
+        rows = [[_plain(cell) for cell in row] for row in self.data]
+        return json.dumps({"columns": self.columns, "data": rows}).encode()
+
+
+class Html(Media):
+    """A page: its text, an open file, or with ``data_is_not_path=False`` its path."""
+
+    extension = "html"
+
+    def __init__(self, data: Any, inject: bool = True, data_is_not_path: bool = False) -> None:
+        if hasattr(data, "read"):
+            data = data.read()
+        elif not data_is_not_path and "<" not in str(data) and Path(str(data)).is_file():
+            data = Path(str(data)).read_text(encoding="utf-8")
+        self.html = str(data)
+
+    def content(self) -> bytes:
+        """The page."""
+        return self.html.encode()
+
+
+class Chart(Media):
+    """A table, and what of it is to be drawn."""
+
+    def __init__(self, kind: str, table: Table, title: str | None = None, **fields: Any) -> None:
+        self.kind = kind
+        self.table = table
+        self.title = title
+        self.fields = fields
+
+    def content(self) -> bytes:
+        """The table and how it is drawn."""
+        head = {"chart": self.kind, "title": self.title, **self.fields}
+        return json.dumps({**head, **json.loads(self.table.content())}).encode()
+
+
+class _Json(Media):
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def content(self) -> bytes:
+        return self._text.encode()
+
+
+def media_of(value: Any) -> Media | None:
+    """A value that is no number as a file; None where it is nothing that is known."""
+    if isinstance(value, Media):
+        return value
+    if hasattr(value, "savefig") or (hasattr(value, "gcf") and hasattr(value, "figure")):
+        return Image(value)
+    if hasattr(value, "to_plotly_json"):
+        return _Json(value.to_json())
+    if type(value).__module__.partition(".")[0] == "PIL":
+        return Image(value)
+    if hasattr(value, "itertuples"):
+        return Table(dataframe=value)
+    if isinstance(value, (list, tuple)) or hasattr(value, "tolist"):
+        return _Json(json.dumps(_plain(_numbers(value) if hasattr(value, "detach") else value)))
+    return None

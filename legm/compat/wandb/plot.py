@@ -1,0 +1,117 @@
+"""``wandb.plot``: charts, kept as the tables they are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+from legm.compat.wandb.media import Chart, Table
+
+__all__ = ["bar", "confusion_matrix", "histogram", "line", "line_series", "pr_curve", "roc_curve", "scatter"]
+
+
+def line(
+    table: Table, x: str, y: str, stroke: str | None = None, title: str | None = None, **_: Any
+) -> Chart:
+    """A line of one column over another."""
+    return Chart("line", table, title, x=x, y=y, stroke=stroke)
+
+
+def scatter(table: Table, x: str, y: str, title: str | None = None, **_: Any) -> Chart:
+    """Points of two columns."""
+    return Chart("scatter", table, title, x=x, y=y)
+
+
+def bar(table: Table, label: str, value: str, title: str | None = None, **_: Any) -> Chart:
+    """Bars."""
+    return Chart("bar", table, title, label=label, value=value)
+
+
+def histogram(table: Table, value: str, title: str | None = None, **_: Any) -> Chart:
+    """How often values of a column are in bins."""
+    return Chart("histogram", table, title, value=value)
+
+
+def line_series(
+    xs: Sequence[Any],
+    ys: Sequence[Sequence[Any]],
+    keys: Sequence[str] | None = None,
+    title: str | None = None,
+    xname: str = "x",
+    **_: Any,
+) -> Chart:
+    """Several lines, over one x or each over its own."""
+    own = bool(len(xs)) and hasattr(xs[0], "__len__")
+    rows = [
+        [x, keys[i] if keys else f"line_{i}", y]
+        for i, values in enumerate(ys)
+        for x, y in zip(xs[i] if own else xs, values, strict=True)
+    ]
+    return Chart("line_series", Table(["x", "line", "y"], rows), title, xname=xname)
+
+
+def confusion_matrix(
+    probs: Any = None,
+    y_true: Sequence[Any] | None = None,
+    preds: Sequence[Any] | None = None,
+    class_names: Sequence[str] | None = None,
+    title: str | None = None,
+    **_: Any,
+) -> Chart:
+    """How often each class was taken for each, by predictions or by the classes' probabilities."""
+    import numpy as np
+
+    told = np.asarray(probs).argmax(axis=1) if preds is None else np.asarray(preds)
+    true = np.asarray(y_true)
+    classes = range(len(class_names)) if class_names is not None else sorted({*true.tolist(), *told.tolist()})
+    named = dict(zip(classes, class_names or map(str, classes), strict=True))
+    rows = [
+        [named[a], named[b], int(((true == a) & (told == b)).sum())] for a, b in product(classes, classes)
+    ]
+    return Chart("confusion_matrix", Table(["Actual", "Predicted", "nPredictions"], rows), title)
+
+
+def roc_curve(
+    y_true: Any, y_probas: Any, labels: Sequence[str] | None = None, title: str | None = None, **_: Any
+) -> Chart:
+    """For each class against all others the true positive rate over the false positive rate."""
+    from sklearn.metrics import roc_curve as curve
+
+    rows = [
+        [name, round(float(x), 6), round(float(y), 6)]
+        for name, true, score in _by_class(y_true, y_probas, labels)
+        for x, y in zip(*curve(true, score)[:2], strict=True)
+    ]
+    return Chart("roc", Table(["class", "fpr", "tpr"], rows), title)
+
+
+def pr_curve(
+    y_true: Any, y_probas: Any, labels: Sequence[str] | None = None, title: str | None = None, **_: Any
+) -> Chart:
+    """For each class against all others the precision over the recall."""
+    from sklearn.metrics import precision_recall_curve as curve
+
+    rows = [
+        [name, round(float(recall), 6), round(float(precision), 6)]
+        for name, true, score in _by_class(y_true, y_probas, labels)
+        for precision, recall in zip(*curve(true, score)[:2], strict=True)
+    ]
+    return Chart("precision_recall", Table(["class", "recall", "precision"], rows), title)
+
+
+def _by_class(y_true: Any, y_probas: Any, labels: Sequence[str] | None) -> Any:
+    import numpy as np
+
+    true, scores = np.asarray(y_true), np.asarray(y_probas)
+    for i, one in enumerate(np.unique(true).tolist()):
+        name = labels[i] if labels is not None and i < len(labels) else str(one)
+        yield name, true == one, scores[:, i]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    from legm.compat.session import SESSION
+
+    return SESSION.notices.absorb(f"wandb.plot.{name}")

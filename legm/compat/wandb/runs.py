@@ -1,0 +1,377 @@
+"""``wandb.run``: what a script does with its run."""
+
+from __future__ import annotations
+
+import glob
+import os
+import time
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from legm.compat.run import CompatRun
+from legm.compat.session import SESSION
+from legm.compat.wandb.artifacts import Artifact, find_artifact
+from legm.compat.wandb.configs import Config
+from legm.compat.wandb.errors import UsageError
+from legm.compat.wandb.media import Media, media_of
+from legm.compat.wandb.summaries import Summary
+from legm.configs import named_values
+from legm.errors import LegmError, MetricError
+from legm.recorder import to_number, to_step
+from legm.records import Plain, Status
+
+__all__ = ["Run"]
+
+
+class Run:
+    """A run.
+
+    Args:
+        run_id: its id.
+        project: its project.
+        tracked: takes what is logged; None for a disabled run, which takes nothing.
+        step: of the next row.
+        fields: name, group, job type, notes and tags.
+    """
+
+    def __init__(
+        self, run_id: str, project: str, tracked: CompatRun | None, step: int = 0, **fields: Any
+    ) -> None:
+        self.id = run_id
+        self.project = project
+        self.entity = fields.pop("entity", None) or "legm"
+        self.group: str = fields.pop("group", None) or ""
+        self.job_type: str = fields.pop("job_type", None) or ""
+        self.resumed: bool = fields.pop("resumed", False)
+        self.settings = fields.pop("settings", None)
+        self.start_time = time.time() if tracked is None else tracked.started
+        self.sweep_id = None
+        self.url = None
+        self.offline = True
+        self.disabled = tracked is None
+        self.tracked = tracked
+        self.starting_step = self.step = step
+        self.finished = False
+        self.config = Config(self._config_changed)
+        self.summary = Summary(self._summary_changed)
+        self._told = fields
+        self._rules: list[tuple[str, str]] = []
+        self._tests: dict[str, Plain] = {}
+        self._saved: dict[str, Path] = {}
+        self._artifacts: dict[str, Plain] = {}
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self._told.get("name") or f"run-{self.id}"
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._note(name=name)
+
+    @property
+    def notes(self) -> str | None:
+        """Free text."""
+        return self._told.get("notes")
+
+    @notes.setter
+    def notes(self, notes: str) -> None:
+        self._note(notes=notes)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Words to find it by."""
+        return tuple(self._told.get("tags") or ())
+
+    @tags.setter
+    def tags(self, tags: Sequence[str]) -> None:
+        self._note(tags=list(tags))
+
+    def _note(self, **told: Any) -> None:
+        self._told.update(told)
+        if self.tracked is not None:
+            self.tracked.note(**told)
+
+    @property
+    def path(self) -> str:
+        """Entity, project and id."""
+        return f"{self.entity}/{self.project}/{self.id}"
+
+    @property
+    def dir(self) -> str:
+        """A folder whose files are kept when the run ends."""
+        folder = SESSION.settings.root / ".legm" / "files" / self.id
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder)
+
+    def project_name(self) -> str:
+        """The project."""
+        return self.project
+
+    def get_url(self) -> str | None:
+        """There is no page of it."""
+        return self.url
+
+    def _config_changed(self, values: dict[str, Any]) -> None:
+        if self.tracked is not None:
+            self.tracked.set_parameters(named_values("wandb's config", values, flatten=True), instead=True)
+
+    def _summary_changed(self, name: str, value: Any) -> None:
+        if self.tracked is None:
+            return
+        if isinstance(value, Mapping):
+            for inner, one in value.items():
+                self._summary_changed(f"{name}.{inner}", one)
+            return
+        try:
+            self.tracked.set_test(name, to_number(name, value))
+        except MetricError:
+            media = media_of(value)
+            if media is not None:
+                self._keep_media(f"summary/{name}", media)
+            else:
+                self._tests[name] = str(value)
+                self.tracked.note(summary=dict(self._tests))
+
+    # Logging
+
+    def log(
+        self,
+        data: Mapping[str, Any],
+        step: int | None = None,
+        commit: bool | None = None,
+        sync: bool | None = None,
+    ) -> None:
+        """Log a row, or a part of it.
+
+        Args:
+            data: by name numbers, texts, pictures and so on; what is nested is joined with ``.``.
+            step: of the row; without one the next. An older one than the last is kept as well.
+            commit: whether the row is complete; False where a step is given and it is not said.
+        """
+        if not isinstance(data, Mapping):
+            raise TypeError(f"wandb.log() takes a dictionary, not {type(data).__name__}")
+        if self.finished:
+            raise UsageError(f"the run {self.id} is finished: wandb.init() begins another one")
+        at = self.step if step is None else to_step("wandb.log()", step)
+        self.step = max(self.step, at)
+        if self.tracked is not None:
+            self._take(self.tracked, data, at)
+        if commit or (commit is None and step is None):
+            self.step = max(self.step, at + 1)
+
+    def _take(self, tracked: CompatRun, data: Mapping[str, Any], step: int) -> None:
+        numbers = {}
+        for name, value in _flat(data):
+            if value is None:
+                continue
+            if isinstance(value, str):
+                tracked.show(name, value, step)
+                self.summary.logged(name, value)
+                continue
+            try:
+                numbers[name] = to_number(name, value)
+            except MetricError:
+                several = value if isinstance(value, (list, tuple)) else [value]
+                media: list[Media | None] = [one for one in several if isinstance(one, Media)]
+                media = media or [media_of(value)]
+                for count, one in enumerate(media):
+                    if one is None:
+                        SESSION.notices.miss(f"wandb.log of a {type(value).__qualname__}")
+                    else:
+                        self._keep_media(
+                            f"media/{name}_{step}" + (f"_{count}" if len(media) > 1 else ""), one
+                        )
+                continue
+            self.summary.logged(name, numbers[name])
+            self._choose(name)
+        if numbers:
+            tracked.log(numbers, step)
+
+    def _keep_media(self, name: str, media: Media) -> None:
+        if self.tracked is not None:
+            self.tracked.keep_bytes(media.content(), f"{name}.{media.extension}")
+
+    def define_metric(
+        self,
+        name: str,
+        step_metric: Any = None,
+        summary: str | None = None,
+        goal: str | None = None,
+        **_: Any,
+    ) -> None:
+        """Say how a metric's values become one; the first with a min or max chooses the best step.
+
+        Args:
+            name: the metric, or a shell pattern.
+            step_metric: another metric to draw it over.
+            summary: min, max, mean, last, first, best or none; several with commas.
+            goal: minimize or maximize, of "best".
+        """
+        rules = [rule.strip() for rule in (summary or "").split(",")]
+        if goal is not None and "best" in rules:
+            rules = ["max" if goal.startswith("max") else "min"]
+        rules = [rule for rule in rules if rule in {"min", "max", "mean", "first", "last", "none"}]
+        if rules:
+            self._rules.append((name, rules[0]))
+
+    def _choose(self, name: str) -> None:
+        for pattern, rule in self._rules:
+            if name == pattern or fnmatchcase(name, pattern):
+                self.summary.rule(name, rule)
+                if rule in {"min", "max"} and self.tracked is not None and self.tracked.best is None:
+                    self.tracked.best = (name, rule == "max")
+
+    # Files
+
+    def save(self, glob_str: Any = None, base_path: Any = None, policy: str = "live") -> list[str]:
+        """Keep files: as they are now, and again as they are when the run ends."""
+        if glob_str is None:
+            return []
+        pattern = os.fspath(glob_str)
+        base = Path(base_path) if base_path else Path(pattern).parent
+        found = {}
+        for text in sorted(glob.glob(pattern)):  # noqa: PTH207 - the pattern may be absolute
+            path = Path(text)
+            if path.is_file():
+                inner = path.resolve().relative_to(base.resolve()) if path.is_relative_to(base) else path.name
+                found[Path(inner).as_posix()] = path.resolve()
+        self._saved |= found
+        for name, path in found.items():
+            self._keep(path, name)
+        return [str(path) for path in found.values()]
+
+    def _keep(self, path: Path, name: str) -> None:
+        if self.tracked is not None:
+            self.tracked.keep(path, name)
+
+    def log_artifact(
+        self,
+        artifact_or_path: Any,
+        name: str | None = None,
+        type: str | None = None,  # noqa: A002 - wandb's word
+        aliases: Sequence[str] | None = None,
+        **_: Any,
+    ) -> Artifact:
+        """Keep an artifact, or a file or folder as one."""
+        artifact = artifact_or_path
+        if not isinstance(artifact, Artifact):
+            path = Path(artifact_or_path)
+            artifact = Artifact(name or f"run-{self.id}-{path.name}", type or "unspecified")
+            (artifact.add_dir if path.is_dir() else artifact.add_file)(path)
+        if self.tracked is None:
+            return artifact
+        earlier = [
+            label
+            for one in SESSION.snapshots(latest=False)
+            for label in one.notes.get("artifacts") or ()
+            if label.partition(":")[0] == artifact.name
+        ]
+        artifact.version = f"v{len(earlier)}"
+        artifact.aliases = list(aliases or ())
+        label = f"{artifact.name}:{artifact.version}"
+        for inner, path in artifact.files_by_name.items():
+            self._keep(path, f"{label}/{inner}")
+        self._artifacts[label] = {
+            "type": artifact.type,
+            "description": artifact.description,
+            "metadata": artifact.metadata,
+            "aliases": artifact.aliases,
+        }
+        self.tracked.note(artifacts=dict(self._artifacts))
+        return artifact
+
+    upsert_artifact = finish_artifact = log_artifact
+
+    def log_model(self, path: Any, name: str | None = None, aliases: Sequence[str] | None = None) -> None:
+        """Keep a model's file or folder."""
+        self.log_artifact(path, name, "model", aliases)
+
+    def use_artifact(self, artifact_or_name: Any, type: str | None = None, **_: Any) -> Artifact:  # noqa: A002
+        """The artifact of this name that a run here has logged.
+
+        Raises:
+            CommError: there is none.
+        """
+        if isinstance(artifact_or_name, Artifact):
+            return artifact_or_name
+        found = find_artifact(str(artifact_or_name), type)
+        self._note(uses=[*(self._told.get("uses") or ()), f"{found.name}:{found.version}"])
+        return found
+
+    # The rest
+
+    def alert(self, title: str, text: str = "", level: Any = None, **_: Any) -> None:
+        """Note an alert with the run; nobody is sent anything."""
+        if self.tracked is not None:
+            self.tracked.show("alert", f"{title}: {text}", self.step)
+
+    def watch(self, models: Any = None, criterion: Any = None, log: Any = "gradients", **_: Any) -> None:
+        """Gradients and weights are not recorded."""
+        SESSION.notices.miss("wandb.watch", "legm does not keep histograms of gradients and weights")
+
+    def unwatch(self, models: Any = None) -> None:
+        """Nothing was watched."""
+
+    def mark_preempting(self) -> None:
+        """A run that is killed is kept as interrupted anyway."""
+
+    def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
+        """End the run; it failed with another exit code than 0."""
+        if self.finished:
+            return
+        self.finished = True
+        if self.tracked is not None:
+            self._keep_saved()
+            if exit_code:
+                self.tracked.end(Status.FAILED, SESSION.error or f"finish(exit_code={exit_code})")
+            else:
+                self.tracked.end(Status.COMPLETED)
+
+    join = finish
+
+    def _keep_saved(self) -> None:
+        folder = SESSION.settings.root / ".legm" / "files" / self.id
+        for name, path in self._saved.items():
+            if path.is_file():
+                self._keep(path, name)
+        if folder.is_dir():
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    self._keep(path, path.relative_to(folder).as_posix())
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None and SESSION.error is None and self.tracked is not None and not self.finished:
+            self.finished = True
+            try:
+                self._keep_saved()
+                self.tracked.end(Status.FAILED, f"{kind.__name__}: {error}")
+            except LegmError as own:  # the script's own error goes on
+                SESSION.notices.miss("the end of the run", str(own))
+            return
+        self.finish(0 if kind is None else 1)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return SESSION.notices.absorb(f"wandb.run.{name}")
+
+    def __repr__(self) -> str:
+        return f"<Run {self.path}>"
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> Any:
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}.")
+        else:
+            yield name, value

@@ -1,0 +1,218 @@
+"""``wandb.sklearn``: scikit-learn's usual plots, kept as the tables they are drawn from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from legm.compat.session import SESSION
+from legm.compat.wandb import plot
+from legm.compat.wandb.errors import Error
+from legm.compat.wandb.media import Chart, Table
+from legm.compat.wandb.state import CURRENT
+
+__all__ = [
+    "plot_class_proportions",
+    "plot_classifier",
+    "plot_confusion_matrix",
+    "plot_feature_importances",
+    "plot_learning_curve",
+    "plot_precision_recall",
+    "plot_regressor",
+    "plot_residuals",
+    "plot_roc",
+    "plot_summary_metrics",
+]
+
+
+def _log(name: str, chart: Chart) -> None:
+    if CURRENT.run is None:
+        raise Error(f"you must call wandb.init() before wandb.sklearn draws the {name}")
+    CURRENT.run.log({name: chart})
+
+
+def _labelled(labels: Sequence[Any] | None) -> list[str] | None:
+    return None if labels is None else [str(one) for one in labels]
+
+
+def plot_confusion_matrix(y_true: Any, y_pred: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
+    """How often each class was taken for each."""
+    import numpy as np
+
+    classes = np.unique(np.concatenate([np.asarray(y_true), np.asarray(y_pred)])).tolist()
+    numbers = {one: i for i, one in enumerate(classes)}
+    named = _labelled(labels)
+    if named is None or len(named) != len(classes):
+        named = [str(one) for one in classes]
+    true, told = ([numbers[one] for one in np.asarray(y).tolist()] for y in (y_true, y_pred))
+    _log("confusion_matrix", plot.confusion_matrix(y_true=true, preds=told, class_names=named))
+
+
+def plot_roc(y_true: Any, y_probas: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
+    """The receiver operating characteristic of each class."""
+    _log("roc", plot.roc_curve(y_true, y_probas, _labelled(labels)))
+
+
+def plot_precision_recall(y_true: Any, y_probas: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
+    """Precision over recall of each class."""
+    _log("precision_recall", plot.pr_curve(y_true, y_probas, _labelled(labels)))
+
+
+def plot_feature_importances(
+    model: Any, feature_names: Sequence[Any] | None = None, title: str = "Feature Importance", **_: Any
+) -> None:
+    """How much each feature matters to a fitted model: its importances, or the size of its coefficients."""
+    import numpy as np
+
+    if hasattr(model, "feature_importances_"):
+        values = np.asarray(model.feature_importances_)
+    elif hasattr(model, "coef_"):
+        values = np.abs(np.atleast_2d(model.coef_)).mean(axis=0)
+    else:
+        SESSION.notices.miss("wandb.sklearn.plot_feature_importances", "this model has no importances")
+        return
+    names = list(feature_names) if feature_names is not None else list(range(len(values)))
+    rows = sorted(
+        ([str(name), float(value)] for name, value in zip(names, values, strict=True)),
+        key=_by_value,
+        reverse=True,
+    )
+    _log(
+        "feature_importances",
+        plot.bar(Table(["feature", "importance"], rows), "feature", "importance", title),
+    )
+
+
+def _by_value(row: list[Any]) -> float:
+    return float(row[1])
+
+
+def plot_class_proportions(y_train: Any, y_test: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
+    """How many examples of each class there are."""
+    import numpy as np
+
+    counts = {"train": Counter(np.asarray(y_train).tolist()), "test": Counter(np.asarray(y_test).tolist())}
+    classes = sorted({*counts["train"], *counts["test"]})
+    named = _labelled(labels)
+    shown = named if named is not None and len(named) == len(classes) else [str(one) for one in classes]
+    rows = [
+        [name, which, by[one]]
+        for which, by in counts.items()
+        for one, name in zip(classes, shown, strict=True)
+    ]
+    _log("class_proportions", plot.bar(Table(["class", "dataset", "count"], rows), "class", "count"))
+
+
+def plot_summary_metrics(
+    model: Any, X: Any = None, y: Any = None, X_test: Any = None, y_test: Any = None
+) -> None:
+    """What a fitted model reaches on the test data, by the usual measures."""
+    from sklearn import metrics
+    from sklearn.base import is_classifier
+
+    told = model.predict(X if X_test is None else X_test)
+    true = y if y_test is None else y_test
+    if is_classifier(model):
+        scores = {
+            "accuracy_score": metrics.accuracy_score(true, told),
+            "f1_score": metrics.f1_score(true, told, average="weighted"),
+            "precision": metrics.precision_score(true, told, average="weighted"),
+            "recall": metrics.recall_score(true, told, average="weighted"),
+        }
+    else:
+        scores = {
+            "mae": metrics.mean_absolute_error(true, told),
+            "mse": metrics.mean_squared_error(true, told),
+            "r2_score": metrics.r2_score(true, told),
+        }
+    rows = [[name, float(score)] for name, score in scores.items()]
+    _log(
+        "summary_metrics",
+        plot.bar(Table(["metric_name", "metric_value"], rows), "metric_name", "metric_value"),
+    )
+
+
+def plot_residuals(model: Any, X: Any, y: Any) -> None:
+    """What is left between predictions and truth, over the predictions."""
+    import numpy as np
+
+    told = np.asarray(model.predict(X), float)
+    rows = np.column_stack([told, np.asarray(y, float) - told]).tolist()
+    _log("residuals", plot.scatter(Table(["prediction", "residual"], rows), "prediction", "residual"))
+
+
+def plot_learning_curve(
+    model: Any,
+    X: Any,
+    y: Any,
+    cv: Any = None,
+    shuffle: bool = False,
+    random_state: Any = None,
+    **_: Any,
+) -> None:
+    """How the score grows with the number of examples, by cross-validation."""
+    from sklearn.model_selection import learning_curve
+
+    sizes, train, test = learning_curve(model, X, y, cv=cv, shuffle=shuffle, random_state=random_state)[:3]
+    rows = [
+        [which, int(size), float(score)]
+        for which, scores in (("train", train), ("test", test))
+        for size, score in zip(sizes, scores.mean(axis=1), strict=True)
+    ]
+    _log(
+        "learning_curve",
+        plot.line(Table(["dataset", "train_size", "score"], rows), "train_size", "score", "dataset"),
+    )
+
+
+def plot_classifier(
+    model: Any,
+    X_train: Any,
+    X_test: Any,
+    y_train: Any,
+    y_test: Any,
+    y_pred: Any,
+    y_probas: Any,
+    labels: Sequence[Any] | None = None,
+    is_binary: bool = False,
+    model_name: str = "Classifier",
+    feature_names: Sequence[Any] | None = None,
+    log_learning_curve: bool = False,
+) -> None:
+    """All that is usual for a fitted classifier."""
+    if CURRENT.run is not None:
+        CURRENT.run.config.update({"model_name": model_name, **_params(model)}, allow_val_change=True)
+    plot_feature_importances(model, feature_names)
+    if log_learning_curve:
+        plot_learning_curve(model, X_train, y_train)
+    plot_confusion_matrix(y_test, y_pred, labels)
+    plot_summary_metrics(model, X_train, y_train, X_test, y_test)
+    plot_class_proportions(y_train, y_test, labels)
+    plot_roc(y_test, y_probas, labels)
+    plot_precision_recall(y_test, y_probas, labels)
+
+
+def plot_regressor(
+    model: Any,
+    X_train: Any,
+    X_test: Any,
+    y_train: Any,
+    y_test: Any,
+    model_name: str = "Regressor",
+) -> None:
+    """All that is usual for a fitted regressor."""
+    if CURRENT.run is not None:
+        CURRENT.run.config.update({"model_name": model_name, **_params(model)}, allow_val_change=True)
+    plot_summary_metrics(model, X_train, y_train, X_test, y_test)
+    plot_residuals(model, X_test, y_test)
+
+
+def _params(model: Any) -> dict[str, Any]:
+    return {k: v for k, v in model.get_params().items() if isinstance(v, (str, int, float, type(None)))}
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return SESSION.notices.absorb(f"wandb.sklearn.{name}")

@@ -1,0 +1,173 @@
+"""The current run of wandb's, and how one begins."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from legm.compat.session import SESSION
+from legm.compat.snapshot import Snapshot
+from legm.compat.wandb.errors import UsageError
+from legm.compat.wandb.runs import Run
+from legm.records import Status
+
+__all__ = ["CURRENT", "Settings", "generate_id", "init"]
+
+_ID = string.ascii_lowercase + string.digits
+
+
+class _Current:
+    """The run that ``wandb.log()`` and the like are about."""
+
+    def __init__(self) -> None:
+        self._runs: list[Run] = []
+
+    @property
+    def run(self) -> Run | None:
+        """The newest that is not finished."""
+        self._runs = [run for run in self._runs if not run.finished]
+        return self._runs[-1] if self._runs else None
+
+    def put(self, run: Run) -> None:
+        """Make a run the current one."""
+        if not self._runs:
+            SESSION.before_closing = self.finish
+        self._runs.append(run)
+
+    def finish(self) -> None:
+        """Finish every run."""
+        while (run := self.run) is not None:
+            run.finish(0 if SESSION.error is None else 1)
+
+
+CURRENT = _Current()
+
+
+class Settings:
+    """wandb's settings: kept, and those that ``init`` has as arguments are used."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.__dict__.update(settings)
+
+    def get(self, name: str) -> Any:
+        """A setting; None where it was not given."""
+        return self.__dict__.get(name.removeprefix("run_"), self.__dict__.get(name))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+
+def generate_id(length: int = 8) -> str:
+    """A new id of small letters and digits."""
+    return "".join(secrets.choice(_ID) for _ in range(length))
+
+
+def init(
+    entity: str | None = None,
+    project: str | None = None,
+    dir: Any = None,  # noqa: A002 - wandb's word; the root directory is LEGM_ROOT
+    id: str | None = None,  # noqa: A002
+    name: str | None = None,
+    notes: str | None = None,
+    tags: Sequence[str] | None = None,
+    config: Any = None,
+    config_exclude_keys: Sequence[str] | None = None,
+    config_include_keys: Sequence[str] | None = None,
+    allow_val_change: bool | None = None,
+    group: str | None = None,
+    job_type: str | None = None,
+    mode: str | None = None,
+    reinit: bool | str | None = None,
+    resume: bool | str | None = None,
+    settings: Any = None,
+    **others: Any,
+) -> Run:
+    """Begin a run, or go on with one.
+
+    The project is the experiment and the job type the run's description; id, name, group, notes and tags are
+    noted with the run. Another call while a run goes on gives that run, unless ``reinit`` says otherwise.
+
+    Raises:
+        UsageError: a run is to go on that there is not.
+        LegmError: the backend or the root directory cannot be used.
+    """
+    given = settings if isinstance(settings, Settings) else Settings(**(settings or {}))
+    for argument in ("sync_tensorboard", "monitor_gym", "fork_from", "resume_from"):
+        if others.get(argument):
+            SESSION.notices.miss(f"wandb.init({argument}=…)")
+    reinit = given.get("reinit") if reinit is None else reinit
+    previous = CURRENT.run
+    if previous is not None and reinit != "create_new":
+        if reinit not in (True, "finish_previous"):
+            if config is not None:
+                previous.config.update(config, allow_val_change=True)
+            return previous
+        CURRENT.finish()
+
+    def told(value: Any, setting: str, variable: str) -> Any:
+        return value or given.get(setting) or os.environ.get(variable) or None
+
+    mode = told(mode, "mode", "WANDB_MODE")
+    disabled = mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in {"1", "true", "yes"}
+    project = told(project, "project", "WANDB_PROJECT") or "uncategorized"
+    run_id = told(id, "run_id", "WANDB_RUN_ID")
+    resume = resume or given.get("resume") or os.environ.get("WANDB_RESUME")
+    words = told(tags, "run_tags", "WANDB_TAGS") or []
+    fields: dict[str, Any] = {
+        "name": told(name, "run_name", "WANDB_NAME"),
+        "group": told(group, "run_group", "WANDB_RUN_GROUP"),
+        "job_type": told(job_type, "run_job_type", "WANDB_JOB_TYPE"),
+        "notes": told(notes, "run_notes", "WANDB_NOTES"),
+        "tags": words.split(",") if isinstance(words, str) else list(words),
+    }
+    earlier = _earlier(run_id, resume, project)
+    run_id = earlier.key if earlier is not None else run_id or generate_id()
+    tracked = None
+    if not disabled:
+        notes_of_it = {key: value for key, value in fields.items() if value}
+        tracked = SESSION.begin(
+            "wandb", run_id, project, fields["job_type"] or "", earlier, {**notes_of_it, "entity": entity}
+        )
+    step = 0
+    if earlier is not None:
+        step = max((one.step + 1 for one in earlier.latest.values()), default=0)
+    run = Run(
+        run_id, project, tracked, step, entity=entity, resumed=earlier is not None, settings=given, **fields
+    )
+    if earlier is not None:
+        run.summary.__dict__["_items"].update({name: one.value for name, one in earlier.latest.items()})
+        run.config.__dict__["_items"].update(earlier.parameters)
+    run.config.update(
+        _chosen(config, config_include_keys, config_exclude_keys), bool(allow_val_change or earlier)
+    )
+    CURRENT.put(run)
+    return run
+
+
+def _earlier(run_id: str | None, resume: Any, project: str) -> Snapshot | None:
+    """The run that is to go on."""
+    if not resume or resume == "never" or run_id is None:
+        return None
+    found = SESSION.find(run_id)
+    if found is not None and found.experiment == project and found.status is not Status.RUNNING:
+        if run_id in SESSION.runs:
+            SESSION.runs[run_id].release()
+        return found
+    if resume == "must":
+        raise UsageError(f"resume='must', but {project!r} has no run {run_id!r} that has ended")
+    return None
+
+
+def _chosen(config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None) -> Any:
+    if not include and not exclude:
+        return config
+    from legm.compat.wandb.configs import Config
+
+    parsed = Config()
+    parsed.update(config)
+    values: Mapping[str, Any] = parsed.as_dict()
+    return {k: v for k, v in values.items() if (not include or k in include) and k not in (exclude or ())}

@@ -1,0 +1,16 @@
+"""``wandb.util``: helpers that scripts use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from legm.compat.session import SESSION
+from legm.compat.wandb.state import generate_id
+
+__all__ = ["generate_id"]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return SESSION.notices.absorb(f"wandb.util.{name}")
