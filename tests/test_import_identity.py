@@ -65,6 +65,8 @@ def test_a_parameter_that_looks_like_noise_by_name_and_values_is_proposed(name, 
         ("max_time", [60, 3600]),
         ("train_end_date", ["2024-01-01", "2024-06-01"]),
         ("data_dir", ["/data/mnist", "/data/cifar"]),
+        ("pretrained", ["/a/net.pt", "/b/net.pt", None]),
+        ("pretrained", ["/a/net.pt", None]),
         ("pretrained_model_path", ["/m/small", "/m/big"]),
         ("resume_checkpoint_path", ["/m/a.pt", "/m/b.pt"]),
         ("train_output_file", [1, 2]),
@@ -117,11 +119,12 @@ def test_neither_the_order_nor_the_number_of_runs_changes_the_proposal(runs, ran
 
 
 @given(RUNS)
-def test_every_parameter_is_either_compared_or_not(runs):
+def test_every_parameter_is_either_compared_or_not_and_only_noise_is_not(runs):
     identity = infer(observed(runs))
     names = {name for run in runs for name in run}
     assert {*identity.ignored} | {*identity.compared} == names
     assert not {*identity.ignored} & {*identity.compared}
+    assert {*identity.ignored} <= {"seed", "device", "output_dir", "data_path", "n_jobs"}
     assert {*identity.named} <= {*identity.compared}
 
 

@@ -7,8 +7,8 @@ inferred, for each experiment by itself, and a person reviews it. A parameter is
    will have another one;
 2. when it varies, and its name and its values look like those of a **device**, of **workers**, of a **host**
    or process, of a **time**, or of a **path that is written to**;
-3. when it varies, its values are **paths** whatever its name, and the last part of all of them is the same:
-   one thing that lies in different places on different machines.
+3. when it varies, every run has a **path** in it, whatever its name, and the last part of all of them is the
+   same: one thing that lies in different places on different machines.
 
 Both name and values must fit: ``device="cuda:1"`` looks like a device, ``device="iPhone"`` does not, and
 ``num_seeds=5`` counts something. Everything else is compared. So when in doubt runs stay apart, which is
@@ -176,7 +176,8 @@ def kind_of(name: str, values: Iterable[Plain]) -> str | None:
         return "time"
     if _is_written_name(words) and all(isinstance(value, str) for value in told):
         return "path"
-    if all(map(_is_path, told)) and len(set(map(_last_part, told))) == 1:
+    # Where some runs have no path at all, it is no matter of places.
+    if len(told) == len(values) and all(map(_is_path, told)) and len(set(map(_last_part, told))) == 1:
         return "path"
     return None
 
