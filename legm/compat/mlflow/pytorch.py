@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.mlflow.artifacts import download_artifacts
-from legm.compat.mlflow.models import ModelInfo, keep_model
+from legm.compat.mlflow.flavors import Flavor
 from legm.compat.session import SESSION
 
 __all__ = ["load_model", "log_model", "save_model"]
@@ -20,30 +20,9 @@ def _write(model: Any, folder: Path) -> None:
     torch.save(model.state_dict(), folder / _FILE)
 
 
-def log_model(
-    pytorch_model: Any,
-    artifact_path: str | None = None,
-    *_: Any,
-    name: str | None = None,
-    signature: Any = None,
-    registered_model_name: str | None = None,
-    **__: Any,
-) -> ModelInfo:
-    """Keep a model with the active run."""
-    return keep_model(
-        "pytorch",
-        lambda folder: _write(pytorch_model, folder),
-        artifact_path,
-        name=name,
-        signature=signature,
-        registered_model_name=registered_model_name,
-    )
-
-
-def save_model(pytorch_model: Any, path: Any, *_: Any, **__: Any) -> None:
-    """Write a model into a folder."""
-    Path(path).mkdir(parents=True, exist_ok=True)
-    _write(pytorch_model, Path(path))
+_FLAVOR = Flavor("pytorch", "pytorch_model", _write)
+log_model = _FLAVOR.log_model
+save_model = _FLAVOR.save_model
 
 
 def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:

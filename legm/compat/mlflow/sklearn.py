@@ -9,7 +9,7 @@ from typing import Any
 
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.artifacts import download_artifacts
-from legm.compat.mlflow.models import ModelInfo, keep_model
+from legm.compat.mlflow.flavors import Flavor
 from legm.compat.mlflow.store import STORE
 from legm.compat.session import SESSION
 
@@ -28,33 +28,9 @@ def _dump(model: Any, folder: Path) -> None:
     dump(model, folder / _FILE)
 
 
-def log_model(
-    sk_model: Any,
-    artifact_path: str | None = None,
-    *_: Any,
-    name: str | None = None,
-    signature: Any = None,
-    registered_model_name: str | None = None,
-    **__: Any,
-) -> ModelInfo:
-    """Keep an estimator with the active run, as a file of skops', which holds no pickle."""
-    return keep_model(
-        "sklearn",
-        functools.partial(_dump, sk_model),
-        artifact_path,
-        name=name,
-        signature=signature,
-        registered_model_name=registered_model_name,
-    )
-
-
-def save_model(sk_model: Any, path: Any, *_: Any, **__: Any) -> None:
-    """Write an estimator into a folder."""
-    Path(path).mkdir(parents=True, exist_ok=True)
-    try:
-        _dump(sk_model, Path(path))
-    except ImportError as error:
-        SESSION.notices.miss("mlflow.sklearn.save_model", str(error))
+_FLAVOR = Flavor("sklearn", "sk_model", _dump)
+log_model = _FLAVOR.log_model
+save_model = _FLAVOR.save_model
 
 
 def load_model(model_uri: Any, dst_path: str | None = None) -> Any:

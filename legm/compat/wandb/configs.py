@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from legm.compat.wandb.errors import ConfigError, Error
+from legm.compat.wandb.items import Items
 from legm.configs import named_values
 
 __all__ = ["Config", "NotBegun"]
@@ -32,7 +33,7 @@ def _parsed(given: Any) -> dict[str, Any]:
     return named_values("wandb's config", given)
 
 
-class Config:
+class Config(Items):
     """Parameters that are set once, unless a change is asked for.
 
     Args:
@@ -40,7 +41,7 @@ class Config:
     """
 
     def __init__(self, changed: Callable[[dict[str, Any]], object] = lambda _: None) -> None:
-        self.__dict__.update(_items={}, _changed=changed)
+        super().__init__("config", _changed=changed)
 
     def _set(self, given: Any, *, allow_val_change: bool | None) -> None:
         new = {str(name).strip("-"): value for name, value in _parsed(given).items()}
@@ -70,47 +71,6 @@ class Config:
         self._set({key: value}, allow_val_change=None)
 
     __setattr__ = __setitem__
-
-    def __getitem__(self, key: str) -> Any:
-        return self._items[key]
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_items"][name]
-        except KeyError:
-            raise AttributeError(f"the config has no {name!r}") from None
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """A value, or the default."""
-        return self._items.get(key, default)
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it."""
-        return dict(self._items)
-
-    def keys(self) -> list[str]:
-        """The names."""
-        return list(self._items)
-
-    def values(self) -> list[Any]:
-        """The values."""
-        return list(self._items.values())
-
-    def items(self) -> list[tuple[str, Any]]:
-        """Names and values."""
-        return list(self._items.items())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._items
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __repr__(self) -> str:
-        return repr(self._items)
 
 
 def _equal(old: Any, new: Any) -> bool:

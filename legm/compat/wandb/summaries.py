@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from legm.compat.wandb.items import Items
 
 __all__ = ["Summary"]
 
 
-class Summary:
+class Summary(Items):
     """What a run came to.
 
     Args:
@@ -16,7 +18,7 @@ class Summary:
     """
 
     def __init__(self, changed: Callable[[str, Any], object] = lambda _, __: None) -> None:
-        self.__dict__.update(_items={}, _set=set(), _rules={}, _changed=changed)
+        super().__init__("summary", _set=set(), _rules={}, _changed=changed)
 
     def logged(self, name: str, value: Any) -> None:
         """Take what was logged, by the rule of its metric."""
@@ -46,33 +48,3 @@ class Summary:
         """Set several."""
         for key, value in {**(d or {}), **more}.items():
             self[key] = value
-
-    def __getitem__(self, key: str) -> Any:
-        return self._items[key]
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_items"][name]
-        except KeyError:
-            raise AttributeError(f"the summary has no {name!r}") from None
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """A value, or the default."""
-        return self._items.get(key, default)
-
-    def keys(self) -> list[str]:
-        """The names."""
-        return list(self._items)
-
-    def items(self) -> list[tuple[str, Any]]:
-        """Names and values."""
-        return list(self._items.items())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._items
-
-    def __repr__(self) -> str:
-        return repr(self._items)

@@ -1,0 +1,65 @@
+"""Libraries whose models are kept in formats of their own: what ``mlflow.<library>`` does for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from legm.compat.mlflow.models import ModelInfo, ModelSignature, keep_model
+from legm.compat.session import SESSION
+
+__all__ = ["Flavor"]
+
+
+class Flavor:
+    """One library.
+
+    Args:
+        name: as in ``mlflow.<name>``.
+        argument: what a script may call the model that it passes.
+        write: writes a model into a folder; ImportError where what it needs is not installed.
+    """
+
+    def __init__(self, name: str, argument: str, write: Callable[[Any, Path], object]) -> None:
+        self._name = name
+        self._argument = argument
+        self._write = write
+
+    def log_model(
+        self,
+        *args: Any,
+        artifact_path: str | None = None,
+        name: str | None = None,
+        signature: ModelSignature | None = None,
+        registered_model_name: str | None = None,
+        **keywords: Any,
+    ) -> ModelInfo:
+        """Keep a model with the active run: the model, and the folder's name among the artifacts."""
+        model, *rest = self._with_model(args, keywords)
+        return keep_model(
+            self._name,
+            lambda folder: self._write(model, folder),
+            rest[0] if rest else artifact_path,
+            name=name,
+            signature=signature,
+            registered_model_name=registered_model_name,
+        )
+
+    def save_model(self, *args: Any, path: Any = None, **keywords: Any) -> None:
+        """Write a model into a folder: the model, and the folder."""
+        model, *rest = self._with_model(args, keywords)
+        folder = Path(rest[0] if rest else path)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._write(model, folder)
+        except ImportError as error:
+            SESSION.notices.miss(f"mlflow.{self._name}.save_model", str(error))
+
+    def _with_model(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+        """The positional arguments, the model first."""
+        if self._argument in keywords:
+            return keywords[self._argument], *args
+        if not args:
+            raise TypeError(f"mlflow.{self._name} needs the model, {self._argument}=")
+        return args
