@@ -86,8 +86,8 @@ def plot_command(
     with --bars the ranking by each METRIC.
     """
     from legm import plotting
-    from legm.backends.local.files import write_whole
     from legm.cli.sources import configuration_or_experiment
+    from legm.smallfiles import write_whole
 
     (form,) = plotting.checked_formats(output.suffix.removeprefix(".") if output is not None else "png")
     look = plotting.Style.of(styles)

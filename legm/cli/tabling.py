@@ -112,7 +112,7 @@ def table_command(
     if output is None:
         say(text.rstrip("\n"))
     else:
-        from legm.backends.local.files import write_whole
+        from legm.smallfiles import write_whole
 
         write_whole(output, text.encode())
         say(str(output))

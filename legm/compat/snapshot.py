@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from legm import runlog
-from legm.backends.local.files import load_yaml
 from legm.compat.settings import Settings
 from legm.errors import LegmError, NotSupported
 from legm.handler import ExperimentHandler
 from legm.logs import LogFolder
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
+from legm.smallfiles import load_yaml
 
 __all__ = ["NOTES", "ORIGIN", "Number", "Snapshot", "find_stored", "history", "listed", "log_path", "stored"]
 

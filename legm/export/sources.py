@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from legm import runlog, selection
 from legm.aggregate import summary_from
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.files import load_yaml
 from legm.backends.local.folders import read_configuration
 from legm.backends.local.results import read_result
 from legm.errors import BackendError, CorruptFile, LegmError, StorageError
@@ -21,6 +20,7 @@ from legm.reconstruction import records_of
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, Summary
 from legm.relay import Relay
 from legm.sameness import differing, digests
+from legm.smallfiles import load_yaml
 
 __all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source", "read"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from legm.backends.local.files import write_whole
 from legm.errors import CorruptFile, MetricError, closest
 from legm.hooks import Capability
 from legm.logs import LogFolder
@@ -16,6 +15,7 @@ from legm.records import Configuration, Query
 from legm.relay import Relay
 from legm.report.content import Asked, ExperimentContent, unique_names
 from legm.report.page import page, plotting_library
+from legm.smallfiles import write_whole
 
 __all__ = ["build", "write"]
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from legm.backends.local import yamltext
 from legm.backends.local.catalogue import counted_once, holdings
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.files import load_yaml, write_whole
 from legm.backends.local.folders import ConfigurationFolders, experiment_folder
 from legm.backends.local.reading import experiments, runs_in
 from legm.backends.local.results import head_of, series_texts, steps_head
@@ -34,6 +33,7 @@ from legm.records import (
     Tally,
 )
 from legm.runlog import storage_error
+from legm.smallfiles import load_yaml, write_whole
 
 if TYPE_CHECKING:
     from legm.backends.local.events import EventFile

@@ -323,7 +323,7 @@ def _load(path: Path) -> Mapping[str, Any]:
 
 
 def _save(path: Path, content: Mapping[str, Any]) -> None:
-    from legm.backends.local.files import write_whole
+    from legm.smallfiles import write_whole
 
     data = json.dumps(content, separators=(",", ":")).encode()
     with contextlib.suppress(LegmError, OSError):  # a place that cannot be written is read anew each time

@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from legm.backends.local import yamltext
-from legm.backends.local.files import parse_yaml, write_whole
 from legm.errors import CorruptFile, StorageError
 from legm.runlog import storage_error
+from legm.smallfiles import parse_yaml, write_whole
 
 __all__ = ["Entry", "EntryFile"]
 

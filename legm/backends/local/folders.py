@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local import PARAMETERS_FILE, yamltext
-from legm.backends.local.files import load_yaml, parse_yaml, write_whole
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.identity import fingerprint
 from legm.locks import locked
 from legm.naming import numbered, safe_name, shortened
 from legm.records import Configuration
 from legm.runlog import storage_error
+from legm.smallfiles import load_yaml, parse_yaml, write_whole
 
 __all__ = [
     "ConfigurationFolders",

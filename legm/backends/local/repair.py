@@ -10,12 +10,12 @@ from typing import Any
 from legm import runlog, selection
 from legm.backends.local import PARAMETERS_FILE
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.files import write_whole
 from legm.backends.local.folders import parameters_text, read_configuration
 from legm.backends.local.results import head_of, series_texts, steps_head
 from legm.errors import CorruptFile, LegmError
 from legm.locks import locked
 from legm.records import RunResult, Status
+from legm.smallfiles import write_whole
 
 __all__ = ["repair"]
 

@@ -18,7 +18,7 @@ def _parsed(given: Any) -> dict[str, Any]:
     if given is None:
         return {}
     if isinstance(given, (str, Path)):  # a file, as wandb has it: {name: {"value": …}}
-        from legm.backends.local.files import load_yaml
+        from legm.smallfiles import load_yaml
 
         loaded = load_yaml(Path(given)) or {}
         return {

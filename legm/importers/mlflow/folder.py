@@ -22,7 +22,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.files import parse_yaml
 from legm.errors import CorruptFile, StorageError
 from legm.importers.columns import joined
 from legm.importers.foreign import ForeignRun, unreadable
@@ -31,6 +30,7 @@ from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_
 from legm.importers.notes import Notes
 from legm.records import Plain, Points, Series
 from legm.runlog import storage_error
+from legm.smallfiles import parse_yaml
 
 __all__ = ["FolderSource"]
 
