@@ -11,6 +11,7 @@ from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
 from legm.importers.arrival import Arrival, Came, artifacts_folder
 from legm.importers.check import Compared
+from legm.importers.decisions import Wishes, deciding, identities_path
 from legm.importers.detection import open_source
 from legm.importers.foreign import ForeignRun, Source
 from legm.importers.identity import Identity, Observed, infer
@@ -29,9 +30,6 @@ from legm.registry import make_backend
 from legm.relay import Relay
 
 __all__ = ["Report", "import_runs"]
-
-IDENTITIES = Path(".legm", "imported.yml")
-"""Below the root directory, what tells the configurations of imported experiments apart."""
 
 _Places: TypeAlias = dict[tuple[str, str], dict[str, str]]  # by experiment and fingerprint, keys by run id
 
@@ -127,48 +125,13 @@ def import_runs(
     opened = open_source(source, deleted=deleted) if isinstance(source, (str, Path)) else source
     try:
         return _Import(opened, Path(root), experiments, backend, backend_options or {}).run(
-            _Wishes(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
+            Wishes(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
             None if identity_file is None else Path(identity_file),
             dry_run=dry_run,
         )
     finally:
         if opened is not source:
             opened.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Wishes:
-    """What the caller decided of parameters."""
-
-    seeds: tuple[str, ...]
-    ignored: tuple[str, ...]
-    compared: tuple[str, ...]
-    named: tuple[str, ...]
-
-    def on(self, before: Identity, names: Sequence[str]) -> Identity:
-        """What is decided of an experiment's parameters."""
-        ignored = {name: why for name, why in before.ignored.items() if name not in self.compared}
-        ignored |= {name: "given as a seed" for name in self.seeds if name in names}
-        ignored |= {name: "given" for name in self.ignored if name in names}
-        compared = [name for name in before.compared if name not in ignored]
-        compared += [name for name in self.compared if name in names and name not in compared]
-        named = [name for name in self.named if name in names] or [
-            n for n in before.named if n not in ignored
-        ]
-        return Identity(ignored, tuple(compared), tuple(named))
-
-    def require(self, names: set[str]) -> None:
-        """See that there are such parameters, and that they do not contradict each other.
-
-        Raises:
-            ParameterError: there is none, or one is both.
-        """
-        for name in (*self.seeds, *self.ignored, *self.compared, *self.named):
-            if name not in names:
-                raise ParameterError(f"no run has a parameter {name!r}: {closest(name, names)}")
-        for name in (*self.compared, *self.named):
-            if name in self.seeds or name in self.ignored:
-                raise ParameterError(f"the parameter {name!r} cannot be both compared and not compared")
 
 
 class _Import:
@@ -200,25 +163,24 @@ class _Import:
         for name in self._experiments - found:
             raise StorageError(f"{self._source.place} has no experiment {name!r}: {closest(name, found)}")
 
-    def run(self, wishes: _Wishes, given: Path | None, *, dry_run: bool) -> Report:
+    def run(self, wishes: Wishes, given: Path | None, *, dry_run: bool) -> Report:
         """Do it, or say what would be done."""
         observed = self._observed()
-        saved = self._root / IDENTITIES
-        before = read_identities(saved) if saved.exists() else {}
-        wanted = read_identities(given) if given is not None and given.exists() else before
         wishes.require({name for one in observed.values() for name in one.names()})
-        for experiment, seen in observed.items():
-            decided = wishes.on(wanted.get(experiment, Identity()), seen.names())
-            self._identities[experiment] = infer(seen, decided)
         arrival = Arrival(self._relay, self._source.kind)
-        self._refuse_change(before, arrival)
         written = None
-        if given is not None and not given.exists():
-            write_identities(given, self._identities)
-            written = given
+        with deciding(self._root, keep=not dry_run) as kept:
+            before = read_identities(given) if given is not None and given.exists() else kept
+            for experiment, seen in observed.items():
+                decided = wishes.on(before.get(experiment, Identity()), seen.names())
+                self._identities[experiment] = infer(seen, decided)
+            self._refuse_change(kept, arrival)
+            if given is not None and not given.exists():
+                write_identities(given, self._identities)
+                written = given
+            kept.update(self._identities)
         if self._identities and not dry_run:
-            write_identities(saved, {**before, **self._identities})
-            written = written or saved
+            written = written or identities_path(self._root)
         if not dry_run:
             deliver_elsewhere(self._relay, Path())  # what an interrupted import left
         counts = dict.fromkeys(Came, 0)
