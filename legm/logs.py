@@ -78,6 +78,11 @@ class LogFolder:
         """The run goes on after all."""
         writer.move(self.open_folder / writer.path.name)
 
+    def remove(self, run_id: str) -> None:
+        """Remove the log of a run that is taken out, also one that is moved at this moment."""
+        for place in (self.open_folder, self.folder, self.open_folder):
+            (place / f"{run_id}.log").unlink(missing_ok=True)
+
     def unsettled(self) -> list[Path]:
         """The logs below ``open/``, oldest first."""
         return [self.open_folder / name for name in sorted(_logs_in(self.open_folder))]

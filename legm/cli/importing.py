@@ -13,7 +13,7 @@ import click
 from legm.cli.options import json_option, path_argument
 from legm.cli.output import print_json, say
 
-__all__ = ["import_command"]
+__all__ = ["import_command", "parameter_options"]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,15 +23,24 @@ def _names(option: str, what: str) -> Callable[[F], F]:
     return click.option(option, multiple=True, metavar="NAME", help=f"{what}; may be given several times.")
 
 
+def parameter_options(function: F) -> F:
+    """What a person decides of parameters."""
+    for option, what in (
+        ("--name-param", "A parameter that is in the names of configurations"),
+        ("--compare", "A parameter that is compared, whatever it looks like"),
+        ("--ignore", "A parameter that is not compared"),
+        ("--seed-param", "A parameter that is a seed, and so not compared"),
+    ):
+        function = _names(option, what)(function)
+    return function
+
+
 @click.command("import")
 @click.argument("source")
 @path_argument("root")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @_names("--experiment", "Only this experiment of the source")
-@_names("--seed-param", "A parameter that is a seed, and so not compared")
-@_names("--ignore", "A parameter that is not compared")
-@_names("--compare", "A parameter that is compared, whatever it looks like")
-@_names("--name-param", "A parameter that is in the names of configurations")
+@parameter_options
 @click.option(
     "--identity",
     type=click.Path(path_type=Path, dir_okay=False),

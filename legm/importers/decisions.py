@@ -33,8 +33,17 @@ class Wishes:
     named: tuple[str, ...] = ()
 
     def on(self, before: Identity, names: Sequence[str]) -> Identity:
-        """What is decided of an experiment's parameters, with what was decided of them before."""
-        ignored = {name: why for name, why in before.ignored.items() if name not in self.compared}
+        """What is decided of an experiment's parameters.
+
+        Args:
+            before: what was decided already.
+            names: those of its parameters that wishes are for.
+        """
+        ignored = {
+            name: why
+            for name, why in before.ignored.items()
+            if name not in self.compared or name not in names
+        }
         ignored |= {name: "given as a seed" for name in self.seeds if name in names}
         ignored |= {name: "given" for name in self.ignored if name in names}
         compared = [name for name in before.compared if name not in ignored]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ from legm.importers.decisions import Wishes, deciding, identities_path
 from legm.importers.detection import open_source
 from legm.importers.foreign import ForeignRun, Source
 from legm.importers.identity import Identity, Observed, infer
+from legm.importers.names import is_reserved
 from legm.importers.review import read_identities, write_identities
 from legm.importers.translation import (
     configuration_of,
@@ -152,7 +153,6 @@ class _Import:
         self._identities: dict[str, Identity] = {}
         self._failed: dict[str, str] = {}
         self._apart = 0
-        self._is_reserved = _reserved_names()
 
     def _runs(self) -> Iterator[ForeignRun]:
         found = set()
@@ -211,9 +211,9 @@ class _Import:
         observed: dict[str, Observed] = {}
         apart: set[str] = set()
         for run in watched(self._runs(), "looking at the runs"):
-            apart.add(configuration_of(run, Identity(), self._is_reserved).fingerprint)
+            apart.add(configuration_of(run, Identity(), is_reserved).fingerprint)
             if run.own is None and run.parameters:
-                values, _ = parameters_of(run, self._is_reserved)
+                values, _ = parameters_of(run, is_reserved)
                 observed.setdefault(experiment_of(run), Observed()).add(values)
         self._apart = len(apart)
         return observed
@@ -238,7 +238,7 @@ class _Import:
         places: _Places = {}
         for foreign in watched(self._runs(), "importing runs"):
             identity = self._identity(foreign)
-            configuration = configuration_of(foreign, identity, self._is_reserved)
+            configuration = configuration_of(foreign, identity, is_reserved)
             runs = places.setdefault((configuration.experiment, configuration.fingerprint), {})
             status = arrival.known(foreign)
             if (status is None and dry_run) or (status is not None and status is not Status.INTERRUPTED):
@@ -247,7 +247,7 @@ class _Import:
                 counts[Came.BEFORE] += 1
             else:
                 try:
-                    new = translated(foreign, self._source.kind, identity, self._is_reserved)
+                    new = translated(foreign, self._source.kind, identity, is_reserved)
                 except LegmError as error:
                     self._failed[foreign.key] = str(error)
                     continue
@@ -273,7 +273,7 @@ class _Import:
         run_id = result.run.run_id
         try:
             foreign = self._source.run(key)
-            new = translated(foreign, self._source.kind, self._identity(foreign), self._is_reserved)
+            new = translated(foreign, self._source.kind, self._identity(foreign), is_reserved)
         except LegmError as error:
             self._failed[key] = str(error)
             return
@@ -284,10 +284,3 @@ class _Import:
         keeps_files = Capability.ARTIFACTS in self._relay.backend.capabilities
         files = artifacts_folder(folder, run_id) if keeps_files else None
         compared.run(foreign, new, result, folder / "runs" / f"{run_id}.log", files)
-
-
-def _reserved_names() -> Callable[[str], bool]:
-    """Which names a parameter cannot have: the handler's own, which would then not be read."""
-    from legm.handler import ExperimentHandler
-
-    return lambda name: hasattr(ExperimentHandler, name)

@@ -215,13 +215,25 @@ class SqliteSource:
 
     def _points(self, run_id: str) -> Iterator[Points]:
         """The run's numbers in the order in which they were set."""
+        return (points for points, _ in self.points_after(run_id))
+
+    def points_after(self, run_id: str, at: int | None = None) -> Iterator[tuple[Points, int]]:
+        """The run's numbers behind a place, in the order in which they were set, in batches.
+
+        Args:
+            run_id: the run's key.
+            at: the place that came with the last ones; None for all numbers.
+
+        Yields:
+            numbers, and the place behind them.
+        """
         import numpy as np
 
         step = "step" if "step" in self._columns["metrics"] else "0"
         # NaN is kept as 0 beside a mark.
         value = "CASE is_nan WHEN 0 THEN value END" if "is_nan" in self._columns["metrics"] else "value"
         of_run = "FROM metrics WHERE run_uuid = ? AND rowid > ? ORDER BY rowid"
-        at, names = -(2**63), dict[str, int]()
+        at, names = -(2**63) if at is None else at, dict[str, int]()
         while rows := self._ask(
             f"SELECT key, {step}, timestamp, {value} {of_run} LIMIT {_BATCH}", (run_id, at)
         ):
@@ -236,10 +248,16 @@ class SqliteSource:
             except (TypeError, ValueError, OverflowError) as cause:
                 where = f"the metrics of the run {run_id}"
                 raise CorruptFile(self._path, where, f"no numbers stand there: {cause}", _RESTORE) from cause
-            yield points_of(names, numbers, steps, times, values)
+            at = self._ask(f"SELECT rowid {of_run} LIMIT 1 OFFSET {len(rows) - 1}", (run_id, at))[0][0]
+            yield points_of(names, numbers, steps, times, values), at
             if len(rows) < _BATCH:
                 return
-            at = self._ask(f"SELECT rowid {of_run} LIMIT 1 OFFSET {_BATCH - 1}", (run_id, at))[0][0]
+
+    def states(self) -> Iterator[tuple[str, tuple[str, int | None, bool]]]:
+        """Each run's key with its status, its end in milliseconds, and whether it is deleted."""
+        query = f"SELECT r.run_uuid, r.status, r.end_time, NOT {_ALIVE} {_JOINED} ORDER BY r.rowid"
+        for run_id, status, ended, deleted in self._ask(query):
+            yield str(run_id), (str(status), _whole(ended), bool(deleted))
 
     def close(self) -> None:
         """Close the file, and drop the copy if there was one."""
