@@ -625,6 +625,7 @@ def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):
     (run / "artifacts" / "inner.txt").symlink_to("real.txt")
     (run / "artifacts" / "out.txt").symlink_to(secret)
     (run / "artifacts" / "out").symlink_to(tmp_path)
+    (run / "artifacts" / "loop").symlink_to("loop")
     (run / "params" / "leak").symlink_to(secret)
     (run / "tags" / "deep").symlink_to(tmp_path)
     (run.parent / "r3").symlink_to(run)
@@ -638,6 +639,7 @@ def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):
     ]
     told = {remark: count for remark, (count, _) in report.impossible.items()}
     assert told["links that lead out of a run's artifacts were left out"] == 2
+    assert told["artifacts that are no files were left out"] == 1
     assert told["links in the place of params, tags or metrics were left out"] == 2
 
 
