@@ -78,6 +78,19 @@ class LogFolder:
         """The run goes on after all."""
         writer.move(self.open_folder / writer.path.name)
 
+    def remove(self, run_id: str) -> None:
+        """Remove the log of a run that was taken out, where it is there.
+
+        Raises:
+            StorageError: it cannot be removed.
+        """
+        for folder in (self.open_folder, self.folder):
+            path = folder / f"{run_id}.log"
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as cause:
+                raise runlog.storage_error("remove", path, cause) from cause
+
     def unsettled(self) -> list[Path]:
         """The logs below ``open/``, oldest first."""
         return [self.open_folder / name for name in sorted(_logs_in(self.open_folder))]
