@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["EventReader", "Media", "Other", "Said", "Seen", "Session", "Text", "media_in"]
 
 _ROWS = 1 << 16  # numbers that are held at once
-_MOST_LAYOUTS = 1 << 16
+_MOST_TAGS, _MOST_LAYOUTS = 1 << 16, 8  # whose looks are remembered
+_TRIES = 8
 _NUMBERS = ("", "scalars")
 _KINDS = {
     "graph_def": "graphs",
@@ -94,6 +95,29 @@ class Seen:
 Said: TypeAlias = "Points | Text | Media | Session | Other | Seen"
 
 
+class _Layout:
+    """How events look that say one number: their time and step, what is before it, itself, what is behind it.
+
+    Args:
+        form: the number's, as :mod:`struct` has it.
+        tail: what is behind it.
+    """
+
+    __slots__ = ("at", "end", "form", "metrics", "tail", "unpack")
+
+    def __init__(self, form: str, tail: bytes) -> None:
+        self.form = form
+        self.tail = tail
+        self.at = -struct.calcsize(form) - len(tail)
+        self.end = -len(tail) or None
+        self.unpack = struct.Struct(form).unpack
+        self.metrics: dict[bytes, int] = {}  # by what is before the number
+
+    def is_for(self, form: str, tail: bytes) -> bool:
+        """Whether it is just this one."""
+        return (self.form, self.tail) == (form, tail)
+
+
 class EventReader:
     """Reads the event files of one folder, one after the other.
 
@@ -110,7 +134,8 @@ class EventReader:
         self._named = named
         self._plugins: dict[str, str] = {}
         self._numbers: dict[str, int] = {}  # of metrics
-        self._layouts: dict[bytes, int] = {}  # by all of an event but its time, step and value, its metric
+        self._layouts = [_Layout("<f", b"")]
+        self._tries: dict[str, int] = {}  # at learning how a tag's events look
         self._rows: tuple[list[int], list[int], list[float], list[float]] = ([], [], [], [])
 
     def read(self, path: Path, size: int) -> Iterator[Said]:
@@ -123,20 +148,21 @@ class EventReader:
         Raises:
             StorageError: it cannot be read.
         """
-        layouts = self._layouts
-        unpack_time, unpack_value = struct.Struct("<d").unpack_from, struct.Struct("<f").unpack
+        layouts, unpack_time = self._layouts, struct.Struct("<d").unpack_from
         numbers, steps, times, values = self._rows
         for place, message in records(path, size, self._notes):
-            # Most events are a time, a step, and one simple value at their end.
+            # Most events are a time, a step, and a number in the midst of what was there before.
             start, step = 9, 0
             if message[9:10] == b"\x10":
                 start, step = _varint(message, 10)
-            metric = layouts.get(message[start:-4])
-            if metric is not None and message[0] == 9:
-                numbers.append(metric)
-                steps.append(step)
-                times.append(unpack_time(message, 1)[0])
-                values.append(unpack_value(message[-4:])[0])
+            for layout in layouts:
+                metric = layout.metrics.get(message[start : layout.at])
+                if metric is not None and message[0] == 9 and message.endswith(layout.tail):
+                    numbers.append(metric)
+                    steps.append(step)
+                    times.append(unpack_time(message, 1)[0])
+                    values.append(layout.unpack(message[layout.at : layout.end])[0])
+                    break
             else:
                 try:
                     event = self._parse(message)
@@ -162,9 +188,7 @@ class EventReader:
             kind = value.WhichOneof("value")
             if plugin == "hparams":
                 yield Session(value.metadata.plugin_data.content, event.wall_time)
-            elif kind == "simple_value":
-                self._add(value.tag, event, value.simple_value)
-            elif kind == "tensor" and (found := _number(plugin, value.tensor)) is not None:
+            elif (found := _number(value, plugin)) is not None:
                 self._add(value.tag, event, found)
             elif kind == "tensor" and plugin == "text" and (text := _text(value.tensor)) is not None:
                 name = self._named(value.tag.removesuffix("/text_summary"))
@@ -193,22 +217,42 @@ class EventReader:
         values.append(value)
 
     def _learn(self, message: bytes, start: int, event: Any) -> None:
-        """Remember how an event looks that is one simple value, so that its like need not be parsed."""
-        if len(self._layouts) >= _MOST_LAYOUTS or len(event.summary.value) != 1 or message[0] != 9:
+        """Remember how an event looks that is one number, so that its like need not be parsed."""
+        values = event.summary.value
+        if len(values) != 1 or message[0] != 9 or self._tries.get(values[0].tag, 0) >= _TRIES:
             return
-        (value,) = event.summary.value
-        if value.WhichOneof("value") != "simple_value" or self._plugin(value) == "hparams":
+        tag, plugin = values[0].tag, self._plugin(values[0])
+        number = None if plugin == "hparams" else _number(values[0], plugin)
+        if number is None or len(self._tries) >= _MOST_TAGS:
             return
-        head = b"\t" + struct.pack("<d", 1.5) + b"\x10\x07"
-        for number in (1.0, 2.0):
+        self._tries[tag] = self._tries.get(tag, 0) + 1
+        for form in ("<f", "<d"):
             try:
-                other = self._parse(head + message[start:-4] + struct.pack("<f", number))
-            except DecodeError:  # it ends with something else
+                value = struct.pack(form, number)
+            except OverflowError:  # it is no float32
+                continue
+            at = message.rfind(value, start)
+            if at < 0:
+                continue
+            head, tail = message[start:at], message[at + len(value) :]
+            if all(self._is(head, form, other, tail, tag, plugin) for other in (1.5, -2.5)):
+                layout = next((one for one in self._layouts if one.is_for(form, tail)), None)
+                if layout is None and len(self._layouts) < _MOST_LAYOUTS:
+                    layout = _Layout(form, tail)
+                    self._layouts.append(layout)
+                if layout is not None:
+                    layout.metrics[head] = self._numbers[tag]
                 return
-            told = [(one.tag, one.simple_value) for one in other.summary.value]
-            if (other.wall_time, other.step, told) != (1.5, 7, [(value.tag, number)]):
-                return
-        self._layouts[message[start:-4]] = self._numbers[value.tag]
+
+    def _is(self, head: bytes, form: str, number: float, tail: bytes, tag: str, plugin: str) -> bool:
+        """Whether an event with a number in a place is one that says just this number."""
+        event = b"\t" + struct.pack("<d", 1.25) + b"\x10\x07" + head + struct.pack(form, number) + tail
+        try:
+            parsed = self._parse(event)
+        except DecodeError:
+            return False
+        told = [(one.tag, self._plugin(one), _number(one, plugin)) for one in parsed.summary.value]
+        return (parsed.wall_time, parsed.step, told) == (1.25, 7, [(tag, plugin, number)])
 
     def _batch(self) -> Points:
         import numpy as np
@@ -239,10 +283,14 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
     return at, number - (1 << 64) if number >> 63 else number
 
 
-def _number(plugin: str, tensor: Any) -> float | None:
-    """A tensor that is one number; those of other plugins only where they have no dimension."""
-    is_one = plugin in _NUMBERS or not tensor.tensor_shape.dim
-    return number_in(tensor) if is_one else None
+def _number(value: Any, plugin: str) -> float | None:
+    """A simple value, or a tensor that is one number: of other plugins only where it has no dimension."""
+    kind = value.WhichOneof("value")
+    if kind == "simple_value":
+        number: float = value.simple_value
+        return number
+    is_one = kind == "tensor" and (plugin in _NUMBERS or not value.tensor.tensor_shape.dim)
+    return number_in(value.tensor) if is_one else None
 
 
 def _text(tensor: Any) -> str | None:

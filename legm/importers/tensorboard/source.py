@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from legm.errors import LegmError, StorageError
@@ -12,6 +13,7 @@ from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
 from legm.importers.names import taken_name
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.events import EventReader, Text
+from legm.importers.tensorboard.head import opened_head
 from legm.importers.tensorboard.hparams import joined_parameters, yaml_parameters
 from legm.importers.tensorboard.layout import Part, RunFolder, runs_in
 from legm.importers.tensorboard.look import Look, looked
@@ -22,6 +24,8 @@ from legm.records import Display, Plain, Points, Status
 
 __all__ = ["FolderSource"]
 
+_FOLDER = "folder"
+"""The parameter of runs without any: what tells them apart is where they are."""
 _SLACK = 1.0  # seconds that an event may be later than the end of its session
 
 
@@ -82,7 +86,7 @@ class FolderSource:
             key=key,
             experiment=experiment,
             name=key if found.path.parts else self._root.absolute().name,
-            parameters=parameters,
+            parameters=parameters or {_FOLDER: found.path.name or self._root.absolute().name},
             tags={},
             status=status or Status.COMPLETED,
             started=min((look.first for look in looks if look.first is not None), default=0.0),
@@ -163,9 +167,9 @@ class FolderSource:
             look, reader = self._looks[part.folder], self._reader(part)
             for path, size in look.files if look.has_media else ():
                 yield from media_files(reader, path, size, counts)
-            for path, _ in look.files if look.others else ():
+            for path, size in look.files if look.others else ():
                 below = path.relative_to(self._root / run.path).as_posix()
-                yield ForeignFile.at(f"events/{below}", path)
+                yield ForeignFile(f"events/{below}", partial(opened_head, path, size))
 
 
 def _together(looks: Sequence[Look], field: str) -> dict[str, Plain]:
