@@ -8,7 +8,7 @@ TensorBoard shows each folder as a run of its own. Writers split one run over se
 - **PyTorch's** ``add_scalars(main, {name: …})`` writes each into a folder ``<main>_<name>`` with the only tag
   ``main``, a ``/`` in it being ``_``: the metric ``<main>/<name>``.
 
-(tensorboardX does as PyTorch.)
+tensorboardX does as PyTorch; newer versions of it write what is added together into ``<main>/<name>``.
 """
 
 from __future__ import annotations
@@ -85,26 +85,38 @@ def runs_in(folders: Mapping[PurePosixPath, Folder]) -> list[RunFolder]:
     for folder in sorted(folders, key=lambda one: one.parts):
         path, prefix, whole = folder, "", ""
         while path in joins:
-            prefix, whole = joins[path].prefix + prefix, whole or joins[path].whole
-            path = path.parent
+            path, before, name = joins[path]
+            prefix, whole = before + prefix, whole or name
         runs.setdefault(path, []).append(Part(folder, prefix, whole))
     return [RunFolder(path, tuple(runs[path])) for path in sorted(runs, key=lambda one: one.parts)]
 
 
 def _join(
     folder: PurePosixPath, siblings: Sequence[PurePosixPath], folders: Mapping[PurePosixPath, Folder]
-) -> Part | None:
-    """What a folder is of the run that its parent belongs to; None where it is a run of its own."""
-    has_parent = folder.parent in folders
+) -> tuple[PurePosixPath, str, str] | None:
+    """Whose part a folder is, its prefix there, and what its only metric is called; None for a whole run."""
+    tag = folders[folder].only_tag
+    if (added := _added(folder, tag)) is not None:
+        parent, name = added
+        like = [one for one in siblings if folders[one].only_tag == tag and _added(one, tag) is not None]
+        if parent in folders or (parent == folder.parent and len(like) > 1):
+            return parent, "", f"{tag}/{name}"
     if folder.name in _PARTS:
-        return Part(folder, prefix=f"{folder.name}/")
-    if has_parent and _TIME.fullmatch(folder.name):
+        return folder.parent, f"{folder.name}/", ""
+    if folder.parent in folders and _TIME.fullmatch(folder.name):
         own = folders[folder].parameters
         told = (folders[one].parameters for one in siblings if _TIME.fullmatch(one.name))
-        return Part(folder) if all(one == own for one in told) else None
-    tag = folders[folder].only_tag
-    head = (tag or "").replace("/", "_") + "_"
-    if not tag or not folder.name.startswith(head) or folder.name == head:
+        return (folder.parent, "", "") if all(one == own for one in told) else None
+    return None
+
+
+def _added(folder: PurePosixPath, tag: str | None) -> tuple[PurePosixPath, str] | None:
+    """Whose number ``add_scalars`` wrote into a folder, and its name; None where it did not."""
+    head, deep = (tag or "").replace("/", "_") + "_", tuple((tag or "").split("/"))
+    if not tag:
         return None
-    like = [one for one in siblings if folders[one].only_tag == tag and one.name.startswith(head)]
-    return Part(folder, whole=f"{tag}/{folder.name[len(head) :]}") if has_parent or len(like) > 1 else None
+    if folder.name.startswith(head) and folder.name != head:
+        return folder.parent, folder.name[len(head) :]
+    if folder.parts[-len(deep) - 1 : -1] == deep:
+        return folder.parents[len(deep)], folder.name
+    return None

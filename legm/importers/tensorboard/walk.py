@@ -58,7 +58,7 @@ def event_folders(root: Path, notes: Notes) -> Iterator[tuple[Path, list[Path]]]
                     folders.append(path)
             elif is_event_file(path) and entry.is_file(follow_symlinks=False):
                 files.append(path)
-            elif is_event_file(path) or (entry.is_symlink() and entry.is_dir()):
+            elif is_event_file(path) or (entry.is_symlink() and path.is_dir()):
                 notes.add("links, which may lead anywhere, were left out", str(path))
         if files:
             yield folder, sorted(files, key=_start)
