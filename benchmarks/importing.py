@@ -1,7 +1,7 @@
-"""What it costs to move in: a SQLite store of MLflow's becomes a root directory of legm's.
+"""What it costs to move in: a SQLite store of MLflow's, or event files, become a root directory of legm's.
 
-The tables are those that MLflow makes; they are filled by SQL, since MLflow would take hours. The seconds
-are those of ``legm import`` as a process: its start, the look at the runs, the import, and the comparison
+The tables are those that MLflow makes; they are filled by SQL, since MLflow would take hours. Event files are
+framed as TensorBoard's are, each number an event with a simple value, as PyTorch writes them. The seconds are those of ``legm import`` as a process: its start, the look at the runs, the import, and the comparison
 of both sides at the end.
 """
 
@@ -16,8 +16,9 @@ import subprocess
 import sys
 import time
 import uuid
+from pathlib import Path
 
-__all__ = ["build_foreign", "moving"]
+__all__ = ["accumulated", "build_events", "build_foreign", "moving"]
 
 _NAMES = 10  # metrics of a run, which are set together
 
@@ -55,9 +56,46 @@ def build_foreign(folder: str, runs: int, steps: int) -> dict[str, float]:
     return {"runs": runs, "points": runs * steps * _NAMES, "seconds": time.perf_counter() - began}
 
 
-def moving(folder: str, source: str) -> dict[str, float]:
+def build_events(folder: str, runs: int, steps: int) -> dict[str, float]:
+    """Folders of event files of so many runs of ten metrics."""
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    from legm.backends.local.events import _record
+
+    began, numbers = time.perf_counter(), random.Random(0)
+    for number in range(runs):
+        start = 1_700_000_000 + number
+        path = Path(folder, "runs", f"run {number}", f"events.out.tfevents.{start}.host.1.0")
+        path.parent.mkdir(parents=True)
+        with path.open("wb") as file:
+            events = (
+                Event(
+                    wall_time=start + step / 100,
+                    step=step,
+                    summary={"value": [{"tag": f"metric {name}", "simple_value": numbers.random()}]},
+                )
+                for step in range(steps)
+                for name in range(_NAMES)
+            )
+            file.write(_record(Event(wall_time=start, file_version="brain.Event:2").SerializeToString()))
+            file.writelines(_record(event.SerializeToString()) for event in events)
+    return {"runs": runs, "points": runs * steps * _NAMES, "seconds": time.perf_counter() - began}
+
+
+def accumulated(source: str) -> dict[str, float]:
+    """TensorBoard's own reader over such files, every number kept; nothing is written."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    began, points = time.perf_counter(), 0
+    for folder in sorted(Path(source, "runs").iterdir()):
+        reader = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+        points += sum(len(reader.Scalars(tag)) for tag in reader.Tags()["scalars"])
+    return {"points": points, "seconds": time.perf_counter() - began}
+
+
+def moving(folder: str, source: str, store: str) -> dict[str, float]:
     """``legm import`` of such a store, in a process of its own, and once more when all is there."""
-    command = [sys.executable, "-m", "legm", "import", f"{source}/mlflow.db", f"{folder}/root", "--json"]
+    command = [sys.executable, "-m", "legm", "import", f"{source}/{store}", f"{folder}/root", "--json"]
     spent = []
     for _ in range(2):
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()

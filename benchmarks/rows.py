@@ -51,6 +51,7 @@ class Sizes:
     reported_steps: int = 100
     imported: int = 1_000
     imported_steps: int = 1_000
+    event_files: int = 100
 
 
 FULL = Sizes()
@@ -87,6 +88,7 @@ QUICK = Sizes(
     reported_steps=10,
     imported=3,
     imported_steps=10,
+    event_files=3,
 )
 
 
@@ -177,6 +179,9 @@ def plan(sizes: Sizes) -> Plan:
         ),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
         "foreign": Fixture(importing.build_foreign, {"runs": sizes.imported, "steps": sizes.imported_steps}),
+        "event_files": Fixture(
+            importing.build_events, {"runs": sizes.event_files, "steps": sizes.imported_steps}
+        ),
         "reported": Fixture(
             report.build_reported,
             {"configurations": sizes.reported, "runs": sizes.reported_runs, "steps": sizes.reported_steps},
@@ -210,7 +215,11 @@ def plan(sizes: Sizes) -> Plan:
             look.look, {"experiment": "look", "rounds": sizes.looks}, {"folder": "looked_at"}, most=2
         ),
         "report": Task(report.report, {}, {"folder": "reported"}, most=3),
-        "moving": Task(importing.moving, {}, {"folder": "", "source": "foreign"}, most=3),
+        "moving": Task(importing.moving, {"store": "mlflow.db"}, {"folder": "", "source": "foreign"}, most=3),
+        "moving_events": Task(
+            importing.moving, {"store": "runs"}, {"folder": "", "source": "event_files"}, most=3
+        ),
+        "accumulated": Task(importing.accumulated, {}, {"source": "event_files"}, most=3),
         "slow": Task(write.slow, {"seconds": sizes.seconds}, most=3),
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
@@ -315,6 +324,19 @@ def _importing(sizes: Sizes) -> tuple[Row, ...]:
             beside=lambda r: (
                 f"{r['moving']['seconds']:.0f} s, CPU {r['moving']['cpu']:.0f} s; "
                 f"{r['moving']['peak'] / 2**20:.0f} MiB at most; once more {r['moving']['again']:.0f} s"
+            ),
+        ),
+        Row(
+            "import_tensorboard",
+            f"legm import of {sizes.event_files:,} runs of {10 * sizes.imported_steps:,} points from event "
+            "files, and comparing at the end, beside TensorBoard's EventAccumulator, which only reads them",
+            "points/s",
+            ("moving_events", "accumulated", "event_files"),
+            lambda r: r["moving_events"]["points"] / r["moving_events"]["seconds"],
+            at_least=True,
+            beside=lambda r: (
+                f"EventAccumulator: {r['accumulated']['points'] / r['accumulated']['seconds']:,.0f} points/s; "
+                f"{r['moving_events']['peak'] / 2**20:.0f} MiB at most"
             ),
         ),
     )

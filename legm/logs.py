@@ -79,9 +79,17 @@ class LogFolder:
         writer.move(self.open_folder / writer.path.name)
 
     def remove(self, run_id: str) -> None:
-        """Remove the log of a run that is taken out, also one that is moved at this moment."""
-        for place in (self.open_folder, self.folder, self.open_folder):
-            (place / f"{run_id}.log").unlink(missing_ok=True)
+        """Remove the log of a run that is taken out, also one that is moved at this moment.
+
+        Raises:
+            StorageError: it cannot be removed.
+        """
+        for folder in (self.open_folder, self.folder, self.open_folder):
+            path = folder / f"{run_id}.log"
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as cause:
+                raise runlog.storage_error("remove", path, cause) from cause
 
     def unsettled(self) -> list[Path]:
         """The logs below ``open/``, oldest first."""

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import struct
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from imported import bits, files_in, log_of, results
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param
 from test_backend_boundary import comparable, script
@@ -105,26 +105,6 @@ def store(request, tmp_path, monkeypatch) -> tuple[MlflowClient, str, str]:
 def sqlite(tmp_path, monkeypatch) -> tuple[MlflowClient, Path]:
     monkeypatch.chdir(tmp_path)
     return MlflowClient(sqlite_uri(tmp_path / "mlflow.db")), tmp_path / "mlflow.db"
-
-
-def results(root: Path, experiment: str) -> dict[str, object]:
-    """The runs of an experiment by MLflow's run ids."""
-    relay = Relay(make_backend("local", root, {}), root)
-    found = relay.call("legm_read_runs", query=Query(experiment, None, None, None))
-    return {one.run.environment["imported"]["key"]: one for one in found}
-
-
-def log_of(root: Path, result) -> runlog.Log:
-    (path,) = root.glob(f"*/*/runs/{result.run.run_id}.log")
-    return runlog.read(path)
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def bits(value: float) -> bytes:
-    return b"nan" if math.isnan(value) else struct.pack("<d", value)
 
 
 # Everything arrives
@@ -625,6 +605,7 @@ def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):
     (run / "artifacts" / "inner.txt").symlink_to("real.txt")
     (run / "artifacts" / "out.txt").symlink_to(secret)
     (run / "artifacts" / "out").symlink_to(tmp_path)
+    (run / "artifacts" / "loop").symlink_to("loop")
     (run / "params" / "leak").symlink_to(secret)
     (run / "tags" / "deep").symlink_to(tmp_path)
     (run.parent / "r3").symlink_to(run)
@@ -638,6 +619,7 @@ def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):
     ]
     told = {remark: count for remark, (count, _) in report.impossible.items()}
     assert told["links that lead out of a run's artifacts were left out"] == 2
+    assert told["artifacts that are no files were left out"] == 1
     assert told["links in the place of params, tags or metrics were left out"] == 2
 
 

@@ -55,6 +55,7 @@ class Arrival:
         self._relay = relay
         self._kind = kind
         self._known: dict[str, dict[str, Status]] = {}
+        self._configurations: dict[tuple[str, str], set[str]] = {}  # fingerprints by experiment and run
         self._keeps_files = Capability.ARTIFACTS in relay.backend.capabilities
 
     def known(self, foreign: ForeignRun) -> Status | None:
@@ -64,12 +65,17 @@ class Arrival:
     def known_in(self, experiment: str) -> Mapping[str, Status]:
         """By their ids, the status of the runs of an experiment that are there."""
         if experiment not in self._known:
-            runs = self._relay.call("legm_read_runs", query=Query(experiment)) or ()
-            self._known[experiment] = {one.run.run_id: one.status for one in runs}
+            known = self._known[experiment] = {}
+            for one in self._relay.call("legm_read_runs", query=Query(experiment)) or ():
+                known[one.run.run_id] = one.status
+                place = self._configurations.setdefault((experiment, one.run.run_id), set())
+                place.add(one.run.configuration.fingerprint)
         return self._known[experiment]
 
     def put(self, foreign: ForeignRun, new: Translated, notes: Notes) -> Came:
-        """Take a run that is not there, or was interrupted.
+        """Take a run that is not there, or may have grown.
+
+        Where its parameters are others now, it is taken out of the configuration that it was of.
 
         Args:
             foreign: as its source tells it.
@@ -86,6 +92,7 @@ class Arrival:
         content = list(frames([*new.records, *files, new.outcome]))
         before = logs.folder / f"{new.run.run_id}.log"
         if _holds(before, b"".join(content)):
+            self._take_out(new, notes)
             return Came.BEFORE
         writer = logs.create(new.run, self._relay.places, content)
         try:
@@ -93,12 +100,28 @@ class Arrival:
         finally:
             writer.close()
         path = writer.path
-        came = Came.AGAIN if before.exists() else Came.NEW
+        came = Came.NEW if self.known(foreign) is None else Came.AGAIN
         if deliver_log(self._relay, logs, path) is None:
             raise StorageError(
                 f"another process has taken the run log {path}: import again when it has ended"
             )
+        self._take_out(new, notes)
         return came
+
+    def _take_out(self, new: Translated, notes: Notes) -> None:
+        """Take a run out of every other configuration."""
+        experiment, run_id = new.run.configuration.experiment, new.run.run_id
+        others = self._configurations.get((experiment, run_id), set()) - {new.run.configuration.fingerprint}
+        for fingerprint in others:
+            for one in self._relay.call("legm_read_runs", query=Query(experiment, fingerprint)) or ():
+                if one.run.run_id != run_id:
+                    continue
+                if not self._relay.call("legm_discard_run", run=one.run):
+                    notes.add("runs that have other parameters now: what was there before stays", run_id)
+                    continue
+                folder = self._relay.folder(one.run.configuration, create=False)
+                if folder is not None:
+                    LogFolder(folder / "runs").remove(run_id)
 
     def _copied(self, foreign: ForeignRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
         for file in list(foreign.files()):  # all of them, before there are copies

@@ -16,7 +16,7 @@ from legm.importers.arrival import UnreadableError, artifact_path, pieces_of
 from legm.importers.columns import columns_of
 from legm.importers.foreign import ForeignFile, ForeignRun
 from legm.importers.translation import UNENDED, Translated
-from legm.records import Plain, Points, RunResult, Series
+from legm.records import Plain, Points, RunResult, Series, Status
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,6 +61,8 @@ class Compared:
         )
         unended = new.outcome.error == UNENDED
         self._add(self.adapted, "runs that had not ended: they are interrupted ones", int(unended))
+        is_open = foreign.can_grow and new.outcome.status is Status.COMPLETED
+        self._add(self.adapted, "runs of which no end is told: they count as completed", int(is_open))
 
     @staticmethod
     def _add(counts: dict[str, int], what: str, count: int) -> None:

@@ -18,11 +18,15 @@ _PATHS = (
     "legm.importers.roots:RootSource",
     "legm.importers.mlflow.sqlite:SqliteSource",
     "legm.importers.mlflow.folder:FolderSource",
+    "legm.importers.tensorboard.source:FolderSource",
 )
-"""The sources in files. Each has ``recognise``: the store's own path where there is one at a path."""
+"""The sources in files. Each has ``recognise``: the store's own path where there is one at a path; where
+that may be a folder that holds other stores too, ``inner`` is where in it there is one. The first one that
+finds a store at just that path has it.
+"""
 _KNOWN = (
     "give a SQLite file, an mlruns folder or the http://… address of a server of MLflow's, "
-    "or a root directory of legm"
+    "a folder with event files of TensorBoard's, or a root directory of legm"
 )
 
 
@@ -54,7 +58,8 @@ def open_source(source: str | Path, *, deleted: bool = False) -> Source:
     if not found:
         raise StorageError(f"{path} is nothing that can be imported: {_KNOWN}")
     if len({store for _, store in found}) > 1 and found[0][1] != path:
-        stores = " and ".join(str(store) for _, store in found)
+        inner = [getattr(kind, "inner", Path) if store == path else Path for kind, store in found]
+        stores = " and ".join(str(within(store)) for within, (_, store) in zip(inner, found, strict=True))
         raise StorageError(f"{path} holds several stores: name one of {stores}")
     kind, store = found[0]
     opened: Source = kind(store, deleted=deleted)

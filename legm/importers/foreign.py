@@ -53,6 +53,7 @@ class ForeignRun:
         files: the run's files.
         details: what else the source says of where the run came from.
         own: the run as legm once wrote it: then nothing of it is inferred or renamed.
+        can_grow: whether its source cannot say that it has ended: then it is taken again where it has grown.
     """
 
     key: str
@@ -68,6 +69,7 @@ class ForeignRun:
     files: Callable[[], Iterable[ForeignFile]] = tuple
     details: Mapping[str, Plain] = field(default_factory=dict)
     own: Run | None = None
+    can_grow: bool = False
 
 
 def unreadable(key: str, experiment: str, error: LegmError) -> ForeignRun:

@@ -45,7 +45,7 @@ class Report:
         identities: by experiment, what tells configurations apart.
         identity_file: where that is written down for review; None where nothing was written.
         new: how many runs came, or would come.
-        again: how many of them had not ended when they were imported before, and have more now.
+        again: how many had not ended, or might not have, when they were imported before, and have more now.
         before: how many were there already.
         configurations: of how many configurations the source's runs are.
         apart: how many there would be if every parameter were compared.
@@ -241,10 +241,9 @@ class _Import:
             configuration = configuration_of(foreign, identity, is_reserved)
             runs = places.setdefault((configuration.experiment, configuration.fingerprint), {})
             status = arrival.known(foreign)
-            if (status is None and dry_run) or (status is not None and status is not Status.INTERRUPTED):
+            has_ended = status not in {None, Status.INTERRUPTED} and not foreign.can_grow
+            if has_ended or dry_run:
                 counts[Came.NEW if status is None else Came.BEFORE] += 1
-            elif dry_run:
-                counts[Came.BEFORE] += 1
             else:
                 try:
                     new = translated(foreign, self._source.kind, identity, is_reserved)

@@ -17,7 +17,7 @@ from legm.registry import make_backend
 from legm.relay import Relay
 from legm.selection import counted
 
-__all__ = ["RootSource"]
+__all__ = ["RootSource", "is_configuration"]
 
 
 class RootSource:
@@ -42,7 +42,7 @@ class RootSource:
     @staticmethod
     def recognise(path: Path) -> Path | None:
         """The root directory at a path."""
-        is_root = path.is_dir() and any(_is_ours(file) for file in path.glob("*/*/params.yml"))
+        is_root = path.is_dir() and any(is_configuration(file) for file in path.glob("*/*/params.yml"))
         return path if is_root else None
 
     def runs(self) -> Iterator[ForeignRun]:
@@ -126,7 +126,7 @@ class RootSource:
                 yield ForeignFile.at(record.name, path)
 
 
-def _is_ours(path: Path) -> bool:
+def is_configuration(path: Path) -> bool:
     """Whether a file of parameters is legm's: the original legm had files of that name too."""
     try:
         with path.open("rb") as file:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from legm.importers.files import files_below
 from legm.importers.foreign import ForeignFile
 from legm.importers.notes import Notes
 
@@ -69,15 +69,4 @@ class LocalFiles:
     def of(self, folders: dict[str, Path]) -> Iterator[ForeignFile]:
         """The files in the folders, by name; a link that leads out of them is left out."""
         for prefix, folder in folders.items():
-            root = folder.resolve()
-            for parent, names, files in os.walk(folder):
-                names.sort()
-                for name in sorted([*files, *(one for one in names if (Path(parent) / one).is_symlink())]):
-                    path = Path(parent) / name
-                    if path.is_symlink() and not path.resolve().is_relative_to(root):
-                        self._notes.add("links that lead out of a run's artifacts were left out", str(path))
-                    elif path.is_file():
-                        shown = prefix + path.relative_to(folder).as_posix()
-                        yield ForeignFile.at(shown, path)
-                    else:
-                        self._notes.add("artifacts that are no files were left out", str(path))
+            yield from files_below(folder, self._notes, prefix)

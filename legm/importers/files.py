@@ -1,0 +1,40 @@
+"""The files of a run in a folder of this machine; a link in it never leads out of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from legm.importers.foreign import ForeignFile
+from legm.importers.notes import Notes
+
+__all__ = ["files_below"]
+
+
+def files_below(
+    folder: Path, notes: Notes, prefix: str = "", *, is_other: Callable[[Path], bool] = lambda _: False
+) -> Iterator[ForeignFile]:
+    """The files below a folder, by name; links to folders are not followed.
+
+    Args:
+        folder: where they are.
+        notes: takes what is left out: links that lead out of the folder, and what is no file.
+        prefix: what comes in front of their paths in the folder, for their names.
+        is_other: which files, and folders with all that is in them, do not belong to the run.
+    """
+    root = os.path.realpath(folder)
+    for parent, names, files in os.walk(folder):
+        here = Path(parent)
+        links = [name for name in names if (here / name).is_symlink()]
+        names[:] = sorted(name for name in names if not is_other(here / name))
+        for name in sorted([*files, *links]):
+            path = here / name
+            if is_other(path):
+                continue
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+                notes.add("links that lead out of a run's artifacts were left out", str(path))
+            elif path.is_file():
+                yield ForeignFile.at(prefix + path.relative_to(folder).as_posix(), path)
+            else:
+                notes.add("artifacts that are no files were left out", str(path))

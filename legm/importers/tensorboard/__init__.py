@@ -1,0 +1,1 @@
+"""Folders of TensorBoard's event files."""

@@ -1,0 +1,319 @@
+"""What events say, whichever writer wrote them: numbers, texts, pictures, sounds, hyperparameters.
+
+Numbers are the simple values of TensorFlow 1, PyTorch and tensorboardX, and the tensors of TensorFlow 2 and
+Keras; a tensor's plugin says what it is for, and is named at its tag's first value only by some writers.
+(The messages are TensorFlow's ``core/util/event.proto`` and ``core/framework/summary.proto``.)
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from google.protobuf.message import DecodeError
+
+from legm.importers.columns import points_of
+from legm.importers.notes import Notes
+from legm.importers.tensorboard.records import records
+from legm.importers.tensorboard.tensors import number_in, texts_in
+from legm.records import Points
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["EventReader", "Media", "Other", "Said", "Seen", "Session", "Text", "media_in"]
+
+_ROWS = 1 << 16  # numbers that are held at once
+_MOST_TAGS, _MOST_LAYOUTS = 1 << 16, 8  # whose looks are remembered
+_TRIES = 8
+_NUMBERS = ("", "scalars")
+_KINDS = {
+    "graph_def": "graphs",
+    "meta_graph_def": "graphs",
+    "tagged_run_metadata": "metadata of graphs",
+    "log_message": "log messages",
+    "histo": "histograms",
+    "obsolete_old_style_histogram": "histograms",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text at a step and time."""
+
+    tag: str
+    value: str
+    step: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Pictures or sounds of one tag and step.
+
+    Args:
+        kind: ``images`` or ``audio``.
+        tag, step: what they are of.
+        contents: each as a file holds it.
+        place: that of its record in the event file.
+        number: which of its event's values it is.
+    """
+
+    kind: str
+    tag: str
+    step: int
+    contents: list[bytes]
+    place: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the plugin ``hparams`` keeps: its message, and the time of the event."""
+
+    content: bytes
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Something that legm has no word for; its kind in the plural."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """That there was an event at a time, with whatever it says besides numbers."""
+
+    time: float
+
+
+Said: TypeAlias = "Points | Text | Media | Session | Other | Seen"
+
+
+class _Layout:
+    """How events look that say one number: their time and step, what is before it, itself, what is behind it.
+
+    Args:
+        form: the number's, as :mod:`struct` has it.
+        tail: what is behind it.
+    """
+
+    __slots__ = ("at", "end", "form", "metrics", "tail", "unpack")
+
+    def __init__(self, form: str, tail: bytes) -> None:
+        self.form = form
+        self.tail = tail
+        self.at = -struct.calcsize(form) - len(tail)
+        self.end = -len(tail) or None
+        self.unpack = struct.Struct(form).unpack
+        self.metrics: dict[bytes, int] = {}  # by what is before the number
+
+    def is_for(self, form: str, tail: bytes) -> bool:
+        """Whether it is just this one."""
+        return (self.form, self.tail) == (form, tail)
+
+
+class EventReader:
+    """Reads the event files of one folder, one after the other.
+
+    Args:
+        notes: takes what cannot be read.
+        named: what a tag is called.
+    """
+
+    def __init__(self, notes: Notes, named: Callable[[str], str] = str) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        self._parse = Event.FromString
+        self._notes = notes
+        self._named = named
+        self._plugins: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}  # of metrics
+        self._layouts = [_Layout("<f", b"")]
+        self._tries: dict[str, int] = {}  # at learning how a tag's events look
+        self._rows: tuple[list[int], list[int], list[float], list[float]] = ([], [], [], [])
+
+    def read(self, path: Path, size: int) -> Iterator[Said]:
+        """What a file says, in its order, but that numbers come in batches.
+
+        Args:
+            path: the file.
+            size: how much of it is read, in bytes.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        layouts, unpack_time = self._layouts, struct.Struct("<d").unpack_from
+        numbers, steps, times, values = self._rows
+        for place, message in records(path, size, self._notes):
+            # Most events are a time, a step, and a number in the midst of what was there before.
+            start, step = 9, 0
+            if message[9:10] == b"\x10":
+                start, step = _varint(message, 10)
+            for layout in layouts:
+                metric = layout.metrics.get(message[start : layout.at])
+                if metric is not None and message[0] == 9 and message.endswith(layout.tail):
+                    numbers.append(metric)
+                    steps.append(step)
+                    times.append(unpack_time(message, 1)[0])
+                    values.append(layout.unpack(message[layout.at : layout.end])[0])
+                    break
+            else:
+                try:
+                    event = self._parse(message)
+                except DecodeError:
+                    self._notes.add("records that are no events were passed over", f"{path}, byte {place}")
+                    continue
+                before = len(numbers)
+                yield from self._said(event, place)
+                if len(numbers) == before:
+                    yield Seen(event.wall_time)
+                self._learn(message, start, event)
+            if len(numbers) >= _ROWS:
+                yield self._batch()
+        if numbers:
+            yield self._batch()
+
+    def _said(self, event: Any, place: int) -> Iterator[Said]:
+        what = event.WhichOneof("what")
+        if what in _KINDS:
+            yield Other(_KINDS[what])
+        for number, value in enumerate(event.summary.value if what == "summary" else ()):
+            plugin = self._plugin(value)
+            kind = value.WhichOneof("value")
+            if plugin == "hparams":
+                yield Session(value.metadata.plugin_data.content, event.wall_time)
+            elif (found := _number(value, plugin)) is not None:
+                self._add(value.tag, event, found)
+            elif kind == "tensor" and plugin == "text" and (text := _text(value.tensor)) is not None:
+                name = self._named(value.tag.removesuffix("/text_summary"))
+                yield Text(name, text, event.step, event.wall_time)
+            elif (media := media_in(value, plugin)) is not None:
+                kind, contents = media
+                yield Media(kind, self._named(value.tag), event.step, contents, place, number)
+            elif kind is not None:
+                known = plugin.replace("_", " ") if kind == "tensor" else _KINDS[kind]
+                yield Other(known or "tensors")
+
+    def _plugin(self, value: Any) -> str:
+        """Which plugin a value is for."""
+        plugin: str = value.metadata.plugin_data.plugin_name
+        if not plugin:
+            return self._plugins.get(value.tag, "")
+        if plugin not in _NUMBERS:
+            self._plugins[value.tag] = plugin
+        return plugin
+
+    def _add(self, tag: str, event: Any, value: float) -> None:
+        numbers, steps, times, values = self._rows
+        numbers.append(self._numbers.setdefault(tag, len(self._numbers)))
+        steps.append(event.step)
+        times.append(event.wall_time)
+        values.append(value)
+
+    def _learn(self, message: bytes, start: int, event: Any) -> None:
+        """Remember how an event looks that is one number, so that its like need not be parsed."""
+        values = event.summary.value
+        if len(values) != 1 or message[0] != 9 or self._tries.get(values[0].tag, 0) >= _TRIES:
+            return
+        tag, plugin = values[0].tag, self._plugin(values[0])
+        number = None if plugin == "hparams" else _number(values[0], plugin)
+        if number is None or len(self._tries) >= _MOST_TAGS:
+            return
+        self._tries[tag] = self._tries.get(tag, 0) + 1
+        for form in ("<f", "<d"):
+            try:
+                value = struct.pack(form, number)
+            except OverflowError:  # it is no float32
+                continue
+            at = message.rfind(value, start)
+            if at < 0:
+                continue
+            head, tail = message[start:at], message[at + len(value) :]
+            if all(self._is(head, form, other, tail, tag, plugin) for other in (1.5, -2.5)):
+                layout = next((one for one in self._layouts if one.is_for(form, tail)), None)
+                if layout is None and len(self._layouts) < _MOST_LAYOUTS:
+                    layout = _Layout(form, tail)
+                    self._layouts.append(layout)
+                if layout is not None:
+                    layout.metrics[head] = self._numbers[tag]
+                return
+
+    def _is(self, head: bytes, form: str, number: float, tail: bytes, tag: str, plugin: str) -> bool:
+        """Whether an event with a number in a place is one that says just this number."""
+        event = b"\t" + struct.pack("<d", 1.25) + b"\x10\x07" + head + struct.pack(form, number) + tail
+        try:
+            parsed = self._parse(event)
+        except DecodeError:
+            return False
+        told = [(one.tag, self._plugin(one), _number(one, plugin)) for one in parsed.summary.value]
+        return (parsed.wall_time, parsed.step, told) == (1.25, 7, [(tag, plugin, number)])
+
+    def _batch(self) -> Points:
+        import numpy as np
+
+        numbers, steps, times, values = self._rows
+        points = points_of(
+            {self._named(tag): number for tag, number in self._numbers.items()},
+            np.array(numbers, np.int64),
+            np.array(steps, np.int64),
+            np.array(times, np.float64),
+            np.array(values, np.float64),
+        )
+        for column in self._rows:
+            column.clear()
+        return points
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    """Where a varint ends, and the int64 that it is."""
+    number = shift = 0
+    for byte in message[at : at + 10]:
+        number |= (byte & 127) << shift
+        shift += 7
+        at += 1
+        if byte < 128:
+            break
+    number &= (1 << 64) - 1
+    return at, number - (1 << 64) if number >> 63 else number
+
+
+def _number(value: Any, plugin: str) -> float | None:
+    """A simple value, or a tensor that is one number: of other plugins only where it has no dimension."""
+    kind = value.WhichOneof("value")
+    if kind == "simple_value":
+        number: float = value.simple_value
+        return number
+    is_one = kind == "tensor" and (plugin in _NUMBERS or not value.tensor.tensor_shape.dim)
+    return number_in(value.tensor) if is_one else None
+
+
+def _text(tensor: Any) -> str | None:
+    """A text, or a list of texts as lines; None for a table."""
+    found = texts_in(tensor)
+    if found is None or len(found[0]) > 1:
+        return None
+    return "\n".join(one.decode(errors="replace") for one in found[1])
+
+
+def media_in(value: Any, plugin: str) -> tuple[str, list[bytes]] | None:
+    """The pictures or sounds of a ``Summary.Value``, and what they are; None for any other value."""
+    kind = value.WhichOneof("value")
+    if kind == "image":
+        return "images", [value.image.encoded_image_string]
+    if kind == "audio":
+        return "audio", [value.audio.encoded_audio_string]
+    found = texts_in(value.tensor) if kind == "tensor" else None
+    if found is None:
+        return None
+    shape, contents = found
+    if plugin == "images":
+        return "images", contents[2:]  # behind width and height
+    if plugin == "audio":
+        return "audio", contents[:: 2 if len(shape) > 1 else 1]  # each with a label
+    return None

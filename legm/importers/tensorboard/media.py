@@ -1,0 +1,66 @@
+"""Pictures and sounds in event files as files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from google.protobuf.message import DecodeError
+
+from legm.importers.foreign import ForeignFile
+from legm.importers.tensorboard.events import EventReader, Media, media_in
+from legm.importers.tensorboard.records import record_at
+
+__all__ = ["media_files"]
+
+_ENDINGS = {
+    b"\x89PNG": "png",
+    b"\xff\xd8\xff": "jpg",
+    b"GIF8": "gif",
+    b"BM": "bmp",
+    b"RIFF": "wav",
+    b"OggS": "ogg",
+    b"fLaC": "flac",
+    b"ID3": "mp3",
+}
+
+
+def media_files(reader: EventReader, path: Path, size: int, counts: dict[str, int]) -> Iterator[ForeignFile]:
+    """The pictures and sounds in a file: ``images/<tag>/<step>.png``, and further ones ``<step>_1.png``, ….
+
+    Args:
+        reader: of the file's folder.
+        path: the file.
+        size: how much of it is read, in bytes.
+        counts: how many there are of each tag and step in the files before, and then in this one too.
+    """
+    for said in reader.read(path, size):
+        if not isinstance(said, Media):
+            continue
+        for at, content in enumerate(said.contents):
+            name = f"{said.kind}/{said.tag}/{said.step}"
+            count = counts.get(name, 0)
+            counts[name] = count + 1
+            ending = next((one for head, one in _ENDINGS.items() if content.startswith(head)), "bin")
+            shown = f"{name}_{count}.{ending}" if count else f"{name}.{ending}"
+            yield ForeignFile(shown, partial(_opened, path, said.place, said.number, said.kind, at))
+
+
+def _opened(path: Path, place: int, number: int, kind: str, at: int) -> AbstractContextManager[BinaryIO]:
+    """One of the pictures or sounds of a value.
+
+    Raises:
+        OSError: it is not there any more.
+    """
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    try:
+        value = Event.FromString(record_at(path, place)).summary.value[number]
+        found = media_in(value, kind)
+        return io.BytesIO(found[1][at] if found is not None else b"")
+    except (DecodeError, IndexError) as cause:
+        raise OSError(f"{path} was changed") from cause

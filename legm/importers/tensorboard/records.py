@@ -1,0 +1,99 @@
+"""The records of an event file, as far as they are sound.
+
+A record frames one message (TensorFlow's ``core/lib/io/record_writer.h``; integers are little-endian)::
+
+    uint64 length · uint32 masked CRC-32C of the length · message · uint32 masked CRC-32C of the message
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import google_crc32c
+
+from legm.importers.notes import Notes
+from legm.runlog import storage_error
+
+__all__ = ["record_at", "records"]
+
+_BUFFER = 1 << 20
+_LONGEST = 64 << 20  # bytes of a message that is read into memory
+
+
+def records(path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes]]:
+    """Each record's place in the file and its message.
+
+    A file that ends in the middle of a record, of a writer that was killed or still writes, is used as far
+    as it goes; a damaged message is passed over; behind a damaged length nothing can be found.
+
+    Args:
+        path: the file.
+        size: how much of it is read, in bytes.
+        notes: takes what is left out.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    try:
+        with path.open("rb", buffering=_BUFFER) as file:
+            yield from _records(file, path, size, notes)
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+
+
+def _records(file: BinaryIO, path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes]]:
+    unpack, crc, read = struct.Struct("<QI").unpack, google_crc32c.value, file.read
+    trailer = struct.Struct("<I").unpack_from
+    checks: dict[int, int] = {}  # of lengths, which are few
+    at = 0
+    while at < size:
+        head = read(12) if at + 12 <= size else b""
+        if len(head) < 12:
+            notes.add("event files that end in the middle of a record are used as far as they go", str(path))
+            return
+        length, check = unpack(head)
+        if checks.get(length) != check:
+            if _masked(crc(head[:8])) != check:
+                notes.add("damaged lengths: what is behind them in the file is lost", f"{path}, byte {at}")
+                return
+            if len(checks) < 1 << 16:
+                checks[length] = check
+        behind = at + length + 16
+        if behind > size:
+            notes.add("event files that end in the middle of a record are used as far as they go", str(path))
+            return
+        if length > _LONGEST:
+            notes.add(f"events of more than {_LONGEST >> 20} MB were passed over", f"{path}, byte {at}")
+            file.seek(behind)
+        else:
+            data = read(length + 4)
+            if len(data) < length + 4:  # the file was cut since its size was asked for
+                return
+            (check,) = trailer(data, length)
+            message = data[:length]
+            if _masked(crc(message)) == check:
+                yield at, message
+            else:
+                notes.add("damaged events were passed over", f"{path}, byte {at}")
+        at = behind
+
+
+def record_at(path: Path, at: int) -> bytes:
+    """The message of a record that :func:`records` gave.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        file.seek(at)
+        (length,) = struct.unpack("<Q", file.read(12)[:8])
+        if length > _LONGEST:
+            raise OSError(f"{path} was changed")
+        return file.read(length)
+
+
+def _masked(crc: int) -> int:
+    return ((crc >> 15 | crc << 17 & 0xFFFFFFFF) + 0xA282EAD8) & 0xFFFFFFFF

@@ -1,0 +1,61 @@
+"""What a ``TensorProto`` of TensorFlow's holds, where it is one number or texts: pure functions.
+
+Values stand in ``tensor_content``, as the tensor's bytes, or in the list of their type; of a list that is
+empty all are zero (``core/framework/tensor.proto``, ``types.proto``).
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+__all__ = ["number_in", "texts_in"]
+
+_KINDS = {
+    1: ("float_val", "<f"),
+    2: ("double_val", "<d"),
+    3: ("int_val", "<i"),
+    4: ("int_val", "<B"),
+    5: ("int_val", "<h"),
+    6: ("int_val", "<b"),
+    9: ("int64_val", "<q"),
+    14: ("half_val", "bfloat16"),
+    17: ("int_val", "<H"),
+    19: ("half_val", "<e"),
+    22: ("uint32_val", "<I"),
+    23: ("uint64_val", "<Q"),
+}
+"""By ``DataType`` the list of the values, and how one is laid out in bytes."""
+_STRING = 7
+
+
+def number_in(tensor: Any) -> float | None:
+    """The number of a tensor of rank 0, or of one with a single element; None for every other."""
+    kind = _KINDS.get(tensor.dtype)
+    if kind is None or any(dim.size != 1 for dim in tensor.tensor_shape.dim):
+        return None
+    field, layout = kind
+    content = tensor.tensor_content
+    if content:
+        return _unpacked(content, layout)
+    values = getattr(tensor, field)
+    if not values:
+        return 0.0
+    if field == "half_val":  # the bits as an integer
+        return _unpacked(struct.pack("<H", values[0] & 0xFFFF), layout)
+    return float(values[0])
+
+
+def _unpacked(content: bytes, layout: str) -> float | None:
+    if layout == "bfloat16":  # the upper half of a float32
+        content, layout = b"\0\0" + content, "<f"
+    if len(content) != struct.calcsize(layout):
+        return None
+    return float(struct.unpack(layout, content)[0])
+
+
+def texts_in(tensor: Any) -> tuple[tuple[int, ...], list[bytes]] | None:
+    """The shape of a tensor of texts, and the texts row by row; None for every other."""
+    if tensor.dtype != _STRING:
+        return None
+    return tuple(dim.size for dim in tensor.tensor_shape.dim), list(tensor.string_val)
