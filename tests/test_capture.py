@@ -237,6 +237,8 @@ time.sleep(1.5)  # so that it was seen as ended
 with mlflow.start_run(run_id=run.info.run_id):
     mlflow.log_metric("loss", 0.5, step=1)
     mlflow.log_text("after all", "late.txt")
+time.sleep(1.5)
+client.log_text(run.info.run_id, "and now", "later.txt")
 """
 
 
@@ -246,6 +248,8 @@ def test_what_a_script_changes_afterwards_counts_and_its_own_address_is_not_used
     (found,) = results(tmp_path, "changes")
     assert curve(found, "loss") == [(0, 1.0), (1, 0.5)]
     assert list((tmp_path / "root").glob("changes/*/artifacts/*/late.txt"))
+    assert list((tmp_path / "root").glob("changes/*/artifacts/*/later.txt"))
+    assert "different" not in err
     assert "the address 'http://127.0.0.1:9' is not used" in err
 
 

@@ -39,7 +39,9 @@ def held(folder: Path, experiment: str) -> list[Held]:
     for result in results(folder, experiment):
         names = result.run.environment["imported"].get("renamed", {})
         configuration = result.run.configuration
-        values = {name: configuration.parameters[name] for name in configuration.active} | result.run.parameters
+        values = {
+            name: configuration.parameters[name] for name in configuration.active
+        } | result.run.parameters
         points = {
             names.get(str(series), series.name): list(
                 zip(history.steps.tolist(), history.values.tolist(), strict=True)
@@ -66,7 +68,9 @@ def require_same(ours: list[Held], theirs: list[Held]) -> None:
 
 
 @pytest.mark.parametrize("script", scripts("mlflow"), ids=lambda path: path.stem)
-def test_a_captured_script_leaves_the_parameters_and_points_of_mlflow(script, mlflow_originals, mlflow_captured):
+def test_a_captured_script_leaves_the_parameters_and_points_of_mlflow(
+    script, mlflow_originals, mlflow_captured
+):
     ours, theirs = held(mlflow_captured, script.stem), mlflow_originals[script.stem]
     require_same(ours, theirs)
     for our, their in zip(ours, theirs, strict=True):

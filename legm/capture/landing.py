@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from legm.capture.feeds import Feed
-from legm.capture.live import LiveRun, take_out
+from legm.capture.live import LiveRun
 from legm.errors import LegmError, closest
-from legm.importers.arrival import Arrival
+from legm.importers.arrival import Arrival, take_out
 from legm.importers.decisions import Wishes, deciding
 from legm.importers.foreign import ForeignRun, Source
 from legm.importers.identity import Identity, Observed, infer
@@ -43,7 +43,7 @@ def captured(run: ForeignRun, experiment: str | None, ending: str | None = None)
         )
     if ending is not None and run.status is Status.RUNNING:
         run = replace(run, status=Status.INTERRUPTED, error=ending)
-    return run
+    return replace(run, can_grow=True)  # a script may add to a run that has ended
 
 
 class Captured:
@@ -98,6 +98,7 @@ class Landing:
         self._experiment = experiment
         self._wishes = wishes
         self._relay = Relay(make_backend("local", root, {}), root)
+        self._arrivals: dict[str, Arrival] = {}
         self._waiting: dict[tuple[str, str], _Waiting] = {}
         self._live: dict[tuple[str, str], LiveRun] = {}
         self._landed: dict[tuple[str, str], Run] = {}
@@ -188,7 +189,8 @@ class Landing:
         live = self._live.pop(at, None)
         if live is not None:
             live.close()
-        Arrival(self._relay, at[0]).put(run, new, Notes())
+        arrival = self._arrivals.setdefault(at[0], Arrival(self._relay, at[0]))
+        arrival.put(run, new, Notes())
         if live is not None and live.run.configuration.fingerprint != new.run.configuration.fingerprint:
             take_out(self._relay, live.run)
         self._landed[at] = new.run

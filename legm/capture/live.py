@@ -10,7 +10,7 @@ from legm.recorder import Recorder
 from legm.records import Points, Run, Series, Split
 from legm.relay import Relay
 
-__all__ = ["LiveRun", "take_out"]
+__all__ = ["LiveRun"]
 
 
 class LiveRun:
@@ -52,18 +52,6 @@ class LiveRun:
         """Write what is left, and let go of it; its log says that it was interrupted until it is replaced."""
         self._recorder.close()
         self._deliveries.release(self._logs)
-
-
-def take_out(relay: Relay, run: Run) -> None:
-    """Remove a run that nobody writes.
-
-    Raises:
-        LegmError: the backend refuses.
-    """
-    relay.call("legm_discard_run", run=run)
-    folder = relay.folder(run.configuration, create=False)
-    if folder is not None:
-        LogFolder(folder / "runs").remove(run.run_id)
 
 
 def _shown(series: Series) -> Series:
