@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import importing, look, mlflow_store, peers, read, report, several, start, wandb_store, write
+from benchmarks import (
+    capturing,
+    importing,
+    look,
+    mlflow_store,
+    peers,
+    read,
+    report,
+    several,
+    start,
+    wandb_store,
+    write,
+)
 from benchmarks.sample import Probe
 
 __all__ = ["FULL", "QUICK", "Fixture", "Plan", "Row", "Sizes", "Task", "plan", "short"]
@@ -52,6 +64,7 @@ class Sizes:
     imported: int = 1_000
     imported_steps: int = 1_000
     event_files: int = 100
+    captured: int = 1_000
 
 
 FULL = Sizes()
@@ -89,6 +102,7 @@ QUICK = Sizes(
     imported=3,
     imported_steps=10,
     event_files=3,
+    captured=5,
 )
 
 
@@ -215,6 +229,8 @@ def plan(sizes: Sizes) -> Plan:
             look.look, {"experiment": "look", "rounds": sizes.looks}, {"folder": "looked_at"}, most=2
         ),
         "report": Task(report.report, {}, {"folder": "reported"}, most=3),
+        "script": Task(capturing.script, {"rows": sizes.captured, "captured": False}, {"folder": ""}),
+        "captured": Task(capturing.script, {"rows": sizes.captured, "captured": True}, {"folder": ""}),
         "moving": Task(importing.moving, {"store": "mlflow.db"}, {"folder": "", "source": "foreign"}, most=3),
         "moving_events": Task(
             importing.moving, {"store": "runs"}, {"folder": "", "source": "event_files"}, most=3
@@ -233,6 +249,7 @@ def plan(sizes: Sizes) -> Plan:
             *_looking(sizes),
             *_reporting(sizes),
             *_importing(sizes),
+            _capturing(sizes),
             *_through_mlflow(sizes),
             *_through_wandb(sizes),
             _through_several(),
@@ -338,6 +355,21 @@ def _importing(sizes: Sizes) -> tuple[Row, ...]:
                 f"EventAccumulator: {r['accumulated']['points'] / r['accumulated']['seconds']:,.0f} points/s; "
                 f"{r['moving_events']['peak'] / 2**20:.0f} MiB at most"
             ),
+        ),
+    )
+
+
+def _capturing(sizes: Sizes) -> Row:
+    return Row(
+        "capture",
+        f"a script's {sizes.captured:,} calls of mlflow.log_metrics with 10 under legm capture, over without",
+        "x",
+        ("script", "captured"),
+        lambda r: r["captured"]["calls"] / r["script"]["calls"],
+        1.1,
+        beside=lambda r: (
+            f"{r['captured']['calls']:.1f} s, without {r['script']['calls']:.1f} s; "
+            f"all of the command {r['captured']['seconds']:.1f} s, without {r['script']['seconds']:.1f} s"
         ),
     )
 

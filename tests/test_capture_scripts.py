@@ -1,4 +1,4 @@
-"""Scripts in the style of both libraries' examples, captured: the same in legm as in the library's own store."""
+"""Scripts in the style of both libraries' examples, captured: the same in legm as in the library's store."""
 
 from __future__ import annotations
 
