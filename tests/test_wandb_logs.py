@@ -207,8 +207,8 @@ def test_texts_and_what_is_no_number_are_displays_and_files_are_left_to_the_fold
     assert by_name["alert"][0].value == "title: text"
     (model,) = [one for one in told.artifacts if one.name == "model"]
     assert {*model.aliases} == {"latest", "best"}
-    assert Path(model.files["weights/m.bin"]).read_text() == "abc"
-    assert not model.files["x.csv"]
+    assert Path(model.files["weights/m.bin"].path).read_text() == "abc"
+    assert [name for name, file in model.files.items() if file.is_reference] == ["x.csv"]
 
 
 def test_typed_values_are_the_same_as_json(written):

@@ -18,11 +18,12 @@ _PATHS = (
     "legm.importers.roots:RootSource",
     "legm.importers.mlflow.sqlite:SqliteSource",
     "legm.importers.mlflow.folder:FolderSource",
+    "legm.importers.wandb.folder:FolderSource",
 )
 """The sources in files. Each has ``recognise``: the store's own path where there is one at a path."""
 _KNOWN = (
     "give a SQLite file, an mlruns folder or the http://… address of a server of MLflow's, "
-    "or a root directory of legm"
+    "a wandb folder, a .wandb file or wandb:ENTITY/PROJECT of W&B's, or a root directory of legm"
 )
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from legm.importers.foreign import ForeignFile
 from legm.importers.notes import Notes
 
 __all__ = ["LocalFiles"]
 
 
 class LocalFiles:
-    """Finds and lists the artifacts of runs.
+    """Finds the artifacts of runs.
 
     Args:
         beside: the folder that the store is in.
@@ -64,19 +62,3 @@ class LocalFiles:
             "artifact folders that are not there: nothing was logged, or they are elsewhere now", run_id
         )
         return None
-
-    def of(self, folders: dict[str, Path]) -> Iterator[ForeignFile]:
-        """The files in the folders, by name; a link that leads out of them is left out."""
-        for prefix, folder in folders.items():
-            root = folder.resolve()
-            for parent, names, files in os.walk(folder):
-                names.sort()
-                for name in sorted([*files, *(one for one in names if (Path(parent) / one).is_symlink())]):
-                    path = Path(parent) / name
-                    if path.is_symlink() and not path.resolve().is_relative_to(root):
-                        self._notes.add("links that lead out of a run's artifacts were left out", str(path))
-                    elif path.is_file():
-                        shown = prefix + path.relative_to(folder).as_posix()
-                        yield ForeignFile.at(shown, path)
-                    else:
-                        self._notes.add("artifacts that are no files were left out", str(path))

@@ -25,6 +25,7 @@ from typing import Any
 from legm.errors import CorruptFile, StorageError
 from legm.importers.columns import joined
 from legm.importers.foreign import ForeignRun, unreadable
+from legm.importers.localfiles import files_below
 from legm.importers.mlflow.files import LocalFiles
 from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
 from legm.importers.notes import Notes
@@ -121,7 +122,7 @@ class FolderSource:
         return foreign_run(
             told,
             lambda: self._points(folder / "metrics"),
-            lambda: self._files.of(folders),
+            lambda: files_below(folders, self.notes, "artifacts"),
             self.notes,
         )
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from legm.errors import CorruptFile, StorageError
 from legm.importers.columns import points_of
 from legm.importers.foreign import ForeignRun
+from legm.importers.localfiles import files_below
 from legm.importers.mlflow.files import LocalFiles
 from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
 from legm.importers.notes import Notes
@@ -183,7 +184,7 @@ class SqliteSource:
         return foreign_run(
             told,
             lambda: self._points(run_id),
-            lambda: self._files.of(folders),
+            lambda: files_below(folders, self.notes, "artifacts"),
             self.notes,
         )
 

@@ -15,7 +15,7 @@ from legm.importers.columns import points_of
 from legm.importers.wandb.items import VALUE, ItemReader, flat, put, take_out, value_in
 from legm.records import BestRule, Display, Points
 
-__all__ = ["LoggedArtifact", "Told", "is_own_name", "shown_value"]
+__all__ = ["LoggedArtifact", "LoggedFile", "Told", "is_own_name", "shown_value"]
 
 _STEP, _TIME, _RUNTIME, _IGNORED = -1, -2, -3, -4
 _OWN = {"_step": _STEP, "_timestamp": _TIME, "_runtime": _RUNTIME, "_wandb": _IGNORED}
@@ -27,19 +27,34 @@ _FILES = frozenset({"path", "paths", "filenames", "artifact_path"})
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedFile:
+    """A file in an artifact.
+
+    Args:
+        path: where it was on this machine; "" where that is unknown.
+        digest: of its content, in base 64; or of its address.
+        is_reference: whether it is elsewhere, and only its address is in the artifact.
+    """
+
+    path: str
+    digest: str
+    is_reference: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedArtifact:
     """An artifact that the run logged.
 
     Args:
         name, type: W&B's.
         aliases: such as ``latest``; the version is known to a server only.
-        files: by their path in it, where each is on this machine; "" where it is a reference or unknown.
+        files: by their path in it.
     """
 
     name: str
     type: str
     aliases: tuple[str, ...]
-    files: Mapping[str, str]
+    files: Mapping[str, LoggedFile]
 
 
 class Told:
@@ -48,13 +63,13 @@ class Told:
     Attributes:
         run_id, project, entity, name, group, job_type, notes, host, sweep: texts of W&B's, "" for none.
         tags: W&B's.
-        started: seconds since 1970; 0 while it is unknown.
+        started: when its first fragment began, in seconds since 1970; 0 while it is unknown.
         ended: when the last number was logged, or the run ended.
         exit_code: None while there is no end.
         origin: what else is known of where the run comes from.
         artifacts: those that were logged.
         has_statistics: whether there are measurements of the machine.
-        step: the last row's; None before the first one.
+        step: the largest of a row; None before the first one.
     """
 
     def __init__(self) -> None:
@@ -67,6 +82,9 @@ class Told:
         self.artifacts: list[LoggedArtifact] = []
         self.has_statistics = False
         self.step: int | None = None
+        self._shift: int | None = 0  # of this fragment's steps; None before its first row
+        self._row_step = -1  # the last row's in this fragment, before it was shifted
+        self._began = 0.0  # this fragment
         self._items = ItemReader()
         self._config: dict[str, Any] = {}
         self._summary: dict[bytes, bytes] = {}  # see ItemReader.keep
@@ -83,6 +101,15 @@ class Told:
         self._rows: list[tuple[int, float, int]] = []  # step, time, how many numbers
         self._displays: list[Display] = []
 
+    def begin_fragment(self) -> None:
+        """The records that follow are those of another log of the same run, which W&B went on with.
+
+        W&B counts its steps from 0 again where it goes on without a server: they continue behind those that
+        there are. A log whose first step is another one knew of them, and keeps its steps.
+        """
+        self.exit_code = None
+        self._shift, self._row_step, self._began = None, -1, 0.0
+
     # Records
 
     def take(self, record: Any) -> None:
@@ -98,7 +125,7 @@ class Told:
             self._run(record.run)
         elif kind == "exit":
             self.exit_code = record.exit.exit_code
-            self.ended = _time(max(self.ended, self.started + record.exit.runtime), self.ended)
+            self.ended = _time(max(self.ended, self._began + record.exit.runtime), self.ended)
         elif kind == "metric":
             self._metric(record.metric)
         elif kind == "artifact":
@@ -116,8 +143,9 @@ class Told:
         self.notes, self.host, self.sweep = run.notes, run.host, run.sweep_id
         self.tags = tuple(run.tags)
         if run.HasField("start_time"):
-            self.started = _time(run.start_time.seconds + run.start_time.nanos / 1e9)
-            self.ended = max(self.ended, self.started)
+            self._began = _time(run.start_time.seconds + run.start_time.nanos / 1e9)
+            self.started = self.started or self._began
+            self.ended = max(self.ended, self._began)
         self._git(run)
         self._take_config(run.config)
         self._take_summary(run.summary)
@@ -150,7 +178,9 @@ class Told:
             self._rules.append((metric.name or metric.glob_name, higher))
 
     def _artifact(self, told: Any) -> None:
-        files = {one.path: one.local_path for one in told.manifest.contents}
+        files = {
+            one.path: LoggedFile(one.local_path, one.digest, bool(one.ref)) for one in told.manifest.contents
+        }
         self.artifacts.append(LoggedArtifact(told.name, told.type, tuple(told.aliases), files))
 
     # Rows
@@ -177,9 +207,9 @@ class Told:
             else:
                 own[number] = value
         told = self._slow(row.item, others, before, own) if others else {}
-        step = row.step.num if row.HasField("step") else self._step_of(own.get(_STEP))
-        time = _time(own.get(_TIME, self.started + own.get(_RUNTIME, 0.0)), self.started)
-        self.step, self.ended = step, max(self.ended, time)
+        step = self._shifted(row.step.num if row.HasField("step") else self._step_of(own.get(_STEP)))
+        time = _time(own.get(_TIME, self._began + own.get(_RUNTIME, 0.0)), self._began)
+        self.ended = max(self.ended, time)
         for name, value in told.items():
             if isinstance(value, (bool, int, float)):
                 metrics.append(self._names.setdefault(name, len(self._names)))
@@ -229,7 +259,16 @@ class Told:
         """The step of a row: what its items say, or the next one."""
         if told is not None and abs(told) < _MOST_STEPS:
             return int(told)
-        return 0 if self.step is None else self.step + 1
+        return self._row_step + 1
+
+    def _shifted(self, step: int) -> int:
+        """A step of this fragment as one of the run."""
+        self._row_step = step
+        if self._shift is None:
+            self._shift = self.step + 1 if step == 0 and self.step is not None else 0
+        step += self._shift
+        self.step = step if self.step is None else max(step, self.step)
+        return step
 
     def _show(self, name: str, text: str, step: int, time: float) -> None:
         self._displays.append(Display(name, text, step, time))
@@ -278,7 +317,7 @@ class Told:
         """
         tree = self._items.tree(self._summary)
         step = tree.get("_step")
-        is_ahead = isinstance(step, int) and (self.step is None or step > self.step)  # the row itself is cut
+        is_ahead = isinstance(step, int) and step > self._row_step  # the row itself is cut
         told = flat({key: value for key, value in tree.items() if key not in _OWN})
         return {name: value for name, value in told.items() if not self._is_made(name, value, is_ahead)}
 
