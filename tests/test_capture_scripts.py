@@ -33,6 +33,14 @@ def mlflow_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory.getbasetemp(), "captured-mlflow", make)
 
 
+@pytest.fixture(scope="session")
+def wandb_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def make(folder: Path) -> None:
+        captured(folder, "wandb", "import wandb", "wandb.finish()")
+
+    return once(tmp_path_factory.getbasetemp(), "captured-wandb", make)
+
+
 def held(folder: Path, experiment: str) -> list[Held]:
     """The runs that were captured, under the names that the script gave."""
     found = []
@@ -48,7 +56,12 @@ def held(folder: Path, experiment: str) -> list[Held]:
             )
             for series, history in result.histories.items()
         }
-        points |= {names[str(series)]: [(None, value)] for series, value in result.test.items()}
+        # A test value that was not renamed is one of W&B's summary, and of no history.
+        points |= {
+            names[str(series)]: [(None, value)]
+            for series, value in result.test.items()
+            if str(series) in names
+        }
         found.append(Held({names.get(name, name): value for name, value in values.items()}, points))
     return found
 
@@ -57,9 +70,11 @@ def require_same(ours: list[Held], theirs: list[Held]) -> None:
     """See that each run has the parameters and numbers of the original's; a test value has no step."""
     assert len(ours) == len(theirs)
     for our, their in zip(ours, theirs, strict=True):
-        assert set(our.points) == set(their.points)
-        for name, numbers in our.points.items():
-            expected = list(dict(sorted(their.points[name], key=lambda one: one[0])).items())
+        by_name = {name.replace("/", "."): numbers for name, numbers in their.points.items()}
+        points = {name.replace("/", "."): numbers for name, numbers in our.points.items()}
+        assert set(points) == set(by_name)
+        for name, numbers in points.items():
+            expected = list(dict(sorted(by_name[name], key=lambda one: one[0])).items())
             if numbers[0][0] is None:
                 expected = [(None, expected[0][1])]
             assert [step for step, _ in numbers] == [step for step, _ in expected], name
@@ -75,3 +90,11 @@ def test_a_captured_script_leaves_the_parameters_and_points_of_mlflow(
     require_same(ours, theirs)
     for our, their in zip(ours, theirs, strict=True):
         assert {name: str(value) for name, value in our.parameters.items()} == their.parameters
+
+
+@pytest.mark.parametrize("script", scripts("wandb"), ids=lambda path: path.stem)
+def test_a_captured_script_leaves_the_parameters_and_points_of_wandb(script, wandb_originals, wandb_captured):
+    ours, theirs = held(wandb_captured, script.stem), wandb_originals[script.stem]
+    require_same(ours, theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.parameters == their.parameters

@@ -15,6 +15,7 @@ from legm.capture.feeds import Feed
 from legm.capture.landing import Captured, Landing
 from legm.capture.mlflow import MlflowFeed
 from legm.capture.place import Place, left_behind
+from legm.capture.wandb import WandbFeed
 from legm.errors import LegmError
 from legm.importers.decisions import Wishes
 from legm.importers.importing import Report, import_runs
@@ -104,8 +105,8 @@ def capture(
 
 @contextmanager
 def _feeds(place: Place) -> Iterator[list[Feed]]:
-    with closing(MlflowFeed(place.mlflow)) as mlflow:
-        yield [mlflow]
+    with closing(MlflowFeed(place.mlflow)) as mlflow, closing(WandbFeed(place.wandb)) as wandb:
+        yield [mlflow, wandb]
 
 
 def _look(landing: Landing, feeds: Sequence[Feed]) -> None:

@@ -89,6 +89,7 @@ class Place:
             "WANDB_DIR": str(self.folder),
             "WANDB_DATA_DIR": str(self.folder / "data"),
             "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "1",  # seconds until a row can be seen
+            "WANDB_SILENT": given.get("WANDB_SILENT", "true"),  # it would say how to upload what is private
             "LEGM_CAPTURE": str(self.folder),
             "PYTHONPATH": os.pathsep.join([str(_SITE), *filter(None, [given.get("PYTHONPATH")])]),
         }
