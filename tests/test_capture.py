@@ -298,6 +298,106 @@ def test_wishes_of_a_person_hold_and_those_that_cannot_be_met_are_said(tmp_path)
     assert len({one.run.configuration.fingerprint for one in results(tmp_path, "mine")}) == 1
 
 
+# W&B
+
+WANDB_LIVE = """
+import os, time, wandb
+run = wandb.init(project="live", config={"lr": 0.1, "optimizer": {"name": "adam"}})
+run.log({"loss": 1.0})
+run.log({"loss": 0.5})
+while not os.path.exists("late"):
+    time.sleep(0.05)
+run.config.update({"layers": 3})
+run.log({"loss": 0.25, "note": "soon over"})
+while not os.path.exists("go"):
+    time.sleep(0.05)
+artifact = wandb.Artifact("data", "dataset")
+with artifact.new_file("a.txt") as file:
+    file.write("hello")
+run.log_artifact(artifact)
+run.summary["accuracy"] = 0.9
+"""
+
+
+def test_a_run_of_wandb_is_there_while_it_goes_on_and_moves_when_parameters_come_late(tmp_path):
+    process = begin(tmp_path, WANDB_LIVE)
+
+    def shown() -> list[tuple[Status, list[str], list[tuple[int, float]]]]:
+        return [
+            (one.status, sorted(one.run.configuration.active), curve(one, "loss"))
+            for one in results(tmp_path, "live")
+            if one.histories
+        ]
+
+    early, late = ["lr", "optimizer.name"], ["layers", "lr", "optimizer.name"]
+    until(lambda: shown() == [(Status.RUNNING, early, [(0, 1.0), (1, 0.5)])])
+    (tmp_path / "late").touch()
+    points = [(0, 1.0), (1, 0.5), (2, 0.25)]
+    until(lambda: shown() == [(Status.RUNNING, late, points)])
+    (tmp_path / "go").touch()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert shown() == [(Status.COMPLETED, late, points)], err
+    (found,) = [one for one in results(tmp_path, "live") if one.histories]
+    assert found.test == {Series("accuracy", Split.TEST): 0.9}
+    (kept,) = (tmp_path / "root").glob("live/*/artifacts/*/data*/a.txt")
+    assert kept.read_text(encoding="utf-8") == "hello"
+    assert "captured 1 run of wandb" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["go", "late", "root", "script.py"]
+
+
+WANDB_ENDS = """
+import os, signal, sys, time, wandb
+run = wandb.init(project="ends", mode="online", dir="own", settings=wandb.Settings(console="off"))
+for step in range(100):
+    run.log({"loss": 1.0 / (1 + step)})
+time.sleep(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "left"),
+    [
+        ("raise KeyError('x')", 1, Status.FAILED),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137, Status.INTERRUPTED),
+    ],
+)
+def test_a_script_with_wandb_that_crashes_or_is_killed_leaves_its_run_with_all_numbers(
+    tmp_path, end, status, left
+):
+    code, _, err = play(tmp_path, f"{WANDB_ENDS}{end}\n")
+    assert code == status, err
+    (found,) = results(tmp_path, "ends")
+    assert found.status is left
+    assert curve(found, "loss") == [(step, 1.0 / (1 + step)) for step in range(100)]
+    assert not (tmp_path / "own").exists()
+    assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+
+
+WANDB_AGAIN = """
+import time, wandb
+with wandb.init(project="again", id="abc", config={"seed": 1}) as run:
+    run.log({"loss": 1.0})
+    run.log({"loss": 0.5})
+time.sleep(1.5)  # so that it was seen as ended
+with wandb.init(project="again", id="abc", resume="allow") as run:
+    run.log({"loss": 0.25})
+    run.config.update({"lr": 0.1})
+with wandb.init(project="again", mode="disabled") as run:
+    run.log({"loss": 7.0})
+"""
+
+
+def test_a_run_of_wandb_that_is_resumed_is_one_run_and_a_disabled_one_is_none(tmp_path):
+    status, _, err = play(tmp_path, WANDB_AGAIN)
+    assert status == 0, err
+    (found,) = results(tmp_path, "again")
+    assert found.status is Status.COMPLETED
+    assert curve(found, "loss") == [(0, 1.0), (1, 0.5), (2, 0.25)]
+    assert set(found.run.configuration.active) == {"lr"}
+    assert "different" not in err
+
+
 # The command
 
 
