@@ -272,15 +272,18 @@ class EventReader:
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
     """Where a varint ends, and the int64 that it is."""
-    number = shift = 0
-    for byte in message[at : at + 10]:
-        number |= (byte & 127) << shift
-        shift += 7
-        at += 1
-        if byte < 128:
-            break
-    number &= (1 << 64) - 1
-    return at, number - (1 << 64) if number >> 63 else number
+    number = byte = shift = 0
+    try:
+        while (byte := message[at]) > 127 and shift < 70:
+            number |= (byte & 127) << shift
+            shift += 7
+            at += 1
+    except IndexError:  # it is no event
+        return at, 0
+    if shift < 63:
+        return at + 1, number | byte << shift
+    number = (number | byte << shift) & ((1 << 64) - 1)
+    return at + 1, number - (1 << 64) if number >> 63 else number
 
 
 def _number(value: Any, plugin: str) -> float | None:
