@@ -7,6 +7,7 @@ Keras; a tensor's plugin says what it is for, and is named at its tag's first va
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -197,8 +198,7 @@ class EventReader:
                 kind, contents = media
                 yield Media(kind, self._named(value.tag), event.step, contents, place, number)
             elif kind is not None:
-                known = plugin.replace("_", " ") if kind == "tensor" else _KINDS[kind]
-                yield Other(known or "tensors")
+                yield Other(_KINDS.get(kind) or _kind_of(plugin))
 
     def _plugin(self, value: Any) -> str:
         """Which plugin a value is for."""
@@ -294,6 +294,12 @@ def _number(value: Any, plugin: str) -> float | None:
         return number
     is_one = kind == "tensor" and (plugin in _NUMBERS or not value.tensor.tensor_shape.dim)
     return number_in(value.tensor) if is_one else None
+
+
+def _kind_of(plugin: str) -> str:
+    """What tensors of a plugin are called; a name that is not one for a person is not shown."""
+    is_name = re.fullmatch(r"[\w-]{1,40}", plugin, re.ASCII)
+    return plugin.replace("_", " ") if is_name else "tensors of plugins" if plugin else "tensors"
 
 
 def _text(tensor: Any) -> str | None:

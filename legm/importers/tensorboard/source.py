@@ -14,7 +14,8 @@ from legm.importers.names import taken_name
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.events import EventReader, Text
 from legm.importers.tensorboard.head import opened_head
-from legm.importers.tensorboard.hparams import joined_parameters, yaml_parameters
+from legm.importers.tensorboard.hparams import joined_parameters
+from legm.importers.tensorboard.hparams_yaml import yaml_parameters
 from legm.importers.tensorboard.layout import Part, RunFolder, runs_in
 from legm.importers.tensorboard.look import Look, looked
 from legm.importers.tensorboard.media import media_files
