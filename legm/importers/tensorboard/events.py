@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from legm.importers.columns import points_of
 from legm.importers.notes import Notes
-from legm.importers.tensorboard.records import records
+from legm.importers.tensorboard.records import LONGEST, records
 from legm.importers.tensorboard.tensors import number_in, texts_in
 from legm.records import Points
 
@@ -152,6 +152,9 @@ class EventReader:
         layouts, unpack_time = self._layouts, struct.Struct("<d").unpack_from
         numbers, steps, times, values = self._rows
         for place, message in records(path, size, self._notes):
+            if message is None:
+                yield Other(f"events of more than {LONGEST >> 20} MB")
+                continue
             # Most events are a time, a step, and a number in the midst of what was there before.
             start, step = 9, 0
             if message[9:10] == b"\x10":
