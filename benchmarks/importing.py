@@ -1,8 +1,9 @@
 """What it costs to move in: a SQLite store of MLflow's, or event files, become a root directory of legm's.
 
-The tables are those that MLflow makes; they are filled by SQL, since MLflow would take hours. Event files are
-framed as TensorBoard's are, each number an event with a simple value, as PyTorch writes them. The seconds are those of ``legm import`` as a process: its start, the look at the runs, the import, and the comparison
-of both sides at the end.
+The tables are those that MLflow makes; they are filled by SQL, since MLflow would take hours. Event files
+hold each number as an event with a simple value, as PyTorch writes them. The seconds are those of
+``legm import`` as a process: its start, the look at the runs, the import, and the comparison of both sides
+at the end.
 """
 
 from __future__ import annotations

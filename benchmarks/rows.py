@@ -352,8 +352,8 @@ def _importing(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: r["moving_events"]["points"] / r["moving_events"]["seconds"],
             at_least=True,
             beside=lambda r: (
-                f"EventAccumulator: {r['accumulated']['points'] / r['accumulated']['seconds']:,.0f} points/s; "
-                f"{r['moving_events']['peak'] / 2**20:.0f} MiB at most"
+                f"EventAccumulator: {r['accumulated']['points'] / r['accumulated']['seconds']:,.0f} "
+                f"points/s; {r['moving_events']['peak'] / 2**20:.0f} MiB at most"
             ),
         ),
     )
