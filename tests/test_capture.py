@@ -239,6 +239,7 @@ with mlflow.start_run(run_id=run.info.run_id):
     mlflow.log_text("after all", "late.txt")
 time.sleep(1.5)
 client.log_text(run.info.run_id, "and now", "later.txt")
+client.log_param(run.info.run_id, "after", 1)
 """
 
 
@@ -247,6 +248,7 @@ def test_what_a_script_changes_afterwards_counts_and_its_own_address_is_not_used
     assert status == 0, err
     (found,) = results(tmp_path, "changes")
     assert curve(found, "loss") == [(0, 1.0), (1, 0.5)]
+    assert set(found.run.configuration.active) == {"after"}
     assert list((tmp_path / "root").glob("changes/*/artifacts/*/late.txt"))
     assert list((tmp_path / "root").glob("changes/*/artifacts/*/later.txt"))
     assert "different" not in err

@@ -43,7 +43,7 @@ def captured(run: ForeignRun, experiment: str | None, ending: str | None = None)
         )
     if ending is not None and run.status is Status.RUNNING:
         run = replace(run, status=Status.INTERRUPTED, error=ending)
-    return replace(run, can_grow=True)  # a script may add to a run that has ended
+    return run
 
 
 class Captured:
@@ -186,30 +186,30 @@ class Landing:
             with deciding(self._root) as kept:
                 identity = kept[experiment_of(run)] = self._decided(run, kept)
         new = translated(run, at[0], identity, is_reserved)
+        before = self._landed.get(at)
         live = self._live.pop(at, None)
         if live is not None:
             live.close()
+            before = live.run
         arrival = self._arrivals.setdefault(at[0], Arrival(self._relay, at[0]))
         arrival.put(run, new, Notes())
-        if live is not None and live.run.configuration.fingerprint != new.run.configuration.fingerprint:
-            take_out(self._relay, live.run)
+        if before is not None and before.configuration.fingerprint != new.run.configuration.fingerprint:
+            take_out(self._relay, before)
         self._landed[at] = new.run
 
     def end_all(self, source: Captured) -> None:
-        """Take every run of a store that did not end while it was looked at.
+        """Take every run of a store whose script has ended: a script may have added to one behind its end.
 
         The import that follows tells what could not be taken.
 
         Raises:
-            LegmError: the store cannot be read, or the root directory not written.
+            LegmError: the store cannot be read.
         """
         for run in source.runs():
-            at = (source.kind, run.key)
-            if at not in self._landed:
-                try:
-                    self.end(at, run)
-                except LegmError as error:
-                    log.debug("the run %s did not land: %s", run.key, error)
+            try:
+                self.end((source.kind, run.key), run)
+            except LegmError as error:
+                log.debug("the run %s did not land: %s", run.key, error)
 
     def _take_out(self, at: tuple[str, str]) -> None:
         self._waiting.pop(at, None)

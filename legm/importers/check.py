@@ -61,7 +61,7 @@ class Compared:
         )
         unended = new.outcome.error == UNENDED
         self._add(self.adapted, "runs that had not ended: they are interrupted ones", int(unended))
-        is_open = foreign.can_grow and foreign.ended is None and new.outcome.status is Status.COMPLETED
+        is_open = foreign.can_grow and new.outcome.status is Status.COMPLETED
         self._add(self.adapted, "runs of which no end is told: they count as completed", int(is_open))
 
     @staticmethod

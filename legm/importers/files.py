@@ -43,4 +43,4 @@ def files_below(
             elif path.is_file():
                 yield ForeignFile.at(prefix + path.relative_to(folder).as_posix(), path)
             else:
-                notes.add(f"{what} that are no regular files were left out", str(path))
+                notes.add(f"{what} that are no files were left out", str(path))
