@@ -43,11 +43,10 @@ class MlflowFeed:
             status, _, is_deleted = state
             if before == state and status != "RUNNING":
                 continue
+            last, after = source.last_place(key), self._at.get(key, -(2**63))
+            batches = list(source.points(key, after, last)) if last is not None else []
+            self._at[key] = after if last is None else last
             run = source.run(key)
-            batches = []
-            for points, at in source.points_after(key, self._at.get(key)):
-                batches.append(points)
-                self._at[key] = at
             points = gathered(columns_of(batches), lambda series: series)
             yield Seen(run, points, is_deleted)
 

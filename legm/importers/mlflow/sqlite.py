@@ -182,7 +182,7 @@ class SqliteSource:
         folders = self._folders(told, address)
         return foreign_run(
             told,
-            lambda: self._points(run_id),
+            lambda: self.points(run_id),
             lambda: self._files.of(folders),
             self.notes,
         )
@@ -213,27 +213,27 @@ class SqliteSource:
                 places.append((f"models/{name}-{model_id}/", str(place), tail))
         return self._files.folders(places, told.run_id)
 
-    def _points(self, run_id: str) -> Iterator[Points]:
-        """The run's numbers in the order in which they were set."""
-        return (points for points, _ in self.points_after(run_id))
+    def last_place(self, run_id: str) -> int | None:
+        """The place of the number of a run that was set last; None where there is none."""
+        place: int | None = self._ask("SELECT max(rowid) FROM metrics WHERE run_uuid = ?", (run_id,))[0][0]
+        return place
 
-    def points_after(self, run_id: str, at: int | None = None) -> Iterator[tuple[Points, int]]:
-        """The run's numbers behind a place, in the order in which they were set, in batches.
+    def points(self, run_id: str, after: int = -(2**63), until: int | None = None) -> Iterator[Points]:
+        """The run's numbers in the order in which they were set, in batches.
 
         Args:
             run_id: the run's key.
-            at: the place that came with the last ones; None for all numbers.
-
-        Yields:
-            numbers, and the place behind them.
+            after: only those behind this place.
+            until: only those up to this place; None for all.
         """
         import numpy as np
 
         step = "step" if "step" in self._columns["metrics"] else "0"
         # NaN is kept as 0 beside a mark.
         value = "CASE is_nan WHEN 0 THEN value END" if "is_nan" in self._columns["metrics"] else "value"
-        of_run = "FROM metrics WHERE run_uuid = ? AND rowid > ? ORDER BY rowid"
-        at, names = -(2**63) if at is None else at, dict[str, int]()
+        bound = "" if until is None else f"AND rowid <= {until}"
+        of_run = f"FROM metrics WHERE run_uuid = ? AND rowid > ? {bound} ORDER BY rowid"
+        at, names = after, dict[str, int]()
         while rows := self._ask(
             f"SELECT key, {step}, timestamp, {value} {of_run} LIMIT {_BATCH}", (run_id, at)
         ):
@@ -248,10 +248,10 @@ class SqliteSource:
             except (TypeError, ValueError, OverflowError) as cause:
                 where = f"the metrics of the run {run_id}"
                 raise CorruptFile(self._path, where, f"no numbers stand there: {cause}", _RESTORE) from cause
-            at = self._ask(f"SELECT rowid {of_run} LIMIT 1 OFFSET {len(rows) - 1}", (run_id, at))[0][0]
-            yield points_of(names, numbers, steps, times, values), at
+            yield points_of(names, numbers, steps, times, values)
             if len(rows) < _BATCH:
                 return
+            at = self._ask(f"SELECT rowid {of_run} LIMIT 1 OFFSET {_BATCH - 1}", (run_id, at))[0][0]
 
     def states(self) -> Iterator[tuple[str, tuple[str, int | None, bool]]]:
         """Each run's key with its status, its end in milliseconds, and whether it is deleted."""
