@@ -23,14 +23,20 @@ from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
 from legm.importers.localfiles import files_below
 from legm.importers.notes import Notes
 from legm.importers.wandb.log import LogReader
-from legm.importers.wandb.mapping import UNCATEGORIZED, Described, foreign_run, numbers_set, status_of
+from legm.importers.wandb.mapping import (
+    INTERNAL,
+    UNCATEGORIZED,
+    Described,
+    foreign_run,
+    numbers_set,
+    status_of,
+)
 from legm.importers.wandb.run import LoggedArtifact, Told
 from legm.records import BestRule, Display, Points
 
 __all__ = ["FolderSource"]
 
 _BATCH = 1 << 16  # numbers and texts that are given at once
-_INTERNAL = ("run_table", "job", "wandb-")  # how the types of artifacts begin that W&B makes by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +177,7 @@ class FolderSource:
                 yield replace(file, name=name)
         versions: dict[str, int] = {}
         for artifact in known.artifacts:
-            if artifact.type.startswith(_INTERNAL):
+            if artifact.type.startswith(INTERNAL):
                 continue
             version = versions[artifact.name] = versions.get(artifact.name, -1) + 1
             label = f"{artifact.name}:v{version}"
@@ -190,7 +196,7 @@ def _described(told: Told) -> Described:
     artifacts = [
         {"name": one.name, "type": one.type, "aliases": list(one.aliases)}
         for one in told.artifacts
-        if not one.type.startswith(_INTERNAL)
+        if not one.type.startswith(INTERNAL)
     ]
     origin = {**told.origin, "sweep": told.sweep, "artifacts": artifacts}
     return Described(

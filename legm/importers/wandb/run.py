@@ -15,7 +15,7 @@ from legm.importers.columns import points_of
 from legm.importers.wandb.items import VALUE, ItemReader, flat, put, take_out, value_in
 from legm.records import BestRule, Display, Points
 
-__all__ = ["LoggedArtifact", "LoggedFile", "Told", "is_own_name", "shown_value"]
+__all__ = ["LoggedArtifact", "LoggedFile", "Told", "finite_or_not"]
 
 _STEP, _TIME, _RUNTIME, _IGNORED = -1, -2, -3, -4
 _OWN = {"_step": _STEP, "_timestamp": _TIME, "_runtime": _RUNTIME, "_wandb": _IGNORED}
@@ -23,6 +23,7 @@ _STATISTICS = frozenset({"min", "max", "mean", "best", "last", "first"})
 _MAXIMIZE = 2
 _MOST_STEPS = 2**62
 _LATEST = 2e11  # seconds: the year 8307
+_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # in place of what is not finite
 _FILES = frozenset({"path", "paths", "filenames", "artifact_path"})
 
 
@@ -60,6 +61,9 @@ class LoggedArtifact:
 class Told:
     """What the records of a run said so far.
 
+    Args:
+        started: when the run began, where that is known before its records are.
+
     Attributes:
         run_id, project, entity, name, group, job_type, notes, host, sweep: texts of W&B's, "" for none.
         tags: W&B's.
@@ -72,11 +76,11 @@ class Told:
         step: the largest of a row; None before the first one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, started: float = 0.0) -> None:
         self.run_id = self.project = self.entity = self.name = self.group = ""
         self.job_type = self.notes = self.host = self.sweep = ""
         self.tags: tuple[str, ...] = ()
-        self.started = self.ended = 0.0
+        self.started = self.ended = started
         self.exit_code: int | None = None
         self.origin: dict[str, Any] = {}
         self.artifacts: list[LoggedArtifact] = []
@@ -84,7 +88,7 @@ class Told:
         self.step: int | None = None
         self._shift: int | None = 0  # of this fragment's steps; None before its first row
         self._row_step = -1  # the last row's in this fragment, before it was shifted
-        self._began = 0.0  # this fragment
+        self._began = started  # this fragment
         self._items = ItemReader()
         self._config: dict[str, Any] = {}
         self._summary: dict[bytes, bytes] = {}  # see ItemReader.keep
@@ -175,7 +179,11 @@ class Told:
         chosen = metric.summary
         higher = chosen.max or (chosen.best and metric.goal == _MAXIMIZE)
         if higher or chosen.min or chosen.best:
-            self._rules.append((metric.name or metric.glob_name, higher))
+            self.add_rule(metric.name or metric.glob_name, higher=higher)
+
+    def add_rule(self, metric: str, *, higher: bool) -> None:
+        """Say that the script asked for a metric's greatest or least value; a pattern names several."""
+        self._rules.append((metric, higher))
 
     def _artifact(self, told: Any) -> None:
         files = {
@@ -207,18 +215,29 @@ class Told:
             else:
                 own[number] = value
         told = self._slow(row.item, others, before, own) if others else {}
-        step = self._shifted(row.step.num if row.HasField("step") else self._step_of(own.get(_STEP)))
+        step = row.step.num if row.HasField("step") else self._step_of(own.get(_STEP))
+        self._end_row(told, before, step, own)
+
+    def take_row(self, row: Mapping[str, Any]) -> None:
+        """Take a row of the history as a server gives it, which has words for what is not finite."""
+        tree = {key: finite_or_not(value) for key, value in row.items()}
+        own = _own_numbers(tree)
+        self._end_row(flat(tree), len(self._values), self._step_of(own.get(_STEP)), own)
+
+    def _end_row(self, told: Mapping[str, Any], before: int, row_step: int, own: Mapping[int, float]) -> None:
+        """Take the values of a row that were not read at once, and where and when all of it was logged."""
+        step = self._shifted(row_step)
         time = _time(own.get(_TIME, self._began + own.get(_RUNTIME, 0.0)), self._began)
         self.ended = max(self.ended, time)
         for name, value in told.items():
             if isinstance(value, (bool, int, float)):
-                metrics.append(self._names.setdefault(name, len(self._names)))
-                values.append(_as_float(value))
+                self._metrics.append(self._names.setdefault(name, len(self._names)))
+                self._values.append(_as_float(value))
             elif value is not None:
-                self._texts[name] = text = shown_value(value)
+                self._texts[name] = text = _shown(value)
                 if text is not None:
                     self._show(name, text, step, time)
-        self._rows.append((step, time, len(values) - before))
+        self._rows.append((step, time, len(self._values) - before))
 
     def _slow(
         self, row: Iterable[bytes], items: list[bytes], before: int, own: dict[int, float]
@@ -240,10 +259,7 @@ class Told:
         tree: dict[str, Any] = {}
         for path, text in found:
             put(tree, path, value_in(text))
-        for key, number in _OWN.items():
-            value = tree.pop(key, None)
-            if isinstance(value, (int, float)):
-                own[number] = _as_float(value)
+        own |= _own_numbers(tree)
         return flat(tree)
 
     def _learn(self, items: Iterable[bytes]) -> None:
@@ -315,7 +331,10 @@ class Told:
         Names of nested ones are joined with ``.``. What W&B makes of a metric by itself is left out: its last
         value, or its least and so on (``loss.min``).
         """
-        tree = self._items.tree(self._summary)
+        return self.beside(self._items.tree(self._summary))
+
+    def beside(self, tree: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of a summary that is given."""
         step = tree.get("_step")
         is_ahead = isinstance(step, int) and step > self._row_step  # the row itself is cut
         told = flat({key: value for key, value in tree.items() if key not in _OWN})
@@ -326,7 +345,7 @@ class Told:
         if statistic in _STATISTICS and metric in self._last:
             return True
         if name in self._texts:
-            return isinstance(value, dict) or is_ahead or self._texts[name] == shown_value(value)
+            return isinstance(value, dict) or is_ahead or self._texts[name] == _shown(value)
         last = self._last.get(name)
         return last is not None and (is_ahead or _is_same(value, last))
 
@@ -340,12 +359,20 @@ class Told:
         return None
 
 
-def is_own_name(name: str) -> bool:
-    """Whether a key of a history or a summary is W&B's own."""
-    return name in _OWN
+def finite_or_not(value: Any) -> Any:
+    """A value as a server gives it, with numbers for its words for what is not finite."""
+    if isinstance(value, dict):
+        return {key: finite_or_not(one) for key, one in value.items()}
+    return _WORDS.get(value, value) if isinstance(value, str) else value
 
 
-def shown_value(value: Any) -> str | None:
+def _own_numbers(tree: dict[str, Any]) -> dict[int, float]:
+    """Takes W&B's own values out of a row, and gives the numbers among them."""
+    taken = {number: tree.pop(key, None) for key, number in _OWN.items()}
+    return {number: _as_float(one) for number, one in taken.items() if isinstance(one, (int, float))}
+
+
+def _shown(value: Any) -> str | None:
     """What is no number as a text; None for what is in a file of the run."""
     if isinstance(value, str):
         return value
