@@ -79,7 +79,7 @@ def assert_printed(page: Path) -> None:
         assert VARIES.sub("*", printed) == VARIES.sub("*", output), command
 
 
-@pytest.mark.parametrize("guide", ["command-line.md", "from-mlflow.md", "importing.md"])
+@pytest.mark.parametrize("guide", ["command-line.md", "from-mlflow.md", "from-wandb.md", "importing.md"])
 def test_the_commands_of_a_guide_print_what_it_shows(
     guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
