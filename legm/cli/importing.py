@@ -56,11 +56,11 @@ def import_command(
 ) -> None:
     """Bring in the runs of another tracker, or root.
 
-    SOURCE is a SQLite file, an mlruns folder or the http://… address of a server of MLflow's; a wandb folder,
-    a .wandb file or wandb:ENTITY/PROJECT of W&B's; or another root directory of legm. It is only read, and its runs come into the root directory ROOT. Which
-    parameters are compared is inferred, for review. A second import adds what is new, and one that was
-    interrupted goes on. At the end both sides are read again and compared; the exit status is 1 where a
-    run could not be read or is not equal.
+    SOURCE is a SQLite file, an mlruns folder or the http://… address of a server of MLflow's; a wandb
+    folder, a .wandb file or wandb:ENTITY/PROJECT of W&B's; or another root directory of legm. It is only
+    read, and its runs come into the root directory ROOT. Which parameters are compared is inferred, for
+    review. A second import adds what is new, and one that was interrupted goes on. At the end both sides
+    are read again and compared; the exit status is 1 where a run could not be read or is not equal.
     """
     from legm.importers.importing import import_runs
     from legm.importers.telling import lines

@@ -129,13 +129,12 @@ class FolderSource:
         state = tuple(_state(log) for log in logs)
         known = self._known.get(key)
         if known is None or known.state != state:
-            told = Told()
+            told = Told(skims=True)
             for _ in self._folded(logs, told):
                 pass
+            told.take_last_row()
             if told.has_statistics:
                 self.notes.add("measurements of the machine (system metrics) are not taken", key)
-            if told.undecoded:
-                self.notes.add("logs with values that are no values of W&B's: these were left out", key)
             known = _Known(state, _described(told), tuple(told.artifacts))
             self._known[key] = known
         return known
@@ -156,6 +155,8 @@ class FolderSource:
                 )
             if reader.damaged:
                 self.notes.add("logs with damaged places: the records there were left out", str(log))
+            if told.undecoded:
+                self.notes.add("logs with values that are no values of W&B's: these were left out", str(log))
         yield from told.new()
 
     def _records(self, logs: Sequence[Path]) -> Iterator[Points | Display | BestRule]:

@@ -19,6 +19,8 @@ __all__ = ["LoggedArtifact", "LoggedFile", "Told", "finite_or_not"]
 
 _STEP, _TIME, _RUNTIME, _IGNORED = -1, -2, -3, -4
 _OWN = {"_step": _STEP, "_timestamp": _TIME, "_runtime": _RUNTIME, "_wandb": _IGNORED}
+_MADE = (b"\x12\x05_step\x82\x01", b"\x12\x06_wandb\x12\x07runtime\x82\x01")
+"""Paths of which one is in every summary that wandb-core makes by itself, and in none that a script sets."""
 _STATISTICS = frozenset({"min", "max", "mean", "best", "last", "first"})
 _MAXIMIZE = 2
 _MOST_STEPS = 2**62
@@ -63,6 +65,7 @@ class Told:
 
     Args:
         started: when the run began, where that is known before its records are.
+        skims: whether only what describes the run is wanted, and neither its numbers nor its texts.
 
     Attributes:
         run_id, project, entity, name, group, job_type, notes, host, sweep: texts of W&B's, "" for none.
@@ -76,7 +79,9 @@ class Told:
         step: the largest of a row; None before the first one.
     """
 
-    def __init__(self, started: float = 0.0) -> None:
+    def __init__(self, started: float = 0.0, *, skims: bool = False) -> None:
+        self._skims = skims
+        self._unread = b""  # the last row, where it skims
         self.run_id = self.project = self.entity = self.name = self.group = ""
         self.job_type = self.notes = self.host = self.sweep = ""
         self.tags: tuple[str, ...] = ()
@@ -93,8 +98,10 @@ class Told:
         self._config: dict[str, Any] = {}
         self._summary: dict[bytes, bytes] = {}  # see ItemReader.keep
         self._rules: list[tuple[str, bool]] = []
-        self._last: dict[str, float] = {}
-        self._texts: dict[str, str | None] = {}  # the last ones
+        self._last: dict[str, tuple[float, int]] = {}  # the last value of a metric, and in which row it was
+        self._rows_before = 0
+        self._set_after: dict[str, int] = {}  # how many rows there were when a script set the summary's value
+        self._texts: dict[str, tuple[str | None, int]] = {}  # the same of what is no number
         self._numbers: dict[bytes, int] = {}  # by how an item begins; negative for W&B's own
         self._names: dict[str, int] = {}
         self._clear()
@@ -120,7 +127,9 @@ class Told:
         """Take the next record, as :class:`legm.importers.wandb.log.LogReader` gives it."""
         kind = record.WhichOneof("record_type")
         if kind == "history":
-            self._history(record.history)
+            self._unread = record.history
+            if not self._skims:
+                self._history(record.history)
         elif kind == "summary":
             self._take_summary(record.summary)
         elif kind == "config":
@@ -161,6 +170,11 @@ class Told:
             self.origin["args"] = list(told.args)
         self._git(told)
 
+    def take_last_row(self) -> None:
+        """Take the last row, where it skims: it tells when the run was last heard of."""
+        if self._skims and self._unread:
+            self._history(self._unread)
+
     def _git(self, told: Any) -> None:
         if told.git.commit:
             self.origin["git"] = {"commit": told.git.commit, "remote": told.git.remote_url}
@@ -171,9 +185,17 @@ class Told:
         for path, _ in self._items.split(config.remove):
             take_out(self._config, path)
 
-    def _take_summary(self, summary: Any) -> None:
+    def _take_summary(self, data: bytes) -> None:
+        if any(mark in data for mark in _MADE):
+            return
+        summary = self._items.decoded("SummaryRecord", data)
+        if summary is None:
+            return
         self._items.keep(summary.update, self._summary)
         self._items.keep(summary.remove, self._summary, removed=True)
+        if b"_step" not in data:
+            rows = self._rows_before + len(self._rows)
+            self._set_after |= {path[0]: rows for path, _ in self._items.split(summary.update)}
 
     def _metric(self, metric: Any) -> None:
         chosen = metric.summary
@@ -193,7 +215,10 @@ class Told:
 
     # Rows
 
-    def _history(self, row: Any) -> None:
+    def _history(self, data: bytes) -> None:
+        row = self._items.decoded("HistoryRecord", data)
+        if row is None:
+            return
         numbers, metrics, values = self._numbers, self._metrics, self._values
         before = len(values)
         own: dict[int, float] = {}
@@ -234,7 +259,8 @@ class Told:
                 self._metrics.append(self._names.setdefault(name, len(self._names)))
                 self._values.append(_as_float(value))
             elif value is not None:
-                self._texts[name] = text = _shown(value)
+                text = _shown(value)
+                self._texts[name] = text, self._rows_before + len(self._rows)
                 if text is not None:
                     self._show(name, text, step, time)
         self._rows.append((step, time, len(self._values) - before))
@@ -314,9 +340,13 @@ class Told:
                 np.repeat(np.array(times, np.float64), counts),
                 np.array(values, np.float64),
             )
-            for layout, _, _, numbers in points.blocks():
-                self._last[layout[0].name] = float(numbers[-1, 0])
+            names = list(self._names)
+            row_numbers = np.repeat(np.arange(len(rows)) + self._rows_before, counts)
+            found, places = np.unique(np.array(metrics[::-1]), return_index=True)
+            for metric, place in zip(found.tolist(), (len(values) - 1 - places).tolist(), strict=True):
+                self._last[names[metric]] = values[place], int(row_numbers[place])
             yield points
+        self._rows_before += len(rows)
         yield from displays
 
     @property
@@ -337,17 +367,27 @@ class Told:
         """The same of a summary that is given."""
         step = tree.get("_step")
         is_ahead = isinstance(step, int) and step > self._row_step  # the row itself is cut
-        told = flat({key: value for key, value in tree.items() if key not in _OWN})
-        return {name: value for name, value in told.items() if not self._is_made(name, value, is_ahead)}
+        return {
+            name: value
+            for key, told in tree.items()
+            if key not in _OWN
+            for name, value in flat({key: told}).items()
+            if not self._is_made(name, value, is_ahead, self._set_after.get(key))
+        }
 
-    def _is_made(self, name: str, value: Any, is_ahead: bool) -> bool:
+    def _is_made(self, name: str, value: Any, is_ahead: bool, set_after: int | None) -> bool:
         metric, _, statistic = name.rpartition(".")
         if statistic in _STATISTICS and metric in self._last:
             return True
         if name in self._texts:
-            return isinstance(value, dict) or is_ahead or self._texts[name] == _shown(value)
-        last = self._last.get(name)
-        return last is not None and (is_ahead or _is_same(value, last))
+            text, row = self._texts[name]
+            is_same = isinstance(value, dict) or text == _shown(value)
+        elif name in self._last:
+            last, row = self._last[name]
+            is_same = _is_same(value, last)
+        else:
+            return False
+        return is_same or is_ahead or (set_after is not None and row >= set_after)
 
     @property
     def best(self) -> BestRule | None:
