@@ -51,6 +51,7 @@ class Sizes:
     reported_steps: int = 100
     imported: int = 1_000
     imported_steps: int = 1_000
+    imported_logs: int = 100
 
 
 FULL = Sizes()
@@ -87,6 +88,7 @@ QUICK = Sizes(
     reported_steps=10,
     imported=3,
     imported_steps=10,
+    imported_logs=2,
 )
 
 
@@ -176,6 +178,7 @@ def plan(sizes: Sizes) -> Plan:
             look.build_looked_at, {"configurations": sizes.looked_at, "runs": sizes.looked_at_runs}
         ),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
+        "logs": Fixture(importing.build_logs, {"runs": sizes.imported_logs, "steps": sizes.imported_steps}),
         "foreign": Fixture(importing.build_foreign, {"runs": sizes.imported, "steps": sizes.imported_steps}),
         "reported": Fixture(
             report.build_reported,
@@ -211,6 +214,9 @@ def plan(sizes: Sizes) -> Plan:
         ),
         "report": Task(report.report, {}, {"folder": "reported"}, most=3),
         "moving": Task(importing.moving, {}, {"folder": "", "source": "foreign"}, most=3),
+        "moving_logs": Task(importing.moving, {"store": "wandb"}, {"folder": "", "source": "logs"}, most=3),
+        "reading": Task(importing.reading, {}, {"source": "logs"}, most=3),
+        "reading_by_wandb": Task(importing.reading_by_wandb, {}, {"source": "logs"}, most=3),
         "slow": Task(write.slow, {"seconds": sizes.seconds}, most=3),
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
@@ -302,20 +308,35 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
 
 
 def _importing(sizes: Sizes) -> tuple[Row, ...]:
-    points = f"{sizes.imported:,} runs of {10 * sizes.imported_steps:,} points"
-    return (
-        Row(
-            "import_mlflow",
-            f"legm import of {points} from MLflow's SQLite, and comparing at the end",
+    points = 10 * sizes.imported_steps
+
+    def row(name: str, runs: int, store: str, task: str, fixture: str, limit: float) -> Row:
+        return Row(
+            name,
+            f"legm import of {runs:,} runs of {points:,} points from {store}, and comparing at the end",
             "points/s",
-            ("moving", "foreign"),
-            lambda r: r["moving"]["points"] / r["moving"]["seconds"],
-            200_000,
+            (task, fixture),
+            lambda r: r[task]["points"] / r[task]["seconds"],
+            limit,
             at_least=True,
             beside=lambda r: (
-                f"{r['moving']['seconds']:.0f} s, CPU {r['moving']['cpu']:.0f} s; "
-                f"{r['moving']['peak'] / 2**20:.0f} MiB at most; once more {r['moving']['again']:.0f} s"
+                f"{r[task]['seconds']:.0f} s, CPU {r[task]['cpu']:.0f} s; "
+                f"{r[task]['peak'] / 2**20:.0f} MiB at most; once more {r[task]['again']:.0f} s"
             ),
+        )
+
+    return (
+        row("import_mlflow", sizes.imported, "MLflow's SQLite", "moving", "foreign", 200_000),
+        row("import_wandb", sizes.imported_logs, "W&B's logs", "moving_logs", "logs", 100_000),
+        Row(
+            "read_wandb",
+            "reading the numbers of those logs by W&B's own messages over reading them as legm does",
+            "x",
+            ("reading", "reading_by_wandb"),
+            lambda r: r["reading_by_wandb"]["seconds"] / r["reading"]["seconds"],
+            2,
+            at_least=True,
+            beside=lambda r: f"{r['reading']['points'] / r['reading']['seconds']:,.0f} points/s",
         ),
     )
 

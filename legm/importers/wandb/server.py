@@ -18,7 +18,8 @@ from legm.importers.foreign import ForeignFile, ForeignRun
 from legm.importers.notes import Notes
 from legm.importers.wandb.items import flat
 from legm.importers.wandb.mapping import INTERNAL, Described, foreign_run, numbers_set
-from legm.importers.wandb.run import Told, finite_or_not
+from legm.importers.wandb.rows import finite_or_not
+from legm.importers.wandb.run import Told
 from legm.records import BestRule, Display, Points, Status
 
 __all__ = ["ServerSource", "is_address"]
