@@ -65,6 +65,7 @@ class Sizes:
     imported_steps: int = 1_000
     event_files: int = 100
     captured: int = 1_000
+    imported_logs: int = 100
 
 
 FULL = Sizes()
@@ -103,6 +104,7 @@ QUICK = Sizes(
     imported_steps=10,
     event_files=3,
     captured=5,
+    imported_logs=2,
 )
 
 
@@ -192,6 +194,7 @@ def plan(sizes: Sizes) -> Plan:
             look.build_looked_at, {"configurations": sizes.looked_at, "runs": sizes.looked_at_runs}
         ),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
+        "logs": Fixture(importing.build_logs, {"runs": sizes.imported_logs, "steps": sizes.imported_steps}),
         "foreign": Fixture(importing.build_foreign, {"runs": sizes.imported, "steps": sizes.imported_steps}),
         "event_files": Fixture(
             importing.build_events, {"runs": sizes.event_files, "steps": sizes.imported_steps}
@@ -231,7 +234,10 @@ def plan(sizes: Sizes) -> Plan:
         "report": Task(report.report, {}, {"folder": "reported"}, most=3),
         "script": Task(capturing.script, {"rows": sizes.captured, "captured": False}, {"folder": ""}),
         "captured": Task(capturing.script, {"rows": sizes.captured, "captured": True}, {"folder": ""}),
-        "moving": Task(importing.moving, {"store": "mlflow.db"}, {"folder": "", "source": "foreign"}, most=3),
+        "moving": Task(importing.moving, {}, {"folder": "", "source": "foreign"}, most=3),
+        "moving_logs": Task(importing.moving, {"store": "wandb"}, {"folder": "", "source": "logs"}, most=3),
+        "reading": Task(importing.reading, {}, {"source": "logs"}, most=3),
+        "reading_by_wandb": Task(importing.reading_by_wandb, {}, {"source": "logs"}, most=3),
         "moving_events": Task(
             importing.moving, {"store": "runs"}, {"folder": "", "source": "event_files"}, most=3
         ),
@@ -328,20 +334,35 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
 
 
 def _importing(sizes: Sizes) -> tuple[Row, ...]:
-    points = f"{sizes.imported:,} runs of {10 * sizes.imported_steps:,} points"
-    return (
-        Row(
-            "import_mlflow",
-            f"legm import of {points} from MLflow's SQLite, and comparing at the end",
+    points = 10 * sizes.imported_steps
+
+    def row(name: str, runs: int, store: str, task: str, fixture: str, limit: float) -> Row:
+        return Row(
+            name,
+            f"legm import of {runs:,} runs of {points:,} points from {store}, and comparing at the end",
             "points/s",
-            ("moving", "foreign"),
-            lambda r: r["moving"]["points"] / r["moving"]["seconds"],
-            200_000,
+            (task, fixture),
+            lambda r: r[task]["points"] / r[task]["seconds"],
+            limit,
             at_least=True,
             beside=lambda r: (
-                f"{r['moving']['seconds']:.0f} s, CPU {r['moving']['cpu']:.0f} s; "
-                f"{r['moving']['peak'] / 2**20:.0f} MiB at most; once more {r['moving']['again']:.0f} s"
+                f"{r[task]['seconds']:.0f} s, CPU {r[task]['cpu']:.0f} s; "
+                f"{r[task]['peak'] / 2**20:.0f} MiB at most; once more {r[task]['again']:.0f} s"
             ),
+        )
+
+    return (
+        row("import_mlflow", sizes.imported, "MLflow's SQLite", "moving", "foreign", 200_000),
+        row("import_wandb", sizes.imported_logs, "W&B's logs", "moving_logs", "logs", 100_000),
+        Row(
+            "read_wandb",
+            "reading the numbers of those logs by W&B's own messages over reading them as legm does",
+            "x",
+            ("reading", "reading_by_wandb"),
+            lambda r: r["reading_by_wandb"]["seconds"] / r["reading"]["seconds"],
+            2,
+            at_least=True,
+            beside=lambda r: f"{r['reading']['points'] / r['reading']['seconds']:,.0f} points/s",
         ),
         Row(
             "import_tensorboard",

@@ -87,7 +87,15 @@ def assert_printed(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "guide", ["capture.md", "command-line.md", "from-mlflow.md", "from-tensorboard.md", "importing.md"]
+    "guide",
+    [
+        "capture.md",
+        "command-line.md",
+        "from-mlflow.md",
+        "from-tensorboard.md",
+        "from-wandb.md",
+        "importing.md",
+    ],
 )
 def test_the_commands_of_a_guide_print_what_it_shows(
     guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -41,6 +41,9 @@ run.log({"picture": wandb.Image(np.zeros((4, 4, 3), np.uint8)), "counts": wandb.
     "table": wandb.Table(columns=["a"], data=[[1]]), "list": [1, 2, 3], "loss": 0.25,
     "inner": {"picture": wandb.Image(np.zeros((4, 4, 3), np.uint8)), "width": 9}})
 run.summary["best"] = 0.5
+run.summary["stale"] = 5
+run.summary["stale words"] = "old"
+run.log({"stale": 6, "stale words": "new"})
 run.summary["words"] = "hello"
 run.summary["deep"] = {"u": {"v": 3, "w": 4}}
 run.summary["loss"] = 9
@@ -119,7 +122,7 @@ def test_the_messages_are_those_of_the_installed_sdk():
         getattr(theirs.Record.DESCRIPTOR.fields[0], f"TYPE_{kind}"): kind
         for kind in ("STRING", "BOOL", "INT32", "INT64", "SINT64", "DOUBLE", "MESSAGE", "ENUM")
     }
-    raw = {"item": "HistoryItem", "update": None, "remove": None}
+    raw = {"item", "update", "remove", "history", "summary"}
     pool = theirs.DESCRIPTOR.pool
     for name, fields in FIELDS.items():
         package = "google.protobuf" if name == "Timestamp" else "wandb_internal"
@@ -130,11 +133,13 @@ def test_the_messages_are_those_of_the_installed_sdk():
             assert (real.number, real.is_repeated) == (number, plain != kind), (name, field)
             if plain in FIELDS:
                 assert real.message_type.name == plain
-            elif plain == "bytes":  # items are read one by one
+            elif plain == "bytes":  # a message that is decoded when it is needed
                 assert field in raw
-                one = real.message_type.fields_by_name
-                for key in ("key", "nested_key", "value_json"):
-                    assert one[key].number == FIELDS["HistoryItem"][key][0]
+                assert kinds[real.type] == "MESSAGE"
+                of_items = real.message_type.name.endswith("Item")
+                for key in ("key", "nested_key", "value_json") if of_items else ():
+                    assert real.message_type.fields_by_name[key].number == FIELDS["HistoryItem"][key][0]
+                assert of_items or real.message_type.name in FIELDS
             else:
                 assert kinds[real.type] in ({"INT32", "ENUM"} if plain == "int32" else {plain.upper()})
     assert bytes([16 << 3 & 127 | 2 | 128, 16 >> 4]) == items.VALUE
@@ -199,7 +204,7 @@ def test_texts_and_what_is_no_number_are_displays_and_files_are_left_to_the_fold
     by_name: dict[str, list[Display]] = {}
     for text in texts:
         by_name.setdefault(text.name, []).append(text)
-    assert {*by_name} == {"text", "mostly", "counts", "list", "alert"}
+    assert {*by_name} == {"text", "mostly", "counts", "list", "alert", "stale words"}
     assert [one.value for one in by_name["text"]] == [f"row {i % 2}" for i in range(3000)]
     assert [one.step for one in by_name["text"]] == list(range(3000))
     assert json.loads(str(by_name["counts"][0].value))["_type"] == "histogram"

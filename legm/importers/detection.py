@@ -43,6 +43,10 @@ def open_source(source: str | Path, *, deleted: bool = False) -> Source:
         StorageError: there is nothing, or nothing that is known; or there are several.
     """
     text = str(source)
+    from legm.importers.wandb import server as wandb_server
+
+    if wandb_server.is_address(text):
+        return wandb_server.ServerSource(text, deleted=deleted)
     if text.startswith(("http://", "https://")):
         from legm.importers.mlflow.server import ServerSource
 

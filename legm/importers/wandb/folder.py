@@ -23,14 +23,20 @@ from legm.importers.files import files_below
 from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
 from legm.importers.notes import Notes
 from legm.importers.wandb.log import LogReader
-from legm.importers.wandb.mapping import UNCATEGORIZED, Described, foreign_run, numbers_set, status_of
+from legm.importers.wandb.mapping import (
+    INTERNAL,
+    UNCATEGORIZED,
+    Described,
+    foreign_run,
+    numbers_set,
+    status_of,
+)
 from legm.importers.wandb.run import LoggedArtifact, Told
 from legm.records import BestRule, Display, Points
 
 __all__ = ["FolderSource"]
 
 _BATCH = 1 << 16  # numbers and texts that are given at once
-_INTERNAL = ("run_table", "job", "wandb-")  # how the types of artifacts begin that W&B makes by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +136,12 @@ class FolderSource:
         state = tuple(_state(log) for log in logs)
         known = self._known.get(key)
         if known is None or known.state != state:
-            told = Told()
+            told = Told(skims=True)
             for _ in self._folded(logs, told):
                 pass
+            told.take_last_row()
             if told.has_statistics:
                 self.notes.add("measurements of the machine (system metrics) are not taken", key)
-            if told.undecoded:
-                self.notes.add("logs with values that are no values of W&B's: these were left out", key)
             known = _Known(state, _described(told), tuple(told.artifacts))
             self._known[key] = known
         return known
@@ -157,6 +162,8 @@ class FolderSource:
                 )
             if reader.damaged:
                 self.notes.add("logs with damaged places: the records there were left out", str(log))
+            if told.undecoded:
+                self.notes.add("logs with values that are no values of W&B's: these were left out", str(log))
         yield from told.new()
 
     def _records(self, logs: Sequence[Path]) -> Iterator[Points | Display | BestRule]:
@@ -178,7 +185,7 @@ class FolderSource:
                 yield replace(file, name=name)
         versions: dict[str, int] = {}
         for artifact in known.artifacts:
-            if artifact.type.startswith(_INTERNAL):
+            if artifact.type.startswith(INTERNAL):
                 continue
             version = versions[artifact.name] = versions.get(artifact.name, -1) + 1
             label = f"{artifact.name}:v{version}"
@@ -197,7 +204,7 @@ def _described(told: Told) -> Described:
     artifacts = [
         {"name": one.name, "type": one.type, "aliases": list(one.aliases)}
         for one in told.artifacts
-        if not one.type.startswith(_INTERNAL)
+        if not one.type.startswith(INTERNAL)
     ]
     origin = {**told.origin, "sweep": told.sweep, "artifacts": artifacts}
     return Described(

@@ -27,7 +27,7 @@ class ItemReader:
 
     def __init__(self) -> None:
         self.undecoded = 0
-        """How many items were no items."""
+        """How many items, or messages that hold them, were none."""
         self._paths: dict[bytes, Path] = {}
 
     def split(self, items: Iterable[bytes]) -> Iterator[tuple[Path, bytes]]:
@@ -47,6 +47,14 @@ class ItemReader:
             path = _path(found)
             self._remember(head, path)
             yield path, found.value_json.encode() or _typed(found)
+
+    def decoded(self, name: str, data: bytes) -> Any:
+        """A message that holds items; None, and it is counted, where it is none."""
+        try:
+            return message(name, data)
+        except ValueError:
+            self.undecoded += 1
+            return None
 
     def keep(self, items: Iterable[bytes], latest: dict[bytes, bytes], *, removed: bool = False) -> None:
         """Keep each path's latest item undecoded, in the order of their coming; b"" where it is removed."""

@@ -15,10 +15,13 @@ from legm.importers.notes import Notes
 from legm.importers.ours import our_run
 from legm.records import BestRule, Display, Points, Series, Split, Status
 
-__all__ = ["UNCATEGORIZED", "Described", "foreign_run", "numbers_set", "status_of"]
+__all__ = ["INTERNAL", "UNCATEGORIZED", "Described", "foreign_run", "numbers_set", "status_of"]
 
 UNCATEGORIZED = "uncategorized"
 """W&B's project of runs that have none."""
+
+INTERNAL = ("run_table", "job", "wandb-")
+"""How the types of artifacts begin that W&B makes by itself."""
 
 _OUR_STEP = Series("legm/step")
 _BOOKKEEPING = {"aggregate", "comparison"}

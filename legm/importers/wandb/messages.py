@@ -1,8 +1,8 @@
 """The messages in W&B's logs: what is read of ``wandb_internal.proto``, by its names and numbers.
 
-They are described in a pool of their own, so that W&B's own module may be imported beside them. The items of
-a history, a summary and a configuration are left as bytes: there are many, and most are decoded at once
-by :mod:`legm.importers.wandb.items`.
+They are described in a pool of their own, so that W&B's own module may be imported beside them. Rows of the
+history and of the summary are left as bytes until they are needed, and so are the items of both and of a
+configuration: there are many, and most are read at once by :mod:`legm.importers.wandb.items`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ __all__ = ["FIELDS", "message"]
 
 FIELDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "Record": {
-        "history": (2, "HistoryRecord"),
-        "summary": (3, "SummaryRecord"),
+        "history": (2, "bytes"),
+        "summary": (3, "bytes"),
         "config": (5, "ConfigRecord"),
         "stats": (7, "StatsRecord"),
         "artifact": (8, "ArtifactRecord"),
@@ -31,7 +31,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
         "entity": (2, "string"),
         "project": (3, "string"),
         "config": (4, "ConfigRecord"),
-        "summary": (5, "SummaryRecord"),
+        "summary": (5, "bytes"),
         "run_group": (6, "string"),
         "job_type": (7, "string"),
         "display_name": (8, "string"),

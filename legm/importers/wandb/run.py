@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-import numpy as np
-
-from legm.importers.columns import points_of
-from legm.importers.wandb.items import VALUE, ItemReader, flat, put, take_out, value_in
+from legm.importers.wandb.items import ItemReader, flat, put, take_out, value_in
+from legm.importers.wandb.rows import OWN, Rows, as_float, shown, time_or
 from legm.records import BestRule, Display, Points
 
-__all__ = ["LoggedArtifact", "LoggedFile", "Told", "is_own_name", "shown_value"]
+__all__ = ["LoggedArtifact", "LoggedFile", "Told"]
 
-_STEP, _TIME, _RUNTIME, _IGNORED = -1, -2, -3, -4
-_OWN = {"_step": _STEP, "_timestamp": _TIME, "_runtime": _RUNTIME, "_wandb": _IGNORED}
+_MADE = (b"\x12\x05_step\x82\x01", b"\x12\x06_wandb\x12\x07runtime\x82\x01")
+"""Paths of which one is in every summary that wandb-core makes by itself, and in none that a script sets."""
 _STATISTICS = frozenset({"min", "max", "mean", "best", "last", "first"})
 _MAXIMIZE = 2
-_MOST_STEPS = 2**62
-_LATEST = 2e11  # seconds: the year 8307
-_FILES = frozenset({"path", "paths", "filenames", "artifact_path"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,46 +54,38 @@ class LoggedArtifact:
 class Told:
     """What the records of a run said so far.
 
+    Args:
+        started: when the run began, where that is known before its records are.
+        skims: whether only what describes the run is wanted, and neither its numbers nor its texts.
+
     Attributes:
         run_id, project, entity, name, group, job_type, notes, host, sweep: texts of W&B's, "" for none.
         tags: W&B's.
         started: when its first fragment began, in seconds since 1970; 0 while it is unknown.
-        ended: when the last number was logged, or the run ended.
         exit_code: None while there is no end.
         origin: what else is known of where the run comes from.
         artifacts: those that were logged.
         has_statistics: whether there are measurements of the machine.
-        step: the largest of a row; None before the first one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, started: float = 0.0, *, skims: bool = False) -> None:
+        self._skims = skims
+        self._unread = b""  # the last row, where it skims
         self.run_id = self.project = self.entity = self.name = self.group = ""
         self.job_type = self.notes = self.host = self.sweep = ""
         self.tags: tuple[str, ...] = ()
-        self.started = self.ended = 0.0
+        self.started = started
+        self._ended = 0.0
         self.exit_code: int | None = None
         self.origin: dict[str, Any] = {}
         self.artifacts: list[LoggedArtifact] = []
         self.has_statistics = False
-        self.step: int | None = None
-        self._shift: int | None = 0  # of this fragment's steps; None before its first row
-        self._row_step = -1  # the last row's in this fragment, before it was shifted
-        self._began = 0.0  # this fragment
         self._items = ItemReader()
+        self._rows = Rows(self._items, started)
         self._config: dict[str, Any] = {}
         self._summary: dict[bytes, bytes] = {}  # see ItemReader.keep
+        self._set_after: dict[str, int] = {}  # how many rows there were when a script set the summary's value
         self._rules: list[tuple[str, bool]] = []
-        self._last: dict[str, float] = {}
-        self._texts: dict[str, str | None] = {}  # the last ones
-        self._numbers: dict[bytes, int] = {}  # by how an item begins; negative for W&B's own
-        self._names: dict[str, int] = {}
-        self._clear()
-
-    def _clear(self) -> None:
-        self._metrics: list[int] = []
-        self._values: list[float] = []
-        self._rows: list[tuple[int, float, int]] = []  # step, time, how many numbers
-        self._displays: list[Display] = []
 
     def begin_fragment(self) -> None:
         """The records that follow are those of another log of the same run, which W&B went on with.
@@ -108,7 +94,7 @@ class Told:
         there are. A log whose first step is another one knew of them, and keeps its steps.
         """
         self.exit_code = None
-        self._shift, self._row_step, self._began = None, -1, 0.0
+        self._rows.begin_log()
 
     # Records
 
@@ -116,7 +102,9 @@ class Told:
         """Take the next record, as :class:`legm.importers.wandb.log.LogReader` gives it."""
         kind = record.WhichOneof("record_type")
         if kind == "history":
-            self._history(record.history)
+            self._unread = record.history
+            if not self._skims:
+                self._rows.take(record.history)
         elif kind == "summary":
             self._take_summary(record.summary)
         elif kind == "config":
@@ -125,13 +113,13 @@ class Told:
             self._run(record.run)
         elif kind == "exit":
             self.exit_code = record.exit.exit_code
-            self.ended = _time(max(self.ended, self._began + record.exit.runtime), self.ended)
+            self._ended = time_or(self._rows.began + record.exit.runtime, 0.0)
         elif kind == "metric":
             self._metric(record.metric)
         elif kind == "artifact":
             self._artifact(record.artifact)
         elif kind == "alert":
-            self._show("alert", f"{record.alert.title}: {record.alert.text}", self.step or 0, self.ended)
+            self._rows.show("alert", f"{record.alert.title}: {record.alert.text}", self.step or 0, self.ended)
         elif kind == "environment":
             self._environment(record.environment)
         elif kind == "stats":
@@ -143,9 +131,8 @@ class Told:
         self.notes, self.host, self.sweep = run.notes, run.host, run.sweep_id
         self.tags = tuple(run.tags)
         if run.HasField("start_time"):
-            self._began = _time(run.start_time.seconds + run.start_time.nanos / 1e9)
-            self.started = self.started or self._began
-            self.ended = max(self.ended, self._began)
+            self._rows.began = time_or(run.start_time.seconds + run.start_time.nanos / 1e9, 0.0)
+            self.started = self.started or self._rows.began
         self._git(run)
         self._take_config(run.config)
         self._take_summary(run.summary)
@@ -157,6 +144,11 @@ class Told:
             self.origin["args"] = list(told.args)
         self._git(told)
 
+    def take_last_row(self) -> None:
+        """Take the last row, where it skims: it tells when the run was last heard of."""
+        if self._skims and self._unread:
+            self._rows.take(self._unread)
+
     def _git(self, told: Any) -> None:
         if told.git.commit:
             self.origin["git"] = {"commit": told.git.commit, "remote": told.git.remote_url}
@@ -167,15 +159,26 @@ class Told:
         for path, _ in self._items.split(config.remove):
             take_out(self._config, path)
 
-    def _take_summary(self, summary: Any) -> None:
+    def _take_summary(self, data: bytes) -> None:
+        if any(mark in data for mark in _MADE):
+            return
+        summary = self._items.decoded("SummaryRecord", data)
+        if summary is None:
+            return
         self._items.keep(summary.update, self._summary)
         self._items.keep(summary.remove, self._summary, removed=True)
+        if b"_step" not in data:
+            self._set_after |= {path[0]: self._rows.count for path, _ in self._items.split(summary.update)}
 
     def _metric(self, metric: Any) -> None:
         chosen = metric.summary
         higher = chosen.max or (chosen.best and metric.goal == _MAXIMIZE)
         if higher or chosen.min or chosen.best:
-            self._rules.append((metric.name or metric.glob_name, higher))
+            self.add_rule(metric.name or metric.glob_name, higher=higher)
+
+    def add_rule(self, metric: str, *, higher: bool) -> None:
+        """Say that the script asked for a metric's greatest or least value; a pattern names several."""
+        self._rules.append((metric, higher))
 
     def _artifact(self, told: Any) -> None:
         files = {
@@ -183,97 +186,21 @@ class Told:
         }
         self.artifacts.append(LoggedArtifact(told.name, told.type, tuple(told.aliases), files))
 
-    # Rows
-
-    def _history(self, row: Any) -> None:
-        numbers, metrics, values = self._numbers, self._metrics, self._values
-        before = len(values)
-        own: dict[int, float] = {}
-        others: list[bytes] = []
-        for item in row.item:
-            head, _, tail = item.partition(VALUE)
-            number = numbers.get(head)
-            if number is None or not tail or tail[0] != len(tail) - 1:
-                others.append(item)
-                continue
-            try:
-                value = float(tail[1:])
-            except ValueError:
-                others.append(item)
-                continue
-            if number >= 0:
-                metrics.append(number)
-                values.append(value)
-            else:
-                own[number] = value
-        told = self._slow(row.item, others, before, own) if others else {}
-        step = self._shifted(row.step.num if row.HasField("step") else self._step_of(own.get(_STEP)))
-        time = _time(own.get(_TIME, self._began + own.get(_RUNTIME, 0.0)), self._began)
-        self.ended = max(self.ended, time)
-        for name, value in told.items():
-            if isinstance(value, (bool, int, float)):
-                metrics.append(self._names.setdefault(name, len(self._names)))
-                values.append(_as_float(value))
-            elif value is not None:
-                self._texts[name] = text = shown_value(value)
-                if text is not None:
-                    self._show(name, text, step, time)
-        self._rows.append((step, time, len(values) - before))
-
-    def _slow(
-        self, row: Iterable[bytes], items: list[bytes], before: int, own: dict[int, float]
-    ) -> dict[str, Any]:
-        """What is no number of a metric that is known, by name; W&B's own numbers are put to the others.
-
-        Args:
-            row: all items of the row.
-            items: those that were not understood.
-            before: where the row's numbers begin; where items tell a type, they are a picture's, say.
-            own: takes W&B's own numbers.
-        """
-        found = list(self._items.split(items))
-        if any(path[-1] == "_type" for path, _ in found):
-            del self._metrics[before:], self._values[before:]
-            found = list(self._items.split(row))
-        else:
-            self._learn(items)
-        tree: dict[str, Any] = {}
-        for path, text in found:
-            put(tree, path, value_in(text))
-        for key, number in _OWN.items():
-            value = tree.pop(key, None)
-            if isinstance(value, (int, float)):
-                own[number] = _as_float(value)
-        return flat(tree)
-
-    def _learn(self, items: Iterable[bytes]) -> None:
-        """Know the metrics of items by how they begin, so that their next numbers are read at once."""
-        for item in items:
-            head = item.partition(VALUE)[0]
-            path = self._items.path_of(head)
-            if path is not None and head not in self._numbers:
-                number = _OWN.get(path[0]) or self._names.setdefault(".".join(path), len(self._names))
-                self._numbers[head] = number
-
-    def _step_of(self, told: float | None) -> int:
-        """The step of a row: what its items say, or the next one."""
-        if told is not None and abs(told) < _MOST_STEPS:
-            return int(told)
-        return self._row_step + 1
-
-    def _shifted(self, step: int) -> int:
-        """A step of this fragment as one of the run."""
-        self._row_step = step
-        if self._shift is None:
-            self._shift = self.step + 1 if step == 0 and self.step is not None else 0
-        step += self._shift
-        self.step = step if self.step is None else max(step, self.step)
-        return step
-
-    def _show(self, name: str, text: str, step: int, time: float) -> None:
-        self._displays.append(Display(name, text, step, time))
+    def take_row(self, row: Mapping[str, Any]) -> None:
+        """Take a row of the history as a server gives it, which has words for what is not finite."""
+        self._rows.take_values(row)
 
     # What is known
+
+    @property
+    def step(self) -> int | None:
+        """The largest step of a row; None before the first one."""
+        return self._rows.step
+
+    @property
+    def ended(self) -> float:
+        """When the last row was logged, or the run ended: the later; its start before either."""
+        return max(self._rows.heard, self._ended, self._rows.began, self.started)
 
     @property
     def undecoded(self) -> int:
@@ -283,25 +210,11 @@ class Told:
     @property
     def pending(self) -> int:
         """How many numbers and texts :meth:`new` would give."""
-        return len(self._values) + len(self._displays)
+        return self._rows.pending
 
     def new(self) -> Iterator[Points | Display]:
-        """What was logged since the last call."""
-        metrics, values, rows, displays = self._metrics, self._values, self._rows, self._displays
-        self._clear()
-        if values:
-            steps, times, counts = zip(*rows, strict=True)
-            points = points_of(
-                self._names,
-                np.array(metrics, np.int64),
-                np.repeat(np.array(steps, np.int64), counts),
-                np.repeat(np.array(times, np.float64), counts),
-                np.array(values, np.float64),
-            )
-            for layout, _, _, numbers in points.blocks():
-                self._last[layout[0].name] = float(numbers[-1, 0])
-            yield points
-        yield from displays
+        """What was logged since the last call, each metric's numbers in their order."""
+        return self._rows.new()
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -315,62 +228,46 @@ class Told:
         Names of nested ones are joined with ``.``. What W&B makes of a metric by itself is left out: its last
         value, or its least and so on (``loss.min``).
         """
-        tree = self._items.tree(self._summary)
-        step = tree.get("_step")
-        is_ahead = isinstance(step, int) and step > self._row_step  # the row itself is cut
-        told = flat({key: value for key, value in tree.items() if key not in _OWN})
-        return {name: value for name, value in told.items() if not self._is_made(name, value, is_ahead)}
+        return self.beside(self._items.tree(self._summary))
 
-    def _is_made(self, name: str, value: Any, is_ahead: bool) -> bool:
+    def beside(self, tree: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of a summary that is given."""
+        step = tree.get("_step")
+        is_ahead = isinstance(step, int) and step > self._rows.row_step  # the row itself is cut
+        return {
+            name: value
+            for key, told in tree.items()
+            if key not in OWN
+            for name, value in flat({key: told}).items()
+            if not self._is_made(name, value, is_ahead, self._set_after.get(key))
+        }
+
+    def _is_made(self, name: str, value: Any, is_ahead: bool, set_after: int | None) -> bool:
         metric, _, statistic = name.rpartition(".")
-        if statistic in _STATISTICS and metric in self._last:
+        if statistic in _STATISTICS and metric in self._rows.last:
             return True
-        if name in self._texts:
-            return isinstance(value, dict) or is_ahead or self._texts[name] == shown_value(value)
-        last = self._last.get(name)
-        return last is not None and (is_ahead or _is_same(value, last))
+        if name in self._rows.texts:
+            text, row = self._rows.texts[name]
+            is_same = isinstance(value, dict) or text == shown(value)
+        elif name in self._rows.last:
+            last, row = self._rows.last[name]
+            is_same = _is_same(value, last)
+        else:
+            return False
+        return is_same or is_ahead or (set_after is not None and row >= set_after)
 
     @property
     def best(self) -> BestRule | None:
         """The first metric whose least or greatest value the script asked for, of those that it logged."""
         for pattern, higher in self._rules:
-            for name in [pattern] if pattern in self._last else sorted(self._last):
+            for name in [pattern] if pattern in self._rows.last else sorted(self._rows.last):
                 if name == pattern or fnmatchcase(name, pattern):
                     return BestRule("early_stopping", metric=name, higher_better=higher)
         return None
 
 
-def is_own_name(name: str) -> bool:
-    """Whether a key of a history or a summary is W&B's own."""
-    return name in _OWN
-
-
-def shown_value(value: Any) -> str | None:
-    """What is no number as a text; None for what is in a file of the run."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict) and "_type" in value and not _FILES.isdisjoint(value):
-        return None
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _is_same(value: Any, last: float) -> bool:
     if not isinstance(value, (bool, int, float)):
         return False
-    number = _as_float(value)
+    number = as_float(value)
     return number == last or (math.isnan(number) and math.isnan(last))
-
-
-def _as_float(value: Any) -> float:
-    """A number, infinite where it is too large; NaN for what is none."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, value)
-    except (TypeError, ValueError):
-        return math.nan
-
-
-def _time(value: float, instead: float = 0.0) -> float:
-    """Seconds since 1970, if they can be that."""
-    return value if 0 <= value < _LATEST else instead
