@@ -48,12 +48,18 @@ class ForeignRun:
         ended: seconds since 1970; None where it is unknown.
         error: what ended a failed run, where it is known.
         records: numbers in batches of bounded size, displays, and how the best step was chosen. A series of
-            a metric comes in the order in which it was set, as a dev series without an index; which are
-            test metrics is decided on arrival, but for runs that are legm's own.
+            a metric comes in the order in which it was set, without an index; which dev series are test
+            metrics by their names is decided on arrival, but for runs that are legm's own.
         files: the run's files.
         details: what else the source says of where the run came from.
+        description: what tells the run apart from others of its configuration; "" for nothing.
         own: the run as legm once wrote it: then nothing of it is inferred or renamed.
         can_grow: whether its source cannot say that it has ended: then it is taken again where it has grown.
+        metadata: what its source knows of the parameters, in the form of
+            :attr:`legm.records.Configuration.metadata`; None where it knows nothing, and that is inferred.
+        knows_tests: whether its source tells test metrics and examples apart itself.
+        is_shared: whether the parameters are the configuration's, and those of them that are not compared may
+            be another run's: then these are left out.
     """
 
     key: str
@@ -68,8 +74,12 @@ class ForeignRun:
     records: Callable[[], Iterator[Points | Display | BestRule]]
     files: Callable[[], Iterable[ForeignFile]] = tuple
     details: Mapping[str, Plain] = field(default_factory=dict)
+    description: str = ""
     own: Run | None = None
     can_grow: bool = False
+    metadata: Mapping[str, Mapping[str, Plain]] | None = None
+    knows_tests: bool = False
+    is_shared: bool = False
 
 
 def unreadable(key: str, experiment: str, error: LegmError) -> ForeignRun:
