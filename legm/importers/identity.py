@@ -29,7 +29,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from legm.identity import canonical
+from legm.identity import canonical, from_plain
 from legm.params import Parameters, value_text
 from legm.records import Configuration, Plain
 
@@ -209,7 +209,7 @@ class Observed:
 
     def _note(self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]) -> None:
         known = Parameters()
-        known.set(parameters)
+        known.set({name: from_plain(value) for name, value in parameters.items()})
         known.restore(Configuration("", "", "", {}, (), metadata))
         for name in parameters:
             told = metadata.get(name, {})

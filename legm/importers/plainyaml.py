@@ -45,7 +45,8 @@ def plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
         value, has_objects = _Building(yaml.parse(text, loader), refused).document()
     except (yaml.YAMLError, ValueError, OverflowError, AttributeError) as cause:
         before = text[: getattr(cause, "position", 0)]
-        line = getattr(getattr(cause, "problem_mark", None), "line", before.count(b"\n"))
+        mark: Any = vars(cause).get("problem_mark")
+        line = mark.line if mark else before.count(b"\n")
         problem = getattr(cause, "problem", None) or str(cause).partition("\n")[0]
         raise refused(f"it is no YAML: {problem}", line) from cause
     return PlainValues(_MOST_ALIASED, refused).of(value) if has_objects else value
@@ -62,7 +63,7 @@ class _Building:
     def __init__(self, events: Iterator[Any], refused: Any) -> None:
         import yaml
 
-        self._yaml = yaml
+        self._yaml: Any = yaml
         self._events = events
         self._refused = refused
         self._scalars: Any = yaml.SafeLoader("")

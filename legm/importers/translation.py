@@ -18,7 +18,7 @@ from typing import Any
 
 from legm import selection
 from legm.errors import UnstableValue
-from legm.identity import plain
+from legm.identity import from_plain, plain
 from legm.importers.columns import columns_of, gathered
 from legm.importers.foreign import ForeignRun
 from legm.importers.identity import Identity
@@ -112,7 +112,7 @@ def configured(
     """The parameters with what is decided of them, and what their source knows."""
     metadata = metadata or {}
     parameters = Parameters()
-    parameters.set(values)
+    parameters.set({name: from_plain(value) for name, value in values.items()})
     edges = {name: {"parents": fields["parents"]} for name, fields in metadata.items() if "parents" in fields}
     parameters.restore(Configuration("", "", "", {}, (), edges))
     disabled = {name for name, fields in metadata.items() if fields.get("disable_comparison")}

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile
+from legm.importers.bounded import read_at_most
 from legm.importers.inert import Made, Named
-from legm.runlog import storage_error
 
 __all__ = ["unpickled"]
 
@@ -58,13 +58,7 @@ def unpickled(path: Path) -> Any:
         CorruptFile: it is too large, cut, no pickle, or asks for what is refused.
         StorageError: it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST + 1)
-    except OSError as cause:
-        raise storage_error("read", path, cause) from cause
-    if len(data) > _MOST:
-        raise CorruptFile(path, f"byte {_MOST}", "it is larger than any that is read", _REMEDY)
+    data = read_at_most(path, _MOST, _REMEDY)
     machine = _Machine()
     steps = 0
     try:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from legm.errors import CorruptFile
+from legm.importers.bounded import read_at_most
 from legm.importers.plainyaml import plain_yaml
 from legm.runlog import storage_error
 
 __all__ = ["Entry", "description_of", "entries_in", "read_entry", "read_mapping"]
 
 _MOST, _MOST_WHOLE = 1 << 28, 1 << 26  # bytes of an entry, and of a file that is read whole
-_LONGEST_LINE = 1 << 22
+_LONGEST_LINE = 1 << 20
 _REMEDY = "Mend it, or leave the folder out."
 _KEY = re.compile(rb"(experiment_(?:0|[1-9]\d{0,8})):\s")
 _DESCRIPTION = b"  description:"
@@ -76,7 +77,7 @@ def _entries(path: Path, file: BinaryIO) -> dict[str, Entry]:
             entry.end = start if entry.is_cut else end
             if line.startswith(_DESCRIPTION):
                 description = entry.description = None if entry.is_cut else Entry(start, end, number)
-            elif description is not None and line.startswith(b"   "):
+            elif description is not None and (line.startswith(b"   ") or not line.strip()):
                 description.end = end
             else:
                 description = None
@@ -137,16 +138,9 @@ def read_mapping(path: Path) -> dict[str, Any] | None:
         CorruptFile: it is no YAML, no mapping, or too large.
         StorageError: it cannot be read.
     """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_WHOLE + 1)
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except OSError as cause:
-        raise storage_error("read", path, cause) from cause
-    if len(text) > _MOST_WHOLE:
-        raise CorruptFile(path, f"byte {_MOST_WHOLE}", "it is larger than any that legm dumped", _REMEDY)
-    content = plain_yaml(path, text)
+    content = plain_yaml(path, read_at_most(path, _MOST_WHOLE, _REMEDY))
     if content is not None and not isinstance(content, dict):
         raise CorruptFile(path, "line 1", "it is no mapping", _REMEDY)
     return content or {}

@@ -110,6 +110,12 @@ class FolderSource:
         is_one = path.is_dir() and any(True for _ in configurations(path, deepest=_DEEPEST))
         return path if is_one else None
 
+    @staticmethod
+    def inner(path: Path) -> Path:
+        """The folder in a recognised one in which the first configuration is, or itself."""
+        folder = next(configurations(path, deepest=_DEEPEST))
+        return path.joinpath(*folder.relative_to(path).parts[:1])
+
     def runs(self) -> Iterator[ForeignRun]:
         """Every completed run, configuration by configuration."""
         for folder in configurations(self._root):
