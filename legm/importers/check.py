@@ -54,7 +54,8 @@ class Compared:
             self.different[foreign.key] = "; ".join(wrong)
             return
         self._add(self.equal, "runs", 1)
-        self._add(self.equal, "parameters", len(foreign.parameters))
+        told = new.run.configuration.active if foreign.is_shared else foreign.parameters
+        self._add(self.equal, "parameters", len(told))
         self._add(self.equal, "tags", len(foreign.tags))
         self._add(
             self.adapted, "names that were changed; what they were is noted with the run", len(new.renamed)
@@ -134,7 +135,9 @@ def _parts(new: Translated, found: RunResult) -> list[str]:
     ours = {name: run.configuration.parameters[name] for name in run.configuration.active}
     theirs = {name: there.configuration.parameters.get(name) for name in there.configuration.active}
     wrong += [f"the parameter {name!r}" for name in _different(ours, theirs)]
-    wrong += [f"the parameter {name!r}" for name in _different(run.parameters, there.parameters)]
+    # What the source has forgotten since is no difference: the original legm keeps a seed until the next run.
+    same = {name: value for name, value in there.parameters.items() if name in run.parameters}
+    wrong += [f"the parameter {name!r}" for name in _different(run.parameters, same)]
     wrong += [f"{name} of its origin" for name in _different(run.environment, there.environment)]
     if (run.started, run.description) != (there.started, there.description):
         wrong.append("its start or its description")

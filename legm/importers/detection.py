@@ -18,6 +18,7 @@ _PATHS = (
     "legm.importers.roots:RootSource",
     "legm.importers.mlflow.sqlite:SqliteSource",
     "legm.importers.mlflow.folder:FolderSource",
+    "legm.importers.classic.folder:FolderSource",
     "legm.importers.wandb.folder:FolderSource",
     "legm.importers.tensorboard.source:FolderSource",
 )
@@ -28,6 +29,7 @@ finds a store at just that path has it.
 _KNOWN = (
     "give a SQLite file, an mlruns folder or the http://… address of a server of MLflow's, "
     "a wandb folder, a .wandb file or wandb:ENTITY/PROJECT of W&B's, "
+    "a folder of the original legm, "
     "a folder with event files of TensorBoard's, or a root directory of legm"
 )
 

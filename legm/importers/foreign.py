@@ -55,6 +55,11 @@ class ForeignRun:
         description: what tells the run apart from others of its configuration; "" for nothing.
         own: the run as legm once wrote it: then nothing of it is inferred or renamed.
         can_grow: whether its source cannot say that it has ended: then it is taken again where it has grown.
+        metadata: what its source knows of the parameters, in the form of
+            :attr:`legm.records.Configuration.metadata`; None where it knows nothing, and that is inferred.
+        knows_tests: whether its source tells test metrics and examples apart itself.
+        is_shared: whether the parameters are the configuration's, and those of them that are not compared may
+            be another run's: then these are left out.
     """
 
     key: str
@@ -72,6 +77,9 @@ class ForeignRun:
     description: str = ""
     own: Run | None = None
     can_grow: bool = False
+    metadata: Mapping[str, Mapping[str, Plain]] | None = None
+    knows_tests: bool = False
+    is_shared: bool = False
 
 
 def unreadable(key: str, experiment: str, error: LegmError) -> ForeignRun:

@@ -18,6 +18,9 @@ Both name and values must fit: ``device="cuda:1"`` looks like a device, ``device
 seen at once and mended by ``--ignore``, and are not averaged with others, which might not be noticed. A path
 that is read (of data, of a model to begin with) falls under the third rule only.
 
+Where the source knows of a parameter whether it counts, nothing is inferred of it: one that no run compares
+is ignored, one that all do is compared, and one of which runs differ stays for each run as it was.
+
 The rule looks at no metric, and at the values of a parameter only as a set: neither the order of the runs nor
 their number changes what is proposed, only which values there are. Parameters that are not compared never
 join runs that differ in a compared one.
@@ -29,9 +32,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from legm.identity import canonical
-from legm.params import value_text
-from legm.records import Plain
+from legm.identity import canonical, from_plain
+from legm.params import Parameters, value_text
+from legm.records import Configuration, Plain
 
 __all__ = ["Identity", "Observed", "infer", "kind_of"]
 
@@ -193,14 +196,43 @@ class Observed:
         self.runs = 0
         self._counts: dict[str, int] = {}
         self._values: dict[str, dict[str, Plain]] = {}
+        self._told: dict[str, set[bool]] = {}
+        self._places: dict[str, float] = {}
 
-    def add(self, parameters: Mapping[str, Plain]) -> None:
-        """Take note of a run's parameters, in plain form."""
+    def add(
+        self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]] | None = None
+    ) -> None:
+        """Take note of a run's parameters, in plain form, and of what its source knows of them."""
         self.runs += 1
+        if metadata is not None:
+            self._note(parameters, metadata)
         for name, value in parameters.items():
             self._counts[name] = self._counts.get(name, 0) + 1
             known = self._values.setdefault(name, {})
             known.setdefault("null" if value is False else canonical(value), value)
+
+    def _note(self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]) -> None:
+        known = Parameters()
+        known.set({name: from_plain(value) for name, value in parameters.items()})
+        known.restore(Configuration("", "", "", {}, (), metadata))
+        for name in parameters:
+            told = metadata.get(name, {})
+            votes = self._told.setdefault(name, set())
+            if told.get("disable_comparison"):
+                votes.add(False)
+            elif known.is_active(name):
+                votes.add(True)
+            if "name" in told:
+                priority = told["name"]["priority"]
+                self._places[name] = max(priority, self._places.get(name, priority))
+
+    def told(self, name: str) -> set[bool] | None:
+        """Whether the runs' source compares a parameter, where it counts; None where that is not known."""
+        return self._told.get(name)
+
+    def named(self) -> tuple[str, ...]:
+        """The parameters that make up names by the runs' source, most important first."""
+        return tuple(sorted(self._places, key=lambda name: (-self._places[name], name)))
 
     def names(self) -> list[str]:
         """The parameters that any run has, by name."""
@@ -227,6 +259,13 @@ def infer(observed: Observed, given: Identity = NOTHING, *, more_to_come: bool =
     for name in observed.names():
         if name in ignored or name in compared:
             continue
+        told = observed.told(name)
+        if told is not None:
+            if told == {False}:
+                ignored[name] = "its source does not compare it"
+            elif False not in told:
+                compared.append(name)
+            continue
         values = observed.values(name)
         kind = kind_of(name, values, more_to_come=more_to_come)
         if kind is None:
@@ -234,7 +273,7 @@ def infer(observed: Observed, given: Identity = NOTHING, *, more_to_come: bool =
         else:
             count = len(values)
             ignored[name] = f"looks like a {kind}, {count} {'value' if count == 1 else 'values'}"
-    return Identity(ignored, tuple(compared), given.named or _named(observed, compared))
+    return Identity(ignored, tuple(compared), given.named or observed.named() or _named(observed, compared))
 
 
 def _named(observed: Observed, compared: Iterable[str]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from legm.importers.review import read_identities, write_identities
 from legm.importers.translation import (
     configuration_of,
     experiment_of,
+    metadata_of,
     parameters_of,
     run_id_of,
     translated,
@@ -213,8 +214,9 @@ class _Import:
         for run in watched(self._runs(), "looking at the runs"):
             apart.add(configuration_of(run, Identity(), is_reserved).fingerprint)
             if run.own is None and run.parameters:
-                values, _ = parameters_of(run, is_reserved)
-                observed.setdefault(experiment_of(run), Observed()).add(values)
+                values, renamed = parameters_of(run, is_reserved)
+                metadata = metadata_of(run, renamed)
+                observed.setdefault(experiment_of(run), Observed()).add(values, metadata)
         self._apart = len(apart)
         return observed
 

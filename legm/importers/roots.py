@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from legm.relay import Relay
 from legm.selection import counted
 
 __all__ = ["RootSource", "is_configuration"]
+
+_FINGERPRINT = re.compile(rb"^fingerprint: ['\"]?v\d+-", re.MULTILINE)
 
 
 class RootSource:
@@ -130,6 +133,6 @@ def is_configuration(path: Path) -> bool:
     """Whether a file of parameters is legm's: the original legm had files of that name too."""
     try:
         with path.open("rb") as file:
-            return b"fingerprint:" in file.read(1 << 16)
+            return _FINGERPRINT.search(file.read(1 << 16)) is not None
     except OSError:
         return False

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from legm import selection
 from legm.errors import UnstableValue
-from legm.identity import plain
+from legm.identity import from_plain, plain
 from legm.importers.columns import columns_of, gathered
 from legm.importers.foreign import ForeignRun
 from legm.importers.identity import Identity
@@ -32,6 +32,7 @@ __all__ = [
     "Translated",
     "configuration_of",
     "experiment_of",
+    "metadata_of",
     "parameters_of",
     "run_id_of",
     "translated",
@@ -80,6 +81,24 @@ def parameters_of(
     return values, {new: name for name, new in names.items() if new != name}
 
 
+def metadata_of(foreign: ForeignRun, renamed: Mapping[str, str]) -> Mapping[str, Mapping[str, Plain]] | None:
+    """What the run's source knows of its parameters, under the names that legm takes.
+
+    Args:
+        foreign: the run.
+        renamed: what was called otherwise, by its name in legm.
+    """
+    if foreign.metadata is None or not renamed:
+        return foreign.metadata
+    new = {name: taken for taken, name in renamed.items()}
+    found: dict[str, dict[str, Plain]] = {}
+    for name, fields in foreign.metadata.items():
+        found[new.get(name, name)] = told = dict(fields)
+        if "parents" in told:
+            told["parents"] = {new.get(one, one): edge for one, edge in told["parents"].items()}
+    return found
+
+
 def _plain(name: str, value: Any) -> Plain:
     try:
         return plain(name, value)
@@ -87,14 +106,24 @@ def _plain(name: str, value: Any) -> Plain:
         return str(value)
 
 
-def configured(values: Mapping[str, Plain], identity: Identity) -> Parameters:
-    """The parameters with what is decided of them."""
+def configured(
+    values: Mapping[str, Plain], identity: Identity, metadata: Mapping[str, Mapping[str, Plain]] | None = None
+) -> Parameters:
+    """The parameters with what is decided of them, and what their source knows."""
+    metadata = metadata or {}
     parameters = Parameters()
-    parameters.set(values)
-    parameters.disable(name for name in values if name in identity.ignored)
+    parameters.set({name: from_plain(value) for name, value in values.items()})
+    edges = {name: {"parents": fields["parents"]} for name, fields in metadata.items() if "parents" in fields}
+    parameters.restore(Configuration("", "", "", {}, (), edges))
+    disabled = {name for name, fields in metadata.items() if fields.get("disable_comparison")}
+    parameters.disable(
+        name for name in values if name in identity.ignored or name in disabled - {*identity.compared}
+    )
     for at, name in enumerate(identity.named):
         if name in values:
-            parameters.name([name], NameRule(priority=len(identity.named) - at))
+            told = metadata.get(name, {}).get("name", {})
+            recorded = (told["text"], told["for"]) if "text" in told else None
+            parameters.name([name], NameRule(priority=len(identity.named) - at, recorded=recorded))
     return parameters
 
 
@@ -104,8 +133,9 @@ def configuration_of(
     """The run's configuration; none of its numbers is read."""
     if foreign.own is not None:
         return foreign.own.configuration
-    values, _ = parameters_of(foreign, is_reserved)
-    return configured(values, identity).configuration(experiment_of(foreign))
+    values, renamed = parameters_of(foreign, is_reserved)
+    parameters = configured(values, identity, metadata_of(foreign, renamed))
+    return parameters.configuration(experiment_of(foreign))
 
 
 def translated(
@@ -128,10 +158,14 @@ def translated(
         selection.result(foreign.own, [*records, outcome])  # the best step is one that can be chosen
         return Translated(foreign.own, tuple(records), outcome, {})
     columns = columns_of(record for record in records if isinstance(record, Points))
-    metrics = _metrics({series: len(steps) for series, (steps, _, _) in columns.items()})
+    if foreign.knows_tests:
+        metrics = _as_told(columns)
+    else:
+        metrics = _metrics({series: len(steps) for series, (steps, _, _) in columns.items()})
     values, names = parameters_of(foreign, is_reserved)
-    names |= {str(new): old.name for old, new in metrics.items() if new.name != old.name}
-    parameters = configured(values, identity)
+    metadata = metadata_of(foreign, names)
+    names |= {str(replace(new, index=None)): old.name for old, new in metrics.items() if new.name != old.name}
+    parameters = configured(values, identity, metadata)
     inactive = {name: value for name, value in values.items() if value is None or value is False}
     origin: dict[str, Plain] = {
         "from": kind,
@@ -147,7 +181,7 @@ def translated(
         configuration=parameters.configuration(experiment_of(foreign)),
         description=taken_name(foreign.description) if foreign.description else "",
         started=foreign.started,
-        parameters={**inactive, **parameters.uncompared()},
+        parameters={} if foreign.is_shared else {**inactive, **parameters.uncompared()},
         environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
     )
     told = [new for record in records if (new := _renamed(record, metrics)) is not None]
@@ -179,6 +213,26 @@ def _renamed(record: Any, metrics: Mapping[Series, Series]) -> BestRule | Displa
     if isinstance(record, Display):
         return replace(record, name=taken_name(record.name))
     return record if isinstance(record, BestRule) else None
+
+
+def _as_told(series: Iterable[Series]) -> dict[Series, Series]:
+    """For each series of a run whose source knows tests and examples what it is in legm.
+
+    A metric is either of examples or not: of one that is both, that of examples gets ``_indexed`` behind its
+    name.
+    """
+    told = list(series)
+    names = {(one.split, one.name) for one in told}
+    plain = {(one.split, one.name) for one in told if one.index is None}
+    found = {}
+    for one in told:
+        name = one.name
+        if one.index is not None and (one.split, name) in plain:
+            name += "_indexed"
+            while (one.split, name) in names:
+                name += "_"
+        found[one] = replace(one, name=taken_name(name))
+    return found
 
 
 def _outcome(foreign: ForeignRun, records: list[Any]) -> Outcome:

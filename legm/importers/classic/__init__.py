@@ -1,0 +1,1 @@
+"""Folders of the original legm, a package of the same name by another author."""

@@ -1,0 +1,74 @@
+"""Which folders are configurations of the original legm's, and what of them is whose.
+
+::
+
+    <root>/<experiment>/<names of parameters>_<k>/    or any path below the experiment
+        params.yml                 the parameters of the last run; later of each: experiment_0, …
+        names.txt                  which of them make up the name
+        obj.pkl                    the handler, pickled at the last start
+        metrics.yml                an entry for each completed run: experiment_0, …
+        indexed_metrics.yml        the same for metrics of single examples
+        steps.yml                  for each metric the steps of its longest run
+        aggregated_metrics.yml, plots/, log.txt, custom data, models
+        tensorboard/               event files, one for each start
+
+What is of runs with a description has it in front of its name: ``<description>-model.pt``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from legm.importers.roots import is_configuration
+
+__all__ = ["FILES", "began", "configurations", "description_of_file"]
+
+METRICS, INDEXED = "metrics.yml", "indexed_metrics.yml"
+FILES = frozenset({METRICS, INDEXED, "params.yml", "steps.yml", "obj.pkl", "names.txt"})
+"""The files of a configuration's folder that are read, and not kept."""
+_NOT_LOOKED_INTO = frozenset({"tensorboard", "plots", "mlruns", "mlartifacts", "wandb"})
+_EVENTS = re.compile(r"events\.out\.tfevents\.(\d{9,10})\.")
+
+
+def is_classic(names: Collection[str]) -> bool:
+    """Whether files of these names are those of a configuration's folder."""
+    if "meta.yaml" in names:
+        return False
+    return "obj.pkl" in names or ("params.yml" in names and not {METRICS, INDEXED}.isdisjoint(names))
+
+
+def configurations(root: Path, *, deepest: int | None = None) -> Iterator[Path]:
+    """The folders of configurations in a folder, itself included; links are not followed.
+
+    Args:
+        root: the folder.
+        deepest: how many folders down to look; None for all.
+    """
+    for parent, names, files in os.walk(root):
+        folder = Path(parent)
+        if "params.yml" in files and is_configuration(folder / "params.yml"):
+            names.clear()
+            continue
+        names[:] = sorted(name for name in names if name[0] != "." and name not in _NOT_LOOKED_INTO)
+        if "meta.yaml" in files or len(folder.relative_to(root).parts) == deepest:
+            names.clear()
+        if is_classic(files):
+            yield folder
+
+
+def began(folder: Path) -> float:
+    """When the first run of a configuration began, by the names of its event files; 0 without any (s)."""
+    try:
+        names = [one.name for one in (folder / "tensorboard").iterdir()]
+    except OSError:
+        return 0.0
+    return float(min((int(one[1]) for name in names if (one := _EVENTS.match(name))), default=0))
+
+
+def description_of_file(name: str, descriptions: Collection[str]) -> str:
+    """Which runs a file, or folder, of a configuration belongs to: the description in front of its name."""
+    fitting = [one for one in descriptions if one and name.startswith(f"{one}-")]
+    return max(fitting, key=len, default="")

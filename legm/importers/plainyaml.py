@@ -1,0 +1,178 @@
+"""YAML that a Python program dumped, tags of its objects included, as plain values: nothing is ever made.
+
+The text is read event by event: what is held are the values alone, aliases are counted with all that they
+stand for, and ``<<`` is a name like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from legm.errors import CorruptFile
+from legm.importers.inert import DEEPEST, Made, PlainValues
+
+__all__ = ["plain_yaml"]
+
+_MOST_ALIASED = 1_000_000  # values
+_REMEDY = "Mend it, or restore the file from a copy."
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]*(?:e[-+][0-9]+)?)?")
+_STANDARD = "tag:yaml.org,2002:"
+_PYTHON = f"{_STANDARD}python/"
+_ALIKE = {"none": "null", "bool": "bool", "int": "int", "long": "int", "float": "float", "bytes": "binary"}
+
+
+def plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
+    """What a YAML text says, in plain values; the names in mappings as texts.
+
+    Args:
+        path: whose text it is, for the message.
+        text: the text.
+        first_line: the number of its first line in the file.
+
+    Raises:
+        CorruptFile: it is no YAML, is nested too deep, or stands for too much.
+    """
+    import yaml
+
+    def refused(problem: str, line: int = 0) -> CorruptFile:
+        return CorruptFile(path, f"line {first_line + line}", problem, _REMEDY)
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        value, has_objects = _Building(yaml.parse(text, loader), refused).document()
+    except (yaml.YAMLError, ValueError, OverflowError, AttributeError) as cause:
+        before = text[: getattr(cause, "position", 0)]
+        mark: Any = vars(cause).get("problem_mark")
+        line = mark.line if mark else before.count(b"\n")
+        problem = getattr(cause, "problem", None) or str(cause).partition("\n")[0]
+        raise refused(f"it is no YAML: {problem}", line) from cause
+    return PlainValues(_MOST_ALIASED, refused).of(value) if has_objects else value
+
+
+class _Building:
+    """Values from YAML's events.
+
+    Args:
+        events: the events.
+        refused: the error for a problem on a line.
+    """
+
+    def __init__(self, events: Iterator[Any], refused: Any) -> None:
+        import yaml
+
+        self._yaml: Any = yaml
+        self._events = events
+        self._refused = refused
+        self._scalars: Any = yaml.SafeLoader("")
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._count = 0
+        self._aliased = 0
+        self._has_objects = False
+
+    def document(self) -> tuple[Any, bool]:
+        """The value of the one document there is, None without one; and whether there are objects in it."""
+        value, documents = None, 0
+        for event in self._events:
+            if isinstance(event, self._yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise self._refused("a second document begins", event.start_mark.line)
+                value = self._value(next(self._events), 0)
+        return value, self._has_objects
+
+    def _value(self, event: Any, depth: int) -> Any:
+        yaml = self._yaml
+        self._count += 1
+        if depth > DEEPEST:
+            raise self._refused(f"it is nested deeper than {DEEPEST}", event.start_mark.line)
+        if isinstance(event, yaml.ScalarEvent):
+            return self._kept(event, self._count, self._scalar(event))
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        before = self._count
+        if isinstance(event, yaml.SequenceStartEvent):
+            items = list(self._until(yaml.SequenceEndEvent, depth))
+            return self._kept(event, before, self._sequence(event.tag or "", items))
+        inner = self._until(yaml.MappingEndEvent, depth)
+        fields = {_key(key): next(inner) for key in inner}
+        return self._kept(event, before, self._mapping(event.tag or "", fields))
+
+    def _until(self, end: type, depth: int) -> Iterator[Any]:
+        for event in self._events:
+            if isinstance(event, end):
+                return
+            yield self._value(event, depth + 1)
+
+    def _kept(self, event: Any, before: int, value: Any) -> Any:
+        """The value, which an alias may stand for later on."""
+        if event.anchor is not None:
+            self._anchors[event.anchor] = value, self._count - before + 1
+        return value
+
+    def _alias(self, event: Any) -> Any:
+        if event.anchor not in self._anchors:
+            raise self._refused(
+                f"the alias *{event.anchor} stands for nothing that was said, or contains itself",
+                event.start_mark.line,
+            )
+        value, count = self._anchors[event.anchor]
+        self._count += count
+        self._aliased += count
+        if self._aliased > _MOST_ALIASED:
+            raise self._refused(
+                f"its aliases stand for more than {_MOST_ALIASED} values", event.start_mark.line
+            )
+        return value
+
+    def _scalar(self, event: Any) -> Any:
+        text, tag = event.value, event.tag
+        if tag is None or tag == "!":
+            if not event.implicit[0]:
+                return text
+            if number := _NUMBER.fullmatch(text):
+                return int(text) if number[1] is None else float(text)
+            tag = self._scalars.resolve(self._yaml.ScalarNode, text, (True, False))
+        if tag.startswith(_PYTHON):
+            what, _, name = tag.removeprefix(_PYTHON).partition(":")
+            if what in {"name", "module"}:
+                return name
+            if what == "complex":
+                return complex(text)
+            tag = _STANDARD + _ALIKE.get(what, "str")
+        if tag not in self._scalars.yaml_constructors:
+            return text
+        return self._scalars.construct_object(self._yaml.ScalarNode(tag, text))
+
+    def _sequence(self, tag: str, items: list[Any]) -> Any:
+        name = tag.removeprefix(_PYTHON).partition(":")[2]
+        return self._made(name, items) if tag.startswith(_PYTHON) and name else items
+
+    def _mapping(self, tag: str, fields: dict[Any, Any]) -> Any:
+        if tag == f"{_STANDARD}set":
+            return set(fields)
+        fields = {str(key): value for key, value in fields.items()}
+        what, _, name = tag.removeprefix(_PYTHON).partition(":")
+        if not tag.startswith(_PYTHON) or not name:
+            return fields
+        if what == "object":
+            return self._made(name, [], state=fields)
+        arguments, items, pairs = (fields.get(one) for one in ("args", "listitems", "dictitems"))
+        return self._made(
+            name,
+            arguments if isinstance(arguments, list) else [],
+            state=fields.get("state"),
+            items=items if isinstance(items, list) else [],
+            pairs=list(pairs.items()) if isinstance(pairs, dict) else [],
+        )
+
+    def _made(self, name: str, arguments: list[Any], **told: Any) -> Made:
+        self._has_objects = True
+        return Made(name, arguments, **told)
+
+
+def _key(value: Any) -> Any:
+    """A value that may be a key, which is hashed: what is nested is its text."""
+    return str(value) if isinstance(value, (list, dict, set)) else value
