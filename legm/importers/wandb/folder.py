@@ -113,14 +113,14 @@ class FolderSource:
         except LegmError as error:
             return unreadable(key, key.split("/")[-2], error)
         told = known.told
-        ours = [log for log in logs if (log.parent / "files" / "legm" / "run.json").is_file()]
+        ours = [log for log in logs if log.with_name("files").joinpath("legm", "run.json").is_file()]
         if "legm_experiment" in told.parameters and ours:
             logs = (ours[-1],)  # legm writes a run that goes on anew
         return foreign_run(
             told,
             lambda: self._records(logs),
             lambda: self._files(logs, known),
-            lambda: files_below({"": logs[-1].parent / "files"}, self.notes, "files"),
+            lambda: files_below(self._folders(logs[-1]), self.notes, "files"),
             self.notes,
         )
 
@@ -168,11 +168,16 @@ class FolderSource:
 
     # Files
 
+    def _folders(self, log: Path) -> dict[str, Path]:
+        """Where the files are that belong to a log; one that was moved away alone has none beside it."""
+        is_alone = self._path == log and "run-" not in log.absolute().parent.name
+        return {} if is_alone else {"": log.with_name("files")}
+
     def _files(self, logs: Sequence[Path], known: _Known) -> Iterator[ForeignFile]:
         """The files of the run, a later fragment's in place of an earlier one's, and of its artifacts."""
         names = set()
         for number, log in reversed([*enumerate(logs)]):
-            for file in files_below({"": log.parent / "files"}, self.notes, "files"):
+            for file in files_below(self._folders(log), self.notes, "files"):
                 name = file.name if file.name not in names else f"fragments/{number}/{file.name}"
                 names.add(name)
                 yield replace(file, name=name)
@@ -251,8 +256,9 @@ def _state(log: Path) -> tuple[int, int]:
 def _place_of(path: str, digest: str) -> Path | None:
     """Where a file of an artifact is: where W&B staged it, or in its cache, never elsewhere."""
     staged = Path(path)
-    if path and staged.parts[-3:-1] == ("artifacts", "staging") and staged.is_file():
-        return None if staged.is_symlink() else staged
+    if staged.is_absolute() and staged.is_file():
+        place = staged.resolve()
+        return place if place.parts[-3:-1] == ("artifacts", "staging") else None
     try:
         name = b64decode(digest, validate=True).hex()
     except (binascii.Error, ValueError):

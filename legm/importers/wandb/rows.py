@@ -71,8 +71,8 @@ class Rows:
 
     @property
     def pending(self) -> int:
-        """How many numbers and texts :meth:`new` would give."""
-        return len(self._values) + len(self._displays)
+        """How many numbers, texts and rows wait for :meth:`new`."""
+        return len(self._values) + len(self._displays) + len(self._rows)
 
     def take(self, data: bytes) -> None:
         """Take a row of a log: a ``HistoryRecord``."""
