@@ -36,7 +36,8 @@ from legm.records import BestRule, Display, Points
 
 __all__ = ["FolderSource"]
 
-_BATCH = 1 << 16  # numbers and texts that are given at once
+_BATCH = 1 << 16  # numbers and texts that are given at once, and a little more
+_LOOK = 256  # records
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +146,9 @@ class FolderSource:
             if number:
                 told.begin_fragment()
             reader = LogReader(log)
-            for record in reader.new():
+            for count, record in enumerate(reader.new()):
                 told.take(record)
-                if told.pending >= _BATCH:
+                if not count % _LOOK and told.pending >= _BATCH:
                     yield from told.new()
             if reader.tail:
                 self.notes.add(
