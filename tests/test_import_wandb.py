@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -546,3 +547,31 @@ def test_what_is_no_store_is_refused(tmp_path):
     (tmp_path / "wandb" / "latest-run").symlink_to(tmp_path)
     with pytest.raises(StorageError, match=r"a wandb folder, a \.wandb file"):
         import_runs(tmp_path, tmp_path / "root")
+
+
+def test_a_log_that_was_moved_away_alone_takes_no_files_that_are_beside_it(tmp_path):
+    made = hostile(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "files").mkdir()
+    (tmp_path / "elsewhere" / "files" / "private.txt").write_text("x")
+    log = tmp_path / "elsewhere" / "run-x.wandb"
+    log.write_bytes(framed(made))
+    report = import_runs(log, tmp_path / "root")
+    assert (report.new, report.is_whole) == (1, True)
+    assert "files" not in report.equal
+
+
+def test_garbage_with_sound_checksums_never_ends_an_import(tmp_path):
+    chance = random.Random(2)
+    made = hostile(tmp_path / "wandb" / "run-1-a")
+    log = tmp_path / "wandb" / "run-1-a" / "run-x.wandb"
+    for attempt in range(40):
+        bent = []
+        for record in made * 3:
+            data = bytearray(record)
+            for _ in range(chance.randrange(4)):
+                data[chance.randrange(len(data))] = chance.randrange(256)
+            bent.append(bytes(data))
+        log.write_bytes(framed([made[0], *bent, made[-1]]))
+        report = import_runs(tmp_path, tmp_path / f"root{attempt}")
+        assert not report.different, report
+        assert report.new + len(report.failed) + len(report.impossible) >= 1

@@ -14,7 +14,7 @@ from __future__ import annotations
 import binascii
 import os
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,7 +36,8 @@ from legm.records import BestRule, Display, Points
 
 __all__ = ["FolderSource"]
 
-_BATCH = 1 << 16  # numbers and texts that are given at once
+_BATCH = 1 << 16  # numbers and texts that are given at once, and a little more
+_LOOK = 256  # records
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +121,14 @@ class FolderSource:
 
     def _run(self, known: _Known, logs: Sequence[Path]) -> ForeignRun | None:
         told = known.told
-        ours = [log for log in logs if (log.parent / "files" / "legm" / "run.json").is_file()]
+        ours = [log for log in logs if log.with_name("files").joinpath("legm", "run.json").is_file()]
         if "legm_experiment" in told.parameters and ours:
             logs = (ours[-1],)  # legm writes a run that goes on anew
         return foreign_run(
             told,
             lambda: self._records(logs),
             lambda: self._files(logs, known),
-            lambda: files_below(logs[-1].parent / "files", self.notes, what="files"),
+            lambda: self._saved(logs[-1]),
             self.notes,
         )
 
@@ -152,9 +153,9 @@ class FolderSource:
             if number:
                 told.begin_fragment()
             reader = LogReader(log)
-            for record in reader.new():
+            for count, record in enumerate(reader.new()):
                 told.take(record)
-                if told.pending >= _BATCH:
+                if not count % _LOOK and told.pending >= _BATCH:
                     yield from told.new()
             if reader.tail:
                 self.notes.add(
@@ -175,11 +176,16 @@ class FolderSource:
 
     # Files
 
+    def _saved(self, log: Path) -> Iterable[ForeignFile]:
+        """The files that belong to a log; one that was moved away alone has none beside it."""
+        is_alone = self._path == log and "run-" not in log.absolute().parent.name
+        return () if is_alone else files_below(log.with_name("files"), self.notes, what="files")
+
     def _files(self, logs: Sequence[Path], known: _Known) -> Iterator[ForeignFile]:
         """The files of the run, a later fragment's in place of an earlier one's, and of its artifacts."""
         names = set()
         for number, log in reversed([*enumerate(logs)]):
-            for file in files_below(log.parent / "files", self.notes, what="files"):
+            for file in self._saved(log):
                 name = file.name if file.name not in names else f"fragments/{number}/{file.name}"
                 names.add(name)
                 yield replace(file, name=name)
@@ -258,8 +264,9 @@ def _state(log: Path) -> tuple[int, int]:
 def _place_of(path: str, digest: str) -> Path | None:
     """Where a file of an artifact is: where W&B staged it, or in its cache, never elsewhere."""
     staged = Path(path)
-    if path and staged.parts[-3:-1] == ("artifacts", "staging") and staged.is_file():
-        return None if staged.is_symlink() else staged
+    if staged.is_absolute() and staged.is_file():
+        place = staged.resolve()
+        return place if place.parts[-3:-1] == ("artifacts", "staging") else None
     try:
         name = b64decode(digest, validate=True).hex()
     except (binascii.Error, ValueError):

@@ -39,32 +39,26 @@ class ItemReader:
             if path is not None and tail and tail[0] == len(tail) - 1 < 128:
                 yield path, tail[1:]
                 continue
-            try:
-                found = message("HistoryItem", item)
-            except ValueError:
-                self.undecoded += 1
+            found = self.decoded("HistoryItem", item)
+            if found is None:
                 continue
             path = _path(found)
             self._remember(head, path)
             yield path, found.value_json.encode() or _typed(found)
 
     def decoded(self, name: str, data: bytes) -> Any:
-        """A message that holds items; None, and it is counted, where it is none."""
-        try:
-            return message(name, data)
-        except ValueError:
-            self.undecoded += 1
-            return None
+        """An item, or a message that holds items; None, and it is counted, where it is none."""
+        found = message(name, data)
+        self.undecoded += found is None
+        return found
 
     def keep(self, items: Iterable[bytes], latest: dict[bytes, bytes], *, removed: bool = False) -> None:
         """Keep each path's latest item undecoded, in the order of their coming; b"" where it is removed."""
         for item in items:
             head, _, tail = item.partition(VALUE)
             if not tail or tail[0] != len(tail) - 1:
-                try:
-                    found = message("HistoryItem", item)
-                except ValueError:
-                    self.undecoded += 1
+                found = self.decoded("HistoryItem", item)
+                if found is None:
                     continue
                 found.ClearField("value_json")
                 head = found.SerializeToString()
@@ -75,10 +69,11 @@ class ItemReader:
         """What was kept, decoded."""
         found: dict[str, Any] = {}
         for head, item in latest.items():
-            if not item:
-                take_out(found, _path(message("HistoryItem", head)))
-            for path, text in self.split([item] if item else ()):
-                put(found, path, value_in(text))
+            if item:
+                for path, text in self.split([item]):
+                    put(found, path, value_in(text))
+            elif (removed := self.decoded("HistoryItem", head)) is not None:
+                take_out(found, _path(removed))
         return found
 
     def path_of(self, head: bytes) -> Path | None:
@@ -88,9 +83,8 @@ class ItemReader:
     def _remember(self, head: bytes, path: Path) -> None:
         if len(self._paths) >= _MOST:
             return
-        try:
-            alone = message("HistoryItem", head)
-        except ValueError:
+        alone = message("HistoryItem", head)
+        if alone is None:
             return
         if _path(alone) == path and not alone.value_json and alone.WhichOneof("value") is None:
             self._paths[head] = path

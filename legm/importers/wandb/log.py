@@ -79,14 +79,14 @@ class LogReader:
 
     def _records(self, block: bytes, start: int) -> Iterator[Any]:
         """The records that end in a block; afterwards the place is behind the last chunk that is sound."""
-        at = self._at - start
-        while at + _CHUNK.size <= len(block):
-            check, length, kind = _CHUNK.unpack_from(block, at)
-            first, end = at + _CHUNK.size, at + _CHUNK.size + length
-            if kind not in _SEEDS or end > len(block):
+        at, size, unpack, seeds, crc32 = self._at - start, _CHUNK.size, _CHUNK.unpack_from, _SEEDS, zlib.crc32
+        while at + size <= len(block):
+            check, length, kind = unpack(block, at)
+            end, seed = at + size + length, seeds.get(kind)
+            if seed is None or end > len(block):
                 return
-            data = block[first:end]
-            if zlib.crc32(data, _SEEDS[kind]) != check:
+            data = block[at + size : end]
+            if crc32(data, seed) != check:
                 return
             at = end
             self._at = start + at
@@ -117,6 +117,8 @@ class LogReader:
         if kind in {_WHOLE, _FIRST}:
             if self._pieces is not None:
                 self._drop()  # the one before has no end
+            if kind == _WHOLE:
+                return self._decoded(data)
             self._pieces, self._size = [], 0
         if self._pieces is None:
             return None  # its beginning was damaged, which was counted
@@ -125,12 +127,13 @@ class LogReader:
             self._drop()
             return None
         self._pieces.append(data)
-        if kind in {_FIRST, _MIDDLE}:
+        if kind != _LAST:
             return None
         whole = b"".join(self._pieces)
         self._pieces = None
-        try:
-            return message("Record", whole)
-        except ValueError:
-            self.damaged += 1
-            return None
+        return self._decoded(whole)
+
+    def _decoded(self, data: bytes) -> Any:
+        record = message("Record", data)
+        self.damaged += record is None
+        return record

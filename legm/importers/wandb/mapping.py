@@ -25,6 +25,7 @@ INTERNAL = ("run_table", "job", "wandb-")
 
 _OUR_STEP = Series("legm/step")
 _BOOKKEEPING = {"aggregate", "comparison"}
+_MOST_STEPS = 2**62
 _KILLED = 255  # the exit code of a run that was interrupted at the keyboard
 
 
@@ -160,7 +161,10 @@ def _at_our_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Po
         return
     rows, _, steps = found.pop(_OUR_STEP)
     order = np.argsort(rows, kind="stable")
+    order = order[np.abs(steps[order]) < _MOST_STEPS]
     rows, steps = rows[order], steps[order].astype(np.int64)
+    if not len(rows):
+        return
     moved = {}
     for series, (at, times, values) in found.items():
         place = np.searchsorted(rows, at)

@@ -143,17 +143,14 @@ def _known() -> tuple[Mapping[str, Any], type[Exception]]:
 
 
 def message(name: str, data: bytes) -> Any:
-    """A message of W&B's.
+    """A message of W&B's; None where its bytes are none.
 
     Args:
         name: its kind, one of :data:`FIELDS`.
         data: its bytes.
-
-    Raises:
-        ValueError: they are none.
     """
     decoders, error = _known()
     try:
         return decoders[name](data)
-    except error as cause:
-        raise ValueError(f"it is no {name} of W&B's: {cause}") from cause
+    except error:
+        return None

@@ -71,32 +71,28 @@ class Rows:
 
     @property
     def pending(self) -> int:
-        """How many numbers and texts :meth:`new` would give."""
-        return len(self._values) + len(self._displays)
+        """How many numbers, texts and rows wait for :meth:`new`."""
+        return len(self._values) + len(self._displays) + len(self._rows)
 
     def take(self, data: bytes) -> None:
         """Take a row of a log: a ``HistoryRecord``."""
         row = self._items.decoded("HistoryRecord", data)
         if row is None:
             return
-        numbers, metrics, values = self._numbers, self._metrics, self._values
-        before = len(values)
+        numbers, add_metric, add_value = self._numbers, self._metrics.append, self._values.append
+        before = len(self._values)
         own: dict[int, float] = {}
         others: list[bytes] = []
         for item in row.item:
             head, _, tail = item.partition(VALUE)
-            number = numbers.get(head)
-            if number is None or not tail or tail[0] != len(tail) - 1:
-                others.append(item)
-                continue
             try:
-                value = float(tail[1:])
-            except ValueError:
+                number, value = numbers[head], float(tail[1:])  # behind the length, which is one byte here
+            except (KeyError, ValueError):
                 others.append(item)
                 continue
             if number >= 0:
-                metrics.append(number)
-                values.append(value)
+                add_metric(number)
+                add_value(value)
             else:
                 own[number] = value
         told = self._slow(row.item, others, before, own) if others else {}

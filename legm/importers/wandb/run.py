@@ -209,7 +209,7 @@ class Told:
 
     @property
     def pending(self) -> int:
-        """How many numbers and texts :meth:`new` would give."""
+        """How many numbers, texts and rows wait for :meth:`new`."""
         return self._rows.pending
 
     def new(self) -> Iterator[Points | Display]:

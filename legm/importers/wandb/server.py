@@ -47,10 +47,10 @@ def is_address(text: str) -> bool:
     """Whether a source is on a W&B server: ``wandb:…``, or a page of W&B's or of WANDB_BASE_URL."""
     if text.startswith("wandb:"):
         return True
-    host = urlsplit(text).hostname if text.startswith(("http://", "https://")) else None
-    own = urlsplit(os.environ.get("WANDB_BASE_URL", "")).hostname
-    port = urlsplit(os.environ.get("WANDB_BASE_URL", "")).port
-    return host is not None and (host == "wandb.ai" or (host == own and urlsplit(text).port == port))
+    if not text.startswith(("http://", "https://")):
+        return False
+    own = urlsplit(os.environ.get("WANDB_BASE_URL", "")).netloc
+    return urlsplit(text).netloc.rpartition("@")[2] in {"wandb.ai", own.rpartition("@")[2]} - {""}
 
 
 class ServerSource:
