@@ -80,7 +80,8 @@ def assert_printed(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "guide", ["command-line.md", "from-mlflow.md", "from-tensorboard.md", "importing.md"]
+    "guide",
+    ["command-line.md", "from-mlflow.md", "from-original-legm.md", "from-tensorboard.md", "importing.md"],
 )
 def test_the_commands_of_a_guide_print_what_it_shows(
     guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

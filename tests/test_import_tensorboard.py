@@ -531,7 +531,7 @@ def test_a_root_of_legm_in_the_folder_is_not_imported_into_itself(tmp_path):
 def test_event_files_among_the_artifacts_of_other_stores_are_theirs(tmp_path):
     for name in ("mlruns/0/r/artifacts", "wandb/run-1/files", "results/e/0_0/tensorboard/r"):
         told(tmp_path / name, scalar("loss", 1.0, 0))
-    (tmp_path / "results" / "e" / "0_0" / "params.yml").write_text("fingerprint: x\n")
+    (tmp_path / "results" / "e" / "0_0" / "params.yml").write_text("fingerprint: v1-0\n")
     for name in (".", "mlruns", "wandb", "results"):
         assert FolderSource.recognise(tmp_path / name) is None, name
     told(tmp_path / "logs", scalar("loss", 1.0, 0))

@@ -57,7 +57,8 @@ def import_command(
     """Bring in the runs of another tracker, or root.
 
     SOURCE is a SQLite file, an mlruns folder or the http://… address of a server of MLflow's, a folder with
-    event files of TensorBoard's, or another root directory of legm. It is only read, and its runs come into
+    event files of TensorBoard's, a folder of the original legm,
+    or another root directory of legm. It is only read, and its runs come into
     the root directory ROOT. Which parameters are compared is inferred, for review. A second import adds
     what is new, and one that was interrupted goes on. At the end both sides are read again and compared;
     the exit status is 1 where a run could not be read or is not equal.
