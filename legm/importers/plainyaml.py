@@ -153,17 +153,17 @@ class _Building:
         return self._scalars.construct_object(self._yaml.ScalarNode(tag, text))
 
     def _sequence(self, tag: str, items: list[Any]) -> Any:
-        name = tag.removeprefix(_PYTHON).partition(":")[2]
-        return self._made(name, items) if tag.startswith(_PYTHON) and name else items
+        name = _called(tag)
+        return self._made(name, items) if name else items
 
     def _mapping(self, tag: str, fields: dict[Any, Any]) -> Any:
         if tag == f"{_STANDARD}set":
             return set(fields)
         fields = {str(key): value for key, value in fields.items()}
-        what, _, name = tag.removeprefix(_PYTHON).partition(":")
-        if not tag.startswith(_PYTHON) or not name:
+        name = _called(tag)
+        if not name:
             return fields
-        if what == "object":
+        if tag == f"{_PYTHON}object:{name}":
             return self._made(name, [], state=fields)
         arguments, items, pairs = (fields.get(one) for one in ("args", "listitems", "dictitems"))
         return self._made(
@@ -177,6 +177,13 @@ class _Building:
     def _made(self, name: str, arguments: list[Any], **told: Any) -> Made:
         self._has_objects = True
         return Made(name, arguments, **told)
+
+
+def _called(tag: str) -> str:
+    """What a tag names that would be called; "" where it says of what kind plain data are."""
+    if tag.startswith(_PYTHON):
+        return tag.removeprefix(_PYTHON).partition(":")[2]
+    return "" if tag.startswith(_STANDARD) else tag
 
 
 def _key(value: Any) -> Any:
