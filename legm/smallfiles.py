@@ -34,26 +34,24 @@ def write_whole(path: Path, data: bytes) -> None:
         raise storage_error("write", path, cause) from cause
 
 
-def parse_yaml(path: Path, text: bytes, first_line: int = 1, loader: Any = None) -> Any:
+def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
     """What a YAML text says.
 
     Args:
         path: whose text it is, for the message.
         text: the text.
         first_line: the number of its first line in the file.
-        loader: a safe loader of PyYAML's that is used instead of its own two.
 
     Raises:
         CorruptFile: it is no YAML, with the line.
     """
     import yaml
 
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         try:
-            return yaml.load(text, loader or getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+            return yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
         except yaml.YAMLError:  # libyaml refuses lone surrogates, which a path may hold
-            if loader is not None:
-                raise
             return yaml.safe_load(text)
     except Exception as cause:  # YAML errors, and whatever else PyYAML meets in a tagged value
         mark = getattr(cause, "problem_mark", None)

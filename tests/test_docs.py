@@ -92,6 +92,7 @@ def assert_printed(page: Path) -> None:
         "capture.md",
         "command-line.md",
         "from-mlflow.md",
+        "from-original-legm.md",
         "from-tensorboard.md",
         "from-wandb.md",
         "importing.md",

@@ -475,6 +475,17 @@ def test_the_best_step_is_the_one_that_has_the_best_values(tmp_path, best, rule)
     assert any("best steps" in remark for remark in report.impossible) == (rule is None)
 
 
+def test_an_alias_may_stand_for_what_another_run_has(tmp_path):
+    values = [3.0, 4.0]
+    folder = write(tmp_path / "logs/e/a_0", {"lr": 1}, [{"loss": values}, {"loss": values}])
+    assert "*id001" in (folder / "metrics.yml").read_text()
+    assert import_runs(tmp_path / "logs", tmp_path / "root").is_whole
+    found = [
+        one.histories[Series("loss")].values.tolist() for one in results(tmp_path / "root", "e").values()
+    ]
+    assert found == [values, values]
+
+
 def test_metrics_of_examples_alone_are_a_run_too(tmp_path):
     folder = write(tmp_path / "logs/e/a_0", {"lr": 1}, [])
     (folder / "metrics.yml").unlink()
@@ -847,6 +858,49 @@ def test_an_object_is_a_text_that_says_what_it_was():
 
 
 # Which folder is whose
+
+
+def test_the_first_versions_kept_no_steps_no_conditions_and_no_names(tmp_path):
+    for count in (1, 2):
+        parameters = {"lr": count, "a": 1, "b": 2, "seed": 5}
+        folder = write(
+            tmp_path / "logs" / "e" / f"a_{count}", parameters, [{"loss": [2.0, 1.0]}] * count,
+            disabled=["seed"], parents={"b": ("a", None)},
+            _parent_param_value_dict=None, _experiment_category=None, _experiment_name="e",
+        )  # fmt: skip
+        (folder / "params.yml").unlink()
+        (folder / "names.txt").unlink()
+    report = import_runs(tmp_path / "logs", tmp_path / "root")
+    assert report.is_whole, report
+    found = results(tmp_path / "root", "e")
+    assert [one.run.parameters for one in found.values()] == [{"seed": 5}, {}, {"seed": 5}]
+    for one in found.values():
+        assert one.run.configuration.active == ("a", "b", "lr")
+        assert one.run.configuration.metadata["b"]["parents"] == {"a": {}}
+        assert one.histories[Series("loss")].steps.tolist() == [0, 1]
+
+
+def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
+    peaks = []
+    for count in (4, 4, 40):  # the first time modules are loaded
+        source = tmp_path / f"logs{len(peaks)}"
+        runs = [{name: [i / 7 for i in range(500)] for name in "abcd"} for _ in range(count)]
+        write(source / "e" / "a_0", {"lr": 1}, runs)
+        del runs
+        tracemalloc.start()
+        assert import_runs(source, tmp_path / f"root{len(peaks)}").new == count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 2 * peaks[1]
+
+
+def test_folders_behind_links_are_left_out(tmp_path):
+    write(tmp_path / "logs/e/a_0", {"lr": 1}, [{"loss": [1.0]}])
+    write(tmp_path / "elsewhere/a_1", {"lr": 2}, [{"loss": [1.0]}])
+    (tmp_path / "logs/e/a_1").symlink_to(tmp_path / "elsewhere/a_1")
+    report = import_runs(tmp_path / "logs", tmp_path / "root")
+    assert report.new == 1
+    assert any("links to folders" in remark for remark in report.impossible)
 
 
 def test_a_root_of_legms_own_is_never_one_of_the_original(tmp_path):

@@ -14,7 +14,7 @@ from typing import Any
 from legm.errors import CorruptFile
 from legm.importers.inert import DEEPEST, Made, PlainValues
 
-__all__ = ["plain_yaml"]
+__all__ = ["UnknownAlias", "plain_yaml"]
 
 _MOST_ALIASED = 1_000_000  # values
 _REMEDY = "Mend it, or restore the file from a copy."
@@ -22,6 +22,10 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]*(?:e[-+][0-9]+)?)?")
 _STANDARD = "tag:yaml.org,2002:"
 _PYTHON = f"{_STANDARD}python/"
 _ALIKE = {"none": "null", "bool": "bool", "int": "int", "long": "int", "float": "float", "bytes": "binary"}
+
+
+class UnknownAlias(CorruptFile):
+    """An alias stands for what was not said before, or contains itself."""
 
 
 def plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
@@ -33,12 +37,13 @@ def plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
         first_line: the number of its first line in the file.
 
     Raises:
+        UnknownAlias: an alias stands for nothing in this text.
         CorruptFile: it is no YAML, is nested too deep, or stands for too much.
     """
     import yaml
 
-    def refused(problem: str, line: int = 0) -> CorruptFile:
-        return CorruptFile(path, f"line {first_line + line}", problem, _REMEDY)
+    def refused(problem: str, line: int = 0, kind: type[CorruptFile] = CorruptFile) -> CorruptFile:
+        return kind(path, f"line {first_line + line}", problem, _REMEDY)
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
@@ -117,6 +122,7 @@ class _Building:
             raise self._refused(
                 f"the alias *{event.anchor} stands for nothing that was said, or contains itself",
                 event.start_mark.line,
+                UnknownAlias,
             )
         value, count = self._anchors[event.anchor]
         self._count += count
@@ -147,17 +153,17 @@ class _Building:
         return self._scalars.construct_object(self._yaml.ScalarNode(tag, text))
 
     def _sequence(self, tag: str, items: list[Any]) -> Any:
-        name = tag.removeprefix(_PYTHON).partition(":")[2]
-        return self._made(name, items) if tag.startswith(_PYTHON) and name else items
+        name = _called(tag)
+        return self._made(name, items) if name else items
 
     def _mapping(self, tag: str, fields: dict[Any, Any]) -> Any:
         if tag == f"{_STANDARD}set":
             return set(fields)
         fields = {str(key): value for key, value in fields.items()}
-        what, _, name = tag.removeprefix(_PYTHON).partition(":")
-        if not tag.startswith(_PYTHON) or not name:
+        name = _called(tag)
+        if not name:
             return fields
-        if what == "object":
+        if tag == f"{_PYTHON}object:{name}":
             return self._made(name, [], state=fields)
         arguments, items, pairs = (fields.get(one) for one in ("args", "listitems", "dictitems"))
         return self._made(
@@ -171,6 +177,13 @@ class _Building:
     def _made(self, name: str, arguments: list[Any], **told: Any) -> Made:
         self._has_objects = True
         return Made(name, arguments, **told)
+
+
+def _called(tag: str) -> str:
+    """What a tag names that would be called; "" where it says of what kind plain data are."""
+    if tag.startswith(_PYTHON):
+        return tag.removeprefix(_PYTHON).partition(":")[2]
+    return "" if tag.startswith(_STANDARD) else tag
 
 
 def _key(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from legm.errors import CorruptFile
 from legm.importers.bounded import read_at_most
-from legm.importers.plainyaml import plain_yaml
+from legm.importers.plainyaml import UnknownAlias, plain_yaml
 from legm.runlog import storage_error
 
 __all__ = ["Entry", "description_of", "entries_in", "read_entry", "read_mapping"]
@@ -109,7 +109,10 @@ def read_entry(path: Path, name: str, entry: Entry) -> dict[str, Any]:
         CorruptFile: it is no YAML, no mapping, or too large.
         StorageError: the file cannot be read.
     """
-    content = _parsed(path, entry)
+    try:
+        content = _parsed(path, entry)
+    except UnknownAlias:  # it may stand for something in another entry
+        content = read_mapping(path)
     told = content.get(name) if isinstance(content, dict) else None
     if told is None and entry.is_cut:
         return {}

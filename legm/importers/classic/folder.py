@@ -107,18 +107,18 @@ class FolderSource:
     @staticmethod
     def recognise(path: Path) -> Path | None:
         """The folder at a path, if there are configurations in it, or it is one."""
-        is_one = path.is_dir() and any(True for _ in configurations(path, deepest=_DEEPEST))
+        is_one = path.is_dir() and any(True for _ in configurations(path, Notes(), deepest=_DEEPEST))
         return path if is_one else None
 
     @staticmethod
     def inner(path: Path) -> Path:
         """The folder in a recognised one in which the first configuration is, or itself."""
-        folder = next(configurations(path, deepest=_DEEPEST))
+        folder = next(configurations(path, Notes(), deepest=_DEEPEST))
         return path.joinpath(*folder.relative_to(path).parts[:1])
 
     def runs(self) -> Iterator[ForeignRun]:
         """Every completed run, configuration by configuration."""
-        for folder in configurations(self._root):
+        for folder in configurations(self._root, self.notes):
             try:
                 configuration = self._configuration(folder)
             except LegmError as error:

@@ -22,6 +22,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from legm.importers.notes import Notes
 from legm.importers.roots import is_configuration
 
 __all__ = ["FILES", "began", "configurations", "description_of_file"]
@@ -40,14 +41,19 @@ def is_classic(names: Collection[str]) -> bool:
     return "obj.pkl" in names or ("params.yml" in names and not {METRICS, INDEXED}.isdisjoint(names))
 
 
-def configurations(root: Path, *, deepest: int | None = None) -> Iterator[Path]:
+def configurations(root: Path, notes: Notes, *, deepest: int | None = None) -> Iterator[Path]:
     """The folders of configurations in a folder, itself included; links are not followed.
 
     Args:
         root: the folder.
+        notes: takes what is left out.
         deepest: how many folders down to look; None for all.
     """
-    for parent, names, files in os.walk(root):
+
+    def unread(error: OSError) -> None:
+        notes.add(f"folders that cannot be read: {error.strerror}", str(error.filename))
+
+    for parent, names, files in os.walk(root, onerror=unread):
         folder = Path(parent)
         if "params.yml" in files and is_configuration(folder / "params.yml"):
             names.clear()
@@ -57,6 +63,10 @@ def configurations(root: Path, *, deepest: int | None = None) -> Iterator[Path]:
             names.clear()
         if is_classic(files):
             yield folder
+        else:
+            for name in names:
+                if (folder / name).is_symlink():
+                    notes.add("links to folders, which may lead anywhere, were left out", str(folder / name))
 
 
 def began(folder: Path) -> float:
