@@ -180,6 +180,7 @@ GOES_ON = """
 import os, time, mlflow
 mlflow.set_experiment("orphan")
 with mlflow.start_run():
+    mlflow.log_params({"lr": 0.1, "fold": 3})
     mlflow.log_metric("loss", 1.0, step=0)
     print("began", flush=True)
     while not os.path.exists("go"):
@@ -190,7 +191,7 @@ open("ended", "w").close()
 
 
 def test_a_capture_that_is_killed_is_finished_by_the_next_one_when_its_script_has_ended(tmp_path):
-    process = begin(tmp_path, GOES_ON, "--experiment", "mine")
+    process = begin(tmp_path, GOES_ON, "--experiment", "mine", "--ignore", "fold")
     assert process.stdout is not None
     assert process.stderr is not None
     assert process.stdout.readline() == "began\n"
@@ -215,17 +216,76 @@ def test_a_capture_that_is_killed_is_finished_by_the_next_one_when_its_script_ha
     assert len(list((tmp_path / "root" / ".legm" / "capture").iterdir())) == 1
     (tmp_path / "go").touch()
     until((tmp_path / "ended").exists)
-    until(lambda: "1 run of an earlier capture" in capture_nothing())
+    until(lambda: "1 run of earlier captures" in capture_nothing())
     (found,) = results(tmp_path, "mine")
     assert found.status is Status.COMPLETED
+    assert set(found.run.configuration.active) == {"lr"}
     assert curve(found, "loss") == [(0, 1.0), (1, 0.5)]
     assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
 
 
+OUTLIVES = """
+import os, subprocess, sys, time
+if len(sys.argv) == 1:
+    with open("log", "w") as log:
+        subprocess.Popen([sys.executable, "script.py", "on"], stdout=log, stderr=log, start_new_session=True)
+    while not os.path.exists("begun"):
+        time.sleep(0.05)
+else:
+    import mlflow
+    mlflow.set_experiment("outlives")
+    with mlflow.start_run():
+        mlflow.log_metric("loss", 1.0, step=0)
+        open("begun", "w").close()
+        while not os.path.exists("go"):
+            time.sleep(0.05)
+        mlflow.log_metric("loss", 0.5, step=1)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system tells no processes")
+def test_a_process_that_outlives_its_script_keeps_its_store_which_the_next_capture_takes(tmp_path):
+    status, _, err = play(tmp_path, OUTLIVES)
+    assert status == 0
+    assert "1 process goes on: the next capture into root takes what is logged from now on" in err
+    (found,) = results(tmp_path, "outlives")
+    assert (found.status, curve(found, "loss")) == (Status.INTERRUPTED, [(0, 1.0)])
+    (tmp_path / "go").touch()
+
+    def taken() -> bool:
+        play(tmp_path, "")
+        return not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+
+    until(taken)
+    (found,) = results(tmp_path, "outlives")
+    assert (found.status, curve(found, "loss")) == (Status.COMPLETED, [(0, 1.0), (1, 0.5)])
+
+
+def test_processes_that_use_mlflow_first_at_once_do_not_break_its_store(tmp_path):
+    code = """
+import multiprocessing
+def train(seed):
+    import mlflow
+    mlflow.set_experiment("at once")
+    with mlflow.start_run():
+        mlflow.log_param("seed", seed)
+        mlflow.log_metric("loss", seed, step=0)
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pool.map(train, range(3), chunksize=1)
+"""
+    status, _, err = play(tmp_path, code)
+    assert status == 0, err
+    assert sorted(one.run.parameters["seed"] for one in results(tmp_path, "at once")) == [0, 1, 2]
+
+
 CHANGES = """
+import os
+os.environ["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
 import mlflow
 mlflow.set_tracking_uri("http://127.0.0.1:9")
 client = mlflow.MlflowClient("http://127.0.0.1:9")
+client.create_experiment("changes", artifact_location="own")
 mlflow.set_experiment("changes")
 with mlflow.start_run() as deleted:
     mlflow.log_metric("loss", 9.0, step=0)
@@ -253,6 +313,9 @@ def test_what_a_script_changes_afterwards_counts_and_its_own_address_is_not_used
     assert list((tmp_path / "root").glob("changes/*/artifacts/*/later.txt"))
     assert "different" not in err
     assert "the address 'http://127.0.0.1:9' is not used" in err
+    assert "the folder 'own' is not used" in err
+    assert "not taken: 1 runs that the script deleted" in err
+    assert not (tmp_path / "own").exists()
 
 
 PROCESSES = """
@@ -349,8 +412,14 @@ def test_a_run_of_wandb_is_there_while_it_goes_on_and_moves_when_parameters_come
 
 
 WANDB_ENDS = """
-import os, signal, sys, time, wandb
-run = wandb.init(project="ends", mode="online", dir="own", settings=wandb.Settings(console="off"))
+import os, signal, sys, time
+os.environ["WANDB_MODE"] = "online"
+import wandb
+wandb.login(key="0" * 40)
+run = wandb.init(None, "ends", "own", mode="online", settings=wandb.Settings(console="off"))
+with open("weights.pt", "w") as file:
+    file.write("of the model")
+wandb.save("weights.pt")
 for step in range(100):
     run.log({"loss": 1.0 / (1 + step)})
 time.sleep(3)
@@ -373,6 +442,8 @@ def test_a_script_with_wandb_that_crashes_or_is_killed_leaves_its_run_with_all_n
     assert found.status is left
     assert curve(found, "loss") == [(step, 1.0 / (1 + step)) for step in range(100)]
     assert not (tmp_path / "own").exists()
+    (saved,) = (tmp_path / "root").glob("ends/*/artifacts/*/weights.pt")
+    assert saved.read_text(encoding="utf-8") == "of the model"
     assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
 
 
@@ -385,7 +456,7 @@ time.sleep(1.5)  # so that it was seen as ended
 with wandb.init(project="again", id="abc", resume="allow") as run:
     run.log({"loss": 0.25})
     run.config.update({"lr": 0.1})
-with wandb.init(project="again", mode="disabled") as run:
+with wandb.init(project="again", mode="disabled", settings=wandb.Settings(console="off")) as run:
     run.log({"loss": 7.0})
 """
 

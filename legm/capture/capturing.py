@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from legm.capture.child import Child
@@ -19,12 +19,14 @@ from legm.capture.wandb import WandbFeed
 from legm.errors import LegmError
 from legm.importers.decisions import Wishes
 from legm.importers.importing import Report, import_runs
+from legm.importers.mlflow.mapping import DELETED
 
 __all__ = ["Capture", "capture"]
 
 log = logging.getLogger("legm.capture")
 
 _INTERVAL = 0.5  # seconds between two looks
+_PATIENCE = 5.0  # seconds: W&B writes by a process of its own, which goes on for a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,15 @@ class Capture:
         reports: for each tracker that it logged to, what was taken and compared.
         problems: what went wrong, in words.
         kept: the private stores, where not all that is in them could be taken; else they are removed.
-        earlier: how many runs came of earlier captures that were killed.
+        outliving: how many processes of the script go on; what they log yet is for the next capture.
+        earlier: how many runs came of earlier captures that could not take all.
     """
 
     status: int
     reports: tuple[Report, ...]
     problems: tuple[str, ...] = ()
     kept: Path | None = None
+    outliving: int = 0
     earlier: int = 0
 
 
@@ -76,31 +80,31 @@ def capture(
     wishes = Wishes(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
     wishes.require_sense()
     landing = Landing(root, experiment, wishes)
-    place = Place.made(root, experiment)
+    place = Place.made(root, experiment, wishes)
     try:
         child = Child(command, place.environment(os.environ), place.lock)
     except LegmError:
         place.remove()
         raise
-    with child.signals_passed_on(), _feeds(place) as feeds:
-        while not child.ends_within(_INTERVAL):
+    with child.signals_passed_on():
+        with _feeds(place) as feeds:
+            while not child.ends_within(_INTERVAL):
+                _look(landing, feeds)
+            until = time.monotonic() + _PATIENCE
+            while place.is_in_use(landing.is_going_on) and time.monotonic() < until:
+                time.sleep(_INTERVAL / 5)
             _look(landing, feeds)
-        _look(landing, feeds)
-        until = time.monotonic() + max(feed.patience for feed in feeds)
-        while landing.is_going_on and time.monotonic() < until:
-            time.sleep(_INTERVAL / 2)
-            _look(landing, [feed for feed in feeds if feed.patience])
-        reports, problems = _finish(root, landing, feeds, experiment, child.ending)
-    is_whole = _settle(place, reports, problems)
-    problems += landing.complaints()
-    earlier = 0
-    for other in left_behind(root):
-        if other.folder != place.folder:
+            reports, problems = _finish(root, landing, feeds, experiment, child.ending)
+        outliving = len(place.processes())
+        is_whole = _settle(place, reports, problems) if not outliving else place.release()
+        problems += landing.complaints()
+        earlier = 0
+        for other in left_behind(root, but=place.folder):
             others, other_problems = _finish_other(root, other)
             earlier += sum(report.runs for report in others)
             problems += other_problems
     kept = None if is_whole else place.folder
-    return Capture(child.status, tuple(reports), tuple(problems), kept, earlier)
+    return Capture(child.status, tuple(reports), tuple(problems), kept, outliving, earlier)
 
 
 @contextmanager
@@ -132,7 +136,7 @@ def _finish(
                 continue
             with closing(Captured(source, experiment, ending)) as captured:
                 landing.end_all(captured)
-                reports.append(import_runs(captured, root))
+                reports.append(_worded(import_runs(captured, root)))
         except Exception as error:  # noqa: BLE001 - the stores are kept, and the exit status is the script's
             what = str(error) if isinstance(error, LegmError) else repr(error)
             problems.append(f"what was logged to {feed.kind} is not all here: {what}")
@@ -140,20 +144,24 @@ def _finish(
     return reports, problems
 
 
+def _worded(report: Report) -> Report:
+    """The report of an import in words of a capture, which has no option for deleted runs."""
+    impossible = dict(report.impossible)
+    if DELETED in impossible:
+        impossible["runs that the script deleted"] = impossible.pop(DELETED)
+    return replace(report, impossible=impossible)
+
+
 def _settle(place: Place, reports: Sequence[Report], problems: Sequence[str]) -> bool:
     """Remove the private stores, if all that was in them was taken."""
     is_whole = not problems and all(report.is_whole for report in reports)
-    if is_whole:
-        place.remove()
-    else:
-        place.release()
-    return is_whole
+    return place.remove() if is_whole else place.release()
 
 
 def _finish_other(root: Path, place: Place) -> tuple[list[Report], list[str]]:
-    """Take what a capture left behind that was killed."""
-    landing = Landing(root, place.experiment, Wishes())
-    ending = "its capture was killed, and it had not ended"
+    """Take what a capture left behind."""
+    landing = Landing(root, place.experiment, place.wishes)
+    ending = "the script ended, and it had not"
     with _feeds(place) as feeds:
         reports, problems = _finish(root, landing, feeds, place.experiment, ending)
     if not _settle(place, reports, problems):

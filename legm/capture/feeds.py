@@ -32,8 +32,6 @@ class Feed(Protocol):
 
     kind: str
     """What it is, in a word: ``mlflow``."""
-    patience: float
-    """How long after the script's end something may come of a run that has not ended, in seconds."""
 
     def look(self) -> Iterator[Seen]:
         """The runs that go on, and those that ended since the last look.

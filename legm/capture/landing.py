@@ -132,13 +132,14 @@ class Landing:
 
     def _go_on(self, at: tuple[str, str], run: ForeignRun, points: Points) -> None:
         live, now = self._live.get(at), time.monotonic()
-        if live is not None and live.parameters == repr(run.parameters):
+        if live is not None and (live.parameters == repr(run.parameters) or now < live.stays_until):
             live.add(points)
         elif live is not None:
             # Parameters came late: it goes on as a run of the configuration that all of them make.
             live.close()
             take_out(self._relay, self._live.pop(at).run)
             begun = self._begin(at, run)
+            begun.stays_until = now + 2 * (now - live.begun)  # each time it is read anew from its beginning
             for record in run.records():
                 if isinstance(record, Points):
                     begun.add(record)

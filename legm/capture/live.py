@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from legm.delivery import begin
 from legm.importers.columns import columns_of, gathered
 from legm.importers.names import taken_name
@@ -32,6 +34,7 @@ class LiveRun:
         assert folder is not None  # noqa: S101 - it was made
         self.run = run
         self.parameters = parameters
+        self.begun = self.stays_until = time.monotonic()
         self._relay = relay
         self._logs = LogFolder(folder / "runs")
         writer = self._logs.create(run, relay.places)

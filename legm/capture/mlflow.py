@@ -23,7 +23,6 @@ class MlflowFeed:
     """
 
     kind = "mlflow"
-    patience = 0.0
 
     def __init__(self, path: Path) -> None:
         self._path = path

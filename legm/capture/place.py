@@ -8,17 +8,21 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
 
 from filelock import lock_descriptor
 
+from legm.importers.decisions import Wishes
 from legm.runlog import storage_error
-from legm.smallfiles import write_whole
 
 __all__ = ["Place", "left_behind"]
 
 _SITE = Path(__file__).with_name("site")
-_LOCK, _ABOUT = ".lock", "capture.json"
+_LOCK, _ABOUT, _VARIABLE = ".lock", "capture.json", "LEGM_CAPTURE"
+_ELSEWHERE = ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")  # of another store
 
 
 def _places(root: Path) -> Path:
@@ -32,49 +36,54 @@ class Place:
         folder: where it is.
         lock: the descriptor of a file that is locked as long as it is open, here or in the script.
         experiment: the experiment of all runs; None for their own.
+        wishes: what a person decided of parameters.
     """
 
-    def __init__(self, folder: Path, lock: int, experiment: str | None) -> None:
+    def __init__(self, folder: Path, lock: int, experiment: str | None, wishes: Wishes) -> None:
         self.folder = folder
         self.lock = lock
         self.experiment = experiment
+        self.wishes = wishes
         self.wandb = folder / "wandb"
         """What W&B's own folders are in."""
         self.mlflow = folder / "mlflow.db"
 
     @classmethod
-    def made(cls, root: Path, experiment: str | None) -> Place:
+    def made(cls, root: Path, experiment: str | None, wishes: Wishes) -> Place:
         """A new one below a root directory.
 
         Raises:
             StorageError: it cannot be made.
         """
         folder = _places(root) / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        about = {"experiment": experiment, "wishes": asdict(wishes)}
         try:
             (folder / "wandb").mkdir(parents=True)
+            (folder / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
             lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
             lock_descriptor(lock)
         except OSError as cause:
+            shutil.rmtree(folder, ignore_errors=True)
             raise storage_error("make the folder", folder, cause) from cause
-        write_whole(folder / _ABOUT, json.dumps({"experiment": experiment}).encode())
-        return cls(folder, lock, experiment)
+        return cls(folder, lock, experiment, wishes)
 
     @classmethod
     def taken(cls, folder: Path) -> Place | None:
-        """One that nobody works with; None where somebody does, or its script still runs."""
+        """One that nobody works with; None where somebody does, or a process of its script goes on."""
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR)
         except OSError:
             return None
         try:
-            is_free = lock_descriptor(lock, blocking=False)
-            experiment = json.loads((folder / _ABOUT).read_bytes())["experiment"]
+            about = json.loads((folder / _ABOUT).read_bytes())
+            wishes = Wishes(**{name: tuple(names) for name, names in about["wishes"].items()})
+            place = cls(folder, lock, about["experiment"], wishes)
+            if lock_descriptor(lock, blocking=False) and not place.processes():
+                return place
         except (OSError, ValueError, KeyError, TypeError):
-            is_free, experiment = False, None
-        if not is_free:
-            os.close(lock)
-            return None
-        return cls(folder, lock, experiment)
+            pass  # it is not what was made
+        os.close(lock)
+        return None
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """The script's environment variables.
@@ -84,33 +93,58 @@ class Place:
         """
         variables = {
             **given,
-            "MLFLOW_TRACKING_URI": f"sqlite:///{self.mlflow}",
-            "_MLFLOW_SERVER_ARTIFACT_ROOT": str(self.folder / "artifacts"),
+            "MLFLOW_DISABLE_TELEMETRY": given.get("MLFLOW_DISABLE_TELEMETRY", "true"),
+            "MLFLOW_TRACKING_URI": "sqlite:///" + quote(self.mlflow.as_posix(), safe="/:"),
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": (self.folder / "artifacts").as_uri(),
             "WANDB_DIR": str(self.folder),
             "WANDB_DATA_DIR": str(self.folder / "data"),
             "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "1",  # seconds until a row can be seen
+            "WANDB_ERROR_REPORTING": given.get("WANDB_ERROR_REPORTING", "false"),
             "WANDB_SILENT": given.get("WANDB_SILENT", "true"),  # it would say how to upload what is private
-            "LEGM_CAPTURE": str(self.folder),
+            _VARIABLE: str(self.folder),
             "PYTHONPATH": os.pathsep.join([str(_SITE), *filter(None, [given.get("PYTHONPATH")])]),
         }
-        variables.pop("MLFLOW_REGISTRY_URI", None)
+        for name in _ELSEWHERE:
+            variables.pop(name, None)
         if given.get("WANDB_MODE") != "disabled":
             variables["WANDB_MODE"] = "offline"
         return variables
 
-    def remove(self) -> None:
+    def processes(self) -> list[int]:
+        """The processes of the script that go on, as far as the system tells: Linux does."""
+        mark = f"{_VARIABLE}={self.folder}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+            except OSError:  # it is gone, or somebody else's
+                continue
+        return found
+
+    def is_in_use(self, is_going_on: bool) -> bool:
+        """Whether something may be written yet.
+
+        Args:
+            is_going_on: whether there are runs that have not ended, where the system tells no processes.
+        """
+        return bool(self.processes()) if Path("/proc/self/environ").exists() else is_going_on
+
+    def remove(self) -> Literal[True]:
         """Remove it with all that is in it, which is in the root directory by now."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.release()
+        os.close(self.lock)
+        return True
 
-    def release(self) -> None:
+    def release(self) -> Literal[False]:
         """Let it be, for somebody else to finish."""
         os.close(self.lock)
+        return False
 
 
-def left_behind(root: Path) -> Iterator[Place]:
-    """The places that nobody works with any more: their capture was killed, or could not finish."""
+def left_behind(root: Path, but: Path) -> Iterator[Place]:
+    """The places that nobody works with any more, but for one: what is in them could not be taken yet."""
     for folder in sorted(_places(root).glob("*/")):
-        place = Place.taken(folder)
+        place = Place.taken(folder) if folder != but else None
         if place is not None:
             yield place

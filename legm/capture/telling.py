@@ -21,9 +21,12 @@ def lines(done: Capture, root: Path) -> Iterator[str]:
                 yield f"  {experiment}: {name} is not compared: {reason}"
         yield from checks(report)
     if not done.reports and not done.problems:
-        yield "nothing was captured: the command logged nothing to wandb or mlflow"
+        yield "nothing was captured: the command began no run with wandb or mlflow"
     if done.earlier:
-        yield f"{count(done.earlier, 'run')} of an earlier capture that was killed came as well"
+        yield f"{count(done.earlier, 'run')} of earlier captures came, which could not take all"
     yield from done.problems
-    if done.kept is not None:
+    if done.outliving:
+        go = "1 process goes" if done.outliving == 1 else f"{done.outliving} processes go"
+        yield f"{go} on: the next capture into {root} takes what is logged from now on"
+    elif done.kept is not None:
         yield f"what was logged is kept in {done.kept}: the next capture into {root} tries it again"

@@ -52,11 +52,10 @@ class WandbFeed:
     """
 
     kind = "wandb"
-    patience = 5.0  # W&B writes by a process of its own, which goes on for a moment
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._source = FolderSource(folder)
+        self._source = FolderSource(folder, follows=True)
         self._begun: dict[Path, tuple[LogReader, list[Any]]] = {}  # logs that do not say yet whose they are
         self._logs: set[Path] = set()
         self._runs: dict[tuple[str, str, str], _Growing] = {}
@@ -90,7 +89,9 @@ class WandbFeed:
 
     def source(self) -> FolderSource | None:
         """The folder, opened anew; None while it holds no log."""
-        return FolderSource(self._folder) if FolderSource.recognise(self._folder) is not None else None
+        if FolderSource.recognise(self._folder) is None:
+            return None
+        return FolderSource(self._folder, follows=True)
 
     def close(self) -> None:
         """Nothing is held."""

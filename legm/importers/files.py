@@ -18,6 +18,7 @@ def files_below(
     prefix: str = "",
     *,
     what: str = "artifacts",
+    follows: bool = False,
     is_other: Callable[[Path], bool] = lambda _: False,
 ) -> Iterator[ForeignFile]:
     """The files below a folder, by name; links to folders are not followed.
@@ -27,6 +28,7 @@ def files_below(
         notes: takes what is left out: links that lead out of the folder, and what is no file.
         prefix: what comes in front of their paths in the folder, for their names.
         what: the store's word for files.
+        follows: whether a link to a file elsewhere stands for it.
         is_other: which files, and folders with all that is in them, do not belong to the run.
     """
     root = os.path.realpath(folder)
@@ -38,7 +40,8 @@ def files_below(
             path = here / name
             if is_other(path):
                 continue
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+            leads_out = path.is_symlink() and not (follows and path.is_file())
+            if leads_out and not Path(os.path.realpath(path)).is_relative_to(root):
                 notes.add(f"links that lead out of a run's {what} were left out", str(path))
             elif path.is_file():
                 yield ForeignFile.at(prefix + path.relative_to(folder).as_posix(), path)

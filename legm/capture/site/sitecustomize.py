@@ -7,17 +7,40 @@ be installed for the Python that runs the script.
 """
 
 import atexit
+import contextlib
 import functools
 import importlib.machinery
+import importlib.util
+import inspect
 import os
 import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_SET = {name: os.environ[name] for name in ("WANDB_DIR", "WANDB_DATA_DIR") if name in os.environ}
+_PLACE = os.environ.get("LEGM_CAPTURE", "")
+_SET = {
+    name: os.environ[name]
+    for name in (
+        "MLFLOW_TRACKING_URI",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT",
+        "WANDB_DATA_DIR",
+        "WANDB_DIR",
+        "WANDB_MODE",
+    )
+    if name in os.environ
+}
 
 
 def _tell(what, given):
     sys.stderr.write(f"legm: {what} {given!r} is not used: what is logged is captured\n")
+
+
+def _restore():
+    """The variables as they were, but for a W&B that the script switches off."""
+    address = os.environ.get("MLFLOW_TRACKING_URI", _SET.get("MLFLOW_TRACKING_URI"))
+    if address != _SET.get("MLFLOW_TRACKING_URI"):
+        _tell("the address", address)
+    off = os.environ.get("WANDB_MODE") == "disabled"
+    os.environ.update({name: value for name, value in _SET.items() if not (off and name == "WANDB_MODE")})
 
 
 # wandb
@@ -25,23 +48,34 @@ def _tell(what, given):
 
 def _of_wandb(wandb):
     begin = wandb.init
+    signature = inspect.signature(begin)
 
     @functools.wraps(begin)
     def init(*args, **kwargs):
+        kwargs = dict(signature.bind_partial(*args, **kwargs).arguments)
+        kwargs.update(kwargs.pop("kwargs", {}))
         settings = kwargs.get("settings")
-        given = settings if isinstance(settings, dict) else dict(getattr(settings, "__dict__", {}))
-        mode = kwargs.get("mode") or given.get("mode") or os.environ.get("WANDB_MODE")
-        if mode != "disabled":
-            kwargs.pop("dir", None)
-            kwargs["mode"] = "offline"
-            os.environ.update(_SET)
-            if isinstance(settings, dict):
-                kwargs["settings"] = {k: v for k, v in settings.items() if k not in ("mode", "root_dir")}
-            elif settings is not None:
-                settings.mode, settings.root_dir = "offline", _SET.get("WANDB_DIR", ".")
-        return begin(*args, **kwargs)
+        if isinstance(settings, dict):
+            settings = kwargs["settings"] = dict(settings)
+            given = settings
+        else:
+            given = {name: getattr(settings, name) for name in getattr(settings, "model_fields_set", ())}
+        if "disabled" in (kwargs.get("mode"), given.get("mode"), os.environ.get("WANDB_MODE")):
+            return begin(**kwargs)
+        _restore()
+        kwargs.pop("dir", None)
+        kwargs["mode"] = "offline"
+        if isinstance(settings, dict):
+            settings.pop("mode", None)
+            settings.pop("root_dir", None)
+        elif settings is not None:
+            settings.mode, settings.root_dir = "offline", _SET["WANDB_DIR"]
+        return begin(**kwargs)
 
-    wandb.init = init
+    def login(*_, **__):  # there is nowhere to log in
+        return True
+
+    wandb.init, wandb.login = init, login
 
 
 # mlflow
@@ -50,23 +84,29 @@ def _of_wandb(wandb):
 def _of_mlflow(mlflow):
     from mlflow.tracking import MlflowClient
 
-    private = os.environ["MLFLOW_TRACKING_URI"]
+    private = _SET["MLFLOW_TRACKING_URI"]
     mlflow.set_tracking_uri(private)
 
     def stay(uri):
         if str(uri) != private:
             _tell("the address", str(uri))
 
-    make = MlflowClient.__init__
+    make, create = MlflowClient.__init__, MlflowClient.create_experiment
 
     @functools.wraps(make)
-    def init(self, tracking_uri=None, registry_uri=None):
+    def init(self, tracking_uri=None, registry_uri=None, *args, **kwargs):
         for uri in (tracking_uri, registry_uri):
             if uri is not None:
                 stay(uri)
-        make(self)
+        make(self, None, None, *args, **kwargs)
 
-    MlflowClient.__init__ = init
+    @functools.wraps(create)
+    def create_experiment(self, name, artifact_location=None, *args, **kwargs):
+        if artifact_location is not None:
+            _tell("the folder", str(artifact_location))
+        return create(self, name, None, *args, **kwargs)
+
+    MlflowClient.__init__, MlflowClient.create_experiment = init, create_experiment
     for module in (mlflow, mlflow.tracking):
         for name in ("set_tracking_uri", "set_registry_uri"):
             if hasattr(module, name):
@@ -80,19 +120,53 @@ def _of_mlflow(mlflow):
     atexit.register(fail)
 
 
-_CHANGES = {"wandb": _of_wandb, "mlflow": _of_mlflow}
+def _of_tables(utils):
+    """Let processes that begin at once make the tables one after the other: else the store breaks."""
+    exist, initialize = utils._all_tables_exist, utils._initialize_tables
+
+    @functools.wraps(exist)
+    def locked_exist(engine):
+        with _lock(os.path.join(_PLACE, ".tables")):
+            return exist(engine)
+
+    @functools.wraps(initialize)
+    def locked_initialize(engine):
+        with _lock(os.path.join(_PLACE, ".tables")):
+            if not exist(engine):
+                initialize(engine)
+
+    utils._all_tables_exist, utils._initialize_tables = locked_exist, locked_initialize
+
+
+@contextlib.contextmanager
+def _lock(path):
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(path, "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+_CHANGES = {"wandb": _of_wandb, "mlflow": _of_mlflow, "mlflow.store.db.utils": _of_tables}
 
 
 class _Finder:
-    """Finds the libraries where they are, and changes them once they are imported."""
+    """Finds modules of the libraries where they are, and changes them once they are imported."""
 
     def find_spec(self, name, path=None, target=None):
         if name not in _CHANGES:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _Loader(spec.loader, _CHANGES[name])
-        return spec
+        for finder in sys.meta_path:
+            if finder is not self and hasattr(finder, "find_spec"):
+                spec = finder.find_spec(name, path, target)
+                if spec is not None:
+                    if hasattr(spec.loader, "exec_module"):
+                        spec.loader = _Loader(spec.loader, _CHANGES[name])
+                    return spec
+        return None
 
 
 class _Loader:
@@ -110,6 +184,7 @@ class _Loader:
 
     def exec_module(self, module):
         module.__spec__.loader = module.__loader__ = self._loader
+        _restore()
         self._loader.exec_module(module)
         try:
             self._change(module)
@@ -117,17 +192,15 @@ class _Loader:
             sys.stderr.write(f"legm: {module.__name__} is as it is: {error!r}\n")
 
 
-def _others():
+def _other():
     """The sitecustomize that this one stands before."""
     paths = [path for path in sys.path if os.path.abspath(path or ".") != _HERE]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", paths)
     if spec is not None and spec.loader is not None:
-        module = importlib.util.module_from_spec(spec)
+        module = sys.modules["sitecustomize"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
 
 
-if "LEGM_CAPTURE" in os.environ:
+if _PLACE:
     sys.meta_path.insert(0, _Finder())
-import importlib.util  # noqa: E402 - only for the other one
-
-_others()
+_other()

@@ -55,12 +55,14 @@ class FolderSource:
     Args:
         path: the folder ``wandb``, the folder of one run, or one log.
         deleted: means nothing here: what is deleted is gone.
+        follows: whether a run's links to files elsewhere stand for these, which a script saved just now.
     """
 
     kind = "wandb"
 
-    def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
+    def __init__(self, path: Path, *, deleted: bool = False, follows: bool = False) -> None:  # noqa: ARG002
         self._path = path
+        self._follows = follows
         self.place = str(path)
         self.notes = Notes()
         self._logs: dict[str, tuple[Path, ...]] = {}  # by key
@@ -179,7 +181,9 @@ class FolderSource:
     def _saved(self, log: Path) -> Iterable[ForeignFile]:
         """The files that belong to a log; one that was moved away alone has none beside it."""
         is_alone = self._path == log and "run-" not in log.absolute().parent.name
-        return () if is_alone else files_below(log.with_name("files"), self.notes, what="files")
+        if is_alone:
+            return ()
+        return files_below(log.with_name("files"), self.notes, what="files", follows=self._follows)
 
     def _files(self, logs: Sequence[Path], known: _Known) -> Iterator[ForeignFile]:
         """The files of the run, a later fragment's in place of an earlier one's, and of its artifacts."""
