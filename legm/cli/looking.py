@@ -45,6 +45,7 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
     """List configurations and how many runs each has.
 
     PATH is a root directory or an experiment in it, ROOT/EXPERIMENT; the current folder without one.
+    Configurations without a run are only counted; --json has them.
     """
     from legm.cli.sources import experiments_at
 
@@ -64,6 +65,15 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
 
 
 def _print_members(members: Sequence[Holding]) -> None:
+    empty = [one for one in members if one.configuration and not any(_counts(one.tallies).values())]
+    shown = [one for one in members if one not in empty]
+    if shown:
+        _print_counted(shown)
+    if empty:
+        say(f"{len(empty)} configuration{'s' if len(empty) > 1 else ''} without runs")
+
+
+def _print_counted(members: Sequence[Holding]) -> None:
     # What tells configurations apart comes first, where the terminal has room.
     apart = set(differing([one.configuration for one in members if one.configuration]))
     names = {
