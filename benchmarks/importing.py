@@ -124,12 +124,16 @@ def build_logs(folder: str, runs: int, steps: int) -> dict[str, float]:
 
 def reading(source: str) -> dict[str, float]:
     """Every number of W&B's logs as legm reads it, without anything that is done with it."""
-    from legm.importers.wandb.folder import FolderSource
+    from legm.importers.wandb.log import LogReader
+    from legm.importers.wandb.run import Told
     from legm.records import Points
 
     began, points = time.perf_counter(), 0
-    for run in FolderSource(Path(source) / "wandb").runs():
-        points += sum(len(one) for one in run.records() if isinstance(one, Points))
+    for log in _logs(source):
+        told = Told()
+        for record in LogReader(log).new():
+            told.take(record)
+        points += sum(len(one) for one in told.new() if isinstance(one, Points))
     return {"points": points, "seconds": time.perf_counter() - began}
 
 
@@ -139,9 +143,13 @@ def reading_by_wandb(source: str) -> dict[str, float]:
 
     wandb_internal_pb2.Record()
     began, points = time.perf_counter(), 0
-    for log in sorted(Path(source).glob("wandb/offline-run-*/*.wandb")):
+    for log in _logs(source):
         points += sum(len(row) for row in _rows(log))
     return {"points": points, "seconds": time.perf_counter() - began}
+
+
+def _logs(source: str) -> list[Path]:
+    return sorted(Path(source).glob("wandb/offline-run-*/*.wandb"))
 
 
 def _rows(log: Path) -> Iterator[dict[str, Any]]:

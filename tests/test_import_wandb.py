@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from test_backend_boundary import comparable, script
 from wandb.proto import wandb_internal_pb2 as theirs
 from wandb_log import framed, records
-from wandb_scripts import logs, run_script
+from wandb_scripts import logs, run_script, wait_for_ends
 
 from legm import ExperimentHandler, StorageError, runlog
 from legm.cli import main
@@ -334,6 +334,8 @@ def exported(own: Path, tracker: str, into: Path, **options) -> Path:
         quiet = {"x_disable_stats": True, "disable_git": True, "x_save_requirements": False}
         options = {"mode": "offline", **options, "settings": {**quiet, **options.get("settings", {})}}
     assert export_runs(own, tracker, options, into=into).is_complete
+    if options.get("mode") == "offline":
+        wait_for_ends(into)
     return into
 
 
@@ -575,3 +577,12 @@ def test_garbage_with_sound_checksums_never_ends_an_import(tmp_path):
         report = import_runs(tmp_path, tmp_path / f"root{attempt}")
         assert not report.different, report
         assert report.new + len(report.failed) + len(report.impossible) >= 1
+
+
+def test_a_configuration_that_only_looks_like_legms_own_loses_nothing(tmp_path):
+    for number, name in enumerate(("legm_experiment", "legm_run")):
+        hostile(tmp_path / "wandb" / f"run-{number}-x", f"r{number}", **{name: '"mine"', "lr": "1"})
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert (report.new, report.is_whole) == (2, True)
+    for run in results(tmp_path / "root", "p"):
+        assert run.histories[DEV].values.tolist() == [1.5]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+from wandb_log import records
 
 PRELUDE = """
 import os, signal, sys, time
@@ -39,3 +42,14 @@ def run_script(folder: Path, text: str, **environment: str) -> subprocess.Comple
 def logs(folder: Path) -> list[Path]:
     """The logs below a folder, oldest first."""
     return sorted(folder.glob("wandb/*run-*/run-*.wandb"))
+
+
+def wait_for_ends(folder: Path) -> None:
+    """Wait until every log below a folder has its end: ``finish`` may return a little before."""
+    for log in logs(folder):
+        for _ in range(200):
+            if any(record.HasField("exit") for record in records(log)):
+                break
+            time.sleep(0.05)
+        else:
+            raise AssertionError(f"{log} has no end")

@@ -124,7 +124,7 @@ class FolderSource:
     def _run(self, known: _Known, logs: Sequence[Path]) -> ForeignRun | None:
         told = known.told
         ours = [log for log in logs if log.with_name("files").joinpath("legm", "run.json").is_file()]
-        if "legm_experiment" in told.parameters and ours:
+        if "legm_run" in told.parameters and ours:
             logs = (ours[-1],)  # legm writes a run that goes on anew
         return foreign_run(
             told,

@@ -91,11 +91,11 @@ def foreign_run(
         own_files: the files of a run that legm wrote.
         notes: takes what is left out.
     """
-    if "legm_experiment" not in told.parameters:
-        return _plain_run(told, records, files)
-    if told.job_type in _BOOKKEEPING:
+    if "legm_experiment" in told.parameters and told.job_type in _BOOKKEEPING:
         notes.add("entries that legm keeps beside its runs in W&B were left out", told.key)
         return None
+    if "legm_run" not in told.parameters:
+        return _plain_run(told, records, files)
     ours = replace(
         # A run without a result was left, and W&B's exit code says no more than that.
         _plain_run(replace(told, status=Status.RUNNING, error=None), records, own_files),
@@ -158,6 +158,7 @@ def _at_our_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Po
     """A run's numbers at the steps that legm logged beside them; W&B's own count rows."""
     found = dict(columns.columns_of(record for record in records if isinstance(record, Points)))
     if _OUR_STEP not in found:
+        yield columns.gathered(found, lambda series: series)
         return
     rows, _, steps = found.pop(_OUR_STEP)
     order = np.argsort(rows, kind="stable")
