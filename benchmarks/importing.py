@@ -1,9 +1,9 @@
-"""What it costs to move in: a SQLite store of MLflow's, or event files, become a root directory of legm's.
+"""What it costs to move in: stores of MLflow's, W&B's and TensorBoard's become a root directory of legm's.
 
-The tables are those that MLflow makes; they are filled by SQL, since MLflow would take hours. Event files
-hold each number as an event with a simple value, as PyTorch writes them. The seconds are those of
-``legm import`` as a process: its start, the look at the runs, the import, and the comparison of both sides
-at the end.
+MLflow's tables are those that MLflow makes; they are filled by SQL, since MLflow would take hours. W&B's logs
+are its own. Event files hold each number as an event with a simple value, as PyTorch writes them. The seconds
+are those of ``legm import`` as a process: its start, the look at the runs, the import, and the comparison of
+both sides at the end.
 """
 
 from __future__ import annotations
@@ -17,9 +17,21 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-__all__ = ["accumulated", "build_events", "build_foreign", "moving"]
+from benchmarks.wandb_store import SETTINGS, log_records
+
+__all__ = [
+    "accumulated",
+    "build_events",
+    "build_foreign",
+    "build_logs",
+    "moving",
+    "reading",
+    "reading_by_wandb",
+]
 
 _NAMES = 10  # metrics of a run, which are set together
 
@@ -94,7 +106,52 @@ def accumulated(source: str) -> dict[str, float]:
     return {"points": points, "seconds": time.perf_counter() - began}
 
 
-def moving(folder: str, source: str, store: str) -> dict[str, float]:
+def build_logs(folder: str, runs: int, steps: int) -> dict[str, float]:
+    """A folder of W&B's with so many offline runs of ten metrics, ten seeds a configuration."""
+    import wandb
+
+    began, numbers = time.perf_counter(), random.Random(0)
+    settings = wandb.Settings(mode="offline", **SETTINGS)
+    for number in range(runs):
+        config = {"seed": number % 10, "lr": 0.1 / (number // 10 + 1), "optimizer": "sgd"}
+        run = wandb.init(dir=folder, project="foreign", config=config, settings=settings)
+        for _ in range(steps):
+            run.log({f"metric {name}": numbers.random() for name in range(_NAMES)})
+        run.finish()
+    wandb.teardown()
+    return {"runs": runs, "points": runs * steps * _NAMES, "seconds": time.perf_counter() - began}
+
+
+def reading(source: str) -> dict[str, float]:
+    """Every number of W&B's logs as legm reads it, without anything that is done with it."""
+    from legm.importers.wandb.folder import FolderSource
+    from legm.records import Points
+
+    began, points = time.perf_counter(), 0
+    for run in FolderSource(Path(source) / "wandb").runs():
+        points += sum(len(one) for one in run.records() if isinstance(one, Points))
+    return {"points": points, "seconds": time.perf_counter() - began}
+
+
+def reading_by_wandb(source: str) -> dict[str, float]:
+    """The same numbers by W&B's own messages, whose import is not counted."""
+    from wandb.proto import wandb_internal_pb2
+
+    wandb_internal_pb2.Record()
+    began, points = time.perf_counter(), 0
+    for log in sorted(Path(source).glob("wandb/offline-run-*/*.wandb")):
+        points += sum(len(row) for row in _rows(log))
+    return {"points": points, "seconds": time.perf_counter() - began}
+
+
+def _rows(log: Path) -> Iterator[dict[str, Any]]:
+    for record in log_records(log):
+        if record.HasField("history"):
+            found = {".".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
+            yield {name: value for name, value in found.items() if name[0] != "_"}
+
+
+def moving(folder: str, source: str, store: str = "mlflow.db") -> dict[str, float]:
     """``legm import`` of such a store, in a process of its own, and once more when all is there."""
     command = [sys.executable, "-m", "legm", "import", f"{source}/{store}", f"{folder}/root", "--json"]
     spent = []

@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import importing, look, mlflow_store, peers, read, report, several, start, wandb_store, write
+from benchmarks import (
+    capturing,
+    importing,
+    look,
+    mlflow_store,
+    peers,
+    read,
+    report,
+    several,
+    start,
+    wandb_store,
+    write,
+)
 from benchmarks.sample import Probe
 
 __all__ = ["FULL", "QUICK", "Fixture", "Plan", "Row", "Sizes", "Task", "plan", "short"]
@@ -52,6 +64,8 @@ class Sizes:
     imported: int = 1_000
     imported_steps: int = 1_000
     event_files: int = 100
+    captured: int = 1_000
+    imported_logs: int = 100
 
 
 FULL = Sizes()
@@ -89,6 +103,8 @@ QUICK = Sizes(
     imported=3,
     imported_steps=10,
     event_files=3,
+    captured=5,
+    imported_logs=2,
 )
 
 
@@ -178,6 +194,7 @@ def plan(sizes: Sizes) -> Plan:
             look.build_looked_at, {"configurations": sizes.looked_at, "runs": sizes.looked_at_runs}
         ),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
+        "logs": Fixture(importing.build_logs, {"runs": sizes.imported_logs, "steps": sizes.imported_steps}),
         "foreign": Fixture(importing.build_foreign, {"runs": sizes.imported, "steps": sizes.imported_steps}),
         "event_files": Fixture(
             importing.build_events, {"runs": sizes.event_files, "steps": sizes.imported_steps}
@@ -215,7 +232,12 @@ def plan(sizes: Sizes) -> Plan:
             look.look, {"experiment": "look", "rounds": sizes.looks}, {"folder": "looked_at"}, most=2
         ),
         "report": Task(report.report, {}, {"folder": "reported"}, most=3),
-        "moving": Task(importing.moving, {"store": "mlflow.db"}, {"folder": "", "source": "foreign"}, most=3),
+        "script": Task(capturing.script, {"rows": sizes.captured, "captured": False}, {"folder": ""}),
+        "captured": Task(capturing.script, {"rows": sizes.captured, "captured": True}, {"folder": ""}),
+        "moving": Task(importing.moving, {}, {"folder": "", "source": "foreign"}, most=3),
+        "moving_logs": Task(importing.moving, {"store": "wandb"}, {"folder": "", "source": "logs"}, most=3),
+        "reading": Task(importing.reading, {}, {"source": "logs"}, most=3),
+        "reading_by_wandb": Task(importing.reading_by_wandb, {}, {"source": "logs"}, most=3),
         "moving_events": Task(
             importing.moving, {"store": "runs"}, {"folder": "", "source": "event_files"}, most=3
         ),
@@ -233,6 +255,7 @@ def plan(sizes: Sizes) -> Plan:
             *_looking(sizes),
             *_reporting(sizes),
             *_importing(sizes),
+            _capturing(sizes),
             *_through_mlflow(sizes),
             *_through_wandb(sizes),
             _through_several(),
@@ -311,20 +334,35 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
 
 
 def _importing(sizes: Sizes) -> tuple[Row, ...]:
-    points = f"{sizes.imported:,} runs of {10 * sizes.imported_steps:,} points"
-    return (
-        Row(
-            "import_mlflow",
-            f"legm import of {points} from MLflow's SQLite, and comparing at the end",
+    points = 10 * sizes.imported_steps
+
+    def row(name: str, runs: int, store: str, task: str, fixture: str, limit: float) -> Row:
+        return Row(
+            name,
+            f"legm import of {runs:,} runs of {points:,} points from {store}, and comparing at the end",
             "points/s",
-            ("moving", "foreign"),
-            lambda r: r["moving"]["points"] / r["moving"]["seconds"],
-            200_000,
+            (task, fixture),
+            lambda r: r[task]["points"] / r[task]["seconds"],
+            limit,
             at_least=True,
             beside=lambda r: (
-                f"{r['moving']['seconds']:.0f} s, CPU {r['moving']['cpu']:.0f} s; "
-                f"{r['moving']['peak'] / 2**20:.0f} MiB at most; once more {r['moving']['again']:.0f} s"
+                f"{r[task]['seconds']:.0f} s, CPU {r[task]['cpu']:.0f} s; "
+                f"{r[task]['peak'] / 2**20:.0f} MiB at most; once more {r[task]['again']:.0f} s"
             ),
+        )
+
+    return (
+        row("import_mlflow", sizes.imported, "MLflow's SQLite", "moving", "foreign", 200_000),
+        row("import_wandb", sizes.imported_logs, "W&B's logs", "moving_logs", "logs", 100_000),
+        Row(
+            "read_wandb",
+            "reading the numbers of those logs by W&B's own messages over reading them as legm does",
+            "x",
+            ("reading", "reading_by_wandb"),
+            lambda r: r["reading_by_wandb"]["seconds"] / r["reading"]["seconds"],
+            2,
+            at_least=True,
+            beside=lambda r: f"{r['reading']['points'] / r['reading']['seconds']:,.0f} points/s",
         ),
         Row(
             "import_tensorboard",
@@ -338,6 +376,21 @@ def _importing(sizes: Sizes) -> tuple[Row, ...]:
                 f"EventAccumulator: {r['accumulated']['points'] / r['accumulated']['seconds']:,.0f} "
                 f"points/s; {r['moving_events']['peak'] / 2**20:.0f} MiB at most"
             ),
+        ),
+    )
+
+
+def _capturing(sizes: Sizes) -> Row:
+    return Row(
+        "capture",
+        f"a script's {sizes.captured:,} calls of mlflow.log_metrics with 10 under legm capture, over without",
+        "x",
+        ("script", "captured"),
+        lambda r: r["captured"]["calls"] / r["script"]["calls"],
+        1.1,
+        beside=lambda r: (
+            f"{r['captured']['calls']:.1f} s, without {r['script']['calls']:.1f} s; "
+            f"all of the command {r['captured']['seconds']:.1f} s, without {r['script']['seconds']:.1f} s"
         ),
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.write import NAMES, row
 
-__all__ = ["SETTINGS", "legm", "plain"]
+__all__ = ["SETTINGS", "legm", "log_records", "plain"]
 
 SETTINGS: dict[str, Any] = {
     "console": "off",
@@ -77,11 +77,18 @@ def _cpu() -> float:
     return time.process_time() + times.children_user + times.children_system
 
 
-def _require_rows(folder: str, rows: int) -> None:
-    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+def log_records(log: Path) -> list[Any]:
+    """The records of a log, by W&B's own messages."""
+    tests = str(Path(__file__).parents[1] / "tests")
+    if tests not in sys.path:
+        sys.path.append(tests)
     from wandb_log import records
 
+    return records(log)
+
+
+def _require_rows(folder: str, rows: int) -> None:
     (log,) = (Path(folder) / "wandb").glob("offline-run-*/*.wandb")
-    found = sum(len(record.history.item) > 0 for record in records(log))
+    found = sum(len(record.history.item) > 0 for record in log_records(log))
     if found != rows:
         raise RuntimeError(f"{found} rows can be read of {rows}")

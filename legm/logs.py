@@ -79,12 +79,12 @@ class LogFolder:
         writer.move(self.open_folder / writer.path.name)
 
     def remove(self, run_id: str) -> None:
-        """Remove the log of a run that was taken out, where it is there.
+        """Remove the log of a run that is taken out, also one that is moved at this moment.
 
         Raises:
             StorageError: it cannot be removed.
         """
-        for folder in (self.open_folder, self.folder):
+        for folder in (self.open_folder, self.folder, self.open_folder):
             path = folder / f"{run_id}.log"
             try:
                 path.unlink(missing_ok=True)

@@ -33,6 +33,8 @@ ROWS = [
     "report_build",
     "report_size",
     "import_mlflow",
+    "import_wandb",
+    "read_wandb",
     "mlflow_sqlite",
     "mlflow_sqlite_loop",
     "mlflow_server",

@@ -28,6 +28,7 @@ from legm import ExperimentHandler, StorageError
 from legm.backends.local.events import _record
 from legm.cli import main
 from legm.importers import import_runs
+from legm.importers.arrival import Arrival
 from legm.importers.detection import open_source
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.events import EventReader
@@ -467,6 +468,26 @@ def test_a_run_whose_hyperparameters_come_later_moves_to_their_configuration(tmp
     assert import_runs(source, root).before == 1
 
 
+def test_an_import_that_is_killed_while_a_run_moves_leaves_it_once_the_next_time(tmp_path, monkeypatch):
+    source, root = tmp_path / "runs", tmp_path / "root"
+    told(source / "a", scalar("loss", 1.0, 0))
+    import_runs(source, root)
+    (source / "a" / "hparams.yaml").write_text("lr: 0.5")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Arrival, "_take_out", killed)
+        with pytest.raises(KeyboardInterrupt):
+            import_runs(source, root)
+    assert len(list(root.glob("*/*/runs/*.log"))) == 2
+    assert import_runs(source, root).is_whole
+    (log,) = root.glob("*/*/runs/**/*.log")
+    (result,) = results(root, "runs").values()
+    assert (log.stem, parameters_in(result)) == (result.run.run_id, {"lr": 0.5})
+
+
 def test_what_is_written_while_it_is_imported_comes_the_next_time(tmp_path):
     source = FolderSource(tmp_path / "runs")
     path = told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
@@ -651,6 +672,8 @@ def test_a_length_that_claims_too_much_takes_no_memory(tmp_path, length):
     assert report.is_whole
     assert report.equal["numbers"] == (2 if length < 1 << 30 else 1)
     ((remark, _),) = report.impossible.items()
+    kept = list((tmp_path / "root").glob("*/*/artifacts/*/events/*"))
+    assert [one.stat().st_size for one in kept] == ([path.stat().st_size] if length < 1 << 30 else [])
     assert ("more than 64 MB" if length < 1 << 30 else "end in the middle") in remark
 
 

@@ -73,3 +73,25 @@ class RunLog:
                 self.metrics.append(record.metric.name or record.metric.glob_name)
             elif kind == "exit":
                 self.exit_code = record.exit.exit_code
+
+
+def framed(records: list[bytes]) -> bytes:
+    """A log of these records, as wandb-core writes it."""
+    data = bytearray(b":W&B\xe1\xbe\x00")
+    for record in records:
+        rest, is_first, is_last = record, True, False
+        while not is_last:
+            left = _BLOCK - len(data) % _BLOCK
+            if left < 7:
+                data += bytes(left)
+                continue
+            piece, rest = rest[: left - 7], rest[left - 7 :]
+            is_last = not rest
+            data += chunk((1 if is_last else 2) if is_first else (4 if is_last else 3), piece)
+            is_first = False
+    return bytes(data)
+
+
+def chunk(kind: int, piece: bytes) -> bytes:
+    """A chunk of a record with its checksum."""
+    return struct.pack("<IHB", zlib.crc32(piece, zlib.crc32(bytes([kind]))), len(piece), kind) + piece

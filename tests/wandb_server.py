@@ -485,6 +485,18 @@ class Answers:
                 }
         raise Refusal(404, "no such artifact")
 
+    def RunOutputArtifacts(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        def answer(run: Run) -> dict[str, Any]:
+            nodes = [artifact_node(run, key) for key in run.artifacts]
+            connection = page(nodes, variables.get("cursor"), variables["perPage"])
+            return {"artifacts": {"totalCount": len(nodes), **connection}}
+
+        return self._read(variables, answer)
+
+    def FetchArtifactManifest(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        url = f"{self.server.url}/storage/artifacts/{variables['id']}/wandb_manifest.json"
+        return {"artifact": {"currentManifest": {"file": {"directUrl": url}}}}
+
 
 # The pieces of answers
 
@@ -582,6 +594,17 @@ def file_id(run: Run, name: str) -> str:
 
 def artifact_id(entity: str, project: str, run: str, name: str) -> str:
     return base64.urlsafe_b64encode(f"{entity}/{project}/{run}/{name}".encode()).decode().rstrip("=")
+
+
+def artifact_node(run: Run, key: str) -> dict[str, Any]:
+    """One artifact that a run logged; here each is the first version."""
+    kept = run.artifacts[key]
+    project = {"id": "UHJvamVjdA==", "internalId": "1", "name": run.project, "entity": {"name": run.entity}}
+    node = {"id": key, "digest": kept["digest"], "state": kept["state"], "versionIndex": 0}
+    node["artifactSequence"] = {"__typename": "ArtifactSequence", "name": kept["name"], "project": project}
+    node |= {"artifactType": {"name": kept["type"]}, "createdAt": run.created_at, "updatedAt": None}
+    node |= dict.fromkeys(("description", "metadata", "historyStep", "commitHash"))
+    return {**node, "ttlDurationSeconds": -1, "ttlIsInherited": False, "tags": [], "size": 0, "fileCount": 0}
 
 
 def file_node(server: WandbServer, run: Run, name: str) -> dict[str, Any]:
@@ -687,9 +710,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        kind = next(
-            (kind for kind in ("graphql", "file_stream", "storage") if f"/{kind}" in self.path), "other"
-        )
+        kinds = ("graphql", "file_stream", "storage", "artifactsV2")
+        kind = next((kind for kind in kinds if f"/{kind}" in self.path), "other")
         with owner.lock:
             owner.requests[kind] += 1
             outage = owner.outage if owner.outage.only in kind else Outage()
@@ -739,6 +761,12 @@ class Handler(BaseHTTPRequestHandler):
             if run is None:
                 raise Refusal(404, "no such run")
             return json.dumps(owner.file_stream(run, json.loads(body))).encode()
+        if kind == "artifactsV2":
+            digest = path.split("/")[-2]
+            for blob in owner.blobs.values():
+                if hashlib.md5(blob).hexdigest() == digest:
+                    return blob
+            raise Refusal(404, "no such file")
         owner.unknown.append(f"{self.command} {path}")
         raise Refusal(400, "the stand-in does not know this address")
 

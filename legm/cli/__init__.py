@@ -30,6 +30,7 @@ _MODULES = {
     "diff": "looking",
     "recover": "keeping",
     "sync": "keeping",
+    "capture": "capturing",
     "import": "importing",
     "export": "exporting",
     "tensorboard": "serving",

@@ -13,7 +13,7 @@ import click
 from legm.cli.options import json_option, path_argument
 from legm.cli.output import print_json, say
 
-__all__ = ["import_command"]
+__all__ = ["import_command", "parameter_options"]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,15 +23,24 @@ def _names(option: str, what: str) -> Callable[[F], F]:
     return click.option(option, multiple=True, metavar="NAME", help=f"{what}; may be given several times.")
 
 
+def parameter_options(function: F) -> F:
+    """What a person decides of parameters."""
+    for option, what in (
+        ("--name-param", "A parameter that is in the names of configurations"),
+        ("--compare", "A parameter that is compared, whatever it looks like"),
+        ("--ignore", "A parameter that is not compared"),
+        ("--seed-param", "A parameter that is a seed, and so not compared"),
+    ):
+        function = _names(option, what)(function)
+    return function
+
+
 @click.command("import")
 @click.argument("source")
 @path_argument("root")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @_names("--experiment", "Only this experiment of the source")
-@_names("--seed-param", "A parameter that is a seed, and so not compared")
-@_names("--ignore", "A parameter that is not compared")
-@_names("--compare", "A parameter that is compared, whatever it looks like")
-@_names("--name-param", "A parameter that is in the names of configurations")
+@parameter_options
 @click.option(
     "--identity",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -56,12 +65,12 @@ def import_command(
 ) -> None:
     """Bring in the runs of another tracker, or root.
 
-    SOURCE is a SQLite file, an mlruns folder or the http://… address of a server of MLflow's, a folder with
-    event files of TensorBoard's, a folder of the original legm,
-    or another root directory of legm. It is only read, and its runs come into
-    the root directory ROOT. Which parameters are compared is inferred, for review. A second import adds
-    what is new, and one that was interrupted goes on. At the end both sides are read again and compared;
-    the exit status is 1 where a run could not be read or is not equal.
+    SOURCE is a store of MLflow's (a SQLite file, an mlruns folder, a server's http://… address) or of W&B's
+    (a wandb folder, a .wandb file, wandb:ENTITY/PROJECT), a folder of TensorBoard's event files, one of the
+    original legm, or another root directory. It is only read, and its runs come into the root directory
+    ROOT. Which parameters are compared is inferred, for review. A second import adds what is new, and one
+    that was interrupted goes on. At the end both sides are read again and compared; the exit status is 1
+    where a run could not be read or is not equal.
     """
     from legm.importers.importing import import_runs
     from legm.importers.telling import lines

@@ -24,11 +24,12 @@ from typing import Any
 from legm.compat.notices import Notices
 from legm.compat.parameters import GivenParameters
 from legm.compat.settings import Settings
-from legm.compat.snapshot import NOTES, ORIGIN, Number, Snapshot, history, log_path, records_of
+from legm.compat.snapshot import NOTES, ORIGIN, Number, Snapshot, history, records_of
 from legm.errors import LegmError, MetricError
 from legm.handler import ExperimentHandler
 from legm.hooks import Capability
 from legm.identity import check_text, plain
+from legm.logs import LogFolder
 from legm.recorder import to_number
 from legm.records import Artifact, Outcome, Plain, Run, Status
 
@@ -390,8 +391,7 @@ class CompatRun:
         if _discards(handler):
             for relay in (handler._relay, *handler._relay.mirrors):
                 relay.call("legm_discard_run", run=run)
-            while (path_of_log := log_path(folder, run.run_id)) is not None:
-                path_of_log.unlink(missing_ok=True)
+            LogFolder(folder / "runs").remove(run.run_id)
 
     def _keep_notes(self) -> None:
         import yaml

@@ -15,7 +15,7 @@ from legm.logs import LogFolder
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
 from legm.smallfiles import load_yaml
 
-__all__ = ["NOTES", "ORIGIN", "Number", "Snapshot", "find_stored", "history", "listed", "log_path", "stored"]
+__all__ = ["NOTES", "ORIGIN", "Number", "Snapshot", "find_stored", "history", "listed", "stored"]
 
 ORIGIN = "imported"
 """Where in a run's environment it is said what the other tracker calls it."""
@@ -64,7 +64,7 @@ class Snapshot:
     folder: Path | None = None
 
 
-def log_path(folder: Path, run_id: str) -> Path | None:
+def _log_path(folder: Path, run_id: str) -> Path | None:
     """The run log below a configuration's folder, wherever it is by now."""
     logs = LogFolder(folder / "runs")
     places = (logs.open_folder, logs.folder, logs.open_folder)
@@ -77,7 +77,7 @@ def records_of(folder: Path, run_id: str) -> list[Record]:
     Raises:
         CorruptFile, StorageError: it cannot be read.
     """
-    path = log_path(folder, run_id)
+    path = _log_path(folder, run_id)
     return [] if path is None else runlog.read(path).records
 
 

@@ -24,11 +24,11 @@ from legm.importers.translation import Translated, experiment_of, run_id_of
 from legm.logs import LogFolder
 from legm.naming import short_name
 from legm.owed import deliver_log
-from legm.records import Artifact, Query, Status
+from legm.records import Artifact, Query, Run, Status
 from legm.relay import Relay
 from legm.transcript import frames
 
-__all__ = ["Arrival", "Came", "UnreadableError", "artifact_path", "artifacts_folder", "pieces_of"]
+__all__ = ["Arrival", "Came", "UnreadableError", "artifact_path", "artifacts_folder", "pieces_of", "take_out"]
 
 _PIECE = 1 << 20  # bytes of a file that are copied at once
 
@@ -116,12 +116,8 @@ class Arrival:
             for one in self._relay.call("legm_read_runs", query=Query(experiment, fingerprint)) or ():
                 if one.run.run_id != run_id:
                     continue
-                if not self._relay.call("legm_discard_run", run=one.run):
+                if not take_out(self._relay, one.run):
                     notes.add("runs that have other parameters now: what was there before stays", run_id)
-                    continue
-                folder = self._relay.folder(one.run.configuration, create=False)
-                if folder is not None:
-                    LogFolder(folder / "runs").remove(run_id)
 
     def _copied(self, foreign: ForeignRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
         for file in list(foreign.files()):  # all of them, before there are copies
@@ -137,6 +133,23 @@ class Arrival:
                 notes.add(f"files that cannot be read: {error}", f"{foreign.key}: {file.name}")
             else:
                 yield Artifact(file.name, str(target))
+
+
+def take_out(relay: Relay, run: Run) -> bool:
+    """Remove a run that nobody writes.
+
+    Returns:
+        whether the backend can.
+
+    Raises:
+        LegmError: it refuses.
+    """
+    if not relay.call("legm_discard_run", run=run):
+        return False
+    folder = relay.folder(run.configuration, create=False)
+    if folder is not None:
+        LogFolder(folder / "runs").remove(run.run_id)
+    return True
 
 
 def artifacts_folder(folder: Path, run_id: str) -> Path:

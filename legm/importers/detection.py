@@ -19,6 +19,7 @@ _PATHS = (
     "legm.importers.mlflow.sqlite:SqliteSource",
     "legm.importers.mlflow.folder:FolderSource",
     "legm.importers.classic.folder:FolderSource",
+    "legm.importers.wandb.folder:FolderSource",
     "legm.importers.tensorboard.source:FolderSource",
 )
 """The sources in files. Each has ``recognise``: the store's own path where there is one at a path; where
@@ -27,6 +28,7 @@ finds a store at just that path has it.
 """
 _KNOWN = (
     "give a SQLite file, an mlruns folder or the http://… address of a server of MLflow's, "
+    "a wandb folder, a .wandb file or wandb:ENTITY/PROJECT of W&B's, "
     "a folder of the original legm, "
     "a folder with event files of TensorBoard's, or a root directory of legm"
 )
@@ -43,6 +45,10 @@ def open_source(source: str | Path, *, deleted: bool = False) -> Source:
         StorageError: there is nothing, or nothing that is known; or there are several.
     """
     text = str(source)
+    from legm.importers.wandb import server as wandb_server
+
+    if wandb_server.is_address(text):
+        return wandb_server.ServerSource(text, deleted=deleted)
     if text.startswith(("http://", "https://")):
         from legm.importers.mlflow.server import ServerSource
 

@@ -13,7 +13,12 @@ __all__ = ["files_below"]
 
 
 def files_below(
-    folder: Path, notes: Notes, prefix: str = "", *, is_other: Callable[[Path], bool] = lambda _: False
+    folder: Path,
+    notes: Notes,
+    prefix: str = "",
+    *,
+    what: str = "artifacts",
+    is_other: Callable[[Path], bool] = lambda _: False,
 ) -> Iterator[ForeignFile]:
     """The files below a folder, by name; links to folders are not followed.
 
@@ -21,6 +26,7 @@ def files_below(
         folder: where they are.
         notes: takes what is left out: links that lead out of the folder, and what is no file.
         prefix: what comes in front of their paths in the folder, for their names.
+        what: the store's word for files.
         is_other: which files, and folders with all that is in them, do not belong to the run.
     """
     root = os.path.realpath(folder)
@@ -33,8 +39,8 @@ def files_below(
             if is_other(path):
                 continue
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
-                notes.add("links that lead out of a run's artifacts were left out", str(path))
+                notes.add(f"links that lead out of a run's {what} were left out", str(path))
             elif path.is_file():
                 yield ForeignFile.at(prefix + path.relative_to(folder).as_posix(), path)
             else:
-                notes.add("artifacts that are no files were left out", str(path))
+                notes.add(f"{what} that are no files were left out", str(path))

@@ -10,6 +10,9 @@ inferred, for each experiment by itself, and a person reviews it. A parameter is
 3. when it varies, every run has a **path** in it, whatever its name, and the last part of all of them is the
    same: one thing that lies in different places on different machines.
 
+Where runs come one by one, as they are captured, a parameter has not varied yet that will: then 2 asks for
+no more than name and values.
+
 Both name and values must fit: ``device="cuda:1"`` looks like a device, ``device="iPhone"`` does not, and
 ``num_seeds=5`` counts something. Everything else is compared. So when in doubt runs stay apart, which is
 seen at once and mended by ``--ignore``, and are not averaged with others, which might not be noticed. A path
@@ -153,12 +156,13 @@ def _is_written_name(words: list[str]) -> bool:
     return is_place and not _WRITTEN.isdisjoint(words) and _READ.isdisjoint(words)
 
 
-def kind_of(name: str, values: Iterable[Plain]) -> str | None:
+def kind_of(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -> str | None:
     """What a parameter looks like: seed, device, workers, host, time or path; None for one that counts.
 
     Args:
         name: its name; of a dotted or grouped one the last part.
         values: the different ones that it has, in plain form; None where a run lacks it.
+        more_to_come: whether it may vary yet, so that both its name and its value say enough.
     """
     values = list(values)
     told = [value for value in values if value is not None and value is not False]
@@ -167,7 +171,7 @@ def kind_of(name: str, values: Iterable[Plain]) -> str | None:
         return None
     if _is_seed_name(words) and all(map(_is_whole, told)):
         return "seed"
-    if len(values) < 2:
+    if len(values) < 2 and not more_to_come:
         return None
     if _is_device_name(words) and all(map(_is_device, told)):
         return "device"
@@ -180,7 +184,7 @@ def kind_of(name: str, values: Iterable[Plain]) -> str | None:
     if _is_written_name(words) and all(isinstance(value, str) for value in told):
         return "path"
     # Where some runs have no path at all, it is no matter of places.
-    if len(told) == len(values) and all(map(_is_path, told)) and len(set(map(_last_part, told))) == 1:
+    if 1 < len(told) == len(values) and all(map(_is_path, told)) and len(set(map(_last_part, told))) == 1:
         return "path"
     return None
 
@@ -242,12 +246,14 @@ class Observed:
         return [known[text] for text in sorted(known)]
 
 
-def infer(observed: Observed, given: Identity = NOTHING) -> Identity:
+def infer(observed: Observed, given: Identity = NOTHING, *, more_to_come: bool = False) -> Identity:
     """Which parameters of an experiment's runs tell its configurations apart.
 
     Args:
         observed: the runs.
         given: what is decided already; the rest is inferred. Where ``named`` is not empty, it stays.
+        more_to_come: whether further runs are expected, so that a parameter need not vary to be a device,
+            a host, a time or a path that is written to.
     """
     ignored, compared = dict(given.ignored), list(given.compared)
     for name in observed.names():
@@ -261,7 +267,7 @@ def infer(observed: Observed, given: Identity = NOTHING) -> Identity:
                 compared.append(name)
             continue
         values = observed.values(name)
-        kind = kind_of(name, values)
+        kind = kind_of(name, values, more_to_come=more_to_come)
         if kind is None:
             compared.append(name)
         else:

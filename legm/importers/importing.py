@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,9 +11,11 @@ from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
 from legm.importers.arrival import Arrival, Came, artifacts_folder
 from legm.importers.check import Compared
+from legm.importers.decisions import Wishes, deciding, identities_path
 from legm.importers.detection import open_source
 from legm.importers.foreign import ForeignRun, Source
 from legm.importers.identity import Identity, Observed, infer
+from legm.importers.names import is_reserved
 from legm.importers.review import read_identities, write_identities
 from legm.importers.translation import (
     configuration_of,
@@ -30,9 +32,6 @@ from legm.registry import make_backend
 from legm.relay import Relay
 
 __all__ = ["Report", "import_runs"]
-
-IDENTITIES = Path(".legm", "imported.yml")
-"""Below the root directory, what tells the configurations of imported experiments apart."""
 
 _Places: TypeAlias = dict[tuple[str, str], dict[str, str]]  # by experiment and fingerprint, keys by run id
 
@@ -128,48 +127,13 @@ def import_runs(
     opened = open_source(source, deleted=deleted) if isinstance(source, (str, Path)) else source
     try:
         return _Import(opened, Path(root), experiments, backend, backend_options or {}).run(
-            _Wishes(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
+            Wishes(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
             None if identity_file is None else Path(identity_file),
             dry_run=dry_run,
         )
     finally:
         if opened is not source:
             opened.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Wishes:
-    """What the caller decided of parameters."""
-
-    seeds: tuple[str, ...]
-    ignored: tuple[str, ...]
-    compared: tuple[str, ...]
-    named: tuple[str, ...]
-
-    def on(self, before: Identity, names: Sequence[str]) -> Identity:
-        """What is decided of an experiment's parameters."""
-        ignored = {name: why for name, why in before.ignored.items() if name not in self.compared}
-        ignored |= {name: "given as a seed" for name in self.seeds if name in names}
-        ignored |= {name: "given" for name in self.ignored if name in names}
-        compared = [name for name in before.compared if name not in ignored]
-        compared += [name for name in self.compared if name in names and name not in compared]
-        named = [name for name in self.named if name in names] or [
-            n for n in before.named if n not in ignored
-        ]
-        return Identity(ignored, tuple(compared), tuple(named))
-
-    def require(self, names: set[str]) -> None:
-        """See that there are such parameters, and that they do not contradict each other.
-
-        Raises:
-            ParameterError: there is none, or one is both.
-        """
-        for name in (*self.seeds, *self.ignored, *self.compared, *self.named):
-            if name not in names:
-                raise ParameterError(f"no run has a parameter {name!r}: {closest(name, names)}")
-        for name in (*self.compared, *self.named):
-            if name in self.seeds or name in self.ignored:
-                raise ParameterError(f"the parameter {name!r} cannot be both compared and not compared")
 
 
 class _Import:
@@ -190,7 +154,6 @@ class _Import:
         self._identities: dict[str, Identity] = {}
         self._failed: dict[str, str] = {}
         self._apart = 0
-        self._is_reserved = _reserved_names()
 
     def _runs(self) -> Iterator[ForeignRun]:
         found = set()
@@ -201,25 +164,24 @@ class _Import:
         for name in self._experiments - found:
             raise StorageError(f"{self._source.place} has no experiment {name!r}: {closest(name, found)}")
 
-    def run(self, wishes: _Wishes, given: Path | None, *, dry_run: bool) -> Report:
+    def run(self, wishes: Wishes, given: Path | None, *, dry_run: bool) -> Report:
         """Do it, or say what would be done."""
         observed = self._observed()
-        saved = self._root / IDENTITIES
-        before = read_identities(saved) if saved.exists() else {}
-        wanted = read_identities(given) if given is not None and given.exists() else before
         wishes.require({name for one in observed.values() for name in one.names()})
-        for experiment, seen in observed.items():
-            decided = wishes.on(wanted.get(experiment, Identity()), seen.names())
-            self._identities[experiment] = infer(seen, decided)
         arrival = Arrival(self._relay, self._source.kind)
-        self._refuse_change(before, arrival)
         written = None
-        if given is not None and not given.exists():
-            write_identities(given, self._identities)
-            written = given
+        with deciding(self._root, keep=not dry_run) as kept:
+            before = read_identities(given) if given is not None and given.exists() else kept
+            for experiment, seen in observed.items():
+                decided = wishes.on(before.get(experiment, Identity()), seen.names())
+                self._identities[experiment] = infer(seen, decided)
+            self._refuse_change(kept, arrival)
+            if given is not None and not given.exists():
+                write_identities(given, self._identities)
+                written = given
+            kept.update(self._identities)
         if self._identities and not dry_run:
-            write_identities(saved, {**before, **self._identities})
-            written = written or saved
+            written = written or identities_path(self._root)
         if not dry_run:
             deliver_elsewhere(self._relay, Path())  # what an interrupted import left
         counts = dict.fromkeys(Came, 0)
@@ -250,9 +212,9 @@ class _Import:
         observed: dict[str, Observed] = {}
         apart: set[str] = set()
         for run in watched(self._runs(), "looking at the runs"):
-            apart.add(configuration_of(run, Identity(), self._is_reserved).fingerprint)
+            apart.add(configuration_of(run, Identity(), is_reserved).fingerprint)
             if run.own is None and run.parameters:
-                values, renamed = parameters_of(run, self._is_reserved)
+                values, renamed = parameters_of(run, is_reserved)
                 metadata = metadata_of(run, renamed)
                 observed.setdefault(experiment_of(run), Observed()).add(values, metadata)
         self._apart = len(apart)
@@ -278,7 +240,7 @@ class _Import:
         places: _Places = {}
         for foreign in watched(self._runs(), "importing runs"):
             identity = self._identity(foreign)
-            configuration = configuration_of(foreign, identity, self._is_reserved)
+            configuration = configuration_of(foreign, identity, is_reserved)
             runs = places.setdefault((configuration.experiment, configuration.fingerprint), {})
             status = arrival.known(foreign)
             has_ended = status not in {None, Status.INTERRUPTED} and not foreign.can_grow
@@ -286,7 +248,7 @@ class _Import:
                 counts[Came.NEW if status is None else Came.BEFORE] += 1
             else:
                 try:
-                    new = translated(foreign, self._source.kind, identity, self._is_reserved)
+                    new = translated(foreign, self._source.kind, identity, is_reserved)
                 except LegmError as error:
                     self._failed[foreign.key] = str(error)
                     continue
@@ -312,7 +274,7 @@ class _Import:
         run_id = result.run.run_id
         try:
             foreign = self._source.run(key)
-            new = translated(foreign, self._source.kind, self._identity(foreign), self._is_reserved)
+            new = translated(foreign, self._source.kind, self._identity(foreign), is_reserved)
         except LegmError as error:
             self._failed[key] = str(error)
             return
@@ -323,10 +285,3 @@ class _Import:
         keeps_files = Capability.ARTIFACTS in self._relay.backend.capabilities
         files = artifacts_folder(folder, run_id) if keeps_files else None
         compared.run(foreign, new, result, folder / "runs" / f"{run_id}.log", files)
-
-
-def _reserved_names() -> Callable[[str], bool]:
-    """Which names a parameter cannot have: the handler's own, which would then not be read."""
-    from legm.handler import ExperimentHandler
-
-    return lambda name: hasattr(ExperimentHandler, name)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
-__all__ = ["taken_name", "taken_names"]
+__all__ = ["is_reserved", "taken_name", "taken_names"]
 
 _LONGEST = 250  # characters, as legm.identity.check_text has it
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a parameter cannot have a name: it is one of the handler's own, and would not be read."""
+    from legm.handler import ExperimentHandler
+
+    return hasattr(ExperimentHandler, name)
 
 
 def taken_name(name: str) -> str:

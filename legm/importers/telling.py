@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from legm.importers.importing import Report
 
-__all__ = ["lines"]
+__all__ = ["checks", "count", "lines"]
 
 _MOST = 5  # examples of what went wrong
 
@@ -14,7 +14,7 @@ _MOST = 5  # examples of what went wrong
 def lines(report: Report) -> Iterator[str]:
     """The report, line by line."""
     would = "would come" if report.is_dry else "came"
-    yield f"{report.source} ({report.kind}): {_count(report.runs + len(report.failed), 'run')}"
+    yield f"{report.source} ({report.kind}): {count(report.runs + len(report.failed), 'run')}"
     for experiment, identity in report.identities.items():
         yield ""
         yield f"{experiment}:"
@@ -27,18 +27,23 @@ def lines(report: Report) -> Iterator[str]:
     yield ""
     apart = f" ({report.apart} if all were compared)" if report.apart != report.configurations else ""
     are = "is" if report.runs == 1 else "are"
-    yield f"{_count(report.runs, 'run')} {are} {_count(report.configurations, 'configuration')}{apart}"
+    yield f"{count(report.runs, 'run')} {are} {count(report.configurations, 'configuration')}{apart}"
     again = f", {report.again} of them again since they went on" if report.again else ""
-    yield f"{_count(report.new + report.again, 'run')} {would}{again}; {report.before} were there already"
+    yield f"{count(report.new + report.again, 'run')} {would}{again}; {report.before} were there already"
     if report.identity_file is not None:
         yield f"what is compared is written down in {report.identity_file}"
+    yield from checks(report)
+
+
+def checks(report: Report) -> Iterator[str]:
+    """What was equal in source and target, and what was not."""
     if report.equal:
-        equal = (_count(count, what.removesuffix("s")) for what, count in report.equal.items())
+        equal = (count(number, what.removesuffix("s")) for what, number in report.equal.items())
         yield f"equal: {', '.join(equal)}"
-    for what, count in report.adapted.items():
-        yield f"adapted: {count:,} {what}"
-    for remark, (count, first) in report.impossible.items():
-        yield f"not taken: {count:,} {remark} ({first})"
+    for what, number in report.adapted.items():
+        yield f"adapted: {number:,} {what}"
+    for remark, (number, first) in report.impossible.items():
+        yield f"not taken: {number:,} {remark} ({first})"
     for title, runs in (("failed", report.failed), ("different", report.different)):
         for key, problem in list(runs.items())[:_MOST]:
             yield f"{title}: the run {key}: {problem}"
@@ -46,5 +51,6 @@ def lines(report: Report) -> Iterator[str]:
             yield f"{title}: {len(runs) - _MOST} more"
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """A number of things."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

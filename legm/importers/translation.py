@@ -3,7 +3,7 @@
 - Names that legm does not take are changed; what they were is noted with the run.
 - A metric whose name begins with ``test`` and one of ``/ _ . -``, and that has a single number in the run, is
   a test metric under what follows: ``test/accuracy`` is the test metric ``accuracy``. Every other number is
-  one of a dev series.
+  one of a dev series, but where the source knows of test metrics itself.
 - Tags, the run's name and what else the source says of its origin are in the run's environment under
   ``imported``. Parameters that do not count, also those that are None or False, are the run's own.
 """
@@ -184,7 +184,7 @@ def translated(
         parameters={} if foreign.is_shared else {**inactive, **parameters.uncompared()},
         environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
     )
-    told = [record for record in records if not isinstance(record, Points)]
+    told = [new for record in records if (new := _renamed(record, metrics)) is not None]
     points = gathered(columns, metrics.__getitem__)
     return Translated(run, (points, *told), _outcome(foreign, records), names)
 
@@ -193,15 +193,26 @@ def _metrics(counts: Mapping[Series, int]) -> dict[Series, Series]:
     """For each series of the run what it is in legm, by how many numbers they have."""
     found: dict[Series, Series] = {}
     taken = set()
-    for series, count in counts.items():
+    for series, count in sorted(counts.items(), key=lambda item: item[0].split is Split.DEV):
         new = replace(series, name=taken_name(series.name))
         prefix = _TEST.match(new.name)
-        if prefix is not None and count == 1:
+        if prefix is not None and count == 1 and new.split is Split.DEV:
             short = Series(new.name[prefix.end() :], Split.TEST, series.index)
             new = short if short not in taken else replace(new, split=Split.TEST)
         taken.add(new)
         found[series] = new
     return found
+
+
+def _renamed(record: Any, metrics: Mapping[Series, Series]) -> BestRule | Display | None:
+    """A record that holds no numbers; None for the others, and for a rule about what is no dev metric."""
+    if isinstance(record, BestRule) and record.metric is not None:
+        chosen = metrics.get(Series(record.metric))
+        is_dev = chosen is not None and chosen.split is Split.DEV
+        return replace(record, metric=chosen.name) if chosen is not None and is_dev else None
+    if isinstance(record, Display):
+        return replace(record, name=taken_name(record.name))
+    return record if isinstance(record, BestRule) else None
 
 
 def _as_told(series: Iterable[Series]) -> dict[Series, Series]:

@@ -60,9 +60,10 @@ class LocalFiles:
             # What holds the store itself holds more than a run's files.
             if place.is_dir() and not self._beside.is_relative_to(place.resolve()):
                 return place
-        self._notes.add(
-            "artifact folders that are not there: nothing was logged, or they are elsewhere now", run_id
-        )
+        if not folder.is_relative_to(self._beside):  # the store was moved; else there simply are none
+            self._notes.add(
+                "artifact folders that are not there: nothing was logged, or they are elsewhere now", run_id
+            )
         return None
 
     def of(self, folders: dict[str, Path]) -> Iterator[ForeignFile]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from legm.errors import StorageError
 from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
-from legm.importers.mlflow.ours import our_run
 from legm.importers.notes import Notes
+from legm.importers.ours import our_run, unescaped
 from legm.importers.values import value_of
 from legm.records import Plain, Points, Status
 
@@ -80,7 +80,7 @@ def foreign_run(
         return None
     if kind == "run":
         try:
-            return our_run(_plain_run(told, points, files), notes)
+            return our_run(_plain_run(told, points, files), "MLflow", notes, unescaped)
         except StorageError as error:
             return unreadable(told.run_id, told.experiment, error)
     return _plain_run(told, points, files)

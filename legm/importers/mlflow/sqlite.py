@@ -182,7 +182,7 @@ class SqliteSource:
         folders = self._folders(told, address)
         return foreign_run(
             told,
-            lambda: self._points(run_id),
+            lambda: self.points(run_id),
             lambda: self._files.of(folders),
             self.notes,
         )
@@ -213,15 +213,27 @@ class SqliteSource:
                 places.append((f"models/{name}-{model_id}/", str(place), tail))
         return self._files.folders(places, told.run_id)
 
-    def _points(self, run_id: str) -> Iterator[Points]:
-        """The run's numbers in the order in which they were set."""
+    def last_place(self, run_id: str) -> int | None:
+        """The place of the number of a run that was set last; None where there is none."""
+        place: int | None = self._ask("SELECT max(rowid) FROM metrics WHERE run_uuid = ?", (run_id,))[0][0]
+        return place
+
+    def points(self, run_id: str, after: int = -(2**63), until: int | None = None) -> Iterator[Points]:
+        """The run's numbers in the order in which they were set, in batches.
+
+        Args:
+            run_id: the run's key.
+            after: only those behind this place.
+            until: only those up to this place; None for all.
+        """
         import numpy as np
 
         step = "step" if "step" in self._columns["metrics"] else "0"
         # NaN is kept as 0 beside a mark.
         value = "CASE is_nan WHEN 0 THEN value END" if "is_nan" in self._columns["metrics"] else "value"
-        of_run = "FROM metrics WHERE run_uuid = ? AND rowid > ? ORDER BY rowid"
-        at, names = -(2**63), dict[str, int]()
+        bound = "" if until is None else f"AND rowid <= {until}"
+        of_run = f"FROM metrics WHERE run_uuid = ? AND rowid > ? {bound} ORDER BY rowid"
+        at, names = after, dict[str, int]()
         while rows := self._ask(
             f"SELECT key, {step}, timestamp, {value} {of_run} LIMIT {_BATCH}", (run_id, at)
         ):
@@ -240,6 +252,12 @@ class SqliteSource:
             if len(rows) < _BATCH:
                 return
             at = self._ask(f"SELECT rowid {of_run} LIMIT 1 OFFSET {_BATCH - 1}", (run_id, at))[0][0]
+
+    def states(self) -> Iterator[tuple[str, tuple[str, int | None, bool]]]:
+        """Each run's key with its status, its end in milliseconds, and whether it is deleted."""
+        query = f"SELECT r.run_uuid, r.status, r.end_time, NOT {_ALIVE} {_JOINED} ORDER BY r.rowid"
+        for run_id, status, ended, deleted in self._ask(query):
+            yield str(run_id), (str(status), _whole(ended), bool(deleted))
 
     def close(self) -> None:
         """Close the file, and drop the copy if there was one."""

@@ -7,6 +7,7 @@ Keras; a tensor's plugin says what it is for, and is named at its tag's first va
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from legm.importers.columns import points_of
 from legm.importers.notes import Notes
-from legm.importers.tensorboard.records import records
+from legm.importers.tensorboard.records import LONGEST, records
 from legm.importers.tensorboard.tensors import number_in, texts_in
 from legm.records import Points
 
@@ -151,6 +152,9 @@ class EventReader:
         layouts, unpack_time = self._layouts, struct.Struct("<d").unpack_from
         numbers, steps, times, values = self._rows
         for place, message in records(path, size, self._notes):
+            if message is None:
+                yield Other(f"events of more than {LONGEST >> 20} MB")
+                continue
             # Most events are a time, a step, and a number in the midst of what was there before.
             start, step = 9, 0
             if message[9:10] == b"\x10":
@@ -197,8 +201,7 @@ class EventReader:
                 kind, contents = media
                 yield Media(kind, self._named(value.tag), event.step, contents, place, number)
             elif kind is not None:
-                known = plugin.replace("_", " ") if kind == "tensor" else _KINDS[kind]
-                yield Other(known or "tensors")
+                yield Other(_KINDS.get(kind) or _kind_of(plugin))
 
     def _plugin(self, value: Any) -> str:
         """Which plugin a value is for."""
@@ -294,6 +297,12 @@ def _number(value: Any, plugin: str) -> float | None:
         return number
     is_one = kind == "tensor" and (plugin in _NUMBERS or not value.tensor.tensor_shape.dim)
     return number_in(value.tensor) if is_one else None
+
+
+def _kind_of(plugin: str) -> str:
+    """What tensors of a plugin are called; a name that is not one for a person is not shown."""
+    is_name = re.fullmatch(r"[\w-]{1,40}", plugin, re.ASCII)
+    return plugin.replace("_", " ") if is_name else "tensors of plugins" if plugin else "tensors"
 
 
 def _text(tensor: Any) -> str | None:

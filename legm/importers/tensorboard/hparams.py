@@ -1,31 +1,21 @@
-"""Hyperparameters as TensorBoard's plugin ``hparams`` keeps them, and as Lightning's ``hparams.yaml`` does.
+"""Hyperparameters as TensorBoard's plugin ``hparams`` keeps them.
 
-The plugin (``tensorboard/plugins/hparams/plugin_data.proto``) knows doubles, truth values, texts and lists. A
-whole number is taken for an integer, since Python's ``3`` and ``3.0`` look alike there.
-
-The YAML file is written by ``yaml.dump``, so it may hold tags of Python's objects. None of them is made (see
-:mod:`legm.importers.inert`).
+It knows doubles, truth values, texts and lists (``tensorboard/plugins/hparams/plugin_data.proto``). A whole
+number is taken for an integer, since Python's ``3`` and ``3.0`` look alike there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from legm.configs import named_values
-from legm.errors import CorruptFile
-from legm.importers.bounded import read_at_most
-from legm.importers.plainyaml import plain_yaml
 from legm.records import Plain, Status
 
-__all__ = ["SessionInfo", "joined_parameters", "session_info", "yaml_parameters"]
+__all__ = ["SessionInfo", "joined_parameters", "session_info"]
 
 _LARGEST_WHOLE = 2**53
 _STATUSES = {1: Status.COMPLETED, 2: Status.FAILED, 3: Status.RUNNING}
-_MOST = 1 << 20  # bytes of a YAML file
-_REMEDY = "Mend it, or take it out of a copy of the folder."
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +78,3 @@ def joined_parameters(plugin: Mapping[str, Plain], file: Mapping[str, Plain]) ->
     Lightning writes both, and joins nested names with ``/`` for the plugin.
     """
     return {**{name: value for name, value in plugin.items() if name.replace("/", ".") not in file}, **file}
-
-
-def yaml_parameters(path: Path) -> dict[str, Plain]:
-    """The parameters in a ``hparams.yaml``, nested names joined with ``.``; none where there is no file.
-
-    Raises:
-        CorruptFile: it is no YAML, no mapping, or too large.
-        StorageError: it cannot be read.
-        ParameterError: two names are the same when joined.
-    """
-    if not path.exists():
-        return {}
-    content = plain_yaml(path, read_at_most(path, _MOST, _REMEDY)) or {}
-    if not isinstance(content, dict):
-        raise CorruptFile(path, "line 1", "it is no mapping", _REMEDY)
-    return named_values("hparams.yaml", content, flatten=True)

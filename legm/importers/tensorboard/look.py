@@ -13,6 +13,7 @@ from legm.importers.notes import Notes
 from legm.importers.tensorboard.events import EventReader, Media, Other, Said, Seen, Session, Text
 from legm.importers.tensorboard.hparams import session_info
 from legm.records import Plain, Points, Status
+from legm.runlog import storage_error
 
 __all__ = ["Look", "looked"]
 
@@ -108,7 +109,10 @@ def looked(paths: Iterable[Path], notes: Notes) -> Look:
     look, reader = Look([]), EventReader(notes)
     try:
         for path in paths:
-            size = path.stat().st_size
+            try:
+                size = path.stat().st_size
+            except OSError as cause:
+                raise storage_error("read", path, cause) from cause
             if not size:
                 notes.add("event files that are empty were left out", str(path))
                 continue

@@ -17,14 +17,15 @@ import google_crc32c
 from legm.importers.notes import Notes
 from legm.runlog import storage_error
 
-__all__ = ["record_at", "records"]
+__all__ = ["LONGEST", "record_at", "records"]
 
 _BUFFER = 1 << 20
-_LONGEST = 64 << 20  # bytes of a message that is read into memory
+LONGEST = 64 << 20
+"""How many bytes a message may have that is read into memory."""
 
 
-def records(path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes]]:
-    """Each record's place in the file and its message.
+def records(path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes | None]]:
+    """Each record's place in the file and its message; None for one that is too long to be read.
 
     A file that ends in the middle of a record, of a writer that was killed or still writes, is used as far
     as it goes; a damaged message is passed over; behind a damaged length nothing can be found.
@@ -44,7 +45,7 @@ def records(path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes]]:
         raise storage_error("read", path, cause) from cause
 
 
-def _records(file: BinaryIO, path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes]]:
+def _records(file: BinaryIO, path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes | None]]:
     unpack, crc, read = struct.Struct("<QI").unpack, google_crc32c.value, file.read
     trailer = struct.Struct("<I").unpack_from
     checks: dict[int, int] = {}  # of lengths, which are few
@@ -65,8 +66,8 @@ def _records(file: BinaryIO, path: Path, size: int, notes: Notes) -> Iterator[tu
         if behind > size:
             notes.add("event files that end in the middle of a record are used as far as they go", str(path))
             return
-        if length > _LONGEST:
-            notes.add(f"events of more than {_LONGEST >> 20} MB were passed over", f"{path}, byte {at}")
+        if length > LONGEST:
+            yield at, None
             file.seek(behind)
         else:
             data = read(length + 4)
@@ -90,7 +91,7 @@ def record_at(path: Path, at: int) -> bytes:
     with path.open("rb") as file:
         file.seek(at)
         (length,) = struct.unpack("<Q", file.read(12)[:8])
-        if length > _LONGEST:
+        if length > LONGEST:
             raise OSError(f"{path} was changed")
         return file.read(length)
 

@@ -14,7 +14,8 @@ from legm.importers.names import taken_name
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.events import EventReader, Text
 from legm.importers.tensorboard.head import opened_head
-from legm.importers.tensorboard.hparams import joined_parameters, yaml_parameters
+from legm.importers.tensorboard.hparams import joined_parameters
+from legm.importers.tensorboard.hparams_yaml import yaml_parameters
 from legm.importers.tensorboard.layout import Part, RunFolder, runs_in
 from legm.importers.tensorboard.look import Look, looked
 from legm.importers.tensorboard.media import media_files
@@ -155,11 +156,15 @@ class FolderSource:
             taken.add(file.name)
             yield file
         folder = self._root / run.path
-        others = {self._root / one.path for one in self._found().values() if one != run}
-        for file in files_below(
-            folder, self.notes, is_other=lambda path: path in others or _is_no_file(path, folder)
-        ):
+        for file in files_below(folder, self.notes, is_other=lambda path: self._is_other(path, folder)):
             yield ForeignFile(f"files/{file.name}", file.open) if file.name in taken else file
+
+    def _is_other(self, path: Path, run: Path) -> bool:
+        """Whether what is at a path below a run's folder is none of its files."""
+        if is_event_file(path):
+            return True
+        below = path.relative_to(self._root).as_posix()
+        return path != run and path.is_dir() and (below in self._found() or is_elsewhere(path))
 
     def _of_events(self, run: RunFolder) -> Iterator[ForeignFile]:
         counts: dict[str, int] = {}
@@ -174,8 +179,3 @@ class FolderSource:
 
 def _together(looks: Sequence[Look], field: str) -> dict[str, Plain]:
     return {name: value for look in looks for name, value in getattr(look, field).items()}
-
-
-def _is_no_file(path: Path, run: Path) -> bool:
-    """Whether what is at a path below a run's folder is none of the run's files."""
-    return is_event_file(path) or (path.is_dir() and is_elsewhere(path) and path != run)

@@ -1,11 +1,10 @@
-"""Runs that legm's own MLflow backend wrote: they come back as they were, from their artifacts."""
+"""Runs that legm's own backends wrote to another tracker: they come back as they were, from their files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 from legm.backends import portable
@@ -17,28 +16,30 @@ from legm.importers.soundness import require_sound
 from legm.reconstruction import records_of
 from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["our_run"]
+__all__ = ["our_run", "unescaped"]
 
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, BadZipFile)
 _ESCAPE = re.compile(r"_x([0-9a-f]{1,6})_")
 
 
-def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
+def our_run(told: ForeignRun, tracker: str, notes: Notes, metric: Callable[[str], str] = str) -> ForeignRun:
     """The run as legm wrote it.
 
     Args:
-        told: as MLflow tells it.
+        told: as the tracker tells it; its numbers are at legm's steps.
+        tracker: the tracker, for a person.
         notes: takes what is missing.
+        metric: gives a metric's name for the one that the tracker has.
 
-    Where the artifacts that hold the run exactly are not there, it stays what MLflow tells of it.
+    Where the files that hold the run exactly are not there, it stays what the tracker tells of it.
+
+    Raises:
+        StorageError: they are not what legm wrote.
     """
     files = {file.name: file for file in told.files()}
     if "legm/run.json" not in files:
         notes.add(
-            "runs of legm's lack their artifact legm/run.json: they come as MLflow shows them", told.key
+            f"runs of legm's lack their file legm/run.json: they come as {tracker} shows them", told.key
         )
         return told
     result: RunResult | None = None
@@ -50,22 +51,22 @@ def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
             run = result.run
         require_sound(run)
     except _DAMAGE as cause:
-        raise _damaged(told, cause) from cause
+        raise _damaged(told, tracker, cause) from cause
     status = told.status if result is None else result.status
 
     def records() -> Iterator[Points | Display | BestRule]:
         shown = [
             one for one in told.records() if isinstance(one, Points)
-        ]  # what MLflow shows of it: the times, and all there is of a killed run
-        yield from _displays(files, shown, run)
+        ]  # what the tracker shows of it: the times, and all there is of a killed run
+        yield from _displays(files, shown, run, metric)
         if result is None:
-            yield columns.gathered(columns.columns_of(shown), _as_set)
+            yield columns.gathered(columns.columns_of(shown), lambda series: _as_set(series, metric))
             return
         try:
             histories = portable.series_from(_content(files["legm/series.npz"]), series, None)
         except _DAMAGE as cause:
-            raise _damaged(told, cause) from cause
-        times = _times(shown)
+            raise _damaged(told, tracker, cause) from cause
+        times = _times(shown, metric)
         for record in records_of(replace(result, histories=histories)):
             if isinstance(record, Points):
                 yield _timed(record, times)
@@ -81,7 +82,7 @@ def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
         error=None if result is None else result.error,
         records=records,
         files=lambda: [
-            replace(file, name=_unescaped(name.removeprefix("files/")))
+            replace(file, name=unescaped(name.removeprefix("files/")))
             for name, file in files.items()
             if name.startswith("files/")
         ],
@@ -89,9 +90,9 @@ def our_run(told: ForeignRun, notes: Notes) -> ForeignRun:
     )
 
 
-def _damaged(told: ForeignRun, cause: BaseException) -> StorageError:
+def _damaged(told: ForeignRun, tracker: str, cause: BaseException) -> StorageError:
     return StorageError(
-        f"the artifacts below legm/ of the MLflow run {told.key} are not what legm wrote: {cause!r}"
+        f"the files below legm/ of the {tracker} run {told.key} are not what legm wrote: {cause!r}"
     )
 
 
@@ -100,25 +101,25 @@ def _content(file: ForeignFile) -> bytes:
         return opened.read()
 
 
-def _unescaped(name: str) -> str:
+def unescaped(name: str) -> str:
     """The text that :func:`legm.naming.escaped` was given."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
 
 
-def _as_set(series: Series) -> Series | None:
-    """A metric of MLflow's as the series that it was; None for what legm computed."""
+def _as_set(series: Series, metric: Callable[[str], str]) -> Series | None:
+    """A metric of the tracker's as the series that it was; None for what legm computed."""
     split, slash, name = series.name.partition("/")
     if not slash or split not in {"dev", "test"}:
         return None
-    return Series(_unescaped(name), Split(split))
+    return Series(metric(name), Split(split))
 
 
-def _times(shown: list[Points]) -> dict[Series, dict[int, float]]:
-    """When the numbers of a series were set, by step, as the metrics say that MLflow shows."""
+def _times(shown: list[Points], metric: Callable[[str], str]) -> dict[Series, dict[int, float]]:
+    """When the numbers of a series were set, by step, as the metrics say that the tracker shows."""
     return {
         series: dict(zip(steps.tolist(), times.tolist(), strict=True))
         for shown_as, (steps, times, _) in columns.columns_of(shown).items()
-        if (series := _as_set(shown_as)) is not None
+        if (series := _as_set(shown_as, metric)) is not None
     }
 
 
@@ -137,15 +138,17 @@ def _timed(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Point
     return columns.joined(blocks)
 
 
-def _displays(files: Mapping[str, ForeignFile], shown: list[Points], run: Run) -> Iterator[Display]:
+def _displays(
+    files: Mapping[str, ForeignFile], shown: list[Points], run: Run, metric: Callable[[str], str]
+) -> Iterator[Display]:
     for name, file in files.items():
         parts = name.split("/")
         step = parts[-1].removesuffix(".txt")
         if len(parts) == 3 and parts[0] == "texts" and step.lstrip("-").isdigit():
             text = _content(file).decode(errors="replace")
-            yield Display(_unescaped(parts[1]), text, int(step), run.started)
+            yield Display(unescaped(parts[1]), text, int(step), run.started)
     for series, found in columns.columns_of(shown).items():
         if series.name.startswith("display/"):
-            name = _unescaped(series.name.removeprefix("display/"))
+            name = metric(series.name.removeprefix("display/"))
             for step, time, value in zip(*(column.tolist() for column in found), strict=True):
                 yield Display(name, value, step, time)

@@ -1,0 +1,58 @@
+"""A run that goes on in another tracker's store, as a run of legm's that goes on as well."""
+
+from __future__ import annotations
+
+from legm.delivery import begin
+from legm.importers.columns import columns_of, gathered
+from legm.importers.names import taken_name
+from legm.logs import LogFolder
+from legm.recorder import Recorder
+from legm.records import Points, Run, Series, Split
+from legm.relay import Relay
+
+__all__ = ["LiveRun"]
+
+
+class LiveRun:
+    """Shows a run's numbers while they come: in its run log, and in the backend.
+
+    It never ends the run: when that has ended in its own store, an import takes its place as a whole.
+
+    Args:
+        relay: the way to the backend.
+        run: as it is known now.
+        parameters: a text of those that it was made of.
+
+    Raises:
+        LegmError: it cannot be begun.
+    """
+
+    def __init__(self, relay: Relay, run: Run, parameters: str) -> None:
+        folder = relay.folder(run.configuration, create=True)
+        assert folder is not None  # noqa: S101 - it was made
+        self.run = run
+        self.parameters = parameters
+        self._relay = relay
+        self._logs = LogFolder(folder / "runs")
+        writer = self._logs.create(run, relay.places)
+        try:
+            self._deliveries = begin(relay, run, writer)
+        except BaseException:
+            writer.close()
+            writer.path.unlink(missing_ok=True)
+            raise
+        self._recorder = Recorder(writer, self._deliveries)
+
+    def add(self, points: Points) -> None:
+        """Take numbers, which are on disk, and in TensorBoard, within a second."""
+        if len(points):
+            self._recorder.take([gathered(columns_of([points]), _shown)])
+
+    def close(self) -> None:
+        """Write what is left, and let go of it; its log says that it was interrupted until it is replaced."""
+        self._recorder.close()
+        self._deliveries.release(self._logs)
+
+
+def _shown(series: Series) -> Series:
+    return Series(taken_name(series.name), Split.DEV, series.index)

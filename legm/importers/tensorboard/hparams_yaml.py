@@ -1,0 +1,36 @@
+"""Hyperparameters as Lightning keeps them, in a file ``hparams.yaml`` beside the event files.
+
+It is written by ``yaml.dump``, so it may hold tags of Python's objects. None of them is made (see
+:mod:`legm.importers.inert`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from legm.configs import named_values
+from legm.errors import CorruptFile
+from legm.importers.bounded import read_at_most
+from legm.importers.plainyaml import plain_yaml
+from legm.records import Plain
+
+__all__ = ["yaml_parameters"]
+
+_MOST = 1 << 20  # bytes
+_REMEDY = "Mend it, or take it out of a copy of the folder."
+
+
+def yaml_parameters(path: Path) -> dict[str, Plain]:
+    """The parameters in a ``hparams.yaml``, nested names joined with ``.``; none where there is no file.
+
+    Raises:
+        CorruptFile: it is no YAML, no mapping, or too large.
+        StorageError: it cannot be read.
+        ParameterError: two names are the same when joined.
+    """
+    if not path.exists():
+        return {}
+    content = plain_yaml(path, read_at_most(path, _MOST, _REMEDY)) or {}
+    if not isinstance(content, dict):
+        raise CorruptFile(path, "line 1", "it is no mapping", _REMEDY)
+    return named_values("hparams.yaml", content, flatten=True)

@@ -1,0 +1,269 @@
+"""The folders that W&B keeps on a machine, read without W&B.
+
+::
+
+    wandb/offline-run-20260131_101502-<id>/run-<id>.wandb     the log, which has everything but files
+                                           files/             media, saved files, code, the console
+    wandb/run-20260131_101502-<id>/                           the same, of a run that a server has too
+
+A run that W&B went on with, or began again under its id, has several folders: its fragments.
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from legm.errors import LegmError, StorageError
+from legm.importers.files import files_below
+from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
+from legm.importers.notes import Notes
+from legm.importers.wandb.log import LogReader
+from legm.importers.wandb.mapping import (
+    INTERNAL,
+    UNCATEGORIZED,
+    Described,
+    foreign_run,
+    numbers_set,
+    status_of,
+)
+from legm.importers.wandb.run import LoggedArtifact, Told
+from legm.records import BestRule, Display, Points
+
+__all__ = ["FolderSource"]
+
+_BATCH = 1 << 16  # numbers and texts that are given at once
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A run that was read, and the sizes and times of its logs then."""
+
+    state: tuple[tuple[int, int], ...]
+    told: Described
+    artifacts: tuple[LoggedArtifact, ...]
+
+
+class FolderSource:
+    """The runs in W&B's folders.
+
+    Args:
+        path: the folder ``wandb``, the folder of one run, or one log.
+        deleted: means nothing here: what is deleted is gone.
+    """
+
+    kind = "wandb"
+
+    def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
+        self._path = path
+        self.place = str(path)
+        self.notes = Notes()
+        self._logs: dict[str, tuple[Path, ...]] = {}  # by key
+        self._known: dict[str, _Known] = {}
+
+    @staticmethod
+    def recognise(path: Path) -> Path | None:
+        """W&B's folder at a path, or in it; the folder of a run; a log."""
+        if path.is_file():
+            return path if path.suffix == ".wandb" else None
+        for folder in (path, path / "wandb", path / ".wandb"):
+            if folder.is_dir() and next(_logs(folder), None) is not None:
+                return folder
+        return None
+
+    def runs(self) -> Iterator[ForeignRun]:
+        """Every run, oldest first."""
+        found: dict[str, list[tuple[float, Path]]] = {}
+        for log in _logs(self._path):
+            try:
+                told = _head(log)
+            except LegmError as error:
+                yield unreadable(str(log), UNCATEGORIZED, error)
+                continue
+            if told is None:
+                self.notes.add("logs without a run were left out: nothing of it was written", str(log))
+                continue
+            found.setdefault(_described(told).key, []).append((told.started, log))
+        for logs in found.values():
+            logs.sort()
+        self._logs = {key: tuple(log for _, log in logs) for key, logs in found.items()}
+        for key in sorted(found, key=lambda key: (found[key][0], key)):
+            run = self._found(key)
+            if run is not None:
+                yield run
+
+    def run(self, key: str) -> ForeignRun:
+        """The run with a key."""
+        found = self._found(key) if key in self._logs else None
+        if found is None:
+            raise StorageError(f"{self.place} has no run {key} any more")
+        return found
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _found(self, key: str) -> ForeignRun | None:
+        logs = self._logs[key]
+        try:
+            known = self._read(key, logs)
+        except LegmError as error:
+            return unreadable(key, key.split("/")[-2], error)
+        return self._run(known, logs)
+
+    def seen(self, told: Told, logs: Sequence[Path]) -> ForeignRun | None:
+        """The run of logs that somebody reads as they grow, by what they have said so far."""
+        return self._run(_Known((), _described(told), tuple(told.artifacts)), logs)
+
+    def _run(self, known: _Known, logs: Sequence[Path]) -> ForeignRun | None:
+        told = known.told
+        ours = [log for log in logs if (log.parent / "files" / "legm" / "run.json").is_file()]
+        if "legm_experiment" in told.parameters and ours:
+            logs = (ours[-1],)  # legm writes a run that goes on anew
+        return foreign_run(
+            told,
+            lambda: self._records(logs),
+            lambda: self._files(logs, known),
+            lambda: files_below(logs[-1].parent / "files", self.notes, what="files"),
+            self.notes,
+        )
+
+    def _read(self, key: str, logs: Sequence[Path]) -> _Known:
+        """What the logs say of the run, read again only where they changed."""
+        state = tuple(_state(log) for log in logs)
+        known = self._known.get(key)
+        if known is None or known.state != state:
+            told = Told(skims=True)
+            for _ in self._folded(logs, told):
+                pass
+            told.take_last_row()
+            if told.has_statistics:
+                self.notes.add("measurements of the machine (system metrics) are not taken", key)
+            known = _Known(state, _described(told), tuple(told.artifacts))
+            self._known[key] = known
+        return known
+
+    def _folded(self, logs: Sequence[Path], told: Told) -> Iterator[Points | Display]:
+        """Read logs, one after the other; their numbers and texts in batches."""
+        for number, log in enumerate(logs):
+            if number:
+                told.begin_fragment()
+            reader = LogReader(log)
+            for record in reader.new():
+                told.take(record)
+                if told.pending >= _BATCH:
+                    yield from told.new()
+            if reader.tail:
+                self.notes.add(
+                    "logs that end in the middle of a record: they were used as far as they go", str(log)
+                )
+            if reader.damaged:
+                self.notes.add("logs with damaged places: the records there were left out", str(log))
+            if told.undecoded:
+                self.notes.add("logs with values that are no values of W&B's: these were left out", str(log))
+        yield from told.new()
+
+    def _records(self, logs: Sequence[Path]) -> Iterator[Points | Display | BestRule]:
+        told = Told()
+        yield from self._folded(logs, told)
+        yield from numbers_set(told.summary, told.step, told.ended)
+        if told.best is not None:
+            yield told.best
+
+    # Files
+
+    def _files(self, logs: Sequence[Path], known: _Known) -> Iterator[ForeignFile]:
+        """The files of the run, a later fragment's in place of an earlier one's, and of its artifacts."""
+        names = set()
+        for number, log in reversed([*enumerate(logs)]):
+            for file in files_below(log.parent / "files", self.notes, what="files"):
+                name = file.name if file.name not in names else f"fragments/{number}/{file.name}"
+                names.add(name)
+                yield replace(file, name=name)
+        versions: dict[str, int] = {}
+        for artifact in known.artifacts:
+            if artifact.type.startswith(INTERNAL):
+                continue
+            version = versions[artifact.name] = versions.get(artifact.name, -1) + 1
+            label = f"{artifact.name}:v{version}"
+            for name, one in artifact.files.items():
+                path = _place_of(one.path, one.digest)
+                if one.is_reference:
+                    self.notes.add("references to files elsewhere, in artifacts, are not taken", label)
+                elif path is None:
+                    self.notes.add("files of artifacts that are not on this machine (any more)", label)
+                else:
+                    yield ForeignFile.at(f"{label}/{name}", path)
+
+
+def _described(told: Told) -> Described:
+    status, error = status_of(told.exit_code)
+    artifacts = [
+        {"name": one.name, "type": one.type, "aliases": list(one.aliases)}
+        for one in told.artifacts
+        if not one.type.startswith(INTERNAL)
+    ]
+    origin = {**told.origin, "sweep": told.sweep, "artifacts": artifacts}
+    return Described(
+        run_id=told.run_id,
+        project=told.project,
+        entity=told.entity,
+        name=told.name,
+        group=told.group,
+        job_type=told.job_type,
+        notes=told.notes,
+        tags=told.tags,
+        status=status,
+        error=error,
+        started=told.started,
+        ended=told.ended if told.exit_code is not None else None,
+        parameters=told.parameters,
+        summary=told.summary,
+        origin={"host": told.host, **origin},
+    )
+
+
+def _logs(path: Path) -> Iterator[Path]:
+    """The logs at a path: itself, or in the folder, or in the folders in it, sorted; links are left out."""
+    if path.is_file():
+        yield path
+        return
+    for pattern in ("run-*.wandb", "*run-*/run-*.wandb"):
+        for log in sorted(path.glob(pattern)):
+            if log.is_file() and not log.is_symlink() and not log.parent.is_symlink():
+                yield log
+
+
+def _head(log: Path) -> Told | None:
+    """What is known of a run when it begins; None where there is no run in the log."""
+    told = Told()
+    for record in LogReader(log).new():
+        if record.WhichOneof("record_type") == "run":
+            told.take(record)
+            return told
+    return None
+
+
+def _state(log: Path) -> tuple[int, int]:
+    try:
+        found = log.stat()
+    except OSError:
+        return (0, 0)
+    return found.st_size, found.st_mtime_ns
+
+
+def _place_of(path: str, digest: str) -> Path | None:
+    """Where a file of an artifact is: where W&B staged it, or in its cache, never elsewhere."""
+    staged = Path(path)
+    if path and staged.parts[-3:-1] == ("artifacts", "staging") and staged.is_file():
+        return None if staged.is_symlink() else staged
+    try:
+        name = b64decode(digest, validate=True).hex()
+    except (binascii.Error, ValueError):
+        return None
+    cache = os.environ.get("WANDB_CACHE_DIR") or Path.home() / ".cache" / "wandb"
+    cached = Path(cache) / "artifacts" / "obj" / "md5" / name[:2] / name[2:]
+    return cached if name and cached.is_file() and not cached.is_symlink() else None

@@ -1,0 +1,136 @@
+"""W&B's log of a run, a ``.wandb`` file, which may be growing.
+
+A header of seven bytes (``:W&B``, 0xBEE1, version 0), then blocks of 32 KiB as LevelDB's logs have them. A
+block holds chunks: checksum (CRC-32 of kind and data, 4 bytes), length (2), kind (1: a whole record, 2: its
+first, 3: a middle, 4: its last piece), data; less than seven bytes at its end are filled. Damage costs the
+rest of its block, as in LevelDB's own reader.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from legm.errors import CorruptFile
+from legm.importers.wandb.messages import message
+from legm.runlog import storage_error
+
+__all__ = ["LogReader"]
+
+_HEADER = b":W&B\xe1\xbe\x00"
+_BLOCK = 1 << 15
+_CHUNK = struct.Struct("<IHB")
+_WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+_SEEDS = {kind: zlib.crc32(bytes([kind])) for kind in (_WHOLE, _FIRST, _MIDDLE, _LAST)}
+_LARGEST = 1 << 26  # bytes of a record; larger ones are damage
+
+
+class LogReader:
+    """Reads the records of a log, each once, as far as they are there.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.damaged = 0
+        """In how many places something was damaged and left out."""
+        self.tail = 0
+        """How many bytes at the end are not understood: a record that is cut, or still being written."""
+        self._at = 0
+        self._whole = 0  # up to here all records were given
+        self._pieces: list[bytes] | None = None  # of a record that has begun; None where there is none
+        self._size = 0  # of the pieces
+
+    def new(self) -> Iterator[Any]:
+        """Every record that is whole by now and was not given yet.
+
+        Raises:
+            CorruptFile: the file is no log of W&B's.
+            StorageError: it cannot be read.
+        """
+        try:
+            with self.path.open("rb") as file:
+                yield from self._read(file)
+                self.tail = max(0, file.seek(0, 2) - self._whole)
+        except OSError as cause:
+            raise storage_error("read", self.path, cause) from cause
+
+    def _read(self, file: Any) -> Iterator[Any]:
+        if self._at == 0:
+            head = file.read(len(_HEADER))
+            if not _HEADER.startswith(head):
+                problem = f"it begins with {head!r}, and not with {_HEADER!r}"
+                raise CorruptFile(self.path, "byte 0", problem, "Give a .wandb file that W&B wrote.")
+            if len(head) < len(_HEADER):
+                return
+            self._at = self._whole = len(_HEADER)
+        while True:
+            start = self._at - self._at % _BLOCK
+            file.seek(start)
+            block = file.read(_BLOCK)
+            yield from self._records(block, start)
+            if len(block) < _BLOCK or not self._is_over(block, start, is_last=not file.read(1)):
+                return
+
+    def _records(self, block: bytes, start: int) -> Iterator[Any]:
+        """The records that end in a block; afterwards the place is behind the last chunk that is sound."""
+        at = self._at - start
+        while at + _CHUNK.size <= len(block):
+            check, length, kind = _CHUNK.unpack_from(block, at)
+            first, end = at + _CHUNK.size, at + _CHUNK.size + length
+            if kind not in _SEEDS or end > len(block):
+                return
+            data = block[first:end]
+            if zlib.crc32(data, _SEEDS[kind]) != check:
+                return
+            at = end
+            self._at = start + at
+            record = self._taken(kind, data)
+            if self._pieces is None:
+                self._whole = self._at
+            if record is not None:
+                yield record
+
+    def _is_over(self, block: bytes, start: int, *, is_last: bool) -> bool:
+        """Whether what follows a whole block can be read; what is left of the block is damage then."""
+        left = start + _BLOCK - self._at
+        if is_last and left >= _CHUNK.size:
+            return False  # it may be still being written
+        if left >= _CHUNK.size and block[-left:].strip(b"\0"):
+            self._drop()
+        self._at = start + _BLOCK
+        if self._pieces is None:
+            self._whole = self._at
+        return True
+
+    def _drop(self) -> None:
+        self.damaged += 1
+        self._pieces = None
+
+    def _taken(self, kind: int, data: bytes) -> Any:
+        """The record that a chunk completes; None where it does not."""
+        if kind in {_WHOLE, _FIRST}:
+            if self._pieces is not None:
+                self._drop()  # the one before has no end
+            self._pieces, self._size = [], 0
+        if self._pieces is None:
+            return None  # its beginning was damaged, which was counted
+        self._size += len(data)
+        if self._size > _LARGEST:
+            self._drop()
+            return None
+        self._pieces.append(data)
+        if kind in {_FIRST, _MIDDLE}:
+            return None
+        whole = b"".join(self._pieces)
+        self._pieces = None
+        try:
+            return message("Record", whole)
+        except ValueError:
+            self.damaged += 1
+            return None

@@ -1,0 +1,169 @@
+"""W&B's words as legm's: what is the same for folders and for a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from legm.errors import StorageError
+from legm.importers import columns
+from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
+from legm.importers.notes import Notes
+from legm.importers.ours import our_run
+from legm.records import BestRule, Display, Points, Series, Split, Status
+
+__all__ = ["INTERNAL", "UNCATEGORIZED", "Described", "foreign_run", "numbers_set", "status_of"]
+
+UNCATEGORIZED = "uncategorized"
+"""W&B's project of runs that have none."""
+
+INTERNAL = ("run_table", "job", "wandb-")
+"""How the types of artifacts begin that W&B makes by itself."""
+
+_OUR_STEP = Series("legm/step")
+_BOOKKEEPING = {"aggregate", "comparison"}
+_KILLED = 255  # the exit code of a run that was interrupted at the keyboard
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A run as W&B tells it, but for its numbers and its files.
+
+    Args:
+        run_id, project, entity, name, group, job_type, notes: W&B's; "" for none.
+        tags: W&B's.
+        status, error: how it ended.
+        started, ended: seconds since 1970.
+        parameters: its configuration, flat.
+        summary: what the script set in the summary itself, flat.
+        origin: what else is known of where it comes from.
+    """
+
+    run_id: str
+    project: str
+    entity: str
+    name: str
+    group: str
+    job_type: str
+    notes: str
+    tags: tuple[str, ...]
+    status: Status
+    error: str | None
+    started: float
+    ended: float | None
+    parameters: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Entity, project and id."""
+        return "/".join(filter(None, (self.entity, self.project or UNCATEGORIZED, self.run_id)))
+
+
+def status_of(exit_code: int | None) -> tuple[Status, str | None]:
+    """How a run ended, by its exit code; None where it has not."""
+    if exit_code is None:
+        return Status.RUNNING, None
+    if exit_code == 0:
+        return Status.COMPLETED, None
+    status = Status.INTERRUPTED if exit_code == _KILLED else Status.FAILED
+    return status, f"it ended with exit code {exit_code}"
+
+
+def foreign_run(
+    told: Described,
+    records: Callable[[], Iterator[Points | Display | BestRule]],
+    files: Callable[[], Iterable[ForeignFile]],
+    own_files: Callable[[], Iterable[ForeignFile]],
+    notes: Notes,
+) -> ForeignRun | None:
+    """What W&B told as a run; None for what legm keeps beside its runs.
+
+    Args:
+        told: the run.
+        records: its numbers at W&B's steps, and the rest.
+        files: its files, and those of its artifacts.
+        own_files: the files of a run that legm wrote.
+        notes: takes what is left out.
+    """
+    if "legm_experiment" not in told.parameters:
+        return _plain_run(told, records, files)
+    if told.job_type in _BOOKKEEPING:
+        notes.add("entries that legm keeps beside its runs in W&B were left out", told.key)
+        return None
+    ours = replace(
+        # A run without a result was left, and W&B's exit code says no more than that.
+        _plain_run(replace(told, status=Status.RUNNING, error=None), records, own_files),
+        records=lambda: _at_our_steps(records()),
+    )
+    try:
+        return our_run(ours, "W&B", notes)
+    except StorageError as error:
+        return unreadable(told.key, told.project, error)
+
+
+def _plain_run(
+    told: Described,
+    records: Callable[[], Iterator[Points | Display | BestRule]],
+    files: Callable[[], Iterable[ForeignFile]],
+) -> ForeignRun:
+    texts = {name: value for name, value in told.summary.items() if not isinstance(value, (int, float))}
+    details = {
+        "entity": told.entity,
+        "group": told.group,
+        "job_type": told.job_type,
+        "notes": told.notes,
+        "summary": {name: value for name, value in texts.items() if not _is_file(value)},
+        **told.origin,
+    }
+    return ForeignRun(
+        key=told.key,
+        experiment=told.project or UNCATEGORIZED,
+        name=told.name,
+        parameters=told.parameters,
+        tags=dict.fromkeys(told.tags, ""),
+        status=told.status,
+        started=told.started,
+        ended=told.ended,
+        error=told.error,
+        records=records,
+        files=files,
+        details={name: value for name, value in details.items() if value not in ("", {}, [])},
+        description=told.job_type,
+    )
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, dict) and "_type" in value
+
+
+def numbers_set(summary: Mapping[str, Any], step: int | None, time: float) -> Iterator[Points]:
+    """The numbers that the script set in the summary, as test values."""
+    found = {
+        Series(name, Split.TEST): float(value)
+        for name, value in summary.items()
+        if isinstance(value, (int, float))
+    }
+    if found:
+        steps = np.array([step or 0], np.int64)
+        yield columns.joined([(tuple(found), steps, np.array([time]), np.array([[*found.values()]]))])
+
+
+def _at_our_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Points]:
+    """A run's numbers at the steps that legm logged beside them; W&B's own count rows."""
+    found = dict(columns.columns_of(record for record in records if isinstance(record, Points)))
+    if _OUR_STEP not in found:
+        return
+    rows, _, steps = found.pop(_OUR_STEP)
+    order = np.argsort(rows, kind="stable")
+    rows, steps = rows[order], steps[order].astype(np.int64)
+    moved = {}
+    for series, (at, times, values) in found.items():
+        place = np.searchsorted(rows, at)
+        known = rows[np.minimum(place, len(rows) - 1)] == at
+        moved[series] = (steps[place[known]], times[known], values[known])
+    yield columns.gathered(moved, lambda series: series)

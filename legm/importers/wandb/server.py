@@ -1,0 +1,295 @@
+"""A W&B server, asked by W&B's own public interface: W&B must be installed for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from legm.credentials import without_password
+from legm.errors import StorageError
+from legm.importers.foreign import ForeignFile, ForeignRun
+from legm.importers.notes import Notes
+from legm.importers.wandb.items import flat
+from legm.importers.wandb.mapping import INTERNAL, Described, foreign_run, numbers_set
+from legm.importers.wandb.rows import finite_or_not
+from legm.importers.wandb.run import Told
+from legm.records import BestRule, Display, Points, Status
+
+__all__ = ["ServerSource", "is_address"]
+
+T = TypeVar("T")
+
+_FORMS = (
+    "wandb:ENTITY/PROJECT, wandb:ENTITY for all its projects, wandb:ENTITY/PROJECT/RUN, "
+    "or the address of a project's page"
+)
+_CLOUD = "https://api.wandb.ai"
+_PAGES = frozenset({"workspace", "table", "overview", "runs"})
+_STATUSES = {
+    "finished": Status.COMPLETED,
+    "failed": Status.FAILED,
+    "crashed": Status.INTERRUPTED,  # it was not heard of any more
+    "killed": Status.INTERRUPTED,
+}
+_RUNS, _ROWS, _BATCH = 50, 1_000, 1 << 16
+_TIMEOUT = 60
+_MIN, _MAX, _BEST, _MAXIMIZE = 1, 2, 4, 2  # in what a configuration says of metrics
+
+
+def is_address(text: str) -> bool:
+    """Whether a source is on a W&B server: ``wandb:…``, or a page of W&B's or of WANDB_BASE_URL."""
+    if text.startswith("wandb:"):
+        return True
+    host = urlsplit(text).hostname if text.startswith(("http://", "https://")) else None
+    own = urlsplit(os.environ.get("WANDB_BASE_URL", "")).hostname
+    port = urlsplit(os.environ.get("WANDB_BASE_URL", "")).port
+    return host is not None and (host == "wandb.ai" or (host == own and urlsplit(text).port == port))
+
+
+class ServerSource:
+    """The runs of an entity, a project, or one run, on a W&B server.
+
+    Args:
+        address: ``wandb:ENTITY/PROJECT``, ``wandb:ENTITY``, ``wandb:ENTITY/PROJECT/RUN``, or the address of a
+            project's or a run's page.
+        deleted: means nothing here: what is deleted is gone.
+
+    Raises:
+        StorageError: W&B is not installed, there is no login, or the address is none.
+    """
+
+    kind = "wandb"
+
+    def __init__(self, address: str, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
+        self.place = without_password(address)
+        self.notes = Notes()
+        self._entity, self._project, self._run_id = _parts(address)
+        try:
+            import wandb
+
+            from legm.backends.wandb.login import base_url, has_login
+        except ImportError as cause:
+            raise StorageError(
+                f"to read {self.place}, W&B must be installed: pip install 'legm[wandb]'"
+            ) from cause
+        url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else base_url({})
+        if not has_login(url, {}):
+            raise StorageError(f"there is no login for {url}: run `wandb login`, or set WANDB_API_KEY")
+        with self._asking("log in"):
+            self._api: Any = wandb.Api(overrides={"base_url": url}, timeout=_TIMEOUT)
+
+    @contextlib.contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Errors of W&B's as ours."""
+        try:
+            yield
+        except StorageError:
+            raise
+        except Exception as cause:  # the SDK has many kinds, and not all are its own
+            raise StorageError(f"cannot {what} of {self.place}: {_words(cause)}") from cause
+
+    def _each(self, what: str, items: Iterable[T]) -> Iterator[T]:
+        """What W&B gives page by page."""
+        with self._asking(what):
+            waiting = iter(items)
+        while True:
+            with self._asking(what):
+                item = next(waiting, None)
+            if item is None:
+                return
+            yield item
+
+    def runs(self) -> Iterator[ForeignRun]:
+        """Every run, project by project, oldest first."""
+        self._api.flush()  # it keeps what it was once told
+        projects = [self._project] if self._project else self._projects()
+        for project in projects:
+            path = f"{self._entity}/{project}"
+            if self._run_id:
+                with self._asking("read the run"):
+                    found: Iterable[Any] = [self._api.run(f"{path}/{self._run_id}")]
+            else:
+                found = self._api.runs(path, order="+created_at", per_page=_RUNS, lazy=False)
+            for run in self._each("list the runs", found):
+                foreign = self._found(run)
+                if foreign is not None:
+                    yield foreign
+
+    def _projects(self) -> list[str]:
+        found = self._each("list the projects", self._api.projects(self._entity))
+        return sorted(str(one.name) for one in found)
+
+    def run(self, key: str) -> ForeignRun:
+        """The run with a key."""
+        self._api.flush()
+        with self._asking("read the run"):
+            found = self._found(self._api.run(key))
+        if found is None:
+            raise StorageError(f"{self.place} has no run {key} any more")
+        return found
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _found(self, run: Any) -> ForeignRun | None:
+        with self._asking("read a run"):
+            told = self._described(run)
+            if run.system_metrics:
+                self.notes.add("measurements of the machine (system metrics) are not taken", told.key)
+        return foreign_run(
+            told,
+            lambda: self._records(run, told),
+            lambda: [*self._files(run, told), *self._artifacts(run, told)],
+            lambda: self._files(run, told),
+            self.notes,
+        )
+
+    def _described(self, run: Any) -> Described:
+        state = str(run.state)
+        status = _STATUSES.get(state, Status.RUNNING)
+        user = getattr(run, "user", None)
+        origin = {
+            "sweep": run.sweep_name,
+            "user": getattr(user, "username", None),
+            "commit": getattr(run, "commit", None),
+            "state": state,
+        }
+        summary = {name: finite_or_not(value) for name, value in flat(run.summary_metrics).items()}
+        return Described(
+            run_id=str(run.id),
+            project=str(run.project),
+            entity=str(run.entity),
+            name=str(run.name or ""),
+            group=str(run.group or ""),
+            job_type=str(run.job_type or ""),
+            notes=str(run.notes or ""),
+            tags=tuple(map(str, run.tags or ())),
+            status=status,
+            error=f"W&B says that it {state}" if status in {Status.FAILED, Status.INTERRUPTED} else None,
+            started=_seconds(run.created_at) or 0.0,
+            ended=None if status is Status.RUNNING else _seconds(getattr(run, "heartbeat_at", None)),
+            parameters=flat(run.config),
+            summary={name: value for name, value in summary.items() if name[:1] != "_"},
+            origin={name: value for name, value in origin.items() if value},
+        )
+
+    def _records(self, run: Any, described: Described) -> Iterator[Points | Display | BestRule]:
+        told = Told(started=described.started)
+        with self._asking("read the history"):
+            rows = run.scan_history(page_size=_ROWS, use_cache=False)
+            # Of a run that was listed, the SDK drops what a configuration says of metrics.
+            alone = run if "_wandb" in run.rawconfig else self._api.run(described.key)
+            _take_rules(told, alone.rawconfig)
+        for row in self._each("read the history", rows):
+            told.take_row(row)
+            if told.pending >= _BATCH:
+                yield from told.new()
+        yield from told.new()
+        summary = told.beside({name: finite_or_not(one) for name, one in run.summary_metrics.items()})
+        yield from numbers_set(summary, told.step, told.ended)
+        if told.best is not None:
+            yield told.best
+
+    # Files
+
+    def _files(self, run: Any, told: Described) -> Iterator[ForeignFile]:
+        for file in self._each("list the files", run.files()):
+            name = str(file.name)
+            if not _is_below(name):
+                self.notes.add("files whose names lead out of the run's were left out", f"{told.key}: {name}")
+            elif file.size:
+                yield ForeignFile(name, partial(_downloaded, name, partial(file.download, replace=True)))
+            else:
+                yield ForeignFile.at(name, Path(os.devnull))
+
+    def _artifacts(self, run: Any, told: Described) -> Iterator[ForeignFile]:
+        for artifact in self._each("list the artifacts", run.logged_artifacts()):
+            if str(artifact.type).startswith(INTERNAL):
+                continue
+            try:
+                entries = dict(artifact.manifest.entries)
+            except Exception as cause:  # noqa: BLE001 - the SDK has many kinds: an artifact costs itself alone
+                self.notes.add(f"artifacts that cannot be read: {_words(cause)}", str(artifact.name))
+                continue
+            for name, entry in entries.items():
+                if entry.ref is not None:
+                    self.notes.add("references to files elsewhere, in artifacts, are not taken", told.key)
+                elif not _is_below(name):
+                    self.notes.add(
+                        "files whose names lead out of the run's were left out", f"{told.key}: {name}"
+                    )
+                else:
+                    download = partial(artifact.get_entry(name).download, skip_cache=True)
+                    yield ForeignFile(f"{artifact.name}/{name}", partial(_downloaded, name, download))
+
+
+@contextlib.contextmanager
+def _downloaded(name: str, download: Any) -> Iterator[BinaryIO]:
+    """A file of W&B's, in a temporary folder while it is open; OSError of any kind where it cannot be had."""
+    with tempfile.TemporaryDirectory(prefix="legm-import-") as place:
+        try:
+            made = download(root=place)
+            if hasattr(made, "close"):
+                made.close()
+        except OSError:
+            raise
+        except Exception as cause:  # the SDK has many kinds, and not all are its own
+            raise OSError(_words(cause)) from cause
+        with (Path(place) / name).open("rb") as file:
+            yield file
+
+
+def _words(cause: Exception) -> str:
+    return " ".join(str(cause).split())[:300] or type(cause).__name__
+
+
+def _is_below(name: str) -> bool:
+    """Whether a file's name stays in the folder that it is put in, on every system."""
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not name.startswith("/") and ".." not in parts and not {"\\", ":"} & {*name}
+
+
+def _parts(address: str) -> tuple[str, str, str]:
+    """Entity, project and run of an address; "" for none.
+
+    Raises:
+        StorageError: it is no address of runs.
+    """
+    is_page = not address.startswith("wandb:")
+    path = urlsplit(address).path if is_page else address.removeprefix("wandb:")
+    parts = [unquote(part) for part in path.split("/") if part]
+    if len(parts) > 2 and parts[2] in _PAGES:
+        parts = [*parts[:2], *(parts[3:4] if parts[2] == "runs" else ())]
+    if not 1 <= len(parts) <= 3 or (is_page and len(parts) < 2):
+        raise StorageError(f"{without_password(address)!r} names no runs of W&B's: give {_FORMS}")
+    entity, project, run_id = [*parts, "", ""][:3]
+    return entity, project, run_id
+
+
+def _seconds(moment: Any) -> float | None:
+    """W&B's times are texts in UTC, with or without a zone."""
+    try:
+        found = datetime.fromisoformat(str(moment).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def _take_rules(told: Told, config: Mapping[str, Any]) -> None:
+    """What ``define_metric`` said, which a configuration holds by the numbers of W&B's messages."""
+    internal = config.get("_wandb")
+    for one in (internal.get("m") if isinstance(internal, dict) else None) or ():
+        if not isinstance(one, dict):
+            continue
+        name, chosen = one.get("1") or one.get("2"), one.get("7")
+        kinds = {*chosen} if isinstance(chosen, list) else set()
+        higher = _MAX in kinds or (_BEST in kinds and one.get("8") == _MAXIMIZE)
+        if isinstance(name, str) and (higher or kinds & {_MIN, _BEST}):
+            told.add_rule(name, higher=higher)
