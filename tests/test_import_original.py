@@ -914,6 +914,19 @@ def test_a_root_of_legms_own_is_never_one_of_the_original(tmp_path):
     assert open_source(tmp_path / "ours").kind == "legm"
 
 
+def test_in_a_root_of_both_an_experiment_gives_the_runs_of_the_original(tmp_path):
+    write(tmp_path / "logs/e/a_0", {"lr": 1}, [{"loss": [1.0]}])
+    with ExperimentHandler(tmp_path / "logs", "e") as handler:
+        handler.set_param("lr", 1)
+        handler.start()
+        handler.set_metric("loss", 2.0)
+    assert import_runs(tmp_path / "logs", tmp_path / "other").kind == "legm"
+    report = import_runs(tmp_path / "logs" / "e", tmp_path / "logs")
+    assert (report.kind, report.new, report.is_whole) == ("original-legm", 1, True)
+    assert handler.aggregate_results()["best_loss"]["n"] == 2
+    assert import_runs(tmp_path / "logs" / "e", tmp_path / "logs").new == 0
+
+
 @pytest.mark.parametrize("depth", range(3))
 def test_a_folder_of_the_original_is_told_from_its_event_files(depth):
     place = [SAMPLES / "manager", SAMPLES / "manager" / LENET, SAMPLES / "manager" / LENET / SGD][depth]
