@@ -1,7 +1,8 @@
 """What mlflow's autologging has in common for every library: whether a training is logged, and in which run.
 
-A library's functions are wrapped once the script has imported it. Of trainings inside another one, such as the
-fits of a search over parameters, the outer one is logged. What cannot be logged is said, and the training goes on.
+A library's functions are wrapped once the script has imported it. Of trainings inside another one, such as
+the fits of a search over parameters, the outer one is logged. What cannot be logged is said, and the training
+goes on.
 """
 
 from __future__ import annotations

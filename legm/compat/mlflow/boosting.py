@@ -1,7 +1,7 @@
 """What mlflow logs of gradient boosting, XGBoost's and LightGBM's alike.
 
-Parameters of the training and of the call, each iteration's values, those of the best iteration once more after
-the last one, the features' importances as files, and the model.
+Parameters of the training and of the call, each iteration's values, those of the best iteration once more
+after the last one, the features' importances as files, and the model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Scores of a model whose fit was logged: what the script computes of its predictions is logged with its run.
 
-As mlflow names them: ``<metric>_<data>``, where the data is called as the script calls what it predicted from;
-the second call of a metric in a run is ``<metric>-2_<data>``.
+As mlflow names them: ``<metric>_<data>``, where the data is called as the script calls what it predicted
+from; the second call of a metric in a run is ``<metric>-2_<data>``.
 """
 
 from __future__ import annotations

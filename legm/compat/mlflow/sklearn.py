@@ -89,7 +89,9 @@ def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) ->
         fluent.set_tags(_tags(model))
     fitted = original(model, *args, **kwargs)
     with AUTOLOGGING.apart("training scores"):
-        AUTOLOGGING.log_metrics(training_scores(model, said.get(data), said.get(labels), said.get("sample_weight")))
+        AUTOLOGGING.log_metrics(
+            training_scores(model, said.get(data), said.get(labels), said.get("sample_weight"))
+        )
     if search:
         _log_search(model)
     if AUTOLOGGING.option("log_models", True):

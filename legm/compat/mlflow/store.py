@@ -165,7 +165,8 @@ class Store:
         """
         run = self.tracked(run_id)
         known = run.snapshot().parameters
-        for key, value in params.items():
+        for key, given in params.items():
+            value = list(given) if isinstance(given, tuple) else given
             if key in known and str(known[key]) != str(value):
                 raise wrong(
                     f"Changing param values is not allowed. Param with key='{key}' was already logged with "
