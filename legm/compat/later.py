@@ -51,7 +51,9 @@ class _Waiting(MetaPathFinder):
         def then_call(module: ModuleType) -> None:
             del loader.exec_module
             execute(module)
-            for call in self.calls.pop(name, ()):
-                call(module)
+            calls = self.calls[name]
+            while calls:  # which may ask for others
+                calls.pop(0)(module)
+            del self.calls[name]
 
         loader.exec_module = then_call

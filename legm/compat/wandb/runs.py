@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from legm.compat.notices import Absorber
 from legm.compat.run import CompatRun
 from legm.compat.session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
@@ -168,7 +169,7 @@ class Run:
     def _take(self, tracked: CompatRun, data: Mapping[str, Any], step: int) -> None:
         numbers = {}
         for name, value in _flat(data):
-            if value is None:
+            if value is None or isinstance(value, Absorber):  # which was said when it was made
                 continue
             if isinstance(value, str):
                 tracked.show(name, value, step)

@@ -38,10 +38,10 @@ class Watched:
             SESSION.notices.miss(f"wandb.watch(log={log!r})", "it is gradients, parameters, all or None")
             return
         for at, model in enumerate(_several(models)):
-            count = next(self._models)
             if not _is_module(model):
                 SESSION.notices.miss("wandb.watch", f"{type(model).__qualname__} is no model of PyTorch's")
                 continue
+            count = next(self._models)
             number = count if idx is None else idx + at
             prefix = f"graph_{number}" if number > 0 else ""
             self.unwatch(model)
