@@ -139,6 +139,10 @@ def test_a_search_over_parameters_has_nested_runs_of_the_best_that_it_tried(tmp_
     assert parent.parameters["cv"] == 2
     assert "estimator__max_depth" not in parent.parameters
     assert {"model/model.skops", "best_estimator/model.skops"} <= set(parent.files)
+    assert parent.files["training_confusion_matrix.png"].read_bytes().startswith(b"\x89PNG")
+    head, *rows = parent.files["cv_results.csv"].read_text().splitlines()
+    assert "mean_test_score" in head.split(",")
+    assert len(rows) == 3
     assert [one.latest["rank_test_score"].value for one in children] == [1, 2]
     assert children[0].parameters["max_depth"] == best
     assert children[0].latest["mean_test_score"].value == parent.latest["best_cv_score"].value
@@ -272,3 +276,19 @@ def test_lightnings_training_keeps_the_weights_and_says_that_it_keeps_no_checkpo
     (points,) = in_legm(tmp_path / "root", "e")
     assert [step for step, _ in points.points["val_loss"]] == [0, 1]
     assert [step for step, _ in points.points["loss"]] == [1, 3, 5, 7]
+
+
+ELSEWHERE = """
+import pickle
+import mlflow
+mlflow.sklearn.autolog(log_models=False)
+from sklearn.metrics import accuracy_score, f1_score, make_scorer
+scorer = pickle.loads(pickle.dumps(make_scorer(f1_score, average="macro")))
+print(scorer, accuracy_score([1, 0], [1, 1]))
+"""
+
+
+def test_a_metric_that_is_watched_can_be_sent_to_other_processes(tmp_path):
+    assert played(tmp_path, ELSEWHERE).split("\n")[0] == (
+        "make_scorer(f1_score, response_method='predict', average=macro) 0.5"
+    )

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import pydoc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MethodType, ModuleType
 from typing import Any
 
 from legm.compat.later import when_imported
@@ -169,11 +171,34 @@ def replace(place: Any, name: str, call: Callable[..., Any]) -> None:
     if not callable(original) or isinstance(raw, property):
         return
 
+    if isinstance(place, ModuleType):
+        setattr(place, name, _Around(call, original, f"{place.__name__}.{name}"))
+        return
+
     @functools.wraps(original)
     def around(*args: Any, **kwargs: Any) -> Any:
         return call(original, *args, **kwargs)
 
     setattr(place, name, around)
+
+
+class _Around:
+    """A module's function with another one around it; another process gets what its module has there."""
+
+    def __init__(self, call: Callable[..., Any], original: Callable[..., Any], name: str) -> None:
+        functools.update_wrapper(self, original)
+        self._call = call
+        self._original = original
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(self._original, *args, **kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        return pydoc.locate, (self._name,)
 
 
 def given(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import inspect
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from legm.compat.mlflow import fluent
 from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import TRAININGS, Autologging, given, loggable, replace
 from legm.compat.mlflow.flavors import Flavor
-from legm.compat.mlflow.scoring import SCORES, training_scores
+from legm.compat.mlflow.scoring import SCORES
 from legm.compat.mlflow.store import STORE
+from legm.compat.mlflow.training import training_pictures, training_scores
 from legm.compat.session import SESSION
 
 __all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
@@ -88,10 +91,12 @@ def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) ->
     with AUTOLOGGING.apart("tags"):
         fluent.set_tags(_tags(model))
     fitted = original(model, *args, **kwargs)
+    trained = said.get(data), said.get(labels), said.get("sample_weight")
     with AUTOLOGGING.apart("training scores"):
-        AUTOLOGGING.log_metrics(
-            training_scores(model, said.get(data), said.get(labels), said.get("sample_weight"))
-        )
+        AUTOLOGGING.log_metrics(training_scores(model, *trained))
+    with AUTOLOGGING.apart("pictures of training scores"):
+        for name, figure in training_pictures(model, *trained):
+            fluent.log_figure(figure, name)
     if search:
         _log_search(model)
     if AUTOLOGGING.option("log_models", True):
@@ -121,6 +126,9 @@ def _log_search(search: Any) -> None:
 
 def _log_tried(search: Any) -> None:
     tried = search.cv_results_
+    text = io.StringIO()
+    csv.writer(text).writerows([list(tried), *zip(*tried.values(), strict=True)])
+    fluent.log_text(text.getvalue(), "cv_results.csv")
     ranks = next(values for name, values in tried.items() if name.startswith("rank_test_"))
     most = AUTOLOGGING.option("max_tuning_runs", 5)
     base = search.estimator.get_params(deep=True)
