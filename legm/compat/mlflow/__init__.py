@@ -121,12 +121,20 @@ def autolog(*args: Any, exclude_flavors: Sequence[str] | None = None, **options:
     for library, flavor in _AUTOLOGGED.items():
         if flavor not in (exclude_flavors or ()):
             when_imported(library, partial(_autolog_with, flavor, options))
+    for library in _NOT_AUTOLOGGED:
+        if library not in (exclude_flavors or ()) and not options.get("disable"):
+            when_imported(library, _miss)
+
+
+def _miss(library: ModuleType) -> None:
+    SESSION.notices.miss(f"{library.__name__} by mlflow.autolog", "legm does not log its training by itself")
 
 
 def _autolog_with(flavor: str, options: dict[str, Any], _: ModuleType) -> None:
     import_module(f"legm.compat.mlflow.{flavor}").AUTOLOGGING.with_all(options)
 
 
+_NOT_AUTOLOGGED = ("keras", "pyspark", "statsmodels", "tensorflow", "transformers")
 _AUTOLOGGED = {
     "lightgbm": "lightgbm",
     "lightning": "pytorch",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from legm.compat.mlflow import fluent
@@ -71,18 +72,29 @@ class Boosting:
         self._importances = importances
         self._log_model = log_model
 
-    def wrap_train(self, module: Any, *, models: bool) -> None:
-        """Have a module's ``train`` be logged, and if asked for its models."""
+    def wrap(self, library: Any, base: str) -> None:
+        """Have a library's ``train`` be logged, and its estimators where scikit-learn is there.
 
+        Args:
+            library: the module.
+            base: the name of the estimators' base class.
+        """
+        self._wrap_train(library, models=True)
+        try:
+            estimators = import_module(f"{library.__name__}.sklearn")
+        except ImportError:
+            return
+        self._wrap_train(estimators, models=False)  # theirs are kept as what was fitted
+        for kind in {one for one in vars(estimators).values() if isinstance(one, type)}:
+            if issubclass(kind, getattr(estimators, base)):
+                self._autologging.wrap(kind, "fit", self._fit, inner=True)
+                SCORES.of_class(kind)
+
+    def _wrap_train(self, module: Any, *, models: bool) -> None:
         def logged(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             return self._train(original, args, kwargs, models=models)
 
         self._autologging.wrap(module, "train", logged)
-
-    def wrap_fit(self, kind: type) -> None:
-        """Have the fits of an estimator be logged, whose ``train`` is wrapped, and its scores later."""
-        self._autologging.wrap(kind, "fit", self._fit, inner=True)
-        SCORES.of_class(kind)
 
     def _train(
         self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, models: bool

@@ -56,15 +56,7 @@ def _importances(model: Any) -> dict[str, dict[str, float]]:
 
 
 def _wrap(lightgbm: Any) -> None:
-    _BOOSTING.wrap_train(lightgbm, models=True)
-    try:
-        from lightgbm import sklearn as estimators
-    except ImportError:
-        return
-    _BOOSTING.wrap_train(estimators, models=False)  # theirs are kept as what was fitted
-    for kind in {one for one in vars(estimators).values() if isinstance(one, type)}:
-        if issubclass(kind, estimators.LGBMModel):
-            _BOOSTING.wrap_fit(kind)
+    _BOOSTING.wrap(lightgbm, "LGBMModel")
 
 
 AUTOLOGGING = Autologging(

@@ -62,16 +62,7 @@ def _importances(model: Any) -> dict[str, dict[str, float]]:
 
 
 def _wrap(xgboost: Any) -> None:
-    _BOOSTING.wrap_train(xgboost, models=True)
-    try:
-        from xgboost import sklearn as estimators
-    except ImportError:  # without scikit-learn there are none
-        return
-    _BOOSTING.wrap_train(estimators, models=False)  # theirs are kept as what was fitted
-    base = estimators.XGBModel
-    for kind in {one for one in vars(estimators).values() if isinstance(one, type)}:
-        if issubclass(kind, base) and kind is not base:
-            _BOOSTING.wrap_fit(kind)
+    _BOOSTING.wrap(xgboost, "XGBModel")
 
 
 AUTOLOGGING = Autologging(
