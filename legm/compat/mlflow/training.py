@@ -62,7 +62,7 @@ def training_pictures(model: Any, X: Any, y: Any, weight: Any) -> Iterator[tuple
     displays: dict[str, tuple[Any, dict[str, Any]]] = {
         "confusion_matrix": (metrics.ConfusionMatrixDisplay, {"normalize": "true", "cmap": "Blues"})
     }
-    if len(set(y)) == 2:
+    if len(set(y)) == 2 and (hasattr(model, "predict_proba") or hasattr(model, "decision_function")):
         displays["roc_curve"] = metrics.RocCurveDisplay, {}
         displays["precision_recall_curve"] = metrics.PrecisionRecallDisplay, {}
     for name, (display, options) in displays.items():
