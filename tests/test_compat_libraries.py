@@ -282,6 +282,21 @@ def test_lightnings_training_keeps_the_weights_and_says_that_it_keeps_no_checkpo
     assert [step for step, _ in points.points["loss"]] == [1, 3, 5, 7]
 
 
+NAMESAKES = """
+import mlflow
+mlflow.pytorch.autolog()
+import pytorch_lightning, lightning.pytorch
+print(pytorch_lightning.__file__ is not None, lightning.pytorch.__file__ is None)
+"""
+
+
+def test_a_module_of_the_scripts_that_is_called_like_a_library_is_left_alone(tmp_path):
+    (tmp_path / "pytorch_lightning.py").touch()
+    (tmp_path / "lightning/pytorch").mkdir(parents=True)
+    done = play(tmp_path, NAMESAKES)
+    assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr
+
+
 ELSEWHERE = """
 import pickle
 import mlflow

@@ -41,7 +41,8 @@ class _Waiting(MetaPathFinder):
         for finder in finders:
             spec: ModuleSpec | None = finder.find_spec(name, path, target)
             if spec is not None:
-                self._hook(name, spec.loader)
+                if spec.loader is not None:  # a folder without a module has none
+                    self._hook(name, spec.loader)
                 return spec
         return None
 

@@ -12,6 +12,7 @@ import inspect
 import pydoc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import MethodType, ModuleType
 from typing import Any
 
@@ -112,7 +113,12 @@ class Autologging:
         self.on = not options.get("disable", False)
         self._options = dict(options)
         while self.on and self._wraps:
-            when_imported(*self._wraps.popitem())
+            name, wrap = self._wraps.popitem()
+            when_imported(name, partial(self._wrap_with, wrap))
+
+    def _wrap_with(self, wrap: Callable[[Any], object], module: Any) -> None:
+        with self.apart("training"):  # it may be of another kind than is known here
+            wrap(module)
 
     def option(self, name: str, default: Any = None) -> Any:
         """What was said of an option."""
