@@ -32,7 +32,12 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Held]]
             Held(
                 run.data.params,
                 {
-                    name: [(one.step, one.value) for one in client.get_metric_history(run.info.run_id, name)]
+                    name: list(
+                        {
+                            one.step: (one.step, one.value)
+                            for one in client.get_metric_history(run.info.run_id, name)
+                        }.values()
+                    )  # of two values at one step the last counts
                     for name in run.data.metrics
                 },
             )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from compat_stores import (
+    SCRIPTS,
     Held,
     comparable,
     flat,
@@ -17,10 +20,12 @@ from compat_stores import (
 )
 from wandb_log import RunLog
 
+from legm.compat.settings import Settings
+from legm.compat.snapshot import stored
 
-@pytest.fixture(scope="session")
-def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Held]]:
-    """By project, the runs that the real wandb has written, oldest first."""
+
+def original_logs(tmp_path_factory: pytest.TempPathFactory) -> list[RunLog]:
+    """The logs that the real wandb has written, of all scripts."""
 
     def make(folder: Path) -> None:
         run_originals(
@@ -36,9 +41,14 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Held]]
         )
 
     folder = once(tmp_path_factory.getbasetemp(), "original-wandb", make)
+    return [RunLog(place) for place in folder.glob("wandb/offline-run-*")]
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Held]]:
+    """By project, the runs that the real wandb has written, oldest first."""
     found: dict[str, list[tuple[float, Held]]] = {}
-    for place in folder.glob("wandb/offline-run-*"):
-        log = RunLog(place)
+    for log in original_logs(tmp_path_factory):
         started = log.run.start_time.seconds + log.run.start_time.nanos / 1e9
         points: dict[str, list[tuple[int, float]]] = {}
         for row in log.rows:
@@ -72,3 +82,20 @@ def test_an_unchanged_script_leaves_the_same_parameters_and_points(
         assert our.parameters == their.parameters
         points = {name.replace("/", "."): values for name, values in our.points.items()}
         assert comparable(points) == comparable(their.points)
+
+
+def test_a_watched_model_leaves_the_same_histograms(tmp_path_factory, tmp_path):
+    (log,) = (one for one in original_logs(tmp_path_factory) if one.run.project == "watch_model")
+    theirs = {
+        f"media/{name}_{row['_step']}.json": (row[f"{name}/values"], row[f"{name}/bins"])
+        for row in log.rows
+        for name in {key.rpartition("/")[0] for key in row if key.endswith("/_type")}
+    }
+    assert run_with_legm(SCRIPTS / "wandb/watch_model.py", tmp_path).returncode == 0
+    (run,) = stored(Settings(tmp_path / "root"), ["watch_model"])
+    ours = {name: json.loads(path.read_text()) for name, path in run.files.items() if name[:5] == "media"}
+    assert len(ours) == 24  # gradients and parameters, two weights and two biases, three times
+    assert set(ours) == set(theirs)
+    for name, (values, bins) in theirs.items():
+        assert ours[name]["values"] == values, name
+        assert np.allclose(ours[name]["bins"], bins), name

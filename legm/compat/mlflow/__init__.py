@@ -5,8 +5,13 @@ A name that is not here absorbs what is done with it, and is listed at the end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
+from legm.compat.later import when_imported
 from legm.compat.mlflow import artifacts, data, entities, exceptions, models
 from legm.compat.mlflow.client import MlflowClient
 from legm.compat.mlflow.client import register as _register
@@ -102,19 +107,41 @@ def register_model(model_uri: str, name: str, **_: Any) -> ModelVersion:
     return _register(model_uri, name)
 
 
-def autolog(*args: Any, **kwargs: Any) -> None:
-    """Log the training of scikit-learn's estimators; other libraries' is not recorded."""
-    SESSION.notices.miss("mlflow.autolog", "only scikit-learn's training is logged by itself")
-    try:
-        import sklearn  # noqa: F401
-    except ImportError:
-        return
-    from legm.compat.mlflow.sklearn import autolog as of_sklearn
+def autolog(*args: Any, exclude_flavors: Sequence[str] | None = None, **options: Any) -> None:
+    """Log the training of every library that has autologging here, once the script has imported it."""
+    names = (
+        "log_input_examples",
+        "log_model_signatures",
+        "log_models",
+        "log_datasets",
+        "log_traces",
+        "disable",
+    )
+    options |= dict(zip(names, args, strict=False))
+    for library, flavor in _AUTOLOGGED.items():
+        if flavor not in (exclude_flavors or ()):
+            when_imported(library, partial(_autolog_with, flavor, options))
+    for library in _NOT_AUTOLOGGED:
+        if library not in (exclude_flavors or ()) and not options.get("disable"):
+            when_imported(library, _miss)
 
-    del args
-    of_sklearn(**kwargs)
+
+def _miss(library: ModuleType) -> None:
+    SESSION.notices.miss(f"{library.__name__} by mlflow.autolog", "legm does not log its training by itself")
 
 
+def _autolog_with(flavor: str, options: dict[str, Any], _: ModuleType) -> None:
+    import_module(f"legm.compat.mlflow.{flavor}").AUTOLOGGING.with_all(options)
+
+
+_NOT_AUTOLOGGED = ("keras", "pyspark", "statsmodels", "tensorflow", "transformers")
+_AUTOLOGGED = {
+    "lightgbm": "lightgbm",
+    "lightning": "pytorch",
+    "pytorch_lightning": "pytorch",
+    "sklearn": "sklearn",
+    "xgboost": "xgboost",
+}
 _PARTS = ("lightgbm", "pytorch", "sklearn", "xgboost")  # modules, on first use
 
 
@@ -124,8 +151,6 @@ def __getattr__(name: str) -> Any:
 
         return legm.compat.mlflow
     if name in _PARTS:
-        from importlib import import_module
-
         return import_module(f"legm.compat.mlflow.{name}")
     if name.startswith("__"):
         raise AttributeError(f"module 'mlflow' has no attribute {name!r}")

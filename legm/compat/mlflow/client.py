@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -171,6 +172,38 @@ class MlflowClient:
         """Every value of a metric, in the order they were set."""
         found = STORE.history(run_id, key)
         return [Metric(key, one.value, int(one.time * 1000), one.step) for one in found]
+
+    # Models with names
+
+    def get_model_version(self, name: str, version: str) -> ModelVersion:
+        """A version of a model.
+
+        Raises:
+            MlflowException: there is none.
+        """
+        for one in self.search_model_versions(f"name='{name}'"):
+            if one.version == str(version):
+                return one
+        raise missing(f"Model Version (name={name}, version={version}) not found")
+
+    def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
+        """A model's newest version, if it has one."""
+        return self.search_model_versions(f"name='{name}'")[:1]
+
+    def search_model_versions(self, filter_string: str | None = None, **_: Any) -> list[ModelVersion]:
+        """The versions of a model, ``name='…'``, newest first.
+
+        Raises:
+            MlflowException: the filter says anything else.
+        """
+        found = re.fullmatch(r"""\s*name\s*=\s*(['"])(.*)\1\s*""", filter_string or "")
+        if found is None:
+            raise wrong(f"models are found here by name='…' alone, not by {filter_string!r}")
+        versions = [
+            ModelVersion(found[2], version, uri, split_uri(uri)[0])
+            for version, uri in _versions(found[2]).items()
+        ]
+        return versions[::-1]
 
     # Files
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
+    "DatasetInput",
     "Experiment",
     "FileInfo",
     "LifecycleStage",
@@ -17,6 +18,7 @@ __all__ = [
     "Run",
     "RunData",
     "RunInfo",
+    "RunInputs",
     "RunStatus",
     "RunTag",
     "ViewType",
@@ -145,11 +147,27 @@ class RunData:
 
 
 @dataclass(frozen=True)
+class DatasetInput:
+    """A data set that a run used, and what for."""
+
+    dataset: Any
+    tags: tuple[RunTag, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """The data sets that a run used."""
+
+    dataset_inputs: tuple[DatasetInput, ...] = ()
+
+
+@dataclass(frozen=True)
 class Run:
     """A run as it stands."""
 
     info: RunInfo
     data: RunData
+    inputs: RunInputs = RunInputs()
 
     def to_dictionary(self) -> dict[str, Any]:
         """As dictionaries."""

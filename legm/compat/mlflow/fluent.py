@@ -134,7 +134,7 @@ def start_run(
     ACTIVE.runs.append(run_id)
     ACTIVE.last = run_id
     shown = STORE.run(run_id)
-    return ActiveRun(shown.info, shown.data)
+    return ActiveRun(shown.info, shown.data, shown.inputs)
 
 
 def end_run(status: str = "FINISHED") -> None:
@@ -149,7 +149,7 @@ def active_run() -> ActiveRun | None:
     if not ACTIVE.runs:
         return None
     shown = STORE.run(ACTIVE.runs[-1])
-    return ActiveRun(shown.info, shown.data)
+    return ActiveRun(shown.info, shown.data, shown.inputs)
 
 
 def last_active_run() -> Run | None:

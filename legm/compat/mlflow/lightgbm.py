@@ -1,15 +1,18 @@
-"""``mlflow.lightgbm``: LightGBM's models in its own format."""
+"""``mlflow.lightgbm``: LightGBM's models in its own format, and its training logged by itself."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from legm.compat.mlflow.artifacts import download_artifacts
+from legm.compat.mlflow.autologging import Autologging
+from legm.compat.mlflow.boosting import Boosting, Rounds
 from legm.compat.mlflow.flavors import Flavor
 from legm.compat.session import SESSION
 
-__all__ = ["load_model", "log_model", "save_model"]
+__all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
 
 _FILE = "model.txt"
 
@@ -28,6 +31,48 @@ def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
     from lightgbm import Booster
 
     return Booster(model_file=str(Path(download_artifacts(str(model_uri), dst_path=dst_path), _FILE)))
+
+
+def _callback(rounds: Rounds) -> Any:
+    def callback(env: Any) -> None:
+        values = {f"{data}-{metric}": value for data, metric, value, *_ in env.evaluation_result_list}
+        rounds.take(values, env.iteration)
+
+    return callback
+
+
+def _log_best(model: Any, said: Mapping[str, Any], rounds: Rounds) -> None:
+    del said  # early stopping is a callback or a parameter of many names
+    if model.best_iteration > 0:  # it counts from 1
+        rounds.log_best(len(rounds.values), model.best_iteration, rounds.values[model.best_iteration - 1])
+
+
+def _importances(model: Any) -> dict[str, dict[str, float]]:
+    names = model.feature_name()
+    return {
+        kind: dict(zip(names, model.feature_importance(importance_type=kind).tolist(), strict=True))
+        for kind in ("split", "gain")
+    }
+
+
+def _wrap(lightgbm: Any) -> None:
+    _BOOSTING.wrap(lightgbm, "LGBMModel")
+
+
+AUTOLOGGING = Autologging(
+    "lightgbm",
+    ("log_input_examples", "log_model_signatures", "log_models", "log_datasets", "disable", "exclusive"),
+    {"lightgbm": _wrap},
+)
+autolog = AUTOLOGGING.autolog
+_BOOSTING = Boosting(
+    AUTOLOGGING,
+    without=("train_set", "valid_sets", "valid_names", "fobj", "feval", "init_model", "learning_rates"),
+    callback=_callback,
+    log_best=_log_best,
+    importances=_importances,
+    log_model=log_model,
+)
 
 
 def __getattr__(name: str) -> Any:

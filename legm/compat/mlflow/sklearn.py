@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-import functools
+import csv
+import inspect
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.artifacts import download_artifacts
+from legm.compat.mlflow.autologging import TRAININGS, Autologging, given, loggable, replace
 from legm.compat.mlflow.flavors import Flavor
+from legm.compat.mlflow.scoring import SCORES
 from legm.compat.mlflow.store import STORE
+from legm.compat.mlflow.training import training_pictures, training_scores
 from legm.compat.session import SESSION
 
-__all__ = ["autolog", "load_model", "log_model", "save_model"]
+__all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
 
 _FILE = "model.skops"
+_PREPARING = (
+    "sklearn.preprocessing",
+    "sklearn.impute",
+    "sklearn.feature_extraction",
+    "sklearn.feature_selection",
+)
+_TRIALS = (
+    "cross_validate",
+    "cross_val_predict",
+    "cross_val_score",
+    "learning_curve",
+    "permutation_test_score",
+    "validation_curve",
+)
 
 
 def _dump(model: Any, folder: Path) -> None:
@@ -43,119 +62,98 @@ def load_model(model_uri: Any, dst_path: str | None = None) -> Any:
     return load(folder / _FILE)
 
 
-class _Autolog:
-    """Whether fits are logged, and what of them."""
+def _wrap(sklearn: Any) -> None:
+    del sklearn
+    from sklearn.utils import all_estimators
 
-    def __init__(self) -> None:
-        self.on = False
-        self.patched = False
-        self.inside = False
-        self.models = True
+    for _, kind in all_estimators():
+        if kind.__module__.startswith(_PREPARING) or kind.__name__ == "ColumnTransformer":
+            continue
+        for name in ("fit", "fit_transform", "fit_predict"):
+            AUTOLOGGING.wrap(kind, name, _fit)
+        SCORES.of_class(kind)
+    from sklearn import model_selection
 
-
-_AUTOLOG = _Autolog()
-
-
-def autolog(
-    log_input_examples: bool = False,
-    log_model_signatures: bool = True,
-    log_models: bool = True,
-    log_datasets: bool = True,
-    disable: bool = False,
-    **options: Any,
-) -> None:
-    """Log the parameters and the training scores of every estimator that is fitted from now on."""
-    del log_input_examples, log_model_signatures, log_datasets, options
-    _AUTOLOG.on, _AUTOLOG.models = not disable, log_models
-    if _AUTOLOG.on and not _AUTOLOG.patched:
-        _AUTOLOG.patched = True
-        from sklearn.utils import all_estimators
-
-        kinds = {kind for _, kind in all_estimators()}
-        kinds |= {base for kind in kinds for base in kind.__mro__ if base.__module__.startswith("sklearn.")}
-        for kind in kinds:
-            if callable(vars(kind).get("fit")):
-                kind.fit = _logged(kind.fit)
+    for name in _TRIALS:
+        replace(model_selection, name, _unlogged)
 
 
-def _logged(fit: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(fit)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not _AUTOLOG.on or _AUTOLOG.inside:
-            return fit(self, *args, **kwargs)
-        _AUTOLOG.inside = True
-        begun = None if fluent.active_run() is not None else fluent.start_run()
-        try:
-            fluent.log_params({name: _short(value) for name, value in self.get_params(deep=True).items()})
-            fluent.set_tags(
-                {
-                    "estimator_name": type(self).__name__,
-                    "estimator_class": f"{type(self).__module__}.{type(self).__qualname__}",
-                }
-            )
-            fitted = fit(self, *args, **kwargs)
-            _log_scores(self, *args, **kwargs)
-            if _AUTOLOG.models:
-                log_model(self, "model")
-        except BaseException:
-            if begun is not None:
-                fluent.end_run("FAILED")
-            raise
-        else:
-            if begun is not None:
-                fluent.end_run()
-            return fitted
-        finally:
-            _AUTOLOG.inside = False
-
-    return call
+def _unlogged(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with TRAININGS.inside(None, inner=False):
+        return original(*args, **kwargs)
 
 
-def _short(value: Any) -> Any:
-    """A parameter's value: an estimator, or what holds one, as its text."""
-    simple = (str, int, float, bool, type(None))
-    if isinstance(value, simple) or (
-        isinstance(value, (list, tuple)) and all(isinstance(one, simple) for one in value)
-    ):
-        return value
-    return value if hasattr(value, "dtype") else str(value)
+def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
+    said = given(original, (model, *args), kwargs)
+    _, data, labels, *_ = [*inspect.signature(original).parameters, "", ""]
+    search = hasattr(model, "estimator") and hasattr(model, "cv")
+    AUTOLOGGING.log_params(model.get_params(deep=not search))
+    with AUTOLOGGING.apart("tags"):
+        fluent.set_tags(_tags(model))
+    fitted = original(model, *args, **kwargs)
+    trained = said.get(data), said.get(labels), said.get("sample_weight")
+    with AUTOLOGGING.apart("training scores"):
+        AUTOLOGGING.log_metrics(training_scores(model, *trained))
+    with AUTOLOGGING.apart("pictures of training scores"):
+        for name, figure in training_pictures(model, *trained):
+            fluent.log_figure(figure, name)
+    if search:
+        _log_search(model)
+    if AUTOLOGGING.option("log_models", True):
+        with AUTOLOGGING.apart("the model"):
+            log_model(model, "model", registered_model_name=AUTOLOGGING.option("registered_model_name"))
+    SCORES.fitted(AUTOLOGGING, model)
+    return fitted
 
 
-def _log_scores(model: Any, X: Any, y: Any = None, *_: Any, **kwargs: Any) -> None:
-    """The scores on the data that the model was fitted to."""
-    from sklearn import metrics
-    from sklearn.base import is_classifier, is_regressor
+def _tags(model: Any) -> dict[str, str]:
+    kind = type(model)
+    return {"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__name__}"}
 
-    weight = kwargs.get("sample_weight")
-    found: dict[str, float] = {}
-    try:
-        if y is not None and is_classifier(model):
-            told = model.predict(X)
-            for name in ("precision", "recall", "f1"):
-                score = getattr(metrics, f"{name}_score")
-                found[f"{name}_score"] = score(y, told, average="weighted", sample_weight=weight)
-            found["accuracy_score"] = metrics.accuracy_score(y, told, sample_weight=weight)
-            if hasattr(model, "predict_proba"):
-                chances = model.predict_proba(X)
-                found["log_loss"] = metrics.log_loss(y, chances, sample_weight=weight)
-                scores = chances[:, 1] if chances.shape[1] == 2 else chances
-                found["roc_auc"] = metrics.roc_auc_score(
-                    y, scores, average="weighted", multi_class="ovo", sample_weight=weight
-                )
-        elif y is not None and is_regressor(model):
-            told = model.predict(X)
-            found["mean_squared_error"] = metrics.mean_squared_error(y, told, sample_weight=weight)
-            found["root_mean_squared_error"] = found["mean_squared_error"] ** 0.5
-            found["mean_absolute_error"] = metrics.mean_absolute_error(y, told, sample_weight=weight)
-            found["r2_score"] = metrics.r2_score(y, told, sample_weight=weight)
-        if hasattr(model, "score"):
-            found["score"] = model.score(X, y)
-    except (TypeError, ValueError, AttributeError) as error:
-        SESSION.notices.miss(f"a training score of {type(model).__name__}", str(error))
-    if hasattr(model, "best_score_"):  # a search over parameters
-        fluent.log_metric("best_cv_score", model.best_score_)
-        fluent.log_params({f"best_{name}": value for name, value in model.best_params_.items()})
-    STORE.log_metrics(fluent.run_id_of_active(), {f"training_{k}": v for k, v in found.items()}, None)
+
+def _log_search(search: Any) -> None:
+    """Log what a search over parameters found, and a nested run for each of the best it tried."""
+    if hasattr(search, "best_score_"):
+        AUTOLOGGING.log_metrics({"best_cv_score": search.best_score_})
+    if hasattr(search, "best_params_"):
+        AUTOLOGGING.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
+    if AUTOLOGGING.option("log_models", True) and hasattr(search, "best_estimator_"):
+        with AUTOLOGGING.apart("the best model"):
+            log_model(search.best_estimator_, "best_estimator")
+    with AUTOLOGGING.apart("what was tried"):
+        _log_tried(search)
+
+
+def _log_tried(search: Any) -> None:
+    tried = search.cv_results_
+    text = io.StringIO()
+    csv.writer(text).writerows([list(tried), *zip(*tried.values(), strict=True)])
+    fluent.log_text(text.getvalue(), "cv_results.csv")
+    ranks = next(values for name, values in tried.items() if name.startswith("rank_test_"))
+    most = AUTOLOGGING.option("max_tuning_runs", 5)
+    base = search.estimator.get_params(deep=True)
+    parent = STORE.run(fluent.run_id_of_active()).info
+    experiment = STORE.by_id(parent.experiment_id).name
+    for at in sorted(range(len(ranks)), key=lambda at: ranks[at])[:most]:
+        tags = {"mlflow.parentRunId": parent.run_id, **_tags(search.estimator)}
+        run_id = STORE.create_run(experiment, None, tags).key
+        params = {**base, **tried["params"][at]}
+        STORE.log_params(run_id, {name: loggable(value) for name, value in params.items()})
+        numbers = {
+            name: float(values[at])
+            for name, values in tried.items()
+            if not name.startswith(("param", "split"))
+        }
+        STORE.log_metrics(run_id, numbers, None)
+        STORE.end(run_id, "FINISHED")
+
+
+AUTOLOGGING = Autologging(
+    "sklearn",
+    ("log_input_examples", "log_model_signatures", "log_models", "log_datasets", "disable", "exclusive"),
+    {"sklearn": _wrap},
+)
+autolog = AUTOLOGGING.autolog
 
 
 def __getattr__(name: str) -> Any:

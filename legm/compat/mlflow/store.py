@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.compat.mlflow.entities import Experiment, Run, RunData, RunInfo
+from legm.compat.mlflow.data import Dataset
+from legm.compat.mlflow.entities import (
+    DatasetInput,
+    Experiment,
+    Run,
+    RunData,
+    RunInfo,
+    RunInputs,
+    RunTag,
+)
 from legm.compat.mlflow.exceptions import MlflowException, missing, wrong
 from legm.compat.run import CompatRun
 from legm.compat.session import SESSION
@@ -144,7 +153,14 @@ class Store:
         )
         metrics = {name: number.value for name, number in one.latest.items()} | dict(one.tests)
         params = {name: str(value) for name, value in one.parameters.items()}
-        return Run(info, RunData(metrics, params, {k: str(v) for k, v in tags.items()}))
+        inputs = [
+            DatasetInput(
+                Dataset(told["name"], told["digest"]), (RunTag("mlflow.data.context", told.get("context")),)
+            )
+            for told in one.notes.get("inputs") or ()
+        ]
+        data = RunData(metrics, params, {k: str(v) for k, v in tags.items()})
+        return Run(info, data, RunInputs(tuple(inputs)))
 
     def history(self, run_id: str, key: str) -> list[Number]:
         """Every value of a metric."""
@@ -165,7 +181,8 @@ class Store:
         """
         run = self.tracked(run_id)
         known = run.snapshot().parameters
-        for key, value in params.items():
+        for key, given in params.items():
+            value = list(given) if isinstance(given, tuple) else given
             if key in known and str(known[key]) != str(value):
                 raise wrong(
                     f"Changing param values is not allowed. Param with key='{key}' was already logged with "

@@ -1,15 +1,18 @@
-"""``mlflow.xgboost``: XGBoost's models in its own format."""
+"""``mlflow.xgboost``: XGBoost's models in its own format, and its training logged by itself."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from legm.compat.mlflow.artifacts import download_artifacts
+from legm.compat.mlflow.autologging import Autologging
+from legm.compat.mlflow.boosting import Boosting, Rounds
 from legm.compat.mlflow.flavors import Flavor
 from legm.compat.session import SESSION
 
-__all__ = ["load_model", "log_model", "save_model"]
+__all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
 
 _FILE = "model.ubj"
 
@@ -30,6 +33,59 @@ def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
     booster = Booster()
     booster.load_model(str(Path(download_artifacts(str(model_uri), dst_path=dst_path), _FILE)))
     return booster
+
+
+def _callback(rounds: Rounds) -> Any:
+    from xgboost.callback import TrainingCallback
+
+    class Callback(TrainingCallback):  # type: ignore[misc, unused-ignore]
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            values = {
+                f"{data}-{metric}": values[-1]
+                for data, metrics in evals_log.items()
+                for metric, values in metrics.items()
+            }
+            rounds.take(values, epoch)
+            return False
+
+    return Callback()
+
+
+def _log_best(model: Any, said: Mapping[str, Any], rounds: Rounds) -> None:
+    if said.get("early_stopping_rounds"):
+        rounds.log_best(len(rounds.values) - 1, model.best_iteration, rounds.values[model.best_iteration])
+
+
+def _importances(model: Any) -> dict[str, dict[str, float]]:
+    kinds = AUTOLOGGING.option("importance_types") or ["weight"]
+    return {kind: model.get_score(importance_type=kind) for kind in kinds}
+
+
+def _wrap(xgboost: Any) -> None:
+    _BOOSTING.wrap(xgboost, "XGBModel")
+
+
+AUTOLOGGING = Autologging(
+    "xgboost",
+    (
+        "importance_types",
+        "log_input_examples",
+        "log_model_signatures",
+        "log_models",
+        "log_datasets",
+        "disable",
+    ),
+    {"xgboost": _wrap},
+)
+autolog = AUTOLOGGING.autolog
+_BOOSTING = Boosting(
+    AUTOLOGGING,
+    without=("dtrain", "evals", "obj", "feval", "evals_result", "xgb_model", "learning_rates"),
+    callback=_callback,
+    log_best=_log_best,
+    importances=_importances,
+    log_model=log_model,
+)
 
 
 def __getattr__(name: str) -> Any:

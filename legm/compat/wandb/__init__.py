@@ -16,6 +16,7 @@ from legm.compat.wandb.artifacts import Artifact
 from legm.compat.wandb.configs import Config, NotBegun
 from legm.compat.wandb.errors import CommError, Error, UsageError
 from legm.compat.wandb.media import Histogram, Html, Image, Table
+from legm.compat.wandb.plot import plot_table
 from legm.compat.wandb.runs import Run
 from legm.compat.wandb.state import CURRENT, Settings, init
 
@@ -42,6 +43,7 @@ __all__ = [
     "log_artifact",
     "login",
     "plot",
+    "plot_table",
     "save",
     "setup",
     "unwatch",

@@ -45,6 +45,14 @@ class _File:
         return target.open(encoding="utf-8")
 
 
+class _Summary(dict[str, Any]):
+    """What a stored run came to."""
+
+    @property
+    def _json_dict(self) -> dict[str, Any]:  # by which W&B's own example of an export reads it
+        return dict(self)
+
+
 class _Run:
     """A stored run."""
 
@@ -56,7 +64,7 @@ class _Run:
         self.name = found.notes.get("name") or f"run-{found.key}"
         self.state = _STATES[found.status]
         self.config = dict(found.parameters)
-        self.summary = {**{k: one.value for k, one in found.latest.items()}, **found.tests}
+        self.summary = _Summary({**{k: one.value for k, one in found.latest.items()}, **found.tests})
         self.summary |= found.notes.get("summary") or {}
         self.tags = list(found.notes.get("tags") or ())
         self.group = found.notes.get("group") or ""

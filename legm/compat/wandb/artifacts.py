@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,7 +13,7 @@ from typing import IO, Any
 
 from legm.compat.session import SESSION
 from legm.compat.wandb.errors import CommError
-from legm.compat.wandb.media import Media
+from legm.compat.wandb.media import Media, Table
 
 __all__ = ["Artifact", "find_artifact"]
 
@@ -91,6 +93,29 @@ class Artifact:
             yield file
         self.files_by_name[name] = path
 
+    def get(self, name: str) -> Table | None:
+        """A table that was added; None where there is none of this name."""
+        path = self.files_by_name.get(name) or self.files_by_name.get(f"{name}.json")
+        if path is None:
+            return None
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return Table(told["columns"], told["data"])
+
+    @property
+    def size(self) -> int:
+        """How many bytes its files have."""
+        return sum(path.stat().st_size for path in self.files_by_name.values())
+
+    @property
+    def digest(self) -> str:
+        """The same for the same files under the same names."""
+        found = hashlib.sha256()
+        for name in sorted(self.files_by_name):
+            found.update(
+                name.encode() + b"\0" + hashlib.sha256(self.files_by_name[name].read_bytes()).digest()
+            )
+        return found.hexdigest()[:32]
+
     def files(self) -> list[Path]:
         """Where the files are."""
         return list(self.files_by_name.values())
@@ -126,6 +151,11 @@ class Artifact:
 
     def save(self) -> None:
         """It is kept when a run logs it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return SESSION.notices.absorb(f"wandb.Artifact.{name}")
 
 
 def find_artifact(name: str, type: str | None = None) -> Artifact:  # noqa: A002 - wandb's word

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from legm.compat.session import SESSION
 from legm.compat.wandb.errors import UsageError
 from legm.errors import UnstableValue
 from legm.identity import plain
@@ -60,9 +61,12 @@ class Image(Media):
     extension = "png"
 
     def __init__(
-        self, data_or_path: Any, mode: str | None = None, caption: str | None = None, **_: Any
+        self, data_or_path: Any, mode: str | None = None, caption: str | None = None, **others: Any
     ) -> None:
         self.caption = caption
+        for name in ("boxes", "masks"):
+            if others.get(name):
+                SESSION.notices.miss(f"wandb.Image({name}=…)", "the picture is kept without them")
         self._png = _png(data_or_path, mode)
 
     def content(self) -> bytes:

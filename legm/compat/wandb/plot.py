@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
 from legm.compat.wandb.media import Chart, Table
 
-__all__ = ["bar", "confusion_matrix", "histogram", "line", "line_series", "pr_curve", "roc_curve", "scatter"]
+__all__ = [
+    "bar",
+    "confusion_matrix",
+    "histogram",
+    "line",
+    "line_series",
+    "plot_table",
+    "pr_curve",
+    "roc_curve",
+    "scatter",
+]
 
 
 def line(
@@ -31,6 +41,19 @@ def bar(table: Table, label: str, value: str, title: str | None = None, **_: Any
 def histogram(table: Table, value: str, title: str | None = None, **_: Any) -> Chart:
     """How often values of a column are in bins."""
     return Chart("histogram", table, title, value=value)
+
+
+def plot_table(
+    vega_spec_name: str,
+    data_table: Table,
+    fields: Mapping[str, str],
+    string_fields: Mapping[str, str] | None = None,
+    **_: Any,
+) -> Chart:
+    """A chart by a description that W&B has: its name, the table, and the columns of it that are drawn."""
+    told = dict(string_fields or {})
+    title = told.pop("title", None)
+    return Chart(vega_spec_name, data_table, title, fields=dict(fields), string_fields=told)
 
 
 def line_series(

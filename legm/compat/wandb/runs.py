@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from legm.compat.notices import Absorber
 from legm.compat.run import CompatRun
 from legm.compat.session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
@@ -18,6 +19,7 @@ from legm.compat.wandb.configs import Config
 from legm.compat.wandb.errors import UsageError
 from legm.compat.wandb.media import Media, media_of
 from legm.compat.wandb.summaries import Summary
+from legm.compat.wandb.watching import Watched
 from legm.configs import named_values
 from legm.errors import LegmError, MetricError
 from legm.recorder import to_number, to_step
@@ -62,6 +64,7 @@ class Run:
         self._tests: dict[str, Plain] = {}
         self._saved: dict[str, Path] = {}
         self._artifacts: dict[str, Plain] = {}
+        self._watched = Watched(lambda name, histogram: self.log({name: histogram}, commit=False))
 
     @property
     def name(self) -> str:
@@ -166,7 +169,7 @@ class Run:
     def _take(self, tracked: CompatRun, data: Mapping[str, Any], step: int) -> None:
         numbers = {}
         for name, value in _flat(data):
-            if value is None:
+            if value is None or isinstance(value, Absorber):  # which was said when it was made
                 continue
             if isinstance(value, str):
                 tracked.show(name, value, step)
@@ -309,12 +312,33 @@ class Run:
         if self.tracked is not None:
             self.tracked.show("alert", f"{title}: {text}", self.step)
 
-    def watch(self, models: Any = None, criterion: Any = None, log: Any = "gradients", **_: Any) -> None:
-        """Gradients and weights are not recorded."""
-        SESSION.notices.miss("wandb.watch", "legm does not keep histograms of gradients and weights")
+    def watch(
+        self,
+        models: Any = None,
+        criterion: Any = None,
+        log: str | None = "gradients",
+        log_freq: int = 1000,
+        idx: int | None = None,
+        log_graph: bool = False,
+    ) -> None:
+        """Keep histograms of the gradients or weights of PyTorch's models at every so many of their batches.
+
+        Args:
+            models: one or several.
+            criterion: taken and not used.
+            log: ``gradients``, ``parameters``, ``all`` or None.
+            log_freq: how many batches.
+            idx: the first model's number.
+            log_graph: is not recorded.
+        """
+        if log_graph:
+            SESSION.notices.miss("wandb.watch(log_graph=True)", "legm does not keep the graph of a model")
+        if self.tracked is not None:
+            self._watched.watch(models, log, log_freq, idx)
 
     def unwatch(self, models: Any = None) -> None:
-        """Nothing was watched."""
+        """Keep no more of them: of these models, or of all."""
+        self._watched.unwatch(models)
 
     def mark_preempting(self) -> None:
         """A run that is killed is kept as interrupted anyway."""
@@ -324,6 +348,7 @@ class Run:
         if self.finished:
             return
         self.finished = True
+        self._watched.unwatch()
         if self.tracked is not None:
             self._keep_saved()
             if exit_code:
@@ -351,6 +376,7 @@ class Run:
     ) -> None:
         if kind is not None and SESSION.error is None and self.tracked is not None and not self.finished:
             self.finished = True
+            self._watched.unwatch()
             try:
                 self._keep_saved()
                 self.tracked.end(Status.FAILED, f"{kind.__name__}: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -13,15 +14,20 @@ from legm.compat.wandb.media import Chart, Table
 from legm.compat.wandb.state import CURRENT
 
 __all__ = [
+    "plot_calibration_curve",
     "plot_class_proportions",
     "plot_classifier",
+    "plot_clusterer",
     "plot_confusion_matrix",
+    "plot_elbow_curve",
     "plot_feature_importances",
     "plot_learning_curve",
+    "plot_outlier_candidates",
     "plot_precision_recall",
     "plot_regressor",
     "plot_residuals",
     "plot_roc",
+    "plot_silhouette",
     "plot_summary_metrics",
 ]
 
@@ -206,6 +212,86 @@ def plot_regressor(
         CURRENT.run.config.update({"model_name": model_name, **_params(model)}, allow_val_change=True)
     plot_summary_metrics(model, X_train, y_train, X_test, y_test)
     plot_residuals(model, X_test, y_test)
+
+
+def plot_calibration_curve(clf: Any, X: Any, y: Any, clf_name: str = "Classifier", **_: Any) -> None:
+    """How often a binary classifier is right over how sure it is: calibrated in two ways, and a plain one."""
+    import numpy as np
+    from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import train_test_split
+
+    if not np.isin(np.asarray(y), (0, 1)).all():
+        SESSION.notices.miss("wandb.sklearn.plot_calibration_curve", "the labels are not 0 and 1 only")
+        return
+    x_train, x_test, y_train, y_test = train_test_split(X, np.asarray(y), test_size=0.9, random_state=42)
+    models = {
+        "Logistic": LogisticRegression(C=1.0),
+        f"{clf_name} Isotonic": CalibratedClassifierCV(clf, cv=2, method="isotonic"),
+        f"{clf_name} Sigmoid": CalibratedClassifierCV(clf, cv=2, method="sigmoid"),
+    }
+    rows: list[list[Any]] = [["Perfectly calibrated", 0.0, 0.0], ["Perfectly calibrated", 1.0, 1.0]]
+    for name, model in models.items():
+        chances = model.fit(x_train, y_train).predict_proba(x_test)[:, 1]
+        right, sure = calibration_curve(y_test, chances, n_bins=10)
+        rows += [[name, float(a), float(b)] for a, b in zip(right, sure, strict=True)]
+    x, y = "mean_predicted_value", "fraction_of_positives"
+    _log("calibration_curve", plot.line(Table(["model", y, x], rows), x, y, "model"))
+
+
+def plot_outlier_candidates(regressor: Any, X: Any, y: Any, **_: Any) -> None:
+    """How much each example pulls a linear fit: Cook's distance."""
+    import numpy as np
+
+    x, true = np.asarray(X, dtype=float), np.asarray(y)
+    leverage = (x * np.linalg.pinv(x).T).sum(axis=1)
+    residuals = true - regressor.predict(X)
+    mse = residuals @ residuals / (len(x) - np.linalg.matrix_rank(x))
+    distances = residuals**2 / mse / x.shape[1] * leverage / (1 - leverage) ** 2
+    rows = [[i, float(one)] for i, one in enumerate(distances)]
+    table = Table(["instance", "distance"], rows)
+    title = f"Influence threshold {4 / len(x):.4g}"
+    _log("outlier_candidates", plot.scatter(table, "instance", "distance", title))
+
+
+def plot_elbow_curve(clusterer: Any, X: Any, cluster_ranges: Sequence[int] | None = None, **_: Any) -> None:
+    """How far the examples are from their clusters' centres, over the number of clusters."""
+    from sklearn.base import clone
+
+    rows = []
+    for count in sorted(cluster_ranges or range(1, 10, 2)):
+        began = time.perf_counter()
+        error = abs(float(clone(clusterer).set_params(n_clusters=count).fit(X).score(X)))
+        rows.append([count, error, time.perf_counter() - began])
+    table = Table(["cluster_ranges", "errors", "clustering_time"], rows)
+    _log("elbow_curve", plot.line(table, "cluster_ranges", "errors"))
+
+
+def plot_silhouette(
+    clusterer: Any, X: Any, cluster_labels: Any, labels: Any = None, metric: str = "euclidean", **_: Any
+) -> None:
+    """How well each example fits into its cluster, worst first."""
+    import numpy as np
+    from sklearn.metrics import silhouette_samples
+
+    clusters = np.asarray(cluster_labels)
+    if len(clusters) != len(X):  # they are the clusters' names
+        clusters = np.asarray(clusterer.labels_)
+    values = silhouette_samples(X, clusters, metric=metric)
+    rows = [[str(clusters[i]), float(values[i])] for i in np.lexsort((values, clusters))]
+    title = f"Silhouette, {values.mean():.4g} on average"
+    _log("silhouette_plot", plot.bar(Table(["cluster", "silhouette"], rows), "cluster", "silhouette", title))
+
+
+def plot_clusterer(
+    model: Any, X_train: Any, cluster_labels: Any, labels: Any = None, model_name: str = "Clusterer"
+) -> None:
+    """All that is usual for fitted clusters; the curve over their number is that of k-means."""
+    from sklearn.cluster import KMeans
+
+    if isinstance(model, KMeans):
+        plot_elbow_curve(model, X_train)
+    plot_silhouette(model, X_train, cluster_labels, labels)
 
 
 def _params(model: Any) -> dict[str, Any]:
