@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from legm.errors import (
     BackendError,
+    CommandError,
     CorruptFile,
     InvalidName,
     LegmError,
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError",
+    "CommandError",
     "CorruptFile",
     "ExperimentHandler",
     "InvalidName",

@@ -8,8 +8,9 @@
     ├── InvalidName          a name that cannot be made into a file, run or experiment name
     ├── StorageError         the disk or the store refused: full, read-only, missing
     │   └── CorruptFile      a file that is not what was written, with its line or byte
-    └── BackendError         a backend that is unknown, not installed, or failed
-        └── NotSupported     the backend lacks the capability that the call needs
+    ├── BackendError         a backend that is unknown, not installed, or failed
+    │   └── NotSupported     the backend lacks the capability that the call needs
+    └── CommandError         a command that was to be captured and cannot be run
 
 Every message says what was wrong, with which value, and what would be right. An error of another
 library or of the operating system is always chained with ``from``.
@@ -22,6 +23,7 @@ from pathlib import Path
 
 __all__ = [
     "BackendError",
+    "CommandError",
     "CorruptFile",
     "InvalidName",
     "LegmError",
@@ -84,6 +86,19 @@ class BackendError(LegmError):
 
 class NotSupported(BackendError):
     """The backend lacks the capability that a call needs."""
+
+
+class CommandError(LegmError):
+    """A command cannot be run.
+
+    Args:
+        message: why.
+        status: the exit status that a shell gives then.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def closest(name: str, known: Iterable[str]) -> str:

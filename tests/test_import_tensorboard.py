@@ -426,6 +426,16 @@ def test_a_second_import_adds_nothing(tmp_path):
         assert {path: data for path, data in files_in(root).items() if "/.legm/" not in path} == before
 
 
+def test_files_of_one_second_come_in_the_order_in_which_their_writer_counts_them(tmp_path):
+    for count in (10, 9, 11):
+        path = told(tmp_path / "runs" / "a", scalar("loss", float(count), 0))
+        path.rename(path.with_name(f"events.out.tfevents.1700000000.host.1.{count}"))
+    import_runs(tmp_path / "runs", tmp_path / "root")
+    (result,) = results(tmp_path / "root", "runs").values()
+    points = [one for one in log_of(tmp_path / "root", result).records if isinstance(one, Points)]
+    assert [value for one in points for value in one.values.tolist()] == [9.0, 10.0, 11.0]
+
+
 def test_a_run_that_trained_on_is_taken_again_and_counts_once(writer, tmp_path):
     source, root = tmp_path / "runs", tmp_path / "root"
     for seed in range(2):

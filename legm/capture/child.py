@@ -10,25 +10,12 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 
-from legm.errors import LegmError
+from legm.errors import CommandError
 
-__all__ = ["Child", "CommandError"]
+__all__ = ["Child"]
 
 _PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _NOT_FOUND, _NOT_EXECUTABLE, _BY_SIGNAL = 127, 126, 128  # exit statuses as POSIX shells have them
-
-
-class CommandError(LegmError):
-    """A command cannot be run.
-
-    Args:
-        message: why.
-        status: the exit status that a shell gives then.
-    """
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Child:

@@ -10,6 +10,7 @@ import click
 
 from legm.cli.importing import parameter_options
 from legm.cli.options import FOLDER
+from legm.errors import CommandError
 
 __all__ = ["capture_command"]
 
@@ -43,7 +44,6 @@ def capture_command(
     compared with what it logged when it has ended. The exit status is the command's.
     """
     from legm.capture.capturing import capture
-    from legm.capture.child import CommandError
     from legm.capture.telling import lines
 
     logging.getLogger("legm.capture").setLevel(logging.WARNING)

@@ -14,7 +14,7 @@ from typing import Any
 from legm.errors import CorruptFile
 from legm.importers.inert import DEEPEST, Made, PlainValues
 
-__all__ = ["UnknownAlias", "plain_yaml"]
+__all__ = ["plain_yaml"]
 
 _MOST_ALIASED = 1_000_000  # values
 _REMEDY = "Mend it, or restore the file from a copy."
@@ -22,10 +22,6 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]*(?:e[-+][0-9]+)?)?")
 _STANDARD = "tag:yaml.org,2002:"
 _PYTHON = f"{_STANDARD}python/"
 _ALIKE = {"none": "null", "bool": "bool", "int": "int", "long": "int", "float": "float", "bytes": "binary"}
-
-
-class UnknownAlias(CorruptFile):
-    """An alias stands for what was not said before, or contains itself."""
 
 
 def plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
@@ -37,13 +33,12 @@ def plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
         first_line: the number of its first line in the file.
 
     Raises:
-        UnknownAlias: an alias stands for nothing in this text.
-        CorruptFile: it is no YAML, is nested too deep, or stands for too much.
+        CorruptFile: it is no YAML, nested too deep, stands for too much, or has an alias for nothing in it.
     """
     import yaml
 
-    def refused(problem: str, line: int = 0, kind: type[CorruptFile] = CorruptFile) -> CorruptFile:
-        return kind(path, f"line {first_line + line}", problem, _REMEDY)
+    def refused(problem: str, line: int = 0) -> CorruptFile:
+        return CorruptFile(path, f"line {first_line + line}", problem, _REMEDY)
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
@@ -122,7 +117,6 @@ class _Building:
             raise self._refused(
                 f"the alias *{event.anchor} stands for nothing that was said, or contains itself",
                 event.start_mark.line,
-                UnknownAlias,
             )
         value, count = self._anchors[event.anchor]
         self._count += count

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from legm.errors import CorruptFile
 from legm.importers.bounded import read_at_most
-from legm.importers.plainyaml import UnknownAlias, plain_yaml
+from legm.importers.plainyaml import plain_yaml
 from legm.runlog import storage_error
 
 __all__ = ["Entry", "description_of", "entries_in", "read_entry", "read_mapping"]
@@ -111,8 +111,11 @@ def read_entry(path: Path, name: str, entry: Entry) -> dict[str, Any]:
     """
     try:
         content = _parsed(path, entry)
-    except UnknownAlias:  # it may stand for something in another entry
-        content = read_mapping(path)
+    except CorruptFile as problem:
+        try:
+            content = read_mapping(path)  # an alias may stand for something in another entry
+        except CorruptFile:
+            raise problem from None
     told = content.get(name) if isinstance(content, dict) else None
     if told is None and entry.is_cut:
         return {}

@@ -64,7 +64,9 @@ def event_folders(root: Path, notes: Notes) -> Iterator[tuple[Path, list[Path]]]
             yield folder, sorted(files, key=_start)
 
 
-def _start(path: Path) -> tuple[int, str]:
-    """When a file was begun by its name, whole seconds, and the name."""
+def _start(path: Path) -> tuple[int, list[str | int]]:
+    """When a file was begun by its name: whole seconds, and the rest, in which writers count their files."""
     found = _NAME.search(path.name)
-    return int(found[1][:20]) if found else 0, path.name
+    pieces = re.split(r"(\d+)", path.name)
+    rest = [int(piece[:20]) if at % 2 else piece for at, piece in enumerate(pieces)]
+    return int(found[1][:20]) if found else 0, rest
