@@ -353,7 +353,7 @@ def _importing(sizes: Sizes) -> tuple[Row, ...]:
 
     return (
         row("import_mlflow", sizes.imported, "MLflow's SQLite", "moving", "foreign", 200_000),
-        row("import_wandb", sizes.imported_logs, "W&B's logs", "moving_logs", "logs", 50_000),
+        row("import_wandb", sizes.imported_logs, "W&B's logs", "moving_logs", "logs", 100_000),
         Row(
             "read_wandb",
             "reading the numbers of those logs by W&B's own messages over reading them as legm does",
