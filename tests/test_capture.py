@@ -67,6 +67,15 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def shown(folder: Path) -> list[tuple[Status, list[str], list[tuple[int, float]]]]:
+    """Status, parameters that count, and losses of each run that has numbers."""
+    return [
+        (one.status, sorted(one.run.configuration.active), curve(one, "loss"))
+        for one in results(folder, "live")
+        if one.histories
+    ]
+
+
 # MLflow
 
 SWEEP = """
@@ -122,21 +131,14 @@ with mlflow.start_run():
 def test_a_run_is_there_while_it_goes_on_and_moves_when_parameters_come_late(tmp_path):
     process = begin(tmp_path, LIVE)
 
-    def shown() -> list[tuple[Status, list[str], list[tuple[int, float]]]]:
-        return [
-            (one.status, sorted(one.run.configuration.active), curve(one, "loss"))
-            for one in results(tmp_path, "live")
-            if one.histories
-        ]
-
-    until(lambda: shown() == [(Status.RUNNING, ["lr"], [(0, 1.0), (1, 0.5)])])
+    until(lambda: shown(tmp_path) == [(Status.RUNNING, ["lr"], [(0, 1.0), (1, 0.5)])])
     (tmp_path / "late").touch()
     points = [(0, 1.0), (1, 0.5), (2, 0.25)]
-    until(lambda: shown() == [(Status.RUNNING, ["layers", "lr"], points)])
+    until(lambda: shown(tmp_path) == [(Status.RUNNING, ["layers", "lr"], points)])
     (tmp_path / "go").touch()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert shown() == [(Status.COMPLETED, ["layers", "lr"], points)], err
+    assert shown(tmp_path) == [(Status.COMPLETED, ["layers", "lr"], points)], err
 
 
 ENDS = """
@@ -387,22 +389,15 @@ run.summary["accuracy"] = 0.9
 def test_a_run_of_wandb_is_there_while_it_goes_on_and_moves_when_parameters_come_late(tmp_path):
     process = begin(tmp_path, WANDB_LIVE)
 
-    def shown() -> list[tuple[Status, list[str], list[tuple[int, float]]]]:
-        return [
-            (one.status, sorted(one.run.configuration.active), curve(one, "loss"))
-            for one in results(tmp_path, "live")
-            if one.histories
-        ]
-
     early, late = ["lr", "optimizer.name"], ["layers", "lr", "optimizer.name"]
-    until(lambda: shown() == [(Status.RUNNING, early, [(0, 1.0), (1, 0.5)])])
+    until(lambda: shown(tmp_path) == [(Status.RUNNING, early, [(0, 1.0), (1, 0.5)])])
     (tmp_path / "late").touch()
     points = [(0, 1.0), (1, 0.5), (2, 0.25)]
-    until(lambda: shown() == [(Status.RUNNING, late, points)])
+    until(lambda: shown(tmp_path) == [(Status.RUNNING, late, points)])
     (tmp_path / "go").touch()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert shown() == [(Status.COMPLETED, late, points)], err
+    assert shown(tmp_path) == [(Status.COMPLETED, late, points)], err
     (found,) = [one for one in results(tmp_path, "live") if one.histories]
     assert found.test == {Series("accuracy", Split.TEST): 0.9}
     (kept,) = (tmp_path / "root").glob("live/*/artifacts/*/data*/a.txt")

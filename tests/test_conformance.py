@@ -82,17 +82,11 @@ class TestMlflowServer(BackendTests):
 
 
 @pytest.fixture
-def wandb_home(tmp_path_factory, monkeypatch):
-    home = tmp_path_factory.mktemp("home")
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    for name in ("HOME", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
-        monkeypatch.setenv(name, str(home))
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+def _silent_wandb(wandb_home, monkeypatch):
     monkeypatch.setenv("WANDB_SILENT", "true")
 
 
-@pytest.mark.usefixtures("wandb_home")
+@pytest.mark.usefixtures("_silent_wandb")
 class TestWandbOffline(BackendTests):
     def make_backend(self, store):
         return WandbBackend(store, mode="offline", settings=QUIET)
@@ -117,7 +111,7 @@ def wandb_stand_in():
 
 class TestWandbServer(BackendTests):
     @pytest.fixture(autouse=True)
-    def _server(self, wandb_home, wandb_stand_in, monkeypatch):
+    def _server(self, _silent_wandb, wandb_stand_in, monkeypatch):
         monkeypatch.setenv("LEGM_TEST_WANDB", wandb_stand_in.url)
         monkeypatch.setenv("WANDB_BASE_URL", wandb_stand_in.url)  # a destination holds no credentials
         monkeypatch.setenv("WANDB_API_KEY", KEY)

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from imported import bits, files_in, log_of, results
+from imported import bits, files_in, kill_an_import, log_of, results
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param
 from test_backend_boundary import comparable, script
@@ -317,14 +316,8 @@ def test_a_killed_import_goes_on_and_nothing_is_there_twice(sqlite, tmp_path):
     client, source = sqlite
     write_runs(client, source, runs=60, names=5, steps=400)
     root = tmp_path / "root"
-    command = [sys.executable, "-m", "legm", "import", str(source), str(root)]
     for kill in range(4):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wanted = 10 * kill + 3
-        while process.poll() is None and len(list(root.glob("*/*/runs/**/*.log"))) < wanted:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill_an_import(source, root, 10 * kill + 3)
     report = import_runs(source, root)
     assert report.is_whole, report
     assert report.new + report.before == 60

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 import tracemalloc
 from pathlib import Path, PurePosixPath
@@ -16,7 +13,7 @@ import numpy as np
 import pytest
 import tensorboardX
 from click.testing import CliRunner
-from imported import bits, files_in, log_of, results
+from imported import bits, files_in, kill_an_import, log_of, results
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -523,13 +520,8 @@ def test_a_killed_import_goes_on_and_nothing_is_there_twice(tmp_path):
             path = told(source / f"r{run}", scalar("loss", step, step))
         with path.open("ab") as file:
             file.write(b"".join(_record(scalar("acc", s / 3, s).SerializeToString()) for s in range(400)))
-    command = [sys.executable, "-m", "legm", "import", str(source), str(root)]
-    for wanted in (3, 12):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and len(list(root.glob("*/*/runs/**/*.log"))) < wanted:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    for logs in (3, 12):
+        kill_an_import(source, root, logs)
     report = import_runs(source, root)
     assert report.is_whole, report
     assert report.new + report.before == 30

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -66,17 +65,7 @@ time.sleep(1)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 DEV = Series("loss")
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path_factory, monkeypatch):
-    """Nothing of the user's own W&B is read or written."""
-    home = tmp_path_factory.mktemp("home")
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    for name in ("HOME", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
-        monkeypatch.setenv(name, str(home))
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+pytestmark = pytest.mark.usefixtures("wandb_home")
 
 
 @pytest.fixture(scope="module")

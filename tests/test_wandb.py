@@ -22,17 +22,7 @@ from legm.backends.wandb import history
 from legm.records import Query, Status
 
 QUIET = {"x_disable_stats": True, "x_disable_meta": True, "disable_git": True, "x_save_requirements": False}
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path_factory, monkeypatch):
-    """Nothing of the user's own W&B is read or written."""
-    home = tmp_path_factory.mktemp("home")
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    for name in ("HOME", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
-        monkeypatch.setenv(name, str(home))
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+pytestmark = pytest.mark.usefixtures("wandb_home")
 
 
 @pytest.fixture

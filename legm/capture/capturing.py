@@ -94,8 +94,8 @@ def capture(
             while place.is_in_use(landing.is_going_on) and time.monotonic() < until:
                 time.sleep(_INTERVAL / 5)
             _look(landing, feeds)
+            outliving = len(place.processes())  # asked first: what one still writes is read, or kept
             reports, problems = _finish(root, landing, feeds, experiment, child.ending)
-        outliving = len(place.processes())
         is_whole = _settle(place, reports, problems) if not outliving else place.release()
         problems += landing.complaints()
         earlier = 0
