@@ -47,10 +47,6 @@ def aggregate(folder: str) -> dict[str, float]:
     import filelock  # noqa: F401
     import yaml  # noqa: F401
 
-    import legm.analysis
-    import legm.logs
-    import legm.selection  # noqa: F401
-
     handler = _handler(folder)
     imported = time.perf_counter()
     results = handler.aggregate_results()
@@ -62,9 +58,9 @@ def aggregate(folder: str) -> dict[str, float]:
 def curves(folder: str) -> dict[str, float]:
     """Seconds of all that ``plot()`` reads and computes, imports included, and the peak of memory."""
     began = time.perf_counter()
-    from legm.aggregate import curves as computed
     from legm.backends.local import LocalBackend
     from legm.records import Query
+    from legm.stats.aggregate import curves as computed
 
     handler = _handler(folder)
     found = LocalBackend(Path(folder))

@@ -85,12 +85,12 @@ def build_reported(folder: str, configurations: int, runs: int, steps: int) -> d
 def report(folder: str) -> dict[str, float]:
     """Seconds of making the page, imports included, its size, and the peak of memory."""
     began = time.perf_counter()
-    from legm.registry import make_backend
-    from legm.relay import Relay
+    from legm.delivery.client import BackendClient
+    from legm.delivery.registry import make_backend
     from legm.report import build
 
     root = Path(folder)
-    page = build(Relay(make_backend("local", root, {}), root), ["report"])
+    page = build(BackendClient(make_backend("local", root, {}), root), ["report"])
     seconds = time.perf_counter() - began
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak = most if sys.platform == "darwin" else most * 1024

@@ -7,7 +7,6 @@ total. Afterwards every row is read from W&B's log.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -79,10 +78,7 @@ def _cpu() -> float:
 
 def log_records(log: Path) -> list[Any]:
     """The records of a log, by W&B's own messages."""
-    tests = str(Path(__file__).parents[1] / "tests")
-    if tests not in sys.path:
-        sys.path.append(tests)
-    from wandb_log import records
+    from tests.support.wandb_log import records
 
     return records(log)
 

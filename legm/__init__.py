@@ -17,6 +17,7 @@ from legm.errors import (
     StorageError,
     UnstableValue,
 )
+from legm.version import __version__
 
 if TYPE_CHECKING:
     from legm.arguments import (
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     )
     from legm.handler import ExperimentHandler
     from legm.hooks import hookimpl
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BackendError",

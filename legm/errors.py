@@ -18,6 +18,7 @@ library or of the operating system is always chained with ``from``.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,6 +34,8 @@ __all__ = [
     "StateError",
     "StorageError",
     "UnstableValue",
+    "closest",
+    "storage_error",
 ]
 
 
@@ -113,3 +116,17 @@ def closest(name: str, known: Iterable[str]) -> str:
         shown = ", ".join(repr(n) for n in names[:10])
         return f"known are {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")
     return "none are known yet"
+
+
+def storage_error(doing: str, path: Path, cause: OSError) -> StorageError:
+    """The operating system's refusal in words."""
+    remedy = {
+        errno.ENOSPC: "the disk is full: free some space",
+        errno.EDQUOT: "the quota is used up: free some space",
+        errno.EROFS: "the file system is read-only: choose a root directory that can be written",
+        errno.EACCES: "permission is denied: choose a root directory that can be written",
+        errno.EPERM: "permission is denied: choose a root directory that can be written",
+        errno.ENOTDIR: "a part of the path is a file: choose another root directory",
+        errno.ENAMETOOLONG: "the name is too long for the file system: choose a shorter one",
+    }.get(cause.errno or 0, cause.strerror or str(cause))
+    return StorageError(f"cannot {doing} {path}: {remedy}")

@@ -16,11 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
-from legm import runlog
-from legm.claims import TIMEOUT, Place
-from legm.configs import named_values
-from legm.credentials import is_credential
-from legm.delivery import Deliveries, begin
+from legm.core.config_objects import named_values
+from legm.core.credentials import is_credential
+from legm.core.identity import Difference, check_text, differences
+from legm.core.naming import run_id
+from legm.core.parameters import NameRule, Parameters, active_condition
+from legm.delivery.claims import TIMEOUT, RunSlot
+from legm.delivery.client import BackendClient
+from legm.delivery.live import DeliverySet, begin
+from legm.delivery.registry import make_backends
 from legm.errors import (
     InvalidName,
     LegmError,
@@ -30,11 +34,6 @@ from legm.errors import (
     closest,
 )
 from legm.hooks import Capability
-from legm.identity import Difference, check_text, differences
-from legm.logs import LogFolder
-from legm.naming import run_id
-from legm.params import NameRule, Parameters, active_condition
-from legm.recorder import Recorder, to_number, to_step
 from legm.records import (
     Artifact,
     BestRule,
@@ -48,13 +47,14 @@ from legm.records import (
     RunResult,
     Status,
 )
-from legm.registry import make_backends
-from legm.relay import Relay
-from legm.userfiles import UserFiles
+from legm.runlog import format as runlog
+from legm.runlog.folder import LogFolder
+from legm.runlog.recorder import Recorder, to_number, to_step
+from legm.runlog.user_files import UserFiles
 
 if TYPE_CHECKING:
-    from legm.aggregate import Aggregation
     from legm.plotting import StyleSheets
+    from legm.stats.aggregate import Aggregation
 
 __all__ = ["ExperimentHandler"]
 
@@ -76,7 +76,7 @@ class _LiveRun:
 
     run: Run
     recorder: Recorder
-    delivery: Deliveries
+    delivery: DeliverySet
     files: UserFiles
     finalizer: weakref.finalize[..., Any]
     was_claimed: bool
@@ -103,7 +103,7 @@ class ExperimentHandler:
             has not all of it; otherwise the log says so, and it is delivered later.
         credentials: shell patterns for the names of parameters whose texts are credentials: they are not
             compared, and leave this machine as ``<redacted>`` only. Without patterns the rule of
-            :func:`legm.credentials.is_credential` holds; ``()`` takes no parameter for one.
+            :func:`legm.core.credentials.is_credential` holds; ``()`` takes no parameter for one.
 
     Raises:
         InvalidName: the experiment's name or the description is no text, or empty.
@@ -112,14 +112,14 @@ class ExperimentHandler:
 
     __slots__ = (
         "__weakref__",
+        "_client",
         "_configuration",
         "_description",
         "_experiment",
         "_folder",
         "_live",
         "_parameters",
-        "_place",
-        "_relay",
+        "_slot",
     )
 
     def __init__(
@@ -140,7 +140,9 @@ class ExperimentHandler:
         self._experiment = experiment_name
         self._description = description or ""
         primary, *mirrors = make_backends(backend, root, backend_options or {})
-        self._relay = Relay(primary, root, [Relay(mirror, root) for mirror in mirrors], strict=strict)
+        self._client = BackendClient(
+            primary, root, [BackendClient(mirror, root) for mirror in mirrors], strict=strict
+        )
         cls = type(self)  # not the handler itself: it ends when it is dropped
         self._parameters = Parameters(
             lambda name: hasattr(cls, name),
@@ -149,7 +151,7 @@ class ExperimentHandler:
         self._configuration: Configuration | None = None
         self._folder: Path | None = None
         self._live: _LiveRun | None = None
-        self._place = Place()
+        self._slot = RunSlot()
 
     # Parameters
 
@@ -369,7 +371,7 @@ class ExperimentHandler:
             if live.was_claimed:
                 return True
             raise StateError("should_run() came when the run had begun: ask before start() or reset()")
-        return self._place.ask(self._relay, self._current(), self._description, n, timeout)
+        return self._slot.ask(self._client, self._current(), self._description, n, timeout)
 
     @contextmanager
     def claim(self, n: int, timeout: float = TIMEOUT) -> Iterator[bool]:
@@ -384,7 +386,7 @@ class ExperimentHandler:
         try:
             yield self.should_run(n, timeout)
         finally:
-            self._place.release()
+            self._slot.release()
 
     # The run
 
@@ -412,7 +414,7 @@ class ExperimentHandler:
     def _start(self, started: float, origin: Mapping[str, Plain]) -> None:
         """Begin the first run, which began then, with what is to be known of its origin."""
         configuration = self._parameters.configuration(self._experiment)
-        self._folder = self._relay.folder(configuration, create=True)
+        self._folder = self._client.folder(configuration, create=True)
         self._begin(configuration, started, origin)
         self._configuration = configuration
 
@@ -427,10 +429,10 @@ class ExperimentHandler:
             environment=_environment() | dict(origin),
         )
         logs = LogFolder(folder / "runs")
-        with self._place.becoming_run(logs, configuration) as was_claimed:
-            writer = logs.create(run, self._relay.places)
+        with self._slot.becoming_run(logs, configuration) as was_claimed:
+            writer = logs.create(run, self._client.backend_options)
         try:
-            delivery = begin(self._relay, run, writer)
+            delivery = begin(self._client, run, writer)
         except BaseException:
             writer.close()
             writer.path.unlink(missing_ok=True)
@@ -604,11 +606,11 @@ class ExperimentHandler:
         return result
 
     def _finish(self, live: _LiveRun, outcome: Outcome) -> RunResult:
-        from legm import selection
+        from legm.core import results
 
         with live.recorder.settled() as writer:
             records = [*runlog.read(writer.path).records, outcome]
-            result = selection.result(live.run, records)
+            result = results.run_result(live.run, records)
             writer.append(runlog.record_frame(outcome))
             writer.sync()
             if live.delivery.close(result, records):
@@ -666,7 +668,7 @@ class ExperimentHandler:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._place.release()
+        self._slot.release()
         if self._live is None:
             return
         if error is None:
@@ -724,7 +726,7 @@ class ExperimentHandler:
             StorageError: there is no such file, or it cannot be copied.
             StateError: there is no run.
         """
-        self._relay.require(Capability.ARTIFACTS, "log_artifact()")
+        self._client.require(Capability.ARTIFACTS, "log_artifact()")
         live = self._running("log_artifact()")
         kept = live.files.keep(Path(path), name)
         live.recorder.add(Artifact(name or Path(path).name, str(kept)))
@@ -749,7 +751,7 @@ class ExperimentHandler:
         """
         live = self._running("set_custom_data()")
         path = live.files.set_data(data, basename)
-        capabilities = self._relay.backend.capabilities
+        capabilities = self._client.backend.capabilities
         if Capability.FOLDERS not in capabilities and Capability.ARTIFACTS in capabilities:
             live.recorder.add(Artifact(path.name, str(path)))
         return data
@@ -762,7 +764,7 @@ class ExperimentHandler:
             MetricError: it is neither a number nor text, or the step is no whole number.
             StateError: there is no run.
         """
-        self._relay.require(Capability.DISPLAYS, "tensorboard_write()")
+        self._client.require(Capability.DISPLAYS, "tensorboard_write()")
         check_text("scalar or text", name, MetricError)
         shown = value if isinstance(value, str) else to_number(name, value)
         self._running("tensorboard_write()").recorder.add(
@@ -814,9 +816,9 @@ class ExperimentHandler:
             MetricError: there is no such method or metric.
             NotSupported: the backend keeps no aggregates.
         """
-        from legm import analysis
+        from legm.analysis import summaries as analysis
 
-        return analysis.aggregate_results(self._relay, self._current(), self._description, aggregation)
+        return analysis.aggregate_results(self._client, self._current(), self._description, aggregation)
 
     def plot(
         self,
@@ -851,11 +853,11 @@ class ExperimentHandler:
             MetricError: a metric of a group does not exist.
             NotSupported: the backend keeps no pictures.
         """
-        from legm import analysis
+        from legm.analysis import summaries as analysis
 
         left_out = [exclude] if isinstance(exclude, str) else exclude or ()
         return analysis.plot_curves(
-            self._relay,
+            self._client,
             self._current(),
             self._description,
             aggregation,
@@ -885,11 +887,11 @@ class ExperimentHandler:
             MetricError: no run has the metric.
             ParameterError: no configuration has a parameter of a constraint.
         """
-        from legm import ranking
+        from legm.analysis import ranking
 
-        found = ranking.settled_tallies(self._relay, self._experiment)
+        found = ranking.settled_counts(self._client, self._experiment)
         return ranking.rank(
-            self._relay,
+            self._client,
             [one for one in found if one.description == self._description],
             metric,
             higher_better=higher_better,
@@ -956,13 +958,13 @@ class ExperimentHandler:
             StateError: a configuration has no completed run.
             LegmError: the level is not between 0 and 1.
         """
-        from legm import comparison
+        from legm.analysis import comparison
 
         others = b if isinstance(b, Sequence) and not isinstance(b, str) else None
         wanted = [_configuration(one) for one in (a, *([b] if others is None else others))]
-        first, *rest = comparison.find_configurations(self._relay, self._experiment, wanted)
+        first, *rest = comparison.find_configurations(self._client, self._experiment, wanted)
         found = comparison.compare_runs(
-            self._relay, self._description, first, rest, metric, test=test, seed=seed, level=level
+            self._client, self._description, first, rest, metric, test=test, seed=seed, level=level
         )
         return found[0] if others is None else found
 
@@ -993,18 +995,18 @@ class ExperimentHandler:
             MetricError, ParameterError: as :meth:`get_best`.
             NotSupported: the backend keeps no pictures.
         """
-        from legm import analysis
+        from legm.analysis import summaries as analysis
 
-        self._relay.require(Capability.FIGURES, "plot_comparison_bars()")
+        self._client.require(Capability.FIGURES, "plot_comparison_bars()")
         names = [metrics] if isinstance(metrics, str) else list(metrics)
         prefix = "test_" if test else "best_"
         rankings = {prefix + name: self.get_best(name, higher_better, test, **constraints) for name in names}
         return analysis.plot_bars(
-            self._relay, self._experiment, self._description, rankings, formats, style, title
+            self._client, self._experiment, self._description, rankings, formats, style, title
         )
 
 
-def _release(recorder: Recorder, delivery: Deliveries, logs: LogFolder) -> None:
+def _release(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
     """Write what is left, and let go of the run's log and of what the backend holds for it."""
     if recorder.is_own:
         recorder.close()
@@ -1021,7 +1023,7 @@ def _configuration(one: Comparable) -> Configuration | str | os.PathLike[str]:
 
 
 def _environment() -> dict[str, Plain]:
-    from legm import __version__
+    from legm.version import __version__
 
     return {
         "host": platform.node(),

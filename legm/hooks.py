@@ -10,7 +10,7 @@ records of :mod:`legm.records`. What a backend can rely on, and what it owes:
 - Every batch comes with the run log's position after it. After a crash or an outage records come again
   from the last position that was noted, so a backend must take a batch twice without counting it twice.
 - A backend stores and returns; it never compares, selects or averages.
-- A backend may have a mapping ``destination``: the options, plain and without credentials, that make it
+- A backend may have a mapping ``options``: those, plain and without credentials, that make it
   again for the same store. They are noted in the run log, so that ``legm sync`` finds the way later.
 - What goes wrong is raised as a :class:`legm.LegmError`, with the cause chained.
 """
@@ -24,7 +24,7 @@ from typing import Protocol
 
 import pluggy
 
-from legm.records import Configuration, Curve, Query, Record, Run, RunResult, Summary, Tally
+from legm.records import Configuration, Curve, Query, Record, Run, RunCounts, RunResult, Summary
 
 __all__ = ["Backend", "Capability", "Hooks", "hookimpl", "hookspec"]
 
@@ -126,12 +126,12 @@ class Hooks:
         """The names of all experiments that have a run (optional)."""
 
     @hookspec(firstresult=True)
-    def legm_read_tallies(self, experiment: str) -> Iterable[Tally] | None:
+    def legm_read_counts(self, experiment: str) -> Iterable[RunCounts] | None:
         """The runs of every configuration of an experiment, counted by description (optional).
 
-        It is for a backend that knows this without reading every run; where it is missing, tallies are made
+        It is for a backend that knows this without reading every run; where it is missing, counts are made
         of :meth:`legm_read_configurations` and :meth:`legm_read_runs`. A configuration without a run has an
-        empty tally.
+        empty count.
         """
 
     @hookspec(firstresult=True)

@@ -2,7 +2,7 @@
 
 A run is a log of records: its :class:`Run` first, then :class:`Points`, :class:`BestRule`,
 :class:`Display`, :class:`Artifact` in the order they were made, and an :class:`Outcome` when it ends.
-What is read back from a backend is a :class:`RunResult`, or a :class:`Tally` of several; what is computed
+What is read back from a backend is a :class:`RunResult`, or a :class:`RunCounts` of several; what is computed
 over these is a :class:`Summary` or a :class:`Curve`. Records are never changed once they exist.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = NDArray[np.int64]
 
 Plain: TypeAlias = Any
-"""A value as :func:`legm.identity.plain` makes it: None, bool, int, float, str, list, or dict by str."""
+"""A value as :func:`legm.core.identity.plain` makes it: None, bool, int, float, str, list, or dict by str."""
 
 
 class Split(enum.Enum):
@@ -63,7 +63,7 @@ class Configuration:
         name: the readable name, safe as a file name, without the number that tells apart equal names.
         parameters: every parameter in plain form.
         active: the names of the parameters that count, sorted.
-        metadata: what the metadata came to, by parameter (see :mod:`legm.params`).
+        metadata: what the metadata came to, by parameter (see :mod:`legm.core.parameters`).
     """
 
     experiment: str
@@ -232,7 +232,7 @@ class RunResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class RunCounts:
     """A configuration's runs of one description: how many of each kind, and their values without the series.
 
     Args:

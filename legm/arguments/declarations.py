@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Mapping, MutableMapping, Seque
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from legm.core.identity import check_text
+from legm.core.parameters import FIELDS
 from legm.errors import ParameterError, closest
-from legm.identity import check_text
-from legm.params import FIELDS
 
 __all__ = ["Argument", "Candidates", "Carrier", "add_arguments", "add_metadata"]
 

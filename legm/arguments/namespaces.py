@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from legm.configs import named_values
+from legm.core.config_objects import named_values
 from legm.errors import ParameterError, closest
 
 __all__ = ["from_namespace", "splitify_namespace"]

@@ -2,7 +2,7 @@
 
 ::
 
-    script ──► private stores ──► feeds: Seen ──► landing: a live run ──► its end: import, compare
+    script ──► private stores ──► tailers: Update ──► live_ingest: a live run ──► its end: import, compare
       ▲        (place)                                ▲
       └─ environment, site/sitecustomize              └── identity, decided once and kept
 

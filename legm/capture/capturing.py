@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from legm.capture.child import Child
-from legm.capture.feeds import Feed
-from legm.capture.landing import Captured, Landing
+from legm.capture.live_ingest import Captured, LiveIngest
 from legm.capture.mlflow import MlflowFeed
-from legm.capture.place import Place, left_behind
+from legm.capture.staging import StagingFolder, left_behind
+from legm.capture.tailers import Tailer
 from legm.capture.wandb import WandbFeed
 from legm.errors import LegmError
-from legm.importers.decisions import Wishes
+from legm.importers.decisions import Overrides
 from legm.importers.importing import Report, import_runs
 from legm.importers.mlflow.mapping import DELETED
 
@@ -77,70 +77,70 @@ def capture(
         StorageError: the root directory cannot be written; the command was not begun then.
     """
     root = Path(root)
-    wishes = Wishes(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
-    wishes.require_sense()
-    landing = Landing(root, experiment, wishes)
-    place = Place.made(root, experiment, wishes)
+    overrides = Overrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
+    overrides.require_sense()
+    live_ingest = LiveIngest(root, experiment, overrides)
+    staging = StagingFolder.made(root, experiment, overrides)
     try:
-        child = Child(command, place.environment(os.environ), place.lock)
+        child = Child(command, staging.environment(os.environ), staging.lock)
     except LegmError:
-        place.remove()
+        staging.remove()
         raise
     with child.signals_passed_on():
-        with _feeds(place) as feeds:
+        with _tailers(staging) as tailers:
             while not child.ends_within(_INTERVAL):
-                _look(landing, feeds)
+                _look(live_ingest, tailers)
             until = time.monotonic() + _PATIENCE
-            while place.is_in_use(landing.is_going_on) and time.monotonic() < until:
+            while staging.is_in_use(live_ingest.is_going_on) and time.monotonic() < until:
                 time.sleep(_INTERVAL / 5)
-            _look(landing, feeds)
-            outliving = len(place.processes())  # asked first: what one still writes is read, or kept
-            reports, problems = _finish(root, landing, feeds, experiment, child.ending)
-        is_whole = _settle(place, reports, problems) if not outliving else place.release()
-        problems += landing.complaints()
+            _look(live_ingest, tailers)
+            outliving = len(staging.processes())  # asked first: what one still writes is read, or kept
+            reports, problems = _finish(root, live_ingest, tailers, experiment, child.ending)
+        is_whole = _settle(staging, reports, problems) if not outliving else staging.release()
+        problems += live_ingest.complaints()
         earlier = 0
-        for other in left_behind(root, but=place.folder):
+        for other in left_behind(root, but=staging.folder):
             others, other_problems = _finish_other(root, other)
             earlier += sum(report.runs for report in others)
             problems += other_problems
-    kept = None if is_whole else place.folder
+    kept = None if is_whole else staging.folder
     return Capture(child.status, tuple(reports), tuple(problems), kept, outliving, earlier)
 
 
 @contextmanager
-def _feeds(place: Place) -> Iterator[list[Feed]]:
-    with closing(MlflowFeed(place.mlflow)) as mlflow, closing(WandbFeed(place.wandb)) as wandb:
+def _tailers(staging: StagingFolder) -> Iterator[list[Tailer]]:
+    with closing(MlflowFeed(staging.mlflow)) as mlflow, closing(WandbFeed(staging.wandb)) as wandb:
         yield [mlflow, wandb]
 
 
-def _look(landing: Landing, feeds: Sequence[Feed]) -> None:
+def _look(live_ingest: LiveIngest, tailers: Sequence[Tailer]) -> None:
     """Look at what came. Whatever goes wrong here, the script goes on."""
-    for feed in feeds:
+    for tailer in tailers:
         try:
-            landing.look(feed)
+            live_ingest.look(tailer)
         except LegmError as error:
             log.warning("%s. It is tried again.", error)
         except Exception:
-            log.exception("what is logged to %s cannot be shown", feed.kind)
+            log.exception("what is logged to %s cannot be shown", tailer.kind)
 
 
 def _finish(
-    root: Path, landing: Landing, feeds: Sequence[Feed], experiment: str | None, ending: str
+    root: Path, live_ingest: LiveIngest, tailers: Sequence[Tailer], experiment: str | None, ending: str
 ) -> tuple[list[Report], list[str]]:
     """Take what did not end by itself, and compare all that was taken."""
     reports, problems = [], []
-    for feed in feeds:
+    for tailer in tailers:
         try:
-            source = feed.source()
+            source = tailer.source()
             if source is None:
                 continue
             with closing(Captured(source, experiment, ending)) as captured:
-                landing.end_all(captured)
+                live_ingest.end_all(captured)
                 reports.append(_worded(import_runs(captured, root)))
         except Exception as error:  # noqa: BLE001 - the stores are kept, and the exit status is the script's
             what = str(error) if isinstance(error, LegmError) else repr(error)
-            problems.append(f"what was logged to {feed.kind} is not all here: {what}")
-    landing.close()
+            problems.append(f"what was logged to {tailer.kind} is not all here: {what}")
+    live_ingest.close()
     return reports, problems
 
 
@@ -152,20 +152,20 @@ def _worded(report: Report) -> Report:
     return replace(report, impossible=impossible)
 
 
-def _settle(place: Place, reports: Sequence[Report], problems: Sequence[str]) -> bool:
+def _settle(staging: StagingFolder, reports: Sequence[Report], problems: Sequence[str]) -> bool:
     """Remove the private stores, if all that was in them was taken."""
     is_whole = not problems and all(report.is_whole for report in reports)
-    return place.remove() if is_whole else place.release()
+    return staging.remove() if is_whole else staging.release()
 
 
-def _finish_other(root: Path, place: Place) -> tuple[list[Report], list[str]]:
+def _finish_other(root: Path, staging: StagingFolder) -> tuple[list[Report], list[str]]:
     """Take what a capture left behind."""
-    landing = Landing(root, place.experiment, place.wishes)
+    live_ingest = LiveIngest(root, staging.experiment, staging.overrides)
     ending = "the script ended, and it had not"
-    with _feeds(place) as feeds:
-        reports, problems = _finish(root, landing, feeds, place.experiment, ending)
-    if not _settle(place, reports, problems):
+    with _tailers(staging) as tailers:
+        reports, problems = _finish(root, live_ingest, tailers, staging.experiment, ending)
+    if not _settle(staging, reports, problems):
         problems.append(
-            f"an earlier capture could not be finished: what was logged is kept in {place.folder}"
+            f"an earlier capture could not be finished: what was logged is kept in {staging.folder}"
         )
     return reports, problems

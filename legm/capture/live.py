@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 
-from legm.delivery import begin
-from legm.importers.columns import columns_of, gathered
+from legm.core.points import columns_of, gathered
+from legm.delivery.client import BackendClient
+from legm.delivery.live import begin
 from legm.importers.names import taken_name
-from legm.logs import LogFolder
-from legm.recorder import Recorder
 from legm.records import Points, Run, Series, Split
-from legm.relay import Relay
+from legm.runlog.folder import LogFolder
+from legm.runlog.recorder import Recorder
 
 __all__ = ["LiveRun"]
 
@@ -21,7 +21,7 @@ class LiveRun:
     It never ends the run: when that has ended in its own store, an import takes its place as a whole.
 
     Args:
-        relay: the way to the backend.
+        client: the way to the backend.
         run: as it is known now.
         parameters: a text of those that it was made of.
 
@@ -29,17 +29,17 @@ class LiveRun:
         LegmError: it cannot be begun.
     """
 
-    def __init__(self, relay: Relay, run: Run, parameters: str) -> None:
-        folder = relay.folder(run.configuration, create=True)
+    def __init__(self, client: BackendClient, run: Run, parameters: str) -> None:
+        folder = client.folder(run.configuration, create=True)
         assert folder is not None  # noqa: S101 - it was made
         self.run = run
         self.parameters = parameters
         self.begun = self.stays_until = time.monotonic()
-        self._relay = relay
+        self._client = client
         self._logs = LogFolder(folder / "runs")
-        writer = self._logs.create(run, relay.places)
+        writer = self._logs.create(run, client.backend_options)
         try:
-            self._deliveries = begin(relay, run, writer)
+            self._deliveries = begin(client, run, writer)
         except BaseException:
             writer.close()
             writer.path.unlink(missing_ok=True)

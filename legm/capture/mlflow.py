@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from legm.capture.feeds import Seen
-from legm.importers.columns import columns_of, gathered
+from legm.capture.tailers import Update
+from legm.core.points import columns_of, gathered
 from legm.importers.mlflow.sqlite import SqliteSource
 
 __all__ = ["MlflowFeed"]
@@ -30,7 +30,7 @@ class MlflowFeed:
         self._states: dict[str, tuple[str, int | None, bool]] = {}
         self._at: dict[str, int] = {}
 
-    def look(self) -> Iterator[Seen]:
+    def look(self) -> Iterator[Update]:
         """The runs that go on, and those that changed since the last look."""
         if self._source is None:
             self._source = self.source()
@@ -47,7 +47,7 @@ class MlflowFeed:
             self._at[key] = after if last is None else last
             run = source.run(key)
             points = gathered(columns_of(batches), lambda series: series)
-            yield Seen(run, points, is_deleted)
+            yield Update(run, points, is_deleted)
 
     def source(self) -> SqliteSource | None:
         """The store; None before the first run: until then MLflow changes its tables."""

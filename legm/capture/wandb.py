@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from legm.capture.feeds import Seen
-from legm.importers.columns import columns_of, gathered
+from legm.capture.tailers import Update
+from legm.core.points import columns_of, gathered
 from legm.importers.wandb.folder import FolderSource
 from legm.importers.wandb.log import LogReader
 from legm.importers.wandb.run import Told
@@ -61,7 +61,7 @@ class WandbFeed:
         self._runs: dict[tuple[str, str, str], _Growing] = {}
         self._ended: set[tuple[str, str, str]] = set()
 
-    def look(self) -> Iterator[Seen]:
+    def look(self) -> Iterator[Update]:
         """The runs that go on, and those that ended since the last look."""
         for log in sorted(self._folder.glob("*run-*/run-*.wandb")):
             if log not in self._logs:
@@ -85,7 +85,7 @@ class WandbFeed:
             points = [one for one in told.new() if isinstance(one, Points)]
             run = self._source.seen(told, tuple(growing.logs))
             if run is not None:
-                yield Seen(run, gathered(columns_of(points), lambda series: series))
+                yield Update(run, gathered(columns_of(points), lambda series: series))
 
     def source(self) -> FolderSource | None:
         """The folder, opened anew; None while it holds no log."""

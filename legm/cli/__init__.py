@@ -1,6 +1,6 @@
 """The command line: ``legm``, the same as ``python -m legm``.
 
-Each command is in a module of its group, which is imported when the command is asked for; what a command
+Each command is in the module of its name, which is imported when the command is asked for; what a command
 needs beside click is imported when it runs.
 """
 
@@ -19,41 +19,44 @@ from legm.errors import LegmError
 
 __all__ = ["main"]
 
-_MODULES = {
-    "ls": "looking",
-    "best": "ranking",
-    "compare": "comparing",
-    "table": "tabling",
-    "plot": "drawing",
-    "report": "reporting",
-    "show": "looking",
-    "diff": "looking",
-    "recover": "keeping",
-    "sync": "keeping",
-    "capture": "capturing",
-    "import": "importing",
-    "export": "exporting",
-    "tensorboard": "serving",
-    "mlflow-ui": "serving",
-    "backends": "installing",
-    "completion": "installing",
-}
-"""By command, the module that has it, under its name with ``_`` for ``-`` and ``_command`` behind it."""
+_COMMANDS = (
+    "ls",
+    "best",
+    "compare",
+    "table",
+    "plot",
+    "report",
+    "show",
+    "diff",
+    "recover",
+    "sync",
+    "capture",
+    "import",
+    "export",
+    "tensorboard",
+    "mlflow-ui",
+    "backends",
+    "completion",
+)
+"""In the order of ``legm --help``; each is in the module of its name."""
 
 
 class _Commands(Mapping[str, click.Command]):
     """The commands by name, each imported when it is asked for."""
 
     def __getitem__(self, name: str) -> click.Command:
-        module = importlib.import_module(f"legm.cli.{_MODULES[name]}")
-        command: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
+        if name not in _COMMANDS:
+            raise KeyError(name)
+        title = name.replace("-", "_")
+        module = importlib.import_module(f"legm.cli.{'import_' if name == 'import' else title}")
+        command: click.Command = getattr(module, f"{title}_command")
         return command
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_MODULES)
+        return iter(_COMMANDS)
 
     def __len__(self) -> int:
-        return len(_MODULES)
+        return len(_COMMANDS)
 
 
 class _Group(click.Group):

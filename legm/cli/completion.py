@@ -1,159 +1,26 @@
-"""What the shell offers while a person types: paths, metrics, parameters, backends.
-
-Whatever goes wrong, nothing is offered, and nothing is said: a person is in the middle of a line.
-"""
+"""``legm completion``: the script that lets a shell complete the commands."""
 
 from __future__ import annotations
 
-import functools
-import os
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
-
 import click
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+from legm.cli.output import say
 
-    from legm.cli.sources import Experiment, Place
-
-__all__ = [
-    "complete_aggregation",
-    "complete_backend",
-    "complete_compared",
-    "complete_constraint",
-    "complete_metric",
-    "complete_path",
-]
-
-Completer: TypeAlias = "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]"
+__all__ = ["completion_command"]
 
 
-def _quiet(complete: Callable[[click.Context, str], Iterable[str]]) -> Completer:
-    """Offers what begins with what was typed."""
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    r"""Print what lets a shell complete legm's commands.
 
-    @functools.wraps(complete)
-    def quietly(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
+    It completes commands and options, experiments and configurations, metrics, parameters and their values.
 
-        try:
-            offered = list(complete(ctx, incomplete))
-        except Exception:  # noqa: BLE001 - see above
-            return []
-        return [CompletionItem(one) for one in offered if one.startswith(incomplete)]
-
-    return quietly
-
-
-def complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Root directories, experiments in them, configurations of these.
-
-    Folders are the shell's own business where its script does not say that it wants them from here.
+    \b
+    bash: put  eval "$(legm completion bash)"        into ~/.bashrc
+    zsh:  put  eval "$(legm completion zsh)"         into ~/.zshrc, after compinit
+    fish: put  legm completion fish | source         into ~/.config/fish/config.fish
     """
-    from click.shell_completion import CompletionItem
+    from legm.cli.shells import script
 
-    if ctx.params.get("backend") in {None, "local"} and os.environ.get("_LEGM_COMPLETE") != "bash_complete":
-        return [CompletionItem(incomplete, type="dir")]
-    return _complete_path(ctx, param, incomplete)
-
-
-@_quiet
-def _complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    head, slash, _ = incomplete.rpartition("/")
-    before = Path(head or slash or ".")
-    backend = ctx.params.get("backend") or "local"
-    names = _folders(before) if backend == "local" else _elsewhere(_place(ctx, before))
-    return [f"{head}{slash}{name}" for name in names]
-
-
-def _folders(before: Path) -> Iterable[str]:
-    """The folders in a folder that lead to configurations, or are some."""
-    from legm.backends.local.catalogue import folders_in, is_configuration
-
-    names = folders_in(before)
-    if is_configuration(str(before)):
-        return ()
-    return [one for one in names if is_configuration(f"{before}/{one}")] or [f"{one}/" for one in names]
-
-
-def _elsewhere(place: Place) -> Iterable[str]:
-    """The experiments that a backend has, or the configurations of one."""
-    from legm.cli.sources import experiments_at
-    from legm.naming import safe_name
-
-    if place.path.is_dir() and (known := place.store().relay.experiments()):
-        return [f"{safe_name(name)}/" for name in known]
-    if place.path.name and (named := list(experiments_at(place))):
-        return list(named[0].labels().values())
-    return _folders(place.path)
-
-
-@_quiet
-def complete_metric(ctx: click.Context, _incomplete: str) -> Iterable[str]:
-    """The metrics of the experiment that was named before."""
-    from legm.cli.choosing import known_metrics
-
-    dev, test = known_metrics(_experiment(ctx).tallies())
-    return sorted(test if ctx.params.get("test") else dev)
-
-
-@_quiet
-def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """Configurations; when there are two, the metrics too."""
-    given = (*(ctx.params.get("paths") or ()), *filter(None, [ctx.params.get("metric")]))
-    paths = [item.value for item in _complete_path(ctx, ctx.command.params[0], incomplete)]
-    if len(given) < 2:
-        return paths
-    from legm.cli.choosing import known_metrics
-    from legm.cli.sources import configuration_at
-
-    _, one = configuration_at(_place(ctx, Path(given[0])))
-    return [*sorted(known_metrics(one.tallies)[bool(ctx.params.get("test"))]), *paths]
-
-
-@_quiet
-def complete_constraint(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """The experiment's parameters with ``=``; behind it their values."""
-    from legm.cli.output import as_text
-
-    name, equals, _ = incomplete.partition("=")
-    active = [
-        (known, one.configuration.parameters[known])
-        for one in _experiment(ctx).members
-        if one.configuration is not None
-        for known in one.configuration.active
-    ]
-    if not equals:
-        return sorted({f"{known}=" for known, _ in active})
-    values = {value if isinstance(value, str) else as_text(value) for known, value in active if known == name}
-    return [f"{name}={value}" for value in sorted(values)]
-
-
-@_quiet
-def complete_aggregation(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
-    """The methods that aggregate."""
-    return ["mean", "median", "outlier_mean", "confidence"]
-
-
-@_quiet
-def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
-    """The backends that can be named."""
-    from legm.registry import names
-
-    return names()
-
-
-def _place(ctx: click.Context, path: Path) -> Place:
-    from legm.cli.options import scalar
-    from legm.cli.sources import Place
-
-    options = {name: scalar(text) for name, text in ctx.params.get("options") or ()}
-    return Place(path, ctx.params.get("backend") or "local", options)
-
-
-def _experiment(ctx: click.Context) -> Experiment:
-    from legm.cli.sources import experiment_at
-
-    # Where an option's value is still to come, click leaves the arguments aside.
-    return experiment_at(_place(ctx, Path(ctx.params["path"] or ctx.args[0])))
+    say(script(shell).rstrip())

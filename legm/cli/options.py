@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from legm.cli.completion import (
+from legm.cli.completing import (
     complete_aggregation,
     complete_backend,
     complete_constraint,
@@ -18,7 +18,7 @@ from legm.cli.completion import (
 )
 
 if TYPE_CHECKING:
-    from legm.cli.sources import Place
+    from legm.cli.resolving import Location
 
 __all__ = [
     "FOLDER",
@@ -117,10 +117,10 @@ def backend_options(function: F) -> F:
         if backend == "local" and options:
             raise click.UsageError("the backend 'local' has no options: name another one by --backend")
 
-        def at(path: Path) -> Place:
-            from legm.cli.sources import Place
+        def at(path: Path) -> Location:
+            from legm.cli.resolving import Location
 
-            return Place(path, backend, options)
+            return Location(path, backend, options)
 
         return function(*args, at=at, **kwargs)
 

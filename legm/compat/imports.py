@@ -75,7 +75,7 @@ class _Shown(ModuleType):
             return getattr(self._home, name)
         from legm.compat.session import SESSION
 
-        return SESSION.notices.absorb(f"{self.__name__}.{name}")
+        return SESSION.notices.null_object(f"{self.__name__}.{name}")
 
     def __dir__(self) -> list[str]:
         return [] if self._home is None else dir(self._home)

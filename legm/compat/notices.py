@@ -8,7 +8,7 @@ from typing import Any
 
 from legm.errors import NotSupported
 
-__all__ = ["Absorber", "Notices"]
+__all__ = ["Notices", "NullObject"]
 
 log = logging.getLogger("legm.compat")
 
@@ -22,10 +22,10 @@ class Notices:
 
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
-        self.missed: dict[str, str] = {}
+        self.unsupported: dict[str, str] = {}
         """By what was called, why it is not recorded."""
 
-    def miss(self, name: str, why: str = "legm does not have this call") -> None:
+    def report_unsupported(self, name: str, why: str = "legm does not have this call") -> None:
         """Say that something is not recorded.
 
         Raises:
@@ -33,20 +33,20 @@ class Notices:
         """
         if self.strict:
             raise NotSupported(f"{name} is not recorded: {why} (LEGM_COMPAT_STRICT is set)")
-        if name not in self.missed:
-            self.missed[name] = why
+        if name not in self.unsupported:
+            self.unsupported[name] = why
             log.warning("%s is not recorded: %s", name, why)
 
-    def absorb(self, name: str) -> Absorber:
+    def null_object(self, name: str) -> NullObject:
         """Something that takes any further call in place of what ``name`` would be."""
-        return Absorber(name, self)
+        return NullObject(name, self)
 
     def summary(self) -> str:
         """One line for the end; "" where everything was recorded."""
-        return "not recorded: " + ", ".join(sorted(self.missed)) if self.missed else ""
+        return "not recorded: " + ", ".join(sorted(self.unsupported)) if self.unsupported else ""
 
 
-class Absorber:
+class NullObject:
     """Takes every call, and is nothing: false, empty, a context manager, a decorator that changes nothing."""
 
     def __init__(self, name: str, notices: Notices) -> None:
@@ -54,7 +54,7 @@ class Absorber:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Take the call; a function or class that is decorated stays what it is."""
-        self._notices.miss(self._name)
+        self._notices.report_unsupported(self._name)
         if len(args) == 1 and not kwargs and isinstance(args[0], (FunctionType, type)):
             return args[0]
         return self
@@ -62,19 +62,19 @@ class Absorber:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return Absorber(f"{self._name}.{name}", self._notices)
+        return NullObject(f"{self._name}.{name}", self._notices)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._notices.miss(f"{self._name}.{name}")
+        self._notices.report_unsupported(f"{self._name}.{name}")
 
-    def __getitem__(self, key: Any) -> Absorber:
+    def __getitem__(self, key: Any) -> NullObject:
         return self
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._notices.miss(self._name)
+        self._notices.report_unsupported(self._name)
 
-    def __enter__(self) -> Absorber:
-        self._notices.miss(self._name)
+    def __enter__(self) -> NullObject:
+        self._notices.report_unsupported(self._name)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from legm.compat.notices import Notices
 from legm.compat.settings import Settings
+from legm.core.identity import check_text, plain
 from legm.errors import ParameterError, UnstableValue
 from legm.handler import ExperimentHandler
-from legm.identity import check_text, plain
 from legm.records import Plain
 
 __all__ = ["GivenParameters"]
@@ -45,11 +45,11 @@ class GivenParameters:
             except UnstableValue:
                 kind = type(value).__qualname__
                 why = f"a {kind} is not the same in every process, so that it is not compared"
-                self._notices.miss(f"the value of parameter {name!r}", why)
+                self._notices.report_unsupported(f"the value of parameter {name!r}", why)
                 self.values[name] = f"<{kind}>"
                 self._unstable.add(name)
             except ParameterError as error:
-                self._notices.miss(f"parameter {str(name)[:40]!r}", str(error))
+                self._notices.report_unsupported(f"parameter {str(name)[:40]!r}", str(error))
         return before != self.values
 
     def hand_to(self, handler: ExperimentHandler, settings: Settings) -> dict[str, str]:

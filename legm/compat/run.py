@@ -25,13 +25,13 @@ from legm.compat.notices import Notices
 from legm.compat.parameters import GivenParameters
 from legm.compat.settings import Settings
 from legm.compat.snapshot import NOTES, ORIGIN, Number, Snapshot, history, records_of
+from legm.core.identity import check_text, plain
 from legm.errors import LegmError, MetricError
 from legm.handler import ExperimentHandler
 from legm.hooks import Capability
-from legm.identity import check_text, plain
-from legm.logs import LogFolder
-from legm.recorder import to_number
 from legm.records import Artifact, Outcome, Plain, Run, Status
+from legm.runlog.folder import LogFolder
+from legm.runlog.recorder import to_number
 
 __all__ = ["CompatRun"]
 
@@ -101,7 +101,7 @@ class CompatRun:
         try:
             settings.root.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            from legm.runlog import storage_error
+            from legm.errors import storage_error
 
             raise storage_error("make the folder", settings.root, cause) from cause
         self._begin_within(_WITHOUT)
@@ -135,7 +135,7 @@ class CompatRun:
                     check_text("metric", name, MetricError)
                     number = to_number(name, value)
                 except MetricError as error:
-                    self._notices.miss(f"metric {str(name)[:40]!r}", str(error))
+                    self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                     continue
                 at = self._counts.get(name, 0) if step is None else int(step)
                 self._counts[name] = self._counts.get(name, 0) + 1
@@ -157,7 +157,7 @@ class CompatRun:
                 check_text("metric", name, MetricError)
                 number = self._tests[name] = to_number(name, value)
             except MetricError as error:
-                self._notices.miss(f"metric {str(name)[:40]!r}", str(error))
+                self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                 return
             self._hand_on(lambda handler: handler.set_metric(name, number, test=True))
 
@@ -183,7 +183,7 @@ class CompatRun:
             try:
                 self._files[name] = Path(handler.log_artifact(path, name))
             except LegmError as error:
-                self._notices.miss(f"the file {name!r}", str(error))
+                self._notices.report_unsupported(f"the file {name!r}", str(error))
 
     def keep_bytes(self, content: bytes, name: str) -> None:
         """Keep a file with this content."""
@@ -231,7 +231,7 @@ class CompatRun:
         """Whether this is a forked process, and the run its parent's; the lock is the parent's too."""
         if os.getpid() == self._pid:
             return False
-        self._notices.miss(
+        self._notices.report_unsupported(
             "what a forked process logs", "the run belongs to the process that it was forked from"
         )
         return True
@@ -279,10 +279,10 @@ class CompatRun:
 
     def _can(self, capability: Capability, what: str) -> bool:
         handler = self._handler or self._made()
-        if capability in handler._relay.backend.capabilities:
+        if capability in handler._client.backend.capabilities:
             return True
-        self._notices.miss(
-            what, f"the backend {handler._relay.name!r} has not the capability {capability.value!r}"
+        self._notices.report_unsupported(
+            what, f"the backend {handler._client.name!r} has not the capability {capability.value!r}"
         )
         return False
 
@@ -346,7 +346,7 @@ class CompatRun:
         old = self._handler
         assert old is not None  # noqa: S101 - it has begun
         if not _discards(old) and (old._live is None or old._live.logged):
-            self._notices.miss(
+            self._notices.report_unsupported(
                 "what changes a run after its end",
                 "its backend cannot take a run out",
             )
@@ -382,15 +382,15 @@ class CompatRun:
                 try:
                     path = live.files.keep(Path(record.path), record.name)
                 except LegmError as error:
-                    self._notices.miss(f"the file {record.name!r}", str(error))
+                    self._notices.report_unsupported(f"the file {record.name!r}", str(error))
                     continue
                 records[at] = replace(record, path=str(path))
                 self._files[record.name] = path
         live.recorder.take(records)
         live.recorder.flush()
         if _discards(handler):
-            for relay in (handler._relay, *handler._relay.mirrors):
-                relay.call("legm_discard_run", run=run)
+            for client in (handler._client, *handler._client.mirrors):
+                client.call("legm_discard_run", run=run)
             LogFolder(folder / "runs").remove(run.run_id)
 
     def _keep_notes(self) -> None:
@@ -402,5 +402,5 @@ class CompatRun:
 
 def _discards(handler: ExperimentHandler) -> bool:
     """Whether every backend can take a run out."""
-    relays = (handler._relay, *handler._relay.mirrors)
-    return all(hasattr(relay.backend, "legm_discard_run") for relay in relays)
+    clients = (handler._client, *handler._client.mirrors)
+    return all(hasattr(client.backend, "legm_discard_run") for client in clients)

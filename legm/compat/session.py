@@ -100,7 +100,7 @@ class Session:
             log.info("%d runs are in %s", len(self.runs), self.settings.root)
         if summary := self.notices.summary():
             log.warning("%s", summary)
-            self.notices.missed.clear()
+            self.notices.unsupported.clear()
 
     def _watch_errors(self) -> None:
         """Note the error that ends the script, before it is shown as ever."""

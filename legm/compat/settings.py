@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from legm.seeds import looks_like_seed
+from legm.core.seeds import looks_like_seed
 
 __all__ = ["Settings"]
 

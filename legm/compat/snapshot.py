@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from legm import runlog
 from legm.compat.settings import Settings
 from legm.errors import LegmError, NotSupported
 from legm.handler import ExperimentHandler
-from legm.logs import LogFolder
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
-from legm.smallfiles import load_yaml
+from legm.runlog import format as runlog
+from legm.runlog.folder import LogFolder
+from legm.util.atomic_files import load_yaml
 
 __all__ = ["NOTES", "ORIGIN", "Number", "Snapshot", "find_stored", "history", "listed", "stored"]
 
@@ -105,19 +105,19 @@ def stored(
         latest: whether the newest values of metrics are wanted.
     """
     for experiment in listed(settings) if experiments is None else experiments:
-        relay = ExperimentHandler(settings.root, experiment, backend=settings.backend[0])._relay
+        client = ExperimentHandler(settings.root, experiment, backend=settings.backend[0])._client
         runs = (
-            relay.call("legm_read_runs", query=Query(experiment, histories=None if latest else frozenset()))
+            client.call("legm_read_runs", query=Query(experiment, histories=None if latest else frozenset()))
             or ()
         )
         for result in sorted(runs, key=lambda one: one.run.run_id):
-            yield _snapshot(result, relay.folder(result.run.configuration, create=False))
+            yield _snapshot(result, client.folder(result.run.configuration, create=False))
 
 
 def listed(settings: Settings) -> list[str]:
     """The experiments that the backend lists."""
     try:
-        return ExperimentHandler(settings.root, "any", backend=settings.backend[0])._relay.experiments()
+        return ExperimentHandler(settings.root, "any", backend=settings.backend[0])._client.experiments()
     except NotSupported:
         return []
 

@@ -10,21 +10,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from legm import runlog, selection
-from legm.credentials import redacted_run
+from legm.core import results
+from legm.core.credentials import redacted_run
+from legm.core.equality import differing, digests
+from legm.delivery.backlog import replay
+from legm.delivery.client import BackendClient
+from legm.delivery.registry import make_backend
 from legm.errors import BackendError, LegmError, StorageError
 from legm.export.reports import Exported, Report, State
 from legm.export.sources import BackendSource, Found, LocalSource, Lost, Part, Source, read
 from legm.hooks import Capability
-from legm.logs import LogFolder
-from legm.owed import replay
-from legm.progress import watched
 from legm.records import Artifact, Query, Record, Run, RunResult, Status
-from legm.registry import make_backend
-from legm.relay import Relay
-from legm.sameness import differing, digests
-from legm.transcript import frames, write_log
-from legm.userfiles import UserFiles
+from legm.runlog import format as runlog
+from legm.runlog.encode import frames, write_log
+from legm.runlog.folder import LogFolder
+from legm.runlog.user_files import UserFiles
+from legm.util.progress import watched
 
 __all__ = ["export_runs", "source_of"]
 
@@ -61,10 +62,10 @@ def export_runs(
     """
     found, place = source_of(root, source, source_options or {}, experiment)
     target = place if into is None else Path(into)
-    relay = Relay(make_backend(to, target, options or {}), target)
-    _refuse_itself(relay, found, place, into)
-    export = _Export(relay)
-    for _ in watched(export.take(found), f"exporting to {relay.name}"):
+    client = BackendClient(make_backend(to, target, options or {}), target)
+    _refuse_itself(client, found, place, into)
+    export = _Export(client)
+    for _ in watched(export.take(found), f"exporting to {client.name}"):
         pass
     return export.report()
 
@@ -92,21 +93,23 @@ def source_of(
             )
         local = LocalSource(folder, series=series)
         return local, local.root
-    relay = Relay(make_backend(source, folder, options), folder)
-    return BackendSource(relay, experiment, series=series), folder
+    client = BackendClient(make_backend(source, folder, options), folder)
+    return BackendSource(client, experiment, series=series), folder
 
 
-def _refuse_itself(relay: Relay, source: Source, place: Path, into: str | os.PathLike[str] | None) -> None:
+def _refuse_itself(
+    client: BackendClient, source: Source, place: Path, into: str | os.PathLike[str] | None
+) -> None:
     """A store cannot be exported into itself.
 
     Raises:
         BackendError: it would be.
     """
-    if Capability.FOLDERS in relay.backend.capabilities and into is None:
-        raise BackendError(f"the backend {relay.name!r} keeps folders: say into which root directory")
-    is_same = relay.root.resolve() == place.resolve()
-    if is_same and (relay.name, relay.place) == source.place:
-        raise BackendError(f"the runs are in this very store already: {relay.name} in {place}")
+    if Capability.FOLDERS in client.backend.capabilities and into is None:
+        raise BackendError(f"the backend {client.name!r} keeps folders: say into which root directory")
+    is_same = client.root.resolve() == place.resolve()
+    if is_same and (client.name, client.options) == source.place:
+        raise BackendError(f"the runs are in this very store already: {client.name} in {place}")
 
 
 _Key: TypeAlias = tuple[str, str]  # a configuration: its experiment and fingerprint
@@ -130,10 +133,10 @@ class _Export:
     """One export on its way.
 
     Args:
-        relay: to the target.
+        client: to the target.
     """
 
-    relay: Relay
+    client: BackendClient
     states: Counter[State] = field(default_factory=Counter)
     points: int = 0
     equal: int = 0
@@ -144,7 +147,9 @@ class _Export:
 
     def report(self) -> Report:
         """What came of it."""
-        return Report(self.relay.name, self.states, self.points, self.equal, self.summaries, tuple(self.told))
+        return Report(
+            self.client.name, self.states, self.points, self.equal, self.summaries, tuple(self.told)
+        )
 
     def take(self, source: Source) -> Iterator[None]:
         """All the runs of a source; something comes after each."""
@@ -192,25 +197,25 @@ class _Export:
         """By run id, what the target has of a configuration; nothing where it cannot be read."""
         query = Query(experiment, fingerprint, histories=None)
         try:
-            found = read(self.relay, "legm_read_runs", query=query)
+            found = read(self.client, "legm_read_runs", query=query)
             return {result.run.run_id: digests(result) for result in found}
         except LegmError:
             return {}  # what is delivered again is put in the place of what is there
 
     def _is_settled(self, run: Run) -> bool:
         """Whether the target was done with a run that it has: an export may have been killed."""
-        if Capability.FOLDERS not in self.relay.backend.capabilities:
+        if Capability.FOLDERS not in self.client.backend.capabilities:
             return True
-        folder = self.relay.folder(run.configuration, create=False)
+        folder = self.client.folder(run.configuration, create=False)
         return folder is None or not (folder / "runs" / "open" / f"{run.run_id}.log").exists()
 
     def _as_kept(self, one: Found) -> RunResult:
         """The result as the target gives it back."""
-        if self.relay.is_remote:
+        if self.client.is_remote:
             return replace(one.result, run=redacted_run(one.result.run))
-        keeps_folders = Capability.FOLDERS in self.relay.backend.capabilities
+        keeps_folders = Capability.FOLDERS in self.client.backend.capabilities
         if keeps_folders and one.log is None and one.result.status is not Status.COMPLETED:
-            return selection.result(one.result.run, one.records)  # it comes from the log that we write
+            return results.run_result(one.result.run, one.records)  # it comes from the log that we write
         return one.result
 
     def _is_delivered(self, one: Found) -> bool:
@@ -231,21 +236,21 @@ class _Export:
     # Delivery
 
     def _deliver(self, one: Found) -> None:
-        if Capability.FOLDERS in self.relay.backend.capabilities:
+        if Capability.FOLDERS in self.client.backend.capabilities:
             self._into_folder(one)
         elif one.log is not None:
             known = runlog.Log(one.log, one.result.run, list(one.records))
-            replay(self.relay, known, one.result, lambda records: _with_files(records, one))
+            replay(self.client, known, one.result, lambda records: _with_files(records, one))
         else:
             with tempfile.TemporaryDirectory(prefix="legm-") as folder:
                 log = Path(folder) / "run.log"
                 write_log(log, one.result.run, one.records)
-                replay(self.relay, runlog.Log(log, one.result.run, list(one.records)), one.result)
+                replay(self.client, runlog.Log(log, one.result.run, list(one.records)), one.result)
 
     def _into_folder(self, one: Found) -> None:
         """With a log of its own, which belongs to a configuration's folder."""
         run = one.result.run
-        folder = self.relay.folder(run.configuration, create=True)
+        folder = self.client.folder(run.configuration, create=True)
         assert folder is not None  # noqa: S101 - one was to be made
         files = UserFiles(folder, run.description, run.run_id)
         records = [
@@ -256,12 +261,12 @@ class _Export:
         ]
         logs = LogFolder(folder / "runs")
         there = logs.open_folder / f"{run.run_id}.log"
-        if runlog.living([there]):
+        if runlog.being_written([there]):
             raise StorageError(f"the run log {there} is being written by another process")
-        writer = logs.create(run, {self.relay.name: self.relay.place}, frames(records))
+        writer = logs.create(run, {self.client.name: self.client.options}, frames(records))
         try:
-            replay(self.relay, runlog.Log(writer.path, run, records), one.result)
-            writer.append(runlog.cursors_frame({self.relay.name: writer.position}))
+            replay(self.client, runlog.Log(writer.path, run, records), one.result)
+            writer.append(runlog.cursors_frame({self.client.name: writer.position}))
             logs.settle(writer)
         finally:
             writer.close()
@@ -274,7 +279,7 @@ class _Export:
         query = Query(experiment, fingerprint, histories=None)
         rest = dict(delivered)
         try:
-            for result in read(self.relay, "legm_read_runs", query=query):
+            for result in read(self.client, "legm_read_runs", query=query):
                 if result.run.run_id not in rest:
                     continue
                 one = rest.pop(result.run.run_id)
@@ -295,7 +300,7 @@ class _Export:
         """What a person should know: what the target has otherwise than the source."""
         run = one.result.run
         notes = [one.note]
-        if self.relay.is_remote and redacted_run(run) is not run:
+        if self.client.is_remote and redacted_run(run) is not run:
             notes.append("its credentials stay here")
         if one.result.points != self._as_kept(one).points:
             notes.append("a step that was set twice counts once")
@@ -307,11 +312,11 @@ class _Export:
 
     def _summaries(self, part: Part, completed: Mapping[str, int]) -> None:
         """Write the aggregates that are kept with the runs."""
-        if part.configuration is None or Capability.SUMMARIES not in self.relay.backend.capabilities:
+        if part.configuration is None or Capability.SUMMARIES not in self.client.backend.capabilities:
             return
         try:
             for description, summary in part.summaries(dict(completed)).items():
-                self.relay.call(
+                self.client.call(
                     "legm_write_summary",
                     configuration=part.configuration,
                     description=description,

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from legm import runlog, selection
-from legm.aggregate import summary_from
+from legm.analysis.overview import configurations
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.folders import read_configuration
 from legm.backends.local.results import read_result
+from legm.core import results
+from legm.core.equality import differing, digests
+from legm.core.to_records import records_of
+from legm.delivery.backlog import interruption
+from legm.delivery.client import BackendClient
 from legm.errors import BackendError, CorruptFile, LegmError, StorageError
-from legm.logs import LogFolder
-from legm.overview import configurations
-from legm.owed import interruption
-from legm.reconstruction import records_of
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, Summary
-from legm.relay import Relay
-from legm.sameness import differing, digests
-from legm.smallfiles import load_yaml
+from legm.runlog import format as runlog
+from legm.runlog.folder import LogFolder
+from legm.stats.aggregate import summary_from
+from legm.util.atomic_files import load_yaml
 
 __all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source", "read"]
 
@@ -160,9 +161,9 @@ class LocalSource:
             yield self._entry(folder, metrics, entry, places, configuration, damage)
         known = {str(entry.head.get("run_id")) for entry in entries}
         others = logs.others(known)
-        living = runlog.living(path for path in others if path.parent == logs.open_folder)
+        being_written = runlog.being_written(path for path in others if path.parent == logs.open_folder)
         for path in others:
-            if path in living:
+            if path in being_written:
                 yield Lost(f"{folder}, run {path.stem}", "it goes on", goes_on=True)
                 continue
             found = _unstored(folder, path, is_open=path.parent == logs.open_folder)
@@ -184,7 +185,7 @@ class LocalSource:
         run_id = str(entry.head.get("run_id"))
         where = f"{folder}, run {run_id}"
         path = _log_of(folder, run_id)
-        if path is not None and path.parent.name == "open" and runlog.living([path]):
+        if path is not None and path.parent.name == "open" and runlog.being_written([path]):
             return Lost(where, "it goes on", goes_on=True)
         result: RunResult | None = None
         if configuration is not None:
@@ -234,7 +235,7 @@ def _logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str
         return None, ""
     try:
         known = runlog.read(path)
-        return (known, selection.result(known.run, known.records)), ""
+        return (known, results.run_result(known.run, known.records)), ""
     except LegmError as error:
         return None, str(error)
 
@@ -246,7 +247,7 @@ def _unstored(folder: Path, path: Path, *, is_open: bool) -> Found | Lost | None
         known = runlog.read(path)
         if not any(isinstance(record, Outcome) for record in known.records):
             known.records.append(interruption(path))
-        result = selection.result(known.run, known.records)
+        result = results.run_result(known.run, known.records)
     except (LegmError, FileNotFoundError) as error:
         return Lost(where, str(error))
     if result.status is Status.COMPLETED and not is_open:
@@ -258,7 +259,7 @@ class BackendSource:
     """The runs of any backend, made of what it gives back.
 
     Args:
-        relay: the way to it.
+        client: the way to it.
         experiment: only this one; None for all.
         series: whether the series are wanted.
 
@@ -267,20 +268,20 @@ class BackendSource:
         LegmError: it could not be read.
     """
 
-    def __init__(self, relay: Relay, experiment: str | None = None, *, series: bool = True) -> None:
-        self._relay = relay
-        self._experiments = relay.experiments() if experiment is None else [experiment]
+    def __init__(self, client: BackendClient, experiment: str | None = None, *, series: bool = True) -> None:
+        self._client = client
+        self._experiments = client.experiments() if experiment is None else [experiment]
         self._histories = None if series else frozenset[str]()
 
     @property
     def place(self) -> tuple[str, dict[str, Plain]]:
         """The backend's name, and what makes it again."""
-        return self._relay.name, self._relay.place
+        return self._client.name, self._client.options
 
     def parts(self) -> Iterator[Part]:
         """The configurations."""
         for experiment in self._experiments:
-            found = read(self._relay, "legm_read_configurations", experiment=experiment)
+            found = read(self._client, "legm_read_configurations", experiment=experiment)
             for configuration in list(found):
                 where = f"{experiment}/{configuration.name or configuration.fingerprint}"
                 yield Part(where, self._runs(configuration, where), configuration)
@@ -288,7 +289,7 @@ class BackendSource:
     def _runs(self, configuration: Configuration, where: str) -> Iterator[Found | Lost]:
         query = Query(configuration.experiment, configuration.fingerprint, histories=self._histories)
         try:
-            for result in read(self._relay, "legm_read_runs", query=query):
+            for result in read(self._client, "legm_read_runs", query=query):
                 if result.status is Status.RUNNING:
                     yield Lost(f"{where}, run {result.run.run_id}", "it goes on", goes_on=True)
                 else:
@@ -297,15 +298,15 @@ class BackendSource:
             yield Lost(where, str(error))
 
 
-def read(relay: Relay, hook: str, **arguments: Any) -> Iterator[Any]:
+def read(client: BackendClient, hook: str, **arguments: Any) -> Iterator[Any]:
     """What a reading hook gives, one after the other.
 
     Raises:
         LegmError: whatever goes wrong on the way.
     """
     try:
-        yield from relay.call(hook, **arguments) or ()
+        yield from client.call(hook, **arguments) or ()
     except LegmError:
         raise
     except Exception as cause:
-        raise BackendError(f"the backend {relay.name!r} failed in {hook}: {cause!r}") from cause
+        raise BackendError(f"the backend {client.name!r} failed in {hook}: {cause!r}") from cause

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.results import best_key
-from legm.errors import LegmError, closest
+from legm.core.results import counted, in_order, last_tests
+from legm.errors import LegmError, closest, storage_error
 from legm.export.backends import source_of
 from legm.export.columns import Column, typed
 from legm.export.reports import Exported, Report, State
 from legm.export.sources import Found, Lost, Source
 from legm.export.writers import TableWriter, writer_for
-from legm.progress import watched
 from legm.records import RunResult, Series
-from legm.runlog import storage_error
-from legm.selection import counted, in_order, last_tests
+from legm.util.progress import watched
 
 __all__ = ["ROWS", "export_table"]
 

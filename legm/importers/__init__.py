@@ -2,7 +2,7 @@
 
 ::
 
-    a foreign store ──► Source.runs(): ForeignRun ──► translation ──► arrival: run log ──► backend
+    a external store ──► Source.runs(): ExternalRun ──► translation ──► ingestion: run log ──► backend
                                 │                        ▲                                    │
                                 └──► identity ──► review ┘             check ◄────────────────┘
 

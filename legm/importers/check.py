@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from legm import runlog, selection
+from legm.core import results
+from legm.core.identity import canonical
+from legm.core.points import columns_of
 from legm.errors import StorageError
-from legm.identity import canonical
-from legm.importers.arrival import UnreadableError, artifact_path, pieces_of
-from legm.importers.columns import columns_of
-from legm.importers.foreign import ForeignFile, ForeignRun
+from legm.importers.external import ExternalFile, ExternalRun
+from legm.importers.ingest import UnreadableError, artifact_path, pieces_of
 from legm.importers.translation import UNENDED, Translated
 from legm.records import Plain, Points, RunResult, Series, Status
+from legm.runlog import format as runlog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,12 +35,12 @@ class Compared:
         """By the source's key, what of a run is not as it should be."""
 
     def run(
-        self, foreign: ForeignRun, new: Translated, found: RunResult | None, log: Path, files: Path | None
+        self, external: ExternalRun, new: Translated, found: RunResult | None, log: Path, files: Path | None
     ) -> None:
         """Compare a run.
 
         Args:
-            foreign: as its source tells it now.
+            external: as its source tells it now.
             new: the same in legm's words.
             found: as the target has it; None where it has not.
             log: where its run log should be.
@@ -49,20 +50,20 @@ class Compared:
         if found is not None:
             self._numbers(new, found, log, wrong)
             if files is not None:
-                self._files(foreign, files, wrong)
+                self._files(external, files, wrong)
         if wrong:
-            self.different[foreign.key] = "; ".join(wrong)
+            self.different[external.key] = "; ".join(wrong)
             return
         self._add(self.equal, "runs", 1)
-        told = new.run.configuration.active if foreign.is_shared else foreign.parameters
+        told = new.run.configuration.active if external.is_shared else external.parameters
         self._add(self.equal, "parameters", len(told))
-        self._add(self.equal, "tags", len(foreign.tags))
+        self._add(self.equal, "tags", len(external.tags))
         self._add(
             self.adapted, "names that were changed; what they were is noted with the run", len(new.renamed)
         )
         unended = new.outcome.error == UNENDED
         self._add(self.adapted, "runs that had not ended: they are interrupted ones", int(unended))
-        is_open = foreign.can_grow and new.outcome.status is Status.COMPLETED
+        is_open = external.can_grow and new.outcome.status is Status.COMPLETED
         self._add(self.adapted, "runs of which no end is told: they count as completed", int(is_open))
 
     @staticmethod
@@ -71,7 +72,7 @@ class Compared:
             counts[what] = counts.get(what, 0) + count
 
     def _numbers(self, new: Translated, found: RunResult, log: Path, wrong: list[str]) -> None:
-        expected = selection.result(new.run, [*new.records, new.outcome])
+        expected = results.run_result(new.run, [*new.records, new.outcome])
         kept = 0
         for series, history in expected.histories.items():
             there = found.histories.get(series)
@@ -114,8 +115,8 @@ class Compared:
         self._add(self.equal, "numbers", int(np.count_nonzero(same & ~np.isnan(source))) + nan)
         self._add(self.adapted, "numbers -0.0 that are 0.0", zeros)
 
-    def _files(self, foreign: ForeignRun, folder: Path, wrong: list[str]) -> None:
-        for file in foreign.files():
+    def _files(self, external: ExternalRun, folder: Path, wrong: list[str]) -> None:
+        for file in external.files():
             try:
                 is_same = _same_content(file, artifact_path(folder, file.name))
             except UnreadableError:
@@ -152,7 +153,7 @@ def _different(ours: Mapping[str, Plain], theirs: Mapping[str, Plain]) -> list[s
     ]
 
 
-def _same_content(file: ForeignFile, path: Path) -> bool:
+def _same_content(file: ExternalFile, path: Path) -> bool:
     """Whether a file of the source's and its copy are the same.
 
     Raises:

@@ -7,17 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from legm.errors import ParameterError, closest
+from legm.errors import ParameterError, closest, storage_error
 from legm.importers.identity import Identity
 from legm.importers.review import read_identities, write_identities
-from legm.locks import locked
-from legm.runlog import storage_error
+from legm.util.locks import locked
 
-__all__ = ["Wishes", "deciding", "identities_path"]
+__all__ = ["Overrides", "deciding", "identities_path"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Overrides:
     """What the caller decided of parameters.
 
     Args:
@@ -37,7 +36,7 @@ class Wishes:
 
         Args:
             before: what was decided already.
-            names: those of its parameters that wishes are for.
+            names: those of its parameters that overrides are for.
         """
         ignored = {
             name: why

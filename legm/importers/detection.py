@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from legm.credentials import without_password
+from legm.core.credentials import without_password
 from legm.errors import StorageError
-from legm.importers.foreign import Source
+from legm.importers.external import Source
 
 __all__ = ["open_source"]
 

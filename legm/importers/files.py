@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from legm.importers.foreign import ForeignFile
+from legm.importers.external import ExternalFile
 from legm.importers.notes import Notes
 
 __all__ = ["files_below"]
@@ -20,7 +20,7 @@ def files_below(
     what: str = "artifacts",
     follows: bool = False,
     is_other: Callable[[Path], bool] = lambda _: False,
-) -> Iterator[ForeignFile]:
+) -> Iterator[ExternalFile]:
     """The files below a folder, by name; links to folders are not followed.
 
     Args:
@@ -44,6 +44,6 @@ def files_below(
             if leads_out and not Path(os.path.realpath(path)).is_relative_to(root):
                 notes.add(f"links that lead out of a run's {what} were left out", str(path))
             elif path.is_file():
-                yield ForeignFile.at(prefix + path.relative_to(folder).as_posix(), path)
+                yield ExternalFile.at(prefix + path.relative_to(folder).as_posix(), path)
             else:
                 notes.add(f"{what} that are no files were left out", str(path))

@@ -32,8 +32,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from legm.identity import canonical, from_plain
-from legm.params import Parameters, value_text
+from legm.core.identity import canonical, from_plain
+from legm.core.parameters import Parameters, value_text
 from legm.records import Configuration, Plain
 
 __all__ = ["Identity", "Observed", "infer", "kind_of"]

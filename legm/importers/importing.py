@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from legm.delivery.backlog import flush_backlog
+from legm.delivery.client import BackendClient
+from legm.delivery.registry import make_backend
 from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
-from legm.importers.arrival import Arrival, Came, artifacts_folder
 from legm.importers.check import Compared
-from legm.importers.decisions import Wishes, deciding, identities_path
+from legm.importers.decisions import Overrides, deciding, identities_path
 from legm.importers.detection import open_source
-from legm.importers.foreign import ForeignRun, Source
+from legm.importers.external import ExternalRun, Source
 from legm.importers.identity import Identity, Observed, infer
+from legm.importers.ingest import Ingested, Ingestion, artifacts_folder
 from legm.importers.names import is_reserved
 from legm.importers.review import read_identities, write_identities
 from legm.importers.translation import (
@@ -25,11 +28,8 @@ from legm.importers.translation import (
     run_id_of,
     translated,
 )
-from legm.owed import deliver_elsewhere
-from legm.progress import watched
 from legm.records import Query, RunResult, Status
-from legm.registry import make_backend
-from legm.relay import Relay
+from legm.util.progress import watched
 
 __all__ = ["Report", "import_runs"]
 
@@ -127,7 +127,7 @@ def import_runs(
     opened = open_source(source, deleted=deleted) if isinstance(source, (str, Path)) else source
     try:
         return _Import(opened, Path(root), experiments, backend, backend_options or {}).run(
-            Wishes(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
+            Overrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
             None if identity_file is None else Path(identity_file),
             dry_run=dry_run,
         )
@@ -150,12 +150,12 @@ class _Import:
         self._source = source
         self._root = root
         self._experiments = frozenset(experiments)
-        self._relay = Relay(make_backend(backend, root, options), root)
+        self._client = BackendClient(make_backend(backend, root, options), root)
         self._identities: dict[str, Identity] = {}
         self._failed: dict[str, str] = {}
         self._apart = 0
 
-    def _runs(self) -> Iterator[ForeignRun]:
+    def _runs(self) -> Iterator[ExternalRun]:
         found = set()
         for run in self._source.runs():
             found.add(run.experiment)
@@ -164,18 +164,18 @@ class _Import:
         for name in self._experiments - found:
             raise StorageError(f"{self._source.place} has no experiment {name!r}: {closest(name, found)}")
 
-    def run(self, wishes: Wishes, given: Path | None, *, dry_run: bool) -> Report:
+    def run(self, overrides: Overrides, given: Path | None, *, dry_run: bool) -> Report:
         """Do it, or say what would be done."""
         observed = self._observed()
-        wishes.require({name for one in observed.values() for name in one.names()})
-        arrival = Arrival(self._relay, self._source.kind)
+        overrides.require({name for one in observed.values() for name in one.names()})
+        ingestion = Ingestion(self._client, self._source.kind)
         written = None
         with deciding(self._root, keep=not dry_run) as kept:
             before = read_identities(given) if given is not None and given.exists() else kept
             for experiment, seen in observed.items():
-                decided = wishes.on(before.get(experiment, Identity()), seen.names())
+                decided = overrides.on(before.get(experiment, Identity()), seen.names())
                 self._identities[experiment] = infer(seen, decided)
-            self._refuse_change(kept, arrival)
+            self._refuse_change(kept, ingestion)
             if given is not None and not given.exists():
                 write_identities(given, self._identities)
                 written = given
@@ -183,9 +183,9 @@ class _Import:
         if self._identities and not dry_run:
             written = written or identities_path(self._root)
         if not dry_run:
-            deliver_elsewhere(self._relay, Path())  # what an interrupted import left
-        counts = dict.fromkeys(Came, 0)
-        places = self._take(arrival, counts, dry_run=dry_run)
+            flush_backlog(self._client, Path())  # what an interrupted import left
+        counts = dict.fromkeys(Ingested, 0)
+        places = self._take(ingestion, counts, dry_run=dry_run)
         compared = Compared()
         if not dry_run:
             self._compare(places, compared)
@@ -194,9 +194,9 @@ class _Import:
             kind=self._source.kind,
             identities=self._identities,
             identity_file=written,
-            new=counts[Came.NEW],
-            again=counts[Came.AGAIN],
-            before=counts[Came.BEFORE],
+            new=counts[Ingested.CREATED],
+            again=counts[Ingested.UPDATED],
+            before=counts[Ingested.UNCHANGED],
             configurations=len(places),
             apart=self._apart,
             equal=compared.equal,
@@ -220,14 +220,14 @@ class _Import:
         self._apart = len(apart)
         return observed
 
-    def _refuse_change(self, before: Mapping[str, Identity], arrival: Arrival) -> None:
+    def _refuse_change(self, before: Mapping[str, Identity], ingestion: Ingestion) -> None:
         """See that what was decided when runs were imported holds for the others of their experiment."""
         for experiment, identity in self._identities.items():
             known = before.get(experiment, Identity())
             changed = sorted(
                 {*known.ignored} & {*identity.compared} | {*known.compared} & {*identity.ignored}
             )
-            if changed and arrival.known_in(experiment):
+            if changed and ingestion.known_in(experiment):
                 was = "compared" if changed[0] in known.compared else "not compared"
                 raise ParameterError(
                     f"runs of the experiment {experiment!r} were imported with the parameter {changed[0]!r} "
@@ -235,35 +235,35 @@ class _Import:
                     f"folder in {self._root} and import again"
                 )
 
-    def _take(self, arrival: Arrival, counts: dict[Came, int], *, dry_run: bool) -> _Places:
+    def _take(self, ingestion: Ingestion, counts: dict[Ingested, int], *, dry_run: bool) -> _Places:
         """Take every run that is not there; where each is then."""
         places: _Places = {}
-        for foreign in watched(self._runs(), "importing runs"):
-            identity = self._identity(foreign)
-            configuration = configuration_of(foreign, identity, is_reserved)
+        for external in watched(self._runs(), "importing runs"):
+            identity = self._identity(external)
+            configuration = configuration_of(external, identity, is_reserved)
             runs = places.setdefault((configuration.experiment, configuration.fingerprint), {})
-            status = arrival.known(foreign)
-            has_ended = status not in {None, Status.INTERRUPTED} and not foreign.can_grow
+            status = ingestion.known(external)
+            has_ended = status not in {None, Status.INTERRUPTED} and not external.can_grow
             if has_ended or dry_run:
-                counts[Came.NEW if status is None else Came.BEFORE] += 1
+                counts[Ingested.CREATED if status is None else Ingested.UNCHANGED] += 1
             else:
                 try:
-                    new = translated(foreign, self._source.kind, identity, is_reserved)
+                    new = translated(external, self._source.kind, identity, is_reserved)
                 except LegmError as error:
-                    self._failed[foreign.key] = str(error)
+                    self._failed[external.key] = str(error)
                     continue
-                counts[arrival.put(foreign, new, self._source.notes)] += 1
-            runs[run_id_of(foreign, self._source.kind)] = foreign.key
+                counts[ingestion.put(external, new, self._source.notes)] += 1
+            runs[run_id_of(external, self._source.kind)] = external.key
         return places
 
-    def _identity(self, foreign: ForeignRun) -> Identity:
-        return self._identities.get(experiment_of(foreign), Identity())
+    def _identity(self, external: ExternalRun) -> Identity:
+        return self._identities.get(experiment_of(external), Identity())
 
     def _compare(self, places: _Places, compared: Compared) -> None:
         for (experiment, fingerprint), keys in watched(places.items(), "comparing configurations"):
             query = Query(experiment, fingerprint, None, None)
             missing = dict(keys)
-            for result in self._relay.call("legm_read_runs", query=query) or ():
+            for result in self._client.call("legm_read_runs", query=query) or ():
                 key = missing.pop(result.run.run_id, None)
                 if key is not None:
                     self._compare_run(key, result, compared)
@@ -273,15 +273,15 @@ class _Import:
     def _compare_run(self, key: str, result: RunResult, compared: Compared) -> None:
         run_id = result.run.run_id
         try:
-            foreign = self._source.run(key)
-            new = translated(foreign, self._source.kind, self._identity(foreign), is_reserved)
+            external = self._source.run(key)
+            new = translated(external, self._source.kind, self._identity(external), is_reserved)
         except LegmError as error:
             self._failed[key] = str(error)
             return
-        folder = self._relay.folder(new.run.configuration, create=False)
+        folder = self._client.folder(new.run.configuration, create=False)
         if folder is None:
             compared.different[key] = "its configuration has no folder"
             return
-        keeps_files = Capability.ARTIFACTS in self._relay.backend.capabilities
+        keeps_files = Capability.ARTIFACTS in self._client.backend.capabilities
         files = artifacts_folder(folder, run_id) if keeps_files else None
-        compared.run(foreign, new, result, folder / "runs" / f"{run_id}.log", files)
+        compared.run(external, new, result, folder / "runs" / f"{run_id}.log", files)

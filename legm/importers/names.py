@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 __all__ = ["is_reserved", "taken_name", "taken_names"]
 
-_LONGEST = 250  # characters, as legm.identity.check_text has it
+_LONGEST = 250  # characters, as legm.core.identity.check_text has it
 
 
 def is_reserved(name: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile
-from legm.importers.inert import DEEPEST, Made, PlainValues
+from legm.importers.unevaluated import DEEPEST, Made, PlainValues
 
 __all__ = ["plain_yaml"]
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.yamltext import block
-from legm.errors import CorruptFile
+from legm.errors import CorruptFile, storage_error
 from legm.importers.identity import Identity
-from legm.runlog import storage_error
-from legm.smallfiles import load_yaml, write_whole
+from legm.util.atomic_files import load_yaml, write_whole
 
 __all__ = ["read_identities", "write_identities"]
 

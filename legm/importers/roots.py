@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from legm import runlog
+from legm.core.results import counted
+from legm.core.to_records import records_of
+from legm.delivery.client import BackendClient
+from legm.delivery.registry import make_backend
 from legm.errors import StorageError
-from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
+from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.notes import Notes
 from legm.importers.soundness import require_sound
-from legm.logs import logged
-from legm.reconstruction import records_of
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
-from legm.registry import make_backend
-from legm.relay import Relay
-from legm.selection import counted
+from legm.runlog import format as runlog
+from legm.runlog.folder import logged
 
 __all__ = ["RootSource", "is_configuration"]
 
@@ -39,7 +39,7 @@ class RootSource:
     def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
         self.place = str(path)
         self.notes = Notes()
-        self._relay = Relay(make_backend("local", path, {}), path)
+        self._client = BackendClient(make_backend("local", path, {}), path)
         self._configurations: dict[str, Configuration] = {}  # by run
 
     @staticmethod
@@ -48,17 +48,17 @@ class RootSource:
         is_root = path.is_dir() and any(is_configuration(file) for file in path.glob("*/*/params.yml"))
         return path if is_root else None
 
-    def runs(self) -> Iterator[ForeignRun]:
+    def runs(self) -> Iterator[ExternalRun]:
         """Every run that is not going on, experiment by experiment."""
-        for experiment in self._relay.experiments():
-            for result in self._relay.call("legm_read_runs", query=Query(experiment)) or ():
+        for experiment in self._client.experiments():
+            for result in self._client.call("legm_read_runs", query=Query(experiment)) or ():
                 if result.status is Status.RUNNING:
                     self.notes.add("runs are going on and were left out: import again", result.run.run_id)
                     continue
                 self._configurations[result.run.run_id] = result.run.configuration
                 yield self._foreign(result)
 
-    def run(self, key: str) -> ForeignRun:
+    def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         log = self._log(key)
         found = None if log is None else logged(log, live=False)
@@ -69,20 +69,20 @@ class RootSource:
 
     def _log(self, key: str) -> Path | None:
         """The run's log, where it is there."""
-        folder = self._relay.folder(self._configurations[key], create=False)
+        folder = self._client.folder(self._configurations[key], create=False)
         places = [] if folder is None else [folder / "runs", folder / "runs" / "open"]
         return next((place / f"{key}.log" for place in places if (place / f"{key}.log").is_file()), None)
 
     def _result(self, key: str, histories: frozenset[str] | None = frozenset()) -> RunResult:
         configuration = self._configurations[key]
         query = Query(configuration.experiment, configuration.fingerprint, None, histories)
-        for result in self._relay.call("legm_read_runs", query=query) or ():
+        for result in self._client.call("legm_read_runs", query=query) or ():
             if result.run.run_id == key:
                 found: RunResult = result
                 return found
         raise StorageError(f"the root directory {self.place} has no run {key} any more")
 
-    def _foreign(self, result: RunResult) -> ForeignRun:
+    def _foreign(self, result: RunResult) -> ExternalRun:
         key = result.run.run_id
         log = self._log(key)
         try:
@@ -92,7 +92,7 @@ class RootSource:
             return unreadable(key, result.run.configuration.experiment, error)
         configuration = run.configuration
         active = {name: configuration.parameters[name] for name in configuration.active}
-        return ForeignRun(
+        return ExternalRun(
             key=key,
             experiment=configuration.experiment,
             name="",
@@ -115,7 +115,7 @@ class RootSource:
             if isinstance(record, (Points, Display, BestRule)):
                 yield record
 
-    def _files(self, key: str, log: Path | None) -> Iterator[ForeignFile]:
+    def _files(self, key: str, log: Path | None) -> Iterator[ExternalFile]:
         if log is None:
             return
         for record in counted(runlog.read(log).records):
@@ -126,7 +126,7 @@ class RootSource:
             below = parts[parts.index(key) + 1 :] if key in parts else (record.name,)
             path = folder.joinpath("artifacts", key, *below)
             if path.resolve().is_relative_to(folder.resolve()):
-                yield ForeignFile.at(record.name, path)
+                yield ExternalFile.at(record.name, path)
 
 
 def is_configuration(path: Path) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
+from legm.core.identity import check_text
 from legm.errors import LegmError, StorageError
-from legm.identity import check_text
 from legm.records import Run
 
 __all__ = ["require_sound"]

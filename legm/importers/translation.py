@@ -1,4 +1,4 @@
-"""A foreign run as a run of legm's and its records: a pure function, but for reading the source.
+"""A external run as a run of legm's and its records: a pure function, but for reading the source.
 
 - Names that legm does not take are changed; what they were is noted with the run.
 - A metric whose name begins with ``test`` and one of ``/ _ . -``, and that has a single number in the run, is
@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from legm import selection
+from legm.core import results
+from legm.core.identity import from_plain, plain
+from legm.core.naming import run_id
+from legm.core.parameters import NameRule, Parameters
+from legm.core.points import columns_of, gathered
 from legm.errors import UnstableValue
-from legm.identity import from_plain, plain
-from legm.importers.columns import columns_of, gathered
-from legm.importers.foreign import ForeignRun
+from legm.importers.external import ExternalRun
 from legm.importers.identity import Identity
 from legm.importers.names import taken_name, taken_names
-from legm.naming import run_id
-from legm.params import NameRule, Parameters
 from legm.records import BestRule, Configuration, Display, Outcome, Plain, Points, Run, Series, Split, Status
 
 __all__ = [
@@ -44,7 +44,7 @@ UNENDED = "it had not ended when it was imported"
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A foreign run in legm's words.
+    """A external run in legm's words.
 
     Args:
         run: the run.
@@ -59,40 +59,42 @@ class Translated:
     renamed: Mapping[str, str]
 
 
-def run_id_of(foreign: ForeignRun, kind: str) -> str:
+def run_id_of(external: ExternalRun, kind: str) -> str:
     """The run's id in legm, always the same; that of a run of legm's own stays."""
-    if foreign.own is not None:
-        return foreign.own.run_id
-    digest = hashlib.sha256(f"{kind}\n{foreign.key}".encode(errors="replace")).hexdigest()
-    return run_id(foreign.started, digest[:12])
+    if external.own is not None:
+        return external.own.run_id
+    digest = hashlib.sha256(f"{kind}\n{external.key}".encode(errors="replace")).hexdigest()
+    return run_id(external.started, digest[:12])
 
 
-def experiment_of(foreign: ForeignRun) -> str:
+def experiment_of(external: ExternalRun) -> str:
     """The experiment's name in legm."""
-    return foreign.experiment if foreign.own is not None else taken_name(foreign.experiment)
+    return external.experiment if external.own is not None else taken_name(external.experiment)
 
 
 def parameters_of(
-    foreign: ForeignRun, is_reserved: Callable[[str], bool]
+    external: ExternalRun, is_reserved: Callable[[str], bool]
 ) -> tuple[dict[str, Plain], dict[str, str]]:
     """The run's parameters in plain form under names that legm takes, and what was called otherwise."""
-    names = taken_names(foreign.parameters, is_reserved)
-    values = {names[name]: _plain(names[name], value) for name, value in foreign.parameters.items()}
+    names = taken_names(external.parameters, is_reserved)
+    values = {names[name]: _plain(names[name], value) for name, value in external.parameters.items()}
     return values, {new: name for name, new in names.items() if new != name}
 
 
-def metadata_of(foreign: ForeignRun, renamed: Mapping[str, str]) -> Mapping[str, Mapping[str, Plain]] | None:
+def metadata_of(
+    external: ExternalRun, renamed: Mapping[str, str]
+) -> Mapping[str, Mapping[str, Plain]] | None:
     """What the run's source knows of its parameters, under the names that legm takes.
 
     Args:
-        foreign: the run.
+        external: the run.
         renamed: what was called otherwise, by its name in legm.
     """
-    if foreign.metadata is None or not renamed:
-        return foreign.metadata
+    if external.metadata is None or not renamed:
+        return external.metadata
     new = {name: taken for taken, name in renamed.items()}
     found: dict[str, dict[str, Plain]] = {}
-    for name, fields in foreign.metadata.items():
+    for name, fields in external.metadata.items():
         found[new.get(name, name)] = told = dict(fields)
         if "parents" in told:
             told["parents"] = {new.get(one, one): edge for one, edge in told["parents"].items()}
@@ -128,23 +130,23 @@ def configured(
 
 
 def configuration_of(
-    foreign: ForeignRun, identity: Identity, is_reserved: Callable[[str], bool]
+    external: ExternalRun, identity: Identity, is_reserved: Callable[[str], bool]
 ) -> Configuration:
     """The run's configuration; none of its numbers is read."""
-    if foreign.own is not None:
-        return foreign.own.configuration
-    values, renamed = parameters_of(foreign, is_reserved)
-    parameters = configured(values, identity, metadata_of(foreign, renamed))
-    return parameters.configuration(experiment_of(foreign))
+    if external.own is not None:
+        return external.own.configuration
+    values, renamed = parameters_of(external, is_reserved)
+    parameters = configured(values, identity, metadata_of(external, renamed))
+    return parameters.configuration(experiment_of(external))
 
 
 def translated(
-    foreign: ForeignRun, kind: str, identity: Identity, is_reserved: Callable[[str], bool]
+    external: ExternalRun, kind: str, identity: Identity, is_reserved: Callable[[str], bool]
 ) -> Translated:
-    """A foreign run in legm's words.
+    """A external run in legm's words.
 
     Args:
-        foreign: the run; all its numbers are read.
+        external: the run; all its numbers are read.
         kind: its source's.
         identity: what tells configurations of its experiment apart.
         is_reserved: which names a parameter cannot have.
@@ -152,41 +154,41 @@ def translated(
     Raises:
         LegmError: the source cannot be read.
     """
-    records = list(foreign.records())
-    if foreign.own is not None:
-        outcome = _outcome(foreign, records)
-        selection.result(foreign.own, [*records, outcome])  # the best step is one that can be chosen
-        return Translated(foreign.own, tuple(records), outcome, {})
+    records = list(external.records())
+    if external.own is not None:
+        outcome = _outcome(external, records)
+        results.run_result(external.own, [*records, outcome])  # the best step is one that can be chosen
+        return Translated(external.own, tuple(records), outcome, {})
     columns = columns_of(record for record in records if isinstance(record, Points))
-    if foreign.knows_tests:
+    if external.knows_tests:
         metrics = _as_told(columns)
     else:
         metrics = _metrics({series: len(steps) for series, (steps, _, _) in columns.items()})
-    values, names = parameters_of(foreign, is_reserved)
-    metadata = metadata_of(foreign, names)
+    values, names = parameters_of(external, is_reserved)
+    metadata = metadata_of(external, names)
     names |= {str(replace(new, index=None)): old.name for old, new in metrics.items() if new.name != old.name}
     parameters = configured(values, identity, metadata)
     inactive = {name: value for name, value in values.items() if value is None or value is False}
     origin: dict[str, Plain] = {
         "from": kind,
-        "key": foreign.key,
-        "experiment": foreign.experiment,
-        "name": foreign.name,
-        "tags": dict(foreign.tags),
+        "key": external.key,
+        "experiment": external.experiment,
+        "name": external.name,
+        "tags": dict(external.tags),
         "renamed": names,
-        **{name: _plain(name, value) for name, value in foreign.details.items()},
+        **{name: _plain(name, value) for name, value in external.details.items()},
     }
     run = Run(
-        run_id=run_id_of(foreign, kind),
-        configuration=parameters.configuration(experiment_of(foreign)),
-        description=taken_name(foreign.description) if foreign.description else "",
-        started=foreign.started,
-        parameters={} if foreign.is_shared else {**inactive, **parameters.uncompared()},
+        run_id=run_id_of(external, kind),
+        configuration=parameters.configuration(experiment_of(external)),
+        description=taken_name(external.description) if external.description else "",
+        started=external.started,
+        parameters={} if external.is_shared else {**inactive, **parameters.uncompared()},
         environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
     )
     told = [new for record in records if (new := _renamed(record, metrics)) is not None]
     points = gathered(columns, metrics.__getitem__)
-    return Translated(run, (points, *told), _outcome(foreign, records), names)
+    return Translated(run, (points, *told), _outcome(external, records), names)
 
 
 def _metrics(counts: Mapping[Series, int]) -> dict[Series, Series]:
@@ -235,13 +237,13 @@ def _as_told(series: Iterable[Series]) -> dict[Series, Series]:
     return found
 
 
-def _outcome(foreign: ForeignRun, records: list[Any]) -> Outcome:
-    status, error, ended = foreign.status, foreign.error, foreign.ended
+def _outcome(external: ExternalRun, records: list[Any]) -> Outcome:
+    status, error, ended = external.status, external.error, external.ended
     if status is Status.RUNNING:
         status, error = Status.INTERRUPTED, error or UNENDED
     if ended is None:
         times = [
             float(record.times.max()) for record in records if isinstance(record, Points) and len(record)
         ]
-        ended = max(times, default=foreign.started)
+        ended = max(times, default=external.started)
     return Outcome(status, ended, error)

@@ -3,7 +3,8 @@
 Python's own unpickler looks up what a pickle names and calls it; even one whose look-up refuses everything
 hashes, compares and extends what it is told to. This one has no instruction that imports or calls: a class
 or function stays a name, an object stays a note of how it would have been made
-(see :mod:`legm.importers.inert`). Keys are texts, numbers and the like, so nothing that is nested is hashed.
+(see :mod:`legm.importers.unevaluated`). Keys are texts, numbers and the like, so nothing that is nested is
+hashed.
 Persistent objects, registered extensions and buffers beside the file are refused. The instructions, and
 what each takes, are those of ``pickletools``.
 """
@@ -17,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile
-from legm.importers.bounded import read_at_most
-from legm.importers.inert import Made, Named
+from legm.importers.size_limits import read_at_most
+from legm.importers.unevaluated import Made, Named
 
 __all__ = ["unpickled"]
 
@@ -51,8 +52,9 @@ def unpickled(path: Path) -> Any:
 
     Returns:
         None, truth values, numbers, texts, bytes, lists, tuples, sets and mappings; for what is none of these
-        :class:`legm.importers.inert.Named` and :class:`legm.importers.inert.Made`. It may contain itself, and
-        one thing in many places: :class:`legm.importers.inert.PlainValues` counts what that unfolds to.
+        ``Named`` and ``Made`` of :mod:`legm.importers.unevaluated`. It may contain
+        itself, and one thing in many places: :class:`~legm.importers.unevaluated.PlainValues` counts what
+        that unfolds to.
 
     Raises:
         CorruptFile: it is too large, cut, no pickle, or asks for what is refused.

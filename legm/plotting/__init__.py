@@ -7,13 +7,13 @@ How they look is a :class:`Style`: legm's own style sheet, and what the user put
 
 from __future__ import annotations
 
-from legm.numerals import value_text
 from legm.plotting.bars import plot_bars
 from legm.plotting.curves import plot_configurations, plot_curves
+from legm.plotting.downsampling import Line, line
 from legm.plotting.files import FORMATS, checked_formats, render
 from legm.plotting.style import Style, StyleSheets
-from legm.plotting.thinning import Line, line
 from legm.plotting.ticks import step_labels, tick_labels
+from legm.stats.formatting import value_text
 
 __all__ = [
     "FORMATS",

@@ -17,13 +17,13 @@ from legm.plotting.style import Style
 from legm.plotting.text import measure, set_text, write
 
 __all__ = [
-    "dress",
-    "freeze",
+    "finalize_layout",
     "label_axis",
     "line_look",
+    "lock_layout",
     "make_figure",
     "room_of",
-    "settle",
+    "style_axes",
     "tick_font",
     "write_heading",
 ]
@@ -57,7 +57,7 @@ def make_figure(width: float, height: float, style: Style, sides: tuple[float, f
     return figure
 
 
-def dress(axes: Axes, style: Style, grid: Literal["both", "x"]) -> None:
+def style_axes(axes: Axes, style: Style, grid: Literal["both", "x"]) -> None:
     """Give axes their look; the grid is legm's choice where the user's style says nothing of it."""
     of = style.rc
     axes.set_facecolor("none" if of["savefig.transparent"] else of["axes.facecolor"])
@@ -130,7 +130,7 @@ def room_of(axes: Axes) -> tuple[float, float]:
     return axes.bbox.width * scale, axes.bbox.height * scale
 
 
-def settle(every: Sequence[Axes]) -> tuple[float, float]:
+def finalize_layout(every: Sequence[Axes]) -> tuple[float, float]:
     """Keep the ticks of x that suit the layout: at the next one, other ticks would need other margins.
 
     Args:
@@ -151,7 +151,7 @@ def settle(every: Sequence[Axes]) -> tuple[float, float]:
             locator.use_fewer()
 
 
-def freeze(figure: Figure) -> Figure:
+def lock_layout(figure: Figure) -> Figure:
     """Lay a figure out for the last time, so that every format has the same layout."""
     engine: Any = figure.get_layout_engine()
     engine.execute(figure)

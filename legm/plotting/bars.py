@@ -12,25 +12,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from legm.aggregate import interval
-from legm.numerals import decimals, spread_name, value_text
 from legm.plotting.axes import (
-    dress,
-    freeze,
+    finalize_layout,
     label_axis,
     line_look,
+    lock_layout,
     make_figure,
     room_of,
-    settle,
+    style_axes,
     tick_font,
     write_heading,
 )
+from legm.plotting.downsampling import drawable
 from legm.plotting.names import distinct, with_unit
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text import measure, write
-from legm.plotting.thinning import drawable
 from legm.plotting.ticks import TickLabels, Ticks, limits, tick_labels
 from legm.records import Ranked
+from legm.stats.aggregate import interval
+from legm.stats.formatting import decimals, spread_name, value_text
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
@@ -102,16 +102,16 @@ def plot_bars(
     ratios = [heights[0] + above, *heights[1:]]
     every = list(figure.subplots(len(panels), 1, squeeze=False, height_ratios=ratios)[:, 0])
     for axes, panel in zip(every, panels, strict=True):
-        dress(axes, style, "x")
+        style_axes(axes, style, "x")
         _draw_bars(axes, panel, plan, style)
     room_of(every[0])
-    wide, _ = settle(every)
+    wide, _ = finalize_layout(every)
     for axes, panel in zip(every, panels, strict=True):
         room = wide - plan.numbers - line if plan.above else plan.room
         _write_names(axes, panel, room, style, above=plan.above)
         heading = title if axes is every[0] else ""
         write_heading(axes, heading, panel.caption, style, wide + plan.right)
-    return freeze(figure)
+    return lock_layout(figure)
 
 
 def _panel(key: str, ranking: Sequence[Ranked]) -> _Panel:

@@ -11,25 +11,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from legm.numerals import spread_name
 from legm.plotting.axes import (
-    dress,
-    freeze,
+    finalize_layout,
     label_axis,
     line_look,
+    lock_layout,
     make_figure,
     room_of,
-    settle,
+    style_axes,
     tick_font,
     write_heading,
 )
+from legm.plotting.downsampling import Line, line
 from legm.plotting.legend import add_legend
 from legm.plotting.names import readable, with_unit
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text import write
-from legm.plotting.thinning import Line, line
 from legm.plotting.ticks import TickLabels, Ticks, limits, step_labels, tick_labels
 from legm.records import Curve
+from legm.stats.formatting import spread_name
 
 __all__ = ["plot_configurations", "plot_curves"]
 
@@ -92,7 +92,7 @@ def _draw(
     em = style.size("font.size")
     figure = make_figure(max(width, 14 * em / 72), max(height, 12 * em / 72), style)
     axes = figure.add_subplot()
-    dress(axes, style, "both")
+    style_axes(axes, style, "both")
     lines = [line(entry.curve) for entry in entries]
     looks = _looks(style, len(entries))
     for entry, drawn, look in zip(entries, lines, looks, strict=True):
@@ -116,10 +116,10 @@ def _draw(
     if lacking.any():
         figure.set_size_inches(*(figure.get_size_inches() + lacking / 72))
         room_of(axes)
-    wide, high = settle([axes])
+    wide, high = finalize_layout([axes])
     label_axis(axes.yaxis, label, style, high - (3 * em if title else 0))
     write_heading(axes, title, _caption(entries, lines, runs), style, wide)
-    return freeze(figure)
+    return lock_layout(figure)
 
 
 def _looks(style: Style, count: int) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import Formatter, MaxNLocator
 
-from legm.numerals import sign
 from legm.plotting.text import measure
+from legm.stats.formatting import sign
 
 __all__ = ["TickLabels", "Ticks", "limits", "step_labels", "tick_labels"]
 

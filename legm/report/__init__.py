@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from legm.analysis.ranking import value_key
+from legm.delivery.backlog import finalize_dead_runs
+from legm.delivery.client import BackendClient
 from legm.errors import CorruptFile, MetricError, closest
 from legm.hooks import Capability
-from legm.logs import LogFolder
-from legm.owed import catch_up
-from legm.progress import watched
-from legm.ranking import value_key
 from legm.records import Configuration, Query
-from legm.relay import Relay
 from legm.report.content import Asked, ExperimentContent, unique_names
 from legm.report.page import page, plotting_library
-from legm.smallfiles import write_whole
+from legm.runlog.folder import LogFolder
+from legm.util.atomic_files import write_whole
+from legm.util.progress import watched
 
 __all__ = ["build", "write"]
 
@@ -23,7 +23,7 @@ _CURVES = 6 << 20  # bytes that all curves of a report may take
 
 
 def build(
-    relay: Relay,
+    client: BackendClient,
     experiments: Sequence[str],
     *,
     metric: str | None = None,
@@ -36,7 +36,7 @@ def build(
     page; one configuration is in memory at a time.
 
     Args:
-        relay: to the backend that has the runs.
+        client: to the backend that has the runs.
         experiments: the names of those to show.
         metric: what configurations are ranked by when the page opens; without it, the metric that the runs
             chose their best step by, else the first.
@@ -57,10 +57,10 @@ def build(
     found: list[Sequence[Configuration]] = []
     for name in dict.fromkeys(experiments):
         collected.append(ExperimentContent(name))
-        found.append(_configurations(relay, collected[-1]))
+        found.append(_configurations(client, collected[-1]))
     share = _CURVES // max(1, sum(map(len, found)))
     for content, configurations in zip(collected, found, strict=True):
-        _collect(relay, configurations, content, share)
+        _collect(client, configurations, content, share)
     known = {own for content in collected for own in content.keys}
     if key is not None and known and key not in known:
         kind, prefix = ("test", "test_") if test else ("dev", "best_")
@@ -70,12 +70,12 @@ def build(
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(str(metric), names)}")
     asked = Asked(key, higher_better)
     return page(
-        relay.root.resolve().name, relay.name, [content.content(asked) for content in collected], library
+        client.root.resolve().name, client.name, [content.content(asked) for content in collected], library
     )
 
 
 def write(
-    relay: Relay,
+    client: BackendClient,
     experiments: Sequence[str],
     path: Path,
     *,
@@ -86,39 +86,39 @@ def write(
     """Make the page, and write it whole in place of an earlier one.
 
     Args:
-        relay, experiments, metric, higher_better, test: as :func:`build` takes them.
+        client, experiments, metric, higher_better, test: as :func:`build` takes them.
         path: the file.
 
     Raises:
         StorageError: it cannot be written.
         LegmError: as :func:`build`.
     """
-    made = build(relay, experiments, metric=metric, higher_better=higher_better, test=test)
+    made = build(client, experiments, metric=metric, higher_better=higher_better, test=test)
     write_whole(path, made)
 
 
-def _configurations(relay: Relay, content: ExperimentContent) -> Sequence[Configuration]:
+def _configurations(client: BackendClient, content: ExperimentContent) -> Sequence[Configuration]:
     try:
-        return list(relay.call("legm_read_configurations", experiment=content.name))
+        return list(client.call("legm_read_configurations", experiment=content.name))
     except CorruptFile as error:
         content.problem(str(error))
         return []
 
 
 def _collect(
-    relay: Relay, configurations: Sequence[Configuration], content: ExperimentContent, share: int
+    client: BackendClient, configurations: Sequence[Configuration], content: ExperimentContent, share: int
 ) -> None:
     """Give the content all runs of an experiment, one configuration's after the other's."""
-    folders = [relay.folder(one, create=False) for one in configurations]
-    has_folders = Capability.FOLDERS in relay.backend.capabilities
+    folders = [client.folder(one, create=False) for one in configurations]
+    has_folders = Capability.FOLDERS in client.backend.capabilities
     names = unique_names(configurations, [f.name if f and has_folders else None for f in folders])
     every = zip(configurations, folders, names, strict=True)
     for configuration, folder, name in watched(every, "reading runs"):
         if folder is not None:
-            catch_up(relay, LogFolder(folder / "runs"))
+            finalize_dead_runs(client, LogFolder(folder / "runs"))
         query = Query(configuration.experiment, configuration.fingerprint, histories=None)
         try:
-            runs = list(relay.call("legm_read_runs", query=query))
+            runs = list(client.call("legm_read_runs", query=query))
         except CorruptFile as error:
             content.problem(str(error))
             runs = []

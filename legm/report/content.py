@@ -2,7 +2,7 @@
 
 The content is columns: a list of rows (a configuration and description each), a list of runs, and for each
 metric or parameter one text that holds the numbers of all rows or runs (see :mod:`legm.report.encoding`).
-Every number of a summary or a curve comes from :mod:`legm.aggregate`.
+Every number of a summary or a curve comes from :mod:`legm.stats.aggregate`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from legm import aggregate
-from legm.credentials import redacted, redacted_run
-from legm.identity import canonical
+from legm.core.credentials import redacted, redacted_run
+from legm.core.identity import canonical
 from legm.plotting import line
 from legm.records import Aggregate, Configuration, Curve, Plain, RunResult, Status
 from legm.report.encoding import drawn, exact
-from legm.tallies import POOLED, summary_key
+from legm.stats import aggregate
+from legm.stats.counts import ALL_VALUES_METRICS, summary_key
 
 __all__ = ["STATUSES", "Asked", "ExperimentContent", "unique_names"]
 
@@ -198,7 +198,7 @@ class ExperimentContent:
         if run.status is Status.COMPLETED:
             for series, number in (*run.best.items(), *run.test.items()):
                 key = summary_key(series)
-                if series.index is None and key not in POOLED:
+                if series.index is None and key not in ALL_VALUES_METRICS:
                     self._run_values.setdefault(key, {})[place] = number
             if run.rule.metric is not None:
                 self._rules[run.rule.metric, run.rule.higher_better] += 1
@@ -304,7 +304,7 @@ def _order(key: str) -> tuple[int, str]:
 
 def _parts(key: str) -> tuple[str, str]:
     """The metric's name in a summary's key, and what its values were measured on."""
-    if key in POOLED:
+    if key in ALL_VALUES_METRICS:
         return key, "pooled"
     prefix, _, name = key.partition("_")
     return name, "test" if prefix == "test" else "dev"

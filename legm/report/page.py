@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
-from legm import __version__
 from legm.errors import LegmError
 from legm.records import Plain
 from legm.report.encoding import as_script
+from legm.version import __version__
 
 __all__ = ["page", "plotting_library"]
 

@@ -22,15 +22,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from legm import aggregate
+from legm.core.equality import PIECES, bits
+from legm.delivery.client import BackendClient
+from legm.delivery.registry import make_backend
 from legm.errors import LegmError, NotSupported
 from legm.handler import ExperimentHandler
 from legm.hooks import Backend, Capability
-from legm.records import Query, Run, RunResult, Series, Status, Tally
-from legm.registry import make_backend
-from legm.relay import Relay
-from legm.sameness import PIECES, bits
-from legm.tallies import tallies
+from legm.records import Query, Run, RunCounts, RunResult, Series, Status
+from legm.stats import aggregate
+from legm.stats.counts import count_by_description
 from legm.testing.memory import MemoryBackend
 
 __all__ = ["BackendTests"]
@@ -47,11 +47,11 @@ _MANY = 100_000  # points of the long run
 _PATIENCE = 120.0  # seconds that another process may take
 
 
-def _counted(tally: Tally) -> tuple[Any, ...]:
-    """A tally as one that can be compared; its values in any order."""
-    kinds = (tally.completed, tally.failed, tally.interrupted, tally.running)
-    values = {key: sorted(bits(found)) for key, found in sorted(tally.values.items())}
-    return tally.configuration.fingerprint, tally.description, kinds, str(values), sorted(tally.indexed)
+def _counted(count: RunCounts) -> tuple[Any, ...]:
+    """A count as one that can be compared; its values in any order."""
+    kinds = (count.completed, count.failed, count.interrupted, count.running)
+    values = {key: sorted(bits(found)) for key, found in sorted(count.values.items())}
+    return count.configuration.fingerprint, count.description, kinds, str(values), sorted(count.indexed)
 
 
 def _short(value: object) -> str:
@@ -134,15 +134,15 @@ class BackendTests:
     # Round trip
 
     def test_it_can_be_made_again(self, tmp_path: Path) -> None:
-        """It has a name, capabilities, the hooks that these need, and a destination that makes it again."""
+        """It has a name, capabilities, the hooks that these need, and options that make it again."""
         backend = self._made(tmp_path)
         _expect(isinstance(backend.name, str) and backend.name, "a backend's name must be text")
         unknown = [one for one in backend.capabilities if not isinstance(one, Capability)]
         _expect(not unknown, f"these are no capabilities of legm.hooks.Capability: {unknown}")
-        relay = Relay(backend, tmp_path)
-        options = json.loads(json.dumps(relay.place))
-        again = Relay(make_backend(type(backend), tmp_path, options), tmp_path)
-        _same(again.place, relay.place, "the destination of what it makes again")
+        client = BackendClient(backend, tmp_path)
+        options = json.loads(json.dumps(client.options))
+        again = BackendClient(make_backend(type(backend), tmp_path, options), tmp_path)
+        _same(again.options, client.options, "the options of what it makes again")
 
     def test_a_run_comes_back_as_it_was_given(self, tmp_path: Path) -> None:
         """Parameters with their types, what does not count, the description, the best step and its rule."""
@@ -364,7 +364,7 @@ class BackendTests:
         for rate in (0.5, 0.5, 0.25):
             with self._handler(tmp_path, backend).start({"rate": rate}) as handler:
                 handler.set_metric("loss", rate)
-        call = Relay(backend, tmp_path).call
+        call = BackendClient(backend, tmp_path).call
         read = list(call("legm_read_configurations", experiment=self.experiment(tmp_path)))
         _same(sorted(one.parameters["rate"] for one in read), [0.25, 0.5], "the configurations' rates")
         ranking = [(place.value.mean, place.completed) for place in handler.get_best("loss")]
@@ -381,15 +381,17 @@ class BackendTests:
                 handler.set_metric("accuracy", math.nan, test=True)
         with suppress(ZeroDivisionError), self._handler(tmp_path, backend).start({"rate": 0.25}):
             raise ZeroDivisionError
-        relay = Relay(backend, tmp_path)
+        client = BackendClient(backend, tmp_path)
         runs: dict[str, list[RunResult]] = {}
         for result in self._until(tmp_path, backend, lambda found: len(found) == 5):
             runs.setdefault(result.run.configuration.fingerprint, []).append(result)
-        expected = [one for found in runs.values() for one in tallies(found[0].run.configuration, found)]
-        counted = sorted(map(_counted, relay.tallies(experiment)))
+        expected = [
+            one for found in runs.values() for one in count_by_description(found[0].run.configuration, found)
+        ]
+        counted = sorted(map(_counted, client.run_counts(experiment)))
         _same(counted, sorted(map(_counted, expected)), "the runs, counted")
-        _same(relay.tallies("another"), [], "the tallies of another experiment")
-        listed = relay.call("legm_read_experiments")
+        _same(client.run_counts("another"), [], "the counts of another experiment")
+        listed = client.call("legm_read_experiments")
         _expect(listed is None or experiment in listed, "the experiment that was made must be listed")
 
     def test_the_summary_is_the_references_to_the_last_bit(self, tmp_path: Path) -> None:
@@ -432,16 +434,16 @@ class BackendTests:
         batches = sorted(reference.records[expected.run.run_id].items())
         _expect(len(batches) >= 4, "the script of this test makes four batches")
         everything = [record for _, records in batches for record in records]
-        relay = Relay(backend, tmp_path)
-        relay.open_anywhere(expected.run)
+        client = BackendClient(backend, tmp_path)
+        client.open_anywhere(expected.run)
         for position, records in batches[:3]:
-            relay.write(expected.run, records, position)
+            client.write(expected.run, records, position)
         for _ in range(2):
-            known = relay.open_anywhere(expected.run) or 0
+            known = client.open_anywhere(expected.run) or 0
             owed = [record for position, records in batches if position > known for record in records]
-            relay.write(expected.run, owed, batches[-1][0])
-            relay.call("legm_close_run", run=expected.run, result=expected, records=everything)
-        relay.release(expected.run)
+            client.write(expected.run, owed, batches[-1][0])
+            client.call("legm_close_run", run=expected.run, result=expected, records=everything)
+        client.release(expected.run)
         (found,) = self._read(tmp_path, backend)
         _same_pieces(found, expected, "number of points", "steps", "values")
         self._shows(tmp_path, expected.run, [("loss", step, step / 4) for step in range(4)])
@@ -497,11 +499,11 @@ class BackendTests:
             result = handler.log()
         (batches,) = reference.records.values()
         try:
-            relay = Relay(self.make_unreachable(tmp_path), tmp_path)
-            relay.open_anywhere(result.run)
+            client = BackendClient(self.make_unreachable(tmp_path), tmp_path)
+            client.open_anywhere(result.run)
             for position, records in batches.items():
-                relay.write(result.run, records, position)
-            relay.call("legm_close_run", run=result.run, result=result, records=list(records))
+                client.write(result.run, records, position)
+            client.call("legm_close_run", run=result.run, result=result, records=list(records))
         except LegmError as error:
             _expect(error.__cause__ is not None, f"{error!r} is not chained to what caused it by 'from'")
             return
@@ -527,7 +529,7 @@ class BackendTests:
             with _refused(NotSupported, "plot()"):
                 handler.plot()
             return
-        call = Relay(backend, tmp_path).call
+        call = BackendClient(backend, tmp_path).call
         (result, *_) = self._read(tmp_path, backend)
         of = {"experiment": self.experiment(tmp_path), "description": ""}
         for configuration in (result.run.configuration, None):
@@ -554,7 +556,7 @@ class BackendTests:
             return  # they are drawn only
         curves = aggregate.curves(self._read(tmp_path, backend), None, "mean")
         configuration = handler._current()
-        Relay(backend, tmp_path).call(
+        BackendClient(backend, tmp_path).call(
             "legm_write_curves", configuration=configuration, description="", curves=curves
         )
         center = float(curves[0].center[-1])
@@ -604,7 +606,7 @@ class BackendTests:
             configuration = reference.log().run.configuration
 
         def folder(of: Backend, *, create: bool) -> Path | None:
-            found: Path | None = Relay(of, tmp_path).folder(configuration, create=create)
+            found: Path | None = BackendClient(of, tmp_path).folder(configuration, create=create)
             return found
 
         _same(folder(backend, create=False), None, "the folder before it is made")
@@ -622,7 +624,7 @@ class BackendTests:
 
     def _read(self, store: Path, backend: Backend, experiment: str = "", **query: Any) -> list[RunResult]:
         asked = Query(experiment or self.experiment(store), **{"histories": None, **query})
-        return list(Relay(backend, store).call("legm_read_runs", query=asked) or ())
+        return list(BackendClient(backend, store).call("legm_read_runs", query=asked) or ())
 
     def _until(
         self, store: Path, backend: Backend, true: Callable[[Sequence[RunResult]], bool]
@@ -691,9 +693,9 @@ def _flush(handlers: Iterable[ExperimentHandler], *, delivered: bool = False) ->
         live = handler._live
         if live is None:
             continue
-        begun = live.delivery.ways[0].delivered
+        begun = live.delivery.targets[0].delivered
         live.recorder.flush()
-        while delivered and live.delivery.ways[0].delivered <= begun and time.monotonic() < deadline:
+        while delivered and live.delivery.targets[0].delivered <= begun and time.monotonic() < deadline:
             time.sleep(0.02)
 
 

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from legm.backends.local import yamltext
-from legm.backends.local.catalogue import counted_once, holdings
+from legm.backends.local.catalogue import counted_once, read_statuses
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.folders import ConfigurationFolders, experiment_folder
 from legm.backends.local.reading import experiments, runs_in
 from legm.backends.local.results import head_of, series_texts, steps_head
-from legm.errors import CorruptFile
+from legm.core.naming import short_name
+from legm.errors import CorruptFile, storage_error
 from legm.hooks import Capability, hookimpl
-from legm.locks import locked
-from legm.naming import short_name
 from legm.records import (
     Configuration,
     Display,
@@ -25,15 +24,15 @@ from legm.records import (
     Query,
     Record,
     Run,
+    RunCounts,
     RunResult,
     Series,
     Split,
     Status,
     Summary,
-    Tally,
 )
-from legm.runlog import storage_error
-from legm.smallfiles import load_yaml, write_whole
+from legm.util.atomic_files import load_yaml, write_whole
+from legm.util.locks import locked
 
 if TYPE_CHECKING:
     from legm.backends.local.events import EventFile
@@ -127,7 +126,7 @@ class LocalBackend:
     def legm_close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
         """Finish the event files, and add a completed run to the YAML files."""
         from legm.backends.local import events
-        from legm.selection import in_order
+        from legm.core.results import in_order
 
         opened = self._open[run.run_id]
         if result.status is Status.COMPLETED:
@@ -207,7 +206,7 @@ class LocalBackend:
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
         """Each configuration once, also where a person copied its folder, or damaged its runs."""
         found: dict[str, Configuration] = {}
-        for one in holdings(experiment_folder(self._root, experiment)):
+        for one in read_statuses(experiment_folder(self._root, experiment)):
             if one.configuration is None:
                 assert one.problem is not None  # noqa: S101
                 raise one.problem
@@ -220,9 +219,9 @@ class LocalBackend:
         return list(experiments(self._root))
 
     @hookimpl
-    def legm_read_tallies(self, experiment: str) -> Iterable[Tally]:
+    def legm_read_counts(self, experiment: str) -> Iterable[RunCounts]:
         """Every configuration's runs, counted, from the catalogue; those in copies of a folder once."""
-        found = holdings(experiment_folder(self._root, experiment))
+        found = read_statuses(experiment_folder(self._root, experiment))
         for one in found:
             if one.problem is not None:
                 raise one.problem
@@ -233,7 +232,7 @@ class LocalBackend:
     @hookimpl
     def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
         """Keep the aggregates in ``aggregated_metrics.yml``, by description."""
-        from legm.aggregate import summary_as_dict
+        from legm.stats.aggregate import summary_as_dict
 
         folder = self._require_folder(configuration)
         path = folder / "aggregated_metrics.yml"

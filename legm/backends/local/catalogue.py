@@ -1,8 +1,8 @@
-"""What each configuration of an experiment holds, but for the series: read once, kept for the next look.
+"""What each configuration of an experiment holds, but for the series: read once, kept for the next scan.
 
 Below ``<root>/<experiment>/.legm`` the file ``catalogue`` has, for each folder, the times and sizes of what
 was looked at, and what was found. While these are still so, nothing is read again. A folder that was changed
-within the last seconds, that has a run which goes on, or that is damaged, is read at each look. The file is
+within the last seconds, that has a run which goes on, or that is damaged, is read at each scan. The file is
 only a copy: whoever deletes it loses nothing.
 """
 
@@ -27,30 +27,30 @@ from typing import Any
 
 from legm.backends.local import PARAMETERS_FILE
 from legm.errors import LegmError
-from legm.records import Configuration, Plain, Tally
+from legm.records import Configuration, Plain, RunCounts
 
-__all__ = ["Holding", "counted_once", "folders_in", "holdings", "is_configuration"]
+__all__ = ["ConfigurationStatus", "counted_once", "folders_in", "is_configuration", "read_statuses"]
 
 _HEADER = re.compile(rb"legm catalogue 3 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _SETTLED = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
-_MARK = struct.Struct("=3q3q")
+_SIGNATURE = struct.Struct("=3q3q")
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class ConfigurationStatus:
     """A configuration's folder as it is.
 
     Args:
         folder: its path.
         configuration: None where its parameters cannot be read.
-        tallies: its runs, counted by description; an empty one where there are none.
+        counts: its runs, counted by description; an empty one where there are none.
         problem: what could not be read; None where all could.
     """
 
     folder: str
     configuration: Configuration | None
-    tallies: tuple[Tally, ...] = ()
+    counts: tuple[RunCounts, ...] = ()
     problem: LegmError | None = None
 
     @property
@@ -76,12 +76,12 @@ def folders_in(folder: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as cause:
-        from legm.runlog import storage_error
+        from legm.errors import storage_error
 
         raise storage_error("read the folder", folder, cause) from cause
 
 
-def holdings(folder: Path) -> list[Holding]:
+def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     """What is in each configuration's folder of an experiment, by the folders' names.
 
     Args:
@@ -92,19 +92,19 @@ def holdings(folder: Path) -> list[Holding]:
     """
     began = time.time()
     place, path = str(folder), folder / ".legm" / "catalogue"
-    marks = {name: found for name in folders_in(folder) if (found := _mark(f"{place}/{name}"))}
+    marks = {name: found for name in folders_in(folder) if (found := _stat_signature(f"{place}/{name}"))}
     kept = _load(path)
-    shelf = _Shelf(kept.get("shared", []))
+    table = _StringTable(kept.get("shared", []))
     old: dict[str, list[Any]] = kept.get("folders", {})
-    known = dict(zip(old, _MARK.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
+    known = dict(zip(old, _SIGNATURE.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
     rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
     changed = [name for name in marks if name not in rows]
     damaged = {}
-    for name, row in _look_at_each(folder, changed, shelf):
+    for name, row in _scan_each(folder, changed, table):
         if row is None:
-            from legm.backends.local.reading import look
+            from legm.backends.local.reading import scan
 
-            damaged[name] = look(f"{place}/{name}")
+            damaged[name] = scan(f"{place}/{name}")
         else:
             rows[name] = row
     if changed or len(rows) < len(old):
@@ -112,32 +112,32 @@ def holdings(folder: Path) -> list[Holding]:
         lasting = {
             name: row for name, row in rows.items() if not _goes_on(row) and max(marks[name][:3]) < too_new
         }
-        packed = b"".join([_MARK.pack(*marks[name]) for name in lasting])
-        _save(path, {"shared": shelf.shared, "marks": _as_text(packed), "folders": lasting})
-    found_now = {name: shelf.unpacked(f"{place}/{name}", row) for name, row in rows.items()} | damaged
+        packed = b"".join([_SIGNATURE.pack(*marks[name]) for name in lasting])
+        _save(path, {"shared": table.shared, "marks": _as_text(packed), "folders": lasting})
+    found_now = {name: table.unpacked(f"{place}/{name}", row) for name, row in rows.items()} | damaged
     return [found_now[name] for name in marks]
 
 
-def counted_once(found: Iterable[Holding]) -> Iterator[Tally]:
+def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
     """The runs in folders, counted, but for those in damaged ones; those in copies of a folder once."""
-    by_fingerprint: dict[str, list[Holding]] = {}
+    by_fingerprint: dict[str, list[ConfigurationStatus]] = {}
     for one in found:
         if one.configuration is not None and one.problem is None:
             by_fingerprint.setdefault(one.configuration.fingerprint, []).append(one)
     for copies in by_fingerprint.values():
         first = copies[0].configuration
         if len(copies) == 1 or first is None:
-            yield from copies[0].tallies
+            yield from copies[0].counts
         else:
             from legm.backends.local.reading import runs_in
             from legm.records import Query
-            from legm.tallies import tallies
+            from legm.stats.counts import count_by_description
 
             places = [Path(one.folder) for one in copies]
-            yield from tallies(first, runs_in(places, Query(first.experiment)), copies[0].folder)
+            yield from count_by_description(first, runs_in(places, Query(first.experiment)), copies[0].folder)
 
 
-def _mark(place: str) -> tuple[int, ...]:
+def _stat_signature(place: str) -> tuple[int, ...]:
     """When what is looked at was changed (ns), then how large it is; nothing of no configuration."""
     try:
         parameters = os.stat(f"{place}/{PARAMETERS_FILE}")  # noqa: PTH116 - quicker than Path's
@@ -161,8 +161,8 @@ def _change(status: os.stat_result) -> tuple[int, int]:
     return (status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns), status.st_size
 
 
-def _look_at_each(
-    folder: Path, names: Sequence[str], shelf: _Shelf
+def _scan_each(
+    folder: Path, names: Sequence[str], table: _StringTable
 ) -> Iterator[tuple[str, list[Plain] | None]]:
     """What folders hold, read anew and packed, None of what is damaged; processes share many of them."""
     if not names:
@@ -171,17 +171,17 @@ def _look_at_each(
 
     processes = _processes() if len(names) >= _WORTH_PROCESSES else 1
     if processes == 1:
-        yield from zip(names, _packed_looks(folder, names, shelf), strict=True)
+        yield from zip(names, _packed_scans(folder, names, table), strict=True)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     pieces = [names[start :: 2 * processes] for start in range(2 * processes)]
     with ProcessPoolExecutor(processes, get_context("fork")) as pool:
-        for piece, (shared, rows) in zip(pieces, pool.map(_looks_of, repeat(folder), pieces), strict=True):
-            numbers = [shelf.number(common) for common in shared]
+        for piece, (shared, rows) in zip(pieces, pool.map(_scans_of, repeat(folder), pieces), strict=True):
+            numbers = [table.number(common) for common in shared]
             for name, row in zip(piece, rows, strict=True):
-                yield name, row and shelf.renumbered(row, numbers)
+                yield name, row and table.renumbered(row, numbers)
 
 
 def _processes() -> int:
@@ -191,24 +191,24 @@ def _processes() -> int:
     return min(len(os.sched_getaffinity(0)), 8)
 
 
-def _looks_of(folder: Path, names: Sequence[str]) -> tuple[list[list[Plain]], list[list[Plain] | None]]:
+def _scans_of(folder: Path, names: Sequence[str]) -> tuple[list[list[Plain]], list[list[Plain] | None]]:
     """What folders hold, for another process: what their rows share, and the rows."""
-    shelf = _Shelf([])
-    rows = list(_packed_looks(folder, names, shelf))
-    return shelf.shared, rows
+    table = _StringTable([])
+    rows = list(_packed_scans(folder, names, table))
+    return table.shared, rows
 
 
-def _packed_looks(folder: Path, names: Sequence[str], shelf: _Shelf) -> Iterator[list[Plain] | None]:
-    from legm.backends.local.reading import look
+def _packed_scans(folder: Path, names: Sequence[str], table: _StringTable) -> Iterator[list[Plain] | None]:
+    from legm.backends.local.reading import scan
 
     known: dict[str, Any] = {}
     for name in names:
-        holding = look(f"{folder}/{name}", known)
-        yield shelf.packed(holding) if holding.problem is None else None
+        status = scan(f"{folder}/{name}", known)
+        yield table.packed(status) if status.problem is None else None
 
 
-class _Shelf:
-    """Packs holdings into plain rows, and keeps what many have in common once.
+class _StringTable:
+    """Packs read_statuses into plain rows, and keeps what many have in common once.
 
     Args:
         shared: what is common to the rows of an earlier time.
@@ -227,50 +227,50 @@ class _Shelf:
             self._tuples.append(tuple(common[0]))
         return number
 
-    def packed(self, holding: Holding) -> list[Plain]:
-        """A holding without its folder."""
-        found = holding.configuration
+    def packed(self, status: ConfigurationStatus) -> list[Plain]:
+        """A status without its folder."""
+        found = status.configuration
         assert found is not None  # noqa: S101
         common = [list(found.active), list(found.parameters), found.experiment, dict(found.metadata)]
         own = [found.fingerprint, found.name, list(found.parameters.values())]
-        return [self.number(common), *own, [self._packed(one) for one in holding.tallies]]
+        return [self.number(common), *own, [self._packed(one) for one in status.counts]]
 
-    def _packed(self, tally: Tally) -> list[Plain]:
-        keys = self.number([list(tally.values), sorted(tally.indexed)])
-        lengths = [len(values) for values in tally.values.values()]
-        numbers = array("d", chain.from_iterable(tally.values.values()))
-        counts = [tally.completed, tally.failed, tally.interrupted, tally.running]
-        return [tally.description, *counts, keys, lengths, _as_text(numbers.tobytes()), tally.last]
+    def _packed(self, count: RunCounts) -> list[Plain]:
+        keys = self.number([list(count.values), sorted(count.indexed)])
+        lengths = [len(values) for values in count.values.values()]
+        numbers = array("d", chain.from_iterable(count.values.values()))
+        counts = [count.completed, count.failed, count.interrupted, count.running]
+        return [count.description, *counts, keys, lengths, _as_text(numbers.tobytes()), count.last]
 
-    def unpacked(self, place: str, row: list[Any]) -> Holding:
-        """The holding of a row that :meth:`packed` made."""
+    def unpacked(self, place: str, row: list[Any]) -> ConfigurationStatus:
+        """The status of a row that :meth:`packed` made."""
         number, fingerprint, name, values, counted = row
         _, names, experiment, metadata = self.shared[number]
         parameters = dict(zip(names, values, strict=True))
         found = Configuration(experiment, fingerprint, name, parameters, self._tuples[number], metadata)
-        tallies = [
-            Tally(
+        counts = [
+            RunCounts(
                 *(found, description, completed, failed, interrupted, running),
                 _Numbers(self._tuples[keys], lengths, text),
                 *(frozenset(self.shared[keys][1]), last, place),
             )
             for description, completed, failed, interrupted, running, keys, lengths, text, last in counted
         ]
-        return Holding(place, found, tuple(tallies))
+        return ConfigurationStatus(place, found, tuple(counts))
 
     def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
-        """A row of another shelf, whose shared things have these numbers here."""
+        """A row of another table, whose shared things have these numbers here."""
         *own, counted = row
         return [numbers[own[0]], *own[1:], [[*one[:5], numbers[one[5]], *one[6:]] for one in counted]]
 
 
 def _goes_on(row: list[Any]) -> bool:
-    """Whether a packed holding has a run that goes on."""
-    return any(tally[4] for tally in row[4])
+    """Whether a packed status has a run that goes on."""
+    return any(count[4] for count in row[4])
 
 
 class _Numbers(Mapping[str, Sequence[float]]):
-    """A tally's values by key, unpacked when they are asked for.
+    """A count's values by key, unpacked when they are asked for.
 
     Args:
         keys: the keys.
@@ -323,7 +323,7 @@ def _load(path: Path) -> Mapping[str, Any]:
 
 
 def _save(path: Path, content: Mapping[str, Any]) -> None:
-    from legm.smallfiles import write_whole
+    from legm.util.atomic_files import write_whole
 
     data = json.dumps(content, separators=(",", ":")).encode()
     with contextlib.suppress(LegmError, OSError):  # a place that cannot be written is read anew each time

@@ -27,9 +27,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from legm.backends.local import yamltext
-from legm.errors import CorruptFile, StorageError
-from legm.runlog import storage_error
-from legm.smallfiles import parse_yaml, write_whole
+from legm.errors import CorruptFile, StorageError, storage_error
+from legm.util.atomic_files import parse_yaml, write_whole
 
 __all__ = ["Entry", "EntryFile"]
 

@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local import PARAMETERS_FILE, yamltext
-from legm.errors import CorruptFile, LegmError, StorageError
-from legm.identity import fingerprint
-from legm.locks import locked
-from legm.naming import numbered, safe_name, shortened
+from legm.core.identity import fingerprint
+from legm.core.naming import numbered, safe_name, shortened
+from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
-from legm.runlog import storage_error
-from legm.smallfiles import load_yaml, parse_yaml, write_whole
+from legm.util.atomic_files import load_yaml, parse_yaml, write_whole
+from legm.util.locks import locked
 
 __all__ = [
     "ConfigurationFolders",

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.catalogue import Holding, folders_in, is_configuration
+from legm.backends.local.catalogue import ConfigurationStatus, folders_in, is_configuration
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.folders import experiment_folder, read_configuration
-from legm.backends.local.results import read_result, tally_entries
+from legm.backends.local.results import count_entries, read_result
 from legm.errors import LegmError
-from legm.logs import LogFolder, unfinished
 from legm.records import Query, RunResult
+from legm.runlog.folder import LogFolder, unfinished
 
-__all__ = ["experiment_in", "experiments", "look", "runs_in"]
+__all__ = ["experiment_in", "experiments", "runs_in", "scan"]
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def experiment_in(folder: Path) -> str | None:
     return None
 
 
-def look(place: str, known: dict[str, Any] | None = None) -> Holding:
+def scan(place: str, known: dict[str, Any] | None = None) -> ConfigurationStatus:
     """What a configuration's folder holds, read anew.
 
     Args:
@@ -62,15 +62,17 @@ def look(place: str, known: dict[str, Any] | None = None) -> Holding:
     try:
         configuration = read_configuration(folder, known)
     except LegmError as error:
-        return Holding(place, None, problem=error)
+        return ConfigurationStatus(place, None, problem=error)
     try:
         entries = EntryFile(folder / "metrics.yml").entries()
         others = unfinished(
             LogFolder(folder / "runs"), [str(entry.head.get("run_id", "")) for entry in entries]
         )
-        return Holding(place, configuration, tally_entries(folder, configuration, entries, others))
+        return ConfigurationStatus(
+            place, configuration, count_entries(folder, configuration, entries, others)
+        )
     except LegmError as error:
-        return Holding(place, configuration, problem=error)
+        return ConfigurationStatus(place, configuration, problem=error)
 
 
 def runs_in(places: Iterable[Path], query: Query) -> Iterator[RunResult]:

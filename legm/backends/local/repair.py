@@ -7,15 +7,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-from legm import runlog, selection
 from legm.backends.local import PARAMETERS_FILE
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.folders import parameters_text, read_configuration
 from legm.backends.local.results import head_of, series_texts, steps_head
+from legm.core import results
 from legm.errors import CorruptFile, LegmError
-from legm.locks import locked
 from legm.records import RunResult, Status
-from legm.smallfiles import write_whole
+from legm.runlog import format as runlog
+from legm.util.atomic_files import write_whole
+from legm.util.locks import locked
 
 __all__ = ["repair"]
 
@@ -109,6 +110,6 @@ def _completed(folder: Path, run_id: str) -> RunResult | None:
             known = runlog.read(path)
         except LegmError:
             continue
-        result = selection.result(known.run, known.records)
+        result = results.run_result(known.run, known.records)
         return result if result.status is Status.COMPLETED else None
     return None

@@ -10,11 +10,22 @@ from typing import Any, TypeVar
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.yamltext import flow_key, is_number, numbers
 from legm.errors import CorruptFile, StorageError
-from legm.locks import locked
-from legm.records import BestRule, Configuration, History, Plain, Run, RunResult, Series, Split, Status, Tally
-from legm.tallies import POOLED, tallies
+from legm.records import (
+    BestRule,
+    Configuration,
+    History,
+    Plain,
+    Run,
+    RunCounts,
+    RunResult,
+    Series,
+    Split,
+    Status,
+)
+from legm.stats.counts import ALL_VALUES_METRICS, count_by_description
+from legm.util.locks import locked
 
-__all__ = ["best_key", "head_of", "read_result", "series_texts", "steps_head", "tally_entries"]
+__all__ = ["best_key", "count_entries", "head_of", "read_result", "series_texts", "steps_head"]
 
 _OWN_KEYS = frozenset({"run_id", "description", "best_step", "legm"})
 _PREFIXES = ("best_", "test_", "dev/")
@@ -220,9 +231,9 @@ def _wanted(entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
     )
 
 
-def tally_entries(
+def count_entries(
     folder: Path, configuration: Configuration, entries: Iterable[Entry], others: Iterable[RunResult]
-) -> tuple[Tally, ...]:
+) -> tuple[RunCounts, ...]:
     """Count the runs of a configuration by description, without reading more than the entries' heads.
 
     Args:
@@ -238,17 +249,17 @@ def tally_entries(
     for entry in entries:
         heads.setdefault(str(entry.head.get("description") or ""), []).append(entry.head)
     others = list(others)
-    counted: dict[str, Tally] = {}
+    counted: dict[str, RunCounts] = {}
     if others or not heads:
-        counted = {one.description: one for one in tallies(configuration, others, str(folder))}
+        counted = {one.description: one for one in count_by_description(configuration, others, str(folder))}
     for description, found in heads.items():
-        known = counted.get(description) or Tally(configuration, description, folder=str(folder))
+        known = counted.get(description) or RunCounts(configuration, description, folder=str(folder))
         counted[description] = _with_heads(known, found, folder / "metrics.yml")
     return tuple(counted[description] for description in sorted(counted))
 
 
-def _with_heads(counted: Tally, heads: Sequence[Mapping[str, Any]], path: Path) -> Tally:
-    """A tally with the completed runs of some entries' heads added."""
+def _with_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Path) -> RunCounts:
+    """A count with the completed runs of some entries' heads added."""
     values = {key: list(found) for key, found in counted.values.items()}
     indexed, last = set(counted.indexed), counted.last or 0.0
     keys: dict[str, str | None] = {}
@@ -278,13 +289,13 @@ def _with_heads(counted: Tally, heads: Sequence[Mapping[str, Any]], path: Path) 
 
 
 def _summary_key(key: str) -> str | None:
-    """Where what an entry has under a key stands in a summary; None for what a tally does not have."""
+    """Where what an entry has under a key stands in a summary; None for what a count does not have."""
     if key.startswith("test_"):
         return key
     if not key.startswith("best_") or key == "best_step":
         return None
     name = key.removeprefix("best_").removeprefix("dev/")
-    return None if name in POOLED else f"best_{name}"
+    return None if name in ALL_VALUES_METRICS else f"best_{name}"
 
 
 def _wrong(path: Path, where: str, value: Any, what: str) -> CorruptFile:

@@ -26,7 +26,6 @@ from typing import Any
 
 from mlflow.entities import ExperimentTag, Metric, Param, RunStatus, RunTag, ViewType
 
-from legm.aggregate import summary_as_dict
 from legm.backends import portable
 from legm.backends.mlflow import points as tables
 from legm.backends.mlflow.mapping import group, indexed_tables, metric_key, milliseconds, note, shown
@@ -38,11 +37,11 @@ from legm.backends.mlflow.stores import (
     sqlite_uri,
     translated,
 )
-from legm.credentials import without_password
+from legm.core.credentials import without_password
+from legm.core.identity import plain
+from legm.core.naming import safe_name, short_name, shortened
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl
-from legm.identity import plain
-from legm.naming import safe_name, short_name, shortened
 from legm.records import (
     Aggregate,
     Artifact,
@@ -57,6 +56,7 @@ from legm.records import (
     Status,
     Summary,
 )
+from legm.stats.aggregate import summary_as_dict
 
 __all__ = ["MlflowBackend"]
 
@@ -128,7 +128,7 @@ class MlflowBackend:
         self._location = artifact_location
         self._tags = {str(key): shown(plain(str(key), value)) for key, value in (tags or {}).items()}
         given = {"tracking_uri": tracking_uri and without_password(self._uri), "tags": self._tags}
-        self.destination = {
+        self.options = {
             key: value for key, value in {**given, "artifact_location": artifact_location}.items() if value
         }
         self._opened: Any = None

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from legm.naming import escaped, shortened
+from legm.core.naming import escaped, shortened
 from legm.records import Aggregate, Configuration, RunResult, Split, Summary
 
 __all__ = ["group", "indexed_tables", "metric_key", "milliseconds", "note", "shown"]

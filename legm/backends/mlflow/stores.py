@@ -31,7 +31,7 @@ from mlflow.tracking._tracking_service.utils import (  # the registry of stores,
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 
-from legm.credentials import without_password
+from legm.core.credentials import without_password
 from legm.errors import BackendError
 
 __all__ = ["Artifacts", "open_store", "prepare", "sqlite_path", "sqlite_uri", "translated"]

@@ -29,14 +29,13 @@ from typing import Any
 
 import wandb
 
-from legm.aggregate import summary_as_dict
 from legm.backends import portable
 from legm.backends.wandb import history, mapping
 from legm.backends.wandb.archive import Folders, Server, Stored
 from legm.backends.wandb.login import base_url, has_login, require_answer
+from legm.core.naming import safe_name, short_name
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl
-from legm.naming import safe_name, short_name
 from legm.records import (
     Artifact,
     Configuration,
@@ -50,6 +49,7 @@ from legm.records import (
     Status,
     Summary,
 )
+from legm.stats.aggregate import summary_as_dict
 
 __all__ = ["WandbBackend"]
 
@@ -170,7 +170,7 @@ class WandbBackend:
             "tags": list(self._tags),
             "settings": {"base_url": self._url} if self._mode == "online" else None,
         }
-        self.destination = {key: value for key, value in known.items() if value}
+        self.options = {key: value for key, value in known.items() if value}
         self._server: Server | None = None
         self._connecting = threading.Lock()
         self._live: dict[str, _Live] = {}

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from legm.naming import short_name
+from legm.core.naming import short_name
 from legm.records import Aggregate, Configuration, Points, Run, RunResult, Series, Split, Summary
 
 __all__ = [

@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from legm.compat.later import when_imported
+from legm.compat.import_hooks import add_import_hook
 from legm.compat.mlflow import artifacts, data, entities, exceptions, models
 from legm.compat.mlflow.client import MlflowClient
 from legm.compat.mlflow.client import register as _register
@@ -120,14 +120,16 @@ def autolog(*args: Any, exclude_flavors: Sequence[str] | None = None, **options:
     options |= dict(zip(names, args, strict=False))
     for library, flavor in _AUTOLOGGED.items():
         if flavor not in (exclude_flavors or ()):
-            when_imported(library, partial(_autolog_with, flavor, options))
+            add_import_hook(library, partial(_autolog_with, flavor, options))
     for library in _NOT_AUTOLOGGED:
         if library not in (exclude_flavors or ()) and not options.get("disable"):
-            when_imported(library, _miss)
+            add_import_hook(library, _miss)
 
 
 def _miss(library: ModuleType) -> None:
-    SESSION.notices.miss(f"{library.__name__} by mlflow.autolog", "legm does not log its training by itself")
+    SESSION.notices.report_unsupported(
+        f"{library.__name__} by mlflow.autolog", "legm does not log its training by itself"
+    )
 
 
 def _autolog_with(flavor: str, options: dict[str, Any], _: ModuleType) -> None:
@@ -154,4 +156,4 @@ def __getattr__(name: str) -> Any:
         return import_module(f"legm.compat.mlflow.{name}")
     if name.startswith("__"):
         raise AttributeError(f"module 'mlflow' has no attribute {name!r}")
-    return SESSION.notices.absorb(f"mlflow.{name}")
+    return SESSION.notices.null_object(f"mlflow.{name}")

@@ -48,4 +48,4 @@ def load_dict(artifact_uri: str) -> Any:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.absorb(f"mlflow.artifacts.{name}")
+    return SESSION.notices.null_object(f"mlflow.artifacts.{name}")

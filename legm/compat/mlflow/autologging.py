@@ -16,7 +16,7 @@ from functools import partial
 from types import MethodType, ModuleType
 from typing import Any
 
-from legm.compat.later import when_imported
+from legm.compat.import_hooks import add_import_hook
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.session import SESSION
@@ -67,7 +67,7 @@ class Trainings:
         try:
             self._begun = fluent.start_run(tags=tags).info.run_id
         except (LegmError, MlflowException) as error:
-            SESSION.notices.miss("a run that mlflow's autologging begins", str(error))
+            SESSION.notices.report_unsupported("a run that mlflow's autologging begins", str(error))
         try:
             yield
         except BaseException:
@@ -114,7 +114,7 @@ class Autologging:
         self._options = dict(options)
         while self.on and self._wraps:
             name, wrap = self._wraps.popitem()
-            when_imported(name, partial(self._wrap_with, wrap))
+            add_import_hook(name, partial(self._wrap_with, wrap))
 
     def _wrap_with(self, wrap: Callable[[Any], object], module: Any) -> None:
         with self.apart("training"):  # it may be of another kind than is known here
@@ -153,7 +153,7 @@ class Autologging:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is, the script did not ask for it
-            SESSION.notices.miss(f"{what} by mlflow.{self.library}.autolog", str(error))
+            SESSION.notices.report_unsupported(f"{what} by mlflow.{self.library}.autolog", str(error))
 
     def log_params(self, values: Mapping[str, Any]) -> None:
         """Set parameters of the active run."""

@@ -320,7 +320,7 @@ class MlflowClient:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.absorb(f"mlflow.MlflowClient.{name}")
+        return SESSION.notices.null_object(f"mlflow.MlflowClient.{name}")
 
 
 def split_uri(uri: str) -> tuple[str, str]:

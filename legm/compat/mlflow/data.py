@@ -47,4 +47,4 @@ def from_pandas(
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.absorb(f"mlflow.data.{name}")
+    return SESSION.notices.null_object(f"mlflow.data.{name}")

@@ -54,7 +54,7 @@ class Flavor:
         try:
             self._write(model, folder)
         except ImportError as error:
-            SESSION.notices.miss(f"mlflow.{self._name}.save_model", str(error))
+            SESSION.notices.report_unsupported(f"mlflow.{self._name}.save_model", str(error))
 
     def _with_model(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
         """The positional arguments, the model first."""

@@ -108,7 +108,7 @@ def start_run(
         MlflowException: a run is active and this one is not nested, or there is no such run or experiment.
     """
     if log_system_metrics:
-        SESSION.notices.miss("mlflow.start_run(log_system_metrics=True)")
+        SESSION.notices.report_unsupported("mlflow.start_run(log_system_metrics=True)")
     if ACTIVE.runs and not nested:
         raise MlflowException(
             f"Run with UUID {ACTIVE.runs[-1]} is already active. To start a new run, first end the current "
@@ -266,7 +266,7 @@ def log_input(dataset: Any, context: str | None = None, tags: Any = None, **_: A
     run = STORE.tracked(run_id_of_active())
     name, digest = getattr(dataset, "name", None), getattr(dataset, "digest", None)
     if not isinstance(name, str):
-        SESSION.notices.miss("mlflow.log_input", f"a {type(dataset).__qualname__} has no name")
+        SESSION.notices.report_unsupported("mlflow.log_input", f"a {type(dataset).__qualname__} has no name")
         return
     known = list(run.snapshot().notes.get("inputs") or ())
     run.note(inputs=[*known, {"name": name, "digest": digest, "context": context}])

@@ -127,7 +127,7 @@ def _fit(
             name = autologging.option("registered_model_name")
             log_model(trainer.lightning_module, "model", registered_model_name=name)
     if autologging.option("checkpoint", True) and _checkpoints(autologging, trainer):
-        SESSION.notices.miss(
+        SESSION.notices.report_unsupported(
             "mlflow.pytorch.autolog(checkpoint=True)", "a checkpoint is a pickle of the trainer"
         )
     return fitted

@@ -92,7 +92,7 @@ def keep_model(
         try:
             save(Path(folder))
         except ImportError as error:
-            SESSION.notices.miss(f"mlflow.{flavor}.log_model", str(error))
+            SESSION.notices.report_unsupported(f"mlflow.{flavor}.log_model", str(error))
         else:
             Path(folder, "model.json").write_text(json.dumps(told, indent=2, default=str), encoding="utf-8")
             run = STORE.tracked(run_id)
@@ -107,4 +107,4 @@ def keep_model(
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.absorb(f"mlflow.models.{name}")
+    return SESSION.notices.null_object(f"mlflow.models.{name}")

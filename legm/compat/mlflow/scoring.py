@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType, ModuleType
 from typing import Any
 
-from legm.compat.later import when_imported
+from legm.compat.import_hooks import add_import_hook
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.autologging import TRAININGS, Autologging, replace
 from legm.compat.mlflow.store import STORE
@@ -45,7 +45,7 @@ class Scores:
         """Watch the predictions and the scores of a class of models, and scikit-learn's metrics."""
         if not self._watching:
             self._watching = True
-            when_imported("sklearn.metrics", self._of_metrics)
+            add_import_hook("sklearn.metrics", self._of_metrics)
         for name in _PREDICTIONS:
             replace(kind, name, self._predict)
         replace(kind, "score", self._score)

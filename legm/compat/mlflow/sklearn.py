@@ -159,4 +159,4 @@ autolog = AUTOLOGGING.autolog
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.absorb(f"mlflow.sklearn.{name}")
+    return SESSION.notices.null_object(f"mlflow.sklearn.{name}")

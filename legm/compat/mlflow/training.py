@@ -24,7 +24,9 @@ def training_scores(model: Any, X: Any, y: Any, weight: Any) -> dict[str, float]
         try:
             found[f"training_{name}"] = metric(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - of a model that may be of any kind
-            SESSION.notices.miss(f"the training score {name} of {type(model).__name__}", str(error))
+            SESSION.notices.report_unsupported(
+                f"the training score {name} of {type(model).__name__}", str(error)
+            )
 
     if is_classifier(model):
         told = model.predict(X)

@@ -91,4 +91,4 @@ _BOOSTING = Boosting(
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.absorb(f"mlflow.xgboost.{name}")
+    return SESSION.notices.null_object(f"mlflow.xgboost.{name}")

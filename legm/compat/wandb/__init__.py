@@ -148,4 +148,4 @@ def __getattr__(name: str) -> Any:
         return import_module(f"legm.compat.wandb.{name}")
     if name.startswith("__"):
         raise AttributeError(f"module 'wandb' has no attribute {name!r}")
-    return SESSION.notices.absorb(f"wandb.{name}")
+    return SESSION.notices.null_object(f"wandb.{name}")

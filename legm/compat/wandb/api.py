@@ -125,7 +125,7 @@ class _Run:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.absorb(f"wandb.Api().run().{name}")
+        return SESSION.notices.null_object(f"wandb.Api().run().{name}")
 
     def __repr__(self) -> str:
         return f"<Run {'/'.join(self.path)} ({self.state})>"
@@ -183,7 +183,7 @@ class Api:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.absorb(f"wandb.Api().{name}")
+        return SESSION.notices.null_object(f"wandb.Api().{name}")
 
 
 def _field(run: _Run, key: str) -> Any:

@@ -155,7 +155,7 @@ class Artifact:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.absorb(f"wandb.Artifact.{name}")
+        return SESSION.notices.null_object(f"wandb.Artifact.{name}")
 
 
 def find_artifact(name: str, type: str | None = None) -> Artifact:  # noqa: A002 - wandb's word

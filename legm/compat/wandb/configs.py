@@ -8,7 +8,7 @@ from typing import Any
 
 from legm.compat.wandb.errors import ConfigError, Error
 from legm.compat.wandb.items import Items
-from legm.configs import named_values
+from legm.core.config_objects import named_values
 
 __all__ = ["Config", "NotBegun"]
 
@@ -18,7 +18,7 @@ def _parsed(given: Any) -> dict[str, Any]:
     if given is None:
         return {}
     if isinstance(given, (str, Path)):  # a file, as wandb has it: {name: {"value": …}}
-        from legm.smallfiles import load_yaml
+        from legm.util.atomic_files import load_yaml
 
         loaded = load_yaml(Path(given)) or {}
         return {

@@ -16,4 +16,4 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module(f"legm.compat.wandb.{name}")
-    return SESSION.notices.absorb(f"wandb.integration.{name}")
+    return SESSION.notices.null_object(f"wandb.integration.{name}")

@@ -10,8 +10,8 @@ from typing import Any
 
 from legm.compat.session import SESSION
 from legm.compat.wandb.errors import UsageError
+from legm.core.identity import plain
 from legm.errors import UnstableValue
-from legm.identity import plain
 
 __all__ = ["Chart", "Histogram", "Html", "Image", "Media", "Table", "media_of"]
 
@@ -66,7 +66,9 @@ class Image(Media):
         self.caption = caption
         for name in ("boxes", "masks"):
             if others.get(name):
-                SESSION.notices.miss(f"wandb.Image({name}=…)", "the picture is kept without them")
+                SESSION.notices.report_unsupported(
+                    f"wandb.Image({name}=…)", "the picture is kept without them"
+                )
         self._png = _png(data_or_path, mode)
 
     def content(self) -> bytes:

@@ -137,4 +137,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     from legm.compat.session import SESSION
 
-    return SESSION.notices.absorb(f"wandb.plot.{name}")
+    return SESSION.notices.null_object(f"wandb.plot.{name}")

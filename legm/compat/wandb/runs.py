@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from legm.compat.notices import Absorber
+from legm.compat.notices import NullObject
 from legm.compat.run import CompatRun
 from legm.compat.session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
@@ -20,10 +20,10 @@ from legm.compat.wandb.errors import UsageError
 from legm.compat.wandb.media import Media, media_of
 from legm.compat.wandb.summaries import Summary
 from legm.compat.wandb.watching import Watched
-from legm.configs import named_values
+from legm.core.config_objects import named_values
 from legm.errors import LegmError, MetricError
-from legm.recorder import to_number, to_step
 from legm.records import Plain, Status
+from legm.runlog.recorder import to_number, to_step
 
 __all__ = ["Run"]
 
@@ -169,7 +169,7 @@ class Run:
     def _take(self, tracked: CompatRun, data: Mapping[str, Any], step: int) -> None:
         numbers = {}
         for name, value in _flat(data):
-            if value is None or isinstance(value, Absorber):  # which was said when it was made
+            if value is None or isinstance(value, NullObject):  # which was said when it was made
                 continue
             if isinstance(value, str):
                 tracked.show(name, value, step)
@@ -183,7 +183,7 @@ class Run:
                 media = media or [media_of(value)]
                 for count, one in enumerate(media):
                     if one is None:
-                        SESSION.notices.miss(f"wandb.log of a {type(value).__qualname__}")
+                        SESSION.notices.report_unsupported(f"wandb.log of a {type(value).__qualname__}")
                     else:
                         self._keep_media(
                             f"media/{name}_{step}" + (f"_{count}" if len(media) > 1 else ""), one
@@ -332,7 +332,9 @@ class Run:
             log_graph: is not recorded.
         """
         if log_graph:
-            SESSION.notices.miss("wandb.watch(log_graph=True)", "legm does not keep the graph of a model")
+            SESSION.notices.report_unsupported(
+                "wandb.watch(log_graph=True)", "legm does not keep the graph of a model"
+            )
         if self.tracked is not None:
             self._watched.watch(models, log, log_freq, idx)
 
@@ -381,14 +383,14 @@ class Run:
                 self._keep_saved()
                 self.tracked.end(Status.FAILED, f"{kind.__name__}: {error}")
             except LegmError as own:  # the script's own error goes on
-                SESSION.notices.miss("the end of the run", str(own))
+                SESSION.notices.report_unsupported("the end of the run", str(own))
             return
         self.finish(0 if kind is None else 1)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.absorb(f"wandb.run.{name}")
+        return SESSION.notices.null_object(f"wandb.run.{name}")
 
     def __repr__(self) -> str:
         return f"<Run {self.path}>"

@@ -76,7 +76,9 @@ def plot_feature_importances(
     elif hasattr(model, "coef_"):
         values = np.abs(np.atleast_2d(model.coef_)).mean(axis=0)
     else:
-        SESSION.notices.miss("wandb.sklearn.plot_feature_importances", "this model has no importances")
+        SESSION.notices.report_unsupported(
+            "wandb.sklearn.plot_feature_importances", "this model has no importances"
+        )
         return
     names = list(feature_names) if feature_names is not None else list(range(len(values)))
     rows = sorted(
@@ -222,7 +224,9 @@ def plot_calibration_curve(clf: Any, X: Any, y: Any, clf_name: str = "Classifier
     from sklearn.model_selection import train_test_split
 
     if not np.isin(np.asarray(y), (0, 1)).all():
-        SESSION.notices.miss("wandb.sklearn.plot_calibration_curve", "the labels are not 0 and 1 only")
+        SESSION.notices.report_unsupported(
+            "wandb.sklearn.plot_calibration_curve", "the labels are not 0 and 1 only"
+        )
         return
     x_train, x_test, y_train, y_test = train_test_split(X, np.asarray(y), test_size=0.9, random_state=42)
     models = {
@@ -301,4 +305,4 @@ def _params(model: Any) -> dict[str, Any]:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.absorb(f"wandb.sklearn.{name}")
+    return SESSION.notices.null_object(f"wandb.sklearn.{name}")

@@ -98,7 +98,7 @@ def init(
     given = settings if isinstance(settings, Settings) else Settings(**(settings or {}))
     for argument in ("sync_tensorboard", "monitor_gym", "fork_from", "resume_from"):
         if others.get(argument):
-            SESSION.notices.miss(f"wandb.init({argument}=…)")
+            SESSION.notices.report_unsupported(f"wandb.init({argument}=…)")
     reinit = given.get("reinit") if reinit is None else reinit
     previous = CURRENT.run
     if previous is not None and reinit != "create_new":

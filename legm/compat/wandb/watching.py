@@ -35,11 +35,15 @@ class Watched:
     def watch(self, models: Any, log: str | None, log_freq: int, idx: int | None) -> None:
         """Watch models anew from now on; what is no model of PyTorch's is said."""
         if log not in {"gradients", "parameters", "all", None}:
-            SESSION.notices.miss(f"wandb.watch(log={log!r})", "it is gradients, parameters, all or None")
+            SESSION.notices.report_unsupported(
+                f"wandb.watch(log={log!r})", "it is gradients, parameters, all or None"
+            )
             return
         for at, model in enumerate(_several(models)):
             if not _is_module(model):
-                SESSION.notices.miss("wandb.watch", f"{type(model).__qualname__} is no model of PyTorch's")
+                SESSION.notices.report_unsupported(
+                    "wandb.watch", f"{type(model).__qualname__} is no model of PyTorch's"
+                )
                 continue
             count = next(self._models)
             number = count if idx is None else idx + at
@@ -84,7 +88,7 @@ class Watched:
         try:
             histogram = _histogram(tensor)
         except Exception as error:  # noqa: BLE001 - the training goes on
-            SESSION.notices.miss(f"the histogram of {name}", str(error))
+            SESSION.notices.report_unsupported(f"the histogram of {name}", str(error))
             return
         if histogram is not None:
             self._log(name, histogram)

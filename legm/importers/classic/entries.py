@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from legm.errors import CorruptFile
-from legm.importers.bounded import read_at_most
+from legm.errors import CorruptFile, storage_error
 from legm.importers.plainyaml import plain_yaml
-from legm.runlog import storage_error
+from legm.importers.size_limits import read_at_most
 
 __all__ = ["Entry", "description_of", "entries_in", "read_entry", "read_mapping"]
 

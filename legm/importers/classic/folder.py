@@ -24,8 +24,8 @@ from legm.importers.classic.layout import (
 )
 from legm.importers.classic.metadata import Knowledge, described, knowledge_of, named_in
 from legm.importers.classic.numbers import Numbers, numbers_of
+from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.files import files_below
-from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
 from legm.importers.notes import Notes
 from legm.importers.unpickling import unpickled
 from legm.records import BestRule, Points, Status
@@ -116,7 +116,7 @@ class FolderSource:
         folder = next(configurations(path, Notes(), deepest=_DEEPEST))
         return path.joinpath(*folder.relative_to(path).parts[:1])
 
-    def runs(self) -> Iterator[ForeignRun]:
+    def runs(self) -> Iterator[ExternalRun]:
         """Every completed run, configuration by configuration."""
         for folder in configurations(self._root, self.notes):
             try:
@@ -131,7 +131,7 @@ class FolderSource:
                 self._places[key] = folder
                 yield self._foreign(configuration, key)
 
-    def run(self, key: str) -> ForeignRun:
+    def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         configuration = self._configuration(self._places[key]) if key in self._places else None
         if configuration is None or key not in configuration.runs:
@@ -225,7 +225,7 @@ class FolderSource:
             runs.append(_Run(name, *both, told[0] if told else "", is_cut))
         return runs
 
-    def _foreign(self, configuration: _Configuration, key: str) -> ForeignRun:
+    def _foreign(self, configuration: _Configuration, key: str) -> ExternalRun:
         run = configuration.runs[key]
         last = [*configuration.runs.values()][-1]
         told = configuration.parameters.get(run.name)
@@ -242,7 +242,7 @@ class FolderSource:
         except LegmError as error:
             return unreadable(key, configuration.experiment, error)
         started = configuration.began + run.number / 1000
-        return ForeignRun(
+        return ExternalRun(
             key=key,
             experiment=configuration.experiment,
             name="",
@@ -290,13 +290,13 @@ class FolderSource:
         elif rule != BestRule():
             yield rule
 
-    def _files(self, configuration: _Configuration, run: _Run) -> Iterator[ForeignFile]:
+    def _files(self, configuration: _Configuration, run: _Run) -> Iterator[ExternalFile]:
         """What is no number; and the folder's files, which belong to the last run of their description."""
         known, self._read_last = self._read_last, None
         is_known = known is not None and known[0] is run
         others = (known[1] if known and is_known else self._numbers(configuration, run)).others
         if others:
-            yield ForeignFile(_OTHERS, partial(io.BytesIO, block(others).encode()))
+            yield ExternalFile(_OTHERS, partial(io.BytesIO, block(others).encode()))
         folder, runs = configuration.folder, list(configuration.runs.values())
         last = {"": runs[-1]} | {one.description: one for one in runs}
 
@@ -309,7 +309,7 @@ class FolderSource:
             return path.is_dir() and is_classic([one.name for one in path.iterdir()])
 
         for file in files_below(folder, self.notes, is_other=is_other):
-            yield ForeignFile(f"files/{file.name}", file.open) if file.name == _OTHERS else file
+            yield ExternalFile(f"files/{file.name}", file.open) if file.name == _OTHERS else file
 
 
 def _is_entry(name: str) -> bool:

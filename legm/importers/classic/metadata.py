@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from legm.configs import named_values
+from legm.core.config_objects import named_values
+from legm.core.identity import plain
+from legm.core.parameters import Parameters, value_text
 from legm.errors import LegmError, ParameterError, StorageError
-from legm.identity import plain
-from legm.importers.inert import Made, Named, PlainValues
-from legm.params import Parameters, value_text
+from legm.importers.unevaluated import Made, Named, PlainValues
 from legm.records import Configuration, Plain
 
 __all__ = ["Knowledge", "described", "knowledge_of", "named_in"]
@@ -35,7 +35,7 @@ class Knowledge:
         parameters: the parameters of the run that began last.
         disabled: the names of those that are not compared.
         parents: for each child its parent, and what says that this is active: None, a plain value, or
-            :class:`legm.importers.inert.Named` for a function.
+            :class:`legm.importers.unevaluated.Named` for a function.
     """
 
     experiment: str

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from legm.importers.columns import gathered
+from legm.core.points import gathered
 from legm.records import BestRule, Points, Series, Split
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from legm.importers.external import ExternalFile
 from legm.importers.files import files_below
-from legm.importers.foreign import ForeignFile
 from legm.importers.notes import Notes
 
 __all__ = ["LocalFiles"]
@@ -66,7 +66,7 @@ class LocalFiles:
             )
         return None
 
-    def of(self, folders: dict[str, Path]) -> Iterator[ForeignFile]:
+    def of(self, folders: dict[str, Path]) -> Iterator[ExternalFile]:
         """The files in the folders, by name; a link that leads out of them is left out."""
         for prefix, folder in folders.items():
             yield from files_below(folder, self._notes, prefix)

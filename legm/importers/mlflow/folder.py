@@ -22,15 +22,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.errors import CorruptFile, StorageError
-from legm.importers.columns import joined
-from legm.importers.foreign import ForeignRun, unreadable
+from legm.core.points import joined
+from legm.errors import CorruptFile, StorageError, storage_error
+from legm.importers.external import ExternalRun, unreadable
 from legm.importers.mlflow.files import LocalFiles
 from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
 from legm.importers.notes import Notes
 from legm.records import Plain, Points, Series
-from legm.runlog import storage_error
-from legm.smallfiles import parse_yaml
+from legm.util.atomic_files import parse_yaml
 
 __all__ = ["FolderSource"]
 
@@ -69,7 +68,7 @@ class FolderSource:
                 return folder
         return None
 
-    def runs(self) -> Iterator[ForeignRun]:
+    def runs(self) -> Iterator[ExternalRun]:
         """Every run, experiment by experiment."""
         for experiment in [*_experiments(self._root), *_experiments(self._root / ".trash")]:
             for run in _folders(experiment):
@@ -83,7 +82,7 @@ class FolderSource:
                     self._places[found.key] = run
                     yield found
 
-    def run(self, key: str) -> ForeignRun:
+    def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         found = self._found(self._places[key]) if key in self._places else None
         if found is None:
@@ -93,7 +92,7 @@ class FolderSource:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _found(self, folder: Path) -> ForeignRun | None:
+    def _found(self, folder: Path) -> ExternalRun | None:
         experiment = self._experiment(folder.parent)
         meta = _mapping(folder / "meta.yaml")
         run_id = str(meta.get("run_id") or meta.get("run_uuid") or folder.name)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from legm.errors import StorageError
-from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
+from legm.importers.external import ExternalFile, ExternalRun, unreadable
+from legm.importers.native_runs import our_run, unescaped
 from legm.importers.notes import Notes
-from legm.importers.ours import our_run, unescaped
 from legm.importers.values import value_of
 from legm.records import Plain, Points, Status
 
@@ -63,9 +63,9 @@ def seconds(times: FloatArray) -> FloatArray:
 def foreign_run(
     told: Told,
     points: Callable[[], Iterator[Points]],
-    files: Callable[[], Iterable[ForeignFile]],
+    files: Callable[[], Iterable[ExternalFile]],
     notes: Notes,
-) -> ForeignRun | None:
+) -> ExternalRun | None:
     """What a store told as a run; None for what legm keeps beside its runs.
 
     Args:
@@ -87,12 +87,12 @@ def foreign_run(
 
 
 def _plain_run(
-    told: Told, points: Callable[[], Iterator[Points]], files: Callable[[], Iterable[ForeignFile]]
-) -> ForeignRun:
+    told: Told, points: Callable[[], Iterator[Points]], files: Callable[[], Iterable[ExternalFile]]
+) -> ExternalRun:
     details: dict[str, Any] = {"experiment_id": told.experiment_id, "status": told.status, **told.details}
     ended = None if told.end_time is None else told.end_time / 1000
     started = told.start_time / 1000 if told.start_time is not None else ended or 0.0
-    return ForeignRun(
+    return ExternalRun(
         key=told.run_id,
         experiment=told.experiment,
         name=told.name or told.tags.get("mlflow.runName", ""),

@@ -16,10 +16,10 @@ from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 
-from legm.credentials import without_password
+from legm.core.credentials import without_password
+from legm.core.points import joined
 from legm.errors import StorageError
-from legm.importers.columns import joined
-from legm.importers.foreign import ForeignFile, ForeignRun
+from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
 from legm.importers.notes import Notes
 from legm.records import Points, Series
@@ -113,7 +113,7 @@ class ServerSource:
 
     # Runs
 
-    def runs(self) -> Iterator[ForeignRun]:
+    def runs(self) -> Iterator[ExternalRun]:
         """Every run, experiment by experiment, oldest first."""
         query = {"view_type": "ALL", "max_results": 1000}
         for one in self._pages("experiments/search", "experiments", query, post=True):
@@ -131,7 +131,7 @@ class ServerSource:
                 if found is not None:
                     yield found
 
-    def run(self, key: str) -> ForeignRun:
+    def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         found = self._found(self._ask("runs/get", {"run_id": key})["run"])
         if found is None:
@@ -141,7 +141,7 @@ class ServerSource:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _found(self, run: Mapping[str, Any]) -> ForeignRun | None:
+    def _found(self, run: Mapping[str, Any]) -> ExternalRun | None:
         info, data = run["info"], run.get("data", {})
         run_id, experiment_id = str(info["run_id"]), str(info["experiment_id"])
         name, is_deleted = self._names.get(experiment_id, (experiment_id, False))
@@ -200,10 +200,10 @@ class ServerSource:
 
     # Files
 
-    def _files(self, run_id: str, experiment_id: str) -> Iterator[ForeignFile]:
+    def _files(self, run_id: str, experiment_id: str) -> Iterator[ExternalFile]:
         """The run's artifacts, and those of models that were logged in it."""
         for path in self._listed("artifacts/list", {"run_id": run_id}, "path"):
-            yield ForeignFile(path, partial(self._open, "get-artifact", {"path": path, "run_uuid": run_id}))
+            yield ExternalFile(path, partial(self._open, "get-artifact", {"path": path, "run_uuid": run_id}))
         wanted = {"experiment_ids": [experiment_id], "filter": f"source_run_id = '{run_id}'"}
         try:
             models = list(self._pages("logged-models/search", "models", wanted, post=True))
@@ -217,7 +217,7 @@ class ServerSource:
             place = f"logged-models/{quote(model_id, safe='')}/artifacts"
             for path in self._listed(f"{place}/directories", {}, "artifact_directory_path"):
                 ask = partial(self._open, f"ajax-{_API}/{place}/files", {"artifact_file_path": path})
-                yield ForeignFile(f"models/{name}-{model_id}/{path}", ask)
+                yield ExternalFile(f"models/{name}-{model_id}/{path}", ask)
 
     def _listed(self, question: str, query: Mapping[str, Any], argument: str) -> Iterator[str]:
         """The paths of the files below a folder of artifacts."""

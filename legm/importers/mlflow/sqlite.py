@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from legm.core.points import points_of
 from legm.errors import CorruptFile, StorageError
-from legm.importers.columns import points_of
-from legm.importers.foreign import ForeignRun
+from legm.importers.external import ExternalRun
 from legm.importers.mlflow.files import LocalFiles
 from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
 from legm.importers.notes import Notes
@@ -138,7 +138,7 @@ class SqliteSource:
 
     # Runs
 
-    def runs(self) -> Iterator[ForeignRun]:
+    def runs(self) -> Iterator[ExternalRun]:
         """Every run, experiment by experiment, oldest first."""
         order = "ORDER BY e.experiment_id, r.start_time, r.run_uuid"
         if not self._deleted:
@@ -150,14 +150,14 @@ class SqliteSource:
             if found is not None:
                 yield found
 
-    def run(self, key: str) -> ForeignRun:
+    def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         found = self._found(key)
         if found is None:
             raise StorageError(f"the MLflow store {self._path} has no run {key} any more")
         return found
 
-    def _found(self, run_id: str) -> ForeignRun | None:
+    def _found(self, run_id: str) -> ExternalRun | None:
         columns = [name for name in _RUN_COLUMNS if name in self._columns["runs"]]
         selected = ", ".join(f"r.{name}" for name in columns)
         query = f"SELECT e.name, e.experiment_id, {selected} {_JOINED} WHERE r.run_uuid = ?"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from google.protobuf.message import DecodeError
 
-from legm.importers.columns import points_of
+from legm.core.points import points_of
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.records import LONGEST, records
 from legm.importers.tensorboard.tensors import number_in, texts_in

@@ -1,17 +1,17 @@
 """Hyperparameters as Lightning keeps them, in a file ``hparams.yaml`` beside the event files.
 
 It is written by ``yaml.dump``, so it may hold tags of Python's objects. None of them is made (see
-:mod:`legm.importers.inert`).
+:mod:`legm.importers.unevaluated`).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from legm.configs import named_values
+from legm.core.config_objects import named_values
 from legm.errors import CorruptFile
-from legm.importers.bounded import read_at_most
 from legm.importers.plainyaml import plain_yaml
+from legm.importers.size_limits import read_at_most
 from legm.records import Plain
 
 __all__ = ["yaml_parameters"]

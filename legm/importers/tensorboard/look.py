@@ -8,12 +8,11 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from legm.errors import LegmError, StorageError
+from legm.errors import LegmError, StorageError, storage_error
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.events import EventReader, Media, Other, Said, Seen, Session, Text
 from legm.importers.tensorboard.hparams import session_info
 from legm.records import Plain, Points, Status
-from legm.runlog import storage_error
 
 __all__ = ["Look", "looked"]
 

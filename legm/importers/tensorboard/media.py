@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from google.protobuf.message import DecodeError
 
-from legm.importers.foreign import ForeignFile
+from legm.importers.external import ExternalFile
 from legm.importers.tensorboard.events import EventReader, Media, media_in
 from legm.importers.tensorboard.records import record_at
 
@@ -29,7 +29,7 @@ _ENDINGS = {
 }
 
 
-def media_files(reader: EventReader, path: Path, size: int, counts: dict[str, int]) -> Iterator[ForeignFile]:
+def media_files(reader: EventReader, path: Path, size: int, counts: dict[str, int]) -> Iterator[ExternalFile]:
     """The pictures and sounds in a file: ``images/<tag>/<step>.png``, and further ones ``<step>_1.png``, ….
 
     Args:
@@ -47,7 +47,7 @@ def media_files(reader: EventReader, path: Path, size: int, counts: dict[str, in
             counts[name] = count + 1
             ending = next((one for head, one in _ENDINGS.items() if content.startswith(head)), "bin")
             shown = f"{name}_{count}.{ending}" if count else f"{name}.{ending}"
-            yield ForeignFile(shown, partial(_opened, path, said.place, said.number, said.kind, at))
+            yield ExternalFile(shown, partial(_opened, path, said.place, said.number, said.kind, at))
 
 
 def _opened(path: Path, place: int, number: int, kind: str, at: int) -> AbstractContextManager[BinaryIO]:

@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 import google_crc32c
 
+from legm.errors import storage_error
 from legm.importers.notes import Notes
-from legm.runlog import storage_error
 
 __all__ = ["LONGEST", "record_at", "records"]
 

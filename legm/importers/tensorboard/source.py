@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from legm.errors import LegmError, StorageError
+from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.files import files_below
-from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
 from legm.importers.names import taken_name
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.events import EventReader, Text
@@ -20,8 +20,8 @@ from legm.importers.tensorboard.layout import Part, RunFolder, runs_in
 from legm.importers.tensorboard.look import Look, looked
 from legm.importers.tensorboard.media import media_files
 from legm.importers.tensorboard.walk import event_folders, is_elsewhere, is_event_file, is_store
-from legm.progress import watched
 from legm.records import Display, Plain, Points, Status
+from legm.util.progress import watched
 
 __all__ = ["FolderSource"]
 
@@ -59,12 +59,12 @@ class FolderSource:
         folder, _ = next(event_folders(path, Notes()))
         return path.joinpath(*folder.relative_to(path).parts[:1])
 
-    def runs(self) -> Iterator[ForeignRun]:
+    def runs(self) -> Iterator[ExternalRun]:
         """Every run, by path."""
         for key in self._found():
             yield self.run(key)
 
-    def run(self, key: str) -> ForeignRun:
+    def run(self, key: str) -> ExternalRun:
         """The run with a key, which is its path."""
         found = self._found().get(key)
         if found is None:
@@ -83,7 +83,7 @@ class FolderSource:
         )
         last = max((look.last for look in looks if look.last is not None), default=None)
         knows_end = ended is not None and (last is None or last <= ended + _SLACK)
-        return ForeignRun(
+        return ExternalRun(
             key=key,
             experiment=experiment,
             name=key if found.path.parts else self._root.absolute().name,
@@ -149,7 +149,7 @@ class FolderSource:
                     elif isinstance(said, Text):
                         yield Display(taken_name(said.tag), said.value, said.step, said.time)
 
-    def _files(self, run: RunFolder) -> Iterator[ForeignFile]:
+    def _files(self, run: RunFolder) -> Iterator[ExternalFile]:
         """Pictures and sounds, event files that hold more than legm has words for, and all other files."""
         taken = set()
         for file in self._of_events(run):
@@ -157,7 +157,7 @@ class FolderSource:
             yield file
         folder = self._root / run.path
         for file in files_below(folder, self.notes, is_other=lambda path: self._is_other(path, folder)):
-            yield ForeignFile(f"files/{file.name}", file.open) if file.name in taken else file
+            yield ExternalFile(f"files/{file.name}", file.open) if file.name in taken else file
 
     def _is_other(self, path: Path, run: Path) -> bool:
         """Whether what is at a path below a run's folder is none of its files."""
@@ -166,7 +166,7 @@ class FolderSource:
         below = path.relative_to(self._root).as_posix()
         return path != run and path.is_dir() and (below in self._found() or is_elsewhere(path))
 
-    def _of_events(self, run: RunFolder) -> Iterator[ForeignFile]:
+    def _of_events(self, run: RunFolder) -> Iterator[ExternalFile]:
         counts: dict[str, int] = {}
         for part in run.parts:
             look, reader = self._looks[part.folder], self._reader(part)
@@ -174,7 +174,7 @@ class FolderSource:
                 yield from media_files(reader, path, size, counts)
             for path, size in look.files if look.others else ():
                 below = path.relative_to(self._root / run.path).as_posix()
-                yield ForeignFile(f"events/{below}", partial(opened_head, path, size))
+                yield ExternalFile(f"events/{below}", partial(opened_head, path, size))
 
 
 def _together(looks: Sequence[Look], field: str) -> dict[str, Plain]:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from legm.errors import LegmError, StorageError
+from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.files import files_below
-from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
 from legm.importers.notes import Notes
 from legm.importers.wandb.log import LogReader
 from legm.importers.wandb.mapping import (
@@ -78,7 +78,7 @@ class FolderSource:
                 return folder
         return None
 
-    def runs(self) -> Iterator[ForeignRun]:
+    def runs(self) -> Iterator[ExternalRun]:
         """Every run, oldest first."""
         found: dict[str, list[tuple[float, Path]]] = {}
         for log in _logs(self._path):
@@ -99,7 +99,7 @@ class FolderSource:
             if run is not None:
                 yield run
 
-    def run(self, key: str) -> ForeignRun:
+    def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         found = self._found(key) if key in self._logs else None
         if found is None:
@@ -109,7 +109,7 @@ class FolderSource:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _found(self, key: str) -> ForeignRun | None:
+    def _found(self, key: str) -> ExternalRun | None:
         logs = self._logs[key]
         try:
             known = self._read(key, logs)
@@ -117,11 +117,11 @@ class FolderSource:
             return unreadable(key, key.split("/")[-2], error)
         return self._run(known, logs)
 
-    def seen(self, told: Told, logs: Sequence[Path]) -> ForeignRun | None:
+    def seen(self, told: Told, logs: Sequence[Path]) -> ExternalRun | None:
         """The run of logs that somebody reads as they grow, by what they have said so far."""
         return self._run(_Known((), _described(told), tuple(told.artifacts)), logs)
 
-    def _run(self, known: _Known, logs: Sequence[Path]) -> ForeignRun | None:
+    def _run(self, known: _Known, logs: Sequence[Path]) -> ExternalRun | None:
         told = known.told
         ours = [log for log in logs if log.with_name("files").joinpath("legm", "run.json").is_file()]
         if "legm_run" in told.parameters and ours:
@@ -178,14 +178,14 @@ class FolderSource:
 
     # Files
 
-    def _saved(self, log: Path) -> Iterable[ForeignFile]:
+    def _saved(self, log: Path) -> Iterable[ExternalFile]:
         """The files that belong to a log; one that was moved away alone has none beside it."""
         is_alone = self._path == log and "run-" not in log.absolute().parent.name
         if is_alone:
             return ()
         return files_below(log.with_name("files"), self.notes, what="files", follows=self._follows)
 
-    def _files(self, logs: Sequence[Path], known: _Known) -> Iterator[ForeignFile]:
+    def _files(self, logs: Sequence[Path], known: _Known) -> Iterator[ExternalFile]:
         """The files of the run, a later fragment's in place of an earlier one's, and of its artifacts."""
         names = set()
         for number, log in reversed([*enumerate(logs)]):
@@ -206,7 +206,7 @@ class FolderSource:
                 elif path is None:
                     self.notes.add("files of artifacts that are not on this machine (any more)", label)
                 else:
-                    yield ForeignFile.at(f"{label}/{name}", path)
+                    yield ExternalFile.at(f"{label}/{name}", path)
 
 
 def _described(told: Told) -> Described:

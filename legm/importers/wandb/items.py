@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from legm.importers.wandb.messages import message
 
-__all__ = ["VALUE", "ItemReader", "Path", "flat", "put", "take_out", "value_in"]
+__all__ = ["VALUE", "ItemReader", "Path", "delete_run", "flat", "put", "value_in"]
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -73,7 +73,7 @@ class ItemReader:
                 for path, text in self.split([item]):
                     put(found, path, value_in(text))
             elif (removed := self.decoded("HistoryItem", head)) is not None:
-                take_out(found, _path(removed))
+                delete_run(found, _path(removed))
         return found
 
     def path_of(self, head: bytes) -> Path | None:
@@ -138,7 +138,7 @@ def put(tree: dict[str, Any], path: Path, value: Any) -> None:
     tree[path[-1]] = value
 
 
-def take_out(tree: dict[str, Any], path: Path) -> None:
+def delete_run(tree: dict[str, Any], path: Path) -> None:
     """Remove what is at a path."""
     for key in path[:-1]:
         inner = tree.get(key)

@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from legm.errors import CorruptFile
+from legm.errors import CorruptFile, storage_error
 from legm.importers.wandb.messages import message
-from legm.runlog import storage_error
 
 __all__ = ["LogReader"]
 

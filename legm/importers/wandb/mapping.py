@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from legm.core import points as columns
 from legm.errors import StorageError
-from legm.importers import columns
-from legm.importers.foreign import ForeignFile, ForeignRun, unreadable
+from legm.importers.external import ExternalFile, ExternalRun, unreadable
+from legm.importers.native_runs import our_run
 from legm.importers.notes import Notes
-from legm.importers.ours import our_run
 from legm.records import BestRule, Display, Points, Series, Split, Status
 
 __all__ = ["INTERNAL", "UNCATEGORIZED", "Described", "foreign_run", "numbers_set", "status_of"]
@@ -78,10 +78,10 @@ def status_of(exit_code: int | None) -> tuple[Status, str | None]:
 def foreign_run(
     told: Described,
     records: Callable[[], Iterator[Points | Display | BestRule]],
-    files: Callable[[], Iterable[ForeignFile]],
-    own_files: Callable[[], Iterable[ForeignFile]],
+    files: Callable[[], Iterable[ExternalFile]],
+    own_files: Callable[[], Iterable[ExternalFile]],
     notes: Notes,
-) -> ForeignRun | None:
+) -> ExternalRun | None:
     """What W&B told as a run; None for what legm keeps beside its runs.
 
     Args:
@@ -110,8 +110,8 @@ def foreign_run(
 def _plain_run(
     told: Described,
     records: Callable[[], Iterator[Points | Display | BestRule]],
-    files: Callable[[], Iterable[ForeignFile]],
-) -> ForeignRun:
+    files: Callable[[], Iterable[ExternalFile]],
+) -> ExternalRun:
     texts = {name: value for name, value in told.summary.items() if not isinstance(value, (int, float))}
     details = {
         "entity": told.entity,
@@ -121,7 +121,7 @@ def _plain_run(
         "summary": {name: value for name, value in texts.items() if not _is_file(value)},
         **told.origin,
     }
-    return ForeignRun(
+    return ExternalRun(
         key=told.key,
         experiment=told.project or UNCATEGORIZED,
         name=told.name,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from legm.importers.columns import points_of
+from legm.core.points import points_of
 from legm.importers.wandb.items import VALUE, ItemReader, flat, put, value_in
 from legm.records import Display, Points
 

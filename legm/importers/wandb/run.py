@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from legm.importers.wandb.items import ItemReader, flat, put, take_out, value_in
+from legm.importers.wandb.items import ItemReader, delete_run, flat, put, value_in
 from legm.importers.wandb.rows import OWN, Rows, as_float, shown, time_or
 from legm.records import BestRule, Display, Points
 
@@ -157,7 +157,7 @@ class Told:
         for path, text in self._items.split(config.update):
             put(self._config, path, value_in(text))
         for path, _ in self._items.split(config.remove):
-            take_out(self._config, path)
+            delete_run(self._config, path)
 
     def _take_summary(self, data: bytes) -> None:
         if any(mark in data for mark in _MADE):

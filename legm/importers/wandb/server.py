@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from legm.credentials import without_password
+from legm.core.credentials import without_password
 from legm.errors import StorageError
-from legm.importers.foreign import ForeignFile, ForeignRun
+from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
 from legm.importers.wandb.items import flat
 from legm.importers.wandb.mapping import INTERNAL, Described, foreign_run, numbers_set
@@ -106,7 +106,7 @@ class ServerSource:
                 return
             yield item
 
-    def runs(self) -> Iterator[ForeignRun]:
+    def runs(self) -> Iterator[ExternalRun]:
         """Every run, project by project, oldest first."""
         self._api.flush()  # it keeps what it was once told
         projects = [self._project] if self._project else self._projects()
@@ -118,15 +118,15 @@ class ServerSource:
             else:
                 found = self._api.runs(path, order="+created_at", per_page=_RUNS, lazy=False)
             for run in self._each("list the runs", found):
-                foreign = self._found(run)
-                if foreign is not None:
-                    yield foreign
+                external = self._found(run)
+                if external is not None:
+                    yield external
 
     def _projects(self) -> list[str]:
         found = self._each("list the projects", self._api.projects(self._entity))
         return sorted(str(one.name) for one in found)
 
-    def run(self, key: str) -> ForeignRun:
+    def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         self._api.flush()
         with self._asking("read the run"):
@@ -138,7 +138,7 @@ class ServerSource:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _found(self, run: Any) -> ForeignRun | None:
+    def _found(self, run: Any) -> ExternalRun | None:
         with self._asking("read a run"):
             told = self._described(run)
             if run.system_metrics:
@@ -199,17 +199,17 @@ class ServerSource:
 
     # Files
 
-    def _files(self, run: Any, told: Described) -> Iterator[ForeignFile]:
+    def _files(self, run: Any, told: Described) -> Iterator[ExternalFile]:
         for file in self._each("list the files", run.files()):
             name = str(file.name)
             if not _is_below(name):
                 self.notes.add("files whose names lead out of the run's were left out", f"{told.key}: {name}")
             elif file.size:
-                yield ForeignFile(name, partial(_downloaded, name, partial(file.download, replace=True)))
+                yield ExternalFile(name, partial(_downloaded, name, partial(file.download, replace=True)))
             else:
-                yield ForeignFile.at(name, Path(os.devnull))
+                yield ExternalFile.at(name, Path(os.devnull))
 
-    def _artifacts(self, run: Any, told: Described) -> Iterator[ForeignFile]:
+    def _artifacts(self, run: Any, told: Described) -> Iterator[ExternalFile]:
         for artifact in self._each("list the artifacts", run.logged_artifacts()):
             if str(artifact.type).startswith(INTERNAL):
                 continue
@@ -227,7 +227,7 @@ class ServerSource:
                     )
                 else:
                     download = partial(artifact.get_entry(name).download, skip_cache=True)
-                    yield ForeignFile(f"{artifact.name}/{name}", partial(_downloaded, name, download))
+                    yield ExternalFile(f"{artifact.name}/{name}", partial(_downloaded, name, download))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Questions over many runs: summaries, rankings, comparisons, overviews."""

@@ -1,0 +1,345 @@
+"""Configurations beside each other: which of their runs belong together, and whether a difference is real."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from legm.analysis.summaries import read_runs, require_runs
+from legm.core.identity import canonical, check_text
+from legm.core.seeds import looks_like_seed
+from legm.delivery.client import BackendClient
+from legm.errors import LegmError, MetricError, ParameterError, closest
+from legm.records import Comparison, Configuration, Plain, Query, RunResult, Series, Split, Status, Summary
+from legm.stats import significance
+from legm.stats.counts import ALL_VALUES_METRICS, summary_key
+from legm.util.progress import watched
+
+__all__ = ["compare_runs", "comparison_as_dict", "find_configurations"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What one configuration brings into a comparison.
+
+    Args:
+        label: "a" or "b".
+        key: the metric's, in a summary.
+        runs: the parameters of each run that has a number, and the number.
+        parameters: the names of those that completed runs have a value of.
+        total: how many runs there are.
+        left_out: how many of them are not compared, by the reason.
+    """
+
+    configuration: Configuration
+    label: str
+    key: str
+    runs: list[tuple[Mapping[str, Plain], float]]
+    parameters: frozenset[str]
+    total: int
+    left_out: Counter[str]
+
+
+def compare_runs(
+    client: BackendClient,
+    description: str,
+    a: Configuration,
+    others: Sequence[Configuration],
+    metric: str,
+    *,
+    test: bool,
+    seed: str | Sequence[str] | None,
+    level: float,
+) -> list[Comparison]:
+    """Compare a configuration with others by one metric of their completed runs.
+
+    Args:
+        client: the way to the backend.
+        description: of the runs.
+        a: what is compared.
+        others: what it is compared with; their p-values are adjusted together.
+        metric: a dev metric, at the best step, or a test metric; for one in ALL_VALUES_METRICS a run
+            has the mean of its values.
+        test: whether it is a test metric.
+        seed: the parameters that tell which runs belong together: one, or several of which all must be
+            equal; none for an unpaired comparison; None for those that look like seeds on both sides.
+        level: the coverage of the interval.
+
+    Returns:
+        a comparison for each of the others, in their order.
+
+    Raises:
+        MetricError: no completed run of a configuration has the metric, or it has one value per index.
+        ParameterError: two of the configurations are the same, or no run has the seed.
+        StateError: a configuration has no completed run.
+        LegmError: the level is not between 0 and 1.
+    """
+    try:
+        is_level = 0 < level < 1
+    except TypeError:
+        is_level = False
+    if not is_level:
+        raise LegmError(f"level={level!r} is no number strictly between 0 and 1, such as 0.95")
+    check_text("metric", metric, MetricError)
+    names = None if seed is None else _seed_names(seed)
+    everyone = {a.fingerprint}
+    for other in others:
+        if other.fingerprint in everyone:
+            raise ParameterError(f"compare() was given the configuration {_name(other)!r} twice")
+        everyone.add(other.fingerprint)
+    ours = _side(client, description, a, "a", metric, test)
+    theirs = (_side(client, description, other, "b", metric, test) for other in others)
+    found = [_compare(ours, side, names, float(level)) for side in theirs]
+    adjusted = significance.holm([one.p for one in found])
+    return [replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def _seed_names(seed: str | Sequence[str]) -> tuple[str, ...]:
+    names = (seed,) if isinstance(seed, str) else tuple(seed) if isinstance(seed, Iterable) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise ParameterError(f"seed={seed!r} names no parameters: give a name, or a list of names")
+    return names
+
+
+def _side(
+    client: BackendClient, description: str, configuration: Configuration, label: str, metric: str, test: bool
+) -> _Side:
+    wanted = Series(metric, Split.TEST if test else Split.DEV)
+    key = summary_key(wanted)
+    pooled = key in ALL_VALUES_METRICS
+    histories = frozenset({metric}) if pooled else frozenset()
+    query = Query(configuration.experiment, configuration.fingerprint, description, histories)
+    status: Counter[Status] = Counter()
+    left_out: Counter[str] = Counter()
+    known: set[Series] = set()
+    parameters: set[str] = set()
+    runs = []
+    for run in watched(read_runs(client, query, configuration), "reading runs"):
+        status[run.status] += 1
+        if run.status is not Status.COMPLETED:
+            left_out[run.status.value] += 1
+            continue
+        known.update(run.best, run.test)
+        parameters.update(name for name, value in run.run.parameters.items() if value is not None)
+        value = _value(run, wanted, pooled)
+        if value is None:
+            left_out["without the metric"] += 1
+        elif value != value:  # noqa: PLR0124 - NaN
+            left_out["NaN"] += 1
+        else:
+            runs.append((run.run.parameters, value))
+    counts = (status[kind] for kind in (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED))
+    require_runs(Summary({}, *counts), configuration, description)
+    _require_metric(wanted, known, configuration)
+    return _Side(configuration, label, key, runs, frozenset(parameters), status.total(), left_out)
+
+
+def _value(run: RunResult, wanted: Series, pooled: bool) -> float | None:
+    """A run's number, None where it has none."""
+    if pooled and wanted in run.histories:
+        values = [value for value in run.histories[wanted].values.tolist() if value == value]  # noqa: PLR0124
+        return significance.mean(values)
+    return (run.test if wanted.split is Split.TEST else run.best).get(wanted)
+
+
+def _require_metric(wanted: Series, known: set[Series], configuration: Configuration) -> None:
+    if wanted in known:
+        return
+    kind, name = wanted.split.value, wanted.name
+    if any(series.name == name and series.split is wanted.split for series in known):
+        raise MetricError(f"{name!r} has one value per index; compare() takes a metric of the whole run")
+    other = {Split.DEV: Split.TEST, Split.TEST: Split.DEV}[wanted.split]
+    hint = closest(name, {series.name for series in known if series.split is wanted.split})
+    if Series(name, other) in known:
+        hint = f"it is a {other.value} metric: test={other is Split.TEST}"
+    raise MetricError(f"no completed run of {_name(configuration)!r} has the {kind} metric {name!r}; {hint}")
+
+
+def _compare(a: _Side, b: _Side, names: tuple[str, ...] | None, level: float) -> Comparison:
+    if names is None:
+        names = tuple(sorted(filter(looks_like_seed, a.parameters & b.parameters)))
+        lacking = "no parameter of both looks like a seed"
+    else:
+        _require_seed(names, a, b)
+        lacking = "as asked"
+    ours, theirs = _by_seed(a.runs, names), _by_seed(b.runs, names)
+    common = sorted(ours.keys() & theirs.keys())
+    notes: list[str] = []
+    left_out = {side.label: Counter(side.left_out) for side in (a, b)}
+    if paired := len(common) > 1:
+        x, y = ([significance.mean(one[seed]) for seed in common] for one in (ours, theirs))
+        n_a, n_b = (sum(len(one[seed]) for seed in common) for one in (ours, theirs))
+        for side, by_seed, n in ((a, ours, n_a), (b, theirs, n_b)):
+            seeded = sum(map(len, by_seed.values()))
+            left_out[side.label].update(
+                {"without a seed": len(side.runs) - seeded, "without a partner": seeded - n}
+            )
+        if max(n_a, n_b) > len(common):
+            notes.append("where several runs have one seed, their mean stands for them")
+        outcome = significance.paired_permutations(x, y)
+        interval = significance.paired_interval(x, y, level)
+    else:
+        x, y = ([value for _, value in side.runs] for side in (a, b))
+        n_a, n_b = len(x), len(y)
+        why = f"they have {len(common) or 'no'} seed in common, and pairs need two" if names else lacking
+        notes.append(f"not paired: {why}")
+        outcome = significance.unpaired_permutations(x, y)
+        interval = significance.unpaired_interval(x, y, level)
+    for side in (a, b):
+        out = +left_out[side.label]
+        if out:
+            kinds = ", ".join(f"{count} {reason}" for reason, count in sorted(out.items()))
+            notes.append(f"{out.total()} of {side.total} runs of {side.label} are left out: {kinds}")
+    notes += _limits(x, y, outcome, paired, level)
+    return Comparison(
+        a=a.configuration,
+        b=b.configuration,
+        metric=a.key,
+        mean_a=significance.mean(x),
+        mean_b=significance.mean(y),
+        n_a=n_a,
+        n_b=n_b,
+        difference=interval[0],
+        lower=interval[1],
+        upper=interval[2],
+        level=level,
+        p=outcome.p,
+        p_adjusted=outcome.p,
+        paired=paired,
+        pairs=len(common) if paired else 0,
+        seeds=names,
+        method="" if not outcome.arrangements else "exact" if outcome.exact else "sampled",
+        arrangements=outcome.arrangements,
+        notes=tuple(notes),
+    )
+
+
+def _require_seed(names: Sequence[str], *sides: _Side) -> None:
+    for side in sides:
+        for name in names:
+            if name in side.parameters:
+                continue
+            hint = closest(name, side.parameters)
+            if name in side.configuration.active:
+                hint = "it is compared, so that every run has the same: keep it out by disable_param()"
+            raise ParameterError(f"no run of {_name(side.configuration)!r} has a seed {name!r}; {hint}")
+
+
+def _by_seed(
+    runs: Sequence[tuple[Mapping[str, Plain], float]], names: Sequence[str]
+) -> dict[str, list[float]]:
+    """The values of the runs by the canonical text of their seed, of those that have one."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for parameters, value in runs:
+        seed = [parameters.get(name) for name in names]
+        if seed and None not in seed:
+            found[canonical(seed)].append(value)
+    return found
+
+
+def _limits(
+    x: Sequence[float],
+    y: Sequence[float],
+    outcome: significance.Permutations,
+    paired: bool,
+    level: float,
+) -> list[str]:
+    """What the numbers cannot say."""
+    few = " and ".join(label for label, values in (("a", x), ("b", y)) if len(values) < 2)
+    if few:
+        return [f"no interval and no p-value: they need two runs, and {few} has fewer"]
+    if not all(map(isfinite, (*x, *y))):
+        return ["no interval and no p-value: a value is infinite"]
+    smallest = (2 if paired or len(x) == len(y) else 1) / outcome.arrangements
+    if smallest > 1 - level:
+        return [f"so few runs cannot give a p-value below {smallest:.3g}"]
+    return []
+
+
+def _name(configuration: Configuration) -> str:
+    return configuration.name or configuration.fingerprint
+
+
+def find_configurations(
+    client: BackendClient, experiment: str, wanted: Sequence[Configuration | str | os.PathLike[str]]
+) -> list[Configuration]:
+    """The configurations of an experiment that a user means.
+
+    Args:
+        client: the way to the backend.
+        experiment: the experiment.
+        wanted: each itself; or its fingerprint, its name, or its folder: a path, as it is or from the root
+            directory or the experiment's folder on.
+
+    Raises:
+        ParameterError: there is none, there are several, or it is another experiment's.
+    """
+    places: list[tuple[Configuration, Path | None]] = []
+    found = []
+    for one in wanted:
+        if isinstance(one, Configuration):
+            if one.experiment != experiment:
+                raise ParameterError(
+                    f"the configuration {_name(one)!r} is of the experiment {one.experiment!r}, "
+                    f"not of {experiment!r}: configurations of one experiment can be compared"
+                )
+            found.append(one)
+        elif isinstance(one, (str, os.PathLike)):
+            places = places or list(_places(client, experiment))
+            found.append(_named(os.fspath(one), places, experiment, client.root))
+        else:
+            raise ParameterError(
+                "compare() takes handlers, configurations, places of get_best(), or their names, folders or "
+                f"fingerprints, not {type(one).__qualname__}"
+            )
+    return found
+
+
+def _places(client: BackendClient, experiment: str) -> Iterator[tuple[Configuration, Path | None]]:
+    """Every configuration of an experiment, and its folder."""
+    counts = client.call("legm_read_counts", experiment=experiment)
+    if counts is not None:
+        for one in counts:
+            yield one.configuration, None if one.folder is None else Path(one.folder)
+        return
+    for configuration in client.call("legm_read_configurations", experiment=experiment) or ():
+        yield configuration, client.folder(configuration, create=False)
+
+
+def _named(
+    text: str, places: Sequence[tuple[Configuration, Path | None]], experiment: str, root: Path
+) -> Configuration:
+    last = text if "\0" in text else Path(text).resolve().name
+    found: dict[str, Configuration] = {}
+    for one, folder in places:
+        is_it = one.fingerprint == last or (one.name == text != "")
+        if not is_it and folder is not None and folder.name == last:
+            meant = (Path(text), root / text, folder.parent / text)
+            is_it = folder.resolve() in [path.resolve() for path in meant]
+        if is_it:
+            found[one.fingerprint] = one
+    if not found:
+        near = closest(text, {_name(one) for one, _ in places})
+        raise ParameterError(f"{experiment!r} has no configuration {text!r}; {near}")
+    if len(found) > 1:
+        raise ParameterError(
+            f"{len(found)} configurations of {experiment!r} are called {text!r}: name one by its folder or "
+            f"its fingerprint ({', '.join(sorted(found))})"
+        )
+    return next(iter(found.values()))
+
+
+def comparison_as_dict(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain values, with the experiment, and names and fingerprints of a and b."""
+    found: dict[str, Any] = {"experiment": comparison.a.experiment}
+    for field in fields(comparison):
+        value = getattr(comparison, field.name)
+        if isinstance(value, Configuration):
+            value = {"name": value.name, "fingerprint": value.fingerprint}
+        found[field.name] = list(value) if isinstance(value, tuple) else value
+    return found

@@ -1,0 +1,240 @@
+"""Over runs that a backend gives back: aggregates and curves, and keeping them and their pictures there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from legm.delivery.backlog import finalize_dead_runs
+from legm.delivery.client import BackendClient
+from legm.errors import LegmError, MetricError, StateError, closest
+from legm.hooks import Capability
+from legm.records import Configuration, Curve, Query, Ranked, RunResult, Status, Summary
+from legm.runlog.folder import LogFolder
+from legm.stats import aggregate
+from legm.stats.counts import ALL_VALUES_METRICS
+from legm.util.progress import watched
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from legm.plotting import Style, StyleSheets
+
+__all__ = ["aggregate_results", "comparison_curves", "plot_bars", "plot_curves", "read_runs", "require_runs"]
+
+
+def aggregate_results(
+    client: BackendClient,
+    configuration: Configuration,
+    description: str,
+    aggregation: aggregate.Aggregation,
+) -> dict[str, Any]:
+    """Aggregate the completed runs of a configuration and keep the result in the backend."""
+    client.require(Capability.SUMMARIES, "aggregate_results()")
+    aggregate.Methods.parse(aggregation)  # a mistake is told before anything is read
+    query = Query(configuration.experiment, configuration.fingerprint, description, ALL_VALUES_METRICS)
+    runs = read_runs(client, query, configuration)
+    summary = aggregate.summarise_runs(watched(runs, "aggregating runs"), aggregation)
+    require_runs(summary, configuration, description)
+    client.keep(
+        Capability.SUMMARIES,
+        "legm_write_summary",
+        configuration=configuration,
+        description=description,
+        summary=summary,
+    )
+    return aggregate.summary_as_dict(summary)
+
+
+def read_runs(client: BackendClient, query: Query, configuration: Configuration) -> Iterator[RunResult]:
+    """The runs of a configuration, after what processes that are gone have left was settled."""
+    folder = client.folder(configuration, create=False)
+    if folder is not None:
+        finalize_dead_runs(client, LogFolder(folder / "runs"))
+    elif Capability.FOLDERS in client.backend.capabilities:
+        return iter(())
+    return iter(client.call("legm_read_runs", query=query))
+
+
+def require_runs(summary: Summary, configuration: Configuration, description: str) -> None:
+    """Refuse a configuration without a completed run.
+
+    Raises:
+        StateError: there is none.
+    """
+    if summary.completed == 0:
+        others = f"{summary.failed} failed, {summary.interrupted} interrupted"
+        name = configuration.name or configuration.fingerprint
+        raise StateError(
+            f"the configuration {name!r} of {configuration.experiment!r} has no completed run with the "
+            f"description {description!r} ({others}): a run counts after log()"
+        )
+
+
+def plot_curves(
+    client: BackendClient,
+    configuration: Configuration,
+    description: str,
+    aggregation: aggregate.Aggregation,
+    groups: Mapping[str, Sequence[str]] | Sequence[Sequence[str]] | None,
+    exclude: Iterable[str],
+    exclude_pattern: str | None,
+    formats: str | Sequence[str],
+    style: StyleSheets,
+    title: str | None,
+) -> list[str]:
+    """Draw the aggregated curves of a configuration's dev metrics, and keep the pictures."""
+    from legm import plotting
+
+    client.require(Capability.FIGURES, "plot()")
+    kinds, look = plotting.checked_formats(formats), plotting.Style.of(style)
+    wanted = _grouped_metrics(groups)
+    completed = 0
+    known: set[str] = set()
+
+    def counting(runs: Iterable[RunResult]) -> Iterator[RunResult]:
+        nonlocal completed
+        for run in runs:
+            completed += run.status is Status.COMPLETED
+            known.update(series.name for series in run.best)
+            yield run
+
+    names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
+    query = Query(configuration.experiment, configuration.fingerprint, description, names)
+    runs = counting(watched(read_runs(client, query, configuration), "reading runs"))
+    curves = {curve.metric: curve for curve in aggregate.curves(runs, None, aggregation)}
+    if completed == 0:
+        require_runs(Summary({}, 0, 0, 0), configuration, description)
+    for metric in names or ():
+        if metric not in curves:
+            raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, known)}")
+    client.keep(
+        Capability.CURVES,
+        "legm_write_curves",
+        configuration=configuration,
+        description=description,
+        curves=list(curves.values()),
+    )
+    pictures = _pictures(curves, wanted, frozenset(exclude), exclude_pattern)
+    heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
+    places = []
+    for name, shown in watched(pictures.items(), "drawing plots"):
+        figure = plotting.plot_curves(shown, heading if title is None else title, completed, look)
+        of = {"configuration": configuration, "experiment": configuration.experiment}
+        places += _kept(client, figure, look, kinds, name=name, description=description, **of)
+    return places
+
+
+def _kept(
+    client: BackendClient, figure: Figure, style: Style, formats: Iterable[str], **of: Any
+) -> list[str]:
+    """Keep a picture in each format; returns where each is."""
+    from legm import plotting
+
+    return [
+        client.keep(
+            Capability.FIGURES,
+            "legm_write_figure",
+            content=plotting.render(figure, format, style),
+            format=format,
+            **of,
+        )
+        for format in formats
+    ]
+
+
+def comparison_curves(
+    client: BackendClient,
+    configurations: Iterable[Configuration],
+    description: str,
+    metric: str,
+    aggregation: aggregate.Aggregation = "mean",
+) -> list[tuple[Configuration, Curve]]:
+    """The aggregated curve of one dev metric, of each of several configurations in their order.
+
+    Args:
+        client: where the runs are.
+        configurations: whose curves are wanted.
+        description: of the runs.
+        metric: a dev metric.
+        aggregation: as for :func:`aggregate_results`.
+
+    Returns:
+        the configurations that have the metric in a completed run, each with its curve.
+
+    Raises:
+        MetricError: none has it, or there is no such method.
+    """
+    aggregate.Methods.parse(aggregation)
+    known: set[str] = set()
+
+    def noting(runs: Iterable[RunResult]) -> Iterator[RunResult]:
+        for run in runs:
+            known.update(series.name for series in run.best)
+            yield run
+
+    found = []
+    for configuration in watched(configurations, "reading runs"):
+        query = Query(configuration.experiment, configuration.fingerprint, description, frozenset({metric}))
+        runs = noting(read_runs(client, query, configuration))
+        found += [(configuration, curve) for curve in aggregate.curves(runs, None, aggregation)]
+    if not found:
+        raise MetricError(f"no completed run has a curve of the metric {metric!r}; {closest(metric, known)}")
+    return found
+
+
+def _grouped_metrics(
+    groups: Mapping[str, Sequence[str]] | Sequence[Sequence[str]] | None,
+) -> dict[str, list[str]] | None:
+    if groups is None:
+        return None
+    if isinstance(groups, Mapping):
+        pairs = [(str(title), metrics) for title, metrics in groups.items()]
+    else:
+        pairs = [("", metrics) for metrics in groups]
+    named: dict[str, list[str]] = {}
+    for title, metrics in pairs:
+        members = [metrics] if isinstance(metrics, str) else list(metrics)
+        if not members:
+            raise MetricError("a group of plot() must name at least one metric")
+        named[title or "+".join(members)] = members
+    return named
+
+
+def _pictures(
+    curves: Mapping[str, Curve],
+    groups: Mapping[str, list[str]] | None,
+    exclude: frozenset[str],
+    pattern: str | None,
+) -> dict[str, list[Curve]]:
+    import re
+
+    try:
+        matches = re.compile(pattern).search if pattern is not None else lambda _: None
+    except re.error as cause:
+        raise LegmError(f"exclude_pattern {pattern!r} is no regular expression: {cause}") from cause
+    shown = {name: curve for name, curve in curves.items() if name not in exclude and not matches(name)}
+    if groups is None:
+        return {name: [curve] for name, curve in shown.items()}
+    pictures = {title: [shown[m] for m in members if m in shown] for title, members in groups.items()}
+    return {title: members for title, members in pictures.items() if members}
+
+
+def plot_bars(
+    client: BackendClient,
+    experiment: str,
+    description: str,
+    rankings: Mapping[str, Sequence[Ranked]],
+    formats: str | Sequence[str],
+    style: StyleSheets,
+    title: str | None,
+) -> list[str]:
+    """Draw rankings as bars, and keep the picture with the experiment."""
+    from legm import plotting
+
+    kinds, look = plotting.checked_formats(formats), plotting.Style.of(style)
+    heading = ", ".join(filter(None, (experiment, description))) if title is None else title
+    figure = plotting.plot_bars(rankings, heading, look)
+    name = "comparison-" + "+".join(rankings)
+    of = {"configuration": None, "experiment": experiment}
+    return _kept(client, figure, look, kinds, name=name, description=description, **of)

@@ -1,0 +1,150 @@
+"""The private stores of one captured script: a folder of the root directory, while it is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from filelock import lock_descriptor
+
+from legm.errors import storage_error
+from legm.importers.decisions import Overrides
+
+__all__ = ["StagingFolder", "left_behind"]
+
+_SITE = Path(__file__).with_name("site")
+_LOCK, _ABOUT, _VARIABLE = ".lock", "capture.json", "LEGM_CAPTURE"
+_ELSEWHERE = ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")  # of another store
+
+
+def _places(root: Path) -> Path:
+    return root.absolute() / ".legm" / "capture"
+
+
+class StagingFolder:
+    """A folder with an offline folder for wandb and a SQLite store for mlflow.
+
+    Args:
+        folder: where it is.
+        lock: the descriptor of a file that is locked as long as it is open, here or in the script.
+        experiment: the experiment of all runs; None for their own.
+        overrides: what a person decided of parameters.
+    """
+
+    def __init__(self, folder: Path, lock: int, experiment: str | None, overrides: Overrides) -> None:
+        self.folder = folder
+        self.lock = lock
+        self.experiment = experiment
+        self.overrides = overrides
+        self.wandb = folder / "wandb"
+        """What W&B's own folders are in."""
+        self.mlflow = folder / "mlflow.db"
+
+    @classmethod
+    def made(cls, root: Path, experiment: str | None, overrides: Overrides) -> StagingFolder:
+        """A new one below a root directory.
+
+        Raises:
+            StorageError: it cannot be made.
+        """
+        folder = _places(root) / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        about = {"experiment": experiment, "overrides": asdict(overrides)}
+        try:
+            (folder / "wandb").mkdir(parents=True)
+            (folder / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            lock_descriptor(lock)
+        except OSError as cause:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise storage_error("make the folder", folder, cause) from cause
+        return cls(folder, lock, experiment, overrides)
+
+    @classmethod
+    def taken(cls, folder: Path) -> StagingFolder | None:
+        """One that nobody works with; None where somebody does, or a process of its script goes on."""
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR)
+        except OSError:
+            return None
+        try:
+            about = json.loads((folder / _ABOUT).read_bytes())
+            overrides = Overrides(**{name: tuple(names) for name, names in about["overrides"].items()})
+            staging = cls(folder, lock, about["experiment"], overrides)
+            if lock_descriptor(lock, blocking=False) and not staging.processes():
+                return staging
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # it is not what was made
+        os.close(lock)
+        return None
+
+    def environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The script's environment variables.
+
+        Args:
+            given: those that it would have otherwise.
+        """
+        variables = {
+            **given,
+            "MLFLOW_DISABLE_TELEMETRY": given.get("MLFLOW_DISABLE_TELEMETRY", "true"),
+            "MLFLOW_TRACKING_URI": "sqlite:///" + quote(self.mlflow.as_posix(), safe="/:"),
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": (self.folder / "artifacts").as_uri(),
+            "WANDB_DIR": str(self.folder),
+            "WANDB_DATA_DIR": str(self.folder / "data"),
+            "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "1",  # seconds until a row can be seen
+            "WANDB_ERROR_REPORTING": given.get("WANDB_ERROR_REPORTING", "false"),
+            "WANDB_SILENT": given.get("WANDB_SILENT", "true"),  # it would say how to upload what is private
+            _VARIABLE: str(self.folder),
+            "PYTHONPATH": os.pathsep.join([str(_SITE), *filter(None, [given.get("PYTHONPATH")])]),
+        }
+        for name in _ELSEWHERE:
+            variables.pop(name, None)
+        if given.get("WANDB_MODE") != "disabled":
+            variables["WANDB_MODE"] = "offline"
+        return variables
+
+    def processes(self) -> list[int]:
+        """The processes of the script that go on, as far as the system tells: Linux does."""
+        mark = f"{_VARIABLE}={self.folder}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+            except OSError:  # it is gone, or somebody else's
+                continue
+        return found
+
+    def is_in_use(self, is_going_on: bool) -> bool:
+        """Whether something may be written yet.
+
+        Args:
+            is_going_on: whether there are runs that have not ended, where the system tells no processes.
+        """
+        return bool(self.processes()) if Path("/proc/self/environ").exists() else is_going_on
+
+    def remove(self) -> Literal[True]:
+        """Remove it with all that is in it, which is in the root directory by now."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self.lock)
+        return True
+
+    def release(self) -> Literal[False]:
+        """Let it be, for somebody else to finish."""
+        os.close(self.lock)
+        return False
+
+
+def left_behind(root: Path, but: Path) -> Iterator[StagingFolder]:
+    """The places that nobody works with any more, but for one: what is in them could not be taken yet."""
+    for folder in sorted(_places(root).glob("*/")):
+        staging = StagingFolder.taken(folder) if folder != but else None
+        if staging is not None:
+            yield staging

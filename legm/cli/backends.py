@@ -1,0 +1,29 @@
+"""``legm backends``: which backends are installed, and what each can do."""
+
+from __future__ import annotations
+
+import click
+
+from legm.cli.options import json_option
+from legm.cli.output import print_json, say
+
+__all__ = ["backends_command"]
+
+
+@click.command("backends")
+@json_option
+def backends_command(*, as_json: bool) -> None:
+    """List the backends that can be named, and what each can do.
+
+    Where one cannot be used it says why.
+    """
+    from dataclasses import asdict
+
+    from legm.delivery.registry import installed
+
+    found = installed()
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        say(f"{one.name} ({one.package}): {one.problem or ', '.join(one.capabilities)}")

@@ -1,0 +1,145 @@
+"""``legm best``: which configuration is best, over its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from legm.cli.options import (
+    aggregation_option,
+    backend_options,
+    constraints_option,
+    description_option,
+    json_option,
+    metric_argument,
+    path_argument,
+    test_option,
+    top_option,
+)
+from legm.cli.output import (
+    are_numbers,
+    configuration_dict,
+    differing,
+    encodable,
+    number,
+    paint_statuses,
+    print_json,
+    print_problems,
+    print_table,
+    say,
+    statuses_text,
+    value_dict,
+    value_of,
+)
+from legm.cli.tables import Column
+
+if TYPE_CHECKING:
+    from legm.cli.resolving import Location
+    from legm.records import Ranked
+
+__all__ = ["best_command"]
+
+_SHOWN = 20  # configurations, where a person does not say how many
+
+
+@click.command("best")
+@path_argument("path")
+@metric_argument()
+@click.option("--lower", is_flag=True, help="Lower is better.")
+@test_option
+@constraints_option
+@top_option
+@aggregation_option
+@description_option
+@backend_options
+@json_option
+def best_command(
+    path: Path,
+    metric: str,
+    *,
+    lower: bool,
+    test: bool,
+    constraints: Sequence[tuple[str, str]],
+    top: int | None,
+    aggregation: str,
+    description: str,
+    at: Callable[[Path], Location],
+    as_json: bool,
+) -> None:
+    """Rank configurations by a metric over their runs.
+
+    PATH is ROOT/EXPERIMENT, or ROOT where it has just one. Completed runs count; of a dev METRIC the value at
+    each run's best step. Beside its name a METRIC may be given as test_NAME or best_NAME.
+    """
+    from legm.cli.selecting import Choice
+
+    choice = Choice.of(at(path), description, constraints)
+    wanted = choice.metric(metric, test=test)
+    ranked = choice.ranked(wanted, higher_better=not lower, aggregation=aggregation)
+    labels = choice.experiment.labels()
+    if top is None:
+        top = 0 if as_json else _SHOWN
+    shown = ranked[: top or None]
+    if as_json:
+        print_json([_ranked_dict(i, one, labels) for i, one in enumerate(shown, 1)])
+    else:
+        _print_ranked(shown, labels, wanted.title, differing([one.configuration for one in ranked]))
+        if len(shown) < len(ranked):
+            say(f"\n{len(ranked) - len(shown):,} more: --top 0 shows all")
+    print_problems(choice.experiment.problems)
+
+
+def _print_ranked(
+    shown: Sequence[Ranked], labels: Mapping[str, str], title: str, names: Sequence[str]
+) -> None:
+    from legm.stats.formatting import decimals, spread_of, value_text
+
+    digits = decimals(spread_of(one.value) for one in shown)
+    columns = [
+        Column("#", right=True),
+        Column("configuration", fit="fold"),
+        Column(title, right=True),
+        Column("runs", right=True),
+        Column("others", fit="fold", paint=paint_statuses),
+        *(
+            Column(
+                name, right=are_numbers(one.configuration.parameters.get(name) for one in shown), fit="cut"
+            )
+            for name in names
+        ),
+    ]
+    rows = [
+        (
+            str(place),
+            labels[one.configuration.fingerprint],
+            encodable(value_text(one.value, digits)),
+            number(one.value.n),
+            _others(one),
+            *(value_of(one.configuration, name) for name in names),
+        )
+        for place, one in enumerate(shown, 1)
+    ]
+    print_table(columns, rows)
+
+
+def _others(one: Ranked) -> str:
+    """The runs that do not count."""
+    counts = {"failed": one.failed, "interrupted": one.interrupted}
+    return ", ".join(filter(None, (statuses_text(counts), f"{one.value.nan} NaN" if one.value.nan else "")))
+
+
+def _ranked_dict(place: int, one: Ranked, labels: Mapping[str, str]) -> dict[str, Any]:
+    found = one.configuration
+    return {
+        "place": place,
+        "configuration": labels[found.fingerprint],
+        **configuration_dict(found),
+        "folder": one.folder,
+        "value": value_dict(one.value),
+        "completed": one.completed,
+        "failed": one.failed,
+        "interrupted": one.interrupted,
+    }

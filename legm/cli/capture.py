@@ -1,0 +1,65 @@
+"""``legm capture``: a script that logs to wandb or mlflow, run as it is."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from legm.cli.import_ import parameter_options
+from legm.cli.options import FOLDER
+from legm.errors import CommandError
+
+__all__ = ["capture_command"]
+
+
+@click.command("capture", context_settings={"allow_interspersed_args": False})
+@click.option(
+    "--root",
+    type=FOLDER,
+    envvar="LEGM_ROOT",
+    default=Path("legm-runs"),
+    show_default=True,
+    help="The root directory that the runs come into; also by LEGM_ROOT.",
+)
+@click.option("--experiment", metavar="NAME", help="The experiment of all runs, instead of their own.")
+@parameter_options
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def capture_command(
+    *,
+    root: Path,
+    experiment: str | None,
+    seed_param: tuple[str, ...],
+    ignore: tuple[str, ...],
+    compare: tuple[str, ...],
+    name_param: tuple[str, ...],
+    command: tuple[str, ...],
+) -> None:
+    """Run a script, and take what it logs to wandb or mlflow.
+
+    COMMAND is run with the wandb and mlflow that it has, which log to private stores instead of a server:
+    legm capture -- python train.py --lr 0.1. Its runs are in the root directory while they go on, and are
+    compared with what it logged when it has ended. The exit status is the command's.
+    """
+    from legm.capture.capturing import capture
+    from legm.capture.summary_text import lines
+
+    logging.getLogger("legm.capture").setLevel(logging.WARNING)
+    try:
+        done = capture(
+            command,
+            root,
+            experiment=experiment,
+            seed_params=seed_param,
+            ignore=ignore,
+            compare=compare,
+            name_params=name_param,
+        )
+    except CommandError as error:
+        click.echo(f"legm: {error}", err=True)
+        sys.exit(error.status)
+    for line in lines(done, root):
+        click.echo(f"legm: {line}", err=True)
+    sys.exit(done.status)

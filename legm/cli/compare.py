@@ -1,0 +1,142 @@
+"""``legm compare``: whether the difference between configurations is real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from legm.cli.completing import complete_compared
+from legm.cli.options import FOLDER, backend_options, description_option, json_option, test_option
+from legm.cli.output import encodable, print_json, print_table, say
+from legm.cli.tables import Column
+
+if TYPE_CHECKING:
+    from legm.cli.resolving import Location
+    from legm.records import Comparison
+
+__all__ = ["compare_command"]
+
+
+@click.command("compare")
+@click.argument(
+    "paths", nargs=-1, required=True, type=FOLDER, metavar="A B [C]...", shell_complete=complete_compared
+)
+@click.argument("metric")
+@test_option
+@click.option(
+    "--seed",
+    "seeds",
+    multiple=True,
+    metavar="NAME",
+    help="The parameter that tells which runs belong together; may be given several times. "
+    "Without it those that look like seeds.",
+)
+@click.option("--unpaired", is_flag=True, help="Compare the runs without pairs.")
+@click.option("--level", default=0.95, show_default=True, help="The coverage of the confidence interval.")
+@description_option
+@backend_options
+@json_option
+def compare_command(
+    paths: Sequence[Path],
+    metric: str,
+    *,
+    test: bool,
+    seeds: tuple[str, ...],
+    unpaired: bool,
+    level: float,
+    description: str,
+    at: Callable[[Path], Location],
+    as_json: bool,
+) -> None:
+    """Say whether configurations really differ by a metric.
+
+    A is compared with each of the others, seed by seed where seeds are known: the difference of the means
+    with its confidence interval, and the p-value of a permutation test, adjusted by Holm's method where
+    there are several others. Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
+    """
+    from legm.analysis.comparison import compare_runs, comparison_as_dict
+    from legm.cli.resolving import configuration_at, known_configuration
+    from legm.cli.selecting import metric_among
+    from legm.errors import ParameterError
+
+    if len(paths) < 2:
+        raise click.UsageError(
+            f"there is only {paths[0]} and {metric!r}: name two configurations and a metric"
+        )
+    if unpaired and seeds:
+        raise click.UsageError("--unpaired and --seed exclude each other")
+    found = [configuration_at(at(path)) for path in paths]
+    (experiment, first), *others = found
+    for other, one in others:
+        if other.title != experiment.title:
+            raise ParameterError(
+                f"{one.folder} is of the experiment {other.title!r}, not of {experiment.title!r}: "
+                "configurations of one experiment can be compared"
+            )
+    counts = [count for _, one in found for count in one.counts if count.description == description]
+    wanted = metric_among(metric, counts, test=test)
+    compared = compare_runs(
+        experiment.store.client,
+        description,
+        known_configuration(first),
+        [known_configuration(one) for _, one in others],
+        wanted.name,
+        test=wanted.test,
+        seed=() if unpaired else seeds or None,
+        level=level,
+    )
+    if as_json:
+        print_json([comparison_as_dict(one) for one in compared])
+        return
+    _print_compared(first.label, [one.label for _, one in others], compared, wanted.title)
+
+
+def _print_compared(name: str, others: Sequence[str], compared: Sequence[Comparison], title: str) -> None:
+    from legm.stats.formatting import decimals, sign
+
+    digits = decimals((one.upper - one.lower) / 2 for one in compared)
+
+    def text(value: float) -> str:
+        return "" if value != value else encodable(sign(f"{value:.{digits}f}"))  # noqa: PLR0124 - NaN
+
+    def interval(one: Comparison) -> str:
+        return f"{text(one.lower)} to {text(one.upper)}" if one.lower <= one.upper else ""
+
+    rows = [
+        (
+            str(place) if len(compared) > 1 else "",
+            label,
+            text(one.mean_a),
+            text(one.mean_b),
+            text(one.difference),
+            interval(one),
+            f"{one.p:.3g}" if one.arrangements else "",
+            f"{one.p_adjusted:.3g}" if one.arrangements and len(compared) > 1 else "",
+            str(one.pairs) if one.paired else "none",
+        )
+        for place, (label, one) in enumerate(zip(others, compared, strict=True), 1)
+    ]
+    say(f"{title}: a = {name}", bold=True)
+    columns = [
+        Column("#", right=True),
+        Column("b", fit="fold"),
+        Column("mean a", right=True),
+        Column("mean b", right=True),
+        Column("a - b", right=True),
+        Column(f"{100 * compared[0].level:.6g} % interval", right=True),
+        Column("p", right=True),
+        Column("Holm p", right=True),
+        Column("pairs", right=True),
+    ]
+    print_table(columns, rows)
+    notes: dict[str, list[str]] = {}
+    for place, one in enumerate(compared, 1):
+        for note in one.notes:
+            notes.setdefault(note, []).append(str(place))
+    if notes:
+        say()
+    for note, places in notes.items():
+        say(note if len(places) == len(compared) else f"{', '.join(places)}: {note}")

@@ -1,0 +1,58 @@
+"""``legm diff``: which parameters make two configurations differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from legm.cli.options import backend_options, json_option, path_argument
+from legm.cli.output import as_text, print_json, print_table, say
+from legm.cli.tables import Column
+
+if TYPE_CHECKING:
+    from legm.cli.resolving import Location
+
+__all__ = ["diff_command"]
+
+At = Callable[[Path], "Location"]
+
+
+@click.command("diff")
+@path_argument("a")
+@path_argument("b")
+@backend_options
+@json_option
+def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
+    """Say which parameters make the configurations A and B differ.
+
+    Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
+    """
+    from legm.analysis.overview import compare
+    from legm.cli.resolving import configuration_at, known_configuration
+
+    one, other = (configuration_at(at(path))[1] for path in (a, b))
+    found = compare(known_configuration(one), known_configuration(other))
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": difference.name,
+                    "a": difference.ours,
+                    "b": difference.theirs,
+                    "a_active": not difference.our_note,
+                    "b_active": not difference.their_note,
+                }
+                for difference in found
+            ]
+        )
+        return
+    if not found:
+        say("the same configuration")
+        return
+    print_table(
+        [Column("parameter", fit="fold"), Column(one.label, fit="fold"), Column(other.label, fit="fold")],
+        [(d.name, d.our_note or as_text(d.ours), d.their_note or as_text(d.theirs)) for d in found],
+    )

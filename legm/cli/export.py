@@ -1,0 +1,144 @@
+"""``legm export``: runs into another backend, or into a table."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from legm.cli.completing import complete_backend
+from legm.cli.options import json_option, option_values, path_argument
+from legm.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from legm.export import Report
+
+__all__ = ["export_command"]
+
+_SHOWN = 5  # runs of which the same is to be said
+
+
+@click.command("export")
+@path_argument("root")
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@click.option(
+    "--to", required=True, metavar="NAME", shell_complete=complete_backend, help="A backend, or table."
+)
+@click.option(
+    "--backend-option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=option_values,
+    help="An option of the backend, such as tracking_uri=…; may be given several times.",
+)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The backend's root directory; ROOT's unless given.",
+)
+@click.option(
+    "--rows",
+    type=click.Choice(["runs", "points"]),
+    help="Of a table: a row for each run (without this option), or for each number.",
+)
+@click.option(
+    "--from", "source", default="local", show_default=True, metavar="NAME", help="The backend that has them."
+)
+@click.option(
+    "--from-option",
+    "source_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=option_values,
+    help="An option of the backend that has them.",
+)
+@click.option("--experiment", help="Only this one, where another backend than the local one has them.")
+@json_option
+def export_command(
+    root: Path,
+    out: Path | None,
+    to: str,
+    rows: str | None,
+    options: dict[str, Any],
+    into: Path | None,
+    *,
+    as_json: bool,
+    **where_from: Any,
+) -> None:
+    """Replay the runs at or below ROOT into another backend, or write them to the table OUT.
+
+    OUT is a .csv or .parquet file. Into a backend each run is delivered once, however often this is
+    called; what the backend then has is read back and compared. The exit status is 1 where something is
+    missing.
+    """
+    from legm import export
+    from legm.cli.resolving import require_folder
+
+    require_folder(root)
+
+    if to == "table":
+        if out is None:
+            raise click.UsageError("a table needs a file: legm export ROOT --to table OUT.csv")
+        if options or into is not None:
+            raise click.UsageError("--backend-option and --into are for backends, not for a table")
+        report = export.export_table(root, out, rows or "runs", **where_from)
+    else:
+        if out is not None or rows is not None:
+            raise click.UsageError("a file and --rows are for tables: --to table")
+        report = export.export_runs(root, to, options, into=into, **where_from)
+    if as_json:
+        print_json(_as_dict(report))
+    else:
+        _print(report, is_table=to == "table")
+    if not report.is_complete:
+        sys.exit(1)
+
+
+def _as_dict(report: Report) -> dict[str, Any]:
+    from legm.export import State
+
+    return {
+        "target": report.target,
+        **{state.name.lower(): report.states.get(state, 0) for state in State},
+        "points": report.points,
+        "equal": report.equal,
+        "summaries": report.summaries,
+        "runs": [
+            {"run": one.where, "state": one.state.name.lower(), "points": one.points, "text": one.text}
+            for one in report.runs
+        ],
+    }
+
+
+def _print(report: Report, *, is_table: bool) -> None:
+    from legm.export import State
+
+    counts = {state: report.states.get(state, 0) for state in State}
+    delivered = f"{_runs(counts[State.DELIVERED])} with {report.points:,} values"
+    if is_table:
+        say(f"{report.target}: {delivered}")
+    else:
+        say(f"{report.target}: {delivered} delivered, {_runs(counts[State.THERE])} there already")
+        aggregates = f", {report.summaries} aggregates written" if report.summaries else ""
+        say(f"read back and compared: {_runs(report.equal)} equal{aggregates}")
+    if counts[State.GOES_ON]:
+        say(f"{_runs(counts[State.GOES_ON])} not over: export again later")
+    said: defaultdict[tuple[State, str], list[str]] = defaultdict(list)
+    for one in report.runs:
+        if one.state is not State.GOES_ON:
+            said[one.state, one.text].append(one.where)
+    for (state, text), places in said.items():
+        problem = state is State.MISSING
+        click.secho(f"{'missing' if problem else 'note'}: {text}", fg="red" if problem else None, err=problem)
+        for place in places[:_SHOWN]:
+            click.echo(f"  {place}", err=problem)
+        if len(places) > _SHOWN:
+            click.echo(f"  and {len(places) - _SHOWN} more", err=problem)
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} {'run' if count == 1 else 'runs'}"

@@ -1,0 +1,97 @@
+"""``legm import``: runs of other trackers, and of other root directories."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from legm.cli.options import json_option, path_argument
+from legm.cli.output import print_json, say
+
+__all__ = ["import_command", "parameter_options"]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _names(option: str, what: str) -> Callable[[F], F]:
+    return click.option(option, multiple=True, metavar="NAME", help=f"{what}; may be given several times.")
+
+
+def parameter_options(function: F) -> F:
+    """What a person decides of parameters."""
+    for option, what in (
+        ("--name-param", "A parameter that is in the names of configurations"),
+        ("--compare", "A parameter that is compared, whatever it looks like"),
+        ("--ignore", "A parameter that is not compared"),
+        ("--seed-param", "A parameter that is a seed, and so not compared"),
+    ):
+        function = _names(option, what)(function)
+    return function
+
+
+@click.command("import")
+@click.argument("source")
+@path_argument("root")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@_names("--experiment", "Only this experiment of the source")
+@parameter_options
+@click.option(
+    "--identity",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="What is compared, as a file: read where it exists, and written for review where it does not.",
+)
+@click.option("--deleted", is_flag=True, help="Also what is deleted in the source, and not gone yet.")
+@json_option
+def import_command(
+    source: str,
+    root: Path,
+    *,
+    dry_run: bool,
+    experiment: tuple[str, ...],
+    seed_param: tuple[str, ...],
+    ignore: tuple[str, ...],
+    compare: tuple[str, ...],
+    name_param: tuple[str, ...],
+    identity: Path | None,
+    deleted: bool,
+    as_json: bool,
+) -> None:
+    """Bring in the runs of another tracker, or root.
+
+    SOURCE is a store of MLflow's (a SQLite file, an mlruns folder, a server's http://… address) or of W&B's
+    (a wandb folder, a .wandb file, wandb:ENTITY/PROJECT), a folder of TensorBoard's event files, one of the
+    original legm, or another root directory. It is only read, and its runs come into the root directory
+    ROOT. Which parameters are compared is inferred, for review. A second import adds what is new, and one
+    that was interrupted goes on. At the end both sides are read again and compared; the exit status is 1
+    where a run could not be read or is not equal.
+    """
+    from legm.importers.importing import import_runs
+    from legm.importers.summary_text import lines
+
+    report = import_runs(
+        source,
+        root,
+        experiments=experiment,
+        seed_params=seed_param,
+        ignore=ignore,
+        compare=compare,
+        name_params=name_param,
+        identity_file=identity,
+        deleted=deleted,
+        dry_run=dry_run,
+    )
+    if as_json:
+        told = {**dataclasses.asdict(report), "runs": report.runs, "is_whole": report.is_whole}
+        print_json({**told, "identity_file": report.identity_file and str(report.identity_file)})
+    else:
+        for line in lines(report):
+            say(line)
+    if not report.is_whole:
+        sys.exit(1)

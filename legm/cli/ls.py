@@ -1,0 +1,120 @@
+"""``legm ls``: which configurations there are, and how many runs each has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from legm.cli.options import backend_options, json_option, path_argument
+from legm.cli.output import (
+    configuration_dict,
+    differing,
+    moment,
+    paint_statuses,
+    parameters_text,
+    print_json,
+    print_problems,
+    print_table,
+    say,
+    statuses_text,
+)
+from legm.cli.tables import Column
+
+if TYPE_CHECKING:
+    from legm.backends.local.catalogue import ConfigurationStatus
+    from legm.cli.resolving import Location
+    from legm.records import RunCounts
+
+__all__ = ["ls_command"]
+
+At = Callable[[Path], "Location"]
+
+
+@click.command("ls")
+@path_argument("path", default=Path())
+@backend_options
+@json_option
+def ls_command(path: Path, *, at: At, as_json: bool) -> None:
+    """List configurations and how many runs each has.
+
+    PATH is a root directory or an experiment in it, ROOT/EXPERIMENT; the current folder without one.
+    Configurations without a run are only counted; --json has them.
+    """
+    from legm.cli.resolving import experiments_at
+
+    found = list(experiments_at(at(path)))
+    if as_json:
+        print_json([_status_dict(one) for of in found for one in of.members])
+        return
+    if not found:
+        say(f"no configurations below {path}")
+        return
+    for number_of, one in enumerate(found):
+        if number_of:
+            say()
+        say(one.title, bold=True)
+        _print_members(one.members)
+    print_problems(problem for one in found for problem in one.problems)
+
+
+def _print_members(members: Sequence[ConfigurationStatus]) -> None:
+    empty = [one for one in members if one.configuration and not any(_counts(one.counts).values())]
+    shown = [one for one in members if one not in empty]
+    if shown:
+        _print_counted(shown)
+    if empty:
+        say(f"{len(empty)} configuration{'s' if len(empty) > 1 else ''} without runs")
+
+
+def _print_counted(members: Sequence[ConfigurationStatus]) -> None:
+    # What tells configurations apart comes first, where the terminal has room.
+    apart = set(differing([one.configuration for one in members if one.configuration]))
+    names = {
+        active: sorted(active, key=lambda name: (name not in apart, name))
+        for active in {one.configuration.active for one in members if one.configuration}
+    }
+    rows = []
+    for one in members:
+        counts = _counts(one.counts)
+        last = max([count.last or 0.0 for count in one.counts], default=None)
+        found = one.configuration
+        parameters = parameters_text(found, names[found.active]) if found else "?"
+        rows.append((one.label, f"{counts['completed']:,}", statuses_text(counts), moment(last), parameters))
+    columns = [
+        Column("configuration", fit="fold"),
+        Column("runs", right=True),
+        Column("others", fit="fold", paint=paint_statuses),
+        Column("last run"),
+        Column("parameters", fit="cut"),
+    ]
+    print_table(columns, rows)
+
+
+def _counts(counts: Sequence[RunCounts]) -> dict[str, int]:
+    """How many runs of each kind there are, whatever their description."""
+    return {
+        "completed": sum([one.completed for one in counts]),
+        "failed": sum([one.failed for one in counts]),
+        "interrupted": sum([one.interrupted for one in counts]),
+        "running": sum([one.running for one in counts]),
+    }
+
+
+def _status_dict(one: ConfigurationStatus) -> dict[str, Any]:
+    return {
+        "folder": one.folder,
+        **configuration_dict(one.configuration),
+        "runs": [
+            {
+                "description": count.description,
+                **_counts([count]),
+                "last": count.last,
+                "values": {key: list(values) for key, values in count.values.items()},
+            }
+            for count in one.counts
+        ],
+        "problem": str(one.problem) if one.problem else None,
+    }

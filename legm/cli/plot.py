@@ -1,0 +1,207 @@
+"""``legm plot``: curves and bars as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from legm.cli.options import (
+    aggregation_option,
+    backend_options,
+    constraints_option,
+    description_option,
+    json_option,
+    metric_argument,
+    path_argument,
+    test_option,
+    top_option,
+)
+from legm.cli.output import print_json, print_problems, say
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from legm.backends.local.catalogue import ConfigurationStatus
+    from legm.cli.resolving import Experiment, Location
+    from legm.cli.selecting import Metric
+    from legm.plotting import Style
+    from legm.records import Configuration, Curve
+
+__all__ = ["plot_command"]
+
+_CURVES = 10  # configurations in one picture, where a person does not say how many
+
+
+@click.command("plot")
+@path_argument("path")
+@metric_argument(nargs=-1, required=True)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file: .png, .pdf or .svg. Without it a PNG in the current folder.",
+)
+@click.option("--bars", is_flag=True, help="Draw the ranking as bars instead of curves.")
+@click.option("--lower", is_flag=True, help="Lower is better.")
+@test_option
+@constraints_option
+@top_option
+@aggregation_option
+@click.option(
+    "--style",
+    "styles",
+    multiple=True,
+    metavar="SHEET",
+    help="A matplotlib style sheet, by its path or name; may be given several times.",
+)
+@click.option("--title", help="What stands above; an empty text for nothing.")
+@description_option
+@backend_options
+@json_option
+def plot_command(
+    path: Path,
+    metric: tuple[str, ...],
+    *,
+    output: Path | None,
+    bars: bool,
+    lower: bool,
+    test: bool,
+    constraints: Sequence[tuple[str, str]],
+    top: int | None,
+    aggregation: str,
+    styles: tuple[str, ...],
+    title: str | None,
+    description: str,
+    at: Callable[[Path], Location],
+    as_json: bool,
+) -> None:
+    """Draw the curves of a metric, or its ranking as bars.
+
+    PATH is a configuration, of which each METRIC's curve with its spread over the runs is drawn; or
+    ROOT/EXPERIMENT, of which the curves of the best configurations by METRIC are drawn into one picture, or
+    with --bars the ranking by each METRIC.
+    """
+    from legm import plotting
+    from legm.cli.resolving import configuration_or_experiment
+    from legm.util.atomic_files import write_whole
+
+    (form,) = plotting.checked_formats(output.suffix.removeprefix(".") if output is not None else "png")
+    look = plotting.Style.of(styles)
+    asked = _Asked(metric, test, lower, bars, constraints, top, aggregation, description, look, title)
+    experiment, member = configuration_or_experiment(at(path))
+    if member is not None:
+        figure, shown = _of_configuration(asked, experiment, member)
+    else:
+        figure, shown = _of_experiment(asked, experiment)
+    where = output or Path(_file_name(experiment if member is None else member, asked))
+    write_whole(where, plotting.render(figure, form, look))
+    if as_json:
+        print_json({"output": str(where), "configurations": shown})
+    else:
+        say(str(where))
+    print_problems(experiment.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a person wants to see; each as the command's option."""
+
+    metrics: tuple[str, ...]
+    test: bool
+    lower: bool
+    bars: bool
+    constraints: Sequence[tuple[str, str]]
+    top: int | None
+    aggregation: str
+    description: str
+    style: Style
+    title: str | None
+
+    def heading(self, *words: str) -> str:
+        """What stands above the picture."""
+        return ", ".join(filter(None, (*words, self.description))) if self.title is None else self.title
+
+
+def _of_configuration(
+    asked: _Asked, experiment: Experiment, member: ConfigurationStatus
+) -> tuple[Figure, list[str]]:
+    """The curves of one configuration, and what is shown."""
+    from legm import plotting
+    from legm.cli.resolving import known_configuration
+    from legm.cli.selecting import metric_among
+
+    if asked.bars or asked.constraints or asked.top is not None:
+        raise click.UsageError(f"--bars, --where and --top are for an experiment; {member.folder} is none")
+    configuration = known_configuration(member)
+    counts = [one for one in member.counts if one.description == asked.description]
+    names = [_with_curve(metric_among(name, counts, test=asked.test)) for name in asked.metrics]
+    drawn = _curves(asked, experiment, configuration, names)
+    completed = sum(one.completed for one in counts)
+    heading = asked.heading(experiment.title, member.label)
+    return plotting.plot_curves(drawn, heading, completed, asked.style), [member.label]
+
+
+def _of_experiment(asked: _Asked, experiment: Experiment) -> tuple[Figure, list[str]]:
+    """Bars, or the curves of the best configurations; and the names of those that are shown."""
+    from legm import plotting
+    from legm.cli.selecting import Choice
+    from legm.util.progress import watched
+
+    choice = Choice.among(experiment, asked.description, asked.constraints)
+    metrics = [choice.metric(name, test=asked.test) for name in asked.metrics]
+    if not asked.bars:
+        name = _with_curve(metrics[0])
+        if len(metrics) > 1:
+            raise click.UsageError("curves of several configurations are of one METRIC, --bars of several")
+    rankings = {
+        one.key: choice.ranked(one, higher_better=not asked.lower, aggregation=asked.aggregation)
+        for one in metrics
+    }
+    top = asked.top if asked.top is not None or asked.bars else _CURVES
+    rankings = {key: ranking[: top or None] for key, ranking in rankings.items()}
+    labels, heading = experiment.labels(), asked.heading(experiment.title)
+    first = [one.configuration for one in rankings[metrics[0].key]]
+    shown = [labels[one.fingerprint] for one in first]
+    if asked.bars:
+        return plotting.plot_bars(rankings, heading, asked.style), shown
+    curves = [
+        (label, curve)
+        for label, configuration in zip(shown, watched(first, "reading runs"), strict=True)
+        for curve in _curves(asked, experiment, configuration, [name])
+    ]
+    return plotting.plot_configurations(curves, heading, asked.style), shown
+
+
+def _curves(
+    asked: _Asked, experiment: Experiment, configuration: Configuration, names: Sequence[str]
+) -> list[Curve]:
+    from legm.analysis.summaries import read_runs
+    from legm.records import Query
+    from legm.stats.aggregate import curves
+
+    query = Query(experiment.name, configuration.fingerprint, asked.description, frozenset(names))
+    runs = read_runs(experiment.store.client, query, configuration)
+    return curves(runs, names, asked.aggregation)
+
+
+def _with_curve(metric: Metric) -> str:
+    """The name of a metric that has a curve.
+
+    Raises:
+        MetricError: it has none.
+    """
+    from legm.errors import MetricError
+
+    if metric.test:
+        raise MetricError(f"the test metric {metric.name!r} is a single value and has no curve: add --bars")
+    return metric.name
+
+
+def _file_name(of: Experiment | ConfigurationStatus, asked: _Asked) -> str:
+    from legm.core.naming import short_name
+
+    return f"{of.label}-{short_name('+'.join(asked.metrics), 60)}.png"

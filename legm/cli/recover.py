@@ -1,0 +1,60 @@
+"""``legm recover``: runs whose process died are finalized, damaged files are repaired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from legm.cli.options import json_option, path_argument
+from legm.cli.output import moment, number, paint_statuses, print_json, print_table, run_dict, say
+from legm.cli.tables import Column
+
+__all__ = ["recover_command"]
+
+
+@click.command("recover")
+@path_argument("root", default=Path())
+@json_option
+def recover_command(root: Path, *, as_json: bool) -> None:
+    """Settle the runs of killed processes, mend damaged files.
+
+    Of the runs below ROOT whose process ended without log(), one that was completed but not stored is
+    stored; another one is marked as interrupted. Damaged entries are taken from the run logs again.
+    """
+    from legm.analysis import overview
+    from legm.cli.resolving import require_folder
+
+    require_folder(root)
+    rows, notes = [], []
+    for folder, settled, messages in overview.recover(root):
+        rows += [{"configuration": str(folder), **run_dict(result)} for result in settled]
+        notes += messages
+    if as_json:
+        print_json({"runs": rows, "repairs": notes})
+        return
+    if rows:
+        columns = [
+            Column("configuration", fit="fold"),
+            Column("run"),
+            Column("status", paint=paint_statuses),
+            Column("last step", right=True),
+            Column("points", right=True),
+            Column("started"),
+        ]
+        cells = [
+            (
+                Path(row["configuration"]).name,
+                row["run_id"],
+                row["status"],
+                number(row["last_step"]),
+                number(row["points"]),
+                moment(row["started"]),
+            )
+            for row in rows
+        ]
+        print_table(columns, cells)
+    for note in notes:
+        say(note)
+    if not rows and not notes:
+        say("nothing to recover")

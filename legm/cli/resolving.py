@@ -1,0 +1,395 @@
+"""What the paths that a person gives mean: a root directory, an experiment in it, a configuration of that.
+
+With the local backend these are folders. With any other, ``ROOT`` is the root directory, and the rest is
+what the backend has for it: in ``ROOT/EXPERIMENT`` an experiment's name, as it is or as a folder would have
+it, and in ``ROOT/EXPERIMENT/CONFIGURATION`` the name that ``legm ls`` prints, or a piece of the fingerprint.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from legm.backends.local import PARAMETERS_FILE
+from legm.backends.local.catalogue import (
+    ConfigurationStatus,
+    counted_once,
+    folders_in,
+    is_configuration,
+    read_statuses,
+)
+from legm.errors import LegmError, NotSupported, ParameterError, StorageError, closest
+
+if TYPE_CHECKING:
+    from legm.analysis.overview import Overview
+    from legm.delivery.client import BackendClient
+    from legm.records import Configuration, RunCounts
+
+__all__ = [
+    "Experiment",
+    "Location",
+    "Store",
+    "configuration_at",
+    "configuration_or_experiment",
+    "experiment_at",
+    "experiments_at",
+    "known_configuration",
+    "overview_of",
+    "require_folder",
+]
+
+_LEAST_PIECE = 6  # characters of a fingerprint that may stand for it
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a person looks.
+
+    Args:
+        path: as it was given.
+        backend: the backend's name.
+        options: the backend's own.
+    """
+
+    path: Path
+    backend: str = "local"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the path is one of folders."""
+        return self.backend == "local"
+
+    @property
+    def parent(self) -> Location:
+        """The place that this one is in."""
+        return Location(_parent(self.path), self.backend, self.options)
+
+    def store(self) -> Store:
+        """The backend, with the path as its root directory."""
+        return Store(self.path, self.backend, self.options)
+
+
+class Store:
+    """A backend with its root directory, made when it is needed.
+
+    Args:
+        root: the root directory.
+        backend: the backend's name.
+        options: the backend's own.
+    """
+
+    def __init__(self, root: Path, backend: str, options: Mapping[str, Any]) -> None:
+        self.root = root
+        self.is_local = backend == "local"
+        self._backend = backend
+        self._options = options
+
+    @functools.cached_property
+    def client(self) -> BackendClient:
+        """The way to the backend."""
+        from legm.delivery.client import BackendClient
+        from legm.delivery.registry import make_backend
+
+        return BackendClient(make_backend(self._backend, self.root, self._options), self.root)
+
+    def call(self, hook: str, **arguments: Any) -> Any:
+        """Call a hook of the backend."""
+        return self.client.call(hook, **arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """An experiment in a backend.
+
+    Args:
+        store: where it is.
+        path: by which a person finds it.
+        members: its configurations; the folder of each is the path by which a person finds it.
+        known_as: the name by which the store finds it; None for a folder that says so itself.
+    """
+
+    store: Store
+    path: str
+    members: Sequence[ConfigurationStatus]
+    known_as: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name by which the store finds it."""
+        if self.known_as is not None:
+            return self.known_as
+        from legm.backends.local.reading import experiment_in
+
+        return experiment_in(Path(self.path)) or Path(self.path).name
+
+    @property
+    def label(self) -> str:
+        """The last part of the path."""
+        return os.path.basename(self.path)  # noqa: PTH119 - as that of a configuration
+
+    @property
+    def title(self) -> str:
+        """The experiment as its runs call it."""
+        return next((c.experiment for one in self.members if (c := one.configuration)), None) or self.name
+
+    @property
+    def problems(self) -> list[LegmError]:
+        """What could not be read."""
+        return [one.problem for one in self.members if one.problem is not None]
+
+    def counts(self, description: str | None = None) -> list[RunCounts]:
+        """The runs that could be read, counted; of one description, or of all."""
+        return [one for one in counted_once(self.members) if description in {None, one.description}]
+
+    def labels(self) -> dict[str, str]:
+        """By fingerprint, the last part of the configuration's path; the first one's where it was copied."""
+        known: dict[str, str] = {}
+        for one in self.members:
+            if one.configuration is not None:
+                known.setdefault(one.configuration.fingerprint, one.label)
+        return known
+
+
+def experiments_at(place: Location) -> Iterator[Experiment]:
+    """The experiments at a place: those of a root directory, or one, or a part of one.
+
+    Raises:
+        StorageError: there is no such folder, or nothing of that name in the backend.
+        NotSupported: the backend cannot list its experiments, and none is named.
+    """
+    if place.is_local:
+        path = _named_path(place.path)
+        require_folder(path)
+        if is_configuration(str(path)):
+            yield _local_experiment(_parent(path), [_look(path)])
+        elif _is_experiment(path):
+            yield _local_experiment(path)
+        else:
+            for name in folders_in(path):
+                if _is_experiment(path / name):
+                    yield _local_experiment(path / name)
+        return
+    named = _named(place)
+    if named is not None:
+        yield named
+        return
+    require_folder(place.path)
+    store = place.store()
+    for name in store.client.experiments():
+        yield _experiment_of(store, name)
+
+
+def experiment_at(place: Location) -> Experiment:
+    """The experiment at a place; a root directory will do that has just one.
+
+    Raises:
+        StorageError: there is none, or several.
+    """
+    if place.is_local and is_configuration(str(place.path)):
+        raise StorageError(f"{place.path} is one configuration: name its experiment, {_parent(place.path)}")
+    found = list(experiments_at(place))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise StorageError(f"there is no experiment at {place.path}: no folder in it holds configurations")
+    names = ", ".join(one.path for one in found[:10])
+    raise StorageError(f"{place.path} has {len(found)} experiments: name one of {names}")
+
+
+def configuration_at(place: Location) -> tuple[Experiment, ConfigurationStatus]:
+    """The configuration at a place, and its experiment.
+
+    Raises:
+        StorageError: there is no such folder, or it is no configuration's.
+        ParameterError: the experiment has none of that name, or several.
+    """
+    path = place.path
+    if not place.is_local:
+        experiment = _named(place.parent)
+        if experiment is None:
+            raise StorageError(
+                f"{path} names no configuration: with another backend than the local one it is "
+                f"ROOT/EXPERIMENT/CONFIGURATION, and {_parent(path)} is no experiment"
+            )
+        return experiment, _member(experiment, path.name)
+    if is_configuration(str(path)):
+        path = _named_path(path)
+        found = _look(path)
+        return _local_experiment(_parent(path), [found]), found
+    if not path.is_dir() and _is_experiment(_parent(path)):
+        experiment = _local_experiment(_parent(path))
+        return experiment, _member(experiment, path.name)
+    require_folder(path)
+    what = f"{path} is no configuration's folder: it has no {PARAMETERS_FILE}"
+    if _is_experiment(path):
+        what += f"; it is an experiment, with {', '.join(itertools.islice(_configurations_in(path), 3))}, …"
+    raise StorageError(what)
+
+
+def configuration_or_experiment(place: Location) -> tuple[Experiment, ConfigurationStatus | None]:
+    """What is at a place: an experiment, or one configuration of it.
+
+    Raises:
+        StorageError, ParameterError: as :func:`configuration_at` and :func:`experiment_at`.
+    """
+    path = place.path
+    if place.is_local:
+        is_one = is_configuration(str(path)) or (not path.is_dir() and _is_experiment(_parent(path)))
+    else:
+        try:
+            is_one = _named(place.parent) is not None
+        except LegmError:
+            is_one = False
+    return configuration_at(place) if is_one else (experiment_at(place), None)
+
+
+def require_folder(path: Path) -> None:
+    """Say which part of a path does not exist, and what is there instead.
+
+    Raises:
+        StorageError: there is no such folder.
+    """
+    if path.is_dir():
+        return
+    missing = path
+    while not _parent(missing).is_dir():
+        missing = _parent(missing)
+    there = _parent(missing)
+    names = folders_in(there)
+    hint = closest(missing.name, names) if names else "there is no folder in it"
+    raise StorageError(f"there is no folder {path}: {there} has no {missing.name!r}; {hint}")
+
+
+# Folders
+
+
+def _named_path(path: Path) -> Path:
+    """A path that ends with a name, also of ``.`` and ``..``."""
+    return path if path.name not in {"", ".."} else Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _parent(path: Path) -> Path:
+    return _named_path(path).parent
+
+
+def _configurations_in(folder: Path) -> Iterator[str]:
+    return (name for name in folders_in(folder) if is_configuration(f"{folder}/{name}"))
+
+
+def _is_experiment(folder: Path) -> bool:
+    return any(True for _ in _configurations_in(folder))
+
+
+def _local_experiment(folder: Path, members: Sequence[ConfigurationStatus] | None = None) -> Experiment:
+    store = Store(_parent(folder), "local", {})
+    return Experiment(store, str(folder), read_statuses(folder) if members is None else members)
+
+
+def _look(path: Path) -> ConfigurationStatus:
+    from legm.backends.local.reading import scan
+
+    return scan(str(path))
+
+
+# Other backends
+
+
+def _named(place: Location) -> Experiment | None:
+    """The experiment that the last part of a path names; None for a folder that names none.
+
+    Raises:
+        StorageError: the path is no folder either.
+        NotSupported: the backend cannot list its experiments, and has none of that very name.
+    """
+    if not place.path.name or not place.parent.path.is_dir():
+        return None
+    from legm.core.naming import safe_name
+
+    store, text = place.parent.store(), place.path.name
+    try:
+        known = store.client.experiments()
+    except NotSupported:
+        if not list(store.call("legm_read_configurations", experiment=text) or ()):
+            raise
+        return _experiment_of(store, text)
+    for name in known:
+        if text in {name, safe_name(name)}:
+            return _experiment_of(store, name)
+    if not place.path.is_dir():
+        where = f"the backend {place.backend!r} in {store.root}"
+        raise StorageError(f"{where} has no experiment {text!r}; {closest(text, known)}")
+    return None
+
+
+def _experiment_of(store: Store, name: str) -> Experiment:
+    from legm.core.naming import numbered, safe_name
+
+    counts: dict[str, list[RunCounts]] = {}
+    for one in store.client.run_counts(name):
+        counts.setdefault(one.configuration.fingerprint, []).append(one)
+    path = str(store.root / safe_name(name))
+    members, numbers = [], dict[str, int]()
+    for found in sorted(counts.values(), key=lambda them: _order(them[0].configuration)):
+        configuration = found[0].configuration
+        k = numbers[configuration.name] = numbers.get(configuration.name, -1) + 1
+        label = numbered(configuration.name, k) if configuration.name else configuration.fingerprint
+        members.append(ConfigurationStatus(f"{path}/{label}", configuration, tuple(found)))
+    return Experiment(store, path, members, name)
+
+
+def _order(configuration: Configuration) -> tuple[str, str]:
+    return configuration.name, configuration.fingerprint
+
+
+def _member(experiment: Experiment, text: str) -> ConfigurationStatus:
+    """The configuration that the last part of a path names."""
+    known = {one.label: one for one in experiment.members}
+    if text in known:
+        return known[text]
+    found = [
+        one
+        for one in experiment.members
+        if (c := one.configuration)
+        and (text == c.name or (len(text) >= _LEAST_PIECE and text in c.fingerprint))
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(one.label for one in found[:10])
+        raise ParameterError(f"{len(found)} configurations of {experiment.path} are called {text!r}: {names}")
+    raise ParameterError(f"{experiment.path} has no configuration {text!r}; {closest(text, known)}")
+
+
+# What a configuration holds
+
+
+def known_configuration(found: ConfigurationStatus) -> Configuration:
+    """The configuration of a folder that can be read.
+
+    Raises:
+        LegmError: it cannot.
+    """
+    if found.configuration is None:
+        assert found.problem is not None  # noqa: S101
+        raise found.problem
+    return found.configuration
+
+
+def overview_of(experiment: Experiment, found: ConfigurationStatus) -> tuple[str, Overview]:
+    """A configuration's name in its path, and all its runs; damage of a folder is told, not raised."""
+    from legm.analysis import overview
+    from legm.records import Query
+    from legm.stats.counts import ALL_VALUES_METRICS
+
+    if experiment.store.is_local:
+        return found.label, overview.look(Path(found.folder), ALL_VALUES_METRICS)
+    configuration = known_configuration(found)
+    query = Query(experiment.name, configuration.fingerprint, histories=ALL_VALUES_METRICS)
+    runs = sorted(experiment.store.client.call("legm_read_runs", query=query), key=lambda run: run.run.run_id)
+    return found.label, overview.Overview(Path(found.folder), configuration, runs)

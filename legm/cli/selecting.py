@@ -1,0 +1,172 @@
+"""What a person chooses among: metrics by name, configurations by the values of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from legm.cli.options import scalar
+from legm.cli.resolving import Experiment, Location, experiment_at
+from legm.errors import MetricError, ParameterError, StateError, closest
+from legm.records import Configuration, Ranked, RunCounts
+from legm.stats.counts import ALL_VALUES_METRICS
+
+__all__ = ["Choice", "Metric", "known_metrics", "metric_among"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric that a person named.
+
+    Args:
+        name: of the metric.
+        test: whether it is a test metric.
+    """
+
+    name: str
+    test: bool
+
+    @property
+    def title(self) -> str:
+        """What stands above its values."""
+        if self.name in ALL_VALUES_METRICS and not self.test:
+            return self.name
+        return f"{'test' if self.test else 'best'} {self.name}"
+
+    @property
+    def key(self) -> str:
+        """Where it stands in a summary."""
+        from legm.analysis.ranking import value_key
+
+        return value_key(self.name, test=self.test)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The configurations of an experiment among which a person chooses.
+
+    Args:
+        experiment: theirs.
+        counts: their runs of one description.
+        constraints: the values that active parameters must have.
+    """
+
+    experiment: Experiment
+    counts: Sequence[RunCounts]
+    constraints: dict[str, Any]
+
+    @classmethod
+    def of(cls, place: Location, description: str, constraints: Sequence[tuple[str, str]]) -> Choice:
+        """The configurations at a place.
+
+        Args:
+            place: the experiment's.
+            description: the runs'.
+            constraints: names and values as a person gave them.
+
+        Raises:
+            StateError: no run has the description.
+            ParameterError: no configuration has a parameter or a value.
+            StorageError: there is no experiment.
+        """
+        return cls.among(experiment_at(place), description, constraints)
+
+    @classmethod
+    def among(
+        cls, experiment: Experiment, description: str, constraints: Sequence[tuple[str, str]]
+    ) -> Choice:
+        """The configurations of an experiment; see :meth:`of`."""
+        every = experiment.counts()
+        counts = [one for one in every if one.description == description]
+        if every and not counts:
+            kind = f"with the description {description!r}" if description else "without a description"
+            known = {one.description for one in every}
+            raise StateError(f"{experiment.path} has no run {kind}; {closest(description, known)}")
+        wanted = _constraints([one.configuration for one in counts], constraints)
+        return cls(experiment, counts, wanted)
+
+    def metric(self, name: str, *, test: bool) -> Metric:
+        """The metric that a person means; beside its name its key is understood: ``test_accuracy``.
+
+        Raises:
+            MetricError: no completed run has it.
+        """
+        return metric_among(name, self.counts, test=test)
+
+    def ranked(self, metric: Metric, *, higher_better: bool, aggregation: str = "mean") -> list[Ranked]:
+        """The configurations that have a metric, best first.
+
+        Raises:
+            MetricError: there is no such method.
+            ParameterError: no configuration has all the values of the constraints.
+        """
+        from legm.analysis.ranking import rank
+
+        return rank(
+            self.experiment.store,
+            self.counts,
+            metric.name,
+            higher_better=higher_better,
+            test=metric.test,
+            constraints=self.constraints,
+            aggregation=aggregation,
+        )
+
+
+def known_metrics(counts: Iterable[RunCounts]) -> tuple[set[str], set[str]]:
+    """The names of the dev and of the test metrics that completed runs have a value of."""
+    keys = {key for one in counts for key in one.values}
+    return tuple(  # type: ignore[return-value]
+        {key.removeprefix(prefix) for key in keys if key.startswith(prefix)} for prefix in ("best_", "test_")
+    )
+
+
+def metric_among(name: str, counts: Sequence[RunCounts], *, test: bool) -> Metric:
+    """The metric that a person means, among those of some runs; see :meth:`Choice.metric`.
+
+    Raises:
+        MetricError: no completed run has it.
+    """
+    key = ("test_" if test else "best_") + name
+    if (name in ALL_VALUES_METRICS and not test) or any(key in one.values for one in counts):
+        return Metric(name, test)
+    dev, tests = known_metrics(counts)
+    indexed = {key for one in counts for key in one.indexed}
+    if key in indexed:
+        raise MetricError(f"{name!r} has one value per index: choose a metric of the whole run")
+    for prefix, known, is_test in (("test_", tests, True), ("best_", dev, False)):
+        if name.startswith(prefix) and name.removeprefix(prefix) in known:
+            return Metric(name.removeprefix(prefix), is_test)
+    if not any(one.completed for one in counts):
+        raise MetricError(f"there is no metric {name!r}: no run is completed")
+    kind, other = ("test", dev) if test else ("dev", tests)
+    if name in other:
+        hint = "it is a dev metric: leave out --test" if test else "it is a test metric: add --test"
+    else:
+        hint = closest(name, tests if test else dev)
+    raise MetricError(f"no completed run has the {kind} metric {name!r}; {hint}")
+
+
+def _constraints(configurations: Sequence[Configuration], pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Values as they were given on the command line: as text where only that is there."""
+    found: dict[str, Any] = {}
+    if not pairs:
+        return found
+    from legm.core.identity import canonical
+
+    for name, text in pairs:
+        values = {
+            canonical(one.parameters[name]): one.parameters[name]
+            for one in configurations
+            if name in one.active
+        }
+        if not values:
+            names = {known for one in configurations for known in one.active}
+            raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
+        value = scalar(text)
+        if canonical(value) not in values and canonical(text) not in values:
+            known = sorted(map(str, values.values()))
+            raise ParameterError(f"no configuration has {name}={text}; {closest(text, known)}")
+        found[name] = value if canonical(value) in values else text
+    return found

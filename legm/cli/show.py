@@ -1,0 +1,138 @@
+"""``legm show``: one configuration, its parameters, runs and aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from legm.cli.options import backend_options, json_option, path_argument
+from legm.cli.output import (
+    are_numbers,
+    as_text,
+    configuration_dict,
+    number,
+    paint_statuses,
+    print_json,
+    print_problems,
+    print_table,
+    run_dict,
+    say,
+)
+from legm.cli.tables import Column
+
+if TYPE_CHECKING:
+    from legm.cli.resolving import Location
+    from legm.records import Configuration, RunResult
+
+__all__ = ["show_command"]
+
+At = Callable[[Path], "Location"]
+
+
+@click.command("show")
+@path_argument("config")
+@backend_options
+@json_option
+def show_command(config: Path, *, at: At, as_json: bool) -> None:
+    """Show a configuration: its parameters, runs and aggregates.
+
+    CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or a piece of the
+    fingerprint.
+    """
+    from legm.cli.resolving import configuration_at, overview_of
+    from legm.stats.aggregate import summarise_runs, summary_as_dict
+
+    label, one = overview_of(*configuration_at(at(config)))
+    by_description: dict[str, list[RunResult]] = {}
+    for run in one.runs:
+        by_description.setdefault(run.run.description, []).append(run)
+    aggregates = {text: summary_as_dict(summarise_runs(runs)) for text, runs in by_description.items()}
+    if as_json:
+        print_json(
+            {
+                "folder": str(one.folder),
+                **configuration_dict(one.configuration),
+                "runs": [run_dict(run) for run in one.runs],
+                "aggregates": aggregates,
+                "problem": one.problem or None,
+            }
+        )
+        return
+    if one.configuration is not None:
+        _print_configuration(one.configuration, label)
+    for text, runs in by_description.items():
+        say(f"\nruns{f' with the description {text!r}' if text else ''}:")
+        _print_runs(runs)
+        if aggregates[text]:
+            say()
+            _print_aggregates(aggregates[text])
+    if not one.runs:
+        say("\nno runs yet")
+    print_problems([one.problem] if one.problem else [])
+
+
+def _print_configuration(found: Configuration, label: str) -> None:
+    say(f"{found.experiment}: {label}", bold=True)
+    say(f"{found.fingerprint}\n")
+    columns = [Column("parameter", fit="fold"), Column("value", fit="fold"), Column("note")]
+    rows = [
+        (name, as_text(value), "" if name in found.active else _why_inactive(found, name))
+        for name, value in found.parameters.items()
+    ]
+    print_table(columns, rows)
+
+
+def _why_inactive(found: Configuration, name: str) -> str:
+    metadata = found.metadata.get(name, {})
+    if metadata.get("disable_comparison"):
+        return "not compared"
+    parents = ", ".join(metadata.get("parents", {}))
+    off = found.parameters[name] in (None, False)
+    return "inactive" if off or not parents else f"inactive (depends on {parents})"
+
+
+def _print_runs(runs: Sequence[RunResult]) -> None:
+    best = sorted({s.name for run in runs for s in run.best if s.index is None})
+    test = sorted({s.name for run in runs for s in run.test if s.index is None})
+    own = sorted({name for run in runs for name in run.run.parameters})
+    columns = [
+        Column("run"),
+        Column("status", paint=paint_statuses),
+        Column("step", right=True),
+        Column("points", right=True),
+        *(Column(name, right=are_numbers(run.run.parameters.get(name) for run in runs)) for name in own),
+        *(Column(f"best {name}", right=True) for name in best),
+        *(Column(f"test {name}", right=True) for name in test),
+    ]
+    rows = []
+    for run in runs:
+        values = {s.name: v for s, v in run.best.items() if s.index is None}
+        tests = {s.name: v for s, v in run.test.items() if s.index is None}
+        cells = [
+            run.run.run_id[-6:],  # the piece that tells runs apart; --json has all of it
+            run.status.value,
+            number(run.best_step if run.best_step is not None else run.last_step),
+            number(run.points),
+            *(str(run.run.parameters.get(name, "")) for name in own),
+            *(number(values.get(name)) for name in best),
+            *(number(tests.get(name)) for name in test),
+        ]
+        rows.append(cells)
+    print_table(columns, rows)
+
+
+def _print_aggregates(aggregates: dict[str, Any]) -> None:
+    rows = []
+    for name, value in aggregates.items():
+        is_one = isinstance(value.get("method"), str)  # and no example that is called so
+        for label, one in (
+            {name: value} if is_one else {f"{name}[{i}]": v for i, v in value.items()}
+        ).items():
+            rows.append((label, *(number(one[column]) for column in ("mean", "std", "n", "nan"))))
+    print_table(
+        [Column("metric", fit="fold"), *(Column(name, right=True) for name in ("mean", "std", "n", "nan"))],
+        rows,
+    )

@@ -1,0 +1,91 @@
+"""``legm sync``: what backends have not received yet is delivered."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from legm.cli.options import json_option, path_argument
+from legm.cli.output import print_json, printable, run_dict, say
+
+if TYPE_CHECKING:
+    from legm.delivery.backlog import Delivered
+
+__all__ = ["sync_command"]
+
+
+@click.command("sync")
+@path_argument("root", default=Path())
+@click.option("--to", help="Only what is owed to this backend.")
+@click.option("--watch", is_flag=True, help="Go on delivering what runs come to owe, until Ctrl-C.")
+@json_option
+def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> None:
+    """Deliver what runs owe to a server that was away.
+
+    These are the runs below ROOT, and MLflow and other remote backends. Each value is delivered once, however
+    often this is called. The exit status is 1 where something is still owed. With --watch this goes on as a
+    service would; Ctrl-C or SIGTERM ends it with status 0, and --json prints a line for each delivery.
+    """
+    from legm.cli.resolving import require_folder
+    from legm.delivery import backlog as owed
+
+    require_folder(root)
+    if watch:
+        _watch(owed.watch(root, to), as_json=as_json)
+        return
+    done = []
+    for one in owed.sync(root, to):
+        done.append(one)
+        if not as_json:
+            _print_delivered(one)
+    if as_json:
+        print_json([_delivered_dict(one) for one in done])
+    elif not done:
+        say("nothing is owed")
+    if any(one.problem for one in done):
+        sys.exit(1)
+
+
+def _watch(deliveries: Iterator[Delivered], *, as_json: bool) -> None:
+    import signal
+
+    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
+    runs = values = 0
+    try:
+        if not as_json:
+            say("waiting for runs that owe something (Ctrl-C ends it)")
+        for one in deliveries:
+            if one.result is not None:
+                runs, values = runs + 1, values + one.result.points
+            if as_json:
+                say(json.dumps(printable(_delivered_dict(one))))
+            else:
+                _print_delivered(one)
+    except KeyboardInterrupt:
+        if not as_json:
+            say(f"\n{runs} {'delivery' if runs == 1 else 'deliveries'} with {values:,} values")
+    finally:
+        for one_signal, handler in before.items():
+            signal.signal(one_signal, handler)
+
+
+def _print_delivered(one: Delivered) -> None:
+    if one.result is not None:
+        say(f"{one.backend}: run {one.result.run.run_id} with {one.result.points} values delivered")
+    else:
+        why = one.problem or "a living process delivers it itself"
+        say(f"{one.backend or 'unknown'}: {one.path.stem} is still owed: {why}")
+
+
+def _delivered_dict(one: Delivered) -> dict[str, Any]:
+    return {
+        "log": str(one.path),
+        "backend": one.backend,
+        "run": run_dict(one.result) if one.result else None,
+        "problem": one.problem or None,
+    }

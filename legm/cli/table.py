@@ -1,0 +1,231 @@
+"""``legm table``: the results as a table for a paper, a page or another program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from legm.cli.options import (
+    aggregation_option,
+    backend_options,
+    constraints_option,
+    description_option,
+    json_option,
+    metric_argument,
+    path_argument,
+    test_option,
+    top_option,
+)
+from legm.cli.output import (
+    are_numbers,
+    configuration_dict,
+    differing,
+    print_json,
+    print_problems,
+    say,
+    value_dict,
+    value_of,
+)
+
+if TYPE_CHECKING:
+    from legm.cli.resolving import Location
+    from legm.cli.selecting import Choice, Metric
+    from legm.records import Configuration, Ranked
+
+__all__ = ["table_command"]
+
+_FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv"}
+
+
+@click.command("table")
+@path_argument("path")
+@metric_argument(nargs=-1, required=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(_FORMATS)),
+    help="Without it what the ending of --output says, and Markdown otherwise.",
+)
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead."
+)
+@test_option
+@click.option(
+    "--lower", multiple=True, metavar="METRIC", help="Of this metric lower is better; may be repeated."
+)
+@constraints_option
+@top_option
+@click.option("--params", metavar="NAME,...", help="The parameters to show; otherwise those that differ.")
+@aggregation_option
+@description_option
+@backend_options
+@json_option
+def table_command(
+    path: Path,
+    metric: tuple[str, ...],
+    *,
+    form: str | None,
+    output: Path | None,
+    test: bool,
+    lower: tuple[str, ...],
+    constraints: Sequence[tuple[str, str]],
+    top: int | None,
+    params: str | None,
+    aggregation: str,
+    description: str,
+    at: Callable[[Path], Location],
+    as_json: bool,
+) -> None:
+    """Write a table of configurations as Markdown, LaTeX or CSV.
+
+    PATH is ROOT/EXPERIMENT, or ROOT where it has just one. A row is a configuration, best first by the first
+    METRIC; the columns are the parameters that differ, and each METRIC as mean and deviation, the best in
+    bold. Beside its name a METRIC may be given as test_NAME or best_NAME: a table can have both kinds.
+    """
+    from legm.cli.selecting import Choice
+
+    choice = Choice.of(at(path), description, constraints)
+    metrics = list(dict.fromkeys(choice.metric(name, test=test) for name in metric))
+    lower_better = {choice.metric(name, test=test) for name in lower}
+    if unknown := lower_better.difference(metrics):
+        raise click.UsageError(f"--lower names {unknown.pop().title!r}, which is none of the table's metrics")
+    ranked = {
+        one: choice.ranked(one, higher_better=one not in lower_better, aggregation=aggregation)
+        for one in metrics
+    }
+    found = [one.configuration for one in ranked[metrics[0]]]
+    others = {one.configuration.fingerprint: one.configuration for them in ranked.values() for one in them}
+    known = {one.fingerprint for one in found}
+    found = [*found, *(one for digest, one in others.items() if digest not in known)][: top or None]
+    values = {
+        one: {place.configuration.fingerprint: place for place in places} for one, places in ranked.items()
+    }
+    names = _shown_parameters(found, params)
+    if as_json:
+        print_json(_as_dicts(choice, found, values))
+        return
+    kind = form or _format_of(output)
+    text = _written(kind, choice, found, names, values)
+    if output is None:
+        say(text.rstrip("\n"))
+    else:
+        from legm.util.atomic_files import write_whole
+
+        write_whole(output, text.encode())
+        say(str(output))
+    print_problems(choice.experiment.problems)
+
+
+def _format_of(output: Path | None) -> str:
+    if output is None:
+        return "markdown"
+    endings = {ending: name for name, ending in _FORMATS.items()}
+    if output.suffix not in endings:
+        known = ", ".join(endings)
+        raise click.UsageError(f"{output} has none of the endings {known}: name the format by --format")
+    return endings[output.suffix]
+
+
+def _shown_parameters(found: Sequence[Configuration], params: str | None) -> list[str]:
+    from legm.errors import ParameterError, closest
+
+    if params is None:
+        return differing(found)
+    names = [name.strip() for name in params.split(",") if name.strip()]
+    known = {name for one in found for name in one.active}
+    for name in names:
+        if name not in known:
+            raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, known)}")
+    return names
+
+
+def _written(
+    kind: str,
+    choice: Choice,
+    found: Sequence[Configuration],
+    names: Sequence[str],
+    values: Mapping[Metric, Mapping[str, Ranked]],
+) -> str:
+    from legm.cli import markup
+
+    if kind == "csv":
+        return markup.csv(*_csv(choice, found, names, values))
+    labels = choice.experiment.labels()
+    columns = [[markup.Cell(value_of(one, name)) for one in found] for name in names]
+    headers = list(names)
+    numbers = [are_numbers(one.parameters.get(name) for one in found) for name in names]
+    if not names:  # something has to tell the rows apart
+        columns, headers, numbers = (
+            [[markup.Cell(labels[one.fingerprint]) for one in found]],
+            ["configuration"],
+            [False],
+        )
+    for metric, places in values.items():
+        columns.append(
+            _value_cells([places.get(one.fingerprint) for one in found], next(iter(places.values()), None))
+        )
+        headers.append(metric.title)
+        numbers.append(True)
+    write = markup.latex if kind == "latex" else markup.markdown
+    return write(headers, list(zip(*columns, strict=True)), numbers)
+
+
+def _value_cells(places: Sequence[Ranked | None], best: Ranked | None) -> list[Any]:
+    """A metric's column; where several are as good as the best, all are marked."""
+    from legm.cli.markup import Cell
+    from legm.stats.aggregate import interval
+    from legm.stats.formatting import decimals, spread_of, value_text
+
+    digits = decimals(spread_of(one.value) for one in places if one is not None)
+    first = interval(best.value)[0] if best is not None else None
+    return [
+        Cell("") if one is None else Cell(value_text(one.value, digits), interval(one.value)[0] == first)
+        for one in places
+    ]
+
+
+def _csv(
+    choice: Choice,
+    found: Sequence[Configuration],
+    names: Sequence[str],
+    values: Mapping[Metric, Mapping[str, Ranked]],
+) -> tuple[list[str], list[list[object]]]:
+    labels = choice.experiment.labels()
+    headers = ["configuration", *names]
+    rows: list[list[object]] = [
+        [labels[one.fingerprint], *(value_of(one, name) for name in names)] for one in found
+    ]
+    for metric, places in values.items():
+        fields = [
+            "mean",
+            "std",
+            "n",
+            *sorted({field for one in places.values() for field in one.value.fields}),
+        ]
+        headers += [f"{metric.key}_{field}" for field in fields]
+        for row, one in zip(rows, found, strict=True):
+            place = places.get(one.fingerprint)
+            dictionary = value_dict(place.value) if place is not None else {}
+            row += [dictionary.get(field) for field in fields]
+    return headers, rows
+
+
+def _as_dicts(
+    choice: Choice, found: Sequence[Configuration], values: Mapping[Metric, Mapping[str, Ranked]]
+) -> list[dict[str, Any]]:
+    labels = choice.experiment.labels()
+    return [
+        {
+            "configuration": labels[one.fingerprint],
+            **configuration_dict(one),
+            "values": {
+                metric.key: value_dict(places[one.fingerprint].value)
+                for metric, places in values.items()
+                if one.fingerprint in places
+            },
+        }
+        for one in found
+    ]

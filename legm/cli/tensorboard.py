@@ -1,0 +1,30 @@
+"""``legm tensorboard``: TensorBoard on the runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from legm.cli.options import path_argument
+from legm.cli.serving import serve
+
+__all__ = ["tensorboard_command"]
+
+
+@click.command("tensorboard")
+@path_argument("root", default=Path())
+@click.option("--port", default=6006, show_default=True, help="The port on 127.0.0.1.")
+@click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
+def tensorboard_command(root: Path, *, port: int, only_print: bool) -> None:
+    """Open TensorBoard on the runs.
+
+    ROOT is a root directory, an experiment or a configuration; runs appear while they train.
+    """
+    from legm.cli.resolving import require_folder
+
+    require_folder(root)
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(root)]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    serve("TensorBoard", command, port, only_print=only_print)

@@ -1,0 +1,1 @@
+"""Pure functions over records: what an experiment is, and what a run came to."""

@@ -1,0 +1,68 @@
+"""Whether two results are those of the same run, to the last bit, and if not, in which piece."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from legm.core.identity import canonical
+from legm.records import Plain, Run, RunResult, Series
+
+__all__ = ["KEPT", "PIECES", "bits", "differing", "digests"]
+
+PIECES: Mapping[str, Callable[[RunResult], Plain]] = {
+    "run id": lambda result: result.run.run_id,
+    "experiment": lambda result: result.run.configuration.experiment,
+    "fingerprint": lambda result: result.run.configuration.fingerprint,
+    "configuration's name": lambda result: result.run.configuration.name,
+    "active parameters": lambda result: _active(result.run),
+    "metadata": lambda result: {k: dict(v) for k, v in result.run.configuration.metadata.items()},
+    "own parameters": lambda result: dict(result.run.parameters),
+    "description": lambda result: result.run.description,
+    "start": lambda result: result.run.started,
+    "status": lambda result: result.status.value,
+    "error": lambda result: result.error,
+    "rule": lambda result: asdict(result.rule),
+    "best step": lambda result: result.best_step,
+    "best values": lambda result: _bits_by_series(result.best),
+    "steps used instead": lambda result: {str(s): step for s, step in result.best_steps.items()},
+    "test values": lambda result: _bits_by_series(result.test),
+    "number of points": lambda result: result.points,
+    "last step": lambda result: result.last_step,
+    "steps": lambda result: {str(s): h.steps.tolist() for s, h in result.histories.items()},
+    "values": lambda result: {str(s): bits(h.values.tolist()) for s, h in result.histories.items()},
+}
+"""By name, each thing that a run comes back with."""
+
+KEPT = frozenset(PIECES) - {"configuration's name", "metadata"}
+"""What belongs to the run itself; the others are the configuration's, as its first run had them."""
+
+
+def digests(result: RunResult, pieces: Collection[str] = KEPT) -> dict[str, str]:
+    """Some pieces of a result as short texts, which are equal where the pieces are."""
+    return {
+        name: hashlib.sha256(canonical(PIECES[name](result)).encode()).hexdigest() for name in sorted(pieces)
+    }
+
+
+def differing(found: RunResult, expected: Mapping[str, str]) -> list[str]:
+    """The names of the pieces that are not as they were when :func:`digests` was taken of them."""
+    own = digests(found, expected.keys())
+    return [name for name in PIECES if name in expected and own[name] != expected[name]]
+
+
+def bits(values: Iterable[float]) -> list[str]:
+    """Floats by their bytes; a NaN's sign and payload mean nothing."""
+    return ["nan" if math.isnan(value) else struct.pack(">d", value).hex() for value in values]
+
+
+def _bits_by_series(values: Mapping[Series, float]) -> dict[str, str]:
+    return dict(zip(map(str, values), bits(values.values()), strict=True))
+
+
+def _active(run: Run) -> dict[str, Any]:
+    return {name: run.configuration.parameters[name] for name in run.configuration.active}

@@ -1,0 +1,199 @@
+"""From a run's records to its result: series, the best step, and the values there."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from legm.errors import MetricError, closest
+from legm.records import (
+    BestRule,
+    History,
+    Outcome,
+    Points,
+    Record,
+    Run,
+    RunResult,
+    Series,
+    Split,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from legm.records import FloatArray, IntArray
+
+__all__ = ["best_step", "counted", "in_order", "last_tests", "run_result"]
+
+log = logging.getLogger(__name__)
+
+
+def counted(records: Sequence[Record]) -> Sequence[Record]:
+    """The records up to the last completion: what was set after it waits for another ``log()``."""
+    for at in range(len(records) - 1, -1, -1):
+        record = records[at]
+        if isinstance(record, Outcome) and record.status is Status.COMPLETED:
+            return records[: at + 1]
+    return records
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """One series as it stands in the records: where and when each number was set, its step and value."""
+
+    places: list[IntArray] = field(default_factory=list)
+    steps: list[IntArray] = field(default_factory=list)
+    times: list[FloatArray] = field(default_factory=list)
+    values: list[FloatArray] = field(default_factory=list)
+
+    def ordered(self) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Steps that rise strictly, with the time and value that were set last for each."""
+        steps = np.concatenate(self.steps)
+        times, values = np.concatenate(self.times), np.concatenate(self.values)
+        if np.all(steps[1:] > steps[:-1]):
+            return steps, times, values
+        order = np.lexsort((np.concatenate(self.places), steps))
+        last = np.ones(len(steps), bool)
+        last[:-1] = np.diff(steps[order]) != 0
+        kept = order[last]
+        return steps[kept], times[kept], values[kept]
+
+    def last_set(self) -> tuple[float, float]:
+        """The time and the value that were set last, whatever the step."""
+        newest = max(range(len(self.places)), key=lambda i: self.places[i][-1])
+        return float(self.times[newest][-1]), float(self.values[newest][-1])
+
+
+def _pieces(records: Iterable[Record]) -> dict[Series, _Pieces]:
+    pieces: defaultdict[Series, _Pieces] = defaultdict(_Pieces)
+    before = 0
+    for record in records:
+        if isinstance(record, Points):
+            for layout, rows, values in record.located_blocks():
+                places, steps, times = rows + before, record.steps[rows], record.times[rows]
+                for column, series in enumerate(layout):
+                    piece = pieces[series]
+                    piece.places.append(places)
+                    piece.steps.append(steps)
+                    piece.times.append(times)
+                    piece.values.append(values[:, column])
+            before += len(record.layout)
+    return pieces
+
+
+def in_order(records: Iterable[Record]) -> Iterator[Points]:
+    """The numbers of each dev series by rising steps, a step's last number only."""
+    for series, pieces in _pieces(records).items():
+        if series.split is Split.DEV:
+            steps, times, values = pieces.ordered()
+            yield Points(((series,),), np.zeros(len(steps), np.uint32), steps, times, values)
+
+
+def last_tests(records: Iterable[Record]) -> Iterator[tuple[Series, float, float]]:
+    """Each test series with the time and the value that were set last."""
+    for series, pieces in _pieces(records).items():
+        if series.split is Split.TEST:
+            yield series, *pieces.last_set()
+
+
+class _SharedSteps:
+    """Keeps one copy of equal arrays of steps, since the metrics of a run mostly have the same."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, list[IntArray]] = {}
+
+    def __call__(self, steps: IntArray) -> IntArray:
+        same = self._seen.setdefault(len(steps), [])
+        for known in same[-4:]:
+            if np.array_equal(known, steps):
+                return known
+        same.append(steps)
+        return steps
+
+
+def best_step(rule: BestRule, series: Mapping[Series, History]) -> int | None:
+    """The step that a rule chooses among dev series; None where there are none.
+
+    Raises:
+        MetricError: the rule names a metric that was never set.
+    """
+    plain_series = {s.name: h for s, h in series.items() if s.index is None}
+    if rule.metric is not None:
+        if rule.metric not in plain_series:
+            raise MetricError(
+                f"the best step was to be chosen by the dev metric {rule.metric!r}, which was never set; "
+                f"{closest(rule.metric, plain_series)}"
+            )
+        chosen = plain_series[rule.metric]
+        candidates = np.flatnonzero(~np.isnan(chosen.values))  # for nanargmax NaN is -inf, and may win
+        if len(candidates):
+            values = chosen.values[candidates]
+            first = np.argmax(values) if rule.higher_better else np.argmin(values)
+            return int(chosen.steps[candidates[first]])
+        log.warning(
+            "every value of %r is NaN, so it cannot choose the best step: the last step is taken", rule.metric
+        )
+    elif rule.step is not None and series:
+        return rule.step
+    ends = [int(h.steps[-1]) for h in series.values()]
+    return max(ends, default=None)
+
+
+def run_result(run: Run, records: Sequence[Record], status: Status | None = None) -> RunResult:
+    """What a run came to, with all its dev series.
+
+    Args:
+        run: the run.
+        records: all its records, in order.
+        status: what it is where no outcome was recorded.
+
+    Raises:
+        MetricError: the best step is to be chosen by a metric that was never set.
+    """
+    records = counted(records)
+    rule, outcome, points = BestRule(), None, 0
+    for record in records:
+        if isinstance(record, Points):
+            points += len(record)
+        elif isinstance(record, BestRule):
+            rule = record
+        elif isinstance(record, Outcome):
+            outcome = record
+    shared = _SharedSteps()
+    dev: dict[Series, History] = {}
+    test: dict[Series, float] = {}
+    for series, pieces in _pieces(records).items():
+        if series.split is Split.DEV:
+            steps, _, values = pieces.ordered()
+            dev[series] = History(shared(steps), values)
+        else:
+            _, test[series] = pieces.last_set()
+    known = RunResult(
+        run=run,
+        status=outcome.status if outcome else status or Status.INTERRUPTED,
+        rule=rule,
+        test=test,
+        histories=dev,
+        points=points,
+        last_step=max((int(h.steps[-1]) for h in dev.values()), default=None),
+        ended=outcome.time if outcome else None,
+        error=outcome.error if outcome else None,
+    )
+    if known.status is not Status.COMPLETED:
+        return known
+    chosen = best_step(rule, dev)
+    best: dict[Series, float] = {}
+    elsewhere: dict[Series, int] = {}
+    if chosen is None:
+        return known
+    for series, history in dev.items():
+        at = int(np.searchsorted(history.steps, chosen, side="right")) - 1
+        if at >= 0:
+            best[series] = float(history.values[at])
+            if history.steps[at] != chosen:
+                elsewhere[series] = int(history.steps[at])
+    return replace(known, best_step=chosen, best=best, best_steps=elsewhere)

@@ -1,0 +1,1 @@
+"""From the run log to backends: finding them, calling them, and delivering what is pending."""

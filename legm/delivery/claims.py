@@ -1,0 +1,312 @@
+"""Who may begin a run of a configuration, when many processes ask at once.
+
+A configuration has as many places as it is to have runs. A completed run has one, a running one has
+one, and so has a claim: the file ``<id>.claim`` beside the logs of open runs, which was given to a
+process that has not begun its run yet. All that is decided, and every turn of a claim into a run, happens
+under the lock of the configuration's runs, so that each place is taken once.
+
+A claim is JSON: ``description``, ``timeout`` (seconds), ``host`` and ``pid``. Its process holds a lock on
+the file, as the writer of a run log does: one that nobody locks is void, and so is one that is older than
+its timeout. Void claims are removed by the next who asks.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import operator
+import os
+import platform
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from legm.core.naming import run_id
+from legm.delivery.backlog import finalize_dead_runs
+from legm.delivery.client import BackendClient
+from legm.errors import ParameterError, storage_error
+from legm.hooks import Capability
+from legm.records import Configuration, Query, Status
+from legm.runlog.folder import LogFolder
+from legm.util.locks import locked
+
+__all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_count"]
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = 3600.0
+"""Seconds after which a claim is void whose run has not begun."""
+
+_TAKEN = frozenset({Status.COMPLETED, Status.RUNNING})
+
+
+def to_count(n: Any) -> int:
+    """How many runs there are to be.
+
+    Raises:
+        ParameterError: it is no whole number of at least 0.
+    """
+    try:
+        count = -1 if isinstance(n, bool) else operator.index(n)
+    except TypeError:
+        count = -1
+    if count < 0:
+        raise ParameterError(f"the number of runs must be a whole number of at least 0, not {n!r}")
+    return count
+
+
+def _to_seconds(timeout: Any) -> float:
+    try:
+        seconds = float(timeout)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not seconds > 0:
+        raise ParameterError(f"timeout must be a number of seconds above 0, not {timeout!r}")
+    return seconds
+
+
+class Claim:
+    """A place that this process holds until its run begins, or until it is let go.
+
+    Dropping it, and the end of the process in whatever way, let it go.
+
+    Args:
+        folder: where its file is made.
+        description: of the run.
+        timeout: seconds after which it is void.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+
+    def __init__(self, folder: Path, description: str, timeout: float) -> None:
+        from filelock import lock_descriptor
+
+        self.path = folder / f"{run_id(time.time(), secrets.token_hex(3))}.claim"
+        self._timeout = timeout
+        content = {
+            "description": description,
+            "timeout": timeout,
+            "host": platform.node(),
+            "pid": os.getpid(),
+        }
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        except OSError as cause:
+            raise storage_error("write the claim", self.path, cause) from cause
+        self._finalizer = weakref.finalize(self, _let_go, self.path, fd, os.getpid())
+        try:
+            lock_descriptor(fd, blocking=False)
+            os.write(fd, json.dumps(content).encode())
+        except OSError as cause:
+            self.release()
+            raise storage_error("write the claim", self.path, cause) from cause
+
+    def release(self) -> None:
+        """Give the place up; twice does nothing."""
+        self._finalizer()
+
+    @property
+    def is_void(self) -> bool:
+        """Whether its time is over, so that others do not count it."""
+        try:
+            return _age(self.path) > self._timeout
+        except OSError:
+            return True
+
+    def renew(self) -> bool:
+        """Hold it for its time again.
+
+        Returns:
+            whether it still held.
+        """
+        if self.is_void:
+            return False
+        try:
+            os.utime(self.path)
+        except OSError:
+            return False
+        return True
+
+
+def _let_go(path: Path, fd: int, pid: int) -> None:
+    os.close(fd)
+    if pid == os.getpid():  # a forked child leaves its parent's claim alone
+        with suppress(OSError):
+            path.unlink()
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
+
+
+def _claimed_by(path: Path) -> str | None:
+    """The description of a claim; None, and no file any more, where it is void."""
+    try:
+        about = json.loads(path.read_bytes())
+        description = str(about["description"])
+        if _age(path) <= about["timeout"] and _is_held(path):
+            return description
+    except FileNotFoundError:  # let go just now
+        return None
+    except OSError as cause:
+        raise storage_error("read the claim", path, cause) from cause
+    except (ValueError, KeyError, TypeError) as cause:
+        log.warning("the claim %s is not what was written, and is removed: %r", path, cause)
+    with suppress(OSError):
+        path.unlink()
+    return None
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process locks a claim; where that cannot be told its time decides."""
+    from filelock import lock_descriptor
+
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    try:
+        return not lock_descriptor(fd, blocking=False)
+    finally:
+        os.close(fd)
+
+
+class Claims:
+    """The places of one configuration, for runs of one description.
+
+    Args:
+        client: to where the runs are kept.
+        configuration: whose runs.
+        description: of the runs; "" for none.
+    """
+
+    def __init__(self, client: BackendClient, configuration: Configuration, description: str) -> None:
+        self._client = client
+        self._configuration = configuration
+        self._description = description
+
+    def take(self, n: int, timeout: float) -> Claim | None:
+        """Claim a place if fewer than ``n`` are taken.
+
+        What takes long, settling runs of processes that are gone and asking the backend, comes first.
+        Then, under the lock, claims and run logs alone say what has changed since.
+
+        Returns:
+            the claim; None where no place is left.
+
+        Raises:
+            BackendError, StorageError: the backend cannot be asked, or the root directory not written.
+        """
+        folder = self._client.folder(self._configuration, create=False)
+        settled = {path.name for path in (folder / "runs").glob("*.log")} if folder else set[str]()
+        known = self._known(folder)
+        if sum(status is Status.COMPLETED for status in known.values()) >= n:
+            return None
+        folder = self._client.folder(self._configuration, create=True)
+        assert folder is not None  # noqa: S101
+        logs = LogFolder(folder / "runs")
+        logs.make()
+        with locked(logs.lock):
+            taken = self._claimed(logs) + self._run(logs, known, settled)
+            return Claim(logs.open_folder, self._description, timeout) if taken < n else None
+
+    def _known(self, folder: Path | None) -> dict[str, Status]:
+        """How far the runs are that the backend knows, by id."""
+        if folder is not None:
+            finalize_dead_runs(self._client, LogFolder(folder / "runs"))
+        elif Capability.FOLDERS in self._client.backend.capabilities:
+            return {}
+        query = Query(self._configuration.experiment, self._configuration.fingerprint, self._description)
+        return {
+            result.run.run_id: result.status for result in self._client.call("legm_read_runs", query=query)
+        }
+
+    def _claimed(self, logs: LogFolder) -> int:
+        """How many claims of others hold."""
+        return sum(_claimed_by(path) == self._description for path in logs.open_folder.glob("*.claim"))
+
+    def _run(self, logs: LogFolder, known: dict[str, Status], settled: set[str]) -> int:
+        """How many runs are completed or running.
+
+        A log tells of the runs that went on or began since the backend was asked. One that was settled before
+        and that the backend does not know was taken out by a person.
+        """
+        statuses = dict(known)
+        for path in logs.others(one for one, status in known.items() if status is not Status.RUNNING):
+            if path.name in settled and path.stem not in known:
+                continue
+            found = logs.look(path)
+            if found is not None and found[0].description == self._description:
+                statuses[path.stem] = found[1]
+        return sum(status in _TAKEN for status in statuses.values())
+
+
+class RunSlot:
+    """The place of one handler among its configuration's runs: one claim at most, from any thread."""
+
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._claim: Claim | None = None
+        self._terms: tuple[object, ...] = ()
+
+    def ask(
+        self, client: BackendClient, configuration: Configuration, description: str, n: int, timeout: float
+    ) -> bool:
+        """Whether one of ``n`` places is this handler's: the one that it holds, or one that it gets now.
+
+        Raises:
+            ParameterError: the number or the timeout is none.
+            BackendError, StorageError: as :meth:`Claims.take`.
+        """
+        count, seconds = to_count(n), _to_seconds(timeout)
+        terms = (configuration.fingerprint, count, seconds, os.getpid())
+        with self._asking:
+            if self._claim is not None and self._terms == terms and self._claim.renew():
+                return True
+            self._let_go()
+            self._claim = Claims(client, configuration, description).take(count, seconds)
+            self._terms = terms
+            return self._claim is not None
+
+    @contextmanager
+    def becoming_run(self, logs: LogFolder, configuration: Configuration) -> Iterator[bool]:
+        """What is done inside makes the run's log: nobody counts both the claim and its run, or neither.
+
+        Yields:
+            whether there was a claim.
+        """
+        with self._asking:
+            claim = self._claim if self._terms[:1] == (configuration.fingerprint,) else None
+            if claim is None or self._terms[-1] != os.getpid():
+                self._let_go()
+                yield False
+                return
+            with locked(logs.lock):
+                if claim.is_void:
+                    log.warning(
+                        "the claim %s was void before its run began, and its place may be another's: "
+                        "start() sooner, or ask with a longer timeout",
+                        claim.path,
+                    )
+                try:
+                    yield True
+                finally:
+                    self._let_go()
+
+    def release(self) -> None:
+        """Give up the claim, if there is one."""
+        with self._asking:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None

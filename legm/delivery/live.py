@@ -1,0 +1,357 @@
+"""One run's records on their target to its backends while the run goes on.
+
+A backend of this machine gets records on the recorder's thread as they come (:class:`InlineWriter`). A
+remote one, and any mirror, has a thread of its own for each run (:class:`BackgroundUploader`), which reads
+the run log behind the recorder: the log is the queue, so that a server may hang or be away for as long as it
+likes without costing the training a moment or a byte of memory. Whatever a backend could not take it
+gets from the log later: by itself, or by what is in :mod:`legm.delivery.backlog`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from legm.delivery.backlog import BATCH, flush_backlog
+from legm.delivery.client import BackendClient
+from legm.errors import BackendError, LegmError
+from legm.records import Points, Record, Run, RunResult
+from legm.runlog import format as runlog
+from legm.runlog.folder import LogFolder
+from legm.util.progress import waiting
+
+__all__ = ["BackgroundUploader", "DeliverySet", "InlineWriter", "begin"]
+
+log = logging.getLogger(__name__)
+
+_INTERVAL = 1.0  # seconds between two batches of a run that goes on
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries, doubled each time
+_GRACE = 3.0  # seconds that log() waits for a backend that is in trouble
+_LONGEST_CALL = 60.0  # seconds without an answer after which a backend is in trouble
+
+
+def begin(client: BackendClient, run: Run, writer: runlog.LogWriter) -> DeliverySet:
+    """Begin to deliver a new run, to the mirrors too.
+
+    Raises:
+        LegmError: a primary backend of this machine could not begin it.
+    """
+    if not client.is_remote:
+        client.open(run)
+    primary = (
+        BackgroundUploader(client, run, writer) if client.is_remote else InlineWriter(client, run, writer)
+    )
+    return DeliverySet(
+        client, run, writer, [primary, *(BackgroundUploader(m, run, writer) for m in client.mirrors)]
+    )
+
+
+class DeliverySet:
+    """One run's records on their target to every backend, the primary first.
+
+    Args:
+        client: to the primary.
+        run: whose.
+        writer: of the run's log.
+        targets: to each backend.
+    """
+
+    def __init__(
+        self,
+        client: BackendClient,
+        run: Run,
+        writer: runlog.LogWriter,
+        targets: Sequence[InlineWriter | BackgroundUploader],
+    ) -> None:
+        self._client = client
+        self._run = run
+        self._writer = writer
+        self.targets = tuple(targets)
+
+    def __call__(self, records: Sequence[Record], position: int) -> Mapping[str, int]:
+        """Hand on records that the log now has.
+
+        Returns:
+            the cursors that moved: by backend, up to which byte it has the run.
+        """
+        return {name: at for target in self.targets for name, at in target(records, position).items()}
+
+    def close(self, result: RunResult, records: Sequence[Record]) -> bool:
+        """Let every backend finish the run, and note in the log which of them did.
+
+        Returns:
+            whether all did; the log says what is owed to the others.
+
+        Raises:
+            LegmError: a primary of this machine could not; with ``strict``, any.
+        """
+        for target in self.targets:
+            target.finish(result, records)
+        owed = {target.name: target.wait() for target in self.targets}
+        done = {target.name: target.delivered for target in self.targets if not owed[target.name]}
+        if done:
+            self._writer.append(runlog.cursors_frame(done))
+        if len(self.targets) > 1:
+            said = (f"{name}: {what or 'has all of it'}" for name, what in owed.items())
+            log.info("run %s, %s", self._run.run_id, "; ".join(said))
+        missing = [
+            f"{name} has not all of run {self._run.run_id}: {what}" for name, what in owed.items() if what
+        ]
+        if missing and self._client.strict:
+            raise BackendError("; ".join(missing))
+        return not missing
+
+    def release(self, logs: LogFolder) -> None:
+        """Nothing more comes. A run that was delivered after ``log()`` gave up waiting is settled now."""
+        for target in self.targets:
+            target.release()
+        if self._writer.path.parent == logs.open_folder and all(target.is_done for target in self.targets):
+            logs.settle(self._writer)
+
+
+class InlineWriter:
+    """One run's records on their target to a backend of this machine, on the recorder's thread.
+
+    Args:
+        client: where to.
+        run: whose.
+        writer: of the run's log, for what has to come again.
+    """
+
+    def __init__(self, client: BackendClient, run: Run, writer: runlog.LogWriter) -> None:
+        self.name = client.name
+        self.delivered = writer.position  # up to which byte the backend has the run
+        self.is_done = False  # whether it finished the run, and has all of it
+        self._client = client
+        self._run = run
+        self._writer = writer
+        self._handed_on = writer.position
+        self._troubled = False
+
+    def __call__(self, records: Sequence[Record], position: int) -> Mapping[str, int]:
+        """Hand on records that the log now has; an error is logged once, and made good later.
+
+        Returns:
+            the cursors: by backend, up to which byte it has the run.
+        """
+        self.is_done = False
+        try:
+            self._write(self._owed(position) if self.delivered != self._handed_on else records, position)
+            self._troubled = False
+        except LegmError as error:
+            if not self._troubled:
+                log.error("%s. Training goes on; the run log keeps what is owed.", error)  # noqa: TRY400
+            self._troubled = True
+        self._handed_on = position
+        return {self._client.name: self.delivered}
+
+    def _owed(self, position: int) -> list[Record]:
+        """What the log has up to a position and the backend has not."""
+        return runlog.read(self._writer.path, self.delivered, position).records
+
+    def _write(self, records: Sequence[Record], position: int) -> None:
+        self._client.write(self._run, records, position)
+        self.delivered = position
+
+    def finish(self, result: RunResult, records: Sequence[Record]) -> None:
+        """Hand on what is owed, and let the backend finish the run.
+
+        Raises:
+            LegmError: it could not.
+        """
+        position = self._writer.position
+        if self.delivered != self._handed_on:
+            self._handed_on = position
+            self._write(self._owed(position), position)
+        self.delivered = self._handed_on = position
+        self._client.call("legm_close_run", run=self._run, result=result, records=records)
+        self.is_done = True
+
+    def wait(self) -> str:
+        """What is owed, in words: nothing."""
+        return ""
+
+    def release(self) -> None:
+        """Nothing more comes."""
+        self._client.release(self._run)
+
+
+class BackgroundUploader:
+    """One run's records on their target to a remote backend, on a thread of its own, read from the run log.
+
+    Args:
+        client: where to.
+        run: whose.
+        writer: of the run's log; it is written by others.
+    """
+
+    def __init__(self, client: BackendClient, run: Run, writer: runlog.LogWriter) -> None:
+        self.name = client.name
+        self.delivered = 0  # up to which byte the backend has the run
+        self._client = client
+        self._run = run
+        self._writer = writer
+        self._changed = threading.Condition()
+        self._logged_up_to = 0
+        self._noted = 0  # what of it the log says
+        self._closing: tuple[RunResult, Sequence[Record]] | None = None
+        self._closed_at = -1  # the position when the backend finished the run; -1 while it has not
+        self._troubled_since: float | None = None
+        self._calling_since: float | None = None
+        self._stopped = False
+        self._thread = threading.Thread(target=self._work, name=f"legm-{client.name}", daemon=True)
+        self._thread.start()
+
+    # The run's side
+
+    def __call__(self, records: Sequence[Record], position: int) -> Mapping[str, int]:  # noqa: ARG002
+        """The log has more; nothing waits here.
+
+        Returns:
+            the cursor, where it moved: by backend, up to which byte it has the run.
+        """
+        self._logged_up_to = position
+        if self.delivered == self._noted:
+            return {}
+        self._noted = self.delivered
+        return {self._client.name: self._noted}
+
+    def finish(self, result: RunResult, records: Sequence[Record]) -> None:
+        """The run is to be finished; :meth:`wait` for it."""
+        with self._changed:
+            self._closing = result, records
+            self._changed.notify_all()
+
+    def wait(self) -> str:
+        """Wait until the backend has the run and finished it, as long as it does not look like an outage.
+
+        Returns:
+            what is owed, in words, as the log then says; "" where nothing is. InlineWriter goes on as long as
+            this process lives.
+        """
+        with self._changed, waiting(f"sending the run to {self.name}"):
+            while self._closing is not None and not self._is_away():
+                self._changed.wait(0.2)
+            if self._closing is None:
+                return ""
+        count = sum(
+            len(record)
+            for record in runlog.read(self._writer.path, self.delivered).records
+            if isinstance(record, Points)
+        )
+        owed = f"{count} values are owed" if count else "its end is owed"
+        log.warning(
+            "%s has not all of run %s yet: %s. What is owed is kept in the run log, and is "
+            "delivered when it answers again, at the latest by: legm sync %s",
+            self.name,
+            self._run.run_id,
+            owed,
+            self._client.root,
+        )
+        return owed
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the backend finished the run, and has all of it."""
+        return self._closing is None and self._closed_at >= self._logged_up_to
+
+    def _is_away(self) -> bool:
+        now = time.monotonic()
+        if self._troubled_since is not None and now - self._troubled_since > _GRACE:
+            return True
+        return self._calling_since is not None and now - self._calling_since > _LONGEST_CALL
+
+    def release(self) -> None:
+        """Nothing more comes, and nobody waits: what is owed is delivered later."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    # The thread's side
+
+    def _work(self) -> None:
+        pause = _FIRST_PAUSE
+        tail: runlog.LogTail | None = None
+        while not self._stopped:
+            try:
+                if tail is None:
+                    since = self._timed(lambda: self._client.open_anywhere(self._run))
+                    self.delivered = self.delivered if since is None else since
+                    tail = runlog.LogTail(self._writer.path, self.delivered)
+                    flush_backlog(self._client, self._writer.path)
+                if not self._step(tail):
+                    tail.close()
+                    tail = None
+                pause = _FIRST_PAUSE
+            except Exception as error:  # noqa: BLE001 - the thread lives on, and the trouble is told
+                if tail is not None:
+                    tail.close()
+                tail = None  # asked anew, the backend says what it has
+                self._trouble(error)
+                with self._changed:
+                    if not self._stopped:
+                        self._changed.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        if tail is not None:
+            tail.close()
+        self._client.release(self._run)
+
+    def _timed(self, act: Any) -> Any:
+        self._calling_since = time.monotonic()
+        try:
+            return act()
+        finally:
+            self._calling_since = None
+
+    def _step(self, tail: runlog.LogTail) -> bool:
+        """One batch; or the end of the run; or a moment's rest.
+
+        Returns:
+            whether to go on; false where the run was finished and has more: it is opened again.
+        """
+        closing = self._closing
+        records = tail.read(BATCH)
+        if records and self._closed_at >= 0:
+            self._closed_at = -1
+            return False
+        position = tail.position
+        self._timed(lambda: self._client.write(self._run, records, position))
+        if closing is None:  # otherwise it is well when it has finished the run
+            self._recovered()
+        moved, self.delivered = self.delivered != position, position
+        if moved and position < self._writer.position:
+            return True
+        if closing is not None:
+            if position < self._writer.position:
+                runlog.read(self._writer.path)  # says where it is damaged
+            result, known = closing
+            self._timed(
+                lambda: self._client.call("legm_close_run", run=self._run, result=result, records=known)
+            )
+            self._recovered()
+            with self._changed:
+                if self._closing is closing:
+                    self._closing = None
+                    self._closed_at = position
+                self._changed.notify_all()
+        with self._changed:
+            if self._closing is None and not self._stopped:
+                self._changed.wait(_INTERVAL)
+        return True
+
+    def _trouble(self, error: Exception) -> None:
+        with self._changed:
+            first = self._troubled_since is None
+            if first:
+                self._troubled_since = time.monotonic()
+            self._changed.notify_all()
+        if first:
+            log.error("%s. Training goes on; the run log keeps what is owed.", error)
+
+    def _recovered(self) -> None:
+        if self._troubled_since is not None:
+            log.warning("%s answers again; it gets what is owed", self._client.name)
+            self._troubled_since = None

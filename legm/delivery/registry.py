@@ -1,0 +1,217 @@
+"""From a backend's name, class or instance to the backend; heavy ones are imported on first use.
+
+A package adds a name by an entry point of the group ``legm.backends``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, cast
+
+import pluggy
+
+from legm.errors import BackendError, LegmError, closest
+from legm.hooks import Backend, Capability, Hooks
+
+__all__ = ["Installed", "installed", "make_backend", "make_backends", "names", "plugin_manager"]
+
+_GROUP = "legm.backends"
+
+_BUILT_IN = {
+    "local": "legm.backends.local:LocalBackend",
+    "mlflow": "legm.backends.mlflow:MlflowBackend",
+    "wandb": "legm.backends.wandb:WandbBackend",
+}
+_EXTRAS = {
+    "mlflow": "mlflow",
+    "wandb": "wandb",
+}  # by backend, the extra that installs what it needs
+_REQUIRED = ("legm_open_run", "legm_write", "legm_close_run", "legm_read_runs", "legm_read_configurations")
+_REQUIRED_BY = {
+    Capability.FOLDERS: "legm_folder",
+    Capability.SUMMARIES: "legm_write_summary",
+    Capability.FIGURES: "legm_write_figure",
+    Capability.CURVES: "legm_write_curves",
+}
+
+
+def make_backends(backend: object, root: Path, options: Mapping[str, Any]) -> list[Backend]:
+    """The backends that a user asked for, the primary first.
+
+    Args:
+        backend: as :func:`make_backend` takes it, or a list of these.
+        root: the root directory.
+        options: the backend's own; for a list, by the backend's name.
+
+    Raises:
+        BackendError: as :func:`make_backend`; or two have one name, or options belong to none of them.
+    """
+    if not isinstance(backend, (list, tuple)):
+        return [make_backend(backend, root, options)]
+    names = [one if isinstance(one, str) else str(getattr(one, "name", one)) for one in backend]
+    if not names:
+        raise BackendError("an empty list names no backend: name at least one, as in backend=['local']")
+    for name in names:
+        if names.count(name) > 1:
+            raise BackendError(f"the backend {name!r} was named twice in {names}: runs go there once")
+    for name, own in options.items():
+        if name not in names:
+            raise BackendError(
+                f"backend_options are by backend where there are several; {name!r} is none of them: "
+                f"{closest(name, names)}"
+            )
+        if not isinstance(own, Mapping):
+            raise BackendError(f"the options of the backend {name!r} must be a mapping, not {own!r}")
+    made = zip(backend, names, strict=True)
+    return [make_backend(one, root, options.get(name, {})) for one, name in made]
+
+
+def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Backend:
+    """The backend that a user asked for.
+
+    Args:
+        backend: a name, a class that is called with the root directory and options, or an instance.
+        root: the root directory.
+        options: the backend's own.
+
+    Raises:
+        BackendError: the name is unknown, the options do not fit, or what was given is no backend.
+    """
+    if isinstance(backend, str):
+        backend = _found(backend)
+    if isinstance(backend, type):
+        _refuse_unknown(backend, options)
+        try:
+            backend = backend(root, **options)
+        except LegmError:
+            raise
+        except TypeError as cause:
+            raise BackendError(f"the backend does not take these options {dict(options)}: {cause}") from cause
+    elif options:
+        raise BackendError(
+            f"options {sorted(options)} were given with a backend that is made already: {backend!r}"
+        )
+    missing = [name for name in ("name", "capabilities") if not hasattr(backend, name)]
+    if missing:
+        raise BackendError(f"{backend!r} is no backend: it lacks {', '.join(missing)}")
+    return cast("Backend", backend)
+
+
+def _found(name: str) -> object:
+    """The class behind a name: legm's own, or that of an installed package."""
+    if name in _BUILT_IN:
+        module, _, title = _BUILT_IN[name].partition(":")
+        try:
+            return getattr(importlib.import_module(module), title)
+        except ImportError as cause:
+            extra = _EXTRAS.get(name)
+            remedy = f"install it with: pip install 'legm[{extra}]'" if extra else "reinstall legm"
+            raise BackendError(f"the backend {name!r} cannot be used ({cause}): {remedy}") from cause
+    others = _entry_points()
+    if name not in others:
+        raise BackendError(f"there is no backend {name!r}; {closest(name, [*_BUILT_IN, *others])}")
+    point = others[name]
+    try:
+        return point.load()
+    except Exception as cause:
+        raise BackendError(
+            f"the backend {name!r} of the package {_package(point)} cannot be used: "
+            f"{type(cause).__name__}: {cause}"
+        ) from cause
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    """By name, what installed packages declare; nothing of theirs is imported."""
+    return {point.name: point for point in entry_points(group=_GROUP) if point.name not in _BUILT_IN}
+
+
+def _package(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A backend that can be named.
+
+    Args:
+        name: of the backend.
+        package: what it came with, and that one's version.
+        capabilities: what it can do; empty where it cannot be used.
+        problem: why it cannot be used; "" where it can.
+    """
+
+    name: str
+    package: str
+    capabilities: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def names() -> list[str]:
+    """The backends that can be named, whether or not they can be used."""
+    return [*_BUILT_IN, *sorted(_entry_points())]
+
+
+def installed() -> list[Installed]:
+    """Every backend that can be named; each is imported, to see whether it can be used."""
+    from legm.version import __version__
+
+    packages = dict.fromkeys(_BUILT_IN, f"legm {__version__}")
+    packages |= {name: _package(point) for name, point in sorted(_entry_points().items())}
+    found = []
+    for name, package in packages.items():
+        try:
+            backend: Any = _found(name)
+            can = tuple(sorted(one.value for one in backend.capabilities))
+        except LegmError as error:
+            found.append(Installed(name, package, problem=str(error)))
+        except Exception as error:  # noqa: BLE001 - a broken one is listed as such
+            found.append(Installed(name, package, problem=f"it is no backend: {error!r}"))
+        else:
+            found.append(Installed(name, package, can))
+    return found
+
+
+def _refuse_unknown(backend: type, options: Mapping[str, Any]) -> None:
+    """Name the options that a backend does not have, where its signature tells."""
+    import inspect
+
+    try:
+        parameters = inspect.signature(backend).parameters
+    except (TypeError, ValueError):
+        return
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = list(parameters)[1:]  # the first is the root directory
+    for name in options:
+        if name not in known:
+            title = getattr(backend, "name", backend.__qualname__)
+            raise BackendError(f"the backend {title!r} has no option {name!r}; {closest(name, known)}")
+
+
+def plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:
+    """A manager that holds just these backends.
+
+    Raises:
+        BackendError: a hook is misspelled or has other arguments than it should, or one is missing that
+            every backend needs, or that goes with a capability the backend has.
+    """
+    manager = pluggy.PluginManager("legm")
+    manager.add_hookspecs(Hooks)
+    for backend in backends:
+        try:
+            manager.register(backend, name=backend.name)
+            manager.check_pending()
+        except pluggy.PluginValidationError as cause:
+            raise BackendError(f"the backend {backend.name!r} does not fit this legm: {cause}") from cause
+        needed = [*_REQUIRED, *(hook for has, hook in _REQUIRED_BY.items() if has in backend.capabilities)]
+        missing = set(needed).difference(caller.name for caller in manager.get_hookcallers(backend) or ())
+        if missing:
+            raise BackendError(
+                f"the backend {backend.name!r} lacks {', '.join(sorted(missing))}: "
+                f"each must be a method marked with legm.hookimpl"
+            )
+    return manager

@@ -1,0 +1,213 @@
+"""Foreign runs become runs of legm's: once each, whole or not at all.
+
+A run's log is written beside its place and moved there when it holds everything, the outcome too; then it is
+delivered like every run that was left by a process. So an import that is killed at any instant leaves runs
+that are all there, or not there: the next one goes on behind them. A run's id is made of its start and its
+source's key, so that it is known again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from http.client import HTTPException
+from pathlib import Path
+
+from legm.core.naming import short_name
+from legm.delivery.backlog import deliver_log
+from legm.delivery.client import BackendClient
+from legm.errors import LegmError, StorageError, storage_error
+from legm.hooks import Capability
+from legm.importers.external import ExternalFile, ExternalRun
+from legm.importers.notes import Notes
+from legm.importers.translation import Translated, experiment_of, run_id_of
+from legm.records import Artifact, Query, Run, Status
+from legm.runlog import format as runlog
+from legm.runlog.encode import frames
+from legm.runlog.folder import LogFolder
+
+__all__ = [
+    "Ingested",
+    "Ingestion",
+    "UnreadableError",
+    "artifact_path",
+    "artifacts_folder",
+    "delete_run",
+    "pieces_of",
+]
+
+_PIECE = 1 << 20  # bytes of a file that are copied at once
+
+
+class Ingested(enum.Enum):
+    """How a run came."""
+
+    CREATED = "new"
+    UPDATED = "again"
+    """It was there, but had not ended, and its source has more of it by now."""
+    UNCHANGED = "before"
+    """It was there already."""
+
+
+class Ingestion:
+    """Takes external runs into a root directory.
+
+    Args:
+        client: the way to the backend.
+        kind: the source's.
+    """
+
+    def __init__(self, client: BackendClient, kind: str) -> None:
+        self._client = client
+        self._kind = kind
+        self._known: dict[str, dict[str, Status]] = {}
+        self._configurations: dict[tuple[str, str], set[str]] = {}  # fingerprints by experiment and run
+        self._keeps_files = Capability.ARTIFACTS in client.backend.capabilities
+
+    def known(self, external: ExternalRun) -> Status | None:
+        """The status of the run, if it is there."""
+        return self.known_in(experiment_of(external)).get(run_id_of(external, self._kind))
+
+    def known_in(self, experiment: str) -> Mapping[str, Status]:
+        """By their ids, the status of the runs of an experiment that are there."""
+        if experiment not in self._known:
+            known = self._known[experiment] = {}
+            for one in self._client.call("legm_read_runs", query=Query(experiment)) or ():
+                known[one.run.run_id] = one.status
+                place = self._configurations.setdefault((experiment, one.run.run_id), set())
+                place.add(one.run.configuration.fingerprint)
+        return self._known[experiment]
+
+    def put(self, external: ExternalRun, new: Translated, notes: Notes) -> Ingested:
+        """Take a run that is not there, or may have grown.
+
+        Where its parameters are others now, it is taken out of the configuration that it was of.
+
+        Args:
+            external: as its source tells it.
+            new: as legm does.
+            notes: takes files that cannot be read.
+
+        Raises:
+            LegmError: it cannot be written.
+        """
+        folder = self._client.folder(new.run.configuration, create=True)
+        assert folder is not None  # noqa: S101 - it was made
+        logs = LogFolder(folder / "runs")
+        files = list(self._copied(external, artifacts_folder(folder, new.run.run_id), notes))
+        content = list(frames([*new.records, *files, new.outcome]))
+        before = logs.folder / f"{new.run.run_id}.log"
+        if _holds(before, b"".join(content)):
+            self._delete_run(new, notes)
+            return Ingested.UNCHANGED
+        writer = logs.create(new.run, self._client.backend_options, content)
+        try:
+            writer.sync()
+        finally:
+            writer.close()
+        path = writer.path
+        came = Ingested.CREATED if self.known(external) is None else Ingested.UPDATED
+        if deliver_log(self._client, logs, path) is None:
+            raise StorageError(
+                f"another process has taken the run log {path}: import again when it has ended"
+            )
+        self._delete_run(new, notes)
+        return came
+
+    def _delete_run(self, new: Translated, notes: Notes) -> None:
+        """Take a run out of every other configuration."""
+        experiment, run_id = new.run.configuration.experiment, new.run.run_id
+        others = self._configurations.get((experiment, run_id), set()) - {new.run.configuration.fingerprint}
+        for fingerprint in others:
+            for one in self._client.call("legm_read_runs", query=Query(experiment, fingerprint)) or ():
+                if one.run.run_id != run_id:
+                    continue
+                if not delete_run(self._client, one.run):
+                    notes.add("runs that have other parameters now: what was there before stays", run_id)
+
+    def _copied(self, external: ExternalRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
+        for file in list(external.files()):  # all of them, before there are copies
+            if not self._keeps_files:
+                notes.add(
+                    f"files: the backend {self._client.name!r} keeps none", f"{external.key}: {file.name}"
+                )
+                continue
+            target = artifact_path(folder, file.name)
+            try:
+                _keep(pieces_of(file), target)
+            except UnreadableError as error:
+                notes.add(f"files that cannot be read: {error}", f"{external.key}: {file.name}")
+            else:
+                yield Artifact(file.name, str(target))
+
+
+def delete_run(client: BackendClient, run: Run) -> bool:
+    """Remove a run that nobody writes.
+
+    Returns:
+        whether the backend can.
+
+    Raises:
+        LegmError: it refuses.
+    """
+    if not client.call("legm_discard_run", run=run):
+        return False
+    folder = client.folder(run.configuration, create=False)
+    if folder is not None:
+        LogFolder(folder / "runs").remove(run.run_id)
+    return True
+
+
+def artifacts_folder(folder: Path, run_id: str) -> Path:
+    """Where a run's files are below its configuration's folder."""
+    return folder / "artifacts" / run_id
+
+
+def artifact_path(folder: Path, name: str) -> Path:
+    """Where a file of a run is; below the folder whatever its name holds."""
+    return folder.joinpath(*(short_name(part or "/") for part in name.split("/")))
+
+
+class UnreadableError(Exception):
+    """A file of the source's cannot be read."""
+
+
+def pieces_of(file: ExternalFile) -> Iterator[bytes]:
+    """A file's content in pieces.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
+    try:
+        with file.open() as source:
+            while piece := source.read(_PIECE):
+                yield piece
+    except (OSError, HTTPException) as cause:
+        raise UnreadableError(getattr(cause, "strerror", None) or str(cause)) from cause
+
+
+def _keep(pieces: Iterable[bytes], target: Path) -> None:
+    """Write a file that is there as a whole, or not at all."""
+    temporary = target.with_name(f".{secrets.token_hex(8)}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.writelines(pieces)
+        temporary.replace(target)
+    except OSError as cause:
+        raise storage_error("write", target, cause) from cause
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a run log holds just these frames of its run, and only cursors behind them."""
+    try:
+        known = runlog.read(path)
+        data = path.read_bytes()
+    except LegmError:
+        return False
+    return data[: known.content_end].endswith(content)

@@ -1,0 +1,154 @@
+"""Runs that legm's own backends wrote to another tracker: they come back as they were, from their files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from zipfile import BadZipFile
+
+from legm.backends import portable
+from legm.core import points as columns
+from legm.core.to_records import records_of
+from legm.errors import StorageError
+from legm.importers.external import ExternalFile, ExternalRun
+from legm.importers.notes import Notes
+from legm.importers.soundness import require_sound
+from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
+
+__all__ = ["our_run", "unescaped"]
+
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, BadZipFile)
+_ESCAPE = re.compile(r"_x([0-9a-f]{1,6})_")
+
+
+def our_run(told: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str], str] = str) -> ExternalRun:
+    """The run as legm wrote it.
+
+    Args:
+        told: as the tracker tells it; its numbers are at legm's steps.
+        tracker: the tracker, for a person.
+        notes: takes what is missing.
+        metric: gives a metric's name for the one that the tracker has.
+
+    Where the files that hold the run exactly are not there, it stays what the tracker tells of it.
+
+    Raises:
+        StorageError: they are not what legm wrote.
+    """
+    files = {file.name: file for file in told.files()}
+    if "legm/run.json" not in files:
+        notes.add(
+            f"runs of legm's lack their file legm/run.json: they come as {tracker} shows them", told.key
+        )
+        return told
+    result: RunResult | None = None
+    series: list[Series] = []
+    try:
+        run = portable.run_from(_content(files["legm/run.json"]))
+        if "legm/result.json" in files and "legm/series.npz" in files:
+            result, series = portable.result_from(_content(files["legm/result.json"]), run.configuration)
+            run = result.run
+        require_sound(run)
+    except _DAMAGE as cause:
+        raise _damaged(told, tracker, cause) from cause
+    status = told.status if result is None else result.status
+
+    def records() -> Iterator[Points | Display | BestRule]:
+        shown = [
+            one for one in told.records() if isinstance(one, Points)
+        ]  # what the tracker shows of it: the times, and all there is of a killed run
+        yield from _displays(files, shown, run, metric)
+        if result is None:
+            yield columns.gathered(columns.columns_of(shown), lambda series: _as_set(series, metric))
+            return
+        try:
+            histories = portable.series_from(_content(files["legm/series.npz"]), series, None)
+        except _DAMAGE as cause:
+            raise _damaged(told, tracker, cause) from cause
+        times = _times(shown, metric)
+        for record in records_of(replace(result, histories=histories)):
+            if isinstance(record, Points):
+                yield _timed(record, times)
+            elif isinstance(record, BestRule):
+                yield record
+
+    return replace(
+        told,
+        experiment=run.configuration.experiment,
+        status=Status.INTERRUPTED if status is Status.RUNNING else status,
+        started=run.started,
+        ended=told.ended if result is None else result.ended,
+        error=None if result is None else result.error,
+        records=records,
+        files=lambda: [
+            replace(file, name=unescaped(name.removeprefix("files/")))
+            for name, file in files.items()
+            if name.startswith("files/")
+        ],
+        own=run,
+    )
+
+
+def _damaged(told: ExternalRun, tracker: str, cause: BaseException) -> StorageError:
+    return StorageError(
+        f"the files below legm/ of the {tracker} run {told.key} are not what legm wrote: {cause!r}"
+    )
+
+
+def _content(file: ExternalFile) -> bytes:
+    with file.open() as opened:
+        return opened.read()
+
+
+def unescaped(name: str) -> str:
+    """The text that :func:`legm.core.naming.escaped` was given."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
+
+
+def _as_set(series: Series, metric: Callable[[str], str]) -> Series | None:
+    """A metric of the tracker's as the series that it was; None for what legm computed."""
+    split, slash, name = series.name.partition("/")
+    if not slash or split not in {"dev", "test"}:
+        return None
+    return Series(metric(name), Split(split))
+
+
+def _times(shown: list[Points], metric: Callable[[str], str]) -> dict[Series, dict[int, float]]:
+    """When the numbers of a series were set, by step, as the metrics say that the tracker shows."""
+    return {
+        series: dict(zip(steps.tolist(), times.tolist(), strict=True))
+        for shown_as, (steps, times, _) in columns.columns_of(shown).items()
+        if (series := _as_set(shown_as, metric)) is not None
+    }
+
+
+def _timed(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Points:
+    """The points with the times that are known."""
+    import numpy as np
+
+    blocks = []
+    for layout, steps, times, values in points.blocks():
+        for i, series in enumerate(layout):
+            of_series = known.get(series, {})
+            at = [
+                of_series.get(step, time) for step, time in zip(steps.tolist(), times.tolist(), strict=True)
+            ]
+            blocks.append(((series,), steps, np.array(at), values[:, i]))
+    return columns.joined(blocks)
+
+
+def _displays(
+    files: Mapping[str, ExternalFile], shown: list[Points], run: Run, metric: Callable[[str], str]
+) -> Iterator[Display]:
+    for name, file in files.items():
+        parts = name.split("/")
+        step = parts[-1].removesuffix(".txt")
+        if len(parts) == 3 and parts[0] == "texts" and step.lstrip("-").isdigit():
+            text = _content(file).decode(errors="replace")
+            yield Display(unescaped(parts[1]), text, int(step), run.started)
+    for series, found in columns.columns_of(shown).items():
+        if series.name.startswith("display/"):
+            name = metric(series.name.removeprefix("display/"))
+            for step, time, value in zip(*(column.tolist() for column in found), strict=True):
+                yield Display(name, value, step, time)

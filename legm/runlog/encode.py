@@ -1,0 +1,65 @@
+"""Records as a run log: for runs that come from elsewhere, so that they are delivered as any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from legm.records import Points, Record, Run, Series
+from legm.runlog import format as runlog
+
+__all__ = ["frames", "write_log"]
+
+_ROWS = 8192  # in a frame, so that a long run is delivered in pieces
+
+
+def write_log(path: Path, run: Run, records: Iterable[Record]) -> None:
+    """A new log with a run's records; of equal ones equal to the last byte.
+
+    Args:
+        path: the file, which is not there yet; its folder is.
+        run: the run.
+        records: all of its records.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    writer = runlog.LogWriter(path, create=True)
+    try:
+        writer.append(runlog.run_frame(run))
+        for frame in frames(records):
+            writer.append(frame)
+    finally:
+        writer.close()
+
+
+def frames(records: Iterable[Record]) -> Iterator[bytes]:
+    """The frames of records, which follow that of the run."""
+    known: dict[tuple[Series, ...], int] = {}
+    for record in records:
+        if not isinstance(record, Points):
+            yield runlog.record_frame(record)
+        elif len(record.layout):
+            for series in record.layouts:
+                if series not in known:
+                    known[series] = len(known)
+                    yield runlog.layout_frame(series)
+            yield from _points_frames(record, known)
+
+
+def _points_frames(points: Points, known: dict[tuple[Series, ...], int]) -> Iterator[bytes]:
+    import numpy as np
+
+    numbers = np.array([known[series] for series in points.layouts], "<u4")[points.layout]
+    widths = np.array([len(series) for series in points.layouts], np.int64)[points.layout]
+    ends = np.concatenate([[0], np.cumsum(widths)])
+    for at in range(0, len(numbers), _ROWS):
+        rows = slice(at, min(at + _ROWS, len(numbers)))
+        columns: list[Any] = [
+            np.ascontiguousarray(numbers[rows]),
+            np.ascontiguousarray(points.steps[rows], "<i8"),
+            np.ascontiguousarray(points.times[rows], "<f8"),
+            np.ascontiguousarray(points.values[ends[rows.start] : ends[rows.stop]], "<f8"),
+        ]
+        yield runlog.points_frame(*columns)

@@ -1,0 +1,430 @@
+"""The caller's side of the run log: takes numbers in at once, and writes them down soon after.
+
+The training thread only appends to arrays. A thread of the recorder's own wakes a few times a second,
+writes what came in to the run log as one frame, and hands the same records to the client.
+"""
+
+from __future__ import annotations
+
+import logging
+import operator
+import os
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from legm.core.identity import check_text
+from legm.errors import LegmError, MetricError, StateError
+from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, Series, Split
+from legm.runlog.format import LogWriter, cursors_frame, layout_frame, points_frame, record_frame
+
+__all__ = ["Recorder", "to_number"]
+
+log = logging.getLogger(__name__)
+
+_INTERVAL = 0.25  # seconds between two looks at what came in
+_MANY = 200_000  # numbers after which the writer is woken before its time
+_PIECE = 10_000  # numbers in one frame, or as many more as a row has
+_STEPS = frozenset((int, type(None)))  # the types of steps that need no look
+_INT64 = range(-(2**63), 2**63)
+
+_process = os.getpid()  # asking the system for it would be a tenth of set()'s time
+
+
+def _note_process() -> None:
+    global _process  # noqa: PLW0603 - it is the process's
+    _process = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_process)
+
+
+def to_number(name: str, value: Any) -> float:
+    """A metric's value as a float.
+
+    Args:
+        name: the metric, for the error's message.
+        value: a number of Python's or NumPy's, or an array or tensor with one element.
+
+    Raises:
+        MetricError: it is no number, or more than one.
+    """
+    try:
+        if hasattr(value, "item"):
+            value = value.item()
+        if isinstance(value, (str, bytes, bytearray)):
+            raise TypeError("text is no number")
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as cause:
+        shown = repr(value)
+        raise MetricError(
+            f"metric {name!r} must be one number, not {shown[:80]} of type {type(value).__qualname__}"
+        ) from cause
+
+
+def to_step(name: str, step: Any) -> int:
+    """A step as an int of 64 bits.
+
+    Raises:
+        MetricError: it is no whole number, or too large.
+    """
+    try:
+        value = step.item() if hasattr(step, "item") else step
+        whole = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+    except (TypeError, ValueError, RuntimeError) as cause:
+        raise MetricError(f"the step of {name!r} must be a whole number, not {step!r}") from cause
+    if whole not in _INT64:
+        raise MetricError(f"the step of {name!r} must fit into 64 bits, {step!r} does not")
+    return whole
+
+
+class _Layout:
+    """The series that are set together, and how many rows were."""
+
+    __slots__ = ("names", "number", "rows", "series", "shared")
+
+    def __init__(self, number: int, series: tuple[Series, ...], *, shared: bool) -> None:
+        self.number = number
+        self.series = series
+        self.names = tuple(s.name for s in series)
+        self.rows = 0
+        self.shared = shared  # with another layout: then its rows do not count its series' values
+
+
+class Recorder:
+    """Takes a run's records, writes them to its log, and hands them on.
+
+    Args:
+        writer: the run's log, with the run's first frame in it.
+        deliver: called on the recorder's thread with records and the log's position after them; what it
+            returns, cursors by backend, is written with the next records. It never raises.
+
+    It may be called from any thread. After a fork, the child's calls are refused: the log has one writer.
+    """
+
+    def __init__(
+        self, writer: LogWriter, deliver: Callable[[Sequence[Record], int], Mapping[str, int]]
+    ) -> None:
+        self._writer = writer
+        self._begun = writer.position
+        self._deliver = deliver
+        self._lock = threading.Lock()  # guards what came in
+        self._writing = threading.Lock()  # guards the log and the client
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._pid = _process
+        self._plain_types: set[type] = {float, int, bool}
+        self._layouts: list[_Layout] = []
+        self._by_names: tuple[dict[tuple[str, ...], _Layout], ...] = ({}, {})  # dev, test
+        self._by_series: dict[tuple[Series, ...], _Layout] = {}
+        self._members: dict[Series, list[_Layout]] = {}
+        self._indexed: dict[tuple[str, Split], bool] = {}
+        self._known_layouts = 0  # how many of them the log has
+        self._others: list[BestRule | Display | Artifact | Outcome] = []
+        self._empty()
+        self._unwritten: list[tuple[bytes, list[Record]]] = []
+        self._cursors: Mapping[str, int] = {}
+        self._troubled = False
+        self.before_next: Callable[[], None] | None = None
+        """Called once before the next frame is written."""
+        self.points = 0
+        """How many numbers were set."""
+
+    def _empty(self) -> None:
+        self._layout, self._steps = array("I"), array("q")
+        self._times, self._values = array("d"), array("d")
+
+    # The caller's side
+
+    def set(self, metrics: Mapping[str, Any], step: Any, *, test: bool) -> None:
+        """Take one value of each metric.
+
+        Args:
+            metrics: by name; a mapping of mappings ``{example_id: {metric: value}}`` is indexed.
+            step: the step, or None for the position in each metric's series.
+            test: whether they belong to the test split.
+
+        Raises:
+            MetricError: a name, a value or the step cannot be used; nothing was taken then.
+            StateError: the run is closed, or this is a forked process.
+        """
+        names = tuple(metrics)
+        layout = self._by_names[test].get(names)
+        numbers: Any = metrics.values()
+        if layout is None or type(step) not in _STEPS or not self._plain_types.issuperset(map(type, numbers)):
+            if step is not None:
+                step = to_step(names[0] if names else "", step)
+            self.refuse_a_fork()  # before the lock, which the parent may have held when it forked
+            layout, numbers = self._slow(metrics, test=test)
+        if self._thread is None or _process != self._pid:
+            self._start_thread()
+        with self._lock:
+            rows, before = len(self._layout), len(self._values)
+            try:
+                if step is None and layout.shared:
+                    self._set_at_positions(layout, list(map(float, numbers)))
+                else:
+                    self._values.extend(numbers)
+                    self._steps.append(layout.rows if step is None else step)
+                    self._times.append(time.time())
+                    self._layout.append(layout.number)
+                    layout.rows += 1
+            except BaseException as cause:  # also an interrupt by the user: a row is whole or not there
+                for column in (self._layout, self._steps, self._times):
+                    del column[rows:]
+                del self._values[before:]
+                if isinstance(cause, OverflowError):
+                    raise MetricError(
+                        f"a value or the step {step!r} of {names} is too large for 64 bits"
+                    ) from cause
+                raise
+            if before > _MANY and not self._wake.is_set():
+                self._wake.set()
+
+    def _set_at_positions(self, layout: _Layout, numbers: list[float]) -> None:
+        """Take a row whose series may have had different numbers of values before."""
+        now = time.time()
+        singles = [self._layout_of((series,)) for series in layout.series]
+        for single, number in zip(singles, numbers, strict=True):
+            self._steps.append(sum(member.rows for member in self._members[single.series[0]]))
+            self._values.append(number)
+            self._times.append(now)
+            self._layout.append(single.number)
+        for single in singles:
+            single.rows += 1
+
+    def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[_Layout, list[float]]:
+        """The layout and the numbers of metrics that are new, indexed, or no Python numbers."""
+        split = Split.TEST if test else Split.DEV
+        items = list(_flat(metrics))
+        values = []
+        for name, _, value in items:
+            check_text("metric", name, MetricError)
+            values.append(to_number(name, value))
+            if type(value).__module__ == "numpy" and not hasattr(value, "__len__"):
+                self._plain_types.add(type(value))  # a NumPy scalar, which an array of doubles takes as it is
+        series = tuple(Series(name, split, index) for name, index, _ in items)
+        with self._lock:
+            kinds = self._kinds(series)
+            layout = self._layout_of(series)
+            self._indexed.update(kinds)
+            if all(s.index is None for s in series):
+                self._by_names[test][layout.names] = layout
+        return layout, values
+
+    def _kinds(self, series: tuple[Series, ...]) -> dict[tuple[str, Split], bool]:
+        """Whether each metric is indexed; it is an error for one to be both."""
+        kinds: dict[tuple[str, Split], bool] = {}
+        for new in series:
+            indexed, key = new.index is not None, (new.name, new.split)
+            if self._indexed.get(key, kinds.setdefault(key, indexed)) != indexed:
+                was, now = ("one number", "indexed numbers") if indexed else ("indexed numbers", "one number")
+                raise MetricError(f"metric {new.name!r} was set as {was} and cannot be {now} too: rename one")
+        return kinds
+
+    def _layout_of(self, series: tuple[Series, ...]) -> _Layout:
+        layout = self._by_series.get(series)
+        if layout is None:
+            if len(set(series)) < len(series):
+                raise MetricError(f"a metric is set twice in one call: {[str(s) for s in series]}")
+            others = {id(member): member for s in series for member in self._members.get(s, ())}
+            for other in others.values():
+                other.shared = True
+            layout = _Layout(len(self._layouts), series, shared=bool(others))
+            self._layouts.append(layout)
+            self._by_series[series] = layout
+            for s in series:
+                self._members.setdefault(s, []).append(layout)
+        return layout
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing was taken yet."""
+        return self._thread is None and self._writer.position == self._begun
+
+    def add(self, record: BestRule | Display | Artifact | Outcome) -> None:
+        """Take a record that is no number."""
+        if self._thread is None or _process != self._pid:
+            self._start_thread()
+        with self._lock:
+            self._others.append(record)
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Take what another run had, with its steps and times."""
+        import numpy as np
+
+        self._start_thread()
+        with self._lock:
+            for record in records:
+                if not isinstance(record, Points):
+                    self._others.append(record)
+                    continue
+                for series in record.layouts:
+                    self._indexed.update(self._kinds(series))
+                layouts = [self._layout_of(series) for series in record.layouts]
+                for layout, rows in zip(
+                    layouts, np.bincount(record.layout, minlength=len(layouts)), strict=True
+                ):
+                    layout.rows += int(rows)
+                numbers = np.array([layout.number for layout in layouts], np.uint32)
+                self._layout.frombytes(numbers[record.layout].tobytes())
+                self._steps.frombytes(record.steps.tobytes())
+                self._times.frombytes(record.times.tobytes())
+                self._values.frombytes(record.values.tobytes())
+
+    def _start_thread(self) -> None:
+        if self._closed:
+            raise StateError("this run is closed: begin a new one with reset(), or make another handler")
+        self.refuse_a_fork()
+        with self._lock:
+            if self._thread is None:
+                self._wake.clear()
+                self._thread = threading.Thread(target=self._work, name="legm-recorder", daemon=True)
+                self._thread.start()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this is the process that began the run."""
+        return _process == self._pid
+
+    def refuse_a_fork(self) -> None:
+        """See that this is the process that began the run.
+
+        Raises:
+            StateError: it is a child of it.
+        """
+        if _process != self._pid:
+            raise StateError(
+                "this run belongs to the process that was forked: log from there, or start a run of your own"
+            )
+
+    # The writer's side
+
+    def _work(self) -> None:
+        while self._thread is threading.current_thread():
+            woken = self._wake.wait(_INTERVAL)
+            if woken:
+                self._wake.clear()
+            try:
+                self.flush()
+            except Exception as error:  # noqa: BLE001 - training goes on, and the trouble is told
+                if not self._troubled:
+                    log.error("%s. Training goes on; what is set is kept in memory and tried again.", error)  # noqa: TRY400
+                self._troubled = True
+
+    def flush(self) -> int:
+        """Write what came in to the log and hand it on.
+
+        Returns:
+            the log's position.
+
+        Raises:
+            StorageError: the log cannot be written; what came in is kept for the next time.
+        """
+        with self._writing:
+            with self._lock:
+                taken = self._layout, self._steps, self._times, self._values
+                others, self._others = self._others, []
+                new_layouts = self._layouts[self._known_layouts :]
+                self._known_layouts = len(self._layouts)
+                if taken[0]:
+                    self._empty()
+            records: list[Record] = []
+            frames = [layout_frame(layout.series) for layout in new_layouts]
+            if taken[0]:
+                frames += [points_frame(*rows) for rows in self._in_pieces(*taken)]
+                self.points += len(taken[3])
+                records.append(self._points(*taken))
+            frames += map(record_frame, others)
+            records += others
+            if frames:
+                self._unwritten.append((b"".join(frames), records))
+            if self._unwritten and self.before_next is not None:
+                self.before_next()
+                self.before_next = None
+            while self._unwritten:
+                data, records = self._unwritten[0]
+                cursors = cursors_frame(self._cursors) if self._cursors else b""
+                position = self._writer.append(cursors, data)
+                self._unwritten.pop(0)
+                self._recovered()
+                self._cursors = self._deliver(records, position)
+            return self._writer.position
+
+    def _recovered(self) -> None:
+        if self._troubled:
+            log.warning("the run log %s can be written again; nothing was lost", self._writer.path)
+            self._troubled = False
+
+    def _in_pieces(
+        self, layout: array[int], steps: array[int], times: array[float], values: array[float]
+    ) -> Iterator[tuple[array[int], array[int], array[float], array[float]]]:
+        """The rows in pieces of a size that a reader of the log takes at once."""
+        if len(values) <= _PIECE:
+            yield layout, steps, times, values
+            return
+        import numpy as np
+
+        widths = np.array([len(known.series) for known in self._layouts])
+        ends = np.cumsum(widths[np.frombuffer(layout, np.uint32)])  # of each row among the values
+        begin, at = 0, 0
+        while begin < len(layout):
+            end = min(int(np.searchsorted(ends, at + _PIECE)) + 1, len(layout))
+            after = int(ends[end - 1])
+            yield layout[begin:end], steps[begin:end], times[begin:end], values[at:after]
+            begin, at = end, after
+
+    def _points(
+        self, layout: array[int], steps: array[int], times: array[float], values: array[float]
+    ) -> Points:
+        import numpy as np
+
+        return Points(
+            tuple(known.series for known in self._layouts),
+            np.frombuffer(layout, np.uint32),
+            np.frombuffer(steps, np.int64),
+            np.frombuffer(times, np.float64),
+            np.frombuffer(values, np.float64),
+        )
+
+    @contextmanager
+    def settled(self) -> Iterator[LogWriter]:
+        """Everything is in the log and the thread is stopped; a later call starts it again."""
+        self.refuse_a_fork()
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self.flush()
+        with self._writing:
+            self._cursors = {}
+            yield self._writer
+
+    def close(self) -> None:
+        """Write what is left and give the log free; closing twice does nothing."""
+        if self._closed or _process != self._pid:
+            return
+        try:
+            with self.settled():
+                pass
+        except LegmError as error:
+            log.error("%s. What was set since it last could be written is lost.", error)  # noqa: TRY400
+        finally:
+            self._closed = True
+            self._writer.close()
+
+
+def _flat(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
+    """Name, index and value of each number in a mapping of metrics or of indexed metrics."""
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            for metric, number in value.items():
+                yield metric, str(name), number
+        else:
+            yield name, None, value

@@ -1,0 +1,171 @@
+"""Files of the user's in a configuration's folder: their names, and data kept in them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import secrets
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from legm.core.identity import plain
+from legm.core.naming import short_name
+from legm.errors import InvalidName, LegmError, StorageError, UnstableValue, storage_error
+
+__all__ = ["UserFiles"]
+
+_OURS = frozenset(
+    (
+        "params.yml",
+        "metrics.yml",
+        "steps.yml",
+        "aggregated_metrics.yml",
+        "plots",
+        "tensorboard",
+        "runs",
+        "artifacts",
+    )
+)
+_EXTENSIONS = (".yml", ".json", ".txt", ".npz")
+
+
+class UserFiles:
+    """The user's files of one run.
+
+    Args:
+        folder: the configuration's.
+        description: stands in front of every name; "" for none.
+        run_id: the run that artifacts belong to.
+    """
+
+    def __init__(self, folder: Path, description: str, run_id: str) -> None:
+        self._folder = folder
+        self._description = description
+        self._artifacts = folder / "artifacts" / run_id
+        self._data: dict[str, Any] = {}
+
+    def path(self, basename: str) -> Path:
+        """The path of a file, below the folder whatever the name holds.
+
+        Raises:
+            InvalidName: the name is empty, or one that legm uses itself.
+        """
+        if not isinstance(basename, str) or not basename:
+            raise InvalidName(f"a file's name must be a string that is not empty, not {basename!r}")
+        name = short_name(basename)
+        if name.lower() in _OURS:
+            raise InvalidName(
+                f"{basename!r} is a name that legm uses itself: choose another, say {'my-' + basename!r}"
+            )
+        return self._folder / (f"{short_name(self._description)}-{name}" if self._description else name)
+
+    def keep(self, source: Path, name: str | None) -> Path:
+        """A copy of a file with the run.
+
+        Raises:
+            InvalidName: the name is no text.
+            StorageError: it is no file, or cannot be copied.
+        """
+        if name is not None and not isinstance(name, str):
+            raise InvalidName(f"an artifact's name must be a string, not {name!r}")
+        if not source.is_file():
+            found = "a folder" if source.is_dir() else "no file" if source.exists() else "not there"
+            raise StorageError(f"cannot keep {source}: it is {found}")
+        target = self._artifacts / short_name(name or source.name)
+        with _replacing(target) as temporary:
+            self._artifacts.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, temporary)
+        return target
+
+    def set_data(self, data: Any, basename: str) -> Path:
+        """Keep data as a file; what was set before in this run is updated, extended or appended to.
+
+        Raises:
+            InvalidName: the extension is none of .yml, .json, .txt, .npz.
+            LegmError: the data does not fit the extension or what was set before.
+            StorageError: the file cannot be written.
+        """
+        name = basename if isinstance(basename, str) else ""
+        extension = next((e for e in _EXTENSIONS if name.endswith(e) and name != e), None)
+        if extension is None:
+            raise InvalidName(
+                f"{basename!r} must end in one of {', '.join(_EXTENSIONS)}, by which data is kept"
+            )
+        path = self.path(basename)
+        data = _copied(data, extension, basename)
+        merged = _merged(self._data[basename], data, basename) if basename in self._data else data
+        content = _content(merged, extension, basename)
+        with _replacing(path) as temporary:
+            temporary.write_bytes(content)
+        self._data[basename] = merged
+        return path
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file to write that then takes the place of another, whole or not at all."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as cause:
+        raise storage_error("write", path, cause) from cause
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _copied(data: Any, extension: str, basename: str) -> Any:
+    if extension == ".npz":
+        import numpy as np
+
+        if not isinstance(data, Mapping):
+            raise LegmError(f"a .npz file keeps a mapping of arrays by name, not a {type(data).__qualname__}")
+        try:
+            return {str(name): np.array(value) for name, value in data.items()}
+        except (TypeError, ValueError) as cause:
+            raise LegmError(f"{basename!r}: what is to be kept is no array: {cause}") from cause
+    if extension == ".txt":
+        return str(data)
+    try:
+        return plain(basename, data)
+    except UnstableValue as cause:
+        raise LegmError(
+            f"{basename!r} keeps numbers, text, lists and mappings, which is not all of {str(data)[:60]!r}"
+        ) from cause
+
+
+def _merged(old: Any, new: Any, basename: str) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **new}
+    if isinstance(old, (list, str)) and isinstance(new, type(old)):
+        return old + new  # type: ignore[operator]
+    raise LegmError(
+        f"{basename!r} holds a {type(old).__name__} of this run and cannot take a {type(new).__name__} too: "
+        f"use another file"
+    )
+
+
+def _content(data: Any, extension: str, basename: str) -> bytes:
+    if extension == ".npz":
+        import numpy as np
+
+        if any(array.dtype.hasobject for array in data.values()):
+            raise LegmError(f"{basename!r}: an array of Python objects cannot be kept; use numbers or text")
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:  # as np.savez, which takes no array called "file"
+            for name, array in data.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
+        return buffer.getvalue()
+    if extension == ".txt":
+        return str(data).encode(errors="surrogatepass")
+    if extension == ".json":
+        return (json.dumps(data, indent=2) + "\n").encode()
+    import yaml
+
+    return yaml.safe_dump(data, sort_keys=False).encode()

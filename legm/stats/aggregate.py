@@ -1,0 +1,557 @@
+"""Runs to summaries, curves and rankings: pure functions, whose answer is the same to the last bit.
+
+Every number here comes from one function, :func:`_statistics`, over *groups*: the values of all groups in
+one flat array, each group sorted, with a count for each. Sorting first makes the result independent of the
+order in which runs arrive. A group is the values of one metric in a summary, or of one step in a curve.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from legm.errors import MetricError, closest
+from legm.records import (
+    Aggregate,
+    Configuration,
+    Curve,
+    Ranked,
+    RunCounts,
+    RunResult,
+    Series,
+    Status,
+    Summary,
+)
+from legm.stats.counts import ALL_VALUES_METRICS, summary_key
+from legm.stats.student_t import student_t
+
+if TYPE_CHECKING:
+    from legm.records import FloatArray, IntArray
+
+Aggregation: TypeAlias = str | Mapping[str, str]
+"""A method's name, or ``{metric: method, "other": method}``."""
+
+_CHUNK = 1 << 20  # how many numbers of a curve are worked on at once: temporary arrays stay below 100 MB
+_VALID = (
+    "valid are 'mean', 'median', 'outlier_mean', 'confidence' and 'confidence_<level>' with a level "
+    "between 0 and 1, such as 'confidence_0.9'"
+)
+
+
+class Kind(enum.Enum):
+    """What a method computes."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
+    OUTLIER_MEAN = "outlier_mean"
+    CONFIDENCE = "confidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How values become one aggregate; ``str()`` of it is what :meth:`parse` takes.
+
+    Args:
+        kind: what is computed.
+        level: the coverage of the confidence interval, in (0, 1); only CONFIDENCE looks at it.
+    """
+
+    kind: Kind
+    level: float = 0.95
+
+    @classmethod
+    def parse(cls, text: str) -> Method:
+        """The method that a user names.
+
+        Raises:
+            MetricError: there is no such method, or its level is not strictly between 0 and 1.
+        """
+        if text in {kind.value for kind in Kind}:
+            return cls(Kind(text))
+        if not isinstance(text, str) or not text.startswith("confidence_"):
+            raise MetricError(f"there is no aggregation method {text!r}; {_VALID}")
+        try:
+            level = float(text.removeprefix("confidence_"))
+        except ValueError:
+            level = math.nan
+        if not 0 < level < 1:
+            raise MetricError(f"the level of {text!r} is no number strictly between 0 and 1; {_VALID}")
+        return cls(Kind.CONFIDENCE, level)
+
+    def __str__(self) -> str:
+        plain = self.kind is not Kind.CONFIDENCE or self.level == Method.parse("confidence").level
+        return self.kind.value if plain else f"{self.kind.value}_{self.level!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Methods:
+    """Which method a metric gets.
+
+    Args:
+        default: for every metric that is not named.
+        chosen: by a metric's name, or by the exact key (``best_loss``), which wins.
+    """
+
+    default: Method
+    chosen: Mapping[str, Method] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, aggregation: Aggregation) -> Methods:
+        """The methods that a user asks for.
+
+        Raises:
+            MetricError: a method does not exist, or a metric's name is no text.
+        """
+        if not isinstance(aggregation, Mapping):
+            return cls(Method.parse(aggregation))
+        for name in aggregation:
+            if not isinstance(name, str):
+                raise MetricError(f"aggregation names metrics by text, not by {name!r}")
+        chosen = {name: Method.parse(method) for name, method in aggregation.items()}
+        return cls(chosen.pop("other", Method(Kind.MEAN)), chosen)
+
+    def of(self, key: str) -> Method:
+        """The method for a summary's key: chosen by the key, else by the metric's name, else the default."""
+        return self.chosen.get(key) or self.chosen.get(_metric(key)) or self.default
+
+    def check(self, keys: Iterable[str]) -> None:
+        """See that every metric that was named exists.
+
+        Without any key (no run has completed) there is nothing to hold the names against.
+
+        Args:
+            keys: the keys that the runs have (``best_loss``, ``time``).
+
+        Raises:
+            MetricError: a name belongs to none of the keys.
+        """
+        known = set(keys)
+        names = {_metric(key) for key in known}
+        for name in self.chosen:
+            if known and name not in known and name not in names:
+                near = closest(name, known if name.startswith(("best_", "test_")) else names)
+                raise MetricError(
+                    f"aggregation names the metric {name!r}, which no completed run has; {near}"
+                )
+
+
+def _metric(key: str) -> str:
+    """The metric's name in a summary's key."""
+    return key if key in ALL_VALUES_METRICS else key.partition("_")[2]
+
+
+def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean") -> Summary:
+    """Aggregate every metric over the completed runs.
+
+    A metric that is set both as a whole and by index is found in one mapping, as a whole under ``""``.
+
+    Args:
+        runs: runs of one configuration, in any order; with the histories of
+            ``ALL_VALUES_METRICS``.
+        aggregation: a method, or methods by metric.
+
+    Returns:
+        The aggregates, sorted by key and index, and how many runs of each kind there were.
+
+    Raises:
+        MetricError: a method does not exist, or a metric that is named belongs to no completed run.
+    """
+    methods = Methods.parse(aggregation)
+    status: Counter[Status] = Counter()
+    groups: defaultdict[tuple[str, str | None], array[float]] = defaultdict(lambda: array("d"))
+    for run in runs:
+        status[run.status] += 1
+        for place, data in _summarised(run) if run.status is Status.COMPLETED else ():
+            groups[place].frombytes(data)
+    methods.check(key for key, _ in groups)
+
+    places: defaultdict[Method, list[tuple[str, str | None]]] = defaultdict(list)
+    for place in groups:
+        places[methods.of(place[0])].append(place)
+    found: dict[tuple[str, str | None], Aggregate] = {}
+    for method, chosen in places.items():
+        found.update(zip(chosen, _aggregates([groups[place] for place in chosen], method), strict=True))
+
+    indexed = {key for key, index in found if index is not None}
+    values: dict[str, Any] = {}
+    for (key, index), aggregate in sorted(found.items(), key=lambda item: (item[0][0], item[0][1] or "")):
+        if key in indexed:
+            values.setdefault(key, {})[index or ""] = aggregate
+        else:
+            values[key] = aggregate
+    return Summary(values, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED])
+
+
+def aggregate_counts(
+    counts: Sequence[RunCounts], key: str, aggregation: Aggregation = "mean"
+) -> list[Aggregate | None]:
+    """What :func:`summarise_runs` gives for one metric of each of many configurations, all at once.
+
+    Args:
+        counts: the runs of the configurations, counted.
+        key: where the metric stands in a summary (``best_loss``, ``test_accuracy``).
+        aggregation: a method, or methods by metric.
+
+    Returns:
+        For each count its aggregate; None where no completed run has the metric.
+
+    Raises:
+        MetricError: the metric has a value for each index, or a method does not exist.
+    """
+    method = Methods.parse(aggregation).of(key)
+    if any(key in one.indexed for one in counts):
+        raise MetricError(f"{key!r} has one value per index; rank by a metric of the whole run")
+    values = [one.values.get(key) for one in counts]
+    groups = [one for one in values if one]
+    found = iter(_aggregates(groups, method) if groups else ())
+    return [next(found) if own else None for own in values]
+
+
+def _summarised(run: RunResult) -> Iterator[tuple[tuple[str, str | None], bytes]]:
+    """What a run adds to a summary: key and index, and the values' bytes (float64)."""
+    for series, value in (*run.best.items(), *run.test.items()):
+        if summary_key(series) not in ALL_VALUES_METRICS:
+            yield (summary_key(series), series.index), np.float64(value).tobytes()
+    for series, history in run.histories.items():
+        if summary_key(series) in ALL_VALUES_METRICS and len(history.values):
+            yield (summary_key(series), series.index), history.values.astype(np.float64).tobytes()
+
+
+def summary_as_dict(summary: Summary) -> dict[str, Any]:
+    """The summary as it is stored and given to users.
+
+    Returns:
+        ``{"best_loss": {"mean": …, "std": …, "n": …, "nan": …, "failed": …, "interrupted": …, "method": …,
+        and the method's fields}}``, with the index in between for an indexed metric. Keys are sorted;
+        numbers are Python's own.
+    """
+
+    def plain(aggregate: Aggregate) -> dict[str, Any]:
+        return {
+            "mean": float(aggregate.mean),
+            "std": float(aggregate.std),
+            "n": int(aggregate.n),
+            "nan": int(aggregate.nan),
+            "failed": int(summary.failed),
+            "interrupted": int(summary.interrupted),
+            "method": aggregate.method,
+            **{k: v if isinstance(v, int) else float(v) for k, v in aggregate.fields.items()},
+        }
+
+    return {
+        key: plain(value)
+        if isinstance(value, Aggregate)
+        else {index: plain(one) for index, one in sorted(value.items())}
+        for key, value in sorted(summary.values.items())
+    }
+
+
+def summary_from(stored: Mapping[str, Any], completed: int) -> Summary:
+    """The summary that :func:`summary_as_dict` was given.
+
+    Args:
+        stored: what it gave.
+        completed: how many runs there were that completed, which is not in there.
+
+    Raises:
+        ValueError: it is nothing that it gives.
+    """
+    counts: dict[str, int] = {"failed": 0, "interrupted": 0}
+
+    def aggregate(content: Any) -> Aggregate:
+        try:
+            own = dict(content)
+            counts.update({kind: int(own.pop(kind)) for kind in counts})
+            known = {name: own.pop(name) for name in ("mean", "std", "n", "nan", "method")}
+            return Aggregate(
+                mean=float(known["mean"]),
+                std=float(known["std"]),
+                n=int(known["n"]),
+                nan=int(known["nan"]),
+                method=str(known["method"]),
+                fields={
+                    name: value if isinstance(value, int) else float(value) for name, value in own.items()
+                },
+            )
+        except (KeyError, TypeError, ValueError) as cause:
+            raise ValueError(f"{str(content)[:60]!r} is no aggregate") from cause
+
+    def is_one(value: Any) -> bool:
+        return not isinstance(value, Mapping) or isinstance(value.get("method"), str)
+
+    values = {
+        str(key): aggregate(value)
+        if is_one(value)
+        else {str(index): aggregate(one) for index, one in value.items()}
+        for key, value in stored.items()
+    }
+    return Summary(values, completed, counts["failed"], counts["interrupted"])
+
+
+def curves(
+    runs: Iterable[RunResult], metrics: Sequence[str] | None = None, aggregation: Aggregation = "mean"
+) -> list[Curve]:
+    """The curve of dev metrics over the completed runs, with its spread, at every step that any run has.
+
+    At a step, the runs that have a value there which is not NaN are aggregated. The spread is mean - std to
+    mean + std, for the median the quartiles, for confidence the interval.
+
+    Args:
+        runs: runs of one configuration, in any order, with the histories of the metrics.
+        metrics: the metrics' names in the order wanted; None for all, sorted. Indexed ones have no curve.
+        aggregation: a method, or methods by metric.
+
+    Returns:
+        A curve for each metric; none at all while no run has completed.
+
+    Raises:
+        MetricError: a method does not exist, or a metric that is named belongs to no completed run.
+    """
+    import hashlib  # which a ranking does not need
+
+    methods = Methods.parse(aggregation)
+    grids: dict[bytes, IntArray] = {}  # each distinct array of steps once, by digest
+    parts: defaultdict[str, list[tuple[IntArray, FloatArray]]] = defaultdict(list)
+    keys: set[str] = set()
+    names: set[str] = set()
+    for run in runs:
+        if run.status is not Status.COMPLETED:
+            continue
+        keys.update(summary_key(series) for series in (*run.best, *run.test, *run.histories))
+        for series, history in run.histories.items():
+            if series.index is not None or not len(history.steps):
+                continue
+            names.add(series.name)
+            if metrics is None or series.name in metrics:
+                steps = np.array(history.steps, np.int64)
+                steps = grids.setdefault(hashlib.sha256(steps.data).digest(), steps)
+                parts[series.name].append((steps, np.array(history.values, np.float64)))
+    methods.check(keys)
+    order = sorted(parts) if metrics is None else list(dict.fromkeys(metrics))
+    for name in order if keys else ():
+        if name not in names:
+            raise MetricError(f"no completed run has a curve of the metric {name!r}; {closest(name, names)}")
+    # The values are let go metric by metric.
+    return [
+        _curve(name, parts.pop(name), methods.of(summary_key(Series(name))))
+        for name in order
+        if name in parts
+    ]
+
+
+def rank(
+    candidates: Iterable[tuple[Configuration, Summary, str | None]], key: str, higher_better: bool = True
+) -> list[Ranked]:
+    """Order configurations by the center of one aggregate: its mean, for the median its median.
+
+    A configuration without the metric, or whose aggregate is NaN, is last. Equals are ordered by the
+    configuration's name, then by its fingerprint.
+
+    Args:
+        candidates: each configuration with its summary and the folder it lives in, if any.
+        key: a summary's key (``best_loss``, ``test_acc``, ``time``).
+        higher_better: whether a higher value is better.
+
+    Returns:
+        The configurations, best first.
+
+    Raises:
+        MetricError: some have metrics, but none has this one, or it only exists by index.
+    """
+    found = list(candidates)
+    if not any(key in summary.values for _, summary, _ in found):
+        known = {name for _, summary, _ in found for name in summary.values}
+        if known:
+            raise MetricError(f"no configuration has {key!r}; {closest(key, known)}")
+    return in_order(
+        [
+            Ranked(made, whole(of, key), of.completed, of.failed, of.interrupted, folder)
+            for made, of, folder in found
+        ],
+        higher_better,
+    )
+
+
+def in_order(ranked: Iterable[Ranked], higher_better: bool) -> list[Ranked]:
+    """Configurations with their aggregates, best first; see :func:`rank`."""
+
+    def place(one: Ranked) -> tuple[bool, float, str, str]:
+        center = one.value.fields.get("median", one.value.mean)
+        missing = math.isnan(center)
+        value = 0.0 if missing else -center if higher_better else center
+        return missing, value, one.configuration.name, one.configuration.fingerprint
+
+    return sorted(ranked, key=place)
+
+
+def whole(summary: Summary, key: str) -> Aggregate:
+    """The aggregate of a metric that is not indexed; an empty one where there is none."""
+    value = summary.values.get(key)
+    if value is None:
+        return Aggregate(math.nan, math.nan, 0, 0, Kind.MEAN.value)
+    if isinstance(value, Aggregate):
+        return value
+    if "" not in value:
+        raise MetricError(f"{key!r} has one value per index; rank by a metric of the whole run")
+    return value[""]
+
+
+def interval(aggregate: Aggregate) -> tuple[float, float, float]:
+    """What an aggregate shows: its center, and the lower and upper end of its spread.
+
+    Returns:
+        Median and quartiles, mean and confidence interval, or mean and mean -/+ std.
+    """
+    fields = aggregate.fields
+    if "median" in fields:
+        return fields["median"], fields["q1"], fields["q3"]
+    if "lower" in fields:
+        return aggregate.mean, fields["lower"], fields["upper"]
+    return aggregate.mean, aggregate.mean - aggregate.std, aggregate.mean + aggregate.std
+
+
+def _aggregates(groups: Sequence[Sequence[float]], method: Method) -> Iterator[Aggregate]:
+    """One aggregate for each group; there is one, and none is empty."""
+    every = array("d")
+    for group in groups:
+        every.extend(group)
+    numbers = np.repeat(np.arange(len(groups)), [len(values) for values in groups])
+    _, values, counts = _grouped(numbers, np.frombuffer(every, np.float64))
+    columns = {name: column.tolist() for name, column in _statistics(values, counts, method).items()}
+    means, stds, title = columns.pop("mean"), columns.pop("std"), str(method)
+    for i, n in enumerate(counts.tolist()):
+        fields: dict[str, float] = {name: column[i] for name, column in columns.items()}
+        if method.kind is Kind.OUTLIER_MEAN:
+            fields["cut"] = n // 10
+        if method.kind is Kind.CONFIDENCE:
+            fields = {"level": method.level, **fields}
+        yield Aggregate(means[i], stds[i], n, len(groups[i]) - n, title, fields)
+
+
+def _curve(metric: str, parts: Sequence[tuple[IntArray, FloatArray]], method: Method) -> Curve:
+    """Join the steps and values of several runs by step."""
+    columns: list[tuple[Any, ...]] = []
+    for steps, values, counts in _joined(parts):
+        found = _statistics(values, counts, method)
+        with np.errstate(all="ignore"):
+            spread = found["mean"], found["mean"] - found["std"], found["mean"] + found["std"]
+        if method.kind is Kind.MEDIAN:
+            spread = found["median"], found["q1"], found["q3"]
+        elif method.kind is Kind.CONFIDENCE:
+            spread = found["mean"], found["lower"], found["upper"]
+        columns.append((steps, *spread, counts))
+    return Curve(metric, str(method), *(np.concatenate(pieces) for pieces in zip(*columns, strict=True)))
+
+
+def _joined(
+    parts: Sequence[tuple[IntArray, FloatArray]],
+) -> Iterator[tuple[IntArray, FloatArray, IntArray]]:
+    """Runs by step, in pieces of rising steps: steps (n,), values grouped by step, counts (n,).
+
+    Where all runs share one array of steps, sorting a matrix is some four times as fast as grouping.
+    """
+    longest = max((steps for steps, _ in parts), key=len)
+    size = max(1, _CHUNK // len(parts))
+    if all(steps is longest for steps, _ in parts):
+        for start in range(0, len(longest), size):
+            rows = np.stack([values[start : start + size] for _, values in parts], axis=1) + 0.0
+            rows.sort(axis=1)  # NaN comes last
+            usable = ~np.isnan(rows)
+            yield longest[start : start + size], rows[usable], usable.sum(axis=1, dtype=np.int64)
+        return
+    ends = [np.append(steps.searchsorted(longest[size::size]), len(steps)).tolist() for steps, _ in parts]
+    begin = [0] * len(parts)
+    for end in zip(*ends, strict=True):
+        spans = [slice(*span) for span in zip(begin, end, strict=True)]
+        steps = np.concatenate([steps[span] for (steps, _), span in zip(parts, spans, strict=True)])
+        values = np.concatenate([values[span] for (_, values), span in zip(parts, spans, strict=True)])
+        yield _grouped(steps, values)
+        begin = list(end)
+
+
+def _grouped(numbers: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray, IntArray]:
+    """Sort values into groups by number and drop the NaN.
+
+    Args:
+        numbers: shape (n,), n > 0, which group a value belongs to.
+        values: shape (n,).
+
+    Returns:
+        The groups' numbers (m,), rising; the values, each group sorted; their counts (m,).
+    """
+    values = values + 0.0  # -0.0, which sorts as equal to 0.0, becomes 0.0
+    order = np.lexsort((values, numbers))
+    numbers, values = numbers[order], values[order]
+    starts = np.flatnonzero(np.concatenate(([True], numbers[1:] != numbers[:-1])))
+    usable = ~np.isnan(values)
+    return numbers[starts], values[usable], np.add.reduceat(usable, starts, dtype=np.int64)
+
+
+def _statistics(values: FloatArray, counts: IntArray, method: Method) -> dict[str, FloatArray]:
+    """What a method computes for each group: mean, std and its own fields, each of shape (n,).
+
+    Args:
+        values: shape (counts.sum(),), no NaN, no -0.0, the groups one after the other, each sorted.
+        counts: shape (n,); a group may be empty, and all that is computed of it is NaN.
+        method: what to compute.
+    """
+    full = counts > 0
+    n = counts[full]
+    starts = np.cumsum(n) - n
+    with np.errstate(all="ignore"):  # infinities give NaN where nothing better is defined
+        if method.kind is Kind.OUTLIER_MEAN:
+            cut = n // 10
+            rank_in_group = np.arange(len(values)) - np.repeat(starts, n)
+            kept = (rank_in_group >= np.repeat(cut, n)) & (rank_in_group < np.repeat(n - cut, n))
+            mean, std = _moments(values[kept], n - 2 * cut, 0)
+        else:
+            mean, std = _moments(values, n, int(method.kind is Kind.CONFIDENCE))
+        columns = {"mean": mean, "std": std}
+        if method.kind is Kind.MEDIAN:
+            for name, share in (("median", 0.5), ("q1", 0.25), ("q3", 0.75)):
+                columns[name] = _quantile(values, starts, n, share)
+        if method.kind is Kind.CONFIDENCE:
+            sizes, which = np.unique(n, return_inverse=True)
+            factors = [student_t(method.level, size - 1) if size > 1 else 0.0 for size in sizes.tolist()]
+            margin = np.array(factors)[which] * (std / np.sqrt(n))
+            columns |= {"lower": mean - margin, "upper": mean + margin}
+    result = {name: np.full(len(counts), np.nan) for name in columns}
+    for name, column in columns.items():
+        result[name][full] = column
+    return result
+
+
+def _moments(values: FloatArray, n: IntArray, ddof: int) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of sorted groups of n > 0 values, without overflow on the way.
+
+    Each group is scaled by a power of two, which is exact. The mean is kept between the smallest and the
+    largest value, so that equal values have themselves as mean, and a deviation of 0.
+    """
+    if not len(n):
+        return np.empty(0), np.empty(0)
+    starts = np.cumsum(n) - n
+    largest = np.maximum(np.abs(values[starts]), np.abs(values[starts + n - 1]))
+    exponent = np.clip(np.frexp(np.where(np.isfinite(largest), largest, 0.0))[1], -1000, 1000)
+    scaled = values * np.repeat(np.ldexp(1.0, -exponent), n)
+    mean = np.clip(np.add.reduceat(scaled, starts) / n, scaled[starts], scaled[starts + n - 1])
+    deviation = scaled - np.repeat(mean, n)
+    std = np.sqrt(np.add.reduceat(deviation * deviation, starts) / (n - ddof))
+    return np.ldexp(mean, exponent), np.ldexp(std, exponent)
+
+
+def _quantile(values: FloatArray, starts: IntArray, n: IntArray, share: float) -> FloatArray:
+    """A quantile of each group by linear interpolation (definition 7 of Hyndman and Fan, 1996)."""
+    position = (n - 1) * share
+    below = np.floor(position).astype(np.int64)
+    weight = position - below
+    low = values[starts + below]
+    high = values[starts + np.minimum(below + 1, n - 1)]
+    result: FloatArray = np.where((weight == 0) | (low == high), low, low * (1 - weight) + high * weight)
+    return result

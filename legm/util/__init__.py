@@ -1,0 +1,1 @@
+"""Files, locks and progress bars: what has nothing to do with experiments."""

@@ -1,0 +1,81 @@
+"""Small files, read and written whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from legm.errors import CorruptFile, storage_error
+
+__all__ = ["load_yaml", "parse_yaml", "write_whole"]
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that a reader sees either as it was or as it is now.
+
+    Raises:
+        StorageError: the disk refused; the file is as it was.
+    """
+    temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as cause:
+        raise storage_error("write", path, cause) from cause
+
+
+def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
+    """What a YAML text says.
+
+    Args:
+        path: whose text it is, for the message.
+        text: the text.
+        first_line: the number of its first line in the file.
+
+    Raises:
+        CorruptFile: it is no YAML, with the line.
+    """
+    import yaml
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        try:
+            return yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
+        except yaml.YAMLError:  # libyaml refuses lone surrogates, which a path may hold
+            return yaml.safe_load(text)
+    except Exception as cause:  # YAML errors, and whatever else PyYAML meets in a tagged value
+        mark = getattr(cause, "problem_mark", None)
+        before = text[: getattr(cause, "position", 0)]
+        line = mark.line if mark else before.count(b"\n")
+        problem = getattr(cause, "problem", None) or str(cause).partition("\n")[0]
+        raise CorruptFile(
+            path,
+            f"line {first_line + line}",
+            f"it is no YAML: {problem}",
+            "Mend the line, or restore the file from a copy.",
+        ) from cause
+
+
+def load_yaml(path: Path) -> Any:
+    """What a YAML file says; None where there is no such file.
+
+    Raises:
+        CorruptFile: it is no YAML.
+        StorageError: it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    return parse_yaml(path, data)

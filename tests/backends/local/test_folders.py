@@ -1,0 +1,419 @@
+"""The folders of configurations: found wherever a person put them, never outside, never twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from legm import CorruptFile, ExperimentHandler, StorageError
+from legm.analysis.overview import configurations, look
+from legm.backends.local.folders import (
+    PARAMETERS_FILE,
+    ConfigurationFolders,
+    experiment_folder,
+    read_configuration,
+)
+from legm.core.identity import fingerprint
+from legm.records import Configuration
+
+EXPERIMENT = "LeNet@MNIST"
+AWKWARD = [
+    "..",
+    "../../escape",
+    "/absolute",
+    "a/../../b",
+    "..\\..\\c",
+    ".",
+    ".hidden",
+    ".legm",
+    "-rf",
+    "a\nb",
+    "a\tb",
+    "\x00",
+    "\x1b[31m",
+    "con",
+    "C:\\x",
+    "~",
+    " x ",
+    "x.",
+    "ü" * 250,
+    "😀" * 100,
+    '"',
+    "\u202e",
+]
+awkward = st.sampled_from(AWKWARD) | st.text(
+    st.characters(exclude_categories=["Cs"]), min_size=1, max_size=250
+)
+
+
+def handler(root: Path, **params) -> ExperimentHandler:
+    made = ExperimentHandler(root, EXPERIMENT)
+    made.set_dict_params(params or {"lr": 0.1})
+    made.name_params(params or ["lr"])
+    return made
+
+
+def run(root: Path, loss: float, **params) -> Path:
+    """A completed run of one value; its folder."""
+    with handler(root, **params).start() as made:
+        made.set_metric("loss", loss)
+        return Path(made.get_save_filename("x")).parent
+
+
+def losses(root: Path, **params) -> list[float]:
+    """What every completed run of the configuration came to."""
+    made = handler(root, **params)
+    aggregate = made.aggregate_results({"other": "median"})["best_loss"]
+    found = sorted(
+        value for folder in configurations(root) for r in look(folder).runs for value in r.best.values()
+    )
+    assert aggregate["n"] == len(set(found))
+    return found
+
+
+def configuration(name: str = "0.1", experiment: str = EXPERIMENT, **params) -> Configuration:
+    active = params or {"lr": 0.1}
+    return Configuration(
+        experiment, fingerprint(experiment, active), name, active, tuple(sorted(active)), {"lr": {}}
+    )
+
+
+def unindexed(root: Path) -> ConfigurationFolders:
+    return ConfigurationFolders(root / EXPERIMENT)
+
+
+# Found wherever it is
+
+
+def test_runs_of_one_configuration_share_a_folder(tmp_path):
+    assert run(tmp_path, 1.0) == run(tmp_path, 2.0) == tmp_path / EXPERIMENT / "0.1_0"
+    assert losses(tmp_path) == [1.0, 2.0]
+
+
+def test_a_renamed_folder_is_found_again(tmp_path):
+    folder = run(tmp_path, 1.0)
+    run(tmp_path, 5.0, lr=0.5)
+    for name in ("my best one", "0.5_1", "ü [x]"):
+        folder = folder.rename(folder.with_name(name))
+        assert run(tmp_path, 2.0) == folder
+    assert len(look(folder).runs) == 4
+    assert handler(tmp_path).aggregate_results()["best_loss"]["n"] == 4
+    assert len(list(configurations(tmp_path))) == 2
+
+
+def test_two_folders_that_changed_names_are_told_apart(tmp_path):
+    one, other = run(tmp_path, 1.0), run(tmp_path, 5.0, lr=0.5)
+    one.rename(one.with_name("x"))
+    other.rename(one)
+    one.with_name("x").rename(other)
+    assert run(tmp_path, 2.0) == other
+    assert run(tmp_path, 6.0, lr=0.5) == one
+
+
+@pytest.mark.parametrize("whole_root", [True, False])
+def test_a_folder_that_was_moved_to_another_root_is_found_there(tmp_path, whole_root):
+    folder = run(tmp_path / "here", 1.0)
+    if whole_root:
+        (tmp_path / "here").rename(tmp_path / "there")
+    else:
+        run(tmp_path / "there", 5.0, lr=0.5)
+        folder.rename(tmp_path / "there" / EXPERIMENT / folder.name)
+    assert run(tmp_path / "there", 2.0) == tmp_path / "there" / EXPERIMENT / "0.1_0"
+    assert handler(tmp_path / "there").aggregate_results()["best_loss"]["n"] == 2
+    assert run(tmp_path / "here", 3.0) == tmp_path / "here" / EXPERIMENT / "0.1_0"
+    assert losses(tmp_path / "here") == [3.0]
+
+
+def test_of_copies_beside_each_other_every_run_counts_once(tmp_path):
+    folder = run(tmp_path, 1.0)
+    copy = shutil.copytree(folder, folder.with_name("copy"))
+    assert handler(tmp_path).aggregate_results()["best_loss"]["n"] == 1
+    assert run(tmp_path, 2.0) in (folder, copy)
+    other = copy if len(look(copy).runs) == 1 else folder
+    aside = other.rename(tmp_path / "aside")  # so that a run of its own comes into the other copy
+    with ExperimentHandler(tmp_path, EXPERIMENT) as made:
+        assert made.get_best("loss")[0].completed == 2
+    elsewhere = tmp_path / "elsewhere" / EXPERIMENT / "copy"
+    elsewhere.parent.mkdir(parents=True)
+    aside.rename(elsewhere)
+    run(tmp_path / "elsewhere", 3.0)
+    elsewhere.rename(folder.with_name("back"))
+    summary = handler(tmp_path).aggregate_results()["best_loss"]
+    assert (summary["n"], summary["mean"]) == (3, 2.0)
+    ranking = ExperimentHandler(tmp_path, EXPERIMENT).get_best("loss")
+    assert [(one.completed, one.value.mean) for one in ranking] == [(3, 2.0)]
+
+
+def test_a_removed_folder_is_made_anew(tmp_path):
+    shutil.rmtree(run(tmp_path, 1.0))
+    assert run(tmp_path, 2.0).name == "0.1_0"
+    assert losses(tmp_path) == [2.0]
+
+
+def test_folders_that_are_no_configurations_are_left_alone(tmp_path):
+    folder = run(tmp_path, 1.0)
+    (folder.parent / "notes").mkdir()
+    (folder.parent / "notes" / "todo.txt").write_text("x")
+    (folder.parent / "0.5_0").mkdir()
+    assert run(tmp_path, 2.0) == folder
+    assert run(tmp_path, 5.0, lr=0.5).name == "0.5_1"
+    assert not list((folder.parent / "0.5_0").iterdir())
+
+
+# The index
+
+
+def test_a_deleted_index_is_made_again(tmp_path):
+    folder = run(tmp_path, 1.0)
+    (folder.parent / ".legm" / "index").unlink()
+    assert run(tmp_path, 2.0) == folder
+    shutil.rmtree(folder.parent / ".legm")
+    assert run(tmp_path, 3.0) == folder
+    assert losses(tmp_path) == [1.0, 2.0, 3.0]
+
+
+def test_an_index_damaged_at_any_byte_loses_no_folder(tmp_path):
+    known = {}
+    for lr in (0.1, 0.2, 0.3):
+        one = configuration(str(lr), lr=lr)
+        known[one.fingerprint] = unindexed(tmp_path).create(one)
+    index = tmp_path / EXPERIMENT / ".legm" / "index"
+    data = index.read_bytes()
+    damages = [data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :] for at in range(len(data))]
+    damages += [data[:length] for length in range(len(data))]
+    damages += [b"\xff" * 500, b"\n\n\n", data + data, data + b"v1-0\tx\n\t\n", data.replace(b'"', b"")]
+    for damaged in damages:
+        index.write_bytes(damaged)
+        assert dict(unindexed(tmp_path).all()) == known, damaged
+        index.write_bytes(damaged)
+        for digest, folder in known.items():
+            assert unindexed(tmp_path).find(digest) == folder, damaged
+            assert unindexed(tmp_path).copies(digest) == [folder], damaged
+
+
+def test_an_interrupted_addition_to_the_index_is_made_good(tmp_path):
+    first = unindexed(tmp_path).create(configuration())
+    index = tmp_path / EXPERIMENT / ".legm" / "index"
+    before = index.read_bytes()
+    second = configuration("0.2", lr=0.2)
+    place = unindexed(tmp_path).create(second)
+    index.write_bytes(before + index.read_bytes()[len(before) : -5])  # killed in the middle of it
+    assert unindexed(tmp_path).find(second.fingerprint) == place
+    assert unindexed(tmp_path).create(configuration("0.3", lr=0.3)).name == "0.3_0"
+    assert len(unindexed(tmp_path).all()) == 3
+    assert unindexed(tmp_path).find(configuration().fingerprint) == first
+
+
+def test_finding_a_known_folder_opens_no_other(tmp_path, monkeypatch):
+    wanted = unindexed(tmp_path).create(configuration())
+    for lr in range(20):
+        unindexed(tmp_path).create(configuration(str(lr), lr=lr))
+    opened = []
+    plain_open = Path.open
+
+    def counting(path, *arguments, **options):
+        opened.append(path)
+        return plain_open(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", counting)
+    assert unindexed(tmp_path).find(configuration().fingerprint) == wanted
+    assert unindexed(tmp_path).create(configuration()) == wanted
+    assert {path for path in opened if path.name == PARAMETERS_FILE} == {wanted / PARAMETERS_FILE}
+    opened.clear()
+    unindexed(tmp_path).create(configuration("new", lr=99))
+    assert not {path for path in opened if path.name == PARAMETERS_FILE and ".legm" not in str(path)}
+
+
+def test_a_folder_that_is_mended_is_found_again_at_once(tmp_path):
+    folder = run(tmp_path, 1.0)
+    sound = (folder / PARAMETERS_FILE).read_bytes()
+    (folder / PARAMETERS_FILE).write_bytes(b"{" + sound)
+    run(tmp_path, 5.0, lr=0.5)
+    with (folder / PARAMETERS_FILE).open("wb") as file:  # in place: the folder above does not change
+        file.write(sound)
+    assert run(tmp_path, 2.0) == folder
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names exist on POSIX systems only")
+@pytest.mark.parametrize("name", [b"line\nbreak", b"tab\there", b"\xff\xfe", b'"quoted"', b"back\\slash"])
+def test_a_folder_may_be_renamed_to_any_name_that_the_system_has(tmp_path, name):
+    folder = run(tmp_path, 1.0)
+    run(tmp_path, 5.0, lr=0.5)
+    try:
+        renamed = folder.rename(folder.with_name(os.fsdecode(name)))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert run(tmp_path, 2.0) == renamed
+    assert handler(tmp_path).aggregate_results()["best_loss"]["n"] == 2
+
+
+# Names
+
+
+def test_configurations_with_equal_names_are_numbered(tmp_path):
+    def named(hidden: int) -> str:
+        made = handler(tmp_path, lr=0.1)
+        made.set_param("hidden", hidden)
+        with made.start():
+            return Path(made.get_save_filename("x")).parent.name
+
+    assert [named(1), named(2), named(1), named(3)] == ["0.1_0", "0.1_1", "0.1_0", "0.1_2"]
+
+
+def test_a_name_that_looks_numbered_does_not_mix_up_the_numbers(tmp_path):
+    folders = unindexed(tmp_path)
+    names = ["a", "a_1", "a", "a_1_0", "a_1", "a"]
+    made = [folders.create(configuration(name, n=n)).name for n, name in enumerate(names)]
+    assert made == ["a_0", "a_1_0", "a_1", "a_1_0_0", "a_1_1", "a_2"]
+
+
+def test_a_configuration_without_a_name_is_only_a_number(tmp_path):
+    made = ExperimentHandler(tmp_path, EXPERIMENT)
+    made.set_param("lr", 0.1)
+    with made.start():
+        assert Path(made.get_save_filename("x")).parent.name == "_0"
+
+
+@settings(deadline=None, max_examples=60)
+@given(experiment=awkward, description=awkward, value=awkward, basename=awkward)
+@example(experiment="../../x", description="../y", value="../../z", basename="../../../w")
+def test_no_name_leaves_the_folder_it_belongs_in(tmp_path_factory, experiment, description, value, basename):
+    base = tmp_path_factory.mktemp("names")
+    root = base / "a" / "root"
+    made = ExperimentHandler(root, experiment, description)
+    made.set_param(value, value)
+    made.name_param(value)
+    with made.start():
+        made.set_metric(value, 1.0)
+        made.tensorboard_write(value, value, 0)
+        made.set_custom_data({value: value}, f"{basename}.yml")
+        saved = Path(made.get_save_filename(basename))
+        saved.write_text("x")
+        kept = Path(made.log_artifact(saved, basename))
+    assert [path.name for path in base.iterdir()] == ["a"]
+    assert [path.name for path in (base / "a").iterdir()] == ["root"]
+    (folder,) = [path for path in root.iterdir() if not path.name.startswith(".")]
+    assert folder == experiment_folder(root, experiment)
+    (place,) = configurations(root)
+    assert place.parent == folder
+    assert saved.parent == place
+    assert kept.parent.parent == place / "artifacts"
+    assert look(place).problem == ""
+    assert [list(r.best.values()) for r in look(place).runs] == [[1.0]]
+    assert look(place).runs[0].run.description == description
+    for path in base.rglob("*"):
+        assert path.name.isprintable()
+    shutil.rmtree(base)
+
+
+# params.yml
+
+
+def test_the_parameters_file_is_plain_yaml_with_everything(tmp_path):
+    made = handler(tmp_path, lr=0.1, sizes=[1, 2], name="ü\n", none=None)
+    made.disable_param("none")
+    with made.start():
+        folder = Path(made.get_save_filename("x")).parent
+    content = yaml.safe_load((folder / PARAMETERS_FILE).read_bytes())
+    assert content["parameters"] == {"lr": 0.1, "sizes": [1, 2], "name": "ü\n", "none": None}
+    assert content["active"] == ["lr", "name", "sizes"]
+    assert content["fingerprint"] == made.fingerprint
+    assert content["experiment"] == EXPERIMENT
+    again = ExperimentHandler.load_existent(folder)
+    assert again == made
+    assert read_configuration(folder).fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize(
+    "value", ["/data/\udcff", {"x" * 2000: {"y" * 2000: 1}}, ["é" * 2000], {"": {}}, "a: b # c", "\x85\u2028"]
+)
+def test_every_value_comes_back_from_the_parameters_file(tmp_path, value):
+    made = ExperimentHandler(tmp_path, EXPERIMENT)
+    made.set_param("value", value)
+    with made.start():
+        folder = Path(made.get_save_filename("x")).parent
+    assert read_configuration(folder).parameters == {"value": value}
+    assert ExperimentHandler.load_existent(folder) == made
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lr: 0.1", "lr: 0.2"),
+        ("lr: 0.1", "rate: 0.1"),
+        ("lr: 0.1", "lr: 2020-01-01"),
+        ("lr: 0.1", "lr: 0.1\n  extra: ["),
+        ('active: ["lr"]', "active: []"),
+        ('active: ["lr"]', "active: 5"),
+        ('active: ["lr"]', "active: [rate]"),
+        ("schema: 1", "schema: x"),
+        ("schema: 1", "schema: 2"),
+        ("parameters:", "parameter:"),
+        ("parameters:\n  lr: 0.1", "parameters: [0.1]"),
+        ("metadata:", "metadata: 5\nother:"),
+        ("metadata:\n  lr:", "metadata:\n  lr: 5\nother:\n  lr:"),
+        ("fingerprint", "fingerprints"),
+    ],
+)
+def test_edited_parameters_are_an_error_that_names_the_file(tmp_path, old, new):
+    folder = run(tmp_path, 1.0)
+    path = folder / PARAMETERS_FILE
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(CorruptFile) as caught:
+        read_configuration(folder)
+    assert f"{path}, line " in str(caught.value)
+    with pytest.raises(CorruptFile):
+        ExperimentHandler.load_existent(folder)
+    assert str(path) in look(folder).problem
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\n", b"- 1\n", b"text", b"\xff\xfe\xfd", b"{"])
+def test_destroyed_parameters_are_shown_and_the_next_run_is_kept(tmp_path, content):
+    folder = run(tmp_path, 1.0)
+    (folder / PARAMETERS_FILE).write_bytes(content)
+    assert str(folder / PARAMETERS_FILE) in look(folder).problem
+    other = run(tmp_path, 2.0)
+    assert other.name == "0.1_1"
+    assert list(configurations(tmp_path)) == [folder, other]
+
+
+def test_a_folder_without_parameters_is_no_configuration(tmp_path):
+    for act in (read_configuration, look, ExperimentHandler.load_existent):
+        with pytest.raises(StorageError, match=r"no configuration's folder: it has no params\.yml"):
+            act(tmp_path)
+
+
+def test_the_same_parameters_in_another_style_are_the_same(tmp_path):
+    folder = run(tmp_path, 1.0)
+    path = folder / PARAMETERS_FILE
+    path.write_text("# edited\n" + yaml.safe_dump(yaml.safe_load(path.read_text())))
+    assert run(tmp_path, 2.0) == folder
+    (folder.parent / ".legm" / "index").unlink()
+    assert run(tmp_path, 3.0) == folder
+
+
+def test_looking_writes_nothing(tmp_path):
+    folder = run(tmp_path / "root", 1.0)
+    shutil.rmtree(folder.parent / ".legm")
+    (tmp_path / "root" / "unrelated").mkdir()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for place in (tmp_path / "root", folder.parent, folder):
+        assert list(configurations(place)) == [folder]
+    assert list(configurations(tmp_path / "root" / "unrelated")) == []
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_another_process_that_made_the_folder_first_is_joined(tmp_path):
+    one = configuration()
+    first, second = unindexed(tmp_path), unindexed(tmp_path)
+    assert second.find(one.fingerprint) is None
+    assert first.create(one) == second.create(replace(one, name="another name"))

@@ -1,0 +1,550 @@
+"""The MLflow backend on real stores and a real server, read by MLflow's own client."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+
+from legm import BackendError, ExperimentHandler, MetricError
+from legm.backends.mlflow import metric_key
+from legm.backends.mlflow.stores import sqlite_uri
+from legm.records import Query, Status
+from tests.backends.test_boundary import comparable, script
+
+
+def client(root: Path) -> MlflowClient:
+    return MlflowClient(sqlite_uri(root / "mlflow.db"))
+
+
+def runs(of: MlflowClient, experiment: str, condition: str = "") -> list:
+    found = of.get_experiment_by_name(experiment)
+    return list(of.search_runs([found.experiment_id], condition, ViewType.ACTIVE_ONLY)) if found else []
+
+
+def only_run(of: MlflowClient, experiment: str = "e"):
+    (run,) = runs(of, experiment, "tags.`legm.kind` = 'run'")
+    return run
+
+
+def history(of: MlflowClient, run, key: str) -> list[tuple[int, float]]:
+    return [(m.step, m.value) for m in of.get_metric_history(run.info.run_id, key)]
+
+
+class Server:
+    """A real ``mlflow server`` that can be stopped and started again."""
+
+    def __init__(self, folder: Path, store: str = "") -> None:
+        self.folder = folder
+        self.store = store or sqlite_uri(folder / "server.db")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--backend-store-uri", self.store, "--workers", "1"]
+        command += ["--artifacts-destination", str(self.folder / "files")]
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        for _ in range(1200):
+            try:
+                if requests.get(self.uri + "/health", timeout=5).ok:
+                    return
+            except requests.RequestException:
+                time.sleep(0.1)
+        raise AssertionError((self.folder / "server.log").read_text())
+
+    def stop(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    made = Server(tmp_path_factory.mktemp("server"))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(params=["sqlite", "server"])
+def options(request) -> dict:
+    return {"tracking_uri": request.getfixturevalue("server").uri} if request.param == "server" else {}
+
+
+# The same answers
+
+
+def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_path, options):
+    name = f"e {tmp_path.name}"
+    ours = ExperimentHandler(tmp_path / "local", name, "it's “d”")
+    theirs = ExperimentHandler(tmp_path / "m%?#", name, "it's “d”", backend="mlflow", backend_options=options)
+    expected = [comparable(result) for result in script(ours)]
+    assert [comparable(result) for result in script(theirs)] == expected
+    read = []
+    for handler in (ours, theirs):
+        query = Query(name, handler.fingerprint, "it's “d”", None)
+        found = sorted(handler._client.call("legm_read_runs", query=query), key=lambda r: r.run.run_id)
+        read.append([comparable(r) for r in found if r.status is Status.COMPLETED])
+    assert read[0] == read[1] == [expected[1], expected[3]]
+    for aggregation in ("mean", "median"):
+        assert repr(theirs.aggregate_results(aggregation)) == repr(ours.aggregate_results(aggregation))
+    best = [handler.get_best("loss", lr=0.1)[0] for handler in (ours, theirs)]
+    assert repr(best[0].value) == repr(best[1].value)
+    assert len(theirs.plot()) == len(ours.plot())
+    assert len(theirs.plot_comparison_bars("acc", test=True, formats=("pdf", "png"))) == 2
+
+
+def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
+    name = f"e {tmp_path.name}"
+    with ExperimentHandler(tmp_path, name, "why", backend="mlflow", backend_options=options) as handler:
+        handler.set_dict_params({"lr": 0.1, "seed": 3, "hf_token": "abcdefgh12345678"})
+        handler.disable_param("seed")
+        handler.name_param("lr")
+        handler.start()
+        for step in range(3):
+            handler.set_dict_metrics({"loss@k": 1 / (step + 1), "a//b": float(step)}, step=10 * step)
+        handler.set_metric("acc", 0.5, test=True)
+        handler.tensorboard_write("note", "hello", 1)
+        (tmp_path / "w.bin").write_bytes(b"weights")
+        handler.log_artifact(tmp_path / "w.bin")
+        handler.set_best("early_stopping", metric="loss@k", higher_better=False)
+    handler.aggregate_results()
+    places = handler.plot(formats=("png", "pdf"))
+    reader = MlflowClient(options["tracking_uri"]) if options else client(tmp_path)
+    run = only_run(reader, name)
+    (parent,) = runs(reader, name, "tags.`legm.kind` = 'configuration'")
+    assert run.data.params == {"lr": "0.1", "seed": "3", "hf_token": "<redacted>"}
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert run.data.tags["mlflow.note.content"] == "why"
+    assert history(reader, run, "dev/loss_x40_k") == [(0, 1.0), (10, 0.5), (20, 1 / 3)]
+    assert history(reader, run, metric_key("dev", "a//b")) == [(0, 0.0), (10, 1.0), (20, 2.0)]
+    assert run.data.metrics["test/acc"] == 0.5
+    assert (run.data.metrics["best/loss_x40_k"], run.data.metrics["best_step"]) == (1 / 3, 20)
+    files = {info.path for info in reader.list_artifacts(run.info.run_id, "files")}
+    assert files == {"files/w.bin"}
+    assert parent.data.params == {"lr": "0.1"}
+    means = [value for key, value in parent.data.metrics.items() if key.endswith("best_loss_x40_k/mean")]
+    assert means == [1 / 3]
+    assert "| best_loss@k | 0.333333" in parent.data.tags["mlflow.note.content"]
+    pictures = {info.path for info in reader.list_artifacts(parent.info.run_id, "why-plots")}
+    assert {"why-plots/loss@k.png", "why-plots/loss@k.pdf"} <= pictures
+    assert len(places) == len(pictures)
+    content = Path(reader.download_artifacts(parent.info.run_id, "why-plots/loss@k.pdf", tmp_path))
+    assert content.read_bytes()[:5] == b"%PDF-"
+    assert {info.path for info in reader.list_artifacts(parent.info.run_id, "why-curves")} == {
+        "why-curves/a_x2f__x2f_b.csv",
+        "why-curves/loss@k.csv",
+    }
+
+
+def test_runs_that_legm_did_not_write_are_left_alone(tmp_path):
+    with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
+        handler.start()
+        handler.set_metric("loss", 1)
+    other = client(tmp_path)
+    foreign = other.create_run(other.get_experiment_by_name("e").experiment_id)
+    other.log_metric(foreign.info.run_id, "dev/loss", 99)
+    assert handler.aggregate_results()["best_loss"]["n"] == 1
+    assert other.get_run(foreign.info.run_id).data.metrics == {"dev/loss": 99}
+
+
+def test_nothing_global_is_touched(tmp_path, monkeypatch):
+    import mlflow
+
+    monkeypatch.chdir(tmp_path)
+    mlflow.set_tracking_uri(sqlite_uri(tmp_path / "own.db"))
+    try:
+        with mlflow.start_run() as own:
+            before = dict(os.environ), mlflow.get_tracking_uri()
+            for root in ("a", "b"):
+                with ExperimentHandler(
+                    tmp_path / root,
+                    "e",
+                    backend="mlflow",
+                    backend_options={"tracking_uri": sqlite_uri(tmp_path / root / "x.db")},
+                ) as handler:
+                    handler.start()
+                    handler.set_metric("loss", 1)
+                assert mlflow.active_run().info.run_id == own.info.run_id
+            assert set(os.environ.items()) ^ set(before[0].items()) == set()
+            assert mlflow.get_tracking_uri() == before[1]
+    finally:
+        mlflow.set_tracking_uri(None)
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    for root in ("a", "b"):
+        assert only_run(MlflowClient(sqlite_uri(tmp_path / root / "x.db"))).data.metrics["dev/loss"] == 1
+
+
+STARTING = """
+import sys
+from legm import ExperimentHandler
+with ExperimentHandler(sys.argv[1], "e", backend="mlflow") as handler:
+    handler.set_dict_params({"lr": 0.1, "seed": int(sys.argv[2])})
+    handler.disable_param("seed")
+    handler.start()
+    for step in range(20):
+        handler.set_metric("loss", step + int(sys.argv[2]), step=step)
+"""
+
+
+def test_eight_processes_start_on_one_fresh_store(tmp_path):
+    children = [
+        subprocess.Popen([sys.executable, "-c", STARTING, str(tmp_path), str(seed)]) for seed in range(8)
+    ]
+    assert [child.wait() for child in children] == [0] * 8
+    reader = client(tmp_path)
+    assert len(runs(reader, "e", "tags.`legm.kind` = 'configuration'")) == 1
+    assert all(
+        len(history(reader, run, "dev/loss")) == 20 for run in runs(reader, "e", "tags.`legm.kind` = 'run'")
+    )
+    handler = ExperimentHandler(tmp_path, "e", backend="mlflow")
+    handler.set_param("lr", 0.1)
+    summary = handler.aggregate_results()["best_loss"]
+    assert (summary["n"], summary["mean"]) == (8, 19 + 3.5)
+
+
+KILLED = """
+import os, signal, sys, time
+from legm import ExperimentHandler
+handler = ExperimentHandler(sys.argv[1], "e", backend="mlflow").start()
+for step in range(3000):
+    handler.set_metric("loss", step, step=step)
+    time.sleep(0.001)
+handler._live.recorder.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_run_is_delivered_once_by_sync(tmp_path):
+    assert subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False).returncode == -signal.SIGKILL
+    command = [sys.executable, "-m", "legm", "sync", str(tmp_path)]
+    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "with 3000 values delivered" in first
+    assert "nothing is owed" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    run = only_run(client(tmp_path))
+    assert run.info.status == "KILLED"
+    assert history(client(tmp_path), run, "dev/loss") == [(step, float(step)) for step in range(3000)]
+
+
+def test_what_a_killed_process_left_half_made_is_passed_over_and_then_completed(tmp_path):
+    def run(seed: int) -> ExperimentHandler:
+        with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
+            handler.set_dict_params({"lr": 0.1, "seed": seed})
+            handler.disable_param("seed")
+            handler.start()
+            handler.set_metric("loss", seed)
+        return handler
+
+    run(0)
+    of = client(tmp_path)
+    experiment, done = of.get_experiment_by_name("e"), only_run(of)
+    kept = ("legm.kind", "legm.fingerprint", "legm.description_digest")
+    begun = {**{name: done.data.tags[name] for name in kept}, "legm.run": "killed-before-its-files"}
+    of.create_run(experiment.experiment_id, tags=begun)
+    (parent,) = runs(of, "e", "tags.`legm.kind` = 'configuration'")
+    of.update_run(parent.info.run_id, status="RUNNING")
+    description = Path(parent.info.artifact_uri.removeprefix("file://")) / "legm" / "run.json"
+    description.unlink()
+    reader = ExperimentHandler(tmp_path, "e", backend="mlflow")
+    (place,) = reader.get_best("loss")  # the configuration is known from its runs
+    assert (place.completed, place.value.mean) == (1, 0.0)
+
+    assert run(1).aggregate_results()["best_loss"]["mean"] == 0.5
+    assert description.exists()
+    (place,) = ExperimentHandler(tmp_path, "e", backend="mlflow").get_best("loss")
+    assert (place.completed, place.value.mean) == (2, 0.5)
+    (parent,) = runs(of, "e", "tags.`legm.kind` = 'configuration'")
+    assert parent.info.status == "FINISHED"
+
+
+# Outages
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    (tmp_path / "server").mkdir()
+    made = Server(tmp_path / "server")
+    yield made
+    made.stop()
+
+
+def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog):
+    root, options = tmp_path / "root", {"tracking_uri": own_server.uri}
+    with ExperimentHandler(root, "e", backend="mlflow", backend_options=options) as handler:
+        handler.set_param("part", 1)
+        handler.start()
+        for step in range(100):
+            handler.set_metric("loss", step, step=step)
+    assert sum(record.levelno >= logging.ERROR for record in caplog.records) == 1
+    assert "Training goes on" in caplog.text
+    assert "100 values are owed" in caplog.text
+    assert len(list(root.rglob("open/*.log"))) == 1
+    with pytest.raises(BackendError, match="could not read the runs"):
+        handler.aggregate_results()
+
+    own_server.start()
+    handler = ExperimentHandler(root, "e", backend="mlflow", backend_options=options)
+    handler.set_param("part", 2)
+    handler.start()
+    reader = MlflowClient(own_server.uri)
+    for step in range(50):
+        handler.set_metric("loss", step, step=step)
+    deadline = time.monotonic() + 60
+    while (
+        handler._live.delivery.targets[0].delivered < handler._live.recorder.flush()
+        and time.monotonic() < deadline
+    ):
+        time.sleep(0.1)
+    own_server.stop()
+    for step in range(50, 100):
+        handler.set_metric("loss", step, step=step)
+    threading.Timer(4, own_server.start).start()
+    while "it gets what is owed" not in caplog.text and time.monotonic() < deadline + 60:
+        time.sleep(0.1)
+    handler.log()
+    found = runs(reader, "e", "tags.`legm.kind` = 'run'")
+    assert len(found) == 2
+    for run in found:
+        assert history(reader, run, "dev/loss") == [(step, float(step)) for step in range(100)]
+        assert run.info.status == "FINISHED"
+    assert not list(root.rglob("open/*.log"))
+    assert handler.get_best("loss")[0].value.mean == 99
+
+
+def test_a_run_that_is_delivered_after_log_gave_up_is_settled(tmp_path, own_server, caplog):
+    options = {"tracking_uri": own_server.uri}
+    handler = ExperimentHandler(tmp_path / "root", "e", backend="mlflow", backend_options=options).start()
+    handler.set_metric("loss", 1)
+    handler.log()
+    assert "1 values are owed" in caplog.text
+    own_server.start()
+    deadline = time.monotonic() + 60
+    while "it gets what is owed" not in caplog.text and time.monotonic() < deadline:
+        time.sleep(0.1)
+    while handler._live.delivery.targets[0]._closing is not None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    handler._live.finalizer()
+    assert not list(tmp_path.rglob("open/*.log"))
+    assert only_run(MlflowClient(own_server.uri)).info.status == "FINISHED"
+
+
+# A database server
+
+
+@pytest.fixture
+def postgres(tmp_path_factory):
+    """A PostgreSQL server of Debian's, on a socket and port of its own."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs:
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL is not installed")
+        pytest.skip("needs PostgreSQL")
+    folder = tmp_path_factory.mktemp("pg")
+    home, data = programs[-1].parent, folder / "data"
+    user: dict = {}
+    if os.getuid() == 0:  # PostgreSQL refuses to run as root
+        shutil.chown(folder, "postgres")
+        for parent in list(folder.parents)[:-2]:
+            if not parent.stat().st_mode & 0o001:
+                parent.chmod(parent.stat().st_mode | 0o011)
+        user = {"user": "postgres", "group": "postgres", "extra_groups": []}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    quiet = {"stdout": subprocess.DEVNULL, "cwd": folder, **user}
+    subprocess.run(
+        [home / "initdb", "-D", data, "-U", "legm", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True,
+        **quiet,
+    )
+    options = f"-p {port} -k {folder} -h 127.0.0.1 -c fsync=off"
+    subprocess.run(
+        [home / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], check=True, **quiet
+    )
+    yield f"postgresql+psycopg2://legm@127.0.0.1:{port}/postgres"
+    subprocess.run([home / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
+
+
+def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres):
+    (tmp_path / "server").mkdir()
+    made = Server(tmp_path / "server", postgres)
+    made.start()
+    try:
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": made.uri}
+        command = [sys.executable, "-c", STARTING]
+        children = [
+            subprocess.Popen([*command, str(tmp_path / f"machine{seed % 2}"), str(seed)], env=environment)
+            for seed in range(4)
+        ]
+        assert [child.wait() for child in children] == [0] * 4
+        options = {"tracking_uri": made.uri}
+        handler = ExperimentHandler(tmp_path / "third", "e", backend="mlflow", backend_options=options)
+        handler.set_param("lr", 0.1)
+        summary = handler.aggregate_results()["best_loss"]
+        assert (summary["n"], summary["mean"]) == (4, 19 + 1.5)
+        for run in runs(MlflowClient(made.uri), "e", "tags.`legm.kind` = 'run'"):
+            assert len(history(MlflowClient(made.uri), run, "dev/loss")) == 20
+    finally:
+        made.stop()
+
+
+def test_a_database_without_a_server_has_several_writers(tmp_path, postgres, monkeypatch):
+    make = (
+        "import sys, sqlalchemy as s\n"
+        "e = s.create_engine(sys.argv[1], isolation_level='AUTOCOMMIT')\n"
+        "e.connect().execute(s.text('create database direct'))"
+    )
+    subprocess.run([sys.executable, "-c", make, postgres], check=True)
+    uri = postgres.rpartition("/")[0] + "/direct"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    reader = ExperimentHandler(tmp_path, "none", backend="mlflow")
+    with pytest.raises(MetricError, match="none are known yet"):
+        reader.get_best("loss")  # makes the tables, and finds nothing
+    command = [sys.executable, "-c", STARTING]
+    children = [subprocess.Popen([*command, str(tmp_path), str(seed)]) for seed in range(3)]
+    assert [child.wait() for child in children] == [0] * 3
+    handler = ExperimentHandler(tmp_path, "e", backend="mlflow")
+    handler.set_param("lr", 0.1)
+    assert handler.aggregate_results()["best_loss"]["n"] == 3
+    for run in runs(MlflowClient(uri), "e", "tags.`legm.kind` = 'run'"):
+        assert len(history(MlflowClient(uri), run, "dev/loss")) == 20
+
+
+# What does not fit
+
+
+def test_without_mlflow_the_error_says_what_to_install(tmp_path):
+    code = (
+        "import sys; sys.modules['mlflow'] = None\n"
+        "from legm import ExperimentHandler, BackendError\n"
+        "try: ExperimentHandler('x', 'e', backend='mlflow')\n"
+        "except BackendError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'legm[mlflow]'" in done.stdout
+
+
+def test_a_password_is_in_no_file_and_no_message(tmp_path):
+    options = {"tracking_uri": "http://me:geheim@127.0.0.1:9"}
+    with ExperimentHandler(tmp_path, "e", backend="mlflow", backend_options=options) as handler:
+        handler.start()
+        handler.set_metric("loss", 1)
+    with pytest.raises(BackendError) as raised:
+        handler.aggregate_results()
+    assert "geheim" not in str(raised.value)
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert kept
+    assert all(b"geheim" not in path.read_bytes() for path in kept)
+
+
+def test_a_store_is_read_where_it_was_moved_to(tmp_path):
+    with ExperimentHandler(tmp_path / "a", "e", backend="mlflow") as handler:
+        handler.start()
+        handler.set_metric("loss", 0.25)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert ExperimentHandler(tmp_path / "b", "e", backend="mlflow").get_best("loss")[0].value.mean == 0.25
+
+
+def test_the_ui_command_names_the_store(tmp_path):
+    command = [sys.executable, "-m", "legm", "mlflow-ui", str(tmp_path), "--print"]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "no MLflow store" in refused.stderr
+    with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
+        handler.start()
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "mlflow.db" in shown
+
+
+# What a person sees
+
+
+def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(tmp_path):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        if os.environ.get("CI"):
+            pytest.fail("chromium and chromedriver are not installed")
+        pytest.skip("needs chromium and chromedriver")
+    for seed in range(2):
+        with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
+            handler.set_dict_params({"net": "lenet", "seed": seed})
+            handler.disable_param("seed")
+            handler.name_param("net")
+            handler.start()
+            for step in range(3):
+                handler.set_metric("loss", 0.25 * seed, step=step)
+    handler.aggregate_results()
+    handler.plot()
+    experiment = client(tmp_path).get_experiment_by_name("e").experiment_id
+    (parent,) = runs(client(tmp_path), "e", "tags.`legm.kind` = 'configuration'")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "legm", "mlflow-ui", str(tmp_path), "--port", str(port)]
+    ui = subprocess.Popen(
+        command, start_new_session=True, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    for argument in (
+        "--window-size=1600,1000",
+        "--proxy-server=127.0.0.1:1",
+        "--proxy-bypass-list=127.0.0.1",
+    ):
+        options.add_argument(argument)
+    page = None
+    try:
+        for _ in range(1200):
+            try:
+                if requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
+                    break
+            except requests.RequestException:
+                time.sleep(0.1)
+        page = webdriver.Chrome(options=options, service=Service(driver))
+
+        def shows(path: str, *texts: str) -> None:
+            page.get(f"http://127.0.0.1:{port}/#/experiments/{experiment}{path}")
+            for text in texts:
+                WebDriverWait(page, 60).until(
+                    lambda p, text=text: text in p.find_element("tag name", "body").text
+                )
+
+        shows("/runs", "lenet")
+        shows(f"/runs/{parent.info.run_id}", "lenet, seed=0", "lenet, seed=1", "best_loss", "0.125")
+        shows(f"/runs/{parent.info.run_id}/artifacts/plots/loss.png", "plots/loss.png")
+        drawn = "return [...document.images].some(i => i.src.includes('loss.png') && i.naturalWidth > 100)"
+        blob = "return [...document.images].some(i => i.naturalWidth > 300)"
+        WebDriverWait(page, 60).until(lambda p: p.execute_script(drawn) or p.execute_script(blob))
+    finally:
+        if page is not None:
+            page.quit()
+        os.killpg(ui.pid, signal.SIGKILL)
+        ui.wait()

@@ -1,0 +1,126 @@
+"""The conformance kit over every backend of legm's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.util import tensor_util
+
+from legm.backends.local import LocalBackend
+from legm.backends.mlflow import MlflowBackend
+from legm.backends.wandb import WandbBackend
+from legm.testing import BackendTests
+from tests.backends.mlflow.test_mlflow import Server, sqlite_uri
+from tests.support.wandb_log import records
+from tests.support.wandb_server import ENTITY, KEY, serving
+
+QUIET = {"x_disable_stats": True, "x_disable_meta": True, "disable_git": True, "x_save_requirements": False}
+
+
+class TestLocal(BackendTests):
+    def make_backend(self, store):
+        return LocalBackend(store)
+
+    def stored_points(self, store, run):
+        files = [path for path in store.rglob("*tfevents*") if run.run_id in str(path)]
+        if not files:
+            return None
+        return [
+            ("loss", event.step, float(tensor_util.make_ndarray(value.tensor)))
+            for path in sorted(files)
+            for event in EventFileLoader(str(path)).Load()
+            for value in event.summary.value
+            if value.tag == "dev/loss"
+        ]
+
+
+class TestMlflowSqlite(BackendTests):
+    def make_backend(self, store):
+        return MlflowBackend(store)
+
+    def stored_points(self, store, run):
+        return mlflow_points(MlflowClient(sqlite_uri(store / "mlflow.db")), run)
+
+
+def mlflow_points(client: MlflowClient, run) -> list[tuple[str, int, float]]:
+    experiment = client.get_experiment_by_name(run.configuration.experiment)
+    (found,) = client.search_runs([experiment.experiment_id], f"tags.`legm.run_id` = '{run.run_id}'")
+    history = client.get_metric_history(found.info.run_id, "dev/loss")
+    return [("loss", metric.step, metric.value) for metric in history]
+
+
+@pytest.fixture(scope="module")
+def mlflow_server(tmp_path_factory):
+    made = Server(tmp_path_factory.mktemp("mlflow-server"))
+    made.start()
+    yield made
+    made.stop()
+
+
+class TestMlflowServer(BackendTests):
+    @pytest.fixture(autouse=True)
+    def _server(self, mlflow_server, monkeypatch):
+        monkeypatch.setenv("LEGM_TEST_MLFLOW", mlflow_server.uri)  # the killed process sees it too
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        monkeypatch.setenv("LEGM_TEST_MLFLOW_FOLDER", str(mlflow_server.folder))
+
+    def make_backend(self, store):
+        return MlflowBackend(store, tracking_uri=os.environ["LEGM_TEST_MLFLOW"])
+
+    def make_unreachable(self, store):
+        return MlflowBackend(store, tracking_uri="http://127.0.0.1:9")
+
+    def stored_points(self, store, run):
+        return mlflow_points(MlflowClient(os.environ["LEGM_TEST_MLFLOW"]), run)
+
+    def holds(self, store, value):
+        return super().holds(Path(os.environ["LEGM_TEST_MLFLOW_FOLDER"]), value)
+
+
+@pytest.fixture
+def _silent_wandb(wandb_home, monkeypatch):
+    monkeypatch.setenv("WANDB_SILENT", "true")
+
+
+@pytest.mark.usefixtures("_silent_wandb")
+class TestWandbOffline(BackendTests):
+    def make_backend(self, store):
+        return WandbBackend(store, mode="offline", settings=QUIET)
+
+    def stored_points(self, store, run):
+        (*_, newest) = sorted(store.glob(f"wandb/*run-*-{run.run_id}*"))
+        (path,) = newest.glob("run-*.wandb")
+        found = []
+        for record in records(path):
+            if record.WhichOneof("record_type") == "history":
+                row = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
+                if "dev/loss" in row:
+                    found.append(("loss", int(row["legm/step"]), float(row["dev/loss"])))
+        return found
+
+
+@pytest.fixture(scope="module")
+def wandb_stand_in():
+    with serving() as made:
+        yield made
+
+
+class TestWandbServer(BackendTests):
+    @pytest.fixture(autouse=True)
+    def _server(self, _silent_wandb, wandb_stand_in, monkeypatch):
+        monkeypatch.setenv("LEGM_TEST_WANDB", wandb_stand_in.url)
+        monkeypatch.setenv("WANDB_BASE_URL", wandb_stand_in.url)  # a destination holds no credentials
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
+
+    def make_backend(self, store):
+        account = {"base_url": os.environ["LEGM_TEST_WANDB"], "api_key": KEY}
+        return WandbBackend(store, mode="online", entity=ENTITY, settings={**QUIET, **account})
+
+    def make_unreachable(self, store):
+        quick = {"init_timeout": 2, "x_graphql_timeout_seconds": 1, "x_graphql_retry_max": 1}
+        account = {"base_url": "http://127.0.0.1:9", "api_key": KEY}
+        return WandbBackend(store, mode="online", entity=ENTITY, settings={**QUIET, **account, **quick})

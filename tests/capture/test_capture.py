@@ -1,0 +1,516 @@
+"""Scripts with the real wandb and mlflow, run by ``legm capture``: what they log is in legm, also live."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from legm import ExperimentHandler
+from legm.records import Query, RunResult, Series, Split, Status
+from tests.support.compat_stores import environment
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "WANDB_SILENT": "true",
+    "WANDB_DISABLE_GIT": "true",
+    "WANDB_CONSOLE": "off",
+}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "legm", "capture", "--root", "root", *arguments]
+
+
+def begin(folder: Path, code: str, *options: str, **variables: str) -> subprocess.Popen[str]:
+    """Begin to capture code as a script."""
+    (folder / "script.py").write_text(code, encoding="utf-8")
+    return subprocess.Popen(
+        [*command(*options), "--", sys.executable, "script.py"],
+        cwd=folder,
+        env=environment(**QUIET, **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def play(folder: Path, code: str, *options: str, **variables: str) -> tuple[int, str, str]:
+    """Capture code as a script: its exit status, and what was printed."""
+    process = begin(folder, code, *options, **variables)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def results(folder: Path, experiment: str) -> list[RunResult]:
+    client = ExperimentHandler(folder / "root", experiment)._client
+    found = client.call("legm_read_runs", query=Query(experiment, histories=None))
+    return sorted(found, key=lambda result: result.run.run_id)
+
+
+def curve(result: RunResult, metric: str) -> list[tuple[int, float]]:
+    history = result.histories[Series(metric)]
+    return list(zip(history.steps.tolist(), history.values.tolist(), strict=True))
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 90
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def shown(folder: Path) -> list[tuple[Status, list[str], list[tuple[int, float]]]]:
+    """Status, parameters that count, and losses of each run that has numbers."""
+    return [
+        (one.status, sorted(one.run.configuration.active), curve(one, "loss"))
+        for one in results(folder, "live")
+        if one.histories
+    ]
+
+
+# MLflow
+
+SWEEP = """
+import sys, mlflow
+mlflow.set_experiment("digits")
+for seed in range(2):
+    with mlflow.start_run(run_name=f"seed {seed}"):
+        mlflow.log_params({"lr": 0.1, "seed": seed, "device": "cuda:0"})
+        for step in range(3):
+            mlflow.log_metric("loss", 1 / (1 + step + seed), step=step)
+        mlflow.log_metric("test/accuracy", 0.5 + seed / 10)
+        mlflow.log_text("hello", "notes/a.txt")
+print("of the script")
+sys.exit(3)
+"""
+
+
+def test_a_sweep_is_there_as_runs_of_one_configuration_and_the_exit_status_is_the_scripts(tmp_path):
+    status, out, err = play(tmp_path, SWEEP)
+    assert (status, out) == (3, "of the script\n")
+    first, second = results(tmp_path, "digits")
+    assert first.run.configuration == second.run.configuration
+    assert set(first.run.configuration.active) == {"lr"}
+    assert [one.run.parameters["seed"] for one in (first, second)] == [0, 1]
+    assert [one.status for one in (first, second)] == [Status.COMPLETED] * 2
+    assert curve(second, "loss") == [(0, 1 / 2), (1, 1 / 3), (2, 1 / 4)]
+    assert second.test == {Series("accuracy", Split.TEST): 0.6}
+    kept = list((tmp_path / "root").glob("digits/*/artifacts/*/notes/a.txt"))
+    assert [path.read_text(encoding="utf-8") for path in kept] == ["hello"] * 2
+    assert "captured 2 runs of mlflow as 1 configuration in root" in err
+    assert "digits: seed is not compared" in err
+    assert "equal: 8 numbers, 2 files, 2 runs" in err
+    assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["root", "script.py"]
+
+
+LIVE = """
+import os, time, mlflow
+mlflow.set_experiment("live")
+with mlflow.start_run():
+    mlflow.log_param("lr", 0.1)
+    mlflow.log_metric("loss", 1.0, step=0)
+    mlflow.log_metric("loss", 0.5, step=1)
+    while not os.path.exists("late"):
+        time.sleep(0.05)
+    mlflow.log_param("layers", 3)
+    mlflow.log_metric("loss", 0.25, step=2)
+    while not os.path.exists("go"):
+        time.sleep(0.05)
+"""
+
+
+def test_a_run_is_there_while_it_goes_on_and_moves_when_parameters_come_late(tmp_path):
+    process = begin(tmp_path, LIVE)
+
+    until(lambda: shown(tmp_path) == [(Status.RUNNING, ["lr"], [(0, 1.0), (1, 0.5)])])
+    (tmp_path / "late").touch()
+    points = [(0, 1.0), (1, 0.5), (2, 0.25)]
+    until(lambda: shown(tmp_path) == [(Status.RUNNING, ["layers", "lr"], points)])
+    (tmp_path / "go").touch()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert shown(tmp_path) == [(Status.COMPLETED, ["layers", "lr"], points)], err
+
+
+ENDS = """
+import os, signal, sys, mlflow
+def run(experiment):
+    mlflow.set_experiment(experiment)
+    mlflow.start_run()
+    mlflow.log_param("seed", 1)
+    for step in range(100):
+        mlflow.log_metric("loss", 1.0 / (1 + step), step=step)
+run("ended")
+mlflow.end_run("KILLED")
+run("left")
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "left"),
+    [
+        ("pass", 0, Status.COMPLETED),
+        ("raise KeyError('x')", 1, Status.FAILED),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137, Status.INTERRUPTED),
+    ],
+)
+def test_a_script_that_ends_crashes_or_is_killed_leaves_its_runs_with_all_numbers(
+    tmp_path, end, status, left
+):
+    code, _, err = play(tmp_path, f"{ENDS}{end}\n")
+    assert code == status, err
+    (ended,), (last,) = results(tmp_path, "ended"), results(tmp_path, "left")
+    assert ended.status is Status.INTERRUPTED
+    assert last.status is left
+    assert ended.points == last.points == 100
+    assert curve(last, "loss") == [(step, 1.0 / (1 + step)) for step in range(100)]
+    if status == 137:
+        assert last.error == "the script was ended by SIGKILL"
+    assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+
+
+GOES_ON = """
+import os, time, mlflow
+mlflow.set_experiment("orphan")
+with mlflow.start_run():
+    mlflow.log_params({"lr": 0.1, "fold": 3})
+    mlflow.log_metric("loss", 1.0, step=0)
+    print("began", flush=True)
+    while not os.path.exists("go"):
+        time.sleep(0.05)
+    mlflow.log_metric("loss", 0.5, step=1)
+open("ended", "w").close()
+"""
+
+
+def test_a_capture_that_is_killed_is_finished_by_the_next_one_when_its_script_has_ended(tmp_path):
+    process = begin(tmp_path, GOES_ON, "--experiment", "mine", "--ignore", "fold")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "began\n"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()
+
+    def capture_nothing() -> str:
+        done = subprocess.run(
+            [*command(), "--", sys.executable, "-c", "pass"],
+            cwd=tmp_path,
+            env=environment(**QUIET),
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+        )
+        return done.stderr
+
+    assert "nothing was captured" in capture_nothing()
+    # The script still writes there.
+    assert len(list((tmp_path / "root" / ".legm" / "capture").iterdir())) == 1
+    (tmp_path / "go").touch()
+    until((tmp_path / "ended").exists)
+    until(lambda: "1 run of earlier captures" in capture_nothing())
+    (found,) = results(tmp_path, "mine")
+    assert found.status is Status.COMPLETED
+    assert set(found.run.configuration.active) == {"lr"}
+    assert curve(found, "loss") == [(0, 1.0), (1, 0.5)]
+    assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+
+
+OUTLIVES = """
+import os, subprocess, sys, time
+if len(sys.argv) == 1:
+    with open("log", "w") as log:
+        subprocess.Popen([sys.executable, "script.py", "on"], stdout=log, stderr=log, start_new_session=True)
+    while not os.path.exists("begun"):
+        time.sleep(0.05)
+else:
+    import mlflow
+    mlflow.set_experiment("outlives")
+    with mlflow.start_run():
+        mlflow.log_metric("loss", 1.0, step=0)
+        open("begun", "w").close()
+        while not os.path.exists("go"):
+            time.sleep(0.05)
+        mlflow.log_metric("loss", 0.5, step=1)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system tells no processes")
+def test_a_process_that_outlives_its_script_keeps_its_store_which_the_next_capture_takes(tmp_path):
+    status, _, err = play(tmp_path, OUTLIVES)
+    assert status == 0
+    assert "1 process goes on: the next capture into root takes what is logged from now on" in err
+    (found,) = results(tmp_path, "outlives")
+    assert (found.status, curve(found, "loss")) == (Status.INTERRUPTED, [(0, 1.0)])
+    (tmp_path / "go").touch()
+
+    def taken() -> bool:
+        play(tmp_path, "")
+        return not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+
+    until(taken)
+    (found,) = results(tmp_path, "outlives")
+    assert (found.status, curve(found, "loss")) == (Status.COMPLETED, [(0, 1.0), (1, 0.5)])
+
+
+def test_processes_that_use_mlflow_first_at_once_do_not_break_its_store(tmp_path):
+    code = """
+import multiprocessing
+def train(seed):
+    import mlflow
+    mlflow.set_experiment("at once")
+    with mlflow.start_run():
+        mlflow.log_param("seed", seed)
+        mlflow.log_metric("loss", seed, step=0)
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pool.map(train, range(3), chunksize=1)
+"""
+    status, _, err = play(tmp_path, code)
+    assert status == 0, err
+    assert sorted(one.run.parameters["seed"] for one in results(tmp_path, "at once")) == [0, 1, 2]
+
+
+CHANGES = """
+import os
+os.environ["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
+import mlflow
+mlflow.set_tracking_uri("http://127.0.0.1:9")
+client = mlflow.MlflowClient("http://127.0.0.1:9")
+client.create_experiment("changes", artifact_location="own")
+mlflow.set_experiment("changes")
+with mlflow.start_run() as deleted:
+    mlflow.log_metric("loss", 9.0, step=0)
+with mlflow.start_run() as run:
+    mlflow.log_metric("loss", 1.0, step=0)
+client.delete_run(deleted.info.run_id)
+import time
+time.sleep(1.5)  # so that it was seen as ended
+with mlflow.start_run(run_id=run.info.run_id):
+    mlflow.log_metric("loss", 0.5, step=1)
+    mlflow.log_text("after all", "late.txt")
+time.sleep(1.5)
+client.log_text(run.info.run_id, "and now", "later.txt")
+client.log_param(run.info.run_id, "after", 1)
+"""
+
+
+def test_what_a_script_changes_afterwards_counts_and_its_own_address_is_not_used(tmp_path):
+    status, _, err = play(tmp_path, CHANGES)
+    assert status == 0, err
+    (found,) = results(tmp_path, "changes")
+    assert curve(found, "loss") == [(0, 1.0), (1, 0.5)]
+    assert set(found.run.configuration.active) == {"after"}
+    assert list((tmp_path / "root").glob("changes/*/artifacts/*/late.txt"))
+    assert list((tmp_path / "root").glob("changes/*/artifacts/*/later.txt"))
+    assert "different" not in err
+    assert "the address 'http://127.0.0.1:9' is not used" in err
+    assert "the folder 'own' is not used" in err
+    assert "not taken: 1 runs that the script deleted" in err
+    assert not (tmp_path / "own").exists()
+
+
+PROCESSES = """
+import multiprocessing, subprocess, sys
+import mlflow
+def train(seed):
+    mlflow.set_experiment("processes")
+    with mlflow.start_run():
+        mlflow.log_param("seed", seed)
+        mlflow.log_metric("loss", seed, step=0)
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        train(int(sys.argv[1]))
+    else:
+        train(0)
+        subprocess.run([sys.executable, "script.py", "1"], check=True)
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            pool.map(train, [2])
+"""
+
+
+def test_processes_of_a_script_are_captured_too(tmp_path):
+    status, _, err = play(tmp_path, PROCESSES)
+    assert status == 0, err
+    found = results(tmp_path, "processes")
+    assert sorted(one.run.parameters["seed"] for one in found) == [0, 1, 2]
+    assert len({one.run.configuration.fingerprint for one in found}) == 1
+
+
+def test_wishes_of_a_person_hold_and_those_that_cannot_be_met_are_said(tmp_path):
+    code = (
+        "import mlflow\nwith mlflow.start_run():\n"
+        "    mlflow.log_params({'lr': 0.1, 'fold': 1, 'seed': 2})\n    mlflow.log_metric('loss', 1.0)\n"
+    )
+    options = ("--experiment", "mine", "--ignore", "fold", "--compare", "seed", "--ignore", "flod")
+    status, _, err = play(tmp_path, code, *options)
+    assert status == 0
+    (found,) = results(tmp_path, "mine")
+    assert set(found.run.configuration.active) == {"lr", "seed"}
+    assert found.run.environment["imported"]["captured_experiment"] == "Default"
+    assert "no run has a parameter 'flod': did you mean 'fold'?" in err
+    status, _, err = play(tmp_path, code, "--experiment", "mine", "--ignore", "lr")
+    assert status == 0
+    assert "whether 'lr' is compared was decided with earlier runs" in err
+    assert len({one.run.configuration.fingerprint for one in results(tmp_path, "mine")}) == 1
+
+
+# W&B
+
+WANDB_LIVE = """
+import os, time, wandb
+run = wandb.init(project="live", config={"lr": 0.1, "optimizer": {"name": "adam"}})
+run.log({"loss": 1.0})
+run.log({"loss": 0.5})
+while not os.path.exists("late"):
+    time.sleep(0.05)
+run.config.update({"layers": 3})
+run.log({"loss": 0.25, "note": "soon over"})
+while not os.path.exists("go"):
+    time.sleep(0.05)
+artifact = wandb.Artifact("data", "dataset")
+with artifact.new_file("a.txt") as file:
+    file.write("hello")
+run.log_artifact(artifact)
+run.summary["accuracy"] = 0.9
+"""
+
+
+def test_a_run_of_wandb_is_there_while_it_goes_on_and_moves_when_parameters_come_late(tmp_path):
+    process = begin(tmp_path, WANDB_LIVE)
+
+    early, late = ["lr", "optimizer.name"], ["layers", "lr", "optimizer.name"]
+    until(lambda: shown(tmp_path) == [(Status.RUNNING, early, [(0, 1.0), (1, 0.5)])])
+    (tmp_path / "late").touch()
+    points = [(0, 1.0), (1, 0.5), (2, 0.25)]
+    until(lambda: shown(tmp_path) == [(Status.RUNNING, late, points)])
+    (tmp_path / "go").touch()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert shown(tmp_path) == [(Status.COMPLETED, late, points)], err
+    (found,) = [one for one in results(tmp_path, "live") if one.histories]
+    assert found.test == {Series("accuracy", Split.TEST): 0.9}
+    (kept,) = (tmp_path / "root").glob("live/*/artifacts/*/data*/a.txt")
+    assert kept.read_text(encoding="utf-8") == "hello"
+    assert "captured 1 run of wandb" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["go", "late", "root", "script.py"]
+
+
+WANDB_ENDS = """
+import os, signal, sys, time
+os.environ["WANDB_MODE"] = "online"
+import wandb
+wandb.login(key="0" * 40)
+run = wandb.init(None, "ends", "own", mode="online", settings=wandb.Settings(console="off"))
+with open("weights.pt", "w") as file:
+    file.write("of the model")
+wandb.save("weights.pt")
+for step in range(100):
+    run.log({"loss": 1.0 / (1 + step)})
+time.sleep(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "left"),
+    [
+        ("raise KeyError('x')", 1, Status.FAILED),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137, Status.INTERRUPTED),
+    ],
+)
+def test_a_script_with_wandb_that_crashes_or_is_killed_leaves_its_run_with_all_numbers(
+    tmp_path, end, status, left
+):
+    code, _, err = play(tmp_path, f"{WANDB_ENDS}{end}\n")
+    assert code == status, err
+    (found,) = results(tmp_path, "ends")
+    assert found.status is left
+    assert curve(found, "loss") == [(step, 1.0 / (1 + step)) for step in range(100)]
+    assert not (tmp_path / "own").exists()
+    (saved,) = (tmp_path / "root").glob("ends/*/artifacts/*/weights.pt")
+    assert saved.read_text(encoding="utf-8") == "of the model"
+    assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+
+
+WANDB_AGAIN = """
+import time, wandb
+with wandb.init(project="again", id="abc", config={"seed": 1}) as run:
+    run.log({"loss": 1.0})
+    run.log({"loss": 0.5})
+time.sleep(1.5)  # so that it was seen as ended
+with wandb.init(project="again", id="abc", resume="allow") as run:
+    run.log({"loss": 0.25})
+    run.config.update({"lr": 0.1})
+with wandb.init(project="again", mode="disabled", settings=wandb.Settings(console="off")) as run:
+    run.log({"loss": 7.0})
+"""
+
+
+def test_a_run_of_wandb_that_is_resumed_is_one_run_and_a_disabled_one_is_none(tmp_path):
+    status, _, err = play(tmp_path, WANDB_AGAIN)
+    assert status == 0, err
+    (found,) = results(tmp_path, "again")
+    assert found.status is Status.COMPLETED
+    assert curve(found, "loss") == [(0, 1.0), (1, 0.5), (2, 0.25)]
+    assert set(found.run.configuration.active) == {"lr"}
+    assert "different" not in err
+
+
+# The command
+
+
+def test_a_command_that_cannot_be_run_is_said_and_leaves_nothing(tmp_path):
+    for name, status in (("no-such-command", 127), (str(tmp_path), 126)):
+        done = subprocess.run(
+            [*command(), "--", name],
+            cwd=tmp_path,
+            capture_output=True,
+            encoding="utf-8",
+            env=environment(),
+            check=False,
+        )
+        assert done.returncode == status
+        assert name in done.stderr
+        assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
+
+
+def test_a_signal_is_the_scripts(tmp_path):
+    code = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+print("ready", flush=True)
+time.sleep(600)
+"""
+    process = begin(tmp_path, code)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 7
+    assert "nothing was captured" in err
+
+
+def test_a_sitecustomize_of_ones_own_still_runs_and_find_spec_tells_the_truth(tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import builtins\nbuiltins.mine = 1\n", encoding="utf-8")
+    (site / "mlflow").mkdir()  # a folder that is no library
+    code = """
+import importlib.util, sys
+print(mine, importlib.util.find_spec("wandb") is not None)
+sys.path[:] = [path for path in sys.path if "site-packages" not in path]
+print(importlib.util.find_spec("wandb"))
+"""
+    paths = os.pathsep.join([str(site), environment()["PYTHONPATH"]])
+    status, out, err = play(tmp_path, code, PYTHONPATH=paths)
+    assert (status, out) == (0, "1 True\nNone\n"), err

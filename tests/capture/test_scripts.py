@@ -1,0 +1,101 @@
+"""Scripts in the style of both libraries' examples, captured: the same in legm as in the library's store."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.capture.test_capture import QUIET, results
+from tests.compat.test_mlflow import originals as mlflow_originals
+from tests.compat.test_wandb import originals as wandb_originals
+from tests.support.compat_stores import DRIVER, Held, once, run, scripts
+
+__all__ = ["mlflow_originals", "wandb_originals"]  # fixtures
+
+
+def captured(folder: Path, library: str, before: str, after: str) -> None:
+    """All scripts of a library, unchanged, in one process."""
+    (folder / "driver.py").write_text(DRIVER.format(before=before, after=after), encoding="utf-8")
+    command = ["capture", "--root", "root", "--", sys.executable, "driver.py", *map(str, scripts(library))]
+    done = run(["-m", "legm", *command], folder, **QUIET)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert "different" not in done.stderr, done.stderr
+    assert "failed" not in done.stderr, done.stderr
+
+
+@pytest.fixture(scope="session")
+def mlflow_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def make(folder: Path) -> None:
+        captured(folder, "mlflow", "import mlflow", "mlflow.end_run()")
+
+    return once(tmp_path_factory.getbasetemp(), "captured-mlflow", make)
+
+
+@pytest.fixture(scope="session")
+def wandb_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def make(folder: Path) -> None:
+        captured(folder, "wandb", "import wandb", "wandb.finish()")
+
+    return once(tmp_path_factory.getbasetemp(), "captured-wandb", make)
+
+
+def held(folder: Path, experiment: str) -> list[Held]:
+    """The runs that were captured, under the names that the script gave."""
+    found = []
+    for result in results(folder, experiment):
+        names = result.run.environment["imported"].get("renamed", {})
+        configuration = result.run.configuration
+        values = {
+            name: configuration.parameters[name] for name in configuration.active
+        } | result.run.parameters
+        points = {
+            names.get(str(series), series.name): list(
+                zip(history.steps.tolist(), history.values.tolist(), strict=True)
+            )
+            for series, history in result.histories.items()
+        }
+        # A test value that was not renamed is one of W&B's summary, and of no history.
+        points |= {
+            names[str(series)]: [(None, value)]
+            for series, value in result.test.items()
+            if str(series) in names
+        }
+        found.append(Held({names.get(name, name): value for name, value in values.items()}, points))
+    return found
+
+
+def require_same(ours: list[Held], theirs: list[Held]) -> None:
+    """See that each run has the parameters and numbers of the original's; a test value has no step."""
+    assert len(ours) == len(theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        by_name = {name.replace("/", "."): numbers for name, numbers in their.points.items()}
+        points = {name.replace("/", "."): numbers for name, numbers in our.points.items()}
+        assert set(points) == set(by_name)
+        for name, numbers in points.items():
+            expected = list(dict(sorted(by_name[name], key=lambda one: one[0])).items())
+            if numbers[0][0] is None:
+                expected = [(None, expected[0][1])]
+            assert [step for step, _ in numbers] == [step for step, _ in expected], name
+            for (_, value), (_, other) in zip(numbers, expected, strict=True):
+                assert value == other or (math.isnan(value) and math.isnan(other)), name
+
+
+@pytest.mark.parametrize("script", scripts("mlflow"), ids=lambda path: path.stem)
+def test_a_captured_script_leaves_the_parameters_and_points_of_mlflow(
+    script, mlflow_originals, mlflow_captured
+):
+    ours, theirs = held(mlflow_captured, script.stem), mlflow_originals[script.stem]
+    require_same(ours, theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        assert {name: str(value) for name, value in our.parameters.items()} == their.parameters
+
+
+@pytest.mark.parametrize("script", scripts("wandb"), ids=lambda path: path.stem)
+def test_a_captured_script_leaves_the_parameters_and_points_of_wandb(script, wandb_originals, wandb_captured):
+    ours, theirs = held(wandb_captured, script.stem), wandb_originals[script.stem]
+    require_same(ours, theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.parameters == their.parameters

@@ -1,0 +1,106 @@
+"""The command line over another backend: MLflow's store beside the local folders."""
+
+from __future__ import annotations
+
+import pytest
+
+from legm.core.naming import safe_name
+from tests.support.answers import EXPERIMENT, fill
+from tests.support.calling import as_json, failed, shown
+
+MLFLOW = ("--backend", "mlflow")
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    """The same runs in MLflow's store and in folders; only to be read."""
+    base = tmp_path_factory.mktemp("backends")
+    for backend in ("mlflow", "local"):
+        fill(base / backend, backend)
+    return base / "mlflow", base / "local"
+
+
+@pytest.fixture
+def path(roots):
+    return roots[0] / safe_name(EXPERIMENT)
+
+
+def test_ls_lists_the_experiments_of_a_root_directory_or_one_of_them(roots, path):
+    found = as_json("ls", roots[0], *MLFLOW)
+    assert found == as_json("ls", path, *MLFLOW)
+    local = {one["fingerprint"]: one for one in as_json("ls", roots[1])}
+    assert {one["fingerprint"] for one in found} == set(local)
+    for one in found:
+        for ours, theirs in zip(one["runs"], local[one["fingerprint"]]["runs"], strict=True):
+            assert {key: ours[key] for key in ours if key not in {"last", "values"}} == {
+                key: theirs[key] for key in theirs if key not in {"last", "values"}
+            }
+            assert {key: sorted(map(str, ours["values"][key])) for key in ours["values"]} == {
+                key: sorted(map(str, theirs["values"][key])) for key in theirs["values"]
+            }
+    assert shown("ls", roots[0], *MLFLOW).splitlines()[0] == EXPERIMENT
+
+
+def test_best_and_table_say_the_same_as_of_folders(roots, path):
+    def answers(*arguments):
+        return [(one["fingerprint"], one["value"]) for one in as_json(*arguments)]
+
+    local = roots[1] / path.name
+    assert answers("best", path, "loss", *MLFLOW) == answers("best", local, "loss")
+    assert answers("best", path, "time", *MLFLOW) == answers("best", local, "time")
+    assert shown("table", path, "loss", "test_accuracy", *MLFLOW) == shown(
+        "table", local, "loss", "test_accuracy"
+    )
+
+
+def test_a_configuration_is_named_as_ls_prints_it_or_by_its_fingerprint(roots, path):
+    one, other, *_ = as_json("ls", path, *MLFLOW)
+    assert one["folder"] == str(path / "0.1,adam_0")
+    found = as_json("show", path / "0.1,adam_0", *MLFLOW)
+    assert found["fingerprint"] == one["fingerprint"]
+    local = as_json("show", roots[1] / path.name / "0.1,adam_0")
+    assert found["aggregates"] == local["aggregates"]
+    assert sorted(run["status"] for run in found["runs"]) == sorted(run["status"] for run in local["runs"])
+    assert as_json("show", path / one["fingerprint"], *MLFLOW) == found
+    assert as_json("show", path / one["fingerprint"][-8:], *MLFLOW) == found
+    assert shown("show", path / "0.1,adam_0", *MLFLOW).splitlines()[0] == f"{EXPERIMENT}: 0.1,adam_0"
+    differences = as_json("diff", path / "0.1,adam_0", path / other["fingerprint"], *MLFLOW)
+    assert {one["name"] for one in differences} == {"layers", "momentum", "solver"}
+
+
+def test_compare_says_the_same_as_of_folders(roots, path):
+    names = ("0.1,adam_0", "0.1,sgd_0")
+    local = [roots[1] / path.name / name for name in names]
+    found = as_json("compare", *(path / name for name in names), "loss", *MLFLOW)
+    assert found == as_json("compare", *local, "loss")
+
+
+def test_the_backends_options_are_read_as_yaml(roots, tmp_path):
+    uri = f"sqlite:///{roots[0] / 'mlflow.db'}"
+    found = as_json("ls", tmp_path, *MLFLOW, "--backend-option", f"tracking_uri={uri}")
+    assert len(found) == 4
+    message = failed("ls", tmp_path, *MLFLOW, "--backend-option", "uri=1")
+    assert "the backend 'mlflow' has no option 'uri'" in message
+
+
+def test_what_the_backend_has_not_is_told_with_what_it_has(roots, path):
+    assert f"known are {EXPERIMENT!r}" in failed("best", roots[0] / "Nets", "loss", *MLFLOW)
+    assert "did you mean '0.1,adam_0'" in failed("show", path / "0.1,adm_0", *MLFLOW)
+    assert f"known are {EXPERIMENT!r}" in failed("show", roots[0] / "Nets" / "x", *MLFLOW)
+    assert "ROOT/EXPERIMENT/CONFIGURATION, and" in failed("show", path, *MLFLOW)
+
+
+def test_looking_where_there_is_no_store_makes_none(tmp_path):
+    assert shown("ls", tmp_path, *MLFLOW) == f"no configurations below {tmp_path}\n"
+    assert "there is no experiment" in failed("best", tmp_path, "loss", *MLFLOW)
+    failed("show", tmp_path / "e" / "c", *MLFLOW)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backend_that_lists_no_experiments_is_asked_for_one_by_name(tmp_path, monkeypatch):
+    from legm.backends.mlflow import MlflowBackend
+
+    fill(tmp_path, "mlflow")
+    monkeypatch.delattr(MlflowBackend, "legm_read_experiments")
+    assert "does not list its experiments: name one, as in ROOT/EXPERIMENT" in failed("ls", tmp_path, *MLFLOW)
+    assert len(as_json("best", tmp_path / EXPERIMENT, "loss", *MLFLOW)) == 4

@@ -1,0 +1,168 @@
+"""``legm table``: what a paper, a page or another program gets."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import shutil
+
+import pytest
+
+from legm import ExperimentHandler
+from legm.core.naming import safe_name
+from tests.support.answers import EXPERIMENT, fill
+from tests.support.calling import as_json, failed, misused, shown
+
+SPECIAL = '100% of a_b & $x^2$ #1 {~} <\\|> "q" *b* [c]'
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Only to be read."""
+    place = tmp_path_factory.mktemp("table") / "root"
+    fill(place)
+    return place / safe_name(EXPERIMENT)
+
+
+@pytest.fixture(scope="module")
+def special(tmp_path_factory):
+    """A parameter and a value that mean something to every format."""
+    root = tmp_path_factory.mktemp("special")
+    for value in (SPECIAL, "[plain"):
+        for loss in (-0.5, -0.25):
+            with ExperimentHandler(root, "e") as made:
+                made.set_param(f"p {SPECIAL}", value)
+                made.start()
+                made.set_metric(f"m {SPECIAL}", loss)
+    return root / "e"
+
+
+def markdown_cells(line):
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def latex_cells(line):
+    assert line.endswith(r" \\")
+    return re.split(r"(?<!\\)&", line.removesuffix(r" \\").replace(" & ", "&"))
+
+
+def test_markdown_has_the_parameters_that_differ_and_the_best_in_bold(path):
+    head, rule, *rows = shown("table", path, "loss", "test_accuracy", "--lower", "loss").splitlines()
+    assert markdown_cells(head) == ["layers", "momentum", "rate", "solver", "best loss", "test accuracy"]
+    assert [cell[-1] for cell in markdown_cells(rule)] == ["-", ":", ":", "-", ":", ":"]
+    assert [markdown_cells(row) for row in rows] == [
+        [r"\[64, 32\]", "", "0.2", "adam", "**0.25 ± 0.00**", "**0.97 ± 0.00**"],
+        [r"\[64, 32\]", "", "0.1", "adam", "0.50 ± 0.20", "0.94 ± 0.03"],
+        [r"\[16\]", "0.9", "0.1", "sgd", "2.00 ± 0.82", "0.75 ± 0.10"],
+        [r"\[16\]", "0.9", "0.2", "sgd", "no value", "no value"],
+    ]
+    assert len({len(line) for line in (head, rule, *rows)}) == 1
+
+
+def test_latex_is_a_booktabs_table_with_the_best_in_bold(path):
+    latex = shown("table", path, "loss", "--lower", "loss", "--format", "latex", "--top", 2)
+    assert latex.splitlines() == [
+        r"% \usepackage{booktabs}",
+        r"\begin{tabular}{rr}",
+        r"\toprule",
+        r"rate & best loss \\",
+        r"\midrule",
+        r"0.2 & \textbf{0.25 $\pm$ 0.00} \\",
+        r"0.1 & 0.50 $\pm$ 0.20 \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def test_latex_escapes_what_means_something_to_it(special):
+    latex = shown("table", special, f"m {SPECIAL}", "--format", "latex")
+    escaped = (
+        r"100\% of a\_b \& \$x\textasciicircum{}2\$ \#1 \{\textasciitilde{}\} "
+        r"\textless{}\textbackslash{}\textbar{}\textgreater{} \textquotedbl{}q\textquotedbl{} {*}b{*} {[}c{]}"
+    )
+    head, _, *rows = latex.splitlines()[3:-2]
+    assert head == rf"p {escaped} & best m {escaped} \\"
+    value = r"\textbf{$-$0.38 $\pm$ 0.12}"
+    assert rows == [rf"{escaped} & {value} \\", rf"{{[}}plain & {value} \\"]
+    assert all(len(latex_cells(row)) == 2 for row in rows)
+    bare = re.sub(r"\\[\\{}]", "", latex)
+    assert bare.count("{") == bare.count("}")
+
+
+def test_markdown_escapes_what_means_something_to_it(special):
+    head, _, *rows = shown("table", special, f"m {SPECIAL}").splitlines()
+    escaped = r'100% of a\_b & $x^2$ \#1 \{\~\} \<\\\|\> "q" \*b\* \[c\]'
+    assert markdown_cells(head) == [f"p {escaped}", f"best m {escaped}"]
+    assert [markdown_cells(row)[0] for row in rows] == [escaped, r"\[plain"]
+
+
+def test_csv_has_every_number_in_full(path):
+    text = shown("table", path, "loss", "test_accuracy", "--lower", "loss", "--format", "csv")
+    first, second, *_, last = csv.DictReader(text.splitlines())
+    assert list(first) == [
+        *("configuration", "layers", "momentum", "rate", "solver"),
+        *("best_loss_mean", "best_loss_std", "best_loss_n"),
+        *("test_accuracy_mean", "test_accuracy_std", "test_accuracy_n"),
+    ]
+    assert (first["configuration"], first["layers"], first["momentum"]) == ("0.2,adam_0", "[64, 32]", "")
+    assert float(second["best_loss_std"]) == math.sqrt(0.125 / 3)
+    assert second["best_loss_n"] == "3"
+    assert math.isnan(float(last["best_loss_mean"]))
+
+
+def test_csv_has_what_the_aggregation_adds(path):
+    text = shown("table", path, "loss", "--aggregation", "median", "--format", "csv")
+    (row,) = [one for one in csv.DictReader(text.splitlines()) if one["configuration"] == "0.1,adam_0"]
+    assert [float(row[f"best_loss_{field}"]) for field in ("median", "q1", "q3")] == [0.5, 0.375, 0.625]
+
+
+def test_json_has_the_aggregates_by_key(path):
+    first, *_ = as_json("table", path, "loss", "test_accuracy", "--lower", "loss")
+    assert first["configuration"] == "0.2,adam_0"
+    assert first["values"]["best_loss"]["mean"] == 0.25
+    assert first["values"]["test_accuracy"]["mean"] == 0.96875
+
+
+def test_the_parameters_can_be_chosen(path):
+    head, *_ = shown("table", path, "loss", "--params", "solver, kind").splitlines()
+    assert markdown_cells(head) == ["solver", "kind", "best loss"]
+    assert "did you mean 'solver'?" in failed("table", path, "loss", "--params", "solvr")
+
+
+def test_where_no_parameter_differs_the_name_tells_rows_apart(path):
+    lines = shown("table", path, "loss", "--where", "rate=0.1", "--where", "solver=adam").splitlines()
+    assert [markdown_cells(lines[0]), markdown_cells(lines[2])] == [
+        ["configuration", "best loss"],
+        [r"0.1,adam\_0", "**0.50 ± 0.20**"],
+    ]
+
+
+def test_a_configuration_without_a_metric_has_an_empty_cell(special, tmp_path):
+    shutil.copytree(special, tmp_path / "e")
+    with ExperimentHandler(tmp_path, "e") as made:
+        made.set_param("other", 1)
+        made.start()
+        made.set_metric("only", 2.0)
+    rows = shown("table", tmp_path, f"m {SPECIAL}", "only").splitlines()[2:]
+    assert [[bool(cell) for cell in markdown_cells(row)[-2:]] for row in rows] == [
+        *[[True, False]] * 2,
+        [False, True],
+    ]
+
+
+@pytest.mark.parametrize(("name", "start"), [("t.md", "| "), ("t.tex", "% "), ("t.csv", "configuration,")])
+def test_a_files_ending_says_the_format(path, tmp_path, name, start):
+    assert shown("table", path, "loss", "-o", tmp_path / name) == f"{tmp_path / name}\n"
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    assert text.startswith(start)
+    assert text.endswith("\n")
+
+
+def test_what_cannot_be_written_is_told(path, tmp_path):
+    assert "t.txt has none of the endings .md, .tex, .csv" in misused("table", path, "loss", "-o", "t.txt")
+    assert f"cannot write {tmp_path / 'no' / 't.md'}" in failed(
+        "table", path, "loss", "-o", tmp_path / "no" / "t.md"
+    )
+    message = misused("table", path, "loss", "--lower", "test_accuracy")
+    assert "--lower names 'test accuracy', which is none of the table's metrics" in message

@@ -1,0 +1,84 @@
+"""``legm tensorboard``: the page is there, has the runs, and ends with Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.answers import fill
+from tests.support.calling import failed, shown
+
+PATIENCE = 120.0
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def asked(server, port, path):
+    """What the page answers once it is up."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        assert server.poll() is None, server.communicate()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                return json.load(answer)
+        except (urllib.error.URLError, OSError):
+            assert time.monotonic() < until
+            time.sleep(0.2)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+@pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C", "SIGINT"])
+def test_the_page_has_the_runs_until_it_is_interrupted(tmp_path, whole_group):
+    fill(tmp_path)
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "legm", "tensorboard", tmp_path, "--port", str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    try:
+        until = time.monotonic() + PATIENCE
+        while not (runs := asked(server, port, "/data/runs")):
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        assert all("tensorboard" in name for name in runs)
+        (os.killpg if whole_group else os.kill)(server.pid, signal.SIGINT)
+        output, errors = server.communicate(timeout=PATIENCE)
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)
+    assert server.returncode == 0
+    assert f"http://127.0.0.1:{port} (Ctrl-C ends it)" in output
+    assert "Traceback" not in errors
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10)
+
+
+def test_the_command_can_be_printed_instead(tmp_path):
+    command = shlex.split(shown("tensorboard", tmp_path, "--print", "--port", 1234))
+    assert command == [
+        *(sys.executable, "-m", "tensorboard.main", "--logdir", str(tmp_path)),
+        *("--host", "127.0.0.1", "--port", "1234"),
+    ]
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path):
+    assert "there is no folder in it" in failed("tensorboard", tmp_path / "missing")

@@ -1,0 +1,486 @@
+"""Scripts with stand-ins for wandb and mlflow: how they are run, and what becomes of their calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from legm import ExperimentHandler
+from legm.compat.notices import Notices, NullObject
+from legm.compat.settings import Settings
+from legm.compat.snapshot import Snapshot, stored
+from legm.errors import NotSupported
+from legm.records import Query, RunResult, Status
+from tests.support.compat_stores import environment, in_legm, run
+
+
+def play(folder: Path, code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run code as a script under ``python -m legm.compat``."""
+    script = folder / "script.py"
+    script.write_text(code, encoding="utf-8")
+    return run(["-m", "legm.compat", "script.py", *arguments], folder, LEGM_ROOT="root", **variables)
+
+
+def played(folder: Path, code: str, **variables: str) -> str:
+    """What a script prints that ends well."""
+    done = play(folder, code, **variables)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def results(folder: Path, experiment: str) -> list[RunResult]:
+    client = ExperimentHandler(folder / "root", experiment)._client
+    return list(client.call("legm_read_runs", query=Query(experiment, histories=None)))
+
+
+def snapshots(folder: Path, experiment: str) -> list[Snapshot]:
+    return list(stored(Settings(folder / "root"), [experiment]))
+
+
+# The script
+
+
+WITHOUT = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("wandb", "mlflow"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Refuse())
+from legm.compat import mlflow, wandb
+
+with wandb.init(project="p", config={"a": 1}) as run:
+    run.log({"loss": 1.0})
+with mlflow.start_run():
+    mlflow.log_metric("loss", 2.0)
+assert not {name for name in sys.modules if name.partition(".")[0] in ("wandb", "mlflow")}
+"""
+
+
+def test_the_stand_ins_need_neither_library(tmp_path):
+    (tmp_path / "script.py").write_text(WITHOUT, encoding="utf-8")
+    done = run(["script.py"], tmp_path, LEGM_ROOT="root")
+    assert done.returncode == 0, done.stderr
+    assert in_legm(tmp_path / "root", "p")[0].points == {"loss": [(0, 1.0)]}
+    assert in_legm(tmp_path / "root", "Default")[0].points == {"loss": [(0, 2.0)]}
+
+
+WHO_AM_I = """
+import sys, os, __main__
+print([sys.argv, __name__, __main__.__dict__ is globals(), os.path.basename(__file__), __spec__ is None])
+print(os.path.samefile(sys.path[0], os.path.dirname(os.path.abspath(__file__))))
+print({name for name in ("SESSION", "main", "answer") if name in globals()})
+"""
+
+
+def test_a_script_runs_as_if_python_had_started_it(tmp_path):
+    done = play(tmp_path, WHO_AM_I, "--epochs", "3", "-x")
+    plain = run(["script.py", "--epochs", "3", "-x"], tmp_path)
+    assert done.stdout == plain.stdout
+    assert not plain.stderr
+    assert "'--epochs'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "kind", "error"),
+    [
+        ("pass", 0, Status.COMPLETED, None),
+        ("sys.exit()", 0, Status.COMPLETED, None),
+        ("sys.exit(3)", 3, Status.FAILED, "SystemExit: 3"),
+        ("sys.exit('no data')", 1, Status.FAILED, "SystemExit: no data"),
+        ("raise KeyError('x')", 1, Status.FAILED, "KeyError: 'x'"),
+    ],
+)
+def test_the_exit_status_is_the_scripts_and_says_how_its_run_ended(tmp_path, end, status, kind, error):
+    code = f"import sys, wandb\nwandb.init(project='p')\nwandb.log({{'a': 1}})\n{end}\n"
+    done = play(tmp_path, code)
+    assert done.returncode == status
+    (found,) = results(tmp_path, "p")
+    assert found.status is kind
+    if error is not None:
+        assert error in str(found.error)
+
+
+def test_a_scripts_error_is_shown_with_its_own_lines_only(tmp_path):
+    done = play(tmp_path, "def f():\n    raise ValueError('mine')\nf()\n")
+    plain = run(["script.py"], tmp_path)
+    assert done.returncode == plain.returncode == 1
+    assert done.stderr == plain.stderr.replace(str(tmp_path) + os.sep, "")
+
+
+def test_a_script_that_is_not_there_is_said(tmp_path):
+    done = run(["-m", "legm.compat", "none.py"], tmp_path)
+    assert done.returncode == 2
+    assert "there is no file 'none.py'" in done.stderr
+
+
+def test_python_processes_of_a_script_are_answered_too(tmp_path):
+    (tmp_path / "inner.py").write_text(
+        "import wandb\nwith wandb.init(project='inner') as run:\n    run.log({'a': 1})\n", encoding="utf-8"
+    )
+    code = "import subprocess, sys\nsubprocess.run([sys.executable, 'inner.py'], check=True)\n"
+    played(tmp_path, code)
+    assert in_legm(tmp_path / "root", "inner")[0].points == {"a": [(0, 1.0)]}
+
+
+KILLED = """
+import time, wandb
+wandb.init(project="p", config={"lr": 0.1})
+for i in range(10):
+    wandb.log({"loss": 1 / (i + 1)})
+time.sleep(1.5)
+wandb.config.update({"late": 1})
+wandb.log({"loss": 0.0})
+time.sleep(1.5)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_script_leaves_an_interrupted_run_with_all_its_numbers(tmp_path):
+    (tmp_path / "script.py").write_text(KILLED, encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "legm.compat", "script.py"],
+        cwd=tmp_path,
+        env=environment(LEGM_ROOT="root"),
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == b"ready"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    (found,) = results(tmp_path, "p")
+    assert found.status is Status.INTERRUPTED
+    assert found.points == 11
+    assert found.run.configuration.parameters == {"lr": 0.1}
+
+
+def test_a_script_that_is_killed_before_its_first_number_is_there(tmp_path):
+    code = "import time, wandb\nwandb.init(project='p', config={'a': 1})\nprint('ready', flush=True)\ntime.sleep(600)\n"
+    (tmp_path / "script.py").write_text(code, encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "legm.compat", "script.py"],
+        cwd=tmp_path,
+        env=environment(LEGM_ROOT="root"),
+        stdout=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("root/p/*/runs/open/*.log")) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    (found,) = results(tmp_path, "p")
+    assert found.status is Status.INTERRUPTED
+    assert found.run.configuration.parameters == {"a": 1}
+
+
+def test_a_run_that_is_never_finished_is_completed_when_the_process_ends(tmp_path):
+    code = "from legm.compat import wandb\nwandb.init(project='p')\nwandb.log({'a': 1})\n"
+    (tmp_path / "script.py").write_text(code, encoding="utf-8")
+    done = run(["script.py"], tmp_path, LEGM_ROOT="root")
+    assert done.returncode == 0
+    assert not done.stderr
+    (found,) = results(tmp_path, "p")
+    assert found.status is Status.COMPLETED
+    assert found.points == 1
+
+
+def test_an_uncaught_error_fails_the_run_also_without_a_block_around_it(tmp_path):
+    code = "from legm.compat import wandb\nwandb.init(project='p')\nwandb.log({'a': 1})\n1 / 0\n"
+    (tmp_path / "script.py").write_text(code, encoding="utf-8")
+    done = run(["script.py"], tmp_path, LEGM_ROOT="root")
+    assert done.returncode == 1
+    (found,) = results(tmp_path, "p")
+    assert (found.status, found.error) == (Status.FAILED, "ZeroDivisionError: division by zero")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_leaves_its_parents_run_alone(tmp_path):
+    code = (
+        "import os, wandb\nrun = wandb.init(project='p')\nrun.log({'a': 1})\n"
+        "if os.fork() == 0:\n    run.log({'a': 2})\n    run.finish()\n    os._exit(0)\n"
+        "os.wait()\nrun.log({'a': 3})\n"
+    )
+    done = play(tmp_path, code)
+    assert done.returncode == 0
+    assert "what a forked process logs is not recorded" in done.stderr
+    assert in_legm(tmp_path / "root", "p")[0].points == {"a": [(0, 1.0), (1, 3.0)]}
+
+
+# Identity
+
+LATE = """
+import time, wandb
+wandb.init(project="p", config={"lr": 0.1})
+for i in range(3):
+    wandb.log({"loss": 1 / (i + 1)}, step=10 * i)
+open("f.txt", "w").write("kept")
+wandb.save("f.txt")
+time.sleep(1)
+wandb.config.update({"late": 5})
+wandb.log({"loss": 9.0}, step=40)
+wandb.finish()
+"""
+
+
+def test_a_parameter_that_comes_after_the_numbers_counts(tmp_path):
+    played(tmp_path, LATE)
+    (found,) = results(tmp_path, "p")
+    assert found.status is Status.COMPLETED
+    assert found.run.configuration.active == ("late", "lr")
+    (history,) = found.histories.values()
+    assert history.steps.tolist() == [0, 10, 20, 40]
+    assert history.values.tolist() == [1.0, 0.5, 1 / 3, 9.0]
+    (one,) = snapshots(tmp_path, "p")
+    assert one.files["f.txt"].read_text() == "kept"
+    assert len(list(tmp_path.glob("root/p/*/tensorboard/*/events*"))) == 1
+
+
+def test_runs_that_differ_in_the_seed_only_are_one_configuration(tmp_path):
+    code = (
+        "import sys, wandb\nfor seed in range(3):\n"
+        "    with wandb.init(project='p', config={'lr': 0.1, 'train': {'seed': seed}, 'out': f'/tmp/{seed}'}) as run:\n"
+        "        run.log({'loss': seed})\n"
+    )
+    played(tmp_path, code, LEGM_IGNORE="o*", LEGM_NAME_PARAMS="lr")
+    handler = ExperimentHandler(tmp_path / "root", "p")
+    handler.set_param("lr", 0.1)
+    assert handler.aggregate_results()["best_loss"]["mean"] == 1.0
+    assert [one.name for one in (tmp_path / "root" / "p").glob("*_*")] == ["0.1_0"]
+
+
+def test_a_value_that_no_other_process_has_is_said_and_not_compared(tmp_path):
+    code = "import wandb\nwandb.init(project='p', config={'f': object(), 'a': 1})\nwandb.log({'x': 1})\n"
+    done = play(tmp_path, code)
+    assert "the value of parameter 'f' is not recorded" in done.stderr
+    (found,) = results(tmp_path, "p")
+    assert found.run.configuration.active == ("a",)
+
+
+def test_a_parameter_called_like_a_method_keeps_its_name_for_the_script(tmp_path):
+    code = "import wandb\nwandb.init(project='p', config={'log': 1, 'log_': 2})\nwandb.log({'x': 1})\n"
+    played(tmp_path, code)
+    (one,) = snapshots(tmp_path, "p")
+    assert dict(one.parameters) == {"log": 1, "log_": 2}
+
+
+def test_another_backend_gets_the_runs(tmp_path):
+    code = (
+        "import time\nfrom legm.compat import mlflow\nmlflow.set_experiment('p')\nwith mlflow.start_run():\n"
+        "    mlflow.log_metric('x', 1)\n    time.sleep(1)\n    mlflow.log_param('late', 2)\n"
+    )
+    (tmp_path / "script.py").write_text(code, encoding="utf-8")
+    done = run(["script.py"], tmp_path, LEGM_ROOT="root", LEGM_BACKEND="wandb", WANDB_MODE="offline")
+    assert done.returncode == 0, done.stderr
+    found = list(stored(Settings(tmp_path / "root", ("wandb",)), ["p"]))
+    by_status = {one.status: dict(one.parameters) for one in found}
+    assert by_status == {Status.COMPLETED: {"late": 2}, Status.INTERRUPTED: {}}
+
+
+# Calls that are not there
+
+
+def test_an_unsupported_call_is_said_once_and_listed_at_the_end(tmp_path):
+    code = (
+        "import wandb\nfrom wandb.keras import WandbCallback\nwandb.init(project='p')\n"
+        "for i in range(3):\n    wandb.sweep({}).anything['x'](1)\n    wandb.log({'a': i})\n"
+        "WandbCallback(monitor='x')\n"
+    )
+    done = play(tmp_path, code)
+    assert done.returncode == 0
+    said = done.stderr.splitlines()
+    assert sum(line.startswith("wandb.sweep is not recorded") for line in said) == 1
+    assert said[-1] == "not recorded: wandb.keras.WandbCallback, wandb.sweep, wandb.sweep.anything"
+
+
+def test_an_unsupported_call_is_an_error_where_that_is_wanted(tmp_path):
+    done = play(tmp_path, "import wandb\nwandb.sweep({})\n", LEGM_COMPAT_STRICT="1")
+    assert done.returncode == 1
+    assert "wandb.sweep is not recorded" in done.stderr.splitlines()[-1]
+
+
+def test_what_stands_for_an_unsupported_call_is_nothing():
+    absorber = NullObject("x", Notices())
+    assert not absorber
+    assert list(absorber) == []
+    assert len(absorber) == 0
+    assert "a" not in absorber
+    assert "x" in format(absorber, ">10")
+    assert absorber.a.b["c"](1).d is not None
+    with absorber as inner:
+        assert inner is absorber
+    with pytest.raises(ZeroDivisionError), absorber:
+        1 / 0  # noqa: B018
+    assert not isinstance(1, absorber)
+
+    @absorber
+    def f():
+        return 1
+
+    @absorber(name="f", value=2)
+    def g():
+        return 2
+
+    assert (f(), g()) == (1, 2)
+
+    class Below(absorber):
+        pass
+
+    assert Below()
+
+
+def test_strict_notices_raise():
+    with pytest.raises(NotSupported, match="x is not recorded: why"):
+        Notices(strict=True).miss("x", "why")
+
+
+# wandb
+
+
+def test_an_older_step_is_kept(tmp_path):
+    code = "import wandb\nrun = wandb.init(project='p')\nfor i in (5, 2, 7):\n    run.log({'a': i}, step=i)\n"
+    played(tmp_path, code)
+    assert in_legm(tmp_path / "root", "p")[0].points == {"a": [(2, 2.0), (5, 5.0), (7, 7.0)]}
+
+
+def test_summary_values_are_test_values_and_a_defined_best_chooses_the_step(tmp_path):
+    code = (
+        "import wandb\nrun = wandb.init(project='p')\nrun.define_metric('acc', summary='max')\n"
+        "for i, a in enumerate([1, 3, 2]):\n    run.log({'acc': a, 'loss': -a})\n"
+        "assert run.summary['acc'] == 3\nrun.summary['final'] = 0.5\nrun.summary['words'] = 'some'\n"
+    )
+    played(tmp_path, code)
+    (found,) = results(tmp_path, "p")
+    assert found.best_step == 1
+    assert {str(series): value for series, value in found.test.items()} == {"test/final": 0.5}
+    assert snapshots(tmp_path, "p")[0].notes["summary"] == {"words": "some"}
+
+
+FIRST = """
+import wandb
+run = wandb.init(project="p", id="abc", name="one", tags=["t"], group="g", config={"a": 1, "b": {"c": 2}})
+run.log({"x": 1.0})
+artifact = wandb.Artifact("data", type="dataset")
+with artifact.new_file("d.txt") as file:
+    file.write("content")
+run.log_artifact(artifact, aliases=["good"])
+run.log({"x": 2.0})
+wandb.finish(exit_code=FIRST_STATUS)
+"""
+SECOND = """
+import wandb
+found = wandb.Api().runs("me/p", filters={"config.a": 1, "tags": "t"})
+print([(one.id, one.name, one.state, one.config, one.summary["x"], one.group) for one in found])
+print([row["x"] for row in wandb.Api().run("me/p/abc").scan_history()])
+run = wandb.init(project="p", id="abc", resume="must")
+print(run.resumed, run.step, run.config["a"], open(run.use_artifact("data:latest").file()).read())
+run.log({"x": 3.0})
+wandb.finish()
+"""
+
+
+@pytest.mark.parametrize(("status", "state"), [("0", "finished"), ("1", "failed")])
+def test_an_earlier_processs_run_is_read_and_goes_on(tmp_path, status, state):
+    played(tmp_path, FIRST.replace("FIRST_STATUS", status))
+    printed = played(tmp_path, SECOND).splitlines()
+    assert printed == [
+        f"[('abc', 'one', '{state}', {{'a': 1, 'b.c': 2}}, 2.0, 'g')]",
+        "[1.0, 2.0]",
+        "True 2 1 content",
+    ]
+    (one,) = results(tmp_path, "p")
+    assert one.status is Status.COMPLETED
+    assert in_legm(tmp_path / "root", "p")[0].points == {"x": [(0, 1.0), (1, 2.0), (2, 3.0)]}
+    assert set(snapshots(tmp_path, "p")[0].files) == {"data:v0/d.txt"}
+
+
+def test_wandbs_errors_come_where_wandb_has_them(tmp_path):
+    code = (
+        "import wandb\nerrors = []\n"
+        "for call in (lambda: wandb.log({'a': 1}), lambda: wandb.config.a, lambda: wandb.Api().run('x/y/z'),\n"
+        "             lambda: wandb.init(id='q', resume='must')):\n"
+        "    try:\n        call()\n    except wandb.Error as error:\n        errors.append(type(error).__name__)\n"
+        "print(errors, wandb.run)\n"
+    )
+    assert played(tmp_path, code) == "['Error', 'Error', 'CommError', 'UsageError'] None\n"
+
+
+# mlflow
+
+
+def test_mlflow_goes_on_with_an_earlier_processs_run_under_what_it_is_now(tmp_path):
+    code = "import mlflow\nwith mlflow.start_run() as run:\n    mlflow.log_metric('x', 1)\nprint(run.info.run_id)\n"
+    run_id = played(tmp_path, code).strip()
+    again = (
+        "import mlflow\n"
+        f"with mlflow.start_run(run_id={run_id!r}):\n    mlflow.log_metric('x', 2)\n    mlflow.log_param('p', 1)\n"
+        f"client = mlflow.MlflowClient()\nclient.set_tag({run_id!r}, 'k', 'v')\nprint(client.get_run({run_id!r}).data)\n"
+    )
+    played(tmp_path, again)
+    (found,) = results(tmp_path, "Default")
+    assert found.status is Status.COMPLETED
+    assert found.run.configuration.parameters == {"p": 1}
+    assert in_legm(tmp_path / "root", "Default")[0].points == {"x": [(0, 1.0), (1, 2.0)]}
+    assert snapshots(tmp_path, "Default")[0].notes["tags"]["k"] == "v"
+
+
+def test_mlflows_runs_are_a_list_without_pandas(tmp_path):
+    code = (
+        "import sys\nsys.modules['pandas'] = None\nimport mlflow\n"
+        "with mlflow.start_run():\n    mlflow.log_metric('x', 1)\n    mlflow.log_param('m', 'tree')\n"
+        "found = mlflow.search_runs(filter_string=\"metrics.x >= 1 and params.m LIKE 'tr%' and attributes.status = 'FINISHED'\")\n"
+        "print([one.data.metrics for one in found], mlflow.search_runs(filter_string='metrics.x > 1'))\n"
+    )
+    assert played(tmp_path, code) == "[{'x': 1.0}] []\n"
+
+
+def test_a_run_fails_with_the_block_that_it_is_in(tmp_path):
+    code = (
+        "import mlflow\ntry:\n    with mlflow.start_run():\n        mlflow.log_metric('x', 1)\n        1 / 0\n"
+        "except ZeroDivisionError:\n    pass\nprint(mlflow.last_active_run().info.status)\n"
+    )
+    assert played(tmp_path, code) == "FAILED\n"
+    (found,) = results(tmp_path, "Default")
+    assert found.error == "ZeroDivisionError: division by zero"
+
+
+def test_a_deleted_run_is_kept_and_never_averaged(tmp_path):
+    code = (
+        "import mlflow\nwith mlflow.start_run() as run:\n    mlflow.log_metric('x', 1)\n"
+        "client = mlflow.MlflowClient()\nclient.delete_run(run.info.run_id)\n"
+        "print(client.get_run(run.info.run_id).info.lifecycle_stage, client.search_runs(['0']))\n"
+    )
+    assert played(tmp_path, code) == "deleted []\n"
+    (found,) = results(tmp_path, "Default")
+    assert found.status is Status.INTERRUPTED
+
+
+MODELS = """
+import lightgbm, mlflow, mlflow.lightgbm, numpy, sys
+from sklearn.linear_model import LinearRegression
+x = numpy.arange(40.0).reshape(20, 2)
+booster = lightgbm.train({"verbose": -1, "min_data_in_leaf": 1, "num_threads": 1}, lightgbm.Dataset(x, x[:, 0]), 2)
+sys.modules["skops"] = sys.modules["skops.io"] = None
+with mlflow.start_run() as run:
+    info = mlflow.lightgbm.log_model(booster, "booster")
+    mlflow.sklearn.log_model(LinearRegression(), "linear")
+again = mlflow.lightgbm.load_model(info.model_uri)
+assert (again.predict(x) == booster.predict(x)).all()
+print([one.path for one in mlflow.MlflowClient().list_artifacts(run.info.run_id, "booster")])
+"""
+
+
+def test_a_model_is_kept_in_its_librarys_own_format(tmp_path):
+    done = play(tmp_path, MODELS)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['booster/model.json', 'booster/model.txt']\n"
+    assert "mlflow.sklearn.log_model is not recorded: scikit-learn has no file format" in done.stderr

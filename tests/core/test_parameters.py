@@ -1,0 +1,306 @@
+"""Parameters: what counts, and what a configuration is called."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from legm import ExperimentHandler, ParameterError, StateError, UnstableValue
+from legm.core.parameters import Equals, Parameters, Truthy
+
+NAMES = [f"p{i}" for i in range(6)]
+
+
+def handler(**params) -> ExperimentHandler:
+    made = ExperimentHandler("unused", "e")
+    made.set_dict_params(params)
+    return made
+
+
+@st.composite
+def trees(draw):
+    """Parameters with any values, edges from higher to lower names, some disabled."""
+    values = draw(
+        st.dictionaries(st.sampled_from(NAMES), st.sampled_from([None, False, True, 0, 1, "", "a", 0.5]))
+    )
+    params = Parameters()
+    params.set(values)
+    present = sorted(values)
+    for child, parent in draw(st.lists(st.tuples(*[st.sampled_from(present or [""])] * 2), max_size=6)):
+        if parent < child:
+            wanted = draw(st.sampled_from([Truthy(), Equals("a"), Equals(None), Equals(1)]))
+            params.set_parent(child, parent, wanted)
+    if present:
+        params.disable(draw(st.lists(st.sampled_from(present), max_size=2)))
+    return params
+
+
+@given(st.lists(trees(), min_size=3, max_size=3))
+def test_sameness_is_an_equivalence_that_agrees_with_the_fingerprint(three):
+    prints = [params.configuration("e").fingerprint for params in three]
+    actives = [{k: (type(v) is bool, v) for k, v in params.active().items()} for params in three]
+    for i in range(3):
+        for j in range(3):
+            assert (prints[i] == prints[j]) == (actives[i] == actives[j])
+
+
+@given(trees())
+def test_an_inactive_parameter_equals_an_absent_one(params):
+    fingerprint = params.configuration("e").fingerprint
+    reduced = Parameters()
+    reduced.set({name: params[name] for name in params.active()})
+    assert reduced.configuration("e").fingerprint == fingerprint
+
+
+@given(trees())
+def test_a_restored_configuration_is_the_same(params):
+    configuration = params.configuration("e")
+    restored = Parameters()
+    restored.restore(configuration)
+    again = restored.configuration("e")
+    assert again.fingerprint == configuration.fingerprint
+    assert again.active == configuration.active
+    assert again.name == configuration.name
+
+
+@pytest.mark.parametrize(
+    ("value", "active"), [(None, 0), (False, 0), (np.bool_(False), 0), (0, 1), (0.0, 1), ("", 1), ([], 1)]
+)
+def test_none_and_false_are_inactive_and_other_empty_values_are_not(value, active):
+    assert (handler(a=value) == handler()) == (not active)
+
+
+def test_a_child_counts_only_where_its_parent_is_active():
+    def made(parent, child):
+        made = handler(dropout=parent, rate=child)
+        made.set_parent("rate", "dropout")
+        return made
+
+    assert made(False, 0.1) == made(False, 0.9)
+    assert made(True, 0.1) != made(True, 0.9)
+
+
+@pytest.mark.parametrize("active_value", ["sgd", lambda v: v == "sgd"])
+def test_a_child_counts_only_where_its_parent_has_the_value(active_value):
+    def made(optimizer, momentum):
+        made = handler(optimizer=optimizer, momentum=momentum)
+        made.set_parent("momentum", "optimizer", active_value)
+        return made
+
+    assert made("adam", 0.1) == made("adam", 0.9)
+    assert made("sgd", 0.1) != made("sgd", 0.9)
+
+
+@pytest.mark.parametrize("value", [None, False])
+def test_an_edge_may_ask_for_none_or_false(value):
+    made = handler(scheduler=value, lr=0.1)
+    made.set_param_metadata({"lr": {"parent": "scheduler", "parent_active": value}})
+    assert made != handler()
+
+
+def test_an_edge_to_a_disabled_parent_does_not_hold():
+    made = handler(device="cuda", amp=True)
+    made.set_parent("amp", "device", "cuda")
+    made.disable_param("device")
+    assert made == handler()
+
+
+def test_several_parents_all_have_to_hold():
+    def made(a, b):
+        made = handler(a=a, b=b, c=1)
+        made.set_param_metadata({"c": {"parent": ["a", "b"], "parent_active": {"b": 2}}})
+        return "c" not in {d.name for d in made.explain_difference(handler(a=a, b=b, c=1))}
+
+    assert made(True, 2)
+    assert not made(False, 2)
+    assert not made(True, 3)
+
+
+def test_a_grandparent_switches_off_what_is_below_its_child():
+    made = handler(a=False, b=1, c=2)
+    made.set_parent("b", "a")
+    made.set_parent("c", "b")
+    assert made == handler()
+
+
+def test_a_cycle_is_refused_when_it_is_made():
+    made = handler(a=1, b=2, c=3)
+    made.set_parent("b", "a")
+    made.set_parent("c", "b")
+    with pytest.raises(ParameterError, match="'c' cannot be a parent of 'a'"):
+        made.set_parent("a", "c")
+    with pytest.raises(ParameterError, match="'a' cannot be a parent of 'a'"):
+        made.set_param("a", 1, parent="a")
+
+
+def test_metadata_is_set_whole_or_not_at_all():
+    made = handler(a=1, b=2)
+    with pytest.raises(ParameterError, match="unknown field 'colour'"):
+        made.set_param_metadata({"a": {"disable_comparison": True}, "b": {"colour": 1}})
+    assert made == handler(a=1, b=2)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"lrate": {}}, "no parameter 'lrate'; known are 'lr', 'optimizer'"),
+        ({"lr": {"parnt": "x"}}, r"unknown field 'parnt'; did you mean 'parent'"),
+        ({"lr": {"parent": "optim"}}, r"no parameter 'optim'; did you mean 'optimizer'"),
+        ({"lr": {"parent_active": 1}}, "parent_active but no parent"),
+        ({"lr": {"parent": ["optimizer"], "parent_active": {"x": 1}}}, "none of its parents"),
+        ({"lr": {"parent": ["optimizer"], "parent_active": "sgd"}}, "must map each of its parents"),
+        ({"lr": "optimizer"}, "must map fields to values"),
+        ({"lr": {"name": True, "name_transform": 3}}, "must be a function"),
+        ({"lr": {"name": True, "name_priority": "high"}}, "must be a number"),
+    ],
+)
+def test_a_mistake_in_metadata_is_named(metadata, message):
+    with pytest.raises(ParameterError, match=message):
+        handler(lr=1, optimizer="sgd").set_param_metadata(metadata)
+
+
+def test_metadata_may_name_what_the_namespace_sets_later():
+    made = ExperimentHandler("unused", "e")
+    namespace = SimpleNamespace(a=False, b=1)
+    made.set_param_metadata({"b": {"parent": "a"}}, namespace)
+    made.set_namespace_params(namespace)
+    assert made == handler()
+
+
+def test_the_order_of_metadata_does_not_matter():
+    metadata = {"b": {"parent": "a"}, "c": {"parent": "b", "name": True}, "a": {"name": True}}
+    one, other = handler(a=1, b=2, c=3), handler(a=1, b=2, c=3)
+    one.set_param_metadata(metadata)
+    other.set_param_metadata(dict(reversed(metadata.items())))
+    assert one == other
+    assert one._parameters.configuration("e").name == other._parameters.configuration("e").name == "1,3"
+
+
+def test_setting_returns_what_was_given():
+    made = ExperimentHandler("unused", "e")
+    mapping, namespace = {"b": 2}, SimpleNamespace(c=3)
+    assert made.set_param("a", 1) == 1
+    assert made.set_dict_params(mapping) is mapping
+    assert made.set_namespace_params(namespace) is namespace
+    assert (made.a, made.b, made.c) == (1, 2, 3)
+
+
+def test_an_unknown_parameter_is_an_attribute_error_with_the_closest_names():
+    with pytest.raises(AttributeError, match=r"did you mean 'learning_rate'\?"):
+        handler(learning_rate=1).learning_rte  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["start", "set_param", "log", "_live", "fingerprint", "__init__"])
+def test_the_handlers_own_names_are_refused_at_once(name):
+    with pytest.raises(ParameterError, match="the handler has a method or attribute"):
+        ExperimentHandler("unused", "e").set_param(name, 1)
+
+
+@pytest.mark.parametrize("name", ["", 3, None, "x" * 251, "\ud800"])
+def test_a_name_that_is_no_usable_text_is_refused(name):
+    with pytest.raises(ParameterError, match="name of a parameter"):
+        ExperimentHandler("unused", "e").set_param(name, 1)
+
+
+def test_nothing_of_a_refused_mapping_is_set():
+    made = ExperimentHandler("unused", "e")
+    with pytest.raises(ParameterError):
+        made.set_dict_params({"a": 1, "log": 2})
+    with pytest.raises(AttributeError):
+        made.a  # noqa: B018
+
+
+def test_a_disabled_parameter_may_have_any_value():
+    made = handler(a=1, logger=object())
+    made.disable_param("logger")
+    assert made == handler(a=1)
+
+
+def test_a_counted_parameter_without_a_stable_form_is_refused_at_start(tmp_path):
+    made = ExperimentHandler(tmp_path / "root", "e")
+    made.set_param("f", lambda x: x)
+    with pytest.raises(UnstableValue, match="'f'"):
+        made.start()
+    assert not (tmp_path / "root").exists()
+
+
+def test_parameters_are_frozen_by_start(tmp_path):
+    made = ExperimentHandler(tmp_path, "e")
+    made.start()
+    with pytest.raises(StateError, match=r"before start\(\)"):
+        made.set_param("a", 1)
+
+
+def test_a_parent_that_was_never_set_is_an_error_when_it_matters():
+    made = handler(a=1)
+    made.set_parent("a", "optimiser")
+    with pytest.raises(ParameterError, match="'optimiser' was made a parent but never set"):
+        made.fingerprint  # noqa: B018
+
+
+def test_a_difference_says_what_is_inactive_and_why():
+    one, other = handler(opt="sgd", momentum=0.9), handler(opt="adam", momentum=0.9)
+    for made in (one, other):
+        made.set_parent("momentum", "opt", "sgd")
+    assert [str(d) for d in one.explain_difference(other)] == [
+        "momentum: 0.9 | inactive (opt = 'adam')",
+        "opt: 'sgd' | 'adam'",
+    ]
+
+
+def test_handlers_of_other_experiments_differ():
+    one, other = ExperimentHandler("r", "a"), ExperimentHandler("r", "b")
+    assert one != other
+    assert one.explain_difference(other)[0].name == "experiment"
+
+
+# Names of configurations
+
+
+def named(metadata, **params):
+    made = handler(**params)
+    made.set_param_metadata(metadata)
+    return made._parameters.configuration("e").name
+
+
+def test_values_are_ordered_by_priority_and_then_by_name():
+    metadata = {"a": {"name": True}, "b": {"name": True, "name_priority": 2}, "c": {"name": True}}
+    assert named(metadata, a=1, b=2, c=3) == "2,1,3"
+
+
+def test_a_list_joins_with_plus_and_a_transform_goes_first():
+    assert named({"a": {"name": True}}, a=[64, 32]) == "64+32"
+    assert named({"a": {"name": True, "name_transform": lambda v: f"lr{v}"}}, a=0.1) == "lr0.1"
+
+
+def test_a_function_may_decide_whether_a_value_is_in_the_name():
+    metadata = {"a": {"name": lambda v: v > 1}}
+    assert (named(metadata, a=1), named(metadata, a=2)) == ("", "2")
+
+
+def test_what_is_inactive_or_below_something_disabled_stays_out_of_the_name():
+    metadata = {
+        "a": {"name": True, "disable_comparison": True},
+        "b": {"name": True, "parent": "a"},
+        "c": {"name": True},
+    }
+    assert named(metadata, a=1, b=2, c=None) == ""
+
+
+def test_a_function_in_metadata_is_stored_as_its_outcome_only(tmp_path):
+    made = ExperimentHandler(tmp_path, "e")
+    made.set_dict_params({"opt": "sgd", "momentum": 0.9})
+    made.set_parent("momentum", "opt", lambda v: v.startswith("s"))
+    made.name_param("opt", str.upper)
+    with made.start():
+        pass
+    again = ExperimentHandler.load_existent(made.get_save_filename("x").rsplit("/", 1)[0])
+    assert again == made
+    assert again.momentum == 0.9
+    again.set_param("opt", "adam")
+    with pytest.raises(ParameterError, match=r"set it again by set_param_metadata\(\)"):
+        again.fingerprint  # noqa: B018

@@ -1,0 +1,368 @@
+"""Several backends at once: a primary, and mirrors whose trouble is nobody else's."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+
+from legm import BackendError, ExperimentHandler, hookimpl
+from legm.backends.mlflow.stores import sqlite_uri
+from legm.cli import main
+from legm.delivery import live as delivery
+from legm.delivery.backlog import sync
+from legm.delivery.client import BackendClient
+from legm.hooks import Capability
+from legm.records import Display, Points, Query, Status
+from tests.backends.test_boundary import Memory, comparable, script
+
+QUIET_WANDB = {"mode": "offline", "settings": {"x_disable_stats": True, "x_disable_meta": True}}
+
+
+class Mirror(Memory):
+    """Keeps runs by the position of their records, and everything that is computed over them."""
+
+    name = "mirror"
+    capabilities = frozenset({Capability.SUMMARIES})
+
+    def __init__(self, root, **options) -> None:
+        super().__init__(root, **options)
+        self.summaries: list = []
+
+    @hookimpl
+    def legm_write_summary(self, configuration, description, summary):
+        self.summaries.append(summary)
+
+
+class Flaky(Mirror):
+    """Answers, raises, hangs, is slow or has lost the connection, as a seeded random number says."""
+
+    name = "flaky"
+
+    def __init__(self, root, seed: int = 0) -> None:
+        super().__init__(root)
+        self.chance = random.Random(seed)
+        self.well = threading.Event()
+        self.moods: dict[str, int] = {}
+        self.known_positions: dict[str, int] = {}
+        self.values: list[tuple[str, int, float]] = []
+        self.away_until = 0.0
+
+    def _weather(self) -> None:
+        if self.well.is_set():
+            return
+        if time.monotonic() < self.away_until:
+            raise ConnectionError("away")
+        mood = self.chance.choice(["fine", "fine", "raises", "slow", "hangs", "goes away"])
+        self.moods[mood] = self.moods.get(mood, 0) + 1
+        if mood == "raises":
+            raise RuntimeError("an error of its own")
+        if mood == "slow":
+            time.sleep(0.03)
+        elif mood == "hangs":
+            self.well.wait(0.4)
+        elif mood == "goes away":
+            self.away_until = time.monotonic() + 0.2
+            raise ConnectionError("away")
+
+    @hookimpl
+    def legm_open_run(self, run):
+        self._weather()
+        return self.known_positions.get(run.run_id, 0)
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        self._weather()
+        for record in records:
+            if isinstance(record, Points):
+                for series, step, _, values in record.rows():
+                    self.values += [(str(s), step, v) for s, v in zip(series, values, strict=True)]
+        self.known_positions[run.run_id] = position
+        if not self.well.is_set() and self.chance.random() < 0.2:
+            raise TimeoutError("it took the batch, and its answer was lost")
+
+    @hookimpl
+    def legm_close_run(self, run, result, records):
+        self._weather()
+        self.results[run.run_id] = result
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(delivery, "_GRACE", 0.3)
+    monkeypatch.setattr(delivery, "_INTERVAL", 0.02)
+    monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(delivery, "_LONGEST_CALL", 2.0)
+
+
+@pytest.fixture
+def _patient(_impatient, monkeypatch):
+    """Real backends may take their time on a busy machine, which is no outage."""
+    monkeypatch.setattr(delivery, "_LONGEST_CALL", 60.0)
+
+
+def read(backend, experiment: str = "e") -> list:
+    found = BackendClient(backend, Path()).call("legm_read_runs", query=Query(experiment, histories=None))
+    completed = (result for result in found if result.status is Status.COMPLETED)
+    return sorted((comparable(result) for result in completed), key=repr)
+
+
+@pytest.mark.usefixtures("_patient")
+def test_every_backend_has_the_runs_to_the_last_bit_and_what_was_computed(tmp_path):
+    handler = ExperimentHandler(
+        tmp_path,
+        "e",
+        backend=["local", "mlflow", "wandb", Mirror],
+        backend_options={"wandb": QUIET_WANDB},
+    )
+    script(handler)
+    handler.aggregate_results()
+    ways = (handler._client, *handler._client.mirrors)
+    local, *others = (sorted(map(repr, read(way.backend))) for way in ways)
+    assert len(local) == 2
+    assert [other == local for other in others] == [True, True, True]
+    (summary,) = ways[-1].backend.summaries
+    assert summary.completed == 2
+    of = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
+    number = of.get_experiment_by_name("e").experiment_id
+    (parent,) = of.search_runs([number], "tags.`legm.kind` = 'configuration'")
+    assert parent.data.metrics["aggregate/best_acc/n"] == summary.values["best_acc"].n
+    logs = [path for path in tmp_path.rglob("*.log") if "runs" in path.parts and "wandb" not in path.parts]
+    assert len(logs) == 3
+    (running,) = (path for path in logs if path.parent.name == "open")
+    assert handler._live.run.run_id in running.name
+
+
+@pytest.mark.usefixtures("_patient")
+@pytest.mark.parametrize("primary", ["mlflow", "wandb"])
+def test_any_backend_may_be_the_primary_and_the_folder_a_mirror(tmp_path, primary):
+    options = {"wandb": QUIET_WANDB} if primary == "wandb" else {}
+    several = ExperimentHandler(tmp_path, "e", backend=[primary, "local"], backend_options=options)
+    script(several)
+    found = several.aggregate_results()
+    alone = ExperimentHandler(tmp_path, "e", backend="local")
+    alone.set_dict_params({"lr": 0.1, "net": "lenet", "seed": 9})
+    alone.disable_param("seed")
+    alone.start()
+    assert json.dumps(alone.aggregate_results()) == json.dumps(found)
+    assert read(alone._client.backend) == read(several._client.backend)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_chaos_in_a_mirror_leaves_the_local_result_untouched_and_the_mirror_complete(tmp_path, seed, caplog):
+    flaky = Flaky(tmp_path, seed)
+    slowest = 0.0
+    with ExperimentHandler(tmp_path, "e", backend=["local", flaky]) as handler:
+        handler.set_param("lr", 0.1)
+        handler.start()
+        for step in range(1_200):  # 20 minutes of a value a second
+            began = time.perf_counter()
+            handler.set_dict_metrics({"loss": step / 7, "acc": -float(step)}, step=step)
+            slowest = max(slowest, time.perf_counter() - began)
+            time.sleep(0.004)
+        result = handler.log()
+        assert result.points == 2_400
+        assert [len(history.steps) for history in result.histories.values()] == [1_200, 1_200]
+        flaky.well.set()
+        until = time.monotonic() + 30
+        while time.monotonic() < until and not flaky.results:
+            time.sleep(0.05)
+    assert sum(flaky.moods.values()) > 10
+    assert set(flaky.moods) >= {"raises", "hangs"} or len(flaky.moods) >= 4
+    assert sorted(flaky.values) == sorted(
+        (name, step, value)
+        for step in range(1_200)
+        for name, value in (("dev/loss", step / 7), ("dev/acc", -float(step)))
+    )
+    (theirs,) = flaky.results.values()
+    assert comparable(theirs) == comparable(result)
+    assert not list(tmp_path.glob("*/*/runs/open/*.log"))
+    errors = [
+        r.getMessage() for r in caplog.records if r.levelno == logging.ERROR and "flaky" in r.getMessage()
+    ]
+    assert errors
+    assert all("Training goes on" in error for error in errors)
+
+
+class Hanging(Mirror):
+    name = "hanging"
+
+    def __init__(self, root) -> None:
+        super().__init__(root)
+        self.ended = threading.Event()
+
+    @hookimpl
+    def legm_open_run(self, run):
+        self.ended.wait(60)
+        raise ConnectionError("it never answered")
+
+
+def test_a_mirror_that_hangs_never_ends_the_run_and_the_report_says_what_is_owed(
+    tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(delivery, "_LONGEST_CALL", 0.5)
+    caplog.set_level(logging.INFO, "legm")
+    hanging = Hanging(tmp_path)
+    handler = ExperimentHandler(tmp_path, "e", backend=["local", hanging, Mirror])
+    handler.set_param("lr", 0.1)
+    handler.start()
+    for step in range(50):
+        handler.set_metric("loss", float(step))
+    handler.log()
+    assert "local: has all of it; hanging: 50 values are owed; mirror: has all of it" in caplog.text
+    assert handler.aggregate_results()["best_loss"]["n"] == 1
+    (kept,) = tmp_path.glob("*/*/runs/open/*.log")
+    hanging.ended.set()
+    handler.reset()  # closes the log
+    assert kept.exists()
+
+
+@pytest.mark.parametrize("hook", ["legm_write", "legm_close_run"])
+def test_strict_raises_where_a_mirror_has_not_all(tmp_path, hook):
+    class Refusing(Mirror):
+        name = "refusing"
+
+    def refuse(self, run):
+        raise OSError("no")
+
+    setattr(Refusing, hook, hookimpl(refuse))
+
+    handler = ExperimentHandler(tmp_path, "e", backend=["local", Refusing], strict=True)
+    handler.set_param("lr", 0.1)
+    handler.start()
+    handler.set_metric("loss", 0.5)
+    with pytest.raises(BackendError, match=r"refusing has not all of run .*: (1 values are|its end is) owed"):
+        handler.log()
+
+
+def test_a_mirror_lacks_what_it_cannot_keep_and_gets_the_rest(tmp_path):
+    handler = ExperimentHandler(tmp_path, "e", backend=["local", Mirror])
+    handler.set_param("lr", 0.1)
+    handler.start()
+    handler.tensorboard_write("shown", "a text", step=0)
+    handler.set_metric("loss", 0.5)
+    handler.log()
+    mirror = handler._client.mirrors[0].backend
+    (batches,) = mirror.batches.values()
+    kinds = {type(record) for records in batches.values() for record in records}
+    assert kinds == {Points}
+    assert Display not in kinds
+    handler.plot()  # it has no pictures
+
+
+KILLED = """
+import os, signal, sys
+from legm import ExperimentHandler
+handler = ExperimentHandler(sys.argv[1], "e", backend=["local", "mlflow"])
+handler.set_param("lr", 0.1)
+handler.start()
+for step in range(300):
+    handler.set_metric("loss", step / 7, step=step)
+handler._live.recorder.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_sync_brings_a_killed_run_to_each_backend_once(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+    first = [(one.backend, one.problem, one.result.points) for one in sync(tmp_path, "mlflow")]
+    assert first == [("mlflow", "", 300)]
+    assert len(list(tmp_path.glob("*/*/runs/open/*.log"))) == 1
+    assert [one.backend for one in sync(tmp_path)] == ["local"]
+    assert list(sync(tmp_path)) == []
+    of = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
+    number = of.get_experiment_by_name("e").experiment_id
+    (run,) = of.search_runs([number], "tags.`legm.kind` = 'run'")
+    history = of.get_metric_history(run.info.run_id, "dev/loss")
+    assert [(m.step, m.value) for m in history] == [(step, step / 7) for step in range(300)]
+
+
+def test_watching_delivers_what_comes_to_be_owed_until_it_is_interrupted(tmp_path):
+    def kill_one():
+        subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+
+    kill_one()
+    command = [sys.executable, "-m", "legm", "sync", str(tmp_path), "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as watching:
+        timer = threading.Timer(120, watching.kill)
+        timer.start()
+        try:
+            assert "Ctrl-C ends it" in watching.stdout.readline()
+            said = [watching.stdout.readline() for _ in range(2)]
+            assert [line.split(":")[0] for line in said] == ["local", "mlflow"]
+            kill_one()
+            while len(delivered := [line for line in said if "300 values delivered" in line]) < 4:
+                said.append(line := watching.stdout.readline())
+                assert line, said
+            watching.send_signal(signal.SIGINT)
+            rest = watching.stdout.read()
+        finally:
+            timer.cancel()
+    assert watching.returncode == 0
+    assert rest.endswith("4 deliveries with 1,200 values\n")
+    assert len({line.split()[2] for line in delivered}) == 2
+    of = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
+    number = of.get_experiment_by_name("e").experiment_id
+    for run in of.search_runs([number], "tags.`legm.kind` = 'run'"):
+        assert [m.step for m in of.get_metric_history(run.info.run_id, "dev/loss")] == list(range(300))
+
+
+def test_watching_tells_a_reason_once_and_pauses_longer(tmp_path, monkeypatch):
+    folder = tmp_path / "e" / "c_0" / "runs" / "open"
+    folder.mkdir(parents=True)
+    (folder / "damaged.log").write_bytes(b"no log")
+    pauses = []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 8:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("legm.delivery.backlog.time", SimpleNamespace(sleep=sleep))
+    done = CliRunner().invoke(main, ["sync", str(tmp_path), "--watch", "--json"])
+    assert done.exit_code == 0
+    (line,) = done.stdout.splitlines()
+    assert "damaged.log" in json.loads(line)["problem"]
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_handlers_root_with_another_backend_is_not_delivered_to_it(tmp_path):
+    subprocess.run(
+        [sys.executable, "-c", KILLED.replace('["local", "mlflow"]', '"mlflow"'), tmp_path], check=False
+    )
+    other = ExperimentHandler(tmp_path, "e", backend=Mirror)
+    other.set_param("lr", 0.1)
+    other.start()
+    other.set_metric("loss", 1.0)
+    other.log()
+    assert other.aggregate_results()["best_loss"]["n"] == 1
+    assert len(other._client.backend.results) == 1
+
+
+@pytest.mark.parametrize(
+    ("backend", "options", "said"),
+    [
+        ([], {}, "names no backend"),
+        (["local", "local"], {}, "'local' was named twice"),
+        (["local", "mlflow"], {"tracking_uri": "x"}, "'tracking_uri' is none of them"),
+        (["local", "mlflow"], {"mlfow": {}}, "did you mean 'mlflow'"),
+        (["local", "mlflow"], {"mlflow": "x"}, "must be a mapping, not 'x'"),
+        (["local", "mlfow"], {}, "there is no backend 'mlfow'; did you mean 'mlflow'"),
+    ],
+)
+def test_lists_that_make_no_sense_are_refused(tmp_path, backend, options, said):
+    with pytest.raises(BackendError, match=said):
+        ExperimentHandler(tmp_path, "e", backend=backend, backend_options=options)
+    assert not list(tmp_path.iterdir())

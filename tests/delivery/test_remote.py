@@ -1,0 +1,651 @@
+"""Remote backends: they may be away or hang, get everything once all the same, and see no credentials."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from legm import CorruptFile, ExperimentHandler, hookimpl
+from legm.core.credentials import REDACTED, is_credential, without_password
+from legm.delivery import live as delivery
+from legm.hooks import Capability
+from legm.records import BestRule, Configuration, Outcome, Points, Run, RunResult, Series, Status
+from legm.runlog import format as runlog
+from legm.runlog.format import LogTail, LogWriter, read_head
+from tests.backends.test_boundary import Memory, comparable, flat, script
+
+TEXT = "abcdefgh1234"
+
+
+class Remote(Memory):
+    """A server: it may be away, lose its answer or hang, and says up to where it has a run."""
+
+    name = "remote"
+    capabilities = frozenset({Capability.REMOTE})
+
+    def __init__(self, root: Path, **options: object) -> None:
+        super().__init__(root, **options)
+        self.away = False
+        self.loses_answers = False
+        self.refused = 0
+        self.hangs_in: str | None = None
+        self.hanging, self.goes_on = threading.Event(), threading.Event()
+        self.got: list = []
+        """Everything that any hook was given."""
+
+    def _reached(self, hook: str, *given: object) -> None:
+        self.got.append(given)
+        if self.hangs_in == hook:
+            self.hanging.set()
+            self.goes_on.wait(120)
+        if self.away:
+            self.refused += 1
+            raise ConnectionError("no route to host")
+
+    @hookimpl
+    def legm_open_run(self, run):
+        self._reached("open", run)
+        super().legm_open_run(run)
+        return max(self.batches[run.run_id], default=0)
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        self._reached("write", run, records)
+        super().legm_write(run, records, position)
+        if self.loses_answers:
+            self.away, self.loses_answers = True, False
+            raise TimeoutError("no answer")
+
+    @hookimpl
+    def legm_close_run(self, run, result, records):
+        self._reached("close", run, result, records)
+        super().legm_close_run(run, result, records)
+
+    def of(self, run_id: str) -> list:
+        """What came of a run by ``legm_write``, in its order."""
+        batches = self.batches.get(run_id, {})
+        return flat(record for position in sorted(batches) for record in batches[position])
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Tries come quickly one after the other."""
+    monkeypatch.setattr(delivery, "_INTERVAL", 0.02)
+    monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.02)
+
+
+@pytest.fixture
+def _impatient(monkeypatch):
+    """log() gives up soon on a backend that is in trouble."""
+    monkeypatch.setattr(delivery, "_LONGEST_CALL", 0.5)
+    monkeypatch.setattr(delivery, "_GRACE", 0.2)
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for what another thread does; that it never does it is a failure."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.005)
+
+
+def leave(handler: ExperimentHandler) -> None:
+    """Let go of a run that was logged, until nothing of it is going on."""
+    uploader = handler._live.delivery.targets[0]
+    with handler:
+        pass
+    uploader._thread.join(60)
+    assert not uploader._thread.is_alive()
+
+
+def at_level(caplog, level: int) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.name == "legm.delivery.live" and r.levelno == level]
+
+
+def losses(values, first: int = 0) -> list:
+    return [("dev/loss", step, value) for step, value in enumerate(values, first)]
+
+
+# Away
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_run_without_its_backend_goes_on_and_a_later_handler_delivers_it(tmp_path, caplog):
+    remote = Remote(tmp_path)
+    remote.away = True
+    handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    for step in range(5):
+        handler.set_metric("loss", step, step=step)
+    until(lambda: remote.refused > 3)
+    result = handler.log()
+    assert isinstance(result, RunResult)
+    assert (result.status, result.points, result.best_step) == (Status.COMPLETED, 5, 4)
+    run_id = result.run.run_id
+    leave(handler)
+    (error,) = at_level(caplog, logging.ERROR)
+    assert "no route to host" in error
+    assert "Training goes on" in error
+    (warning,) = at_level(caplog, logging.WARNING)
+    assert run_id in warning
+    assert "5 values are owed" in warning
+    assert f"legm sync {tmp_path}" in warning
+    (path,) = tmp_path.rglob("*.log")
+    assert (path.stem, path.parent.name) == (run_id, "open")
+    assert not remote.results
+
+    remote.away = False
+    other = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    other.set_metric("loss", 8, step=0)
+    own = other.log().run.run_id
+    leave(other)
+    assert remote.of(run_id) == losses(range(5))
+    assert remote.of(own) == [("dev/loss", 0, 8)]
+    assert comparable(remote.results[run_id]) == comparable(result)
+    assert sorted(remote.results) == sorted([run_id, own])
+    assert not list(path.parent.iterdir())
+    assert {p.stem for p in path.parents[1].glob("*.log")} == {run_id, own}
+    (ranked,) = other.get_best("loss")
+    assert (ranked.completed, ranked.interrupted, ranked.value.mean) == (2, 0, 6)
+    assert remote.of(run_id) == losses(range(5))
+    assert len(at_level(caplog, logging.ERROR)) == 1
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_look_at_the_configuration_delivers_what_is_owed(tmp_path):
+    remote = Remote(tmp_path)
+    first = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    first.set_metric("loss", 1, step=0)
+    first.log()
+    first.reset()
+    remote.away = True
+    first.set_metric("loss", 3, step=0)
+    owed = first.log().run.run_id
+    leave(first)
+    assert owed not in remote.results
+    remote.away = False
+    (ranked,) = ExperimentHandler(tmp_path, "e", backend=remote).get_best("loss")
+    assert (ranked.completed, ranked.value.mean) == (2, 2)
+    assert remote.of(owed) == losses([3])
+    assert not list(tmp_path.rglob("open/*"))
+
+
+@pytest.mark.parametrize("how", ["refused", "the answer is lost"])
+def test_what_came_during_an_outage_arrives_once_and_in_order(tmp_path, caplog, how):
+    remote = Remote(tmp_path)
+    handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    run_id = handler._live.run.run_id
+    expected: list = []
+
+    def work():
+        first = len(expected)
+        new = [(f"dev/m{first}", step, step / 8) for step in range(first, first + 10)]
+        for _, step, value in new:
+            handler.set_metric(f"m{first}", value, step=step)
+        handler._live.recorder.flush()
+        handler.set_best("early_stopping", step=first)
+        handler._live.recorder.flush()
+        expected.extend([*new, BestRule("early_stopping", first)])
+
+    for outage in (1, 2):
+        work()
+        until(lambda: len(remote.of(run_id)) == len(expected))
+        refused = remote.refused
+        if how == "refused":
+            remote.away = True
+        else:
+            remote.loses_answers = True
+        work()
+        until(lambda: remote.refused > refused + 3)  # noqa: B023
+        work()
+        assert len(at_level(caplog, logging.ERROR)) == outage
+        remote.away = False
+        work()
+    result = handler.log()
+    assert remote.of(run_id) == expected
+    numbers = [entry for entry in expected if not isinstance(entry, BestRule)]
+    assert remote.results[run_id].points == result.points == len(numbers)
+    assert not list(tmp_path.rglob("open/*"))
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("hook", ["legm_write", "legm_close_run"])
+def test_a_backend_that_opens_runs_and_refuses_the_rest_does_not_hold_up_log(tmp_path, caplog, hook):
+    class Refusing(Remote):
+        pass
+
+    def refuse(self, run):
+        raise OSError("no")
+
+    setattr(Refusing, hook, hookimpl(refuse))
+    handler = ExperimentHandler(tmp_path, "e", backend=Refusing(tmp_path)).start()
+    handler.set_metric("loss", 0, step=0)
+    handler.log()
+    (error,) = at_level(caplog, logging.ERROR)
+    assert "Training goes on" in error
+    (warning,) = at_level(caplog, logging.WARNING)
+    assert "is owed" in warning or "are owed" in warning
+
+
+# Hanging
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("hook", ["open", "write", "close"])
+def test_a_backend_that_hangs_holds_up_neither_training_nor_log(tmp_path, caplog, hook):
+    remote = Remote(tmp_path)
+    remote.hangs_in = hook
+    handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    try:
+        handler.set_metric("loss", 0, step=0)
+        if hook != "close":
+            before = handler._live.recorder.flush()
+            assert remote.hanging.wait(60)
+            for step in range(1, 1000):
+                handler.set_metric("loss", step, step=step)
+            assert handler._live.recorder.flush() > before
+        result = handler.log()
+        assert remote.hanging.is_set()
+        assert not remote.goes_on.is_set()
+        assert not remote.results
+        run_id = result.run.run_id
+        (path,) = tmp_path.rglob("*.log")
+        assert path.parent.name == "open"
+        (warning,) = at_level(caplog, logging.WARNING)
+        owed = "its end is owed" if hook == "close" else f"{result.points} values are owed"
+        assert owed in warning
+    finally:
+        remote.hangs_in = None
+        remote.goes_on.set()
+    until(lambda: remote.results)  # delivery goes on as long as the process lives
+    assert remote.of(run_id) == losses(range(result.points))
+    assert comparable(remote.results[run_id]) == comparable(result)
+    leave(handler)
+
+
+# The same answers
+
+
+def test_a_remote_backend_gets_the_same_results_as_the_local_one(tmp_path):
+    remote = Remote(tmp_path / "remote")
+    ours = ExperimentHandler(tmp_path / "local", "e", "d")
+    theirs = ExperimentHandler(tmp_path / "remote", "e", "d", backend=remote)
+    expected = [comparable(result) for result in script(ours)]
+    assert [comparable(result) for result in script(theirs)] == expected
+    kept = sorted(remote.results.values(), key=lambda result: result.run.run_id)
+    assert [comparable(r) for r in kept if r.status is Status.COMPLETED] == [expected[1], expected[3]]
+    for metric, test in (("loss", False), ("acc", False), ("f1", False), ("acc", True)):
+        local, far = (handler.get_best(metric, test=test)[0] for handler in (ours, theirs))
+        assert repr(far.value) == repr(local.value)  # in which NaN is NaN
+        assert far.completed == local.completed == 2
+        assert far.configuration.fingerprint == local.configuration.fingerprint
+
+
+def test_a_long_run_arrives_complete_in_several_batches(tmp_path):
+    remote = Remote(tmp_path)
+    remote.away = True
+    handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    expected = []
+    for step in range(30_000):
+        handler.set_dict_metrics({"a": step, "b": -step}, step=step)
+        expected += [("dev/a", step, step), ("dev/b", step, -step)]
+    handler._live.recorder.flush()
+    remote.away = False
+    result = handler.log()
+    (batches,) = remote.batches.values()
+    assert len(batches) > 2
+    for records in batches.values():
+        assert 0 < sum(len(record) for record in records) < 30_000
+    assert remote.of(result.run.run_id) == expected
+    assert remote.results[result.run.run_id].points == result.points == 60_000
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("later", [False, True], ids=["by its own run", "by a later handler"])
+def test_a_run_whose_series_need_more_than_a_batch_to_name_arrives_complete(tmp_path, later):
+    remote = Remote(tmp_path)
+    remote.away = True
+    handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    examples = {f"example number {number:06} of the data": {"iou": number} for number in range(8000)}
+    for step in range(2):
+        handler.set_dict_metrics(examples, step=step)
+    handler._live.recorder.flush()
+    run_id = handler._live.run.run_id
+    if later:
+        handler.log()
+        leave(handler)
+        remote.away = False
+        with ExperimentHandler(tmp_path, "e", backend=remote) as other:
+            other.start()
+            other.set_metric("loss", 1)
+    else:
+        remote.away = False
+        handler.log()
+    expected = [(f"dev/iou[{name}]", step, v["iou"]) for step in range(2) for name, v in examples.items()]
+    assert len(remote.of(run_id)) == len(expected)
+    assert remote.of(run_id) == expected
+    assert remote.results[run_id].points == len(expected)
+
+
+# Credentials
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hf_token", TEXT),
+        ("api_key", "x"),
+        ("API_KEY", "x"),
+        ("apiKey", "x"),
+        ("OPENAI_API_KEY", "sk-1"),
+        ("apikey", "x"),
+        ("db_password", "x"),
+        ("clientSecret", "x"),
+        ("aws.access_key", "x"),
+    ],
+)
+def test_a_text_under_a_telling_name_is_a_credential(name, value):
+    assert is_credential(name, value)
+    assert not is_credential(name, "")
+    assert not is_credential(name, 512)
+    assert not is_credential(name, value, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_tokens", 512),
+        ("max_tokens", "a-long-enough-text"),
+        ("tokenizer", "bert-base"),
+        ("pad_token", "<pad>"),
+        ("token_dim", 3),
+        ("secretary", "x"),
+        ("keyboard", "api"),
+        ("key", "x"),
+        ("api_key", ""),
+        ("api_key", None),
+    ],
+)
+def test_what_tells_models_apart_is_no_credential(name, value):
+    assert not is_credential(name, value)
+
+
+def test_patterns_take_the_rules_place_whatever_the_case():
+    assert is_credential("Base_LR", "x", ["*lr*"])
+    assert not is_credential("hf_token", TEXT, ["*lr*"])
+    assert not is_credential("lr", 0.1, ["*lr*"])
+
+
+def with_parameters(root: Path, backend: object, parameters: dict, **options) -> ExperimentHandler:
+    handler = ExperimentHandler(root, "e", backend=backend, **options)
+    handler.set_dict_params({"lr": 0.1, **parameters})
+    return handler
+
+
+def test_a_credential_does_not_change_the_fingerprint(tmp_path):
+    without = with_parameters(tmp_path, Remote, {})
+    handlers = [with_parameters(tmp_path, Remote, {"hf_token": text}) for text in (TEXT, "ijklmnop5678")]
+    assert {handler.fingerprint for handler in handlers} == {without.fingerprint}
+    assert handlers[0] == handlers[1] == without
+    assert handlers[0] != with_parameters(tmp_path, Remote, {"tokenizer": TEXT})
+    assert handlers[0].hf_token == TEXT
+
+
+def run_with(handler: ExperimentHandler) -> RunResult:
+    handler.start()
+    handler.set_metric("loss", 1, step=0)
+    return handler.log()
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("away", [False, True], ids=["at once", "delivered later"])
+def test_a_credential_stays_on_this_machine(tmp_path, away):
+    remote = Remote(tmp_path)
+    remote.away = away
+    handler = with_parameters(tmp_path, remote, {"hf_token": TEXT, "net": "lenet"})
+    run_id = run_with(handler).run.run_id
+    leave(handler)
+    remote.away = False
+    later = with_parameters(tmp_path, remote, {"net": "lenet"})
+    later.start()
+    later.set_metric("loss", 3, step=0)
+    later.log()
+    leave(later)
+    (ranked,) = later.get_best("loss")
+    assert (ranked.completed, ranked.value.mean) == (2, 2)
+    path = next(tmp_path.rglob(f"{run_id}.log"))
+    assert TEXT.encode() in path.read_bytes()
+    opened = [given[0] for given in remote.got if len(given) == 1 and given[0].run_id == run_id]
+    assert opened
+    for run in opened:
+        assert dict(run.configuration.parameters) == {"lr": 0.1, "hf_token": REDACTED, "net": "lenet"}
+        assert dict(run.parameters) == {"hf_token": REDACTED}
+    assert run_id in remote.results
+    for given in remote.got:
+        assert TEXT not in repr(given)
+    assert TEXT not in repr(remote.results)
+
+
+def test_credentials_can_be_switched_off(tmp_path):
+    remote = Remote(tmp_path)
+    handler = with_parameters(tmp_path, remote, {"hf_token": TEXT}, credentials=())
+    other = with_parameters(tmp_path, remote, {"hf_token": "ijklmnop5678"}, credentials=())
+    assert handler.fingerprint != other.fingerprint
+    run_with(handler)
+    (result,) = remote.results.values()
+    assert result.run.configuration.parameters["hf_token"] == TEXT
+    assert REDACTED not in repr(remote.got)
+    leave(handler)
+
+
+def test_patterns_say_which_parameters_are_redacted(tmp_path):
+    remote = Remote(tmp_path)
+    parameters = {"base_lr": "very secret", "hf_token": TEXT}
+    handler = with_parameters(tmp_path, remote, parameters, credentials=["*lr*"])
+    other = with_parameters(tmp_path, remote, {**parameters, "base_lr": "x"}, credentials=["*lr*"])
+    assert handler == other
+    run_with(handler)
+    (opened,) = {given[0].run_id: given[0] for given in remote.got}.values()
+    expected = {"lr": 0.1, "base_lr": REDACTED, "hf_token": TEXT}
+    assert dict(opened.configuration.parameters) == expected
+    assert "very secret" not in repr(remote.got)
+    leave(handler)
+
+
+# Reading on in a log
+
+
+def a_run() -> Run:
+    configuration = Configuration("e", "f" * 32, "name", {"lr": 0.1}, ("lr",), {})
+    return Run("20240101-000000-abcdef", configuration, "d", 1.5, {"seed": 1}, {"host": "h"})
+
+
+def points(*steps: int, layout: int = 0) -> bytes:
+    """A frame with one number at each step, which is the step."""
+    floats = array("d", map(float, steps))
+    return runlog.points_frame(array("I", [layout] * len(steps)), array("q", steps), floats, floats)
+
+
+PLACES = {"remote": {"address": "http://h", "port": 3}, "other": {}}
+LOSS = runlog.layout_frame([Series("loss")])
+
+
+@pytest.fixture
+def writer(tmp_path):
+    made = LogWriter(tmp_path / "a.log", create=True)
+    made.append(runlog.run_frame(a_run()), runlog.backends_frame(PLACES))
+    yield made
+    made.close()
+
+
+def test_a_tail_reads_on_in_a_growing_log(writer):
+    tail = LogTail(writer.path)
+    assert tail.read(1 << 20) == []
+    writer.append(LOSS, points(0, 1))
+    assert flat(tail.read(1 << 20)) == losses([0, 1])
+    assert tail.position == writer.position
+    assert tail.read(1 << 20) == []
+    rule, outcome = BestRule("early_stopping", 2), Outcome(Status.COMPLETED, 2.5)
+    writer.append(points(2), runlog.record_frame(rule), runlog.cursors_frame({"remote": 3}), points(3))
+    writer.append(runlog.record_frame(outcome))
+    records = tail.read(1 << 20)
+    assert flat(records) == [*losses([2], 2), rule, *losses([3], 3)]
+    assert records[-1] == outcome
+    assert tail.position == writer.position
+    tail.close()
+
+
+def test_a_tail_takes_at_least_a_frame_and_no_more_than_it_was_asked_for(writer):
+    writer.append(LOSS)
+    begun = writer.position
+    ends = [writer.append(points(*range(first, first + 100))) for first in range(0, 500, 100)]
+    for frames in (1, 2):
+        tail = LogTail(writer.path)
+        while tail.position < begun:
+            assert tail.read(1) == []
+        found = []
+        for end in [*ends[frames - 1 :: frames], ends[-1]]:
+            found += flat(tail.read(1 if frames == 1 else 2 * (ends[1] - ends[0])))
+            assert tail.position == end
+        assert found == losses(range(500))
+        tail.close()
+
+
+@pytest.mark.parametrize("skipped", range(4))
+def test_a_tail_gives_every_record_from_where_it_begins_once(writer, skipped):
+    starts = [writer.append(LOSS)]
+    starts += [writer.append(points(*range(first, first + 100))) for first in range(0, 400, 100)]
+    tail = LogTail(writer.path, starts[skipped])
+    found = []
+    while tail.position < writer.position or not found:
+        found += flat(tail.read(1))
+    found += flat(tail.read(1))
+    assert found == losses(range(100 * skipped, 400), 100 * skipped)
+    tail.close()
+
+
+def test_a_tail_that_begins_later_knows_the_earlier_layouts(writer):
+    since = writer.append(LOSS, points(0), runlog.record_frame(BestRule()), points(1))
+    tail = LogTail(writer.path, since)
+    assert tail.position == since
+    assert tail.read(1 << 20) == []
+    writer.append(points(2, 3), runlog.layout_frame([Series("acc")]), points(4, layout=1))
+    assert flat(tail.read(1 << 20)) == [*losses([2, 3], 2), ("dev/acc", 4, 4)]
+    tail.close()
+
+
+def test_a_half_written_frame_is_read_when_it_is_whole(writer):
+    writer.append(LOSS)
+    tail = LogTail(writer.path)
+    assert tail.read(1 << 20) == []
+    step = 0
+    with writer.path.open("ab", buffering=0) as file:
+        for most in (1, 1 << 20):
+            for cut in (1, 4, 12, 13, 20, len(points(0)) - 1):
+                frame, before = points(step), tail.position
+                file.write(frame[:cut])
+                assert tail.read(most) == []
+                assert tail.position == before
+                file.write(frame[cut:])
+                (record,) = tail.read(most)
+                assert isinstance(record, Points)
+                assert flat([record]) == losses([step], step)
+                step += 1
+        whole, half = points(step), points(step + 1)
+        file.write(whole + half[:-5])
+        assert flat(tail.read(1 << 20)) == losses([step], step)
+        file.write(half[-5:])
+        assert flat(tail.read(1 << 20)) == losses([step + 1], step + 1)
+    assert tail.position == writer.path.stat().st_size
+    tail.close()
+
+
+def test_a_tail_reads_on_after_the_log_got_another_name(writer, tmp_path):
+    writer.append(LOSS, points(0))
+    tail = LogTail(writer.path)
+    assert flat(tail.read(1 << 20)) == losses([0])
+    writer.append(points(1))
+    writer.move(tmp_path / "b.log")
+    writer.append(points(2))
+    assert not (tmp_path / "a.log").exists()
+    assert flat(tail.read(1 << 20)) == losses([1, 2], 1)
+    tail.close()
+
+
+def test_a_tail_of_no_log_is_a_storage_error(tmp_path):
+    with pytest.raises(runlog.StorageError, match="read the run log"):
+        LogTail(tmp_path / "none.log")
+
+
+@pytest.mark.parametrize("places", [PLACES, {}])
+def test_the_head_gives_run_and_places_without_records(tmp_path, places):
+    run = replace(a_run(), description="ä")
+    log = LogWriter(tmp_path / "a.log", create=True)
+    end = log.append(runlog.run_frame(run), runlog.backends_frame(places))
+    log.append(LOSS, points(*range(100)), runlog.record_frame(BestRule()))
+    log.close()
+    head = read_head(tmp_path / "a.log")
+    assert (head.run, head.backends, head.records, head.end) == (run, places, [], end)
+    assert runlog.read(tmp_path / "a.log").backends == places
+
+
+def test_the_head_of_a_log_without_places_has_none(tmp_path):
+    log = LogWriter(tmp_path / "a.log", create=True)
+    log.append(runlog.run_frame(a_run()), LOSS, points(0))
+    log.close()
+    head = read_head(tmp_path / "a.log")
+    assert (head.run, head.backends, head.records) == (a_run(), {}, [])
+
+
+@pytest.mark.parametrize("kept", [0, 5, 15, 20, 40])
+def test_the_head_of_a_log_that_ends_too_early_is_an_error(writer, kept):
+    writer.path.write_bytes(writer.path.read_bytes()[:kept])
+    with pytest.raises(CorruptFile):
+        read_head(writer.path)
+
+
+# What goes wrong on this machine
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_damaged_log_is_told_when_the_run_ends(tmp_path):
+    remote = Remote(tmp_path)
+    remote.hangs_in = "open"
+    handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    handler.set_metric("loss", 1)
+    position = handler._live.recorder.flush()
+    handler.set_metric("loss", 2)
+    handler._live.recorder.flush()
+    path = handler._live.recorder._writer.path
+    with path.open("r+b") as file:
+        file.seek(position - 1)
+        file.write(b"\x00\x01")
+    with pytest.raises(CorruptFile):
+        handler.log()
+    remote.goes_on.set()
+    assert not remote.results
+
+
+def test_a_password_is_taken_out_of_an_address():
+    assert without_password("postgresql://me:pw@host/db?x=1") == "postgresql://me:***@host/db?x=1"
+    assert without_password("http://host:5000/a@b") == "http://host:5000/a@b"
+
+
+def test_a_backend_is_opened_again_for_what_comes_after_the_end(tmp_path):
+    remote = Remote(tmp_path)
+    handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
+    handler.set_metric("loss", 1)
+    handler.log()
+    handler.set_metric("loss", 2)
+    result = handler.log()
+    assert remote.of(result.run.run_id) == losses([1, 2])
+    hooks = [type(given[-1]).__name__ for given in remote.got]
+    assert hooks.count("Run") == 2
+    leave(handler)

@@ -1,0 +1,132 @@
+"""The example, as its readers run it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from matplotlib.image import imread
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "digits.py"
+SIZES = {"epochs": 8, "runs": 2}
+
+
+def configurations(root: Path) -> list[Path]:
+    return sorted(path.parent for path in root.glob("*/*/params.yml"))
+
+
+def load(path: Path) -> dict:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_prints_a_line_a_run_and_a_leaderboard(digits_root: Path) -> None:
+    lines = (digits_root.parent / "stdout.txt").read_text(encoding="utf-8").splitlines()
+    assert sum(" seed " in line for line in lines) == 6
+    board = [line for line in lines if "±" in line]
+    assert len(board) == 3
+    means = [float(line.split("│")[3].split("±")[0]) for line in board]
+    assert means == sorted(means, reverse=True)
+    assert all(line.split("│")[2].strip() == "2" for line in board)
+    assert lines[-1] == "See the curves with: tensorboard --logdir results"
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_makes_three_configurations_with_every_run(digits_root: Path) -> None:
+    folders = configurations(digits_root)
+    assert len(folders) == 3
+    for folder in folders:
+        runs = load(folder / "metrics.yml")
+        assert list(runs) == ["experiment_0", "experiment_1"]
+        for run in runs.values():
+            assert {"accuracy", "loss", "train_loss", "time"} <= set(run)
+            assert len(run["loss"]) == SIZES["epochs"]
+            assert run["best_accuracy"] == max(run["accuracy"]) == run["accuracy"][run["best_step"]]
+        seeds = [run["legm"]["parameters"]["seed"] for run in runs.values()]
+        assert seeds == [0, 1]
+
+
+def test_momentum_counts_only_with_the_solver_that_uses_it(digits_root: Path) -> None:
+    for folder in configurations(digits_root):
+        params = load(folder / "params.yml")
+        assert ("momentum" in params["active"]) == (params["parameters"]["solver"] == "sgd")
+        assert not {"seed", "device"} & set(params["active"])
+
+
+def test_every_yaml_file_is_plain_yaml(digits_root: Path) -> None:
+    paths = sorted(digits_root.rglob("*.yml"))
+    assert {path.name for path in paths} == {
+        "params.yml",
+        "metrics.yml",
+        "steps.yml",
+        "aggregated_metrics.yml",
+    }
+    assert all(isinstance(load(path), dict) for path in paths)
+
+
+def test_aggregates_every_run(digits_root: Path) -> None:
+    for folder in configurations(digits_root):
+        runs = list(load(folder / "metrics.yml").values())
+        found = load(folder / "aggregated_metrics.yml")[""]
+        mean = sum(run["test_accuracy"] for run in runs) / len(runs)
+        assert found["test_accuracy"]["mean"] == pytest.approx(mean)
+        assert found["test_accuracy"]["n"] == 2
+        assert found["time"]["n"] == 2 * SIZES["epochs"]
+
+
+def test_draws_every_plot(digits_root: Path) -> None:
+    pictures = sorted(digits_root.rglob("*.png"))
+    names = sorted(picture.name for picture in pictures)
+    assert names == ["accuracy.png"] * 3 + ["comparison-test_accuracy.png"] + ["loss.png"] * 3
+    for picture in pictures:
+        pixels = imread(picture, format="png")
+        assert min(pixels.shape[:2]) > 100
+        assert pixels.std() > 0
+
+
+def test_event_files_hold_the_same_series(digits_root: Path) -> None:
+    for folder in configurations(digits_root):
+        for run in load(folder / "metrics.yml").values():
+            place = folder / "tensorboard" / run["run_id"]
+            events = EventAccumulator(str(place)).Reload()
+            scalars = events.Scalars("dev/loss")
+            assert [scalar.step for scalar in scalars] == list(range(SIZES["epochs"]))
+            assert [scalar.value for scalar in scalars] == pytest.approx(run["loss"])
+            result = EventAccumulator(str(place / "result")).Reload()
+            assert result.Scalars("test/accuracy")[0].value == pytest.approx(run["test_accuracy"])
+
+
+def test_running_it_again_adds_runs(digits_root: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(digits_root, tmp_path / "results")
+    before = {folder: load(folder / "metrics.yml") for folder in configurations(root)}
+    arguments = ["--seeds", "1", "--first-seed", "2", "--epochs", str(SIZES["epochs"])]
+    subprocess.run([sys.executable, EXAMPLE, *arguments], cwd=tmp_path, check=True, capture_output=True)
+    assert configurations(root) == list(before)
+    for folder, runs in before.items():
+        after = load(folder / "metrics.yml")
+        assert list(after) == [*runs, "experiment_2"]
+        assert {name: after[name] for name in runs} == runs
+        assert load(folder / "aggregated_metrics.yml")[""]["test_loss"]["n"] == 3
+
+
+@pytest.mark.parametrize("backend", ["mlflow", "wandb"])
+def test_another_backend_prints_the_same_leaderboard(digits_root: Path, tmp_path: Path, backend: str) -> None:
+    example = Path(__file__).parents[2] / "examples" / "digits.py"
+    command = [sys.executable, str(example), "--backend", backend, "--seeds", "2", "--epochs", "8"]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "MLFLOW_TRACKING_URI"):
+        environment.pop(name, None)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=True
+    )
+
+    def rows(text: str) -> list[str]:
+        return [line for line in text.splitlines() if line.startswith("│") or ": best epoch" in line]
+
+    expected = (digits_root.parent / "stdout.txt").read_text(encoding="utf-8")
+    assert rows(done.stdout) == rows(expected) != []

@@ -1,0 +1,294 @@
+"""What is inferred of imported parameters: which tell configurations apart, and what texts were."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from legm import CorruptFile
+from legm.core.identity import canonical
+from legm.importers.identity import Identity, Observed, infer, kind_of
+from legm.importers.names import taken_name, taken_names
+from legm.importers.review import read_identities, write_identities
+from legm.importers.values import value_of
+
+# One parameter
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("seed", [0, 1, 2], "seed"),
+        ("seed", [42], "seed"),
+        ("train.random_seed", [1, None], "seed"),
+        ("model/randomState", [1, 2], "seed"),
+        ("random_state", [None, 7], "seed"),
+        ("seed_everything", [1], "seed"),
+        ("device", ["cpu", "cuda:1"], "device"),
+        ("gpu_id", [0, 3], "device"),
+        ("no_cuda", [True, False], "device"),
+        ("use_gpu", [True, None], "device"),
+        ("num_workers", [0, 8], "workers"),
+        ("n_jobs", [-1, 4], "workers"),
+        ("hostname", ["node-17.cluster", "laptop"], "host"),
+        ("slurm_job_id", [1234567, 1234568], "host"),
+        ("master_port", [29500, 29501], "host"),
+        ("timestamp", [1_700_000_000, 1_700_003_600], "time"),
+        ("started", ["2024-05-01 12:30:01", "2024-05-02T08:00"], "time"),
+        ("tag", ["2024-05-01_12-30-01", "2024-05-02_08-00-00"], "time"),
+        ("output_dir", ["out/a", "out/b"], "path"),
+        ("logdir", ["runs/1", "runs/2"], "path"),
+        ("checkpoint_path", ["/a/1.pt", "/a/2.pt"], "path"),
+        ("data_dir", ["/home/a/mnist", "/scratch/b/mnist/"], "path"),
+        ("anything", ["s3://a/x.csv", "./x.csv", "C:\\d\\x.csv"], "path"),
+    ],
+)
+def test_a_parameter_that_looks_like_noise_by_name_and_values_is_proposed(name, values, kind):
+    assert kind_of(name, values) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("lr", [0.1, 0.01]),
+        ("num_seeds", [3, 5]),
+        ("seed_size", [3, 5]),
+        ("seed", ["a", "b"]),
+        ("seed", [0.5, 0.25]),
+        ("device", ["iphone", "pixel"]),
+        ("num_gpu", [1, 8]),
+        ("lora_rank", [8, 16]),
+        ("max_time", [60, 3600]),
+        ("train_end_date", ["2024-01-01", "2024-06-01"]),
+        ("data_dir", ["/data/mnist", "/data/cifar"]),
+        ("pretrained", ["/a/net.pt", "/b/net.pt", None]),
+        ("pretrained", ["/a/net.pt", None]),
+        ("pretrained_model_path", ["/m/small", "/m/big"]),
+        ("resume_checkpoint_path", ["/m/a.pt", "/m/b.pt"]),
+        ("train_output_file", [1, 2]),
+        ("workers", [0.5, 1.5]),
+        ("device", ["cpu"]),
+        ("output_dir", ["out"]),
+        ("", [1, 2]),
+        ("seed", [None]),
+        ("seed", [True, None]),
+    ],
+)
+def test_a_parameter_that_may_matter_is_compared(name, values):
+    assert kind_of(name, values) is None
+
+
+# The parameters of many runs
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.floats(0, 1),
+    st.sampled_from(["cpu", "cuda:0", "/a/x", "b"]),
+)
+NAMES = st.sampled_from(["seed", "device", "lr", "depth", "output_dir", "data_path", "n_jobs", "note"])
+RUNS = st.lists(st.dictionaries(NAMES, VALUES), min_size=1, max_size=12)
+
+
+def observed(runs) -> Observed:
+    seen = Observed()
+    for run in runs:
+        seen.add(run)
+    return seen
+
+
+def compared(identity: Identity, run) -> frozenset:
+    """What a configuration of these parameters is: those that count, as legm compares them."""
+    return frozenset(
+        (name, canonical(value))
+        for name, value in run.items()
+        if name not in identity.ignored and value is not None and value is not False
+    )
+
+
+@given(RUNS, st.randoms())
+def test_neither_the_order_nor_the_number_of_runs_changes_the_proposal(runs, random):
+    shuffled = [*runs, *runs[:3]]
+    random.shuffle(shuffled)
+    assert infer(observed(shuffled)) == infer(observed(runs))
+
+
+@given(RUNS)
+def test_every_parameter_is_either_compared_or_not_and_only_noise_is_not(runs):
+    identity = infer(observed(runs))
+    names = {name for run in runs for name in run}
+    assert {*identity.ignored} | {*identity.compared} == names
+    assert not {*identity.ignored} & {*identity.compared}
+    assert {*identity.ignored} <= {"seed", "device", "output_dir", "data_path", "n_jobs"}
+    assert {*identity.named} <= {*identity.compared}
+
+
+@given(RUNS)
+def test_runs_that_are_joined_differ_in_nothing_but_what_was_proposed(runs):
+    identity = infer(observed(runs))
+    for one, other in itertools.combinations(runs, 2):
+        if compared(identity, one) == compared(identity, other):
+            differ = {name for name, _ in compared(Identity(), one) ^ compared(Identity(), other)}
+            assert differ <= {*identity.ignored}
+
+
+@given(RUNS, st.dictionaries(NAMES, st.just("given"), max_size=3), st.lists(NAMES, max_size=3, unique=True))
+def test_what_was_decided_stays(runs, ignored, also):
+    decided = [name for name in also if name not in ignored]
+    identity = infer(observed(runs), Identity(ignored, tuple(decided), ("lr",)))
+    assert {**identity.ignored, **ignored} == {**identity.ignored}
+    assert set(decided) <= {*identity.compared}
+    assert identity.named == ("lr",)
+
+
+@given(
+    st.lists(st.floats(1e-4, 1.0), min_size=1, max_size=4, unique=True),
+    st.lists(st.integers(0, 10**6), min_size=1, max_size=4, unique=True),
+    st.sampled_from(["seed", "random_state", "train.seed"]),
+)
+def test_a_grid_over_seeds_becomes_a_configuration_for_each_point_of_the_rest(rates, seeds, name):
+    runs = [
+        {"lr": rate, name: seed, "output_dir": f"out/{rate}-{seed}", "host": f"node{seed % 3}"}
+        for rate in rates
+        for seed in seeds
+    ]
+    identity = infer(observed(runs))
+    assert len({compared(identity, run) for run in runs}) == len({canonical(rate) for rate in rates})
+
+
+def test_a_configuration_is_named_by_few_short_parameters_that_vary_most_first():
+    runs = [
+        {
+            "lr": 10.0**-i,
+            "depth": i % 2,
+            "fixed": 1,
+            "long": "x" * 40 + str(i),
+            "seed": i,
+            "opt": "abc"[i % 3],
+        }
+        for i in range(6)
+    ]
+    assert infer(observed(runs)).named == ("lr", "opt", "depth")
+
+
+# The file for review
+
+TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+
+
+@settings(max_examples=50)
+@given(
+    st.dictionaries(
+        TEXTS,
+        st.tuples(
+            st.dictionaries(TEXTS.map("i".__add__), TEXTS, max_size=3),
+            st.lists(TEXTS.map("c".__add__), max_size=3, unique=True),
+        ),
+        max_size=3,
+    )
+)
+def test_the_file_gives_back_what_was_written(tmp_path_factory, told):
+    path = tmp_path_factory.mktemp("review") / "deep" / "identity.yml"
+    written = {
+        name: Identity(ignored, tuple(some), tuple(some[:1])) for name, (ignored, some) in told.items()
+    }
+    write_identities(path, written)
+    assert read_identities(path) == written
+
+
+def test_a_person_may_write_lists(tmp_path):
+    path = tmp_path / "identity.yml"
+    path.write_text("mnist:\n  not_compared: [seed, fold]\n  name: [lr]\n")
+    assert read_identities(path) == {"mnist": Identity({"seed": "as given", "fold": "as given"}, (), ("lr",))}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1, 2]", "a mapping by experiment"),
+        ("e: {seeds: [a]}", "not_compared, compared, name"),
+        ("e: {compared: [1]}", "a list of parameters' names"),
+        ("e: {compared: lr}", "a list of parameters' names"),
+        ("e: {compared: [lr], not_compared: [lr]}", "'lr' stands where a name in one of"),
+        ("e: !!python/object/apply:os.system [echo no]", "no YAML"),
+        ("e: [", "no YAML"),
+    ],
+)
+def test_a_file_that_says_something_else_is_an_error_that_says_what_it_should(tmp_path, text, said):
+    path = tmp_path / "identity.yml"
+    path.write_text(text)
+    with pytest.raises(CorruptFile, match=r"identity\.yml") as error:
+        read_identities(path)
+    assert said in str(error.value)
+
+
+# Texts and names
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(PLAIN.filter(lambda value: not isinstance(value, str)))
+def test_a_text_that_str_made_of_a_value_is_that_value_again(value):
+    found = value_of(str(value))
+    if "nan" in str(value) or "inf" in str(value):
+        assert str(found) == str(value)
+    else:
+        assert found == value
+        assert type(found) is type(value)
+
+
+@given(st.text())
+def test_no_text_is_lost(text):
+    assert str(value_of(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["007", "1.50", "1e5", "+1", " 1", "1_000", "[1,2]", "{1, 2}", "b'a'", "1+2j", "true", "null", ""],
+)
+def test_a_text_that_python_would_write_otherwise_stays_a_text(text):
+    assert value_of(text) == text
+    assert isinstance(value_of(text), str)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 1999, "[" * 900 + "]" * 900, "[" + "9" * 1900 + "]", "9" * 1999, "(" + "-" * 1990 + "1)"]
+)
+def test_a_text_made_to_trip_the_parser_is_a_text_or_its_value(text):
+    assert str(value_of(text)) == text
+
+
+@pytest.mark.parametrize(("text", "value"), [("nan", math.nan), ("inf", math.inf), ("-inf", -math.inf)])
+def test_infinities_and_nan_are_numbers(text, value):
+    assert str(value_of(text)) == str(value)
+    assert isinstance(value_of(text), float)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=()), max_size=300), unique=True, max_size=6))
+def test_names_that_are_changed_stay_different_and_can_be_had(names):
+    found = taken_names(names, {"plot", "log"}.__contains__)
+    assert len(set(found.values())) == len(names)
+    for name, new in found.items():
+        assert 1 <= len(new) <= 250 + len(names)
+        assert new.encode()
+        assert new not in {"plot", "log"}
+        if 1 <= len(name) <= 250 and name not in {"plot", "log"} and name.isascii():
+            assert new == name
+
+
+def test_a_reserved_name_gets_a_mark_that_no_other_has():
+    assert taken_names(["plot", "plot_"], {"plot"}.__contains__) == {"plot": "plot__", "plot_": "plot_"}
+    assert taken_name("a" * 300) != taken_name("a" * 301)

@@ -1,0 +1,750 @@
+"""Runs of real MLflow stores in local folders: every parameter, number, tag and file, each once."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+import tracemalloc
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, Metric, Param
+
+from legm import CorruptFile, ExperimentHandler, ParameterError, StorageError
+from legm.analysis.overview import configurations
+from legm.backends.mlflow.stores import sqlite_uri
+from legm.cli import main
+from legm.delivery.client import BackendClient
+from legm.delivery.registry import make_backend
+from legm.importers import import_runs
+from legm.records import Points, Query, Status
+from legm.runlog import format as runlog
+from tests.backends.mlflow.test_mlflow import Server
+from tests.backends.test_boundary import comparable, script
+from tests.support.imported import bits, files_in, kill_an_import, log_of, results
+
+STATUSES = {
+    "FINISHED": Status.COMPLETED,
+    "FAILED": Status.FAILED,
+    "KILLED": Status.INTERRUPTED,
+    "RUNNING": Status.INTERRUPTED,
+}
+CURVE = [0.1, 1 / 3, math.nan, math.inf, -math.inf, 5e-324, 1e300, -7.25]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    made = Server(tmp_path_factory.mktemp("import-server"))
+    made.start()
+    yield made
+    made.stop()
+
+
+def fill(client: MlflowClient, folder: Path, experiment: str) -> list[str]:
+    """A bit of everything that MLflow can hold; the ids of the runs that are not deleted."""
+    made = []
+    number = client.create_experiment(experiment)
+    for i, status in enumerate(STATUSES):
+        tags = {"team/sub": f"ä{i}", "mlflow.note.content": "two\nlines"}
+        run = client.create_run(number, run_name=f"run {i}", tags=tags)
+        run_id = run.info.run_id
+        params = {"lr": "0.1", "seed": str(i), "layers": "[64, 32]", "model/name": "résnet", "drop": "None"}
+        params |= {"plot": "True", "version": "007"}
+        client.log_batch(run_id, params=[Param(*item) for item in params.items()])
+        stamp = 1_700_000_000_000 + i * 10_000
+        metrics = [Metric("loss", v + i, stamp + 3 * s, 2 * s - 3) for s, v in enumerate(CURVE)]
+        metrics += [Metric("train/acc (x)".replace("(x)", "x"), s / 7, stamp + s, s) for s in range(1500)]
+        metrics += [Metric("loss", 9.5, stamp + 9999, -3), Metric("test/acc", 0.25 + i, stamp, 5)]
+        metrics += [Metric("test_loss", 1.0, stamp, 0), Metric("test_loss", 2.0, stamp, 1)]
+        client.log_batch(run_id, metrics=metrics)
+        client.log_text(run_id, f"text {i}", "notes/deep/a b.txt")
+        (folder / "picture.png").write_bytes(os.urandom(2_000_000))
+        client.log_artifact(run_id, str(folder / "picture.png"))
+        if status != "RUNNING":
+            client.set_terminated(run_id, status)
+        made.append(run_id)
+    gone = client.create_run(number)
+    client.log_metric(gone.info.run_id, "loss", 1)
+    client.delete_run(gone.info.run_id)
+    other = client.create_experiment(f"{experiment} gone")
+    client.create_run(other)
+    client.delete_experiment(other)
+    return made
+
+
+@pytest.fixture(params=["sqlite", "folder", "server"])
+def store(request, tmp_path, monkeypatch) -> tuple[MlflowClient, str, str]:
+    """A client of a store, what legm is given, and the name of an experiment that is not there yet."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.chdir(tmp_path)
+    if request.param == "server":
+        uri = request.getfixturevalue("server").uri
+        return MlflowClient(uri), uri, f"e {tmp_path.name}"
+    if request.param == "folder":
+        return MlflowClient((tmp_path / "mlruns").as_uri()), str(tmp_path), "e"
+    (tmp_path / "m%?#").mkdir()  # MLflow would try for minutes
+    return (
+        MlflowClient(sqlite_uri(tmp_path / "m%?#" / "mlflow.db")),
+        str(tmp_path / "m%?#" / "mlflow.db"),
+        "e",
+    )
+
+
+@pytest.fixture
+def sqlite(tmp_path, monkeypatch) -> tuple[MlflowClient, Path]:
+    monkeypatch.chdir(tmp_path)
+    return MlflowClient(sqlite_uri(tmp_path / "mlflow.db")), tmp_path / "mlflow.db"
+
+
+# Everything arrives
+
+
+def test_every_run_is_to_the_point_what_mlflows_own_client_reads(store, tmp_path):
+    client, source, experiment = store
+    made = fill(client, tmp_path, experiment)
+    root = tmp_path / "root"
+    report = import_runs(source, root, experiments=[experiment])
+    assert (report.new, report.before, report.configurations, report.apart) == (4, 0, 1, 4)
+    assert report.is_whole, report
+    found = results(root, experiment)
+    assert sorted(found) == sorted(made)
+    for run_id, result in found.items():
+        run = client.get_run(run_id)
+        history = {key: client.get_metric_history(run_id, key) for key in run.data.metrics}
+        assert result.status is STATUSES[run.info.status]
+        assert result.run.started == run.info.start_time / 1000
+        assert {str(s) for s in result.histories} == {"dev/loss", "dev/train/acc x", "dev/test_loss"}
+        assert {str(s): v for s, v in result.test.items()} == {"test/acc": history["test/acc"][0].value}
+        logged = [record for record in log_of(root, result).records if isinstance(record, Points)]
+        numbers = {
+            (str(series), step, time, bits(value))
+            for points in logged
+            for layout, step, time, values in points.rows()
+            for series, value in zip(layout, values, strict=True)
+        }
+        largest = sys.float_info.max
+        expected = {
+            (
+                "test/acc" if key == "test/acc" else f"dev/{key}",
+                m.step,
+                m.timestamp / 1000,
+                bits(math.copysign(math.inf, m.value) if abs(m.value) == largest else m.value),
+            )
+            for key, rows in history.items()
+            for m in rows
+        }
+        assert numbers == expected
+        (loss,) = (h for s, h in result.histories.items() if s.name == "loss")
+        assert loss.steps.tolist() == [2 * s - 3 for s in range(len(CURVE))]
+        assert loss.values.tolist()[0] == 9.5  # set last at this step
+        assert np.isposinf(loss.values[3])
+        assert np.isneginf(loss.values[4])
+        origin = result.run.environment["imported"]
+        assert origin["tags"] == run.data.tags
+        assert (origin["name"], origin["experiment"]) == (run.info.run_name, experiment)
+        parameters = {**result.run.configuration.parameters, **result.run.parameters}
+        assert parameters == {
+            "lr": 0.1,
+            "seed": int(run.data.params["seed"]),
+            "layers": [64, 32],
+            "model/name": "résnet",
+            "drop": None,
+            "plot_": True,
+            "version": "007",
+        }
+        assert origin["renamed"]["plot_"] == "plot"
+        kept = next(root.glob(f"*/*/artifacts/{result.run.run_id}"))
+        local = Path(client.download_artifacts(run_id, "", str(tmp_path)))
+        assert files_in(kept) == {
+            name: data for name, data in files_in(local).items() if name in files_in(kept)
+        }
+        assert sorted(files_in(kept)) == ["notes/deep/a b.txt", "picture.png"]
+    assert result.run.configuration.active == ("layers", "lr", "model/name", "plot_", "version")
+
+
+def test_imported_seeds_aggregate_at_once_and_further_runs_join_them(sqlite, tmp_path):
+    client, source = sqlite
+    number = client.create_experiment("e")
+    for seed in range(3):
+        run = client.create_run(number)
+        client.log_batch(run.info.run_id, params=[Param("lr", "0.5"), Param("seed", str(seed))])
+        client.log_metric(run.info.run_id, "loss", float(seed), step=1)
+        client.set_terminated(run.info.run_id)
+    import_runs(source, tmp_path / "root")
+    (one,) = configurations(tmp_path / "root")
+    handler = ExperimentHandler.load_existent(one)
+    handler.start()
+    handler.set_metric("loss", 3.0, step=1)
+    handler.log()
+    best = handler.aggregate_results()["best_loss"]
+    assert (best["mean"], best["n"]) == (1.5, 4)
+
+
+def test_a_second_import_adds_nothing_and_a_third_only_what_is_new(store, tmp_path):
+    client, source, experiment = store
+    fill(client, tmp_path, experiment)
+    root = tmp_path / "root"
+    import_runs(source, root, experiments=[experiment])
+    before = files_in(root)
+    report = import_runs(source, root, experiments=[experiment])
+    assert (report.new, report.again, report.before) == (0, 0, 4)
+    assert report.is_whole
+    assert {k: v for k, v in files_in(root).items() if "/.legm/" not in k} == {
+        k: v for k, v in before.items() if "/.legm/" not in k
+    }
+    number = client.get_experiment_by_name(experiment).experiment_id
+    client.set_terminated(client.create_run(number).info.run_id)
+    report = import_runs(source, root, experiments=[experiment])
+    assert (report.new, report.again, report.before) == (1, 0, 4)
+
+
+def test_a_run_that_had_not_ended_is_taken_again_when_it_went_on(store, tmp_path):
+    client, source, experiment = store
+    run_id = client.create_run(client.create_experiment(experiment)).info.run_id
+    client.log_metric(run_id, "loss", 1.0, step=0)
+    root = tmp_path / "root"
+    report = import_runs(source, root, experiments=[experiment])
+    assert list(report.adapted) == ["runs that had not ended: they are interrupted ones"]
+    client.log_metric(run_id, "loss", 0.5, step=1)
+    client.set_terminated(run_id)
+    report = import_runs(source, root, experiments=[experiment])
+    assert (report.new, report.again, report.before) == (0, 1, 0)
+    assert report.is_whole, report
+    (result,) = results(root, experiment).values()
+    assert result.status is Status.COMPLETED
+    assert [h.values.tolist() for h in result.histories.values()] == [[1.0, 0.5]]
+    assert len(list(root.glob("*/*/runs/**/*.log"))) == 1
+
+
+def test_deleted_runs_come_only_when_they_are_asked_for(store, tmp_path):
+    client, source, experiment = store
+    fill(client, tmp_path, experiment)
+    gone = f"{experiment} gone"
+    report = import_runs(source, tmp_path / "one", experiments=[experiment])
+    assert any("deleted" in remark and count >= 2 for remark, (count, _) in report.impossible.items())
+    report = import_runs(source, tmp_path / "all", experiments=[experiment, gone], deleted=True)
+    assert report.is_whole
+    assert (report.new, len(results(tmp_path / "all", gone))) == (6, 1)
+
+
+def test_data_sets_and_models_of_a_run_come_too(store, tmp_path):
+    client, source, experiment = store
+    number = client.create_experiment(experiment)
+    run_id = client.create_run(number).info.run_id
+    client.log_inputs(run_id, [DatasetInput(Dataset("mnist", "d1", "local", "{}", "s", "p"), [])])
+    model = client.create_logged_model(number, name="net", source_run_id=run_id)
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "weights.bin").write_bytes(b"\0\1")
+    client.log_model_artifacts(model.model_id, str(tmp_path / "w"))
+    client.set_terminated(run_id)
+    root = tmp_path / "root"
+    assert import_runs(source, root, experiments=[experiment]).is_whole
+    (result,) = results(root, experiment).values()
+    (inputs,) = result.run.environment["imported"]["inputs"]
+    assert (inputs["name"], inputs["digest"]) == ("mnist", "d1")
+    (kept,) = root.glob("*/*/artifacts/*/models/*/weights.bin")
+    assert kept.read_bytes() == b"\0\1"
+
+
+@pytest.mark.parametrize("where", ["sqlite", "server"])
+def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request, where):
+    options = {"tracking_uri": request.getfixturevalue("server").uri} if where == "server" else {}
+    source = options.get("tracking_uri", tmp_path / "m")
+    name = f"e {tmp_path.name} “d”"
+    handler = ExperimentHandler(tmp_path / "m", name, "its “d”", backend="mlflow", backend_options=options)
+    expected = [comparable(result) for result in script(handler)]
+    handler.start()
+    handler.tensorboard_write("note", "a *text*", 3)
+    handler.tensorboard_write("extra @", 0.5, 4)
+    (tmp_path / "x.bin").write_bytes(b"\0")
+    handler.log_artifact(tmp_path / "x.bin", "weights @.bin")
+    handler.log()
+    handler.aggregate_results()
+    root = tmp_path / "root"
+    report = import_runs(source, root, experiments=[name])
+    assert report.is_whole, report
+    assert (report.new, report.configurations) == (3, 1)
+    assert any("beside its runs" in remark for remark in report.impossible)
+    found = [
+        *BackendClient(make_backend("local", root, {}), root).call(
+            "legm_read_runs", query=Query(name, None, None, None)
+        )
+    ]
+    found.sort(key=lambda one: one.run.run_id)
+    counts = [one.points for one in found]
+    assert all(counts[:2])
+    for ours, theirs in zip(found[:2], [expected[1], expected[3]], strict=True):
+        count = theirs[-1][3]
+        assert comparable(replace(ours, points=count)) == theirs
+    log = log_of(root, found[2])
+    shown = {(one.name, one.value, one.step) for one in log.records if type(one).__name__ == "Display"}
+    assert shown == {("note", "a *text*", 3), ("extra @", 0.5, 4)}
+    assert [path.name for path in root.glob(f"*/*/artifacts/{found[2].run.run_id}/*")] == ["weights @.bin"]
+    assert import_runs(source, root, experiments=[name]).before == 3
+
+
+def test_the_times_of_runs_that_legm_wrote_are_those_that_mlflow_has(tmp_path):
+    with ExperimentHandler(tmp_path / "m", "e", backend="mlflow") as handler:
+        handler.set_param("lr", 1)
+        handler.start()
+        for step in range(3):
+            handler.set_metric("a @", step, step=step)
+            time.sleep(0.01)
+    import_runs(tmp_path / "m", tmp_path / "root")
+    (path,) = (tmp_path / "root").glob("*/*/runs/*.log")
+    (theirs,) = (tmp_path / "m").rglob("*.log")
+    ours, original = ([r for r in runlog.read(p).records if isinstance(r, Points)] for p in (path, theirs))
+    assert ours[0].times.tolist() == pytest.approx(
+        np.concatenate([p.times for p in original]).tolist(), abs=0.0011
+    )
+
+
+# Broken off
+
+
+def test_a_killed_import_goes_on_and_nothing_is_there_twice(sqlite, tmp_path):
+    client, source = sqlite
+    write_runs(client, source, runs=60, names=5, steps=400)
+    root = tmp_path / "root"
+    for kill in range(4):
+        kill_an_import(source, root, 10 * kill + 3)
+    report = import_runs(source, root)
+    assert report.is_whole, report
+    assert report.new + report.before == 60
+    assert report.before >= 20
+    assert report.equal == {"numbers": 60 * 2000, "runs": 60, "parameters": 180}
+    assert not list(root.rglob("*.new"))
+    assert not list(root.glob("*/*/runs/open/*"))
+    assert len(results(root, "e")) == 60
+    completed = [one for one in results(root, "e").values() if one.status is Status.COMPLETED]
+    assert len({one.run.run_id for one in completed}) == 60
+
+
+# What would be done, and what is decided
+
+
+def test_a_dry_run_says_what_would_come_and_writes_nothing(sqlite, tmp_path):
+    client, source = sqlite
+    write_runs(client, source, runs=6, names=1, steps=3)
+    root, review = tmp_path / "root", tmp_path / "review.yml"
+    done = CliRunner().invoke(
+        main,
+        ["import", str(source), str(root), "--dry-run", "--identity", str(review)],
+        catch_exceptions=False,
+    )
+    assert done.exit_code == 0
+    assert "6 runs are 3 configurations (6 if all were compared)" in done.output
+    assert "seed is not compared: looks like a seed, 2 values" in done.output
+    assert "6 runs would come; 0 were there already" in done.output
+    assert not root.exists()
+    review.write_text(review.read_text().replace('compared: ["lr", "note"]', 'compared: ["lr"]'))
+    review.write_text(review.read_text().replace("  not_compared:", '  not_compared:\n    note: "by hand"'))
+    done = CliRunner().invoke(main, ["import", str(source), str(root), "--identity", str(review), "--json"])
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.output)
+    assert (done.exit_code, report["new"], report["is_whole"]) == (0, 6, True)
+    assert report["identities"]["e"]["ignored"]["note"] == "by hand"
+    assert {one.run.configuration.active for one in results(root, "e").values()} == {("lr",)}
+
+
+def test_what_the_caller_decides_overrides_what_is_inferred(sqlite, tmp_path):
+    client, source = sqlite
+    write_runs(client, source, runs=6, names=1, steps=1)
+    report = import_runs(
+        source, tmp_path / "a", compare=["seed"], ignore=["lr"], name_params=["seed", "note"]
+    )
+    assert report.identities["e"].ignored == {"lr": "given"}
+    names = sorted(folder.name for folder in configurations(tmp_path / "a"))
+    assert names == ["0,n0_0", "0,n1_0", "1,n0_0", "1,n1_0"]
+    report = import_runs(source, tmp_path / "b", seed_params=["lr"])
+    assert report.identities["e"].ignored["lr"] == "given as a seed"
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"ignore": ["sed"]}, "no run has a parameter 'sed': did you mean 'seed'"),
+        ({"ignore": ["lr"], "compare": ["lr"]}, "both compared and not"),
+        ({"experiments": ["f"]}, "has no experiment 'f': known are 'e'"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_an_error_before_anything_comes(sqlite, tmp_path, wish, said):
+    client, source = sqlite
+    write_runs(client, source, runs=2, names=1, steps=1)
+    with pytest.raises((ParameterError, StorageError), match=said):
+        import_runs(source, tmp_path / "root", **wish)
+    assert not (tmp_path / "root").exists()
+
+
+def test_what_was_decided_at_the_first_import_holds_for_the_next(sqlite, tmp_path):
+    client, source = sqlite
+    write_runs(client, source, runs=2, names=1, steps=1)
+    root = tmp_path / "root"
+    import_runs(source, root, ignore=["lr"])
+    write_runs(client, source, runs=4, names=1, steps=1)
+    report = import_runs(source, root)
+    assert (report.new, report.before) == (4, 2)
+    assert report.identities["e"].ignored["lr"] == "given"
+    with pytest.raises(ParameterError, match="'lr' not compared, and stay so"):
+        import_runs(source, root, compare=["lr"])
+
+
+# Large stores
+
+
+def write_runs(client: MlflowClient, path: Path, *, runs: int, names: int, steps: int) -> None:
+    """Many completed runs, as rows of the tables that MLflow made."""
+    found = client.get_experiment_by_name("e")
+    number = int(found.experiment_id if found else client.create_experiment("e"))
+    connection = sqlite3.connect(path)
+    have = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
+    for i in range(have, have + runs):
+        run_id, start = uuid.uuid4().hex, 1_700_000_000_000 + i * 1000
+        connection.execute(
+            "INSERT INTO runs (run_uuid, name, source_type, status, start_time, end_time, lifecycle_stage, "
+            "artifact_uri, experiment_id) VALUES (?, ?, 'LOCAL', 'FINISHED', ?, ?, 'active', '', ?)",
+            (run_id, f"r{i}", start, start + 1, number),
+        )
+        params = {"seed": i % 2, "lr": 0.1 / (i // 2 + 1), "note": f"n{i // 2 % 2}"}
+        rows = [(name, str(value), run_id) for name, value in params.items()]
+        connection.executemany("INSERT INTO params VALUES (?, ?, ?)", rows)
+        connection.executemany(
+            "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES (?, ?, ?, ?, ?, 0)",
+            [(f"m{k}", s / (k + 3), start + s, run_id, s) for s in range(steps) for k in range(names)],
+        )
+    connection.commit()
+    connection.close()
+
+
+def peak(source: Path, root: Path) -> int:
+    tracemalloc.start()
+    try:
+        assert import_runs(source, root).is_whole
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_number_of_runs(sqlite, tmp_path):
+    client, source = sqlite
+    write_runs(client, source, runs=4, names=4, steps=5000)
+    peak(source, tmp_path / "warm")
+    few = peak(source, tmp_path / "few")
+    write_runs(client, source, runs=20, names=4, steps=5000)
+    assert peak(source, tmp_path / "many") < 1.3 * few
+
+
+def test_a_store_of_an_older_mlflow_is_read_without_a_change(tmp_path):
+    path = tmp_path / "old.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        """
+        CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, name TEXT, lifecycle_stage TEXT);
+        CREATE TABLE runs (run_uuid TEXT PRIMARY KEY, name TEXT, status TEXT, start_time INTEGER,
+            end_time INTEGER, lifecycle_stage TEXT, artifact_uri TEXT, experiment_id INTEGER);
+        CREATE TABLE metrics (key TEXT, value FLOAT, timestamp INTEGER, run_uuid TEXT);
+        CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT);
+        CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT);
+        INSERT INTO experiments VALUES (0, 'Default', 'active');
+        INSERT INTO runs VALUES ('r1', '', 'FINISHED', 1500000000000, NULL, 'active', '', 0);
+        INSERT INTO params VALUES ('lr', '0.5', 'r1');
+        INSERT INTO metrics VALUES ('loss', 2.0, 1500000001, 'r1'), ('loss', 1.0, 1500000002, 'r1');
+        """
+    )
+    connection.close()
+    before = path.read_bytes()
+    assert import_runs(path, tmp_path / "root").is_whole
+    assert path.read_bytes() == before
+    (result,) = results(tmp_path / "root", "Default").values()
+    (log,) = (r for r in log_of(tmp_path / "root", result).records if isinstance(r, Points))
+    assert log.times.tolist() == [1500000001, 1500000002]
+    assert [h.values.tolist() for h in result.histories.values()] == [[1.0]]  # there were no steps: all at 0
+
+
+def test_a_store_that_was_moved_finds_its_artifacts(sqlite, tmp_path):
+    client, source = sqlite
+    number = client.create_experiment("e", artifact_location=str(tmp_path / "mlruns" / "5"))
+    run_id = client.create_run(number).info.run_id
+    client.log_text(run_id, "x", "a.txt")
+    client.set_terminated(run_id)
+    (tmp_path / "moved").mkdir()
+    shutil.copy(source, tmp_path / "moved")
+    shutil.move(tmp_path / "mlruns", tmp_path / "moved" / "mlruns")
+    report = import_runs(tmp_path / "moved", tmp_path / "root")
+    assert report.is_whole
+    assert report.equal["files"] == 1
+
+
+# Damage and malice
+
+
+def test_a_truncated_database_is_an_error_that_names_it(sqlite, tmp_path):
+    client, source = sqlite
+    write_runs(client, source, runs=4, names=2, steps=500)
+    cut = tmp_path / "cut.db"
+    cut.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    with pytest.raises(CorruptFile, match=r"cut\.db, the database: .* Restore it from a copy"):
+        import_runs(cut, tmp_path / "root")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"SQLite format 3\0" + b"\xff" * 5000, "cut.db"), (b"nothing", "nothing that can be imported")],
+)
+def test_a_file_that_is_no_store_is_an_error(tmp_path, content, said):
+    (tmp_path / "cut.db").write_bytes(content)
+    with pytest.raises(StorageError, match=said):
+        import_runs(tmp_path / "cut.db", tmp_path / "root")
+
+
+def test_another_sqlite_file_is_no_store(tmp_path):
+    with sqlite3.connect(tmp_path / "x.db") as connection:
+        connection.execute("CREATE TABLE runs (a)")
+    connection.close()
+    with pytest.raises(StorageError, match="no store of MLflow's: the database has no table 'experiments'"):
+        import_runs(tmp_path / "x.db", tmp_path / "root")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("absent", "there is no absent"),
+        ("ftp://u:secret@h/x", r"'ftp://u:\*\*\*@h/x' has a scheme"),
+        (".", "is nothing that can be imported"),
+        ("http://127.0.0.1:9/", "cannot read the MLflow server http://127.0.0.1:9/"),
+    ],
+)
+def test_a_source_that_is_not_there_is_an_error_that_says_what_could_be(tmp_path, monkeypatch, source, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match=said):
+        import_runs(source, tmp_path / "root")
+
+
+def hostile_folder(root: Path) -> Path:
+    """An ``mlruns`` folder with one sound run."""
+    run = root / "mlruns" / "1" / "r1"
+    for name in ("params", "metrics", "tags", "artifacts"):
+        (run / name).mkdir(parents=True)
+    (root / "mlruns" / "1" / "meta.yaml").write_text("experiment_id: '1'\nname: ../../../evil\n")
+    meta = (
+        "run_id: r1\nstatus: 3\nstart_time: 1700000000000\nend_time: 1700000001000\nlifecycle_stage: active\n"
+    )
+    (run / "meta.yaml").write_text(meta)
+    (run / "params" / "lr").write_text("0.1")
+    (run / "metrics" / "loss").write_text("1700000000000 1.5 0\n")
+    return run
+
+
+def test_a_line_of_200_megabytes_costs_that_run_alone(tmp_path):
+    run = hostile_folder(tmp_path)
+    shutil.copytree(run, run.with_name("r2"))
+    other = run.with_name("r2") / "meta.yaml"
+    other.write_text(other.read_text().replace("r1", "r2"))
+    with (run / "metrics" / "loss").open("ab") as file:
+        file.write(b"1700000000000 1.5 1\n")
+        for _ in range(200):
+            file.write(b"9" * (1 << 20))
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert list(report.failed) == ["r1"]
+    assert "loss, line 3: a line of more than 4096 bytes is no number" in report.failed["r1"]
+    assert (report.new, report.is_whole) == (1, False)
+    assert CliRunner().invoke(main, ["import", str(tmp_path), str(tmp_path / "root")]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("1700000000000 one 1", "line 2: '1700000000000 one 1' is not a timestamp, a value and a step"),
+        ("1700000000000 1.0 99999999999999999999", "line 2: "),
+        ("7", "line 2: '7' is not"),
+        ("\0\0\0", "line 2: "),
+    ],
+)
+def test_a_damaged_line_is_named_with_its_number(tmp_path, line, said):
+    run = hostile_folder(tmp_path)
+    with (run / "metrics" / "loss").open("a") as file:
+        file.write(f"{line}\n1700000000000 1.0 2\n")
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert said in report.failed["r1"]
+
+
+def test_yaml_that_would_make_objects_makes_none(tmp_path):
+    run = hostile_folder(tmp_path)
+    shutil.copytree(run, run.with_name("r2"))
+    mark = tmp_path / "executed"
+    evil = f"run_id: !!python/object/apply:os.system ['touch {mark}']\nstatus: 3\n"
+    (run / "meta.yaml").write_text(evil)
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert not mark.exists()
+    assert report.new == 1
+    assert "meta.yaml, line 1: it is no YAML" in report.failed["r1"]
+
+
+def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):
+    run = hostile_folder(tmp_path)
+    secret = tmp_path / "secret.txt"
+    secret.write_text("password")
+    (run / "artifacts" / "real.txt").write_text("real")
+    (run / "artifacts" / "inner.txt").symlink_to("real.txt")
+    (run / "artifacts" / "out.txt").symlink_to(secret)
+    (run / "artifacts" / "out").symlink_to(tmp_path)
+    (run / "artifacts" / "loop").symlink_to("loop")
+    (run / "params" / "leak").symlink_to(secret)
+    (run / "tags" / "deep").symlink_to(tmp_path)
+    (run.parent / "r3").symlink_to(run)
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert report.is_whole
+    assert report.new == 1
+    kept = {path.name for path in (tmp_path / "root").glob("*/*/artifacts/*/*")}
+    assert kept == {"real.txt", "inner.txt"}
+    assert not [
+        path for path in (tmp_path / "root").rglob("*") if path.is_file() and b"password" in path.read_bytes()
+    ]
+    told = {remark: count for remark, (count, _) in report.impossible.items()}
+    assert told["links that lead out of a run's artifacts were left out"] == 2
+    assert told["artifacts that are no files were left out"] == 1
+    assert told["links in the place of params, tags or metrics were left out"] == 2
+
+
+def test_names_that_climb_stay_below_the_root(sqlite, tmp_path):
+    client, source = sqlite
+    number = client.create_experiment("harmless", artifact_location=str(tmp_path / "art"))
+    run_id = client.create_run(number).info.run_id
+    client.log_metric(run_id, "m", 1.0)
+    client.log_param(run_id, "p", "../../../../up")
+    client.set_terminated(run_id)
+    with sqlite3.connect(source) as connection:
+        connection.execute("UPDATE experiments SET name = '../../../../climbed' WHERE name = 'harmless'")
+        connection.execute("UPDATE metrics SET key = '../../climbed/m'")
+        connection.execute("UPDATE params SET key = '/etc/climbed'")
+        connection.execute("INSERT INTO tags VALUES ('../climbed', 'x', ?)", (run_id,))
+    connection.close()
+    inside = tmp_path / "deep" / "er" / "root"
+    before = set(tmp_path.rglob("*"))
+    report = import_runs(source, inside, name_params=["/etc/climbed"])
+    assert report.is_whole
+    new = set(tmp_path.rglob("*")) - before
+    assert all(path.is_relative_to(tmp_path / "deep") for path in new)
+    assert [path for path in (tmp_path / "deep").rglob("*") if not path.is_relative_to(inside)] == [
+        inside.parent
+    ]
+    (result,) = results(inside, "../../../../climbed").values()
+    assert [str(s) for s in result.histories] == ["dev/../../climbed/m"]
+    assert result.run.environment["imported"]["tags"]["../climbed"] == "x"
+
+
+def test_an_artifact_whose_name_climbs_stays_with_the_run(tmp_path):
+    from legm.importers.external import ExternalFile, ExternalRun
+    from legm.importers.notes import Notes
+
+    (tmp_path / "f").write_text("x")
+    names = ["../../../up", "/abs", "a/../b", "a//b", "C:\\x", "CON", "é"]
+
+    class Source:
+        kind, place, notes = "made", "made", Notes()
+
+        def run(self, key: str) -> ExternalRun:
+            return ExternalRun(
+                key, "e", "", {}, {}, Status.COMPLETED, 1.0, 2.0, None, lambda: iter(()),
+                lambda: [ExternalFile.at(name, tmp_path / "f") for name in names],
+            )  # fmt: skip
+
+        def runs(self):
+            yield self.run("k")
+
+        def close(self) -> None: ...
+
+    report = import_runs(Source(), tmp_path / "in" / "root")
+    assert report.is_whole, report
+    assert report.equal["files"] == len(names)
+    kept = [path for path in (tmp_path / "in").rglob("*") if path.is_file() and path.read_bytes() == b"x"]
+    assert len(kept) == len(names)
+    assert all(
+        path.resolve().is_relative_to(next((tmp_path / "in" / "root").glob("*/*/artifacts/*")))
+        for path in kept
+    )
+
+
+def test_a_database_with_texts_for_numbers_is_an_error_of_that_run(sqlite, tmp_path):
+    client, source = sqlite
+    write_runs(client, source, runs=2, names=1, steps=2)
+    with sqlite3.connect(source) as connection:
+        first = connection.execute("SELECT min(rowid) FROM metrics").fetchone()[0]
+        connection.execute("UPDATE metrics SET value = 'x' WHERE rowid = ?", (first,))
+    connection.close()
+    report = import_runs(source, tmp_path / "root")
+    assert report.new == 1
+    (problem,) = report.failed.values()
+    assert "no numbers stand there" in problem
+
+
+def test_a_server_that_refuses_the_login_is_an_error_with_the_remedy(tmp_path):
+    import http.server
+    import threading
+
+    class Refuses(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_error(401)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Refuses) as made:
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        with pytest.raises(StorageError, match=r"u:\*\*\*@.*answers 401.*MLFLOW_TRACKING_USERNAME"):
+            import_runs(f"http://u:secret@127.0.0.1:{made.server_port}", tmp_path / "root")
+        made.shutdown()
+
+
+def test_mlflow_itself_is_not_needed_to_read_its_stores(sqlite, tmp_path):
+    client, source = sqlite
+    write_runs(client, source, runs=1, names=1, steps=1)
+    code = (
+        "import sys; sys.modules['mlflow'] = None\n"
+        "from legm.importers import import_runs\n"
+        f"assert import_runs({str(source)!r}, {str(tmp_path / 'root')!r}).is_whole\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("run.json", {"name": "../../../climbed"}, "is not the name of one file"),
+        ("result.json", {"run": {"run_id": "../../climbed", "description": "", "started": 1.0}}, "one file"),
+        ("run.json", {"configuration": 3}, "are not what legm wrote"),
+        ("result.json", {"status": "unheard"}, "are not what legm wrote"),
+        ("series.npz", b"PK nothing", "are not what legm wrote"),
+    ],
+)
+def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(tmp_path, name, change, said):
+    source = tmp_path / "a" / "b" / "c" / "m"
+    for rate in (0.1, 0.2):
+        with ExperimentHandler(source, "e", backend="mlflow") as handler:
+            handler.set_param("lr", rate)
+            handler.start()
+            handler.set_metric("loss", rate, step=0)
+    path = min(source.rglob(f"legm/{name}"))
+    if isinstance(change, bytes):
+        path.write_bytes(change)
+    else:
+        whole = [p for p in sorted(source.rglob("legm/run.json")) if (p.parent / "result.json").exists()]
+        path = whole[0].with_name(name)
+        content = json.loads(path.read_text())
+        (content["configuration"] if "name" in change else content).update(change)
+        path.write_text(json.dumps(content))
+    before = set(tmp_path.rglob("*climbed*"))
+    report = import_runs(source / "mlflow.db", tmp_path / "a" / "root")
+    (problem,) = report.failed.values()
+    assert said in problem
+    assert (report.new, set(tmp_path.rglob("*climbed*"))) == (1, before)

@@ -1,0 +1,136 @@
+"""Runs of another root directory: they come as they were, from their logs or without them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from legm import ExperimentHandler
+from legm.delivery.client import BackendClient
+from legm.delivery.registry import make_backend
+from legm.importers import import_runs
+from legm.records import Query, RunResult, Status
+from legm.runlog import format as runlog
+from tests.backends.test_boundary import comparable, script
+
+
+def results(root: Path, experiment: str = "e") -> list[RunResult]:
+    client = BackendClient(make_backend("local", root, {}), root)
+    found = client.call("legm_read_runs", query=Query(experiment, None, None, None))
+    return sorted(found, key=lambda one: one.run.run_id)
+
+
+def one_run(root: Path, **parameters) -> ExperimentHandler:
+    handler = ExperimentHandler(root, "e")
+    handler.set_dict_params({"lr": 0.1, "momentum": 0.9, "opt": "sgd", "seed": 0, **parameters})
+    handler.set_param_metadata(
+        {
+            "momentum": {"parent": "opt", "parent_active": "sgd"},
+            "lr": {"name": lambda value: value > 0, "name_transform": lambda value: f"lr{value}"},
+            "seed": {"disable_comparison": True},
+        }
+    )
+    return handler.start()
+
+
+@pytest.mark.parametrize("logs", ["with logs", "without logs"])
+def test_every_run_comes_as_it_was_to_the_last_bit(tmp_path, logs):
+    script(ExperimentHandler(tmp_path / "a", "e", "its “d”"))
+    if logs == "without logs":
+        for path in (tmp_path / "a").glob("*/*/runs/*.log"):
+            path.unlink()
+    report = import_runs(tmp_path / "a", tmp_path / "b")
+    assert report.is_whole, report
+    theirs, ours = (
+        [one for one in results(tmp_path / root) if one.status is Status.COMPLETED] for root in "ab"
+    )
+    assert (report.kind, len(ours), report.configurations) == ("legm", 2, 1)
+    assert [one.run for one in ours] == [one.run for one in theirs]
+    if logs == "without logs":  # which alone know how often a step was set
+        assert [r for r, (n, _) in report.impossible.items() if n >= 2]
+        ours = [replace(one, points=other.points) for one, other in zip(ours, theirs, strict=True)]
+    assert [comparable(one) for one in ours] == [comparable(one) for one in theirs]
+
+
+def test_metadata_names_files_and_failed_runs_come_too(tmp_path):
+    (tmp_path / "w.bin").write_bytes(b"\0\1")
+    handler = one_run(tmp_path / "a")
+    handler.set_metric("loss", 1.0)
+    kept = handler.log_artifact(tmp_path / "w.bin", "weights.bin")
+    handler.tensorboard_write("note", "text", 1)
+    handler.log()
+    broken = one_run(tmp_path / "a", opt="adam")
+    broken.set_metric("loss", 2.0)
+    broken.__exit__(ValueError, ValueError("broke"), None)
+    shutil.move(tmp_path / "a", tmp_path / "moved")
+    report = import_runs(tmp_path / "moved", tmp_path / "b")
+    assert report.is_whole, report
+    assert (report.new, report.equal["files"]) == (2, 1)
+    assert [path.read_bytes() for path in (tmp_path / "b").glob("*/*/artifacts/*/*")] == [b"\0\1"]
+    assert Path(kept).name == "weights.bin"
+    theirs, ours = results(tmp_path / "moved"), results(tmp_path / "b")
+    assert [comparable(one) for one in ours] == [comparable(one) for one in theirs]
+    assert [one.status for one in ours] == [Status.COMPLETED, Status.FAILED]
+    assert {p.name for p in (tmp_path / "b" / "e").glob("*_0")} == {"lr0.1_0"}
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.run.configuration == other.run.configuration
+    (log,) = (tmp_path / "b").glob(f"*/*/runs/{ours[0].run.run_id}.log")
+    (before,) = (tmp_path / "moved").glob(f"*/*/runs/{ours[0].run.run_id}.log")
+    kinds = [[type(record).__name__ for record in runlog.read(path).records] for path in (log, before)]
+    assert sorted(kinds[0]) == sorted(kinds[1])
+
+
+def test_two_roots_are_joined_and_a_second_time_adds_nothing(tmp_path):
+    for seed, root in enumerate("abab"):
+        handler = one_run(tmp_path / root, seed=seed)
+        handler.set_metric("loss", float(seed))
+        handler.log()
+    before = sorted(path for path in (tmp_path / "b").rglob("*") if path.is_file())
+    assert import_runs(tmp_path / "a", tmp_path / "b").new == 2
+    assert import_runs(tmp_path / "a", tmp_path / "b").before == 2
+    assert one_run(tmp_path / "b").aggregate_results()["best_loss"]["n"] == 4
+    assert {*before} < {*(tmp_path / "b").rglob("*")}
+
+
+def test_a_run_that_is_going_on_is_left_for_the_next_time(tmp_path):
+    handler = one_run(tmp_path / "a")
+    handler.set_metric("loss", 1.0)
+    handler._live.recorder.flush()
+    report = import_runs(tmp_path / "a", tmp_path / "b")
+    assert report.new == 0
+    assert any("going on" in remark for remark in report.impossible)
+    handler.log()
+    assert import_runs(tmp_path / "a", tmp_path / "b").new == 1
+
+
+def test_local_to_mlflow_to_local_is_equal(tmp_path):
+    script(ExperimentHandler(tmp_path / "a", "e", "d"))
+    there = import_runs(tmp_path / "a", tmp_path / "m", backend="mlflow")
+    assert there.is_whole, there
+    back = import_runs(tmp_path / "m" / "mlflow.db", tmp_path / "b")
+    assert back.is_whole, back
+    theirs, ours = results(tmp_path / "a"), results(tmp_path / "b")
+    assert [replace(one.run, environment={}) for one in ours] == [
+        replace(one.run, environment={}) for one in theirs
+    ]
+    for one, other in zip(ours, theirs, strict=True):
+        assert comparable(replace(one, points=other.points)) == comparable(other)
+
+
+def test_a_damaged_log_costs_that_run_alone(tmp_path):
+    for seed in range(2):
+        handler = one_run(tmp_path / "a", seed=seed)
+        handler.set_metric("loss", float(seed))
+        handler.log()
+        del handler
+    path = min((tmp_path / "a").glob("*/*/runs/**/*.log"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+    report = import_runs(tmp_path / "a", tmp_path / "b")
+    (problem,) = report.failed.values()
+    assert "are not what was written" in problem
+    assert report.new == 1

@@ -1,0 +1,578 @@
+"""Runs of W&B's folders, written by the real SDK: every parameter, number, tag and file, each once."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from wandb.proto import wandb_internal_pb2 as theirs
+
+from legm import ExperimentHandler, StorageError
+from legm.cli import main
+from legm.delivery.client import BackendClient
+from legm.delivery.registry import make_backend
+from legm.export.backends import export_runs
+from legm.importers import import_runs
+from legm.importers.detection import open_source
+from legm.records import BestRule, Display, Points, Query, RunResult, Series, Split, Status
+from legm.runlog import format as runlog
+from tests.backends.test_boundary import comparable, script
+from tests.support.wandb_log import framed, records
+from tests.support.wandb_scripts import logs, run_script, wait_for_ends
+
+SCRIPT = """
+for rate in (0.1, 0.01):
+    for seed in range(2):
+        run = begin(project="digits", id=f"r{rate}-{seed}", entity="team", name=f"run {seed}", group="g",
+            job_type="train", notes="two\\nlines", tags=["baseline", "ä"],
+            config={"lr": rate, "seed": seed, "model": {"depth": 3, "sizes": [64, 32]}, "plain": True})
+        run.define_metric("accuracy", summary="max")
+        for i in range(20):
+            run.log({"loss": rate / (i + 1 + seed), "accuracy": -(i - 7) ** 2, "inner": {"a": i}})
+        run.log({"picture": wandb.Image(np.full((4, 4, 3), seed, np.uint8)), "words": "hello", "loss": 0.5})
+        run.summary["test accuracy"] = 0.7 + seed / 10
+        run.summary["verdict"] = "good"
+        with open(run.dir + "/notes.txt", "w") as file:
+            file.write(f"seed {seed}")
+        open("m.bin", "w").write(f"weights {seed}")
+        for version in range(2):
+            artifact = wandb.Artifact("model", "model")
+            with artifact.new_file("deep/m.bin") as file:
+                file.write(f"weights {seed} {version}")
+            artifact.add_reference(f"https://example.com/{version}.csv", checksum=False)
+            run.log_artifact(artifact)
+        wandb.save("m.bin")
+        run.finish()
+begin(project="digits", id="failed", config={"lr": 1}).finish(exit_code=1)
+begin(project="digits", id="stopped", config={"lr": 1}).finish(exit_code=255)
+begin(id="lonely", settings={"x_disable_stats": False, "x_stats_sampling_interval": 0.1})
+wandb.log({"loss": 1})
+time.sleep(0.5)
+wandb.finish()
+killed = begin(project="digits", id="killed", config={"lr": 2},
+    settings={"x_transaction_log_flush_interval": 0.2})
+for i in range(50):
+    killed.log({"loss": i})
+time.sleep(1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+DEV = Series("loss")
+pytestmark = pytest.mark.usefixtures("wandb_home")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("import-wandb")
+    done = run_script(folder, SCRIPT)
+    assert len(logs(folder)) == 8, done.stderr
+    return folder
+
+
+def results(root: Path, experiment: str) -> list[RunResult]:
+    client = BackendClient(make_backend("local", root, {}), root)
+    found = [*client.call("legm_read_runs", query=Query(experiment, None, None, None))]
+    return sorted(found, key=lambda one: one.run.run_id)
+
+
+def imported(root: Path, experiment: str) -> dict[str, RunResult]:
+    """The runs by W&B's ids."""
+    return {one.run.environment["imported"]["key"].split("/")[-1]: one for one in results(root, experiment)}
+
+
+def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
+    report = import_runs(written, tmp_path / "root")
+    assert report.is_whole, report
+    assert (report.new, report.kind) == (8, "wandb")
+    runs = imported(tmp_path / "root", "digits")
+    assert {name: run.status for name, run in runs.items()} == {
+        **{f"r{rate}-{seed}": Status.COMPLETED for rate in (0.1, 0.01) for seed in range(2)},
+        "failed": Status.FAILED,
+        "stopped": Status.INTERRUPTED,
+        "killed": Status.INTERRUPTED,
+    }
+    assert runs["failed"].error == "it ended with exit code 1"
+    run = runs["r0.1-1"]
+    assert {name: run.run.configuration.parameters[name] for name in run.run.configuration.active} == {
+        "lr": 0.1, "model.depth": 3, "model.sizes": [64, 32], "plain": True
+    }  # fmt: skip
+    assert run.run.parameters == {"seed": 1}
+    assert run.run.description == "train"
+    told = run.run.environment["imported"]
+    assert (told["from"], told["key"], told["name"]) == ("wandb", "team/digits/r0.1-1", "run 1")
+    assert (told["group"], told["notes"], told["entity"]) == ("g", "two\nlines", "team")
+    assert told["tags"] == {"baseline": "", "ä": ""}
+    assert told["summary"] == {"verdict": "good"}
+    assert [one["name"] for one in told["artifacts"]] == ["model", "model"]
+    assert told["python"].startswith("CPython")
+    assert run.rule == BestRule("early_stopping", metric="accuracy", higher_better=True)
+    assert (run.best_step, run.best[DEV]) == (7, 0.1 / 9)
+    assert run.test == {Series("test accuracy", Split.TEST): 0.7 + 1 / 10}
+    assert {str(series) for series in run.histories} == {"dev/loss", "dev/accuracy", "dev/inner.a"}
+    (log,) = written.glob("wandb/*-r0.1-1/*.wandb")
+    rows = [
+        {"/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
+        for record in records(log)
+        if record.HasField("history")
+    ]
+    assert run.histories[DEV].values.tolist() == [row["loss"] for row in rows]
+    assert run.histories[DEV].steps.tolist() == list(range(21))
+    kept = runlog.read(next(tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log"))).records
+    times = {
+        (series.name, step): time
+        for record in kept
+        if isinstance(record, Points)
+        for layout, step, time, _ in record.rows()
+        for series in layout
+    }
+    assert [times["loss", step] for step in range(21)] == [row["_timestamp"] for row in rows]
+    assert [(one.name, one.value, one.step) for one in kept if isinstance(one, Display)] == [
+        ("words", "hello", 20)
+    ]
+    (lonely,) = results(tmp_path / "root", "uncategorized")
+    assert lonely.histories[DEV].values.tolist() == [1]
+    told_of = {remark: count for remark, (count, _) in report.impossible.items()}
+    assert told_of.pop("links that lead out of a run's files were left out") == 4
+    assert told_of.pop("references to files elsewhere, in artifacts, are not taken") >= 2
+    assert told_of.pop("measurements of the machine (system metrics) are not taken") == 1
+    told_of.pop("logs that end in the middle of a record: they were used as far as they go", None)
+    assert not told_of
+
+
+def test_files_and_artifacts_are_kept_with_the_run(written, tmp_path):
+    import_runs(written, tmp_path / "root", experiments=["digits"])
+    run = imported(tmp_path / "root", "digits")["r0.1-1"]
+    (folder,) = tmp_path.glob(f"root/digits/*/artifacts/{run.run.run_id}")
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    assert found["notes.txt"].read_text() == "seed 1"
+    assert found["model_x3a_v0/deep/m.bin"].read_text() == "weights 1 0"
+    assert found["model_x3a_v1/deep/m.bin"].read_text() == "weights 1 1"
+    (picture,) = [path for name, path in found.items() if name.startswith("media/images/picture_20_")]
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert "m.bin" not in found
+
+
+def test_seeds_are_one_configuration_and_a_second_import_adds_nothing(written, tmp_path):
+    first = import_runs(written / "wandb", tmp_path / "root", experiments=["digits"])
+    assert first.configurations == 4  # two learning rates, and two of runs that ended otherwise
+    assert {*first.identities["digits"].ignored} == {"seed"}
+    again = import_runs(written / "wandb", tmp_path / "root", experiments=["digits"])
+    assert (again.new, again.again, again.before, again.is_whole) == (0, 0, 7, True)
+
+
+@pytest.mark.parametrize("what", ["folder", "log"])
+def test_a_single_run_is_imported_by_its_folder_or_its_log(written, tmp_path, what):
+    (log,) = written.glob("wandb/*-r0.1-1/*.wandb")
+    report = import_runs(log if what == "log" else log.parent, tmp_path / "root")
+    assert (report.new, report.is_whole) == (1, True)
+    assert report.equal["files"] == 4
+
+
+def test_the_command_says_what_came(written, tmp_path):
+    done = CliRunner().invoke(main, ["import", str(written), str(tmp_path / "root"), "--dry-run"])
+    assert "8 runs would come" in done.output
+    assert not (tmp_path / "root").exists()
+
+
+def test_wandb_need_not_be_there(written, tmp_path):
+    code = (
+        "import sys; sys.modules['wandb'] = None\n"
+        "from legm.importers import import_runs\n"
+        f"assert import_runs({str(written)!r}, {str(tmp_path / 'root')!r}).is_whole\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_run_that_goes_on_is_taken_again(tmp_path):
+    whole = [theirs.Record(), theirs.Record(), theirs.Record()]
+    whole[0].run.run_id = "live"
+    whole[0].run.start_time.seconds = 1_700_000_000
+    whole[1].history.item.add(nested_key=["loss"], value_json="1")
+    whole[2].history.item.add(nested_key=["loss"], value_json="2")
+    whole[2].history.step.num = 1
+    end = theirs.Record(exit=theirs.RunExitRecord(exit_code=0))
+    log = tmp_path / "wandb" / "run-1-live" / "run-live.wandb"
+    log.parent.mkdir(parents=True)
+    data = [record.SerializeToString() for record in [*whole, end]]
+    log.write_bytes(framed(data[:2]) + b"torn")
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert (report.new, report.is_whole) == (1, True)
+    assert [one.status for one in results(tmp_path / "root", "uncategorized")] == [Status.INTERRUPTED]
+    assert any("in the middle of a record" in remark for remark in report.impossible)
+    log.write_bytes(framed(data))
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert (report.new, report.again, report.is_whole) == (0, 1, True)
+    (run,) = results(tmp_path / "root", "uncategorized")
+    assert (run.status, run.histories[DEV].values.tolist()) == (Status.COMPLETED, [1, 2])
+
+
+# Fragments
+
+
+def test_a_run_that_was_gone_on_with_is_one_run(tmp_path):
+    text = """
+for part in range(3):
+    run = begin(project="p", id="same", resume="allow", config={"lr": 0.1, f"part{part}": part})
+    for i in range(4):
+        run.log({"loss": 10 * part + i})
+    open(run.dir + "/notes.txt", "w").write(f"part {part}")
+    open(run.dir + f"/own{part}.txt", "w").write("x")
+    run.summary[f"score{part}"] = part
+    run.finish(exit_code=1 if part == 0 else 0)
+    time.sleep(1.1)
+"""
+    done = run_script(tmp_path, text)
+    assert len(logs(tmp_path)) == 3, done.stderr
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert (report.new, report.is_whole) == (1, True)
+    (run,) = results(tmp_path / "root", "p")
+    assert run.histories[DEV].steps.tolist() == list(range(12))
+    assert run.histories[DEV].values.tolist() == [10 * part + i for part in range(3) for i in range(4)]
+    assert dict(run.run.configuration.parameters) == {"lr": 0.1, "part0": 0, "part1": 1, "part2": 2}
+    assert {series.name for series in run.test} == {"score0", "score1", "score2"}
+    assert run.status is Status.COMPLETED
+    (folder,) = tmp_path.glob(f"root/p/*/artifacts/{run.run.run_id}")
+    kept = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.txt")}
+    assert kept["notes.txt"] == "part 2"
+    assert (kept["fragments/0/notes.txt"], kept["fragments/1/notes.txt"]) == ("part 0", "part 1")
+    assert {"own0.txt", "own1.txt", "own2.txt"} <= {*kept}
+
+
+def test_a_fragment_that_knows_of_earlier_steps_keeps_its_own(tmp_path):
+    for part, steps in enumerate(([0, 1, 2, 3], [2, 3, 4])):
+        begun = theirs.Record()
+        begun.run.run_id, begun.run.project = "same", "p"
+        begun.run.start_time.seconds = 1_700_000_000 + part
+        rows = []
+        for step in steps:
+            row = theirs.Record()
+            row.history.item.add(nested_key=["loss"], value_json=str(10 * part + step))
+            row.history.step.num = step
+            rows.append(row)
+        # The folders' names say nothing of the order.
+        log = tmp_path / "wandb" / f"run-{9 - part}-same" / "run-same.wandb"
+        log.parent.mkdir(parents=True)
+        log.write_bytes(framed([record.SerializeToString() for record in [begun, *rows]]))
+    import_runs(tmp_path, tmp_path / "root")
+    (run,) = results(tmp_path / "root", "p")
+    assert run.histories[DEV].steps.tolist() == [0, 1, 2, 3, 4]
+    assert run.histories[DEV].values.tolist() == [0, 1, 12, 13, 14]
+
+
+# legm's own
+
+
+def own_runs(root: Path) -> None:
+    """Runs of every kind in a root directory of legm."""
+    handler = ExperimentHandler(root, "e “d”", "its “d”")
+    script(handler)
+    handler.start()
+    handler.set_metric("loss", 1 / 3, step=4)
+    handler.tensorboard_write("note", "a *text*", 3)
+    handler.tensorboard_write("extra @", 0.5, 4)
+    (root / "x.bin").write_bytes(b"\0")
+    handler.log_artifact(root / "x.bin", "weights @.bin")
+    handler.log()
+    handler.aggregate_results()
+    code = f"""
+import os, signal, time
+from legm import ExperimentHandler
+try:
+    with ExperimentHandler({str(root)!r}, "e “d”") as handler:
+        handler.set_param("lr", 3)
+        handler.start()
+        handler.set_metric("loss", 2)
+        raise ZeroDivisionError
+except ZeroDivisionError:
+    pass
+handler = ExperimentHandler({str(root)!r}, "e “d”")
+handler.set_param("lr", 9)
+handler.start()
+for step in range(5):
+    handler.set_metric("loss", step / 7, step=2 * step)
+handler.set_metric("accuracy", 0.25, test=True)
+time.sleep(1.5)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("own")
+    own_runs(root)
+    return root
+
+
+def same(result: RunResult) -> tuple:
+    """What a run is, wherever it was: numbers that did not count, and why it was broken off, are not told."""
+    error = None if result.status is Status.INTERRUPTED else result.error
+    return result.run.run_id, result.run.started, comparable(replace(result, points=0, error=error))
+
+
+def exported(own: Path, tracker: str, into: Path, **options) -> Path:
+    if tracker == "wandb":
+        quiet = {"x_disable_stats": True, "disable_git": True, "x_save_requirements": False}
+        options = {"mode": "offline", **options, "settings": {**quiet, **options.get("settings", {})}}
+    assert export_runs(own, tracker, options, into=into).is_complete
+    if options.get("mode") == "offline":
+        wait_for_ends(into)
+    return into
+
+
+@pytest.mark.parametrize("tracker", ["wandb", "mlflow"])
+def test_runs_that_were_exported_come_back_as_they_were(own, tmp_path, tracker):
+    source = exported(own, tracker, tmp_path / "there")
+    report = import_runs(source, tmp_path / "root")
+    assert report.is_whole, report
+    expected, found = results(own, "e “d”"), results(tmp_path / "root", "e “d”")
+    assert [one.status for one in expected].count(Status.INTERRUPTED) >= 1
+    assert len(expected) == report.new
+    for ours, theirs_ in zip(found, expected, strict=True):
+        assert same(ours) == same(theirs_)
+    (described,) = [one for one in found if len(one.histories) == 1 and one.status is Status.COMPLETED]
+    (log,) = (tmp_path / "root").glob(f"*/*/runs/{described.run.run_id}.log")
+    shown = {(one.name, one.value, one.step) for one in runlog.read(log).records if isinstance(one, Display)}
+    assert shown == {("note", "a *text*", 3), ("extra @", 0.5, 4)}
+    (kept,) = (tmp_path / "root").glob(f"*/*/artifacts/{described.run.run_id}/*")
+    assert kept.name == "weights @.bin"
+    (before,) = own.glob(f"*/*/runs/{described.run.run_id}.log")
+    ours, original = (
+        next(one.times.tolist() for one in runlog.read(path).records if isinstance(one, Points))
+        for path in (log, before)
+    )
+    assert ours == pytest.approx(original, abs=0.0011)
+    assert import_runs(source, tmp_path / "root").before == len(expected)
+
+
+def test_a_run_of_legms_own_without_a_result_comes_from_its_rows(own, tmp_path):
+    source = exported(own, "wandb", tmp_path / "there")
+    for name in ("result.json", "series.npz"):
+        for path in source.glob(f"wandb/*/files/legm/{name}"):
+            path.unlink()
+    report = import_runs(source, tmp_path / "root")
+    assert report.is_whole, report
+    assert any("beside its runs" in remark for remark in report.impossible)
+    for found, known in zip(results(tmp_path / "root", "e “d”"), results(own, "e “d”"), strict=True):
+        assert (found.status, found.run) == (Status.INTERRUPTED, known.run)
+        assert {*found.histories} == {series for series in known.histories if series.index is None}
+        for series, history in found.histories.items():
+            assert history.steps.tolist() == known.histories[series].steps.tolist()
+            assert repr(history.values + 0.0) == repr(known.histories[series].values + 0.0)
+        tests = {series.name: value for series, value in known.test.items() if series.index is None}
+        assert repr(sorted((one.name, value) for one, value in found.test.items())) == repr(
+            sorted(tests.items())
+        )
+
+
+# What is broken, or means harm
+
+
+def hostile(folder: Path, run_id: str = "r1", project: str = "p", **config: str) -> list[bytes]:
+    """The records of a run with one number, and its log in a folder."""
+    begun, row = theirs.Record(), theirs.Record()
+    begun.run.run_id, begun.run.project = run_id, project
+    begun.run.start_time.seconds = 1_700_000_000
+    for name, text in config.items():
+        begun.run.config.update.add(key=name, value_json=text)
+    row.history.item.add(nested_key=["loss"], value_json="1.5")
+    row.history.item.add(nested_key=["_timestamp"], value_json="1700000001")
+    end = theirs.Record(exit=theirs.RunExitRecord(exit_code=0))
+    made = [record.SerializeToString() for record in (begun, row, end)]
+    folder.mkdir(parents=True)
+    (folder / "run-x.wandb").write_bytes(framed(made))
+    return made
+
+
+def everything(root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in root.rglob("*")}
+
+
+def test_names_that_climb_stay_below_the_root(tmp_path):
+    folder = tmp_path / "a" / "b" / "wandb" / "run-1-x"
+    made = hostile(folder, "../../../climbed", "../../../climbed", **{"../../climbed": '"../../climbed"'})
+    artifact = theirs.Record()
+    artifact.artifact.name, artifact.artifact.type = "../../../climbed", "model"
+    staged = tmp_path / "artifacts" / "staging" / "tmp1"
+    staged.parent.mkdir(parents=True)
+    staged.write_text("staged")
+    secret = tmp_path / "secret"
+    secret.write_text("password")
+    (staged.parent / "link").symlink_to(secret)
+    for name, local in [
+        ("../../../climbed", staged),
+        ("/climbed", staged),
+        ("secret", secret),
+        ("link", staged.parent / "link"),
+        ("up", staged.parent / ".." / ".." / "secret"),
+    ]:
+        artifact.artifact.manifest.contents.add(path=name, local_path=str(local), digest="../../climbed")
+    text = theirs.Record()
+    text.history.item.add(nested_key=["../../../climbed"], value_json='"text"')
+    text.history.item.add(nested_key=[".."], value_json="1")
+    text.history.item.add(nested_key=["..", "/", "climbed"], value_json="1")
+    row = [artifact.SerializeToString(), text.SerializeToString()]
+    (folder / "run-x.wandb").write_bytes(framed([*made[:-1], *row, made[-1]]))
+    files = folder / "files"
+    files.mkdir()
+    (files / "out").symlink_to(tmp_path)
+    (files / "secret").symlink_to(secret)
+    (files / "..x").write_text("fine")
+    before = everything(tmp_path)
+    root = tmp_path / "a" / "root"
+    report = import_runs(tmp_path / "a" / "b", root)
+    assert report.is_whole, report
+    assert report.new == 1
+    new = everything(tmp_path) - before
+    assert all(name.startswith("a/root") for name in new)
+    assert not [p for p in root.rglob("*") if p.is_file() and b"password" in p.read_bytes()]
+    told = {remark: count for remark, (count, _) in report.impossible.items()}
+    assert told["links that lead out of a run's files were left out"] == 2
+    assert "files of artifacts that are not on this machine (any more)" in told
+    kept = [path for path in root.glob("*/*/artifacts/**/*") if path.is_file()]
+    assert sorted(path.read_text() for path in kept) == ["fine", "staged", "staged"]
+
+
+def test_a_run_that_cannot_be_read_costs_that_run_alone(tmp_path):
+    hostile(tmp_path / "wandb" / "run-1-a", "good")
+    hostile(tmp_path / "wandb" / "run-2-b", "bad")
+    (tmp_path / "wandb" / "run-2-b" / "run-x.wandb").write_bytes(b"no log at all")
+    empty = tmp_path / "wandb" / "run-3-c" / "run-c.wandb"
+    empty.parent.mkdir()
+    empty.write_bytes(b":W&B\xe1\xbe\x00")
+    report = import_runs(tmp_path, tmp_path / "root")
+    (problem,) = report.failed.values()
+    assert "begins with b'no log " in problem
+    assert (report.new, report.is_whole) == (1, False)
+    assert "logs without a run were left out: nothing of it was written" in report.impossible
+
+
+def test_odd_values_come_as_they_are_and_damage_is_told(tmp_path):
+    deep = "[" * 100_000
+    made = hostile(tmp_path / "wandb" / "run-1-a", "r1", lr="{oops", deep=deep, big="9" * 5000, empty="{}")
+    row = theirs.Record()
+    row.history.item.add(nested_key=["loss"], value_json="7")
+    row.history.step.num = 2**63 - 1
+    odd = theirs.Record(
+        history=theirs.HistoryRecord(
+            item=[
+                theirs.HistoryItem(nested_key=[], value_json="1"),
+                theirs.HistoryItem(nested_key=["x" * 300], value_json="2"),
+                theirs.HistoryItem(nested_key=["huge"], value_json="1e999"),
+                theirs.HistoryItem(nested_key=["_timestamp"], value_json="1e300"),
+            ],
+            step=theirs.HistoryStep(num=-(2**63)),
+        )
+    )
+    log = tmp_path / "wandb" / "run-1-a" / "run-x.wandb"
+    data = framed([*made[:-1], odd.SerializeToString(), row.SerializeToString(), b"\xff" * 10, made[-1]])
+    log.write_bytes(data)
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert report.is_whole, report
+    (run,) = results(tmp_path / "root", "p")
+    odd_ones = {"lr": "{oops", "deep": deep, "big": "9" * 5000, "empty": {}}
+    assert dict(run.run.configuration.parameters) == odd_ones
+    assert run.histories[Series("huge")].values.tolist() == [float("inf")]
+    assert "logs with damaged places: the records there were left out" in report.impossible
+
+
+@pytest.mark.parametrize("cut", [3, 7, 60, 2_000, 40_000])
+def test_a_log_that_is_cut_comes_as_far_as_it_goes(written, tmp_path, cut):
+    (log,) = written.glob("wandb/*-r0.1-1/*.wandb")
+    shutil.copytree(log.parent, tmp_path / "wandb" / log.parent.name)
+    data = log.read_bytes()
+    copy = tmp_path / "wandb" / log.parent.name / log.name
+    copy.write_bytes(data[:cut])
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert report.is_whole
+    assert report.impossible
+    assert report.new == (cut > 1000)
+
+
+def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
+    for number in range(12):
+        made = hostile(tmp_path / "wandb" / f"run-{number}-a", f"r{number}")
+        rows = []
+        for step in range(4000):
+            row = theirs.Record()
+            row.history.item.add(nested_key=["loss"], value_json=str(step / 7))
+            row.history.step.num = step
+            rows.append(row.SerializeToString())
+        log = tmp_path / "wandb" / f"run-{number}-a" / "run-x.wandb"
+        log.write_bytes(framed([made[0], *rows, made[-1]]))
+    peaks = []
+    for runs in (2, 12):
+        tracemalloc.start()
+        source = open_source(tmp_path)
+        for run, _ in zip(source.runs(), range(runs), strict=False):
+            assert sum(len(one) for one in run.records() if isinstance(one, Points)) == 4000
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(own, tmp_path):
+    source = exported(own, "wandb", tmp_path / "a" / "b" / "there")
+    path = min(source.glob("wandb/*/files/legm/run.json"))
+    content = json.loads(path.read_text())
+    content["configuration"]["name"] = "../../../climbed"
+    path.write_text(json.dumps(content))
+    before = everything(tmp_path)
+    report = import_runs(source, tmp_path / "a" / "root")
+    (problem,) = report.failed.values()
+    assert "is not the name of one file" in problem
+    assert report.new >= 2
+    assert all(name.startswith("a/root") for name in everything(tmp_path) - before)
+
+
+def test_what_is_no_store_is_refused(tmp_path):
+    (tmp_path / "wandb").mkdir()
+    (tmp_path / "wandb" / "latest-run").symlink_to(tmp_path)
+    with pytest.raises(StorageError, match=r"a wandb folder, a \.wandb file"):
+        import_runs(tmp_path, tmp_path / "root")
+
+
+def test_a_log_that_was_moved_away_alone_takes_no_files_that_are_beside_it(tmp_path):
+    made = hostile(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "files").mkdir()
+    (tmp_path / "elsewhere" / "files" / "private.txt").write_text("x")
+    log = tmp_path / "elsewhere" / "run-x.wandb"
+    log.write_bytes(framed(made))
+    report = import_runs(log, tmp_path / "root")
+    assert (report.new, report.is_whole) == (1, True)
+    assert "files" not in report.equal
+
+
+def test_garbage_with_sound_checksums_never_ends_an_import(tmp_path):
+    chance = random.Random(2)
+    made = hostile(tmp_path / "wandb" / "run-1-a")
+    log = tmp_path / "wandb" / "run-1-a" / "run-x.wandb"
+    for attempt in range(40):
+        bent = []
+        for record in made * 3:
+            data = bytearray(record)
+            for _ in range(chance.randrange(4)):
+                data[chance.randrange(len(data))] = chance.randrange(256)
+            bent.append(bytes(data))
+        log.write_bytes(framed([made[0], *bent, made[-1]]))
+        report = import_runs(tmp_path, tmp_path / f"root{attempt}")
+        assert not report.different, report
+        assert report.new + len(report.failed) + len(report.impossible) >= 1
+
+
+def test_a_configuration_that_only_looks_like_legms_own_loses_nothing(tmp_path):
+    for number, name in enumerate(("legm_experiment", "legm_run")):
+        hostile(tmp_path / "wandb" / f"run-{number}-x", f"r{number}", **{name: '"mine"', "lr": "1"})
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert (report.new, report.is_whole) == (2, True)
+    for run in results(tmp_path / "root", "p"):
+        assert run.histories[DEV].values.tolist() == [1.5]

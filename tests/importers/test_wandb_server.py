@@ -1,0 +1,200 @@
+"""Runs on a W&B server: the real SDK writes them to a stand-in, and reads them from it."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+import wandb
+
+from legm import StorageError
+from legm.importers import import_runs
+from legm.importers.detection import open_source
+from legm.records import BestRule, Series, Split, Status
+from tests.importers.test_wandb import exported, imported, own_runs, results, same
+from tests.support.wandb_scripts import run_script
+from tests.support.wandb_server import ENTITY, KEY, environment, serving
+
+SCRIPT = """
+for seed in range(2):
+    run = begin(project="digits", id=f"r{seed}", name=f"run {seed}", group="g", job_type="train",
+        notes="two\\nlines", tags=["baseline", "ä"],
+        config={"lr": 0.1, "seed": seed, "model": {"depth": 3, "sizes": [64, 32]}, "plain": True})
+    run.define_metric("accuracy", summary="max")
+    for i in range(2500):
+        run.log({"loss": 1 / (i + 1 + seed), "accuracy": -(i - 7) ** 2, "inner": {"a": i},
+            "odd": [float("nan"), float("inf"), float("-inf"), 0.5][i % 4]})
+    run.log({"picture": wandb.Image(np.full((4, 4, 3), seed, np.uint8)), "words": "hello", "loss": 0.5})
+    run.summary["test accuracy"] = 0.5 + seed
+    run.summary["undefined"] = float("inf")
+    run.summary["verdict"] = "good"
+    os.makedirs(run.dir + "/deep")
+    for name, text in [("deep/notes.txt", f"seed {seed}"), ("empty.txt", "")]:
+        with open(f"{run.dir}/{name}", "w") as file:
+            file.write(text)
+        run.save(f"{run.dir}/{name}", base_path=run.dir)
+    artifact = wandb.Artifact("model", "model")
+    with artifact.new_file("deep/m.bin") as file:
+        file.write(f"weights {seed}")
+    artifact.add_reference("https://example.com/x.csv", checksum=False)
+    run.log_artifact(artifact)
+    run.finish()
+begin(project="digits", id="failed", config={"lr": 1}).finish(exit_code=1)
+begin(project="other", id="more", config={"lr": 1}).finish()
+"""
+LOSS = Series("loss")
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path_factory, monkeypatch, filled):
+    """Nothing of the user's own W&B is read or written; the server is the stand-in."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    for name, value in environment(filled, home).items():
+        monkeypatch.setenv(name, value)
+    wandb.teardown()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A server with runs."""
+    folder = tmp_path_factory.mktemp("server")
+    with serving() as server:
+        told = environment(server, folder / "home")
+        wanted = {name: value for name, value in told.items() if name.startswith(("WANDB_", "NO_", "no_"))}
+        done = run_script(folder, SCRIPT.replace("begin(", 'begin(mode="online", '), **wanted)
+        assert done.returncode == 0, done.stderr
+        assert len(server.runs) == 4
+        server.words = True
+        yield server
+    assert not server.unknown
+
+
+def test_every_run_of_a_project_is_what_the_sdk_wrote(filled, tmp_path):
+    report = import_runs(f"wandb:{ENTITY}/digits", tmp_path / "root")
+    assert report.is_whole, report
+    assert (report.new, report.kind) == (3, "wandb")
+    runs = imported(tmp_path / "root", "digits")
+    assert {name: run.status for name, run in runs.items()} == {
+        "r0": Status.COMPLETED, "r1": Status.COMPLETED, "failed": Status.FAILED
+    }  # fmt: skip
+    run = runs["r1"]
+    assert {name: run.run.configuration.parameters[name] for name in run.run.configuration.active} == {
+        "lr": 0.1, "model.depth": 3, "model.sizes": [64, 32], "plain": True
+    }  # fmt: skip
+    assert (run.run.parameters, run.run.description) == ({"seed": 1}, "train")
+    told = run.run.environment["imported"]
+    assert (told["key"], told["name"], told["group"]) == (f"{ENTITY}/digits/r1", "run 1", "g")
+    assert (told["tags"], told["notes"]) == ({"baseline": "", "ä": ""}, "two\nlines")
+    assert told["summary"]["verdict"] == "good"
+    assert run.rule == BestRule("early_stopping", metric="accuracy", higher_better=True)
+    assert run.test == {
+        Series("test accuracy", Split.TEST): 1.5, Series("undefined", Split.TEST): math.inf
+    }  # fmt: skip
+    assert {str(series) for series in run.histories} == {"dev/loss", "dev/accuracy", "dev/inner.a", "dev/odd"}
+    assert run.histories[LOSS].steps.tolist() == list(range(2501))
+    assert run.histories[LOSS].values.tolist() == [1 / (i + 2) for i in range(2500)] + [0.5]
+    odd = run.histories[Series("odd")].values[:4].tolist()
+    assert repr(odd) == "[nan, inf, -inf, 0.5]"
+    (folder,) = tmp_path.glob(f"root/digits/*/artifacts/{run.run.run_id}")
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    assert found["deep/notes.txt"].read_text() == "seed 1"
+    assert found["empty.txt"].read_text() == ""
+    assert found["model_x3a_v0/deep/m.bin"].read_text() == "weights 1"
+    assert [path for name, path in found.items() if name.startswith("media/images/picture_2500_")]
+    again = import_runs(f"wandb:{ENTITY}/digits", tmp_path / "root")
+    assert (again.new, again.again, again.before) == (0, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("form", "count"),
+    [
+        ("wandb:{entity}", 4),
+        ("wandb:{entity}/other", 1),
+        ("wandb:{entity}/digits/r1", 1),
+        ("{url}/{entity}/other", 1),
+        ("{url}/{entity}/digits/workspace?nw=x", 3),
+        ("{url}/{entity}/digits/runs/r0/overview", 1),
+    ],
+)
+def test_a_source_is_an_entity_a_project_or_a_run(filled, tmp_path, form, count):
+    source = form.format(entity=ENTITY, url=filled.url)
+    assert import_runs(source, tmp_path / "root", dry_run=True).new == count
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("wandb:", "names no runs of W&B's: give wandb:ENTITY/PROJECT"),
+        ("wandb:a/b/c/d", "names no runs"),
+        ("https://wandb.ai/", "names no runs"),
+        (f"wandb:{ENTITY}/nothing", "cannot list the runs of wandb:"),
+        (f"wandb:{ENTITY}/digits/nothing", "cannot read the run of wandb:"),
+    ],
+)
+def test_what_is_not_there_is_a_clear_error(tmp_path, source, said):
+    with pytest.raises(StorageError, match=said):
+        import_runs(source, tmp_path / "root")
+
+
+def test_without_a_login_or_without_wandb_the_error_says_what_to_do(monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY")
+    wandb.teardown()
+    with pytest.raises(StorageError, match="run `wandb login`, or set WANDB_API_KEY"):
+        open_source(f"wandb:{ENTITY}/digits")
+    code = """
+import sys
+sys.modules["wandb"] = None
+from legm.importers import import_runs
+import_runs("wandb:a/b", "root")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "W&B must be installed: pip install 'legm[wandb]'" in done.stderr
+
+
+@pytest.mark.parametrize("state", ["crashed", "killed", "running"])
+def test_a_run_without_an_end_is_an_interrupted_one_and_taken_again(filled, tmp_path, state):
+    run = filled.runs[ENTITY, "other", "more"]
+    run.state = state
+    try:
+        report = import_runs(f"wandb:{ENTITY}/other", tmp_path / "root")
+        assert (report.new, report.is_whole) == (1, True)
+        assert [one.status for one in results(tmp_path / "root", "other")] == [Status.INTERRUPTED]
+    finally:
+        run.state = "finished"
+    assert import_runs(f"wandb:{ENTITY}/other", tmp_path / "root").again == 1
+    assert [one.status for one in results(tmp_path / "root", "other")] == [Status.COMPLETED]
+
+
+def test_names_of_files_that_climb_are_left_out(filled, tmp_path):
+    run = filled.runs[ENTITY, "other", "more"]
+    for name in ("../../climbed", "/climbed", "a/../../climbed", "..\\climbed", "fine.txt"):
+        run.files[name] = b"x"
+    try:
+        report = import_runs(f"wandb:{ENTITY}/other", tmp_path / "a" / "root")
+    finally:
+        for name in [name for name in run.files if "climbed" in name or name == "fine.txt"]:
+            del run.files[name]
+    assert report.is_whole
+    assert report.impossible["files whose names lead out of the run's were left out"][0] == 4
+    assert not [*tmp_path.rglob("*climbed*")]
+    assert [*tmp_path.rglob("fine.txt")]
+
+
+def test_runs_of_legms_own_come_back_as_they_were(filled, tmp_path):
+    own_runs(tmp_path / "own")
+    settings = {"base_url": filled.url, "api_key": KEY}
+    exported(tmp_path / "own", "wandb", tmp_path / "there", mode="online", entity=ENTITY, settings=settings)
+    project = results(tmp_path / "own", "e “d”")
+    (name,) = {key[1] for key in filled.runs if "d" in key[1] and key[1] not in {"digits", "other"}}
+    report = import_runs(f"wandb:{ENTITY}/{name}", tmp_path / "root")
+    assert report.is_whole, report
+    assert any("beside its runs" in remark for remark in report.impossible)
+    found = results(tmp_path / "root", "e “d”")
+    assert [same(one) for one in found] == [same(one) for one in project]
+    for key in [key for key in filled.runs if key[1] == name]:
+        del filled.runs[key]

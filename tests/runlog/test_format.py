@@ -1,0 +1,430 @@
+"""The run log: what is written is what is read, and what is damaged is said to be."""
+
+from __future__ import annotations
+
+import errno
+import math
+import subprocess
+import sys
+from array import array
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from legm import CorruptFile, StorageError
+from legm.records import (
+    Artifact,
+    BestRule,
+    Configuration,
+    Display,
+    Outcome,
+    Points,
+    Run,
+    Series,
+    Split,
+    Status,
+)
+from legm.runlog.folder import LogFolder, unfinished
+from legm.runlog.format import (
+    HEADER,
+    LogWriter,
+    being_written,
+    cursors_frame,
+    layout_frame,
+    points_frame,
+    read,
+    record_frame,
+    run_frame,
+    storage_error,
+)
+
+CONFIGURATION = Configuration("LeNet@MNIST", "v1-00", "0.1", {"lr": 0.1, "seed": 3}, ("lr",), {"seed": {}})
+RUN = Run("20260101-000000-000-abcdef", CONFIGURATION, "no warm-up", 1.5e9, {"seed": 3}, {"host": "ü"})
+LAYOUT = (Series("loss"), Series("acc"))
+
+doubles = st.integers(
+    0, 2**64 - 1
+)  # every pattern of bits: each NaN with its payload, infinities, subnormals
+int64s = st.integers(-(2**63), 2**63 - 1)
+texts = st.text()  # without lone surrogates
+names = st.text(min_size=1)
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory) -> Path:
+    """A file that every example of a property writes anew."""
+    return tmp_path_factory.mktemp("logs") / "run.log"
+
+
+def begun(path: Path, run: Run = RUN) -> LogWriter:
+    path.unlink(missing_ok=True)
+    writer = LogWriter(path, create=True)
+    writer.append(run_frame(run))
+    return writer
+
+
+def row(step: int, *values: float) -> bytes:
+    return points_frame(array("I", [0]), array("q", [step]), array("d", [1.5e9 + step]), array("d", values))
+
+
+def small_log(path: Path) -> list[int]:
+    """Writes a log with every kind of frame; the position after each."""
+    writer = begun(path)
+    ends = [len(HEADER), writer.position]
+    for frame in (
+        layout_frame(LAYOUT),
+        row(0, 0.5, math.nan),
+        record_frame(BestRule("early_stopping", metric="acc")),
+        cursors_frame({"local": writer.position}),
+        row(1, -0.0, math.inf),
+        record_frame(Outcome(Status.COMPLETED, 1.6e9)),
+        row(2, 0.25, 5e-324),
+    ):
+        ends.append(writer.append(frame))
+    writer.close()
+    return ends
+
+
+def content(path: Path) -> tuple:
+    """All that a log says, comparable; numbers as the bytes they are."""
+    found = read(path)
+    records: list = []
+    for record in found.records:
+        if isinstance(record, Points):
+            rows = record.rows()
+            records += [(s, step, at, np.array(values).tobytes()) for s, step, at, values in rows]
+        else:
+            records.append(record)
+    return found.run, records, found.cursors
+
+
+# What is written is what is read
+
+
+@given(st.lists(st.tuples(int64s, doubles, doubles), min_size=1))
+def test_every_number_of_64_bits_is_read_as_the_bits_that_were_written(path, rows):
+    steps = array("q", [step for step, _, _ in rows])
+    times = np.array([bits for _, bits, _ in rows], np.uint64).tobytes()
+    values = np.array([bits for _, _, bits in rows], np.uint64).tobytes()
+    writer = begun(path)
+    writer.append(
+        layout_frame([Series("loss")]),
+        points_frame(array("I", [0] * len(rows)), steps, array("d", times), array("d", values)),
+    )
+    writer.close()
+    (points,) = read(path).records
+    assert points.layouts == ((Series("loss"),),)
+    assert points.steps.tolist() == steps.tolist()
+    assert points.times.tobytes() == times
+    assert points.values.tobytes() == values
+
+
+@given(
+    st.lists(
+        st.builds(BestRule, names, st.none() | int64s, st.none() | names, st.booleans())
+        | st.builds(Display, names, st.floats(allow_nan=False) | texts, int64s, st.floats(allow_nan=False))
+        | st.builds(Artifact, names, texts)
+        | st.builds(Outcome, st.sampled_from(Status), st.floats(allow_nan=False), st.none() | texts)
+    )
+)
+def test_records_are_read_as_they_were_written(path, records):
+    writer = begun(path)
+    writer.append(*map(record_frame, records))
+    writer.close()
+    assert read(path).records == records
+
+
+@given(
+    st.builds(
+        Run,
+        run_id=names,
+        configuration=st.builds(
+            Configuration,
+            experiment=names,
+            fingerprint=names,
+            name=texts,
+            parameters=st.dictionaries(names, plain, max_size=3),
+            active=st.lists(names).map(tuple),
+            metadata=st.dictionaries(names, st.dictionaries(names, plain, max_size=2), max_size=2),
+        ),
+        description=texts,
+        started=st.floats(allow_nan=False),
+        parameters=st.dictionaries(names, plain, max_size=3),
+        environment=st.dictionaries(names, plain, max_size=3),
+    )
+)
+def test_a_run_is_read_as_it_was_written(path, run):
+    begun(path, run).close()
+    assert read(path).run == run
+
+
+def test_a_parameter_that_is_an_undecodable_path_survives(path):
+    run = replace(RUN, parameters={"data": "/data/\udcff"})
+    begun(path, run).close()
+    assert read(path).run == run
+
+
+@given(st.lists(st.lists(st.builds(Series, names, st.sampled_from(Split), st.none() | texts), max_size=4)))
+def test_layouts_are_numbered_in_the_order_they_came(path, layouts):
+    writer = begun(path)
+    writer.append(*map(layout_frame, layouts))
+    writer.append(points_frame(array("I"), array("q"), array("d"), array("d")))
+    writer.close()
+    assert read(path).records[0].layouts == tuple(map(tuple, layouts))
+
+
+def test_rows_of_different_widths_are_told_apart(path):
+    writer = begun(path)
+    writer.append(layout_frame(LAYOUT), layout_frame([Series("acc", Split.TEST)]))
+    columns = array("I", [0, 1, 0]), array("q", [0, 0, 1]), array("d", [1, 2, 3]), array("d", [1, 2, 3, 4, 5])
+    writer.append(points_frame(*columns))
+    writer.close()
+    (points,) = read(path).records
+    assert [(step, values) for _, step, _, values in points.rows()] == [(0, [1, 2]), (0, [3]), (1, [4, 5])]
+
+
+def test_only_the_frames_between_two_positions_are_read(path):
+    ends = small_log(path)
+    assert [r.steps.tolist() for r in read(path, ends[2], ends[3]).records] == [[0]]
+    assert [r.steps.tolist() for r in read(path, ends[-2]).records] == [[2]]
+    assert read(path, ends[-1]).records == []
+    assert read(path, ends[-1]).cursors == {"local": ends[1]}
+
+
+# Damage
+
+
+def test_a_log_cut_at_any_byte_keeps_its_whole_frames_or_says_that_it_has_none(path):
+    ends = small_log(path)
+    data = path.read_bytes()
+    _, every, _ = content(path)
+    counts = {ends[3]: 1, ends[4]: 2, ends[6]: 3, ends[7]: 4, ends[8]: 5}
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        if length < ends[1]:
+            with pytest.raises(CorruptFile, match="it ends before the run's first record") as caught:
+                read(path)
+            assert str(path) in str(caught.value)
+            continue
+        log = read(path)
+        assert log.run == RUN
+        assert log.end == max(end for end in ends if end <= length)
+        assert log.torn == length - log.end
+        kept = max((n for end, n in counts.items() if end <= length), default=0)
+        assert content(path)[1] == every[:kept]
+
+
+def test_a_flipped_bit_is_told_with_its_place_or_cuts_off_the_last_frame(path):
+    ends = small_log(path)
+    data = bytearray(path.read_bytes())
+    run, every, cursors = content(path)
+    for at in range(len(data)):
+        for bit in range(8):
+            damaged = bytearray(data)
+            damaged[at] ^= 1 << bit
+            path.write_bytes(damaged)
+            if at < ends[-2]:
+                with pytest.raises(CorruptFile) as caught:
+                    read(path)
+                frame = max((end for end in ends if end <= at), default=0)
+                assert f"{path}, byte {frame}: " in str(caught.value)
+            else:
+                assert content(path) == (run, every[:-1], cursors)
+
+
+@pytest.mark.parametrize("data", [b"", b"P", b"PK\x03\x04 something else altogether", b"\0" * 40])
+def test_a_file_that_is_no_run_log_is_refused(path, data):
+    path.write_bytes(data)
+    with pytest.raises(CorruptFile, match="byte 0"):
+        read(path)
+
+
+def test_a_log_of_a_newer_version_asks_for_an_update(path):
+    path.write_bytes(b"legm run log 2\n" + b"whatever that means")
+    with pytest.raises(CorruptFile, match=r"written by a newer legm\. Update legm"):
+        read(path)
+    with pytest.raises(CorruptFile, match="newer"):
+        LogWriter(path, create=False)
+    assert path.read_bytes().endswith(b"whatever that means")
+
+
+def test_a_log_that_is_not_there_is_a_storage_error(tmp_path):
+    for act in (read, lambda path: LogWriter(path, create=False)):
+        with pytest.raises(StorageError, match=r"cannot .* the run log .*none\.log"):
+            act(tmp_path / "none.log")
+
+
+# Writing
+
+
+def test_reopening_cuts_the_torn_tail_and_appends(path):
+    ends = small_log(path)
+    data = path.read_bytes()
+    for length in (ends[-2], ends[-2] + 1, ends[-2] + 20, ends[-1] - 1):
+        path.write_bytes(data[:length])
+        writer = LogWriter(path, create=False)
+        assert path.stat().st_size == writer.position == ends[-2]
+        assert writer.append(row(7, 1.0, 2.0)) == path.stat().st_size
+        writer.close()
+        assert read(path).records[-1].steps.tolist() == [7]
+        assert read(path).torn == 0
+
+
+def test_a_new_log_never_takes_the_place_of_another(path):
+    small_log(path)
+    before = path.read_bytes()
+    with pytest.raises(StorageError):
+        LogWriter(path, create=True)
+    assert path.read_bytes() == before
+
+
+OTHER_WRITER = """
+import sys
+from pathlib import Path
+from legm import StorageError
+from legm.runlog.format import LogWriter
+
+try:
+    LogWriter(Path(sys.argv[1]), create=False)
+except StorageError as error:
+    print(error)
+"""
+
+
+def test_a_second_writer_is_refused_while_the_first_one_lives(path):
+    writer = begun(path)
+    with pytest.raises(StorageError, match="written by another process"):
+        LogWriter(path, create=False)
+    read(path)  # which gives no lock away
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER_WRITER, path], capture_output=True, text=True, check=True
+    )
+    assert f"the run log {path} is being written by another process" in done.stdout
+    assert being_written([path]) == {path}
+    writer.close()
+    writer.close()
+    assert not being_written([path])
+    LogWriter(path, create=False).close()
+
+
+# A limit on the size of files makes a real write() fail in the middle, as a full disk does.
+FULL = """
+import resource, signal, sys
+from array import array
+from pathlib import Path
+from legm import StorageError
+from legm.runlog.folder import LogFolder
+from legm.records import Configuration, Run, Series
+from legm.runlog.format import LogWriter, layout_frame, points_frame, read
+
+def row(step, width):
+    return points_frame(array("I", [0]), array("q", [step]), array("d", [0]), array("d", [0.5] * width))
+
+def limit(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+def refused(act):
+    try:
+        act()
+    except StorageError as error:
+        assert str(folder) in str(error), error
+        return
+    raise AssertionError("the disk should have refused")
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+folder = Path(sys.argv[1])
+logs = LogFolder(folder)
+run = Run("run", Configuration("e", "v1-0", "", {}, (), {}), "", 0.0)
+
+for size in (0, 1, 15, 40):
+    limit(size)
+    refused(lambda: logs.create(run, {}))
+    assert not list(folder.rglob("*.*")), list(folder.rglob("*.*"))
+
+limit(-1)
+writer = logs.create(run, {})
+writer.append(layout_frame([Series(str(i)) for i in range(1000)]), row(0, 1000))
+before = writer.path.read_bytes()
+for more in (0, 1, 100, 5000):
+    limit(len(before) + more)
+    refused(lambda: writer.append(row(1, 1000)))
+    assert writer.path.read_bytes() == before
+limit(-1)
+writer.append(row(2, 1000))
+writer.close()
+log = read(writer.path)
+assert [points.steps.tolist() for points in log.records] == [[0, 2]], log
+assert log.torn == 0
+print("as it should be")
+"""
+
+
+def test_a_disk_that_refuses_leaves_the_log_as_it_was_and_the_next_append_works(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("as it should be\n", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "the disk is full: free some space"),
+        (errno.EACCES, "permission is denied"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_the_disks_refusal_is_told_with_the_file_and_a_remedy(number, remedy):
+    cause = OSError(number, "Input/output error")
+    assert remedy in str(storage_error("write", Path("/data/x"), cause))
+    assert "/data/x" in str(storage_error("write", Path("/data/x"), cause))
+
+
+# The logs of a configuration
+
+
+def test_a_log_is_open_until_it_is_settled_and_its_writer_lives_on(tmp_path):
+    logs = LogFolder(tmp_path)
+    writer = logs.create(RUN, {})
+    assert logs.pending() == logs.others([]) == [tmp_path / "open" / f"{RUN.run_id}.log"]
+    logs.settle(writer)
+    assert logs.pending() == []
+    assert logs.others([]) == [writer.path] == [tmp_path / f"{RUN.run_id}.log"]
+    logs.reopen(writer)
+    writer.append(record_frame(Outcome(Status.FAILED, 2.0, "x")))
+    assert logs.pending() == [writer.path]
+    writer.close()
+
+
+def test_a_run_of_which_only_the_log_knows_is_running_interrupted_or_failed(tmp_path):
+    logs = LogFolder(tmp_path)
+    writer = logs.create(RUN, {})
+    assert [r.status for r in unfinished(logs, [])] == [Status.RUNNING]
+    assert unfinished(logs, [RUN.run_id]) == []
+    writer.close()
+    assert [r.status for r in unfinished(logs, [])] == [Status.INTERRUPTED]
+    writer = LogWriter(writer.path, create=False)
+    writer.append(record_frame(Outcome(Status.FAILED, 2.0, "ValueError: x")))
+    assert [(r.status, r.error) for r in unfinished(logs, [])] == [(Status.FAILED, "ValueError: x")]
+    writer.append(record_frame(Outcome(Status.COMPLETED, 3.0)))
+    assert [r.status for r in unfinished(logs, [])] == [Status.COMPLETED]  # and not stored yet
+    logs.settle(writer)
+    assert unfinished(logs, []) == []  # a person took it out
+    writer.close()
+
+
+def test_a_damaged_log_is_told_and_the_other_runs_are_still_seen(tmp_path, caplog):
+    logs = LogFolder(tmp_path)
+    for number in range(2):
+        logs.create(replace(RUN, run_id=f"run-{number}"), {}).close()
+    damaged = logs.pending()[0]
+    damaged.write_bytes(b"\xff" + damaged.read_bytes()[1:])
+    assert [result.run.run_id for result in unfinished(logs, [])] == ["run-1"]
+    assert f"{damaged}, byte 0" in caplog.text

@@ -1,0 +1,367 @@
+"""Backends that are broken on purpose, each in one property: what the conformance kit must find.
+
+They are the backend of docs/writing-a-backend.md, which must be importable as ``legm_acme``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import sqlite3
+from dataclasses import replace
+
+from legm_acme import Backend
+
+from legm import LegmError, hookimpl
+from legm.hooks import Capability
+from legm.records import History, Points, Query, Series, Status
+from legm.stats.counts import count_by_description
+from legm.testing import BackendTests
+
+
+class Changed(Backend):
+    """Gives back runs otherwise than they came."""
+
+    def change(self, result):
+        return result
+
+    @hookimpl
+    def legm_read_runs(self, query):
+        return (self.change(result) for result in super().legm_read_runs(query))
+
+
+def changed_values(result, change):
+    """A result with each value of a series changed."""
+    histories = {s: History(h.steps, change(h.values)) for s, h in result.histories.items()}
+    return replace(result, histories=histories)
+
+
+class NotesWhatItDoesNotTake(Backend):
+    fails = "it_can_be_made_again"
+
+    def __init__(self, root, file="acme.db"):
+        super().__init__(root, file)
+        self.options = {"path": file}
+
+
+class ForgetsTheSeed(Changed):
+    fails = "a_run_comes_back_as_it_was_given"
+
+    def change(self, result):
+        return replace(result, run=replace(result.run, parameters={}))
+
+
+class HasNoNegativeZero(Changed):
+    fails = "numbers_come_back_to_the_last_bit"
+
+    def change(self, result):
+        return changed_values(result, lambda values: values + 0.0)
+
+
+class CountsFromOne(Changed):
+    fails = "metrics_without_a_step_are_counted"
+
+    def change(self, result):
+        def counted(series, history):
+            return History(history.steps + 1, history.values) if "counted" in series.name else history
+
+        return replace(result, histories={s: counted(s, h) for s, h in result.histories.items()})
+
+
+class KeepsAStepsFirstValue(Backend):
+    fails = "steps_may_come_in_any_order_and_twice"
+
+    @hookimpl
+    def legm_close_run(self, run, result, records):
+        first: dict[tuple[Series, int], float] = {}
+        for record in records:
+            if isinstance(record, Points):
+                for series, step, _, values in record.rows():
+                    for one, value in zip(series, values, strict=True):
+                        first.setdefault((one, step), value)
+        histories = {}
+        for series, history in result.histories.items():
+            values = history.values.copy()
+            values[:] = [first.get((series, step), math.nan) for step in history.steps.tolist()]
+            histories[series] = History(history.steps, values)
+        super().legm_close_run(run, replace(result, histories=histories))
+
+
+class KnowsAsciiOnly(Changed):
+    fails = "names_may_be_awkward"
+
+    def change(self, result):
+        def plain(values):
+            return {replace(s, name=s.name.encode("ascii", "replace").decode()): v for s, v in values.items()}
+
+        return replace(result, best=plain(result.best), test=plain(result.test))
+
+
+class CutsLongParameters(Changed):
+    fails = "a_parameter_may_be_a_megabyte"
+
+    def change(self, result):
+        of = result.run.configuration
+        cut = {name: v[:6000] if isinstance(v, str) else v for name, v in of.parameters.items()}
+        return replace(result, run=replace(result.run, configuration=replace(of, parameters=cut)))
+
+
+class KeepsTheLastThousand(Changed):
+    fails = "a_run_may_have_100_000_points"
+
+    def change(self, result):
+        last = {s: History(h.steps[-1000:], h.values[-1000:]) for s, h in result.histories.items()}
+        return replace(result, histories=last)
+
+
+class HasNoIndexes(Changed):
+    fails = "metrics_may_be_indexed"
+
+    def change(self, result):
+        return replace(result, test={s: value for s, value in result.test.items() if s.index is None})
+
+
+class ForgetsWhenItIsClosed(Changed):
+    fails = "a_fresh_instance_reads_what_another_wrote"
+
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
+        self.closed = set()
+
+    @hookimpl
+    def legm_close_run(self, run, result):
+        super().legm_close_run(run, result)
+        self.closed.add(run.run_id)
+
+    def change(self, result):
+        return result if result.run.run_id in self.closed else replace(result, test={})
+
+
+class KnowsOneRunAtATime(Backend):
+    fails = "runs_may_be_interleaved"
+
+    @hookimpl
+    def legm_open_run(self, run):
+        self.current = run
+        return super().legm_open_run(run)
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        same = self.current.configuration.fingerprint == run.configuration.fingerprint
+        super().legm_write(run if same else self.current, records, position)
+
+
+class CountsEveryLog(Backend):
+    fails = "a_run_that_is_logged_again_replaces_its_entry"
+
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
+        self.logged = {}
+
+    @hookimpl
+    def legm_close_run(self, run, result):
+        super().legm_close_run(run, result)
+        self.logged.setdefault(run.run_id, set()).add(result.points)
+
+    @hookimpl
+    def legm_read_runs(self, query):
+        for result in super().legm_read_runs(query):
+            yield from itertools.repeat(result, len(self.logged.get(result.run.run_id, "1")))
+
+
+class KeepsNoFailures(Backend):
+    fails = "a_failed_run_is_kept_as_failed"
+
+    @hookimpl
+    def legm_read_runs(self, query):
+        return (result for result in super().legm_read_runs(query) if result.status is not Status.FAILED)
+
+
+class IgnoresDescriptions(Backend):
+    fails = "a_query_gets_the_runs_it_is_about"
+
+    @hookimpl
+    def legm_read_runs(self, query):
+        return super().legm_read_runs(replace(query, description=None))
+
+
+class ReadsConfigurationsTwice(Backend):
+    fails = "each_configuration_is_read_once"
+
+    @hookimpl
+    def legm_read_configurations(self, experiment):
+        return 2 * super().legm_read_configurations(experiment)
+
+
+class ListsOtherExperiments(Backend):
+    fails = "what_is_counted_is_what_is_there"
+
+    @hookimpl
+    def legm_read_experiments(self):
+        return ["another"]
+
+
+class CountsWithoutIndexedMetrics(Backend):
+    fails = "what_is_counted_is_what_is_there"
+
+    @hookimpl
+    def legm_read_counts(self, experiment):
+        runs = list(super().legm_read_runs(Query(experiment)))
+        for configuration in super().legm_read_configurations(experiment):
+            of = [one for one in runs if one.run.configuration.fingerprint == configuration.fingerprint]
+            yield from (replace(one, indexed=frozenset()) for one in count_by_description(configuration, of))
+
+
+class ReadsOnePage(Backend):
+    fails = "the_summary_is_the_references_to_the_last_bit"
+
+    @hookimpl
+    def legm_read_runs(self, query):
+        return itertools.islice(super().legm_read_runs(query), 10)
+
+
+class TakesABatchTwice(Backend):
+    fails = "what_comes_again_is_not_counted_twice"
+
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
+        self.opened = set()
+
+    @hookimpl
+    def legm_open_run(self, run):
+        position = super().legm_open_run(run)
+        again = run.run_id in self.opened
+        self.opened.add(run.run_id)
+        return 0 if again else position
+
+
+class ForgetsItsPosition(Backend):
+    fails = "a_killed_process_loses_nothing_and_nothing_comes_twice"
+
+    def __init__(self, root, **options):
+        super().__init__(root, **options)
+        self.positions = {}
+
+    @hookimpl
+    def legm_open_run(self, run):
+        super().legm_open_run(run)
+        return self.positions.get(run.run_id, 0)
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        super().legm_write(run, records, position)
+        self.positions[run.run_id] = position
+
+
+class KeepsSilent(Backend):
+    fails = "an_error_is_told_with_its_cause"
+
+    @hookimpl
+    def legm_open_run(self, run):
+        try:
+            return super().legm_open_run(run)
+        except LegmError:
+            return 0
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        with contextlib.suppress(LegmError):
+            super().legm_write(run, records, position)
+
+    @hookimpl
+    def legm_close_run(self, run, result):
+        with contextlib.suppress(LegmError):
+            super().legm_close_run(run, result)
+
+
+class KeepsNoCause(KeepsSilent):
+    @hookimpl
+    def legm_close_run(self, run, result):
+        try:
+            super(KeepsSilent, self).legm_close_run(run, result)
+        except LegmError as error:
+            raise LegmError(str(error)) from None
+
+
+class LosesSummaries(Backend):
+    fails = "summaries_are_kept_or_refused"
+
+    @hookimpl
+    def legm_write_summary(self, configuration, description, summary):
+        pass
+
+
+class LosesFigures(Backend):
+    fails = "figures_are_kept_or_refused"
+    capabilities = Backend.capabilities | {Capability.FIGURES}
+
+    @hookimpl
+    def legm_write_figure(self, experiment, configuration, description, name, content, format):
+        return name
+
+
+class KeepsOneFormat(Backend):
+    fails = "figures_are_kept_or_refused"
+    capabilities = Backend.capabilities | {Capability.FIGURES}
+
+    def __init__(self, root, file="acme.db"):
+        super().__init__(root, file)
+        self.folder = root
+
+    @hookimpl
+    def legm_write_figure(self, experiment, configuration, description, name, content, format):
+        path = self.folder / ("own" if configuration else "compared")
+        path.write_bytes(content)
+        return str(path)
+
+
+class LosesCurves(Backend):
+    fails = "curves_are_kept"
+    capabilities = Backend.capabilities | {Capability.CURVES}
+
+    @hookimpl
+    def legm_write_curves(self, configuration, description, curves):
+        pass
+
+
+class LosesFiles(Backend):
+    fails = "artifacts_are_kept_or_refused"
+    capabilities = Backend.capabilities | {Capability.ARTIFACTS}
+
+
+class LosesDisplays(Backend):
+    fails = "displays_are_shown_or_refused"
+    capabilities = Backend.capabilities | {Capability.DISPLAYS}
+
+
+class MakesFoldersUnasked(Backend):
+    fails = "folders_are_made_when_asked"
+    capabilities = Backend.capabilities | {Capability.FOLDERS}
+
+    @hookimpl
+    def legm_folder(self, configuration, create):
+        folder = self._path.parent / configuration.fingerprint
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+class OfAcme(BackendTests):
+    made = Backend
+
+    def make_backend(self, store):
+        return self.made(store)
+
+    def stored_points(self, store, run):
+        command = "SELECT step, value FROM points WHERE run = ? AND metric = 'dev/loss'"
+        opened = sqlite3.connect(store / "acme.db")
+        found = opened.execute(command, [run.run_id]).fetchall()
+        opened.close()
+        return [("loss", step, value) for step, value in found]
+
+
+BROKEN = {
+    name: one for name, one in list(globals().items()) if isinstance(one, type) and hasattr(one, "fails")
+}
+for _name, _one in BROKEN.items():  # at the top level, so that the killed process finds it
+    globals()[f"Of{_name}"] = type(f"Of{_name}", (OfAcme,), {"made": _one, "__module__": __name__})

@@ -1,0 +1,112 @@
+"""Runs scripts with the real libraries and with legm's stand-ins, and reads what they left."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from legm.compat.settings import Settings
+from legm.compat.snapshot import history, stored
+
+SCRIPTS = Path(__file__).parent / "compat_scripts"
+
+DRIVER = """
+import runpy, sys, traceback
+{before}
+for script in sys.argv[1:]:
+    runpy.run_path(script, run_name="__main__")
+    {after}
+"""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A run: parameters as text-comparable values, and the values of each metric by step."""
+
+    parameters: dict[str, Any]
+    points: dict[str, list[tuple[int, float]]]
+
+
+def scripts(library: str) -> list[Path]:
+    return sorted((SCRIPTS / library).glob("*.py"))
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LEGM_", "WANDB_", "MLFLOW_"))
+    }
+    return kept | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONWARNINGS": "ignore"} | more
+
+
+def once(base: Path, name: str, make: Any) -> Path:
+    """A folder that is made once for all workers."""
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
+def run(arguments: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def run_originals(library: str, folder: Path, before: str, after: str, **variables: str) -> None:
+    """All scripts of a library, unchanged, in one process that has the real one."""
+    driver = folder / "driver.py"
+    driver.write_text(DRIVER.format(before=before, after=after), encoding="utf-8")
+    done = run([str(driver), *map(str, scripts(library))], folder, **variables)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+def run_with_legm(script: Path, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return run(["-m", "legm.compat", str(script)], folder, LEGM_ROOT=str(folder / "root"), **variables)
+
+
+def in_legm(root: Path, experiment: str) -> list[Held]:
+    """The runs of an experiment, oldest first."""
+    found = []
+    for one in stored(Settings(root), [experiment]):
+        assert one.run is not None
+        assert one.folder is not None
+        series = history(one.folder, one.run.run_id)
+        points = {name: {number.step: number.value for number in numbers} for name, numbers in series.items()}
+        found.append(Held(dict(one.parameters), {name: sorted(by.items()) for name, by in points.items()}))
+    return found
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def comparable(points: Mapping[str, list[tuple[int, float]]]) -> dict[str, list[tuple[int, float | str]]]:
+    """Points that are equal where their values are, NaN too."""
+    return {
+        name: [(step, "NaN" if math.isnan(value) else value) for step, value in sorted(values)]
+        for name, values in points.items()
+    }

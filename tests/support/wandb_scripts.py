@@ -1,0 +1,55 @@
+"""Scripts that log to W&B with the real SDK, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.support.wandb_log import records
+
+PRELUDE = """
+import os, signal, sys, time
+import numpy as np
+import wandb
+QUIET = {"x_disable_stats": True, "disable_git": True, "x_save_requirements": False, "console": "off"}
+
+def begin(**given):
+    settings = wandb.Settings(**{**QUIET, **given.pop("settings", {})})
+    return wandb.init(**{"mode": "offline", "dir": "."} | given, settings=settings)
+"""
+
+
+def run_script(folder: Path, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a folder; nothing of the user's own W&B is read or written."""
+    home = folder / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    own = dict.fromkeys(("HOME", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"), str(home))
+    return subprocess.run(
+        [sys.executable, "-c", PRELUDE + text],
+        cwd=folder,
+        env={**kept, **own, "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def logs(folder: Path) -> list[Path]:
+    """The logs below a folder, oldest first."""
+    return sorted(folder.glob("wandb/*run-*/run-*.wandb"))
+
+
+def wait_for_ends(folder: Path) -> None:
+    """Wait until every log below a folder has its end: ``finish`` may return a little before."""
+    for log in logs(folder):
+        for _ in range(200):
+            if any(record.HasField("exit") for record in records(log)):
+                break
+            time.sleep(0.05)
+        else:
+            raise AssertionError(f"{log} has no end")

@@ -1,0 +1,183 @@
+"""The rings of the package: what may import what, that nothing goes in a circle, and what is pure."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import legm
+
+PACKAGE = Path(legm.__file__).parent
+
+_BASE = ("errors", "version", "records")
+_INNER = (*_BASE, "core", "stats")
+_MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "version": (),
+    "records": (),
+    "hooks": ("records",),
+    "util": ("errors",),
+    "core": _BASE,
+    "stats": (*_BASE, "core"),
+    "arguments": (*_BASE, "core"),
+    "runlog": (*_INNER, "util"),
+    "plotting": (*_INNER, "util"),
+    "backends": (*_INNER, "runlog", "util", "hooks"),
+    "delivery": (*_INNER, "runlog", "util", "hooks"),
+    "analysis": (*_INNER, "runlog", "util", "hooks", "delivery", "plotting"),
+}
+_MAY_IMPORT["handler"] = (*_MAY_IMPORT["analysis"], "analysis")
+_MAY_IMPORT["export"] = _MAY_IMPORT["importers"] = _MAY_IMPORT["handler"]
+_OUTER = (*_MAY_IMPORT["handler"], "handler", "arguments")
+_MAY_IMPORT["capture"] = (*_OUTER, "importers")
+_MAY_IMPORT["compat"] = _MAY_IMPORT["report"] = _MAY_IMPORT["testing"] = _OUTER
+_MAY_IMPORT["cli"] = (*_OUTER, "export", "importers", "capture", "report")
+_MAY_IMPORT["__init__"] = ("errors", "version", "handler", "arguments", "hooks")
+_MAY_IMPORT["__main__"] = ("cli",)
+"""By room, the other rooms that it may import, for types too; the rings from the inside out."""
+
+PURE = ("errors", "version", "records", "core", "stats")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: who imports what, where, and whether only for types."""
+
+    module: str
+    imported: str
+    line: int
+    is_for_types: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}, line {self.line}: {self.imported}"
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its full name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = ["legm", *path.relative_to(PACKAGE).with_suffix("").parts]
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports_of(module: str) -> Iterator[Import]:
+    """What a module imports of the package, also inside of functions."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else node.module for name in whole]
+        for name in names:
+            if name.partition(".")[0] == "legm":
+                yield Import(module, name, node.lineno, id(node) in for_types)
+
+
+IMPORTS = [one for module in MODULES for one in imports_of(module)]
+
+
+def room(module: str) -> str:
+    """The room that a module is in: the package below legm, or the module itself."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def test_backends_do_not_import_each_other():
+    def tracker(module: str) -> str:
+        return module.split(".")[2] if module.count(".") >= 2 else ""
+
+    wrong = [
+        str(one)
+        for one in IMPORTS
+        if room(one.module) == room(one.imported) == "backends"
+        if tracker(one.imported) not in {tracker(one.module), "portable", ""}
+    ]
+    assert not wrong
+
+
+# What is pure
+
+
+def imported_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has after a statement, and not before."""
+    code = f"import sys\nbefore = set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def pure_modules() -> list[str]:
+    return [module for module in MODULES if room(module) in PURE]
+
+
+def test_what_is_pure_imports_no_backend():
+    found = imported_by("; ".join(f"import {module}" for module in pure_modules()))
+    assert {room(name) for name in found if name.startswith("legm.")} <= {*PURE}
+    assert not found & {"pluggy", "filelock", "yaml", "matplotlib", "tensorboard", "google_crc32c", "rich"}
+
+
+DOING = {
+    *("io", "shutil", "socket", "subprocess", "tempfile", "glob"),
+    *("sqlite3", "urllib", "http", "sys", "time"),
+}
+PATH_METHODS = {
+    name
+    for name in vars(Path)
+    if not name.startswith("_") and ("read" in name or "write" in name or name in {"open", "mkdir", "touch"})
+} | {"unlink", "rmdir", "iterdir", "exists", "is_file", "is_dir", "stat", "rglob", "glob", "savez", "tofile"}
+
+
+@pytest.mark.parametrize("module", pure_modules())
+def test_what_is_pure_does_no_input_or_output(module):
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert not {alias.name.partition(".")[0] for alias in node.names} & DOING, ast.unparse(node)
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").partition(".")[0] not in DOING, ast.unparse(node)
+        if isinstance(node, ast.Name):
+            assert node.id not in {"open", "print", "input", "exec", "eval", "__import__"}
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in PATH_METHODS, ast.unparse(node)
+            if isinstance(node.value, ast.Name) and node.value.id == "os":
+                assert node.attr in {"PathLike", "fspath", "fsdecode"}
+
+
+# What is light
+
+
+def test_package_inits_are_empty_or_lazy():
+    """Importing a package costs nothing: what its ``__init__`` needs of the others comes on first use."""
+    for name in ("core", "stats", "runlog", "delivery", "analysis", "util", "backends"):
+        assert not list(imports_of(f"legm.{name}")), name
+
+
+def test_every_module_can_be_imported_first():
+    """No module relies on another one's having been imported before; the drop-in's shadows are scripts."""
+    names = [
+        found.name
+        for found in pkgutil.walk_packages(legm.__path__, "legm.")
+        if not any(part in found.name for part in (".site", ".shadow", "__main__"))
+    ]
+    assert set(map(room, names)) >= {"core", "delivery", "handler"}
+    for name in names:
+        importlib.import_module(name)
