@@ -16,11 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
-from legm.core.config_objects import named_values
+from legm.core.config_objects import parameters_from_config
 from legm.core.credentials import is_credential
-from legm.core.identity import Difference, check_text, differences
-from legm.core.naming import run_id
-from legm.core.parameters import NameRule, Parameters, active_condition
+from legm.core.identity import Difference, check_name, parameter_differences
+from legm.core.naming import make_run_id
+from legm.core.parameters import NameRule, Parameters, condition_from_active_value
 from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import BackendClient
 from legm.delivery.live import DeliverySet, begin
@@ -49,7 +49,7 @@ from legm.records import (
 )
 from legm.runlog import format as runlog
 from legm.runlog.folder import LogFolder
-from legm.runlog.recorder import Recorder, to_number, to_step
+from legm.runlog.recorder import Recorder, to_metric_step, to_metric_value
 from legm.runlog.user_files import UserFiles
 
 if TYPE_CHECKING:
@@ -133,9 +133,9 @@ class ExperimentHandler:
         strict: bool = False,
         credentials: Sequence[str] | None = None,
     ) -> None:
-        check_text("experiment", experiment_name, InvalidName)
+        check_name("experiment", experiment_name, InvalidName)
         if description:
-            check_text("description", description, InvalidName)
+            check_name("description", description, InvalidName)
         root = Path(root_directory)
         self._experiment = experiment_name
         self._description = description or ""
@@ -191,7 +191,7 @@ class ExperimentHandler:
                 :meth:`set_param`.
             StateError: the run has started.
         """
-        values = named_values("set_dict_params()", params, flatten=flatten)
+        values = parameters_from_config("set_dict_params()", params, flatten=flatten)
         self._changeable("set_dict_params()").set(values, parent)
         return params
 
@@ -209,7 +209,7 @@ class ExperimentHandler:
         Raises:
             ParameterError, StateError: as :meth:`set_dict_params`.
         """
-        values = named_values("set_namespace_params()", namespace, flatten=flatten)
+        values = parameters_from_config("set_namespace_params()", namespace, flatten=flatten)
         self._changeable("set_namespace_params()").set(values, parent)
         return namespace
 
@@ -226,7 +226,9 @@ class ExperimentHandler:
             ParameterError: this would make a cycle.
             StateError: the run has started.
         """
-        self._changeable("set_parent()").set_parent(child, parent, active_condition(parent, active_value))
+        self._changeable("set_parent()").set_parent(
+            child, parent, condition_from_active_value(parent, active_value)
+        )
 
     def disable_param(self, name: str) -> None:
         """Keep a parameter out of the comparison: a device, a path, a seed.
@@ -277,7 +279,7 @@ class ExperimentHandler:
             ParameterError: a field or a parameter is unknown, or parents make a cycle.
             StateError: the run has started.
         """
-        known = {} if namespace is None else named_values("set_param_metadata()", namespace)
+        known = {} if namespace is None else parameters_from_config("set_param_metadata()", namespace)
         self._changeable("set_param_metadata()").set_metadata(metadata, known)
 
     def _changeable(self, call: str) -> Parameters:
@@ -327,7 +329,7 @@ class ExperimentHandler:
         Returns:
             a difference for each parameter, to be read or printed; none where they are the same.
         """
-        found = differences(
+        found = parameter_differences(
             self._parameters.active(),
             other._parameters.active(),
             self._parameters.note,
@@ -367,7 +369,7 @@ class ExperimentHandler:
         """
         live = self._live
         if live is not None and not live.logged:
-            live.recorder.refuse_a_fork()
+            live.recorder.require_own_process()
             if live.was_claimed:
                 return True
             raise StateError("should_run() came when the run had begun: ask before start() or reset()")
@@ -403,7 +405,7 @@ class ExperimentHandler:
             BackendError: the backend failed.
         """
         if self._live is not None:
-            if self._live.recorder.is_untouched:
+            if self._live.recorder.is_empty:
                 return self
             raise StateError(
                 "start() was called during a run: log() it and reset() first, or make a new handler"
@@ -421,7 +423,7 @@ class ExperimentHandler:
     def _begin(self, configuration: Configuration, started: float, origin: Mapping[str, Plain]) -> None:
         folder = self._require_folder()
         run = Run(
-            run_id=run_id(started, secrets.token_hex(3)),
+            run_id=make_run_id(started, secrets.token_hex(3)),
             configuration=configuration,
             description=self._description,
             started=started,
@@ -430,7 +432,7 @@ class ExperimentHandler:
         )
         logs = LogFolder(folder / "runs")
         with self._slot.becoming_run(logs, configuration) as was_claimed:
-            writer = logs.create(run, self._client.backend_options)
+            writer = logs.create_log(run, self._client.backend_options)
         try:
             delivery = begin(self._client, run, writer)
         except BaseException:
@@ -479,7 +481,7 @@ class ExperimentHandler:
             live = self._running("set_metric()")
         if type(value) is not float and isinstance(value, Mapping):
             raise MetricError(f"metric {name!r} must be one number; set_dict_metrics() takes mappings")
-        live.recorder.set({name: value}, step, test=test)
+        live.recorder.add_metrics({name: value}, step, test=test)
         return value
 
     def set_dict_metrics(self, metrics: M, test: bool = False, step: int | None = None) -> M:
@@ -503,7 +505,7 @@ class ExperimentHandler:
             raise MetricError(
                 f"set_dict_metrics() takes a mapping from names to values, not {type(metrics).__qualname__}"
             )
-        live.recorder.set(metrics, step, test=test)
+        live.recorder.add_metrics(metrics, step, test=test)
         return metrics
 
     @overload
@@ -574,7 +576,7 @@ class ExperimentHandler:
                 f"set_best() got step={step!r} and best_step={best_step!r}, which mean the same"
             )
         if metric is not None:
-            check_text("metric", metric, MetricError)
+            check_name("metric", metric, MetricError)
         given = step if step is not None else best_step
         if method == "last" and (given is not None or metric is not None):
             raise MetricError(
@@ -582,8 +584,8 @@ class ExperimentHandler:
             )
         if method == "early_stopping" and (given is None) == (metric is None):
             raise MetricError("set_best('early_stopping') takes either step= or metric=")
-        chosen = None if given is None else to_step("best step", given)
-        self._running("set_best()").recorder.add(BestRule(method, chosen, metric, bool(higher_better)))
+        chosen = None if given is None else to_metric_step("best step", given)
+        self._running("set_best()").recorder.add_record(BestRule(method, chosen, metric, bool(higher_better)))
 
     def log(self) -> RunResult:
         """Complete the run: from now on it counts.
@@ -608,15 +610,15 @@ class ExperimentHandler:
     def _finish(self, live: _LiveRun, outcome: Outcome) -> RunResult:
         from legm.core import results
 
-        with live.recorder.settled() as writer:
-            records = [*runlog.read(writer.path).records, outcome]
+        with live.recorder.paused() as writer:
+            records = [*runlog.read_log(writer.path).records, outcome]
             result = results.run_result(live.run, records)
             writer.append(runlog.record_frame(outcome))
             writer.sync()
             if live.delivery.close(result, records):
                 logs = LogFolder(self._require_folder() / "runs")
-                logs.settle(writer)
-                live.recorder.before_next = functools.partial(logs.reopen, writer)
+                logs.finalize_log(writer)
+                live.recorder.before_next_write = functools.partial(logs.reopen_log, writer)
         return result
 
     def _leave(self, outcome: Outcome) -> None:
@@ -624,7 +626,7 @@ class ExperimentHandler:
         live = self._live
         if live is None:
             return
-        live.recorder.refuse_a_fork()
+        live.recorder.require_own_process()
         try:
             if not live.logged:
                 self._finish(live, outcome)
@@ -672,7 +674,7 @@ class ExperimentHandler:
         if self._live is None:
             return
         if error is None:
-            self._live.recorder.refuse_a_fork()
+            self._live.recorder.require_own_process()
             try:
                 if not self._live.logged:
                     self.log()
@@ -729,7 +731,7 @@ class ExperimentHandler:
         self._client.require(Capability.ARTIFACTS, "log_artifact()")
         live = self._running("log_artifact()")
         kept = live.files.keep(Path(path), name)
-        live.recorder.add(Artifact(name or Path(path).name, str(kept)))
+        live.recorder.add_record(Artifact(name or Path(path).name, str(kept)))
         return str(kept)
 
     def set_custom_data(self, data: T, basename: str = "custom_data.yml") -> T:
@@ -753,7 +755,7 @@ class ExperimentHandler:
         path = live.files.set_data(data, basename)
         capabilities = self._client.backend.capabilities
         if Capability.FOLDERS not in capabilities and Capability.ARTIFACTS in capabilities:
-            live.recorder.add(Artifact(path.name, str(path)))
+            live.recorder.add_record(Artifact(path.name, str(path)))
         return data
 
     def tensorboard_write(self, name: str, value: Any, step: int) -> None:
@@ -765,10 +767,10 @@ class ExperimentHandler:
             StateError: there is no run.
         """
         self._client.require(Capability.DISPLAYS, "tensorboard_write()")
-        check_text("scalar or text", name, MetricError)
-        shown = value if isinstance(value, str) else to_number(name, value)
-        self._running("tensorboard_write()").recorder.add(
-            Display(name, shown, to_step(name, step), time.time())
+        check_name("scalar or text", name, MetricError)
+        shown = value if isinstance(value, str) else to_metric_value(name, value)
+        self._running("tensorboard_write()").recorder.add_record(
+            Display(name, shown, to_metric_step(name, step), time.time())
         )
 
     @classmethod
@@ -1008,7 +1010,7 @@ class ExperimentHandler:
 
 def _release(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
     """Write what is left, and let go of the run's log and of what the backend holds for it."""
-    if recorder.is_own:
+    if recorder.is_own_process:
         recorder.close()
         try:
             delivery.release(logs)

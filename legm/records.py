@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = NDArray[np.int64]
 
 Plain: TypeAlias = Any
-"""A value as :func:`legm.core.identity.plain` makes it: None, bool, int, float, str, list, or dict by str."""
+"""What :func:`legm.core.identity.to_plain` returns: None, bool, int, float, str, list, or dict by str."""
 
 
 class Split(enum.Enum):

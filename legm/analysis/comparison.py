@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.analysis.summaries import read_runs, require_runs
-from legm.core.identity import canonical, check_text
+from legm.core.identity import canonical_text, check_name
 from legm.core.seeds import looks_like_seed
 from legm.delivery.client import BackendClient
 from legm.errors import LegmError, MetricError, ParameterError, closest
@@ -85,7 +85,7 @@ def compare_runs(
         is_level = False
     if not is_level:
         raise LegmError(f"level={level!r} is no number strictly between 0 and 1, such as 0.95")
-    check_text("metric", metric, MetricError)
+    check_name("metric", metric, MetricError)
     names = None if seed is None else _seed_names(seed)
     everyone = {a.fingerprint}
     for other in others:
@@ -238,7 +238,7 @@ def _by_seed(
     for parameters, value in runs:
         seed = [parameters.get(name) for name in names]
         if seed and None not in seed:
-            found[canonical(seed)].append(value)
+            found[canonical_text(seed)].append(value)
     return found
 
 

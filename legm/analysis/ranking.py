@@ -31,7 +31,7 @@ def settled_counts(client: BackendClient, experiment: str) -> list[RunCounts]:
     pending = [
         logs
         for folder in {one.folder for one in found if one.folder is not None}
-        if (logs := LogFolder(Path(folder) / "runs")).pending()
+        if (logs := LogFolder(Path(folder) / "runs")).pending_logs()
     ]
     for logs in pending:
         finalize_dead_runs(client, logs)
@@ -119,13 +119,13 @@ def _pooled(
 def _constrained(counts: Sequence[RunCounts], constraints: Mapping[str, Any]) -> Sequence[RunCounts]:
     if not constraints:
         return counts
-    from legm.core.identity import canonical, plain
+    from legm.core.identity import canonical_text, to_plain
 
     names = {name for one in counts for name in one.configuration.active}
     for name in constraints:
         if name not in names:
             raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
-    wanted = {name: canonical(plain(name, value)) for name, value in constraints.items()}
+    wanted = {name: canonical_text(to_plain(name, value)) for name, value in constraints.items()}
     chosen = [one for one in counts if _has(one.configuration, wanted)]
     if not chosen:
         raise ParameterError(f"no configuration has {dict(constraints)}")
@@ -133,9 +133,9 @@ def _constrained(counts: Sequence[RunCounts], constraints: Mapping[str, Any]) ->
 
 
 def _has(configuration: Configuration, wanted: Mapping[str, str]) -> bool:
-    from legm.core.identity import canonical
+    from legm.core.identity import canonical_text
 
     return all(
-        name in configuration.active and canonical(configuration.parameters[name]) == text
+        name in configuration.active and canonical_text(configuration.parameters[name]) == text
         for name, text in wanted.items()
     )

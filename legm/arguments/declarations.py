@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, MutableMapping, Seque
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from legm.core.identity import check_text
+from legm.core.identity import check_name
 from legm.core.parameters import FIELDS
 from legm.errors import ParameterError, closest
 
@@ -237,7 +237,7 @@ def declared(carrier: Carrier) -> list[Argument]:
 
 
 def _arguments(key: str, declaration: Mapping[str, Any]) -> list[Argument]:
-    check_text("parameter", key, ParameterError)
+    check_name("parameter", key, ParameterError)
     if _UNUSABLE.search(key):
         raise ParameterError(f"{key!r} cannot stand on the command line: a name has no spaces and no '='")
     if not isinstance(declaration, Mapping):

@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from legm.core.config_objects import named_values
+from legm.core.config_objects import parameters_from_config
 from legm.errors import ParameterError, closest
 
 __all__ = ["from_namespace", "splitify_namespace"]
@@ -83,7 +83,7 @@ def _values(given: Any) -> dict[str, Any]:
     several = isinstance(given, (list, tuple)) and not hasattr(given, "_fields")
     values: dict[str, Any] = {}
     for namespace in given if several else [given]:
-        values |= named_values(f"{_KEYWORD}=", namespace)
+        values |= parameters_from_config(f"{_KEYWORD}=", namespace)
     return values
 
 

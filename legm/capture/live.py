@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from legm.core.points import columns_of, gathered
+from legm.core.points import columns_by_series, points_from_columns
 from legm.delivery.client import BackendClient
 from legm.delivery.live import begin
 from legm.importers.names import taken_name
@@ -37,7 +37,7 @@ class LiveRun:
         self.begun = self.stays_until = time.monotonic()
         self._client = client
         self._logs = LogFolder(folder / "runs")
-        writer = self._logs.create(run, client.backend_options)
+        writer = self._logs.create_log(run, client.backend_options)
         try:
             self._deliveries = begin(client, run, writer)
         except BaseException:
@@ -49,7 +49,7 @@ class LiveRun:
     def add(self, points: Points) -> None:
         """Take numbers, which are on disk, and in TensorBoard, within a second."""
         if len(points):
-            self._recorder.take([gathered(columns_of([points]), _shown)])
+            self._recorder.add_records([points_from_columns(columns_by_series([points]), _shown)])
 
     def close(self) -> None:
         """Write what is left, and let go of it; its log says that it was interrupted until it is replaced."""

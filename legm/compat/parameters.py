@@ -7,7 +7,7 @@ from typing import Any
 
 from legm.compat.notices import Notices
 from legm.compat.settings import Settings
-from legm.core.identity import check_text, plain
+from legm.core.identity import check_name, to_plain
 from legm.errors import ParameterError, UnstableValue
 from legm.handler import ExperimentHandler
 from legm.records import Plain
@@ -39,8 +39,8 @@ class GivenParameters:
             self.values.clear()
         for name, value in values.items():
             try:
-                check_text("parameter", name, ParameterError)
-                self.values[name] = plain(name, value)
+                check_name("parameter", name, ParameterError)
+                self.values[name] = to_plain(name, value)
                 self._unstable.discard(name)
             except UnstableValue:
                 kind = type(value).__qualname__

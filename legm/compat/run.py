@@ -25,13 +25,13 @@ from legm.compat.notices import Notices
 from legm.compat.parameters import GivenParameters
 from legm.compat.settings import Settings
 from legm.compat.snapshot import NOTES, ORIGIN, Number, Snapshot, history, records_of
-from legm.core.identity import check_text, plain
+from legm.core.identity import check_name, to_plain
 from legm.errors import LegmError, MetricError
 from legm.handler import ExperimentHandler
 from legm.hooks import Capability
 from legm.records import Artifact, Outcome, Plain, Run, Status
 from legm.runlog.folder import LogFolder
-from legm.runlog.recorder import to_number
+from legm.runlog.recorder import to_metric_value
 
 __all__ = ["CompatRun"]
 
@@ -132,8 +132,8 @@ class CompatRun:
             by_step: dict[int, dict[str, float]] = {}
             for name, value in values.items():
                 try:
-                    check_text("metric", name, MetricError)
-                    number = to_number(name, value)
+                    check_name("metric", name, MetricError)
+                    number = to_metric_value(name, value)
                 except MetricError as error:
                     self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                     continue
@@ -154,8 +154,8 @@ class CompatRun:
         with self._lock:
             self.changed = True
             try:
-                check_text("metric", name, MetricError)
-                number = self._tests[name] = to_number(name, value)
+                check_name("metric", name, MetricError)
+                number = self._tests[name] = to_metric_value(name, value)
             except MetricError as error:
                 self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                 return
@@ -333,7 +333,7 @@ class CompatRun:
         if renamed:
             origin["renamed"] = renamed
         run, folder = self._run, self._folder
-        handler._start(self.started, {ORIGIN: plain("notes", origin)})
+        handler._start(self.started, {ORIGIN: to_plain("notes", origin)})
         assert handler._live is not None  # noqa: S101 - it was started
         self._run, self._folder = handler._live.run, handler.configuration_folder
         self._late_parameters = self._late_notes = self._completed = False
@@ -354,7 +354,7 @@ class CompatRun:
             if old._live is not None:
                 return old
         if old._live is not None:
-            with old._live.recorder.settled():
+            with old._live.recorder.paused():
                 pass
             if _discards(old):
                 old._live.finalizer()
@@ -386,17 +386,17 @@ class CompatRun:
                     continue
                 records[at] = replace(record, path=str(path))
                 self._files[record.name] = path
-        live.recorder.take(records)
+        live.recorder.add_records(records)
         live.recorder.flush()
         if _discards(handler):
             for client in (handler._client, *handler._client.mirrors):
                 client.call("legm_discard_run", run=run)
-            LogFolder(folder / "runs").remove(run.run_id)
+            LogFolder(folder / "runs").delete_log(run.run_id)
 
     def _keep_notes(self) -> None:
         import yaml
 
-        self.keep_bytes(yaml.safe_dump(plain("notes", self._notes), sort_keys=False).encode(), NOTES)
+        self.keep_bytes(yaml.safe_dump(to_plain("notes", self._notes), sort_keys=False).encode(), NOTES)
         self._files.pop(NOTES, None)
 
 

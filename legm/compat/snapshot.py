@@ -78,7 +78,7 @@ def records_of(folder: Path, run_id: str) -> list[Record]:
         CorruptFile, StorageError: it cannot be read.
     """
     path = _log_path(folder, run_id)
-    return [] if path is None else runlog.read(path).records
+    return [] if path is None else runlog.read_log(path).records
 
 
 def history(folder: Path, run_id: str) -> dict[str, list[Number]]:

@@ -14,12 +14,12 @@ from typing import Any
 
 from legm.errors import ParameterError, UnstableValue
 
-__all__ = ["fields_of", "is_omegaconf", "named_values", "resolved"]
+__all__ = ["is_omegaconf", "object_fields", "parameters_from_config", "resolve_omegaconf"]
 
-_DEEPEST = 100
+_MAX_DEPTH = 100
 
 
-def fields_of(value: Any) -> dict[str, Any] | None:
+def object_fields(value: Any) -> dict[str, Any] | None:
     """The fields of a dataclass, attrs class, pydantic model or namespace by name; None for other values.
 
     Raises:
@@ -31,15 +31,15 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     if isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
         return dict(vars(value))
     if dataclasses.is_dataclass(value):
-        return _attributes(value, [field.name for field in dataclasses.fields(value)])
+        return _read_attributes(value, [field.name for field in dataclasses.fields(value)])
     if hasattr(kind, "__attrs_attrs__"):
-        return _attributes(value, [field.name for field in kind.__attrs_attrs__])
+        return _read_attributes(value, [field.name for field in kind.__attrs_attrs__])
     if hasattr(kind, "model_fields") and hasattr(kind, "model_dump"):
-        return _attributes(value, kind.model_fields) | (value.model_extra or {})
+        return _read_attributes(value, kind.model_fields) | (value.model_extra or {})
     return None
 
 
-def _attributes(value: object, names: list[str] | Mapping[str, object]) -> dict[str, Any]:
+def _read_attributes(value: object, names: list[str] | Mapping[str, object]) -> dict[str, Any]:
     for name in names:
         if not hasattr(value, name):
             raise UnstableValue(
@@ -53,7 +53,7 @@ def is_omegaconf(value: object) -> bool:
     return any(base.__module__ == "omegaconf.basecontainer" for base in type(value).__mro__)
 
 
-def resolved(value: Any, place: str = "") -> Any:
+def resolve_omegaconf(value: Any, place: str = "") -> Any:
     """The dictionaries and lists of an OmegaConf container, with every interpolation resolved.
 
     Args:
@@ -78,7 +78,7 @@ def resolved(value: Any, place: str = "") -> Any:
         raise UnstableValue(f"{error.full_key!r} of {where} cannot be resolved: {reason}") from error
 
 
-def named_values(call: str, config: Any, *, flatten: bool = False) -> dict[str, Any]:
+def parameters_from_config(call: str, config: Any, *, flatten: bool = False) -> dict[str, Any]:
     """The parameters in a configuration object.
 
     Args:
@@ -90,7 +90,7 @@ def named_values(call: str, config: Any, *, flatten: bool = False) -> dict[str, 
     Raises:
         ParameterError: it is none of these, a value is missing, or two names are the same when joined.
     """
-    values = resolved(config) if is_omegaconf(config) else _nested(config)
+    values = resolve_omegaconf(config) if is_omegaconf(config) else _nested_mapping(config)
     if values is None and hasattr(config, "__dict__") and not isinstance(config, (type, types.FunctionType)):
         values = dict(vars(config))
     if not isinstance(values, Mapping):
@@ -104,21 +104,21 @@ def named_values(call: str, config: Any, *, flatten: bool = False) -> dict[str, 
     return flat
 
 
-def _nested(value: Any) -> Mapping[Any, Any] | None:
+def _nested_mapping(value: Any) -> Mapping[Any, Any] | None:
     if isinstance(value, Mapping):
         return value
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         fields: dict[str, Any] = value._asdict()
         return fields
-    return fields_of(value)
+    return object_fields(value)
 
 
 def _flatten(values: Mapping[Any, Any], prefix: str, flat: dict[str, Any], depth: int) -> None:
-    if depth > _DEEPEST:
-        raise ParameterError(f"{prefix[:80]!r} is nested more than {_DEEPEST} deep or contains itself")
+    if depth > _MAX_DEPTH:
+        raise ParameterError(f"{prefix[:80]!r} is nested more than {_MAX_DEPTH} deep or contains itself")
     for key, value in values.items():
         name = f"{prefix}{key}" if prefix else key
-        inner = _nested(resolved(value, name) if is_omegaconf(value) else value)
+        inner = _nested_mapping(resolve_omegaconf(value, name) if is_omegaconf(value) else value)
         if inner and all(isinstance(key, str) for key in inner):
             _flatten(inner, f"{name}.", flat, depth + 1)
         elif name in flat:

@@ -26,19 +26,27 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from legm.core.config_objects import fields_of, is_omegaconf, resolved
+from legm.core.config_objects import is_omegaconf, object_fields, resolve_omegaconf
 from legm.errors import UnstableValue
 from legm.records import Plain
 
-__all__ = ["Difference", "canonical", "check_text", "differences", "fingerprint", "from_plain", "plain"]
+__all__ = [
+    "Difference",
+    "canonical_text",
+    "check_name",
+    "fingerprint",
+    "from_plain",
+    "parameter_differences",
+    "to_plain",
+]
 
 VERSION = "v1"
 _TAG = "legm:"
-_DEEPEST = 100
-_LARGEST_INT_BITS = 4096
+_MAX_DEPTH = 100
+_MAX_INT_BITS = 4096
 
 
-def plain(name: str, value: object) -> Plain:
+def to_plain(name: str, value: object) -> Plain:
     """The plain form of a parameter's value.
 
     Args:
@@ -54,9 +62,9 @@ def plain(name: str, value: object) -> Plain:
 def _plain(value: Any, place: str, depth: int) -> Plain:
     if value is None or type(value) in (bool, str):
         return value
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         raise UnstableValue(
-            f"parameter {place[:80]!r} is nested more than {_DEEPEST} deep or contains itself"
+            f"parameter {place[:80]!r} is nested more than {_MAX_DEPTH} deep or contains itself"
         )
 
     def inner(item: object, where: str) -> Plain:
@@ -72,16 +80,16 @@ def _plain(value: Any, place: str, depth: int) -> Plain:
         return inner(value.tolist(), "")
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
-    if (fields := fields_of(value)) is not None:
+    if (fields := object_fields(value)) is not None:
         return inner(fields, "")
     if is_omegaconf(value):
-        return inner(resolved(value, place), "")
+        return inner(resolve_omegaconf(value, place), "")
     if isinstance(value, Mapping):
         return _plain_mapping(value, inner)
     if isinstance(value, (list, tuple, deque, range)):
         return [inner(item, f"[{i}]") for i, item in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return {"legm:set": sorted((inner(item, "{}") for item in value), key=canonical)}
+        return {"legm:set": sorted((inner(item, "{}") for item in value), key=canonical_text)}
     if isinstance(value, (bytes, bytearray)):
         return {"legm:bytes": value.hex()}
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
@@ -101,7 +109,7 @@ def _plain_number(value: Any, place: str) -> Plain:
         return float(value)
     if isinstance(value, int):
         value = int(value)
-        return value if value.bit_length() <= _LARGEST_INT_BITS else {"legm:number": hex(value)}
+        return value if value.bit_length() <= _MAX_INT_BITS else {"legm:number": hex(value)}
     if isinstance(value, complex):
         if value.imag == 0:
             return value.real
@@ -112,7 +120,7 @@ def _plain_number(value: Any, place: str) -> Plain:
             return number
         return {"legm:number": str(fractions.Fraction(value))}
     except (TypeError, ValueError, OverflowError) as error:
-        raise _unstable(place, value) from error
+        raise _unstable_value(place, value) from error
 
 
 def _plain_mapping(value: Mapping[Any, Any], inner: Callable[[object, str], Plain]) -> Plain:
@@ -121,7 +129,7 @@ def _plain_mapping(value: Mapping[Any, Any], inner: Callable[[object, str], Plai
     if by_text and not (len(keys) == 1 and keys[0].startswith(_TAG)):
         return {key: inner(value[key], f"[{key!r}]") for key in keys}
     pairs = [[inner(key, " (a key)"), inner(value[key], f"[{key!r}]")] for key in keys]
-    return {"legm:map": sorted(pairs, key=canonical)}
+    return {"legm:map": sorted(pairs, key=canonical_text)}
 
 
 def _qualified_name(value: Any, place: str) -> str:
@@ -130,12 +138,12 @@ def _qualified_name(value: Any, place: str) -> str:
     owner = getattr(value, "__self__", None)
     bound = owner is not None and not isinstance(owner, (type, types.ModuleType))
     if not isinstance(name, str) or not callable(value) or "<lambda>" in name or bound:
-        raise _unstable(place, value)
+        raise _unstable_value(place, value)
     module = getattr(value, "__module__", None)
     return f"{module}.{name}" if module else name
 
 
-def _unstable(place: str, value: object) -> UnstableValue:
+def _unstable_value(place: str, value: object) -> UnstableValue:
     kind = type(value).__qualname__
     if inspect.isfunction(value):
         kind = "lambda"
@@ -173,35 +181,35 @@ def _hashable(value: Any) -> Any:
     return frozenset(value) if isinstance(value, set) else value
 
 
-_encode = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode
+_encode_json = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode
 
 
-def canonical(value: Plain) -> str:
+def canonical_text(value: Plain) -> str:
     """One text for all plain values that are equal."""
     kind = type(value)
     if kind is float and value.is_integer():
         return repr(int(value))
     if kind is str or kind is int:
-        return _encode(value) if kind is str else repr(value)
-    return _encode(_normal(value))
+        return _encode_json(value) if kind is str else repr(value)
+    return _encode_json(_normalize(value))
 
 
-def _normal(value: Plain) -> Plain:
+def _normalize(value: Plain) -> Plain:
     if isinstance(value, float):
         if math.isfinite(value):
             return int(value) if value.is_integer() else value
         return {"legm:number": "nan" if math.isnan(value) else str(value)}
     if isinstance(value, list):
-        return [_normal(item) for item in value]
+        return [_normalize(item) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
         ((tag, content),) = value.items()
         if tag == "legm:set":
-            return {tag: [json.loads(text) for text in sorted({canonical(item) for item in content})]}
+            return {tag: [json.loads(text) for text in sorted({canonical_text(item) for item in content})]}
         if tag == "legm:map":
-            return {tag: sorted(([_normal(k), _normal(v)] for k, v in content), key=canonical)}
-    return {key: _normal(item) for key, item in value.items()}
+            return {tag: sorted(([_normalize(k), _normalize(v)] for k, v in content), key=canonical_text)}
+    return {key: _normalize(item) for key, item in value.items()}
 
 
 def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
@@ -214,8 +222,10 @@ def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
     Returns:
         ``v1-`` and 32 hexadecimal digits: half of the SHA-256 of the canonical form.
     """
-    pairs = sorted([f"[{_encode(name)},{canonical(value)}]" for name, value in active.items()])
-    text = f'[{_encode(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'  # canonical() of both, but quicker
+    pairs = sorted([f"[{_encode_json(name)},{canonical_text(value)}]" for name, value in active.items()])
+    text = (
+        f'[{_encode_json(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'  # canonical() of both, but quicker
+    )
     return f"{VERSION}-{hashlib.sha256(text.encode('ascii')).hexdigest()[:32]}"
 
 
@@ -241,7 +251,7 @@ class Difference:
         return f"{self.name}: {ours} | {theirs}"
 
 
-def differences(
+def parameter_differences(
     ours: Mapping[str, Plain],
     theirs: Mapping[str, Plain],
     our_notes: Callable[[str], str],
@@ -262,14 +272,14 @@ def differences(
             "" if name in theirs else their_notes(name),
         )
         for name in sorted({*ours, *theirs})
-        if (name in ours) != (name in theirs) or canonical(ours[name]) != canonical(theirs[name])
+        if (name in ours) != (name in theirs) or canonical_text(ours[name]) != canonical_text(theirs[name])
     )
 
 
-_LONGEST_NAME = 250
+_MAX_NAME_LENGTH = 250
 
 
-def check_text(what: str, name: object, error: type[Exception]) -> None:
+def check_name(what: str, name: object, error: type[Exception]) -> None:
     """Refuse a name that is no text, empty, too long, or no Unicode.
 
     Args:
@@ -281,9 +291,9 @@ def check_text(what: str, name: object, error: type[Exception]) -> None:
         raise error(f"the name of a {what} must be a string, not {name!r} of type {type(name).__name__}")
     if not name:
         raise error(f"the name of a {what} must not be empty")
-    if len(name) > _LONGEST_NAME:
+    if len(name) > _MAX_NAME_LENGTH:
         raise error(
-            f"the name of a {what} may have {_LONGEST_NAME} characters, not {len(name)}: {name[:40]!r}…"
+            f"the name of a {what} may have {_MAX_NAME_LENGTH} characters, not {len(name)}: {name[:40]!r}…"
         )
     if not name.isascii():
         try:

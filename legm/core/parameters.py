@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from legm.core import credentials
-from legm.core.identity import canonical, check_text, fingerprint, from_plain, plain
+from legm.core.identity import canonical_text, check_name, fingerprint, from_plain, to_plain
 from legm.core.naming import configuration_name
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.records import Configuration, Plain
@@ -95,7 +95,7 @@ class Parameters:
     def set(self, values: Mapping[str, Any], parent: str | None = None) -> None:
         """Set parameters, all or none of them, and make ``parent`` a parent of each."""
         for name in values:
-            check_text("parameter", name, ParameterError)
+            check_name("parameter", name, ParameterError)
             if self._reserved(name):
                 raise ParameterError(
                     f"a parameter cannot be called {name!r}: the handler has a method or attribute of that "
@@ -111,8 +111,8 @@ class Parameters:
 
     def set_parent(self, child: str, parent: str, condition: Condition) -> None:
         """Make the child count only where the condition on the parent holds."""
-        check_text("parameter", child, ParameterError)
-        check_text("parameter", parent, ParameterError)
+        check_name("parameter", child, ParameterError)
+        check_name("parameter", parent, ParameterError)
         self._refuse_cycle(child, parent)
         self._edges.setdefault(child, {})[parent] = condition
 
@@ -235,7 +235,7 @@ class Parameters:
     def _plain_or_text(self, name: str) -> Plain:
         """The plain form; of a value that has none, and that does not count, its text."""
         try:
-            return plain(name, self._values[name])
+            return to_plain(name, self._values[name])
         except UnstableValue:
             return f"<{type(self._values[name]).__qualname__}>"
 
@@ -249,7 +249,7 @@ class Parameters:
         value = self._values[name]
         if value is None or value is False:
             return True
-        return hasattr(value, "dtype") and plain(name, value) is False  # NumPy's False
+        return hasattr(value, "dtype") and to_plain(name, value) is False  # NumPy's False
 
     def _edge_holds(self, parent: str, condition: Condition) -> bool:
         if parent not in self._values:
@@ -262,7 +262,7 @@ class Parameters:
             case Truthy():
                 return not self._is_off(parent)
             case Equals(value):
-                return canonical(plain(parent, self._values[parent])) == canonical(value)
+                return canonical_text(to_plain(parent, self._values[parent])) == canonical_text(value)
             case Predicate(function):
                 return bool(function(self._values[parent]))
             case Recorded(holds, value):
@@ -270,7 +270,7 @@ class Parameters:
                 return holds
 
     def _require_same(self, name: str, recorded: Plain) -> None:
-        if canonical(plain(name, self._values[name])) != canonical(recorded):
+        if canonical_text(to_plain(name, self._values[name])) != canonical_text(recorded):
             raise ParameterError(
                 f"the metadata that depends on {name!r} was a function, of which only the outcome for "
                 f"{recorded!r} was stored; with {self._values[name]!r} set it again by set_param_metadata()"
@@ -298,7 +298,7 @@ class Parameters:
                     f"{child!r} was given a parent but never set; {closest(child, self._values)}"
                 )
         return {
-            name: plain(name, self._values[name]) for name in sorted(self._values) if self.is_active(name)
+            name: to_plain(name, self._values[name]) for name in sorted(self._values) if self.is_active(name)
         }
 
     def uncompared(self) -> dict[str, Plain]:
@@ -329,7 +329,7 @@ class Parameters:
             return rule.recorded[0]
         if callable(rule.use) and not rule.use(value):
             return None
-        return value_text(rule.transform(value) if rule.transform else plain(name, value))
+        return format_name_value(rule.transform(value) if rule.transform else to_plain(name, value))
 
     def _outcome(self) -> dict[str, dict[str, Plain]]:
         """The metadata without functions, by parameter; :meth:`restore` reads it."""
@@ -345,7 +345,7 @@ class Parameters:
         for name, rule in self._names.items():
             stored: dict[str, Plain] = {"priority": rule.priority}
             if (callable(rule.use) or rule.transform or rule.recorded) and self.is_active(name):
-                stored |= {"text": self._name_text(name), "for": plain(name, self._values[name])}
+                stored |= {"text": self._name_text(name), "for": to_plain(name, self._values[name])}
             outcome.setdefault(name, {})["name"] = stored
         return outcome
 
@@ -384,10 +384,10 @@ def _condition(parent: str, value: Any) -> Condition:
     """What ``parent_active`` says: a function is asked, another value is compared."""
     if callable(value) and not isinstance(value, type):
         return Predicate(value)
-    return Equals(plain(parent, value))
+    return Equals(to_plain(parent, value))
 
 
-def active_condition(parent: str, active_value: Any) -> Condition:
+def condition_from_active_value(parent: str, active_value: Any) -> Condition:
     """What :meth:`legm.ExperimentHandler.set_parent`'s argument says; None is not given."""
     return Truthy() if active_value is None else _condition(parent, active_value)
 
@@ -405,12 +405,12 @@ def _condition_by_parent(child: str, parent: str, parents: list[str], value: Any
     return _condition(parent, value[parent]) if parent in value else Truthy()
 
 
-def value_text(value: Any) -> str:
+def format_name_value(value: Any) -> str:
     """A value as it stands in a configuration's name: a list joins with ``+``."""
     if isinstance(value, (list, tuple, set, frozenset)):
-        return "+".join(value_text(item) for item in value)
+        return "+".join(format_name_value(item) for item in value)
     if isinstance(value, dict):
         if len(value) == 1 and next(iter(value)).startswith("legm:"):
-            return value_text(next(iter(value.values())))
-        return "+".join(f"{key}={value_text(item)}" for key, item in value.items())
+            return format_name_value(next(iter(value.values())))
+        return "+".join(f"{key}={format_name_value(item)}" for key, item in value.items())
     return str(value)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     Columns: TypeAlias = Mapping[Series, tuple[IntArray, FloatArray, FloatArray]]
 
-__all__ = ["columns_of", "gathered", "joined", "points_of"]
+__all__ = ["columns_by_series", "points_from_blocks", "points_from_columns", "points_from_rows"]
 
 
-def points_of(
+def points_from_rows(
     names: Mapping[str, int], numbers: IntArray, steps: IntArray, times: FloatArray, values: FloatArray
 ) -> Points:
     """Rows of single numbers, in the order they were set, as the points of dev series.
@@ -30,13 +30,13 @@ def points_of(
     by_number = {number: name for name, number in names.items()}
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
-    return joined(
+    return points_from_blocks(
         ((Series(by_number[int(numbers[rows[0]])]),), steps[rows], times[rows], values[rows])
         for rows in (np.split(order, starts[1:]) if len(order) else ())
     )
 
 
-def gathered(columns: Columns, name: Callable[[Series], Series | None]) -> Points:
+def points_from_columns(columns: Columns, name: Callable[[Series], Series | None]) -> Points:
     """All numbers as one record, under other series; those of series that become None are left out.
 
     Series that have the same steps and times are one layout, which needs less space and time.
@@ -46,7 +46,7 @@ def gathered(columns: Columns, name: Callable[[Series], Series | None]) -> Point
         new = name(series)
         if new is not None:
             groups.setdefault((steps.tobytes(), times.tobytes()), []).append((new, values))
-    return joined(
+    return points_from_blocks(
         (
             tuple(series for series, _ in members),
             np.frombuffer(steps, np.int64),
@@ -57,7 +57,9 @@ def gathered(columns: Columns, name: Callable[[Series], Series | None]) -> Point
     )
 
 
-def joined(blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, FloatArray]]) -> Points:
+def points_from_blocks(
+    blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, FloatArray]],
+) -> Points:
     """What :meth:`legm.records.Points.blocks` gives, as points again: one block after the other."""
     blocks = list(blocks)
     layout = [np.full(len(steps), i, np.uint32) for i, (_, steps, _, _) in enumerate(blocks)]
@@ -71,17 +73,17 @@ def joined(blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, Floa
     )
 
 
-def columns_of(batches: Iterable[Points]) -> Columns:
+def columns_by_series(batches: Iterable[Points]) -> Columns:
     """For each series the steps, times and values of all its numbers, in the order they were set."""
     pieces: dict[Series, list[tuple[IntArray, FloatArray, FloatArray]]] = {}
     for points in batches:
         for layout, steps, times, values in points.blocks():
             for i, series in enumerate(layout):
                 pieces.setdefault(series, []).append((steps, times, values[:, i]))
-    return {series: found[0] if len(found) == 1 else _end_to_end(found) for series, found in pieces.items()}
+    return {series: found[0] if len(found) == 1 else _concatenate(found) for series, found in pieces.items()}
 
 
-def _end_to_end(
+def _concatenate(
     pieces: Iterable[tuple[IntArray, FloatArray, FloatArray]],
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     steps, times, values = zip(*pieces, strict=True)

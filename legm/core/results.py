@@ -27,12 +27,12 @@ from legm.records import (
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
-__all__ = ["best_step", "counted", "in_order", "last_tests", "run_result"]
+__all__ = ["best_step", "last_test_values", "ordered_dev_points", "records_until_completion", "run_result"]
 
 log = logging.getLogger(__name__)
 
 
-def counted(records: Sequence[Record]) -> Sequence[Record]:
+def records_until_completion(records: Sequence[Record]) -> Sequence[Record]:
     """The records up to the last completion: what was set after it waits for another ``log()``."""
     for at in range(len(records) - 1, -1, -1):
         record = records[at]
@@ -42,7 +42,7 @@ def counted(records: Sequence[Record]) -> Sequence[Record]:
 
 
 @dataclass(slots=True)
-class _Pieces:
+class _SeriesRows:
     """One series as it stands in the records: where and when each number was set, its step and value."""
 
     places: list[IntArray] = field(default_factory=list)
@@ -68,8 +68,8 @@ class _Pieces:
         return float(self.times[newest][-1]), float(self.values[newest][-1])
 
 
-def _pieces(records: Iterable[Record]) -> dict[Series, _Pieces]:
-    pieces: defaultdict[Series, _Pieces] = defaultdict(_Pieces)
+def _rows_by_series(records: Iterable[Record]) -> dict[Series, _SeriesRows]:
+    pieces: defaultdict[Series, _SeriesRows] = defaultdict(_SeriesRows)
     before = 0
     for record in records:
         if isinstance(record, Points):
@@ -85,22 +85,22 @@ def _pieces(records: Iterable[Record]) -> dict[Series, _Pieces]:
     return pieces
 
 
-def in_order(records: Iterable[Record]) -> Iterator[Points]:
+def ordered_dev_points(records: Iterable[Record]) -> Iterator[Points]:
     """The numbers of each dev series by rising steps, a step's last number only."""
-    for series, pieces in _pieces(records).items():
+    for series, pieces in _rows_by_series(records).items():
         if series.split is Split.DEV:
             steps, times, values = pieces.ordered()
             yield Points(((series,),), np.zeros(len(steps), np.uint32), steps, times, values)
 
 
-def last_tests(records: Iterable[Record]) -> Iterator[tuple[Series, float, float]]:
+def last_test_values(records: Iterable[Record]) -> Iterator[tuple[Series, float, float]]:
     """Each test series with the time and the value that were set last."""
-    for series, pieces in _pieces(records).items():
+    for series, pieces in _rows_by_series(records).items():
         if series.split is Split.TEST:
             yield series, *pieces.last_set()
 
 
-class _SharedSteps:
+class _StepDeduplicator:
     """Keeps one copy of equal arrays of steps, since the metrics of a run mostly have the same."""
 
     def __init__(self) -> None:
@@ -154,7 +154,7 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
     Raises:
         MetricError: the best step is to be chosen by a metric that was never set.
     """
-    records = counted(records)
+    records = records_until_completion(records)
     rule, outcome, points = BestRule(), None, 0
     for record in records:
         if isinstance(record, Points):
@@ -163,10 +163,10 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
             rule = record
         elif isinstance(record, Outcome):
             outcome = record
-    shared = _SharedSteps()
+    shared = _StepDeduplicator()
     dev: dict[Series, History] = {}
     test: dict[Series, float] = {}
-    for series, pieces in _pieces(records).items():
+    for series, pieces in _rows_by_series(records).items():
         if series.split is Split.DEV:
             steps, _, values = pieces.ordered()
             dev[series] = History(shared(steps), values)

@@ -12,10 +12,10 @@ import numpy as np
 
 from legm.records import History, Outcome, Points, Record, RunResult, Series, Status
 
-__all__ = ["records_of"]
+__all__ = ["records_from_result"]
 
 
-def records_of(result: RunResult) -> list[Record]:
+def records_from_result(result: RunResult) -> list[Record]:
     """The records from which a run comes to a result.
 
     Args:
@@ -31,18 +31,18 @@ def records_of(result: RunResult) -> list[Record]:
     for series, history in result.histories.items():
         if len(history.steps):
             together.setdefault(history.steps.tobytes(), []).append((series, history))
-    records: list[Record] = [_rows(members, started) for members in together.values()]
+    records: list[Record] = [_points_from_series(members, started) for members in together.values()]
     if result.test:
         step = np.array([result.last_step or 0], np.int64)
         tests = [(one, History(step, np.array([value]))) for one, value in result.test.items()]
-        records.append(_rows(tests, ended))
+        records.append(_points_from_series(tests, ended))
     records.append(result.rule)
     if result.status is not Status.RUNNING:
         records.append(Outcome(result.status, ended, result.error))
     return records
 
 
-def _rows(members: Sequence[tuple[Series, History]], time: float) -> Points:
+def _points_from_series(members: Sequence[tuple[Series, History]], time: float) -> Points:
     """Series with equal steps as rows of one layout."""
     steps = members[0][1].steps
     return Points(

@@ -47,8 +47,8 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
         the results of the runs that were settled.
     """
     settled = []
-    pending = logs.pending()
-    being_written = runlog.being_written(pending)
+    pending = logs.pending_logs()
+    being_written = runlog.logs_being_written(pending)
     for path in pending:
         if path in being_written:
             continue
@@ -62,7 +62,7 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
 
 
 def _goes_to(client: BackendClient, path: Path) -> bool:
-    return runlog.read_head(path).backends.get(client.name) == client.options
+    return runlog.read_log_head(path).backends.get(client.name) == client.options
 
 
 def flush_backlog(client: BackendClient, own: Path) -> None:
@@ -81,7 +81,7 @@ def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult
     """Deliver the rest of a run whose process is gone, and settle its log.
 
     Returns:
-        its result; None where a being_written process writes it, or it is not ours to write.
+        its result; None where a live process writes it, or it is not ours to write.
 
     Raises:
         CorruptFile: the log is damaged.
@@ -110,18 +110,18 @@ def _settle(
 ) -> RunResult:
     from legm.core import results  # needs NumPy
 
-    known = runlog.read(writer.path)
+    known = runlog.read_log(writer.path)
     if not any(isinstance(record, Outcome) for record in known.records):
         known.content_end = writer.append(runlog.record_frame(interrupted))
         known.records.append(interrupted)
         log.warning("run %s was interrupted; what it holds is kept in %s", known.run.run_id, writer.path)
     result = results.run_result(known.run, known.records)
-    if not known.is_with(client.name) or all(known.is_with(name) for name in known.backends):
+    if not known.is_delivered_to(client.name) or all(known.is_delivered_to(name) for name in known.backends):
         replay(client, known, result)
         known.cursors[client.name] = writer.position
         writer.append(runlog.cursors_frame({client.name: writer.position}))
-    if all(known.is_with(name) for name in known.backends):
-        logs.settle(writer)
+    if all(known.is_delivered_to(name) for name in known.backends):
+        logs.finalize_log(writer)
     return result
 
 
@@ -165,7 +165,7 @@ class Delivered:
         path: where the log was.
         backend: where it was to go.
         result: the run; None where it was not delivered.
-        problem: why not; "" where a being_written process delivers it itself.
+        problem: why not; "" where a live process delivers it itself.
     """
 
     path: Path
@@ -189,11 +189,11 @@ def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
     clients: dict[str, BackendClient] = {}
     for path in _pending_logs(root):
         try:
-            known = runlog.read(path)
+            known = runlog.read_log(path)
         except LegmError as error:
             yield Delivered(path, "", problem=str(error))
             continue
-        owed = [name for name in known.backends if not known.is_with(name)]
+        owed = [name for name in known.backends if not known.is_delivered_to(name)]
         for name in owed or list(known.backends)[:1]:  # a log that owes nothing is settled
             if to in {None, name}:
                 yield _deliver(root, path, name, known.backends[name], clients)

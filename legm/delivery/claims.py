@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from legm.core.naming import run_id
+from legm.core.naming import make_run_id
 from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import BackendClient
 from legm.errors import ParameterError, storage_error
@@ -87,7 +87,7 @@ class Claim:
     def __init__(self, folder: Path, description: str, timeout: float) -> None:
         from filelock import lock_descriptor
 
-        self.path = folder / f"{run_id(time.time(), secrets.token_hex(3))}.claim"
+        self.path = folder / f"{make_run_id(time.time(), secrets.token_hex(3))}.claim"
         self._timeout = timeout
         content = {
             "description": description,
@@ -213,7 +213,7 @@ class Claims:
         folder = self._client.folder(self._configuration, create=True)
         assert folder is not None  # noqa: S101
         logs = LogFolder(folder / "runs")
-        logs.make()
+        logs.create_folders()
         with locked(logs.lock):
             taken = self._claimed(logs) + self._run(logs, known, settled)
             return Claim(logs.open_folder, self._description, timeout) if taken < n else None
@@ -240,10 +240,10 @@ class Claims:
         and that the backend does not know was taken out by a person.
         """
         statuses = dict(known)
-        for path in logs.others(one for one, status in known.items() if status is not Status.RUNNING):
+        for path in logs.logs_except(one for one, status in known.items() if status is not Status.RUNNING):
             if path.name in settled and path.stem not in known:
                 continue
-            found = logs.look(path)
+            found = logs.read_run_status(path)
             if found is not None and found[0].description == self._description:
                 statuses[path.stem] = found[1]
         return sum(status in _TAKEN for status in statuses.values())

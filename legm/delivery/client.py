@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from legm.core.credentials import redacted, redacted_run
-from legm.core.naming import safe_name, shortened
+from legm.core.credentials import redact_configuration, redact_run
+from legm.core.naming import safe_name, shorten_name
 from legm.delivery.registry import plugin_manager
 from legm.errors import BackendError, LegmError, NotSupported, storage_error
 from legm.hooks import Backend, Capability
@@ -93,12 +93,12 @@ class BackendClient:
         """
         if self.is_remote:
             if isinstance(arguments.get("run"), Run):
-                arguments["run"] = redacted_run(arguments["run"])
+                arguments["run"] = redact_run(arguments["run"])
             if isinstance(arguments.get("result"), RunResult):
                 result = arguments["result"]
-                arguments["result"] = replace(result, run=redacted_run(result.run))
+                arguments["result"] = replace(result, run=redact_run(result.run))
             if isinstance(arguments.get("configuration"), Configuration):
-                arguments["configuration"] = redacted(arguments["configuration"])
+                arguments["configuration"] = redact_configuration(arguments["configuration"])
         try:
             return self._hooks[hook](**arguments)
         except LegmError:
@@ -161,7 +161,7 @@ class BackendClient:
         if Capability.FOLDERS in self.backend.capabilities:
             place: Path | None = self.call("legm_folder", configuration=configuration, create=create)
             return place
-        experiment = shortened(safe_name(configuration.experiment), configuration.fingerprint)
+        experiment = shorten_name(safe_name(configuration.experiment), configuration.fingerprint)
         folder = self.root / ".legm" / experiment / configuration.fingerprint
         if create:
             try:

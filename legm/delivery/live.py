@@ -109,7 +109,7 @@ class DeliverySet:
         for target in self.targets:
             target.release()
         if self._writer.path.parent == logs.open_folder and all(target.is_done for target in self.targets):
-            logs.settle(self._writer)
+            logs.finalize_log(self._writer)
 
 
 class InlineWriter:
@@ -150,7 +150,7 @@ class InlineWriter:
 
     def _owed(self, position: int) -> list[Record]:
         """What the log has up to a position and the backend has not."""
-        return runlog.read(self._writer.path, self.delivered, position).records
+        return runlog.read_log(self._writer.path, self.delivered, position).records
 
     def _write(self, records: Sequence[Record], position: int) -> None:
         self._client.write(self._run, records, position)
@@ -239,7 +239,7 @@ class BackgroundUploader:
                 return ""
         count = sum(
             len(record)
-            for record in runlog.read(self._writer.path, self.delivered).records
+            for record in runlog.read_log(self._writer.path, self.delivered).records
             if isinstance(record, Points)
         )
         owed = f"{count} values are owed" if count else "its end is owed"
@@ -326,7 +326,7 @@ class BackgroundUploader:
             return True
         if closing is not None:
             if position < self._writer.position:
-                runlog.read(self._writer.path)  # says where it is damaged
+                runlog.read_log(self._writer.path)  # says where it is damaged
             result, known = closing
             self._timed(
                 lambda: self._client.call("legm_close_run", run=self._run, result=result, records=known)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from legm.core import results
-from legm.core.credentials import redacted_run
-from legm.core.equality import differing, digests
+from legm.core.credentials import redact_run
+from legm.core.equality import differing_fields, result_digests
 from legm.delivery.backlog import replay
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
@@ -22,7 +22,7 @@ from legm.export.sources import BackendSource, Found, LocalSource, Lost, Part, S
 from legm.hooks import Capability
 from legm.records import Artifact, Query, Record, Run, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.encode import frames, write_log
+from legm.runlog.encode import encode_frames, write_log
 from legm.runlog.folder import LogFolder
 from legm.runlog.user_files import UserFiles
 from legm.util.progress import watched
@@ -175,7 +175,7 @@ class _Export:
             key = run.configuration.experiment, run.configuration.fingerprint
             if key not in present:
                 present[key] = self._present(*key)
-            expected = digests(self._as_kept(one))
+            expected = result_digests(self._as_kept(one))
             known = Exported(_where(one), State.THERE, one.result.points, self._note(one))
             if present[key].get(run.run_id) == expected and self._is_settled(run):
                 self.equal += 1
@@ -198,7 +198,7 @@ class _Export:
         query = Query(experiment, fingerprint, histories=None)
         try:
             found = read(self.client, "legm_read_runs", query=query)
-            return {result.run.run_id: digests(result) for result in found}
+            return {result.run.run_id: result_digests(result) for result in found}
         except LegmError:
             return {}  # what is delivered again is put in the place of what is there
 
@@ -212,7 +212,7 @@ class _Export:
     def _as_kept(self, one: Found) -> RunResult:
         """The result as the target gives it back."""
         if self.client.is_remote:
-            return replace(one.result, run=redacted_run(one.result.run))
+            return replace(one.result, run=redact_run(one.result.run))
         keeps_folders = Capability.FOLDERS in self.client.backend.capabilities
         if keeps_folders and one.log is None and one.result.status is not Status.COMPLETED:
             return results.run_result(one.result.run, one.records)  # it comes from the log that we write
@@ -261,13 +261,13 @@ class _Export:
         ]
         logs = LogFolder(folder / "runs")
         there = logs.open_folder / f"{run.run_id}.log"
-        if runlog.being_written([there]):
+        if runlog.logs_being_written([there]):
             raise StorageError(f"the run log {there} is being written by another process")
-        writer = logs.create(run, {self.client.name: self.client.options}, frames(records))
+        writer = logs.create_log(run, {self.client.name: self.client.options}, encode_frames(records))
         try:
             replay(self.client, runlog.Log(writer.path, run, records), one.result)
             writer.append(runlog.cursors_frame({self.client.name: writer.position}))
-            logs.settle(writer)
+            logs.finalize_log(writer)
         finally:
             writer.close()
 
@@ -283,7 +283,7 @@ class _Export:
                 if result.run.run_id not in rest:
                     continue
                 one = rest.pop(result.run.run_id)
-                wrong = differing(result, one.expected)
+                wrong = differing_fields(result, one.expected)
                 if wrong:
                     text = f"the target gives back other {', '.join(wrong)}"
                     self._tell(replace(one.told, state=State.MISSING, text=text))
@@ -300,7 +300,7 @@ class _Export:
         """What a person should know: what the target has otherwise than the source."""
         run = one.result.run
         notes = [one.note]
-        if self.client.is_remote and redacted_run(run) is not run:
+        if self.client.is_remote and redact_run(run) is not run:
             notes.append("its credentials stay here")
         if one.result.points != self._as_kept(one).points:
             notes.append("a step that was set twice counts once")

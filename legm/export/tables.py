@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.results import best_key
-from legm.core.results import counted, in_order, last_tests
+from legm.core.results import last_test_values, ordered_dev_points, records_until_completion
 from legm.errors import LegmError, closest, storage_error
 from legm.export.backends import source_of
 from legm.export.columns import Column, typed
@@ -186,8 +186,8 @@ def _series(one: Found) -> Iterator[tuple[Series, list[Any], list[float], list[A
         for series, value in result.test.items():
             yield series, [None], [value], [None]
         return
-    records = counted(one.records)
-    for points in in_order(records):
+    records = records_until_completion(one.records)
+    for points in ordered_dev_points(records):
         yield points.layouts[0][0], points.steps.tolist(), points.values.tolist(), points.times.tolist()
-    for series, time, value in last_tests(records):
+    for series, time, value in last_test_values(records):
         yield series, [None], [value], [time]

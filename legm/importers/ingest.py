@@ -25,7 +25,7 @@ from legm.importers.notes import Notes
 from legm.importers.translation import Translated, experiment_of, run_id_of
 from legm.records import Artifact, Query, Run, Status
 from legm.runlog import format as runlog
-from legm.runlog.encode import frames
+from legm.runlog.encode import encode_frames
 from legm.runlog.folder import LogFolder
 
 __all__ = [
@@ -97,12 +97,12 @@ class Ingestion:
         assert folder is not None  # noqa: S101 - it was made
         logs = LogFolder(folder / "runs")
         files = list(self._copied(external, artifacts_folder(folder, new.run.run_id), notes))
-        content = list(frames([*new.records, *files, new.outcome]))
+        content = list(encode_frames([*new.records, *files, new.outcome]))
         before = logs.folder / f"{new.run.run_id}.log"
         if _holds(before, b"".join(content)):
             self._delete_run(new, notes)
             return Ingested.UNCHANGED
-        writer = logs.create(new.run, self._client.backend_options, content)
+        writer = logs.create_log(new.run, self._client.backend_options, content)
         try:
             writer.sync()
         finally:
@@ -156,7 +156,7 @@ def delete_run(client: BackendClient, run: Run) -> bool:
         return False
     folder = client.folder(run.configuration, create=False)
     if folder is not None:
-        LogFolder(folder / "runs").remove(run.run_id)
+        LogFolder(folder / "runs").delete_log(run.run_id)
     return True
 
 
@@ -206,7 +206,7 @@ def _keep(pieces: Iterable[bytes], target: Path) -> None:
 def _holds(path: Path, content: bytes) -> bool:
     """Whether a run log holds just these frames of its run, and only cursors behind them."""
     try:
-        known = runlog.read(path)
+        known = runlog.read_log(path)
         data = path.read_bytes()
     except LegmError:
         return False

@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from legm.core.credentials import redacted, redacted_run
-from legm.core.identity import canonical
+from legm.core.credentials import redact_configuration, redact_run
+from legm.core.identity import canonical_text
 from legm.plotting import line
 from legm.records import Aggregate, Configuration, Curve, Plain, RunResult, Status
 from legm.report.encoding import drawn, exact
@@ -59,7 +59,7 @@ class _Parameter:
     active: set[int] = field(default_factory=set)
 
     def put(self, place: int, value: Plain, *, active: bool = True) -> None:
-        key = canonical(value)
+        key = canonical_text(value)
         if key not in self.values:
             self.values[key] = len(self.values) + 1
             self.shown.append([_value_text(value), _value_number(value)])
@@ -141,7 +141,7 @@ class ExperimentContent:
             share: how many bytes its curves may take.
         """
         place = len(self._configurations)
-        shown = redacted(configuration)
+        shown = redact_configuration(configuration)
         self._configurations.append({"name": name, "fingerprint": shown.fingerprint})
         for parameter, value in shown.parameters.items():
             active = parameter in shown.active
@@ -193,7 +193,7 @@ class ExperimentContent:
 
     def _add_run(self, row: int, run: RunResult) -> None:
         place = len(self._runs)
-        for name, value in redacted_run(run.run).parameters.items():
+        for name, value in redact_run(run.run).parameters.items():
             self._run_parameters.setdefault(name, _Parameter()).put(place, value)
         if run.status is Status.COMPLETED:
             for series, number in (*run.best.items(), *run.test.items()):

@@ -11,7 +11,7 @@ from legm.errors import CorruptFile, StorageError, storage_error
 from legm.records import Outcome, Plain, Run, RunResult, Status
 from legm.runlog import format as runlog
 
-__all__ = ["LogFolder", "unfinished"]
+__all__ = ["LogFolder", "results_only_in_logs"]
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class LogFolder:
         self.lock = folder / ".lock"
         """The lock file of what is decided over all runs of the configuration."""
 
-    def make(self) -> None:
+    def create_folders(self) -> None:
         """Make the folders.
 
         Raises:
@@ -39,7 +39,7 @@ class LogFolder:
         except OSError as cause:
             raise storage_error("make the folder", self.open_folder, cause) from cause
 
-    def create(
+    def create_log(
         self, run: Run, places: Mapping[str, Mapping[str, Plain]], content: Iterable[bytes] = ()
     ) -> runlog.LogWriter:
         """The log of a new run.
@@ -52,11 +52,11 @@ class LogFolder:
         Raises:
             StorageError: the folder cannot be written.
         """
-        self.make()
+        self.create_folders()
         # It gets its place when it says whose it is: a process killed in between leaves no log without a run.
         # That it was here first shows in this folder's time that there is a new one.
         fresh = self.folder / f"{run.run_id}.new"
-        if fresh.exists() and not runlog.being_written([fresh]):  # of a process that was killed
+        if fresh.exists() and not runlog.logs_being_written([fresh]):  # of a process that was killed
             fresh.unlink(missing_ok=True)
         writer = runlog.LogWriter(fresh, create=True)
         try:
@@ -70,15 +70,15 @@ class LogFolder:
             raise
         return writer
 
-    def settle(self, writer: runlog.LogWriter) -> None:
+    def finalize_log(self, writer: runlog.LogWriter) -> None:
         """The run is done with, for now."""
         writer.move(self.folder / writer.path.name)
 
-    def reopen(self, writer: runlog.LogWriter) -> None:
+    def reopen_log(self, writer: runlog.LogWriter) -> None:
         """The run goes on after all."""
         writer.move(self.open_folder / writer.path.name)
 
-    def remove(self, run_id: str) -> None:
+    def delete_log(self, run_id: str) -> None:
         """Remove the log of a run that is taken out, also one that is moved at this moment.
 
         Raises:
@@ -91,28 +91,28 @@ class LogFolder:
             except OSError as cause:
                 raise storage_error("remove", path, cause) from cause
 
-    def pending(self) -> list[Path]:
+    def pending_logs(self) -> list[Path]:
         """The logs below ``open/``, oldest first."""
-        return [self.open_folder / name for name in sorted(_logs_in(self.open_folder))]
+        return [self.open_folder / name for name in sorted(_log_names(self.open_folder))]
 
-    def others(self, known: Iterable[str]) -> list[Path]:
+    def logs_except(self, known: Iterable[str]) -> list[Path]:
         """Every log but those of runs with these ids, oldest first; also one that is moved at this moment."""
         folders: dict[str, Path] = {}
         for place in (self.open_folder, self.folder, self.open_folder):
-            folders |= dict.fromkeys(_logs_in(place), place)
+            folders |= dict.fromkeys(_log_names(place), place)
         names = set(folders).difference(f"{run_id}.log" for run_id in known)
         return [folders[name] / name for name in sorted(names)]
 
-    def look(self, path: Path) -> tuple[Run, Status] | None:
+    def read_run_status(self, path: Path) -> tuple[Run, Status] | None:
         """Whose a log is and how far its run has come, by the log alone; None where it tells nothing.
 
         Raises:
             StorageError: the log cannot be read.
         """
         for place in (path, self.folder / path.name, self.open_folder / path.name):
-            live = runlog.is_locked(place)
+            live = runlog.is_log_locked(place)
             try:
-                known = runlog.read(place)
+                known = runlog.read_log(place)
             except CorruptFile as error:
                 log.error("%s", error)  # noqa: TRY400
                 return None
@@ -125,14 +125,14 @@ class LogFolder:
         return None
 
 
-def _logs_in(folder: Path) -> list[str]:
+def _log_names(folder: Path) -> list[str]:
     try:
         return [name for name in os.listdir(folder) if name.endswith(".log")]  # noqa: PTH208 - quicker than Path's
     except OSError:  # no such folder, or none that we may read
         return []
 
 
-def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
+def results_only_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
     """The results of runs of which only the log knows: running, failed, interrupted, not stored yet.
 
     A settled run that was completed and that the backend does not know was taken out by a person.
@@ -141,11 +141,11 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
         logs: a configuration's.
         known: the ids of runs that the backend knows.
     """
-    paths = logs.others(known)
-    being_written = runlog.being_written(
+    paths = logs.logs_except(known)
+    being_written = runlog.logs_being_written(
         paths
     )  # asked first: what a writer that is gone has written is all there
-    results = ((path, logged(path, live=path in being_written)) for path in paths)
+    results = ((path, read_result_from_log(path, live=path in being_written)) for path in paths)
     return [
         found
         for path, found in results
@@ -153,12 +153,12 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
     ]
 
 
-def logged(path: Path, *, live: bool) -> RunResult | None:
+def read_result_from_log(path: Path, *, live: bool) -> RunResult | None:
     """What a run came to so far, by its log; None where that cannot be read."""
     from legm.core import results  # needs NumPy
 
     try:
-        found = runlog.read(path)
+        found = runlog.read_log(path)
     except CorruptFile as error:
         log.error("%s", error)  # noqa: TRY400
         return None

@@ -52,14 +52,14 @@ from legm.records import (
 if TYPE_CHECKING:
     from array import array
 
-__all__ = ["Log", "LogTail", "LogWriter", "being_written", "is_locked", "points_frame", "read"]
+__all__ = ["Log", "LogTail", "LogWriter", "is_log_locked", "logs_being_written", "points_frame", "read_log"]
 
 HEADER = b"legm run log 1\n"
 _NEWER = re.compile(rb"legm run log \d+\n")
-_WAITS = (0.002, 0.01, 0.05, 0.0)  # seconds between tries to lock a log
+_LOCK_RETRY_DELAYS = (0.002, 0.01, 0.05, 0.0)  # seconds between tries to lock a log
 _MAGIC = b"\xf5LR\n"
 _FRAME = struct.Struct("<4sIIB")
-_RUN, _LAYOUT, _POINTS, _RECORD, _CURSORS, _PLACES = 1, 2, 3, 4, 5, 6
+_RUN, _LAYOUT, _POINTS, _RECORD, _CURSORS, _BACKENDS = 1, 2, 3, 4, 5, 6
 _RECORD_TYPES: dict[str, type[Any]] = {
     "best_rule": BestRule,
     "display": Display,
@@ -72,7 +72,7 @@ _TYPE_NAMES = {kind: name for name, kind in _RECORD_TYPES.items()}
 # Writing
 
 
-def _frame(kind: int, *payload: bytes | memoryview) -> bytes:
+def _encode_frame(kind: int, *payload: bytes | memoryview) -> bytes:
     length = sum(len(piece) for piece in payload)
     crc = zlib.crc32(struct.pack("<IB", length, kind))
     for piece in payload:
@@ -80,24 +80,24 @@ def _frame(kind: int, *payload: bytes | memoryview) -> bytes:
     return b"".join((_FRAME.pack(_MAGIC, length, crc, kind), *payload))
 
 
-def _json_frame(kind: int, content: object) -> bytes:
-    return _frame(kind, json.dumps(content, separators=(",", ":")).encode())
+def _encode_json_frame(kind: int, content: object) -> bytes:
+    return _encode_frame(kind, json.dumps(content, separators=(",", ":")).encode())
 
 
 def run_frame(run: Run) -> bytes:
     """The frame of a run's beginning."""
-    return _json_frame(_RUN, asdict(run))
+    return _encode_json_frame(_RUN, asdict(run))
 
 
 def layout_frame(series: Iterable[Series]) -> bytes:
     """The frame that gives the next layout's number its series."""
-    return _json_frame(_LAYOUT, [[s.name, s.split.value, s.index] for s in series])
+    return _encode_json_frame(_LAYOUT, [[s.name, s.split.value, s.index] for s in series])
 
 
 def points_frame(layout: array[int], steps: array[int], times: array[float], values: array[float]) -> bytes:
     """The frame of rows of numbers, by column: see :class:`~legm.records.Points`."""
     columns = (memoryview(column).cast("B") for column in (layout, steps, times, values))
-    return _frame(_POINTS, struct.pack("<I", len(layout)), *columns)
+    return _encode_frame(_POINTS, struct.pack("<I", len(layout)), *columns)
 
 
 def record_frame(record: BestRule | Display | Artifact | Outcome) -> bytes:
@@ -105,17 +105,17 @@ def record_frame(record: BestRule | Display | Artifact | Outcome) -> bytes:
     content = asdict(record)
     if isinstance(record, Outcome):
         content["status"] = record.status.value
-    return _json_frame(_RECORD, {"type": _TYPE_NAMES[type(record)], **content})
+    return _encode_json_frame(_RECORD, {"type": _TYPE_NAMES[type(record)], **content})
 
 
 def cursors_frame(cursors: Mapping[str, int]) -> bytes:
     """The frame that says how far each backend has got."""
-    return _json_frame(_CURSORS, dict(cursors))
+    return _encode_json_frame(_CURSORS, dict(cursors))
 
 
 def backends_frame(places: Mapping[str, Mapping[str, Plain]]) -> bytes:
     """The frame that says to which backends the run goes, each with what makes it again."""
-    return _json_frame(_PLACES, {name: dict(options) for name, options in places.items()})
+    return _encode_json_frame(_BACKENDS, {name: dict(options) for name, options in places.items()})
 
 
 class LogWriter:
@@ -139,13 +139,13 @@ class LogWriter:
         except OSError as cause:
             raise storage_error("write the run log", path, cause) from cause
         try:
-            if not _lock(self._fd, lock_descriptor):
+            if not _try_lock(self._fd, lock_descriptor):
                 raise StorageError(f"the run log {path} is being written by another process")
             if create:
                 self.position = 0
                 self._write(HEADER)
             else:
-                self.position = read(path).end
+                self.position = read_log(path).end
                 os.ftruncate(self._fd, self.position)
         except BaseException as cause:
             os.close(self._fd)
@@ -201,27 +201,27 @@ class LogWriter:
             self._fd = -1
 
 
-def _lock(fd: int, lock_descriptor: Any) -> bool:
+def _try_lock(fd: int, lock_descriptor: Any) -> bool:
     """Lock an open log, past those who look for an instant whether it is locked."""
-    for wait in _WAITS:
+    for wait in _LOCK_RETRY_DELAYS:
         if lock_descriptor(fd, blocking=False):
             return True
         time.sleep(wait)
     return False
 
 
-def being_written(paths: Iterable[Path]) -> set[Path]:
+def logs_being_written(paths: Iterable[Path]) -> set[Path]:
     """The logs that a being_written process writes, here or on another machine of a shared file system."""
     found = set(paths)
-    for wait in _WAITS:
-        found = {path for path in found if is_locked(path)}
+    for wait in _LOCK_RETRY_DELAYS:
+        found = {path for path in found if is_log_locked(path)}
         if not found:
             break
         time.sleep(wait)
     return found
 
 
-def is_locked(path: Path) -> bool:
+def is_log_locked(path: Path) -> bool:
     """Whether somebody locks a log: its writer, or for an instant another one who looks."""
     from filelock import lock_descriptor
 
@@ -254,7 +254,7 @@ class Log:
         backends: by name, the backends that the run goes to, with the options that make each again.
         content_end: the byte after the last whole frame that holds anything of the run itself.
         end: the byte after the last whole frame.
-        torn: how many bytes of an incomplete frame follow it.
+        incomplete_bytes: how many bytes of an incomplete frame follow it.
     """
 
     path: Path
@@ -264,9 +264,9 @@ class Log:
     backends: dict[str, dict[str, Plain]] = field(default_factory=dict)
     content_end: int = 0
     end: int = 0
-    torn: int = 0
+    incomplete_bytes: int = 0
 
-    def is_with(self, backend: str) -> bool:
+    def is_delivered_to(self, backend: str) -> bool:
         """Whether a backend has all of the run, and finished it.
 
         While a run goes on, cursors are noted in front of what comes next; only a finished one's is behind.
@@ -274,7 +274,7 @@ class Log:
         return self.cursors.get(backend, 0) >= self.content_end
 
 
-def read(path: Path, since: int = 0, until: int | None = None) -> Log:
+def read_log(path: Path, since: int = 0, until: int | None = None) -> Log:
     """Read a log, also one that is being written.
 
     Args:
@@ -290,20 +290,20 @@ def read(path: Path, since: int = 0, until: int | None = None) -> Log:
         data = path.read_bytes()
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
-    return _read(path, data, since, until)
+    return _parse_log(path, data, since, until)
 
 
-def _read(path: Path, data: bytes, since: int, until: int | None) -> Log:
+def _parse_log(path: Path, data: bytes, since: int, until: int | None) -> Log:
     if not data.startswith(HEADER):
         if HEADER.startswith(data):
-            raise _empty(path, 0)
+            raise _empty_log_error(path, 0)
         if _NEWER.match(data):
             raise CorruptFile(path, "byte 0", "it was written by a newer legm", "Update legm to read it.")
         raise CorruptFile(path, "byte 0", "it is not a run log of legm", "Move it out of the folder.")
     log: Log | None = None
     decoder = _Decoder()
     end = content_end = len(HEADER)
-    for start, kind, payload in _frames(path, data):
+    for start, kind, payload in _iter_frames(path, data):
         end = start + _FRAME.size + len(payload)
         if kind == _RUN:
             content = json.loads(bytes(payload))
@@ -311,35 +311,35 @@ def _read(path: Path, data: bytes, since: int, until: int | None) -> Log:
             log = Log(path, Run(**{**content, "configuration": Configuration(**content["configuration"])}))
         elif kind == _CURSORS and log is not None:
             log.cursors.update(json.loads(bytes(payload)))
-        elif kind == _PLACES and log is not None:
+        elif kind == _BACKENDS and log is not None:
             log.backends.update(json.loads(bytes(payload)))
         else:
             decoder.take(kind, payload, wanted=start >= since and (until is None or start < until))
             content_end = end
     if log is None:
-        raise _empty(path, end)
+        raise _empty_log_error(path, end)
     log.records = decoder.taken()
-    log.content_end, log.end, log.torn = content_end, end, len(data) - end
+    log.content_end, log.end, log.incomplete_bytes = content_end, end, len(data) - end
     return log
 
 
-def read_head(path: Path) -> Log:
+def read_log_head(path: Path) -> Log:
     """A log's run and backends, without its records.
 
     Raises:
-        CorruptFile, StorageError: as :func:`read`.
+        CorruptFile, StorageError: as :func:`read_log`.
     """
     try:
         with path.open("rb") as file:
             data = file.read(len(HEADER))
-            for kind in (_RUN, _PLACES):
+            for kind in (_RUN, _BACKENDS):
                 head = file.read(_FRAME.size)
                 if len(head) < _FRAME.size or head[-1] != kind:
                     break
                 data += head + file.read(_FRAME.unpack(head)[1])
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
-    return _read(path, data, 0, None)
+    return _parse_log(path, data, 0, None)
 
 
 class _Decoder:
@@ -358,10 +358,10 @@ class _Decoder:
             self._layouts.append(tuple(Series(name, Split(split), index) for name, split, index in layout))
         elif kind == _RECORD and wanted:
             self._end_points()
-            self._records.append(_record(json.loads(bytes(payload))))
+            self._records.append(_decode_record(json.loads(bytes(payload))))
 
     def _end_points(self) -> None:
-        self._records += _points(self._points, self._layouts)
+        self._records += _decode_points(self._points, self._layouts)
         self._points = []
 
     def taken(self) -> list[Record]:
@@ -417,7 +417,7 @@ class LogTail:
         except OSError as cause:
             raise storage_error("read the run log", self._path, cause) from cause
         view, at = memoryview(data), 0
-        while (payload := _whole_frame(view, at)) is not None:
+        while (payload := _parse_frame(view, at)) is not None:
             self._decoder.take(view[at + 12], payload, wanted=self.position + at >= self._since)
             at += _FRAME.size + len(payload)
         self.position += at
@@ -428,18 +428,18 @@ class LogTail:
         self._file.close()
 
 
-def _empty(path: Path, end: int) -> CorruptFile:
+def _empty_log_error(path: Path, end: int) -> CorruptFile:
     problem = "it ends before the run's first record"
     return CorruptFile(path, f"byte {end}", problem, "Delete it: it holds nothing.")
 
 
-def _frames(path: Path, data: bytes) -> Iterator[tuple[int, int, memoryview]]:
+def _iter_frames(path: Path, data: bytes) -> Iterator[tuple[int, int, memoryview]]:
     view = memoryview(data)
     start = len(HEADER)
     while start < len(data):
-        payload = _whole_frame(view, start)
+        payload = _parse_frame(view, start)
         if payload is None:
-            later = _find_whole_frame(data, view, start + 1)
+            later = _find_next_frame(data, view, start + 1)
             if later is None:
                 return  # an incomplete frame at the end
             raise CorruptFile(
@@ -452,7 +452,7 @@ def _frames(path: Path, data: bytes) -> Iterator[tuple[int, int, memoryview]]:
         start += _FRAME.size + len(payload)
 
 
-def _whole_frame(view: memoryview, start: int) -> memoryview | None:
+def _parse_frame(view: memoryview, start: int) -> memoryview | None:
     if len(view) - start < _FRAME.size:
         return None
     magic, length, crc, kind = _FRAME.unpack_from(view, start)
@@ -462,15 +462,15 @@ def _whole_frame(view: memoryview, start: int) -> memoryview | None:
     return payload if zlib.crc32(payload, zlib.crc32(struct.pack("<IB", length, kind))) == crc else None
 
 
-def _find_whole_frame(data: bytes, view: memoryview, start: int) -> int | None:
+def _find_next_frame(data: bytes, view: memoryview, start: int) -> int | None:
     while (start := data.find(_MAGIC, start)) >= 0:
-        if _whole_frame(view, start) is not None:
+        if _parse_frame(view, start) is not None:
             return start
         start += 1
     return None
 
 
-def _points(payloads: list[memoryview], layouts: list[tuple[Series, ...]]) -> list[Points]:
+def _decode_points(payloads: list[memoryview], layouts: list[tuple[Series, ...]]) -> list[Points]:
     """The rows of several frames as one record; none of none."""
     if not payloads:
         return []
@@ -488,7 +488,7 @@ def _points(payloads: list[memoryview], layouts: list[tuple[Series, ...]]) -> li
     return [Points(tuple(layouts), *(c[0] if len(c) == 1 else np.concatenate(c) for c in columns))]
 
 
-def _record(content: dict[str, Any]) -> Record:
+def _decode_record(content: dict[str, Any]) -> Record:
     kind = _RECORD_TYPES[content.pop("type")]
     if kind is Outcome:
         content["status"] = Status(content["status"])

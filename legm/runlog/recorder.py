@@ -16,34 +16,34 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from legm.core.identity import check_text
+from legm.core.identity import check_name
 from legm.errors import LegmError, MetricError, StateError
 from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, Series, Split
 from legm.runlog.format import LogWriter, cursors_frame, layout_frame, points_frame, record_frame
 
-__all__ = ["Recorder", "to_number"]
+__all__ = ["Recorder", "to_metric_value"]
 
 log = logging.getLogger(__name__)
 
-_INTERVAL = 0.25  # seconds between two looks at what came in
-_MANY = 200_000  # numbers after which the writer is woken before its time
-_PIECE = 10_000  # numbers in one frame, or as many more as a row has
-_STEPS = frozenset((int, type(None)))  # the types of steps that need no look
+_FLUSH_INTERVAL = 0.25  # seconds between two looks at what came in
+_WAKE_THRESHOLD = 200_000  # numbers after which the writer is woken before its time
+_VALUES_PER_FRAME = 10_000  # numbers in one frame, or as many more as a row has
+_PLAIN_STEP_TYPES = frozenset((int, type(None)))  # the types of steps that need no look
 _INT64 = range(-(2**63), 2**63)
 
-_process = os.getpid()  # asking the system for it would be a tenth of set()'s time
+_current_pid = os.getpid()  # asking the system for it would be a tenth of set()'s time
 
 
-def _note_process() -> None:
-    global _process  # noqa: PLW0603 - it is the process's
-    _process = os.getpid()
+def _update_current_pid() -> None:
+    global _current_pid  # noqa: PLW0603 - it is the process's
+    _current_pid = os.getpid()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_process)
+    os.register_at_fork(after_in_child=_update_current_pid)
 
 
-def to_number(name: str, value: Any) -> float:
+def to_metric_value(name: str, value: Any) -> float:
     """A metric's value as a float.
 
     Args:
@@ -66,7 +66,7 @@ def to_number(name: str, value: Any) -> float:
         ) from cause
 
 
-def to_step(name: str, step: Any) -> int:
+def to_metric_step(name: str, step: Any) -> int:
     """A step as an int of 64 bits.
 
     Raises:
@@ -117,7 +117,7 @@ class Recorder:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._pid = _process
+        self._pid = _current_pid
         self._plain_types: set[type] = {float, int, bool}
         self._layouts: list[_Layout] = []
         self._by_names: tuple[dict[tuple[str, ...], _Layout], ...] = ({}, {})  # dev, test
@@ -130,7 +130,7 @@ class Recorder:
         self._unwritten: list[tuple[bytes, list[Record]]] = []
         self._cursors: Mapping[str, int] = {}
         self._troubled = False
-        self.before_next: Callable[[], None] | None = None
+        self.before_next_write: Callable[[], None] | None = None
         """Called once before the next frame is written."""
         self.points = 0
         """How many numbers were set."""
@@ -141,7 +141,7 @@ class Recorder:
 
     # The caller's side
 
-    def set(self, metrics: Mapping[str, Any], step: Any, *, test: bool) -> None:
+    def add_metrics(self, metrics: Mapping[str, Any], step: Any, *, test: bool) -> None:
         """Take one value of each metric.
 
         Args:
@@ -156,12 +156,16 @@ class Recorder:
         names = tuple(metrics)
         layout = self._by_names[test].get(names)
         numbers: Any = metrics.values()
-        if layout is None or type(step) not in _STEPS or not self._plain_types.issuperset(map(type, numbers)):
+        if (
+            layout is None
+            or type(step) not in _PLAIN_STEP_TYPES
+            or not self._plain_types.issuperset(map(type, numbers))
+        ):
             if step is not None:
-                step = to_step(names[0] if names else "", step)
-            self.refuse_a_fork()  # before the lock, which the parent may have held when it forked
+                step = to_metric_step(names[0] if names else "", step)
+            self.require_own_process()  # before the lock, which the parent may have held when it forked
             layout, numbers = self._slow(metrics, test=test)
-        if self._thread is None or _process != self._pid:
+        if self._thread is None or _current_pid != self._pid:
             self._start_thread()
         with self._lock:
             rows, before = len(self._layout), len(self._values)
@@ -183,7 +187,7 @@ class Recorder:
                         f"a value or the step {step!r} of {names} is too large for 64 bits"
                     ) from cause
                 raise
-            if before > _MANY and not self._wake.is_set():
+            if before > _WAKE_THRESHOLD and not self._wake.is_set():
                 self._wake.set()
 
     def _set_at_positions(self, layout: _Layout, numbers: list[float]) -> None:
@@ -201,11 +205,11 @@ class Recorder:
     def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[_Layout, list[float]]:
         """The layout and the numbers of metrics that are new, indexed, or no Python numbers."""
         split = Split.TEST if test else Split.DEV
-        items = list(_flat(metrics))
+        items = list(_flatten_metrics(metrics))
         values = []
         for name, _, value in items:
-            check_text("metric", name, MetricError)
-            values.append(to_number(name, value))
+            check_name("metric", name, MetricError)
+            values.append(to_metric_value(name, value))
             if type(value).__module__ == "numpy" and not hasattr(value, "__len__"):
                 self._plain_types.add(type(value))  # a NumPy scalar, which an array of doubles takes as it is
         series = tuple(Series(name, split, index) for name, index, _ in items)
@@ -243,18 +247,18 @@ class Recorder:
         return layout
 
     @property
-    def is_untouched(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing was taken yet."""
         return self._thread is None and self._writer.position == self._begun
 
-    def add(self, record: BestRule | Display | Artifact | Outcome) -> None:
+    def add_record(self, record: BestRule | Display | Artifact | Outcome) -> None:
         """Take a record that is no number."""
-        if self._thread is None or _process != self._pid:
+        if self._thread is None or _current_pid != self._pid:
             self._start_thread()
         with self._lock:
             self._others.append(record)
 
-    def take(self, records: Sequence[Record]) -> None:
+    def add_records(self, records: Sequence[Record]) -> None:
         """Take what another run had, with its steps and times."""
         import numpy as np
 
@@ -280,7 +284,7 @@ class Recorder:
     def _start_thread(self) -> None:
         if self._closed:
             raise StateError("this run is closed: begin a new one with reset(), or make another handler")
-        self.refuse_a_fork()
+        self.require_own_process()
         with self._lock:
             if self._thread is None:
                 self._wake.clear()
@@ -288,17 +292,17 @@ class Recorder:
                 self._thread.start()
 
     @property
-    def is_own(self) -> bool:
+    def is_own_process(self) -> bool:
         """Whether this is the process that began the run."""
-        return _process == self._pid
+        return _current_pid == self._pid
 
-    def refuse_a_fork(self) -> None:
+    def require_own_process(self) -> None:
         """See that this is the process that began the run.
 
         Raises:
             StateError: it is a child of it.
         """
-        if _process != self._pid:
+        if _current_pid != self._pid:
             raise StateError(
                 "this run belongs to the process that was forked: log from there, or start a run of your own"
             )
@@ -307,7 +311,7 @@ class Recorder:
 
     def _work(self) -> None:
         while self._thread is threading.current_thread():
-            woken = self._wake.wait(_INTERVAL)
+            woken = self._wake.wait(_FLUSH_INTERVAL)
             if woken:
                 self._wake.clear()
             try:
@@ -344,9 +348,9 @@ class Recorder:
             records += others
             if frames:
                 self._unwritten.append((b"".join(frames), records))
-            if self._unwritten and self.before_next is not None:
-                self.before_next()
-                self.before_next = None
+            if self._unwritten and self.before_next_write is not None:
+                self.before_next_write()
+                self.before_next_write = None
             while self._unwritten:
                 data, records = self._unwritten[0]
                 cursors = cursors_frame(self._cursors) if self._cursors else b""
@@ -365,7 +369,7 @@ class Recorder:
         self, layout: array[int], steps: array[int], times: array[float], values: array[float]
     ) -> Iterator[tuple[array[int], array[int], array[float], array[float]]]:
         """The rows in pieces of a size that a reader of the log takes at once."""
-        if len(values) <= _PIECE:
+        if len(values) <= _VALUES_PER_FRAME:
             yield layout, steps, times, values
             return
         import numpy as np
@@ -374,7 +378,7 @@ class Recorder:
         ends = np.cumsum(widths[np.frombuffer(layout, np.uint32)])  # of each row among the values
         begin, at = 0, 0
         while begin < len(layout):
-            end = min(int(np.searchsorted(ends, at + _PIECE)) + 1, len(layout))
+            end = min(int(np.searchsorted(ends, at + _VALUES_PER_FRAME)) + 1, len(layout))
             after = int(ends[end - 1])
             yield layout[begin:end], steps[begin:end], times[begin:end], values[at:after]
             begin, at = end, after
@@ -393,9 +397,9 @@ class Recorder:
         )
 
     @contextmanager
-    def settled(self) -> Iterator[LogWriter]:
+    def paused(self) -> Iterator[LogWriter]:
         """Everything is in the log and the thread is stopped; a later call starts it again."""
-        self.refuse_a_fork()
+        self.require_own_process()
         with self._lock:
             thread, self._thread = self._thread, None
             self._wake.set()
@@ -408,10 +412,10 @@ class Recorder:
 
     def close(self) -> None:
         """Write what is left and give the log free; closing twice does nothing."""
-        if self._closed or _process != self._pid:
+        if self._closed or _current_pid != self._pid:
             return
         try:
-            with self.settled():
+            with self.paused():
                 pass
         except LegmError as error:
             log.error("%s. What was set since it last could be written is lost.", error)  # noqa: TRY400
@@ -420,7 +424,7 @@ class Recorder:
             self._writer.close()
 
 
-def _flat(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
+def _flatten_metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
     """Name, index and value of each number in a mapping of metrics or of indexed metrics."""
     for name, value in metrics.items():
         if isinstance(value, Mapping):

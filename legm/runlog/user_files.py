@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.core.identity import plain
+from legm.core.identity import to_plain
 from legm.core.naming import short_name
 from legm.errors import InvalidName, LegmError, StorageError, UnstableValue, storage_error
 
 __all__ = ["UserFiles"]
 
-_OURS = frozenset(
+_RESERVED_NAMES = frozenset(
     (
         "params.yml",
         "metrics.yml",
@@ -57,7 +57,7 @@ class UserFiles:
         if not isinstance(basename, str) or not basename:
             raise InvalidName(f"a file's name must be a string that is not empty, not {basename!r}")
         name = short_name(basename)
-        if name.lower() in _OURS:
+        if name.lower() in _RESERVED_NAMES:
             raise InvalidName(
                 f"{basename!r} is a name that legm uses itself: choose another, say {'my-' + basename!r}"
             )
@@ -76,7 +76,7 @@ class UserFiles:
             found = "a folder" if source.is_dir() else "no file" if source.exists() else "not there"
             raise StorageError(f"cannot keep {source}: it is {found}")
         target = self._artifacts / short_name(name or source.name)
-        with _replacing(target) as temporary:
+        with _atomic_replacement(target) as temporary:
             self._artifacts.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, temporary)
         return target
@@ -96,17 +96,17 @@ class UserFiles:
                 f"{basename!r} must end in one of {', '.join(_EXTENSIONS)}, by which data is kept"
             )
         path = self.path(basename)
-        data = _copied(data, extension, basename)
-        merged = _merged(self._data[basename], data, basename) if basename in self._data else data
-        content = _content(merged, extension, basename)
-        with _replacing(path) as temporary:
+        data = _copy_data(data, extension, basename)
+        merged = _merge_data(self._data[basename], data, basename) if basename in self._data else data
+        content = _encode_data(merged, extension, basename)
+        with _atomic_replacement(path) as temporary:
             temporary.write_bytes(content)
         self._data[basename] = merged
         return path
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def _atomic_replacement(path: Path) -> Iterator[Path]:
     """A file to write that then takes the place of another, whole or not at all."""
     temporary = path.with_name(f".{secrets.token_hex(8)}")
     try:
@@ -119,7 +119,7 @@ def _replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _copied(data: Any, extension: str, basename: str) -> Any:
+def _copy_data(data: Any, extension: str, basename: str) -> Any:
     if extension == ".npz":
         import numpy as np
 
@@ -132,14 +132,14 @@ def _copied(data: Any, extension: str, basename: str) -> Any:
     if extension == ".txt":
         return str(data)
     try:
-        return plain(basename, data)
+        return to_plain(basename, data)
     except UnstableValue as cause:
         raise LegmError(
             f"{basename!r} keeps numbers, text, lists and mappings, which is not all of {str(data)[:60]!r}"
         ) from cause
 
 
-def _merged(old: Any, new: Any, basename: str) -> Any:
+def _merge_data(old: Any, new: Any, basename: str) -> Any:
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **new}
     if isinstance(old, (list, str)) and isinstance(new, type(old)):
@@ -150,7 +150,7 @@ def _merged(old: Any, new: Any, basename: str) -> Any:
     )
 
 
-def _content(data: Any, extension: str, basename: str) -> bytes:
+def _encode_data(data: Any, extension: str, basename: str) -> bytes:
     if extension == ".npz":
         import numpy as np
 

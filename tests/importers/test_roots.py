@@ -79,7 +79,7 @@ def test_metadata_names_files_and_failed_runs_come_too(tmp_path):
         assert one.run.configuration == other.run.configuration
     (log,) = (tmp_path / "b").glob(f"*/*/runs/{ours[0].run.run_id}.log")
     (before,) = (tmp_path / "moved").glob(f"*/*/runs/{ours[0].run.run_id}.log")
-    kinds = [[type(record).__name__ for record in runlog.read(path).records] for path in (log, before)]
+    kinds = [[type(record).__name__ for record in runlog.read_log(path).records] for path in (log, before)]
     assert sorted(kinds[0]) == sorted(kinds[1])
 
 

@@ -126,7 +126,7 @@ class LocalBackend:
     def legm_close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
         """Finish the event files, and add a completed run to the YAML files."""
         from legm.backends.local import events
-        from legm.core.results import in_order
+        from legm.core.results import ordered_dev_points
 
         opened = self._open[run.run_id]
         if result.status is Status.COMPLETED:
@@ -138,7 +138,7 @@ class LocalBackend:
         try:
             if not opened.in_order or not opened.is_new:
                 with events.replacement(place, started=run.started) as file:
-                    _write_events(file, in_order(records))
+                    _write_events(file, ordered_dev_points(records))
                     _write_events(file, (r for r in records if isinstance(r, Display)))
                 opened.in_order, opened.is_new = True, True
             with events.replacement(_made(place / "result"), started=run.started) as file:

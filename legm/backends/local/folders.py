@@ -21,7 +21,7 @@ from typing import Any
 
 from legm.backends.local import PARAMETERS_FILE, yamltext
 from legm.core.identity import fingerprint
-from legm.core.naming import numbered, safe_name, shortened
+from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
 from legm.util.atomic_files import load_yaml, parse_yaml, write_whole
@@ -45,7 +45,7 @@ _FINGERPRINT_LINE = re.compile(rb'fingerprint: "?([\w-]+)"?\s*\n')
 
 def experiment_folder(root: Path, experiment: str) -> Path:
     """Where an experiment's configurations are."""
-    return root / shortened(safe_name(experiment), fingerprint(experiment, {}))
+    return root / shorten_name(safe_name(experiment), fingerprint(experiment, {}))
 
 
 class ConfigurationFolders:
@@ -227,14 +227,14 @@ class ConfigurationFolders:
             write_whole(temporary / PARAMETERS_FILE, parameters_text(configuration))
             k = self._next_number(configuration.name, index)
             while True:
-                folder = self.folder / numbered(configuration.name, k)
+                folder = self.folder / numbered_name(configuration.name, k)
                 if not folder.exists():
                     temporary.rename(folder)
                     return folder
                 k += 1
         except OSError as cause:
             raise storage_error(
-                "make the folder", self.folder / numbered(configuration.name, 0), cause
+                "make the folder", self.folder / numbered_name(configuration.name, 0), cause
             ) from cause
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

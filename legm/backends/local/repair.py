@@ -55,7 +55,7 @@ def _repair_parameters(folder: Path) -> list[str]:
     except CorruptFile as error:
         for path in sorted((folder / "runs").glob("*.log")):
             try:
-                configuration = runlog.read(path).run.configuration
+                configuration = runlog.read_log(path).run.configuration
             except LegmError:
                 continue
             write_whole(folder / PARAMETERS_FILE, parameters_text(configuration))
@@ -107,7 +107,7 @@ def _content(file: EntryFile, result: RunResult) -> tuple[dict[str, Any], str]:
 def _completed(folder: Path, run_id: str) -> RunResult | None:
     for path in (folder / "runs" / f"{run_id}.log", folder / "runs" / "open" / f"{run_id}.log"):
         try:
-            known = runlog.read(path)
+            known = runlog.read_log(path)
         except LegmError:
             continue
         result = results.run_result(known.run, known.records)
