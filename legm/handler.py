@@ -257,11 +257,13 @@ class ExperimentHandler:
             ParameterError: it was never set.
             StateError: the run has started.
         """
-        self._changeable("name_param()").name([name], NameRule(True, name_transform, name_priority))
+        self._changeable("name_param()").set_name_rule([name], NameRule(True, name_transform, name_priority))
 
     def name_params(self, names: Iterable[str]) -> None:
         """Put the values of parameters into the configuration's name; see :meth:`name_param`."""
-        self._changeable("name_params()").name([names] if isinstance(names, str) else names, NameRule())
+        self._changeable("name_params()").set_name_rule(
+            [names] if isinstance(names, str) else names, NameRule()
+        )
 
     def set_param_metadata(
         self, metadata: Mapping[str, Mapping[str, Any]], namespace: object | None = None
@@ -332,8 +334,8 @@ class ExperimentHandler:
         found = parameter_differences(
             self._parameters.active(),
             other._parameters.active(),
-            self._parameters.note,
-            other._parameters.note,
+            self._parameters.inactive_reason,
+            other._parameters.inactive_reason,
         )
         if self._experiment != other._experiment:
             return (Difference("experiment", self._experiment, other._experiment), *found)

@@ -10,7 +10,7 @@ from legm.errors import MetricError, ParameterError, closest
 from legm.records import Aggregate, Configuration, Query, Ranked, RunCounts
 from legm.stats import aggregate
 from legm.stats.counts import ALL_VALUES_METRICS
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 if TYPE_CHECKING:
     from legm.delivery.client import BackendClient
@@ -98,7 +98,7 @@ def rank(
             name.removeprefix(prefix) for one in chosen for name in one.values if name.startswith(prefix)
         }
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(metric, known)}")
-    return aggregate.in_order(ranked, higher_better)
+    return aggregate.sort_ranked(ranked, higher_better)
 
 
 def _pooled(
@@ -106,13 +106,13 @@ def _pooled(
 ) -> list[Aggregate | None]:
     """Aggregates that need the series of every run; None where no completed run has the metric."""
     values: list[Aggregate | None] = []
-    for one in watched(counts, "reading runs"):
+    for one in show_progress(counts, "reading runs"):
         configuration = one.configuration
         query = Query(
             configuration.experiment, configuration.fingerprint, one.description, ALL_VALUES_METRICS
         )
         summary = aggregate.summarise_runs(client.call("legm_read_runs", query=query), aggregation)
-        values.append(aggregate.whole(summary, key) if key in summary.values else None)
+        values.append(aggregate.unindexed_aggregate(summary, key) if key in summary.values else None)
     return values
 
 

@@ -13,7 +13,7 @@ from legm.records import Configuration, Curve, Query, Ranked, RunResult, Status,
 from legm.runlog.folder import LogFolder
 from legm.stats import aggregate
 from legm.stats.counts import ALL_VALUES_METRICS
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,10 +31,10 @@ def aggregate_results(
 ) -> dict[str, Any]:
     """Aggregate the completed runs of a configuration and keep the result in the backend."""
     client.require(Capability.SUMMARIES, "aggregate_results()")
-    aggregate.Methods.parse(aggregation)  # a mistake is told before anything is read
+    aggregate.AggregationMethods.parse(aggregation)  # a mistake is told before anything is read
     query = Query(configuration.experiment, configuration.fingerprint, description, ALL_VALUES_METRICS)
     runs = read_runs(client, query, configuration)
-    summary = aggregate.summarise_runs(watched(runs, "aggregating runs"), aggregation)
+    summary = aggregate.summarise_runs(show_progress(runs, "aggregating runs"), aggregation)
     require_runs(summary, configuration, description)
     client.keep(
         Capability.SUMMARIES,
@@ -101,8 +101,8 @@ def plot_curves(
 
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
     query = Query(configuration.experiment, configuration.fingerprint, description, names)
-    runs = counting(watched(read_runs(client, query, configuration), "reading runs"))
-    curves = {curve.metric: curve for curve in aggregate.curves(runs, None, aggregation)}
+    runs = counting(show_progress(read_runs(client, query, configuration), "reading runs"))
+    curves = {curve.metric: curve for curve in aggregate.aggregate_curves(runs, None, aggregation)}
     if completed == 0:
         require_runs(Summary({}, 0, 0, 0), configuration, description)
     for metric in names or ():
@@ -118,7 +118,7 @@ def plot_curves(
     pictures = _pictures(curves, wanted, frozenset(exclude), exclude_pattern)
     heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
     places = []
-    for name, shown in watched(pictures.items(), "drawing plots"):
+    for name, shown in show_progress(pictures.items(), "drawing plots"):
         figure = plotting.plot_curves(shown, heading if title is None else title, completed, look)
         of = {"configuration": configuration, "experiment": configuration.experiment}
         places += _kept(client, figure, look, kinds, name=name, description=description, **of)
@@ -165,7 +165,7 @@ def comparison_curves(
     Raises:
         MetricError: none has it, or there is no such method.
     """
-    aggregate.Methods.parse(aggregation)
+    aggregate.AggregationMethods.parse(aggregation)
     known: set[str] = set()
 
     def noting(runs: Iterable[RunResult]) -> Iterator[RunResult]:
@@ -174,10 +174,10 @@ def comparison_curves(
             yield run
 
     found = []
-    for configuration in watched(configurations, "reading runs"):
+    for configuration in show_progress(configurations, "reading runs"):
         query = Query(configuration.experiment, configuration.fingerprint, description, frozenset({metric}))
         runs = noting(read_runs(client, query, configuration))
-        found += [(configuration, curve) for curve in aggregate.curves(runs, None, aggregation)]
+        found += [(configuration, curve) for curve in aggregate.aggregate_curves(runs, None, aggregation)]
     if not found:
         raise MetricError(f"no completed run has a curve of the metric {metric!r}; {closest(metric, known)}")
     return found

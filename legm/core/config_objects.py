@@ -1,7 +1,7 @@
-"""Configuration objects: their fields by name, whichever library they are of.
+"""Configuration objects of several libraries as mappings from names to values.
 
-None of these libraries is needed: an attrs class is known by its ``__attrs_attrs__``, a pydantic model by
-its ``model_fields``, and omegaconf is only imported for a value that is of it.
+None of these libraries is required: an attrs class is recognized by its ``__attrs_attrs__``, a pydantic model
+by its ``model_fields``, and omegaconf is only imported for one of its containers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ _MAX_DEPTH = 100
 
 
 def object_fields(value: Any) -> dict[str, Any] | None:
-    """The fields of a dataclass, attrs class, pydantic model or namespace by name; None for other values.
+    """The fields of a dataclass, attrs class, pydantic model or namespace, by name.
+
+    Args:
+        value: any value.
+
+    Returns:
+        the fields, or None for any other value.
 
     Raises:
         UnstableValue: a field has no value.
@@ -49,16 +55,16 @@ def _read_attributes(value: object, names: list[str] | Mapping[str, object]) -> 
 
 
 def is_omegaconf(value: object) -> bool:
-    """Whether a value is OmegaConf's ``DictConfig`` or ``ListConfig``, as Hydra composes them too."""
+    """Whether a value is an OmegaConf ``DictConfig`` or ``ListConfig``, which Hydra uses too."""
     return any(base.__module__ == "omegaconf.basecontainer" for base in type(value).__mro__)
 
 
-def resolve_omegaconf(value: Any, place: str = "") -> Any:
+def resolve_omegaconf(value: Any, parameter: str = "") -> Any:
     """The dictionaries and lists of an OmegaConf container, with every interpolation resolved.
 
     Args:
         value: the container.
-        place: the parameter that it is the value of, for the error's message.
+        parameter: the parameter whose value it is, for the error message; "" for none.
 
     Raises:
         UnstableValue: a value is missing (``???``), or cannot be resolved.
@@ -69,7 +75,7 @@ def resolve_omegaconf(value: Any, place: str = "") -> Any:
     try:
         return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        where = f"the configuration in parameter {place!r}" if place else "the configuration"
+        where = f"the configuration in parameter {parameter!r}" if parameter else "the configuration"
         if isinstance(error, MissingMandatoryValue):
             raise UnstableValue(
                 f"{where} has no value for {error.full_key!r}, only '???': give it one"
@@ -79,23 +85,25 @@ def resolve_omegaconf(value: Any, place: str = "") -> Any:
 
 
 def parameters_from_config(call: str, config: Any, *, flatten: bool = False) -> dict[str, Any]:
-    """The parameters in a configuration object.
+    """The parameters in a configuration object, by name.
 
     Args:
-        call: who asks, for the error's message.
+        call: the user's call, for the error message.
         config: a mapping, dataclass, attrs class, pydantic model, OmegaConf ``DictConfig``, named tuple or
-            namespace, or anything else that ``vars()`` takes.
-        flatten: whether the names of nested ones are joined with ``.``, as in ``model.depth``.
+            namespace, or any other object that ``vars()`` accepts.
+        flatten: whether nested names are joined with ``.``, as in ``model.depth``.
 
     Raises:
-        ParameterError: it is none of these, a value is missing, or two names are the same when joined.
+        ParameterError: it is none of these, a value is missing, or two joined names are equal.
     """
     values = resolve_omegaconf(config) if is_omegaconf(config) else _nested_mapping(config)
     if values is None and hasattr(config, "__dict__") and not isinstance(config, (type, types.FunctionType)):
         values = dict(vars(config))
     if not isinstance(values, Mapping):
         kind = type(config).__qualname__
-        given = f"the class {config.__qualname__}; make one of it" if isinstance(config, type) else kind
+        given = (
+            f"the class {config.__qualname__}; pass an instance of it" if isinstance(config, type) else kind
+        )
         raise ParameterError(f"{call} takes a mapping, namespace or configuration object, not {given}")
     if not flatten:
         return dict(values)
@@ -124,7 +132,7 @@ def _flatten(values: Mapping[Any, Any], prefix: str, flat: dict[str, Any], depth
         elif name in flat:
             raise ParameterError(
                 f"two parameters are called {name!r} when nested names are joined: rename one of them, or "
-                f"leave out flatten=True"
+                f"do not pass flatten=True"
             )
         else:
             flat[name] = value

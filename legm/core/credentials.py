@@ -1,4 +1,4 @@
-"""Parameters that are credentials: they tell no configurations apart, and stay on this machine."""
+"""Parameters that are credentials: they are not compared, and their values stay on this machine."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _PASSWORD = re.compile(r"(?<=://)([^/@\s]*):([^/@\s]*)@")
 
 
 def is_credential(name: str, value: Any, patterns: Iterable[str] | None = None) -> bool:
-    """Whether a parameter is a credential: a text, under a name that says so.
+    """Whether a parameter is a credential: a string whose name says so.
 
-    By itself the name must have one of the words password, passphrase, secret, credential, or api key,
-    access key, private key; or the word token, and a value of eight or more letters, digits and
-    ``._+/=:~-``. So ``hf_token`` is one, and ``max_tokens=512``, ``tokenizer="bert"`` and
-    ``pad_token="<pad>"``, which tell models apart, are not.
+    By default the name must contain one of the words password, passphrase, secret, credential, or api key,
+    access key, private key; or the word token, with a value of eight or more letters, digits and
+    ``._+/=:~-``. So ``hf_token`` is a credential; ``max_tokens=512``, ``tokenizer="bert"`` and
+    ``pad_token="<pad>"``, which distinguish models, are not.
 
     Args:
-        name: the parameter's.
-        value: the parameter's.
-        patterns: shell patterns for names, in place of this rule; case does not matter.
+        name: the parameter's name.
+        value: the parameter's value.
+        patterns: shell patterns for names, which replace the default rule; case is ignored.
     """
     if not isinstance(value, str) or not value:
         return False
@@ -77,5 +77,5 @@ def redact_run(run: Run) -> Run:
 
 
 def redact_url_password(address: str) -> str:
-    """An address without the password it may hold."""
+    """The URL with ``***`` instead of a password in it."""
     return _PASSWORD.sub(r"\1:***@", address)

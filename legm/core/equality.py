@@ -1,4 +1,4 @@
-"""Whether two results are those of the same run, to the last bit, and if not, in which piece."""
+"""Whether two results of a run are equal bit for bit, and if not, in which field."""
 
 from __future__ import annotations
 
@@ -36,28 +36,38 @@ RESULT_FIELDS: Mapping[str, Callable[[RunResult], Plain]] = {
     "steps": lambda result: {str(s): h.steps.tolist() for s, h in result.histories.items()},
     "values": lambda result: {str(s): float_bits(h.values.tolist()) for s, h in result.histories.items()},
 }
-"""By name, each thing that a run comes back with."""
+"""By name, each field of a run's result in a form that can be compared."""
 
 RUN_FIELDS = frozenset(RESULT_FIELDS) - {"configuration's name", "metadata"}
-"""What belongs to the run itself; the others are the configuration's, as its first run had them."""
+"""The fields of the run itself; the others are the configuration's, as its first run recorded them."""
 
 
-def result_digests(result: RunResult, pieces: Collection[str] = RUN_FIELDS) -> dict[str, str]:
-    """Some pieces of a result as short texts, which are equal where the pieces are."""
+def result_digests(result: RunResult, fields: Collection[str] = RUN_FIELDS) -> dict[str, str]:
+    """The SHA-256 digests of fields of a result, by name.
+
+    Args:
+        result: the result, with every dev series.
+        fields: names in :data:`RESULT_FIELDS`.
+    """
     return {
         name: hashlib.sha256(canonical_text(RESULT_FIELDS[name](result)).encode()).hexdigest()
-        for name in sorted(pieces)
+        for name in sorted(fields)
     }
 
 
 def differing_fields(found: RunResult, expected: Mapping[str, str]) -> list[str]:
-    """The names of the pieces that are not as they were when :func:`result_digests` was taken of them."""
+    """The names of the fields that differ from those of an earlier result.
+
+    Args:
+        found: the result.
+        expected: what :func:`result_digests` returned for the earlier result.
+    """
     own = result_digests(found, expected.keys())
     return [name for name in RESULT_FIELDS if name in expected and own[name] != expected[name]]
 
 
 def float_bits(values: Iterable[float]) -> list[str]:
-    """Floats by their bytes; a NaN's sign and payload mean nothing."""
+    """The bytes of floats as hexadecimal texts; all NaN are equal."""
     return ["nan" if math.isnan(value) else struct.pack(">d", value).hex() for value in values]
 
 

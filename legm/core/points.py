@@ -1,4 +1,4 @@
-"""Columns of numbers as points, and points under other names: pure functions."""
+"""Conversion between points and columns of numbers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["columns_by_series", "points_from_blocks", "points_from_columns", "po
 def points_from_rows(
     names: Mapping[str, int], numbers: IntArray, steps: IntArray, times: FloatArray, values: FloatArray
 ) -> Points:
-    """Rows of single numbers, in the order they were set, as the points of dev series.
+    """Rows of one value each, in the order they were set, as points of dev series.
 
     Args:
-        names: a number for each metric.
-        numbers: shape (n,), the metric of each row.
-        steps, times, values: shape (n,); times in seconds.
+        names: by metric, its number.
+        numbers: shape (n,), the number of each row's metric.
+        steps, times, values: shape (n,); times in seconds since 1970.
     """
     by_number = {number: name for name, number in names.items()}
     order = np.argsort(numbers, kind="stable")
@@ -37,9 +37,13 @@ def points_from_rows(
 
 
 def points_from_columns(columns: Columns, name: Callable[[Series], Series | None]) -> Points:
-    """All numbers as one record, under other series; those of series that become None are left out.
+    """The values of all series as one record, with series renamed or left out.
 
-    Series that have the same steps and times are one layout, which needs less space and time.
+    Series with equal steps and times share a layout, which saves space and time.
+
+    Args:
+        columns: as :func:`columns_by_series` returns them.
+        name: returns the new series for a series; None leaves it out.
     """
     groups: dict[tuple[bytes, bytes], list[tuple[Series, FloatArray]]] = {}
     for series, (steps, times, values) in columns.items():
@@ -60,7 +64,11 @@ def points_from_columns(columns: Columns, name: Callable[[Series], Series | None
 def points_from_blocks(
     blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, FloatArray]],
 ) -> Points:
-    """What :meth:`legm.records.Points.blocks` gives, as points again: one block after the other."""
+    """The inverse of :meth:`legm.records.Points.blocks`: one block after the other as one record.
+
+    Args:
+        blocks: for each layout its series, steps (n,), times (n,) and values (n, width).
+    """
     blocks = list(blocks)
     layout = [np.full(len(steps), i, np.uint32) for i, (_, steps, _, _) in enumerate(blocks)]
     nothing = [np.zeros(0)]
@@ -74,7 +82,7 @@ def points_from_blocks(
 
 
 def columns_by_series(batches: Iterable[Points]) -> Columns:
-    """For each series the steps, times and values of all its numbers, in the order they were set."""
+    """The steps (n,), times (n,) and values (n,) of each series, in the order they were set."""
     pieces: dict[Series, list[tuple[IntArray, FloatArray, FloatArray]]] = {}
     for points in batches:
         for layout, steps, times, values in points.blocks():

@@ -33,7 +33,7 @@ from legm.errors import ParameterError, storage_error
 from legm.hooks import Capability
 from legm.records import Configuration, Query, Status
 from legm.runlog.folder import LogFolder
-from legm.util.locks import locked
+from legm.util.locks import file_lock
 
 __all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_count"]
 
@@ -214,7 +214,7 @@ class Claims:
         assert folder is not None  # noqa: S101
         logs = LogFolder(folder / "runs")
         logs.create_folders()
-        with locked(logs.lock):
+        with file_lock(logs.lock):
             taken = self._claimed(logs) + self._run(logs, known, settled)
             return Claim(logs.open_folder, self._description, timeout) if taken < n else None
 
@@ -289,7 +289,7 @@ class RunSlot:
                 self._let_go()
                 yield False
                 return
-            with locked(logs.lock):
+            with file_lock(logs.lock):
                 if claim.is_void:
                     log.warning(
                         "the claim %s was void before its run began, and its place may be another's: "

@@ -21,7 +21,7 @@ from legm.errors import BackendError, LegmError
 from legm.records import Points, Record, Run, RunResult
 from legm.runlog import format as runlog
 from legm.runlog.folder import LogFolder
-from legm.util.progress import waiting
+from legm.util.progress import show_waiting
 
 __all__ = ["BackgroundUploader", "DeliverySet", "InlineWriter", "begin"]
 
@@ -232,7 +232,7 @@ class BackgroundUploader:
             what is owed, in words, as the log then says; "" where nothing is. InlineWriter goes on as long as
             this process lives.
         """
-        with self._changed, waiting(f"sending the run to {self.name}"):
+        with self._changed, show_waiting(f"sending the run to {self.name}"):
             while self._closing is not None and not self._is_away():
                 self._changed.wait(0.2)
             if self._closing is None:

@@ -25,7 +25,7 @@ from legm.runlog import format as runlog
 from legm.runlog.encode import encode_frames, write_log
 from legm.runlog.folder import LogFolder
 from legm.runlog.user_files import UserFiles
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 __all__ = ["export_runs", "source_of"]
 
@@ -65,7 +65,7 @@ def export_runs(
     client = BackendClient(make_backend(to, target, options or {}), target)
     _refuse_itself(client, found, place, into)
     export = _Export(client)
-    for _ in watched(export.take(found), f"exporting to {client.name}"):
+    for _ in show_progress(export.take(found), f"exporting to {client.name}"):
         pass
     return export.report()
 

@@ -20,7 +20,7 @@ from legm.errors import BackendError, CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, Summary
 from legm.runlog import format as runlog
 from legm.runlog.folder import LogFolder
-from legm.stats.aggregate import summary_from
+from legm.stats.aggregate import summary_from_dict
 from legm.util.atomic_files import load_yaml
 
 __all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source", "read"]
@@ -92,7 +92,7 @@ class Part:
         try:
             content = load_yaml(path) or {}
             return {
-                str(description): summary_from(stored, completed.get(str(description), 0))
+                str(description): summary_from_dict(stored, completed.get(str(description), 0))
                 for description, stored in content.items()
             }
         except (AttributeError, ValueError) as cause:

@@ -18,7 +18,7 @@ from legm.export.reports import Exported, Report, State
 from legm.export.sources import Found, Lost, Source
 from legm.export.writers import TableWriter, writer_for
 from legm.records import RunResult, Series
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 __all__ = ["ROWS", "export_table"]
 
@@ -106,7 +106,7 @@ class _Taking:
 
     def __iter__(self) -> Iterator[Found]:
         seen: set[str] = set()
-        for one in watched((one for part in self._source.parts() for one in part.runs), self._doing):
+        for one in show_progress((one for part in self._source.parts() for one in part.runs), self._doing):
             if isinstance(one, Lost):
                 state = State.GOES_ON if one.goes_on else State.MISSING
                 self.told.append(Exported(one.where, state, 0, one.reason))

@@ -125,7 +125,7 @@ def configured(
         if name in values:
             told = metadata.get(name, {}).get("name", {})
             recorded = (told["text"], told["for"]) if "text" in told else None
-            parameters.name([name], NameRule(priority=len(identity.named) - at, recorded=recorded))
+            parameters.set_name_rule([name], NameRule(priority=len(identity.named) - at, recorded=recorded))
     return parameters
 
 

@@ -1,4 +1,4 @@
-"""Records as a run log: for runs that come from elsewhere, so that they are delivered as any other."""
+"""Records as a run log: imported runs get one, so that they are delivered like any other run."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from legm.runlog import format as runlog
 
 __all__ = ["encode_frames", "write_log"]
 
-_ROWS_PER_FRAME = 8192  # in a frame, so that a long run is delivered in pieces
+_ROWS_PER_FRAME = 8192  # so that a long run is delivered in several batches
 
 
 def write_log(path: Path, run: Run, records: Iterable[Record]) -> None:
-    """A new log with a run's records; of equal ones equal to the last byte.
+    """Write a new log with a run's records; equal records give an equal file, byte for byte.
 
     Args:
-        path: the file, which is not there yet; its folder is.
+        path: the file, which must not exist; its folder must.
         run: the run.
-        records: all of its records.
+        records: all its records, in order.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the file cannot be written.
     """
     writer = runlog.LogWriter(path, create=True)
     try:
@@ -35,7 +35,11 @@ def write_log(path: Path, run: Run, records: Iterable[Record]) -> None:
 
 
 def encode_frames(records: Iterable[Record]) -> Iterator[bytes]:
-    """The frames of records, which follow that of the run."""
+    """Encode records as frames, to be written after the run's frame.
+
+    Args:
+        records: all records of a run, in order.
+    """
     known: dict[tuple[Series, ...], int] = {}
     for record in records:
         if not isinstance(record, Points):

@@ -1,4 +1,4 @@
-"""The run logs of one configuration: which there are, which are settled, and what only they know."""
+"""The folder with the run logs of one configuration."""
 
 from __future__ import annotations
 
@@ -11,56 +11,63 @@ from legm.errors import CorruptFile, StorageError, storage_error
 from legm.records import Outcome, Plain, Run, RunResult, Status
 from legm.runlog import format as runlog
 
-__all__ = ["LogFolder", "results_only_in_logs"]
+__all__ = ["LogFolder", "read_result_from_log", "results_only_in_logs"]
 
 log = logging.getLogger(__name__)
 
 
 class LogFolder:
-    """The run logs of one configuration: ``<run id>.log``, and below ``open/`` those not settled yet.
+    """The run logs of one configuration.
 
-    A log is settled when its run ended and the backend has all of it.
+    A log is ``<run id>.log`` once it is finalized: its run has ended and every backend has all of it. Until
+    then it is pending, and in the folder ``open/``.
+
+    Args:
+        folder: the folder of the logs; it need not exist yet.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.open_folder = folder / "open"
         self.lock = folder / ".lock"
-        """The lock file of what is decided over all runs of the configuration."""
+        """The lock file for decisions about all runs of the configuration."""
 
     def create_folders(self) -> None:
-        """Make the folders.
+        """Create the folders if they do not exist.
 
         Raises:
-            StorageError: they cannot be made.
+            StorageError: they cannot be created.
         """
         try:
             self.open_folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            raise storage_error("make the folder", self.open_folder, cause) from cause
+            raise storage_error("create the folder", self.open_folder, cause) from cause
 
     def create_log(
-        self, run: Run, places: Mapping[str, Mapping[str, Plain]], content: Iterable[bytes] = ()
+        self, run: Run, backends: Mapping[str, Mapping[str, Plain]], content: Iterable[bytes] = ()
     ) -> runlog.LogWriter:
-        """The log of a new run.
+        """Create the log of a new run.
 
         Args:
             run: the run.
-            places: by backend that it goes to, what makes it again.
-            content: frames that it has from the beginning, for a run that comes from elsewhere.
+            backends: by name, the options of each backend that the run is delivered to.
+            content: the frames of a run that already has records, such as an imported one.
+
+        Returns:
+            the writer of the pending log.
 
         Raises:
             StorageError: the folder cannot be written.
         """
         self.create_folders()
-        # It gets its place when it says whose it is: a process killed in between leaves no log without a run.
-        # That it was here first shows in this folder's time that there is a new one.
+        # It is moved to open/ once it has its run: a process killed before that leaves no log without a run.
+        # Creating it here first changes this folder's modification time, which shows that there is a new log.
         fresh = self.folder / f"{run.run_id}.new"
-        if fresh.exists() and not runlog.logs_being_written([fresh]):  # of a process that was killed
+        if fresh.exists() and not runlog.logs_being_written([fresh]):  # left by a process that was killed
             fresh.unlink(missing_ok=True)
         writer = runlog.LogWriter(fresh, create=True)
         try:
-            writer.append(runlog.run_frame(run), runlog.backends_frame(places))
+            writer.append(runlog.run_frame(run), runlog.backends_frame(backends))
             for frame in content:
                 writer.append(frame)
             writer.move(self.open_folder / f"{run.run_id}.log")
@@ -71,55 +78,77 @@ class LogFolder:
         return writer
 
     def finalize_log(self, writer: runlog.LogWriter) -> None:
-        """The run is done with, for now."""
+        """Move a log out of ``open/``: its run has ended and is completely delivered.
+
+        Raises:
+            StorageError: it cannot be moved.
+        """
         writer.move(self.folder / writer.path.name)
 
     def reopen_log(self, writer: runlog.LogWriter) -> None:
-        """The run goes on after all."""
+        """Move a finalized log back to ``open/``: its run is resumed.
+
+        Raises:
+            StorageError: it cannot be moved.
+        """
         writer.move(self.open_folder / writer.path.name)
 
     def delete_log(self, run_id: str) -> None:
-        """Remove the log of a run that is taken out, also one that is moved at this moment.
+        """Delete the log of a run, even while another process moves it.
 
         Raises:
-            StorageError: it cannot be removed.
+            StorageError: it cannot be deleted.
         """
         for folder in (self.open_folder, self.folder, self.open_folder):
             path = folder / f"{run_id}.log"
             try:
                 path.unlink(missing_ok=True)
             except OSError as cause:
-                raise storage_error("remove", path, cause) from cause
+                raise storage_error("delete", path, cause) from cause
 
     def pending_logs(self) -> list[Path]:
-        """The logs below ``open/``, oldest first."""
+        """The paths of the logs in ``open/``, oldest first."""
         return [self.open_folder / name for name in sorted(_log_names(self.open_folder))]
 
-    def logs_except(self, known: Iterable[str]) -> list[Path]:
-        """Every log but those of runs with these ids, oldest first; also one that is moved at this moment."""
+    def logs_except(self, run_ids: Iterable[str]) -> list[Path]:
+        """The paths of all logs except those of some runs, oldest first.
+
+        A log that another process moves at this moment is included.
+
+        Args:
+            run_ids: the ids of the runs to leave out.
+        """
         folders: dict[str, Path] = {}
-        for place in (self.open_folder, self.folder, self.open_folder):
-            folders |= dict.fromkeys(_log_names(place), place)
-        names = set(folders).difference(f"{run_id}.log" for run_id in known)
+        for folder in (self.open_folder, self.folder, self.open_folder):
+            folders |= dict.fromkeys(_log_names(folder), folder)
+        names = set(folders).difference(f"{run_id}.log" for run_id in run_ids)
         return [folders[name] / name for name in sorted(names)]
 
     def read_run_status(self, path: Path) -> tuple[Run, Status] | None:
-        """Whose a log is and how far its run has come, by the log alone; None where it tells nothing.
+        """The run and status in a log.
+
+        A log that another process moves at this moment is found.
+
+        Args:
+            path: the log, in this folder or in ``open/``.
+
+        Returns:
+            None if the log is damaged or does not exist any more.
 
         Raises:
             StorageError: the log cannot be read.
         """
-        for place in (path, self.folder / path.name, self.open_folder / path.name):
-            live = runlog.is_log_locked(place)
+        for candidate in (path, self.folder / path.name, self.open_folder / path.name):
+            live = runlog.is_log_locked(candidate)
             try:
-                known = runlog.read_log(place)
+                known = runlog.read_log(candidate)
             except CorruptFile as error:
                 log.error("%s", error)  # noqa: TRY400
                 return None
             except StorageError:
-                if place.exists():
+                if candidate.exists():
                     raise
-                continue  # settled just now
+                continue  # moved just now
             outcomes = [record.status for record in known.records if isinstance(record, Outcome)]
             return known.run, outcomes[-1] if outcomes else Status.RUNNING if live else Status.INTERRUPTED
         return None
@@ -127,24 +156,23 @@ class LogFolder:
 
 def _log_names(folder: Path) -> list[str]:
     try:
-        return [name for name in os.listdir(folder) if name.endswith(".log")]  # noqa: PTH208 - quicker than Path's
-    except OSError:  # no such folder, or none that we may read
+        return [name for name in os.listdir(folder) if name.endswith(".log")]  # noqa: PTH208 - faster than Path's
+    except OSError:  # the folder does not exist or is not readable
         return []
 
 
 def results_only_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
-    """The results of runs of which only the log knows: running, failed, interrupted, not stored yet.
+    """The results of the runs that only have a log: running, failed, interrupted or not delivered yet.
 
-    A settled run that was completed and that the backend does not know was taken out by a person.
+    A completed run with a finalized log that the backend does not have was deleted by a user and is left out.
 
     Args:
-        logs: a configuration's.
-        known: the ids of runs that the backend knows.
+        logs: the logs of a configuration.
+        known: the ids of the runs that the backend has.
     """
     paths = logs.logs_except(known)
-    being_written = runlog.logs_being_written(
-        paths
-    )  # asked first: what a writer that is gone has written is all there
+    # Asked before reading: of a log whose writer has ended, everything is there.
+    being_written = runlog.logs_being_written(paths)
     results = ((path, read_result_from_log(path, live=path in being_written)) for path in paths)
     return [
         found
@@ -154,7 +182,15 @@ def results_only_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResul
 
 
 def read_result_from_log(path: Path, *, live: bool) -> RunResult | None:
-    """What a run came to so far, by its log; None where that cannot be read."""
+    """The result of a run so far, from its log.
+
+    Args:
+        path: the log.
+        live: whether the run is still being written.
+
+    Returns:
+        None if the log is damaged, or was moved just now.
+    """
     from legm.core import results  # needs NumPy
 
     try:
@@ -163,5 +199,5 @@ def read_result_from_log(path: Path, *, live: bool) -> RunResult | None:
         log.error("%s", error)  # noqa: TRY400
         return None
     except StorageError:
-        return None  # settled just now by somebody else
+        return None  # another process moved it just now
     return results.run_result(found.run, found.records, Status.RUNNING if live else Status.INTERRUPTED)

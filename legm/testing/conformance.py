@@ -554,7 +554,7 @@ class BackendTests:
         backend, handler = self._logged(tmp_path)
         if Capability.CURVES not in backend.capabilities:
             return  # they are drawn only
-        curves = aggregate.curves(self._read(tmp_path, backend), None, "mean")
+        curves = aggregate.aggregate_curves(self._read(tmp_path, backend), None, "mean")
         configuration = handler._current()
         BackendClient(backend, tmp_path).call(
             "legm_write_curves", configuration=configuration, description="", curves=curves
@@ -654,7 +654,7 @@ class BackendTests:
         for method in ("mean", "median", "outlier_mean", "confidence_0.9"):
             found = aggregate.summary_as_dict(aggregate.summarise_runs(runs, method))
             lines += [f"{method} {name}: {value!r}" for name, value in sorted(found.items())]
-        for curve in sorted(aggregate.curves(runs, None, "mean"), key=lambda curve: curve.metric):
+        for curve in sorted(aggregate.aggregate_curves(runs, None, "mean"), key=lambda curve: curve.metric):
             columns = (curve.steps, curve.center, curve.lower, curve.upper, curve.runs)
             lines += [f"curve {curve.metric}: {[column.tolist() for column in columns]!r}"]
         return lines

@@ -344,7 +344,7 @@ def test_what_has_no_names_is_an_error_that_says_what_is_right(bad, call):
 
 @pytest.mark.parametrize("kind", [TrainData, TrainAttrs, TrainModel, TrainTuple, Options])
 def test_a_class_in_place_of_its_object_is_an_error(kind):
-    with pytest.raises(ParameterError, match=f"the class {kind.__name__}; make one of it"):
+    with pytest.raises(ParameterError, match=f"the class {kind.__name__}; pass an instance of it"):
         handler().set_namespace_params(kind)
 
 

@@ -268,7 +268,7 @@ def test_somebody_without_the_right_to_write_gets_a_clear_error_and_may_read(lr)
 
 def test_a_folder_that_is_read_only_by_limit_of_its_medium_says_so(tmp_path):
     handler = ExperimentHandler("/proc/nothing", "e")
-    with pytest.raises(LegmError, match="cannot make the folder /proc/nothing"):
+    with pytest.raises(LegmError, match="cannot create the folder /proc/nothing"):
         handler.start()
 
 

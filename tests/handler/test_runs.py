@@ -436,7 +436,7 @@ def test_a_forked_child_is_refused_and_harms_nothing(tmp_path, before, ending):
     said = json.loads(python(FORKED, tmp_path, before, ending))
     assert len(said) == 6
     for message in said:
-        assert "belongs to the process that was forked" in message
+        assert "belongs to the parent process" in message
     (folder,) = (path.parent for path in tmp_path.glob("e/*/params.yml"))
     (entry,) = entries(folder)
     assert entry["loss"] == [0, 1]
@@ -734,7 +734,7 @@ def test_what_a_full_disk_took_at_the_end_is_told(tmp_path, full_disk, caplog):
     folder = folder_of(handler)
     del handler
     gc.collect()
-    assert "What was set since it last could be written is lost" in caplog.text
+    assert "Values that were set since the last successful write are lost" in caplog.text
     full_disk.full = False
     assert [values(run) for run in runs(folder)] == [[0]]
 

@@ -378,7 +378,7 @@ def test_what_the_caller_decides_overrides_what_is_inferred(sqlite, tmp_path):
     [
         ({"ignore": ["sed"]}, "no run has a parameter 'sed': did you mean 'seed'"),
         ({"ignore": ["lr"], "compare": ["lr"]}, "both compared and not"),
-        ({"experiments": ["f"]}, "has no experiment 'f': known are 'e'"),
+        ({"experiments": ["f"]}, "has no experiment 'f': known: 'e'"),
     ],
 )
 def test_a_wish_that_cannot_be_is_an_error_before_anything_comes(sqlite, tmp_path, wish, said):

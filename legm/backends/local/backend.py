@@ -31,8 +31,8 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.util.atomic_files import load_yaml, write_whole
-from legm.util.locks import locked
+from legm.util.atomic_files import load_yaml, write_atomically
+from legm.util.locks import file_lock
 
 if TYPE_CHECKING:
     from legm.backends.local.events import EventFile
@@ -159,7 +159,7 @@ class LocalBackend:
         folder = self._folders(run.configuration.experiment).find(run.configuration.fingerprint)
         if folder is None:
             return True
-        with locked(_made(folder / "runs") / ".lock"):
+        with file_lock(_made(folder / "runs") / ".lock"):
             for file in _entry_files(folder):
                 entry = _entry_of(file, run.run_id)
                 if entry is not None:
@@ -177,7 +177,7 @@ class LocalBackend:
         metrics, steps = _entry_files(opened.folder)
         run_id = result.run.run_id
         values_text, steps_text = series_texts(result)
-        with locked(_made(opened.folder / "runs") / ".lock"):
+        with file_lock(_made(opened.folder / "runs") / ".lock"):
             if opened.metrics is None and not opened.is_new:
                 opened.metrics = _entry_of(metrics, run_id)
                 opened.steps = _entry_of(steps, run_id)
@@ -236,12 +236,12 @@ class LocalBackend:
 
         folder = self._require_folder(configuration)
         path = folder / "aggregated_metrics.yml"
-        with locked(_made(folder / "runs") / ".lock"):
+        with file_lock(_made(folder / "runs") / ".lock"):
             content = load_yaml(path) or {}
             if not isinstance(content, dict):
                 raise CorruptFile(path, "line 1", "it is no mapping by description", "Delete it.")
             content[description] = summary_as_dict(summary)
-            write_whole(path, yamltext.block(content).encode())
+            write_atomically(path, yamltext.block(content).encode())
 
     @hookimpl
     def legm_write_figure(
@@ -260,7 +260,7 @@ class LocalBackend:
             folder = self._require_folder(configuration)
         plots = _made(folder / (f"{short_name(description)}-plots" if description else "plots"))
         path = plots / f"{short_name(name)}.{format}"
-        write_whole(path, content)
+        write_atomically(path, content)
         return str(path)
 
 
