@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from legm.core.points import columns_of, gathered
+from legm.core.points import columns_by_series, points_from_columns
 from legm.delivery.client import BackendClient
 from legm.delivery.session import RunSession, resume_as
 from legm.importers.names import taken_name
@@ -49,7 +49,7 @@ class LiveRun:
     def add(self, points: Points) -> None:
         """Take numbers, which are on disk, and in TensorBoard, within a second."""
         if len(points):
-            self._session.recorder.take([gathered(columns_of([points]), _shown)])
+            self._session.recorder.add_records([points_from_columns(columns_by_series([points]), _shown)])
 
     def close(self) -> None:
         """Write what is left, and release it; its log says that it was interrupted until it is replaced."""

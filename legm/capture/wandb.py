@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.capture.tailers import Update
-from legm.core.points import columns_of, gathered
+from legm.core.points import columns_by_series, points_from_columns
 from legm.importers.wandb.folder import FolderSource
 from legm.importers.wandb.log import LogReader
 from legm.importers.wandb.run import Told
@@ -85,7 +85,7 @@ class WandbFeed:
             points = [one for one in told.new() if isinstance(one, Points)]
             run = self._source.seen(told, tuple(growing.logs))
             if run is not None:
-                yield Update(run, gathered(columns_of(points), lambda series: series))
+                yield Update(run, points_from_columns(columns_by_series(points), lambda series: series))
 
     def source(self) -> FolderSource | None:
         """The folder, opened anew; None while it holds no log."""

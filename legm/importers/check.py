@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from legm.core import results
-from legm.core.identity import canonical
-from legm.core.points import columns_of
+from legm.core.identity import canonical_text
+from legm.core.points import columns_by_series
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.ingest import UnreadableError, artifact_path, pieces_of
@@ -89,12 +89,12 @@ class Compared:
             self.adapted, "numbers whose step was set again: the last one counts, the run log has all", again
         )
         try:
-            logged = runlog.read(log).records
+            logged = runlog.read_log(log).records
         except StorageError:
             self._add(self.adapted, "runs without a run log: their times are not kept", 1)
             return
-        source = columns_of(one for one in new.records if isinstance(one, Points))
-        target = columns_of(one for one in logged if isinstance(one, Points))
+        source = columns_by_series(one for one in new.records if isinstance(one, Points))
+        target = columns_by_series(one for one in logged if isinstance(one, Points))
         for series, columns in source.items():
             ours = target.get(series)
             if ours is None or not all(
@@ -149,7 +149,9 @@ def _different(ours: Mapping[str, Plain], theirs: Mapping[str, Plain]) -> list[s
     return [
         name
         for name in sorted({*ours, *theirs})
-        if name not in ours or name not in theirs or canonical(ours[name]) != canonical(theirs[name])
+        if name not in ours
+        or name not in theirs
+        or canonical_text(ours[name]) != canonical_text(theirs[name])
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from legm.core.credentials import without_password
+from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
 from legm.importers.external import Source
 
@@ -55,7 +55,7 @@ def open_source(source: str | Path, *, deleted: bool = False) -> Source:
         return ServerSource(text, deleted=deleted)
     path = _path(text)
     if not path.exists():
-        raise StorageError(f"there is no {without_password(text)}: {_KNOWN}")
+        raise StorageError(f"there is no {redact_url_password(text)}: {_KNOWN}")
     found: list[tuple[Any, Path]] = []
     for place in _PATHS:
         module, _, name = place.partition(":")
@@ -80,5 +80,5 @@ def _path(text: str) -> Path:
     if text.startswith("file:"):
         return Path(url2pathname(urlsplit(text).path))
     if "://" in text:
-        raise StorageError(f"{without_password(text)!r} has a scheme that is not known: {_KNOWN}")
+        raise StorageError(f"{redact_url_password(text)!r} has a scheme that is not known: {_KNOWN}")
     return Path(text)

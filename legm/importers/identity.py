@@ -32,8 +32,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from legm.core.identity import canonical, from_plain
-from legm.core.parameters import Parameters, value_text
+from legm.core.identity import canonical_text, from_plain
+from legm.core.parameters import Parameters, format_name_value
 from legm.records import Configuration, Plain
 
 __all__ = ["Identity", "Observed", "infer", "kind_of"]
@@ -209,7 +209,7 @@ class Observed:
         for name, value in parameters.items():
             self._counts[name] = self._counts.get(name, 0) + 1
             known = self._values.setdefault(name, {})
-            known.setdefault("null" if value is False else canonical(value), value)
+            known.setdefault("null" if value is False else canonical_text(value), value)
 
     def _note(self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]) -> None:
         known = Parameters()
@@ -281,6 +281,6 @@ def _named(observed: Observed, compared: Iterable[str]) -> tuple[str, ...]:
     varied: list[tuple[int, str]] = []
     for name in compared:
         values = observed.values(name) if name in observed.names() else []
-        if len(values) > 1 and all(len(value_text(value)) <= _LONGEST_VALUE for value in values):
+        if len(values) > 1 and all(len(format_name_value(value)) <= _LONGEST_VALUE for value in values):
             varied.append((-len(values), name))
     return tuple(name for _, name in sorted(varied)[:_MOST_NAMES])

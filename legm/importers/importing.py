@@ -30,7 +30,7 @@ from legm.importers.translation import (
 )
 from legm.records import Query, RunResult, Status
 from legm.runlog.folder import LogFolder, artifacts_folder
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 __all__ = ["Report", "import_runs"]
 
@@ -212,7 +212,7 @@ class _Import:
         """The parameters of the runs, by experiment, and how many configurations they would all make."""
         observed: dict[str, Observed] = {}
         apart: set[str] = set()
-        for run in watched(self._runs(), "looking at the runs"):
+        for run in show_progress(self._runs(), "looking at the runs"):
             apart.add(configuration_of(run, Identity(), is_reserved).fingerprint)
             if run.own is None and run.parameters:
                 values, renamed = parameters_of(run, is_reserved)
@@ -239,7 +239,7 @@ class _Import:
     def _take(self, ingestion: Ingestion, counts: dict[Ingested, int], *, dry_run: bool) -> _Places:
         """Take every run that is not there; where each is then."""
         places: _Places = {}
-        for external in watched(self._runs(), "importing runs"):
+        for external in show_progress(self._runs(), "importing runs"):
             identity = self._identity(external)
             configuration = configuration_of(external, identity, is_reserved)
             runs = places.setdefault((configuration.experiment, configuration.fingerprint), {})
@@ -261,7 +261,7 @@ class _Import:
         return self._identities.get(experiment_of(external), Identity())
 
     def _compare(self, places: _Places, compared: Compared) -> None:
-        for (experiment, fingerprint), keys in watched(places.items(), "comparing configurations"):
+        for (experiment, fingerprint), keys in show_progress(places.items(), "comparing configurations"):
             query = Query(experiment, fingerprint, None, None)
             missing = dict(keys)
             for result in self._client.runs(query):

@@ -25,7 +25,7 @@ from legm.importers.notes import Notes
 from legm.importers.translation import Translated, experiment_of, run_id_of
 from legm.records import Artifact, Query, Status
 from legm.runlog import format as runlog
-from legm.runlog.encode import frames
+from legm.runlog.encode import encode_frames
 from legm.runlog.folder import LogFolder, artifacts_folder
 
 __all__ = [
@@ -93,7 +93,7 @@ class Ingestion:
         """
         folder = self._client.make_folder(new.run.configuration)
         files = list(self._copied(external, artifacts_folder(folder, new.run.run_id), notes))
-        content = list(frames([*new.records, *files, new.outcome]))
+        content = list(encode_frames([*new.records, *files, new.outcome]))
         before = LogFolder.of(folder).folder / f"{new.run.run_id}.log"
         if _holds(before, b"".join(content)):
             self._delete_run(new, notes)
@@ -173,7 +173,7 @@ def _keep(pieces: Iterable[bytes], target: Path) -> None:
 def _holds(path: Path, content: bytes) -> bool:
     """Whether a run log holds just these frames of its run, and only cursors behind them."""
     try:
-        known = runlog.read(path)
+        known = runlog.read_log(path)
         data = path.read_bytes()
     except LegmError:
         return False

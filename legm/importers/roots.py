@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from legm.core.results import counted
-from legm.core.to_records import records_of
+from legm.core.results import records_until_completion
+from legm.core.to_records import records_from_result
 from legm.delivery.client import connect
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable
@@ -15,7 +15,7 @@ from legm.importers.notes import Notes
 from legm.importers.soundness import require_sound
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder, artifacts_folder, logged
+from legm.runlog.folder import LogFolder, artifacts_folder, read_result_from_log
 
 __all__ = ["RootSource", "is_configuration"]
 
@@ -60,7 +60,7 @@ class RootSource:
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         log = self._log(key)
-        found = None if log is None else logged(log, live=False)
+        found = None if log is None else read_result_from_log(log, live=False)
         return self._foreign(found or self._result(key))
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class RootSource:
         key = result.run.run_id
         log = self._log(key)
         try:
-            run = result.run if log is None else runlog.read_head(log).run
+            run = result.run if log is None else runlog.read_log_head(log).run
             require_sound(run)
         except StorageError as error:
             return unreadable(key, result.run.configuration.experiment, error)
@@ -108,7 +108,11 @@ class RootSource:
     def _records(self, key: str, log: Path | None) -> Iterator[Points | Display | BestRule]:
         if log is None:
             self.notes.add("runs without a run log: when their numbers were set is not known", key)
-        found = records_of(self._result(key, None)) if log is None else counted(runlog.read(log).records)
+        found = (
+            records_from_result(self._result(key, None))
+            if log is None
+            else records_until_completion(runlog.read_log(log).records)
+        )
         for record in found:
             if isinstance(record, (Points, Display, BestRule)):
                 yield record
@@ -116,7 +120,7 @@ class RootSource:
     def _files(self, key: str, log: Path | None) -> Iterator[ExternalFile]:
         if log is None:
             return
-        for record in counted(runlog.read(log).records):
+        for record in records_until_completion(runlog.read_log(log).records):
             if not isinstance(record, Artifact):
                 continue
             folder = LogFolder.holding(log).folder.parent

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from legm.core import results
-from legm.core.identity import from_plain, plain
-from legm.core.naming import run_id
+from legm.core.identity import from_plain, to_plain
+from legm.core.naming import make_run_id
 from legm.core.parameters import NameRule, Parameters
-from legm.core.points import columns_of, gathered
+from legm.core.points import columns_by_series, points_from_columns
 from legm.errors import UnstableValue
 from legm.importers.external import ExternalRun
 from legm.importers.identity import Identity
@@ -64,7 +64,7 @@ def run_id_of(external: ExternalRun, kind: str) -> str:
     if external.own is not None:
         return external.own.run_id
     digest = hashlib.sha256(f"{kind}\n{external.key}".encode(errors="replace")).hexdigest()
-    return run_id(external.started, digest[:12])
+    return make_run_id(external.started, digest[:12])
 
 
 def experiment_of(external: ExternalRun) -> str:
@@ -103,7 +103,7 @@ def metadata_of(
 
 def _plain(name: str, value: Any) -> Plain:
     try:
-        return plain(name, value)
+        return to_plain(name, value)
     except UnstableValue:
         return str(value)
 
@@ -125,7 +125,7 @@ def configured(
         if name in values:
             told = metadata.get(name, {}).get("name", {})
             recorded = (told["text"], told["for"]) if "text" in told else None
-            parameters.name([name], NameRule(priority=len(identity.named) - at, recorded=recorded))
+            parameters.set_name_rule([name], NameRule(priority=len(identity.named) - at, recorded=recorded))
     return parameters
 
 
@@ -159,7 +159,7 @@ def translated(
         outcome = _outcome(external, records)
         results.run_result(external.own, [*records, outcome])  # the best step is one that can be chosen
         return Translated(external.own, tuple(records), outcome, {})
-    columns = columns_of(record for record in records if isinstance(record, Points))
+    columns = columns_by_series(record for record in records if isinstance(record, Points))
     if external.knows_tests:
         metrics = _as_told(columns)
     else:
@@ -187,7 +187,7 @@ def translated(
         environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
     )
     told = [new for record in records if (new := _renamed(record, metrics)) is not None]
-    points = gathered(columns, metrics.__getitem__)
+    points = points_from_columns(columns, metrics.__getitem__)
     return Translated(run, (points, *told), _outcome(external, records), names)
 
 

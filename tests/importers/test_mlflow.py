@@ -300,7 +300,9 @@ def test_the_times_of_runs_that_legm_wrote_are_those_that_mlflow_has(tmp_path):
     import_runs(tmp_path / "m", tmp_path / "root")
     (path,) = (tmp_path / "root").glob("*/*/runs/*.log")
     (theirs,) = (tmp_path / "m").rglob("*.log")
-    ours, original = ([r for r in runlog.read(p).records if isinstance(r, Points)] for p in (path, theirs))
+    ours, original = (
+        [r for r in runlog.read_log(p).records if isinstance(r, Points)] for p in (path, theirs)
+    )
     assert ours[0].times.tolist() == pytest.approx(
         np.concatenate([p.times for p in original]).tolist(), abs=0.0011
     )
@@ -372,7 +374,7 @@ def test_what_the_caller_decides_overrides_what_is_inferred(sqlite, tmp_path):
     [
         ({"ignore": ["sed"]}, "no run has a parameter 'sed': did you mean 'seed'"),
         ({"ignore": ["lr"], "compare": ["lr"]}, "both compared and not"),
-        ({"experiments": ["f"]}, "has no experiment 'f': known are 'e'"),
+        ({"experiments": ["f"]}, "has no experiment 'f': known: 'e'"),
     ],
 )
 def test_a_wish_that_cannot_be_is_an_error_before_anything_comes(sqlite, tmp_path, wish, said):

@@ -79,7 +79,7 @@ def test_metadata_names_files_and_failed_runs_come_too(tmp_path):
         assert one.run.configuration == other.run.configuration
     (log,) = (tmp_path / "b").glob(f"*/*/runs/{ours[0].run.run_id}.log")
     (before,) = (tmp_path / "moved").glob(f"*/*/runs/{ours[0].run.run_id}.log")
-    kinds = [[type(record).__name__ for record in runlog.read(path).records] for path in (log, before)]
+    kinds = [[type(record).__name__ for record in runlog.read_log(path).records] for path in (log, before)]
     assert sorted(kinds[0]) == sorted(kinds[1])
 
 
@@ -132,5 +132,5 @@ def test_a_damaged_log_costs_that_run_alone(tmp_path):
     path.write_bytes(data)
     report = import_runs(tmp_path / "a", tmp_path / "b")
     (problem,) = report.failed.values()
-    assert "are not what was written" in problem
+    assert "bytes are damaged" in problem
     assert report.new == 1

@@ -125,7 +125,7 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     ]
     assert run.histories[DEV].values.tolist() == [row["loss"] for row in rows]
     assert run.histories[DEV].steps.tolist() == list(range(21))
-    kept = runlog.read(next(tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log"))).records
+    kept = runlog.read_log(next(tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log"))).records
     times = {
         (series.name, step): time
         for record in kept
@@ -341,13 +341,15 @@ def test_runs_that_were_exported_come_back_as_they_were(own, tmp_path, tracker):
         assert same(ours) == same(theirs_)
     (described,) = [one for one in found if len(one.histories) == 1 and one.status is Status.COMPLETED]
     (log,) = (tmp_path / "root").glob(f"*/*/runs/{described.run.run_id}.log")
-    shown = {(one.name, one.value, one.step) for one in runlog.read(log).records if isinstance(one, Display)}
+    shown = {
+        (one.name, one.value, one.step) for one in runlog.read_log(log).records if isinstance(one, Display)
+    }
     assert shown == {("note", "a *text*", 3), ("extra @", 0.5, 4)}
     (kept,) = (tmp_path / "root").glob(f"*/*/artifacts/{described.run.run_id}/*")
     assert kept.name == "weights @.bin"
     (before,) = own.glob(f"*/*/runs/{described.run.run_id}.log")
     ours, original = (
-        next(one.times.tolist() for one in runlog.read(path).records if isinstance(one, Points))
+        next(one.times.tolist() for one in runlog.read_log(path).records if isinstance(one, Points))
         for path in (log, before)
     )
     assert ours == pytest.approx(original, abs=0.0011)

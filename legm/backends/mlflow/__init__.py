@@ -37,9 +37,9 @@ from legm.backends.mlflow.stores import (
     sqlite_uri,
     translated,
 )
-from legm.core.credentials import without_password
-from legm.core.identity import plain
-from legm.core.naming import safe_name, short_name, shortened
+from legm.core.credentials import redact_url_password
+from legm.core.identity import to_plain
+from legm.core.naming import safe_name, short_name, shorten_name
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl
 from legm.records import (
@@ -81,7 +81,7 @@ def _is_half_made(parent: Any) -> bool:
 
 
 def _experiment_name(name: str) -> str:
-    return shortened(name, hashlib.sha256(name.encode(errors="replace")).hexdigest(), 400)
+    return shorten_name(name, hashlib.sha256(name.encode(errors="replace")).hexdigest(), 400)
 
 
 class MlflowBackend:
@@ -111,7 +111,7 @@ class MlflowBackend:
                 raise BackendError(f"mlflow's option {option} must be text, not {value!r}")
         if tracking_uri is not None and ":***@" in tracking_uri:  # as it is noted, without its password
             now = os.environ.get("MLFLOW_TRACKING_URI", "")
-            if without_password(now) != tracking_uri:
+            if redact_url_password(now) != tracking_uri:
                 raise BackendError(
                     f"the password of {tracking_uri} was not kept: set MLFLOW_TRACKING_URI with it"
                 )
@@ -126,8 +126,8 @@ class MlflowBackend:
         prepare(self._uri)
         self._is_server = self._uri.startswith(("http://", "https://"))
         self._location = artifact_location
-        self._tags = {str(key): shown(plain(str(key), value)) for key, value in (tags or {}).items()}
-        given = {"tracking_uri": tracking_uri and without_password(self._uri), "tags": self._tags}
+        self._tags = {str(key): shown(to_plain(str(key), value)) for key, value in (tags or {}).items()}
+        given = {"tracking_uri": tracking_uri and redact_url_password(self._uri), "tags": self._tags}
         self.options = {
             key: value for key, value in {**given, "artifact_location": artifact_location}.items() if value
         }

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from legm.core.naming import escaped, shortened
+from legm.core.naming import escape_name, shorten_name
 from legm.records import Aggregate, Configuration, RunResult, Split, Summary
 
 __all__ = ["group", "indexed_tables", "metric_key", "milliseconds", "note", "shown"]
@@ -21,13 +21,13 @@ def metric_key(*parts: str) -> str:
     """
     name = "/".join(_segment(piece) for part in parts for piece in part.split("/"))
     digest = hashlib.sha256("/".join(parts).encode(errors="replace")).hexdigest()
-    return shortened(name, digest, _LONGEST_NAME, mark="_")  # a server refuses "~"
+    return shorten_name(name, digest, _LONGEST_NAME, mark="_")  # a server refuses "~"
 
 
 def _segment(text: str) -> str:
     if not text.strip(". "):
         return "".join(f"_x{ord(c):x}_" for c in text) or "_x2f_"  # an empty piece stands between two "/"
-    return escaped(text, lambda c: c.isalnum() or c in "_-. ")
+    return escape_name(text, lambda c: c.isalnum() or c in "_-. ")
 
 
 def shown(value: Any) -> str:

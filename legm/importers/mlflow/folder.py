@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.core.points import joined
+from legm.core.points import points_from_blocks
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.importers.external import ExternalRun, unreadable
 from legm.importers.mlflow.files import LocalFiles
@@ -189,7 +189,7 @@ class FolderSource:
             name = path.relative_to(folder).as_posix()
             for stamps, values, steps in _rows(path):
                 block = ((Series(name),), steps, seconds(stamps), finite_or_not(values))
-                yield joined([block])
+                yield points_from_blocks([block])
 
 
 def _experiments(root: Path) -> Iterator[Path]:

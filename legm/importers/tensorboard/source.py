@@ -21,7 +21,7 @@ from legm.importers.tensorboard.look import Look, looked
 from legm.importers.tensorboard.media import media_files
 from legm.importers.tensorboard.walk import event_folders, is_elsewhere, is_event_file, is_store
 from legm.records import Display, Plain, Points, Status
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 __all__ = ["FolderSource"]
 
@@ -105,7 +105,7 @@ class FolderSource:
     def _found(self) -> dict[str, RunFolder]:
         """The runs by key; the first time all event files are read."""
         if self._runs is None:
-            for folder, paths in watched(event_folders(self._root, self.notes), "reading event files"):
+            for folder, paths in show_progress(event_folders(self._root, self.notes), "reading event files"):
                 look = looked(paths, self.notes)
                 if look.files:
                     self._looks[PurePosixPath(folder.relative_to(self._root).as_posix())] = look

@@ -23,13 +23,12 @@ from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.files import files_below
 from legm.importers.notes import Notes
 from legm.importers.wandb.log import LogReader
-from legm.importers.wandb.mapping import (
+from legm.importers.wandb.mapping import (, status_of
     INTERNAL,
     UNCATEGORIZED,
     Described,
     foreign_run,
     numbers_set,
-    status_of,
 )
 from legm.importers.wandb.run import LoggedArtifact, Told
 from legm.records import BestRule, Display, Points

@@ -151,14 +151,16 @@ def numbers_set(summary: Mapping[str, Any], step: int | None, time: float) -> It
     }
     if found:
         steps = np.array([step or 0], np.int64)
-        yield columns.joined([(tuple(found), steps, np.array([time]), np.array([[*found.values()]]))])
+        yield columns.points_from_blocks(
+            [(tuple(found), steps, np.array([time]), np.array([[*found.values()]]))]
+        )
 
 
 def _at_our_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Points]:
     """A run's numbers at the steps that legm logged beside them; W&B's own count rows."""
-    found = dict(columns.columns_of(record for record in records if isinstance(record, Points)))
+    found = dict(columns.columns_by_series(record for record in records if isinstance(record, Points)))
     if _OUR_STEP not in found:
-        yield columns.gathered(found, lambda series: series)
+        yield columns.points_from_columns(found, lambda series: series)
         return
     rows, _, steps = found.pop(_OUR_STEP)
     order = np.argsort(rows, kind="stable")
@@ -171,4 +173,4 @@ def _at_our_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Po
         place = np.searchsorted(rows, at)
         known = rows[np.minimum(place, len(rows) - 1)] == at
         moved[series] = (steps[place[known]], times[known], values[known])
-    yield columns.gathered(moved, lambda series: series)
+    yield columns.points_from_columns(moved, lambda series: series)

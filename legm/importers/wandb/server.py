@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from legm.core.credentials import without_password
+from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
@@ -68,7 +68,7 @@ class ServerSource:
     kind = "wandb"
 
     def __init__(self, address: str, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
-        self.place = without_password(address)
+        self.place = redact_url_password(address)
         self.notes = Notes()
         self._entity, self._project, self._run_id = _parts(address)
         try:
@@ -268,7 +268,7 @@ def _parts(address: str) -> tuple[str, str, str]:
     if len(parts) > 2 and parts[2] in _PAGES:
         parts = [*parts[:2], *(parts[3:4] if parts[2] == "runs" else ())]
     if not 1 <= len(parts) <= 3 or (is_page and len(parts) < 2):
-        raise StorageError(f"{without_password(address)!r} names no runs of W&B's: give {_FORMS}")
+        raise StorageError(f"{redact_url_password(address)!r} names no runs of W&B's: give {_FORMS}")
     entity, project, run_id = [*parts, "", ""][:3]
     return entity, project, run_id
 
