@@ -10,16 +10,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from legm.capture.child import Child
 from legm.capture.live_ingest import Captured, LiveIngest
-from legm.capture.mlflow import MlflowFeed
+from legm.capture.mlflow_tailer import MlflowFeed
+from legm.capture.script_process import Child
 from legm.capture.staging import StagingFolder, left_behind
 from legm.capture.tailers import Tailer
-from legm.capture.wandb import WandbFeed
+from legm.capture.wandb_tailer import WandbFeed
 from legm.errors import LegmError
 from legm.importers.decisions import Overrides
 from legm.importers.importing import Report, import_runs
-from legm.importers.mlflow.mapping import DELETED
+from legm.importers.mlflow.external_run import DELETED
 
 __all__ = ["Capture", "capture"]
 

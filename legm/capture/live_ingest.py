@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from legm.capture.live import LiveRun
+from legm.capture.live_run import LiveRun
 from legm.capture.tailers import Tailer
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend

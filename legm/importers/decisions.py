@@ -9,7 +9,7 @@ from pathlib import Path
 
 from legm.errors import ParameterError, closest, storage_error
 from legm.importers.identity import Identity
-from legm.importers.review import read_identities, write_identities
+from legm.importers.identity_file import read_identities, write_identities
 from legm.util.locks import locked
 
 __all__ = ["Overrides", "deciding", "identities_path"]

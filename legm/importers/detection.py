@@ -15,10 +15,10 @@ from legm.importers.external import Source
 __all__ = ["open_source"]
 
 _PATHS = (
-    "legm.importers.roots:RootSource",
+    "legm.importers.legm_root:RootSource",
     "legm.importers.mlflow.sqlite:SqliteSource",
-    "legm.importers.mlflow.folder:FolderSource",
-    "legm.importers.classic.folder:FolderSource",
+    "legm.importers.mlflow.mlruns:FolderSource",
+    "legm.importers.classic.source:FolderSource",
     "legm.importers.wandb.folder:FolderSource",
     "legm.importers.tensorboard.source:FolderSource",
 )

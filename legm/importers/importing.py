@@ -12,14 +12,13 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
-from legm.importers.check import Compared
 from legm.importers.decisions import Overrides, deciding, identities_path
 from legm.importers.detection import open_source
 from legm.importers.external import ExternalRun, Source
 from legm.importers.identity import Identity, Observed, infer
+from legm.importers.identity_file import read_identities, write_identities
 from legm.importers.ingest import Ingested, Ingestion, artifacts_folder
 from legm.importers.names import is_reserved
-from legm.importers.review import read_identities, write_identities
 from legm.importers.translation import (
     configuration_of,
     experiment_of,
@@ -28,6 +27,7 @@ from legm.importers.translation import (
     run_id_of,
     translated,
 )
+from legm.importers.verification import Compared
 from legm.records import Query, RunResult, Status
 from legm.util.progress import watched
 

@@ -13,7 +13,7 @@ from legm.core.to_records import records_of
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
-from legm.importers.soundness import require_sound
+from legm.importers.run_validation import require_sound
 from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
 
 __all__ = ["our_run", "unescaped"]

@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 from legm import CorruptFile, ExperimentHandler, LegmError
 from legm.cli import main
 from legm.importers import import_runs
-from legm.importers.classic.folder import FolderSource
+from legm.importers.classic.source import FolderSource
 from legm.importers.detection import open_source
-from legm.importers.plainyaml import plain_yaml
+from legm.importers.plain_yaml import plain_yaml
 from legm.importers.unevaluated import Made, Named, PlainValues
 from legm.importers.unpickling import unpickled
 from legm.records import BestRule, Series, Split, Status

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from legm import CorruptFile
 from legm.core.identity import canonical
 from legm.importers.identity import Identity, Observed, infer, kind_of
+from legm.importers.identity_file import read_identities, write_identities
 from legm.importers.names import taken_name, taken_names
-from legm.importers.review import read_identities, write_identities
-from legm.importers.values import value_of
+from legm.importers.text_values import value_of
 
 # One parameter
 

@@ -29,8 +29,8 @@ from legm.importers.detection import open_source
 from legm.importers.ingest import Ingestion
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.events import EventReader
-from legm.importers.tensorboard.layout import Part, RunFolder, runs_in
 from legm.importers.tensorboard.records import records
+from legm.importers.tensorboard.run_layout import Part, RunFolder, runs_in
 from legm.importers.tensorboard.source import FolderSource
 from legm.records import Display, Points, Status
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results

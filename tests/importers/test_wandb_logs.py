@@ -17,7 +17,7 @@ from legm import CorruptFile
 from legm.importers.wandb import items
 from legm.importers.wandb.log import LogReader
 from legm.importers.wandb.messages import FIELDS
-from legm.importers.wandb.run import Told
+from legm.importers.wandb.run_fold import Told
 from legm.records import BestRule, Display, Points
 from tests.support.wandb_log import chunk, framed, records
 from tests.support.wandb_scripts import logs, run_script

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from legm.errors import CorruptFile, storage_error
-from legm.importers.plainyaml import plain_yaml
+from legm.importers.plain_yaml import plain_yaml
 from legm.importers.size_limits import read_at_most
 
 __all__ = ["Entry", "description_of", "entries_in", "read_entry", "read_mapping"]

@@ -22,8 +22,8 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from legm.importers.legm_root import is_configuration
 from legm.importers.notes import Notes
-from legm.importers.roots import is_configuration
 
 __all__ = ["FILES", "began", "configurations", "description_of_file"]
 

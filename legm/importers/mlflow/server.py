@@ -20,7 +20,7 @@ from legm.core.credentials import without_password
 from legm.core.points import joined
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
-from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
+from legm.importers.mlflow.external_run import DELETED, Told, finite_or_not, foreign_run, seconds
 from legm.importers.notes import Notes
 from legm.records import Points, Series
 

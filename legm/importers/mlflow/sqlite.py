@@ -17,8 +17,8 @@ from urllib.parse import quote
 from legm.core.points import points_of
 from legm.errors import CorruptFile, StorageError
 from legm.importers.external import ExternalRun
-from legm.importers.mlflow.files import LocalFiles
-from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
+from legm.importers.mlflow.artifact_folders import LocalFiles
+from legm.importers.mlflow.external_run import DELETED, Told, finite_or_not, foreign_run, seconds
 from legm.importers.notes import Notes
 from legm.records import Points
 

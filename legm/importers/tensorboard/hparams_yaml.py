@@ -10,7 +10,7 @@ from pathlib import Path
 
 from legm.core.config_objects import named_values
 from legm.errors import CorruptFile
-from legm.importers.plainyaml import plain_yaml
+from legm.importers.plain_yaml import plain_yaml
 from legm.importers.size_limits import read_at_most
 from legm.records import Plain
 

@@ -12,14 +12,14 @@ from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.files import files_below
 from legm.importers.names import taken_name
 from legm.importers.notes import Notes
+from legm.importers.tensorboard.event_folders import event_folders, is_elsewhere, is_event_file, is_store
 from legm.importers.tensorboard.events import EventReader, Text
-from legm.importers.tensorboard.head import opened_head
+from legm.importers.tensorboard.file_head import opened_head
+from legm.importers.tensorboard.folder_scan import Look, looked
 from legm.importers.tensorboard.hparams import joined_parameters
 from legm.importers.tensorboard.hparams_yaml import yaml_parameters
-from legm.importers.tensorboard.layout import Part, RunFolder, runs_in
-from legm.importers.tensorboard.look import Look, looked
 from legm.importers.tensorboard.media import media_files
-from legm.importers.tensorboard.walk import event_folders, is_elsewhere, is_event_file, is_store
+from legm.importers.tensorboard.run_layout import Part, RunFolder, runs_in
 from legm.records import Display, Plain, Points, Status
 from legm.util.progress import watched
 

@@ -22,8 +22,7 @@ from legm.errors import LegmError, StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.files import files_below
 from legm.importers.notes import Notes
-from legm.importers.wandb.log import LogReader
-from legm.importers.wandb.mapping import (
+from legm.importers.wandb.external_run import (
     INTERNAL,
     UNCATEGORIZED,
     Described,
@@ -31,7 +30,8 @@ from legm.importers.wandb.mapping import (
     numbers_set,
     status_of,
 )
-from legm.importers.wandb.run import LoggedArtifact, Told
+from legm.importers.wandb.log import LogReader
+from legm.importers.wandb.run_fold import LoggedArtifact, Told
 from legm.records import BestRule, Display, Points
 
 __all__ = ["FolderSource"]

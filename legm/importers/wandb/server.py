@@ -16,10 +16,10 @@ from legm.core.credentials import without_password
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
+from legm.importers.wandb.external_run import INTERNAL, Described, foreign_run, numbers_set
+from legm.importers.wandb.history_rows import finite_or_not
 from legm.importers.wandb.items import flat
-from legm.importers.wandb.mapping import INTERNAL, Described, foreign_run, numbers_set
-from legm.importers.wandb.rows import finite_or_not
-from legm.importers.wandb.run import Told
+from legm.importers.wandb.run_fold import Told
 from legm.records import BestRule, Display, Points, Status
 
 __all__ = ["ServerSource", "is_address"]

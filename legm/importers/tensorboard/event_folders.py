@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from legm.importers.legm_root import is_configuration
 from legm.importers.notes import Notes
-from legm.importers.roots import is_configuration
 
 __all__ = ["event_folders", "is_elsewhere", "is_event_file"]
 

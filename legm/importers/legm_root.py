@@ -13,7 +13,7 @@ from legm.delivery.registry import make_backend
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.notes import Notes
-from legm.importers.soundness import require_sound
+from legm.importers.run_validation import require_sound
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.runlog import format as runlog
 from legm.runlog.folder import logged

@@ -13,6 +13,8 @@ from typing import Any
 from legm.backends.local.yamltext import block
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.importers.classic.entries import Entry, description_of, entries_in, read_entry, read_mapping
+from legm.importers.classic.entry_numbers import Numbers, numbers_of
+from legm.importers.classic.handler_state import Knowledge, described, knowledge_of, named_in
 from legm.importers.classic.layout import (
     FILES,
     INDEXED,
@@ -22,8 +24,6 @@ from legm.importers.classic.layout import (
     description_of_file,
     is_classic,
 )
-from legm.importers.classic.metadata import Knowledge, described, knowledge_of, named_in
-from legm.importers.classic.numbers import Numbers, numbers_of
 from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.files import files_below
 from legm.importers.notes import Notes

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from legm.importers.wandb.history_rows import OWN, Rows, as_float, shown, time_or
 from legm.importers.wandb.items import ItemReader, delete_run, flat, put, value_in
-from legm.importers.wandb.rows import OWN, Rows, as_float, shown, time_or
 from legm.records import BestRule, Display, Points
 
 __all__ = ["LoggedArtifact", "LoggedFile", "Told"]

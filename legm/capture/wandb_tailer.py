@@ -11,7 +11,7 @@ from legm.capture.tailers import Update
 from legm.core.points import columns_of, gathered
 from legm.importers.wandb.folder import FolderSource
 from legm.importers.wandb.log import LogReader
-from legm.importers.wandb.run import Told
+from legm.importers.wandb.run_fold import Told
 from legm.records import Points
 
 __all__ = ["WandbFeed"]

@@ -25,8 +25,8 @@ from typing import Any
 from legm.core.points import joined
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.importers.external import ExternalRun, unreadable
-from legm.importers.mlflow.files import LocalFiles
-from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
+from legm.importers.mlflow.artifact_folders import LocalFiles
+from legm.importers.mlflow.external_run import DELETED, Told, finite_or_not, foreign_run, seconds
 from legm.importers.notes import Notes
 from legm.records import Plain, Points, Series
 from legm.util.atomic_files import parse_yaml

@@ -10,7 +10,7 @@ from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.native_runs import our_run, unescaped
 from legm.importers.notes import Notes
-from legm.importers.values import value_of
+from legm.importers.text_values import value_of
 from legm.records import Plain, Points, Status
 
 if TYPE_CHECKING:
