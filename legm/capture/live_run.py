@@ -7,7 +7,7 @@ import time
 from legm.core.points import columns_of, gathered
 from legm.delivery.client import BackendClient
 from legm.delivery.live import begin
-from legm.importers.names import taken_name
+from legm.importers.names import valid_name
 from legm.records import Points, Run, Series, Split
 from legm.runlog.folder import LogFolder
 from legm.runlog.recorder import Recorder
@@ -34,7 +34,7 @@ class LiveRun:
         assert folder is not None  # noqa: S101 - it was made
         self.run = run
         self.parameters = parameters
-        self.begun = self.stays_until = time.monotonic()
+        self.started = self.fixed_until = time.monotonic()
         self._client = client
         self._logs = LogFolder(folder / "runs")
         writer = self._logs.create(run, client.backend_options)
@@ -49,7 +49,7 @@ class LiveRun:
     def add(self, points: Points) -> None:
         """Take numbers, which are on disk, and in TensorBoard, within a second."""
         if len(points):
-            self._recorder.take([gathered(columns_of([points]), _shown)])
+            self._recorder.take([gathered(columns_of([points]), _dev_series)])
 
     def close(self) -> None:
         """Write what is left, and let go of it; its log says that it was interrupted until it is replaced."""
@@ -57,5 +57,5 @@ class LiveRun:
         self._deliveries.release(self._logs)
 
 
-def _shown(series: Series) -> Series:
-    return Series(taken_name(series.name), Split.DEV, series.index)
+def _dev_series(series: Series) -> Series:
+    return Series(valid_name(series.name), Split.DEV, series.index)

@@ -14,28 +14,33 @@ from legm.core.identity import canonical
 from legm.core.points import columns_of
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
-from legm.importers.ingest import UnreadableError, artifact_path, pieces_of
-from legm.importers.translation import UNENDED, Translated
+from legm.importers.ingest import UnreadableFileError, artifact_path, read_chunks
+from legm.importers.translation import NOT_ENDED, TranslatedRun
 from legm.records import Plain, Points, RunResult, Series, Status
 from legm.runlog import format as runlog
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Compared"]
+__all__ = ["Verification"]
 
 
-class Compared:
+class Verification:
     """What was compared so far: how much was equal or adapted, and which runs differ."""
 
     def __init__(self) -> None:
         self.equal: dict[str, int] = {}
         self.adapted: dict[str, int] = {}
-        self.different: dict[str, str] = {}
+        self.differences: dict[str, str] = {}
         """By the source's key, what of a run is not as it should be."""
 
-    def run(
-        self, external: ExternalRun, new: Translated, found: RunResult | None, log: Path, files: Path | None
+    def verify_run(
+        self,
+        external: ExternalRun,
+        new: TranslatedRun,
+        found: RunResult | None,
+        log: Path,
+        files: Path | None,
     ) -> None:
         """Compare a run.
 
@@ -46,125 +51,127 @@ class Compared:
             log: where its run log should be.
             files: where its files should be; None where the backend keeps none.
         """
-        wrong = _parts(new, found) if found is not None else ["it is not there"]
+        problems = _differing_fields(new, found) if found is not None else ["it is not there"]
         if found is not None:
-            self._numbers(new, found, log, wrong)
+            self._compare_numbers(new, found, log, problems)
             if files is not None:
-                self._files(external, files, wrong)
-        if wrong:
-            self.different[external.key] = "; ".join(wrong)
+                self._compare_files(external, files, problems)
+        if problems:
+            self.differences[external.key] = "; ".join(problems)
             return
-        self._add(self.equal, "runs", 1)
-        told = new.run.configuration.active if external.is_shared else external.parameters
-        self._add(self.equal, "parameters", len(told))
-        self._add(self.equal, "tags", len(external.tags))
-        self._add(
+        self._add_count(self.equal, "runs", 1)
+        told = new.run.configuration.active if external.has_shared_parameters else external.parameters
+        self._add_count(self.equal, "parameters", len(told))
+        self._add_count(self.equal, "tags", len(external.tags))
+        self._add_count(
             self.adapted, "names that were changed; what they were is noted with the run", len(new.renamed)
         )
-        unended = new.outcome.error == UNENDED
-        self._add(self.adapted, "runs that had not ended: they are interrupted ones", int(unended))
+        unended = new.outcome.error == NOT_ENDED
+        self._add_count(self.adapted, "runs that had not ended: they are interrupted ones", int(unended))
         is_open = external.can_grow and new.outcome.status is Status.COMPLETED
-        self._add(self.adapted, "runs of which no end is told: they count as completed", int(is_open))
+        self._add_count(self.adapted, "runs of which no end is told: they count as completed", int(is_open))
 
     @staticmethod
-    def _add(counts: dict[str, int], what: str, count: int) -> None:
+    def _add_count(counts: dict[str, int], what: str, count: int) -> None:
         if count:
             counts[what] = counts.get(what, 0) + count
 
-    def _numbers(self, new: Translated, found: RunResult, log: Path, wrong: list[str]) -> None:
+    def _compare_numbers(self, new: TranslatedRun, found: RunResult, log: Path, problems: list[str]) -> None:
         expected = results.run_result(new.run, [*new.records, new.outcome])
         kept = 0
         for series, history in expected.histories.items():
             there = found.histories.get(series)
             if there is None or not np.array_equal(there.steps, history.steps):
-                wrong.append(f"the steps of {series}")
+                problems.append(f"the steps of {series}")
                 continue
-            self._values(series, history.values, there.values, wrong)
+            self._compare_values(series, history.values, there.values, problems)
             kept += len(history.steps)
         for series, value in expected.test.items():
-            self._values(series, np.array([value]), np.array([found.test.get(series, np.nan)]), wrong)
+            self._compare_values(
+                series, np.array([value]), np.array([found.test.get(series, np.nan)]), problems
+            )
             kept += 1
         again = expected.points - kept
-        self._add(
+        self._add_count(
             self.adapted, "numbers whose step was set again: the last one counts, the run log has all", again
         )
         try:
             logged = runlog.read(log).records
         except StorageError:
-            self._add(self.adapted, "runs without a run log: their times are not kept", 1)
+            self._add_count(self.adapted, "runs without a run log: their times are not kept", 1)
             return
         source = columns_of(one for one in new.records if isinstance(one, Points))
         target = columns_of(one for one in logged if isinstance(one, Points))
         for series, columns in source.items():
-            ours = target.get(series)
-            if ours is None or not all(
+            logged_columns = target.get(series)
+            if logged_columns is None or not all(
                 np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-                for a, b in zip(columns, ours, strict=True)
+                for a, b in zip(columns, logged_columns, strict=True)
             ):
-                wrong.append(f"the run log's {series}")
+                problems.append(f"the run log's {series}")
 
-    def _values(
-        self, series: Series, source: NDArray[np.float64], target: NDArray[np.float64], wrong: list[str]
+    def _compare_values(
+        self, series: Series, source: NDArray[np.float64], target: NDArray[np.float64], problems: list[str]
     ) -> None:
         same = source.view(np.int64) == target.view(np.int64)
         alike = (source == target) | (np.isnan(source) & np.isnan(target))
         if not alike.all():
-            wrong.append(f"{np.count_nonzero(~alike)} numbers of {series}")
+            problems.append(f"{np.count_nonzero(~alike)} numbers of {series}")
         nan = int(np.count_nonzero(np.isnan(source) & alike))
         zeros = int(np.count_nonzero(alike & ~same)) - int(np.count_nonzero(~same & np.isnan(source)))
-        self._add(self.equal, "numbers", int(np.count_nonzero(same & ~np.isnan(source))) + nan)
-        self._add(self.adapted, "numbers -0.0 that are 0.0", zeros)
+        self._add_count(self.equal, "numbers", int(np.count_nonzero(same & ~np.isnan(source))) + nan)
+        self._add_count(self.adapted, "numbers -0.0 that are 0.0", zeros)
 
-    def _files(self, external: ExternalRun, folder: Path, wrong: list[str]) -> None:
+    def _compare_files(self, external: ExternalRun, folder: Path, problems: list[str]) -> None:
         for file in external.files():
             try:
-                is_same = _same_content(file, artifact_path(folder, file.name))
-            except UnreadableError:
+                is_same = _has_same_content(file, artifact_path(folder, file.name))
+            except UnreadableFileError:
                 continue  # it was told when it was to be copied
             if is_same:
-                self._add(self.equal, "files", 1)
+                self._add_count(self.equal, "files", 1)
             else:
-                wrong.append(f"the file {file.name!r}")
+                problems.append(f"the file {file.name!r}")
 
 
-def _parts(new: Translated, found: RunResult) -> list[str]:
+def _differing_fields(new: TranslatedRun, found: RunResult) -> list[str]:
     """What but the numbers is not as it should be."""
-    wrong = []
+    problems = []
     if found.status is not new.outcome.status:
-        wrong.append(f"the status, which is {found.status.value} and not {new.outcome.status.value}")
+        problems.append(f"the status, which is {found.status.value} and not {new.outcome.status.value}")
     run, there = new.run, found.run
-    ours = {name: run.configuration.parameters[name] for name in run.configuration.active}
+    expected = {name: run.configuration.parameters[name] for name in run.configuration.active}
     theirs = {name: there.configuration.parameters.get(name) for name in there.configuration.active}
-    wrong += [f"the parameter {name!r}" for name in _different(ours, theirs)]
+    problems += [f"the parameter {name!r}" for name in _differing_keys(expected, theirs)]
     # What the source has forgotten since is no difference: the original legm keeps a seed until the next run.
     same = {name: value for name, value in there.parameters.items() if name in run.parameters}
-    wrong += [f"the parameter {name!r}" for name in _different(run.parameters, same)]
-    wrong += [f"{name} of its origin" for name in _different(run.environment, there.environment)]
+    problems += [f"the parameter {name!r}" for name in _differing_keys(run.parameters, same)]
+    problems += [f"{name} of its origin" for name in _differing_keys(run.environment, there.environment)]
     if (run.started, run.description) != (there.started, there.description):
-        wrong.append("its start or its description")
-    return wrong
+        problems.append("its start or its description")
+    return problems
 
 
-def _different(ours: Mapping[str, Plain], theirs: Mapping[str, Plain]) -> list[str]:
+def _differing_keys(expected: Mapping[str, Plain], theirs: Mapping[str, Plain]) -> list[str]:
     return [
         name
-        for name in sorted({*ours, *theirs})
-        if name not in ours or name not in theirs or canonical(ours[name]) != canonical(theirs[name])
+        for name in sorted({*expected, *theirs})
+        if name not in expected or name not in theirs or canonical(expected[name]) != canonical(theirs[name])
     ]
 
 
-def _same_content(file: ExternalFile, path: Path) -> bool:
+def _has_same_content(file: ExternalFile, path: Path) -> bool:
     """Whether a file of the source's and its copy are the same.
 
     Raises:
-        UnreadableError: the source's cannot be read.
+        UnreadableFileError: the source's cannot be read.
     """
-    pieces = pieces_of(file)
-    first = next(pieces, b"")
+    chunks = read_chunks(file)
+    first = next(chunks, b"")
     try:
         with path.open("rb") as copy:
-            for piece in chain([first], pieces):
-                if copy.read(len(piece)) != piece:
+            for chunk in chain([first], chunks):
+                if copy.read(len(chunk)) != chunk:
                     return False
             return not copy.read(1)
     except OSError:
