@@ -16,7 +16,7 @@ from tests.support.compat_stores import DRIVER, Held, once, run, scripts
 __all__ = ["mlflow_originals", "wandb_originals"]  # fixtures
 
 
-def captured(folder: Path, library: str, before: str, after: str) -> None:
+def as_captured(folder: Path, library: str, before: str, after: str) -> None:
     """All scripts of a library, unchanged, in one process."""
     (folder / "driver.py").write_text(DRIVER.format(before=before, after=after), encoding="utf-8")
     command = ["capture", "--root", "root", "--", sys.executable, "driver.py", *map(str, scripts(library))]
@@ -29,7 +29,7 @@ def captured(folder: Path, library: str, before: str, after: str) -> None:
 @pytest.fixture(scope="session")
 def mlflow_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
-        captured(folder, "mlflow", "import mlflow", "mlflow.end_run()")
+        as_captured(folder, "mlflow", "import mlflow", "mlflow.end_run()")
 
     return once(tmp_path_factory.getbasetemp(), "captured-mlflow", make)
 
@@ -37,7 +37,7 @@ def mlflow_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def wandb_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
-        captured(folder, "wandb", "import wandb", "wandb.finish()")
+        as_captured(folder, "wandb", "import wandb", "wandb.finish()")
 
     return once(tmp_path_factory.getbasetemp(), "captured-wandb", make)
 
