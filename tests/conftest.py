@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "digits.py"
+from tests.support.paths import EXAMPLE
+from tests.support.shared import once
 
 
 def pytest_report_header() -> str:
     """The versions of what is not ours."""
-    return ", ".join(f"{name} {version(name)}" for name in ("mlflow", "wandb", "tensorboard", "numpy"))
+    shown = []
+    for name in ("mlflow", "wandb", "tensorboard", "numpy"):
+        with contextlib.suppress(PackageNotFoundError):  # the core tests need no extra
+            shown.append(f"{name} {version(name)}")
+    return ", ".join(shown)
 
 
 @pytest.fixture(scope="session")
@@ -28,20 +33,32 @@ def digits_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     What the example printed is in ``stdout.txt`` beside the root directory.
     """
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "digits"
-    root = folder / "results"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "stdout.txt").exists():
-            shutil.rmtree(folder, ignore_errors=True)  # of a run that broke off
-            folder.mkdir()
-            arguments = ["--root", "results", "--seeds", "2", "--epochs", "8"]
-            command = [sys.executable, "-W", "error", str(EXAMPLE), *arguments]
-            done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
-            assert done.returncode == 0, done.stderr
-            assert not done.stderr
-            (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
-    return root
+
+    def train(folder: Path) -> None:
+        arguments = ["--root", "results", "--seeds", "2", "--epochs", "8"]
+        command = [sys.executable, "-W", "error", str(EXAMPLE), *arguments]
+        done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
+        assert done.returncode == 0, done.stderr
+        assert not done.stderr
+        (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
+
+    return once(tmp_path_factory, "digits", train) / "results"
+
+
+@pytest.fixture(scope="session")
+def mlflow_originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """By experiment, what the real mlflow keeps of the scripts that use it."""
+    from tests.support import originals
+
+    return originals.of_mlflow(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def wandb_originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """By project, what the real wandb keeps of the scripts that use it."""
+    from tests.support import originals
+
+    return originals.of_wandb(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

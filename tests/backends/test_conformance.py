@@ -12,9 +12,10 @@ from tensorboard.util import tensor_util
 
 from legm.backends.local import LocalBackend
 from legm.backends.mlflow import MlflowBackend
+from legm.backends.mlflow.stores import sqlite_uri
 from legm.backends.wandb import WandbBackend
 from legm.testing import BackendTests
-from tests.backends.mlflow.test_mlflow import Server, sqlite_uri
+from tests.support.mlflow_server import Server
 from tests.support.wandb_log import records
 from tests.support.wandb_server import ENTITY, KEY, serving
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing.test_testing import PROPERTIES
-
-ROOT = Path(__file__).parents[2]
+from tests.support.kit import PROPERTIES
+from tests.support.paths import ROOT
 
 
 def run(command: list[str], **options) -> str:

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.capture.test_capture import QUIET, results
-from tests.compat.test_mlflow import originals as mlflow_originals
-from tests.compat.test_wandb import originals as wandb_originals
-from tests.support.compat_stores import DRIVER, Held, once, run, scripts
-
-__all__ = ["mlflow_originals", "wandb_originals"]  # fixtures
+from tests.support.captured import QUIET, results
+from tests.support.compat_stores import DRIVER, Held, run, scripts
+from tests.support.shared import once
 
 
 def captured(folder: Path, library: str, before: str, after: str) -> None:
@@ -31,7 +28,7 @@ def mlflow_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         captured(folder, "mlflow", "import mlflow", "mlflow.end_run()")
 
-    return once(tmp_path_factory.getbasetemp(), "captured-mlflow", make)
+    return once(tmp_path_factory, "captured-mlflow", make)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +36,7 @@ def wandb_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         captured(folder, "wandb", "import wandb", "wandb.finish()")
 
-    return once(tmp_path_factory.getbasetemp(), "captured-wandb", make)
+    return once(tmp_path_factory, "captured-wandb", make)
 
 
 def held(folder: Path, experiment: str) -> list[Held]:

@@ -12,12 +12,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from tests.support.answers import fill
 from tests.support.calling import failed, shown
+from tests.support.paths import ROOT
 
 PATIENCE = 120.0
 
@@ -52,7 +52,7 @@ def test_the_page_has_the_runs_until_it_is_interrupted(tmp_path, whole_group):
         stderr=subprocess.PIPE,
         encoding="utf-8",
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     try:
         until = time.monotonic() + PATIENCE

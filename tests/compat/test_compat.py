@@ -14,33 +14,16 @@ import pytest
 from legm import ExperimentHandler
 from legm.compat.notices import Notices, NullObject
 from legm.compat.settings import Settings
-from legm.compat.snapshot import Snapshot, stored
+from legm.compat.snapshot import stored
 from legm.errors import NotSupported
 from legm.records import Query, RunResult, Status
+from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import environment, in_legm, run
-
-
-def play(folder: Path, code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run code as a script under ``python -m legm.compat``."""
-    script = folder / "script.py"
-    script.write_text(code, encoding="utf-8")
-    return run(["-m", "legm.compat", "script.py", *arguments], folder, LEGM_ROOT="root", **variables)
-
-
-def played(folder: Path, code: str, **variables: str) -> str:
-    """What a script prints that ends well."""
-    done = play(folder, code, **variables)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:
     client = ExperimentHandler(folder / "root", experiment)._client
     return list(client.call("legm_read_runs", query=Query(experiment, histories=None)))
-
-
-def snapshots(folder: Path, experiment: str) -> list[Snapshot]:
-    return list(stored(Settings(folder / "root"), [experiment]))
 
 
 # The script

@@ -24,7 +24,8 @@ from legm.delivery import live as delivery
 from legm.records import Query, Status
 from legm.runlog.folder import LogFolder
 from legm.testing import MemoryBackend
-from tests.delivery.test_remote import Remote, leave, until
+from tests.support.remote_backend import Remote, leave
+from tests.support.waiting import until
 
 
 def handler_of(root: Path, description: str | None = None, lr: float = 0.1, **options) -> ExperimentHandler:

@@ -25,7 +25,8 @@ from legm.delivery.backlog import sync
 from legm.delivery.client import BackendClient
 from legm.hooks import Capability
 from legm.records import Display, Points, Query, Status
-from tests.backends.test_boundary import Memory, comparable, script
+from tests.support.memory_backend import Memory
+from tests.support.sample_runs import comparable, script
 
 QUIET_WANDB = {"mode": "offline", "settings": {"x_disable_stats": True, "x_disable_meta": True}}
 

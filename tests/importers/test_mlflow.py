@@ -30,9 +30,9 @@ from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Points, Query, Status
 from legm.runlog import format as runlog
-from tests.backends.mlflow.test_mlflow import Server
-from tests.backends.test_boundary import comparable, script
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
+from tests.support.mlflow_server import Server
+from tests.support.sample_runs import comparable, script
 
 STATUSES = {
     "FINISHED": Status.COMPLETED,

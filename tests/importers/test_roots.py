@@ -14,7 +14,7 @@ from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Query, RunResult, Status
 from legm.runlog import format as runlog
-from tests.backends.test_boundary import comparable, script
+from tests.support.sample_runs import comparable, script
 
 
 def results(root: Path, experiment: str = "e") -> list[RunResult]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from legm.compat.settings import Settings
 from legm.compat.snapshot import history, stored
+from tests.support.paths import ROOT
 
-SCRIPTS = Path(__file__).parent / "compat_scripts"
+SCRIPTS = ROOT / "tests" / "support" / "compat_scripts"
 
 DRIVER = """
 import runpy, sys, traceback
@@ -46,19 +44,7 @@ def environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("LEGM_", "WANDB_", "MLFLOW_"))
     }
-    return kept | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONWARNINGS": "ignore"} | more
-
-
-def once(base: Path, name: str, make: Any) -> Path:
-    """A folder that is made once for all workers."""
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "made").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(folder)
-            (folder / "made").touch()
-    return folder
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"} | more
 
 
 def run(arguments: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

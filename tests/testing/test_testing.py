@@ -14,10 +14,11 @@ import pytest
 
 from legm.hooks import Capability, Hooks
 from legm.testing import BackendTests
-from tests.docs.test_docs import FILE, ROOT, blocks
+from tests.support.kit import PROPERTIES
+from tests.support.pages import FILE, blocks
+from tests.support.paths import ROOT
 
 GUIDE = ROOT / "docs" / "writing-a-backend.md"
-PROPERTIES = sorted(name for name in vars(BackendTests) if name.startswith("test_"))
 SOURCE = ast.parse((ROOT / "tests/support/broken_backends.py").read_text(encoding="utf-8"))
 BROKEN = [
     node.name

@@ -8,7 +8,6 @@ import os
 import struct
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +31,7 @@ from tensorboard.util import tensor_util
 from legm.backends.local import events
 from legm.backends.local.events import EventFile, replacement
 from legm.records import Points, Series, Split, Status
+from tests.support.paths import ROOT
 
 STARTED = 1_700_000_000.25
 
@@ -411,6 +411,6 @@ print(json.dumps([name for name in sys.modules if name.startswith(("google.proto
         [sys.executable, "-c", program, str(tmp_path)],
         check=True,
         capture_output=True,
-        cwd=Path(events.__file__).parents[3],
+        cwd=ROOT,
     )
     assert json.loads(out.stdout) == []

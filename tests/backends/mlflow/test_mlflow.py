@@ -16,67 +16,14 @@ from pathlib import Path
 import pytest
 import requests
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
 
 from legm import BackendError, ExperimentHandler, MetricError
 from legm.backends.mlflow import metric_key
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.records import Query, Status
-from tests.backends.test_boundary import comparable, script
-
-
-def client(root: Path) -> MlflowClient:
-    return MlflowClient(sqlite_uri(root / "mlflow.db"))
-
-
-def runs(of: MlflowClient, experiment: str, condition: str = "") -> list:
-    found = of.get_experiment_by_name(experiment)
-    return list(of.search_runs([found.experiment_id], condition, ViewType.ACTIVE_ONLY)) if found else []
-
-
-def only_run(of: MlflowClient, experiment: str = "e"):
-    (run,) = runs(of, experiment, "tags.`legm.kind` = 'run'")
-    return run
-
-
-def history(of: MlflowClient, run, key: str) -> list[tuple[int, float]]:
-    return [(m.step, m.value) for m in of.get_metric_history(run.info.run_id, key)]
-
-
-class Server:
-    """A real ``mlflow server`` that can be stopped and started again."""
-
-    def __init__(self, folder: Path, store: str = "") -> None:
-        self.folder = folder
-        self.store = store or sqlite_uri(folder / "server.db")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--backend-store-uri", self.store, "--workers", "1"]
-        command += ["--artifacts-destination", str(self.folder / "files")]
-        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        for _ in range(1200):
-            try:
-                if requests.get(self.uri + "/health", timeout=5).ok:
-                    return
-            except requests.RequestException:
-                time.sleep(0.1)
-        raise AssertionError((self.folder / "server.log").read_text())
-
-    def stop(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
+from tests.support.mlflow_server import Server
+from tests.support.mlflow_store import client, history, only_run, runs
+from tests.support.sample_runs import comparable, script
 
 
 @pytest.fixture(scope="session")

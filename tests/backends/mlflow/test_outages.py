@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 
 from legm import ExperimentHandler
 from legm.delivery import live as delivery
-from tests.backends.mlflow.test_mlflow import Server, history, only_run
+from tests.support.mlflow_server import Server
+from tests.support.mlflow_store import history, only_run
 
 
 class Proxy:

@@ -18,7 +18,7 @@ from legm import BackendError, ExperimentHandler
 from legm.backends.wandb import history
 from legm.delivery import live as delivery
 from legm.records import Query, Status
-from tests.backends.test_boundary import comparable, script
+from tests.support.sample_runs import comparable, script
 from tests.support.wandb_log import RunLog
 from tests.support.wandb_server import ENTITY, KEY, WandbServer, serving
 
