@@ -24,19 +24,19 @@ def captured(folder: Path, library: str, before: str, after: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def mlflow_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mlflow_captured() -> Path:
     def make(folder: Path) -> None:
         captured(folder, "mlflow", "import mlflow", "mlflow.end_run()")
 
-    return once(tmp_path_factory, "captured-mlflow", make)
+    return once("captured-mlflow", make)
 
 
 @pytest.fixture(scope="session")
-def wandb_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wandb_captured() -> Path:
     def make(folder: Path) -> None:
         captured(folder, "wandb", "import wandb", "wandb.finish()")
 
-    return once(tmp_path_factory, "captured-wandb", make)
+    return once("captured-wandb", make)
 
 
 def held(folder: Path, experiment: str) -> list[Held]:

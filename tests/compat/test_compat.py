@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from legm.errors import NotSupported
 from legm.records import Query, RunResult, Status
 from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import environment, in_legm, run
+from tests.support.waiting import until
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:
@@ -156,9 +156,7 @@ def test_a_script_that_is_killed_before_its_first_number_is_there(tmp_path):
         env=environment(LEGM_ROOT="root"),
         stdout=subprocess.DEVNULL,
     )
-    until = time.monotonic() + 60
-    while not list(tmp_path.glob("root/p/*/runs/open/*.log")) and time.monotonic() < until:
-        time.sleep(0.1)
+    until(lambda: list(tmp_path.glob("root/p/*/runs/open/*.log")))
     process.kill()
     process.wait()
     (found,) = results(tmp_path, "p")

@@ -35,8 +35,8 @@ def test_an_unchanged_script_leaves_the_same_parameters_and_points(
         assert comparable(points) == comparable(their.points)
 
 
-def test_a_watched_model_leaves_the_same_histograms(tmp_path_factory, tmp_path):
-    (log,) = (one for one in wandb_logs(tmp_path_factory) if one.run.project == "watch_model")
+def test_a_watched_model_leaves_the_same_histograms(tmp_path):
+    (log,) = (one for one in wandb_logs() if one.run.project == "watch_model")
     theirs = {
         f"media/{name}_{row['_step']}.json": (row[f"{name}/values"], row[f"{name}/bins"])
         for row in log.rows

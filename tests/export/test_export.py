@@ -46,6 +46,7 @@ from legm.runlog import format as runlog
 from legm.runlog.encode import write_log
 from legm.testing import MemoryBackend
 from tests.support.local_runs import begun, known, local_runs, train
+from tests.support.mlflow_store import prepare_store
 from tests.support.sample_runs import comparable, script
 
 QUIET = {"x_disable_stats": True, "x_disable_meta": True, "disable_git": True, "x_save_requirements": False}
@@ -66,6 +67,8 @@ def elsewhere(name: str, tmp_path: Path) -> dict:
     """Arguments that let a backend keep its runs outside the root directory of the exported ones."""
     into = tmp_path / f"at {name}"
     into.mkdir(exist_ok=True)
+    if name == "mlflow":
+        prepare_store(into / "mlflow.db")
     options = {"mode": "offline", "settings": QUIET} if name == "wandb" else {}
     return {"into": into, "options": options}
 

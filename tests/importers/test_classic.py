@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, LegmError
@@ -809,7 +809,6 @@ def same(value, other) -> bool:
     return repr(value) == repr(other)  # nan is nan, and -0.0 is not 0.0
 
 
-@settings(deadline=None)
 @given(VALUES, st.integers(3, 5))
 def test_a_pickle_of_plain_data_is_read_as_pickle_reads_it(tmp_path_factory, value, protocol):
     path = tmp_path_factory.getbasetemp() / f"one-{os.getpid()}.pkl"
@@ -821,7 +820,6 @@ def test_a_pickle_of_plain_data_is_read_as_pickle_reads_it(tmp_path_factory, val
     assert same(plain, PlainValues(10_000, ValueError).of(value))
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_yaml_that_python_dumped_is_read_as_yaml_reads_it(value):
     text = yaml.dump(value).encode()

@@ -13,9 +13,9 @@ from typing import Any
 
 from legm.compat.settings import Settings
 from legm.compat.snapshot import history, stored
-from tests.support.paths import ROOT
+from tests.support.paths import ROOT, TESTS
 
-SCRIPTS = ROOT / "tests" / "support" / "compat_scripts"
+SCRIPTS = TESTS / "support" / "compat_scripts"
 
 DRIVER = """
 import runpy, sys, traceback

@@ -1,13 +1,25 @@
-"""Reads an MLflow store by MLflow's own client."""
+"""MLflow stores: empty ones for tests that are not about making one, and how they are read."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
+from legm.backends.mlflow import stores
 from legm.backends.mlflow.stores import sqlite_uri
+from tests.support.shared import once
+
+
+def prepare_store(path: Path) -> Path:
+    """Put a store without a run there, as MLflow makes it; its tables are made once for all workers."""
+    if not path.exists():
+        made = once("mlflow-store", lambda folder: stores._create(folder / "mlflow.db"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made / "mlflow.db", path)
+    return path
 
 
 def client(root: Path) -> MlflowClient:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.support.compat_stores import Held, flat, run_originals
 from tests.support.shared import once
 from tests.support.wandb_log import RunLog
 
 
-def of_mlflow(factory: pytest.TempPathFactory) -> dict[str, list[Held]]:
+def of_mlflow() -> dict[str, list[Held]]:
     """By experiment, the runs that the real mlflow has in SQLite, oldest first."""
     from mlflow import MlflowClient
 
@@ -26,7 +24,7 @@ def of_mlflow(factory: pytest.TempPathFactory) -> dict[str, list[Held]]:
             MLFLOW_LOGGING_LEVEL="ERROR",
         )
 
-    folder = once(factory, "original-mlflow", make)
+    folder = once("original-mlflow", make)
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
     found = {}
     for experiment in client.search_experiments():
@@ -50,7 +48,7 @@ def of_mlflow(factory: pytest.TempPathFactory) -> dict[str, list[Held]]:
     return found
 
 
-def wandb_logs(factory: pytest.TempPathFactory) -> list[RunLog]:
+def wandb_logs() -> list[RunLog]:
     """The logs that the real wandb has written, of all scripts."""
 
     def make(folder: Path) -> None:
@@ -66,14 +64,14 @@ def wandb_logs(factory: pytest.TempPathFactory) -> list[RunLog]:
             WANDB_CONSOLE="off",
         )
 
-    folder = once(factory, "original-wandb", make)
+    folder = once("original-wandb", make)
     return [RunLog(place) for place in folder.glob("wandb/offline-run-*")]
 
 
-def of_wandb(factory: pytest.TempPathFactory) -> dict[str, list[Held]]:
+def of_wandb() -> dict[str, list[Held]]:
     """By project, the runs that the real wandb has written, oldest first."""
     found: dict[str, list[tuple[float, Held]]] = {}
-    for log in wandb_logs(factory):
+    for log in wandb_logs():
         started = log.run.start_time.seconds + log.run.start_time.nanos / 1e9
         points: dict[str, list[tuple[int, float]]] = {}
         for row in log.rows:

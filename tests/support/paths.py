@@ -6,4 +6,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "digits.py"
-SAMPLES = ROOT / "tests" / "samples"
+TESTS = ROOT / "tests"
+SAMPLES = TESTS / "samples"

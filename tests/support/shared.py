@@ -7,19 +7,20 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from filelock import FileLock
 
-
-def shared_folder(factory: pytest.TempPathFactory) -> Path:
-    """The temporary folder of this test run, which all its workers have in common."""
-    base = factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+FOLDER = "LEGM_TEST_SHARED"
+"""The variable that names the temporary folder of this run of the tests; its processes inherit it."""
 
 
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+def shared_folder() -> Path:
+    """The temporary folder that all workers of this run of the tests have in common."""
+    return Path(os.environ[FOLDER])
+
+
+def once(name: str, make: Callable[[Path], object]) -> Path:
     """A folder that the first who needs it fills, for all workers: only to be read."""
-    folder = shared_folder(factory) / name
+    folder = shared_folder() / name
     with FileLock(f"{folder}.lock"):
         if not (folder / "made").exists():
             shutil.rmtree(folder, ignore_errors=True)  # an attempt that failed

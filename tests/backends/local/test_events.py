@@ -151,7 +151,7 @@ def row_lists(draw):
     return rows
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(rows=[(dev("x"), -(2**63), 0.0, [float("nan")]), (dev("x"), 2**63 - 1, 1.0, [1e300])])
 @example(
     rows=[(dev("lone \ud800", "\0", "", "é" * 200, "長" * 9000), -1, 0.0, [float("-inf"), 0, -0.0, 1e-46, 1])]

