@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from mypy import api
 
 import legm
 from legm import BackendError, ExperimentHandler, LegmError, NotSupported, StorageError, errors, hookimpl
@@ -521,6 +520,8 @@ class Backend:
 
 
 def test_strict_mypy_accepts_what_a_user_writes(tmp_path, monkeypatch):
+    from mypy import api
+
     (tmp_path / "user.py").write_text(USER_CODE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MYPY_CACHE_DIR", os.fspath(tmp_path / "cache"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,12 +24,13 @@ def run(command: list[str], **options) -> str:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory) -> str:
-    """A Python that has legm, legm-trackio and pytest, and nothing else."""
+    """A Python that has legm, legm-trackio and pytest, and nothing else: by uv where there is one."""
     folder = tmp_path_factory.mktemp("trackio")
-    run([sys.executable, "-m", "venv", str(folder / "venv")])
+    uv = shutil.which("uv")
+    run([sys.executable, "-m", "venv", *(["--without-pip"] if uv else []), str(folder / "venv")])
     made = str(folder / "venv" / "bin" / "python")
-    pip = [made, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    run([*pip, str(ROOT), str(ROOT / "examples" / "legm-trackio"), "pytest"], cwd=folder)
+    pip = [uv, "pip", "install", "--python", made] if uv else [made, "-m", "pip", "install"]
+    run([*pip, "-q", str(ROOT), str(ROOT / "examples" / "legm-trackio"), "pytest"], cwd=folder)
     return made
 
 

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.compat_stores import Held, comparable, in_legm, run_with_legm, scripts
+from tests.support.compat_stores import Held, comparable, in_legm, scripts, with_stand_ins
 
 
 @pytest.mark.parametrize("script", scripts("mlflow"), ids=lambda path: path.stem)
 def test_an_unchanged_script_leaves_the_same_parameters_and_points(
-    script: Path, mlflow_originals: dict[str, list[Held]], tmp_path: Path
+    script: Path, mlflow_originals: dict[str, list[Held]]
 ) -> None:
-    done = run_with_legm(script, tmp_path)
-    assert done.returncode == 0, done.stderr
-    ours, theirs = in_legm(tmp_path / "root", script.stem), mlflow_originals[script.stem]
+    ours, theirs = in_legm(with_stand_ins("mlflow"), script.stem), mlflow_originals[script.stem]
     assert len(ours) == len(theirs)
     for our, their in zip(ours, theirs, strict=True):
         assert {name: str(value) for name, value in our.parameters.items()} == their.parameters

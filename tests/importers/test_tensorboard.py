@@ -18,7 +18,6 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
-from torch.utils import tensorboard as torch_tensorboard
 
 from legm import ExperimentHandler, StorageError
 from legm.analysis.overview import configurations
@@ -38,12 +37,21 @@ from tests.support.paths import SAMPLES
 
 WRITTEN = SAMPLES / "tensorboard"
 CURVE = [0.1, 1 / 3, float("nan"), float("inf"), -float("inf"), 5e-324, 1e-20, -7.25, 0.0]
-WRITERS = {"torch": torch_tensorboard.SummaryWriter, "tensorboardX": tensorboardX.SummaryWriter}
+
+
+def torch_writer(folder: str):
+    """PyTorch's writer; it is imported when it is used."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder)
+
+
+WRITERS = {"torch": torch_writer, "tensorboardX": tensorboardX.SummaryWriter}
 
 
 @pytest.fixture(params=sorted(WRITERS))
 def writer(request):
-    """The class of a real writer."""
+    """What makes a real writer."""
     return WRITERS[request.param]
 
 

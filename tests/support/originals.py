@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.compat_stores import Held, flat, run_originals
+from tests.support.compat_stores import Held, flat, run_all
 from tests.support.shared import once
 from tests.support.wandb_log import RunLog
 
@@ -14,11 +14,9 @@ def of_mlflow() -> dict[str, list[Held]]:
     from mlflow import MlflowClient
 
     def make(folder: Path) -> None:
-        run_originals(
+        run_all(
             "mlflow",
             folder,
-            before="import mlflow",
-            after="mlflow.end_run()",
             MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db",
             MLFLOW_DISABLE_TELEMETRY="true",
             MLFLOW_LOGGING_LEVEL="ERROR",
@@ -52,11 +50,9 @@ def wandb_logs() -> list[RunLog]:
     """The logs that the real wandb has written, of all scripts."""
 
     def make(folder: Path) -> None:
-        run_originals(
+        run_all(
             "wandb",
             folder,
-            before="import wandb",
-            after="wandb.finish()",
             WANDB_MODE="offline",
             WANDB_SILENT="true",
             WANDB_DIR=str(folder),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,9 +21,9 @@ def once(name: str, make: Callable[[Path], object]) -> Path:
     """A folder that the first who needs it fills, for all workers: only to be read."""
     folder = shared_folder() / name
     with FileLock(f"{folder}.lock"):
-        if not (folder / "made").exists():
-            shutil.rmtree(folder, ignore_errors=True)  # an attempt that failed
+        if not folder.exists():
             folder.mkdir()
             make(folder)
             (folder / "made").touch()
+    assert (folder / "made").exists(), f"{name} could not be made: an earlier test says why"
     return folder
