@@ -15,15 +15,15 @@ from legm.compat.notices import Notices, NullObject
 from legm.compat.settings import Settings
 from legm.compat.snapshot import stored
 from legm.errors import NotSupported
-from legm.records import Query, RunResult, Status
+from legm.records import RunResult, Status
 from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import environment, in_legm, run
+from tests.support.reading import runs_of
 from tests.support.waiting import until
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:
-    client = ExperimentHandler(folder / "root", experiment)._client
-    return list(client.call("legm_read_runs", query=Query(experiment, histories=None)))
+    return runs_of(folder / "root", experiment)
 
 
 # The script

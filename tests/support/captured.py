@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from legm import ExperimentHandler
-from legm.records import Query, RunResult
+from legm.records import RunResult
 from tests.support.compat_stores import environment
+from tests.support.reading import runs_of
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -44,6 +44,4 @@ def play(folder: Path, code: str, *options: str, **variables: str) -> tuple[int,
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:
-    client = ExperimentHandler(folder / "root", experiment)._client
-    found = client.call("legm_read_runs", query=Query(experiment, histories=None))
-    return sorted(found, key=lambda result: result.run.run_id)
+    return runs_of(folder / "root", experiment)

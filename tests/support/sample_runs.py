@@ -22,7 +22,7 @@ def script(handler: ExperimentHandler) -> list:
             handler.set_dict_metrics({"loss": value, "acc": -value * run})
             handler.set_metric("time", 0.1 * step + run)
             if step == 3:
-                handler._live.recorder.flush()
+                handler.flush()
         handler.set_metric("loss", 7, step=2)
         handler.set_metric("sparse", 1e-7, step=-3)
         handler.set_dict_metrics({"a": {"iou": 0.1}, "b": {"iou": 0.7}}, step=1)

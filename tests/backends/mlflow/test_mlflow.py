@@ -42,7 +42,7 @@ def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_pa
     read = []
     for handler in (ours, theirs):
         query = Query(name, handler.fingerprint, "it's “d”", None)
-        found = sorted(handler._client.call("legm_read_runs", query=query), key=lambda r: r.run.run_id)
+        found = sorted(handler._client.runs(query), key=lambda r: r.run.run_id)
         read.append([comparable(r) for r in found if r.status is Status.COMPLETED])
     assert read[0] == read[1] == [expected[1], expected[3]]
     for aggregation in ("mean", "median"):
@@ -168,7 +168,7 @@ handler = ExperimentHandler(sys.argv[1], "e", backend="mlflow").start()
 for step in range(3000):
     handler.set_metric("loss", step, step=step)
     time.sleep(0.001)  # a training of some seconds, which is delivered in part
-handler._live.recorder.flush()
+handler.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -247,7 +247,7 @@ def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog
     reader = MlflowClient(own_server.uri)
     for step in range(50):
         handler.set_metric("loss", step, step=step)
-    until(lambda: handler._live.delivery.targets[0].delivered >= handler._live.recorder.flush())
+    assert handler.flush(60)
     own_server.stop()
     for step in range(50, 100):
         handler.set_metric("loss", step, step=step)
@@ -271,8 +271,10 @@ def test_a_run_that_is_delivered_after_log_gave_up_is_settled(tmp_path, own_serv
     assert "1 values are owed" in caplog.text
     own_server.start()
     until(lambda: "it gets what is owed" in caplog.text)
-    until(lambda: handler._live.delivery.targets[0]._closing is None)
-    handler._live.finalizer()
+    reader = MlflowClient(own_server.uri)
+    until(lambda: only_run(reader).info.status == "FINISHED")
+    with handler:
+        pass
     assert not list(tmp_path.rglob("open/*.log"))
     assert only_run(MlflowClient(own_server.uri)).info.status == "FINISHED"
 
