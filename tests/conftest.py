@@ -49,13 +49,18 @@ FOLDERS = {
         "importers",
         "report",
     ),
-    "servers": ("backends/wandb/test_server.py", "benchmarks", "cli/test_tensorboard.py"),
+    "servers": (
+        "backends/wandb/test_server.py",
+        "benchmarks",
+        "cli/test_tensorboard.py",
+        "importers/test_wandb_server.py",
+    ),
     "browser": (),
 }
 """By marker, the folders and modules below tests whose tests have it."""
 
 FIXTURES = {
-    "servers": {"mlflow_server", "own_server", "postgres", "server", "filled", "wandb_stand_in", "address"},
+    "servers": {"mlflow_server", "own_server", "postgres", "server", "wandb_stand_in", "tensorboard"},
     "browser": {"browser"},
 }
 """By marker, the fixtures whose tests have it."""

@@ -22,6 +22,9 @@ def run(command: list[str], **options) -> str:
     return done.stdout
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def python(tmp_path_factory) -> str:
     """A Python that has legm, legm-trackio and pytest, and nothing else: by uv where there is one."""

@@ -12,6 +12,8 @@ from tests.support.captured import QUIET, results
 from tests.support.compat_stores import Held, run_all, scripts
 from tests.support.shared import once
 
+pytestmark = pytest.mark.slow
+
 
 def captured(library: str) -> Path:
     """The folder in which all scripts of a library were captured."""

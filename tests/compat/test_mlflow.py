@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.compat_stores import Held, comparable, in_legm, scripts, with_stand_ins
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("script", scripts("mlflow"), ids=lambda path: path.stem)
 def test_an_unchanged_script_leaves_the_same_parameters_and_points(

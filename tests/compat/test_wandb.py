@@ -19,6 +19,8 @@ from tests.support.compat_stores import (
 )
 from tests.support.originals import wandb_logs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("script", scripts("wandb"), ids=lambda path: path.stem)
 def test_an_unchanged_script_leaves_the_same_parameters_and_points(

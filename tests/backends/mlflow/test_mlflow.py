@@ -148,6 +148,7 @@ with ExperimentHandler(sys.argv[1], "e", backend="mlflow") as handler:
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_start_on_one_fresh_store(tmp_path):
     assert run_at_once(STARTING, [(tmp_path, seed) for seed in range(8)], IMPORTS) == [0] * 8
     reader = client(tmp_path)
@@ -226,6 +227,7 @@ def own_server(tmp_path):
     made.stop()
 
 
+@pytest.mark.slow
 def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog):
     root, options = tmp_path / "root", {"tracking_uri": own_server.uri}
     with ExperimentHandler(root, "e", backend="mlflow", backend_options=options) as handler:
@@ -312,6 +314,7 @@ def postgres(tmp_path_factory):
     subprocess.run([home / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
 
 
+@pytest.mark.slow
 def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres):
     (tmp_path / "server").mkdir()
     made = Server(tmp_path / "server", postgres)
@@ -331,6 +334,7 @@ def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres)
         made.stop()
 
 
+@pytest.mark.slow
 def test_a_database_without_a_server_has_several_writers(tmp_path, postgres, monkeypatch):
     make = (
         "import sys, sqlalchemy as s\n"
@@ -401,14 +405,10 @@ def test_the_ui_command_names_the_store(tmp_path):
 # What a person sees
 
 
-def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflow_store, tmp_path):
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
+@pytest.mark.slow
+def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflow_store, tmp_path, browser):
     from selenium.webdriver.support.ui import WebDriverWait
 
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("needs chromium and chromedriver")
     for seed in range(2):
         with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
             handler.set_dict_params({"net": "lenet", "seed": seed})
@@ -426,25 +426,13 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflo
     ui = subprocess.Popen(
         command, start_new_session=True, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    for argument in (
-        "--window-size=1600,1000",
-        "--proxy-server=127.0.0.1:1",
-        "--proxy-bypass-list=127.0.0.1",
-    ):
-        options.add_argument(argument)
-    page = None
     try:
         wait_for(f"http://127.0.0.1:{port}")
-        page = webdriver.Chrome(options=options, service=Service(driver))
 
         def shows(path: str, *texts: str) -> None:
-            page.get(f"http://127.0.0.1:{port}/#/experiments/{experiment}{path}")
+            browser.get(f"http://127.0.0.1:{port}/#/experiments/{experiment}{path}")
             for text in texts:
-                WebDriverWait(page, 60).until(
+                WebDriverWait(browser, 60).until(
                     lambda p, text=text: text in p.find_element("tag name", "body").text
                 )
 
@@ -453,9 +441,8 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflo
         shows(f"/runs/{parent.info.run_id}/artifacts/plots/loss.png", "plots/loss.png")
         drawn = "return [...document.images].some(i => i.src.includes('loss.png') && i.naturalWidth > 100)"
         blob = "return [...document.images].some(i => i.naturalWidth > 300)"
-        WebDriverWait(page, 60).until(lambda p: p.execute_script(drawn) or p.execute_script(blob))
+        WebDriverWait(browser, 60).until(lambda p: p.execute_script(drawn) or p.execute_script(blob))
     finally:
-        if page is not None:
-            page.quit()
+        browser.get("about:blank")
         os.killpg(ui.pid, signal.SIGKILL)
         ui.wait()
