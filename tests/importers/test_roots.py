@@ -14,7 +14,8 @@ from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Query, RunResult, Status
 from legm.runlog import format as runlog
-from tests.backends.test_boundary import comparable, script
+from tests.support.mlflow_store import prepare_store
+from tests.support.sample_runs import comparable, script
 
 
 def results(root: Path, experiment: str = "e") -> list[RunResult]:
@@ -108,6 +109,7 @@ def test_a_run_that_is_going_on_is_left_for_the_next_time(tmp_path):
 
 def test_local_to_mlflow_to_local_is_equal(tmp_path):
     script(ExperimentHandler(tmp_path / "a", "e", "d"))
+    prepare_store(tmp_path / "m" / "mlflow.db")
     there = import_runs(tmp_path / "a", tmp_path / "m", backend="mlflow")
     assert there.is_complete, there
     back = import_runs(tmp_path / "m" / "mlflow.db", tmp_path / "b")
