@@ -1,11 +1,11 @@
-"""One run of a script that calls another tracker, as a run of legm's.
+"""One run of a script that calls another tracker's API, recorded as a legm run.
 
-legm's parameters are fixed when a run begins; other trackers take them at any time. So a run begins a
-moment after its first number, when parameters set beside it are known too, and without any number some
-seconds after it was asked for. Parameters that come later count as well: when the run ends it goes on as
-another run, of the configuration that all of them make, with every number, step and time, and the first one
-is taken out. Until then all of it is on disk as what was known at its beginning. A process that is killed
-leaves it so.
+legm fixes the parameters when a run begins; other trackers accept them at any time. So the legm run begins
+shortly after the first number, when parameters set alongside it are known, or some seconds after the script
+asked for the run if there is no number. Parameters set later count as well: when the script's run ends, its
+records move to a new legm run whose configuration has all parameters, with every number, step and time, and
+the first legm run is deleted. Until then everything is on disk under the parameters known at the beginning.
+If the process is killed, the run stays that way.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ __all__ = ["CompatRun"]
 
 log = logging.getLogger("legm.compat")
 
-_AFTER_NUMBERS, _WITHOUT = 0.5, 5.0  # seconds until a run begins: after its first number, or without one
+_AFTER_NUMBERS, _WITHOUT = 0.5, 5.0  # seconds until a run begins, after its first number or without any
 
 
 class CompatRun:
-    """A run that takes parameters, numbers and files at any time, from any thread.
+    """A run that accepts parameters, numbers and files at any time, from any thread.
 
     Args:
-        settings: where it goes.
-        notices: takes what cannot be recorded.
+        settings: name the root directory and the backend.
+        notices: receives what cannot be recorded.
         kind: the other tracker's name.
-        key: what the other tracker calls the run.
+        key: the run's id in the other tracker.
         experiment: the experiment's name.
-        description: of the run; "" for none.
-        earlier: a stored run that goes on.
-        notes: its name, tags and the like.
+        description: the run's description; "" for none.
+        earlier: the stored run to resume; None for a new run.
+        notes: name, tags and other metadata.
 
     Raises:
         LegmError: the backend or the root directory cannot be used.
@@ -74,7 +74,7 @@ class CompatRun:
         self.started = time.time() if earlier is None else earlier.started
         self.ended: float | None = None
         self.best: tuple[str, bool] | None = None
-        """The metric that chooses the best step, and whether its highest value is the best."""
+        """The metric that chooses the best step, and whether higher is better."""
         self._settings = settings
         self._notices = notices
         self._kind = kind
@@ -94,10 +94,10 @@ class CompatRun:
         self._folder: Path | None = None if earlier is None else earlier.folder
         self._late_parameters = self._late_notes = self._completed = False
         self.changed = False
-        """Whether anything came since the end."""
+        """Whether anything was logged since the run ended."""
         self._timer: threading.Timer | None = None
         self._due = float("inf")
-        self._made()  # a wrong backend is told now, not in the middle of training
+        self._made()  # a wrong backend is reported now, not in the middle of training
         try:
             settings.root.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
@@ -106,24 +106,24 @@ class CompatRun:
             raise storage_error("make the folder", settings.root, cause) from cause
         self._begin_within(_WITHOUT)
 
-    # What the script says
+    # Calls of the script
 
     def set_parameters(self, values: Mapping[str, Any], *, instead: bool = False) -> None:
-        """Set parameters: one that was set before gets the new value; or instead of all that were set."""
+        """Set parameters, which overwrite earlier values; ``instead`` drops all earlier parameters first."""
         with self._lock:
             self.changed = True
             if self._parameters.set(values, instead=instead) and self._handler is not None:
                 self._late_parameters = True
 
     def note(self, **notes: Plain) -> None:
-        """Say something of the run: its name, tags and the like; the last word of each counts."""
+        """Set metadata of the run, such as its name and tags; the last value of each counts."""
         with self._lock:
             self.changed = True
             self._notes.update(notes)
             self._late_notes = self._late_notes or self._handler is not None
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Set a value of each of several dev metrics; without a step at the next one of each."""
+        """Set one value of each dev metric; without a step, at each metric's next step."""
         if self._is_forked():
             return
         with self._lock:
@@ -162,7 +162,7 @@ class CompatRun:
             self._hand_on(lambda handler: handler.set_metric(name, number, test=True))
 
     def show(self, name: str, text: str, step: int) -> None:
-        """Put a text beside the run's numbers in TensorBoard."""
+        """Show a text with the run's numbers in TensorBoard."""
         if self._is_forked():
             return
         with self._lock:
@@ -172,7 +172,7 @@ class CompatRun:
             self._begin_within(_AFTER_NUMBERS)
 
     def keep(self, path: Path, name: str) -> None:
-        """Keep a copy of a file; the run begins with it."""
+        """Keep a copy of a file; the run begins if it has not yet."""
         if self._is_forked():
             return
         with self._lock:
@@ -193,9 +193,9 @@ class CompatRun:
             self.keep(path, name)
 
     def end(self, status: Status, error: str | None = None) -> None:
-        """End the run; what comes later opens it again."""
+        """End the run; whatever is logged later reopens it."""
         if os.getpid() != self._pid:
-            return  # it is the parent's
+            return  # the run belongs to the parent process
         with self._lock:
             handler = self._begun()
             if self._late_parameters or (self._completed and status is not Status.COMPLETED):
@@ -214,11 +214,11 @@ class CompatRun:
             self.status, self.ended, self.changed = status, time.time(), False
 
     def reopen(self) -> None:
-        """Go on after the end."""
+        """Resume the run after its end."""
         self.status, self.ended = Status.RUNNING, None
 
     def release(self) -> None:
-        """Let go of what an ended run holds open; it can still be opened again."""
+        """Close the files that an ended run holds open; it can still be reopened."""
         if os.getpid() != self._pid:
             return
         with self._lock:
@@ -228,7 +228,7 @@ class CompatRun:
                 self._handler.__exit__(None, None, None)
 
     def _is_forked(self) -> bool:
-        """Whether this is a forked process, and the run its parent's; the lock is the parent's too."""
+        """Whether this process is a fork, so that both the run and the lock belong to its parent."""
         if os.getpid() == self._pid:
             return False
         self._notices.report_unsupported(
@@ -236,10 +236,10 @@ class CompatRun:
         )
         return True
 
-    # What is known
+    # Reading
 
     def snapshot(self) -> Snapshot:
-        """The run as it stands."""
+        """The current state of the run."""
         with self._lock:
             return Snapshot(
                 self.key,
@@ -257,7 +257,7 @@ class CompatRun:
             )
 
     def history(self) -> dict[str, list[Number]]:
-        """Every value of every dev metric, in the order they were set."""
+        """Every value of every dev metric, in the order in which they were set."""
         with self._lock:
             handler = self._begun()
             if handler._live is not None:
@@ -266,7 +266,7 @@ class CompatRun:
             assert self._run is not None  # noqa: S101
             return history(self._folder, self._run.run_id)
 
-    # The run of legm's
+    # The legm run
 
     def _made(self) -> ExperimentHandler:
         backend = self._settings.backend
@@ -287,7 +287,7 @@ class CompatRun:
         return False
 
     def _begin_within(self, seconds: float) -> None:
-        """See that the run begins soon, also while the script is busy."""
+        """Begin the run in at most so many seconds, even while the script is busy."""
         due = time.monotonic() + seconds
         if self._handler is not None or due >= self._due:
             return
@@ -304,7 +304,7 @@ class CompatRun:
                 if self._handler is None:  # it may have begun, and even ended, while this waited
                     self._begun()
         except LegmError as error:
-            log.error("%s. It is tried again with the next call.", error)  # noqa: TRY400
+            log.error("%s. The next call tries again.", error)  # noqa: TRY400
 
     def _hand_on(self, call: Callable[[ExperimentHandler], object]) -> None:
         if self._handler is None:
@@ -313,7 +313,7 @@ class CompatRun:
             call(self._begun())
 
     def _begun(self) -> ExperimentHandler:
-        """The handler, with a run that goes on."""
+        """The handler, whose run is open; it begins if it has not yet."""
         with self._lock:
             if self._handler is None:
                 self._handler = self._begin()

@@ -19,6 +19,7 @@ from typing import Any
 from legm.core import results
 from legm.core.identity import from_plain, plain
 from legm.core.naming import run_id
+from legm.core.origins import IMPORTED
 from legm.core.parameters import NameRule, Parameters
 from legm.core.points import columns_of, gathered
 from legm.errors import UnstableValue
@@ -184,7 +185,7 @@ def translated(
         description=taken_name(external.description) if external.description else "",
         started=external.started,
         parameters={} if external.is_shared else {**inactive, **parameters.uncompared()},
-        environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
+        environment={IMPORTED: {name: value for name, value in origin.items() if value not in ("", {})}},
     )
     told = [new for record in records if (new := _renamed(record, metrics)) is not None]
     points = gathered(columns, metrics.__getitem__)
