@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
 from legm import BackendError, ExperimentHandler, MetricError
-from legm.backends.mlflow import metric_key
+from legm.backends.mlflow.names import metric_key
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.records import Query, Status
 from tests.backends.test_boundary import comparable, script
