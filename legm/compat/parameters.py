@@ -1,4 +1,4 @@
-"""The parameters of a run as a script sets them, and as a handler takes them."""
+"""The parameters of a run, from the script's names and values to those of a handler."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["GivenParameters"]
 
 
 class GivenParameters:
-    """Parameters by the names the script gave them, in plain form.
+    """Parameters in plain form, by the names that the script gave them.
 
     Args:
-        notices: takes what cannot be recorded.
-        values: those of an earlier run.
+        notices: receives what cannot be recorded.
+        values: the parameters of the run that is resumed.
     """
 
     def __init__(self, notices: Notices, values: Mapping[str, Plain]) -> None:
@@ -29,10 +29,10 @@ class GivenParameters:
         self._unstable: set[str] = set()
 
     def set(self, values: Mapping[str, Any], *, instead: bool) -> bool:
-        """Set some, or instead of all that were set.
+        """Set parameters; ``instead`` drops all earlier ones first.
 
         Returns:
-            whether they are others now.
+            whether any parameter changed.
         """
         before = dict(self.values)
         if instead:
@@ -44,7 +44,7 @@ class GivenParameters:
                 self._unstable.discard(name)
             except UnstableValue:
                 kind = type(value).__qualname__
-                why = f"a {kind} is not the same in every process, so that it is not compared"
+                why = f"a {kind} differs from process to process, so it is not compared"
                 self._notices.report_unsupported(f"the value of parameter {name!r}", why)
                 self.values[name] = f"<{kind}>"
                 self._unstable.add(name)
@@ -53,23 +53,23 @@ class GivenParameters:
         return before != self.values
 
     def hand_to(self, handler: ExperimentHandler, settings: Settings) -> dict[str, str]:
-        """Set them in a handler, and what of them is not compared, and what names the configuration.
+        """Set the parameters in a handler, with those that are not compared and those in the name.
 
         Returns:
-            by its name there what is called otherwise.
+            the script's name by the handler's name, for parameters that had to be renamed.
         """
-        names = self._names()
+        names = self._handler_names()
         handler.set_dict_params({names[name]: value for name, value in self.values.items()})
         handler.disable_params(
-            names[name] for name in self.values if name in self._unstable or not settings.compares(name)
+            names[name] for name in self.values if name in self._unstable or not settings.is_compared(name)
         )
-        for at, name in enumerate(settings.named):
+        for at, name in enumerate(settings.name_parameters):
             if name in self.values:
-                handler.name_param(names[name], name_priority=len(settings.named) - at)
+                handler.name_param(names[name], name_priority=len(settings.name_parameters) - at)
         return {new: name for name, new in names.items() if new != name}
 
-    def _names(self) -> dict[str, str]:
-        """For each name one that a handler takes: its own names get ``_`` behind them."""
+    def _handler_names(self) -> dict[str, str]:
+        """A name that the handler accepts for each name: names of its own attributes get a ``_`` appended."""
         found: dict[str, str] = {}
         for name in self.values:
             new = name

@@ -77,7 +77,7 @@ WHO_AM_I = """
 import sys, os, __main__
 print([sys.argv, __name__, __main__.__dict__ is globals(), os.path.basename(__file__), __spec__ is None])
 print(os.path.samefile(sys.path[0], os.path.dirname(os.path.abspath(__file__))))
-print({name for name in ("SESSION", "main", "answer") if name in globals()})
+print({name for name in ("SESSION", "main", "redirect_imports") if name in globals()})
 """
 
 
