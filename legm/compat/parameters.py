@@ -8,6 +8,7 @@ from typing import Any
 from legm.compat.notices import Notices
 from legm.compat.settings import Settings
 from legm.core.identity import check_text, plain
+from legm.core.parameters import NameRule, Parameters
 from legm.errors import ParameterError, UnstableValue
 from legm.handler import ExperimentHandler
 from legm.records import Plain
@@ -52,21 +53,22 @@ class GivenParameters:
                 self._notices.report_unsupported(f"parameter {str(name)[:40]!r}", str(error))
         return before != self.values
 
-    def hand_to(self, handler: ExperimentHandler, settings: Settings) -> dict[str, str]:
-        """Set the parameters in a handler, with those that are not compared and those in the name.
+    def to_parameters(self, settings: Settings) -> tuple[Parameters, dict[str, str]]:
+        """The parameters of a configuration, with those that are not compared and those in its name.
 
         Returns:
-            the script's name by the handler's name, for parameters that had to be renamed.
+            the parameters, and the script's name by the new name for those that had to be renamed.
         """
         names = self._handler_names()
-        handler.set_dict_params({names[name]: value for name, value in self.values.items()})
-        handler.disable_params(
+        parameters = Parameters()
+        parameters.set({names[name]: value for name, value in self.values.items()})
+        parameters.disable(
             names[name] for name in self.values if name in self._unstable or not settings.is_compared(name)
         )
         for at, name in enumerate(settings.name_parameters):
             if name in self.values:
-                handler.name_param(names[name], name_priority=len(settings.name_parameters) - at)
-        return {new: name for name, new in names.items() if new != name}
+                parameters.name([names[name]], NameRule(priority=len(settings.name_parameters) - at))
+        return parameters, {new: name for name, new in names.items() if new != name}
 
     def _handler_names(self) -> dict[str, str]:
         """A name that the handler accepts for each name: names of its own attributes get a ``_`` appended."""

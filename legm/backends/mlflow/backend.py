@@ -94,7 +94,7 @@ class MlflowBackend:
     """
 
     name = "mlflow"
-    capabilities = frozenset(Capability) - {Capability.FOLDERS}
+    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.DISCARD}
 
     def __init__(
         self,
