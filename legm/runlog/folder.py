@@ -27,9 +27,12 @@ __all__ = [
     "TENSORBOARD",
     "LogFolder",
     "artifacts_folder",
+    "configuration_folders",
+    "is_configuration",
     "pending_logs",
     "read_result_from_log",
     "results_only_in_logs",
+    "subfolders",
 ]
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,49 @@ _OPEN = "open"
 def artifacts_folder(folder: Path, run_id: str) -> Path:
     """Where a run's files are, below its configuration's folder."""
     return folder / ARTIFACTS / run_id
+
+
+def is_configuration(folder: str | Path) -> bool:
+    """Whether a folder is a configuration's."""
+    return os.path.exists(f"{folder}/{PARAMETERS_FILE}")  # noqa: PTH110 - quicker than Path's
+
+
+def subfolders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, sorted, without hidden ones; none if it does not exist.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as found:
+            return sorted(e.name for e in found if not e.name.startswith(".") and e.is_dir())
+    except FileNotFoundError:
+        return []
+    except OSError as cause:
+        raise storage_error("read the folder", folder, cause) from cause
+
+
+def configuration_folders(folder: Path) -> Iterator[Path]:
+    """The folder of every configuration at or below a folder: a root directory, an experiment, or itself.
+
+    Raises:
+        StorageError: there is no such folder, or it cannot be read.
+    """
+    if not folder.is_dir():
+        raise StorageError(f"there is no folder {folder}")
+    if is_configuration(folder):
+        yield folder
+        return
+    names = subfolders(folder)
+    found = [folder / name for name in names if is_configuration(f"{folder}/{name}")]
+    if found:
+        yield from found
+        return
+    for name in names:
+        experiment = folder / name
+        yield from (
+            experiment / one for one in subfolders(experiment) if is_configuration(f"{experiment}/{one}")
+        )
 
 
 def pending_logs(root: Path) -> list[Path]:

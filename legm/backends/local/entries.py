@@ -26,8 +26,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from legm.backends.local import yamltext
 from legm.errors import CorruptFile, StorageError, storage_error
+from legm.util import yaml_text
 from legm.util.atomic_files import parse_yaml, write_atomically
 
 __all__ = ["Entry", "EntryFile"]
@@ -175,11 +175,11 @@ class EntryFile:
         text = body[entry.trailer.head :].decode()
         if names is None:
             return self._parse(entry.start, "{" + text.removeprefix(", "))
-        text = yamltext.as_json(text)
+        text = yaml_text.as_json(text)
         decoder = json.JSONDecoder()
         found = {}
         for name in names:
-            start = yamltext.as_json(yamltext.ascii_only(f", {yamltext.flow_key(name)}: "))
+            start = yaml_text.as_json(yaml_text.ascii_only(f", {yaml_text.flow_key(name)}: "))
             at = text.find(start)
             if at >= 0:
                 found[name] = decoder.raw_decode(text, at + len(start))[0]
@@ -240,7 +240,7 @@ class EntryFile:
 
     def _parse(self, start: int, body: str) -> dict[str, Any]:
         try:
-            parsed = json.loads(yamltext.as_json(body))
+            parsed = json.loads(yaml_text.as_json(body))
         except ValueError as cause:
             raise self._damaged(start) from cause
         if not isinstance(parsed, dict):
@@ -450,8 +450,8 @@ class EntryFile:
 
 def _entry_texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes, bytes]:
     """An entry's first part, and all of it without the trailer."""
-    head_text = f"experiment_{number}: {yamltext.ascii_only(yamltext.flow(head))[:-1]}".encode()
-    return head_text, head_text + (f", {yamltext.ascii_only(series)}}}" if series else "}").encode()
+    head_text = f"experiment_{number}: {yaml_text.ascii_only(yaml_text.flow(head))[:-1]}".encode()
+    return head_text, head_text + (f", {yaml_text.ascii_only(series)}}}" if series else "}").encode()
 
 
 def _split_pieces(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.yamltext import flow_key, is_number, numbers
+from legm.core.naming import best_key
 from legm.errors import CorruptFile, StorageError
 from legm.records import (
     BestRule,
@@ -24,8 +24,9 @@ from legm.records import (
 )
 from legm.stats.counts import ALL_VALUES_METRICS, count_by_description
 from legm.util.locks import file_lock
+from legm.util.yaml_text import flow_key, is_number, numbers
 
-__all__ = ["best_key", "count_entries", "head_of", "read_result", "series_texts", "steps_head"]
+__all__ = ["count_entries", "head_of", "read_result", "series_texts", "steps_head"]
 
 _OWN_KEYS = frozenset({"run_id", "description", "best_step", "legm"})
 _PREFIXES = ("best_", "test_", "dev/")
@@ -35,11 +36,6 @@ T = TypeVar("T")
 def series_key(metric: str) -> str:
     """The key of a dev metric's series; a name that the entry uses otherwise gets ``dev/`` in front."""
     return f"dev/{metric}" if metric in _OWN_KEYS or metric.startswith(_PREFIXES) else metric
-
-
-def best_key(metric: str) -> str:
-    """The key of a metric's best value; ``best_step`` is the step itself."""
-    return f"best_dev/{metric}" if metric == "step" or metric.startswith("dev/") else f"best_{metric}"
 
 
 def _metric_of(key: str) -> str | None:
