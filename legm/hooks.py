@@ -50,6 +50,10 @@ class Capability(enum.Enum):
     redacted first."""
     DISPLAYS = "displays"
     """Scalars and texts that are shown with the run but are not metrics."""
+    EXPERIMENTS = "experiments"
+    """The names of all experiments can be listed."""
+    DISCARD = "discard"
+    """A run can be deleted, with everything stored of it."""
 
 
 class Backend(Protocol):
@@ -105,13 +109,9 @@ class Hooks:
     def legm_release_run(self, run: Run) -> None:
         """Release what is held for a run: this process sends nothing more of it (optional)."""
 
-    @hookspec(firstresult=True)
-    def legm_discard_run(self, run: Run) -> bool | None:
-        """Delete a run and everything stored of it (optional); it was released before.
-
-        Returns:
-            True if it was deleted.
-        """
+    @hookspec
+    def legm_discard_run(self, run: Run) -> None:
+        """Delete a run and everything stored of it (DISCARD); it was released before."""
 
     @hookspec(firstresult=True)
     def legm_read_runs(self, query: Query) -> Iterable[RunResult] | None:
@@ -127,7 +127,7 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def legm_read_experiments(self) -> Iterable[str] | None:
-        """Read the names of all experiments that have a run (optional)."""
+        """Read the names of all experiments that have a run (EXPERIMENTS)."""
 
     @hookspec(firstresult=True)
     def legm_read_counts(self, experiment: str) -> Iterable[RunCounts] | None:

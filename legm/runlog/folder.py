@@ -1,26 +1,75 @@
-"""The folder with the run logs of one configuration."""
+"""A configuration's folder: the names of the files that legm writes there, and its run logs.
+
+The logs are in the subfolder ``runs``: ``<run id>.log`` once a log is finalized, that is, once its run has
+ended and every backend has all of it. Until then it is pending, and in the subfolder ``runs/open``.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.records import Outcome, Plain, Run, RunResult, Status
 from legm.runlog import format as runlog
 
-__all__ = ["LogFolder", "read_result_from_log", "results_only_in_logs"]
+__all__ = [
+    "AGGREGATES_FILE",
+    "ARTIFACTS",
+    "METRICS_FILE",
+    "OWN_FOLDER",
+    "PARAMETERS_FILE",
+    "PLOTS",
+    "RUNS",
+    "STEPS_FILE",
+    "TENSORBOARD",
+    "LogFolder",
+    "artifacts_folder",
+    "pending_logs",
+    "read_result_from_log",
+    "results_only_in_logs",
+]
 
 log = logging.getLogger(__name__)
+
+PARAMETERS_FILE = "params.yml"
+"""The file that makes a folder the folder of a configuration."""
+METRICS_FILE = "metrics.yml"
+STEPS_FILE = "steps.yml"
+AGGREGATES_FILE = "aggregated_metrics.yml"
+PLOTS = "plots"
+TENSORBOARD = "tensorboard"
+RUNS = "runs"
+"""The run logs of a configuration."""
+ARTIFACTS = "artifacts"
+"""The artifacts of the runs, in a folder for each run."""
+OWN_FOLDER = ".legm"
+"""In an experiment's folder, files that only legm reads; in a root directory, the folders of configurations
+whose backend has no folders."""
+
+_OPEN = "open"
+
+
+def artifacts_folder(folder: Path, run_id: str) -> Path:
+    """The folder of a run's artifacts.
+
+    Args:
+        folder: the folder of the run's configuration.
+        run_id: the run's id.
+    """
+    return folder / ARTIFACTS / run_id
+
+
+def pending_logs(root: Path) -> list[Path]:
+    """The pending logs in a root directory, of backends with and without folders, sorted by path."""
+    own = root.glob(f"{OWN_FOLDER}/*/*/{RUNS}/{_OPEN}/*.log")
+    return sorted([*own, *root.glob(f"*/*/{RUNS}/{_OPEN}/*.log")])
 
 
 class LogFolder:
     """The run logs of one configuration.
-
-    A log is ``<run id>.log`` once it is finalized: its run has ended and every backend has all of it. Until
-    then it is pending, and in the folder ``open/``.
 
     Args:
         folder: the folder of the logs; it need not exist yet.
@@ -28,9 +77,24 @@ class LogFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.open_folder = folder / "open"
+        self.open_folder = folder / _OPEN
         self.lock = folder / ".lock"
         """The lock file for decisions about all runs of the configuration."""
+
+    @staticmethod
+    def of(folder: Path) -> LogFolder:
+        """The logs of the configuration with this folder."""
+        return LogFolder(folder / RUNS)
+
+    @staticmethod
+    def holding(path: Path) -> LogFolder:
+        """The logs that include the one at this path."""
+        folder = path.parent
+        return LogFolder(folder.parent if folder.name == _OPEN else folder)
+
+    def is_open(self, path: Path) -> bool:
+        """Whether the log at a path is pending."""
+        return path.parent == self.open_folder
 
     def create_folders(self) -> None:
         """Create the folders if they do not exist.
@@ -99,15 +163,14 @@ class LogFolder:
         Raises:
             StorageError: it cannot be deleted.
         """
-        for folder in (self.open_folder, self.folder, self.open_folder):
-            path = folder / f"{run_id}.log"
+        for path in self._paths(f"{run_id}.log"):
             try:
                 path.unlink(missing_ok=True)
             except OSError as cause:
                 raise storage_error("delete", path, cause) from cause
 
     def pending_logs(self) -> list[Path]:
-        """The paths of the logs in ``open/``, oldest first."""
+        """The paths of the pending logs, oldest first."""
         return [self.open_folder / name for name in sorted(_log_names(self.open_folder))]
 
     def logs_except(self, run_ids: Iterable[str]) -> list[Path]:
@@ -124,13 +187,51 @@ class LogFolder:
         names = set(folders).difference(f"{run_id}.log" for run_id in run_ids)
         return [folders[name] / name for name in sorted(names)]
 
-    def read_run_status(self, path: Path) -> tuple[Run, Status] | None:
-        """The run and status in a log.
+    def _paths(self, name: str) -> Iterator[Path]:
+        """The possible paths of a log, in an order that also finds one that is moved meanwhile."""
+        for folder in (self.open_folder, self.folder, self.open_folder):
+            yield folder / name
 
-        A log that another process moves at this moment is found.
+    def find(self, run_id: str) -> Path | None:
+        """The path of a run's log; None if there is none."""
+        return next((path for path in self._paths(f"{run_id}.log") if path.is_file()), None)
+
+    def read(self, run_id: str) -> runlog.Log | None:
+        """Read the log of a run, even while another process moves it; None if there is none.
+
+        Raises:
+            CorruptFile: it is damaged.
+            StorageError: it cannot be read.
+        """
+        found = self.follow(self.open_folder / f"{run_id}.log")
+        return None if found is None else found[0]
+
+    def follow(self, path: Path) -> tuple[runlog.Log, Path] | None:
+        """Read a log that may have been moved.
 
         Args:
-            path: the log, in this folder or in ``open/``.
+            path: where it was.
+
+        Returns:
+            its content, and its path when it was read; None if it does not exist any more.
+
+        Raises:
+            CorruptFile: it is damaged.
+            StorageError: it cannot be read.
+        """
+        for candidate in (path, *self._paths(path.name)):
+            try:
+                return runlog.read_log(candidate), candidate
+            except StorageError:  # includes damage
+                if candidate.exists():
+                    raise
+        return None
+
+    def status_of(self, path: Path) -> tuple[Run, Status] | None:
+        """The run and status in a log.
+
+        Args:
+            path: the log, which may have been moved.
 
         Returns:
             None if the log is damaged or does not exist any more.
@@ -138,20 +239,18 @@ class LogFolder:
         Raises:
             StorageError: the log cannot be read.
         """
-        for candidate in (path, self.folder / path.name, self.open_folder / path.name):
-            live = runlog.is_log_locked(candidate)
-            try:
-                known = runlog.read_log(candidate)
-            except CorruptFile as error:
-                log.error("%s", error)  # noqa: TRY400
-                return None
-            except StorageError:
-                if candidate.exists():
-                    raise
-                continue  # moved just now
-            outcomes = [record.status for record in known.records if isinstance(record, Outcome)]
-            return known.run, outcomes[-1] if outcomes else Status.RUNNING if live else Status.INTERRUPTED
-        return None
+        is_live = any(runlog.is_log_locked(candidate) for candidate in {path, *self._paths(path.name)})
+        try:
+            found = self.follow(path)
+        except CorruptFile as error:
+            log.error("%s", error)  # noqa: TRY400
+            return None
+        if found is None:
+            return None
+        known = found[0]
+        outcomes = [record.status for record in known.records if isinstance(record, Outcome)]
+        status = Status.RUNNING if is_live else Status.INTERRUPTED
+        return known.run, outcomes[-1] if outcomes else status
 
 
 def _log_names(folder: Path) -> list[str]:
@@ -177,7 +276,7 @@ def results_only_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResul
     return [
         found
         for path, found in results
-        if found is not None and (found.status is not Status.COMPLETED or path.parent == logs.open_folder)
+        if found is not None and (found.status is not Status.COMPLETED or logs.is_open(path))
     ]
 
 
@@ -185,19 +284,21 @@ def read_result_from_log(path: Path, *, live: bool) -> RunResult | None:
     """The result of a run so far, from its log.
 
     Args:
-        path: the log.
-        live: whether the run is still being written.
+        path: the log, which may have been moved.
+        live: whether a process is writing it.
 
     Returns:
-        None if the log is damaged, or was moved just now.
+        None if the log cannot be read or does not exist any more.
     """
     from legm.core import results  # needs NumPy
 
     try:
-        found = runlog.read_log(path)
-    except CorruptFile as error:
+        found = LogFolder.holding(path).follow(path)
+    except StorageError as error:  # includes damage
         log.error("%s", error)  # noqa: TRY400
         return None
-    except StorageError:
-        return None  # another process moved it just now
-    return results.run_result(found.run, found.records, Status.RUNNING if live else Status.INTERRUPTED)
+    if found is None:  # deleted in the meantime
+        return None
+    known, now = found
+    is_running = live or (now != path and runlog.is_log_locked(now))
+    return results.run_result(known.run, known.records, Status.RUNNING if is_running else Status.INTERRUPTED)
