@@ -1,4 +1,4 @@
-"""A run's result as it stands in ``metrics.yml`` and ``steps.yml``, and back."""
+"""Encoding and decoding of a run's result in ``metrics.yml`` and ``steps.yml``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 def series_key(metric: str) -> str:
-    """The key of a dev metric's series; a name that the entry uses otherwise gets ``dev/`` in front."""
+    """The key of a dev metric's series; a name that the entry uses otherwise gets the prefix ``dev/``."""
     return f"dev/{metric}" if metric in _OWN_KEYS or metric.startswith(_PREFIXES) else metric
 
 
@@ -70,7 +70,7 @@ def _by_series(nested: Mapping[str, Any], split: Split, convert: Callable[[Any],
 
 
 def head_of(result: RunResult) -> dict[str, Plain]:
-    """All of an entry of ``metrics.yml`` but the series."""
+    """An entry of ``metrics.yml`` without the series."""
     run = result.run
     head: dict[str, Plain] = {
         "run_id": run.run_id,
@@ -94,15 +94,15 @@ def head_of(result: RunResult) -> dict[str, Plain]:
 
 
 def steps_head(result: RunResult) -> dict[str, Plain]:
-    """All of an entry of ``steps.yml`` but the steps."""
+    """An entry of ``steps.yml`` without the steps."""
     return {"run_id": result.run.run_id}
 
 
 def series_texts(result: RunResult) -> tuple[str, str]:
-    """The series and their steps as YAML flow text; the metrics that aggregating needs come first."""
+    """The series and their steps as YAML flow text; the metrics needed for aggregation come first."""
     values: dict[str, list[tuple[str | None, str]]] = {}
     steps: dict[str, list[tuple[str | None, str]]] = {}
-    written: dict[int, str] = {}  # arrays that are one are written once
+    written: dict[int, str] = {}  # shared arrays are encoded once
     for series, history in result.histories.items():
         key = series_key(series.name)
         text = written.get(id(history.steps))
@@ -119,7 +119,7 @@ def _flow_text(lists: Mapping[str, list[tuple[str | None, str]]]) -> str:
         if parts[0][0] is None:
             pieces.append(f"{flow_key(key)}: {parts[0][1]}")
         else:
-            # No space after these commas: so EntryFile.series tells an index from a metric of that name.
+            # No space after these commas: EntryFile.series thus distinguishes an index from a metric.
             inner = ",".join(f"{flow_key(str(index))}: {text}" for index, text in parts)
             pieces.append(f"{flow_key(key)}: {{{inner}}}")
     return ", ".join(pieces)
@@ -147,7 +147,7 @@ def read_result(
     try:
         return _parse_result(metrics, entry, steps, configuration, names)
     except CorruptFile:
-        # The run may have been logged, again perhaps, between two looks: once more, while nobody writes.
+        # The run may have been logged (again) between reading the two files: retry, with writers locked out.
         try:
             with file_lock(metrics.path.parent / "runs" / ".lock"):
                 now = _entries_by_run(metrics).get(str(entry.head.get("run_id")))
@@ -156,7 +156,7 @@ def read_result(
                     return _parse_result(metrics, now, then, configuration, names)
         except CorruptFile:
             raise
-        except StorageError:  # nothing to lock, or no right to
+        except StorageError:  # there is nothing to lock, or no permission
             pass
         raise
 
@@ -226,7 +226,7 @@ def _parse_result(
 
 
 def _selected_names(entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
-    """The keys of the series that are wanted and there."""
+    """The requested keys of series that exist."""
     known: Iterable[str] = entry.head if entry.trailer is None else entry.head["legm"]["series"]
     return frozenset(
         key for key in known if (m := _metric_of(key)) is not None and (names is None or m in names)
@@ -291,7 +291,7 @@ def _add_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Pat
 
 
 def _summary_key(key: str) -> str | None:
-    """Where what an entry has under a key stands in a summary; None for what a count does not have."""
+    """The summary key for a key of an entry; None for what counts do not contain."""
     if key.startswith("test_"):
         return key
     if not key.startswith("best_") or key == "best_step":
@@ -304,8 +304,8 @@ def _corrupt_value(path: Path, where: str, value: Any, what: str) -> CorruptFile
     return CorruptFile(
         path,
         where,
-        f"{str(value)[:60]!r} stands where {what} belongs",
-        "Mend it, or delete the entry.",
+        f"{str(value)[:60]!r} is not {what}",
+        "Repair it, or delete the entry.",
     )
 
 
@@ -347,7 +347,7 @@ def _parse_histories(
             try:
                 if series_steps != last[0]:
                     if by_hand and any(type(step) is not int for step in series_steps or ()):
-                        raise TypeError("a step is no whole number")
+                        raise TypeError("a step is not a whole number")
                     last = series_steps, np.array(series_steps, np.int64)
                 history = History(last[1], np.array(series_values, np.float64))
             except (TypeError, ValueError, OverflowError) as cause:
@@ -362,6 +362,6 @@ def _missing_series(metrics: EntryFile, entry: Entry, key: str) -> CorruptFile:
     return CorruptFile(
         metrics.path,
         f"experiment_{entry.number}",
-        f"{key!r} is no list of numbers with as many steps in {Path('steps.yml')}",
-        "Mend both, or delete the entry.",
+        f"{key!r} is not a list of numbers with as many steps in {Path('steps.yml')}",
+        "Repair both, or delete the entry.",
     )
