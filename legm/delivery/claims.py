@@ -230,7 +230,7 @@ class Claims:
         for path in logs.logs_except(one for one, status in known.items() if status is not Status.RUNNING):
             if path.name in settled and path.stem not in known:
                 continue
-            found = logs.status_of(path)
+            found = logs.read_run_status(path)
             if found is not None and found[0].description == self._description:
                 statuses[path.stem] = found[1]
         return sum(status in _TAKEN for status in statuses.values())

@@ -227,7 +227,7 @@ class LogFolder:
                     raise
         return None
 
-    def status_of(self, path: Path) -> tuple[Run, Status] | None:
+    def read_run_status(self, path: Path) -> tuple[Run, Status] | None:
         """The run and status in a log.
 
         Args:

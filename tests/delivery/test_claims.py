@@ -24,7 +24,9 @@ from legm.delivery import live as delivery
 from legm.records import Query, Status
 from legm.runlog.folder import LogFolder
 from legm.testing import MemoryBackend
-from tests.delivery.test_remote import Remote, leave, until
+from tests.support.mlflow_store import prepare_store
+from tests.support.remote_backend import Remote, leave
+from tests.support.waiting import until
 
 
 def handler_of(root: Path, description: str | None = None, lr: float = 0.1, **options) -> ExperimentHandler:
@@ -193,6 +195,8 @@ def test_processes_that_run_as_long_as_a_run_is_missing_complete_exactly_as_many
 @pytest.mark.parametrize("backend", ["memory", "mlflow"])
 def test_backends_without_folders_share_places_by_the_root_directory(tmp_path, backend):
     shared = MemoryBackend(tmp_path) if backend == "memory" else backend
+    if backend == "mlflow":
+        prepare_store(tmp_path / "mlflow.db")
     run(handler_of(tmp_path, backend=shared))
     handlers = [handler_of(tmp_path, backend=shared) for _ in range(8)]
     assert sorted(answers(handlers, 4)) == [False] * 5 + [True] * 3

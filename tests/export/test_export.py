@@ -22,8 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import BackendError, ExperimentHandler, StorageError, hookimpl
-from legm.analysis.overview import configurations, recover
-from legm.backends.local import LocalBackend
+from legm.analysis.overview import recover
 from legm.cli import main
 from legm.core import results
 from legm.core.equality import RESULT_FIELDS, differing_fields, result_digests
@@ -46,7 +45,9 @@ from legm.records import (
 from legm.runlog import format as runlog
 from legm.runlog.encode import write_log
 from legm.testing import MemoryBackend
-from tests.backends.test_boundary import comparable, script
+from tests.support.local_runs import begun, known, local_runs, train
+from tests.support.mlflow_store import prepare_store
+from tests.support.sample_runs import comparable, script
 
 QUIET = {"x_disable_stats": True, "x_disable_meta": True, "disable_git": True, "x_save_requirements": False}
 
@@ -66,6 +67,8 @@ def elsewhere(name: str, tmp_path: Path) -> dict:
     """Arguments that let a backend keep its runs outside the root directory of the exported ones."""
     into = tmp_path / f"at {name}"
     into.mkdir(exist_ok=True)
+    if name == "mlflow":
+        prepare_store(into / "mlflow.db")
     options = {"mode": "offline", "settings": QUIET} if name == "wandb" else {}
     return {"into": into, "options": options}
 
@@ -78,24 +81,6 @@ def read_back(name: object, into: Path, options: dict, experiment: str) -> list[
     return sorted(found, key=lambda result: result.run.run_id)
 
 
-def local_runs(root: Path) -> list[RunResult]:
-    found = (result for folder in configurations(root) for result in LocalBackend.runs_in(folder, None))
-    return sorted(found, key=lambda result: result.run.run_id)
-
-
-def known(results: list[RunResult]) -> list[tuple]:
-    """Runs to the last bit, with their ids, starts and parameters."""
-    return [
-        (
-            result.run.run_id,
-            result.run.started,
-            {name: result.run.configuration.parameters[name] for name in result.run.configuration.active},
-            comparable(result),
-        )
-        for result in results
-    ]
-
-
 def tree(folder: Path) -> dict[str, str]:
     """Every file below a folder with its content's digest."""
     return {
@@ -103,25 +88,6 @@ def tree(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-def begun(root: Path, rate: float, experiment: str = "e") -> ExperimentHandler:
-    handler = ExperimentHandler(root, experiment)
-    handler.set_param("rate", rate)
-    return handler.start()
-
-
-def train(root: Path, experiment: str = "e", **parameters) -> RunResult:
-    description = parameters.pop("description", "")
-    with ExperimentHandler(root, experiment, description) as handler:
-        handler.set_dict_params({"rate": 0.5, "seed": 0, **parameters})
-        handler.disable_param("seed")
-        handler.name_param("rate")
-        handler.start()
-        for step in range(4):
-            handler.set_dict_metrics({"loss": 1 / (step + 3 + handler.seed), "acc": step / 7}, step=step)
-        handler.set_metric("acc", handler.rate / 3, test=True)
-        return handler.log()
 
 
 KILLED = """

@@ -23,7 +23,7 @@ from legm.export import State, export_runs, export_table
 from legm.export.columns import typed
 from legm.records import Series, Split
 from legm.testing import MemoryBackend
-from tests.export.test_export import begun, known, local_runs, train
+from tests.support.local_runs import begun, known, local_runs, train
 
 HOSTILE = [
     "=cmd|' /C calc'!A0",

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from legm.plotting import plot_bars, plot_configurations, plot_curves
@@ -122,7 +122,6 @@ class TestNames:
             assert (label == also) == (name == other)
 
     @given(st.text(max_size=600), st.integers(1, 600))
-    @settings(deadline=None)
     def test_a_cut_text_is_as_long_as_there_is_room_and_keeps_its_ends(self, text, room):
         whole = " ".join(text.split())
         short = truncate_middle(text, room, len)

@@ -21,6 +21,7 @@ from legm.records import BestRule, Configuration, History, Query, Run, RunResult
 from legm.report.encoding import encode_exact, encode_for_drawing, json_for_script
 from legm.stats import aggregate
 from legm.testing.memory import MemoryBackend
+from tests.support.mlflow_store import prepare_store
 
 NAN, INF = float("nan"), float("inf")
 
@@ -332,6 +333,8 @@ def test_every_backend_has_the_same_report(tmp_path):
     pages = []
     for backend in ("local", "mlflow"):
         root = tmp_path / backend
+        if backend == "mlflow":
+            prepare_store(root / "mlflow.db")
         for seed in range(2):
             logged(
                 root, {"rate": 1, "seed": seed}, {"loss": [1 / (3 + seed), 0.7]}, {"f1": 0.1}, backend=backend

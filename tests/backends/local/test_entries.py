@@ -127,9 +127,6 @@ def equal(one, other) -> bool:
 
 
 # What is put is what is read
-
-
-@settings(deadline=None)
 @given(st.lists(st.tuples(heads, series), min_size=1, max_size=3))
 @example([({"😀" * 250: [".nan", math.nan, -math.inf]}, {"é" * 250: {"long " * 300: [1e22]}})])
 @example(
@@ -558,7 +555,7 @@ def test_a_put_into_a_damaged_file_adds_and_changes_nothing_else(file):
         assert file.series(entry, None) == {"loss": [2.5]}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_damage_makes_another_error_than_legms(path, data):
     file = emptied(path)
