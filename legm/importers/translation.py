@@ -19,6 +19,7 @@ from typing import Any
 from legm.core import results
 from legm.core.identity import from_plain, to_plain
 from legm.core.naming import make_run_id
+from legm.core.origins import IMPORTED
 from legm.core.parameters import NameRule, Parameters
 from legm.core.points import columns_by_series, points_from_columns
 from legm.errors import UnstableValue
@@ -186,7 +187,7 @@ def translate_run(
         description=valid_name(external.description) if external.description else "",
         started=external.started,
         parameters={} if external.has_shared_parameters else {**inactive, **parameters.uncompared()},
-        environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
+        environment={IMPORTED: {name: value for name, value in origin.items() if value not in ("", {})}},
     )
     told = [new for record in records if (new := _translated_record(record, metrics)) is not None]
     points = points_from_columns(columns, metrics.__getitem__)

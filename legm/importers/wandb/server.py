@@ -74,12 +74,12 @@ class WandbServerSource:
         try:
             import wandb
 
-            from legm.backends.wandb.login import base_url, has_login
+            from legm.util.wandb_login import has_login, server_url
         except ImportError as cause:
             raise StorageError(
                 f"to read {self.location}, W&B must be installed: pip install 'legm[wandb]'"
             ) from cause
-        url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else base_url({})
+        url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else server_url({})
         if not has_login(url, {}):
             raise StorageError(f"there is no login for {url}: run `wandb login`, or set WANDB_API_KEY")
         with self._translate_errors("log in"):
