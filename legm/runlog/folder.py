@@ -27,7 +27,7 @@ __all__ = [
     "TENSORBOARD",
     "LogFolder",
     "artifacts_folder",
-    "pending_logs",
+    "find_pending_logs",
     "read_result_from_log",
     "results_only_in_logs",
 ]
@@ -62,7 +62,7 @@ def artifacts_folder(folder: Path, run_id: str) -> Path:
     return folder / ARTIFACTS / run_id
 
 
-def pending_logs(root: Path) -> list[Path]:
+def find_pending_logs(root: Path) -> list[Path]:
     """The pending logs in a root directory, of backends with and without folders, sorted by path."""
     own = root.glob(f"{OWN_FOLDER}/*/*/{RUNS}/{_OPEN}/*.log")
     return sorted([*own, *root.glob(f"*/*/{RUNS}/{_OPEN}/*.log")])
