@@ -54,12 +54,12 @@ class Trailer(NamedTuple):
     """The trailer of a line; positions in bytes.
 
     Args:
-        length: the line's, with the trailer.
-        head: the length of the entry's first part.
-        head_crc: the checksum of that part but for its first byte, and of length, crc and next.
-        crc: the checksum of all before the trailer but for the first byte.
-        next: the number of the next entry that is added.
-        dead: how many bytes of replaced entries there are before this one.
+        length: the length of the line, with the trailer.
+        head: the length of the entry's head.
+        head_crc: the checksum of the head without its first byte, and of length, crc and next.
+        crc: the checksum of everything before the trailer, without the first byte.
+        next: the number of the next entry.
+        dead: the number of bytes of replaced entries before this one.
         at: where the line was written; if it is elsewhere now, a user changed the file before it.
     """
 
@@ -106,8 +106,8 @@ class Entry:
     """An entry of the file, with the parts that were requested.
 
     Args:
-        number: of ``experiment_<number>``; -1 of a damaged one that does not say it.
-        start: its first byte in the file.
+        number: the number in ``experiment_<number>``; -1 if a damaged entry does not have it.
+        start: the position of its first byte in the file.
         trailer: None if a user wrote the entry.
         head: the content of its head; of an entry that a user wrote, all of it.
     """
@@ -121,10 +121,10 @@ class Entry:
 class EntryFile:
     """One of the two files of a configuration.
 
+    The caller of :meth:`put` must hold the configuration's lock; reading needs no lock.
+
     Args:
         path: the file, which need not exist yet.
-
-    Whoever calls :meth:`put` holds the configuration's lock; reading needs none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -136,7 +136,7 @@ class EntryFile:
         """Every entry with its head, in the order of the file.
 
         Raises:
-            CorruptFile: an entry is not what was written.
+            CorruptFile: an entry is damaged.
             StorageError: the file cannot be read.
         """
         try:
@@ -154,10 +154,10 @@ class EntryFile:
 
         Args:
             entry: from :meth:`entries`.
-            names: the keys that are wanted; None for all.
+            names: the requested keys; None for all.
 
         Raises:
-            CorruptFile: the entry is not what was written.
+            CorruptFile: the entry is damaged.
             StorageError: the file cannot be read.
         """
         if entry.trailer is None:
@@ -332,16 +332,16 @@ class EntryFile:
         """Add an entry, or replace one.
 
         Args:
-            head: the entry's first part, plain and not empty.
-            series: the rest of it, as YAML flow text: ``"loss": [0.5, 0.25]``; "" for none. Mappings in it
-                have no space after their commas.
-            replaced: the entry to replace, as it was read or put.
+            head: the entry's head, in plain form and not empty.
+            series: the rest of the entry as YAML flow text: ``"loss": [0.5, 0.25]``; "" for none. Mappings in
+                it must have no space after their commas.
+            replaced: the entry to replace, as returned by this object.
 
         Returns:
             the new entry.
 
         Raises:
-            StorageError: the disk refused; the file is as it was.
+            StorageError: it cannot be written; the file is unchanged.
         """
         try:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
@@ -377,7 +377,7 @@ class EntryFile:
         if self.is_at(replaced):
             _write(file, replaced.start, _PENDING)
         if dead > max(_REWRITE_THRESHOLD, start + trailer.length - dead):
-            with contextlib.suppress(StorageError):  # no room: another time
+            with contextlib.suppress(StorageError):  # the disk is full: try another time
                 return self._rewritten(entry)
         return entry
 
@@ -385,10 +385,10 @@ class EntryFile:
         """Delete an entry.
 
         Args:
-            entry: as it was read or put.
+            entry: the entry, as returned by this object.
 
         Raises:
-            StorageError: the disk refused; the file is as it was.
+            StorageError: it cannot be written; the file is unchanged.
         """
         if entry.trailer is None:
             write_atomically(self.path, self._without(entry.start)[0])

@@ -1,13 +1,13 @@
 """TensorBoard's event files, written fast enough for every scalar of a run.
 
-An event file is a row of records; a record frames one ``Event`` message::
+An event file is a sequence of records; a record frames one ``Event`` message::
 
     uint64 length · uint32 masked CRC-32C of the length · Event · uint32 masked CRC-32C of the Event
 
-(TensorFlow's ``core/lib/io/record_writer.h``; the messages are ``core/util/event.proto`` and
-``core/framework/summary.proto``; integers are little-endian.) Here one event holds one row of numbers:
-its time, its step, and the tag and value of each series. The step is always a varint of ten bytes, so
-that all events of one layout are the same bytes but for the numbers, and NumPy lays out a block at once.
+Source: TensorFlow's ``core/lib/io/record_writer.h``, and ``core/util/event.proto`` and
+``core/framework/summary.proto`` for the messages. Integers are little-endian. Here one event holds one row of
+numbers: its time, its step, and the tag and value of each series. The step is always a varint of ten bytes,
+so that all events of one layout only differ in the numbers, and NumPy can encode a block at once.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ _STATUS = {
 class EventFile:
     """An event file that grows during training; only one thread may write at a time.
 
-    What a call writes has reached the operating system when the call returns. A call that raises
-    has written nothing, and can be made again.
+    What a call writes has reached the operating system when the call returns. A call that raises an error has
+    written nothing and can be repeated.
 
     Args:
-        folder: where the file is made; TensorBoard shows a folder as a run.
-        started: when the run began, seconds since 1970 (UTC).
-        hidden: make it under a name that no reader takes for an event file, for :func:`replacement`.
+        folder: the folder of the file; TensorBoard shows a folder as a run.
+        started: when the run started, in seconds since 1970 (UTC).
+        hidden: whether to use a name that readers ignore, for :func:`replacement`.
 
     Raises:
-        OSError: the folder or the file cannot be made. Every method raises it when the disk refuses.
+        OSError: the folder or file cannot be created. Every method raises it if the disk refuses.
     """
 
     def __init__(self, folder: Path, *, started: float, hidden: bool = False) -> None:
@@ -72,8 +72,8 @@ class EventFile:
     def points(self, points: Points) -> None:
         """Write every dev series as scalars ``dev/<name>``, in the order the rows were set.
 
-        Test series and indexed series are left out. A value is rounded to float32, one that is too
-        large becomes infinite; NaN and infinities stay what they are.
+        Test series and indexed series are left out. Values are rounded to float32; values that are too large
+        become infinite, NaN and infinities stay unchanged.
         """
         self._append(map(_encode_points, _split_points(points)))
 
@@ -93,9 +93,9 @@ class EventFile:
         """Write the run's entry in TensorBoard's HPARAMS table.
 
         Args:
-            parameters: finite numbers, booleans and strings are shown as such; other values, and
-                integers that a double cannot hold, as compact JSON.
-            group: sessions of one group are one row of the table, their metrics averaged.
+            parameters: finite numbers, booleans and strings are shown as such; other values, and integers
+                that a double cannot represent, as compact JSON.
+            group: the sessions of a group are one row of the table, with averaged metrics.
             started: seconds since 1970.
         """
         from tensorboard.plugins.hparams.plugin_data_pb2 import SessionStartInfo
@@ -113,7 +113,7 @@ class EventFile:
         self._session("session_end_info", info, ended)
 
     def close(self) -> None:
-        """Close the file; closing it again does nothing."""
+        """Close the file; closing twice does nothing."""
         self._file.close()
 
     def _session(self, kind: str, info: Any, time: float) -> None:
@@ -151,14 +151,15 @@ class EventFile:
 def replacement(folder: Path, *, started: float) -> Iterator[EventFile]:
     """Write an event file that replaces all files in the folder.
 
-    When the block ends the new file appears whole, and then the old ones are emptied: a reader meets the
-    old, both, or the new. A TensorBoard that has read the old ones drops what it read and shows the new.
-    (It would stop following the folder if the file it reads were gone; files that an earlier
-    replacement emptied do go.) When the block raises, all is as it was.
+    When the block ends, the new file appears atomically, and then the old ones are truncated: a reader sees
+        the
+    old files, both, or the new one. A TensorBoard that has read the old ones discards their content and shows
+    the new one. (It would stop following the folder if the file it reads were deleted; files that an earlier
+    replacement truncated are deleted.) If the block raises an error, nothing is changed.
 
     Args:
-        folder: where the files are; its sub-folders are not touched.
-        started: when the run began, seconds since 1970 (UTC).
+        folder: the folder of the files; its subfolders are not changed.
+        started: when the run started, in seconds since 1970 (UTC).
 
     Raises:
         OSError: the disk refuses.

@@ -132,17 +132,17 @@ def read_result(
     configuration: Configuration,
     names: frozenset[str] | None,
 ) -> RunResult:
-    """A completed run from the two files.
+    """Read a completed run from the two files.
 
     Args:
         metrics: ``metrics.yml``.
-        entry: the run's in it.
-        steps: ``steps.yml`` and its entries by run id, where series are wanted.
-        configuration: whose folder it is.
-        names: the dev metrics whose series are wanted, None for all.
+        entry: the run's entry in it.
+        steps: ``steps.yml`` and its entries by run id; None without series.
+        configuration: the configuration of the folder.
+        names: the dev metrics whose series are read; None for all.
 
     Raises:
-        CorruptFile: an entry is not what was written, or holds what is no number.
+        CorruptFile: an entry is damaged, or a value in it is not a number.
     """
     try:
         return _parse_result(metrics, entry, steps, configuration, names)
@@ -239,13 +239,13 @@ def count_entries(
     """Count the runs of a configuration by description, without reading more than the entries' heads.
 
     Args:
-        folder: the configuration's.
-        configuration: whose they are.
-        entries: of ``metrics.yml``.
-        others: the runs that it does not have.
+        folder: the configuration's folder.
+        configuration: the configuration.
+        entries: the entries of ``metrics.yml``.
+        others: the runs that are not in it.
 
     Raises:
-        CorruptFile: an entry holds what is no number.
+        CorruptFile: a value in an entry is not a number.
     """
     heads: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:

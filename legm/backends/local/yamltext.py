@@ -1,7 +1,7 @@
-"""YAML as legm writes it, fast and in a subset that is also JSON but for NaN and infinities.
+"""Fast writing and reading of a subset of YAML that is also JSON, except for NaN and infinities.
 
-Strings are always quoted and numbers always in a form that YAML 1.1 reads as what they are, so that
-``yaml.safe_load`` gives back just what was written (PyYAML reads ``1e-07`` as text, for one).
+Strings are always quoted, and numbers are always in a form that YAML 1.1 reads as numbers, so that
+``yaml.safe_load`` returns exactly what was written (PyYAML reads ``1e-07`` as a string, for example).
 """
 
 from __future__ import annotations
@@ -98,14 +98,14 @@ _NOT_JSON = re.compile(r"(?<![\w.])\d+[eE]|[\d.][eE]\d|NaN|Infinity")  # which Y
 
 
 def parse_block(text: str, known: dict[str, Any]) -> dict[str, Plain] | None:
-    """What :func:`block` wrote, in a small part of the time that a reader of all YAML needs.
+    """Parse the output of :func:`block`, much faster than a parser of all YAML.
 
     Args:
         text: the text.
-        known: what was met before, by its text; it is added to. What is equal is shared.
+        known: a cache of parsed values, by their text, so that equal values are shared.
 
     Returns:
-        the mapping; None for a text that may be YAML but is not what :func:`block` writes.
+        the mapping; None for a text that may be YAML but not the output of :func:`block`.
     """
     pieces = _PIECE.findall(text)
     if "".join(pieces) != text:
