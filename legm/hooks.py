@@ -60,11 +60,11 @@ class Capability(enum.Enum):
     training thread; failed batches are sent again from the run log; credentials among the parameters are
     redacted first."""
     DISPLAYS = "displays"
-    """Scalars and texts that are no metrics, shown beside the run's own."""
+    """Scalars and texts that are shown with the run but are not metrics."""
     EXPERIMENTS = "experiments"
-    """The names of its experiments can be listed."""
+    """The names of all experiments can be listed."""
     DISCARD = "discard"
-    """A run can be deleted, with all that was kept of it."""
+    """A run can be deleted, with everything stored of it."""
 
 
 class Backend(Protocol):
@@ -156,7 +156,7 @@ class Hooks:
 
     @hookspec
     def legm_discard_run(self, run: Run) -> None:
-        """Delete a run, with all that was kept of it (DISCARD); it was released before."""
+        """Delete a run and everything stored of it (DISCARD); it was released before."""
 
     @hookspec(firstresult=True)
     def legm_read_runs(self, query: Query) -> Iterable[RunResult] | None:
@@ -172,7 +172,7 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def legm_read_experiments(self) -> Iterable[str] | None:
-        """The names of all experiments that have a run (EXPERIMENTS)."""
+        """Read the names of all experiments that have a run (EXPERIMENTS)."""
 
     @hookspec(firstresult=True)
     def legm_read_counts(self, experiment: str) -> Iterable[RunCounts] | None:

@@ -233,7 +233,7 @@ def test_filters_search_and_their_clearing(page, address):
     page.choose('select[data-parameter="optimizer"]', "adam")
     page.choose('select[data-parameter="momentum"]', "0.9")
     assert page.names() == []
-    assert page.texts("#table td.empty") == ["No configuration passes the search and the filters."]
+    assert page.texts("#table td.empty") == ["No configuration matches the search and the filters."]
     page.click("#clear-filters")
     assert len(page.names()) == 9
     page.one("#search").send_keys("adam rate=0.004")
@@ -558,8 +558,8 @@ def test_where_there_is_little_the_page_says_so(page, tmp_path, kind):
     page.open((tmp_path / "report.html").as_uri())
     shown = page.one("main").text
     expected = {
-        "no experiment": "There is no experiment to show here yet.",
-        "no run": "This experiment has no configuration yet.",
+        "no experiment": "There are no experiments to show yet.",
+        "no run": "This experiment has no configurations yet.",
         "no completed run": "No completed run has a dev metric yet",
         "one run": "Two configurations are needed.",
         "not finite": "▲ is ∞; ▼ is \N{MINUS SIGN}∞",
