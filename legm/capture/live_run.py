@@ -1,4 +1,4 @@
-"""A run that goes on in another tracker's store, as a run of legm's that goes on as well."""
+"""A run that is still running in another tracker's store, as a live legm run."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["LiveRun"]
 
 
 class LiveRun:
-    """Shows a run's numbers while they come: in its run log, and in the backend.
+    """Shows a run's numbers as they arrive, in its run log and in the backend.
 
-    It never ends the run: when that has ended in its own store, an import takes its place as a whole.
+    It never ends the run: once the run has ended in its own store, an import replaces it.
 
     Args:
-        client: the way to the backend.
-        run: as it is known now.
-        parameters: a text of those that it was made of.
+        client: the backend to write to.
+        run: the run as known now.
+        parameters: a text of the parameters that it was made from.
 
     Raises:
-        LegmError: it cannot be begun.
+        LegmError: it cannot be started.
     """
 
     def __init__(self, client: BackendClient, run: Run, parameters: str) -> None:
@@ -47,12 +47,12 @@ class LiveRun:
         self._recorder = Recorder(writer, self._deliveries)
 
     def add(self, points: Points) -> None:
-        """Take numbers, which are on disk, and in TensorBoard, within a second."""
+        """Add numbers; they are on disk, and in TensorBoard, within a second."""
         if len(points):
             self._recorder.take([gathered(columns_of([points]), _dev_series)])
 
     def close(self) -> None:
-        """Write what is left, and let go of it; its log says that it was interrupted until it is replaced."""
+        """Write what is pending and release the run; its log says interrupted until it is replaced."""
         self._recorder.close()
         self._deliveries.release(self._logs)
 

@@ -24,8 +24,8 @@ _SOURCES_IN_FILES = (
 )
 """The sources that are read from files, in order of precedence.
 
-Each class has ``find_store``, which returns the path of the store at, or below, a given path, or None. A class
-whose store may also contain stores of other kinds has ``nearest_store_folder`` as well, which narrows the path
+Each class has ``find_store``, which returns the path of the store at, or below, a given path, or None. A
+class whose store may also contain stores of other kinds has ``nearest_store_folder`` as well, which narrows
 down for the error message. The first class that finds a store at exactly the given path is used.
 """
 _SUPPORTED = (

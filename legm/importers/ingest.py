@@ -1,9 +1,9 @@
-"""Foreign runs become runs of legm's: once each, whole or not at all.
+"""Ingesting external runs into a root directory: each run once, and atomically.
 
-A run's log is written beside its place and moved there when it holds everything, the outcome too; then it is
-delivered like every run that was left by a process. So an import that is killed at any instant leaves runs
-that are all there, or not there: the next one goes on behind them. A run's id is made of its start and its
-source's key, so that it is known again.
+A run's log is written next to its final path and moved there when it is complete, including the outcome. Then
+it is delivered like the log of any process that has ended. An import that is killed at any instant therefore
+leaves complete runs only, and the next one continues after them. A run's id is derived from its start time
+and its key in the source, so that it is recognized.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ __all__ = [
     "read_chunks",
 ]
 
-_CHUNK_BYTES = 1 << 20  # bytes of a file that are copied at once
+_CHUNK_BYTES = 1 << 20
 
 
 class Ingested(enum.Enum):
-    """How a run came."""
+    """What ingesting a run changed."""
 
     CREATED = "created"
     UPDATED = "updated"
-    """It was there, but had not ended, and its source has more of it by now."""
+    """It was stored while it had not ended, and its source has more of it now."""
     UNCHANGED = "unchanged"
-    """It was there already."""
+    """It was already stored."""
 
 
 class Ingestion:
-    """Takes external runs into a root directory.
+    """Stores external runs in a root directory.
 
     Args:
-        client: the way to the backend.
-        kind: the source's.
+        client: the backend to write to.
+        kind: the kind of the source.
     """
 
     def __init__(self, client: BackendClient, kind: str) -> None:
@@ -67,11 +67,11 @@ class Ingestion:
         self._keeps_files = Capability.ARTIFACTS in client.backend.capabilities
 
     def known(self, external: ExternalRun) -> Status | None:
-        """The status of the run, if it is there."""
+        """The status of the stored run; None if it is not stored yet."""
         return self.statuses_in(experiment_of(external)).get(run_id_of(external, self._kind))
 
     def statuses_in(self, experiment: str) -> Mapping[str, Status]:
-        """By their ids, the status of the runs of an experiment that are there."""
+        """The status of each stored run of an experiment, by run id."""
         if experiment not in self._known:
             known = self._known[experiment] = {}
             for one in self._client.call("legm_read_runs", query=Query(experiment)) or ():
@@ -81,17 +81,17 @@ class Ingestion:
         return self._known[experiment]
 
     def ingest(self, external: ExternalRun, new: TranslatedRun, notes: Notes) -> Ingested:
-        """Take a run that is not there, or may have grown.
+        """Store a run that is new, or may have grown.
 
-        Where its parameters are others now, it is taken out of the configuration that it was of.
+        If its parameters have changed, it is removed from the configuration it belonged to.
 
         Args:
-            external: as its source tells it.
-            new: as legm does.
-            notes: takes files that cannot be read.
+            external: the run as its source describes it.
+            new: the same run, translated.
+            notes: collects files that cannot be read.
 
         Raises:
-            LegmError: it cannot be written.
+            LegmError: the run cannot be written.
         """
         folder = self._client.folder(new.run.configuration, create=True)
         assert folder is not None  # noqa: S101 - it was made
@@ -111,13 +111,13 @@ class Ingestion:
         ingested = Ingested.CREATED if self.known(external) is None else Ingested.UPDATED
         if deliver_log(self._client, logs, path) is None:
             raise StorageError(
-                f"another process has taken the run log {path}: import again when it has ended"
+                f"another process has claimed the run log {path}: import again when it has ended"
             )
         self._delete_from_other_configurations(new, notes)
         return ingested
 
     def _delete_from_other_configurations(self, new: TranslatedRun, notes: Notes) -> None:
-        """Take a run out of every other configuration."""
+        """Delete a run from every configuration but its current one."""
         experiment, run_id = new.run.configuration.experiment, new.run.run_id
         others = self._configurations.get((experiment, run_id), set()) - {new.run.configuration.fingerprint}
         for fingerprint in others:
@@ -125,13 +125,16 @@ class Ingestion:
                 if one.run.run_id != run_id:
                     continue
                 if not delete_run(self._client, one.run):
-                    notes.add("runs that have other parameters now: what was there before stays", run_id)
+                    notes.add(
+                        "runs whose parameters changed: the backend cannot delete the old entry", run_id
+                    )
 
     def _copy_files(self, external: ExternalRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
-        for file in list(external.files()):  # all of them, before there are copies
+        for file in list(external.files()):  # list all of them before copies appear
             if not self._keeps_files:
                 notes.add(
-                    f"files: the backend {self._client.name!r} keeps none", f"{external.key}: {file.name}"
+                    f"files: the backend {self._client.name!r} does not support artifacts",
+                    f"{external.key}: {file.name}",
                 )
                 continue
             target = artifact_path(folder, file.name)
@@ -144,13 +147,13 @@ class Ingestion:
 
 
 def delete_run(client: BackendClient, run: Run) -> bool:
-    """Remove a run that nobody writes.
+    """Delete a run that no process is writing.
 
     Returns:
-        whether the backend can.
+        whether the backend supports it.
 
     Raises:
-        LegmError: it refuses.
+        LegmError: the backend failed.
     """
     if not client.call("legm_discard_run", run=run):
         return False
@@ -161,21 +164,21 @@ def delete_run(client: BackendClient, run: Run) -> bool:
 
 
 def artifacts_folder(folder: Path, run_id: str) -> Path:
-    """Where a run's files are below its configuration's folder."""
+    """The folder of a run's files, below its configuration's folder."""
     return folder / "artifacts" / run_id
 
 
 def artifact_path(folder: Path, name: str) -> Path:
-    """Where a file of a run is; below the folder whatever its name holds."""
+    """The path of a run's file, which is always below the folder, whatever the name contains."""
     return folder.joinpath(*(short_name(part or "/") for part in name.split("/")))
 
 
 class UnreadableFileError(Exception):
-    """A file of the source's cannot be read."""
+    """A file of the source cannot be read."""
 
 
 def read_chunks(file: ExternalFile) -> Iterator[bytes]:
-    """A file's content in pieces.
+    """Read a file's content in chunks.
 
     Raises:
         UnreadableFileError: it cannot be read.
@@ -189,7 +192,7 @@ def read_chunks(file: ExternalFile) -> Iterator[bytes]:
 
 
 def _write_atomically(chunks: Iterable[bytes], target: Path) -> None:
-    """Write a file that is there as a whole, or not at all."""
+    """Write a file atomically."""
     temporary = target.with_name(f".{secrets.token_hex(8)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -204,7 +207,7 @@ def _write_atomically(chunks: Iterable[bytes], target: Path) -> None:
 
 
 def _log_ends_with(path: Path, content: bytes) -> bool:
-    """Whether a run log holds just these frames of its run, and only cursors behind them."""
+    """Whether a run log ends with exactly these frames, apart from cursors after them."""
     try:
         known = runlog.read(path)
         data = path.read_bytes()

@@ -214,7 +214,7 @@ def test_only_the_last_run_of_an_old_folder_has_what_is_not_compared(handler):
         "toy/0.5,adam_0/experiment_1": {"seed": 2, "num_workers": 2},
     }
     ((remark, (count, _)),) = report.omitted.items()
-    assert "the original kept the last one's" in remark
+    assert "the original legm kept only the last run's" in remark
     assert count == 2
 
 
@@ -557,23 +557,23 @@ def test_wherever_a_pickle_is_damaged_it_is_refused_or_read(tmp_path):
 
 DAMAGE = {
     "params.yml": [
-        (b"lr: [1,", "line 2: it is no YAML"),
-        (b"- 1\n", "it is no mapping"),
+        (b"lr: [1,", "line 2: it is not YAML"),
+        (b"- 1\n", "it is not a mapping"),
         (b"lr: 1\n---\nlr: 2\n", "a second document begins"),
         (b"lr: " + b"[" * 500, "it is n"),
         (b"lr: " + b"- " * 500, "it is n"),
         (b"a: &a [*a]", "contains itself"),
-        (b"\xff\xfe\xfa", "it is no YAML"),
-        (b"when: 2023-99-99", "it is no YAML"),
-        (b"{a.b: 1, a: {b: 2}}", "two parameters are called 'a.b'"),
+        (b"\xff\xfe\xfa", "it is not YAML"),
+        (b"when: 2023-99-99", "it is not YAML"),
+        (b"{a.b: 1, a: {b: 2}}", "two parameters have the name 'a.b'"),
     ],
     "metrics.yml": [
-        (b"loss: [1]\n", "stands where a run begins"),
-        (b"experiment_0: [1]\n", "is no mapping of metrics"),
-        (b"experiment_0:\n  loss: [1\n  b: 2\n", "it is no YAML"),
-        (b"experiment_0: !!python/object/apply:os.abort []\n", "is no mapping of metrics"),
+        (b"loss: [1]\n", "expected the start of a run"),
+        (b"experiment_0: [1]\n", "is not a mapping of metrics"),
+        (b"experiment_0:\n  loss: [1\n  b: 2\n", "it is not YAML"),
+        (b"experiment_0: !!python/object/apply:os.abort []\n", "is not a mapping of metrics"),
     ],
-    "steps.yml": [(b"- 1\n", "it is no mapping"), (b"loss: {", "it is no YAML")],
+    "steps.yml": [(b"- 1\n", "it is not a mapping"), (b"loss: {", "it is not YAML")],
 }
 
 
@@ -616,7 +616,7 @@ def test_aliases_that_stand_for_ever_more_are_refused(tmp_path, name, content):
     report = import_runs(tmp_path / "logs", tmp_path / "root")
     assert report.created == 1
     (told,) = report.failed.values()
-    assert "its aliases stand for more than" in told
+    assert "its aliases expand to more than" in told
 
 
 def test_a_line_of_200_megabytes_is_refused_without_reading_it(tmp_path):
@@ -721,7 +721,7 @@ def test_a_pickle_runs_nothing_and_its_configuration_comes_all_the_same(tmp_path
     (folder / "obj.pkl").write_bytes(hostile(canary)[kind])
     report = import_runs(tmp_path / "logs", tmp_path / "root")
     assert (report.created, report.is_complete) == (1, True)
-    assert any("metadata of parameters" in remark for remark in report.omitted)
+    assert any("parameter metadata" in remark for remark in report.omitted)
     assert not canary.exists()
     assert "canary" not in sys.modules
 
@@ -779,7 +779,7 @@ def test_a_pickle_that_is_too_large_is_not_read(tmp_path):
     path = tmp_path / "obj.pkl"
     with path.open("wb") as file:
         file.truncate(1 << 30)
-    with pytest.raises(CorruptFile, match="larger than any such file"):
+    with pytest.raises(CorruptFile, match="larger than any valid file"):
         interpret_pickle(path)
 
 

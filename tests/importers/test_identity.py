@@ -204,7 +204,9 @@ def test_the_file_gives_back_what_was_written(tmp_path_factory, told):
 def test_a_person_may_write_lists(tmp_path):
     path = tmp_path / "identity.yml"
     path.write_text("mnist:\n  not_compared: [seed, fold]\n  name: [lr]\n")
-    assert read_identities(path) == {"mnist": Identity({"seed": "as given", "fold": "as given"}, (), ("lr",))}
+    assert read_identities(path) == {
+        "mnist": Identity({"seed": "as requested", "fold": "as requested"}, (), ("lr",))
+    }
 
 
 @pytest.mark.parametrize(
@@ -212,9 +214,9 @@ def test_a_person_may_write_lists(tmp_path):
     [
         ("[1, 2]", "a mapping by experiment"),
         ("e: {seeds: [a]}", "not_compared, compared, name"),
-        ("e: {compared: [1]}", "a list of parameters' names"),
-        ("e: {compared: lr}", "a list of parameters' names"),
-        ("e: {compared: [lr], not_compared: [lr]}", "'lr' stands where a name in one of"),
+        ("e: {compared: [1]}", "a list of parameter names"),
+        ("e: {compared: lr}", "a list of parameter names"),
+        ("e: {compared: [lr], not_compared: [lr]}", "expected a name in only one of"),
         ("e: !!python/object/apply:os.system [echo no]", "no YAML"),
         ("e: [", "no YAML"),
     ],

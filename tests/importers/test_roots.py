@@ -101,7 +101,7 @@ def test_a_run_that_is_going_on_is_left_for_the_next_time(tmp_path):
     handler._live.recorder.flush()
     report = import_runs(tmp_path / "a", tmp_path / "b")
     assert report.created == 0
-    assert any("going on" in remark for remark in report.omitted)
+    assert any("still running" in remark for remark in report.omitted)
     handler.log()
     assert import_runs(tmp_path / "a", tmp_path / "b").created == 1
 
