@@ -10,13 +10,13 @@ from pathlib import Path
 
 from legm.capture.live_run import LiveRun
 from legm.capture.tailers import Tailer
-from legm.delivery.client import BackendClient
-from legm.delivery.registry import make_backend
+from legm.delivery.client import connect
+from legm.delivery.session import delete_run
 from legm.errors import LegmError, closest
 from legm.importers.decisions import Overrides, open_decisions
 from legm.importers.external import ExternalRun, Source
 from legm.importers.identity import Identity, ObservedParameters, infer_identity
-from legm.importers.ingest import Ingestion, delete_run
+from legm.importers.ingest import Ingestion
 from legm.importers.names import is_reserved
 from legm.importers.notes import Notes
 from legm.importers.translation import experiment_of, parameters_of, translate_run
@@ -102,7 +102,7 @@ class LiveIngest:
         self._root = root
         self._experiment = experiment
         self._overrides = overrides
-        self._client = BackendClient(make_backend("local", root, {}), root)
+        self._client = connect(root)
         self._ingestions: dict[str, Ingestion] = {}
         self._waiting: dict[tuple[str, str], _WaitingRun] = {}
         self._live: dict[tuple[str, str], LiveRun] = {}
@@ -141,15 +141,9 @@ class LiveIngest:
             live.add(points)
         elif live is not None:
             # Parameters were added later: show it as a run of the configuration that all of them make.
-            live.close()
-            delete_run(self._client, self._live.pop(at).run)
-            started = self._begin_live_run(at, run)
-            started.fixed_until = now + 2 * (
-                now - live.started
-            )  # restarting reads all of the run's numbers again
-            for record in run.records():
-                if isinstance(record, Points):
-                    started.add(record)
+            started = self._begin_live_run(at, run, live)
+            started.fixed_until = now + 2 * (now - live.started)  # restarting writes all of it again
+            started.add(points)
         else:
             waiting = self._waiting.setdefault(at, _WaitingRun(now))
             if len(points):
@@ -160,12 +154,14 @@ class LiveIngest:
                 for early in self._waiting.pop(at).points:
                     started.add(early)
 
-    def _begin_live_run(self, at: tuple[str, str], run: ExternalRun) -> LiveRun:
-        """Show a run, without any of its numbers yet."""
+    def _begin_live_run(
+        self, at: tuple[str, str], run: ExternalRun, earlier: LiveRun | None = None
+    ) -> LiveRun:
+        """Show a run, with what was shown of it so far."""
         empty = replace(run, records=lambda: iter(()))
         with open_decisions(self._root, keep=False) as decisions:
             new = translate_run(empty, at[0], self._identity_of(run, decisions), is_reserved).run
-        started = self._live[at] = LiveRun(self._client, new, repr(run.parameters))
+        started = self._live[at] = LiveRun(self._client, new, repr(run.parameters), earlier)
         return started
 
     def _identity_of(self, run: ExternalRun, decisions: Mapping[str, Identity]) -> Identity:

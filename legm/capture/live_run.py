@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
-from legm.core.points import columns_of, gathered
+from legm.core.points import columns_by_series, points_from_columns
 from legm.delivery.client import BackendClient
-from legm.delivery.live import begin
+from legm.delivery.session import RunSession, resume_as
 from legm.importers.names import valid_name
 from legm.records import Points, Run, Series, Split
-from legm.runlog.folder import LogFolder
-from legm.runlog.recorder import Recorder
 
 __all__ = ["LiveRun"]
 
@@ -24,37 +23,39 @@ class LiveRun:
         client: the backend to write to.
         run: the run as known now.
         parameters: a text of the parameters that it was made from.
+        earlier: the live run that showed it so far, which this one replaces.
 
     Raises:
         LegmError: it cannot be started.
     """
 
-    def __init__(self, client: BackendClient, run: Run, parameters: str) -> None:
-        folder = client.folder(run.configuration, create=True)
-        assert folder is not None  # noqa: S101 - it was made
+    def __init__(
+        self, client: BackendClient, run: Run, parameters: str, earlier: LiveRun | None = None
+    ) -> None:
         self.run = run
         self.parameters = parameters
         self.started = self.fixed_until = time.monotonic()
-        self._client = client
-        self._logs = LogFolder(folder / "runs")
-        writer = self._logs.create(run, client.backend_options)
-        try:
-            self._deliveries = begin(client, run, writer)
-        except BaseException:
-            writer.close()
-            writer.path.unlink(missing_ok=True)
-            raise
-        self._recorder = Recorder(writer, self._deliveries)
+        if earlier is None:
+            self._session = RunSession(client, run)
+        else:
+            earlier.close()
+            self._session, _ = resume_as(client, run, earlier.run, earlier.folder)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run's configuration."""
+        return self._session.folder
 
     def add(self, points: Points) -> None:
         """Add numbers; they are on disk, and in TensorBoard, within a second."""
         if len(points):
-            self._recorder.take([gathered(columns_of([points]), _dev_series)])
+            self._session.recorder.add_records(
+                [points_from_columns(columns_by_series([points]), _dev_series)]
+            )
 
     def close(self) -> None:
         """Write what is pending and release the run; its log says interrupted until it is replaced."""
-        self._recorder.close()
-        self._deliveries.release(self._logs)
+        self._session.release()
 
 
 def _dev_series(series: Series) -> Series:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from legm.capture.tailers import Update
-from legm.core.points import columns_of, gathered
+from legm.core.points import columns_by_series, points_from_columns
 from legm.importers.mlflow.sqlite import MlflowSqliteSource
 
 __all__ = ["MlflowTailer"]
@@ -46,7 +46,7 @@ class MlflowTailer:
             batches = list(open_source.points(key, after, last)) if last is not None else []
             self._at[key] = after if last is None else last
             run = open_source.run(key)
-            points = gathered(columns_of(batches), lambda series: series)
+            points = points_from_columns(columns_by_series(batches), lambda series: series)
             yield Update(run, points, is_deleted)
 
     def open_source(self) -> MlflowSqliteSource | None:

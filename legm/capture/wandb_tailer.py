@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.capture.tailers import Update
-from legm.core.points import columns_of, gathered
+from legm.core.points import columns_by_series, points_from_columns
 from legm.importers.wandb.folder import WandbFolderSource
 from legm.importers.wandb.log import LogReader
 from legm.importers.wandb.run_fold import RunFold
@@ -85,7 +85,7 @@ class WandbTailer:
             points = [one for one in fold.take_new() if isinstance(one, Points)]
             run = self._source.run_from_fold(fold, tuple(run_logs.logs))
             if run is not None:
-                yield Update(run, gathered(columns_of(points), lambda series: series))
+                yield Update(run, points_from_columns(columns_by_series(points), lambda series: series))
 
     def open_source(self) -> WandbFolderSource | None:
         """The folder as an import source; None if it contains no log."""

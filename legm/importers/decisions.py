@@ -10,7 +10,7 @@ from pathlib import Path
 from legm.errors import ParameterError, closest, storage_error
 from legm.importers.identity import Identity
 from legm.importers.identity_file import read_identities, write_identities
-from legm.util.locks import locked
+from legm.util.locks import file_lock
 
 __all__ = ["Overrides", "identities_path", "open_decisions"]
 
@@ -99,7 +99,7 @@ def open_decisions(root: Path, *, keep: bool = True) -> Iterator[dict[str, Ident
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise storage_error("make the folder", path.parent, cause) from cause
-    with locked(path.with_suffix(".lock")):
+    with file_lock(path.with_suffix(".lock")):
         before = read_identities(path) if path.exists() else {}
         identities = dict(before)
         yield identities

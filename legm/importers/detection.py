@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from legm.core.credentials import without_password
+from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
 from legm.importers.external import Source
 
@@ -57,7 +57,7 @@ def open_source(source: str | Path, *, deleted: bool = False) -> Source:
         return MlflowServerSource(text, deleted=deleted)
     path = _path_of(text)
     if not path.exists():
-        raise StorageError(f"{without_password(text)} does not exist: {_SUPPORTED}")
+        raise StorageError(f"{redact_url_password(text)} does not exist: {_SUPPORTED}")
     found: list[tuple[Any, Path]] = []
     for entry_point in _SOURCES_IN_FILES:
         module, _, name = entry_point.partition(":")
@@ -84,5 +84,5 @@ def _path_of(text: str) -> Path:
     if text.startswith("file:"):
         return Path(url2pathname(urlsplit(text).path))
     if "://" in text:
-        raise StorageError(f"{without_password(text)!r} has an unknown scheme: {_SUPPORTED}")
+        raise StorageError(f"{redact_url_password(text)!r} has an unknown scheme: {_SUPPORTED}")
     return Path(text)

@@ -33,8 +33,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from legm.core.identity import canonical, from_plain
-from legm.core.parameters import Parameters, value_text
+from legm.core.identity import canonical_text, from_plain
+from legm.core.parameters import Parameters, format_name_value
 from legm.records import Configuration, Plain
 
 __all__ = ["Identity", "ObservedParameters", "infer_identity", "parameter_kind"]
@@ -214,7 +214,7 @@ class ObservedParameters:
         for name, value in parameters.items():
             self._counts[name] = self._counts.get(name, 0) + 1
             known = self._values.setdefault(name, {})
-            known.setdefault("null" if value is False else canonical(value), value)
+            known.setdefault("null" if value is False else canonical_text(value), value)
 
     def _add_metadata(
         self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]
@@ -294,6 +294,6 @@ def _proposed_names(observed: ObservedParameters, compared: Iterable[str]) -> tu
     varied: list[tuple[int, str]] = []
     for name in compared:
         values = observed.values(name) if name in observed.names() else []
-        if len(values) > 1 and all(len(value_text(value)) <= _MAX_VALUE_LENGTH for value in values):
+        if len(values) > 1 and all(len(format_name_value(value)) <= _MAX_VALUE_LENGTH for value in values):
             varied.append((-len(values), name))
     return tuple(name for _, name in sorted(varied)[:_MAX_NAMES])

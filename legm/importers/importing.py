@@ -17,7 +17,7 @@ from legm.importers.detection import open_source
 from legm.importers.external import ExternalRun, Source
 from legm.importers.identity import Identity, ObservedParameters, infer_identity
 from legm.importers.identity_file import read_identities, write_identities
-from legm.importers.ingest import Ingested, Ingestion, artifacts_folder
+from legm.importers.ingest import Ingested, Ingestion
 from legm.importers.names import is_reserved
 from legm.importers.translation import (
     configuration_of,
@@ -29,7 +29,8 @@ from legm.importers.translation import (
 )
 from legm.importers.verification import Verification
 from legm.records import Query, RunResult, Status
-from legm.util.progress import watched
+from legm.runlog.folder import LogFolder, artifacts_folder
+from legm.util.progress import show_progress
 
 __all__ = ["Report", "import_runs"]
 
@@ -211,7 +212,7 @@ class _Import:
         """The parameters of the runs by experiment; counts the configurations if all were compared."""
         observed: dict[str, ObservedParameters] = {}
         fingerprints: set[str] = set()
-        for run in watched(self._selected_runs(), "reading the runs"):
+        for run in show_progress(self._selected_runs(), "reading the runs"):
             fingerprints.add(configuration_of(run, Identity(), is_reserved).fingerprint)
             if run.native_run is None and run.parameters:
                 values, renamed = parameters_of(run, is_reserved)
@@ -238,7 +239,7 @@ class _Import:
     def _ingest_runs(self, ingestion: Ingestion, counts: dict[Ingested, int], *, dry_run: bool) -> _RunKeys:
         """Ingest every run that is not stored yet; returns the keys of all runs by configuration."""
         run_keys: _RunKeys = {}
-        for external in watched(self._selected_runs(), "importing runs"):
+        for external in show_progress(self._selected_runs(), "importing runs"):
             identity = self._identity_of(external)
             configuration = configuration_of(external, identity, is_reserved)
             runs = run_keys.setdefault((configuration.experiment, configuration.fingerprint), {})
@@ -260,10 +261,10 @@ class _Import:
         return self._identities.get(experiment_of(external), Identity())
 
     def _verify(self, run_keys: _RunKeys, verification: Verification) -> None:
-        for (experiment, fingerprint), keys in watched(run_keys.items(), "verifying configurations"):
+        for (experiment, fingerprint), keys in show_progress(run_keys.items(), "verifying configurations"):
             query = Query(experiment, fingerprint, None, None)
             missing = dict(keys)
-            for result in self._client.call("legm_read_runs", query=query) or ():
+            for result in self._client.runs(query):
                 key = missing.pop(result.run.run_id, None)
                 if key is not None:
                     self._verify_run(key, result, verification)
@@ -278,10 +279,10 @@ class _Import:
         except LegmError as error:
             self._failed[key] = str(error)
             return
-        folder = self._client.folder(new.run.configuration, create=False)
+        folder = self._client.folder(new.run.configuration)
         if folder is None:
             verification.differences[key] = "its configuration has no folder"
             return
-        keeps_files = Capability.ARTIFACTS in self._client.backend.capabilities
+        keeps_files = self._client.supports(Capability.ARTIFACTS)
         files = artifacts_folder(folder, run_id) if keeps_files else None
-        verification.verify_run(external, new, result, folder / "runs" / f"{run_id}.log", files)
+        verification.verify_run(external, new, result, LogFolder.of(folder).folder / f"{run_id}.log", files)

@@ -6,17 +6,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from legm.core.results import counted
-from legm.core.to_records import records_of
-from legm.delivery.client import BackendClient
-from legm.delivery.registry import make_backend
+from legm.core.results import records_until_completion
+from legm.core.to_records import records_from_result
+from legm.delivery.client import connect
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.notes import Notes
 from legm.importers.run_validation import require_valid_run
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import logged
+from legm.runlog.folder import LogFolder, artifacts_folder, read_result_from_log
 
 __all__ = ["LegmRootSource", "is_configuration_file"]
 
@@ -39,7 +38,7 @@ class LegmRootSource:
     def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
         self.location = str(path)
         self.notes = Notes()
-        self._client = BackendClient(make_backend("local", path, {}), path)
+        self._client = connect(path)
         self._configurations: dict[str, Configuration] = {}  # by run id
 
     @staticmethod
@@ -51,7 +50,7 @@ class LegmRootSource:
     def runs(self) -> Iterator[ExternalRun]:
         """Every run that has ended, experiment by experiment."""
         for experiment in self._client.experiments():
-            for result in self._client.call("legm_read_runs", query=Query(experiment)) or ():
+            for result in self._client.runs(Query(experiment)):
                 if result.status is Status.RUNNING:
                     self.notes.add(
                         "runs that are still running were left out: import again", result.run.run_id
@@ -63,7 +62,7 @@ class LegmRootSource:
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         log = self._log_path(key)
-        found = None if log is None else logged(log, live=False)
+        found = None if log is None else read_result_from_log(log, live=False)
         return self._external_run(found or self._read_result(key))
 
     def close(self) -> None:
@@ -71,14 +70,13 @@ class LegmRootSource:
 
     def _log_path(self, key: str) -> Path | None:
         """The path of the run's log, if it exists."""
-        folder = self._client.folder(self._configurations[key], create=False)
-        folders = [] if folder is None else [folder / "runs", folder / "runs" / "open"]
-        return next((one / f"{key}.log" for one in folders if (one / f"{key}.log").is_file()), None)
+        folder = self._client.folder(self._configurations[key])
+        return None if folder is None else LogFolder.of(folder).find(key)
 
     def _read_result(self, key: str, histories: frozenset[str] | None = frozenset()) -> RunResult:
         configuration = self._configurations[key]
         query = Query(configuration.experiment, configuration.fingerprint, None, histories)
-        for result in self._client.call("legm_read_runs", query=query) or ():
+        for result in self._client.runs(query):
             if result.run.run_id == key:
                 found: RunResult = result
                 return found
@@ -88,7 +86,7 @@ class LegmRootSource:
         key = result.run.run_id
         log = self._log_path(key)
         try:
-            run = result.run if log is None else runlog.read_head(log).run
+            run = result.run if log is None else runlog.read_log_head(log).run
             require_valid_run(run)
         except StorageError as error:
             return unreadable_run(key, result.run.configuration.experiment, error)
@@ -112,7 +110,11 @@ class LegmRootSource:
     def _read_records(self, key: str, log: Path | None) -> Iterator[Points | Display | BestRule]:
         if log is None:
             self.notes.add("runs without a run log: the times of their numbers are unknown", key)
-        found = records_of(self._read_result(key, None)) if log is None else counted(runlog.read(log).records)
+        found = (
+            records_from_result(self._read_result(key, None))
+            if log is None
+            else records_until_completion(runlog.read_log(log).records)
+        )
         for record in found:
             if isinstance(record, (Points, Display, BestRule)):
                 yield record
@@ -120,13 +122,13 @@ class LegmRootSource:
     def _artifact_files(self, key: str, log: Path | None) -> Iterator[ExternalFile]:
         if log is None:
             return
-        for record in counted(runlog.read(log).records):
+        for record in records_until_completion(runlog.read_log(log).records):
             if not isinstance(record, Artifact):
                 continue
-            folder = log.parent.parent if log.parent.name == "runs" else log.parents[2]
+            folder = LogFolder.holding(log).folder.parent
             parts = Path(record.path).parts  # the root directory may have been moved since
             below = parts[parts.index(key) + 1 :] if key in parts else (record.name,)
-            path = folder.joinpath("artifacts", key, *below)
+            path = artifacts_folder(folder, key).joinpath(*below)
             if path.resolve().is_relative_to(folder.resolve()):
                 yield ExternalFile.from_path(record.name, path)
 

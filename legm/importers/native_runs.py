@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 
 from legm.backends import portable
 from legm.core import points as columns
-from legm.core.to_records import records_of
+from legm.core.to_records import records_from_result
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
@@ -62,14 +62,16 @@ def restore_native_run(
         ]  # as the tracker shows them: their times, and all that a killed run has
         yield from _native_displays(files, shown, run, metric)
         if result is None:
-            yield columns.gathered(columns.columns_of(shown), lambda series: _native_series(series, metric))
+            yield columns.points_from_columns(
+                columns.columns_by_series(shown), lambda series: _native_series(series, metric)
+            )
             return
         try:
             histories = portable.series_from(_read_content(files["legm/series.npz"]), series, None)
         except _DAMAGE_ERRORS as cause:
             raise _damage_error(external, tracker, cause) from cause
         times = _times_by_step(shown, metric)
-        for record in records_of(replace(result, histories=histories)):
+        for record in records_from_result(replace(result, histories=histories)):
             if isinstance(record, Points):
                 yield _with_times(record, times)
             elif isinstance(record, BestRule):
@@ -102,7 +104,7 @@ def _read_content(file: ExternalFile) -> bytes:
 
 
 def unescaped(name: str) -> str:
-    """Undo :func:`legm.core.naming.escaped`."""
+    """Undo :func:`legm.core.naming.escape_name`."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
 
 
@@ -118,7 +120,7 @@ def _times_by_step(shown: list[Points], metric: Callable[[str], str]) -> dict[Se
     """The time of each number by series and step, from the metrics that the tracker shows."""
     return {
         series: dict(zip(steps.tolist(), times.tolist(), strict=True))
-        for shown_as, (steps, times, _) in columns.columns_of(shown).items()
+        for shown_as, (steps, times, _) in columns.columns_by_series(shown).items()
         if (series := _native_series(shown_as, metric)) is not None
     }
 
@@ -135,7 +137,7 @@ def _with_times(points: Points, known: Mapping[Series, Mapping[int, float]]) -> 
                 of_series.get(step, time) for step, time in zip(steps.tolist(), times.tolist(), strict=True)
             ]
             blocks.append(((series,), steps, np.array(at), values[:, i]))
-    return columns.joined(blocks)
+    return columns.points_from_blocks(blocks)
 
 
 def _native_displays(
@@ -147,7 +149,7 @@ def _native_displays(
         if len(parts) == 3 and parts[0] == "texts" and step.lstrip("-").isdigit():
             text = _read_content(file).decode(errors="replace")
             yield Display(unescaped(parts[1]), text, int(step), run.started)
-    for series, found in columns.columns_of(shown).items():
+    for series, found in columns.columns_by_series(shown).items():
         if series.name.startswith("display/"):
             name = metric(series.name.removeprefix("display/"))
             for step, time, value in zip(*(column.tolist() for column in found), strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from legm.core.identity import check_text
+from legm.core.identity import check_name
 from legm.errors import LegmError, StorageError
 from legm.records import Run
 
@@ -24,9 +24,9 @@ def require_valid_run(run: Run) -> None:
     try:
         for name in (run.run_id, configuration.fingerprint, configuration.name or "none"):
             _require_file_name(name)
-        check_text("experiment", configuration.experiment, StorageError)
+        check_name("experiment", configuration.experiment, StorageError)
         if run.description:
-            check_text("description", run.description, StorageError)
+            check_name("description", run.description, StorageError)
         mappings = (configuration.parameters, configuration.metadata, run.parameters, run.environment)
         if not all(isinstance(one, Mapping) for one in mappings) or not {*configuration.active} <= {
             *configuration.parameters

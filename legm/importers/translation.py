@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from legm.core import results
-from legm.core.identity import from_plain, plain
-from legm.core.naming import run_id
+from legm.core.identity import from_plain, to_plain
+from legm.core.naming import make_run_id
+from legm.core.origins import IMPORTED
 from legm.core.parameters import NameRule, Parameters
-from legm.core.points import columns_of, gathered
+from legm.core.points import columns_by_series, points_from_columns
 from legm.errors import UnstableValue
 from legm.importers.external import ExternalRun
 from legm.importers.identity import Identity
@@ -64,7 +65,7 @@ def run_id_of(external: ExternalRun, kind: str) -> str:
     if external.native_run is not None:
         return external.native_run.run_id
     digest = hashlib.sha256(f"{kind}\n{external.key}".encode(errors="replace")).hexdigest()
-    return run_id(external.started, digest[:12])
+    return make_run_id(external.started, digest[:12])
 
 
 def experiment_of(external: ExternalRun) -> str:
@@ -103,7 +104,7 @@ def metadata_of(
 
 def _plain_or_text(name: str, value: Any) -> Plain:
     try:
-        return plain(name, value)
+        return to_plain(name, value)
     except UnstableValue:
         return str(value)
 
@@ -125,7 +126,7 @@ def build_parameters(
         if name in values:
             rule = metadata.get(name, {}).get("name", {})
             recorded = (rule["text"], rule["for"]) if "text" in rule else None
-            parameters.name([name], NameRule(priority=len(identity.named) - at, recorded=recorded))
+            parameters.set_name_rule([name], NameRule(priority=len(identity.named) - at, recorded=recorded))
     return parameters
 
 
@@ -159,7 +160,7 @@ def translate_run(
         outcome = _outcome_of(external, records)
         results.run_result(external.native_run, [*records, outcome])  # raises if the best step does not exist
         return TranslatedRun(external.native_run, tuple(records), outcome, {})
-    columns = columns_of(record for record in records if isinstance(record, Points))
+    columns = columns_by_series(record for record in records if isinstance(record, Points))
     if external.marks_test_metrics:
         metrics = _series_as_marked(columns)
     else:
@@ -184,10 +185,10 @@ def translate_run(
         description=valid_name(external.description) if external.description else "",
         started=external.started,
         parameters={} if external.has_shared_parameters else {**inactive, **parameters.uncompared()},
-        environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
+        environment={IMPORTED: {name: value for name, value in origin.items() if value not in ("", {})}},
     )
     others = [new for record in records if (new := _translated_record(record, metrics)) is not None]
-    points = gathered(columns, metrics.__getitem__)
+    points = points_from_columns(columns, metrics.__getitem__)
     return TranslatedRun(run, (points, *others), _outcome_of(external, records), names)
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from legm.core import results
-from legm.core.identity import canonical
-from legm.core.points import columns_of
+from legm.core.identity import canonical_text
+from legm.core.points import columns_by_series
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.ingest import UnreadableFileError, artifact_path, read_chunks
@@ -100,12 +100,12 @@ class Verification:
             repeated,
         )
         try:
-            logged = runlog.read(log).records
+            logged = runlog.read_log(log).records
         except StorageError:
             self._add_count(self.adapted, "runs without a run log: their times are not stored", 1)
             return
-        source = columns_of(one for one in new.records if isinstance(one, Points))
-        target = columns_of(one for one in logged if isinstance(one, Points))
+        source = columns_by_series(one for one in new.records if isinstance(one, Points))
+        target = columns_by_series(one for one in logged if isinstance(one, Points))
         for series, columns in source.items():
             logged_columns = target.get(series)
             if logged_columns is None or not all(
@@ -160,7 +160,9 @@ def _differing_keys(expected: Mapping[str, Plain], actual: Mapping[str, Plain]) 
     return [
         name
         for name in sorted({*expected, *actual})
-        if name not in expected or name not in actual or canonical(expected[name]) != canonical(actual[name])
+        if name not in expected
+        or name not in actual
+        or canonical_text(expected[name]) != canonical_text(actual[name])
     ]
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, LegmError
@@ -33,8 +33,9 @@ from legm.importers.unevaluated import PlainValues, UnevaluatedName, Unevaluated
 from legm.importers.unpickling import interpret_pickle
 from legm.records import BestRule, Series, Split, Status
 from tests.support.imported import files_in, log_of, results
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "original-legm"
+CLASSIC = SAMPLES / "original-legm"
 LENET = "LeNet@MNIST"
 SGD = "sgd,100,1e-01,0.9_0"
 
@@ -91,7 +92,7 @@ def write(folder: Path, parameters: dict, runs: list[dict], *, steps: dict | Non
 
 
 def copied(tmp_path: Path, era: str) -> Path:
-    return Path(shutil.copytree(SAMPLES / era, tmp_path / era))
+    return Path(shutil.copytree(CLASSIC / era, tmp_path / era))
 
 
 # Everything arrives
@@ -100,7 +101,7 @@ def copied(tmp_path: Path, era: str) -> Path:
 @pytest.fixture(scope="module")
 def manager(tmp_path_factory):
     root = tmp_path_factory.mktemp("manager")
-    report = import_runs(SAMPLES / "manager", root)
+    report = import_runs(CLASSIC / "manager", root)
     assert report.is_complete, report
     assert report.omitted == {}
     return root, report, results(root, LENET)
@@ -109,7 +110,7 @@ def manager(tmp_path_factory):
 @pytest.fixture(scope="module")
 def handler(tmp_path_factory):
     root = tmp_path_factory.mktemp("handler")
-    report = import_runs(SAMPLES / "handler", root)
+    report = import_runs(CLASSIC / "handler", root)
     assert report.is_complete, report
     return root, report, results(root, "toy")
 
@@ -119,7 +120,7 @@ def test_every_number_comes_with_its_step(manager):
     assert (report.kind, report.created, report.configuration_folders) == ("original-legm", 5, 3)
     for key, result in found.items():
         experiment, *folders, entry = key.split("/")
-        folder = SAMPLES / "manager" / Path(experiment, *folders)
+        folder = CLASSIC / "manager" / Path(experiment, *folders)
         told = yaml.safe_load((folder / "metrics.yml").read_text())[entry]
         examples = yaml.safe_load((folder / "indexed_metrics.yml").read_text())[entry]
         expected = {
@@ -175,7 +176,7 @@ def test_the_files_of_a_folder_are_those_of_the_last_run_with_their_description(
     assert held[2]["no shuffling-model.pt"] == b"weights 3"
     assert str(Path("no shuffling-plots", "loss.png")) in held[2]
     events = {path.name for path in root.glob("*/*/artifacts/*/tensorboard/*tfevents*")}
-    assert events == {path.name for path in (SAMPLES / "manager").rglob("*tfevents*")}
+    assert events == {path.name for path in (CLASSIC / "manager").rglob("*tfevents*")}
 
 
 def test_parameters_of_each_run_come_with_their_types(manager):
@@ -236,7 +237,7 @@ def test_what_was_known_of_parameters_decides(manager, handler):
 
 
 def test_further_runs_with_the_same_metadata_join_the_configuration(tmp_path):
-    import_runs(SAMPLES / "manager", tmp_path)
+    import_runs(CLASSIC / "manager", tmp_path)
     handler = ExperimentHandler(tmp_path, LENET)
     namespace = Namespace(
         learning_rate=0.1, optimizer="sgd", momentum=0.9, warmup=10, warmup_kind="linear", train_size=100,
@@ -267,7 +268,7 @@ def test_further_runs_with_the_same_metadata_join_the_configuration(tmp_path):
 def test_runs_begin_when_their_configuration_did(manager):
     _, _, found = manager
     begins = [found[f"{LENET}/{SGD}/experiment_{i}"].run.started for i in range(3)]
-    stamps = [int(p.name.split(".")[3]) for p in (SAMPLES / "manager" / LENET / SGD).rglob("*tfevents*")]
+    stamps = [int(p.name.split(".")[3]) for p in (CLASSIC / "manager" / LENET / SGD).rglob("*tfevents*")]
     assert begins == [min(stamps) + i / 1000 for i in range(3)]
 
 
@@ -306,7 +307,7 @@ def test_a_run_that_was_added_is_all_that_a_second_import_takes(tmp_path):
 
 
 def test_the_command_line_imports_and_says_so(tmp_path):
-    done = CliRunner().invoke(main, ["import", str(SAMPLES / "handler"), str(tmp_path)])
+    done = CliRunner().invoke(main, ["import", str(CLASSIC / "handler"), str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert "(original-legm): 4 runs" in done.output
     assert "seed is not compared: its source does not compare it" in done.output
@@ -540,7 +541,7 @@ def test_wherever_a_file_is_cut_the_other_configurations_come(tmp_path, name):
 
 
 def test_wherever_a_pickle_is_damaged_it_is_refused_or_read(tmp_path):
-    data = (SAMPLES / "manager" / LENET / SGD / "obj.pkl").read_bytes()
+    data = (CLASSIC / "manager" / LENET / SGD / "obj.pkl").read_bytes()
     path, dice = tmp_path / "obj.pkl", random.Random(7)
     for _ in range(3000):
         damaged = bytearray(data)
@@ -810,7 +811,6 @@ def same(value, other) -> bool:
     return repr(value) == repr(other)  # nan is nan, and -0.0 is not 0.0
 
 
-@settings(deadline=None)
 @given(VALUES, st.integers(3, 5))
 def test_a_pickle_of_plain_data_is_read_as_pickle_reads_it(tmp_path_factory, value, protocol):
     path = tmp_path_factory.getbasetemp() / f"one-{os.getpid()}.pkl"
@@ -822,7 +822,6 @@ def test_a_pickle_of_plain_data_is_read_as_pickle_reads_it(tmp_path_factory, val
     assert same(plain, PlainValues(10_000, ValueError).convert(value))
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_yaml_that_python_dumped_is_read_as_yaml_reads_it(value):
     text = yaml.dump(value).encode()
@@ -931,7 +930,7 @@ def test_in_a_root_of_both_an_experiment_gives_the_runs_of_the_original(tmp_path
 
 @pytest.mark.parametrize("depth", range(3))
 def test_a_folder_of_the_original_is_told_from_its_event_files(depth):
-    place = [SAMPLES / "manager", SAMPLES / "manager" / LENET, SAMPLES / "manager" / LENET / SGD][depth]
+    place = [CLASSIC / "manager", CLASSIC / "manager" / LENET, CLASSIC / "manager" / LENET / SGD][depth]
     source = open_source(place)
     assert source.kind == "original-legm"
     assert {(run.key.split("/")[0], run.experiment) for run in source.runs()} == {(LENET, LENET)}

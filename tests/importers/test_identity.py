@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legm import CorruptFile
-from legm.core.identity import canonical
+from legm.core.identity import canonical_text
 from legm.importers.identity import Identity, ObservedParameters, infer_identity, parameter_kind
 from legm.importers.identity_file import read_identities, write_identities
 from legm.importers.names import valid_name, valid_names
@@ -105,7 +105,7 @@ def observed(runs) -> ObservedParameters:
 def compared(identity: Identity, run) -> frozenset:
     """What a configuration of these parameters is: those that count, as legm compares them."""
     return frozenset(
-        (name, canonical(value))
+        (name, canonical_text(value))
         for name, value in run.items()
         if name not in identity.ignored and value is not None and value is not False
     )
@@ -158,7 +158,7 @@ def test_a_grid_over_seeds_becomes_a_configuration_for_each_point_of_the_rest(ra
         for seed in seeds
     ]
     identity = infer_identity(observed(runs))
-    assert len({compared(identity, run) for run in runs}) == len({canonical(rate) for rate in rates})
+    assert len({compared(identity, run) for run in runs}) == len({canonical_text(rate) for rate in rates})
 
 
 def test_a_configuration_is_named_by_few_short_parameters_that_vary_most_first():

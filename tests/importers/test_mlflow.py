@@ -30,9 +30,10 @@ from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Points, Query, Status
 from legm.runlog import format as runlog
-from tests.backends.mlflow.test_mlflow import Server
-from tests.backends.test_boundary import comparable, script
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
+from tests.support.mlflow_server import experiment_of
+from tests.support.mlflow_store import prepare_store
+from tests.support.sample_runs import comparable, script
 
 STATUSES = {
     "FINISHED": Status.COMPLETED,
@@ -41,14 +42,6 @@ STATUSES = {
     "RUNNING": Status.INTERRUPTED,
 }
 CURVE = [0.1, 1 / 3, math.nan, math.inf, -math.inf, 5e-324, 1e300, -7.25]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("import-server"))
-    made.start()
-    yield made
-    made.stop()
 
 
 def fill(client: MlflowClient, folder: Path, experiment: str) -> list[str]:
@@ -89,22 +82,19 @@ def store(request, tmp_path, monkeypatch) -> tuple[MlflowClient, str, str]:
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.chdir(tmp_path)
     if request.param == "server":
-        uri = request.getfixturevalue("server").uri
-        return MlflowClient(uri), uri, f"e {tmp_path.name}"
+        uri = request.getfixturevalue("mlflow_server").uri
+        return MlflowClient(uri), uri, experiment_of(tmp_path)
     if request.param == "folder":
         return MlflowClient((tmp_path / "mlruns").as_uri()), str(tmp_path), "e"
-    (tmp_path / "m%?#").mkdir()  # MLflow would try for minutes
-    return (
-        MlflowClient(sqlite_uri(tmp_path / "m%?#" / "mlflow.db")),
-        str(tmp_path / "m%?#" / "mlflow.db"),
-        "e",
-    )
+    path = prepare_store(tmp_path / "m%?#" / "mlflow.db")
+    return MlflowClient(sqlite_uri(path)), str(path), "e"
 
 
 @pytest.fixture
 def sqlite(tmp_path, monkeypatch) -> tuple[MlflowClient, Path]:
     monkeypatch.chdir(tmp_path)
-    return MlflowClient(sqlite_uri(tmp_path / "mlflow.db")), tmp_path / "mlflow.db"
+    path = prepare_store(tmp_path / "mlflow.db")
+    return MlflowClient(sqlite_uri(path)), path
 
 
 # Everything arrives
@@ -264,9 +254,11 @@ def test_data_sets_and_models_of_a_run_come_too(store, tmp_path):
 
 @pytest.mark.parametrize("where", ["sqlite", "server"])
 def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request, where):
-    options = {"tracking_uri": request.getfixturevalue("server").uri} if where == "server" else {}
+    options = {"tracking_uri": request.getfixturevalue("mlflow_server").uri} if where == "server" else {}
     source = options.get("tracking_uri", tmp_path / "m")
-    name = f"e {tmp_path.name} “d”"
+    name = f"{experiment_of(tmp_path)} “d”"
+    if not options:
+        prepare_store(tmp_path / "m" / "mlflow.db")
     handler = ExperimentHandler(tmp_path / "m", name, "its “d”", backend="mlflow", backend_options=options)
     expected = [comparable(result) for result in script(handler)]
     handler.start()
@@ -281,11 +273,7 @@ def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request
     assert report.is_complete, report
     assert (report.created, report.configurations) == (3, 1)
     assert any("bookkeeping" in remark for remark in report.omitted)
-    found = [
-        *BackendClient(make_backend("local", root, {}), root).call(
-            "legm_read_runs", query=Query(name, None, None, None)
-        )
-    ]
+    found = [*BackendClient(make_backend("local", root, {}), root).runs(Query(name, None, None, None))]
     found.sort(key=lambda one: one.run.run_id)
     counts = [one.points for one in found]
     assert all(counts[:2])
@@ -300,16 +288,19 @@ def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request
 
 
 def test_the_times_of_runs_that_legm_wrote_are_those_that_mlflow_has(tmp_path):
+    prepare_store(tmp_path / "m" / "mlflow.db")
     with ExperimentHandler(tmp_path / "m", "e", backend="mlflow") as handler:
         handler.set_param("lr", 1)
         handler.start()
         for step in range(3):
             handler.set_metric("a @", step, step=step)
-            time.sleep(0.01)
+            time.sleep(0.01)  # each has a time of its own
     import_runs(tmp_path / "m", tmp_path / "root")
     (path,) = (tmp_path / "root").glob("*/*/runs/*.log")
     (theirs,) = (tmp_path / "m").rglob("*.log")
-    ours, original = ([r for r in runlog.read(p).records if isinstance(r, Points)] for p in (path, theirs))
+    ours, original = (
+        [r for r in runlog.read_log(p).records if isinstance(r, Points)] for p in (path, theirs)
+    )
     assert ours[0].times.tolist() == pytest.approx(
         np.concatenate([p.times for p in original]).tolist(), abs=0.0011
     )
@@ -381,7 +372,7 @@ def test_what_the_caller_decides_overrides_what_is_inferred(sqlite, tmp_path):
     [
         ({"ignore": ["sed"]}, "no run has a parameter 'sed': did you mean 'seed'"),
         ({"ignore": ["lr"], "compare": ["lr"]}, "both compared and not"),
-        ({"experiments": ["f"]}, "has no experiment 'f': known are 'e'"),
+        ({"experiments": ["f"]}, "has no experiment 'f': known: 'e'"),
     ],
 )
 def test_a_wish_that_cannot_be_is_an_error_before_anything_comes(sqlite, tmp_path, wish, said):
@@ -738,6 +729,7 @@ def test_mlflow_itself_is_not_needed_to_read_its_stores(sqlite, tmp_path):
 )
 def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(tmp_path, name, change, said):
     source = tmp_path / "a" / "b" / "c" / "m"
+    prepare_store(source / "mlflow.db")
     for rate in (0.1, 0.2):
         with ExperimentHandler(source, "e", backend="mlflow") as handler:
             handler.set_param("lr", rate)

@@ -14,12 +14,13 @@ from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Query, RunResult, Status
 from legm.runlog import format as runlog
-from tests.backends.test_boundary import comparable, script
+from tests.support.mlflow_store import prepare_store
+from tests.support.sample_runs import comparable, script
 
 
 def results(root: Path, experiment: str = "e") -> list[RunResult]:
     client = BackendClient(make_backend("local", root, {}), root)
-    found = client.call("legm_read_runs", query=Query(experiment, None, None, None))
+    found = client.runs(Query(experiment, None, None, None))
     return sorted(found, key=lambda one: one.run.run_id)
 
 
@@ -79,7 +80,7 @@ def test_metadata_names_files_and_failed_runs_come_too(tmp_path):
         assert one.run.configuration == other.run.configuration
     (log,) = (tmp_path / "b").glob(f"*/*/runs/{ours[0].run.run_id}.log")
     (before,) = (tmp_path / "moved").glob(f"*/*/runs/{ours[0].run.run_id}.log")
-    kinds = [[type(record).__name__ for record in runlog.read(path).records] for path in (log, before)]
+    kinds = [[type(record).__name__ for record in runlog.read_log(path).records] for path in (log, before)]
     assert sorted(kinds[0]) == sorted(kinds[1])
 
 
@@ -98,7 +99,7 @@ def test_two_roots_are_joined_and_a_second_time_adds_nothing(tmp_path):
 def test_a_run_that_is_going_on_is_left_for_the_next_time(tmp_path):
     handler = one_run(tmp_path / "a")
     handler.set_metric("loss", 1.0)
-    handler._live.recorder.flush()
+    handler.flush()
     report = import_runs(tmp_path / "a", tmp_path / "b")
     assert report.created == 0
     assert any("still running" in remark for remark in report.omitted)
@@ -108,6 +109,7 @@ def test_a_run_that_is_going_on_is_left_for_the_next_time(tmp_path):
 
 def test_local_to_mlflow_to_local_is_equal(tmp_path):
     script(ExperimentHandler(tmp_path / "a", "e", "d"))
+    prepare_store(tmp_path / "m" / "mlflow.db")
     there = import_runs(tmp_path / "a", tmp_path / "m", backend="mlflow")
     assert there.is_complete, there
     back = import_runs(tmp_path / "m" / "mlflow.db", tmp_path / "b")

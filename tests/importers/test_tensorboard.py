@@ -18,11 +18,10 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
-from torch.utils import tensorboard as torch_tensorboard
 
 from legm import ExperimentHandler, StorageError
 from legm.analysis.overview import configurations
-from legm.backends.local.events import _record
+from legm.backends.local.events import _encode_record
 from legm.cli import main
 from legm.importers import import_runs
 from legm.importers.detection import open_source
@@ -34,15 +33,25 @@ from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into
 from legm.importers.tensorboard.source import TensorboardSource
 from legm.records import Display, Points, Status
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "tensorboard"
+WRITTEN = SAMPLES / "tensorboard"
 CURVE = [0.1, 1 / 3, float("nan"), float("inf"), -float("inf"), 5e-324, 1e-20, -7.25, 0.0]
-WRITERS = {"torch": torch_tensorboard.SummaryWriter, "tensorboardX": tensorboardX.SummaryWriter}
+
+
+def torch_writer(folder: str):
+    """PyTorch's writer; it is imported when it is used."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder)
+
+
+WRITERS = {"torch": torch_writer, "tensorboardX": tensorboardX.SummaryWriter}
 
 
 @pytest.fixture(params=sorted(WRITERS))
 def writer(request):
-    """The class of a real writer."""
+    """What makes a real writer."""
     return WRITERS[request.param]
 
 
@@ -82,9 +91,9 @@ def told(folder: Path, message: Event) -> Path:
     path = folder / "events.out.tfevents.1700000000.host.1.0"
     if not path.exists():
         first = Event(wall_time=1_700_000_000.5, file_version="brain.Event:2")
-        path.write_bytes(_record(first.SerializeToString()))
+        path.write_bytes(_encode_record(first.SerializeToString()))
     with path.open("ab") as file:
-        file.write(_record(message.SerializeToString()))
+        file.write(_encode_record(message.SerializeToString()))
     return path
 
 
@@ -225,7 +234,7 @@ def test_restarts_in_one_folder_are_one_run_in_the_order_of_their_start(writer, 
 
 
 def test_what_tensorflow_2_wrote_is_read_whatever_the_type_of_its_tensors(tmp_path):
-    report = import_runs(SAMPLES / "tf2", tmp_path)
+    report = import_runs(WRITTEN / "tf2", tmp_path)
     assert report.is_complete, report
     found = results(tmp_path, "tf2")
     kinds = [f"{size}" for size in ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16")]
@@ -243,7 +252,7 @@ def test_what_tensorflow_2_wrote_is_read_whatever_the_type_of_its_tensors(tmp_pa
 
 
 def test_what_tensorflow_1_wrote_is_read(tmp_path):
-    assert import_runs(SAMPLES / "tf1", tmp_path).is_complete
+    assert import_runs(WRITTEN / "tf1", tmp_path).is_complete
     (result,) = results(tmp_path, "tf1").values()
     assert curve(result, "loss") == [float(np.float32(1 / (step + 1))) for step in range(5)]
     assert displays_in(tmp_path, result) == [("note", "a *text*", 4)]
@@ -254,7 +263,7 @@ def test_what_tensorflow_1_wrote_is_read(tmp_path):
 
 
 def test_what_keras_wrote_for_training_and_validation_is_one_run_with_its_hyperparameters(tmp_path):
-    report = import_runs(SAMPLES / "keras", tmp_path)
+    report = import_runs(WRITTEN / "keras", tmp_path)
     assert report.is_complete, report
     found = results(tmp_path, "keras")
     assert sorted(found) == ["run-2", "run-4"]
@@ -273,7 +282,7 @@ def test_what_keras_wrote_for_training_and_validation_is_one_run_with_its_hyperp
 
 def test_what_lightning_wrote_has_the_types_of_its_hparams_yaml_and_its_files(tmp_path):
     source = tmp_path / "lightning_logs"
-    shutil.copytree(SAMPLES / "lightning", source)
+    shutil.copytree(WRITTEN / "lightning", source)
     (source / "version_0" / "checkpoints").mkdir()
     (source / "version_0" / "checkpoints" / "last.ckpt").write_bytes(b"weights")
     root = tmp_path / "root"
@@ -415,9 +424,9 @@ def test_files_of_a_run_are_kept_but_those_of_other_runs_and_what_is_hidden_are_
 def test_a_second_import_adds_nothing(tmp_path):
     root = tmp_path / "root"
     for name in ("keras", "tf2", "lightning"):
-        import_runs(SAMPLES / name, root)
+        import_runs(WRITTEN / name, root)
         before = {path: data for path, data in files_in(root).items() if "/.legm/" not in path}
-        report = import_runs(SAMPLES / name, root)
+        report = import_runs(WRITTEN / name, root)
         assert (report.created, report.updated, report.unchanged) == (0, 0, 2)
         assert report.is_complete, report
         assert {path: data for path, data in files_in(root).items() if "/.legm/" not in path} == before
@@ -519,7 +528,9 @@ def test_a_killed_import_goes_on_and_nothing_is_there_twice(tmp_path):
         for step in range(40):
             path = told(source / f"r{run}", scalar("loss", step, step))
         with path.open("ab") as file:
-            file.write(b"".join(_record(scalar("acc", s / 3, s).SerializeToString()) for s in range(400)))
+            file.write(
+                b"".join(_encode_record(scalar("acc", s / 3, s).SerializeToString()) for s in range(400))
+            )
     for logs in (3, 12):
         kill_an_import(source, root, logs)
     report = import_runs(source, root)
@@ -631,7 +642,7 @@ def test_what_follows_a_damaged_event_is_read_on(tmp_path):
     for step in range(5):
         path = told(tmp_path / "runs" / "a", scalar("loss", step, step))
     data = bytearray(path.read_bytes())
-    data[data.index(_record(scalar("loss", 2, 2).SerializeToString())) + 20] ^= 1
+    data[data.index(_encode_record(scalar("loss", 2, 2).SerializeToString())) + 20] ^= 1
     path.write_bytes(data)
     report = import_runs(tmp_path / "runs", tmp_path / "root")
     assert report.is_complete
@@ -650,9 +661,9 @@ def test_records_that_are_no_events_are_passed_over(tmp_path):
             data = bytearray(event)
             for place in rng.integers(0, len(data), 3):
                 data[place] = rng.integers(0, 256)
-            file.write(_record(bytes(data[: rng.integers(0, len(data) + 1)])))
+            file.write(_encode_record(bytes(data[: rng.integers(0, len(data) + 1)])))
         for junk in (b"", b"\t", b"\x10" * 30, b"\xff" * 40, b"\t" + b"\x10" + b"\x80" * 30):
-            file.write(_record(junk))
+            file.write(_encode_record(junk))
     assert import_runs(tmp_path / "runs", tmp_path / "root").is_complete
     assert path.exists()
 
@@ -662,7 +673,7 @@ def test_a_length_that_claims_too_much_takes_no_memory(tmp_path, length):
     path = told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     head = length.to_bytes(8, "little")
     with path.open("ab") as file:
-        file.write(head + _record(head)[8 + 4 + 8 :][:4])  # the check of what it frames
+        file.write(head + _encode_record(head)[8 + 4 + 8 :][:4])  # the check of what it frames
         if length < 1 << 30:
             file.truncate(file.tell() + length + 4)
     if length < 1 << 30:
@@ -829,7 +840,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
         for run in runs:
             path = told(tmp_path / "runs" / f"r{run}", scalar("loss", 0, 0))
             rows = (scalar("loss", s, s).SerializeToString() for s in range(3000))
-            path.write_bytes(path.read_bytes() + b"".join(map(_record, rows)))
+            path.write_bytes(path.read_bytes() + b"".join(map(_encode_record, rows)))
 
     def peak(root: str) -> int:
         tracemalloc.start()
@@ -848,7 +859,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
 
 def test_numbers_come_in_batches(tmp_path):
     path = told(tmp_path / "runs" / "a", scalar("loss", 0, 0))
-    rows = b"".join(_record(scalar(f"m{s % 3}", s, s).SerializeToString()) for s in range(150_000))
+    rows = b"".join(_encode_record(scalar(f"m{s % 3}", s, s).SerializeToString()) for s in range(150_000))
     with path.open("ab") as file:
         file.write(rows)
     sizes = [

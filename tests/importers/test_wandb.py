@@ -5,29 +5,24 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tracemalloc
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from wandb.proto import wandb_internal_pb2 as theirs
 
-from legm import ExperimentHandler, StorageError
+from legm import StorageError
 from legm.cli import main
-from legm.delivery.client import BackendClient
-from legm.delivery.registry import make_backend
-from legm.export.backends import export_runs
 from legm.importers import import_runs
 from legm.importers.detection import open_source
-from legm.records import BestRule, Display, Points, Query, RunResult, Series, Split, Status
+from legm.records import BestRule, Display, Points, Series, Split, Status
 from legm.runlog import format as runlog
-from tests.backends.test_boundary import comparable, script
+from tests.support.wandb_imports import exported, imported, own_runs, results, same
 from tests.support.wandb_log import framed, records
-from tests.support.wandb_scripts import logs, run_script, wait_for_ends
+from tests.support.wandb_scripts import logs, run_script
 
 SCRIPT = """
 for rate in (0.1, 0.01):
@@ -77,17 +72,6 @@ def written(tmp_path_factory) -> Path:
     return folder
 
 
-def results(root: Path, experiment: str) -> list[RunResult]:
-    client = BackendClient(make_backend("local", root, {}), root)
-    found = [*client.call("legm_read_runs", query=Query(experiment, None, None, None))]
-    return sorted(found, key=lambda one: one.run.run_id)
-
-
-def imported(root: Path, experiment: str) -> dict[str, RunResult]:
-    """The runs by W&B's ids."""
-    return {one.run.environment["imported"]["key"].split("/")[-1]: one for one in results(root, experiment)}
-
-
 def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     report = import_runs(written, tmp_path / "root")
     assert report.is_complete, report
@@ -125,7 +109,7 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     ]
     assert run.histories[DEV].values.tolist() == [row["loss"] for row in rows]
     assert run.histories[DEV].steps.tolist() == list(range(21))
-    kept = runlog.read(next(tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log"))).records
+    kept = runlog.read_log(next(tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log"))).records
     times = {
         (series.name, step): time
         for record in kept
@@ -270,63 +254,11 @@ def test_a_fragment_that_knows_of_earlier_steps_keeps_its_own(tmp_path):
 # legm's own
 
 
-def own_runs(root: Path) -> None:
-    """Runs of every kind in a root directory of legm."""
-    handler = ExperimentHandler(root, "e “d”", "its “d”")
-    script(handler)
-    handler.start()
-    handler.set_metric("loss", 1 / 3, step=4)
-    handler.tensorboard_write("note", "a *text*", 3)
-    handler.tensorboard_write("extra @", 0.5, 4)
-    (root / "x.bin").write_bytes(b"\0")
-    handler.log_artifact(root / "x.bin", "weights @.bin")
-    handler.log()
-    handler.aggregate_results()
-    code = f"""
-import os, signal, time
-from legm import ExperimentHandler
-try:
-    with ExperimentHandler({str(root)!r}, "e “d”") as handler:
-        handler.set_param("lr", 3)
-        handler.start()
-        handler.set_metric("loss", 2)
-        raise ZeroDivisionError
-except ZeroDivisionError:
-    pass
-handler = ExperimentHandler({str(root)!r}, "e “d”")
-handler.set_param("lr", 9)
-handler.start()
-for step in range(5):
-    handler.set_metric("loss", step / 7, step=2 * step)
-handler.set_metric("accuracy", 0.25, test=True)
-time.sleep(1.5)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    done = subprocess.run([sys.executable, "-c", code], check=False)
-    assert done.returncode == -signal.SIGKILL
-
-
 @pytest.fixture(scope="module")
 def own(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("own")
     own_runs(root)
     return root
-
-
-def same(result: RunResult) -> tuple:
-    """What a run is, wherever it was: numbers that did not count, and why it was broken off, are not told."""
-    error = None if result.status is Status.INTERRUPTED else result.error
-    return result.run.run_id, result.run.started, comparable(replace(result, points=0, error=error))
-
-
-def exported(own: Path, tracker: str, into: Path, **options) -> Path:
-    if tracker == "wandb":
-        quiet = {"x_disable_stats": True, "disable_git": True, "x_save_requirements": False}
-        options = {"mode": "offline", **options, "settings": {**quiet, **options.get("settings", {})}}
-    assert export_runs(own, tracker, options, into=into).is_complete
-    if options.get("mode") == "offline":
-        wait_for_ends(into)
-    return into
 
 
 @pytest.mark.parametrize("tracker", ["wandb", "mlflow"])
@@ -341,13 +273,15 @@ def test_runs_that_were_exported_come_back_as_they_were(own, tmp_path, tracker):
         assert same(ours) == same(theirs_)
     (described,) = [one for one in found if len(one.histories) == 1 and one.status is Status.COMPLETED]
     (log,) = (tmp_path / "root").glob(f"*/*/runs/{described.run.run_id}.log")
-    shown = {(one.name, one.value, one.step) for one in runlog.read(log).records if isinstance(one, Display)}
+    shown = {
+        (one.name, one.value, one.step) for one in runlog.read_log(log).records if isinstance(one, Display)
+    }
     assert shown == {("note", "a *text*", 3), ("extra @", 0.5, 4)}
     (kept,) = (tmp_path / "root").glob(f"*/*/artifacts/{described.run.run_id}/*")
     assert kept.name == "weights @.bin"
     (before,) = own.glob(f"*/*/runs/{described.run.run_id}.log")
     ours, original = (
-        next(one.times.tolist() for one in runlog.read(path).records if isinstance(one, Points))
+        next(one.times.tolist() for one in runlog.read_log(path).records if isinstance(one, Points))
         for path in (log, before)
     )
     assert ours == pytest.approx(original, abs=0.0011)

@@ -14,7 +14,7 @@ from legm import StorageError
 from legm.importers import import_runs
 from legm.importers.detection import open_source
 from legm.records import BestRule, Series, Split, Status
-from tests.importers.test_wandb import exported, imported, own_runs, results, same
+from tests.support.wandb_imports import exported, imported, own_runs, results, same
 from tests.support.wandb_scripts import run_script
 from tests.support.wandb_server import ENTITY, KEY, environment, serving
 

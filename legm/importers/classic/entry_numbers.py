@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from legm.core.points import gathered
+from legm.core.points import points_from_columns
 from legm.records import BestRule, Points, Series, Split
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class EntryNumbers:
         last = max((int(steps.max()) for steps, _ in self.dev.values()), default=0)
         once = np.array([last], np.int64), np.array([time])
         columns |= {series: (*once, np.array([value])) for series, value in self.test.items()}
-        return gathered(columns, lambda series: series)
+        return points_from_columns(columns, lambda series: series)
 
     def best_rule(self) -> BestRule | None:
         """A rule that selects a step with the best values; None if no step has them all."""

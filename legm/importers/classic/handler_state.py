@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from legm.core.config_objects import named_values
-from legm.core.identity import plain
-from legm.core.parameters import Parameters, value_text
+from legm.core.config_objects import parameters_from_config
+from legm.core.identity import to_plain
+from legm.core.parameters import Parameters, format_name_value
 from legm.errors import LegmError, ParameterError, StorageError
 from legm.importers.unevaluated import PlainValues, UnevaluatedName, UnevaluatedObject
 from legm.records import Configuration, Plain
@@ -124,7 +124,7 @@ def describe_parameters(
     for name, value in parameters.items():
         if name in copies:
             continue
-        flat = named_values("the original legm", {name: value}, flatten=True)
+        flat = parameters_from_config("the original legm", {name: value}, flatten=True)
         for one in flat:
             if one in values:
                 raise ParameterError(f"two parameters have the name {one!r} once nested names are joined")
@@ -156,8 +156,8 @@ def describe_parameters(
         original = copies.get(name, name)
         rule: dict[str, Plain] = {"priority": len(order) - at}
         if original != name and original in values:
-            text = value_text(plain(name, parameters[name]))
-            rule |= {"text": text, "for": plain(original, values[original])}
+            text = format_name_value(to_plain(name, parameters[name]))
+            rule |= {"text": text, "for": to_plain(original, values[original])}
         note(original, "name", rule)
     return values, _without_cycles(metadata)
 
@@ -173,8 +173,8 @@ def _edge_condition(value: Any, active: Any, *, holds: bool) -> Plain:
     """The condition on a parent; its outcome where legm has another rule for the parent's value."""
     is_on = value is not None and value is not False
     if isinstance(active, UnevaluatedName) or (active is None and is_on != holds):
-        return {"holds": holds, "for": plain("parent", value)}
-    return {} if active is None else {"equals": plain("parent_active", active)}
+        return {"holds": holds, "for": to_plain("parent", value)}
+    return {} if active is None else {"equals": to_plain("parent_active", active)}
 
 
 def _without_cycles(metadata: dict[str, dict[str, Plain]]) -> dict[str, dict[str, Plain]]:

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.core.points import joined
+from legm.core.points import points_from_blocks
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.importers.external import ExternalRun, unreadable_run
 from legm.importers.mlflow.artifact_folders import ArtifactFolders
@@ -197,7 +197,7 @@ class MlrunsSource:
             name = path.relative_to(folder).as_posix()
             for stamps, values, steps in _metric_blocks(path):
                 block = ((Series(name),), steps, to_seconds(stamps), restore_infinities(values))
-                yield joined([block])
+                yield points_from_blocks([block])
 
 
 def _experiment_folders(root: Path) -> Iterator[Path]:

@@ -16,8 +16,8 @@ from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 
-from legm.core.credentials import without_password
-from legm.core.points import joined
+from legm.core.credentials import redact_url_password
+from legm.core.points import points_from_blocks
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.mlflow.external_run import (
@@ -51,7 +51,7 @@ class MlflowServerSource:
     kind = "mlflow"
 
     def __init__(self, address: str, *, deleted: bool = False) -> None:
-        self.location = without_password(address)
+        self.location = redact_url_password(address)
         self.notes = Notes()
         self._deleted = deleted
         parts = urlsplit(address)
@@ -209,7 +209,7 @@ class MlflowServerSource:
                         f"for the run {run_id}: {cause}"
                     ) from cause
                 if len(steps):
-                    yield joined([((Series(key),), steps, times, values)])
+                    yield points_from_blocks([((Series(key),), steps, times, values)])
                 token = answer.get("next_page_token")
                 if not token:
                     break

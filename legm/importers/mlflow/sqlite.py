@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from legm.core.points import points_of
+from legm.core.points import points_from_rows
 from legm.errors import CorruptFile, StorageError
 from legm.importers.external import ExternalRun
 from legm.importers.mlflow.artifact_folders import ArtifactFolders
@@ -257,7 +257,7 @@ class MlflowSqliteSource:
             except (TypeError, ValueError, OverflowError) as cause:
                 where = f"the metrics of the run {run_id}"
                 raise CorruptFile(self._path, where, f"not numbers: {cause}", _REMEDY) from cause
-            yield points_of(names, numbers, steps, times, values)
+            yield points_from_rows(names, numbers, steps, times, values)
             if len(rows) < _BATCH:
                 return
             at = self._query(f"SELECT rowid {of_run} LIMIT 1 OFFSET {_BATCH - 1}", (run_id, at))[0][0]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from google.protobuf.message import DecodeError
 
-from legm.core.points import points_of
+from legm.core.points import points_from_rows
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.records import MAX_MESSAGE_BYTES, read_records
 from legm.importers.tensorboard.tensors import tensor_number, tensor_texts
@@ -270,7 +270,7 @@ class EventReader:
         import numpy as np
 
         numbers, steps, times, values = self._rows
-        points = points_of(
+        points = points_from_rows(
             {self._metric_name(tag): number for tag, number in self._metric_numbers.items()},
             np.array(numbers, np.int64),
             np.array(steps, np.int64),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from legm.core.config_objects import named_values
+from legm.core.config_objects import parameters_from_config
 from legm.errors import CorruptFile
 from legm.importers.plain_yaml import parse_plain_yaml
 from legm.importers.size_limits import read_at_most
@@ -33,4 +33,4 @@ def read_hparams_yaml(path: Path) -> dict[str, Plain]:
     content = parse_plain_yaml(path, read_at_most(path, _MAX_BYTES, _REMEDY)) or {}
     if not isinstance(content, dict):
         raise CorruptFile(path, "line 1", "it is not a mapping", _REMEDY)
-    return named_values("hparams.yaml", content, flatten=True)
+    return parameters_from_config("hparams.yaml", content, flatten=True)

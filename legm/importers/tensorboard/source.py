@@ -26,7 +26,7 @@ from legm.importers.tensorboard.hparams_yaml import read_hparams_yaml
 from legm.importers.tensorboard.media import media_files
 from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
 from legm.records import Display, Plain, Points, Status
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 __all__ = ["TensorboardSource"]
 
@@ -112,7 +112,7 @@ class TensorboardSource:
     def _run_folders(self) -> dict[str, RunFolder]:
         """The runs by key; all event files are scanned the first time."""
         if self._runs is None:
-            for folder, paths in watched(event_folders(self._root, self.notes), "reading event files"):
+            for folder, paths in show_progress(event_folders(self._root, self.notes), "reading event files"):
                 scan = scan_event_files(paths, self.notes)
                 if scan.files:
                     self._scans[PurePosixPath(folder.relative_to(self._root).as_posix())] = scan

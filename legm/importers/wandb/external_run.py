@@ -158,14 +158,16 @@ def summary_numbers(summary: Mapping[str, Any], step: int | None, time: float) -
     }
     if found:
         steps = np.array([step or 0], np.int64)
-        yield columns.joined([(tuple(found), steps, np.array([time]), np.array([[*found.values()]]))])
+        yield columns.points_from_blocks(
+            [(tuple(found), steps, np.array([time]), np.array([[*found.values()]]))]
+        )
 
 
 def _at_native_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Points]:
     """A run's numbers at the steps that legm logged with them; W&B's own steps count rows."""
-    found = dict(columns.columns_of(record for record in records if isinstance(record, Points)))
+    found = dict(columns.columns_by_series(record for record in records if isinstance(record, Points)))
     if _NATIVE_STEP not in found:
-        yield columns.gathered(found, lambda series: series)
+        yield columns.points_from_columns(found, lambda series: series)
         return
     rows, _, steps = found.pop(_NATIVE_STEP)
     order = np.argsort(rows, kind="stable")
@@ -178,4 +180,4 @@ def _at_native_steps(records: Iterable[Points | Display | BestRule]) -> Iterator
         positions = np.searchsorted(rows, at)
         known = rows[np.minimum(positions, len(rows) - 1)] == at
         moved[series] = (steps[positions[known]], times[known], values[known])
-    yield columns.gathered(moved, lambda series: series)
+    yield columns.points_from_columns(moved, lambda series: series)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from legm.core.points import points_of
+from legm.core.points import points_from_rows
 from legm.importers.wandb.items import VALUE_MARK, ItemReader, flatten, parse_json_value, set_at_path
 from legm.records import Display, Points
 
@@ -185,7 +185,7 @@ class HistoryRows:
         self._clear()
         if values:
             steps, times, counts = zip(*rows, strict=True)
-            points = points_of(
+            points = points_from_rows(
                 self._names,
                 np.array(metrics, np.int64),
                 np.repeat(np.array(steps, np.int64), counts),

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from legm.core.credentials import without_password
+from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
@@ -68,16 +68,16 @@ class WandbServerSource:
     kind = "wandb"
 
     def __init__(self, address: str, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
-        self.location = without_password(address)
+        self.location = redact_url_password(address)
         self.notes = Notes()
         self._entity, self._project, self._run_id = _parse_address(address)
         try:
             import wandb
 
-            from legm.backends.wandb.login import base_url, has_login
+            from legm.util.wandb_login import has_login, server_url
         except ImportError as cause:
             raise StorageError(f"to read {self.location}, install W&B: pip install 'legm[wandb]'") from cause
-        url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else base_url({})
+        url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else server_url({})
         if not has_login(url, {}):
             raise StorageError(f"there is no login for {url}: run `wandb login`, or set WANDB_API_KEY")
         with self._translate_errors("log in"):
@@ -274,7 +274,7 @@ def _parse_address(address: str) -> tuple[str, str, str]:
         parts = [*parts[:2], *(parts[3:4] if parts[2] == "runs" else ())]
     if not 1 <= len(parts) <= 3 or (is_page and len(parts) < 2):
         raise StorageError(
-            f"{without_password(address)!r} is not an address of W&B runs: pass {_ADDRESS_FORMS}"
+            f"{redact_url_password(address)!r} is not an address of W&B runs: pass {_ADDRESS_FORMS}"
         )
     entity, project, run_id = [*parts, "", ""][:3]
     return entity, project, run_id

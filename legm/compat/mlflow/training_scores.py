@@ -1,4 +1,4 @@
-"""What mlflow logs of a fit of scikit-learn's: scores on the data of the fit, and pictures of them."""
+"""What mlflow logs of a scikit-learn fit: scores on the training data, and figures of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from legm.compat.session import SESSION
 
-__all__ = ["training_pictures", "training_scores"]
+__all__ = ["training_figures", "training_scores"]
 
 
 def training_scores(model: Any, X: Any, y: Any, weight: Any) -> dict[str, float]:
-    """The scores of a model of scikit-learn's on the data that it was fitted to."""
+    """The scores of a scikit-learn model on its training data."""
     if y is None:
         return {}
     from sklearn import metrics
@@ -23,27 +23,27 @@ def training_scores(model: Any, X: Any, y: Any, weight: Any) -> dict[str, float]
     def add(name: str, metric: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         try:
             found[f"training_{name}"] = metric(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - of a model that may be of any kind
+        except Exception as error:  # noqa: BLE001 - the model may be of any kind
             SESSION.notices.report_unsupported(
                 f"the training score {name} of {type(model).__name__}", str(error)
             )
 
     if is_classifier(model):
-        told = model.predict(X)
+        predicted = model.predict(X)
         for name in ("precision", "recall", "f1"):
             metric = getattr(metrics, f"{name}_score")
-            add(f"{name}_score", metric, y, told, average="weighted", sample_weight=weight)
-        add("accuracy_score", metrics.accuracy_score, y, told, sample_weight=weight)
+            add(f"{name}_score", metric, y, predicted, average="weighted", sample_weight=weight)
+        add("accuracy_score", metrics.accuracy_score, y, predicted, sample_weight=weight)
         if hasattr(model, "predict_proba"):
-            chances = model.predict_proba(X)
-            add("log_loss", metrics.log_loss, y, chances, sample_weight=weight)
-            scores = chances[:, 1] if chances.shape[1] == 2 else chances
+            probabilities = model.predict_proba(X)
+            add("log_loss", metrics.log_loss, y, probabilities, sample_weight=weight)
+            scores = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
             how = {"average": "weighted", "multi_class": "ovo", "sample_weight": weight}
             add("roc_auc", metrics.roc_auc_score, y, scores, **how)
     elif is_regressor(model):
-        told = model.predict(X)
+        predicted = model.predict(X)
         for name in ("mean_squared_error", "mean_absolute_error", "r2_score"):
-            add(name, getattr(metrics, name), y, told, sample_weight=weight)
+            add(name, getattr(metrics, name), y, predicted, sample_weight=weight)
         if "training_mean_squared_error" in found:
             found["training_root_mean_squared_error"] = found["training_mean_squared_error"] ** 0.5
     if hasattr(model, "score"):
@@ -52,8 +52,8 @@ def training_scores(model: Any, X: Any, y: Any, weight: Any) -> dict[str, float]
     return found
 
 
-def training_pictures(model: Any, X: Any, y: Any, weight: Any) -> Iterator[tuple[str, Any]]:
-    """By their names figures of a classifier: its confusion matrix, and of two classes the curves."""
+def training_figures(model: Any, X: Any, y: Any, weight: Any) -> Iterator[tuple[str, Any]]:
+    """The figures of a classifier by file name: the confusion matrix and, for two classes, the curves."""
     from sklearn.base import is_classifier
 
     if y is None or not is_classifier(model):

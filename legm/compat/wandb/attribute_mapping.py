@@ -1,19 +1,19 @@
-"""What ``wandb.config`` and ``wandb.summary`` have in common: values by name, as items and as attributes."""
+"""The common base of ``wandb.config`` and ``wandb.summary``: values by name, as items and as attributes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Items"]
+__all__ = ["AttributeMapping"]
 
 
-class Items:
-    """Values by name; a subclass says what setting one means.
+class AttributeMapping:
+    """Values by name; a subclass defines what setting a value does.
 
     Args:
-        what: what it is called when a name is not there.
-        **own: what the subclass needs beside the values.
+        what: the object's name in error messages.
+        **own: further attributes of the subclass.
     """
 
     def __init__(self, what: str, **own: Any) -> None:
@@ -29,11 +29,11 @@ class Items:
             raise AttributeError(f"the {self.__dict__.get('_what')} has no {name!r}") from None
 
     def get(self, key: str, default: Any = None) -> Any:
-        """A value, or the default."""
+        """A value, or else the default."""
         return self._items.get(key, default)
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it."""
+        """All values by name."""
         return dict(self._items)
 
     def keys(self) -> list[str]:
@@ -45,7 +45,7 @@ class Items:
         return list(self._items.values())
 
     def items(self) -> list[tuple[str, Any]]:
-        """Names and values."""
+        """The names with their values."""
         return list(self._items.items())
 
     def __iter__(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""``import wandb`` and ``import mlflow``, and whatever is below them, answered by the stand-ins."""
+"""Redirects ``import wandb`` and ``import mlflow``, and every module below them, to the stand-ins."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["Answers", "answer"]
+__all__ = ["StandInFinder", "redirect_imports"]
 
-_TOPS = ("wandb", "mlflow")
-_HOMES = {
+_REDIRECTED = ("wandb", "mlflow")
+_STAND_INS = {
     "wandb.integration.lightgbm": "legm.compat.wandb.lightgbm",
     "wandb.integration.sklearn": "legm.compat.wandb.sklearn",
     "wandb.integration.xgboost": "legm.compat.wandb.xgboost",
@@ -32,8 +32,8 @@ _HOMES = {
 }
 
 
-class Answers(Loader):
-    """A finder and loader of modules that gives the stand-ins their public names."""
+class StandInFinder(Loader):
+    """The finder and loader that provides the stand-ins under the names of the libraries."""
 
     def find_spec(
         self,
@@ -41,26 +41,26 @@ class Answers(Loader):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Every name below wandb and mlflow is found."""
-        if name.partition(".")[0] not in _TOPS:
+        """The spec of any name below wandb and mlflow."""
+        if name.partition(".")[0] not in _REDIRECTED:
             return None
         return ModuleSpec(name, self, origin="legm.compat", is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """The stand-in's module, or one that absorbs everything."""
-        home = _HOMES.get(spec.name, f"legm.compat.{spec.name}")
+        """The stand-in's module, or one whose names are null objects."""
+        home = _STAND_INS.get(spec.name, f"legm.compat.{spec.name}")
         try:
             found = importlib.util.find_spec(home)
         except ModuleNotFoundError:
             found = None
-        return _Shown(spec.name, importlib.import_module(home) if found is not None else None)
+        return _StandInModule(spec.name, importlib.import_module(home) if found is not None else None)
 
     def exec_module(self, module: ModuleType) -> None:
-        """It is there already."""
+        """Nothing to execute: the module is complete."""
 
 
-class _Shown(ModuleType):
-    """A module of the script's: everything of it is the stand-in's."""
+class _StandInModule(ModuleType):
+    """A module as the script imports it: its attributes are those of the stand-in."""
 
     def __init__(self, name: str, home: ModuleType | None) -> None:
         super().__init__(name)
@@ -75,18 +75,18 @@ class _Shown(ModuleType):
             return getattr(self._home, name)
         from legm.compat.session import SESSION
 
-        return SESSION.notices.null_object(f"{self.__name__}.{name}")
+        return SESSION.notices.make_null_object(f"{self.__name__}.{name}")
 
     def __dir__(self) -> list[str]:
         return [] if self._home is None else dir(self._home)
 
 
-def answer() -> None:
-    """Answer from now on, here and in the Python processes that are begun from here."""
-    if not any(isinstance(finder, Answers) for finder in sys.meta_path):
-        sys.meta_path.insert(0, Answers())
+def redirect_imports() -> None:
+    """Redirect imports from now on, in this process and in the Python processes that it starts."""
+    if not any(isinstance(finder, StandInFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, StandInFinder())
     for name in list(sys.modules):
-        if name.partition(".")[0] in _TOPS and not isinstance(sys.modules[name], _Shown):
+        if name.partition(".")[0] in _REDIRECTED and not isinstance(sys.modules[name], _StandInModule):
             del sys.modules[name]
     shadow = str(Path(__file__).with_name("shadow"))
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)

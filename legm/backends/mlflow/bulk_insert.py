@@ -1,10 +1,10 @@
-"""Many points into MLflow's database at once.
+"""Inserts many metric points into MLflow's database at once.
 
-MLflow's own ``log_batch`` makes an object of its mapper for each point, which costs seven times as much
-as the database does, beside a training in the same process. Here its tables get the same rows by two
-statements a batch. What was found in MLflow's store and is kept: equal points are there once, NaN is
-stored as 0 with a mark, infinities as the largest floats, and the newest point of a metric, by step,
-time and value, is also in the table of the latest ones.
+MLflow's own ``log_batch`` creates an ORM object for each point, which takes seven times as long as the
+database does, in the process that trains. Here the same rows go into its tables with two statements per
+batch. The behaviour of MLflow's store is kept: equal points are stored once, NaN is stored as 0 with a flag,
+infinities as the largest floats, and the newest point of a metric, by step, time and value, is also in the
+table of the latest points.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from typing import Any
 
 from mlflow.entities import Metric
 
-__all__ = ["can_write", "write"]
+__all__ = ["can_insert_points", "insert_points"]
 
-_KEY, _WHERE = ("run_uuid", "key"), ("step", "timestamp", "value")
-_COLUMNS = {*_KEY, *_WHERE, "is_nan"}
-_PORTION = 5_000  # rows in one statement
+_KEY, _NEWNESS = ("run_uuid", "key"), ("step", "timestamp", "value")
+_COLUMNS = {*_KEY, *_NEWNESS, "is_nan"}
+_ROWS_PER_STATEMENT = 5_000
 
 
-def _tables() -> tuple[Any, Any]:
+def _metric_tables() -> tuple[Any, Any]:
     from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric
 
     return SqlMetric.__table__, SqlLatestMetric.__table__
 
 
-def can_write(store: Any) -> bool:
-    """Whether a store is a SQLite file or PostgreSQL, with the tables that are known here."""
+def can_insert_points(store: Any) -> bool:
+    """Whether a store is SQLite or PostgreSQL and has the tables that are known here."""
     dialect = getattr(getattr(store, "engine", None), "name", "")
     return dialect in {"sqlite", "postgresql"} and all(
-        {column.name for column in table.columns} == _COLUMNS for table in _tables()
+        {column.name for column in table.columns} == _COLUMNS for table in _metric_tables()
     )
 
 
-def write(store: Any, run_id: str, metrics: Iterable[Metric]) -> None:
-    """Add points to a run, those that are not there yet."""
+def insert_points(store: Any, run_id: str, metrics: Iterable[Metric]) -> None:
+    """Insert points into a run, except those that are stored already."""
     rows = [_row(run_id, metric) for metric in metrics]
     if not rows:
         return
@@ -65,7 +65,7 @@ def _row(run_id: str, metric: Metric) -> dict[str, Any]:
 
 
 def _newness(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in _WHERE)
+    return tuple(row[name] for name in _NEWNESS)
 
 
 def _insert(
@@ -75,10 +75,13 @@ def _insert(
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert = (sqlite if dialect == "sqlite" else postgresql).insert
-    every, newest = _tables()
-    for at in range(0, len(rows), _PORTION):
-        session.execute(insert(every).on_conflict_do_nothing(), rows[at : at + _PORTION])
-    new = insert(newest)
-    later = tuple_(*(new.excluded[name] for name in _WHERE)) > tuple_(*(newest.c[name] for name in _WHERE))
+    all_points, latest_points = _metric_tables()
+    for at in range(0, len(rows), _ROWS_PER_STATEMENT):
+        session.execute(insert(all_points).on_conflict_do_nothing(), rows[at : at + _ROWS_PER_STATEMENT])
+    new = insert(latest_points)
+    stored = tuple_(*(latest_points.c[name] for name in _NEWNESS))
+    is_newer = tuple_(*(new.excluded[name] for name in _NEWNESS)) > stored
     changed = {name: new.excluded[name] for name in sorted(_COLUMNS.difference(_KEY))}
-    session.execute(new.on_conflict_do_update(index_elements=_KEY, set_=changed, where=later), list(latest))
+    session.execute(
+        new.on_conflict_do_update(index_elements=_KEY, set_=changed, where=is_newer), list(latest)
+    )
