@@ -82,7 +82,7 @@ with mlflow.start_run():
 """
 
 
-def test_a_run_is_there_while_it_goes_on_and_moves_when_parameters_come_late(tmp_path):
+def test_a_run_is_shown_while_it_is_running_and_moves_when_parameters_are_added_later(tmp_path):
     process = begin(tmp_path, LIVE)
 
     until(lambda: shown(tmp_path) == [(Status.RUNNING, ["lr"], [(0, 1.0), (1, 0.5)])])
@@ -301,7 +301,7 @@ def test_processes_of_a_script_are_captured_too(tmp_path):
     assert len({one.run.configuration.fingerprint for one in found}) == 1
 
 
-def test_wishes_of_a_person_hold_and_those_that_cannot_be_met_are_said(tmp_path):
+def test_overrides_apply_and_those_without_effect_are_reported(tmp_path):
     code = (
         "import mlflow\nwith mlflow.start_run():\n"
         "    mlflow.log_params({'lr': 0.1, 'fold': 1, 'seed': 2})\n    mlflow.log_metric('loss', 1.0)\n"
@@ -340,7 +340,7 @@ run.summary["accuracy"] = 0.9
 """
 
 
-def test_a_run_of_wandb_is_there_while_it_goes_on_and_moves_when_parameters_come_late(tmp_path):
+def test_a_wandb_run_is_shown_while_it_is_running_and_moves_when_parameters_are_added_later(tmp_path):
     process = begin(tmp_path, WANDB_LIVE)
 
     early, late = ["lr", "optimizer.name"], ["layers", "lr", "optimizer.name"]
@@ -423,7 +423,7 @@ def test_a_run_of_wandb_that_is_resumed_is_one_run_and_a_disabled_one_is_none(tm
 # The command
 
 
-def test_a_command_that_cannot_be_run_is_said_and_leaves_nothing(tmp_path):
+def test_a_command_that_cannot_be_run_is_reported_and_leaves_nothing(tmp_path):
     for name, status in (("no-such-command", 127), (str(tmp_path), 126)):
         done = subprocess.run(
             [*command(), "--", name],

@@ -323,14 +323,14 @@ def two_seeds(tmp_path: Path, **state) -> Path:
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_a_seed_that_was_compared_stays_compared_unless_a_person_says_otherwise(tmp_path, protocol):
+def test_a_seed_that_was_compared_stays_compared_unless_the_user_overrides_it(tmp_path, protocol):
     source = two_seeds(tmp_path, named=["lr"], protocol=protocol)
     report = import_runs(source, tmp_path / "root")
     assert (report.configuration_folders, report.identities["e"].compared) == (2, ("lr", "seed"))
     assert import_runs(source, tmp_path / "other", seed_params=["seed"]).configuration_folders == 1
 
 
-def test_a_parameter_that_was_not_compared_is_when_a_person_says_so(tmp_path):
+def test_an_uncompared_parameter_is_compared_if_the_user_asks_for_it(tmp_path):
     source = two_seeds(tmp_path, disabled=["seed"])
     assert import_runs(source, tmp_path / "root").configuration_folders == 1
     assert import_runs(source, tmp_path / "other", compare=["seed"]).configuration_folders == 2
@@ -419,7 +419,7 @@ def test_a_copy_for_the_name_is_a_name_and_no_parameter(tmp_path):
 # Numbers that do not fit together
 
 
-def test_steps_are_those_that_are_said_for_each_value_and_else_positions(tmp_path):
+def test_steps_are_the_stored_ones_and_positions_otherwise(tmp_path):
     steps = {"a": [5, 10, 15], "b": [5], "c": [None, None], "d": [1, None], "e": [0.5, 1], "f": [2.0, 4.0]}
     run = {name: [1.0, 2.0] for name in "abcdefg"}
     write(tmp_path / "logs/e/a_0", {"lr": 1}, [run, {"a": [3.0]}], steps=steps)
@@ -511,7 +511,7 @@ def test_runs_that_were_begun_and_never_logged_are_left_out(tmp_path):
 # Damage
 
 
-def test_a_file_that_is_cut_gives_an_interrupted_run_that_is_taken_again_when_it_is_whole(tmp_path):
+def test_a_truncated_file_gives_an_interrupted_run_that_is_updated_when_it_is_complete(tmp_path):
     source, root = copied(tmp_path, "manager"), tmp_path / "root"
     path = source / LENET / SGD / "metrics.yml"
     text = path.read_bytes()
@@ -581,7 +581,7 @@ DAMAGE = {
 @pytest.mark.parametrize(
     ("name", "content", "problem"), [(name, *one) for name, several in DAMAGE.items() for one in several]
 )
-def test_damage_costs_its_configuration_alone_and_is_told(tmp_path, name, content, problem):
+def test_damage_only_affects_its_configuration_and_is_reported(tmp_path, name, content, problem):
     for i in range(2):
         write(tmp_path / f"logs/e/a_{i}", {"lr": i}, [{"loss": [1.0]}], steps={"loss": [1]})
     (tmp_path / "logs/e/a_0" / name).write_bytes(content)
@@ -929,7 +929,7 @@ def test_in_a_root_of_both_an_experiment_gives_the_runs_of_the_original(tmp_path
 
 
 @pytest.mark.parametrize("depth", range(3))
-def test_a_folder_of_the_original_is_told_from_its_event_files(depth):
+def test_a_folder_of_the_original_is_distinguished_from_its_event_files(depth):
     place = [CLASSIC / "manager", CLASSIC / "manager" / LENET, CLASSIC / "manager" / LENET / SGD][depth]
     source = open_source(place)
     assert source.kind == "original-legm"

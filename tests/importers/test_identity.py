@@ -201,7 +201,7 @@ def test_the_file_gives_back_what_was_written(tmp_path_factory, told):
     assert read_identities(path) == written
 
 
-def test_a_person_may_write_lists(tmp_path):
+def test_a_user_may_write_lists(tmp_path):
     path = tmp_path / "identity.yml"
     path.write_text("mnist:\n  not_compared: [seed, fold]\n  name: [lr]\n")
     assert read_identities(path) == {

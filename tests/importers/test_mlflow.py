@@ -309,7 +309,7 @@ def test_the_times_of_runs_that_legm_wrote_are_those_that_mlflow_has(tmp_path):
 # Broken off
 
 
-def test_a_killed_import_goes_on_and_nothing_is_there_twice(sqlite, tmp_path):
+def test_a_killed_import_continues_and_stores_nothing_twice(sqlite, tmp_path):
     client, source = sqlite
     write_runs(client, source, runs=60, names=5, steps=400)
     root = tmp_path / "root"
@@ -368,18 +368,18 @@ def test_what_the_caller_decides_overrides_what_is_inferred(sqlite, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("override", "said"),
     [
         ({"ignore": ["sed"]}, "no run has a parameter 'sed': did you mean 'seed'"),
         ({"ignore": ["lr"], "compare": ["lr"]}, "both compared and not"),
         ({"experiments": ["f"]}, "has no experiment 'f': known: 'e'"),
     ],
 )
-def test_a_wish_that_cannot_be_is_an_error_before_anything_comes(sqlite, tmp_path, wish, said):
+def test_an_impossible_override_is_an_error_before_anything_is_imported(sqlite, tmp_path, override, said):
     client, source = sqlite
     write_runs(client, source, runs=2, names=1, steps=1)
     with pytest.raises((ParameterError, StorageError), match=said):
-        import_runs(source, tmp_path / "root", **wish)
+        import_runs(source, tmp_path / "root", **override)
     assert not (tmp_path / "root").exists()
 
 

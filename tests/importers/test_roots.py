@@ -96,7 +96,7 @@ def test_two_roots_are_joined_and_a_second_time_adds_nothing(tmp_path):
     assert {*before} < {*(tmp_path / "b").rglob("*")}
 
 
-def test_a_run_that_is_going_on_is_left_for_the_next_time(tmp_path):
+def test_a_run_that_is_still_running_is_left_for_the_next_import(tmp_path):
     handler = one_run(tmp_path / "a")
     handler.set_metric("loss", 1.0)
     handler.flush()

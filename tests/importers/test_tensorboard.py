@@ -389,7 +389,7 @@ def test_the_path_is_the_name_and_the_folder_above_it_the_experiment(tmp_path):
     assert result.run.environment["imported"]["name"] == "a"
 
 
-def test_runs_without_hyperparameters_are_told_apart_by_their_folders(tmp_path):
+def test_runs_without_hyperparameters_are_distinguished_by_their_folders(tmp_path):
     for name in ("lr=0.1", "lr=0.2"):
         told(tmp_path / "logs" / name, scalar("loss", 1.0, 0))
     report = import_runs(tmp_path / "logs", tmp_path / "root")
@@ -522,7 +522,7 @@ def test_what_is_written_while_it_is_imported_comes_the_next_time(tmp_path):
     assert (report.updated, report.is_complete) == (1, True)
 
 
-def test_a_killed_import_goes_on_and_nothing_is_there_twice(tmp_path):
+def test_a_killed_import_continues_and_stores_nothing_twice(tmp_path):
     source, root = tmp_path / "runs", tmp_path / "root"
     for run in range(30):
         for step in range(40):
@@ -621,7 +621,7 @@ def test_a_file_that_was_cut_anywhere_is_used_as_far_as_it_goes(tmp_path):
     assert count >= 10
 
 
-def test_a_flipped_byte_costs_its_record_or_what_is_behind_it_and_is_told(tmp_path):
+def test_a_flipped_byte_costs_its_record_or_the_rest_of_the_file_and_is_reported(tmp_path):
     whole = sound(tmp_path / "made")
     path = tmp_path / "runs" / "a" / "tfevents.1"
     path.parent.mkdir(parents=True)

@@ -175,7 +175,7 @@ def test_wandb_need_not_be_there(written, tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_run_that_goes_on_is_taken_again(tmp_path):
+def test_a_resumed_run_is_imported_again(tmp_path):
     whole = [theirs.Record(), theirs.Record(), theirs.Record()]
     whole[0].run.run_id = "live"
     whole[0].run.start_time.seconds = 1_700_000_000
@@ -390,7 +390,7 @@ def test_a_run_that_cannot_be_read_costs_that_run_alone(tmp_path):
     assert "logs without a run were left out: nothing was written to them" in report.omitted
 
 
-def test_odd_values_come_as_they_are_and_damage_is_told(tmp_path):
+def test_odd_values_are_kept_and_damage_is_reported(tmp_path):
     deep = "[" * 100_000
     made = hostile(tmp_path / "wandb" / "run-1-a", "r1", lr="{oops", deep=deep, big="9" * 5000, empty="{}")
     row = theirs.Record()
