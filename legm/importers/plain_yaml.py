@@ -40,7 +40,7 @@ def parse_plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
         first_line: the number of its first line in the file.
 
     Raises:
-        CorruptFile: it is not YAML, is nested too deeply, expands too far, or has an undefined alias.
+        CorruptFile: it is not valid YAML, is nested too deeply, expands too far, or has an undefined alias.
     """
     import yaml
 
@@ -55,7 +55,7 @@ def parse_plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
         mark: Any = vars(cause).get("problem_mark")
         line = mark.line if mark else before.count(b"\n")
         problem = getattr(cause, "problem", None) or str(cause).partition("\n")[0]
-        raise refused(f"it is not YAML: {problem}", line) from cause
+        raise refused(f"it is not valid YAML: {problem}", line) from cause
     return PlainValues(_MAX_ALIASED, refused).convert(value) if has_objects else value
 
 

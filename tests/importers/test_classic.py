@@ -117,7 +117,7 @@ def handler(tmp_path_factory):
 
 def test_every_number_comes_with_its_step(manager):
     _, report, found = manager
-    assert (report.kind, report.created, report.configuration_folders) == ("original-legm", 5, 3)
+    assert (report.kind, report.created, report.configurations) == ("original-legm", 5, 3)
     for key, result in found.items():
         experiment, *folders, entry = key.split("/")
         folder = CLASSIC / "manager" / Path(experiment, *folders)
@@ -326,14 +326,14 @@ def two_seeds(tmp_path: Path, **state) -> Path:
 def test_a_seed_that_was_compared_stays_compared_unless_the_user_overrides_it(tmp_path, protocol):
     source = two_seeds(tmp_path, named=["lr"], protocol=protocol)
     report = import_runs(source, tmp_path / "root")
-    assert (report.configuration_folders, report.identities["e"].compared) == (2, ("lr", "seed"))
-    assert import_runs(source, tmp_path / "other", seed_params=["seed"]).configuration_folders == 1
+    assert (report.configurations, report.identities["e"].compared) == (2, ("lr", "seed"))
+    assert import_runs(source, tmp_path / "other", seed_params=["seed"]).configurations == 1
 
 
 def test_an_uncompared_parameter_is_compared_if_the_user_asks_for_it(tmp_path):
     source = two_seeds(tmp_path, disabled=["seed"])
-    assert import_runs(source, tmp_path / "root").configuration_folders == 1
-    assert import_runs(source, tmp_path / "other", compare=["seed"]).configuration_folders == 2
+    assert import_runs(source, tmp_path / "root").configurations == 1
+    assert import_runs(source, tmp_path / "other", compare=["seed"]).configurations == 2
 
 
 def test_without_its_pickle_an_experiment_is_inferred_but_for_its_names(tmp_path):
@@ -342,7 +342,7 @@ def test_without_its_pickle_an_experiment_is_inferred_but_for_its_names(tmp_path
         path.unlink()
     report = import_runs(source, tmp_path / "root")
     assert report.is_complete
-    assert (report.configuration_folders, {*report.identities["e"].ignored}) == (1, {"seed"})
+    assert (report.configurations, {*report.identities["e"].ignored}) == (1, {"seed"})
 
 
 def test_what_configurations_disagree_on_stays_as_it_was_for_each(tmp_path):
@@ -350,7 +350,7 @@ def test_what_configurations_disagree_on_stays_as_it_was_for_each(tmp_path):
     write(tmp_path / "logs/e/a_1", {"lr": 0.2, "tag": "y"}, [{"loss": [1.0]}], disabled=[])
     write(tmp_path / "logs/e/a_2", {"lr": 0.2, "tag": "z"}, [{"loss": [1.0]}], disabled=[])
     report = import_runs(tmp_path / "logs", tmp_path / "root")
-    assert report.configuration_folders == 3
+    assert report.configurations == 3
     assert "tag" not in {*report.identities["e"].ignored, *report.identities["e"].compared}
     active = {key: one.run.configuration.active for key, one in results(tmp_path / "root", "e").items()}
     assert active["e/a_0/experiment_0"] == ("lr",)
@@ -558,23 +558,23 @@ def test_wherever_a_pickle_is_damaged_it_is_refused_or_read(tmp_path):
 
 DAMAGE = {
     "params.yml": [
-        (b"lr: [1,", "line 2: it is not YAML"),
+        (b"lr: [1,", "line 2: it is not valid YAML"),
         (b"- 1\n", "it is not a mapping"),
         (b"lr: 1\n---\nlr: 2\n", "a second document begins"),
         (b"lr: " + b"[" * 500, "it is n"),
         (b"lr: " + b"- " * 500, "it is n"),
         (b"a: &a [*a]", "contains itself"),
-        (b"\xff\xfe\xfa", "it is not YAML"),
-        (b"when: 2023-99-99", "it is not YAML"),
+        (b"\xff\xfe\xfa", "it is not valid YAML"),
+        (b"when: 2023-99-99", "it is not valid YAML"),
         (b"{a.b: 1, a: {b: 2}}", "two parameters have the name 'a.b'"),
     ],
     "metrics.yml": [
         (b"loss: [1]\n", "expected the start of a run"),
         (b"experiment_0: [1]\n", "is not a mapping of metrics"),
-        (b"experiment_0:\n  loss: [1\n  b: 2\n", "it is not YAML"),
+        (b"experiment_0:\n  loss: [1\n  b: 2\n", "it is not valid YAML"),
         (b"experiment_0: !!python/object/apply:os.abort []\n", "is not a mapping of metrics"),
     ],
-    "steps.yml": [(b"- 1\n", "it is not a mapping"), (b"loss: {", "it is not YAML")],
+    "steps.yml": [(b"- 1\n", "it is not a mapping"), (b"loss: {", "it is not valid YAML")],
 }
 
 
@@ -848,7 +848,7 @@ def test_objects_that_hold_plain_values_are_read_as_these(tmp_path, reader):
     assert found == {
         "float": 0.1, "single": 0.5, "int": -7, "bool": True, "path": "/a/b", "ordered": {"x": 1},
         "default": {"x": [1]}, "space": {"a": 1, "b": [2]}, "function": f"{__name__}.is_long",
-        "type": "legm.importers.unevaluated.UnevaluatedName", "frozen": {1}, "complex": 1 + 2j, "big": 1.5,
+        "type": "legm.importers.unevaluated.PlainValues", "frozen": {1}, "complex": 1 + 2j, "big": 1.5,
     }  # fmt: skip
 
 

@@ -217,8 +217,8 @@ def test_a_user_may_write_lists(tmp_path):
         ("e: {compared: [1]}", "a list of parameter names"),
         ("e: {compared: lr}", "a list of parameter names"),
         ("e: {compared: [lr], not_compared: [lr]}", "expected a name in only one of"),
-        ("e: !!python/object/apply:os.system [echo no]", "no YAML"),
-        ("e: [", "no YAML"),
+        ("e: !!python/object/apply:os.system [echo no]", "not valid YAML"),
+        ("e: [", "not valid YAML"),
     ],
 )
 def test_a_file_that_says_something_else_is_an_error_that_says_what_it_should(tmp_path, text, said):

@@ -584,7 +584,7 @@ def test_yaml_that_would_make_objects_makes_none(tmp_path):
     report = import_runs(tmp_path, tmp_path / "root")
     assert not mark.exists()
     assert report.created == 1
-    assert "meta.yaml, line 1: it is no YAML" in report.failed["r1"]
+    assert "meta.yaml, line 1: it is not valid YAML" in report.failed["r1"]
 
 
 def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):

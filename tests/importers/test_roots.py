@@ -134,5 +134,5 @@ def test_a_damaged_log_costs_that_run_alone(tmp_path):
     path.write_bytes(data)
     report = import_runs(tmp_path / "a", tmp_path / "b")
     (problem,) = report.failed.values()
-    assert "are not what was written" in problem
+    assert "bytes are damaged" in problem
     assert report.created == 1

@@ -393,7 +393,7 @@ def test_runs_without_hyperparameters_are_distinguished_by_their_folders(tmp_pat
     for name in ("lr=0.1", "lr=0.2"):
         told(tmp_path / "logs" / name, scalar("loss", 1.0, 0))
     report = import_runs(tmp_path / "logs", tmp_path / "root")
-    assert (report.configurations, report.identities["logs"].metric_name) == (2, ("folder",))
+    assert (report.configurations, report.identities["logs"].named) == (2, ("folder",))
     assert import_runs(tmp_path / "logs", tmp_path / "one", ignore=["folder"]).configurations == 1
 
 
@@ -738,11 +738,11 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (BOMB, "its aliases expand to more than 1000000 values"),
         (BOMB + "j: !!python/object/apply:evil [*i]\n", "its aliases expand to more than 1000000 values"),
         ("a: &a {b: *a}\n", "contains itself"),
-        ("[" * 5000, "it is not YAML"),
-        ("a: [", "line 2: it is not YAML"),
+        ("[" * 5000, "it is not valid YAML"),
+        ("a: [", "line 2: it is not valid YAML"),
         ("- 1\n", "it is not a mapping"),
         ("a: " + "x" * (1 << 20), "larger than any"),
-        ("a: !!int " + "9" * 5000, "it is not YAML"),
+        ("a: !!int " + "9" * 5000, "it is not valid YAML"),
     ],
 )
 def test_hyperparameters_that_are_damaged_or_malicious_cost_their_run_alone(tmp_path, text, said):

@@ -126,9 +126,9 @@ def test_the_messages_are_those_of_the_installed_sdk():
     pool = theirs.DESCRIPTOR.pool
     for name, fields in FIELDS.items():
         package = "google.protobuf" if name == "Timestamp" else "wandb_internal"
-        decode_message = pool.FindMessageTypeByName(f"{package}.{name}")
+        message = pool.FindMessageTypeByName(f"{package}.{name}")
         for field, (number, kind) in fields.items():
-            real = decode_message.fields_by_name[field]
+            real = message.fields_by_name[field]
             plain = kind.removesuffix("*")
             assert (real.number, real.is_repeated) == (number, plain != kind), (name, field)
             if plain in FIELDS:

@@ -91,7 +91,7 @@ def read_description(path: Path, name: str, entry: EntryLocation) -> str | None:
     """The description that distinguishes a run from others of its configuration; None if it has none.
 
     Raises:
-        CorruptFile: the entry is not YAML.
+        CorruptFile: the entry is not valid YAML.
         StorageError: the file cannot be read.
     """
     if entry.description is not None:
@@ -106,7 +106,7 @@ def read_entry(path: Path, name: str, entry: EntryLocation) -> dict[str, Any]:
     """The content of an entry.
 
     Raises:
-        CorruptFile: it is not YAML, not a mapping, or too large.
+        CorruptFile: it is not valid YAML, not a mapping, or too large.
         StorageError: the file cannot be read.
     """
     try:
@@ -141,7 +141,7 @@ def read_mapping(path: Path) -> dict[str, Any] | None:
     """The content of a file that is read whole; None if it does not exist.
 
     Raises:
-        CorruptFile: it is not YAML, not a mapping, or too large.
+        CorruptFile: it is not valid YAML, not a mapping, or too large.
         StorageError: it cannot be read.
     """
     if not path.exists():

@@ -24,7 +24,7 @@ def read_hparams_yaml(path: Path) -> dict[str, Plain]:
     """Read the parameters in an ``hparams.yaml``, nested names joined with ``.``; none without a file.
 
     Raises:
-        CorruptFile: it is not YAML, not a mapping, or too large.
+        CorruptFile: it is not valid YAML, not a mapping, or too large.
         StorageError: it cannot be read.
         ParameterError: two joined names are the same.
     """
