@@ -1,4 +1,4 @@
-"""Runs that legm's own backends wrote to another tracker: they come back as they were, from their files."""
+"""Native runs: legm's own backends wrote them to another tracker, and their files restore them exactly."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _ESCAPE = re.compile(r"_x([0-9a-f]{1,6})_")
 def restore_native_run(
     external: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str], str] = str
 ) -> ExternalRun:
-    """The run as legm wrote it.
+    """Restore a run that legm wrote to another tracker.
+
+    A run without the files that hold it exactly stays as the tracker describes it.
 
     Args:
-        told: as the tracker tells it; its numbers are at legm's steps.
-        tracker: the tracker, for a person.
-        notes: takes what is missing.
-        metric: gives a metric's name for the one that the tracker has.
-
-    Where the files that hold the run exactly are not there, it stays what the tracker tells of it.
+        external: the run as the tracker describes it, with its numbers at legm's steps.
+        tracker: the tracker's name for messages.
+        notes: collects what is missing.
+        metric: converts the tracker's name of a metric to legm's.
 
     Raises:
-        StorageError: they are not what legm wrote.
+        StorageError: the files are not what legm wrote.
     """
     files = {file.name: file for file in external.files()}
     if "legm/run.json" not in files:
         notes.add(
-            f"runs of legm's lack their file legm/run.json: they come as {tracker} shows them", external.key
+            f"native runs without their file legm/run.json: imported as {tracker} shows them", external.key
         )
         return external
     result: RunResult | None = None
@@ -59,7 +59,7 @@ def restore_native_run(
     def records() -> Iterator[Points | Display | BestRule]:
         shown = [
             one for one in external.records() if isinstance(one, Points)
-        ]  # what the tracker shows of it: the times, and all there is of a killed run
+        ]  # as the tracker shows them: their times, and all that a killed run has
         yield from _native_displays(files, shown, run, metric)
         if result is None:
             yield columns.points_from_columns(
@@ -95,9 +95,7 @@ def restore_native_run(
 
 
 def _damage_error(external: ExternalRun, tracker: str, cause: BaseException) -> StorageError:
-    return StorageError(
-        f"the files below legm/ of the {tracker} run {external.key} are not what legm wrote: {cause!r}"
-    )
+    return StorageError(f"the files below legm/ of the {tracker} run {external.key} are damaged: {cause!r}")
 
 
 def _read_content(file: ExternalFile) -> bytes:
@@ -106,12 +104,12 @@ def _read_content(file: ExternalFile) -> bytes:
 
 
 def unescaped(name: str) -> str:
-    """The text that :func:`legm.core.naming.escape_name` was given."""
+    """Undo :func:`legm.core.naming.escape_name`."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
 
 
 def _native_series(series: Series, metric: Callable[[str], str]) -> Series | None:
-    """A metric of the tracker's as the series that it was; None for what legm computed."""
+    """The series that a metric of the tracker was written for; None for one that legm computed."""
     split, slash, name = series.name.partition("/")
     if not slash or split not in {"dev", "test"}:
         return None
@@ -119,7 +117,7 @@ def _native_series(series: Series, metric: Callable[[str], str]) -> Series | Non
 
 
 def _times_by_step(shown: list[Points], metric: Callable[[str], str]) -> dict[Series, dict[int, float]]:
-    """When the numbers of a series were set, by step, as the metrics say that the tracker shows."""
+    """The time of each number by series and step, from the metrics that the tracker shows."""
     return {
         series: dict(zip(steps.tolist(), times.tolist(), strict=True))
         for shown_as, (steps, times, _) in columns.columns_by_series(shown).items()
@@ -128,7 +126,7 @@ def _times_by_step(shown: list[Points], metric: Callable[[str], str]) -> dict[Se
 
 
 def _with_times(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Points:
-    """The points with the times that are known."""
+    """The points with the known times filled in."""
     import numpy as np
 
     blocks = []
