@@ -37,17 +37,17 @@ def our_run(told: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str
         StorageError: they are not what legm wrote.
     """
     files = {file.name: file for file in told.files()}
-    if "legm/run.json" not in files:
+    if portable.RUN_FILE not in files:
         notes.add(
-            f"runs of legm's lack their file legm/run.json: they come as {tracker} shows them", told.key
+            f"runs of legm's lack their file {portable.RUN_FILE}: they come as {tracker} shows them", told.key
         )
         return told
     result: RunResult | None = None
     series: list[Series] = []
     try:
-        run = portable.run_from(_content(files["legm/run.json"]))
-        if "legm/result.json" in files and "legm/series.npz" in files:
-            result, series = portable.result_from(_content(files["legm/result.json"]), run.configuration)
+        run = portable.run_from(_content(files[portable.RUN_FILE]))
+        if portable.RESULT_FILE in files and portable.SERIES_FILE in files:
+            result, series = portable.result_from(_content(files[portable.RESULT_FILE]), run.configuration)
             run = result.run
         require_sound(run)
     except _DAMAGE as cause:
@@ -63,7 +63,7 @@ def our_run(told: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str
             yield columns.gathered(columns.columns_of(shown), lambda series: _as_set(series, metric))
             return
         try:
-            histories = portable.series_from(_content(files["legm/series.npz"]), series, None)
+            histories = portable.series_from(_content(files[portable.SERIES_FILE]), series, None)
         except _DAMAGE as cause:
             raise _damaged(told, tracker, cause) from cause
         times = _times(shown, metric)
@@ -82,18 +82,17 @@ def our_run(told: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str
         error=None if result is None else result.error,
         records=records,
         files=lambda: [
-            replace(file, name=unescaped(name.removeprefix("files/")))
+            replace(file, name=unescaped(name.removeprefix(f"{portable.ARTIFACTS}/")))
             for name, file in files.items()
-            if name.startswith("files/")
+            if name.startswith(f"{portable.ARTIFACTS}/")
         ],
         own=run,
     )
 
 
 def _damaged(told: ExternalRun, tracker: str, cause: BaseException) -> StorageError:
-    return StorageError(
-        f"the files below legm/ of the {tracker} run {told.key} are not what legm wrote: {cause!r}"
-    )
+    files = f"the files below {portable.FOLDER}/ of the {tracker} run {told.key}"
+    return StorageError(f"{files} are not what legm wrote: {cause!r}")
 
 
 def _content(file: ExternalFile) -> bytes:
@@ -144,11 +143,11 @@ def _displays(
     for name, file in files.items():
         parts = name.split("/")
         step = parts[-1].removesuffix(".txt")
-        if len(parts) == 3 and parts[0] == "texts" and step.lstrip("-").isdigit():
+        if len(parts) == 3 and parts[0] == portable.TEXTS and step.lstrip("-").isdigit():
             text = _content(file).decode(errors="replace")
             yield Display(unescaped(parts[1]), text, int(step), run.started)
     for series, found in columns.columns_of(shown).items():
-        if series.name.startswith("display/"):
-            name = metric(series.name.removeprefix("display/"))
+        if series.name.startswith(f"{portable.DISPLAYS}/"):
+            name = metric(series.name.removeprefix(f"{portable.DISPLAYS}/"))
             for step, time, value in zip(*(column.tolist() for column in found), strict=True):
                 yield Display(name, value, step, time)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from legm.backends.mlflow import names
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.native_runs import our_run, unescaped
@@ -27,7 +28,6 @@ _STATUSES = {
     "RUNNING": Status.RUNNING,
     "SCHEDULED": Status.RUNNING,
 }
-_BOOKKEEPING = {"configuration", "comparison"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ def foreign_run(
         files: its artifacts.
         notes: takes what is left out.
     """
-    kind = told.tags.get("legm.kind")
-    if kind in _BOOKKEEPING:
+    kind = told.tags.get(names.KIND_TAG)
+    if kind in names.COMPUTED_KINDS:
         notes.add("entries that legm keeps beside its runs in MLflow were left out", told.run_id)
         return None
-    if kind == "run":
+    if kind == names.RUN_KIND:
         try:
             return our_run(_plain_run(told, points, files), "MLflow", notes, unescaped)
         except StorageError as error:

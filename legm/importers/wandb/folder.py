@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from legm.backends import portable
+from legm.backends.wandb import names
 from legm.errors import LegmError, StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.files import files_below
@@ -123,8 +125,8 @@ class FolderSource:
 
     def _run(self, known: _Known, logs: Sequence[Path]) -> ExternalRun | None:
         told = known.told
-        ours = [log for log in logs if log.with_name("files").joinpath("legm", "run.json").is_file()]
-        if "legm_run" in told.parameters and ours:
+        ours = [log for log in logs if (log.with_name("files") / portable.RUN_FILE).is_file()]
+        if names.RUN_KEY in told.parameters and ours:
             logs = (ours[-1],)  # legm writes a run that goes on anew
         return foreign_run(
             told,

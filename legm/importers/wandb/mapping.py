@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from legm.backends.wandb import names
 from legm.core import points as columns
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable
@@ -23,8 +24,7 @@ UNCATEGORIZED = "uncategorized"
 INTERNAL = ("run_table", "job", "wandb-")
 """How the types of artifacts begin that W&B makes by itself."""
 
-_OUR_STEP = Series("legm/step")
-_BOOKKEEPING = {"aggregate", "comparison"}
+_OUR_STEP = Series(names.STEP_KEY)
 _MOST_STEPS = 2**62
 _KILLED = 255  # the exit code of a run that was interrupted at the keyboard
 
@@ -91,10 +91,10 @@ def foreign_run(
         own_files: the files of a run that legm wrote.
         notes: takes what is left out.
     """
-    if "legm_experiment" in told.parameters and told.job_type in _BOOKKEEPING:
+    if names.EXPERIMENT_KEY in told.parameters and told.job_type in names.COMPUTED_JOBS:
         notes.add("entries that legm keeps beside its runs in W&B were left out", told.key)
         return None
-    if "legm_run" not in told.parameters:
+    if names.RUN_KEY not in told.parameters:
         return _plain_run(told, records, files)
     ours = replace(
         # A run without a result was left, and W&B's exit code says no more than that.
