@@ -7,7 +7,7 @@ from typing import Any
 
 from legm.compat.notices import Notices
 from legm.compat.settings import Settings
-from legm.core.identity import check_text, plain
+from legm.core.identity import check_name, to_plain
 from legm.core.parameters import NameRule, Parameters
 from legm.errors import ParameterError, UnstableValue
 from legm.handler import ExperimentHandler
@@ -40,8 +40,8 @@ class GivenParameters:
             self.values.clear()
         for name, value in values.items():
             try:
-                check_text("parameter", name, ParameterError)
-                self.values[name] = plain(name, value)
+                check_name("parameter", name, ParameterError)
+                self.values[name] = to_plain(name, value)
                 self._unstable.discard(name)
             except UnstableValue:
                 kind = type(value).__qualname__
@@ -67,7 +67,7 @@ class GivenParameters:
         )
         for at, name in enumerate(settings.name_parameters):
             if name in self.values:
-                parameters.name([names[name]], NameRule(priority=len(settings.name_parameters) - at))
+                parameters.set_name_rule([names[name]], NameRule(priority=len(settings.name_parameters) - at))
         return parameters, {new: name for name, new in names.items() if new != name}
 
     def _handler_names(self) -> dict[str, str]:

@@ -24,14 +24,14 @@ from legm.compat.notices import Notices
 from legm.compat.parameters import GivenParameters
 from legm.compat.settings import Settings
 from legm.compat.snapshot import NOTES, ORIGIN, Number, Snapshot, history
-from legm.core.identity import check_text, plain
+from legm.core.identity import check_name, to_plain
 from legm.delivery.client import connect
 from legm.delivery.session import RunSession, can_delete_runs, new_run, resume_as
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.records import BestRule, Display, Outcome, Plain, Run, Status
 from legm.runlog.folder import artifacts_folder
-from legm.runlog.recorder import to_number
+from legm.runlog.recorder import to_metric_value
 
 __all__ = ["CompatRun"]
 
@@ -99,9 +99,9 @@ class CompatRun:
         """Whether anything was logged since the run ended."""
         self._timer: threading.Timer | None = None
         self._due = float("inf")
-        check_text("experiment", experiment, InvalidName)
+        check_name("experiment", experiment, InvalidName)
         if description:
-            check_text("description", description, InvalidName)
+            check_name("description", description, InvalidName)
         # A wrong backend is reported now, not in the middle of training.
         backend = settings.backend
         self._client = connect(settings.root, backend[0] if len(backend) == 1 else list(backend))
@@ -137,8 +137,8 @@ class CompatRun:
             by_step: dict[int, dict[str, float]] = {}
             for name, value in values.items():
                 try:
-                    check_text("metric", name, MetricError)
-                    number = to_number(name, value)
+                    check_name("metric", name, MetricError)
+                    number = to_metric_value(name, value)
                 except MetricError as error:
                     self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                     continue
@@ -159,12 +159,12 @@ class CompatRun:
         with self._lock:
             self.changed = True
             try:
-                check_text("metric", name, MetricError)
-                number = self._tests[name] = to_number(name, value)
+                check_name("metric", name, MetricError)
+                number = self._tests[name] = to_metric_value(name, value)
             except MetricError as error:
                 self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                 return
-            self._record(lambda session: session.recorder.set({name: number}, None, test=True))
+            self._record(lambda session: session.recorder.add_metrics({name: number}, None, test=True))
 
     def show(self, name: str, text: str, step: int) -> None:
         """Show a text with the run's numbers in TensorBoard."""
@@ -174,7 +174,7 @@ class CompatRun:
             if not self._supports(Capability.DISPLAYS, f"the text {name!r}"):
                 return
             shown = Display(name, text, step, time.time())
-            self._record(lambda session: session.recorder.add(shown))
+            self._record(lambda session: session.recorder.add_record(shown))
             self._begin_within(_AFTER_NUMBERS)
 
     def keep(self, path: Path, name: str) -> None:
@@ -212,7 +212,7 @@ class CompatRun:
                 self._store_notes()
             if status is Status.COMPLETED:
                 if self.best is not None and self.best[0] in self._latest:
-                    session.recorder.add(BestRule("early_stopping", None, *self.best))
+                    session.recorder.add_record(BestRule("early_stopping", None, *self.best))
                 session.finish(Outcome(status, time.time()))
                 session.is_logged = self._completed = True
             else:
@@ -336,7 +336,7 @@ class CompatRun:
             self._description,
             parameters.uncompared(),
             self.started,
-            {ORIGIN: plain("notes", origin)},
+            {ORIGIN: to_plain("notes", origin)},
         )
         if self._run is None or self._folder is None:
             session = RunSession(self._client, run)
@@ -375,9 +375,9 @@ class CompatRun:
     def _store_notes(self) -> None:
         import yaml
 
-        self.keep_bytes(yaml.safe_dump(plain("notes", self._notes), sort_keys=False).encode(), NOTES)
+        self.keep_bytes(yaml.safe_dump(to_plain("notes", self._notes), sort_keys=False).encode(), NOTES)
         self._files.pop(NOTES, None)
 
 
 def _log_values(session: RunSession, values: Mapping[str, float], step: int) -> None:
-    session.recorder.set(values, step, test=False)
+    session.recorder.add_metrics(values, step, test=False)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,33 +13,17 @@ import pytest
 from legm import ExperimentHandler
 from legm.compat.notices import Notices, NullObject
 from legm.compat.settings import Settings
-from legm.compat.snapshot import Snapshot, stored
+from legm.compat.snapshot import stored
 from legm.errors import NotSupported
 from legm.records import RunResult, Status
+from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import environment, in_legm, run
 from tests.support.reading import runs_of
-
-
-def play(folder: Path, code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run code as a script under ``python -m legm.compat``."""
-    script = folder / "script.py"
-    script.write_text(code, encoding="utf-8")
-    return run(["-m", "legm.compat", "script.py", *arguments], folder, LEGM_ROOT="root", **variables)
-
-
-def played(folder: Path, code: str, **variables: str) -> str:
-    """What a script prints that ends well."""
-    done = play(folder, code, **variables)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.support.waiting import until
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:
     return runs_of(folder / "root", experiment)
-
-
-def snapshots(folder: Path, experiment: str) -> list[Snapshot]:
-    return list(stored(Settings(folder / "root"), [experiment]))
 
 
 # The script
@@ -173,9 +156,7 @@ def test_a_script_that_is_killed_before_its_first_number_is_there(tmp_path):
         env=environment(LEGM_ROOT="root"),
         stdout=subprocess.DEVNULL,
     )
-    until = time.monotonic() + 60
-    while not list(tmp_path.glob("root/p/*/runs/open/*.log")) and time.monotonic() < until:
-        time.sleep(0.1)
+    until(lambda: list(tmp_path.glob("root/p/*/runs/open/*.log")))
     process.kill()
     process.wait()
     (found,) = results(tmp_path, "p")

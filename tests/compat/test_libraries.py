@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat.test_compat import play, played, snapshots
+from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import in_legm
 
 # mlflow's autologging

@@ -42,8 +42,8 @@ from legm.backends.mlflow.stores import (
     sqlite_uri,
     translate_errors,
 )
-from legm.core.credentials import without_password
-from legm.core.identity import plain
+from legm.core.credentials import redact_url_password
+from legm.core.identity import to_plain
 from legm.core.naming import short_name
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl
@@ -108,7 +108,7 @@ class MlflowBackend:
                 raise BackendError(f"mlflow's option {option} must be text, not {value!r}")
         if tracking_uri is not None and ":***@" in tracking_uri:  # as it was stored, without its password
             now = os.environ.get("MLFLOW_TRACKING_URI", "")
-            if without_password(now) != tracking_uri:
+            if redact_url_password(now) != tracking_uri:
                 raise BackendError(
                     f"the password of {tracking_uri} is not stored: set MLFLOW_TRACKING_URI including it"
                 )
@@ -123,8 +123,10 @@ class MlflowBackend:
         check_uri(self._uri)
         self._is_server = self._uri.startswith(("http://", "https://"))
         self._location = artifact_location
-        self._tags = {str(key): display_value(plain(str(key), value)) for key, value in (tags or {}).items()}
-        given = {"tracking_uri": tracking_uri and without_password(self._uri), "tags": self._tags}
+        self._tags = {
+            str(key): display_value(to_plain(str(key), value)) for key, value in (tags or {}).items()
+        }
+        given = {"tracking_uri": tracking_uri and redact_url_password(self._uri), "tags": self._tags}
         self.options = {
             key: value for key, value in {**given, "artifact_location": artifact_location}.items() if value
         }

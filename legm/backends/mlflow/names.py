@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 
 from legm.backends.portable import DISPLAYS
-from legm.core.naming import escaped, safe_name, short_name, shortened
+from legm.core.naming import escape_name, safe_name, short_name, shorten_name
 from legm.records import Series, Split
 
 __all__ = [
@@ -76,7 +76,7 @@ _LONGEST_EXPERIMENT = 400
 
 def experiment_name(experiment: str) -> str:
     """The name of the MLflow experiment of a legm experiment."""
-    return shortened(experiment, _digest(experiment), _LONGEST_EXPERIMENT)
+    return shorten_name(experiment, _digest(experiment), _LONGEST_EXPERIMENT)
 
 
 def description_digest(description: str) -> str:
@@ -90,13 +90,13 @@ def metric_key(*parts: str) -> str:
     A ``/`` stays where it separates groups; every other character is written as ``_x<hex>_``.
     """
     key = "/".join(_segment(segment) for part in parts for segment in part.split("/"))
-    return shortened(key, _digest("/".join(parts)), _LONGEST_KEY, mark="_")  # a server refuses "~"
+    return shorten_name(key, _digest("/".join(parts)), _LONGEST_KEY, mark="_")  # a server refuses "~"
 
 
 def _segment(text: str) -> str:
     if not text.strip(". "):
         return "".join(f"_x{ord(c):x}_" for c in text) or "_x2f_"  # an empty segment is between two "/"
-    return escaped(text, lambda c: c.isalnum() or c in "_-. ")
+    return escape_name(text, lambda c: c.isalnum() or c in "_-. ")
 
 
 def _digest(text: str) -> str:

@@ -31,7 +31,7 @@ from mlflow.tracking._tracking_service.utils import (  # the registry of stores,
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 
-from legm.core.credentials import without_password
+from legm.core.credentials import redact_url_password
 from legm.errors import BackendError
 
 __all__ = ["ArtifactStore", "check_uri", "open_store", "sqlite_path", "sqlite_uri", "translate_errors"]
@@ -52,15 +52,19 @@ def translate_errors(doing: str, uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, requests.RequestException, OSError) as cause:
-        raise BackendError(f"MLflow at {without_password(uri)} could not {doing}: {_short(cause)}") from cause
+        raise BackendError(
+            f"MLflow at {redact_url_password(uri)} could not {doing}: {_short(cause)}"
+        ) from cause
     except Exception as cause:
         if type(cause).__module__.split(".")[0] not in {"sqlalchemy", "psycopg2", "pymysql", "urllib3"}:
             raise
-        raise BackendError(f"MLflow at {without_password(uri)} could not {doing}: {_short(cause)}") from cause
+        raise BackendError(
+            f"MLflow at {redact_url_password(uri)} could not {doing}: {_short(cause)}"
+        ) from cause
 
 
 def _short(cause: BaseException) -> str:
-    text = without_password(" ".join(str(cause).split()))
+    text = redact_url_password(" ".join(str(cause).split()))
     return text if len(text) <= 300 else text[:300] + "…"
 
 
@@ -130,7 +134,7 @@ def check_uri(uri: str) -> None:
         known = sorted(filter(None, _tracking_store_registry._registry))  # noqa: SLF001 - there is no other way
         if kind not in known:
             raise BackendError(
-                f"tracking_uri {without_password(uri)!r} has a scheme that MLflow does not know: "
+                f"tracking_uri {redact_url_password(uri)!r} has a scheme that MLflow does not know: "
                 f"known: {', '.join(known)}"
             )
 

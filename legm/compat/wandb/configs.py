@@ -8,7 +8,7 @@ from typing import Any
 
 from legm.compat.wandb.attribute_mapping import AttributeMapping
 from legm.compat.wandb.errors import ConfigError, Error
-from legm.core.config_objects import named_values
+from legm.core.config_objects import parameters_from_config
 
 __all__ = ["Config", "UninitializedObject"]
 
@@ -30,7 +30,7 @@ def _to_dict(given: Any) -> dict[str, Any]:
         return dict(given.flag_values_dict())
     if isinstance(given, Config):
         return given.as_dict()
-    return named_values("wandb's config", given)
+    return parameters_from_config("wandb's config", given)
 
 
 class Config(AttributeMapping):

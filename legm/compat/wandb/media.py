@@ -10,7 +10,7 @@ from typing import Any
 
 from legm.compat.session import SESSION
 from legm.compat.wandb.errors import UsageError
-from legm.core.identity import plain
+from legm.core.identity import to_plain
 from legm.errors import UnstableValue
 
 __all__ = ["Chart", "Histogram", "Html", "Image", "Media", "Table", "to_media"]
@@ -30,7 +30,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Media):
         return repr(value)
     try:
-        return plain("a cell", value)
+        return to_plain("a cell", value)
     except UnstableValue:
         return str(value)
 

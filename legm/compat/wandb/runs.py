@@ -20,10 +20,10 @@ from legm.compat.wandb.errors import UsageError
 from legm.compat.wandb.media import Media, to_media
 from legm.compat.wandb.model_watcher import ModelWatcher
 from legm.compat.wandb.summaries import Summary
-from legm.core.config_objects import named_values
+from legm.core.config_objects import parameters_from_config
 from legm.errors import LegmError, MetricError
 from legm.records import Plain, Status
-from legm.runlog.recorder import to_number, to_step
+from legm.runlog.recorder import to_metric_step, to_metric_value
 
 __all__ = ["Run"]
 
@@ -120,7 +120,9 @@ class Run:
 
     def _config_changed(self, values: dict[str, Any]) -> None:
         if self.tracked is not None:
-            self.tracked.set_parameters(named_values("wandb's config", values, flatten=True), instead=True)
+            self.tracked.set_parameters(
+                parameters_from_config("wandb's config", values, flatten=True), instead=True
+            )
 
     def _summary_changed(self, name: str, value: Any) -> None:
         if self.tracked is None:
@@ -130,7 +132,7 @@ class Run:
                 self._summary_changed(f"{name}.{inner}", one)
             return
         try:
-            self.tracked.set_test(name, to_number(name, value))
+            self.tracked.set_test(name, to_metric_value(name, value))
         except MetricError:
             media = to_media(value)
             if media is not None:
@@ -159,7 +161,7 @@ class Run:
             raise TypeError(f"wandb.log() requires a dictionary, not {type(data).__name__}")
         if self.finished:
             raise UsageError(f"the run {self.id} is finished: call wandb.init() to begin another one")
-        at = self.step if step is None else to_step("wandb.log()", step)
+        at = self.step if step is None else to_metric_step("wandb.log()", step)
         self.step = max(self.step, at)
         if self.tracked is not None:
             self._log_row(self.tracked, data, at)
@@ -176,7 +178,7 @@ class Run:
                 self.summary.add_logged(name, value)
                 continue
             try:
-                numbers[name] = to_number(name, value)
+                numbers[name] = to_metric_value(name, value)
             except MetricError:
                 several = value if isinstance(value, (list, tuple)) else [value]
                 media: list[Media | None] = [one for one in several if isinstance(one, Media)]

@@ -12,19 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile
-from legm.importers.unevaluated import DEEPEST, Made, PlainValues
+from legm.importers.unevaluated import MAX_DEPTH, PlainValues, UnevaluatedObject
 
-__all__ = ["plain_yaml"]
+__all__ = ["parse_plain_yaml"]
 
-_MOST_ALIASED = 1_000_000  # values
+_MAX_ALIASED = 1_000_000  # values
 _REMEDY = "Mend it, or restore the file from a copy."
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]*(?:e[-+][0-9]+)?)?")
 _STANDARD = "tag:yaml.org,2002:"
 _PYTHON = f"{_STANDARD}python/"
-_ALIKE = {"none": "null", "bool": "bool", "int": "int", "long": "int", "float": "float", "bytes": "binary"}
+_STANDARD_NAMES = {
+    "none": "null",
+    "bool": "bool",
+    "int": "int",
+    "long": "int",
+    "float": "float",
+    "bytes": "binary",
+}
 
 
-def plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
+def parse_plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
     """What a YAML text says, in plain values; the names in mappings as texts.
 
     Args:
@@ -42,17 +49,17 @@ def plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        value, has_objects = _Building(yaml.parse(text, loader), refused).document()
+        value, has_objects = _ValueBuilder(yaml.parse(text, loader), refused).document()
     except (yaml.YAMLError, ValueError, OverflowError, AttributeError) as cause:
         before = text[: getattr(cause, "position", 0)]
         mark: Any = vars(cause).get("problem_mark")
         line = mark.line if mark else before.count(b"\n")
         problem = getattr(cause, "problem", None) or str(cause).partition("\n")[0]
         raise refused(f"it is no YAML: {problem}", line) from cause
-    return PlainValues(_MOST_ALIASED, refused).of(value) if has_objects else value
+    return PlainValues(_MAX_ALIASED, refused).convert(value) if has_objects else value
 
 
-class _Building:
+class _ValueBuilder:
     """Values from YAML's events.
 
     Args:
@@ -80,39 +87,39 @@ class _Building:
                 documents += 1
                 if documents > 1:
                     raise self._refused("a second document begins", event.start_mark.line)
-                value = self._value(next(self._events), 0)
+                value = self._build_value(next(self._events), 0)
         return value, self._has_objects
 
-    def _value(self, event: Any, depth: int) -> Any:
+    def _build_value(self, event: Any, depth: int) -> Any:
         yaml = self._yaml
         self._count += 1
-        if depth > DEEPEST:
-            raise self._refused(f"it is nested deeper than {DEEPEST}", event.start_mark.line)
+        if depth > MAX_DEPTH:
+            raise self._refused(f"it is nested deeper than {MAX_DEPTH}", event.start_mark.line)
         if isinstance(event, yaml.ScalarEvent):
-            return self._kept(event, self._count, self._scalar(event))
+            return self._remember_anchor(event, self._count, self._scalar_value(event))
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
+            return self._aliased_value(event)
         before = self._count
         if isinstance(event, yaml.SequenceStartEvent):
-            items = list(self._until(yaml.SequenceEndEvent, depth))
-            return self._kept(event, before, self._sequence(event.tag or "", items))
-        inner = self._until(yaml.MappingEndEvent, depth)
-        fields = {_key(key): next(inner) for key in inner}
-        return self._kept(event, before, self._mapping(event.tag or "", fields))
+            items = list(self._values_until(yaml.SequenceEndEvent, depth))
+            return self._remember_anchor(event, before, self._sequence_value(event.tag or "", items))
+        inner = self._values_until(yaml.MappingEndEvent, depth)
+        fields = {_hashable_key(key): next(inner) for key in inner}
+        return self._remember_anchor(event, before, self._mapping_value(event.tag or "", fields))
 
-    def _until(self, end: type, depth: int) -> Iterator[Any]:
+    def _values_until(self, end: type, depth: int) -> Iterator[Any]:
         for event in self._events:
             if isinstance(event, end):
                 return
-            yield self._value(event, depth + 1)
+            yield self._build_value(event, depth + 1)
 
-    def _kept(self, event: Any, before: int, value: Any) -> Any:
+    def _remember_anchor(self, event: Any, before: int, value: Any) -> Any:
         """The value, which an alias may stand for later on."""
         if event.anchor is not None:
             self._anchors[event.anchor] = value, self._count - before + 1
         return value
 
-    def _alias(self, event: Any) -> Any:
+    def _aliased_value(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
             raise self._refused(
                 f"the alias *{event.anchor} stands for nothing that was said, or contains itself",
@@ -121,13 +128,13 @@ class _Building:
         value, count = self._anchors[event.anchor]
         self._count += count
         self._aliased += count
-        if self._aliased > _MOST_ALIASED:
+        if self._aliased > _MAX_ALIASED:
             raise self._refused(
-                f"its aliases stand for more than {_MOST_ALIASED} values", event.start_mark.line
+                f"its aliases stand for more than {_MAX_ALIASED} values", event.start_mark.line
             )
         return value
 
-    def _scalar(self, event: Any) -> Any:
+    def _scalar_value(self, event: Any) -> Any:
         text, tag = event.value, event.tag
         if tag is None or tag == "!":
             if not event.implicit[0]:
@@ -141,26 +148,26 @@ class _Building:
                 return name
             if what == "complex":
                 return complex(text)
-            tag = _STANDARD + _ALIKE.get(what, "str")
+            tag = _STANDARD + _STANDARD_NAMES.get(what, "str")
         if tag not in self._scalars.yaml_constructors:
             return text
         return self._scalars.construct_object(self._yaml.ScalarNode(tag, text))
 
-    def _sequence(self, tag: str, items: list[Any]) -> Any:
-        name = _called(tag)
-        return self._made(name, items) if name else items
+    def _sequence_value(self, tag: str, items: list[Any]) -> Any:
+        name = _object_name(tag)
+        return self._unevaluated_object(name, items) if name else items
 
-    def _mapping(self, tag: str, fields: dict[Any, Any]) -> Any:
+    def _mapping_value(self, tag: str, fields: dict[Any, Any]) -> Any:
         if tag == f"{_STANDARD}set":
             return set(fields)
         fields = {str(key): value for key, value in fields.items()}
-        name = _called(tag)
+        name = _object_name(tag)
         if not name:
             return fields
         if tag == f"{_PYTHON}object:{name}":
-            return self._made(name, [], state=fields)
+            return self._unevaluated_object(name, [], state=fields)
         arguments, items, pairs = (fields.get(one) for one in ("args", "listitems", "dictitems"))
-        return self._made(
+        return self._unevaluated_object(
             name,
             arguments if isinstance(arguments, list) else [],
             state=fields.get("state"),
@@ -168,18 +175,18 @@ class _Building:
             pairs=list(pairs.items()) if isinstance(pairs, dict) else [],
         )
 
-    def _made(self, name: str, arguments: list[Any], **told: Any) -> Made:
+    def _unevaluated_object(self, name: str, arguments: list[Any], **fields: Any) -> UnevaluatedObject:
         self._has_objects = True
-        return Made(name, arguments, **told)
+        return UnevaluatedObject(name, arguments, **fields)
 
 
-def _called(tag: str) -> str:
+def _object_name(tag: str) -> str:
     """What a tag names that would be called; "" where it says of what kind plain data are."""
     if tag.startswith(_PYTHON):
         return tag.removeprefix(_PYTHON).partition(":")[2]
     return "" if tag.startswith(_STANDARD) else tag
 
 
-def _key(value: Any) -> Any:
+def _hashable_key(value: Any) -> Any:
     """A value that may be a key, which is hashed: what is nested is its text."""
     return str(value) if isinstance(value, (list, dict, set)) else value

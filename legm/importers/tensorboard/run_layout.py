@@ -21,13 +21,13 @@ from typing import Protocol
 
 from legm.records import Plain
 
-__all__ = ["Folder", "Part", "RunFolder", "runs_in"]
+__all__ = ["FolderContents", "RunFolder", "RunPart", "group_into_runs"]
 
-_PARTS = frozenset({"train", "validation", "val", "eval", "test"})
-_TIME = re.compile(r"\d{9,11}\.\d+")
+_PART_NAMES = frozenset({"train", "validation", "val", "eval", "test"})
+_TIME_NAME = re.compile(r"\d{9,11}\.\d+")
 
 
-class Folder(Protocol):
+class FolderContents(Protocol):
     """What is in the event files of a folder."""
 
     @property
@@ -40,7 +40,7 @@ class Folder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RunPart:
     """A folder of event files that belongs to a run.
 
     Args:
@@ -53,7 +53,7 @@ class Part:
     prefix: str = ""
     whole: str = ""
 
-    def named(self, tag: str) -> str:
+    def metric_name(self, tag: str) -> str:
         """What a tag in it is called."""
         return self.prefix + (self.whole or tag)
 
@@ -63,10 +63,10 @@ class RunFolder:
     """A run: the folder that is its own, and the folders of event files that belong to it, its own first."""
 
     path: PurePosixPath
-    parts: tuple[Part, ...]
+    parts: tuple[RunPart, ...]
 
 
-def runs_in(folders: Mapping[PurePosixPath, Folder]) -> list[RunFolder]:
+def group_into_runs(folders: Mapping[PurePosixPath, FolderContents]) -> list[RunFolder]:
     """The runs, by path.
 
     Args:
@@ -76,41 +76,45 @@ def runs_in(folders: Mapping[PurePosixPath, Folder]) -> list[RunFolder]:
     for folder in folders:
         if folder.parts:
             beside.setdefault(folder.parent, []).append(folder)
-    joins = {}
+    parents = {}
     for siblings in beside.values():
         for folder in siblings:
-            if (join := _join(folder, siblings, folders)) is not None:
-                joins[folder] = join
-    runs: dict[PurePosixPath, list[Part]] = {}
+            if (parent := _parent_run(folder, siblings, folders)) is not None:
+                parents[folder] = parent
+    runs: dict[PurePosixPath, list[RunPart]] = {}
     for folder in sorted(folders, key=lambda one: one.parts):
         path, prefix, whole = folder, "", ""
-        while path in joins:
-            path, before, name = joins[path]
+        while path in parents:
+            path, before, name = parents[path]
             prefix, whole = before + prefix, whole or name
-        runs.setdefault(path, []).append(Part(folder, prefix, whole))
+        runs.setdefault(path, []).append(RunPart(folder, prefix, whole))
     return [RunFolder(path, tuple(runs[path])) for path in sorted(runs, key=lambda one: one.parts)]
 
 
-def _join(
-    folder: PurePosixPath, siblings: Sequence[PurePosixPath], folders: Mapping[PurePosixPath, Folder]
+def _parent_run(
+    folder: PurePosixPath, siblings: Sequence[PurePosixPath], folders: Mapping[PurePosixPath, FolderContents]
 ) -> tuple[PurePosixPath, str, str] | None:
     """Whose part a folder is, its prefix there, and what its only metric is called; None for a whole run."""
     tag = folders[folder].only_tag
-    if (added := _added(folder, tag)) is not None:
+    if (added := _add_scalars_target(folder, tag)) is not None:
         parent, name = added
-        like = [one for one in siblings if folders[one].only_tag == tag and _added(one, tag) is not None]
+        like = [
+            one
+            for one in siblings
+            if folders[one].only_tag == tag and _add_scalars_target(one, tag) is not None
+        ]
         if parent in folders or (parent == folder.parent and len(like) > 1):
             return parent, "", f"{tag}/{name}"
-    if folder.name in _PARTS:
+    if folder.name in _PART_NAMES:
         return folder.parent, f"{folder.name}/", ""
-    if folder.parent in folders and _TIME.fullmatch(folder.name):
+    if folder.parent in folders and _TIME_NAME.fullmatch(folder.name):
         own = folders[folder].parameters
-        told = (folders[one].parameters for one in siblings if _TIME.fullmatch(one.name))
+        told = (folders[one].parameters for one in siblings if _TIME_NAME.fullmatch(one.name))
         return (folder.parent, "", "") if all(one == own for one in told) else None
     return None
 
 
-def _added(folder: PurePosixPath, tag: str | None) -> tuple[PurePosixPath, str] | None:
+def _add_scalars_target(folder: PurePosixPath, tag: str | None) -> tuple[PurePosixPath, str] | None:
     """Whose number ``add_scalars`` wrote into a folder, and its name; None where it did not."""
     head, deep = (tag or "").replace("/", "_") + "_", tuple((tag or "").split("/"))
     if not tag:

@@ -12,13 +12,13 @@ from types import FrameType
 
 from legm.errors import CommandError
 
-__all__ = ["Child"]
+__all__ = ["ScriptProcess"]
 
-_PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+_FORWARDED_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _NOT_FOUND, _NOT_EXECUTABLE, _BY_SIGNAL = 127, 126, 128  # exit statuses as POSIX shells have them
 
 
-class Child:
+class ScriptProcess:
     """A command that runs.
 
     Args:
@@ -31,10 +31,10 @@ class Child:
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], lock: int) -> None:
-        handed = (lock,) if os.name == "posix" else ()
+        inherited = (lock,) if os.name == "posix" else ()
         try:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - it is asked for
-                list(command), env=dict(environment), pass_fds=handed
+                list(command), env=dict(environment), pass_fds=inherited
             )
         except FileNotFoundError as cause:
             raise CommandError(f"there is no command {command[0]!r}", _NOT_FOUND) from cause
@@ -56,7 +56,7 @@ class Child:
         return code if code >= 0 else _BY_SIGNAL - code
 
     @property
-    def ending(self) -> str:
+    def end_description(self) -> str:
         """Its end in words."""
         code = self._process.wait()
         if code < 0:
@@ -64,10 +64,10 @@ class Child:
         return f"the script ended with status {code}"
 
     @contextlib.contextmanager
-    def signals_passed_on(self) -> Iterator[None]:
+    def signals_forwarded(self) -> Iterator[None]:
         """Signals are the script's: it decides what becomes of them."""
 
-        def pass_on(number: int, _: FrameType | None) -> None:
+        def forward(number: int, _: FrameType | None) -> None:
             # What was typed at the terminal has reached the script as well.
             if number not in (signal.SIGINT, getattr(signal, "SIGQUIT", None)) or not _has_terminal():
                 with contextlib.suppress(OSError):
@@ -75,10 +75,10 @@ class Child:
 
         before = {}
         if threading.current_thread() is threading.main_thread():
-            for name in _PASSED_ON:
+            for name in _FORWARDED_SIGNALS:
                 if hasattr(signal, name):
                     number = getattr(signal, name)
-                    before[number] = signal.signal(number, pass_on)
+                    before[number] = signal.signal(number, forward)
         try:
             yield
         finally:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from legm.core.points import columns_of, gathered
+from legm.core.points import columns_by_series, points_from_columns
 from legm.delivery.client import BackendClient
 from legm.delivery.session import RunSession, resume_as
-from legm.importers.names import taken_name
+from legm.importers.names import valid_name
 from legm.records import Points, Run, Series, Split
 
 __all__ = ["LiveRun"]
@@ -34,7 +34,7 @@ class LiveRun:
     ) -> None:
         self.run = run
         self.parameters = parameters
-        self.begun = self.stays_until = time.monotonic()
+        self.started = self.fixed_until = time.monotonic()
         if earlier is None:
             self._session = RunSession(client, run)
         else:
@@ -49,12 +49,14 @@ class LiveRun:
     def add(self, points: Points) -> None:
         """Take numbers, which are on disk, and in TensorBoard, within a second."""
         if len(points):
-            self._session.recorder.take([gathered(columns_of([points]), _shown)])
+            self._session.recorder.add_records(
+                [points_from_columns(columns_by_series([points]), _dev_series)]
+            )
 
     def close(self) -> None:
         """Write what is left, and release it; its log says that it was interrupted until it is replaced."""
         self._session.release()
 
 
-def _shown(series: Series) -> Series:
-    return Series(taken_name(series.name), Split.DEV, series.index)
+def _dev_series(series: Series) -> Series:
+    return Series(valid_name(series.name), Split.DEV, series.index)

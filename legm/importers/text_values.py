@@ -10,19 +10,19 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-__all__ = ["value_of"]
+__all__ = ["parse_value"]
 
-_WORDS = {"True": True, "False": False, "None": None}
-_LONGEST = 2000  # characters; longer ones are texts
+_CONSTANTS = {"True": True, "False": False, "None": None}
+_MAX_LENGTH = 2000  # characters; longer ones are texts
 _DIGITS = frozenset("0123456789")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
 
-def value_of(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """A number, a truth value, None, or a list, tuple or mapping of these and of texts; or the text."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if not text or len(text) > _LONGEST:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if not text or len(text) > _MAX_LENGTH:
         return text
     if text[-1] in _DIGITS or text in {"nan", "inf", "-inf"}:
         for kind in (int, float):

@@ -10,17 +10,25 @@ from google.protobuf.message import DecodeError
 
 from legm.errors import LegmError, StorageError, storage_error
 from legm.importers.notes import Notes
-from legm.importers.tensorboard.events import EventReader, Media, Other, Said, Seen, Session, Text
-from legm.importers.tensorboard.hparams import session_info
+from legm.importers.tensorboard.events import (
+    EventContent,
+    EventReader,
+    EventTime,
+    HparamsSession,
+    MediaEvent,
+    TextEvent,
+    UnsupportedEvent,
+)
+from legm.importers.tensorboard.hparams import parse_session_info
 from legm.records import Plain, Points, Status
 
-__all__ = ["Look", "looked"]
+__all__ = ["FolderScan", "scan_event_files"]
 
-_LAST_TIME = 253_402_300_800.0  # the year 10000
+_LATEST_TIME = 253_402_300_800.0  # the year 10000
 
 
 @dataclass(slots=True)
-class Look:
+class FolderScan:
     """The event files of a folder as they were when they were looked at.
 
     Args:
@@ -61,29 +69,29 @@ class Look:
         """Whether nothing of a run is in them."""
         return not (self.tags or self.has_more or self.parameters or self.status or self.problem)
 
-    def take(self, said: Said, path: Path, notes: Notes) -> None:
+    def add(self, content: EventContent, path: Path, notes: Notes) -> None:
         """Take note of what a file says."""
-        if isinstance(said, Points):
-            self._see(float(said.times[0]))
-            self._see(float(said.times.max()))
-            for (series,) in said.layouts:
+        if isinstance(content, Points):
+            self._note_time(float(content.times[0]))
+            self._note_time(float(content.times.max()))
+            for (series,) in content.layouts:
                 if len(self.tags) < 2:
                     self.tags.add(series.name)
-        elif isinstance(said, Session):
-            self._take_session(said, path, notes)
-        elif isinstance(said, Seen):
-            self._see(said.time)
-        elif isinstance(said, Other):
+        elif isinstance(content, HparamsSession):
+            self._add_session(content, path, notes)
+        elif isinstance(content, EventTime):
+            self._note_time(content.time)
+        elif isinstance(content, UnsupportedEvent):
             self.has_more = True
-            self.others.add(said.kind)
-            notes.add(f"event files with {said.kind}: kept as they are, below events/", str(path))
-        elif isinstance(said, (Text, Media)):
+            self.others.add(content.kind)
+            notes.add(f"event files with {content.kind}: kept as they are, below events/", str(path))
+        elif isinstance(content, (TextEvent, MediaEvent)):
             self.has_more = True
-            self.has_media = self.has_media or isinstance(said, Media)
+            self.has_media = self.has_media or isinstance(content, MediaEvent)
 
-    def _take_session(self, said: Session, path: Path, notes: Notes) -> None:
+    def _add_session(self, content: HparamsSession, path: Path, notes: Notes) -> None:
         try:
-            info = session_info(said.content)
+            info = parse_session_info(content.content)
         except DecodeError:
             notes.add("damaged hyperparameters were passed over", str(path))
             return
@@ -92,20 +100,20 @@ class Look:
             self.details |= info.details
             self.status, self.ended = info.status, info.ended
 
-    def _see(self, time: float) -> None:
-        if 0 < time < _LAST_TIME:
+    def _note_time(self, time: float) -> None:
+        if 0 < time < _LATEST_TIME:
             self.first = time if self.first is None else self.first
             self.last = time if self.last is None else max(self.last, time)
 
 
-def looked(paths: Iterable[Path], notes: Notes) -> Look:
+def scan_event_files(paths: Iterable[Path], notes: Notes) -> FolderScan:
     """Look at the event files of one folder.
 
     Args:
         paths: the files, in their order.
         notes: takes what cannot be read, or is left out.
     """
-    look, reader = Look([]), EventReader(notes)
+    scan, reader = FolderScan([]), EventReader(notes)
     try:
         for path in paths:
             try:
@@ -115,9 +123,9 @@ def looked(paths: Iterable[Path], notes: Notes) -> Look:
             if not size:
                 notes.add("event files that are empty were left out", str(path))
                 continue
-            look.files.append((path, size))
-            for said in reader.read(path, size):
-                look.take(said, path, notes)
+            scan.files.append((path, size))
+            for content in reader.read(path, size):
+                scan.add(content, path, notes)
     except StorageError as error:
-        look.problem = error
-    return look
+        scan.problem = error
+    return scan

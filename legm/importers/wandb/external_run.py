@@ -11,26 +11,33 @@ import numpy as np
 from legm.backends.wandb import names
 from legm.core import points as columns
 from legm.errors import StorageError
-from legm.importers.external import ExternalFile, ExternalRun, unreadable
-from legm.importers.native_runs import our_run
+from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.native_runs import restore_native_run
 from legm.importers.notes import Notes
 from legm.records import BestRule, Display, Points, Series, Split, Status
 
-__all__ = ["INTERNAL", "UNCATEGORIZED", "Described", "foreign_run", "numbers_set", "status_of"]
+__all__ = [
+    "INTERNAL_ARTIFACT_TYPES",
+    "UNCATEGORIZED",
+    "WandbRun",
+    "external_run",
+    "status_from_exit_code",
+    "summary_numbers",
+]
 
 UNCATEGORIZED = "uncategorized"
 """W&B's project of runs that have none."""
 
-INTERNAL = ("run_table", "job", "wandb-")
+INTERNAL_ARTIFACT_TYPES = ("run_table", "job", "wandb-")
 """How the types of artifacts begin that W&B makes by itself."""
 
-_OUR_STEP = Series(names.STEP_KEY)
-_MOST_STEPS = 2**62
+_NATIVE_STEP = Series(names.STEP_KEY)
+_STEP_LIMIT = 2**62
 _KILLED = 255  # the exit code of a run that was interrupted at the keyboard
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class WandbRun:
     """A run as W&B tells it, but for its numbers and its files.
 
     Args:
@@ -65,7 +72,7 @@ class Described:
         return "/".join(filter(None, (self.entity, self.project or UNCATEGORIZED, self.run_id)))
 
 
-def status_of(exit_code: int | None) -> tuple[Status, str | None]:
+def status_from_exit_code(exit_code: int | None) -> tuple[Status, str | None]:
     """How a run ended, by its exit code; None where it has not."""
     if exit_code is None:
         return Status.RUNNING, None
@@ -75,8 +82,8 @@ def status_of(exit_code: int | None) -> tuple[Status, str | None]:
     return status, f"it ended with exit code {exit_code}"
 
 
-def foreign_run(
-    told: Described,
+def external_run(
+    told: WandbRun,
     records: Callable[[], Iterator[Points | Display | BestRule]],
     files: Callable[[], Iterable[ExternalFile]],
     own_files: Callable[[], Iterable[ExternalFile]],
@@ -95,20 +102,20 @@ def foreign_run(
         notes.add("entries that legm keeps beside its runs in W&B were left out", told.key)
         return None
     if names.RUN_KEY not in told.parameters:
-        return _plain_run(told, records, files)
-    ours = replace(
+        return _as_external_run(told, records, files)
+    native = replace(
         # A run without a result was left, and W&B's exit code says no more than that.
-        _plain_run(replace(told, status=Status.RUNNING, error=None), records, own_files),
-        records=lambda: _at_our_steps(records()),
+        _as_external_run(replace(told, status=Status.RUNNING, error=None), records, own_files),
+        records=lambda: _at_native_steps(records()),
     )
     try:
-        return our_run(ours, "W&B", notes)
+        return restore_native_run(native, "W&B", notes)
     except StorageError as error:
-        return unreadable(told.key, told.project, error)
+        return unreadable_run(told.key, told.project, error)
 
 
-def _plain_run(
-    told: Described,
+def _as_external_run(
+    told: WandbRun,
     records: Callable[[], Iterator[Points | Display | BestRule]],
     files: Callable[[], Iterable[ExternalFile]],
 ) -> ExternalRun:
@@ -118,7 +125,7 @@ def _plain_run(
         "group": told.group,
         "job_type": told.job_type,
         "notes": told.notes,
-        "summary": {name: value for name, value in texts.items() if not _is_file(value)},
+        "summary": {name: value for name, value in texts.items() if not _is_file_reference(value)},
         **told.origin,
     }
     return ExternalRun(
@@ -138,11 +145,11 @@ def _plain_run(
     )
 
 
-def _is_file(value: Any) -> bool:
+def _is_file_reference(value: Any) -> bool:
     return isinstance(value, dict) and "_type" in value
 
 
-def numbers_set(summary: Mapping[str, Any], step: int | None, time: float) -> Iterator[Points]:
+def summary_numbers(summary: Mapping[str, Any], step: int | None, time: float) -> Iterator[Points]:
     """The numbers that the script set in the summary, as test values."""
     found = {
         Series(name, Split.TEST): float(value)
@@ -151,24 +158,26 @@ def numbers_set(summary: Mapping[str, Any], step: int | None, time: float) -> It
     }
     if found:
         steps = np.array([step or 0], np.int64)
-        yield columns.joined([(tuple(found), steps, np.array([time]), np.array([[*found.values()]]))])
+        yield columns.points_from_blocks(
+            [(tuple(found), steps, np.array([time]), np.array([[*found.values()]]))]
+        )
 
 
-def _at_our_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Points]:
+def _at_native_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Points]:
     """A run's numbers at the steps that legm logged beside them; W&B's own count rows."""
-    found = dict(columns.columns_of(record for record in records if isinstance(record, Points)))
-    if _OUR_STEP not in found:
-        yield columns.gathered(found, lambda series: series)
+    found = dict(columns.columns_by_series(record for record in records if isinstance(record, Points)))
+    if _NATIVE_STEP not in found:
+        yield columns.points_from_columns(found, lambda series: series)
         return
-    rows, _, steps = found.pop(_OUR_STEP)
+    rows, _, steps = found.pop(_NATIVE_STEP)
     order = np.argsort(rows, kind="stable")
-    order = order[np.abs(steps[order]) < _MOST_STEPS]
+    order = order[np.abs(steps[order]) < _STEP_LIMIT]
     rows, steps = rows[order], steps[order].astype(np.int64)
     if not len(rows):
         return
     moved = {}
     for series, (at, times, values) in found.items():
-        place = np.searchsorted(rows, at)
-        known = rows[np.minimum(place, len(rows) - 1)] == at
-        moved[series] = (steps[place[known]], times[known], values[known])
-    yield columns.gathered(moved, lambda series: series)
+        positions = np.searchsorted(rows, at)
+        known = rows[np.minimum(positions, len(rows) - 1)] == at
+        moved[series] = (steps[positions[known]], times[known], values[known])
+    yield columns.points_from_columns(moved, lambda series: series)

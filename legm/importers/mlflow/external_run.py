@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from legm.backends.mlflow import names
 from legm.errors import StorageError
-from legm.importers.external import ExternalFile, ExternalRun, unreadable
-from legm.importers.native_runs import our_run, unescaped
+from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.native_runs import restore_native_run, unescaped
 from legm.importers.notes import Notes
-from legm.importers.values import value_of
+from legm.importers.text_values import parse_value
 from legm.records import Plain, Points, Status
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
 
-__all__ = ["DELETED", "Told", "finite_or_not", "foreign_run", "seconds"]
+__all__ = ["DELETED", "MlflowRun", "external_run", "restore_infinities", "to_seconds"]
 
 DELETED = "runs that are deleted in MLflow were left out; --deleted takes them"
 _LARGEST = 1.7976931348623157e308
@@ -31,7 +31,7 @@ _STATUSES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class MlflowRun:
     """A run as a store of MLflow's tells it; times in milliseconds since 1970."""
 
     run_id: str
@@ -46,22 +46,22 @@ class Told:
     details: Mapping[str, Plain] = field(default_factory=dict)
 
 
-def finite_or_not(values: FloatArray) -> FloatArray:
+def restore_infinities(values: FloatArray) -> FloatArray:
     """The values with infinities for the largest float, which MLflow's databases keep in their place."""
     import numpy as np
 
     return np.where(np.abs(values) == _LARGEST, np.copysign(np.inf, values), values)
 
 
-def seconds(times: FloatArray) -> FloatArray:
+def to_seconds(times: FloatArray) -> FloatArray:
     """Times of points in seconds: MLflow counts milliseconds, but its first versions counted seconds."""
     import numpy as np
 
     return np.where(times < 1e11, times, times / 1000)
 
 
-def foreign_run(
-    told: Told,
+def external_run(
+    told: MlflowRun,
     points: Callable[[], Iterator[Points]],
     files: Callable[[], Iterable[ExternalFile]],
     notes: Notes,
@@ -80,14 +80,14 @@ def foreign_run(
         return None
     if kind == names.RUN_KIND:
         try:
-            return our_run(_plain_run(told, points, files), "MLflow", notes, unescaped)
+            return restore_native_run(_as_external_run(told, points, files), "MLflow", notes, unescaped)
         except StorageError as error:
-            return unreadable(told.run_id, told.experiment, error)
-    return _plain_run(told, points, files)
+            return unreadable_run(told.run_id, told.experiment, error)
+    return _as_external_run(told, points, files)
 
 
-def _plain_run(
-    told: Told, points: Callable[[], Iterator[Points]], files: Callable[[], Iterable[ExternalFile]]
+def _as_external_run(
+    told: MlflowRun, points: Callable[[], Iterator[Points]], files: Callable[[], Iterable[ExternalFile]]
 ) -> ExternalRun:
     details: dict[str, Any] = {"experiment_id": told.experiment_id, "status": told.status, **told.details}
     ended = None if told.end_time is None else told.end_time / 1000
@@ -96,7 +96,7 @@ def _plain_run(
         key=told.run_id,
         experiment=told.experiment,
         name=told.name or told.tags.get("mlflow.runName", ""),
-        parameters={name: value_of(text) for name, text in told.params.items()},
+        parameters={name: parse_value(text) for name, text in told.params.items()},
         tags=told.tags,
         status=_STATUSES.get(told.status, Status.RUNNING),
         started=started,

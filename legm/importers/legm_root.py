@@ -6,23 +6,23 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from legm.core.results import counted
-from legm.core.to_records import records_of
+from legm.core.results import records_until_completion
+from legm.core.to_records import records_from_result
 from legm.delivery.client import connect
 from legm.errors import StorageError
-from legm.importers.external import ExternalFile, ExternalRun, unreadable
+from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.notes import Notes
-from legm.importers.soundness import require_sound
+from legm.importers.run_validation import require_valid_run
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder, artifacts_folder, logged
+from legm.runlog.folder import LogFolder, artifacts_folder, read_result_from_log
 
-__all__ = ["RootSource", "is_configuration"]
+__all__ = ["LegmRootSource", "is_configuration_file"]
 
 _FINGERPRINT = re.compile(rb"^fingerprint: ['\"]?v\d+-", re.MULTILINE)
 
 
-class RootSource:
+class LegmRootSource:
     """The runs below a root directory of the local backend.
 
     Args:
@@ -36,15 +36,15 @@ class RootSource:
     kind = "legm"
 
     def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
-        self.place = str(path)
+        self.location = str(path)
         self.notes = Notes()
         self._client = connect(path)
         self._configurations: dict[str, Configuration] = {}  # by run
 
     @staticmethod
-    def recognise(path: Path) -> Path | None:
+    def find_store(path: Path) -> Path | None:
         """The root directory at a path."""
-        is_root = path.is_dir() and any(is_configuration(file) for file in path.glob("*/*/params.yml"))
+        is_root = path.is_dir() and any(is_configuration_file(file) for file in path.glob("*/*/params.yml"))
         return path if is_root else None
 
     def runs(self) -> Iterator[ExternalRun]:
@@ -55,39 +55,39 @@ class RootSource:
                     self.notes.add("runs are going on and were left out: import again", result.run.run_id)
                     continue
                 self._configurations[result.run.run_id] = result.run.configuration
-                yield self._foreign(result)
+                yield self._external_run(result)
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
-        log = self._log(key)
-        found = None if log is None else logged(log, live=False)
-        return self._foreign(found or self._result(key))
+        log = self._log_path(key)
+        found = None if log is None else read_result_from_log(log, live=False)
+        return self._external_run(found or self._read_result(key))
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _log(self, key: str) -> Path | None:
+    def _log_path(self, key: str) -> Path | None:
         """The run's log, where it is there."""
         folder = self._client.folder(self._configurations[key])
         return None if folder is None else LogFolder.of(folder).find(key)
 
-    def _result(self, key: str, histories: frozenset[str] | None = frozenset()) -> RunResult:
+    def _read_result(self, key: str, histories: frozenset[str] | None = frozenset()) -> RunResult:
         configuration = self._configurations[key]
         query = Query(configuration.experiment, configuration.fingerprint, None, histories)
         for result in self._client.runs(query):
             if result.run.run_id == key:
                 found: RunResult = result
                 return found
-        raise StorageError(f"the root directory {self.place} has no run {key} any more")
+        raise StorageError(f"the root directory {self.location} has no run {key} any more")
 
-    def _foreign(self, result: RunResult) -> ExternalRun:
+    def _external_run(self, result: RunResult) -> ExternalRun:
         key = result.run.run_id
-        log = self._log(key)
+        log = self._log_path(key)
         try:
-            run = result.run if log is None else runlog.read_head(log).run
-            require_sound(run)
+            run = result.run if log is None else runlog.read_log_head(log).run
+            require_valid_run(run)
         except StorageError as error:
-            return unreadable(key, result.run.configuration.experiment, error)
+            return unreadable_run(key, result.run.configuration.experiment, error)
         configuration = run.configuration
         active = {name: configuration.parameters[name] for name in configuration.active}
         return ExternalRun(
@@ -100,23 +100,27 @@ class RootSource:
             started=run.started,
             ended=result.ended,
             error=result.error,
-            records=lambda: self._records(key, log),
-            files=lambda: self._files(key, log),
-            own=run,
+            records=lambda: self._read_records(key, log),
+            files=lambda: self._artifact_files(key, log),
+            native_run=run,
         )
 
-    def _records(self, key: str, log: Path | None) -> Iterator[Points | Display | BestRule]:
+    def _read_records(self, key: str, log: Path | None) -> Iterator[Points | Display | BestRule]:
         if log is None:
             self.notes.add("runs without a run log: when their numbers were set is not known", key)
-        found = records_of(self._result(key, None)) if log is None else counted(runlog.read(log).records)
+        found = (
+            records_from_result(self._read_result(key, None))
+            if log is None
+            else records_until_completion(runlog.read_log(log).records)
+        )
         for record in found:
             if isinstance(record, (Points, Display, BestRule)):
                 yield record
 
-    def _files(self, key: str, log: Path | None) -> Iterator[ExternalFile]:
+    def _artifact_files(self, key: str, log: Path | None) -> Iterator[ExternalFile]:
         if log is None:
             return
-        for record in counted(runlog.read(log).records):
+        for record in records_until_completion(runlog.read_log(log).records):
             if not isinstance(record, Artifact):
                 continue
             folder = LogFolder.holding(log).folder.parent
@@ -124,10 +128,10 @@ class RootSource:
             below = parts[parts.index(key) + 1 :] if key in parts else (record.name,)
             path = artifacts_folder(folder, key).joinpath(*below)
             if path.resolve().is_relative_to(folder.resolve()):
-                yield ExternalFile.at(record.name, path)
+                yield ExternalFile.from_path(record.name, path)
 
 
-def is_configuration(path: Path) -> bool:
+def is_configuration_file(path: Path) -> bool:
     """Whether a file of parameters is legm's: the original legm had files of that name too."""
     try:
         with path.open("rb") as file:

@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-__all__ = ["opened_head"]
+__all__ = ["open_head"]
 
 
-class _Head(io.RawIOBase):
+class _FileHead(io.RawIOBase):
     def __init__(self, path: Path, size: int) -> None:
         self._file = path.open("rb", buffering=0)
         self._left = size
@@ -27,7 +27,7 @@ class _Head(io.RawIOBase):
         super().close()
 
 
-def opened_head(path: Path, size: int) -> BinaryIO:
+def open_head(path: Path, size: int) -> BinaryIO:
     """The first bytes of a file, for reading.
 
     Args:
@@ -37,4 +37,4 @@ def opened_head(path: Path, size: int) -> BinaryIO:
     Raises:
         OSError: it cannot be read.
     """
-    return cast("BinaryIO", io.BufferedReader(_Head(path, size)))
+    return cast("BinaryIO", io.BufferedReader(_FileHead(path, size)))

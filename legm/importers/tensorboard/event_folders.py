@@ -8,13 +8,13 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from legm.importers.legm_root import is_configuration_file
 from legm.importers.notes import Notes
-from legm.importers.roots import is_configuration
 
-__all__ = ["event_folders", "is_elsewhere", "is_event_file"]
+__all__ = ["event_folders", "is_event_file", "is_skipped_folder"]
 
-_NAME = re.compile(r"tfevents\.(\d+)")
-_STORES = frozenset({"mlruns", "mlartifacts", "wandb"})
+_EVENT_FILE_NAME = re.compile(r"tfevents\.(\d+)")
+_STORE_NAMES = frozenset({"mlruns", "mlartifacts", "wandb"})
 
 
 def is_event_file(path: Path) -> bool:
@@ -22,14 +22,14 @@ def is_event_file(path: Path) -> bool:
     return "tfevents" in path.name
 
 
-def is_store(folder: Path) -> bool:
+def is_other_store(folder: Path) -> bool:
     """Whether a folder is another store's, or that of a configuration of legm's."""
-    return folder.name in _STORES or is_configuration(folder / "params.yml")
+    return folder.name in _STORE_NAMES or is_configuration_file(folder / "params.yml")
 
 
-def is_elsewhere(folder: Path) -> bool:
+def is_skipped_folder(folder: Path) -> bool:
     """Whether what is in a folder below the source is not looked at."""
-    return folder.name[:1] == "." or is_store(folder)
+    return folder.name[:1] == "." or is_other_store(folder)
 
 
 def event_folders(root: Path, notes: Notes) -> Iterator[tuple[Path, list[Path]]]:
@@ -54,19 +54,19 @@ def event_folders(root: Path, notes: Notes) -> Iterator[tuple[Path, list[Path]]]
         for entry in found:
             path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
-                if not is_elsewhere(path):
+                if not is_skipped_folder(path):
                     folders.append(path)
             elif is_event_file(path) and entry.is_file(follow_symlinks=False):
                 files.append(path)
             elif is_event_file(path) or (entry.is_symlink() and path.is_dir()):
                 notes.add("links, which may lead anywhere, were left out", str(path))
         if files:
-            yield folder, sorted(files, key=_start)
+            yield folder, sorted(files, key=_start_order)
 
 
-def _start(path: Path) -> tuple[int, list[str | int]]:
+def _start_order(path: Path) -> tuple[int, list[str | int]]:
     """When a file was begun by its name: whole seconds, and the rest, in which writers count their files."""
-    found = _NAME.search(path.name)
+    found = _EVENT_FILE_NAME.search(path.name)
     pieces = re.split(r"(\d+)", path.name)
     rest = [int(piece[:20]) if at % 2 else piece for at, piece in enumerate(pieces)]
     return int(found[1][:20]) if found else 0, rest

@@ -9,13 +9,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from legm.capture.tailers import Update
-from legm.core.points import columns_of, gathered
-from legm.importers.mlflow.sqlite import SqliteSource
+from legm.core.points import columns_by_series, points_from_columns
+from legm.importers.mlflow.sqlite import MlflowSqliteSource
 
-__all__ = ["MlflowFeed"]
+__all__ = ["MlflowTailer"]
 
 
-class MlflowFeed:
+class MlflowTailer:
     """The runs in the private SQLite file.
 
     Args:
@@ -26,32 +26,32 @@ class MlflowFeed:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._source: SqliteSource | None = None
+        self._source: MlflowSqliteSource | None = None
         self._states: dict[str, tuple[str, int | None, bool]] = {}
         self._at: dict[str, int] = {}
 
-    def look(self) -> Iterator[Update]:
+    def updates(self) -> Iterator[Update]:
         """The runs that go on, and those that changed since the last look."""
         if self._source is None:
-            self._source = self.source()
-        source = self._source
-        if source is None:
+            self._source = self.open_source()
+        open_source = self._source
+        if open_source is None:
             return
-        for key, state in source.states():
+        for key, state in open_source.run_states():
             before, self._states[key] = self._states.get(key), state
             status, _, is_deleted = state
             if before == state and status != "RUNNING":
                 continue
-            last, after = source.last_place(key), self._at.get(key, -(2**63))
-            batches = list(source.points(key, after, last)) if last is not None else []
+            last, after = open_source.last_row_id(key), self._at.get(key, -(2**63))
+            batches = list(open_source.points(key, after, last)) if last is not None else []
             self._at[key] = after if last is None else last
-            run = source.run(key)
-            points = gathered(columns_of(batches), lambda series: series)
+            run = open_source.run(key)
+            points = points_from_columns(columns_by_series(batches), lambda series: series)
             yield Update(run, points, is_deleted)
 
-    def source(self) -> SqliteSource | None:
+    def open_source(self) -> MlflowSqliteSource | None:
         """The store; None before the first run: until then MLflow changes its tables."""
-        return SqliteSource(self._path) if self._has_runs() else None
+        return MlflowSqliteSource(self._path) if self._has_runs() else None
 
     def _has_runs(self) -> bool:
         if not self._path.exists():

@@ -9,11 +9,11 @@ from typing import Any
 from legm.backends.local.yamltext import block
 from legm.errors import CorruptFile, storage_error
 from legm.importers.identity import Identity
-from legm.util.atomic_files import load_yaml, write_whole
+from legm.util.atomic_files import load_yaml, write_atomically
 
 __all__ = ["read_identities", "write_identities"]
 
-_HEAD = """\
+_HEADER = """\
 # Which parameters tell the configurations of each experiment apart, for: legm import … --identity FILE
 # not_compared: another value is the same configuration (the reason is for you). Move a name to the list
 # compared where that is wrong, or from there to here. name: the parameters in a configuration's name.
@@ -39,7 +39,7 @@ def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise storage_error("make the folder", path.parent, cause) from cause
-    write_whole(path, (_HEAD + block(content)).encode())
+    write_atomically(path, (_HEADER + block(content)).encode())
 
 
 def read_identities(path: Path) -> dict[str, Identity]:
@@ -51,29 +51,32 @@ def read_identities(path: Path) -> dict[str, Identity]:
     """
     content = load_yaml(path) or {}
     if not isinstance(content, dict):
-        raise _wrong(path, "the file", content, "a mapping by experiment")
-    return {str(experiment): _identity(path, str(experiment), told) for experiment, told in content.items()}
+        raise _unexpected_value(path, "the file", content, "a mapping by experiment")
+    return {
+        str(experiment): _parse_identity(path, str(experiment), fields)
+        for experiment, fields in content.items()
+    }
 
 
-def _identity(path: Path, experiment: str, told: Any) -> Identity:
-    if not isinstance(told, dict) or not set(told) <= {*_FIELDS}:
-        raise _wrong(path, experiment, told, f"a mapping of {', '.join(_FIELDS)}")
-    ignored = told.get("not_compared") or {}
+def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
+    if not isinstance(fields, dict) or not set(fields) <= {*_FIELDS}:
+        raise _unexpected_value(path, experiment, fields, f"a mapping of {', '.join(_FIELDS)}")
+    ignored = fields.get("not_compared") or {}
     if isinstance(ignored, list):
         ignored = dict.fromkeys(ignored, "as given")
-    lists = [told.get(field) or [] for field in _FIELDS[1:]]
+    lists = [fields.get(field) or [] for field in _FIELDS[1:]]
     for field, names in zip(_FIELDS, [ignored, *lists], strict=True):
         if not isinstance(names, (list, dict)) or not all(isinstance(name, str) for name in names):
-            raise _wrong(path, f"{experiment}, {field}", names, "a list of parameters' names")
+            raise _unexpected_value(path, f"{experiment}, {field}", names, "a list of parameters' names")
     compared, named = lists
     named = [name for name in named if name not in ignored]  # who moves a name may forget it here
     both = sorted({*ignored} & {*compared})
     if both:
-        raise _wrong(path, experiment, both[0], "a name in one of not_compared and compared only")
+        raise _unexpected_value(path, experiment, both[0], "a name in one of not_compared and compared only")
     return Identity({name: str(reason) for name, reason in ignored.items()}, tuple(compared), tuple(named))
 
 
-def _wrong(path: Path, where: str, value: object, what: str) -> CorruptFile:
+def _unexpected_value(path: Path, where: str, value: object, what: str) -> CorruptFile:
     return CorruptFile(
         path, where, f"{str(value)[:60]!r} stands where {what} belongs", "Mend it, or delete the file."
     )

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from legm.core.points import gathered
+from legm.core.points import points_from_columns
 from legm.records import BestRule, Points, Series, Split
 
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
-__all__ = ["Numbers", "numbers_of"]
+__all__ = ["EntryNumbers", "parse_entry"]
 
-_LAST_STEP = 1 << 63
+_STEP_LIMIT = 1 << 63
 
 
 @dataclass(slots=True)
-class Numbers:
+class EntryNumbers:
     """What an entry says, sorted.
 
     Args:
@@ -40,8 +40,8 @@ class Numbers:
     dev: dict[Series, tuple[IntArray, FloatArray]] = field(default_factory=dict)
     test: dict[Series, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
-    others: dict[str, Any] = field(default_factory=dict)
-    guessed: set[str] = field(default_factory=set)
+    not_numbers: dict[str, Any] = field(default_factory=dict)
+    with_guessed_steps: set[str] = field(default_factory=set)
 
     def points(self, time: float) -> Points:
         """All numbers, each at the same time (s)."""
@@ -51,7 +51,7 @@ class Numbers:
         last = max((int(steps.max()) for steps, _ in self.dev.values()), default=0)
         once = np.array([last], np.int64), np.array([time])
         columns |= {series: (*once, np.array([value])) for series, value in self.test.items()}
-        return gathered(columns, lambda series: series)
+        return points_from_columns(columns, lambda series: series)
 
     def best_rule(self) -> BestRule | None:
         """A rule that chooses a step with the best values; None where no step has them all."""
@@ -70,7 +70,9 @@ class Numbers:
         return BestRule() if fits[-1] else BestRule("early_stopping", step=int(steps[fits][0]))
 
 
-def numbers_of(plain: Mapping[str, Any], indexed: Mapping[str, Any], steps: Mapping[str, Any]) -> Numbers:
+def parse_entry(
+    plain: Mapping[str, Any], indexed: Mapping[str, Any], steps: Mapping[str, Any]
+) -> EntryNumbers:
     """What a run's entries say.
 
     Args:
@@ -81,15 +83,15 @@ def numbers_of(plain: Mapping[str, Any], indexed: Mapping[str, Any], steps: Mapp
     told = {name: value for name, value in plain.items() if name != "description"}
     examples = {name: value for name, value in told.items() if isinstance(value, dict)}
     examples |= {name: value for name, value in indexed.items() if name != "description"}
-    sorting = _Sorting(steps)
+    sorting = _EntryParser(steps)
     sorting.add({name: value for name, value in told.items() if name not in examples}, None)
-    sorting.know_common_steps()
+    sorting.note_common_steps()
     for index, metrics in examples.items():
         sorting.add(metrics if isinstance(metrics, dict) else {"": metrics}, index)
     return sorting.found
 
 
-class _Sorting:
+class _EntryParser:
     """Sorts the keys of an entry.
 
     Args:
@@ -97,11 +99,11 @@ class _Sorting:
     """
 
     def __init__(self, steps: Mapping[str, Any]) -> None:
-        self.found = Numbers()
+        self.found = EntryNumbers()
         self._steps = steps
         self._common: dict[int, IntArray] = {}
 
-    def know_common_steps(self) -> None:
+    def note_common_steps(self) -> None:
         """Note the steps of the series so far, by how many they are, where all with so many agree.
 
         Those of examples are not kept: they were set together with the others.
@@ -123,39 +125,39 @@ class _Sorting:
             else:
                 is_told = self._add_test(name, value, index)
             if not is_told:
-                place = "metrics" if index is None else "examples"
-                others = self.found.others.setdefault(place, {})
-                (others if index is None else others.setdefault(index, {}))[name] = value
+                section = "metrics" if index is None else "examples"
+                not_numbers = self.found.not_numbers.setdefault(section, {})
+                (not_numbers if index is None else not_numbers.setdefault(index, {}))[name] = value
 
     def _add_dev(self, name: str, values: list[Any], index: str | None) -> bool:
         numbers = np.array(
-            [np.nan if (one := _number(value)) is None else one for value in values], np.float64
+            [np.nan if (one := _as_number(value)) is None else one for value in values], np.float64
         )
-        are_numbers = np.array([_number(value) is not None for value in values], bool)
+        are_numbers = np.array([_as_number(value) is not None for value in values], bool)
         if are_numbers.any():
             steps = _steps(self._steps.get(name), len(values))
             if steps is None and index is None:
-                self.found.guessed.add(name)
+                self.found.with_guessed_steps.add(name)
             if steps is None:
                 steps = self._common.get(len(values), np.arange(len(values)))
-            self.found.dev[Series(_own(name), index=index)] = steps[are_numbers], numbers[are_numbers]
+            self.found.dev[Series(_metric_name(name), index=index)] = steps[are_numbers], numbers[are_numbers]
         return bool(are_numbers.all())
 
     def _add_best(self, name: str, value: Any, index: str | None) -> bool:
-        number = _number(value)
+        number = _as_number(value)
         if number is not None and index is None:
-            self.found.best[_own(name)] = number
+            self.found.best[_metric_name(name)] = number
         return True  # it is one of the metric's values
 
     def _add_test(self, name: str, value: Any, index: str | None) -> bool:
         own = name.removeprefix("test_")
-        number = _number(value) if own not in {name, ""} else None
+        number = _as_number(value) if own not in {name, ""} else None
         if number is not None:
             self.found.test[Series(own, Split.TEST, index)] = number
         return number is not None
 
 
-def _own(name: str) -> str:
+def _metric_name(name: str) -> str:
     """A dev metric's own name, which was another where it begins with ``best_``."""
     return name[1:] if name.startswith("_best_") else name
 
@@ -167,7 +169,7 @@ def _is_dev(name: str, metrics: Mapping[str, Any], steps: Mapping[str, Any], ind
     return not name.startswith("test_") or f"best_{name}" in metrics or (index is None and name in steps)
 
 
-def _number(value: Any) -> float | None:
+def _as_number(value: Any) -> float | None:
     """The number that a value is; a truth value is 0 or 1."""
     try:
         return float(value) if isinstance(value, (int, float)) else None
@@ -181,13 +183,13 @@ def _steps(told: Any, count: int) -> IntArray | None:
         return None
     if all(one is None for one in told[:count]):
         return np.arange(count)
-    whole = [_step(one) for one in told[:count]]
+    whole = [_as_step(one) for one in told[:count]]
     return None if None in whole else np.array(whole, np.int64)
 
 
-def _step(value: Any) -> int | None:
+def _as_step(value: Any) -> int | None:
     is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    return int(value) if is_whole and -_LAST_STEP <= value < _LAST_STEP else None
+    return int(value) if is_whole and -_STEP_LIMIT <= value < _STEP_LIMIT else None
 
 
 def _last_by_step(steps: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -22,16 +22,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.core.points import joined
+from legm.core.points import points_from_blocks
 from legm.errors import CorruptFile, StorageError, storage_error
-from legm.importers.external import ExternalRun, unreadable
-from legm.importers.mlflow.files import LocalFiles
-from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
+from legm.importers.external import ExternalRun, unreadable_run
+from legm.importers.mlflow.artifact_folders import ArtifactFolders
+from legm.importers.mlflow.external_run import (
+    DELETED,
+    MlflowRun,
+    external_run,
+    restore_infinities,
+    to_seconds,
+)
 from legm.importers.notes import Notes
 from legm.records import Plain, Points, Series
 from legm.util.atomic_files import parse_yaml
 
-__all__ = ["FolderSource"]
+__all__ = ["MlrunsSource"]
 
 _STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _MOST = 1 << 20  # bytes of a file that is read whole, and of metrics that are read at once
@@ -40,7 +46,7 @@ _REMEDY = "Mend it, or delete the run's folder in a copy of the store."
 _DETAILS = ("user_id", "source_name", "source_version", "entry_point_name")
 
 
-class FolderSource:
+class MlrunsSource:
     """The runs in an ``mlruns`` folder.
 
     Args:
@@ -52,39 +58,39 @@ class FolderSource:
 
     def __init__(self, path: Path, *, deleted: bool = False) -> None:
         self._root = path
-        self.place = str(path)
+        self.location = str(path)
         self.notes = Notes()
         self._deleted = deleted
-        self._files = LocalFiles(path.absolute().parent, self.notes)
-        self._experiments: dict[Path, dict[str, Any]] = {}
+        self._files = ArtifactFolders(path.absolute().parent, self.notes)
+        self._experiment_folders: dict[Path, dict[str, Any]] = {}
         self._models: dict[Path, dict[str, list[tuple[str, Path]]]] = {}
         self._places: dict[str, Path] = {}
 
     @staticmethod
-    def recognise(path: Path) -> Path | None:
+    def find_store(path: Path) -> Path | None:
         """The ``mlruns`` folder at a path, or in it."""
         for folder in (path, path / "mlruns"):
-            if folder.is_dir() and any(True for _ in _experiments(folder)):
+            if folder.is_dir() and any(True for _ in _experiment_folders(folder)):
                 return folder
         return None
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every run, experiment by experiment."""
-        for experiment in [*_experiments(self._root), *_experiments(self._root / ".trash")]:
-            for run in _folders(experiment):
+        for experiment in [*_experiment_folders(self._root), *_experiment_folders(self._root / ".trash")]:
+            for run in _subfolders(experiment):
                 if not (run / "meta.yaml").is_file():
                     continue
                 try:
-                    found = self._found(run)
+                    found = self._read_run(run)
                 except CorruptFile as error:
-                    found = unreadable(run.name, experiment.name, error)
+                    found = unreadable_run(run.name, experiment.name, error)
                 if found is not None:
                     self._places[found.key] = run
                     yield found
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
-        found = self._found(self._places[key]) if key in self._places else None
+        found = self._read_run(self._places[key]) if key in self._places else None
         if found is None:
             raise StorageError(f"the MLflow store {self._root} has no run {key} any more")
         return found
@@ -92,45 +98,45 @@ class FolderSource:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _found(self, folder: Path) -> ExternalRun | None:
+    def _read_run(self, folder: Path) -> ExternalRun | None:
         experiment = self._experiment(folder.parent)
-        meta = _mapping(folder / "meta.yaml")
+        meta = _read_mapping(folder / "meta.yaml")
         run_id = str(meta.get("run_id") or meta.get("run_uuid") or folder.name)
         is_deleted = "deleted" in (meta.get("lifecycle_stage"), experiment.get("lifecycle_stage"))
         if (is_deleted or folder.parent.parent.name == ".trash") and not self._deleted:
             self.notes.add(DELETED, run_id)
             return None
         status = meta.get("status")
-        told = Told(
+        told = MlflowRun(
             run_id=run_id,
             experiment=str(experiment.get("name") or folder.parent.name),
             experiment_id=folder.parent.name,
             name=str(meta.get("run_name") or meta.get("name") or ""),
             status=_STATUSES.get(status, "") if isinstance(status, int) else str(status),
-            start_time=_whole(meta.get("start_time")),
-            end_time=_whole(meta.get("end_time")),
-            params=self._texts(folder / "params"),
-            tags=self._texts(folder / "tags"),
+            start_time=_int_or_none(meta.get("start_time")),
+            end_time=_int_or_none(meta.get("end_time")),
+            params=self._read_texts(folder / "params"),
+            tags=self._read_texts(folder / "tags"),
             details={
                 **{name: str(meta[name]) for name in _DETAILS if meta.get(name)},
-                **self._inputs(folder),
+                **self._dataset_inputs(folder),
             },
         )
-        folders = self._folders(folder, meta, run_id)
-        return foreign_run(
+        folders = self._subfolders(folder, meta, run_id)
+        return external_run(
             told,
-            lambda: self._points(folder / "metrics"),
-            lambda: self._files.of(folders),
+            lambda: self._read_points(folder / "metrics"),
+            lambda: self._files.files_in(folders),
             self.notes,
         )
 
     def _experiment(self, folder: Path) -> dict[str, Any]:
-        if folder not in self._experiments:
+        if folder not in self._experiment_folders:
             path = folder / "meta.yaml"
-            self._experiments[folder] = _mapping(path) if path.is_file() else {}
-        return self._experiments[folder]
+            self._experiment_folders[folder] = _read_mapping(path) if path.is_file() else {}
+        return self._experiment_folders[folder]
 
-    def _folders(self, folder: Path, meta: Mapping[str, Any], run_id: str) -> dict[str, Path]:
+    def _subfolders(self, folder: Path, meta: Mapping[str, Any], run_id: str) -> dict[str, Path]:
         """The run's artifacts, and those of models that were logged in it, each with its prefix."""
         own = folder / "artifacts"
         if own.is_dir() and not own.is_symlink() and any(own.iterdir()):
@@ -138,42 +144,44 @@ class FolderSource:
         else:
             address = str(meta.get("artifact_uri") or own)
             tail = f"{folder.parent.name}/{folder.name}/artifacts"
-            found = self._files.folders([("", address, tail)], run_id)
-        for name, place in self._models_of(folder.parent).get(run_id, ()):
-            found[f"models/{name}/"] = place
+            found = self._files.existing_folders([("", address, tail)], run_id)
+        for name, location in self._logged_models_in(folder.parent).get(run_id, ()):
+            found[f"models/{name}/"] = location
         return found
 
-    def _models_of(self, experiment: Path) -> dict[str, list[tuple[str, Path]]]:
+    def _logged_models_in(self, experiment: Path) -> dict[str, list[tuple[str, Path]]]:
         """By run, the models that were logged in it: each with its name and the folder of its artifacts."""
         if experiment not in self._models:
             found: dict[str, list[tuple[str, Path]]] = {}
-            for folder in _folders(experiment / "models"):
+            for folder in _subfolders(experiment / "models"):
                 if (folder / "meta.yaml").is_file() and (folder / "artifacts").is_dir():
-                    meta = _mapping(folder / "meta.yaml")
+                    meta = _read_mapping(folder / "meta.yaml")
                     model = (f"{meta.get('name')}-{folder.name}", folder / "artifacts")
                     found.setdefault(str(meta.get("source_run_id")), []).append(model)
             self._models[experiment] = found
         return self._models[experiment]
 
-    def _inputs(self, folder: Path) -> dict[str, Plain]:
+    def _dataset_inputs(self, folder: Path) -> dict[str, Plain]:
         """The data sets that were logged as the run's inputs."""
         found: list[Plain] = []
-        for one in _folders(folder / "inputs"):
+        for one in _subfolders(folder / "inputs"):
             if not (one / "meta.yaml").is_file():
                 continue
-            data = folder.parent / "datasets" / Path(str(_mapping(one / "meta.yaml").get("source_id"))).name
+            data = (
+                folder.parent / "datasets" / Path(str(_read_mapping(one / "meta.yaml").get("source_id"))).name
+            )
             if (data / "meta.yaml").is_file():
-                found.append({name: str(value) for name, value in _mapping(data / "meta.yaml").items()})
+                found.append({name: str(value) for name, value in _read_mapping(data / "meta.yaml").items()})
         return {"inputs": found} if found else {}
 
-    def _texts(self, folder: Path) -> dict[str, str]:
+    def _read_texts(self, folder: Path) -> dict[str, str]:
         """Params or tags, by name."""
         return {
-            path.relative_to(folder).as_posix(): _read(path).decode(errors="replace")
-            for path in self._below(folder)
+            path.relative_to(folder).as_posix(): _read_small_file(path).decode(errors="replace")
+            for path in self._files_below(folder)
         }
 
-    def _below(self, folder: Path) -> Iterator[Path]:
+    def _files_below(self, folder: Path) -> Iterator[Path]:
         """The files below a folder, sorted; links are left out."""
         for parent, names, files in os.walk(folder):
             names.sort()
@@ -184,16 +192,16 @@ class FolderSource:
                 else:
                     self.notes.add("links in the place of params, tags or metrics were left out", str(path))
 
-    def _points(self, folder: Path) -> Iterator[Points]:
-        for path in self._below(folder):
+    def _read_points(self, folder: Path) -> Iterator[Points]:
+        for path in self._files_below(folder):
             name = path.relative_to(folder).as_posix()
-            for stamps, values, steps in _rows(path):
-                block = ((Series(name),), steps, seconds(stamps), finite_or_not(values))
-                yield joined([block])
+            for stamps, values, steps in _metric_blocks(path):
+                block = ((Series(name),), steps, to_seconds(stamps), restore_infinities(values))
+                yield points_from_blocks([block])
 
 
-def _experiments(root: Path) -> Iterator[Path]:
-    return (folder for folder in _folders(root) if _is_experiment(folder))
+def _experiment_folders(root: Path) -> Iterator[Path]:
+    return (folder for folder in _subfolders(root) if _is_experiment(folder))
 
 
 def _is_experiment(folder: Path) -> bool:
@@ -204,7 +212,7 @@ def _is_experiment(folder: Path) -> bool:
         return False
 
 
-def _folders(folder: Path) -> list[Path]:
+def _subfolders(folder: Path) -> list[Path]:
     """The folders in a folder, sorted, but for hidden ones and links."""
     try:
         found = [
@@ -215,7 +223,7 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _read(path: Path) -> bytes:
+def _read_small_file(path: Path) -> bytes:
     """A file that is not large.
 
     Raises:
@@ -232,18 +240,18 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _mapping(path: Path) -> dict[str, Any]:
-    content = parse_yaml(path, _read(path))
+def _read_mapping(path: Path) -> dict[str, Any]:
+    content = parse_yaml(path, _read_small_file(path))
     if not isinstance(content, dict):
         raise CorruptFile(path, "line 1", "it is no mapping", _REMEDY)
     return content
 
 
-def _whole(value: object) -> int | None:
+def _int_or_none(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _rows(path: Path) -> Iterator[tuple[Any, Any, Any]]:
+def _metric_blocks(path: Path) -> Iterator[tuple[Any, Any, Any]]:
     """The numbers of a metric, some at a time: timestamps, values, steps.
 
     Raises:
@@ -260,29 +268,29 @@ def _rows(path: Path) -> Iterator[tuple[Any, Any, Any]]:
                     number = line + whole.count(b"\n") + len(end)
                     raise CorruptFile(path, f"line {number}", problem, _REMEDY)
                 if end:
-                    yield _parsed(path, whole, line)
+                    yield _parse_block(path, whole, line)
                     line += whole.count(b"\n") + 1
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
     if rest.strip():
-        yield _parsed(path, rest, line)
+        yield _parse_block(path, rest, line)
 
 
-def _parsed(path: Path, text: bytes, first_line: int) -> tuple[Any, Any, Any]:
+def _parse_block(path: Path, text: bytes, first_line: int) -> tuple[Any, Any, Any]:
     lines = text.split(b"\n")
     try:
-        return _columns([line.split() for line in lines])
+        return _parse_rows([line.split() for line in lines])
     except (ValueError, OverflowError):
         for number, line in enumerate(lines, first_line):
             try:
-                _columns([line.split()])
+                _parse_rows([line.split()])
             except (ValueError, OverflowError) as cause:
                 problem = f"{line[:60].decode(errors='replace')!r} is not a timestamp, a value and a step"
                 raise CorruptFile(path, f"line {number}", problem, _REMEDY) from cause
         raise
 
 
-def _columns(rows: list[list[bytes]]) -> tuple[Any, Any, Any]:
+def _parse_rows(rows: list[list[bytes]]) -> tuple[Any, Any, Any]:
     """Timestamps, values, steps: the first versions wrote no step, later ones a data set behind it.
 
     Raises:

@@ -9,23 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from legm.core.points import points_of
-from legm.importers.wandb.items import VALUE, ItemReader, flat, put, value_in
+from legm.core.points import points_from_rows
+from legm.importers.wandb.items import VALUE_MARK, ItemReader, flatten, parse_json_value, set_at_path
 from legm.records import Display, Points
 
-__all__ = ["OWN", "Rows", "as_float", "finite_or_not", "shown", "time_or"]
+__all__ = ["WANDB_KEYS", "HistoryRows", "display_text", "restore_non_finite", "to_float", "valid_time"]
 
 _STEP, _TIME, _RUNTIME, _IGNORED = -1, -2, -3, -4
-OWN = {"_step": _STEP, "_timestamp": _TIME, "_runtime": _RUNTIME, "_wandb": _IGNORED}
+WANDB_KEYS = {"_step": _STEP, "_timestamp": _TIME, "_runtime": _RUNTIME, "_wandb": _IGNORED}
 """What W&B itself puts into a row or a summary."""
-_MOST_STEPS = 2**62
-_LARGEST_STEP = 2**63 - 1
-_LATEST = 2e11  # seconds: the year 8307
-_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}  # in place of what is not finite
+_STEP_LIMIT = 2**62
+_MAX_STEP = 2**63 - 1
+_LATEST_TIME = 2e11  # seconds: the year 8307
+_NON_FINITE = {
+    "NaN": math.nan,
+    "Infinity": math.inf,
+    "-Infinity": -math.inf,
+}  # in place of what is not finite
 _FILES = frozenset({"path", "paths", "filenames", "artifact_path"})
 
 
-class Rows:
+class HistoryRows:
     """Takes the rows of a run, one after the other.
 
     Args:
@@ -36,20 +40,20 @@ class Rows:
         step: the largest of a row; None before the first one.
         heard: when the last row was logged; 0 before the first one.
         row_step: the last row's step as it is in its log.
-        last: by metric the last value, and the number of its row; of the rows that :meth:`new` gave.
+        last: by metric the last value, and the number of its row; of the rows that :meth:`take_new` gave.
         texts: the same of what is no number, as it is shown; None where it is in a file.
     """
 
-    def __init__(self, items: ItemReader, began: float = 0.0) -> None:
+    def __init__(self, items: ItemReader, start: float = 0.0) -> None:
         self.step: int | None = None
-        self.heard = 0.0
+        self.last_time = 0.0
         self.row_step = -1
         self.last: dict[str, tuple[float, int]] = {}
         self.texts: dict[str, tuple[str | None, int]] = {}
-        self.began = began
+        self.start = start
         self._shift: int | None = 0  # of the steps; None before the first row of a further log
         self._items = items
-        self._numbers: dict[bytes, int] = {}  # by how an item begins; negative for W&B's own
+        self._metric_numbers: dict[bytes, int] = {}  # by how an item begins; negative for W&B's own
         self._names: dict[str, int] = {}
         self._given = 0  # rows
         self._clear()
@@ -62,7 +66,7 @@ class Rows:
 
     def begin_log(self) -> None:
         """The rows that follow are those of another log of the same run, which W&B went on with."""
-        self._shift, self.row_step, self.began = None, -1, 0.0
+        self._shift, self.row_step, self.start = None, -1, 0.0
 
     @property
     def count(self) -> int:
@@ -71,20 +75,20 @@ class Rows:
 
     @property
     def pending(self) -> int:
-        """How many numbers, texts and rows wait for :meth:`new`."""
+        """How many numbers, texts and rows wait for :meth:`take_new`."""
         return len(self._values) + len(self._displays) + len(self._rows)
 
-    def take(self, data: bytes) -> None:
+    def add_record(self, data: bytes) -> None:
         """Take a row of a log: a ``HistoryRecord``."""
-        row = self._items.decoded("HistoryRecord", data)
+        row = self._items.decode("HistoryRecord", data)
         if row is None:
             return
-        numbers, add_metric, add_value = self._numbers, self._metrics.append, self._values.append
+        numbers, add_metric, add_value = self._metric_numbers, self._metrics.append, self._values.append
         before = len(self._values)
         own: dict[int, float] = {}
         others: list[bytes] = []
         for item in row.item:
-            head, _, tail = item.partition(VALUE)
+            head, _, tail = item.partition(VALUE_MARK)
             try:
                 number, value = numbers[head], float(tail[1:])  # behind the length, which is one byte here
             except (KeyError, ValueError):
@@ -95,33 +99,33 @@ class Rows:
                 add_value(value)
             else:
                 own[number] = value
-        told = self._slow(row.item, others, before, own) if others else {}
+        told = self._decode_items(row.item, others, before, own) if others else {}
         step = row.step.num if row.HasField("step") else self._step_of(own.get(_STEP))
         self._end_row(told, before, step, own)
 
-    def take_values(self, row: Mapping[str, Any]) -> None:
+    def add_values(self, row: Mapping[str, Any]) -> None:
         """Take a row as a server gives it, which has words for what is not finite."""
-        tree = {key: finite_or_not(value) for key, value in row.items()}
-        own = _own_numbers(tree)
-        self._end_row(flat(tree), len(self._values), self._step_of(own.get(_STEP)), own)
+        tree = {key: restore_non_finite(value) for key, value in row.items()}
+        own = _pop_wandb_numbers(tree)
+        self._end_row(flatten(tree), len(self._values), self._step_of(own.get(_STEP)), own)
 
     def _end_row(self, told: Mapping[str, Any], before: int, row_step: int, own: Mapping[int, float]) -> None:
         """Take the values of a row that were not read at once, and where and when all of it was logged."""
-        step = self._shifted(row_step)
-        time = time_or(own.get(_TIME, self.began + own.get(_RUNTIME, 0.0)), self.began)
-        self.heard = max(self.heard, time)
+        step = self._step_in_run(row_step)
+        time = valid_time(own.get(_TIME, self.start + own.get(_RUNTIME, 0.0)), self.start)
+        self.last_time = max(self.last_time, time)
         for name, value in told.items():
             if isinstance(value, (bool, int, float)):
                 self._metrics.append(self._names.setdefault(name, len(self._names)))
-                self._values.append(as_float(value))
+                self._values.append(to_float(value))
             elif value is not None:
-                text = shown(value)
+                text = display_text(value)
                 self.texts[name] = text, self.count
                 if text is not None:
-                    self.show(name, text, step, time)
+                    self.add_text(name, text, step, time)
         self._rows.append((step, time, len(self._values) - before))
 
-    def _slow(
+    def _decode_items(
         self, row: Iterable[bytes], items: list[bytes], before: int, own: dict[int, float]
     ) -> dict[str, Any]:
         """What is no number of a metric that is known, by name; W&B's own numbers are put to the others.
@@ -137,49 +141,49 @@ class Rows:
             del self._metrics[before:], self._values[before:]
             found = list(self._items.split(row))
         else:
-            self._learn(items)
+            self._learn_metrics(items)
         tree: dict[str, Any] = {}
         for path, text in found:
-            put(tree, path, value_in(text))
-        own |= _own_numbers(tree)
-        return flat(tree)
+            set_at_path(tree, path, parse_json_value(text))
+        own |= _pop_wandb_numbers(tree)
+        return flatten(tree)
 
-    def _learn(self, items: Iterable[bytes]) -> None:
+    def _learn_metrics(self, items: Iterable[bytes]) -> None:
         """Know the metrics of items by how they begin, so that their next numbers are read at once."""
         for item in items:
-            head = item.partition(VALUE)[0]
-            path = self._items.path_of(head)
-            if path is not None and head not in self._numbers:
-                number = OWN.get(path[0]) or self._names.setdefault(".".join(path), len(self._names))
-                self._numbers[head] = number
+            head = item.partition(VALUE_MARK)[0]
+            path = self._items.known_path(head)
+            if path is not None and head not in self._metric_numbers:
+                number = WANDB_KEYS.get(path[0]) or self._names.setdefault(".".join(path), len(self._names))
+                self._metric_numbers[head] = number
 
     def _step_of(self, told: float | None) -> int:
         """The step of a row: what its items say, or the next one."""
-        if told is not None and abs(told) < _MOST_STEPS:
+        if told is not None and abs(told) < _STEP_LIMIT:
             return int(told)
         return self.row_step + 1
 
-    def _shifted(self, step: int) -> int:
+    def _step_in_run(self, step: int) -> int:
         """A step of this fragment as one of the run."""
         self.row_step = step
         if self._shift is None:
-            goes_on = step == 0 and self.step is not None and self.step < _MOST_STEPS
+            goes_on = step == 0 and self.step is not None and self.step < _STEP_LIMIT
             self._shift = self.step + 1 if goes_on and self.step is not None else 0
-        step = min(step + self._shift, _LARGEST_STEP)
+        step = min(step + self._shift, _MAX_STEP)
         self.step = step if self.step is None else max(step, self.step)
         return step
 
-    def show(self, name: str, text: str, step: int, time: float) -> None:
+    def add_text(self, name: str, text: str, step: int, time: float) -> None:
         """Take a text that is in no row."""
         self._displays.append(Display(name, text, step, time))
 
-    def new(self) -> Iterator[Points | Display]:
+    def take_new(self) -> Iterator[Points | Display]:
         """What was taken since the last call, each metric's numbers in their order."""
         metrics, values, rows, displays = self._metrics, self._values, self._rows, self._displays
         self._clear()
         if values:
             steps, times, counts = zip(*rows, strict=True)
-            points = points_of(
+            points = points_from_rows(
                 self._names,
                 np.array(metrics, np.int64),
                 np.repeat(np.array(steps, np.int64), counts),
@@ -188,28 +192,28 @@ class Rows:
             )
             names = list(self._names)
             row_numbers = np.repeat(np.arange(len(rows)) + self._given, counts)
-            found, places = np.unique(np.array(metrics[::-1]), return_index=True)
-            for metric, place in zip(found.tolist(), (len(values) - 1 - places).tolist(), strict=True):
-                self.last[names[metric]] = values[place], int(row_numbers[place])
+            found, positions = np.unique(np.array(metrics[::-1]), return_index=True)
+            for metric, position in zip(found.tolist(), (len(values) - 1 - positions).tolist(), strict=True):
+                self.last[names[metric]] = values[position], int(row_numbers[position])
             yield points
         self._given += len(rows)
         yield from displays
 
 
-def finite_or_not(value: Any) -> Any:
+def restore_non_finite(value: Any) -> Any:
     """A value as a server gives it, with numbers for its words for what is not finite."""
     if isinstance(value, dict):
-        return {key: finite_or_not(one) for key, one in value.items()}
-    return _WORDS.get(value, value) if isinstance(value, str) else value
+        return {key: restore_non_finite(one) for key, one in value.items()}
+    return _NON_FINITE.get(value, value) if isinstance(value, str) else value
 
 
-def _own_numbers(tree: dict[str, Any]) -> dict[int, float]:
+def _pop_wandb_numbers(tree: dict[str, Any]) -> dict[int, float]:
     """Takes W&B's own values out of a row, and gives the numbers among them."""
-    taken = {number: tree.pop(key, None) for key, number in OWN.items()}
-    return {number: as_float(one) for number, one in taken.items() if isinstance(one, (int, float))}
+    taken = {number: tree.pop(key, None) for key, number in WANDB_KEYS.items()}
+    return {number: to_float(one) for number, one in taken.items() if isinstance(one, (int, float))}
 
 
-def shown(value: Any) -> str | None:
+def display_text(value: Any) -> str | None:
     """What is no number as a text; None for what is in a file of the run."""
     if isinstance(value, str):
         return value
@@ -218,7 +222,7 @@ def shown(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def as_float(value: Any) -> float:
+def to_float(value: Any) -> float:
     """A number, infinite where it is too large; NaN for what is none."""
     try:
         return float(value)
@@ -228,6 +232,6 @@ def as_float(value: Any) -> float:
         return math.nan
 
 
-def time_or(value: float, instead: float = 0.0) -> float:
+def valid_time(value: float, instead: float = 0.0) -> float:
     """Seconds since 1970, if they can be that."""
-    return value if 0 <= value < _LATEST else instead
+    return value if 0 <= value < _LATEST_TIME else instead
