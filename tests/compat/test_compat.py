@@ -13,7 +13,7 @@ import pytest
 from legm import ExperimentHandler
 from legm.compat.notices import Notices, NullObject
 from legm.compat.settings import Settings
-from legm.compat.snapshot import stored
+from legm.compat.snapshot import stored_snapshots
 from legm.errors import NotSupported
 from legm.records import RunResult, Status
 from tests.support.compat_play import play, played, snapshots
@@ -262,7 +262,7 @@ def test_another_backend_gets_the_runs(tmp_path):
     (tmp_path / "script.py").write_text(code, encoding="utf-8")
     done = run(["script.py"], tmp_path, LEGM_ROOT="root", LEGM_BACKEND="wandb", WANDB_MODE="offline")
     assert done.returncode == 0, done.stderr
-    found = list(stored(Settings(tmp_path / "root", ("wandb",)), ["p"]))
+    found = list(stored_snapshots(Settings(tmp_path / "root", ("wandb",)), ["p"]))
     by_status = {one.status: dict(one.parameters) for one in found}
     assert by_status == {Status.COMPLETED: {"late": 2}, Status.INTERRUPTED: {}}
 
