@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.yamltext import block
 from legm.errors import CorruptFile, storage_error
 from legm.importers.identity import Identity
 from legm.util.atomic_files import load_yaml, write_atomically
+from legm.util.yaml_text import block
 
 __all__ = ["read_identities", "write_identities"]
 

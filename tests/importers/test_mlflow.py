@@ -22,7 +22,6 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param
 
 from legm import CorruptFile, ExperimentHandler, ParameterError, StorageError
-from legm.analysis.overview import configurations
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.cli import main
 from legm.delivery.client import BackendClient
@@ -30,6 +29,7 @@ from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Points, Query, Status
 from legm.runlog import format as runlog
+from legm.runlog.folder import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.mlflow_server import experiment_of
 from tests.support.mlflow_store import prepare_store
@@ -177,7 +177,7 @@ def test_imported_seeds_aggregate_at_once_and_further_runs_join_them(sqlite, tmp
         client.log_metric(run.info.run_id, "loss", float(seed), step=1)
         client.set_terminated(run.info.run_id)
     import_runs(source, tmp_path / "root")
-    (one,) = configurations(tmp_path / "root")
+    (one,) = configuration_folders(tmp_path / "root")
     handler = ExperimentHandler.load_existent(one)
     handler.start()
     handler.set_metric("loss", 3.0, step=1)
@@ -361,7 +361,7 @@ def test_what_the_caller_decides_overrides_what_is_inferred(sqlite, tmp_path):
         source, tmp_path / "a", compare=["seed"], ignore=["lr"], name_params=["seed", "note"]
     )
     assert report.identities["e"].ignored == {"lr": "given"}
-    names = sorted(folder.name for folder in configurations(tmp_path / "a"))
+    names = sorted(folder.name for folder in configuration_folders(tmp_path / "a"))
     assert names == ["0,n0_0", "0,n1_0", "1,n0_0", "1,n1_0"]
     report = import_runs(source, tmp_path / "b", seed_params=["lr"])
     assert report.identities["e"].ignored["lr"] == "given as a seed"

@@ -20,7 +20,6 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 
 from legm import ExperimentHandler, StorageError
-from legm.analysis.overview import configurations
 from legm.backends.local.events import _encode_record
 from legm.cli import main
 from legm.importers import import_runs
@@ -32,6 +31,7 @@ from legm.importers.tensorboard.records import records
 from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
 from legm.importers.tensorboard.source import TensorboardSource
 from legm.records import Display, Points, Status
+from legm.runlog.folder import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.paths import SAMPLES
 
@@ -304,7 +304,7 @@ def test_what_lightning_wrote_has_the_types_of_its_hparams_yaml_and_its_files(tm
     files = artifacts_in(root, found["version_0"])
     assert sorted(files) == ["checkpoints/last.ckpt", "hparams.yaml"]
     assert files["checkpoints/last.ckpt"] == b"weights"
-    (one,) = configurations(root)
+    (one,) = configuration_folders(root)
     best = ExperimentHandler.load_existent(one).aggregate_results()["best_train/loss"]
     assert best["n"] == 2
 
@@ -457,7 +457,7 @@ def test_a_run_that_trained_on_is_taken_again_and_counts_once(writer, tmp_path):
     found = results(root, "runs")
     assert curve(found["s0"], "loss") == [4.0, 2.0]
     assert found["s0"].status is Status.COMPLETED
-    (one,) = configurations(root)
+    (one,) = configuration_folders(root)
     best = ExperimentHandler.load_existent(one).aggregate_results()["best_loss"]
     assert (best["mean"], best["n"]) == (3.5, 2)
     assert len(list(root.glob("*/*/runs/**/*.log"))) == 2

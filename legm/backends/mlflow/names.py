@@ -8,6 +8,8 @@ MLflow.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
+from urllib.parse import quote
 
 from legm.backends.portable import DISPLAYS
 from legm.core.naming import escape_name, safe_name, short_name, shorten_name
@@ -126,3 +128,8 @@ def figure_file(description: str, name: str, extension: str) -> str:
 
 def _prefix(description: str) -> str:
     return f"{short_name(description)}-" if description else ""
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of a SQLite file; MLflow decodes it as a URL."""
+    return "sqlite:///" + quote(str(path.absolute()), safe="/:\\")

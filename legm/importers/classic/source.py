@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.yamltext import block
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.importers.classic.entries import (
     EntryLocation,
@@ -40,6 +39,7 @@ from legm.importers.files import files_below
 from legm.importers.notes import Notes
 from legm.importers.unpickling import interpret_pickle
 from legm.records import BestRule, Points, Status
+from legm.util.yaml_text import block
 
 __all__ = ["ClassicSource"]
 
