@@ -39,17 +39,20 @@ def restore_native_run(
         StorageError: the files are not what legm wrote.
     """
     files = {file.name: file for file in external.files()}
-    if "legm/run.json" not in files:
+    if portable.RUN_FILE not in files:
         notes.add(
-            f"native runs without their file legm/run.json: imported as {tracker} shows them", external.key
+            f"native runs without their file {portable.RUN_FILE}: imported as {tracker} shows them",
+            external.key,
         )
         return external
     result: RunResult | None = None
     series: list[Series] = []
     try:
-        run = portable.run_from(_read_content(files["legm/run.json"]))
-        if "legm/result.json" in files and "legm/series.npz" in files:
-            result, series = portable.result_from(_read_content(files["legm/result.json"]), run.configuration)
+        run = portable.run_from(_read_content(files[portable.RUN_FILE]))
+        if portable.RESULT_FILE in files and portable.SERIES_FILE in files:
+            result, series = portable.result_from(
+                _read_content(files[portable.RESULT_FILE]), run.configuration
+            )
             run = result.run
         require_valid_run(run)
     except _DAMAGE_ERRORS as cause:
@@ -67,7 +70,7 @@ def restore_native_run(
             )
             return
         try:
-            histories = portable.series_from(_read_content(files["legm/series.npz"]), series, None)
+            histories = portable.series_from(_read_content(files[portable.SERIES_FILE]), series, None)
         except _DAMAGE_ERRORS as cause:
             raise _damage_error(external, tracker, cause) from cause
         times = _times_by_step(shown, metric)
@@ -86,16 +89,17 @@ def restore_native_run(
         error=None if result is None else result.error,
         records=records,
         files=lambda: [
-            replace(file, name=unescaped(name.removeprefix("files/")))
+            replace(file, name=unescaped(name.removeprefix(f"{portable.ARTIFACTS}/")))
             for name, file in files.items()
-            if name.startswith("files/")
+            if name.startswith(f"{portable.ARTIFACTS}/")
         ],
         native_run=run,
     )
 
 
 def _damage_error(external: ExternalRun, tracker: str, cause: BaseException) -> StorageError:
-    return StorageError(f"the files below legm/ of the {tracker} run {external.key} are damaged: {cause!r}")
+    files = f"the files below {portable.FOLDER}/ of the {tracker} run {external.key}"
+    return StorageError(f"{files} are damaged: {cause!r}")
 
 
 def _read_content(file: ExternalFile) -> bytes:
@@ -146,11 +150,11 @@ def _native_displays(
     for name, file in files.items():
         parts = name.split("/")
         step = parts[-1].removesuffix(".txt")
-        if len(parts) == 3 and parts[0] == "texts" and step.lstrip("-").isdigit():
+        if len(parts) == 3 and parts[0] == portable.TEXTS and step.lstrip("-").isdigit():
             text = _read_content(file).decode(errors="replace")
             yield Display(unescaped(parts[1]), text, int(step), run.started)
     for series, found in columns.columns_by_series(shown).items():
-        if series.name.startswith("display/"):
-            name = metric(series.name.removeprefix("display/"))
+        if series.name.startswith(f"{portable.DISPLAYS}/"):
+            name = metric(series.name.removeprefix(f"{portable.DISPLAYS}/"))
             for step, time, value in zip(*(column.tolist() for column in found), strict=True):
                 yield Display(name, value, step, time)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from legm.backends.mlflow import names
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.native_runs import restore_native_run, unescaped
@@ -27,7 +28,6 @@ _STATUSES = {
     "RUNNING": Status.RUNNING,
     "SCHEDULED": Status.RUNNING,
 }
-_BOOKKEEPING = {"configuration", "comparison"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ def external_run(
         files: its artifacts.
         notes: collects what is left out.
     """
-    kind = run.tags.get("legm.kind")
-    if kind in _BOOKKEEPING:
+    kind = run.tags.get(names.KIND_TAG)
+    if kind in names.COMPUTED_KINDS:
         notes.add("legm's own bookkeeping entries in MLflow were left out", run.run_id)
         return None
-    if kind == "run":
+    if kind == names.RUN_KIND:
         try:
             return restore_native_run(_as_external_run(run, points, files), "MLflow", notes, unescaped)
         except StorageError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from legm.backends.wandb import names
 from legm.core import points as columns
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
@@ -30,8 +31,7 @@ UNCATEGORIZED = "uncategorized"
 INTERNAL_ARTIFACT_TYPES = ("run_table", "job", "wandb-")
 """Prefixes of the types of artifacts that W&B creates by itself."""
 
-_NATIVE_STEP = Series("legm/step")
-_BOOKKEEPING = {"aggregate", "comparison"}
+_NATIVE_STEP = Series(names.STEP_KEY)
 _STEP_LIMIT = 2**62
 _KILLED = 255  # the exit code after a keyboard interrupt
 
@@ -98,10 +98,10 @@ def external_run(
         own_files: the files of a native run.
         notes: collects what is left out.
     """
-    if "legm_experiment" in run.parameters and run.job_type in _BOOKKEEPING:
+    if names.EXPERIMENT_KEY in run.parameters and run.job_type in names.COMPUTED_JOBS:
         notes.add("legm's own bookkeeping entries in W&B were left out", run.key)
         return None
-    if "legm_run" not in run.parameters:
+    if names.RUN_KEY not in run.parameters:
         return _as_external_run(run, records, files)
     native = replace(
         # A native run without a result was interrupted, whatever W&B's exit code says.

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from legm.backends import portable
+from legm.backends.wandb import names
 from legm.errors import LegmError, StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.files import files_below
@@ -124,8 +126,8 @@ class WandbFolderSource:
 
     def _external_run(self, cached: _CachedRun, logs: Sequence[Path]) -> ExternalRun | None:
         run = cached.run
-        native_logs = [log for log in logs if log.with_name("files").joinpath("legm", "run.json").is_file()]
-        if "legm_run" in run.parameters and native_logs:
+        native_logs = [log for log in logs if (log.with_name("files") / portable.RUN_FILE).is_file()]
+        if names.RUN_KEY in run.parameters and native_logs:
             logs = (native_logs[-1],)  # legm writes a resumed run from the beginning
         return external_run(
             run,

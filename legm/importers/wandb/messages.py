@@ -118,7 +118,7 @@ _KEYS = frozenset({"key", "nested_key", "value_json"})
 def _decoders() -> tuple[Mapping[str, Any], type[Exception]]:
     """The decoder of each message, and the error that decoders raise."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    from google.protobuf.decode_message import DecodeError
+    from google.protobuf.message import DecodeError
 
     package = "wandb_internal"
     file = descriptor_pb2.FileDescriptorProto(name="legm/wandb.proto", package=package, syntax="proto3")
