@@ -610,7 +610,7 @@ def test_a_root_directory_that_cannot_be_written_is_an_error_that_says_so(tmp_pa
     (tmp_path / "e").write_text("a file where the experiment's folder would be")
     with pytest.raises(StorageError, match=r"cannot .*e.* a part of the path is a file"):
         handler_of(tmp_path).should_run(1)
-    with pytest.raises(StorageError, match="cannot make the folder /proc/nothing"):
+    with pytest.raises(StorageError, match="cannot create the folder /proc/nothing"):
         handler_of(Path("/proc/nothing")).should_run(1)
 
 
@@ -619,7 +619,7 @@ def test_a_folder_of_runs_that_cannot_be_written_is_an_error_unless_no_run_is_mi
     (lock,) = tmp_path.rglob("runs/.lock")
     lock.unlink()
     lock.mkdir()  # for root, too, it cannot be opened to be written
-    with pytest.raises(StorageError, match=r"cannot make the lock .*\.lock"):
+    with pytest.raises(StorageError, match=r"cannot create the lock .*\.lock"):
         handler_of(tmp_path).should_run(2)
     assert not claims(tmp_path)
     assert not handler_of(tmp_path).should_run(1)

@@ -18,7 +18,7 @@ import yaml
 from legm import ExperimentHandler, LegmError, StorageError
 from legm.analysis.overview import configurations, look, recover
 from legm.records import Status
-from legm.runlog.format import read
+from legm.runlog.format import read_log
 from tests.support.processes import ForkServer, run_at_once, wait_for_end
 from tests.support.waiting import until
 
@@ -126,7 +126,7 @@ def test_a_hundred_kills_lose_at_most_the_last_second(tmp_path, tmp_path_factory
 
 
 def steps_in(log: Path) -> int:
-    found = read(log)
+    found = read_log(log)
     return max((int(r.steps.max()) for r in found.records if hasattr(r, "steps")), default=-1)
 
 
@@ -266,7 +266,7 @@ def test_somebody_without_the_right_to_write_gets_a_clear_error_and_may_read(lr)
 
 def test_a_folder_that_is_read_only_by_limit_of_its_medium_says_so(tmp_path):
     handler = ExperimentHandler("/proc/nothing", "e")
-    with pytest.raises(LegmError, match="cannot make the folder /proc/nothing"):
+    with pytest.raises(LegmError, match="cannot create the folder /proc/nothing"):
         handler.start()
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from legm import CorruptFile, ExperimentHandler, hookimpl
-from legm.core.credentials import REDACTED, is_credential, without_password
+from legm.core.credentials import REDACTED, is_credential, redact_url_password
 from legm.delivery import live as delivery
 from legm.records import BestRule, Configuration, Outcome, Points, Run, RunResult, Series, Status
 from legm.runlog import format as runlog
-from legm.runlog.format import LogTail, LogWriter, read_head
+from legm.runlog.format import LogTail, LogWriter, read_log_head
 from tests.support.memory_backend import flat
 from tests.support.remote_backend import Remote, leave
 from tests.support.sample_runs import comparable, script
@@ -526,16 +526,16 @@ def test_the_head_gives_run_and_places_without_records(tmp_path, places):
     end = log.append(runlog.run_frame(run), runlog.backends_frame(places))
     log.append(LOSS, points(*range(100)), runlog.record_frame(BestRule()))
     log.close()
-    head = read_head(tmp_path / "a.log")
+    head = read_log_head(tmp_path / "a.log")
     assert (head.run, head.backends, head.records, head.end) == (run, places, [], end)
-    assert runlog.read(tmp_path / "a.log").backends == places
+    assert runlog.read_log(tmp_path / "a.log").backends == places
 
 
 def test_the_head_of_a_log_without_places_has_none(tmp_path):
     log = LogWriter(tmp_path / "a.log", create=True)
     log.append(runlog.run_frame(a_run()), LOSS, points(0))
     log.close()
-    head = read_head(tmp_path / "a.log")
+    head = read_log_head(tmp_path / "a.log")
     assert (head.run, head.backends, head.records) == (a_run(), {}, [])
 
 
@@ -543,7 +543,7 @@ def test_the_head_of_a_log_without_places_has_none(tmp_path):
 def test_the_head_of_a_log_that_ends_too_early_is_an_error(writer, kept):
     writer.path.write_bytes(writer.path.read_bytes()[:kept])
     with pytest.raises(CorruptFile):
-        read_head(writer.path)
+        read_log_head(writer.path)
 
 
 # What goes wrong on this machine
@@ -570,8 +570,8 @@ def test_a_damaged_log_is_told_when_the_run_ends(tmp_path):
 
 
 def test_a_password_is_taken_out_of_an_address():
-    assert without_password("postgresql://me:pw@host/db?x=1") == "postgresql://me:***@host/db?x=1"
-    assert without_password("http://host:5000/a@b") == "http://host:5000/a@b"
+    assert redact_url_password("postgresql://me:pw@host/db?x=1") == "postgresql://me:***@host/db?x=1"
+    assert redact_url_password("http://host:5000/a@b") == "http://host:5000/a@b"
 
 
 def test_a_backend_is_opened_again_for_what_comes_after_the_end(tmp_path):

@@ -25,8 +25,8 @@ from legm import BackendError, ExperimentHandler, StorageError, hookimpl
 from legm.analysis.overview import recover
 from legm.cli import main
 from legm.core import results
-from legm.core.equality import PIECES, differing, digests
-from legm.core.to_records import records_of
+from legm.core.equality import RESULT_FIELDS, differing_fields, result_digests
+from legm.core.to_records import records_from_result
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.export import State, export_runs
@@ -128,15 +128,15 @@ def every(tmp_path_factory) -> Path:
 
 def test_two_results_are_the_same_only_where_every_piece_is(every):
     (first, second, *_) = (result for result in local_runs(every) if result.run.description == "")
-    ours, theirs = (digests(result, PIECES) for result in (first, second))
+    ours, theirs = (result_digests(result, RESULT_FIELDS) for result in (first, second))
     own = {"run id", "start", "own parameters", "best values", "values"}
-    assert {name for name in PIECES if ours[name] != theirs[name]} == own
+    assert {name for name in RESULT_FIELDS if ours[name] != theirs[name]} == own
     history = first.histories[Series("loss")]
     values = np.nextafter(history.values, np.inf)
     changed = replace(first, histories={**first.histories, Series("loss"): History(history.steps, values)})
-    assert differing(first, ours) == []
-    assert differing(changed, ours) == ["values"]
-    assert differing(replace(first, test={Series("acc", Split.TEST): -0.0}), ours) == ["test values"]
+    assert differing_fields(first, ours) == []
+    assert differing_fields(changed, ours) == ["values"]
+    assert differing_fields(replace(first, test={Series("acc", Split.TEST): -0.0}), ours) == ["test values"]
 
 
 def run_results() -> st.SearchStrategy[RunResult]:
@@ -157,14 +157,14 @@ def run_results() -> st.SearchStrategy[RunResult]:
         }
         points = sum(len(history.steps) for history in known.values()) + len(test)
         bare = RunResult(run, status, BestRule(), histories=known, test=test, points=points, ended=7.25)
-        return results.run_result(run, records_of(bare))
+        return results.run_result(run, records_from_result(bare))
 
     return st.builds(made, histories, tests, st.sampled_from([Status.COMPLETED, Status.FAILED]))
 
 
 @given(run_results())
 def test_a_result_comes_back_from_the_records_that_are_made_of_it(result):
-    again = results.run_result(result.run, records_of(result))
+    again = results.run_result(result.run, records_from_result(result))
     assert comparable(again) == comparable(result)
     assert (again.ended, again.run.started) == (7.25, 5.5)
 
@@ -172,14 +172,14 @@ def test_a_result_comes_back_from_the_records_that_are_made_of_it(result):
 def test_records_come_back_from_a_log_that_is_made_of_them(every, tmp_path):
     for number, result in enumerate(local_runs(every)):
         path = tmp_path / f"{number}.log"
-        write_log(path, result.run, records_of(result))
-        log = runlog.read(path)
+        write_log(path, result.run, records_from_result(result))
+        log = runlog.read_log(path)
         assert log.run == result.run
         assert comparable(results.run_result(log.run, log.records)) == comparable(
-            results.run_result(result.run, records_of(result))
+            results.run_result(result.run, records_from_result(result))
         )
         again = tmp_path / f"{number} again.log"
-        write_log(again, result.run, records_of(result))
+        write_log(again, result.run, records_from_result(result))
         assert again.read_bytes() == path.read_bytes()
 
 
@@ -191,7 +191,7 @@ def test_a_long_run_comes_back_from_its_log_and_is_read_in_pieces(tmp_path):
     points = Points(((loss,), (acc, loss)), layout, np.arange(count), np.zeros(count), values)
     run = Run("r", Configuration("e", "v1-0", "", {}, (), {}), "", 0.0)
     write_log(tmp_path / "r.log", run, [points])
-    (found,) = runlog.read(tmp_path / "r.log").records
+    (found,) = runlog.read_log(tmp_path / "r.log").records
     assert [*found.rows()] == [*points.rows()]
     tail, pieces = runlog.LogTail(tmp_path / "r.log"), []
     for _ in range(10):

@@ -702,7 +702,7 @@ def test_an_iterator_that_is_returned_is_refused_rather_than_used_up(handler):
     def evaluate():
         return {"loss": 0.5}.values().__iter__()
 
-    with pytest.raises(MetricError, match="'evaluate' must be one number"):  # an iterator is no sequence
+    with pytest.raises(MetricError, match="'evaluate' must be a single number"):  # an iterator is no sequence
         evaluate()
 
 

@@ -238,5 +238,5 @@ for picture in pictures():
         assert checked_formats(("png", "pdf", "png")) == ["png", "pdf"]
         with pytest.raises(LegmError, match=r"no format 'pgn'; did you mean 'png'\?"):
             checked_formats(["pdf", "pgn"])
-        with pytest.raises(LegmError, match="known are png, pdf, svg"):
+        with pytest.raises(LegmError, match="known: png, pdf, svg"):
             checked_formats([])

@@ -25,7 +25,7 @@ def results(root: Path, experiment: str) -> dict[str, RunResult]:
 
 def log_of(root: Path, result: RunResult) -> runlog.Log:
     (path,) = root.glob(f"*/*/runs/{result.run.run_id}.log")
-    return runlog.read(path)
+    return runlog.read_log(path)
 
 
 def kill_an_import(source: Path, root: Path, logs: int) -> None:

@@ -61,7 +61,7 @@ class Remote(Memory):
 
 
 def leave(handler: ExperimentHandler) -> None:
-    """Let go of a run that was logged, until nothing of it is going on."""
+    """Release a run that was logged, and wait until no thread of it is left."""
     before = {thread for thread in threading.enumerate() if thread.name == "legm-remote"}
     with handler:
         pass

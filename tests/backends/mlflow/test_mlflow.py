@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 
 from legm import BackendError, ExperimentHandler, MetricError
-from legm.backends.mlflow import metric_key
+from legm.backends.mlflow.names import metric_key
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.records import Query, Status
 from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for

@@ -275,7 +275,7 @@ def test_a_key_decides_between_online_and_offline_and_the_log_says_how_to_send(t
     assert f"wandb sync {tmp_path / 'wandb' / 'offline-run-*'}" in said
     with pytest.raises(BackendError, match=r"no login for https://.*wandb login"):
         handler(tmp_path, {"mode": "online"})
-    with pytest.raises(BackendError, match="'disabled' keeps no runs"):
+    with pytest.raises(BackendError, match="cannot keep runs in wandb's mode 'disabled'"):
         handler(tmp_path, {"mode": "disabled"})
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     options = handler(tmp_path, {"project": "p"})._client.backend.options
@@ -292,7 +292,7 @@ def test_a_key_decides_between_online_and_offline_and_the_log_says_how_to_send(t
         ({"projct": "p"}, "did you mean 'project'"),
     ],
 )
-def test_options_that_wandb_does_not_take_are_refused_at_once(tmp_path, options, said):
+def test_options_that_wandb_does_not_accept_are_refused_at_once(tmp_path, options, said):
     with pytest.raises(BackendError, match=said):
         handler(tmp_path, options)
 
@@ -350,8 +350,8 @@ SERVERS: dict[str, WandbServer] = {}
 def test_an_outage_costs_no_value_and_no_row_comes_twice(
     tmp_path, server, outage, moment, impatient, caplog, monkeypatch
 ):
-    monkeypatch.setattr("legm.backends.wandb.login._PATIENCE", 0.5)
-    monkeypatch.setattr("legm.backends.wandb._LOOK", 0.5)
+    monkeypatch.setattr("legm.backends.wandb.server_health._TIMEOUT", 0.5)
+    monkeypatch.setattr("legm.backends.wandb.backend._HEALTH_INTERVAL", 0.5)
     one = handler(tmp_path, online(server, init_timeout=5))
     one.set_param("lr", 0.1)
     if moment == "start":
