@@ -66,12 +66,23 @@ FIXTURES = {
 """By marker, the fixtures whose tests have it."""
 
 settings.register_profile("legm", deadline=None)  # a busy machine is no failure
+settings.register_profile("core", deadline=None, max_examples=25)  # it is to be quick
 settings.load_profile("legm")
+
+
+def is_core_alone(config: pytest.Config) -> bool:
+    return bool(config.getoption("markexpr") == "core")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """``-m core`` tries fewer examples of each property than the whole suite."""
+    if is_core_alone(config):
+        settings.load_profile("core")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """``-m core`` imports the core's tests only, so that no library is needed or waited for."""
-    if config.getoption("markexpr") != "core" or not collection_path.is_relative_to(TESTS):
+    if not is_core_alone(config) or not collection_path.is_relative_to(TESTS):
         return None
     kept = [TESTS / name for name in FOLDERS["core"]]
     found = any(collection_path.is_relative_to(one) or one.is_relative_to(collection_path) for one in kept)

@@ -20,7 +20,7 @@ from legm.analysis.overview import look, recover
 from legm.records import Status
 from legm.runlog.folder import configuration_folders
 from legm.runlog.format import read_log
-from tests.support.processes import ForkServer, wait_for_end
+from tests.support.processes import ForkServer, run_at_once, wait_for_end
 from tests.support.waiting import until
 
 KILLS = 100
@@ -148,8 +148,8 @@ for seed in range(25):
 
 
 def test_eight_processes_share_a_new_configuration(tmp_path):
-    workers = [subprocess.Popen([sys.executable, "-c", CROWD, str(tmp_path), str(n)]) for n in range(8)]
-    assert [worker.wait() for worker in workers] == [0] * 8
+    given = [(tmp_path, number) for number in range(8)]
+    assert run_at_once(CROWD, given, "import numpy, legm.backends.local, legm.handler") == [0] * 8
     (folder,) = configuration_folders(tmp_path)
     assert [p.name for p in (tmp_path / "crowd").iterdir() if not p.name.startswith(".")] == ["0.1_0"]
     metrics, steps = load(folder / "metrics.yml"), load(folder / "steps.yml")
