@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "digits.py"
 
 
 def pytest_report_header() -> str:
-    """The versions of what is not ours."""
-    return ", ".join(f"{name} {version(name)}" for name in ("mlflow", "wandb", "tensorboard", "numpy"))
+    """The versions of what is not ours, as far as it is installed."""
+    installed = {found.name: found.version for found in distributions()}
+    names = ("numpy", "protobuf", "matplotlib", "tensorboard", "mlflow", "wandb", "torch")
+    return ", ".join(f"{name} {installed[name]}" for name in names if name in installed)
 
 
 @pytest.fixture(scope="session")
