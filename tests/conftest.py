@@ -70,8 +70,14 @@ settings.load_profile("legm")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """``-m core`` imports the core's tests only, so that no library is needed or waited for."""
-    if config.getoption("markexpr") != "core" or not collection_path.is_relative_to(TESTS):
+    """Tests that the markers leave out are not imported, so that no library is needed or waited for."""
+    chosen = config.getoption("markexpr")
+    if not collection_path.is_relative_to(TESTS):
+        return None
+    if "not libraries" in chosen:
+        left_out = [TESTS / name for name in FOLDERS["libraries"]]
+        return True if any(collection_path.is_relative_to(one) for one in left_out) else None
+    if chosen != "core":
         return None
     kept = [TESTS / name for name in FOLDERS["core"]]
     found = any(collection_path.is_relative_to(one) or one.is_relative_to(collection_path) for one in kept)

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from legm.analysis.overview import configurations
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.folders import read_configuration
 from legm.backends.local.results import read_result
 from legm.core import results
-from legm.core.equality import differing, digests
-from legm.core.to_records import records_of
+from legm.core.equality import differing_fields, result_digests
+from legm.core.to_records import records_from_result
 from legm.delivery.backlog import interruption
 from legm.delivery.client import BackendClient
-from legm.errors import BackendError, CorruptFile, LegmError, StorageError
+from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, Summary
 from legm.runlog import format as runlog
 from legm.runlog.folder import LogFolder
-from legm.stats.aggregate import summary_from
+from legm.stats.aggregate import summary_from_dict
 from legm.util.atomic_files import load_yaml
 
-__all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source", "read"]
+__all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Part:
         try:
             content = load_yaml(path) or {}
             return {
-                str(description): summary_from(stored, completed.get(str(description), 0))
+                str(description): summary_from_dict(stored, completed.get(str(description), 0))
                 for description, stored in content.items()
             }
         except (AttributeError, ValueError) as cause:
@@ -156,17 +156,17 @@ class LocalSource:
             return
         for what in damaged:
             yield Lost(str(folder), f"{what} is not what legm wrote: try `legm recover`")
-        logs = LogFolder(folder / "runs")
+        logs = LogFolder.of(folder)
         for entry in entries:
             yield self._entry(folder, metrics, entry, places, configuration, damage)
         known = {str(entry.head.get("run_id")) for entry in entries}
-        others = logs.others(known)
-        being_written = runlog.being_written(path for path in others if path.parent == logs.open_folder)
+        others = logs.logs_except(known)
+        being_written = runlog.logs_being_written(path for path in others if logs.is_open(path))
         for path in others:
             if path in being_written:
                 yield Lost(f"{folder}, run {path.stem}", "it goes on", goes_on=True)
                 continue
-            found = _unstored(folder, path, is_open=path.parent == logs.open_folder)
+            found = _unstored(folder, path, is_open=logs.is_open(path))
             if found is not None:
                 yield found
         if damage and not known and not damaged:
@@ -184,8 +184,9 @@ class LocalSource:
         """A run that is in ``metrics.yml``."""
         run_id = str(entry.head.get("run_id"))
         where = f"{folder}, run {run_id}"
-        path = _log_of(folder, run_id)
-        if path is not None and path.parent.name == "open" and runlog.being_written([path]):
+        logs = LogFolder.of(folder)
+        path = logs.find(run_id)
+        if path is not None and logs.is_open(path) and runlog.logs_being_written([path]):
             return Lost(where, "it goes on", goes_on=True)
         result: RunResult | None = None
         if configuration is not None:
@@ -201,14 +202,14 @@ class LocalSource:
             if result is None:
                 return Lost(where, damage)
             note = trouble or "its log is gone: when each value was set is not known"
-            return Found(result, records_of(result), folder=folder, note=note)
+            return Found(result, records_from_result(result), folder=folder, note=note)
         known, told = logged
         if result is None:
             return Found(told, known.records, known.path, folder, f"it is taken from its log: {damage}")
-        changed = differing(told, digests(result))
+        changed = differing_fields(told, result_digests(result))
         if changed:
             note = f"metrics.yml counts, which differs from the run's log in {', '.join(changed)}"
-            return Found(result, records_of(result), folder=folder, note=note)
+            return Found(result, records_from_result(result), folder=folder, note=note)
         return Found(told, known.records, known.path, folder)
 
 
@@ -222,19 +223,12 @@ def _entries(file: EntryFile) -> tuple[list[Entry], list[str]]:
     return sound, [f"{number} of {file.path.name}" for number in numbers]
 
 
-def _log_of(folder: Path, run_id: str) -> Path | None:
-    for path in (folder / "runs" / f"{run_id}.log", folder / "runs" / "open" / f"{run_id}.log"):
-        if path.exists():
-            return path
-    return None
-
-
 def _logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str]:
     """A log with what the run came to; without one why not, in words."""
     if path is None:
         return None, ""
     try:
-        known = runlog.read(path)
+        known = runlog.read_log(path)
         return (known, results.run_result(known.run, known.records)), ""
     except LegmError as error:
         return None, str(error)
@@ -244,7 +238,7 @@ def _unstored(folder: Path, path: Path, *, is_open: bool) -> Found | Lost | None
     """A run of which only the log knows; None where a person took it out."""
     where = f"{folder}, run {path.stem}"
     try:
-        known = runlog.read(path)
+        known = runlog.read_log(path)
         if not any(isinstance(record, Outcome) for record in known.records):
             known.records.append(interruption(path))
         result = results.run_result(known.run, known.records)
@@ -281,32 +275,17 @@ class BackendSource:
     def parts(self) -> Iterator[Part]:
         """The configurations."""
         for experiment in self._experiments:
-            found = read(self._client, "legm_read_configurations", experiment=experiment)
-            for configuration in list(found):
+            for configuration in list(self._client.configurations(experiment)):
                 where = f"{experiment}/{configuration.name or configuration.fingerprint}"
                 yield Part(where, self._runs(configuration, where), configuration)
 
     def _runs(self, configuration: Configuration, where: str) -> Iterator[Found | Lost]:
         query = Query(configuration.experiment, configuration.fingerprint, histories=self._histories)
         try:
-            for result in read(self._client, "legm_read_runs", query=query):
+            for result in self._client.runs(query):
                 if result.status is Status.RUNNING:
                     yield Lost(f"{where}, run {result.run.run_id}", "it goes on", goes_on=True)
                 else:
-                    yield Found(result, records_of(result))
+                    yield Found(result, records_from_result(result))
         except LegmError as error:
             yield Lost(where, str(error))
-
-
-def read(client: BackendClient, hook: str, **arguments: Any) -> Iterator[Any]:
-    """What a reading hook gives, one after the other.
-
-    Raises:
-        LegmError: whatever goes wrong on the way.
-    """
-    try:
-        yield from client.call(hook, **arguments) or ()
-    except LegmError:
-        raise
-    except Exception as cause:
-        raise BackendError(f"the backend {client.name!r} failed in {hook}: {cause!r}") from cause

@@ -6,20 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from legm.analysis.ranking import value_key
-from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import BackendClient
+from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, MetricError, closest
 from legm.hooks import Capability
-from legm.records import Configuration, Query
-from legm.report.content import Asked, ExperimentContent, unique_names
-from legm.report.page import page, plotting_library
-from legm.runlog.folder import LogFolder
-from legm.util.atomic_files import write_whole
-from legm.util.progress import watched
+from legm.records import Configuration
+from legm.report.content import ExperimentContent, InitialView, unique_names
+from legm.report.page import read_plotly_script, render_page
+from legm.util.atomic_files import write_atomically
+from legm.util.progress import show_progress
 
 __all__ = ["build", "write"]
 
-_CURVES = 6 << 20  # bytes that all curves of a report may take
+_MAX_CURVE_BYTES = 6 << 20  # bytes that all curves of a report may take
 
 
 def build(
@@ -51,16 +50,16 @@ def build(
         MetricError: no experiment has the metric.
         LegmError: the backend could not read the runs, or what the page is made of is not installed.
     """
-    library = plotting_library()  # a missing one is told before anything is read
+    library = read_plotly_script()  # a missing one is told before anything is read
     key = None if metric is None else value_key(metric, test=test)
     collected: list[ExperimentContent] = []
     found: list[Sequence[Configuration]] = []
     for name in dict.fromkeys(experiments):
         collected.append(ExperimentContent(name))
-        found.append(_configurations(client, collected[-1]))
-    share = _CURVES // max(1, sum(map(len, found)))
+        found.append(_read_configurations(client, collected[-1]))
+    share = _MAX_CURVE_BYTES // max(1, sum(map(len, found)))
     for content, configurations in zip(collected, found, strict=True):
-        _collect(client, configurations, content, share)
+        _collect_experiment(client, configurations, content, share)
     known = {own for content in collected for own in content.keys}
     if key is not None and known and key not in known:
         kind, prefix = ("test", "test_") if test else ("dev", "best_")
@@ -68,8 +67,8 @@ def build(
             own.removeprefix(prefix) for own in known if value_key(own.removeprefix(prefix), test=test) == own
         ]
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(str(metric), names)}")
-    asked = Asked(key, higher_better)
-    return page(
+    asked = InitialView(key, higher_better)
+    return render_page(
         client.root.resolve().name, client.name, [content.content(asked) for content in collected], library
     )
 
@@ -94,31 +93,28 @@ def write(
         LegmError: as :func:`build`.
     """
     made = build(client, experiments, metric=metric, higher_better=higher_better, test=test)
-    write_whole(path, made)
+    write_atomically(path, made)
 
 
-def _configurations(client: BackendClient, content: ExperimentContent) -> Sequence[Configuration]:
+def _read_configurations(client: BackendClient, content: ExperimentContent) -> Sequence[Configuration]:
     try:
-        return list(client.call("legm_read_configurations", experiment=content.name))
+        return list(client.configurations(content.name))
     except CorruptFile as error:
         content.problem(str(error))
         return []
 
 
-def _collect(
+def _collect_experiment(
     client: BackendClient, configurations: Sequence[Configuration], content: ExperimentContent, share: int
 ) -> None:
     """Give the content all runs of an experiment, one configuration's after the other's."""
-    folders = [client.folder(one, create=False) for one in configurations]
-    has_folders = Capability.FOLDERS in client.backend.capabilities
+    folders = [client.folder(one) for one in configurations]
+    has_folders = client.supports(Capability.FOLDERS)
     names = unique_names(configurations, [f.name if f and has_folders else None for f in folders])
-    every = zip(configurations, folders, names, strict=True)
-    for configuration, folder, name in watched(every, "reading runs"):
-        if folder is not None:
-            finalize_dead_runs(client, LogFolder(folder / "runs"))
-        query = Query(configuration.experiment, configuration.fingerprint, histories=None)
+    every = zip(configurations, names, strict=True)
+    for configuration, name in show_progress(every, "reading runs"):
         try:
-            runs = list(client.call("legm_read_runs", query=query))
+            runs = list(read_runs(client, configuration, histories=None))
         except CorruptFile as error:
             content.problem(str(error))
             runs = []

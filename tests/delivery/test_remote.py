@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from array import array
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from legm import CorruptFile, ExperimentHandler, hookimpl
-from legm.core.credentials import REDACTED, is_credential, without_password
+from legm.core.credentials import REDACTED, is_credential, redact_url_password
 from legm.delivery import live as delivery
-from legm.hooks import Capability
 from legm.records import BestRule, Configuration, Outcome, Points, Run, RunResult, Series, Status
 from legm.runlog import format as runlog
-from legm.runlog.format import LogTail, LogWriter, read_head
-from tests.backends.test_boundary import Memory, comparable, flat, script
+from legm.runlog.format import LogTail, LogWriter, read_log_head
+from tests.support.memory_backend import flat
+from tests.support.remote_backend import Remote, leave
+from tests.support.sample_runs import comparable, script
+from tests.support.waiting import until
 
 TEXT = "abcdefgh1234"
-
-
-class Remote(Memory):
-    """A server: it may be away, lose its answer or hang, and says up to where it has a run."""
-
-    name = "remote"
-    capabilities = frozenset({Capability.REMOTE})
-
-    def __init__(self, root: Path, **options: object) -> None:
-        super().__init__(root, **options)
-        self.away = False
-        self.loses_answers = False
-        self.refused = 0
-        self.hangs_in: str | None = None
-        self.hanging, self.goes_on = threading.Event(), threading.Event()
-        self.got: list = []
-        """Everything that any hook was given."""
-
-    def _reached(self, hook: str, *given: object) -> None:
-        self.got.append(given)
-        if self.hangs_in == hook:
-            self.hanging.set()
-            self.goes_on.wait(120)
-        if self.away:
-            self.refused += 1
-            raise ConnectionError("no route to host")
-
-    @hookimpl
-    def legm_open_run(self, run):
-        self._reached("open", run)
-        super().legm_open_run(run)
-        return max(self.batches[run.run_id], default=0)
-
-    @hookimpl
-    def legm_write(self, run, records, position):
-        self._reached("write", run, records)
-        super().legm_write(run, records, position)
-        if self.loses_answers:
-            self.away, self.loses_answers = True, False
-            raise TimeoutError("no answer")
-
-    @hookimpl
-    def legm_close_run(self, run, result, records):
-        self._reached("close", run, result, records)
-        super().legm_close_run(run, result, records)
-
-    def of(self, run_id: str) -> list:
-        """What came of a run by ``legm_write``, in its order."""
-        batches = self.batches.get(run_id, {})
-        return flat(record for position in sorted(batches) for record in batches[position])
 
 
 @pytest.fixture(autouse=True)
@@ -87,23 +36,6 @@ def _impatient(monkeypatch):
     """log() gives up soon on a backend that is in trouble."""
     monkeypatch.setattr(delivery, "_LONGEST_CALL", 0.5)
     monkeypatch.setattr(delivery, "_GRACE", 0.2)
-
-
-def until(true: Callable[[], object]) -> None:
-    """Wait for what another thread does; that it never does it is a failure."""
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.005)
-
-
-def leave(handler: ExperimentHandler) -> None:
-    """Let go of a run that was logged, until nothing of it is going on."""
-    uploader = handler._live.delivery.targets[0]
-    with handler:
-        pass
-    uploader._thread.join(60)
-    assert not uploader._thread.is_alive()
 
 
 def at_level(caplog, level: int) -> list[str]:
@@ -181,7 +113,7 @@ def test_a_look_at_the_configuration_delivers_what_is_owed(tmp_path):
 def test_what_came_during_an_outage_arrives_once_and_in_order(tmp_path, caplog, how):
     remote = Remote(tmp_path)
     handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
-    run_id = handler._live.run.run_id
+    run_id = handler.run_id
     expected: list = []
 
     def work():
@@ -189,9 +121,9 @@ def test_what_came_during_an_outage_arrives_once_and_in_order(tmp_path, caplog, 
         new = [(f"dev/m{first}", step, step / 8) for step in range(first, first + 10)]
         for _, step, value in new:
             handler.set_metric(f"m{first}", value, step=step)
-        handler._live.recorder.flush()
+        handler.flush()
         handler.set_best("early_stopping", step=first)
-        handler._live.recorder.flush()
+        handler.flush()
         expected.extend([*new, BestRule("early_stopping", first)])
 
     for outage in (1, 2):
@@ -246,11 +178,14 @@ def test_a_backend_that_hangs_holds_up_neither_training_nor_log(tmp_path, caplog
     try:
         handler.set_metric("loss", 0, step=0)
         if hook != "close":
-            before = handler._live.recorder.flush()
+            handler.flush()
+            (path,) = tmp_path.rglob("*.log")
+            before = path.stat().st_size
             assert remote.hanging.wait(60)
             for step in range(1, 1000):
                 handler.set_metric("loss", step, step=step)
-            assert handler._live.recorder.flush() > before
+            handler.flush()
+            assert path.stat().st_size > before
         result = handler.log()
         assert remote.hanging.is_set()
         assert not remote.goes_on.is_set()
@@ -296,7 +231,7 @@ def test_a_long_run_arrives_complete_in_several_batches(tmp_path):
     for step in range(30_000):
         handler.set_dict_metrics({"a": step, "b": -step}, step=step)
         expected += [("dev/a", step, step), ("dev/b", step, -step)]
-    handler._live.recorder.flush()
+    handler.flush()
     remote.away = False
     result = handler.log()
     (batches,) = remote.batches.values()
@@ -316,8 +251,8 @@ def test_a_run_whose_series_need_more_than_a_batch_to_name_arrives_complete(tmp_
     examples = {f"example number {number:06} of the data": {"iou": number} for number in range(8000)}
     for step in range(2):
         handler.set_dict_metrics(examples, step=step)
-    handler._live.recorder.flush()
-    run_id = handler._live.run.run_id
+    handler.flush()
+    run_id = handler.run_id
     if later:
         handler.log()
         leave(handler)
@@ -591,16 +526,16 @@ def test_the_head_gives_run_and_places_without_records(tmp_path, places):
     end = log.append(runlog.run_frame(run), runlog.backends_frame(places))
     log.append(LOSS, points(*range(100)), runlog.record_frame(BestRule()))
     log.close()
-    head = read_head(tmp_path / "a.log")
+    head = read_log_head(tmp_path / "a.log")
     assert (head.run, head.backends, head.records, head.end) == (run, places, [], end)
-    assert runlog.read(tmp_path / "a.log").backends == places
+    assert runlog.read_log(tmp_path / "a.log").backends == places
 
 
 def test_the_head_of_a_log_without_places_has_none(tmp_path):
     log = LogWriter(tmp_path / "a.log", create=True)
     log.append(runlog.run_frame(a_run()), LOSS, points(0))
     log.close()
-    head = read_head(tmp_path / "a.log")
+    head = read_log_head(tmp_path / "a.log")
     assert (head.run, head.backends, head.records) == (a_run(), {}, [])
 
 
@@ -608,7 +543,7 @@ def test_the_head_of_a_log_without_places_has_none(tmp_path):
 def test_the_head_of_a_log_that_ends_too_early_is_an_error(writer, kept):
     writer.path.write_bytes(writer.path.read_bytes()[:kept])
     with pytest.raises(CorruptFile):
-        read_head(writer.path)
+        read_log_head(writer.path)
 
 
 # What goes wrong on this machine
@@ -620,10 +555,11 @@ def test_a_damaged_log_is_told_when_the_run_ends(tmp_path):
     remote.hangs_in = "open"
     handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
     handler.set_metric("loss", 1)
-    position = handler._live.recorder.flush()
+    handler.flush()
+    (path,) = tmp_path.rglob("*.log")
+    position = path.stat().st_size
     handler.set_metric("loss", 2)
-    handler._live.recorder.flush()
-    path = handler._live.recorder._writer.path
+    handler.flush()
     with path.open("r+b") as file:
         file.seek(position - 1)
         file.write(b"\x00\x01")
@@ -634,8 +570,8 @@ def test_a_damaged_log_is_told_when_the_run_ends(tmp_path):
 
 
 def test_a_password_is_taken_out_of_an_address():
-    assert without_password("postgresql://me:pw@host/db?x=1") == "postgresql://me:***@host/db?x=1"
-    assert without_password("http://host:5000/a@b") == "http://host:5000/a@b"
+    assert redact_url_password("postgresql://me:pw@host/db?x=1") == "postgresql://me:***@host/db?x=1"
+    assert redact_url_password("http://host:5000/a@b") == "http://host:5000/a@b"
 
 
 def test_a_backend_is_opened_again_for_what_comes_after_the_end(tmp_path):

@@ -15,8 +15,9 @@ from legm.core import results
 from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
 from legm.runlog import format as runlog
-from legm.util.atomic_files import write_whole
-from legm.util.locks import locked
+from legm.runlog.folder import LogFolder
+from legm.util.atomic_files import write_atomically
+from legm.util.locks import file_lock
 
 __all__ = ["repair"]
 
@@ -38,7 +39,7 @@ def repair(folder: Path) -> list[str]:
     done = _repair_parameters(folder)
     if not (folder / "runs").is_dir():
         return done
-    with locked(folder / "runs" / ".lock"):
+    with file_lock(folder / "runs" / ".lock"):
         metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
         for file in (metrics, steps):
             # From the end, since an entry that goes moves those after it.
@@ -55,10 +56,10 @@ def _repair_parameters(folder: Path) -> list[str]:
     except CorruptFile as error:
         for path in sorted((folder / "runs").glob("*.log")):
             try:
-                configuration = runlog.read(path).run.configuration
+                configuration = runlog.read_log(path).run.configuration
             except LegmError:
                 continue
-            write_whole(folder / PARAMETERS_FILE, parameters_text(configuration))
+            write_atomically(folder / PARAMETERS_FILE, parameters_text(configuration))
             os.utime(folder.parent)  # so that the index is made anew
             return [f"{error.path} was damaged and is restored from the log of a run"]
         return [str(error)]
@@ -105,11 +106,11 @@ def _content(file: EntryFile, result: RunResult) -> tuple[dict[str, Any], str]:
 
 
 def _completed(folder: Path, run_id: str) -> RunResult | None:
-    for path in (folder / "runs" / f"{run_id}.log", folder / "runs" / "open" / f"{run_id}.log"):
-        try:
-            known = runlog.read(path)
-        except LegmError:
-            continue
-        result = results.run_result(known.run, known.records)
-        return result if result.status is Status.COMPLETED else None
-    return None
+    try:
+        known = LogFolder.of(folder).read(run_id)
+    except LegmError:
+        return None
+    if known is None:
+        return None
+    result = results.run_result(known.run, known.records)
+    return result if result.status is Status.COMPLETED else None
