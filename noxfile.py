@@ -133,7 +133,7 @@ def tracker_tests(session: nox.Session) -> None:
 
 @nox.session(name="trackers-oldest", python=MAIN)
 def trackers_oldest(session: nox.Session) -> None:
-    """The tests of MLflow's and W&B's backends and importers, with the oldest versions that the extras allow."""
+    """The tests of the MLflow and W&B backends and importers, with the oldest allowed versions."""
     extras = PROJECT["project"]["optional-dependencies"]
     allowed = [*extras["mlflow"], *extras["wandb"]]
     session.install("-e", ".[test-trackers]", *(re.sub(r">=([^,]+).*", r"==\1", one) for one in allowed))
@@ -169,7 +169,7 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The site, built strictly: a warning, a broken link or reference fails; it is in ``build/docs``."""
     session.install("-e", ".[docs]")
-    session.run("sphinx-build", "-W", "--keep-going", "-n", "-b", "html", "docs", "build/docs", *session.posargs)
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "docs", "build/docs", *session.posargs)
 
 
 @nox.session(python=MAIN)

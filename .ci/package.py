@@ -1,7 +1,7 @@
 """Builds the sdist and the wheel, checks both, and uses what each of them installs.
 
-Usage: ``python .ci/package.py FOLDER``, with build, twine and check-wheel-contents installed. The files are in
-the folder afterwards.
+Usage: ``python .ci/package.py FOLDER``, with build, twine and check-wheel-contents installed. Afterwards the
+files are in the folder.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def check_contents(sdist: Path, wheel: Path) -> None:
         in_wheel = archive.namelist()
     with tarfile.open(sdist) as archive:
         in_sdist = archive.getnames()
-        folder = os.path.commonprefix(in_sdist).partition("/")[0]
+    folder = in_sdist[0].partition("/")[0]
     strange = [name for name in in_wheel if not name.startswith(("legm/", "legm-"))]
     wanted = {*listed}
     for name, found in (("wheel", modules(in_wheel)), ("sdist", modules(in_sdist, f"{folder}/") & wanted)):
