@@ -83,7 +83,7 @@ def test_a_hundred_kills_lose_at_most_the_last_second(tmp_path, tmp_path_factory
     said = tmp_path_factory.mktemp("said")
     kept_logged: set[str] = set()
     killed_runs = 0
-    with ForkServer(WORKER, "import numpy, legm.backends.local, legm.handler") as server:
+    with ForkServer(WORKER, "import numpy, legm.backends.local.backend, legm.handler") as server:
         for first in range(0, KILLS, AT_ONCE):
             numbers = list(range(first, min(first + AT_ONCE, KILLS)))
             for killed, lines in kill_at_a_random_instant(server, tmp_path, said, numbers, randomness):
@@ -149,7 +149,7 @@ for seed in range(25):
 
 def test_eight_processes_share_a_new_configuration(tmp_path):
     given = [(tmp_path, number) for number in range(8)]
-    assert run_at_once(CROWD, given, "import numpy, legm.backends.local, legm.handler") == [0] * 8
+    assert run_at_once(CROWD, given, "import numpy, legm.backends.local.backend, legm.handler") == [0] * 8
     (folder,) = configuration_folders(tmp_path)
     assert [p.name for p in (tmp_path / "crowd").iterdir() if not p.name.startswith(".")] == ["0.1_0"]
     metrics, steps = load(folder / "metrics.yml"), load(folder / "steps.yml")
