@@ -12,7 +12,7 @@ records of :mod:`legm.records`. What a backend can rely on, and what it owes:
 - A backend stores and returns; it never compares, selects or averages.
 - A backend may have a mapping ``options``: those, plain and without credentials, that make it
   again for the same store. They are noted in the run log, so that ``legm sync`` finds the way later.
-- What goes wrong is raised as a :class:`legm.LegmError`, with the cause chained.
+- What goes wrong is raised as a :class:`~legm.errors.LegmError`, with the cause chained.
 """
 
 from __future__ import annotations

@@ -13,6 +13,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+__all__ = [
+    "Aggregate",
+    "Artifact",
+    "BestRule",
+    "Comparison",
+    "Configuration",
+    "Curve",
+    "Display",
+    "History",
+    "Outcome",
+    "Plain",
+    "Points",
+    "Query",
+    "Ranked",
+    "Record",
+    "Run",
+    "RunCounts",
+    "RunResult",
+    "Series",
+    "Split",
+    "Status",
+    "Summary",
+]
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -21,7 +45,7 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = NDArray[np.int64]
 
 Plain: TypeAlias = Any
-"""A value as :func:`legm.core.identity.plain` makes it: None, bool, int, float, str, list, or dict by str."""
+"""A value in plain form: None, bool, int, float, str, list, or dict by str."""
 
 
 class Split(enum.Enum):
@@ -63,7 +87,7 @@ class Configuration:
         name: the readable name, safe as a file name, without the number that tells apart equal names.
         parameters: every parameter in plain form.
         active: the names of the parameters that count, sorted.
-        metadata: what the metadata came to, by parameter (see :mod:`legm.core.parameters`).
+        metadata: what the metadata came to, by parameter.
     """
 
     experiment: str

@@ -105,7 +105,7 @@ def import_runs(
     A second time adds only what is new; one that was interrupted goes on. The source is only read.
 
     Args:
-        source: where it is: see :func:`legm.importers.detection.open_source`; or a source.
+        source: the path or address of the store that has the runs; or an opened source.
         root: the root directory.
         experiments: only these of the source; all without them.
         seed_params: parameters that are seeds, and so not compared, whatever they look like.
