@@ -160,7 +160,7 @@ def test_calls_and_commands_that_a_page_mentions_exist(page: Path) -> None:
 
 def test_commands_in_the_readme_name_files_and_extras_that_exist() -> None:
     commands = "".join(block.text for block in blocks(ROOT / "README.md", "console"))
-    files = re.findall(r"\S+\.\w+", re.sub(r"'[^']*'", "", commands))
+    files = re.findall(r"\S+\.\w+", re.sub(r"'[^']*'|\S+://\S+", "", commands))
     assert files
     assert [file for file in files if not (ROOT / file).exists()] == []
     extras = re.findall(r"'\.\[(\w+)\]'", commands)
