@@ -5,13 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import platform
-import secrets
 import time
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
@@ -19,12 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 from legm.core.config_objects import named_values
 from legm.core.credentials import is_credential
 from legm.core.identity import Difference, check_text, differences
-from legm.core.naming import run_id
 from legm.core.parameters import NameRule, Parameters, active_condition
 from legm.delivery.claims import TIMEOUT, RunSlot
-from legm.delivery.client import BackendClient
-from legm.delivery.live import DeliverySet, begin
-from legm.delivery.registry import make_backends
+from legm.delivery.client import connect
+from legm.delivery.reading import read_counts
+from legm.delivery.session import RunSession, new_run
 from legm.errors import (
     InvalidName,
     LegmError,
@@ -41,15 +36,11 @@ from legm.records import (
     Configuration,
     Display,
     Outcome,
-    Plain,
     Ranked,
-    Run,
     RunResult,
     Status,
 )
-from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder
-from legm.runlog.recorder import Recorder, to_number, to_step
+from legm.runlog.recorder import to_number, to_step
 from legm.runlog.user_files import UserFiles
 
 if TYPE_CHECKING:
@@ -68,19 +59,6 @@ Comparable: TypeAlias = "ExperimentHandler | Configuration | Ranked | str | os.P
 """What names a configuration; a text is its name, its folder or its fingerprint."""
 
 _RULES = ("last", "early_stopping")
-
-
-@dataclass(slots=True)
-class _LiveRun:
-    """The run between start() and the end of the handler."""
-
-    run: Run
-    recorder: Recorder
-    delivery: DeliverySet
-    files: UserFiles
-    finalizer: weakref.finalize[..., Any]
-    was_claimed: bool
-    logged: bool = False
 
 
 class ExperimentHandler:
@@ -117,8 +95,8 @@ class ExperimentHandler:
         "_description",
         "_experiment",
         "_folder",
-        "_live",
         "_parameters",
+        "_session",
         "_slot",
     )
 
@@ -136,13 +114,9 @@ class ExperimentHandler:
         check_text("experiment", experiment_name, InvalidName)
         if description:
             check_text("description", description, InvalidName)
-        root = Path(root_directory)
         self._experiment = experiment_name
         self._description = description or ""
-        primary, *mirrors = make_backends(backend, root, backend_options or {})
-        self._client = BackendClient(
-            primary, root, [BackendClient(mirror, root) for mirror in mirrors], strict=strict
-        )
+        self._client = connect(root_directory, backend, backend_options, strict=strict)
         cls = type(self)  # not the handler itself: it ends when it is dropped
         self._parameters = Parameters(
             lambda name: hasattr(cls, name),
@@ -150,7 +124,7 @@ class ExperimentHandler:
         )
         self._configuration: Configuration | None = None
         self._folder: Path | None = None
-        self._live: _LiveRun | None = None
+        self._session: RunSession | None = None
         self._slot = RunSlot()
 
     # Parameters
@@ -365,10 +339,10 @@ class ExperimentHandler:
             StorageError: the root directory cannot be written; nothing is claimed then.
             BackendError: the backend does not answer; nothing is claimed then.
         """
-        live = self._live
-        if live is not None and not live.logged:
-            live.recorder.refuse_a_fork()
-            if live.was_claimed:
+        session = self._session
+        if session is not None and not session.is_logged:
+            session.recorder.refuse_a_fork()
+            if session.was_claimed:
                 return True
             raise StateError("should_run() came when the run had begun: ask before start() or reset()")
         return self._slot.ask(self._client, self._current(), self._description, n, timeout)
@@ -402,60 +376,36 @@ class ExperimentHandler:
             StorageError: the root directory cannot be written.
             BackendError: the backend failed.
         """
-        if self._live is not None:
-            if self._live.recorder.is_untouched:
+        if self._session is not None:
+            if self._session.recorder.is_untouched:
                 return self
             raise StateError(
                 "start() was called during a run: log() it and reset() first, or make a new handler"
             )
-        self._start(time.time(), {})
+        configuration = self._parameters.configuration(self._experiment)
+        self._begin(configuration)
+        self._configuration = configuration
         return self
 
-    def _start(self, started: float, origin: Mapping[str, Plain]) -> None:
-        """Begin the first run, which began then, with what is to be known of its origin."""
-        configuration = self._parameters.configuration(self._experiment)
-        self._folder = self._client.folder(configuration, create=True)
-        self._begin(configuration, started, origin)
-        self._configuration = configuration
-
-    def _begin(self, configuration: Configuration, started: float, origin: Mapping[str, Plain]) -> None:
-        folder = self._require_folder()
-        run = Run(
-            run_id=run_id(started, secrets.token_hex(3)),
-            configuration=configuration,
-            description=self._description,
-            started=started,
-            parameters=self._parameters.uncompared(),
-            environment=_environment() | dict(origin),
-        )
-        logs = LogFolder(folder / "runs")
-        with self._slot.becoming_run(logs, configuration) as was_claimed:
-            writer = logs.create(run, self._client.backend_options)
-        try:
-            delivery = begin(self._client, run, writer)
-        except BaseException:
-            writer.close()
-            writer.path.unlink(missing_ok=True)
-            raise
-        recorder = Recorder(writer, delivery)
-        files = UserFiles(folder, self._description, run.run_id)
-        finalizer = weakref.finalize(self, _release, recorder, delivery, logs)
-        self._live = _LiveRun(run, recorder, delivery, files, finalizer, was_claimed)
-        log.info("run %s of %s began in %s", run.run_id, configuration.experiment, folder)
+    def _begin(self, configuration: Configuration) -> None:
+        run = new_run(configuration, self._description, self._parameters.uncompared())
+        self._session = RunSession(self._client, run, self._slot)
+        self._folder = self._session.folder
+        log.info("run %s of %s began in %s", run.run_id, configuration.experiment, self._folder)
 
     def _require_folder(self) -> Path:
         if self._folder is None:
             raise StateError("the configuration has its folder from start() on: call start() first")
         return self._folder
 
-    def _running(self, call: str) -> _LiveRun:
-        live = self._live
-        if live is None:
+    def _running(self, call: str) -> RunSession:
+        session = self._session
+        if session is None:
             if self._configuration is None:
                 raise StateError(f"{call} came before start(): set the parameters, call start(), then {call}")
             raise StateError(f"{call} came after the run was closed: begin a new one with reset()")
-        live.logged = False
-        return live
+        session.is_logged = False
+        return session
 
     def set_metric(self, name: str, value: T, test: bool = False, step: int | None = None) -> T:
         """Set one value of a metric.
@@ -474,12 +424,12 @@ class ExperimentHandler:
             MetricError: the name, value or step cannot be used; nothing was set then.
             StateError: there is no run.
         """
-        live = self._live
-        if live is None or live.logged:
-            live = self._running("set_metric()")
+        session = self._session
+        if session is None or session.is_logged:
+            session = self._running("set_metric()")
         if type(value) is not float and isinstance(value, Mapping):
             raise MetricError(f"metric {name!r} must be one number; set_dict_metrics() takes mappings")
-        live.recorder.set({name: value}, step, test=test)
+        session.recorder.set({name: value}, step, test=test)
         return value
 
     def set_dict_metrics(self, metrics: M, test: bool = False, step: int | None = None) -> M:
@@ -496,14 +446,14 @@ class ExperimentHandler:
         Raises:
             MetricError, StateError: as :meth:`set_metric`.
         """
-        live = self._live
-        if live is None or live.logged:
-            live = self._running("set_dict_metrics()")
+        session = self._session
+        if session is None or session.is_logged:
+            session = self._running("set_dict_metrics()")
         if type(metrics) is not dict and not isinstance(metrics, Mapping):
             raise MetricError(
                 f"set_dict_metrics() takes a mapping from names to values, not {type(metrics).__qualname__}"
             )
-        live.recorder.set(metrics, step, test=test)
+        session.recorder.set(metrics, step, test=test)
         return metrics
 
     @overload
@@ -599,38 +549,47 @@ class ExperimentHandler:
                 may be called again.
             StateError: there is no run.
         """
-        live = self._running("log()")
-        result = self._finish(live, Outcome(Status.COMPLETED, time.time()))
-        live.logged = True
-        log.info("run %s is completed: %d values", live.run.run_id, result.points)
+        session = self._running("log()")
+        result = session.finish(Outcome(Status.COMPLETED, time.time()))
+        session.is_logged = True
+        log.info("run %s is completed: %d values", session.run.run_id, result.points)
         return result
 
-    def _finish(self, live: _LiveRun, outcome: Outcome) -> RunResult:
-        from legm.core import results
+    def flush(self, timeout: float = 0.0) -> bool:
+        """Write what was set to the run log, and hand it to the backends, now.
 
-        with live.recorder.settled() as writer:
-            records = [*runlog.read(writer.path).records, outcome]
-            result = results.run_result(live.run, records)
-            writer.append(runlog.record_frame(outcome))
-            writer.sync()
-            if live.delivery.close(result, records):
-                logs = LogFolder(self._require_folder() / "runs")
-                logs.settle(writer)
-                live.recorder.before_next = functools.partial(logs.reopen, writer)
-        return result
+        That happens by itself several times a second; without a run there is nothing to do.
 
-    def _leave(self, outcome: Outcome) -> None:
-        """End the run that is going on, if it is not logged, and close its log."""
-        live = self._live
-        if live is None:
+        Args:
+            timeout: seconds to wait until every backend has it; backends of this machine have it at once.
+
+        Returns:
+            whether every backend has everything that was set.
+
+        Raises:
+            StateError: the run belongs to the process that this one was forked from.
+            StorageError: the log cannot be written; what was set is kept in memory.
+        """
+        if self._session is None:
+            return True
+        self._session.recorder.refuse_a_fork()
+        position = self._session.recorder.flush()
+        return self._session.delivery.wait_until_delivered(position, timeout)
+
+    @property
+    def run_id(self) -> str | None:
+        """The id of the current run; None before start() and after the run was closed."""
+        return None if self._session is None else self._session.run.run_id
+
+    def _end(self, outcome: Outcome) -> None:
+        """End the current run, if it is not logged, and release it."""
+        if self._session is None:
             return
-        live.recorder.refuse_a_fork()
+        self._session.recorder.refuse_a_fork()
         try:
-            if not live.logged:
-                self._finish(live, outcome)
+            self._session.end(outcome)
         finally:
-            live.finalizer()
-            self._live = None
+            self._session = None
 
     def reset(self, **parameters: Any) -> None:
         """Begin a new run of the same configuration; what was not logged stays as an interrupted run.
@@ -652,12 +611,12 @@ class ExperimentHandler:
                     f"{closest(name, uncompared)}"
                 )
         outcome = Outcome(Status.INTERRUPTED, time.time(), "reset() before log()")
-        if self._live is not None and not self._live.logged:
-            self._finish(self._live, outcome)  # raises while the run is open, so that nothing of it is lost
-            self._live.logged = True
-        self._leave(outcome)
+        if self._session is not None and not self._session.is_logged:
+            self._session.finish(outcome)  # raises while the run is open, so that nothing of it is lost
+            self._session.is_logged = True
+        self._end(outcome)
         self._parameters.set(parameters)
-        self._begin(self._configuration, time.time(), {})
+        self._begin(self._configuration)
 
     def __enter__(self) -> ExperimentHandler:
         return self
@@ -669,20 +628,12 @@ class ExperimentHandler:
         traceback: TracebackType | None,
     ) -> None:
         self._slot.release()
-        if self._live is None:
-            return
         if error is None:
-            self._live.recorder.refuse_a_fork()
-            try:
-                if not self._live.logged:
-                    self.log()
-            finally:
-                self._live.finalizer()
-                self._live = None
+            self._end(Outcome(Status.COMPLETED, time.time()))
             return
         try:
-            self._leave(Outcome(Status.FAILED, time.time(), f"{type(error).__name__}: {error}"))
-        except LegmError as own:  # the user's own error goes on
+            self._end(Outcome(Status.FAILED, time.time(), f"{type(error).__name__}: {error}"))
+        except LegmError as own:  # the user's own error is the one that is raised
             log.error("the run could not be marked as failed: %s", own)  # noqa: TRY400
 
     # Files
@@ -727,10 +678,7 @@ class ExperimentHandler:
             StateError: there is no run.
         """
         self._client.require(Capability.ARTIFACTS, "log_artifact()")
-        live = self._running("log_artifact()")
-        kept = live.files.keep(Path(path), name)
-        live.recorder.add(Artifact(name or Path(path).name, str(kept)))
-        return str(kept)
+        return str(self._running("log_artifact()").keep_file(Path(path), name))
 
     def set_custom_data(self, data: T, basename: str = "custom_data.yml") -> T:
         """Keep data as a file in the configuration's folder.
@@ -749,11 +697,10 @@ class ExperimentHandler:
             LegmError: the data does not fit the extension, or what is there.
             StateError: there is no run.
         """
-        live = self._running("set_custom_data()")
-        path = live.files.set_data(data, basename)
-        capabilities = self._client.backend.capabilities
-        if Capability.FOLDERS not in capabilities and Capability.ARTIFACTS in capabilities:
-            live.recorder.add(Artifact(path.name, str(path)))
+        session = self._running("set_custom_data()")
+        path = session.files.set_data(data, basename)
+        if not self._client.supports(Capability.FOLDERS) and self._client.supports(Capability.ARTIFACTS):
+            session.recorder.add(Artifact(path.name, str(path)))
         return data
 
     def tensorboard_write(self, name: str, value: Any, step: int) -> None:
@@ -889,9 +836,9 @@ class ExperimentHandler:
         """
         from legm.analysis import ranking
 
-        found = ranking.settled_counts(self._client, self._experiment)
+        found = read_counts(self._client, self._experiment)
         return ranking.rank(
-            self._client,
+            self._client.runs,
             [one for one in found if one.description == self._description],
             metric,
             higher_better=higher_better,
@@ -961,12 +908,19 @@ class ExperimentHandler:
         from legm.analysis import comparison
 
         others = b if isinstance(b, Sequence) and not isinstance(b, str) else None
-        wanted = [_configuration(one) for one in (a, *([b] if others is None else others))]
+        wanted = [self._named(one) for one in (a, *([b] if others is None else others))]
         first, *rest = comparison.find_configurations(self._client, self._experiment, wanted)
         found = comparison.compare_runs(
             self._client, self._description, first, rest, metric, test=test, seed=seed, level=level
         )
         return found[0] if others is None else found
+
+    @staticmethod
+    def _named(one: Comparable) -> Configuration | str | os.PathLike[str]:
+        """What a user names a configuration by, as :func:`find_configurations` takes it."""
+        if isinstance(one, ExperimentHandler):
+            return one._current()
+        return one.configuration if isinstance(one, Ranked) else one
 
     def plot_comparison_bars(
         self,
@@ -1004,33 +958,6 @@ class ExperimentHandler:
         return analysis.plot_bars(
             self._client, self._experiment, self._description, rankings, formats, style, title
         )
-
-
-def _release(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
-    """Write what is left, and let go of the run's log and of what the backend holds for it."""
-    if recorder.is_own:
-        recorder.close()
-        try:
-            delivery.release(logs)
-        except LegmError as error:
-            log.error("%s", error)  # noqa: TRY400
-
-
-def _configuration(one: Comparable) -> Configuration | str | os.PathLike[str]:
-    if isinstance(one, ExperimentHandler):
-        return one._current()
-    return one.configuration if isinstance(one, Ranked) else one
-
-
-def _environment() -> dict[str, Plain]:
-    from legm.version import __version__
-
-    return {
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "python": platform.python_version(),
-        "legm": __version__,
-    }
 
 
 def _captured(returned: Any, names: Sequence[str] | None, function: str) -> dict[str, Any]:

@@ -50,6 +50,10 @@ class Capability(enum.Enum):
     redacted before they come here."""
     DISPLAYS = "displays"
     """Scalars and texts that are no metrics, shown beside the run's own."""
+    EXPERIMENTS = "experiments"
+    """The names of its experiments can be listed."""
+    DISCARD = "discard"
+    """A run can be deleted, with all that was kept of it."""
 
 
 class Backend(Protocol):
@@ -101,13 +105,9 @@ class Hooks:
     def legm_release_run(self, run: Run) -> None:
         """Nothing more of the run comes from this process: let go of what was held for it (optional)."""
 
-    @hookspec(firstresult=True)
-    def legm_discard_run(self, run: Run) -> bool | None:
-        """Take a run out, with all that was kept of it (optional); it was released before.
-
-        Returns:
-            True where that was done.
-        """
+    @hookspec
+    def legm_discard_run(self, run: Run) -> None:
+        """Delete a run, with all that was kept of it (DISCARD); it was released before."""
 
     @hookspec(firstresult=True)
     def legm_read_runs(self, query: Query) -> Iterable[RunResult] | None:
@@ -123,7 +123,7 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def legm_read_experiments(self) -> Iterable[str] | None:
-        """The names of all experiments that have a run (optional)."""
+        """The names of all experiments that have a run (EXPERIMENTS)."""
 
     @hookspec(firstresult=True)
     def legm_read_counts(self, experiment: str) -> Iterable[RunCounts] | None:

@@ -10,12 +10,13 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from legm.analysis.summaries import read_runs, require_runs
+from legm.analysis.summaries import require_runs
 from legm.core.identity import canonical, check_text
 from legm.core.seeds import looks_like_seed
 from legm.delivery.client import BackendClient
+from legm.delivery.reading import read_runs
 from legm.errors import LegmError, MetricError, ParameterError, closest
-from legm.records import Comparison, Configuration, Plain, Query, RunResult, Series, Split, Status, Summary
+from legm.records import Comparison, Configuration, Plain, RunResult, Series, Split, Status, Summary
 from legm.stats import significance
 from legm.stats.counts import ALL_VALUES_METRICS, summary_key
 from legm.util.progress import watched
@@ -113,13 +114,12 @@ def _side(
     key = summary_key(wanted)
     pooled = key in ALL_VALUES_METRICS
     histories = frozenset({metric}) if pooled else frozenset()
-    query = Query(configuration.experiment, configuration.fingerprint, description, histories)
     status: Counter[Status] = Counter()
     left_out: Counter[str] = Counter()
     known: set[Series] = set()
     parameters: set[str] = set()
     runs = []
-    for run in watched(read_runs(client, query, configuration), "reading runs"):
+    for run in watched(read_runs(client, configuration, description, histories), "reading runs"):
         status[run.status] += 1
         if run.status is not Status.COMPLETED:
             left_out[run.status.value] += 1
@@ -302,13 +302,8 @@ def find_configurations(
 
 def _places(client: BackendClient, experiment: str) -> Iterator[tuple[Configuration, Path | None]]:
     """Every configuration of an experiment, and its folder."""
-    counts = client.call("legm_read_counts", experiment=experiment)
-    if counts is not None:
-        for one in counts:
-            yield one.configuration, None if one.folder is None else Path(one.folder)
-        return
-    for configuration in client.call("legm_read_configurations", experiment=experiment) or ():
-        yield configuration, client.folder(configuration, create=False)
+    for configuration in client.configurations(experiment):
+        yield configuration, client.folder(configuration)
 
 
 def _named(

@@ -13,7 +13,7 @@ from legm.backends.local.folders import read_configuration
 from legm.backends.local.repair import repair
 from legm.core.identity import Difference, differences
 from legm.delivery.backlog import finalize_dead_runs
-from legm.delivery.client import BackendClient
+from legm.delivery.client import connect
 from legm.delivery.registry import make_backend
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, RunResult
@@ -111,9 +111,7 @@ def recover(root: Path) -> Iterator[tuple[Path, list[RunResult], list[str]]]:
         try:
             messages = repair(folder)
             place = folder.parent.parent
-            settled = finalize_dead_runs(
-                BackendClient(LocalBackend(place), place), LogFolder(folder / "runs")
-            )
+            settled = finalize_dead_runs(connect(place), LogFolder.of(folder))
         except LegmError as error:
             messages.append(str(error))
         if settled or messages:

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from legm.errors import MetricError, ParameterError, closest
-from legm.records import Aggregate, Configuration, Query, Ranked, RunCounts
+from legm.records import Aggregate, Configuration, Query, Ranked, RunCounts, RunResult
 from legm.stats import aggregate
 from legm.stats.counts import ALL_VALUES_METRICS
 from legm.util.progress import watched
 
-if TYPE_CHECKING:
-    from legm.delivery.client import BackendClient
+__all__ = ["ReadRuns", "rank", "value_key"]
 
-__all__ = ["rank", "settled_counts", "value_key"]
-
-
-def settled_counts(client: BackendClient, experiment: str) -> list[RunCounts]:
-    """The runs of an experiment, counted, after what processes left behind was settled.
-
-    Raises:
-        LegmError: the backend could not read them.
-    """
-    from legm.delivery.backlog import finalize_dead_runs
-    from legm.runlog.folder import LogFolder
-
-    found = client.run_counts(experiment)
-    pending = [
-        logs
-        for folder in {one.folder for one in found if one.folder is not None}
-        if (logs := LogFolder(Path(folder) / "runs")).pending()
-    ]
-    for logs in pending:
-        finalize_dead_runs(client, logs)
-    return client.run_counts(experiment) if pending else found
+ReadRuns: TypeAlias = Callable[[Query], Iterable[RunResult]]
+"""Reads runs, as :meth:`legm.delivery.client.BackendClient.runs` does."""
 
 
 def value_key(metric: str, *, test: bool) -> str:
@@ -45,15 +24,8 @@ def value_key(metric: str, *, test: bool) -> str:
     return ("test_" if test else "best_") + metric
 
 
-class Reader(Protocol):
-    """What calls the hooks that read: a :class:`BackendClient`, or what makes one when needed."""
-
-    def call(self, hook: str, **arguments: Any) -> Any:
-        """Call a hook."""
-
-
 def rank(
-    client: Reader,
+    read: ReadRuns,
     counts: Sequence[RunCounts],
     metric: str,
     *,
@@ -65,7 +37,7 @@ def rank(
     """Rank configurations by a metric over their completed runs.
 
     Args:
-        client: to the backend, which is asked again only for metrics that aggregate over all their values.
+        read: reads runs of the backend; called only for metrics that aggregate over all their values.
         counts: the configurations' runs of one description.
         metric: a dev metric, at the best step, or a test metric.
         higher_better: whether higher is better.
@@ -83,7 +55,7 @@ def rank(
     key = value_key(metric, test=test)
     chosen = _constrained(counts, constraints)
     if key in ALL_VALUES_METRICS:
-        values = _pooled(client, chosen, key, aggregation)
+        values = _over_all_values(read, chosen, key, aggregation)
     else:
         values = aggregate.aggregate_counts(chosen, key, aggregation)
     ranked = [
@@ -101,8 +73,8 @@ def rank(
     return aggregate.in_order(ranked, higher_better)
 
 
-def _pooled(
-    client: Reader, counts: Sequence[RunCounts], key: str, aggregation: aggregate.Aggregation
+def _over_all_values(
+    read: ReadRuns, counts: Sequence[RunCounts], key: str, aggregation: aggregate.Aggregation
 ) -> list[Aggregate | None]:
     """Aggregates that need the series of every run; None where no completed run has the metric."""
     values: list[Aggregate | None] = []
@@ -111,7 +83,7 @@ def _pooled(
         query = Query(
             configuration.experiment, configuration.fingerprint, one.description, ALL_VALUES_METRICS
         )
-        summary = aggregate.summarise_runs(client.call("legm_read_runs", query=query), aggregation)
+        summary = aggregate.summarise_runs(read(query), aggregation)
         values.append(aggregate.whole(summary, key) if key in summary.values else None)
     return values
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import BackendClient
+from legm.delivery.reading import read_runs
 from legm.errors import LegmError, MetricError, StateError, closest
 from legm.hooks import Capability
-from legm.records import Configuration, Curve, Query, Ranked, RunResult, Status, Summary
-from legm.runlog.folder import LogFolder
+from legm.records import Configuration, Curve, Ranked, RunResult, Status, Summary
 from legm.stats import aggregate
 from legm.stats.counts import ALL_VALUES_METRICS
 from legm.util.progress import watched
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from legm.plotting import Style, StyleSheets
 
-__all__ = ["aggregate_results", "comparison_curves", "plot_bars", "plot_curves", "read_runs", "require_runs"]
+__all__ = ["aggregate_results", "comparison_curves", "plot_bars", "plot_curves", "require_runs"]
 
 
 def aggregate_results(
@@ -32,28 +31,11 @@ def aggregate_results(
     """Aggregate the completed runs of a configuration and keep the result in the backend."""
     client.require(Capability.SUMMARIES, "aggregate_results()")
     aggregate.Methods.parse(aggregation)  # a mistake is told before anything is read
-    query = Query(configuration.experiment, configuration.fingerprint, description, ALL_VALUES_METRICS)
-    runs = read_runs(client, query, configuration)
+    runs = read_runs(client, configuration, description, ALL_VALUES_METRICS)
     summary = aggregate.summarise_runs(watched(runs, "aggregating runs"), aggregation)
     require_runs(summary, configuration, description)
-    client.keep(
-        Capability.SUMMARIES,
-        "legm_write_summary",
-        configuration=configuration,
-        description=description,
-        summary=summary,
-    )
+    client.write_summary(configuration, description, summary)
     return aggregate.summary_as_dict(summary)
-
-
-def read_runs(client: BackendClient, query: Query, configuration: Configuration) -> Iterator[RunResult]:
-    """The runs of a configuration, after what processes that are gone have left was settled."""
-    folder = client.folder(configuration, create=False)
-    if folder is not None:
-        finalize_dead_runs(client, LogFolder(folder / "runs"))
-    elif Capability.FOLDERS in client.backend.capabilities:
-        return iter(())
-    return iter(client.call("legm_read_runs", query=query))
 
 
 def require_runs(summary: Summary, configuration: Configuration, description: str) -> None:
@@ -100,47 +82,50 @@ def plot_curves(
             yield run
 
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
-    query = Query(configuration.experiment, configuration.fingerprint, description, names)
-    runs = counting(watched(read_runs(client, query, configuration), "reading runs"))
+    found = read_runs(client, configuration, description, names)
+    runs = counting(watched(found, "reading runs"))
     curves = {curve.metric: curve for curve in aggregate.curves(runs, None, aggregation)}
     if completed == 0:
         require_runs(Summary({}, 0, 0, 0), configuration, description)
     for metric in names or ():
         if metric not in curves:
             raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, known)}")
-    client.keep(
-        Capability.CURVES,
-        "legm_write_curves",
-        configuration=configuration,
-        description=description,
-        curves=list(curves.values()),
-    )
+    client.write_curves(configuration, description, list(curves.values()))
     pictures = _pictures(curves, wanted, frozenset(exclude), exclude_pattern)
     heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
-    places = []
+    paths = []
     for name, shown in watched(pictures.items(), "drawing plots"):
         figure = plotting.plot_curves(shown, heading if title is None else title, completed, look)
-        of = {"configuration": configuration, "experiment": configuration.experiment}
-        places += _kept(client, figure, look, kinds, name=name, description=description, **of)
-    return places
+        paths += _write_figure(
+            client, configuration.experiment, configuration, description, name, figure, look, kinds
+        )
+    return paths
 
 
-def _kept(
-    client: BackendClient, figure: Figure, style: Style, formats: Iterable[str], **of: Any
+def _write_figure(
+    client: BackendClient,
+    experiment: str,
+    configuration: Configuration | None,
+    description: str,
+    name: str,
+    figure: Figure,
+    style: Style,
+    formats: Iterable[str],
 ) -> list[str]:
-    """Keep a picture in each format; returns where each is."""
+    """Store a picture in each format.
+
+    Returns:
+        where each is.
+    """
     from legm import plotting
 
-    return [
-        client.keep(
-            Capability.FIGURES,
-            "legm_write_figure",
-            content=plotting.render(figure, format, style),
-            format=format,
-            **of,
+    kept = (
+        client.write_figure(
+            experiment, configuration, description, name, plotting.render(figure, format, style), format
         )
         for format in formats
-    ]
+    )
+    return [str(path) for path in kept]
 
 
 def comparison_curves(
@@ -175,8 +160,7 @@ def comparison_curves(
 
     found = []
     for configuration in watched(configurations, "reading runs"):
-        query = Query(configuration.experiment, configuration.fingerprint, description, frozenset({metric}))
-        runs = noting(read_runs(client, query, configuration))
+        runs = noting(read_runs(client, configuration, description, frozenset({metric})))
         found += [(configuration, curve) for curve in aggregate.curves(runs, None, aggregation)]
     if not found:
         raise MetricError(f"no completed run has a curve of the metric {metric!r}; {closest(metric, known)}")
@@ -236,5 +220,4 @@ def plot_bars(
     heading = ", ".join(filter(None, (experiment, description))) if title is None else title
     figure = plotting.plot_bars(rankings, heading, look)
     name = "comparison-" + "+".join(rankings)
-    of = {"configuration": None, "experiment": experiment}
-    return _kept(client, figure, look, kinds, name=name, description=description, **of)
+    return _write_figure(client, experiment, None, description, name, figure, look, kinds)

@@ -1,16 +1,15 @@
-"""A run that goes on in another tracker's store, as a run of legm's that goes on as well."""
+"""A run that is still running in another tracker's store, as a run of legm's that is running as well."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from legm.core.points import columns_of, gathered
 from legm.delivery.client import BackendClient
-from legm.delivery.live import begin
+from legm.delivery.session import RunSession, resume_as
 from legm.importers.names import taken_name
 from legm.records import Points, Run, Series, Split
-from legm.runlog.folder import LogFolder
-from legm.runlog.recorder import Recorder
 
 __all__ = ["LiveRun"]
 
@@ -18,43 +17,43 @@ __all__ = ["LiveRun"]
 class LiveRun:
     """Shows a run's numbers while they come: in its run log, and in the backend.
 
-    It never ends the run: when that has ended in its own store, an import takes its place as a whole.
+    It never ends the run: when that has ended in its own store, an import replaces it as a whole.
 
     Args:
-        client: the way to the backend.
+        client: of the backend.
         run: as it is known now.
         parameters: a text of those that it was made of.
+        earlier: what showed the run so far, and is replaced by this one.
 
     Raises:
         LegmError: it cannot be begun.
     """
 
-    def __init__(self, client: BackendClient, run: Run, parameters: str) -> None:
-        folder = client.folder(run.configuration, create=True)
-        assert folder is not None  # noqa: S101 - it was made
+    def __init__(
+        self, client: BackendClient, run: Run, parameters: str, earlier: LiveRun | None = None
+    ) -> None:
         self.run = run
         self.parameters = parameters
         self.begun = self.stays_until = time.monotonic()
-        self._client = client
-        self._logs = LogFolder(folder / "runs")
-        writer = self._logs.create(run, client.backend_options)
-        try:
-            self._deliveries = begin(client, run, writer)
-        except BaseException:
-            writer.close()
-            writer.path.unlink(missing_ok=True)
-            raise
-        self._recorder = Recorder(writer, self._deliveries)
+        if earlier is None:
+            self._session = RunSession(client, run)
+        else:
+            earlier.close()
+            self._session, _ = resume_as(client, run, earlier.run, earlier.folder)
+
+    @property
+    def folder(self) -> Path:
+        """The configuration's."""
+        return self._session.folder
 
     def add(self, points: Points) -> None:
         """Take numbers, which are on disk, and in TensorBoard, within a second."""
         if len(points):
-            self._recorder.take([gathered(columns_of([points]), _shown)])
+            self._session.recorder.take([gathered(columns_of([points]), _shown)])
 
     def close(self) -> None:
-        """Write what is left, and let go of it; its log says that it was interrupted until it is replaced."""
-        self._recorder.close()
-        self._deliveries.release(self._logs)
+        """Write what is left, and release it; its log says that it was interrupted until it is replaced."""
+        self._session.release()
 
 
 def _shown(series: Series) -> Series:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from legm.capture.live import LiveRun
 from legm.capture.tailers import Tailer
-from legm.delivery.client import BackendClient
-from legm.delivery.registry import make_backend
+from legm.delivery.client import connect
+from legm.delivery.session import delete_run
 from legm.errors import LegmError, closest
 from legm.importers.decisions import Overrides, deciding
 from legm.importers.external import ExternalRun, Source
 from legm.importers.identity import Identity, Observed, infer
-from legm.importers.ingest import Ingestion, delete_run
+from legm.importers.ingest import Ingestion
 from legm.importers.names import is_reserved
 from legm.importers.notes import Notes
 from legm.importers.translation import experiment_of, parameters_of, translated
@@ -97,7 +97,7 @@ class LiveIngest:
         self._root = root
         self._experiment = experiment
         self._overrides = overrides
-        self._client = BackendClient(make_backend("local", root, {}), root)
+        self._client = connect(root)
         self._ingestions: dict[str, Ingestion] = {}
         self._waiting: dict[tuple[str, str], _Waiting] = {}
         self._live: dict[tuple[str, str], LiveRun] = {}
@@ -135,14 +135,10 @@ class LiveIngest:
         if live is not None and (live.parameters == repr(run.parameters) or now < live.stays_until):
             live.add(points)
         elif live is not None:
-            # Parameters came late: it goes on as a run of the configuration that all of them make.
-            live.close()
-            delete_run(self._client, self._live.pop(at).run)
-            begun = self._begin(at, run)
-            begun.stays_until = now + 2 * (now - live.begun)  # each time it is read anew from its beginning
-            for record in run.records():
-                if isinstance(record, Points):
-                    begun.add(record)
+            # Parameters came late: it becomes a run of the configuration that all of them make.
+            begun = self._begin(at, run, live)
+            begun.stays_until = now + 2 * (now - live.begun)  # each time all of it is written again
+            begun.add(points)
         else:
             waiting = self._waiting.setdefault(at, _Waiting(now))
             if len(points):
@@ -153,12 +149,12 @@ class LiveIngest:
                 for early in self._waiting.pop(at).points:
                     begun.add(early)
 
-    def _begin(self, at: tuple[str, str], run: ExternalRun) -> LiveRun:
-        """Show a run, without any of its numbers yet."""
+    def _begin(self, at: tuple[str, str], run: ExternalRun, earlier: LiveRun | None = None) -> LiveRun:
+        """Show a run, with what showed of it so far."""
         empty = replace(run, records=lambda: iter(()))
         with deciding(self._root, keep=False) as kept:
             new = translated(empty, at[0], self._decided(run, kept), is_reserved).run
-        begun = self._live[at] = LiveRun(self._client, new, repr(run.parameters))
+        begun = self._live[at] = LiveRun(self._client, new, repr(run.parameters), earlier)
         return begun
 
     def _decided(self, run: ExternalRun, kept: Mapping[str, Identity]) -> Identity:

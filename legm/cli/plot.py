@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,12 +179,11 @@ def _of_experiment(asked: _Asked, experiment: Experiment) -> tuple[Figure, list[
 def _curves(
     asked: _Asked, experiment: Experiment, configuration: Configuration, names: Sequence[str]
 ) -> list[Curve]:
-    from legm.analysis.summaries import read_runs
-    from legm.records import Query
+    from legm.delivery.reading import read_runs
     from legm.stats.aggregate import curves
 
-    query = Query(experiment.name, configuration.fingerprint, asked.description, frozenset(names))
-    runs = read_runs(experiment.store.client, query, configuration)
+    found = replace(configuration, experiment=experiment.name)
+    runs = read_runs(experiment.store.client, found, asked.description, frozenset(names))
     return curves(runs, names, asked.aggregation)
 
 

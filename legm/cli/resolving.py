@@ -28,7 +28,7 @@ from legm.errors import LegmError, NotSupported, ParameterError, StorageError, c
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
     from legm.delivery.client import BackendClient
-    from legm.records import Configuration, RunCounts
+    from legm.records import Configuration, Query, RunCounts, RunResult
 
 __all__ = [
     "Experiment",
@@ -92,15 +92,14 @@ class Store:
 
     @functools.cached_property
     def client(self) -> BackendClient:
-        """The way to the backend."""
-        from legm.delivery.client import BackendClient
-        from legm.delivery.registry import make_backend
+        """Of the backend."""
+        from legm.delivery.client import connect
 
-        return BackendClient(make_backend(self._backend, self.root, self._options), self.root)
+        return connect(self.root, self._backend, self._options)
 
-    def call(self, hook: str, **arguments: Any) -> Any:
-        """Call a hook of the backend."""
-        return self.client.call(hook, **arguments)
+    def runs(self, query: Query) -> Iterator[RunResult]:
+        """The runs that a query asks for, of the backend."""
+        return self.client.runs(query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +314,7 @@ def _named(place: Location) -> Experiment | None:
     try:
         known = store.client.experiments()
     except NotSupported:
-        if not list(store.call("legm_read_configurations", experiment=text) or ()):
+        if not list(store.client.configurations(text)):
             raise
         return _experiment_of(store, text)
     for name in known:
@@ -391,5 +390,5 @@ def overview_of(experiment: Experiment, found: ConfigurationStatus) -> tuple[str
         return found.label, overview.look(Path(found.folder), ALL_VALUES_METRICS)
     configuration = known_configuration(found)
     query = Query(experiment.name, configuration.fingerprint, histories=ALL_VALUES_METRICS)
-    runs = sorted(experiment.store.client.call("legm_read_runs", query=query), key=lambda run: run.run.run_id)
+    runs = sorted(experiment.store.runs(query), key=lambda run: run.run.run_id)
     return found.label, overview.Overview(Path(found.folder), configuration, runs)

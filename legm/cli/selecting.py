@@ -104,7 +104,7 @@ class Choice:
         from legm.analysis.ranking import rank
 
         return rank(
-            self.experiment.store,
+            self.experiment.store.runs,
             self.counts,
             metric.name,
             higher_better=higher_better,

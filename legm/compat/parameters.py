@@ -8,6 +8,7 @@ from typing import Any
 from legm.compat.notices import Notices
 from legm.compat.settings import Settings
 from legm.core.identity import check_text, plain
+from legm.core.parameters import NameRule, Parameters
 from legm.errors import ParameterError, UnstableValue
 from legm.handler import ExperimentHandler
 from legm.records import Plain
@@ -52,21 +53,22 @@ class GivenParameters:
                 self._notices.report_unsupported(f"parameter {str(name)[:40]!r}", str(error))
         return before != self.values
 
-    def hand_to(self, handler: ExperimentHandler, settings: Settings) -> dict[str, str]:
-        """Set them in a handler, and what of them is not compared, and what names the configuration.
+    def as_parameters(self, settings: Settings) -> tuple[Parameters, dict[str, str]]:
+        """They as a configuration is made of them: what is not compared, and what names it.
 
         Returns:
-            by its name there what is called otherwise.
+            the parameters, and by its name there what is called otherwise.
         """
         names = self._names()
-        handler.set_dict_params({names[name]: value for name, value in self.values.items()})
-        handler.disable_params(
+        made = Parameters()
+        made.set({names[name]: value for name, value in self.values.items()})
+        made.disable(
             names[name] for name in self.values if name in self._unstable or not settings.compares(name)
         )
         for at, name in enumerate(settings.named):
             if name in self.values:
-                handler.name_param(names[name], name_priority=len(settings.named) - at)
-        return {new: name for name, new in names.items() if new != name}
+                made.name([names[name]], NameRule(priority=len(settings.named) - at))
+        return made, {new: name for name, new in names.items() if new != name}
 
     def _names(self) -> dict[str, str]:
         """For each name one that a handler takes: its own names get ``_`` behind them."""

@@ -2,9 +2,9 @@
 
 legm's parameters are fixed when a run begins; other trackers take them at any time. So a run begins a
 moment after its first number, when parameters set beside it are known too, and without any number some
-seconds after it was asked for. Parameters that come later count as well: when the run ends it goes on as
+seconds after it was asked for. Parameters that come later count as well: when the run ends it is resumed as
 another run, of the configuration that all of them make, with every number, step and time, and the first one
-is taken out. Until then all of it is on disk as what was known at its beginning. A process that is killed
+is deleted. Until then all of it is on disk as what was known at its beginning. A process that is killed
 leaves it so.
 """
 
@@ -16,7 +16,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,14 @@ from typing import Any
 from legm.compat.notices import Notices
 from legm.compat.parameters import GivenParameters
 from legm.compat.settings import Settings
-from legm.compat.snapshot import NOTES, ORIGIN, Number, Snapshot, history, records_of
+from legm.compat.snapshot import NOTES, ORIGIN, Number, Snapshot, history
 from legm.core.identity import check_text, plain
-from legm.errors import LegmError, MetricError
-from legm.handler import ExperimentHandler
+from legm.delivery.client import connect
+from legm.delivery.session import RunSession, can_delete_runs, new_run, resume_as
+from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
-from legm.records import Artifact, Outcome, Plain, Run, Status
-from legm.runlog.folder import LogFolder
+from legm.records import BestRule, Display, Outcome, Plain, Run, Status
+from legm.runlog.folder import artifacts_folder
 from legm.runlog.recorder import to_number
 
 __all__ = ["CompatRun"]
@@ -88,8 +88,9 @@ class CompatRun:
         self._tests: dict[str, float] = {} if earlier is None else dict(earlier.tests)
         self._counts: dict[str, int] = {name: one.step + 1 for name, one in self._latest.items()}
         self._files: dict[str, Path] = {} if earlier is None else dict(earlier.files)
-        self._waiting: list[Callable[[ExperimentHandler], object]] = []
-        self._handler: ExperimentHandler | None = None
+        self._waiting: list[Callable[[RunSession], object]] = []
+        self._session: RunSession | None = None
+        self._has_begun = False
         self._run: Run | None = None if earlier is None else earlier.run
         self._folder: Path | None = None if earlier is None else earlier.folder
         self._late_parameters = self._late_notes = self._completed = False
@@ -97,12 +98,15 @@ class CompatRun:
         """Whether anything came since the end."""
         self._timer: threading.Timer | None = None
         self._due = float("inf")
-        self._made()  # a wrong backend is told now, not in the middle of training
+        check_text("experiment", experiment, InvalidName)
+        if description:
+            check_text("description", description, InvalidName)
+        # A wrong backend is reported now, not in the middle of training.
+        backend = settings.backend
+        self._client = connect(settings.root, backend[0] if len(backend) == 1 else list(backend))
         try:
             settings.root.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            from legm.errors import storage_error
-
             raise storage_error("make the folder", settings.root, cause) from cause
         self._begin_within(_WITHOUT)
 
@@ -112,7 +116,7 @@ class CompatRun:
         """Set parameters: one that was set before gets the new value; or instead of all that were set."""
         with self._lock:
             self.changed = True
-            if self._parameters.set(values, instead=instead) and self._handler is not None:
+            if self._parameters.set(values, instead=instead) and self._has_begun:
                 self._late_parameters = True
 
     def note(self, **notes: Plain) -> None:
@@ -120,7 +124,7 @@ class CompatRun:
         with self._lock:
             self.changed = True
             self._notes.update(notes)
-            self._late_notes = self._late_notes or self._handler is not None
+            self._late_notes = self._late_notes or self._has_begun
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Set a value of each of several dev metrics; without a step at the next one of each."""
@@ -143,7 +147,7 @@ class CompatRun:
                 if name not in self._latest or at >= self._latest[name].step:
                     self._latest[name] = Number(number, at, now)
             for at, numbers in by_step.items():
-                self._hand_on(partial(ExperimentHandler.set_dict_metrics, metrics=numbers, step=at))
+                self._hand_on(partial(_log_values, values=numbers, step=at))
             if by_step:
                 self._begin_within(_AFTER_NUMBERS)
 
@@ -159,7 +163,7 @@ class CompatRun:
             except MetricError as error:
                 self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                 return
-            self._hand_on(lambda handler: handler.set_metric(name, number, test=True))
+            self._hand_on(lambda session: session.recorder.set({name: number}, None, test=True))
 
     def show(self, name: str, text: str, step: int) -> None:
         """Put a text beside the run's numbers in TensorBoard."""
@@ -168,7 +172,8 @@ class CompatRun:
         with self._lock:
             if not self._can(Capability.DISPLAYS, f"the text {name!r}"):
                 return
-            self._hand_on(lambda handler: handler.tensorboard_write(name, text, step))
+            shown = Display(name, text, step, time.time())
+            self._hand_on(lambda session: session.recorder.add(shown))
             self._begin_within(_AFTER_NUMBERS)
 
     def keep(self, path: Path, name: str) -> None:
@@ -179,9 +184,10 @@ class CompatRun:
             self.changed = True
             if not self._can(Capability.ARTIFACTS, f"the file {name!r}"):
                 return
-            handler = self._begun()
+            session = self._begun()
+            session.is_logged = False
             try:
-                self._files[name] = Path(handler.log_artifact(path, name))
+                self._files[name] = session.keep_file(path, name)
             except LegmError as error:
                 self._notices.report_unsupported(f"the file {name!r}", str(error))
 
@@ -197,20 +203,21 @@ class CompatRun:
         if os.getpid() != self._pid:
             return  # it is the parent's
         with self._lock:
-            handler = self._begun()
+            session = self._begun()
             if self._late_parameters or (self._completed and status is not Status.COMPLETED):
-                handler = self._moved()
+                session = self._moved()
             if self._late_notes:
                 self._late_notes = False
                 self._keep_notes()
             if status is Status.COMPLETED:
                 if self.best is not None and self.best[0] in self._latest:
-                    handler.set_best("early_stopping", metric=self.best[0], higher_better=self.best[1])
-                handler.log()
-                self._completed = True
-            elif handler._live is not None:
-                handler._live.logged = False
-                handler._leave(Outcome(status, time.time(), error))
+                    session.recorder.add(BestRule("early_stopping", None, *self.best))
+                session.finish(Outcome(status, time.time()))
+                session.is_logged = self._completed = True
+            else:
+                self._session = None
+                session.is_logged = False
+                session.end(Outcome(status, time.time(), error))
             self.status, self.ended, self.changed = status, time.time(), False
 
     def reopen(self) -> None:
@@ -224,8 +231,9 @@ class CompatRun:
         with self._lock:
             if self.changed and self.status is not Status.RUNNING:
                 self.end(self.status)
-            if self._handler is not None and self._handler._live is not None:
-                self._handler.__exit__(None, None, None)
+            if self._session is not None:
+                session, self._session = self._session, None
+                session.end(Outcome(Status.COMPLETED, time.time()))
 
     def _is_forked(self) -> bool:
         """Whether this is a forked process, and the run its parent's; the lock is the parent's too."""
@@ -259,37 +267,25 @@ class CompatRun:
     def history(self) -> dict[str, list[Number]]:
         """Every value of every dev metric, in the order they were set."""
         with self._lock:
-            handler = self._begun()
-            if handler._live is not None:
-                handler._live.recorder.flush()
+            self._begun().recorder.flush()
             assert self._folder is not None  # noqa: S101 - it has begun
             assert self._run is not None  # noqa: S101
             return history(self._folder, self._run.run_id)
 
     # The run of legm's
 
-    def _made(self) -> ExperimentHandler:
-        backend = self._settings.backend
-        return ExperimentHandler(
-            self._settings.root,
-            self.experiment,
-            self._description or None,
-            backend=backend[0] if len(backend) == 1 else list(backend),
-        )
-
     def _can(self, capability: Capability, what: str) -> bool:
-        handler = self._handler or self._made()
-        if capability in handler._client.backend.capabilities:
+        if self._client.supports(capability):
             return True
         self._notices.report_unsupported(
-            what, f"the backend {handler._client.name!r} has not the capability {capability.value!r}"
+            what, f"the backend {self._client.name!r} does not support {capability.value!r}"
         )
         return False
 
     def _begin_within(self, seconds: float) -> None:
         """See that the run begins soon, also while the script is busy."""
         due = time.monotonic() + seconds
-        if self._handler is not None or due >= self._due:
+        if self._has_begun or due >= self._due:
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -301,97 +297,79 @@ class CompatRun:
     def _begin_aside(self) -> None:
         try:
             with self._lock:
-                if self._handler is None:  # it may have begun, and even ended, while this waited
+                if not self._has_begun:  # it may have begun, and even ended, while this waited
                     self._begun()
         except LegmError as error:
             log.error("%s. It is tried again with the next call.", error)  # noqa: TRY400
 
-    def _hand_on(self, call: Callable[[ExperimentHandler], object]) -> None:
-        if self._handler is None:
+    def _hand_on(self, call: Callable[[RunSession], object]) -> None:
+        if not self._has_begun:
             self._waiting.append(call)
         else:
-            call(self._begun())
+            session = self._begun()
+            session.is_logged = False
+            call(session)
 
-    def _begun(self) -> ExperimentHandler:
-        """The handler, with a run that goes on."""
+    def _begun(self) -> RunSession:
+        """The session of the run, which is running."""
         with self._lock:
-            if self._handler is None:
-                self._handler = self._begin()
+            if not self._has_begun:
+                self._session = self._begin()
+                self._has_begun = True
                 if self._timer is not None:
                     self._timer.cancel()
                 waiting, self._waiting = self._waiting, []
                 for call in waiting:
-                    call(self._handler)
-            elif self._handler._live is None:  # it was closed
+                    call(self._session)
+            elif self._session is None:  # it was closed
                 return self._moved()
-            return self._handler
+            return self._session
 
-    def _begin(self) -> ExperimentHandler:
-        handler = self._made()
-        renamed = self._parameters.hand_to(handler, self._settings)
+    def _begin(self) -> RunSession:
+        parameters, renamed = self._parameters.as_parameters(self._settings)
         origin = {"from": self._kind, "key": self.key, **self._notes}
         if renamed:
             origin["renamed"] = renamed
-        run, folder = self._run, self._folder
-        handler._start(self.started, {ORIGIN: plain("notes", origin)})
-        assert handler._live is not None  # noqa: S101 - it was started
-        self._run, self._folder = handler._live.run, handler.configuration_folder
+        run = new_run(
+            parameters.configuration(self.experiment),
+            self._description,
+            parameters.uncompared(),
+            self.started,
+            {ORIGIN: plain("notes", origin)},
+        )
+        if self._run is None or self._folder is None:
+            session = RunSession(self._client, run)
+        else:
+            session, problems = resume_as(self._client, run, self._run, self._folder, {NOTES})
+            for name, why in problems.items():
+                self._notices.report_unsupported(f"the file {name!r}", why)
+            kept = artifacts_folder(session.folder, run.run_id)
+            self._files.update({name: kept / path.name for name, path in self._files.items()})
+            for name in problems:
+                self._files.pop(name, None)
+        self._run, self._folder = run, session.folder
         self._late_parameters = self._late_notes = self._completed = False
-        if run is not None and folder is not None:
-            self._take_over(handler, run, folder)
-        return handler
+        return session
 
-    def _moved(self) -> ExperimentHandler:
-        """The handler of a run with the parameters as they are now, which has all that this one had."""
-        old = self._handler
-        assert old is not None  # noqa: S101 - it has begun
-        if not _discards(old) and (old._live is None or old._live.logged):
+    def _moved(self) -> RunSession:
+        """The session of a run with the parameters as they are now, which has all that this one had."""
+        session, can_delete = self._session, can_delete_runs(self._client)
+        if not can_delete and (session is None or session.is_logged):
             self._notices.report_unsupported(
-                "what changes a run after its end",
-                "its backend cannot take a run out",
+                "what changes a run after its end", "its backend cannot delete runs"
             )
             self._late_parameters = False
-            if old._live is not None:
-                return old
-        if old._live is not None:
-            with old._live.recorder.settled():
-                pass
-            if _discards(old):
-                old._live.finalizer()
-                old._live = None
+            if session is not None:
+                return session
+        if session is not None:
+            session.wait_until_written()
+            if can_delete:
+                session.release()
             else:
-                old._leave(
-                    Outcome(
-                        Status.INTERRUPTED, time.time(), "parameters came later: it went on as another run"
-                    )
-                )
-        self._handler = self._begin()
-        return self._handler
-
-    def _take_over(self, handler: ExperimentHandler, run: Run, folder: Path) -> None:
-        """Take what an earlier run had, and take that one out."""
-        live = handler._live
-        assert live is not None  # noqa: S101 - it was started
-        records = [
-            one
-            for one in records_of(folder, run.run_id)
-            if not isinstance(one, Outcome) and not (isinstance(one, Artifact) and one.name == NOTES)
-        ]
-        for at, record in enumerate(records):
-            if isinstance(record, Artifact):
-                try:
-                    path = live.files.keep(Path(record.path), record.name)
-                except LegmError as error:
-                    self._notices.report_unsupported(f"the file {record.name!r}", str(error))
-                    continue
-                records[at] = replace(record, path=str(path))
-                self._files[record.name] = path
-        live.recorder.take(records)
-        live.recorder.flush()
-        if _discards(handler):
-            for client in (handler._client, *handler._client.mirrors):
-                client.call("legm_discard_run", run=run)
-            LogFolder(folder / "runs").remove(run.run_id)
+                why = "parameters came later: it was resumed as another run"
+                session.end(Outcome(Status.INTERRUPTED, time.time(), why))
+        self._session = self._begin()
+        return self._session
 
     def _keep_notes(self) -> None:
         import yaml
@@ -400,7 +378,5 @@ class CompatRun:
         self._files.pop(NOTES, None)
 
 
-def _discards(handler: ExperimentHandler) -> bool:
-    """Whether every backend can take a run out."""
-    clients = (handler._client, *handler._client.mirrors)
-    return all(hasattr(client.backend, "legm_discard_run") for client in clients)
+def _log_values(session: RunSession, values: Mapping[str, float], step: int) -> None:
+    session.recorder.set(values, step, test=False)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from legm.compat.settings import Settings
+from legm.delivery.client import connect
 from legm.errors import LegmError, NotSupported
-from legm.handler import ExperimentHandler
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
-from legm.runlog import format as runlog
 from legm.runlog.folder import LogFolder
 from legm.util.atomic_files import load_yaml
 
@@ -64,21 +63,14 @@ class Snapshot:
     folder: Path | None = None
 
 
-def _log_path(folder: Path, run_id: str) -> Path | None:
-    """The run log below a configuration's folder, wherever it is by now."""
-    logs = LogFolder(folder / "runs")
-    places = (logs.open_folder, logs.folder, logs.open_folder)
-    return next((p for place in places if (p := place / f"{run_id}.log").exists()), None)
-
-
 def records_of(folder: Path, run_id: str) -> list[Record]:
     """What the run log holds; nothing where there is none.
 
     Raises:
         CorruptFile, StorageError: it cannot be read.
     """
-    path = _log_path(folder, run_id)
-    return [] if path is None else runlog.read(path).records
+    known = LogFolder.of(folder).read(run_id)
+    return [] if known is None else known.records
 
 
 def history(folder: Path, run_id: str) -> dict[str, list[Number]]:
@@ -105,19 +97,16 @@ def stored(
         latest: whether the newest values of metrics are wanted.
     """
     for experiment in listed(settings) if experiments is None else experiments:
-        client = ExperimentHandler(settings.root, experiment, backend=settings.backend[0])._client
-        runs = (
-            client.call("legm_read_runs", query=Query(experiment, histories=None if latest else frozenset()))
-            or ()
-        )
+        client = connect(settings.root, settings.backend[0])
+        runs = client.runs(Query(experiment, histories=None if latest else frozenset()))
         for result in sorted(runs, key=lambda one: one.run.run_id):
-            yield _snapshot(result, client.folder(result.run.configuration, create=False))
+            yield _snapshot(result, client.folder(result.run.configuration))
 
 
 def listed(settings: Settings) -> list[str]:
     """The experiments that the backend lists."""
     try:
-        return ExperimentHandler(settings.root, "any", backend=settings.backend[0])._client.experiments()
+        return connect(settings.root, settings.backend[0]).experiments()
     except NotSupported:
         return []
 

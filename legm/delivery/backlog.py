@@ -1,4 +1,4 @@
-"""Delivers what runs still owe to a backend: from their logs, later, exactly once."""
+"""Delivers the backlog: what backends have not received of runs yet, from the run logs, exactly once."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from legm.delivery.registry import make_backend
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Outcome, Plain, Record, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder
+from legm.runlog.folder import LogFolder, pending_logs
 
 __all__ = [
     "BATCH",
     "Delivered",
     "deliver_log",
     "finalize_dead_runs",
+    "finalize_log",
     "flush_backlog",
     "interruption",
     "replay",
@@ -38,15 +39,15 @@ PAUSES = (1.0, 60.0)
 
 
 def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult]:
-    """Settle what was left by processes that are gone.
+    """Finalize the runs of one configuration whose process died.
 
-    A run that was completed is delivered whole; one that was not gets the outcome "interrupted". Logs
-    that are damaged are reported and left alone.
+    A run that was completed is delivered whole; any other one gets the outcome "interrupted". Damaged logs
+    are reported and left alone.
 
     Returns:
-        the results of the runs that were settled.
+        the results of the runs that were finalized.
     """
-    settled = []
+    finalized = []
     pending = logs.pending()
     being_written = runlog.being_written(pending)
     for path in pending:
@@ -55,33 +56,40 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
         try:
             result = deliver_log(client, logs, path) if _goes_to(client, path) else None
         except LegmError as error:
-            log.error("%s. What is owed of the run stays in %s.", error, path)  # noqa: TRY400
+            if path.exists():  # otherwise somebody else finalized it just now
+                log.error("%s. The undelivered part of the run stays in %s.", error, path)  # noqa: TRY400
         else:
-            settled += [result] if result is not None else []
-    return settled
+            finalized += [result] if result is not None else []
+    return finalized
 
 
 def _goes_to(client: BackendClient, path: Path) -> bool:
     return runlog.read_head(path).backends.get(client.name) == client.options
 
 
-def flush_backlog(client: BackendClient, own: Path) -> None:
-    """Deliver what earlier runs of this root directory owe to the backend, but for one run."""
-    for path in _pending_logs(client.root):
-        if path.name == own.name:
+def flush_backlog(client: BackendClient, except_for: Path) -> None:
+    """Deliver what a backend has not received of earlier runs of its root directory.
+
+    Args:
+        client: of the backend.
+        except_for: the log of the run that is being written.
+    """
+    for path in pending_logs(client.root):
+        if path.name == except_for.name:
             continue
         try:
             if _goes_to(client, path):
-                deliver_log(client, LogFolder(path.parents[1]), path)
+                deliver_log(client, LogFolder.holding(path), path)
         except LegmError as error:
-            log.warning("%s. What is owed of the run stays in %s.", error, path)
+            if path.exists():
+                log.warning("%s. The undelivered part of the run stays in %s.", error, path)
 
 
 def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult | None:
-    """Deliver the rest of a run whose process is gone, and settle its log.
+    """Deliver the rest of a run whose process died, and finalize its log.
 
     Returns:
-        its result; None where a being_written process writes it, or it is not ours to write.
+        its result; None where another process is writing it, or we may not write it.
 
     Raises:
         CorruptFile: the log is damaged.
@@ -95,19 +103,35 @@ def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult
     except (StorageError, FileNotFoundError):
         return None
     try:
-        return _settle(client, logs, writer, outcome)
+        return finalize_log(client, logs, writer, outcome)
     finally:
         writer.close()
 
 
 def interruption(path: Path) -> Outcome:
-    """The outcome of a run whose process is gone, by its log: it ended when that was written last."""
+    """The outcome of a run whose process died, by its log: it ended when that was last written."""
     return Outcome(Status.INTERRUPTED, path.stat().st_mtime, "the process ended without log()")
 
 
-def _settle(
-    client: BackendClient, logs: LogFolder, writer: runlog.LogWriter, interrupted: Outcome
+def finalize_log(
+    client: BackendClient,
+    logs: LogFolder,
+    writer: runlog.LogWriter,
+    interrupted: Outcome,
+    result: RunResult | None = None,
 ) -> RunResult:
+    """Deliver the rest of a run, and move its log out of ``open/`` where no backend lacks any of it.
+
+    Args:
+        client: of the backend that gets it.
+        logs: where the log is.
+        writer: of the log.
+        interrupted: the outcome of a run that has none.
+        result: what the run came to; None for what its records say.
+
+    Raises:
+        LegmError: the backend could not take it; the log stays as it is.
+    """
     from legm.core import results  # needs NumPy
 
     known = runlog.read(writer.path)
@@ -115,7 +139,8 @@ def _settle(
         known.content_end = writer.append(runlog.record_frame(interrupted))
         known.records.append(interrupted)
         log.warning("run %s was interrupted; what it holds is kept in %s", known.run.run_id, writer.path)
-    result = results.run_result(known.run, known.records)
+    if result is None:
+        result = results.run_result(known.run, known.records)
     if not known.is_with(client.name) or all(known.is_with(name) for name in known.backends):
         replay(client, known, result)
         known.cursors[client.name] = writer.position
@@ -134,7 +159,7 @@ def replay(
     """Hand a run's records on to a backend, from where it has them, and let it finish the run.
 
     Args:
-        client: where to.
+        client: of the backend.
         known: the log, with all of the run's records.
         result: what the run came to.
         amended: what is handed on for some of the records.
@@ -142,7 +167,7 @@ def replay(
     Raises:
         LegmError: the backend could not take it.
     """
-    position = client.open_anywhere(known.run)
+    position = client.open_run(known.run, make_folder=True)
     try:
         tail = runlog.LogTail(known.path, known.cursors.get(client.name, 0) if position is None else position)
         try:
@@ -152,9 +177,9 @@ def replay(
                 client.write(known.run, amended(tail.read(BATCH)), tail.position)
         finally:
             tail.close()
-        client.call("legm_close_run", run=known.run, result=result, records=amended(known.records))
+        client.close_run(known.run, result, amended(known.records))
     finally:
-        client.release(known.run)
+        client.release_run(known.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +190,7 @@ class Delivered:
         path: where the log was.
         backend: where it was to go.
         result: the run; None where it was not delivered.
-        problem: why not; "" where a being_written process delivers it itself.
+        problem: why not; "" where its own process is still delivering it.
     """
 
     path: Path
@@ -187,14 +212,15 @@ def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
     if not root.is_dir():
         raise StorageError(f"there is no folder {root}")
     clients: dict[str, BackendClient] = {}
-    for path in _pending_logs(root):
+    for path in pending_logs(root):
         try:
             known = runlog.read(path)
         except LegmError as error:
-            yield Delivered(path, "", problem=str(error))
+            if path.exists():  # otherwise somebody else finalized it just now
+                yield Delivered(path, "", problem=str(error))
             continue
-        owed = [name for name in known.backends if not known.is_with(name)]
-        for name in owed or list(known.backends)[:1]:  # a log that owes nothing is settled
+        lacking = [name for name in known.backends if not known.is_with(name)]
+        for name in lacking or list(known.backends)[:1]:  # where none lacks anything the log is moved
             if to in {None, name}:
                 yield _deliver(root, path, name, known.backends[name], clients)
 
@@ -212,23 +238,18 @@ def watch(root: Path, to: str | None = None) -> Iterator[Delivered]:
     """
     pause, known = PAUSES[0], set[Delivered]()
     while True:
-        owed, delivered = set[Delivered](), False
+        pending, delivered = set[Delivered](), False
         for one in sync(root, to):
             if one.result is not None:
                 delivered = True
                 yield one
             else:
-                owed.add(one)
+                pending.add(one)
                 if one not in known:
                     yield one
-        known = owed
+        known = pending
         pause = PAUSES[0] if delivered else min(2 * pause, PAUSES[1])
         time.sleep(pause)
-
-
-def _pending_logs(root: Path) -> list[Path]:
-    """The logs that are not settled, below the folders of configurations and where a backend has none."""
-    return sorted([*root.glob(".legm/*/*/runs/open/*.log"), *root.glob("*/*/runs/open/*.log")])
 
 
 def _deliver(
@@ -238,6 +259,6 @@ def _deliver(
     try:
         if key not in clients:
             clients[key] = BackendClient(make_backend(name, root, options), root)
-        return Delivered(path, name, deliver_log(clients[key], LogFolder(path.parents[1]), path))
+        return Delivered(path, name, deliver_log(clients[key], LogFolder.holding(path), path))
     except LegmError as error:
         return Delivered(path, name, problem=str(error))

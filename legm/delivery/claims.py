@@ -27,11 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from legm.core.naming import run_id
-from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import BackendClient
+from legm.delivery.reading import read_runs
 from legm.errors import ParameterError, storage_error
-from legm.hooks import Capability
-from legm.records import Configuration, Query, Status
+from legm.records import Configuration, Status
 from legm.runlog.folder import LogFolder
 from legm.util.locks import locked
 
@@ -205,29 +204,17 @@ class Claims:
         Raises:
             BackendError, StorageError: the backend cannot be asked, or the root directory not written.
         """
-        folder = self._client.folder(self._configuration, create=False)
-        settled = {path.name for path in (folder / "runs").glob("*.log")} if folder else set[str]()
-        known = self._known(folder)
+        folder = self._client.folder(self._configuration)
+        settled = {path.name for path in LogFolder.of(folder).folder.glob("*.log")} if folder else set[str]()
+        runs = read_runs(self._client, self._configuration, self._description)
+        known = {result.run.run_id: result.status for result in runs}
         if sum(status is Status.COMPLETED for status in known.values()) >= n:
             return None
-        folder = self._client.folder(self._configuration, create=True)
-        assert folder is not None  # noqa: S101
-        logs = LogFolder(folder / "runs")
+        logs = LogFolder.of(self._client.make_folder(self._configuration))
         logs.make()
         with locked(logs.lock):
             taken = self._claimed(logs) + self._run(logs, known, settled)
             return Claim(logs.open_folder, self._description, timeout) if taken < n else None
-
-    def _known(self, folder: Path | None) -> dict[str, Status]:
-        """How far the runs are that the backend knows, by id."""
-        if folder is not None:
-            finalize_dead_runs(self._client, LogFolder(folder / "runs"))
-        elif Capability.FOLDERS in self._client.backend.capabilities:
-            return {}
-        query = Query(self._configuration.experiment, self._configuration.fingerprint, self._description)
-        return {
-            result.run.run_id: result.status for result in self._client.call("legm_read_runs", query=query)
-        }
 
     def _claimed(self, logs: LogFolder) -> int:
         """How many claims of others hold."""
@@ -243,7 +230,7 @@ class Claims:
         for path in logs.others(one for one, status in known.items() if status is not Status.RUNNING):
             if path.name in settled and path.stem not in known:
                 continue
-            found = logs.look(path)
+            found = logs.status_of(path)
             if found is not None and found[0].description == self._description:
                 statuses[path.stem] = found[1]
         return sum(status in _TAKEN for status in statuses.values())

@@ -1,27 +1,29 @@
-"""The way to a backend's hooks: errors translated, capabilities required, credentials kept back.
+"""Calls a backend's hooks: typed, with errors translated, capabilities checked, credentials redacted.
 
 Where a run goes to several backends, the first is the primary, which reads come from; the others are its
-mirrors, whose trouble is logged and never anybody else's.
+mirrors, whose trouble is logged and never fails a call.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from legm.core.credentials import redacted, redacted_run
 from legm.core.naming import safe_name, shortened
-from legm.delivery.registry import plugin_manager
+from legm.delivery.registry import make_backends, plugin_manager
 from legm.errors import BackendError, LegmError, NotSupported, storage_error
 from legm.hooks import Backend, Capability
 from legm.records import (
     Artifact,
     Configuration,
+    Curve,
     Display,
     Outcome,
     Plain,
@@ -30,25 +32,55 @@ from legm.records import (
     Run,
     RunCounts,
     RunResult,
+    Summary,
 )
 from legm.stats.counts import count_by_description
 
-__all__ = ["BackendClient"]
+__all__ = ["BackendClient", "connect"]
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 30.0  # seconds that what was computed over runs may take in the mirrors
+T = TypeVar("T")
+
+_PATIENCE = 30.0  # seconds that storing what was computed over runs may take in the mirrors
 _NEEDS = {Artifact: Capability.ARTIFACTS, Display: Capability.DISPLAYS}
 
 
+def connect(
+    root: str | os.PathLike[str],
+    backend: object = "local",
+    options: Mapping[str, Any] | None = None,
+    *,
+    strict: bool = False,
+) -> BackendClient:
+    """The client of a backend, or of several: the primary, which has the others as its mirrors.
+
+    Args:
+        root: the root directory.
+        backend: a name, a class that is called with the root directory and options, or an instance; or a
+            list of these, the primary first.
+        options: the backend's own; for a list of backends, by the backend's name.
+        strict: whether what a mirror could not take is an error.
+
+    Raises:
+        BackendError: a backend is unknown or does not fit.
+    """
+    folder = Path(root)
+    primary, *mirrors = make_backends(backend, folder, options or {})
+    return BackendClient(primary, folder, [BackendClient(one, folder) for one in mirrors], strict=strict)
+
+
 class BackendClient:
-    """The way to a backend's hooks.
+    """Calls one backend's hooks; as the primary it knows its mirrors.
 
     Args:
         backend: where the records go, and where reads come from.
         root: the root directory.
-        mirrors: the ways to the other backends that get the same.
+        mirrors: the clients of the other backends that get the same.
         strict: whether what a mirror could not take is an error.
+
+    Every method raises a :class:`~legm.errors.LegmError` where the backend fails: its own as they are, any
+    other one as a :class:`~legm.errors.BackendError` that names the backend and the hook.
     """
 
     def __init__(
@@ -65,6 +97,8 @@ class BackendClient:
             if name.startswith("legm_")
         }
 
+    # What it is
+
     @property
     def name(self) -> str:
         """The backend's name."""
@@ -73,24 +107,44 @@ class BackendClient:
     @property
     def is_remote(self) -> bool:
         """Whether the backend may be slow or away, and is not this machine's."""
-        return Capability.REMOTE in self.backend.capabilities
+        return self.supports(Capability.REMOTE)
+
+    @property
+    def with_mirrors(self) -> tuple[BackendClient, ...]:
+        """This client and those of its mirrors."""
+        return (self, *self.mirrors)
 
     @property
     def options(self) -> dict[str, Plain]:
-        """What makes the backend again with the root directory; it holds no credentials."""
+        """The options that make the backend again with the root directory; they hold no credentials."""
         return dict(getattr(self.backend, "options", {}))
 
     @property
     def backend_options(self) -> dict[str, dict[str, Plain]]:
-        """By backend, the mirrors among them, what makes it again."""
-        return {client.name: client.options for client in (self, *self.mirrors)}
+        """The options that make each backend again, by its name, the mirrors among them."""
+        return {client.name: client.options for client in self.with_mirrors}
 
-    def call(self, hook: str, **arguments: Any) -> Any:
-        """Call a hook of the backend's; a remote one never sees a credential.
+    def supports(self, capability: Capability) -> bool:
+        """Whether the backend has a capability."""
+        return capability in self.backend.capabilities
+
+    def require(self, capability: Capability, wanted: str) -> None:
+        """Refuse what the backend does not support.
 
         Raises:
-            LegmError: whatever the backend raises; what is no LegmError becomes a BackendError.
+            NotSupported: it lacks the capability.
         """
+        if not self.supports(capability):
+            known = ", ".join(sorted(c.value for c in self.backend.capabilities)) or "none"
+            raise NotSupported(
+                f"{wanted} needs the capability {capability.value!r}, which the backend {self.name!r} "
+                f"does not support (supported: {known})"
+            )
+
+    # Calls
+
+    def _call(self, hook: str, **arguments: Any) -> Any:
+        """Call a hook of the backend; a remote one never sees a credential."""
         if self.is_remote:
             if isinstance(arguments.get("run"), Run):
                 arguments["run"] = redacted_run(arguments["run"])
@@ -104,39 +158,72 @@ class BackendClient:
         except LegmError:
             raise
         except Exception as cause:
-            raise BackendError(f"the backend {self.name!r} failed in {hook}: {cause!r}") from cause
+            raise self._failed(hook, _of_run(arguments), cause) from cause
+
+    def _iterate(self, hook: str, wanted: str, found: Iterable[T]) -> Iterator[T]:
+        """Iterate over what a hook returned, which may still do its work meanwhile."""
+        last = ""
+        iterator = iter(found)
+        while True:
+            try:
+                one = next(iterator)
+            except StopIteration:
+                return
+            except LegmError:
+                raise
+            except Exception as cause:
+                raise self._failed(hook, f" {wanted}{last}", cause) from cause
+            if isinstance(one, RunResult):
+                last = f", after the run {one.run.run_id}"
+            yield one
+
+    def _failed(self, hook: str, where: str, cause: Exception) -> BackendError:
+        return BackendError(f"the backend {self.name!r} failed in {hook}{where}: {cause!r}")
+
+    # Reading
 
     def experiments(self) -> list[str]:
-        """The names of the backend's experiments.
+        """The names of the backend's experiments, sorted.
 
         Raises:
             NotSupported: the backend does not list them.
-            LegmError: it could not be read.
         """
-        found = self.call("legm_read_experiments")
-        if found is None:
+        if not self.supports(Capability.EXPERIMENTS):
             raise NotSupported(
                 f"the backend {self.name!r} does not list its experiments: name one, as in ROOT/EXPERIMENT"
             )
-        return sorted(found)
+        found = self._call("legm_read_experiments")
+        return sorted(self._iterate("legm_read_experiments", "among the experiments", found or ()))
+
+    def configurations(self, experiment: str) -> Iterator[Configuration]:
+        """Every configuration of an experiment that has a run, each once."""
+        found = self._call("legm_read_configurations", experiment=experiment)
+        return self._iterate("legm_read_configurations", f"for the experiment {experiment!r}", found or ())
+
+    def runs(self, query: Query) -> Iterator[RunResult]:
+        """The runs that a query asks for, each once, in any order, as the backend has them now.
+
+        Runs whose process died may still have to be finalized: :func:`legm.delivery.reading.read_runs` does
+        that first.
+        """
+        found = self._call("legm_read_runs", query=query)
+        wanted = f"for the experiment {query.experiment!r}"
+        if query.fingerprint is not None:
+            wanted += f", configuration {query.fingerprint}"
+        return self._iterate("legm_read_runs", wanted, found or ())
 
     def run_counts(self, experiment: str) -> list[RunCounts]:
-        """The runs of every configuration of an experiment, counted by description.
-
-        Raises:
-            LegmError: the backend could not read them.
-        """
-        found = self.call("legm_read_counts", experiment=experiment)
+        """The runs of every configuration of an experiment, counted by description."""
+        found = self._call("legm_read_counts", experiment=experiment)
         if found is not None:
+            counts = self._iterate("legm_read_counts", f"for the experiment {experiment!r}", found)
             return [
                 one if one.folder is not None else replace(one, folder=self._folder_text(one.configuration))
-                for one in found
+                for one in counts
             ]
-        configurations = {
-            one.fingerprint: one for one in self.call("legm_read_configurations", experiment=experiment) or ()
-        }
+        configurations = {one.fingerprint: one for one in self.configurations(experiment)}
         runs: dict[str, list[RunResult]] = {}
-        for run in self.call("legm_read_runs", query=Query(experiment)) or ():
+        for run in self.runs(Query(experiment)):
             configuration = run.run.configuration
             configurations.setdefault(configuration.fingerprint, configuration)
             runs.setdefault(configuration.fingerprint, []).append(run)
@@ -147,64 +234,165 @@ class BackendClient:
         ]
 
     def _folder_text(self, configuration: Configuration) -> str | None:
-        folder = self.folder(configuration, create=False)
+        folder = self.folder(configuration)
         return None if folder is None else str(folder)
 
-    def folder(self, configuration: Configuration, *, create: bool) -> Path | None:
-        """Where a configuration's run logs and files are.
+    # Folders
+
+    def folder(self, configuration: Configuration) -> Path | None:
+        """The folder of a configuration's run logs and files; None where there is none yet.
 
         It is the backend's folder, or one below the root directory for a backend that has none.
+        """
+        if self.supports(Capability.FOLDERS):
+            found: Path | None = self._call("legm_folder", configuration=configuration, create=False)
+            return found
+        folder = self._own_folder(configuration)
+        return folder if folder.exists() else None
+
+    def make_folder(self, configuration: Configuration) -> Path:
+        """The folder of a configuration's run logs and files, made where there is none yet.
 
         Raises:
             StorageError: it cannot be made.
         """
-        if Capability.FOLDERS in self.backend.capabilities:
-            place: Path | None = self.call("legm_folder", configuration=configuration, create=create)
-            return place
+        if self.supports(Capability.FOLDERS):
+            made: Path | None = self._call("legm_folder", configuration=configuration, create=True)
+            if made is None:
+                raise BackendError(f"the backend {self.name!r} made no folder in legm_folder")
+            return made
+        folder = self._own_folder(configuration)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise storage_error("make the folder", folder, cause) from cause
+        return folder
+
+    def _own_folder(self, configuration: Configuration) -> Path:
         experiment = shortened(safe_name(configuration.experiment), configuration.fingerprint)
-        folder = self.root / ".legm" / experiment / configuration.fingerprint
-        if create:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as cause:
-                raise storage_error("make the folder", folder, cause) from cause
-        return folder if folder.exists() else None
+        return self.root / ".legm" / experiment / configuration.fingerprint
 
-    def require(self, capability: Capability, wanted: str) -> None:
-        """Refuse what the backend cannot do.
+    # One run
 
-        Raises:
-            NotSupported: it lacks the capability.
-        """
-        if capability not in self.backend.capabilities:
-            has = ", ".join(sorted(c.value for c in self.backend.capabilities)) or "none"
-            raise NotSupported(
-                f"{wanted} needs the capability {capability.value!r}, which the backend "
-                f"{self.name!r} has not (it has: {has})"
-            )
+    def open_run(self, run: Run, *, make_folder: bool = False) -> int | None:
+        """Begin a run, or resume it.
 
-    def keep(self, capability: Capability, hook: str, **arguments: Any) -> Any:
-        """Call a hook that keeps what was computed over runs, of every backend that has the capability.
+        Args:
+            run: the run.
+            make_folder: whether its configuration may have no folder yet.
 
         Returns:
-            what the primary returned; None where it has not the capability.
+            up to which byte of the run log the backend has it; None where it does not say.
+        """
+        if make_folder and self.supports(Capability.FOLDERS):
+            self.make_folder(run.configuration)
+        position: int | None = self._call("legm_open_run", run=run)
+        return position
+
+    def write(self, run: Run, records: Sequence[Record], position: int) -> None:
+        """Hand on records, but for outcomes, which come with the run's end, and what it does not support.
+
+        Args:
+            run: the open run.
+            records: what came since the last batch.
+            position: the run log's position after them, in bytes.
+        """
+        given = [
+            record
+            for record in records
+            if not isinstance(record, Outcome)
+            and (type(record) not in _NEEDS or self.supports(_NEEDS[type(record)]))
+        ]
+        if given:
+            self._call("legm_write", run=run, records=given, position=position)
+
+    def close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
+        """Let the backend finish a run: its result, and all of its records."""
+        self._call("legm_close_run", run=run, result=result, records=records)
+
+    def release_run(self, run: Run) -> None:
+        """Nothing more of the run comes; an error is logged."""
+        try:
+            self._call("legm_release_run", run=run)
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
+
+    def discard_run(self, run: Run) -> None:
+        """Delete a run, with all that was kept of it.
+
+        Raises:
+            NotSupported: the backend cannot delete runs.
+        """
+        self.require(Capability.DISCARD, "deleting a run")
+        self._call("legm_discard_run", run=run)
+
+    # What was computed over runs, in every backend that has the capability
+
+    def write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
+        """Store aggregates, in place of earlier ones of this description, in the mirrors too.
 
         Raises:
             LegmError: the primary could not; with ``strict`` also where a mirror could not, or not in time.
         """
-        kept = self.call(hook, **arguments) if capability in self.backend.capabilities else None
+        self._keep(
+            Capability.SUMMARIES,
+            "legm_write_summary",
+            configuration=configuration,
+            description=description,
+            summary=summary,
+        )
+
+    def write_curves(self, configuration: Configuration, description: str, curves: Sequence[Curve]) -> None:
+        """Store aggregated curves as numbers; see :meth:`write_summary`."""
+        self._keep(
+            Capability.CURVES,
+            "legm_write_curves",
+            configuration=configuration,
+            description=description,
+            curves=curves,
+        )
+
+    def write_figure(
+        self,
+        experiment: str,
+        configuration: Configuration | None,
+        description: str,
+        name: str,
+        content: bytes,
+        format: str,
+    ) -> str | None:
+        """Store a picture; see :meth:`write_summary`, and :meth:`legm.hooks.Hooks.legm_write_figure`.
+
+        Returns:
+            where the primary has it, for a user; None where it does not say.
+        """
+        where: str | None = self._keep(
+            Capability.FIGURES,
+            "legm_write_figure",
+            experiment=experiment,
+            configuration=configuration,
+            description=description,
+            name=name,
+            content=content,
+            format=format,
+        )
+        return where
+
+    def _keep(self, capability: Capability, hook: str, **arguments: Any) -> Any:
+        """Call a hook of every backend that has the capability, the mirrors at the same time."""
+        kept = self._call(hook, **arguments) if self.supports(capability) else None
         problems: dict[str, str] = {}
 
         def work(mirror: BackendClient) -> None:
             try:
-                mirror.call(hook, **arguments)
+                mirror._call(hook, **arguments)
                 problems.pop(mirror.name, None)
-            except Exception as error:  # noqa: BLE001 - it is told below
+            except Exception as error:  # noqa: BLE001 - it is reported below
                 problems[mirror.name] = str(error)
 
         threads = []
         for mirror in self.mirrors:
-            if capability in mirror.backend.capabilities:
+            if mirror.supports(capability):
                 problems[mirror.name] = f"{mirror.name} took longer than {_PATIENCE:.0f} s in {hook}"
                 name = f"legm-{mirror.name}-keep"
                 threads.append(threading.Thread(target=work, args=(mirror,), name=name, daemon=True))
@@ -212,42 +400,17 @@ class BackendClient:
         until = time.monotonic() + _PATIENCE
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
-        told = "; ".join(problems.copy().values())
-        if told and self.strict:
-            raise BackendError(told)
-        if told:
-            log.error("%s. What was computed is kept in %s; ask again to send it.", told, self.name)
+        problem = "; ".join(problems.copy().values())
+        if problem and self.strict:
+            raise BackendError(problem)
+        if problem:
+            log.error(
+                "%s. What was computed is stored in %s; compute it again to send it.", problem, self.name
+            )
         return kept
 
-    def open(self, run: Run) -> int | None:
-        """Begin a run, or go on with it.
 
-        Returns:
-            up to which byte of the run log the backend has it; None where it does not say.
-        """
-        position: int | None = self.call("legm_open_run", run=run)
-        return position
-
-    def open_anywhere(self, run: Run) -> int | None:
-        """As :meth:`open`, where nothing was made for the configuration yet."""
-        if Capability.FOLDERS in self.backend.capabilities:
-            self.folder(run.configuration, create=True)
-        return self.open(run)
-
-    def write(self, run: Run, records: Sequence[Record], position: int) -> None:
-        """Hand on records, but for outcomes, which come with the run's end, and what it cannot keep."""
-        given = [
-            record
-            for record in records
-            if not isinstance(record, Outcome)
-            and (type(record) not in _NEEDS or _NEEDS[type(record)] in self.backend.capabilities)
-        ]
-        if given:
-            self.call("legm_write", run=run, records=given, position=position)
-
-    def release(self, run: Run) -> None:
-        """Nothing more of the run comes."""
-        try:
-            self.call("legm_release_run", run=run)
-        except LegmError as error:
-            log.error("%s", error)  # noqa: TRY400
+def _of_run(arguments: Mapping[str, Any]) -> str:
+    """Which run a call was about, in words."""
+    run = arguments.get("run")
+    return f" for the run {run.run_id}" if isinstance(run, Run) else ""

@@ -1,4 +1,4 @@
-"""One run's records on their target to its backends while the run goes on.
+"""One run's records on their way to its backends while the run goes on.
 
 A backend of this machine gets records on the recorder's thread as they come (:class:`InlineWriter`). A
 remote one, and any mirror, has a thread of its own for each run (:class:`BackgroundUploader`), which reads
@@ -23,7 +23,7 @@ from legm.runlog import format as runlog
 from legm.runlog.folder import LogFolder
 from legm.util.progress import waiting
 
-__all__ = ["BackgroundUploader", "DeliverySet", "InlineWriter", "begin"]
+__all__ = ["BackgroundUploader", "DeliverySet", "InlineWriter", "begin_delivery"]
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +33,14 @@ _GRACE = 3.0  # seconds that log() waits for a backend that is in trouble
 _LONGEST_CALL = 60.0  # seconds without an answer after which a backend is in trouble
 
 
-def begin(client: BackendClient, run: Run, writer: runlog.LogWriter) -> DeliverySet:
+def begin_delivery(client: BackendClient, run: Run, writer: runlog.LogWriter) -> DeliverySet:
     """Begin to deliver a new run, to the mirrors too.
 
     Raises:
         LegmError: a primary backend of this machine could not begin it.
     """
     if not client.is_remote:
-        client.open(run)
+        client.open_run(run)
     primary = (
         BackgroundUploader(client, run, writer) if client.is_remote else InlineWriter(client, run, writer)
     )
@@ -50,7 +50,7 @@ def begin(client: BackendClient, run: Run, writer: runlog.LogWriter) -> Delivery
 
 
 class DeliverySet:
-    """One run's records on their target to every backend, the primary first.
+    """One run's records on their way to every backend, the primary first.
 
     Args:
         client: to the primary.
@@ -78,6 +78,23 @@ class DeliverySet:
             the cursors that moved: by backend, up to which byte it has the run.
         """
         return {name: at for target in self.targets for name, at in target(records, position).items()}
+
+    def wait_until_delivered(self, position: int, timeout: float) -> bool:
+        """Wait until every backend has the run up to a position of its log.
+
+        Args:
+            position: in bytes.
+            timeout: seconds.
+
+        Returns:
+            whether they have.
+        """
+        until = time.monotonic() + timeout
+        while any(target.delivered < position for target in self.targets):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.01)
+        return True
 
     def close(self, result: RunResult, records: Sequence[Record]) -> bool:
         """Let every backend finish the run, and note in the log which of them did.
@@ -113,7 +130,7 @@ class DeliverySet:
 
 
 class InlineWriter:
-    """One run's records on their target to a backend of this machine, on the recorder's thread.
+    """One run's records on their way to a backend of this machine, on the recorder's thread.
 
     Args:
         client: where to.
@@ -167,7 +184,7 @@ class InlineWriter:
             self._handed_on = position
             self._write(self._owed(position), position)
         self.delivered = self._handed_on = position
-        self._client.call("legm_close_run", run=self._run, result=result, records=records)
+        self._client.close_run(self._run, result, records)
         self.is_done = True
 
     def wait(self) -> str:
@@ -176,11 +193,11 @@ class InlineWriter:
 
     def release(self) -> None:
         """Nothing more comes."""
-        self._client.release(self._run)
+        self._client.release_run(self._run)
 
 
 class BackgroundUploader:
-    """One run's records on their target to a remote backend, on a thread of its own, read from the run log.
+    """One run's records on their way to a remote backend, on a thread of its own, read from the run log.
 
     Args:
         client: where to.
@@ -278,7 +295,7 @@ class BackgroundUploader:
         while not self._stopped:
             try:
                 if tail is None:
-                    since = self._timed(lambda: self._client.open_anywhere(self._run))
+                    since = self._timed(lambda: self._client.open_run(self._run, make_folder=True))
                     self.delivered = self.delivered if since is None else since
                     tail = runlog.LogTail(self._writer.path, self.delivered)
                     flush_backlog(self._client, self._writer.path)
@@ -297,7 +314,7 @@ class BackgroundUploader:
                 pause = min(2 * pause, _LONGEST_PAUSE)
         if tail is not None:
             tail.close()
-        self._client.release(self._run)
+        self._client.release_run(self._run)
 
     def _timed(self, act: Any) -> Any:
         self._calling_since = time.monotonic()
@@ -328,9 +345,7 @@ class BackgroundUploader:
             if position < self._writer.position:
                 runlog.read(self._writer.path)  # says where it is damaged
             result, known = closing
-            self._timed(
-                lambda: self._client.call("legm_close_run", run=self._run, result=result, records=known)
-            )
+            self._timed(lambda: self._client.close_run(self._run, result, known))
             self._recovered()
             with self._changed:
                 if self._closing is closing:

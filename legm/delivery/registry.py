@@ -36,6 +36,8 @@ _REQUIRED_BY = {
     Capability.SUMMARIES: "legm_write_summary",
     Capability.FIGURES: "legm_write_figure",
     Capability.CURVES: "legm_write_curves",
+    Capability.EXPERIMENTS: "legm_read_experiments",
+    Capability.DISCARD: "legm_discard_run",
 }
 
 

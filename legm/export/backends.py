@@ -14,16 +14,16 @@ from legm.core import results
 from legm.core.credentials import redacted_run
 from legm.core.equality import differing, digests
 from legm.delivery.backlog import replay
-from legm.delivery.client import BackendClient
-from legm.delivery.registry import make_backend
-from legm.errors import BackendError, LegmError, StorageError
+from legm.delivery.client import BackendClient, connect
+from legm.delivery.session import store_run
+from legm.errors import BackendError, LegmError
 from legm.export.reports import Exported, Report, State
-from legm.export.sources import BackendSource, Found, LocalSource, Lost, Part, Source, read
+from legm.export.sources import BackendSource, Found, LocalSource, Lost, Part, Source
 from legm.hooks import Capability
 from legm.records import Artifact, Query, Record, Run, RunResult, Status
 from legm.runlog import format as runlog
 from legm.runlog.encode import frames, write_log
-from legm.runlog.folder import LogFolder
+from legm.runlog.folder import LogFolder, artifacts_folder
 from legm.runlog.user_files import UserFiles
 from legm.util.progress import watched
 
@@ -62,7 +62,7 @@ def export_runs(
     """
     found, place = source_of(root, source, source_options or {}, experiment)
     target = place if into is None else Path(into)
-    client = BackendClient(make_backend(to, target, options or {}), target)
+    client = connect(target, to, options)
     _refuse_itself(client, found, place, into)
     export = _Export(client)
     for _ in watched(export.take(found), f"exporting to {client.name}"):
@@ -93,7 +93,7 @@ def source_of(
             )
         local = LocalSource(folder, series=series)
         return local, local.root
-    client = BackendClient(make_backend(source, folder, options), folder)
+    client = connect(folder, source, options)
     return BackendSource(client, experiment, series=series), folder
 
 
@@ -105,7 +105,7 @@ def _refuse_itself(
     Raises:
         BackendError: it would be.
     """
-    if Capability.FOLDERS in client.backend.capabilities and into is None:
+    if client.supports(Capability.FOLDERS) and into is None:
         raise BackendError(f"the backend {client.name!r} keeps folders: say into which root directory")
     is_same = client.root.resolve() == place.resolve()
     if is_same and (client.name, client.options) == source.place:
@@ -197,23 +197,23 @@ class _Export:
         """By run id, what the target has of a configuration; nothing where it cannot be read."""
         query = Query(experiment, fingerprint, histories=None)
         try:
-            found = read(self.client, "legm_read_runs", query=query)
+            found = self.client.runs(query)
             return {result.run.run_id: digests(result) for result in found}
         except LegmError:
             return {}  # what is delivered again is put in the place of what is there
 
     def _is_settled(self, run: Run) -> bool:
         """Whether the target was done with a run that it has: an export may have been killed."""
-        if Capability.FOLDERS not in self.client.backend.capabilities:
+        if not self.client.supports(Capability.FOLDERS):
             return True
-        folder = self.client.folder(run.configuration, create=False)
-        return folder is None or not (folder / "runs" / "open" / f"{run.run_id}.log").exists()
+        folder = self.client.folder(run.configuration)
+        return folder is None or not (LogFolder.of(folder).open_folder / f"{run.run_id}.log").exists()
 
     def _as_kept(self, one: Found) -> RunResult:
         """The result as the target gives it back."""
         if self.client.is_remote:
             return replace(one.result, run=redacted_run(one.result.run))
-        keeps_folders = Capability.FOLDERS in self.client.backend.capabilities
+        keeps_folders = self.client.supports(Capability.FOLDERS)
         if keeps_folders and one.log is None and one.result.status is not Status.COMPLETED:
             return results.run_result(one.result.run, one.records)  # it comes from the log that we write
         return one.result
@@ -236,7 +236,7 @@ class _Export:
     # Delivery
 
     def _deliver(self, one: Found) -> None:
-        if Capability.FOLDERS in self.client.backend.capabilities:
+        if self.client.supports(Capability.FOLDERS):
             self._into_folder(one)
         elif one.log is not None:
             known = runlog.Log(one.log, one.result.run, list(one.records))
@@ -250,26 +250,14 @@ class _Export:
     def _into_folder(self, one: Found) -> None:
         """With a log of its own, which belongs to a configuration's folder."""
         run = one.result.run
-        folder = self.client.folder(run.configuration, create=True)
-        assert folder is not None  # noqa: S101 - one was to be made
-        files = UserFiles(folder, run.description, run.run_id)
+        files = UserFiles(self.client.make_folder(run.configuration), run.description, run.run_id)
         records = [
             Artifact(record.name, str(files.keep(Path(record.path), record.name)))
             if isinstance(record, Artifact)
             else record
             for record in _with_files(one.records, one)
         ]
-        logs = LogFolder(folder / "runs")
-        there = logs.open_folder / f"{run.run_id}.log"
-        if runlog.being_written([there]):
-            raise StorageError(f"the run log {there} is being written by another process")
-        writer = logs.create(run, {self.client.name: self.client.options}, frames(records))
-        try:
-            replay(self.client, runlog.Log(writer.path, run, records), one.result)
-            writer.append(runlog.cursors_frame({self.client.name: writer.position}))
-            logs.settle(writer)
-        finally:
-            writer.close()
+        store_run(self.client, run, frames(records), one.result)
 
     # What the target then has
 
@@ -279,7 +267,7 @@ class _Export:
         query = Query(experiment, fingerprint, histories=None)
         rest = dict(delivered)
         try:
-            for result in read(self.client, "legm_read_runs", query=query):
+            for result in self.client.runs(query):
                 if result.run.run_id not in rest:
                     continue
                 one = rest.pop(result.run.run_id)
@@ -312,16 +300,11 @@ class _Export:
 
     def _summaries(self, part: Part, completed: Mapping[str, int]) -> None:
         """Write the aggregates that are kept with the runs."""
-        if part.configuration is None or Capability.SUMMARIES not in self.client.backend.capabilities:
+        if part.configuration is None or not self.client.supports(Capability.SUMMARIES):
             return
         try:
             for description, summary in part.summaries(dict(completed)).items():
-                self.client.call(
-                    "legm_write_summary",
-                    configuration=part.configuration,
-                    description=description,
-                    summary=summary,
-                )
+                self.client.write_summary(part.configuration, description, summary)
                 self.summaries += 1
         except LegmError as error:
             self._tell(Exported(f"{part.where}, aggregates", State.MISSING, 0, str(error)))
@@ -342,7 +325,7 @@ def _with_files(records: Sequence[Record], one: Found) -> list[Record]:
             continue
         path = Path(record.path)
         if not path.is_file() and one.folder is not None:  # the root directory was moved
-            path = one.folder / "artifacts" / one.result.run.run_id / path.name
+            path = artifacts_folder(one.folder, one.result.run.run_id) / path.name
         if path.is_file():
             found.append(Artifact(record.name, str(path)))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from legm.analysis.overview import configurations
 from legm.backends.local.entries import Entry, EntryFile
@@ -16,14 +16,14 @@ from legm.core.equality import differing, digests
 from legm.core.to_records import records_of
 from legm.delivery.backlog import interruption
 from legm.delivery.client import BackendClient
-from legm.errors import BackendError, CorruptFile, LegmError, StorageError
+from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, Summary
 from legm.runlog import format as runlog
 from legm.runlog.folder import LogFolder
 from legm.stats.aggregate import summary_from
 from legm.util.atomic_files import load_yaml
 
-__all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source", "read"]
+__all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +156,17 @@ class LocalSource:
             return
         for what in damaged:
             yield Lost(str(folder), f"{what} is not what legm wrote: try `legm recover`")
-        logs = LogFolder(folder / "runs")
+        logs = LogFolder.of(folder)
         for entry in entries:
             yield self._entry(folder, metrics, entry, places, configuration, damage)
         known = {str(entry.head.get("run_id")) for entry in entries}
         others = logs.others(known)
-        being_written = runlog.being_written(path for path in others if path.parent == logs.open_folder)
+        being_written = runlog.being_written(path for path in others if logs.is_open(path))
         for path in others:
             if path in being_written:
                 yield Lost(f"{folder}, run {path.stem}", "it goes on", goes_on=True)
                 continue
-            found = _unstored(folder, path, is_open=path.parent == logs.open_folder)
+            found = _unstored(folder, path, is_open=logs.is_open(path))
             if found is not None:
                 yield found
         if damage and not known and not damaged:
@@ -184,8 +184,9 @@ class LocalSource:
         """A run that is in ``metrics.yml``."""
         run_id = str(entry.head.get("run_id"))
         where = f"{folder}, run {run_id}"
-        path = _log_of(folder, run_id)
-        if path is not None and path.parent.name == "open" and runlog.being_written([path]):
+        logs = LogFolder.of(folder)
+        path = logs.find(run_id)
+        if path is not None and logs.is_open(path) and runlog.being_written([path]):
             return Lost(where, "it goes on", goes_on=True)
         result: RunResult | None = None
         if configuration is not None:
@@ -220,13 +221,6 @@ def _entries(file: EntryFile) -> tuple[list[Entry], list[str]]:
         sound, damaged = file.check()
     numbers = (f"experiment_{one.number}" if one.number >= 0 else "an entry" for one, _ in damaged)
     return sound, [f"{number} of {file.path.name}" for number in numbers]
-
-
-def _log_of(folder: Path, run_id: str) -> Path | None:
-    for path in (folder / "runs" / f"{run_id}.log", folder / "runs" / "open" / f"{run_id}.log"):
-        if path.exists():
-            return path
-    return None
 
 
 def _logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str]:
@@ -281,32 +275,17 @@ class BackendSource:
     def parts(self) -> Iterator[Part]:
         """The configurations."""
         for experiment in self._experiments:
-            found = read(self._client, "legm_read_configurations", experiment=experiment)
-            for configuration in list(found):
+            for configuration in list(self._client.configurations(experiment)):
                 where = f"{experiment}/{configuration.name or configuration.fingerprint}"
                 yield Part(where, self._runs(configuration, where), configuration)
 
     def _runs(self, configuration: Configuration, where: str) -> Iterator[Found | Lost]:
         query = Query(configuration.experiment, configuration.fingerprint, histories=self._histories)
         try:
-            for result in read(self._client, "legm_read_runs", query=query):
+            for result in self._client.runs(query):
                 if result.status is Status.RUNNING:
                     yield Lost(f"{where}, run {result.run.run_id}", "it goes on", goes_on=True)
                 else:
                     yield Found(result, records_of(result))
         except LegmError as error:
             yield Lost(where, str(error))
-
-
-def read(client: BackendClient, hook: str, **arguments: Any) -> Iterator[Any]:
-    """What a reading hook gives, one after the other.
-
-    Raises:
-        LegmError: whatever goes wrong on the way.
-    """
-    try:
-        yield from client.call(hook, **arguments) or ()
-    except LegmError:
-        raise
-    except Exception as cause:
-        raise BackendError(f"the backend {client.name!r} failed in {hook}: {cause!r}") from cause

@@ -17,7 +17,7 @@ from legm.importers.decisions import Overrides, deciding, identities_path
 from legm.importers.detection import open_source
 from legm.importers.external import ExternalRun, Source
 from legm.importers.identity import Identity, Observed, infer
-from legm.importers.ingest import Ingested, Ingestion, artifacts_folder
+from legm.importers.ingest import Ingested, Ingestion
 from legm.importers.names import is_reserved
 from legm.importers.review import read_identities, write_identities
 from legm.importers.translation import (
@@ -29,6 +29,7 @@ from legm.importers.translation import (
     translated,
 )
 from legm.records import Query, RunResult, Status
+from legm.runlog.folder import LogFolder, artifacts_folder
 from legm.util.progress import watched
 
 __all__ = ["Report", "import_runs"]
@@ -263,7 +264,7 @@ class _Import:
         for (experiment, fingerprint), keys in watched(places.items(), "comparing configurations"):
             query = Query(experiment, fingerprint, None, None)
             missing = dict(keys)
-            for result in self._client.call("legm_read_runs", query=query) or ():
+            for result in self._client.runs(query):
                 key = missing.pop(result.run.run_id, None)
                 if key is not None:
                     self._compare_run(key, result, compared)
@@ -278,10 +279,10 @@ class _Import:
         except LegmError as error:
             self._failed[key] = str(error)
             return
-        folder = self._client.folder(new.run.configuration, create=False)
+        folder = self._client.folder(new.run.configuration)
         if folder is None:
             compared.different[key] = "its configuration has no folder"
             return
-        keeps_files = Capability.ARTIFACTS in self._client.backend.capabilities
+        keeps_files = self._client.supports(Capability.ARTIFACTS)
         files = artifacts_folder(folder, run_id) if keeps_files else None
-        compared.run(external, new, result, folder / "runs" / f"{run_id}.log", files)
+        compared.run(external, new, result, LogFolder.of(folder).folder / f"{run_id}.log", files)

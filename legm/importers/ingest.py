@@ -16,25 +16,23 @@ from http.client import HTTPException
 from pathlib import Path
 
 from legm.core.naming import short_name
-from legm.delivery.backlog import deliver_log
 from legm.delivery.client import BackendClient
-from legm.errors import LegmError, StorageError, storage_error
+from legm.delivery.session import can_delete_runs, delete_run, store_run
+from legm.errors import LegmError, storage_error
 from legm.hooks import Capability
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
 from legm.importers.translation import Translated, experiment_of, run_id_of
-from legm.records import Artifact, Query, Run, Status
+from legm.records import Artifact, Query, Status
 from legm.runlog import format as runlog
 from legm.runlog.encode import frames
-from legm.runlog.folder import LogFolder
+from legm.runlog.folder import LogFolder, artifacts_folder
 
 __all__ = [
     "Ingested",
     "Ingestion",
     "UnreadableError",
     "artifact_path",
-    "artifacts_folder",
-    "delete_run",
     "pieces_of",
 ]
 
@@ -64,7 +62,7 @@ class Ingestion:
         self._kind = kind
         self._known: dict[str, dict[str, Status]] = {}
         self._configurations: dict[tuple[str, str], set[str]] = {}  # fingerprints by experiment and run
-        self._keeps_files = Capability.ARTIFACTS in client.backend.capabilities
+        self._keeps_files = client.supports(Capability.ARTIFACTS)
 
     def known(self, external: ExternalRun) -> Status | None:
         """The status of the run, if it is there."""
@@ -74,7 +72,7 @@ class Ingestion:
         """By their ids, the status of the runs of an experiment that are there."""
         if experiment not in self._known:
             known = self._known[experiment] = {}
-            for one in self._client.call("legm_read_runs", query=Query(experiment)) or ():
+            for one in self._client.runs(Query(experiment)):
                 known[one.run.run_id] = one.status
                 place = self._configurations.setdefault((experiment, one.run.run_id), set())
                 place.add(one.run.configuration.fingerprint)
@@ -93,26 +91,15 @@ class Ingestion:
         Raises:
             LegmError: it cannot be written.
         """
-        folder = self._client.folder(new.run.configuration, create=True)
-        assert folder is not None  # noqa: S101 - it was made
-        logs = LogFolder(folder / "runs")
+        folder = self._client.make_folder(new.run.configuration)
         files = list(self._copied(external, artifacts_folder(folder, new.run.run_id), notes))
         content = list(frames([*new.records, *files, new.outcome]))
-        before = logs.folder / f"{new.run.run_id}.log"
+        before = LogFolder.of(folder).folder / f"{new.run.run_id}.log"
         if _holds(before, b"".join(content)):
             self._delete_run(new, notes)
             return Ingested.UNCHANGED
-        writer = logs.create(new.run, self._client.backend_options, content)
-        try:
-            writer.sync()
-        finally:
-            writer.close()
-        path = writer.path
         came = Ingested.CREATED if self.known(external) is None else Ingested.UPDATED
-        if deliver_log(self._client, logs, path) is None:
-            raise StorageError(
-                f"another process has taken the run log {path}: import again when it has ended"
-            )
+        store_run(self._client, new.run, content)
         self._delete_run(new, notes)
         return came
 
@@ -121,10 +108,12 @@ class Ingestion:
         experiment, run_id = new.run.configuration.experiment, new.run.run_id
         others = self._configurations.get((experiment, run_id), set()) - {new.run.configuration.fingerprint}
         for fingerprint in others:
-            for one in self._client.call("legm_read_runs", query=Query(experiment, fingerprint)) or ():
+            for one in self._client.runs(Query(experiment, fingerprint)):
                 if one.run.run_id != run_id:
                     continue
-                if not delete_run(self._client, one.run):
+                if can_delete_runs(self._client):
+                    delete_run(self._client, one.run)
+                else:
                     notes.add("runs that have other parameters now: what was there before stays", run_id)
 
     def _copied(self, external: ExternalRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
@@ -141,28 +130,6 @@ class Ingestion:
                 notes.add(f"files that cannot be read: {error}", f"{external.key}: {file.name}")
             else:
                 yield Artifact(file.name, str(target))
-
-
-def delete_run(client: BackendClient, run: Run) -> bool:
-    """Remove a run that nobody writes.
-
-    Returns:
-        whether the backend can.
-
-    Raises:
-        LegmError: it refuses.
-    """
-    if not client.call("legm_discard_run", run=run):
-        return False
-    folder = client.folder(run.configuration, create=False)
-    if folder is not None:
-        LogFolder(folder / "runs").remove(run.run_id)
-    return True
-
-
-def artifacts_folder(folder: Path, run_id: str) -> Path:
-    """Where a run's files are below its configuration's folder."""
-    return folder / "artifacts" / run_id
 
 
 def artifact_path(folder: Path, name: str) -> Path:

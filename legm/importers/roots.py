@@ -8,15 +8,14 @@ from pathlib import Path
 
 from legm.core.results import counted
 from legm.core.to_records import records_of
-from legm.delivery.client import BackendClient
-from legm.delivery.registry import make_backend
+from legm.delivery.client import connect
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable
 from legm.importers.notes import Notes
 from legm.importers.soundness import require_sound
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import logged
+from legm.runlog.folder import LogFolder, artifacts_folder, logged
 
 __all__ = ["RootSource", "is_configuration"]
 
@@ -39,7 +38,7 @@ class RootSource:
     def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
         self.place = str(path)
         self.notes = Notes()
-        self._client = BackendClient(make_backend("local", path, {}), path)
+        self._client = connect(path)
         self._configurations: dict[str, Configuration] = {}  # by run
 
     @staticmethod
@@ -51,7 +50,7 @@ class RootSource:
     def runs(self) -> Iterator[ExternalRun]:
         """Every run that is not going on, experiment by experiment."""
         for experiment in self._client.experiments():
-            for result in self._client.call("legm_read_runs", query=Query(experiment)) or ():
+            for result in self._client.runs(Query(experiment)):
                 if result.status is Status.RUNNING:
                     self.notes.add("runs are going on and were left out: import again", result.run.run_id)
                     continue
@@ -69,14 +68,13 @@ class RootSource:
 
     def _log(self, key: str) -> Path | None:
         """The run's log, where it is there."""
-        folder = self._client.folder(self._configurations[key], create=False)
-        places = [] if folder is None else [folder / "runs", folder / "runs" / "open"]
-        return next((place / f"{key}.log" for place in places if (place / f"{key}.log").is_file()), None)
+        folder = self._client.folder(self._configurations[key])
+        return None if folder is None else LogFolder.of(folder).find(key)
 
     def _result(self, key: str, histories: frozenset[str] | None = frozenset()) -> RunResult:
         configuration = self._configurations[key]
         query = Query(configuration.experiment, configuration.fingerprint, None, histories)
-        for result in self._client.call("legm_read_runs", query=query) or ():
+        for result in self._client.runs(query):
             if result.run.run_id == key:
                 found: RunResult = result
                 return found
@@ -121,10 +119,10 @@ class RootSource:
         for record in counted(runlog.read(log).records):
             if not isinstance(record, Artifact):
                 continue
-            folder = log.parent.parent if log.parent.name == "runs" else log.parents[2]
+            folder = LogFolder.holding(log).folder.parent
             parts = Path(record.path).parts  # as it was before the root directory was moved
             below = parts[parts.index(key) + 1 :] if key in parts else (record.name,)
-            path = folder.joinpath("artifacts", key, *below)
+            path = artifacts_folder(folder, key).joinpath(*below)
             if path.resolve().is_relative_to(folder.resolve()):
                 yield ExternalFile.at(record.name, path)
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from legm.analysis.ranking import value_key
-from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import BackendClient
+from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, MetricError, closest
 from legm.hooks import Capability
-from legm.records import Configuration, Query
+from legm.records import Configuration
 from legm.report.content import Asked, ExperimentContent, unique_names
 from legm.report.page import page, plotting_library
-from legm.runlog.folder import LogFolder
 from legm.util.atomic_files import write_whole
 from legm.util.progress import watched
 
@@ -99,7 +98,7 @@ def write(
 
 def _configurations(client: BackendClient, content: ExperimentContent) -> Sequence[Configuration]:
     try:
-        return list(client.call("legm_read_configurations", experiment=content.name))
+        return list(client.configurations(content.name))
     except CorruptFile as error:
         content.problem(str(error))
         return []
@@ -109,16 +108,13 @@ def _collect(
     client: BackendClient, configurations: Sequence[Configuration], content: ExperimentContent, share: int
 ) -> None:
     """Give the content all runs of an experiment, one configuration's after the other's."""
-    folders = [client.folder(one, create=False) for one in configurations]
-    has_folders = Capability.FOLDERS in client.backend.capabilities
+    folders = [client.folder(one) for one in configurations]
+    has_folders = client.supports(Capability.FOLDERS)
     names = unique_names(configurations, [f.name if f and has_folders else None for f in folders])
-    every = zip(configurations, folders, names, strict=True)
-    for configuration, folder, name in watched(every, "reading runs"):
-        if folder is not None:
-            finalize_dead_runs(client, LogFolder(folder / "runs"))
-        query = Query(configuration.experiment, configuration.fingerprint, histories=None)
+    every = zip(configurations, names, strict=True)
+    for configuration, name in watched(every, "reading runs"):
         try:
-            runs = list(client.call("legm_read_runs", query=query))
+            runs = list(read_runs(client, configuration, histories=None))
         except CorruptFile as error:
             content.problem(str(error))
             runs = []

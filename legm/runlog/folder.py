@@ -1,19 +1,66 @@
-"""The run logs of one configuration: which there are, which are settled, and what only they know."""
+"""A configuration's folder: the names of what legm puts into it, and its run logs.
+
+The logs are in the subfolder ``runs``: ``<run id>.log``, and below ``open`` those whose run is still
+running, or that a backend has not received whole.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.records import Outcome, Plain, Run, RunResult, Status
 from legm.runlog import format as runlog
 
-__all__ = ["LogFolder", "unfinished"]
+__all__ = [
+    "AGGREGATES_FILE",
+    "ARTIFACTS",
+    "METRICS_FILE",
+    "OWN_FOLDER",
+    "PARAMETERS_FILE",
+    "PLOTS",
+    "RUNS",
+    "STEPS_FILE",
+    "TENSORBOARD",
+    "LogFolder",
+    "artifacts_folder",
+    "logged",
+    "pending_logs",
+    "unfinished",
+]
 
 log = logging.getLogger(__name__)
+
+PARAMETERS_FILE = "params.yml"
+"""What makes a folder a configuration's."""
+METRICS_FILE = "metrics.yml"
+STEPS_FILE = "steps.yml"
+AGGREGATES_FILE = "aggregated_metrics.yml"
+PLOTS = "plots"
+TENSORBOARD = "tensorboard"
+RUNS = "runs"
+"""The run logs of a configuration."""
+ARTIFACTS = "artifacts"
+"""The files that were given to runs, in a folder for each."""
+OWN_FOLDER = ".legm"
+"""Below an experiment's folder what only legm reads; below a root directory the folders of configurations
+whose backend has none."""
+
+_OPEN = "open"
+
+
+def artifacts_folder(folder: Path, run_id: str) -> Path:
+    """Where a run's files are, below its configuration's folder."""
+    return folder / ARTIFACTS / run_id
+
+
+def pending_logs(root: Path) -> list[Path]:
+    """The logs below a root directory that are not settled, of backends with folders and without."""
+    own = root.glob(f"{OWN_FOLDER}/*/*/{RUNS}/{_OPEN}/*.log")
+    return sorted([*own, *root.glob(f"*/*/{RUNS}/{_OPEN}/*.log")])
 
 
 class LogFolder:
@@ -24,9 +71,24 @@ class LogFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.open_folder = folder / "open"
+        self.open_folder = folder / _OPEN
         self.lock = folder / ".lock"
         """The lock file of what is decided over all runs of the configuration."""
+
+    @staticmethod
+    def of(folder: Path) -> LogFolder:
+        """The logs in a configuration's folder."""
+        return LogFolder(folder / RUNS)
+
+    @staticmethod
+    def holding(path: Path) -> LogFolder:
+        """The logs of which one is at a path."""
+        folder = path.parent
+        return LogFolder(folder.parent if folder.name == _OPEN else folder)
+
+    def is_open(self, path: Path) -> bool:
+        """Whether a log is below ``open/``."""
+        return path.parent == self.open_folder
 
     def make(self) -> None:
         """Make the folders.
@@ -84,8 +146,7 @@ class LogFolder:
         Raises:
             StorageError: it cannot be removed.
         """
-        for folder in (self.open_folder, self.folder, self.open_folder):
-            path = folder / f"{run_id}.log"
+        for path in self._paths(f"{run_id}.log"):
             try:
                 path.unlink(missing_ok=True)
             except OSError as cause:
@@ -103,26 +164,52 @@ class LogFolder:
         names = set(folders).difference(f"{run_id}.log" for run_id in known)
         return [folders[name] / name for name in sorted(names)]
 
-    def look(self, path: Path) -> tuple[Run, Status] | None:
+    def _paths(self, name: str) -> Iterator[Path]:
+        """Where a log may be; whoever goes through them meets also one that is moved meanwhile."""
+        for folder in (self.open_folder, self.folder, self.open_folder):
+            yield folder / name
+
+    def find(self, run_id: str) -> Path | None:
+        """The log of a run; None where there is none."""
+        return next((path for path in self._paths(f"{run_id}.log") if path.is_file()), None)
+
+    def read(self, run_id: str) -> runlog.Log | None:
+        """What the log of a run holds, also one that is moved at this moment; None where there is none.
+
+        Raises:
+            CorruptFile, StorageError: it cannot be read.
+        """
+        found = self.follow(self.open_folder / f"{run_id}.log")
+        return None if found is None else found[0]
+
+    def follow(self, path: Path) -> tuple[runlog.Log, Path] | None:
+        """What a log holds, and where it was then; None where it is nowhere any more."""
+        for place in (path, *self._paths(path.name)):
+            try:
+                return runlog.read(place), place
+            except StorageError:  # damage too
+                if place.exists():
+                    raise
+        return None
+
+    def status_of(self, path: Path) -> tuple[Run, Status] | None:
         """Whose a log is and how far its run has come, by the log alone; None where it tells nothing.
 
         Raises:
             StorageError: the log cannot be read.
         """
-        for place in (path, self.folder / path.name, self.open_folder / path.name):
-            live = runlog.is_locked(place)
-            try:
-                known = runlog.read(place)
-            except CorruptFile as error:
-                log.error("%s", error)  # noqa: TRY400
-                return None
-            except StorageError:
-                if place.exists():
-                    raise
-                continue  # settled just now
-            outcomes = [record.status for record in known.records if isinstance(record, Outcome)]
-            return known.run, outcomes[-1] if outcomes else Status.RUNNING if live else Status.INTERRUPTED
-        return None
+        is_live = any(runlog.is_locked(place) for place in {path, *self._paths(path.name)})
+        try:
+            found = self.follow(path)
+        except CorruptFile as error:
+            log.error("%s", error)  # noqa: TRY400
+            return None
+        if found is None:
+            return None
+        known = found[0]
+        outcomes = [record.status for record in known.records if isinstance(record, Outcome)]
+        status = Status.RUNNING if is_live else Status.INTERRUPTED
+        return known.run, outcomes[-1] if outcomes else status
 
 
 def _logs_in(folder: Path) -> list[str]:
@@ -142,26 +229,32 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
         known: the ids of runs that the backend knows.
     """
     paths = logs.others(known)
-    being_written = runlog.being_written(
-        paths
-    )  # asked first: what a writer that is gone has written is all there
+    # Asked first: of a writer that is gone everything it wrote is there.
+    being_written = runlog.being_written(paths)
     results = ((path, logged(path, live=path in being_written)) for path in paths)
     return [
         found
         for path, found in results
-        if found is not None and (found.status is not Status.COMPLETED or path.parent == logs.open_folder)
+        if found is not None and (found.status is not Status.COMPLETED or logs.is_open(path))
     ]
 
 
 def logged(path: Path, *, live: bool) -> RunResult | None:
-    """What a run came to so far, by its log; None where that cannot be read."""
+    """What a run came to so far, by its log; None where that cannot be read.
+
+    Args:
+        path: the log, which may have been moved since.
+        live: whether a process writes it.
+    """
     from legm.core import results  # needs NumPy
 
     try:
-        found = runlog.read(path)
-    except CorruptFile as error:
+        found = LogFolder.holding(path).follow(path)
+    except StorageError as error:  # damage too
         log.error("%s", error)  # noqa: TRY400
         return None
-    except StorageError:
-        return None  # settled just now by somebody else
-    return results.run_result(found.run, found.records, Status.RUNNING if live else Status.INTERRUPTED)
+    if found is None:  # deleted meanwhile
+        return None
+    known, now = found
+    is_running = live or (now != path and runlog.is_locked(now))
+    return results.run_result(known.run, known.records, Status.RUNNING if is_running else Status.INTERRUPTED)

@@ -364,12 +364,12 @@ class BackendTests:
         for rate in (0.5, 0.5, 0.25):
             with self._handler(tmp_path, backend).start({"rate": rate}) as handler:
                 handler.set_metric("loss", rate)
-        call = BackendClient(backend, tmp_path).call
-        read = list(call("legm_read_configurations", experiment=self.experiment(tmp_path)))
+        client = BackendClient(backend, tmp_path)
+        read = list(client.configurations(self.experiment(tmp_path)))
         _same(sorted(one.parameters["rate"] for one in read), [0.25, 0.5], "the configurations' rates")
         ranking = [(place.value.mean, place.completed) for place in handler.get_best("loss")]
         _same(ranking, [(0.5, 2), (0.25, 1)], "the ranking's means and runs")
-        others = list(call("legm_read_configurations", experiment="another") or ())
+        others = list(client.configurations("another"))
         _same(others, [], "the configurations of another experiment")
 
     def test_what_is_counted_is_what_is_there(self, tmp_path: Path) -> None:
@@ -391,8 +391,8 @@ class BackendTests:
         counted = sorted(map(_counted, client.run_counts(experiment)))
         _same(counted, sorted(map(_counted, expected)), "the runs, counted")
         _same(client.run_counts("another"), [], "the counts of another experiment")
-        listed = client.call("legm_read_experiments")
-        _expect(listed is None or experiment in listed, "the experiment that was made must be listed")
+        if client.supports(Capability.EXPERIMENTS):
+            _expect(experiment in client.experiments(), "the experiment that was made must be listed")
 
     def test_the_summary_is_the_references_to_the_last_bit(self, tmp_path: Path) -> None:
         """Over a dozen seeds, with NaN, times, indexed metrics and unequal lengths."""
@@ -435,15 +435,15 @@ class BackendTests:
         _expect(len(batches) >= 4, "the script of this test makes four batches")
         everything = [record for _, records in batches for record in records]
         client = BackendClient(backend, tmp_path)
-        client.open_anywhere(expected.run)
+        client.open_run(expected.run, make_folder=True)
         for position, records in batches[:3]:
             client.write(expected.run, records, position)
         for _ in range(2):
-            known = client.open_anywhere(expected.run) or 0
-            owed = [record for position, records in batches if position > known for record in records]
-            client.write(expected.run, owed, batches[-1][0])
-            client.call("legm_close_run", run=expected.run, result=expected, records=everything)
-        client.release(expected.run)
+            known = client.open_run(expected.run, make_folder=True) or 0
+            pending = [record for position, records in batches if position > known for record in records]
+            client.write(expected.run, pending, batches[-1][0])
+            client.close_run(expected.run, expected, everything)
+        client.release_run(expected.run)
         (found,) = self._read(tmp_path, backend)
         _same_pieces(found, expected, "number of points", "steps", "values")
         self._shows(tmp_path, expected.run, [("loss", step, step / 4) for step in range(4)])
@@ -500,10 +500,10 @@ class BackendTests:
         (batches,) = reference.records.values()
         try:
             client = BackendClient(self.make_unreachable(tmp_path), tmp_path)
-            client.open_anywhere(result.run)
+            client.open_run(result.run, make_folder=True)
             for position, records in batches.items():
                 client.write(result.run, records, position)
-            client.call("legm_close_run", run=result.run, result=result, records=list(records))
+            client.close_run(result.run, result, list(records))
         except LegmError as error:
             _expect(error.__cause__ is not None, f"{error!r} is not chained to what caused it by 'from'")
             return
@@ -514,7 +514,7 @@ class BackendTests:
     def test_summaries_are_kept_or_refused(self, tmp_path: Path) -> None:
         """SUMMARIES: aggregate_results() leaves its numbers in the store."""
         backend, handler = self._logged(tmp_path)
-        if Capability.SUMMARIES not in backend.capabilities:
+        if not BackendClient(backend, tmp_path).supports(Capability.SUMMARIES):
             with _refused(NotSupported, "aggregate_results()"):
                 handler.aggregate_results()
             return
@@ -525,25 +525,18 @@ class BackendTests:
     def test_figures_are_kept_or_refused(self, tmp_path: Path) -> None:
         """FIGURES: a picture is in the store as it is, and the backend says where."""
         backend, handler = self._logged(tmp_path)
-        if Capability.FIGURES not in backend.capabilities:
+        if not BackendClient(backend, tmp_path).supports(Capability.FIGURES):
             with _refused(NotSupported, "plot()"):
                 handler.plot()
             return
-        call = BackendClient(backend, tmp_path).call
+        client = BackendClient(backend, tmp_path)
         (result, *_) = self._read(tmp_path, backend)
-        of = {"experiment": self.experiment(tmp_path), "description": ""}
+        experiment = self.experiment(tmp_path)
         for configuration in (result.run.configuration, None):
             note = b"compared" if configuration is None else b"own"
             pictures = {"png": _png(note), "pdf": b"%PDF-1.4\n% " + note}  # it need not open
             for form, picture in pictures.items():
-                where = call(
-                    "legm_write_figure",
-                    configuration=configuration,
-                    name="a/ü",
-                    content=picture,
-                    format=form,
-                    **of,
-                )
+                where = client.write_figure(experiment, configuration, "", "a/ü", picture, form)
                 wanted = f"legm_write_figure must say where it is, not {where!r}"
                 _expect(isinstance(where, str) and where, wanted)
             for form, picture in pictures.items():
@@ -551,14 +544,12 @@ class BackendTests:
 
     def test_curves_are_kept(self, tmp_path: Path) -> None:
         """CURVES: the numbers behind a plot are in the store."""
-        backend, handler = self._logged(tmp_path)
-        if Capability.CURVES not in backend.capabilities:
+        backend, _ = self._logged(tmp_path)
+        if not BackendClient(backend, tmp_path).supports(Capability.CURVES):
             return  # they are drawn only
         curves = aggregate.curves(self._read(tmp_path, backend), None, "mean")
-        configuration = handler._current()
-        BackendClient(backend, tmp_path).call(
-            "legm_write_curves", configuration=configuration, description="", curves=curves
-        )
+        (result, *_) = self._read(tmp_path, backend)
+        BackendClient(backend, tmp_path).write_curves(result.run.configuration, "", curves)
         center = float(curves[0].center[-1])
         _expect(self.holds(tmp_path, center), f"the curve's last value {center} is not in the store")
 
@@ -571,7 +562,7 @@ class BackendTests:
         handler.reset()
         with handler:
             handler.set_metric("loss", 0.5)
-            if Capability.ARTIFACTS not in backend.capabilities:
+            if not BackendClient(backend, tmp_path).supports(Capability.ARTIFACTS):
                 with _refused(NotSupported, "log_artifact()"):
                     handler.log_artifact(file)
                 return
@@ -586,7 +577,7 @@ class BackendTests:
         handler.reset()
         with handler:
             handler.set_metric("loss", 0.5)
-            if Capability.DISPLAYS not in backend.capabilities:
+            if not BackendClient(backend, tmp_path).supports(Capability.DISPLAYS):
                 with _refused(NotSupported, "tensorboard_write()"):
                     handler.tensorboard_write("sample", "a text", step=0)
                 return
@@ -598,21 +589,19 @@ class BackendTests:
     def test_folders_are_made_when_asked(self, tmp_path: Path) -> None:
         """FOLDERS: one for each configuration, the same for every instance, made only when asked."""
         backend = self._made(tmp_path)
-        if Capability.FOLDERS not in backend.capabilities:
+        if not BackendClient(backend, tmp_path).supports(Capability.FOLDERS):
             return  # what a run needs is below <root>/.legm
         reference = self._handler(tmp_path / "reference", MemoryBackend(tmp_path / "reference"))
         with reference.start({"rate": 0.5}):
             reference.set_metric("loss", 0.5)
             configuration = reference.log().run.configuration
 
-        def folder(of: Backend, *, create: bool) -> Path | None:
-            found: Path | None = BackendClient(of, tmp_path).folder(configuration, create=create)
-            return found
-
-        _same(folder(backend, create=False), None, "the folder before it is made")
-        made = folder(backend, create=True)
-        _expect(made is not None and made.is_dir(), f"the folder is not made: {made}")
-        _same(folder(self.make_backend(tmp_path), create=False), made, "the folder of a fresh instance")
+        client = BackendClient(backend, tmp_path)
+        _same(client.folder(configuration), None, "the folder before it is made")
+        made = client.make_folder(configuration)
+        _expect(made.is_dir(), f"the folder is not made: {made}")
+        again = BackendClient(self.make_backend(tmp_path), tmp_path).folder(configuration)
+        _same(again, made, "the folder of a fresh instance")
 
     # Helpers
 
@@ -624,7 +613,7 @@ class BackendTests:
 
     def _read(self, store: Path, backend: Backend, experiment: str = "", **query: Any) -> list[RunResult]:
         asked = Query(experiment or self.experiment(store), **{"histories": None, **query})
-        return list(BackendClient(backend, store).call("legm_read_runs", query=asked) or ())
+        return list(BackendClient(backend, store).runs(asked))
 
     def _until(
         self, store: Path, backend: Backend, true: Callable[[Sequence[RunResult]], bool]
@@ -681,22 +670,15 @@ class _Handler(ExperimentHandler):
 
 
 def _leave(handler: ExperimentHandler) -> None:
-    """Let go of a run that was logged."""
+    """Release a run that was logged."""
     with handler:
         pass
 
 
 def _flush(handlers: Iterable[ExperimentHandler], *, delivered: bool = False) -> None:
-    """What was set is written down and handed on; if asked, wait until the backend has some of it."""
-    deadline = time.monotonic() + _PATIENCE / 4
+    """What was set is written down and handed on; if asked, wait until the backend has it."""
     for handler in handlers:
-        live = handler._live
-        if live is None:
-            continue
-        begun = live.delivery.targets[0].delivered
-        live.recorder.flush()
-        while delivered and live.delivery.targets[0].delivered <= begun and time.monotonic() < deadline:
-            time.sleep(0.02)
+        handler.flush(_PATIENCE / 4 if delivered else 0.0)
 
 
 def _is_legms(path: Path, store: Path) -> bool:

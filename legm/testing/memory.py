@@ -19,7 +19,7 @@ class MemoryBackend:
     """
 
     name = "memory"
-    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.REMOTE}
+    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.REMOTE, Capability.DISCARD}
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -105,7 +105,7 @@ def script(handler: ExperimentHandler) -> list:
             handler.set_dict_metrics({"loss": value, "acc": -value * run})
             handler.set_metric("time", 0.1 * step + run)
             if step == 3:
-                handler._live.recorder.flush()
+                handler.flush()
         handler.set_metric("loss", 7, step=2)
         handler.set_metric("sparse", 1e-7, step=-3)
         handler.set_dict_metrics({"a": {"iou": 0.1}, "b": {"iou": 0.7}}, step=1)
@@ -147,7 +147,7 @@ def test_another_backend_gets_the_same_results_to_the_last_bit(tmp_path, made):
     read = []
     for handler in (ours, theirs):
         query = Query("e", handler.fingerprint, "d", None)
-        found = sorted(handler._client.call("legm_read_runs", query=query), key=lambda r: r.run.run_id)
+        found = sorted(handler._client.runs(query), key=lambda r: r.run.run_id)
         read.append([comparable(r) for r in found if r.status is Status.COMPLETED])
     assert read[0] == read[1] == [expected[1], expected[3]]
     best = [handler.get_best("loss")[0].value for handler in (ours, theirs)]
@@ -179,7 +179,7 @@ def test_records_come_once_and_in_the_order_they_were_set(tmp_path):
         handler.set_dict_metrics({"a": number, "b": -number}, step=number)
         handler.set_best("early_stopping", step=number)
         handler.set_metric("c", number, test=True, step=0)
-        handler._live.recorder.flush()
+        handler.flush()
         points = [("dev/a", number, number), ("dev/b", number, -number), ("test/c", 0, number)]
         expected += [*points, BestRule("early_stopping", number)]
     handler.log()
@@ -225,7 +225,7 @@ def test_what_a_backend_could_not_take_comes_once_and_in_order(tmp_path, error, 
             handler.set_dict_metrics({"loss": -step, "acc": step}, step=100 + step)
             expected.extend([("dev/loss", step, step), ("dev/loss", 100 + step, -step)])
             expected.append(("dev/acc", 100 + step, step))
-            handler._live.recorder.flush()
+            handler.flush()
 
     work(0)
     for first in (3, 9):
@@ -247,10 +247,10 @@ def test_what_is_still_owed_at_log_is_an_error_and_delivered_by_the_next_log(tmp
     shaky = Shaky(tmp_path)
     handler = ExperimentHandler(tmp_path, "e", backend=shaky).start()
     handler.set_metric("loss", 0, step=0)
-    handler._live.recorder.flush()
+    handler.flush()
     shaky.away = True
     handler.set_metric("loss", 1, step=1)
-    handler._live.recorder.flush()
+    handler.flush()
     handler.set_metric("loss", 2, step=2)
     with pytest.raises(BackendError, match="'memory' failed in legm_write"):
         handler.log()
@@ -336,7 +336,7 @@ for step in range(100):
 if sys.argv[3] == "completed":
     handler.log()
     handler.set_metric("loss", 100)
-handler._live.recorder.flush()
+handler.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -468,7 +468,7 @@ def test_what_the_backend_cannot_do_is_refused_before_anything_is_done(tmp_path,
     calls = list(memory.calls)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     named = Capability.FIGURES if capability == "bars" else capability
-    with pytest.raises(NotSupported, match=f"'{named.value}', which the backend 'memory' has not"):
+    with pytest.raises(NotSupported, match=f"'{named.value}', which the backend 'memory' does not support"):
         UNSUPPORTED[capability](handler)
     assert memory.calls == calls
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before

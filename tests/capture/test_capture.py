@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from legm import ExperimentHandler
-from legm.records import Query, RunResult, Series, Split, Status
+from legm.records import RunResult, Series, Split, Status
 from tests.support.compat_stores import environment
+from tests.support.reading import runs_of
 
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -50,9 +50,7 @@ def play(folder: Path, code: str, *options: str, **variables: str) -> tuple[int,
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:
-    client = ExperimentHandler(folder / "root", experiment)._client
-    found = client.call("legm_read_runs", query=Query(experiment, histories=None))
-    return sorted(found, key=lambda result: result.run.run_id)
+    return runs_of(folder / "root", experiment)
 
 
 def curve(result: RunResult, metric: str) -> list[tuple[int, float]]:

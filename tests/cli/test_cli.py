@@ -35,8 +35,8 @@ handler.name_params(["lr", "[red]"])
 handler.start()
 handler.set_metric("loss", 0.75)
 handler.set_metric("loss", 0.5)
-with handler._live.recorder.settled():
-    print(handler._live.run.run_id, flush=True)
+handler.flush()
+print(handler.run_id, flush=True)
 sys.stdin.read()
 """
 
@@ -71,8 +71,7 @@ def fill(root: Path) -> dict[str, list[str]]:
 
     def begin(description: str | None = None, **params) -> ExperimentHandler:
         made = handler(root, description, **params).start()
-        assert made._live is not None
-        ids["completed"].append(made._live.run.run_id)
+        ids["completed"].append(made.run_id)
         return made
 
     for seed in (1, 2):
@@ -276,8 +275,7 @@ def test_show_gives_a_program_the_aggregates_by_description(tree):
 
 
 def test_show_of_a_configuration_without_runs_says_so(tmp_path):
-    made = handler(tmp_path).start()
-    made._live.finalizer()
+    handler(tmp_path).start()
     for path in tmp_path.rglob("*.log"):
         path.unlink()
     assert "no runs yet" in shown("show", places(tmp_path)[0])

@@ -16,8 +16,9 @@ from legm.compat.notices import Notices, NullObject
 from legm.compat.settings import Settings
 from legm.compat.snapshot import Snapshot, stored
 from legm.errors import NotSupported
-from legm.records import Query, RunResult, Status
+from legm.records import RunResult, Status
 from tests.support.compat_stores import environment, in_legm, run
+from tests.support.reading import runs_of
 
 
 def play(folder: Path, code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -35,8 +36,7 @@ def played(folder: Path, code: str, **variables: str) -> str:
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:
-    client = ExperimentHandler(folder / "root", experiment)._client
-    return list(client.call("legm_read_runs", query=Query(experiment, histories=None)))
+    return runs_of(folder / "root", experiment)
 
 
 def snapshots(folder: Path, experiment: str) -> list[Snapshot]:

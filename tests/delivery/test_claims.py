@@ -42,7 +42,7 @@ def run(handler: ExperimentHandler) -> None:
 def statuses(root: Path, handler: ExperimentHandler | None = None) -> list[Status]:
     handler = handler or handler_of(root)
     query = Query("e", handler.fingerprint)
-    return [result.status for result in handler._client.call("legm_read_runs", query=query)]
+    return [result.status for result in handler._client.runs(query)]
 
 
 def claims(root: Path) -> list[Path]:

@@ -114,7 +114,7 @@ def _patient(_impatient, monkeypatch):
 
 
 def read(backend, experiment: str = "e") -> list:
-    found = BackendClient(backend, Path()).call("legm_read_runs", query=Query(experiment, histories=None))
+    found = BackendClient(backend, Path()).runs(Query(experiment, histories=None))
     completed = (result for result in found if result.status is Status.COMPLETED)
     return sorted((comparable(result) for result in completed), key=repr)
 
@@ -142,7 +142,7 @@ def test_every_backend_has_the_runs_to_the_last_bit_and_what_was_computed(tmp_pa
     logs = [path for path in tmp_path.rglob("*.log") if "runs" in path.parts and "wandb" not in path.parts]
     assert len(logs) == 3
     (running,) = (path for path in logs if path.parent.name == "open")
-    assert handler._live.run.run_id in running.name
+    assert handler.run_id in running.name
 
 
 @pytest.mark.usefixtures("_patient")
@@ -270,7 +270,7 @@ handler.set_param("lr", 0.1)
 handler.start()
 for step in range(300):
     handler.set_metric("loss", step / 7, step=step)
-handler._live.recorder.flush()
+handler.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -42,7 +42,7 @@ handler.disable_param("number")
 say("ready")
 handler.start()
 while True:
-    run = handler._live.run.run_id
+    run = handler.run_id
     for step in range(40 if number % 2 else 10**9):
         handler.set_dict_metrics({"loss": 1 / (step + 1), "acc": float(step)}, step=step)
         say("set", run, step, time.time())
@@ -189,7 +189,7 @@ try:
 except LegmError as error:
     failures.append([type(error).__name__, str(error)])
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-if handler._live is not None:
+if handler.run_id is not None:
     handler.log()
 print(json.dumps(failures))
 """

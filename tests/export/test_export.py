@@ -74,7 +74,7 @@ def read_back(name: object, into: Path, options: dict, experiment: str) -> list[
     """The runs as a fresh instance of the backend gives them."""
     backend = name if isinstance(name, MemoryBackend) else make_backend(name, into, options)
     query = Query(experiment, histories=None)
-    found = BackendClient(backend, into).call("legm_read_runs", query=query)
+    found = BackendClient(backend, into).runs(query)
     return sorted(found, key=lambda result: result.run.run_id)
 
 
@@ -132,7 +132,7 @@ handler.set_param("rate", 0.25)
 handler.start()
 for step in range(10):
     handler.set_metric("loss", step / 3, step=step)
-handler._live.recorder.flush()
+handler.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -360,7 +360,7 @@ def test_a_run_that_goes_on_waits_for_the_next_export(tmp_path):
     train(root)
     handler = begun(root, 3)
     handler.set_metric("loss", 0.5)
-    handler._live.recorder.flush()
+    handler.flush()
     report = export_runs(root, memory)
     assert report.states == {State.DELIVERED: 1, State.GOES_ON: 1}
     assert report.is_complete
@@ -370,7 +370,7 @@ def test_a_run_that_goes_on_waits_for_the_next_export(tmp_path):
     handler.log()
     assert export_runs(root, memory).states == {State.THERE: 1, State.DELIVERED: 1}
     handler.set_metric("loss", 0.125)
-    handler._live.recorder.flush()
+    handler.flush()
     assert export_runs(root, memory).states == {State.THERE: 1, State.GOES_ON: 1}
     handler.log()
     export_runs(root, memory)
@@ -474,7 +474,7 @@ from legm.export import export_runs
 from legm.delivery.client import BackendClient
 
 root, into, name, hook, left = sys.argv[1:]
-left, original = int(left), BackendClient.call
+left, original = int(left), BackendClient._call
 
 def call(self, called, **arguments):
     global left
@@ -484,7 +484,7 @@ def call(self, called, **arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     return found
 
-BackendClient.call = call
+BackendClient._call = call
 export_runs(root, name, into=into)
 """
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legm import ExperimentHandler, MetricError
-from legm.records import Query, RunResult, Split
+from legm.records import RunResult, Split
+from tests.support.reading import runs_of
 
 NAN, INF = math.nan, math.inf
 
@@ -102,8 +103,8 @@ def in_files(handler: ExperimentHandler, run_id: str) -> dict:
 
 
 def read_back(handler: ExperimentHandler) -> dict[str, RunResult]:
-    query = Query("e", histories=None)
-    return {result.run.run_id: result for result in handler._client.call("legm_read_runs", query=query)}
+    root = handler.configuration_folder.parents[1]
+    return {result.run.run_id: result for result in runs_of(root)}
 
 
 def logged(handler: ExperimentHandler) -> dict:
@@ -409,7 +410,7 @@ def test_a_step_set_twice_keeps_its_last_value_whatever_it_was_set_together_with
     for call in calls:
         handler.set_dict_metrics(call, step=7)
         if written_between:
-            handler._live.recorder.flush()
+            handler.flush()
     handler.set_metric("a", 0, step=3)
     assert logged(handler)["dev"] == {
         "a": [(3, "0.0"), (7, "5.0")],
@@ -440,7 +441,7 @@ def test_of_a_test_metric_the_last_value_set_counts_whatever_its_step(handler, w
     ]:
         handler.set_dict_metrics(call, test=True, step=step)
         if written_between:
-            handler._live.recorder.flush()
+            handler.flush()
     found = logged(handler)
     assert found["test"] == {"acc": "5.0", "f1": "5.0"}
     assert found["dev"] == {}
@@ -509,7 +510,7 @@ def test_an_example_may_be_named_as_a_metric_is(handler):
     assert found["iou", "loss"] == [(0, "1.0")]
     assert found["loss"] == [(0, "3.0")]
     for name, value in (("time", 4), ("loss", 3)):
-        (run,) = handler._client.call("legm_read_runs", query=Query("e", histories=frozenset({name})))
+        (run,) = runs_of(handler.configuration_folder.parents[1], histories=frozenset({name}))
         assert [(s.name, h.values.tolist()) for s, h in run.histories.items()] == [(name, [value])]
 
 
@@ -603,7 +604,7 @@ def test_one_metric_of_any_name_is_found_by_its_name(handler, name):
     handler.set_dict_metrics({"other": 1.0, name: 0.5, "x y": 2.0})
     handler.set_dict_metrics({"a": {f"i{name[:200]}": 0.25}, name: {f"i{name[:200]}": 0.75}})
     handler.log()
-    (run,) = handler._client.call("legm_read_runs", query=Query("e", histories=frozenset({name})))
+    (run,) = runs_of(handler.configuration_folder.parents[1], histories=frozenset({name}))
     assert {s.name: h.values.tolist() for s, h in run.histories.items()} == {name: [0.5]}
     entries(handler)
 
@@ -998,7 +999,7 @@ def test_any_sequence_of_calls_equals_a_naive_model(sequence):
                 model.rule = arguments[0]
                 handler.set_best(**arguments[0])
             elif call == "write":
-                handler._live.recorder.flush()
+                handler.flush()
             elif call == "log" and model.rule.get("metric") in {None, *model.dev}:
                 assert logged(handler) == model.outcome()
         if model.rule.get("metric") in {None, *model.dev}:
@@ -1006,4 +1007,4 @@ def test_any_sequence_of_calls_equals_a_naive_model(sequence):
         else:
             with pytest.raises(MetricError, match="never set"):
                 handler.log()
-        handler._live.finalizer()
+        del handler

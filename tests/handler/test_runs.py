@@ -17,7 +17,10 @@ import yaml
 
 from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
 from legm.analysis.overview import look
-from legm.records import RunResult, Status
+from legm.core.parameters import Parameters
+from legm.delivery.client import connect
+from legm.delivery.session import RunSession, new_run
+from legm.records import Outcome, RunResult, Status
 from legm.runlog import format as runlog
 
 
@@ -102,7 +105,7 @@ def test_what_comes_after_log_does_not_count_until_the_next_log(tmp_path):
     handler.set_metric("loss", 0.5)
     handler.log()
     handler.set_metric("loss", 0.25)
-    handler._live.recorder.flush()
+    handler.flush()
     assert handler.aggregate_results()["best_loss"]["mean"] == 0.5
     folder = folder_of(handler)
     del handler
@@ -350,7 +353,7 @@ with ExperimentHandler(sys.argv[1], "e") as handler:
     handler.set_param("lr", 0.1)
     handler.start()
     handler.set_metric("loss", 0.25)
-    handler._live.recorder.flush()
+    handler.flush()
     print("running", flush=True)
     sys.stdin.readline()
 """
@@ -383,7 +386,7 @@ handler.disable_param("seed")
 handler.start()
 handler.set_metric("loss", 0)
 if sys.argv[2] == "written":
-    handler._live.recorder.flush()
+    handler.flush()
 if sys.argv[2] == "logged":
     handler.log()
 read, write = os.pipe()
@@ -671,7 +674,7 @@ def wait_until_refused(disk: FullDisk) -> None:
 def test_while_the_disk_is_full_training_goes_on_and_nothing_is_lost(tmp_path, full_disk, caplog):
     handler = begin(tmp_path)
     handler.set_metric("loss", 0)
-    handler._live.recorder.flush()
+    handler.flush()
     full_disk.full = True
     handler.set_dict_metrics({"loss": 1, "new": 1})
     wait_until_refused(full_disk)
@@ -728,7 +731,7 @@ def test_a_full_disk_after_log_does_not_harm_what_was_logged(tmp_path, full_disk
 def test_what_a_full_disk_took_at_the_end_is_told(tmp_path, full_disk, caplog):
     handler = begin(tmp_path)
     handler.set_metric("loss", 0)
-    handler._live.recorder.flush()
+    handler.flush()
     full_disk.full = True
     handler.set_metric("loss", 1)
     folder = folder_of(handler)
@@ -789,9 +792,10 @@ def test_an_interrupt_while_a_value_is_taken_leaves_whole_rows(tmp_path, test):
 
 
 def test_an_interrupt_in_the_middle_of_a_row_takes_it_back_whole(tmp_path, monkeypatch):
-    handler = begin(tmp_path)
-    handler.set_dict_metrics({"a": 0, "b": 0})
-    recorder = handler._live.recorder
+    configuration = Parameters().configuration("e")
+    session = RunSession(connect(tmp_path), new_run(configuration, "", {}))
+    recorder = session.recorder
+    recorder.set({"a": 0, "b": 0}, None, test=False)
     for column in ("_values", "_steps", "_times", "_layout"):
 
         class Column(type(getattr(recorder, column))):
@@ -808,10 +812,10 @@ def test_an_interrupt_in_the_middle_of_a_row_takes_it_back_whole(tmp_path, monke
                 whole = getattr(recorder, column)
                 monkeypatch.setattr(recorder, column, Column(whole.typecode, whole))
                 with pytest.raises(KeyboardInterrupt):
-                    handler.set_dict_metrics(metrics, step=step)
+                    recorder.set(metrics, step, test=False)
                 monkeypatch.setattr(recorder, column, type(whole)(whole.typecode, getattr(recorder, column)))
-    handler.set_dict_metrics({"a": 1, "b": 1})
-    handler.set_metric("a", 2)
-    result = handler.log()
+    recorder.set({"a": 1, "b": 1}, None, test=False)
+    recorder.set({"a": 2}, None, test=False)
+    result = session.finish(Outcome(Status.COMPLETED, 0.0))
     assert (values(result, "a"), values(result, "b")) == ([0, 1, 2], [0, 1])
     assert [h.steps.tolist() for h in result.histories.values()] == [[0, 1, 2], [0, 1]]

@@ -276,11 +276,7 @@ def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request
     assert report.is_whole, report
     assert (report.new, report.configurations) == (3, 1)
     assert any("beside its runs" in remark for remark in report.impossible)
-    found = [
-        *BackendClient(make_backend("local", root, {}), root).call(
-            "legm_read_runs", query=Query(name, None, None, None)
-        )
-    ]
+    found = [*BackendClient(make_backend("local", root, {}), root).runs(Query(name, None, None, None))]
     found.sort(key=lambda one: one.run.run_id)
     counts = [one.points for one in found]
     assert all(counts[:2])

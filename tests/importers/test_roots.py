@@ -19,7 +19,7 @@ from tests.backends.test_boundary import comparable, script
 
 def results(root: Path, experiment: str = "e") -> list[RunResult]:
     client = BackendClient(make_backend("local", root, {}), root)
-    found = client.call("legm_read_runs", query=Query(experiment, None, None, None))
+    found = client.runs(Query(experiment, None, None, None))
     return sorted(found, key=lambda one: one.run.run_id)
 
 
@@ -98,7 +98,7 @@ def test_two_roots_are_joined_and_a_second_time_adds_nothing(tmp_path):
 def test_a_run_that_is_going_on_is_left_for_the_next_time(tmp_path):
     handler = one_run(tmp_path / "a")
     handler.set_metric("loss", 1.0)
-    handler._live.recorder.flush()
+    handler.flush()
     report = import_runs(tmp_path / "a", tmp_path / "b")
     assert report.new == 0
     assert any("going on" in remark for remark in report.impossible)

@@ -79,7 +79,7 @@ def written(tmp_path_factory) -> Path:
 
 def results(root: Path, experiment: str) -> list[RunResult]:
     client = BackendClient(make_backend("local", root, {}), root)
-    found = [*client.call("legm_read_runs", query=Query(experiment, None, None, None))]
+    found = [*client.runs(Query(experiment, None, None, None))]
     return sorted(found, key=lambda one: one.run.run_id)
 
 

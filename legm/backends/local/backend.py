@@ -154,11 +154,11 @@ class LocalBackend:
             opened.events.close()
 
     @hookimpl
-    def legm_discard_run(self, run: Run) -> bool:
+    def legm_discard_run(self, run: Run) -> None:
         """Remove its entries, event files and artifacts; the configuration stays."""
         folder = self._folders(run.configuration.experiment).find(run.configuration.fingerprint)
         if folder is None:
-            return True
+            return
         with locked(_made(folder / "runs") / ".lock"):
             for file in _entry_files(folder):
                 entry = _entry_of(file, run.run_id)
@@ -171,7 +171,6 @@ class LocalBackend:
                 pass
             except OSError as cause:
                 raise storage_error("remove", place, cause) from cause
-        return True
 
     def _put(self, opened: _OpenRun, result: RunResult) -> None:
         metrics, steps = _entry_files(opened.folder)

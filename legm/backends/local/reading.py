@@ -65,9 +65,7 @@ def scan(place: str, known: dict[str, Any] | None = None) -> ConfigurationStatus
         return ConfigurationStatus(place, None, problem=error)
     try:
         entries = EntryFile(folder / "metrics.yml").entries()
-        others = unfinished(
-            LogFolder(folder / "runs"), [str(entry.head.get("run_id", "")) for entry in entries]
-        )
+        others = unfinished(LogFolder.of(folder), [str(entry.head.get("run_id", "")) for entry in entries])
         return ConfigurationStatus(
             place, configuration, count_entries(folder, configuration, entries, others)
         )
@@ -97,7 +95,7 @@ def runs_in(places: Iterable[Path], query: Query) -> Iterator[RunResult]:
             seen.add(run_id)
             places_of = (steps, by_run) if series_wanted else None
             yield read_result(metrics, entry, places_of, configuration, query.histories)
-        for result in unfinished(LogFolder(folder / "runs"), here):
+        for result in unfinished(LogFolder.of(folder), here):
             known = result.run.run_id in seen
             if not known and query.description in (None, result.run.description):
                 seen.add(result.run.run_id)

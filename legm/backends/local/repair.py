@@ -15,6 +15,7 @@ from legm.core import results
 from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
 from legm.runlog import format as runlog
+from legm.runlog.folder import LogFolder
 from legm.util.atomic_files import write_whole
 from legm.util.locks import locked
 
@@ -105,11 +106,11 @@ def _content(file: EntryFile, result: RunResult) -> tuple[dict[str, Any], str]:
 
 
 def _completed(folder: Path, run_id: str) -> RunResult | None:
-    for path in (folder / "runs" / f"{run_id}.log", folder / "runs" / "open" / f"{run_id}.log"):
-        try:
-            known = runlog.read(path)
-        except LegmError:
-            continue
-        result = results.run_result(known.run, known.records)
-        return result if result.status is Status.COMPLETED else None
-    return None
+    try:
+        known = LogFolder.of(folder).read(run_id)
+    except LegmError:
+        return None
+    if known is None:
+        return None
+    result = results.run_result(known.run, known.records)
+    return result if result.status is Status.COMPLETED else None

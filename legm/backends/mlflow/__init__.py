@@ -97,7 +97,7 @@ class MlflowBackend:
     """
 
     name = "mlflow"
-    capabilities = frozenset(Capability) - {Capability.FOLDERS}
+    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.DISCARD}
 
     def __init__(
         self,

@@ -130,7 +130,7 @@ class WandbBackend:
     """
 
     name = "wandb"
-    capabilities = frozenset(Capability) - {Capability.FOLDERS}
+    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.DISCARD}
 
     def __init__(
         self,

@@ -104,7 +104,7 @@ def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_pa
     read = []
     for handler in (ours, theirs):
         query = Query(name, handler.fingerprint, "it's “d”", None)
-        found = sorted(handler._client.call("legm_read_runs", query=query), key=lambda r: r.run.run_id)
+        found = sorted(handler._client.runs(query), key=lambda r: r.run.run_id)
         read.append([comparable(r) for r in found if r.status is Status.COMPLETED])
     assert read[0] == read[1] == [expected[1], expected[3]]
     for aggregation in ("mean", "median"):
@@ -232,7 +232,7 @@ handler = ExperimentHandler(sys.argv[1], "e", backend="mlflow").start()
 for step in range(3000):
     handler.set_metric("loss", step, step=step)
     time.sleep(0.001)
-handler._live.recorder.flush()
+handler.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -312,11 +312,7 @@ def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog
     for step in range(50):
         handler.set_metric("loss", step, step=step)
     deadline = time.monotonic() + 60
-    while (
-        handler._live.delivery.targets[0].delivered < handler._live.recorder.flush()
-        and time.monotonic() < deadline
-    ):
-        time.sleep(0.1)
+    assert handler.flush(60)
     own_server.stop()
     for step in range(50, 100):
         handler.set_metric("loss", step, step=step)
@@ -343,9 +339,11 @@ def test_a_run_that_is_delivered_after_log_gave_up_is_settled(tmp_path, own_serv
     deadline = time.monotonic() + 60
     while "it gets what is owed" not in caplog.text and time.monotonic() < deadline:
         time.sleep(0.1)
-    while handler._live.delivery.targets[0]._closing is not None and time.monotonic() < deadline:
+    reader = MlflowClient(own_server.uri)
+    while only_run(reader).info.status != "FINISHED" and time.monotonic() < deadline:
         time.sleep(0.1)
-    handler._live.finalizer()
+    with handler:
+        pass
     assert not list(tmp_path.rglob("open/*.log"))
     assert only_run(MlflowClient(own_server.uri)).info.status == "FINISHED"
 

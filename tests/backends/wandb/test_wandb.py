@@ -85,7 +85,7 @@ def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_pa
     read = []
     for one in (ours, theirs):
         query = Query("e %?#", one.fingerprint, "it's “d”", None)
-        found = sorted(one._client.call("legm_read_runs", query=query), key=lambda r: r.run.run_id)
+        found = sorted(one._client.runs(query), key=lambda r: r.run.run_id)
         read.append([comparable(r) for r in found if r.status is Status.COMPLETED])
     assert read[0] == read[1] == [expected[1], expected[3]]
     for aggregation in ("mean", "median"):
@@ -308,7 +308,7 @@ for step in range(500):
 time.sleep(float(sys.argv[2]))
 for step in range(500, 600):
     handler.set_dict_metrics({"loss": step / 7, "acc": float(step)}, step=step)
-handler._live.recorder.flush()
+handler.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -1,0 +1,279 @@
+"""A run that is being written: its log, its files, and its delivery to every backend.
+
+Whoever writes a run does it through a :class:`RunSession`: the handler, the drop-in, and a capture that
+shows a script's run while it trains. A run that is known as a whole is stored by :func:`store_run`.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import platform
+import secrets
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from legm.core.naming import run_id
+from legm.delivery.backlog import finalize_log, interruption
+from legm.delivery.claims import RunSlot
+from legm.delivery.client import BackendClient
+from legm.delivery.live import DeliverySet, begin_delivery
+from legm.errors import LegmError, StorageError
+from legm.hooks import Capability
+from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunResult
+from legm.runlog import format as runlog
+from legm.runlog.folder import LogFolder
+from legm.runlog.recorder import Recorder
+from legm.runlog.user_files import UserFiles
+from legm.version import __version__
+
+__all__ = ["RunSession", "can_delete_runs", "delete_run", "new_run", "resume_as", "store_run"]
+
+log = logging.getLogger(__name__)
+
+
+def new_run(
+    configuration: Configuration,
+    description: str,
+    parameters: Mapping[str, Plain],
+    started: float | None = None,
+    origin: Mapping[str, Plain] | None = None,
+) -> Run:
+    """A run of this process, with an id of its own.
+
+    Args:
+        configuration: what it is a run of.
+        description: distinguishes runs of one configuration; "" for none.
+        parameters: its own, which are not compared.
+        started: seconds since 1970; None for now.
+        origin: what is to be known of where it comes from, beside this machine and process.
+    """
+    began = time.time() if started is None else started
+    environment: dict[str, Plain] = {
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "python": platform.python_version(),
+        "legm": __version__,
+    }
+    return Run(
+        run_id=run_id(began, secrets.token_hex(3)),
+        configuration=configuration,
+        description=description,
+        started=began,
+        parameters=parameters,
+        environment=environment | dict(origin or {}),
+    )
+
+
+class RunSession:
+    """A run between its beginning and the end of whoever writes it.
+
+    A session that is dropped is released: its run counts as interrupted, unless it was finished.
+
+    Args:
+        client: of the primary backend.
+        run: the run.
+        slot: the claim that becomes this run; None where nobody may hold one.
+
+    Raises:
+        StorageError: the folder cannot be written.
+        LegmError: a primary backend of this machine could not begin the run.
+    """
+
+    def __init__(self, client: BackendClient, run: Run, slot: RunSlot | None = None) -> None:
+        self.run = run
+        self.folder = client.make_folder(run.configuration)
+        """The configuration's."""
+        self.files = UserFiles(self.folder, run.description, run.run_id)
+        self.is_logged = False
+        """Whether the run was completed and nothing came since; whoever sets something says that it did."""
+        self._client = client
+        self._logs = LogFolder.of(self.folder)
+        with (slot or RunSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
+            writer = self._logs.create(run, client.backend_options)
+        self.was_claimed = was_claimed
+        """Whether the run has the slot that was claimed for it."""
+        try:
+            self.delivery = begin_delivery(client, run, writer)
+        except BaseException:
+            writer.close()
+            writer.path.unlink(missing_ok=True)
+            raise
+        self.recorder = Recorder(writer, self.delivery)
+        self.release: Callable[[], object] = weakref.finalize(
+            self, _release, self.recorder, self.delivery, self._logs
+        )
+        """Write what is left, and release the log and the backends; a second time does nothing."""
+
+    def keep_file(self, source: Path, name: str | None = None) -> Path:
+        """Keep a copy of a file with the run.
+
+        Returns:
+            where the copy is.
+
+        Raises:
+            InvalidName: the name is not text.
+            StorageError: it is not a file, or cannot be copied.
+        """
+        kept = self.files.keep(source, name)
+        self.recorder.add(Artifact(name or source.name, str(kept)))
+        return kept
+
+    def finish(self, outcome: Outcome) -> RunResult:
+        """End the run, in every backend; more may come, and end it again.
+
+        Returns:
+            what the run came to.
+
+        Raises:
+            MetricError: the best step is to be chosen by a metric that was never set.
+            LegmError: the run cannot be stored; its log has all of it, and it may be tried again.
+        """
+        from legm.core import results  # needs NumPy
+
+        with self.recorder.settled() as writer:
+            records = [*runlog.read(writer.path).records, outcome]
+            result = results.run_result(self.run, records)
+            writer.append(runlog.record_frame(outcome))
+            writer.sync()
+            if self.delivery.close(result, records):
+                self._logs.settle(writer)
+                self.recorder.before_next = functools.partial(self._logs.reopen, writer)
+        return result
+
+    def end(self, outcome: Outcome) -> None:
+        """End the run unless it is logged, and release it.
+
+        Raises:
+            StateError: this is a forked process, and the run its parent's.
+            LegmError: as :meth:`finish`.
+        """
+        self.recorder.refuse_a_fork()
+        try:
+            if not self.is_logged:
+                self.finish(outcome)
+        finally:
+            self.release()
+
+    def wait_until_written(self) -> None:
+        """Everything is in the log, and stays there alone until more comes.
+
+        Raises:
+            StateError: this is a forked process, and the run its parent's.
+            StorageError: the log cannot be written.
+        """
+        with self.recorder.settled():
+            pass
+
+
+def resume_as(
+    client: BackendClient, run: Run, earlier: Run, folder: Path, leave_out: Iterable[str] = ()
+) -> tuple[RunSession, dict[str, str]]:
+    """Begin a run that has all that an earlier one had, and delete that one where every backend can.
+
+    It is how a run whose parameters came late becomes one of the configuration that all of them make.
+
+    Args:
+        client: of the primary backend.
+        run: the new run.
+        earlier: the run that was released, or of which the process is gone.
+        folder: the earlier one's configuration's.
+        leave_out: names of artifacts that are not taken.
+
+    Returns:
+        the session of the new run, and by name why an artifact could not be taken.
+
+    Raises:
+        LegmError: the earlier run cannot be read or deleted, or the new one not be begun.
+    """
+    known = LogFolder.of(folder).read(earlier.run_id)
+    is_same_path = (run.run_id, run.configuration.fingerprint) == (
+        earlier.run_id,
+        earlier.configuration.fingerprint,
+    )
+    if is_same_path:  # only what is not compared has changed
+        delete_run(client, earlier)
+    session = RunSession(client, run)
+    problems: dict[str, str] = {}
+    taken: list[Record] = []
+    for record in [] if known is None else known.records:
+        if isinstance(record, Artifact) and record.name not in leave_out:
+            try:
+                kept = session.files.keep(Path(record.path), record.name)
+            except LegmError as error:
+                problems[record.name] = str(error)
+            else:
+                taken.append(replace(record, path=str(kept)))
+        elif not isinstance(record, (Artifact, Outcome)):
+            taken.append(record)
+    session.recorder.take(taken)
+    session.recorder.flush()
+    if not is_same_path and can_delete_runs(client):
+        delete_run(client, earlier)
+    return session, problems
+
+
+def _release(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
+    if recorder.is_own:
+        recorder.close()
+        try:
+            delivery.release(logs)
+        except LegmError as error:
+            log.error("%s", error)  # noqa: TRY400
+
+
+def store_run(
+    client: BackendClient, run: Run, content: Iterable[bytes], result: RunResult | None = None
+) -> RunResult:
+    """Store a whole run: its log is written beside its path and moved there, then delivered.
+
+    A process that is killed meanwhile leaves a run that is all there, or none.
+
+    Args:
+        client: of the backend.
+        run: the run; one of this id is replaced.
+        content: the frames of all of its records, its outcome among them.
+        result: what the run came to; None for what its records say.
+
+    Returns:
+        what the run came to.
+
+    Raises:
+        StorageError: the run is being written by another process.
+        LegmError: it cannot be written.
+    """
+    logs = LogFolder.of(client.make_folder(run.configuration))
+    there = logs.open_folder / f"{run.run_id}.log"
+    if runlog.being_written([there]):
+        raise StorageError(
+            f"the run log {there} is being written by another process: try again when it has ended"
+        )
+    writer = logs.create(run, client.backend_options, content)
+    try:
+        writer.sync()
+        return finalize_log(client, logs, writer, interruption(writer.path), result)
+    finally:
+        writer.close()
+
+
+def can_delete_runs(client: BackendClient) -> bool:
+    """Whether the backend and its mirrors can delete a run."""
+    return all(one.supports(Capability.DISCARD) for one in client.with_mirrors)
+
+
+def delete_run(client: BackendClient, run: Run) -> None:
+    """Delete a run that nobody writes, from the backend, its mirrors, and the run logs.
+
+    Raises:
+        NotSupported: a backend cannot delete runs.
+        LegmError: a backend refuses.
+    """
+    for one in client.with_mirrors:
+        one.discard_run(run)
+    folder = client.folder(run.configuration)
+    if folder is not None:
+        LogFolder.of(folder).remove(run.run_id)

@@ -1,0 +1,23 @@
+"""Reads runs back as any program does: by a client of its own, that never wrote them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from legm.delivery.client import connect
+from legm.records import Query, RunResult
+
+__all__ = ["runs_of"]
+
+
+def runs_of(root: Path, experiment: str = "e", backend: object = "local", **query) -> list[RunResult]:
+    """The runs of an experiment in the order they began, with every series unless the query says otherwise.
+
+    Args:
+        root: the root directory.
+        experiment: its name.
+        backend: a name, a class, an instance or a list of these; the primary is read.
+        **query: further fields of :class:`legm.records.Query`.
+    """
+    wanted = Query(experiment, **{"histories": None, **query})
+    return sorted(connect(root, backend).runs(wanted), key=lambda result: result.run.run_id)
