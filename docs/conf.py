@@ -1,8 +1,8 @@
-"""How the pages of this folder become the site: ``python -m sphinx -E -a -q -W --keep-going docs build/site``.
+"""The site: ``python -m sphinx -E -a -q -W --keep-going docs build/site`` makes it of this folder's pages.
 
 The build is strict and needs no network. It fails on a link, a heading or a reference to Python that leads
-nowhere, on a file of the repository that does not exist, on a page that the index does not list, and on a page
-that would load anything from another host.
+nowhere, on a file of the repository that does not exist, on a page that the index does not list, and on a
+page that would load anything from another host.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
+napoleon_use_rtype = False
 python_maximum_signature_line_length = 88
 add_module_names = False
 toc_object_entries_show_parents = "hide"

@@ -280,7 +280,7 @@ class ExperimentHandler:
 
     @property
     def fingerprint(self) -> str:
-        """The configuration's identity: equal for equal configurations, on every machine and backend.
+        """The configuration's identity, which is equal for equal configurations on every machine and backend.
 
         Raises:
             UnstableValue: an active parameter has no form that is the same in every process.

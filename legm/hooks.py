@@ -41,7 +41,7 @@ class Capability(enum.Enum):
     SUMMARIES = "summaries"
     FIGURES = "figures"
     ARTIFACTS = "artifacts"
-    """Files given to a run: :class:`~legm.records.Artifact` records come with the others."""
+    """Files given to a run are kept; :class:`~legm.records.Artifact` records come with the others."""
     CURVES = "curves"
     """The aggregated curves behind a plot are kept as numbers."""
     REMOTE = "remote"

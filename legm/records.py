@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = NDArray[np.int64]
 
 Plain: TypeAlias = Any
-"""A value in plain form: None, bool, int, float, str, list, or dict by str."""
+"""A plain value, which is None, bool, int, float, str, a list or a dict by str."""
 
 
 class Split(enum.Enum):

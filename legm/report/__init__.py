@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from legm.analysis.ranking import value_key
-from legm.delivery.client import BackendClient
+from legm.delivery.client import BackendClient, connect
 from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, MetricError, closest
 from legm.hooks import Capability
@@ -22,12 +24,14 @@ _CURVES = 6 << 20  # bytes that all curves of a report may take
 
 
 def build(
-    client: BackendClient,
+    root: BackendClient | str | os.PathLike[str],
     experiments: Sequence[str],
     *,
     metric: str | None = None,
     higher_better: bool | None = None,
     test: bool = False,
+    backend: object = "local",
+    backend_options: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Make the page.
 
@@ -35,13 +39,15 @@ def build(
     page; one configuration is in memory at a time.
 
     Args:
-        client: to the backend that has the runs.
+        root: the root directory, or a client that is connected to a backend.
         experiments: the names of those to show.
         metric: what configurations are ranked by when the page opens; without it, the metric that the runs
             chose their best step by, else the first.
         higher_better: whether a higher value of it is better; without it, what the runs' choice of the best
             step says, else whether its name has a word such as loss or error.
         test: whether it is a test metric.
+        backend: the backend that has the runs, as for :class:`legm.ExperimentHandler`.
+        backend_options: the backend's own options.
 
     Returns:
         the file's content, HTML in UTF-8.
@@ -50,6 +56,7 @@ def build(
         MetricError: no experiment has the metric.
         LegmError: the backend could not read the runs, or what the page is made of is not installed.
     """
+    client = root if isinstance(root, BackendClient) else connect(root, backend, backend_options)
     library = plotting_library()  # a missing one is told before anything is read
     key = None if metric is None else value_key(metric, test=test)
     collected: list[ExperimentContent] = []
@@ -74,25 +81,35 @@ def build(
 
 
 def write(
-    client: BackendClient,
+    root: BackendClient | str | os.PathLike[str],
     experiments: Sequence[str],
     path: Path,
     *,
     metric: str | None = None,
     higher_better: bool | None = None,
     test: bool = False,
+    backend: object = "local",
+    backend_options: Mapping[str, Any] | None = None,
 ) -> None:
     """Make the page, and write it whole in place of an earlier one.
 
     Args:
-        client, experiments, metric, higher_better, test: as :func:`build` takes them.
+        root, experiments, metric, higher_better, test, backend, backend_options: as :func:`build` takes them.
         path: the file.
 
     Raises:
         StorageError: it cannot be written.
         LegmError: as :func:`build`.
     """
-    made = build(client, experiments, metric=metric, higher_better=higher_better, test=test)
+    made = build(
+        root,
+        experiments,
+        metric=metric,
+        higher_better=higher_better,
+        test=test,
+        backend=backend,
+        backend_options=backend_options,
+    )
     write_whole(path, made)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from legm.hooks import Capability
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "public-names.md").read_text(encoding="utf-8")
 REFERENCE = ROOT / "docs" / "api"
@@ -55,3 +57,15 @@ def test_examples_import_public_names_only() -> None:
         text = page.read_text(encoding="utf-8")
         for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
             assert _imported(block) <= known, page.name
+
+
+def test_the_guide_for_backends_has_every_hook_as_it_is_and_every_capability() -> None:
+    page = (ROOT / "docs" / "writing-a-backend.md").read_text(encoding="utf-8")
+    source = (ROOT / "legm" / "hooks.py").read_text(encoding="utf-8")
+    hooks = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    assert hooks
+    for hook in hooks:
+        arguments = ", ".join(ast.unparse(argument) for argument in hook.args.args[1:])
+        assert f"\n`{hook.name}({arguments}) -> {ast.unparse(hook.returns)}`\n" in page
+    assert re.findall(r"^\| `([A-Z]+)` \|", page, re.MULTILINE) != []
+    assert set(re.findall(r"^\| `([A-Z]+)` \|", page, re.MULTILINE)) == set(Capability.__members__)
