@@ -73,7 +73,7 @@ def build_events(folder: str, runs: int, steps: int) -> dict[str, float]:
     """Folders of event files of so many runs of ten metrics."""
     from tensorboard.compat.proto.event_pb2 import Event
 
-    from legm.backends.local.events import _record
+    from legm.backends.local.events import _encode_record
 
     began, numbers = time.perf_counter(), random.Random(0)
     for number in range(runs):
@@ -90,8 +90,10 @@ def build_events(folder: str, runs: int, steps: int) -> dict[str, float]:
                 for step in range(steps)
                 for name in range(_NAMES)
             )
-            file.write(_record(Event(wall_time=start, file_version="brain.Event:2").SerializeToString()))
-            file.writelines(_record(event.SerializeToString()) for event in events)
+            file.write(
+                _encode_record(Event(wall_time=start, file_version="brain.Event:2").SerializeToString())
+            )
+            file.writelines(_encode_record(event.SerializeToString()) for event in events)
     return {"runs": runs, "points": runs * steps * _NAMES, "seconds": time.perf_counter() - began}
 
 
@@ -125,15 +127,15 @@ def build_logs(folder: str, runs: int, steps: int) -> dict[str, float]:
 def reading(source: str) -> dict[str, float]:
     """Every number of W&B's logs as legm reads it, without anything that is done with it."""
     from legm.importers.wandb.log import LogReader
-    from legm.importers.wandb.run import Told
+    from legm.importers.wandb.run_fold import RunFold
     from legm.records import Points
 
     began, points = time.perf_counter(), 0
     for log in _logs(source):
-        told = Told()
-        for record in LogReader(log).new():
-            told.take(record)
-        points += sum(len(one) for one in told.new() if isinstance(one, Points))
+        told = RunFold()
+        for record in LogReader(log).new_records():
+            told.add_record(record)
+        points += sum(len(one) for one in told.take_new() if isinstance(one, Points))
     return {"points": points, "seconds": time.perf_counter() - began}
 
 
@@ -172,7 +174,7 @@ def moving(folder: str, source: str, store: str = "mlflow.db") -> dict[str, floa
     (first, cpu, report), (again, _, _) = spent
     return {
         "points": report["equal"]["numbers"],
-        "runs": report["new"],
+        "runs": report["created"],
         "seconds": first,
         "cpu": cpu,
         "again": again,

@@ -151,13 +151,13 @@ def loop(folder: str, rows: int, server: bool) -> dict[str, float]:
     return {"scalars": rows * len(NAMES), "total": ended - began}
 
 
-def paced(folder: str, seconds: float) -> dict[str, float]:
+def paced(folder: str, seconds: float, opening: float) -> dict[str, float]:
     """Seconds of ``set_dict_metrics`` in a run that goes on while its numbers are sent; SQLite."""
     made = row(1)
     with _store(folder, server=False) as uri:
         handler = _handler(folder, uri).start()
         handler.set_dict_metrics(made)
-        time.sleep(5)  # the store is open
+        time.sleep(opening)  # the store is open
         spent, count, ends = 0.0, 0, time.perf_counter() + seconds
         while time.perf_counter() < ends:
             began = time.perf_counter()

@@ -60,7 +60,7 @@ def curves(folder: str) -> dict[str, float]:
     began = time.perf_counter()
     from legm.backends.local import LocalBackend
     from legm.records import Query
-    from legm.stats.aggregate import curves as computed
+    from legm.stats.aggregate import aggregate_curves as computed
 
     handler = _handler(folder)
     found = LocalBackend(Path(folder))

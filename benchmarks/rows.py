@@ -51,6 +51,7 @@ class Sizes:
     portions: int = 40
     portion_rows: int = 5_000
     seconds: float = 8.0
+    opening: float = 8.0
     sent: int = 10_000
     looped: int = 30
     store_runs: int = 100
@@ -90,6 +91,7 @@ QUICK = Sizes(
     portions=1,
     portion_rows=100,
     seconds=0.2,
+    opening=0.5,
     sent=200,
     looped=2,
     store_runs=2,
@@ -210,8 +212,8 @@ def plan(sizes: Sizes) -> Plan:
         **_mlflow_tasks(sizes),
         "wandb_legm": Task(wandb_store.legm, {"rows": sizes.rows}, most=3),
         "wandb_plain": Task(wandb_store.plain, {"rows": sizes.rows}, most=3),
-        "several": Task(several.steady, {"rows": sizes.rows}, most=3),
-        "several_paced": Task(several.paced, {"seconds": sizes.seconds}, most=3),
+        "several": Task(several.steady, {"rows": sizes.rows, "opening": sizes.opening}, most=3),
+        "several_paced": Task(several.paced, {"seconds": sizes.seconds, "opening": sizes.opening}, most=3),
         "imports": Task(start.imports, {"rounds": sizes.imports}, {}, most=3),
         "loaded": Task(start.loaded, {}, {}, most=1),
         "start": Task(
@@ -556,7 +558,9 @@ def _mlflow_tasks(sizes: Sizes) -> dict[str, Task]:
             for kind in ("sqlite", "server")
             for name, (probe, rows) in probes.items()
         },
-        "mlflow_paced": Task(mlflow_store.paced, {"seconds": sizes.seconds}, most=3),
+        "mlflow_paced": Task(
+            mlflow_store.paced, {"seconds": sizes.seconds, "opening": sizes.opening}, most=3
+        ),
         "mlflow_aggregate": Task(mlflow_store.aggregate, {}, {"folder": "store"}),
     }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["paced", "steady"]
 
 
-def _begun(folder: str) -> ExperimentHandler:
+def _begun(folder: str, opening: float) -> ExperimentHandler:
     """A run of which each backend has the first row, so that all of them are at work."""
     import mlflow  # noqa: F401
     import wandb
@@ -39,7 +39,7 @@ def _begun(folder: str) -> ExperimentHandler:
     handler.set_param("lr", 0.1)
     handler.start()
     handler.set_dict_metrics(row(0))
-    time.sleep(8)  # MLflow's store is open, and W&B's run has begun
+    time.sleep(opening)  # MLflow's store is open, and W&B's run has begun
     return handler
 
 
@@ -51,10 +51,10 @@ def _logged(handler: ExperimentHandler, folder: str, rows: int) -> None:
         raise RuntimeError("a backend has not all of the run")
 
 
-def steady(folder: str, rows: int) -> dict[str, float]:
+def steady(folder: str, rows: int, opening: float) -> dict[str, float]:
     """Seconds of ``set_dict_metrics`` for rows of ten numbers without a pause."""
     made = [row(step) for step in range(1000)]
-    handler = _begun(folder)
+    handler = _begun(folder, opening)
     call = handler.set_dict_metrics
     began, began_thread = time.perf_counter(), time.thread_time()
     for step in range(rows):
@@ -68,10 +68,10 @@ def steady(folder: str, rows: int) -> dict[str, float]:
     }
 
 
-def paced(folder: str, seconds: float) -> dict[str, float]:
+def paced(folder: str, seconds: float, opening: float) -> dict[str, float]:
     """Seconds of ``set_dict_metrics`` every 2 ms while the backends are at work."""
     made = row(1)
-    handler = _begun(folder)
+    handler = _begun(folder, opening)
     spent, own, count, ends = 0.0, 0.0, 0, time.perf_counter() + seconds
     while time.perf_counter() < ends:
         began, began_thread = time.perf_counter(), time.thread_time()

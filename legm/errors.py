@@ -2,18 +2,18 @@
 
     LegmError
     ├── ParameterError       a parameter, parent or metadata field that cannot be used
-    │   └── UnstableValue    a value with no stable form, so that no identity can be built on it
+    │   └── UnstableValue    a value without a stable form, which cannot identify a configuration
     ├── MetricError          a metric's name, value or step that cannot be used
     ├── StateError           a call at the wrong time: a metric before start(), a parameter after it
-    ├── InvalidName          a name that cannot be made into a file, run or experiment name
-    ├── StorageError         the disk or the store refused: full, read-only, missing
-    │   └── CorruptFile      a file that is not what was written, with its line or byte
+    ├── InvalidName          a name that cannot be used for a file, run or experiment
+    ├── StorageError         a disk or store that cannot be used: full, read-only, missing
+    │   └── CorruptFile      a damaged file, with the line or byte of the damage
     ├── BackendError         a backend that is unknown, not installed, or failed
     │   └── NotSupported     the backend lacks the capability that the call needs
-    └── CommandError         a command that was to be captured and cannot be run
+    └── CommandError         a command to be captured that cannot be run
 
-Every message says what was wrong, with which value, and what would be right. An error of another
-library or of the operating system is always chained with ``from``.
+Every message says what is wrong, with which value, and what would be right. An error of another library
+or of the operating system is always chained with ``from``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 
 
 class LegmError(Exception):
-    """The base of every error that a user of legm can cause or meet."""
+    """The base class of every error that legm raises for its users."""
 
 
 class ParameterError(LegmError):
@@ -64,17 +64,17 @@ class InvalidName(LegmError):
 
 
 class StorageError(LegmError):
-    """The disk or the store refused."""
+    """A disk or store cannot be read or written."""
 
 
 class CorruptFile(StorageError):
-    """A file does not hold what was written.
+    """A file is damaged: it does not hold what was written.
 
     Args:
         path: the file.
-        where: the place in it (``line 3``, ``byte 120``).
+        where: the position of the damage (``line 3``, ``byte 120``).
         problem: what is wrong there.
-        remedy: what the user can do.
+        remedy: what the user can do about it.
     """
 
     def __init__(self, path: Path, where: str, problem: str, remedy: str) -> None:
@@ -88,15 +88,15 @@ class BackendError(LegmError):
 
 
 class NotSupported(BackendError):
-    """The backend lacks the capability that a call needs."""
+    """The backend does not support a capability that the call needs."""
 
 
 class CommandError(LegmError):
     """A command cannot be run.
 
     Args:
-        message: why.
-        status: the exit status that a shell gives then.
+        message: why it cannot be run.
+        status: the exit status that a shell would return.
     """
 
     def __init__(self, message: str, status: int) -> None:
@@ -105,8 +105,16 @@ class CommandError(LegmError):
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """A piece of a message: ``did you mean 'lr'?``, or what there is, or that there is nothing."""
-    from difflib import get_close_matches  # not while all goes well
+    """The part of an error message that suggests valid names.
+
+    Args:
+        name: the name that is not known.
+        known: the valid names.
+
+    Returns:
+        ``did you mean 'lr'?`` where valid names are similar; else the valid names; else that there are none.
+    """
+    from difflib import get_close_matches  # only needed for an error
 
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.6)
@@ -114,12 +122,21 @@ def closest(name: str, known: Iterable[str]) -> str:
         return "did you mean " + " or ".join(repr(n) for n in near) + "?"
     if names:
         shown = ", ".join(repr(n) for n in names[:10])
-        return f"known are {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        return f"known: {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")
     return "none are known yet"
 
 
 def storage_error(doing: str, path: Path, cause: OSError) -> StorageError:
-    """The operating system's refusal in words."""
+    """The error for a refusal of the operating system.
+
+    Args:
+        doing: what failed, as a verb phrase: ``"write the run log"``.
+        path: the file or folder.
+        cause: the operating system's error.
+
+    Returns:
+        the error, whose message says what to do about it.
+    """
     remedy = {
         errno.ENOSPC: "the disk is full: free some space",
         errno.EDQUOT: "the quota is used up: free some space",

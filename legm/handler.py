@@ -12,10 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
-from legm.core.config_objects import named_values
+from legm.core.config_objects import parameters_from_config
 from legm.core.credentials import is_credential
-from legm.core.identity import Difference, check_text, differences
-from legm.core.parameters import NameRule, Parameters, active_condition
+from legm.core.identity import Difference, check_name, parameter_differences
+from legm.core.parameters import NameRule, Parameters, condition_from_active_value
 from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect
 from legm.delivery.reading import read_counts
@@ -40,7 +40,7 @@ from legm.records import (
     RunResult,
     Status,
 )
-from legm.runlog.recorder import to_number, to_step
+from legm.runlog.recorder import to_metric_step, to_metric_value
 from legm.runlog.user_files import UserFiles
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ class ExperimentHandler:
         strict: bool = False,
         credentials: Sequence[str] | None = None,
     ) -> None:
-        check_text("experiment", experiment_name, InvalidName)
+        check_name("experiment", experiment_name, InvalidName)
         if description:
-            check_text("description", description, InvalidName)
+            check_name("description", description, InvalidName)
         self._experiment = experiment_name
         self._description = description or ""
         self._client = connect(root_directory, backend, backend_options, strict=strict)
@@ -165,7 +165,7 @@ class ExperimentHandler:
                 :meth:`set_param`.
             StateError: the run has started.
         """
-        values = named_values("set_dict_params()", params, flatten=flatten)
+        values = parameters_from_config("set_dict_params()", params, flatten=flatten)
         self._changeable("set_dict_params()").set(values, parent)
         return params
 
@@ -183,7 +183,7 @@ class ExperimentHandler:
         Raises:
             ParameterError, StateError: as :meth:`set_dict_params`.
         """
-        values = named_values("set_namespace_params()", namespace, flatten=flatten)
+        values = parameters_from_config("set_namespace_params()", namespace, flatten=flatten)
         self._changeable("set_namespace_params()").set(values, parent)
         return namespace
 
@@ -200,7 +200,9 @@ class ExperimentHandler:
             ParameterError: this would make a cycle.
             StateError: the run has started.
         """
-        self._changeable("set_parent()").set_parent(child, parent, active_condition(parent, active_value))
+        self._changeable("set_parent()").set_parent(
+            child, parent, condition_from_active_value(parent, active_value)
+        )
 
     def disable_param(self, name: str) -> None:
         """Keep a parameter out of the comparison: a device, a path, a seed.
@@ -229,11 +231,13 @@ class ExperimentHandler:
             ParameterError: it was never set.
             StateError: the run has started.
         """
-        self._changeable("name_param()").name([name], NameRule(True, name_transform, name_priority))
+        self._changeable("name_param()").set_name_rule([name], NameRule(True, name_transform, name_priority))
 
     def name_params(self, names: Iterable[str]) -> None:
         """Put the values of parameters into the configuration's name; see :meth:`name_param`."""
-        self._changeable("name_params()").name([names] if isinstance(names, str) else names, NameRule())
+        self._changeable("name_params()").set_name_rule(
+            [names] if isinstance(names, str) else names, NameRule()
+        )
 
     def set_param_metadata(
         self, metadata: Mapping[str, Mapping[str, Any]], namespace: object | None = None
@@ -251,7 +255,7 @@ class ExperimentHandler:
             ParameterError: a field or a parameter is unknown, or parents make a cycle.
             StateError: the run has started.
         """
-        known = {} if namespace is None else named_values("set_param_metadata()", namespace)
+        known = {} if namespace is None else parameters_from_config("set_param_metadata()", namespace)
         self._changeable("set_param_metadata()").set_metadata(metadata, known)
 
     def _changeable(self, call: str) -> Parameters:
@@ -301,11 +305,11 @@ class ExperimentHandler:
         Returns:
             a difference for each parameter, to be read or printed; none where they are the same.
         """
-        found = differences(
+        found = parameter_differences(
             self._parameters.active(),
             other._parameters.active(),
-            self._parameters.note,
-            other._parameters.note,
+            self._parameters.inactive_reason,
+            other._parameters.inactive_reason,
         )
         if self._experiment != other._experiment:
             return (Difference("experiment", self._experiment, other._experiment), *found)
@@ -341,7 +345,7 @@ class ExperimentHandler:
         """
         session = self._session
         if session is not None and not session.is_logged:
-            session.recorder.refuse_a_fork()
+            session.recorder.require_own_process()
             if session.was_claimed:
                 return True
             raise StateError("should_run() came when the run had begun: ask before start() or reset()")
@@ -377,7 +381,7 @@ class ExperimentHandler:
             BackendError: the backend failed.
         """
         if self._session is not None:
-            if self._session.recorder.is_untouched:
+            if self._session.recorder.is_empty:
                 return self
             raise StateError(
                 "start() was called during a run: log() it and reset() first, or make a new handler"
@@ -429,7 +433,7 @@ class ExperimentHandler:
             session = self._running("set_metric()")
         if type(value) is not float and isinstance(value, Mapping):
             raise MetricError(f"metric {name!r} must be one number; set_dict_metrics() takes mappings")
-        session.recorder.set({name: value}, step, test=test)
+        session.recorder.add_metrics({name: value}, step, test=test)
         return value
 
     def set_dict_metrics(self, metrics: M, test: bool = False, step: int | None = None) -> M:
@@ -453,7 +457,7 @@ class ExperimentHandler:
             raise MetricError(
                 f"set_dict_metrics() takes a mapping from names to values, not {type(metrics).__qualname__}"
             )
-        session.recorder.set(metrics, step, test=test)
+        session.recorder.add_metrics(metrics, step, test=test)
         return metrics
 
     @overload
@@ -524,7 +528,7 @@ class ExperimentHandler:
                 f"set_best() got step={step!r} and best_step={best_step!r}, which mean the same"
             )
         if metric is not None:
-            check_text("metric", metric, MetricError)
+            check_name("metric", metric, MetricError)
         given = step if step is not None else best_step
         if method == "last" and (given is not None or metric is not None):
             raise MetricError(
@@ -532,8 +536,8 @@ class ExperimentHandler:
             )
         if method == "early_stopping" and (given is None) == (metric is None):
             raise MetricError("set_best('early_stopping') takes either step= or metric=")
-        chosen = None if given is None else to_step("best step", given)
-        self._running("set_best()").recorder.add(BestRule(method, chosen, metric, bool(higher_better)))
+        chosen = None if given is None else to_metric_step("best step", given)
+        self._running("set_best()").recorder.add_record(BestRule(method, chosen, metric, bool(higher_better)))
 
     def log(self) -> RunResult:
         """Complete the run: from now on it counts.
@@ -572,7 +576,7 @@ class ExperimentHandler:
         """
         if self._session is None:
             return True
-        self._session.recorder.refuse_a_fork()
+        self._session.recorder.require_own_process()
         position = self._session.recorder.flush()
         return self._session.delivery.wait_until_delivered(position, timeout)
 
@@ -585,7 +589,7 @@ class ExperimentHandler:
         """End the current run, if it is not logged, and release it."""
         if self._session is None:
             return
-        self._session.recorder.refuse_a_fork()
+        self._session.recorder.require_own_process()
         try:
             self._session.end(outcome)
         finally:
@@ -700,7 +704,7 @@ class ExperimentHandler:
         session = self._running("set_custom_data()")
         path = session.files.set_data(data, basename)
         if not self._client.supports(Capability.FOLDERS) and self._client.supports(Capability.ARTIFACTS):
-            session.recorder.add(Artifact(path.name, str(path)))
+            session.recorder.add_record(Artifact(path.name, str(path)))
         return data
 
     def tensorboard_write(self, name: str, value: Any, step: int) -> None:
@@ -712,10 +716,10 @@ class ExperimentHandler:
             StateError: there is no run.
         """
         self._client.require(Capability.DISPLAYS, "tensorboard_write()")
-        check_text("scalar or text", name, MetricError)
-        shown = value if isinstance(value, str) else to_number(name, value)
-        self._running("tensorboard_write()").recorder.add(
-            Display(name, shown, to_step(name, step), time.time())
+        check_name("scalar or text", name, MetricError)
+        shown = value if isinstance(value, str) else to_metric_value(name, value)
+        self._running("tensorboard_write()").recorder.add_record(
+            Display(name, shown, to_metric_step(name, step), time.time())
         )
 
     @classmethod

@@ -1,18 +1,18 @@
-"""The hooks of a backend: what legm asks of a place that keeps runs.
+"""The hooks that a backend implements.
 
-A backend is a class. It is made with the root directory and its options, has a ``name`` and a set of
-``capabilities``, and implements hooks by methods marked :data:`hookimpl`. Hooks take and return the
-records of :mod:`legm.records`. What a backend can rely on, and what it owes:
+A backend is a class. It is constructed with the root directory and its options, has a ``name`` and a set of
+``capabilities``, and implements hooks as methods marked with :data:`hookimpl`. Hooks take and return the
+records of :mod:`legm.records`. What a backend can rely on, and what is expected of it:
 
-- Hooks of one run come one after the other, never two at once, but on any thread. Different runs may
-  come interleaved, and other processes may use the same store at the same time.
-- Records given to a backend never change, and must not be changed by it.
-- Every batch comes with the run log's position after it. After a crash or an outage records come again
-  from the last position that was noted, so a backend must take a batch twice without counting it twice.
+- The hooks of one run are called one after the other, never two at once, but on any thread. Calls for
+  different runs may be interleaved, and other processes may use the same store at the same time.
+- The records passed to a backend never change, and the backend must not change them.
+- Every batch comes with the run log's position after it. After a crash or an outage, records are sent again
+  from the last position that was stored, so a batch that arrives twice must be stored only once.
 - A backend stores and returns; it never compares, selects or averages.
-- A backend may have a mapping ``options``: those, plain and without credentials, that make it
-  again for the same store. They are noted in the run log, so that ``legm sync`` finds the way later.
-- What goes wrong is raised as a :class:`~legm.errors.LegmError`, with the cause chained.
+- A backend may have a mapping ``options``, in plain form and without credentials, with which it can be
+  constructed again for the same store. The run log keeps these options for ``legm sync``.
+- Errors are raised as a :class:`~legm.errors.LegmError`, with the cause chained.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ __all__ = ["Backend", "Capability", "Hooks", "hookimpl", "hookspec"]
 
 hookspec = pluggy.HookspecMarker("legm")
 hookimpl = pluggy.HookimplMarker("legm")
-"""Marks a backend's method as the implementation of a hook."""
+"""Marks a method of a backend as the implementation of a hook."""
 
 
 class Capability(enum.Enum):
-    """What a backend may or may not be able to do beside keeping runs."""
+    """What a backend may support in addition to storing runs."""
 
     FOLDERS = "folders"
-    """Every configuration has a folder; run logs, plots and the user's files live in it."""
+    """Every configuration has a folder for its run logs, plots and the user's files."""
     SUMMARIES = "summaries"
     FIGURES = "figures"
     ARTIFACTS = "artifacts"
-    """Files given to a run are kept; :class:`~legm.records.Artifact` records come with the others."""
+    """Files of a run are stored; the backend also receives :class:`~legm.records.Artifact` records."""
     CURVES = "curves"
-    """The aggregated curves behind a plot are kept as numbers."""
+    """The aggregated curves of a plot are stored as numbers."""
     REMOTE = "remote"
-    """Calls may take long or fail for a while. They come on a thread of their own for each run, never on
-    the training's; what fails comes again from the run log; credentials among the parameters are
-    redacted before they come here."""
+    """Calls may take long or fail temporarily. They are made on one background thread per run, never on the
+    training thread; failed batches are sent again from the run log; credentials among the parameters are
+    redacted first."""
     DISPLAYS = "displays"
     """Scalars and texts that are no metrics, shown beside the run's own."""
     EXPERIMENTS = "experiments"
@@ -57,53 +57,57 @@ class Capability(enum.Enum):
 
 
 class Backend(Protocol):
-    """What is known of a backend beside its hooks."""
+    """The attributes of a backend, in addition to its hooks."""
 
     name: str
-    """Also the name by which it is asked for."""
+    """The name by which users select it."""
     capabilities: frozenset[Capability]
 
 
 class Hooks:
     """The hooks' signatures.
 
-    Required are open, write, close and the two that read; the rest goes with a capability.
+    Required are open, write, close, and reading runs and configurations; the others are optional or belong to
+    a capability.
     """
 
     @hookspec(firstresult=True)
     def legm_open_run(self, run: Run) -> int | None:
-        """A run begins, or goes on after it was left; nothing of it need be visible yet.
+        """Open a run that starts or is resumed; nothing of it need be visible yet.
+
+        Args:
+            run: the run.
 
         Returns:
-            the position of the last batch that is kept of the run, 0 for a new one: delivery goes on
-            from there. None where the backend does not say; then from where the run log says.
+            the position of the last batch that is stored, 0 for a new run; delivery continues from there.
+            None if the backend does not know it; delivery then continues from the run log's position.
         """
 
     @hookspec
     def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
-        """Take records of an open run, in their order.
+        """Store records of an open run, in order.
 
         Args:
             run: the run.
-            records: what came since the last batch.
+            records: the records since the last batch.
             position: the run log's position after them, in bytes.
         """
 
     @hookspec
     def legm_close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
-        """A run ended: keep its result, in place of an earlier one of the same run.
+        """Store the result of a run that ended, replacing an earlier result of the same run.
 
-        Should more of it come after all, a remote backend is asked to open it again first.
+        If the run is resumed later, a remote backend is asked to open it again first.
 
         Args:
             run: the run.
-            result: with every dev series.
-            records: all of the run's records, for a backend that wants to write something anew.
+            result: the result, with every dev series.
+            records: all records of the run, for a backend that rewrites something.
         """
 
     @hookspec
     def legm_release_run(self, run: Run) -> None:
-        """Nothing more of the run comes from this process: let go of what was held for it (optional)."""
+        """Release what is held for a run: this process sends nothing more of it (optional)."""
 
     @hookspec
     def legm_discard_run(self, run: Run) -> None:
@@ -111,15 +115,15 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def legm_read_runs(self, query: Query) -> Iterable[RunResult] | None:
-        """The runs of an experiment, each once, also failed and interrupted ones.
+        """Read the runs of an experiment, each once, including failed and interrupted ones.
 
-        Only the series that the query names need be filled in. Runs may come in any order and as an
+        Only the series that the query names are required. Runs may be returned in any order, and as an
         iterator, so that not all of them are in memory at once.
         """
 
     @hookspec(firstresult=True)
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration] | None:
-        """Every configuration of an experiment that has a run, each once."""
+        """Read every configuration of an experiment that has a run, each once."""
 
     @hookspec(firstresult=True)
     def legm_read_experiments(self) -> Iterable[str] | None:
@@ -127,26 +131,26 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def legm_read_counts(self, experiment: str) -> Iterable[RunCounts] | None:
-        """The runs of every configuration of an experiment, counted by description (optional).
+        """Count the runs of every configuration of an experiment by description (optional).
 
-        It is for a backend that knows this without reading every run; where it is missing, counts are made
-        of :meth:`legm_read_configurations` and :meth:`legm_read_runs`. A configuration without a run has an
+        This is for a backend that knows the counts without reading every run. Without it they are computed
+        from :meth:`legm_read_configurations` and :meth:`legm_read_runs`. A configuration without runs has an
         empty count.
         """
 
     @hookspec(firstresult=True)
     def legm_folder(self, configuration: Configuration, create: bool) -> Path | None:
-        """The configuration's folder (FOLDERS); None where there is none and none is to be made."""
+        """The configuration's folder (FOLDERS); None if there is none and ``create`` is false."""
 
     @hookspec
     def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
-        """Keep aggregates, in place of earlier ones of this description (SUMMARIES)."""
+        """Store aggregates, replacing earlier ones of this description (SUMMARIES)."""
 
     @hookspec
     def legm_write_curves(
         self, configuration: Configuration, description: str, curves: Sequence[Curve]
     ) -> None:
-        """Keep aggregated curves, in place of earlier ones of their metrics and this description (CURVES)."""
+        """Store aggregated curves, replacing earlier ones of the same metrics and description (CURVES)."""
 
     @hookspec(firstresult=True)
     def legm_write_figure(
@@ -158,16 +162,16 @@ class Hooks:
         content: bytes,
         format: str,
     ) -> str | None:
-        """Keep a picture, in place of an earlier one of this name and format (FIGURES).
+        """Store a figure, replacing an earlier one of the same name and format (FIGURES).
 
         Args:
-            experiment: the experiment.
-            configuration: whose picture it is; None for one that compares configurations.
-            description: of the runs shown; "" for none.
-            name: what is shown, not yet safe as a file name.
-            content: the file's.
-            format: what kind of file it is: "png", "pdf" or "svg".
+            experiment: the experiment's name.
+            configuration: the configuration that it shows; None for a figure that compares configurations.
+            description: the description of the runs shown; "" for none.
+            name: what it shows; not yet safe as a file name.
+            content: the file's content.
+            format: the file's format: "png", "pdf" or "svg".
 
         Returns:
-            where it is, for a person.
+            where it is stored, as a readable text.
         """

@@ -1,9 +1,9 @@
-"""The immutable records that cross every boundary.
+"""The immutable records that all parts of legm exchange.
 
-A run is a log of records: its :class:`Run` first, then :class:`Points`, :class:`BestRule`,
-:class:`Display`, :class:`Artifact` in the order they were made, and an :class:`Outcome` when it ends.
-What is read back from a backend is a :class:`RunResult`, or a :class:`RunCounts` of several; what is computed
-over these is a :class:`Summary` or a :class:`Curve`. Records are never changed once they exist.
+A run is a log of records: first its :class:`Run`, then :class:`Points`, :class:`BestRule`, :class:`Display`
+and :class:`Artifact` in the order they were recorded, and an :class:`Outcome` when it ends. A backend
+returns a :class:`RunResult` for each run, or a :class:`RunCounts` for several. Statistics over these are a
+:class:`Summary` or a :class:`Curve`.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ Plain: TypeAlias = Any
 
 
 class Split(enum.Enum):
-    """Which data a metric was measured on."""
+    """The data that a metric was measured on."""
 
     DEV = "dev"
     TEST = "test"
 
 
 class Status(enum.Enum):
-    """How far a run has come. Only completed runs are ever aggregated."""
+    """The state of a run. Only completed runs are aggregated."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -66,15 +66,15 @@ class Status(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What a number belongs to: a metric, its split and, for an indexed metric, the example."""
+    """The series that a number belongs to: a metric, its split and, for an indexed metric, the example."""
 
     name: str
     split: Split = Split.DEV
     index: str | None = None
 
     def __str__(self) -> str:
-        place = self.split.value + "/" + self.name
-        return place if self.index is None else f"{place}[{self.index}]"
+        name = f"{self.split.value}/{self.name}"
+        return name if self.index is None else f"{name}[{self.index}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,12 @@ class Configuration:
     """One set of active hyperparameters of an experiment.
 
     Args:
-        experiment: the experiment, as the user named it.
+        experiment: the experiment's name, as the user gave it.
         fingerprint: the identity; equal for equal configurations, on every machine and backend.
-        name: the readable name, safe as a file name, without the number that tells apart equal names.
-        parameters: every parameter in plain form.
-        active: the names of the parameters that count, sorted.
-        metadata: what the metadata came to, by parameter.
+        name: the readable name, safe as a file name, without the number that distinguishes equal names.
+        parameters: every parameter in plain form, by name.
+        active: the names of the active parameters, sorted; only these are compared.
+        metadata: the evaluated metadata, by parameter.
     """
 
     experiment: str
@@ -100,15 +100,15 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a configuration, as it is known when it begins.
+    """One run of a configuration, as known when it starts.
 
     Args:
-        run_id: unique over all machines; sorts by the time of the start; safe as a file name.
-        configuration: what is run.
-        description: tells apart runs of one configuration; "" for none.
+        run_id: unique across machines, sorts by start time, safe as a file name.
+        configuration: the configuration that is run.
+        description: distinguishes groups of runs of one configuration; "" for none.
         started: seconds since 1970 (UTC).
-        parameters: the parameters that do not count (seed, device, …), whose values are this run's.
-        environment: where it runs: host, process id, Python, legm's version.
+        parameters: the parameters that are not compared (seed, device, …), with this run's values.
+        environment: where it runs: host, process id, Python version, legm version.
     """
 
     run_id: str
@@ -123,9 +123,14 @@ class Run:
 class Points:
     """Rows of numbers in the order they were set, stored by column.
 
-    A row holds the values of one layout (a tuple of series) at one step and time. With ``n`` rows,
-    ``layout``, ``steps`` and ``times`` have shape (n,); ``values`` is one row after the other, its
-    length the sum of the rows' widths. ``layouts`` may name layouts that no row of this record uses.
+    A row holds the values of one layout (a tuple of series) at one step and time.
+
+    Args:
+        layouts: all layouts; some may be unused by the rows of this record.
+        layout: shape (n,), the index in ``layouts`` for each of n rows.
+        steps: shape (n,).
+        times: shape (n,), in seconds since 1970.
+        values: the rows' values, concatenated; as long as the widths of the rows' layouts together.
     """
 
     layouts: tuple[tuple[Series, ...], ...]
@@ -135,19 +140,19 @@ class Points:
     values: FloatArray
 
     def __len__(self) -> int:
-        """How many numbers, not rows."""
+        """The number of values, not of rows."""
         return len(self.values)
 
     def blocks(self) -> Iterator[tuple[tuple[Series, ...], IntArray, FloatArray, FloatArray]]:
-        """For each layout in use: its series, the steps (n,), the times (n,), the values (n, width).
+        """For each layout in use: its series, steps (n,), times (n,) and values (n, width).
 
-        Within one layout the order in which rows were set is kept.
+        The rows of a layout stay in the order in which they were set.
         """
         for series, rows, values in self.located_blocks():
             yield series, self.steps[rows], self.times[rows], values
 
     def located_blocks(self) -> Iterator[tuple[tuple[Series, ...], IntArray, FloatArray]]:
-        """For each layout in use: its series, the numbers of its rows (n,), the values (n, width)."""
+        """For each layout in use: its series, the indices of its rows (n,) and the values (n, width)."""
         import numpy as np
 
         widths = np.array([len(series) for series in self.layouts], np.int64)
@@ -163,7 +168,7 @@ class Points:
             yield self.layouts[int(number)], rows, values
 
     def rows(self) -> Iterator[tuple[tuple[Series, ...], int, float, list[float]]]:
-        """Each row in the order it was set: its series, step, time (s), values."""
+        """Each row in the order it was set: its series, step, time (s since 1970) and values."""
         at = 0
         values = self.values.tolist()
         for number, step, time in zip(
@@ -176,7 +181,14 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class BestRule:
-    """How the best step is chosen: "last", or "early_stopping" by a given step or by a metric."""
+    """How the best step is chosen.
+
+    Args:
+        method: "last" or "early_stopping".
+        step: the step, for early stopping at a given step.
+        metric: the dev metric, for early stopping by a metric.
+        higher_better: whether a higher value of the metric is better.
+    """
 
     method: str = "last"
     step: int | None = None
@@ -186,7 +198,7 @@ class BestRule:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """A scalar or a text put beside the run's own in TensorBoard; it is no metric."""
+    """A scalar or text that is shown in TensorBoard but is not a metric; the time is in s since 1970."""
 
     name: str
     value: float | str
@@ -196,7 +208,7 @@ class Display:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file that was given to the run to keep: its name in the run, and where it is now."""
+    """A file that is kept with the run: its name in the run, and its current path."""
 
     name: str
     path: str
@@ -204,7 +216,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended, when (s since 1970), and with which error."""
+    """How a run ended, when (s since 1970), and the error of a failed run."""
 
     status: Status
     time: float
@@ -216,7 +228,7 @@ Record: TypeAlias = Points | BestRule | Display | Artifact | Outcome
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One series of a run: steps (n,) rising strictly, and values (n,); a step's last value counts."""
+    """One series of a run: strictly increasing steps (n,), and the last value at each step (n,)."""
 
     steps: IntArray
     values: FloatArray
@@ -224,21 +236,21 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A run as it is read back, or as it was when it ended.
+    """A run as read from a backend, or as it was when it ended.
 
     Args:
         run: the run.
-        status: only COMPLETED counts in aggregates.
+        status: only completed runs are aggregated.
         rule: how the best step was chosen.
-        best_step: the chosen step, None where there was no dev metric.
+        best_step: the best step; None without a dev metric.
         best: the value of every dev series at the best step.
-        best_steps: the step that was used instead, for series that have none at ``best_step``.
+        best_steps: the step used instead, for series without a value at ``best_step``.
         test: the last value of every test series.
-        histories: the dev series that were asked for.
-        points: how many numbers were set, dev and test.
-        last_step: the largest step of any dev series.
-        ended: seconds since 1970, None while unknown.
-        error: what ended a failed run.
+        histories: the dev series that were requested.
+        points: the number of values that were set, dev and test.
+        last_step: the largest step of any dev series; None without one.
+        ended: seconds since 1970; None while unknown.
+        error: the error of a failed run.
     """
 
     run: Run
@@ -257,18 +269,18 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class RunCounts:
-    """A configuration's runs of one description: how many of each kind, and their values without the series.
+    """The runs of one configuration and description: how many have each status, and their values.
 
     Args:
-        configuration: whose runs they are.
+        configuration: the configuration.
         description: the runs' description; "" for none.
-        completed, failed, interrupted, running: how many there are of each kind; all 0 where the
-            configuration has no run.
-        values: by a summary's key (``best_loss``, ``test_accuracy``), the values of the completed runs that
-            have it; metrics that aggregate over all their values are not among them.
-        indexed: the keys of metrics that have a value for each index, which are not among ``values``.
-        last: when the newest of the runs ended, or began if it goes on (s since 1970); None without runs.
-        folder: where the configuration lives, if it lives in a folder.
+        completed, failed, interrupted, running: the number of runs with each status; all 0 for a
+            configuration without runs.
+        values: by summary key (``best_loss``, ``test_accuracy``), the values of the completed runs;
+            without metrics that are aggregated over all their values.
+        indexed: the summary keys of indexed metrics, which are not in ``values``.
+        last: when the newest run ended, or started if it is still running (s since 1970); None without runs.
+        folder: the configuration's folder; None without one.
     """
 
     configuration: Configuration
@@ -289,9 +301,9 @@ class Query:
 
     Args:
         experiment: the experiment's name.
-        fingerprint: only this configuration's; None for all of the experiment.
+        fingerprint: only runs of this configuration; None for all of the experiment.
         description: only runs with this description; None for all.
-        histories: the names of the dev metrics whose series are wanted; None for all of them.
+        histories: the names of the dev metrics whose series are read; None for all.
     """
 
     experiment: str
@@ -302,13 +314,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One metric over runs.
+    """One metric, aggregated over runs.
 
     Args:
-        mean, std: as the method defines them; NaN where nothing could be used.
-        n: how many values were used.
-        nan: how many values were NaN, and so not used.
-        fields: what the method adds (``median``, ``lower``, …).
+        mean, std: as the method defines them; NaN without usable values.
+        n: the number of values that were used.
+        nan: the number of values that were NaN and therefore ignored.
+        method: the aggregation method.
+        fields: further results of the method (``median``, ``lower``, …).
     """
 
     mean: float
@@ -321,12 +334,12 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Aggregates of one configuration and description.
+    """The aggregates of one configuration and description.
 
     Args:
-        values: by ``best_<metric>``, ``test_<metric>``, ``time``, ``time_per_sample``; for an indexed
+        values: by key: ``best_<metric>``, ``test_<metric>``, ``time`` or ``time_per_sample``; for an indexed
             metric a mapping from index to aggregate.
-        completed, failed, interrupted: how many runs there were of each kind.
+        completed, failed, interrupted: the number of runs with each status.
     """
 
     values: Mapping[str, Aggregate | Mapping[str, Aggregate]]
@@ -337,15 +350,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A dev metric over runs, at every step that any run has.
+    """A dev metric, aggregated over runs at every step that any run has.
 
     Args:
-        metric: its name.
-        method: the aggregation's.
-        steps: shape (n,), rising strictly.
+        metric: the metric's name.
+        method: the aggregation method.
+        steps: shape (n,), strictly increasing.
         center: shape (n,), the mean or median.
-        lower, upper: shape (n,), the spread around it.
-        runs: shape (n,), how many runs had a value there.
+        lower, upper: shape (n,), the ends of the spread around it.
+        runs: shape (n,), the number of runs with a value at the step.
     """
 
     metric: str
@@ -359,12 +372,13 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A place in :meth:`legm.ExperimentHandler.get_best`'s ranking, best first.
+    """One rank in the result of :meth:`legm.ExperimentHandler.get_best`, which is ordered best first.
 
     Args:
-        configuration: what was ranked; ``folder`` is where it lives, if it lives in a folder.
+        configuration: the configuration at this rank.
         value: its aggregate of the metric.
-        completed, failed, interrupted: its runs of each kind.
+        completed, failed, interrupted: the number of its runs with each status.
+        folder: the configuration's folder; None without one.
     """
 
     configuration: Configuration
@@ -377,27 +391,27 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two configurations beside each other by one metric; ``str()`` of it is for a person.
+    """Two configurations compared by one metric; ``str()`` of it is a readable summary.
 
-    What is undefined is NaN, and a note says why.
+    Undefined numbers are NaN, and a note says why.
 
     Args:
         a, b: the configurations.
-        metric: the key: ``best_<metric>``, ``test_<metric>``, ``time`` or ``time_per_sample``.
-        mean_a, mean_b: over what was compared; a seed's mean where one seed has several runs.
-        n_a, n_b: how many runs were compared.
-        difference: a - b.
-        lower, upper: the ends of its confidence interval.
+        metric: the summary key: ``best_<metric>``, ``test_<metric>``, ``time`` or ``time_per_sample``.
+        mean_a, mean_b: the means of the compared values; several runs of one seed count as their mean.
+        n_a, n_b: the number of runs that were compared.
+        difference: the mean of a minus that of b.
+        lower, upper: the ends of the difference's confidence interval.
         level: the interval's coverage, in (0, 1).
         p: the two-sided p-value of a permutation test.
-        p_adjusted: the same, corrected for all the comparisons that were made at once.
+        p_adjusted: the p-value, corrected for all comparisons made together.
         paired: whether runs with equal seeds were compared with each other.
-        pairs: how many seeds both have; 0 where it is not paired.
-        seeds: the parameters that were taken for the seed.
-        method: "exact" where every arrangement of the values was looked at, "sampled" where some drawn at
-            random were; "" without a test.
-        arrangements: how many were looked at; 0 without a test.
-        notes: what a person should know, such as which runs were left out.
+        pairs: the number of seeds that both have; 0 if not paired.
+        seeds: the parameters that were used as the seed.
+        method: "exact" if every arrangement of the values was evaluated, "sampled" if a random sample of them
+            was; "" without a test.
+        arrangements: the number of arrangements that were evaluated; 0 without a test.
+        notes: what the user should know, such as which runs were left out.
     """
 
     a: Configuration

@@ -1,59 +1,181 @@
-"""Fixtures that several test modules share."""
+"""Which kind each test is of, in which order they run, and the fixtures that several test modules share."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from importlib.metadata import version
+from collections.abc import Generator, Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
+from hypothesis import settings
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "digits.py"
+from tests.support.paths import EXAMPLE, TESTS
+from tests.support.shared import FOLDER, once
+
+FOLDERS = {
+    "core": (
+        "arguments",
+        "backends/local",
+        "core",
+        "handler",
+        "runlog",
+        "stats",
+        "test_rings.py",
+        "test_suite.py",
+    ),
+    "libraries": (
+        "analysis/test_comparison.py",
+        "backends/mlflow",
+        "backends/test_boundary.py",
+        "backends/test_conformance.py",
+        "backends/test_trackio.py",
+        "backends/wandb",
+        "benchmarks",
+        "capture",
+        "cli/test_completion.py",
+        "cli/test_other_backends.py",
+        "cli/test_plot.py",
+        "compat",
+        "delivery/test_claims.py",
+        "delivery/test_mirrors.py",
+        "docs",
+        "export",
+        "importers",
+        "report",
+    ),
+    "servers": (
+        "backends/wandb/test_server.py",
+        "benchmarks",
+        "cli/test_tensorboard.py",
+        "importers/test_wandb_server.py",
+    ),
+    "browser": (),
+}
+"""By marker, the folders and modules below tests whose tests have it."""
+
+FIXTURES = {
+    "servers": {"mlflow_server", "own_server", "postgres", "server", "wandb_stand_in", "tensorboard"},
+    "browser": {"browser"},
+}
+"""By marker, the fixtures whose tests have it."""
+
+settings.register_profile("legm", deadline=None)  # a busy machine is no failure
+settings.load_profile("legm")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """``-m core`` imports the core's tests only, so that no library is needed or waited for."""
+    if config.getoption("markexpr") != "core" or not collection_path.is_relative_to(TESTS):
+        return None
+    kept = [TESTS / name for name in FOLDERS["core"]]
+    found = any(collection_path.is_relative_to(one) or one.is_relative_to(collection_path) for one in kept)
+    return None if found else True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by where it is and what it uses, and put the slow ones first."""
+    folders = [(TESTS / name, marker) for marker, names in FOLDERS.items() for name in names]
+    for item in items:
+        markers = {marker for folder, marker in folders if item.path.is_relative_to(folder)}
+        used = set(getattr(item, "fixturenames", ()))
+        for marker in sorted(markers | {marker for marker, names in FIXTURES.items() if names & used}):
+            item.add_marker(marker)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI on Linux all that a test may need is there: what is skipped is a failure to install it."""
+    report = yield
+    if report.skipped and "CI" in os.environ and sys.platform == "linux" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, which in CI is a failure: {report.longrepr}"
+    return report
 
 
 def pytest_report_header() -> str:
     """The versions of what is not ours."""
-    return ", ".join(f"{name} {version(name)}" for name in ("mlflow", "wandb", "tensorboard", "numpy"))
+    shown = []
+    for name in ("mlflow", "wandb", "tensorboard", "numpy"):
+        with contextlib.suppress(PackageNotFoundError):  # the core tests need no extra
+            shown.append(f"{name} {version(name)}")
+    return ", ".join(shown)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Name the folder that all workers have in common."""
+    base = tmp_path_factory.getbasetemp()
+    os.environ[FOLDER] = str(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
 
 
 @pytest.fixture(scope="session")
-def digits_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mlflow_server() -> Iterator[Any]:
+    """A real MLflow server that all workers share: each test has experiments of its own there."""
+    from tests.support.mlflow_server import shared_server
+
+    with shared_server() as made:
+        yield made
+
+
+@pytest.fixture
+def mlflow_store(tmp_path: Path) -> Path:
+    """A root directory with an MLflow store that has no run yet."""
+    from tests.support.mlflow_store import prepare_store
+
+    return prepare_store(tmp_path / "mlflow.db").parent
+
+
+@pytest.fixture(scope="session")
+def digits_root() -> Path:
     """The results of examples/digits.py with two seeds, made once for all workers: only to be read.
 
     What the example printed is in ``stdout.txt`` beside the root directory.
     """
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "digits"
-    root = folder / "results"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "stdout.txt").exists():
-            shutil.rmtree(folder, ignore_errors=True)  # of a run that broke off
-            folder.mkdir()
-            arguments = ["--root", "results", "--seeds", "2", "--epochs", "8"]
-            command = [sys.executable, "-W", "error", str(EXAMPLE), *arguments]
-            done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
-            assert done.returncode == 0, done.stderr
-            assert not done.stderr
-            (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
-    return root
+
+    def train(folder: Path) -> None:
+        arguments = ["--root", "results", "--seeds", "2", "--epochs", "8"]
+        command = [sys.executable, "-W", "error", str(EXAMPLE), *arguments]
+        done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
+        assert done.returncode == 0, done.stderr
+        assert not done.stderr
+        (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
+
+    return once("digits", train) / "results"
+
+
+@pytest.fixture(scope="session")
+def mlflow_originals() -> dict[str, list[Any]]:
+    """By experiment, what the real mlflow keeps of the scripts that use it."""
+    from tests.support import originals
+
+    return originals.of_mlflow()
+
+
+@pytest.fixture(scope="session")
+def wandb_originals() -> dict[str, list[Any]]:
+    """By project, what the real wandb keeps of the scripts that use it."""
+    from tests.support import originals
+
+    return originals.of_wandb()
 
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium without a network, its console kept; without one, tests are skipped but in CI."""
+    """A headless Chromium without a network, its console kept; without one, tests are skipped."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if "CI" not in os.environ and not (chromium and driver):
+    if not (chromium and driver):
         pytest.skip("chromium and chromedriver are not installed")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium or ""
+    options.binary_location = chromium
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     profile = tmp_path_factory.mktemp("profile")
     for argument in (

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.analysis.summaries import require_runs
-from legm.core.identity import canonical, check_text
+from legm.core.identity import canonical_text, check_name
 from legm.core.seeds import looks_like_seed
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import read_runs
@@ -19,7 +19,7 @@ from legm.errors import LegmError, MetricError, ParameterError, closest
 from legm.records import Comparison, Configuration, Plain, RunResult, Series, Split, Status, Summary
 from legm.stats import significance
 from legm.stats.counts import ALL_VALUES_METRICS, summary_key
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 __all__ = ["compare_runs", "comparison_as_dict", "find_configurations"]
 
@@ -86,7 +86,7 @@ def compare_runs(
         is_level = False
     if not is_level:
         raise LegmError(f"level={level!r} is no number strictly between 0 and 1, such as 0.95")
-    check_text("metric", metric, MetricError)
+    check_name("metric", metric, MetricError)
     names = None if seed is None else _seed_names(seed)
     everyone = {a.fingerprint}
     for other in others:
@@ -96,7 +96,7 @@ def compare_runs(
     ours = _side(client, description, a, "a", metric, test)
     theirs = (_side(client, description, other, "b", metric, test) for other in others)
     found = [_compare(ours, side, names, float(level)) for side in theirs]
-    adjusted = significance.holm([one.p for one in found])
+    adjusted = significance.holm_adjust([one.p for one in found])
     return [replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
 
 
@@ -119,7 +119,7 @@ def _side(
     known: set[Series] = set()
     parameters: set[str] = set()
     runs = []
-    for run in watched(read_runs(client, configuration, description, histories), "reading runs"):
+    for run in show_progress(read_runs(client, configuration, description, histories), "reading runs"):
         status[run.status] += 1
         if run.status is not Status.COMPLETED:
             left_out[run.status.value] += 1
@@ -181,15 +181,15 @@ def _compare(a: _Side, b: _Side, names: tuple[str, ...] | None, level: float) ->
             )
         if max(n_a, n_b) > len(common):
             notes.append("where several runs have one seed, their mean stands for them")
-        outcome = significance.paired_permutations(x, y)
-        interval = significance.paired_interval(x, y, level)
+        outcome = significance.paired_permutation_test(x, y)
+        interval = significance.paired_confidence_interval(x, y, level)
     else:
         x, y = ([value for _, value in side.runs] for side in (a, b))
         n_a, n_b = len(x), len(y)
         why = f"they have {len(common) or 'no'} seed in common, and pairs need two" if names else lacking
         notes.append(f"not paired: {why}")
-        outcome = significance.unpaired_permutations(x, y)
-        interval = significance.unpaired_interval(x, y, level)
+        outcome = significance.unpaired_permutation_test(x, y)
+        interval = significance.unpaired_confidence_interval(x, y, level)
     for side in (a, b):
         out = +left_out[side.label]
         if out:
@@ -238,14 +238,14 @@ def _by_seed(
     for parameters, value in runs:
         seed = [parameters.get(name) for name in names]
         if seed and None not in seed:
-            found[canonical(seed)].append(value)
+            found[canonical_text(seed)].append(value)
     return found
 
 
 def _limits(
     x: Sequence[float],
     y: Sequence[float],
-    outcome: significance.Permutations,
+    outcome: significance.PermutationTest,
     paired: bool,
     level: float,
 ) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from legm.backends.local import PARAMETERS_FILE, LocalBackend
 from legm.backends.local.folders import read_configuration
 from legm.backends.local.repair import repair
-from legm.core.identity import Difference, differences
+from legm.core.identity import Difference, parameter_differences
 from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import connect
 from legm.delivery.registry import make_backend
@@ -85,7 +85,7 @@ def compare(ours: Configuration, theirs: Configuration) -> tuple[Difference, ...
     def note(configuration: Configuration, name: str) -> str:
         return "inactive" if name in configuration.parameters else "absent"
 
-    found = differences(
+    found = parameter_differences(
         {name: ours.parameters[name] for name in ours.active},
         {name: theirs.parameters[name] for name in theirs.active},
         lambda name: note(ours, name),

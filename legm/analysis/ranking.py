@@ -9,7 +9,7 @@ from legm.errors import MetricError, ParameterError, closest
 from legm.records import Aggregate, Configuration, Query, Ranked, RunCounts, RunResult
 from legm.stats import aggregate
 from legm.stats.counts import ALL_VALUES_METRICS
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 __all__ = ["ReadRuns", "rank", "value_key"]
 
@@ -70,7 +70,7 @@ def rank(
             name.removeprefix(prefix) for one in chosen for name in one.values if name.startswith(prefix)
         }
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(metric, known)}")
-    return aggregate.in_order(ranked, higher_better)
+    return aggregate.sort_ranked(ranked, higher_better)
 
 
 def _over_all_values(
@@ -78,26 +78,26 @@ def _over_all_values(
 ) -> list[Aggregate | None]:
     """Aggregates that need the series of every run; None where no completed run has the metric."""
     values: list[Aggregate | None] = []
-    for one in watched(counts, "reading runs"):
+    for one in show_progress(counts, "reading runs"):
         configuration = one.configuration
         query = Query(
             configuration.experiment, configuration.fingerprint, one.description, ALL_VALUES_METRICS
         )
         summary = aggregate.summarise_runs(read(query), aggregation)
-        values.append(aggregate.whole(summary, key) if key in summary.values else None)
+        values.append(aggregate.unindexed_aggregate(summary, key) if key in summary.values else None)
     return values
 
 
 def _constrained(counts: Sequence[RunCounts], constraints: Mapping[str, Any]) -> Sequence[RunCounts]:
     if not constraints:
         return counts
-    from legm.core.identity import canonical, plain
+    from legm.core.identity import canonical_text, to_plain
 
     names = {name for one in counts for name in one.configuration.active}
     for name in constraints:
         if name not in names:
             raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
-    wanted = {name: canonical(plain(name, value)) for name, value in constraints.items()}
+    wanted = {name: canonical_text(to_plain(name, value)) for name, value in constraints.items()}
     chosen = [one for one in counts if _has(one.configuration, wanted)]
     if not chosen:
         raise ParameterError(f"no configuration has {dict(constraints)}")
@@ -105,9 +105,9 @@ def _constrained(counts: Sequence[RunCounts], constraints: Mapping[str, Any]) ->
 
 
 def _has(configuration: Configuration, wanted: Mapping[str, str]) -> bool:
-    from legm.core.identity import canonical
+    from legm.core.identity import canonical_text
 
     return all(
-        name in configuration.active and canonical(configuration.parameters[name]) == text
+        name in configuration.active and canonical_text(configuration.parameters[name]) == text
         for name, text in wanted.items()
     )

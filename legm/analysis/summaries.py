@@ -12,7 +12,7 @@ from legm.hooks import Capability
 from legm.records import Configuration, Curve, Ranked, RunResult, Status, Summary
 from legm.stats import aggregate
 from legm.stats.counts import ALL_VALUES_METRICS
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,9 +30,9 @@ def aggregate_results(
 ) -> dict[str, Any]:
     """Aggregate the completed runs of a configuration and keep the result in the backend."""
     client.require(Capability.SUMMARIES, "aggregate_results()")
-    aggregate.Methods.parse(aggregation)  # a mistake is told before anything is read
+    aggregate.AggregationMethods.parse(aggregation)  # a mistake is told before anything is read
     runs = read_runs(client, configuration, description, ALL_VALUES_METRICS)
-    summary = aggregate.summarise_runs(watched(runs, "aggregating runs"), aggregation)
+    summary = aggregate.summarise_runs(show_progress(runs, "aggregating runs"), aggregation)
     require_runs(summary, configuration, description)
     client.write_summary(configuration, description, summary)
     return aggregate.summary_as_dict(summary)
@@ -83,8 +83,8 @@ def plot_curves(
 
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
     found = read_runs(client, configuration, description, names)
-    runs = counting(watched(found, "reading runs"))
-    curves = {curve.metric: curve for curve in aggregate.curves(runs, None, aggregation)}
+    runs = counting(show_progress(found, "reading runs"))
+    curves = {curve.metric: curve for curve in aggregate.aggregate_curves(runs, None, aggregation)}
     if completed == 0:
         require_runs(Summary({}, 0, 0, 0), configuration, description)
     for metric in names or ():
@@ -94,7 +94,7 @@ def plot_curves(
     pictures = _pictures(curves, wanted, frozenset(exclude), exclude_pattern)
     heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
     paths = []
-    for name, shown in watched(pictures.items(), "drawing plots"):
+    for name, shown in show_progress(pictures.items(), "drawing plots"):
         figure = plotting.plot_curves(shown, heading if title is None else title, completed, look)
         paths += _write_figure(
             client, configuration.experiment, configuration, description, name, figure, look, kinds
@@ -150,7 +150,7 @@ def comparison_curves(
     Raises:
         MetricError: none has it, or there is no such method.
     """
-    aggregate.Methods.parse(aggregation)
+    aggregate.AggregationMethods.parse(aggregation)
     known: set[str] = set()
 
     def noting(runs: Iterable[RunResult]) -> Iterator[RunResult]:
@@ -159,9 +159,9 @@ def comparison_curves(
             yield run
 
     found = []
-    for configuration in watched(configurations, "reading runs"):
+    for configuration in show_progress(configurations, "reading runs"):
         runs = noting(read_runs(client, configuration, description, frozenset({metric})))
-        found += [(configuration, curve) for curve in aggregate.curves(runs, None, aggregation)]
+        found += [(configuration, curve) for curve in aggregate.aggregate_curves(runs, None, aggregation)]
     if not found:
         raise MetricError(f"no completed run has a curve of the metric {metric!r}; {closest(metric, known)}")
     return found

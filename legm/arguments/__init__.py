@@ -1,7 +1,7 @@
-"""Hyperparameters from the command line: declared beside the code that uses them, handed on by name.
+"""Hyperparameters from the command line: declared next to the code that uses them, and passed to it by name.
 
-``declarations`` reads ``argparse_args``, ``parsing`` makes namespaces and metadata of them and of the
-command line, ``namespaces`` hands a namespace's values to functions.
+``declarations`` reads ``argparse_args``, ``parsing`` turns them and the command line into namespaces and
+metadata, and ``namespaces`` passes the values of a namespace to functions.
 """
 
 from __future__ import annotations

@@ -8,23 +8,29 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from legm.arguments.declarations import Argument, Carrier, declared, metadata_of, title_of
+from legm.arguments.declarations import (
+    Argument,
+    Carrier,
+    argument_metadata,
+    carrier_title,
+    declared_arguments,
+)
 from legm.errors import ParameterError, closest
 
-__all__ = ["Among", "Conditions", "Source", "metadata_of_sources", "sources_of"]
+__all__ = ["ArgumentSource", "Conditions", "OneOf", "metadata_from_sources", "sources_from_carriers"]
 
 Table: TypeAlias = Mapping[Any, Any] | Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Arguments that come together.
+class ArgumentSource:
+    """Arguments that are declared together.
 
     Args:
-        title: where they come from, for people.
+        title: where they are declared, for messages.
         arguments: by name.
-        origin: the condition they came by (its number), and the value; None for those always there.
-        condition: the fields of metadata that make them count only then.
+        origin: the number of the condition that adds them, and the value; None for unconditional ones.
+        condition: the metadata fields that make them active only then.
     """
 
     title: str
@@ -34,57 +40,59 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Among:
-    """True of a value that is one of these, and of a list that holds one of them."""
+class OneOf:
+    """True for a value that is one of these, and for a list that contains one of them."""
 
     values: tuple[Any, ...]
 
     def __call__(self, value: Any) -> bool:
-        """Whether it is, or holds, one of them."""
-        return any(_same(item, wanted) for item in _items(value) for wanted in self.values)
+        """Whether the value is, or contains, one of them."""
+        return any(_is_same_value(item, wanted) for item in _as_sequence(value) for wanted in self.values)
 
 
-def _items(value: Any) -> Sequence[Any]:
+def _as_sequence(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _is_same_value(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def sources_of(carriers: Carrier | Sequence[Carrier]) -> list[Source]:
-    """What one carrier or several declare.
+def sources_from_carriers(carriers: Carrier | Sequence[Carrier]) -> list[ArgumentSource]:
+    """The arguments that one or several carriers declare, one source for each.
 
     Raises:
-        ParameterError: a declaration cannot be used.
+        ParameterError: a declaration is invalid.
     """
     return [
-        Source(title_of(carrier), {argument.name: argument for argument in declared(carrier)})
-        for carrier in _items(carriers)
+        ArgumentSource(
+            carrier_title(carrier), {argument.name: argument for argument in declared_arguments(carrier)}
+        )
+        for carrier in _as_sequence(carriers)
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Condition:
-    """Which arguments come with which value of an argument."""
+    """The arguments that are added for each value of an argument."""
 
     argument: str
-    given: Mapping[Any, list[Source]] | Callable[[Any], Any]
+    given: Mapping[Any, list[ArgumentSource]] | Callable[[Any], Any]
 
-    def sources(self, value: Any) -> list[Source]:
-        """What comes with a value."""
+    def sources(self, value: Any) -> list[ArgumentSource]:
+        """The arguments that are added for a value."""
         if isinstance(self.given, Mapping):
-            return next((found for key, found in self.given.items() if _same(key, value)), [])
-        return _returned(self.given(value))
+            return next((found for key, found in self.given.items() if _is_same_value(key, value)), [])
+        return _sources_from_result(self.given(value))
 
     def active(self, value: Any, item: Any) -> Any:
-        """What ``parent_active`` is where the argument has the value, or holds the item."""
+        """The ``parent_active`` for an argument with this value, which is or contains the item."""
         is_function = callable(item) and not isinstance(item, type)
-        return Among((item,)) if isinstance(value, (list, tuple)) or is_function else item
+        return OneOf((item,)) if isinstance(value, (list, tuple)) or is_function else item
 
 
-def _returned(found: Any) -> list[Source]:
-    return [] if found is None else sources_of(found)
+def _sources_from_result(found: Any) -> list[ArgumentSource]:
+    return [] if found is None else sources_from_carriers(found)
 
 
 class Conditions:
@@ -95,7 +103,7 @@ class Conditions:
         arguments: see there.
 
     Raises:
-        ParameterError: they are no mappings, or a declaration in them cannot be used.
+        ParameterError: one is not a mapping, or contains an invalid declaration.
     """
 
     def __init__(
@@ -104,24 +112,29 @@ class Conditions:
         arguments: Mapping[str, Table] | Callable[[argparse.Namespace], Any],
     ) -> None:
         self._function = arguments if callable(arguments) else None
-        self._conditions = _conditions("conditional_modules", modules)
+        self._conditions = _conditions_from_tables("conditional_modules", modules)
         if not callable(arguments):
-            self._conditions += _conditions("conditional_args", arguments)
+            self._conditions += _conditions_from_tables("conditional_args", arguments)
 
-    def declared(self) -> Iterable[Source]:
-        """What can come by the tables; what functions return is not known before."""
+    def declared(self) -> Iterable[ArgumentSource]:
+        """All arguments in the tables; those that functions return are not known in advance."""
         for condition in self._conditions:
             if isinstance(condition.given, Mapping):
                 for sources in condition.given.values():
                     yield from sources
 
-    def check(self, possible: Iterable[Source], commands: Mapping[str, Any], dest: str | None) -> None:
-        """Refuse conditions on what is no argument, or not one of its choices.
+    def check(
+        self, possible: Iterable[ArgumentSource], commands: Mapping[str, Any], dest: str | None
+    ) -> None:
+        """Check that every condition is about an existing argument and one of its choices.
 
         Args:
-            possible: every argument that there may be, but for those that functions return.
+            possible: every possible argument, except those that functions return.
             commands: the commands by name.
             dest: the name of the argument that holds the command.
+
+        Raises:
+            ParameterError: a condition is not.
         """
         known: dict[str, list[Any]] = {} if dest is None else {dest: [commands]}
         for source in possible:
@@ -132,7 +145,7 @@ class Conditions:
             name = condition.argument
             if name not in known and not is_open:
                 raise ParameterError(
-                    f"a condition is about {name!r}, which is no argument; {closest(name, known)}"
+                    f"a condition is about {name!r}, which is not an argument; {closest(name, known)}"
                 )
             sets = known.get(name, [None])
             if None in sets or not isinstance(condition.given, Mapping):
@@ -141,34 +154,41 @@ class Conditions:
             for value in condition.given:
                 if value not in choices:
                     raise ParameterError(
-                        f"a condition is about {name}={value!r}, which is none of its choices; "
+                        f"a condition is about {name}={value!r}, which is not one of its choices; "
                         f"{closest(str(value), map(str, choices))}"
                     )
 
-    def met(self, values: Mapping[str, Any], present: Sequence[Source]) -> list[Source]:
-        """The arguments that come with these values and are not among those present."""
+    def additional_sources(
+        self, values: Mapping[str, Any], present: Sequence[ArgumentSource]
+    ) -> list[ArgumentSource]:
+        """The arguments that these values add and that are not present yet.
+
+        Args:
+            values: by argument.
+            present: the arguments that exist already.
+        """
         origins = [source.origin for source in present if source.origin]
         found = []
         for number, condition in enumerate(self._conditions):
             value = values.get(condition.argument)
-            for item in _items(value) if condition.argument in values else ():
-                if any(number == at and _same(item, of) for at, of in origins):
+            for item in _as_sequence(value) if condition.argument in values else ():
+                if any(number == at and _is_same_value(item, of) for at, of in origins):
                     continue
                 origins.append((number, item))
                 fields = {"parent": condition.argument, "parent_active": condition.active(value, item)}
                 for source in condition.sources(item):
                     title = f"{source.title}, with {condition.argument} = {item!r}"
-                    found.append(Source(title, source.arguments, (number, item), fields))
+                    found.append(ArgumentSource(title, source.arguments, (number, item), fields))
         if self._function is not None:
             of_it = {name for source in present if source.origin == (-1, None) for name in source.arguments}
-            for source in _returned(self._function(argparse.Namespace(**values))):
+            for source in _sources_from_result(self._function(argparse.Namespace(**values))):
                 new = {name: a for name, a in source.arguments.items() if name not in of_it}
                 if new:
                     found.append(replace(source, arguments=new, origin=(-1, None)))
         return found
 
 
-def _conditions(call: str, tables: Mapping[str, Table]) -> list[_Condition]:
+def _conditions_from_tables(call: str, tables: Mapping[str, Table]) -> list[_Condition]:
     if not isinstance(tables, Mapping):
         raise ParameterError(f"{call} must be a mapping {{argument: {{value: …}}}}, not {tables!r}")
     made = []
@@ -176,7 +196,9 @@ def _conditions(call: str, tables: Mapping[str, Table]) -> list[_Condition]:
         if callable(table) and not isinstance(table, type):
             made.append(_Condition(name, table))
         elif isinstance(table, Mapping):
-            made.append(_Condition(name, {value: sources_of(given) for value, given in table.items()}))
+            made.append(
+                _Condition(name, {value: sources_from_carriers(given) for value, given in table.items()})
+            )
         else:
             raise ParameterError(
                 f"{call}[{name!r}] must be a mapping {{value: …}} or a function, not {table!r}"
@@ -184,11 +206,11 @@ def _conditions(call: str, tables: Mapping[str, Table]) -> list[_Condition]:
     return made
 
 
-def metadata_of_sources(sources: Iterable[Source]) -> dict[str, dict[str, Any]]:
-    """The metadata of every argument by name; of one that is there twice, the first counts.
+def metadata_from_sources(sources: Iterable[ArgumentSource]) -> dict[str, dict[str, Any]]:
+    """The metadata of every argument by name; of an argument that occurs twice, the first counts.
 
     Raises:
-        ParameterError: a parent has splits, but not the argument's.
+        ParameterError: a parent has splits, but not the split of the argument.
     """
     sources = list(sources)
     known = {name: a for source in reversed(sources) for name, a in source.arguments.items()}
@@ -196,6 +218,6 @@ def metadata_of_sources(sources: Iterable[Source]) -> dict[str, dict[str, Any]]:
     for source in sources:
         for name, argument in source.arguments.items():
             if name not in metadata:
-                fields = metadata_of(argument, known)
+                fields = argument_metadata(argument, known)
                 metadata[name] = fields if "parent" in fields else {**fields, **source.condition}
     return metadata

@@ -1,4 +1,4 @@
-"""``argparse_args``: arguments with the metadata of their parameters, declared beside the code."""
+"""``argparse_args``: arguments with the metadata of their parameters, declared next to the code."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Collection, Iterable, Mapping, MutableMapping, Seque
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from legm.core.identity import check_text
+from legm.core.identity import check_name
 from legm.core.parameters import FIELDS
 from legm.errors import ParameterError, closest
 
-__all__ = ["Argument", "Candidates", "Carrier", "add_arguments", "add_metadata"]
+__all__ = ["Argument", "Carrier", "SearchValues", "add_arguments", "add_metadata"]
 
 Carrier: TypeAlias = Any
-"""What has ``argparse_args`` (a class, a module, an object), or these themselves: a mapping, or a function
-that returns one."""
+"""A class, module or object with ``argparse_args``, or these themselves: a mapping, or a function that
+returns one."""
 
-_KEYWORDS = (
+_ARGPARSE_KEYWORDS = (
     "action",
     "choices",
     "const",
@@ -33,8 +33,8 @@ _KEYWORDS = (
     "type",
     "version",
 )
-_OURS = ("flags", "metadata", "searchable", "splits")
-_UNUSABLE = re.compile(r"[\s=]|^-*$")
+_LEGM_KEYWORDS = ("flags", "metadata", "searchable", "splits")
+_INVALID_NAME = re.compile(r"[\s=]|^-*$")
 
 
 class Parser(Protocol):
@@ -49,12 +49,12 @@ class Argument:
     """One argument of the command line, and the metadata of its parameter.
 
     Args:
-        name: the parameter's, where the value is in the namespace.
-        base: the name without the split; the same where there is none.
+        name: the parameter's name, which is also the name in the namespace.
+        base: the name without the split; the same as ``name`` without a split.
         split: the split, or "".
-        flags: what stands on the command line; the first is made from the name unless that is a flag itself.
-        keywords: argparse's.
-        metadata: as it was declared; parents are named without splits.
+        flags: the flags on the command line; the first is made from the name unless that is a flag itself.
+        keywords: the keywords of ``add_argument``.
+        metadata: as declared; parents are named without splits.
         searchable: whether several values make a grid.
     """
 
@@ -67,15 +67,15 @@ class Argument:
     searchable: bool
 
 
-class Candidates(list[Any]):
-    """The values of one parameter to search over, as they stood on the command line."""
+class SearchValues(list[Any]):
+    """The values of one parameter to search over, in the order of the command line."""
 
 
-class _Collect(argparse.Action):
-    """Collects candidates over all occurrences of an argument.
+class _CollectSearchValues(argparse.Action):
+    """Collects the search values of all occurrences of an argument.
 
     Args:
-        whole: whether an occurrence is one candidate, a list; otherwise each of its values is one.
+        whole: whether each occurrence is one value, a list; otherwise each of its values is one.
     """
 
     def __init__(self, whole: bool, **keywords: Any) -> None:
@@ -92,7 +92,9 @@ class _Collect(argparse.Action):
         del parser, option_string
         before = getattr(namespace, self.dest, None)
         new = [values] if self._whole else values
-        setattr(namespace, self.dest, Candidates([*(before if isinstance(before, Candidates) else ()), *new]))
+        setattr(
+            namespace, self.dest, SearchValues([*(before if isinstance(before, SearchValues) else ()), *new])
+        )
 
 
 def add_arguments(
@@ -103,20 +105,21 @@ def add_arguments(
 ) -> None:
     """Add declared arguments to a parser.
 
-    ``searchable`` makes no difference here: the grid is :func:`parse_args_and_metadata`'s.
+    ``searchable`` is ignored here: only :func:`parse_args_and_metadata` makes grids.
 
     Args:
-        parser: argparse's, or a group of arguments in it.
+        parser: a parser of argparse, or a group of arguments in it.
         argparse_args: ``{name: {keywords of add_argument, "flags": …, "splits": …, "searchable": …,
             "metadata": …}}``, a function that returns this, or a class or module with it as its
             ``argparse_args``.
-        exclude: names to leave out; one without a split leaves out those of all splits.
-        replace_underscores: makes ``--learning-rate`` of ``learning_rate``, in the namespace as before.
+        exclude: names to leave out; a name without a split leaves out all its splits.
+        replace_underscores: whether ``learning_rate`` becomes ``--learning-rate``; the name in the namespace
+            stays.
 
     Raises:
-        ParameterError: a declaration cannot be used; names, fields and keywords are checked.
+        ParameterError: a name, field or keyword of a declaration is invalid.
     """
-    for argument in _without(declared(argparse_args), exclude):
+    for argument in _exclude(declared_arguments(argparse_args), exclude):
         add_argument(parser, argument, replace_underscores=replace_underscores)
 
 
@@ -125,33 +128,33 @@ def add_metadata(
     argparse_args: Carrier,
     exclude: str | Iterable[str] | None = None,
 ) -> None:
-    """Add the metadata of declared arguments, as ``set_param_metadata`` takes it; all of it or none.
+    """Add the metadata of declared arguments to a mapping for ``set_param_metadata``, all of it or none.
 
     Args:
-        destination: gets an entry for each parameter that has metadata.
+        destination: the mapping; it gets an entry for each parameter that has metadata.
         argparse_args: see :func:`add_arguments`.
         exclude: see :func:`add_arguments`.
 
     Raises:
-        ParameterError: a declaration cannot be used, a parameter without splits has a parent with splits, or
-            the destination has other metadata of the same parameter.
+        ParameterError: a declaration is invalid, a parameter without splits has a parent with splits, or the
+            destination has different metadata for the same parameter.
     """
-    arguments = declared(argparse_args)
+    arguments = declared_arguments(argparse_args)
     known = {argument.name: argument for argument in arguments}
     added = {}
-    for argument in _without(arguments, exclude):
-        fields = metadata_of(argument, known, destination)
+    for argument in _exclude(arguments, exclude):
+        fields = argument_metadata(argument, known, destination)
         if destination.get(argument.name, fields) != fields:
             raise ParameterError(
-                f"the metadata of {argument.name!r} is there already, and differs: "
-                f"{destination[argument.name]!r} and {fields!r}; exclude={argument.name!r} leaves one out"
+                f"there are already other metadata of {argument.name!r}: {destination[argument.name]!r}, not "
+                f"{fields!r}; exclude={argument.name!r} leaves these out"
             )
         if fields:
             added[argument.name] = fields
     destination.update(added)
 
 
-def _without(arguments: Iterable[Argument], exclude: str | Iterable[str] | None) -> list[Argument]:
+def _exclude(arguments: Iterable[Argument], exclude: str | Iterable[str] | None) -> list[Argument]:
     left_out = {exclude} if isinstance(exclude, str) else set(exclude or ())
     return [a for a in arguments if left_out.isdisjoint((a.name, a.base))]
 
@@ -167,54 +170,58 @@ def add_argument(
     """Add one argument to a parser.
 
     Args:
-        parser: argparse's.
+        parser: a parser of argparse.
         argument: the argument.
         replace_underscores: see :func:`add_arguments`.
-        grid: whether a searchable one takes several values, as :class:`Candidates`.
-        optional: whether it may be left out although it is required.
+        grid: whether a searchable argument takes several values, as :class:`SearchValues`.
+        optional: whether a required argument may be omitted.
 
     Raises:
-        ParameterError: argparse does not take it.
+        ParameterError: argparse refuses it.
     """
     keywords = dict(argument.keywords)
     if optional:
         keywords.pop("required", None)
     if grid and argument.searchable:
         nargs = keywords.get("nargs")
-        keywords |= {"action": _Collect, "whole": nargs is not None, "nargs": "+" if nargs is None else nargs}
+        keywords |= {
+            "action": _CollectSearchValues,
+            "whole": nargs is not None,
+            "nargs": "+" if nargs is None else nargs,
+        }
     first, *others = argument.flags
     if replace_underscores and first == f"--{argument.name}":
         first = first.replace("_", "-")
     try:
         parser.add_argument(first, *others, **keywords | {"dest": argument.name})
     except (argparse.ArgumentError, TypeError, ValueError) as error:
-        raise ParameterError(f"argparse does not take the argument {argument.name!r}: {error}") from error
+        raise ParameterError(f"argparse refuses the argument {argument.name!r}: {error}") from error
 
 
 # Reading declarations
 
 
-def title_of(carrier: Carrier) -> str:
-    """What a carrier is called in messages."""
+def carrier_title(carrier: Carrier) -> str:
+    """The name of a carrier in messages."""
     name = getattr(carrier, "__qualname__", None) or getattr(carrier, "__name__", None)
     if isinstance(name, str):
         return name
     return "argparse_args" if isinstance(carrier, Mapping) else type(carrier).__qualname__
 
 
-def declared(carrier: Carrier) -> list[Argument]:
+def declared_arguments(carrier: Carrier) -> list[Argument]:
     """The arguments that a carrier declares, one for each split.
 
     Raises:
-        ParameterError: the carrier has none, or one of them cannot be used.
+        ParameterError: the carrier has no ``argparse_args``, or a declaration is invalid.
     """
-    title = title_of(carrier)
+    title = carrier_title(carrier)
     found = getattr(carrier, "argparse_args", carrier)
     if found is carrier and (
         isinstance(carrier, type) or not (isinstance(carrier, Mapping) or callable(carrier))
     ):
         raise ParameterError(
-            f"{title} has no argparse_args: give it a dict from names to keywords, or a static method that "
+            f"{title} has no argparse_args: add a dict from names to keywords, or a static method that "
             f"returns one"
         )
     if callable(found):
@@ -229,20 +236,20 @@ def declared(carrier: Carrier) -> list[Argument]:
         raise ParameterError(f"argparse_args of {title} must be a dict from names to keywords, not {found!r}")
     arguments: dict[str, Argument] = {}
     for key, declaration in found.items():
-        for argument in _arguments(key, declaration):
+        for argument in _parse_declaration(key, declaration):
             if argument.name in arguments:
                 raise ParameterError(f"{title} declares {argument.name!r} twice")
             arguments[argument.name] = argument
     return list(arguments.values())
 
 
-def _arguments(key: str, declaration: Mapping[str, Any]) -> list[Argument]:
-    check_text("parameter", key, ParameterError)
-    if _UNUSABLE.search(key):
-        raise ParameterError(f"{key!r} cannot stand on the command line: a name has no spaces and no '='")
+def _parse_declaration(key: str, declaration: Mapping[str, Any]) -> list[Argument]:
+    check_name("parameter", key, ParameterError)
+    if _INVALID_NAME.search(key):
+        raise ParameterError(f"{key!r} cannot be used on the command line: a name has no spaces and no '='")
     if not isinstance(declaration, Mapping):
         raise ParameterError(f"the argument {key!r} must be a dict of keywords, not {declaration!r}")
-    keywords = {name: value for name, value in declaration.items() if name not in _OURS}
+    keywords = {name: value for name, value in declaration.items() if name not in _LEGM_KEYWORDS}
     _check_keywords(key, keywords)
     metadata = declaration.get("metadata") or {}
     _check_metadata(key, metadata)
@@ -263,13 +270,13 @@ def _arguments(key: str, declaration: Mapping[str, Any]) -> list[Argument]:
 def _flags(key: str, more: str | Sequence[str]) -> tuple[str, ...]:
     more = (more,) if isinstance(more, str) else tuple(more)
     for flag in more:
-        if not isinstance(flag, str) or not flag.startswith("-") or _UNUSABLE.search(flag):
+        if not isinstance(flag, str) or not flag.startswith("-") or _INVALID_NAME.search(flag):
             raise ParameterError(f"the flags of {key!r} must be like '-l' or '--lr', not {flag!r}")
     return (key if key.startswith("-") else f"--{key}", *more)
 
 
 def _check_keywords(key: str, keywords: Mapping[str, Any]) -> None:
-    known, action = {*_KEYWORDS}, keywords.get("action")
+    known, action = {*_ARGPARSE_KEYWORDS}, keywords.get("action")
     if isinstance(action, type):
         own = inspect.signature(action).parameters
         if any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values()):
@@ -279,7 +286,7 @@ def _check_keywords(key: str, keywords: Mapping[str, Any]) -> None:
         if name not in known:
             raise ParameterError(
                 f"the argument {key!r} has an unknown keyword {name!r}; "
-                f"{closest(str(name), {*known, *_OURS})}"
+                f"{closest(str(name), {*known, *_LEGM_KEYWORDS})}"
             )
 
 
@@ -305,34 +312,34 @@ def _check_searchable(key: str, searchable: Any, keywords: Mapping[str, Any]) ->
     action, nargs = keywords.get("action", "store"), keywords.get("nargs")
     if action != "store":
         raise ParameterError(
-            f"{key!r} cannot be searchable with the action {action!r}, which stores no values"
+            f"{key!r} cannot be searchable with the action {action!r}, which does not store values"
         )
     if nargs is not None and nargs not in ("+", "*") and not isinstance(nargs, int):
-        raise ParameterError(f"{key!r} cannot be searchable with nargs={nargs!r}; a number, '+' or '*' can")
+        raise ParameterError(f"{key!r} cannot be searchable with nargs={nargs!r}; use a number, '+' or '*'")
 
 
 def _check_splits(key: str, splits: Any, declaration: Mapping[str, Any]) -> None:
     if isinstance(splits, str) or not isinstance(splits, Sequence) or not splits:
         raise ParameterError(f"the splits of {key!r} must be a list of names, not {splits!r}")
     for split in splits:
-        if not isinstance(split, str) or split.startswith("-") or _UNUSABLE.search(split):
+        if not isinstance(split, str) or split.startswith("-") or _INVALID_NAME.search(split):
             raise ParameterError(f"a split of {key!r} must be a name like 'train', not {split!r}")
     if len(set(splits)) < len(splits):
-        raise ParameterError(f"the splits of {key!r} name one twice: {list(splits)}")
+        raise ParameterError(f"the splits of {key!r} contain a duplicate: {list(splits)}")
     if key.startswith("-") or "flags" in declaration or "dest" in declaration:
         raise ParameterError(
-            f"{key!r} has splits, so its arguments are called --{splits[0]}_… and so on: it takes a name "
-            f"without dashes, no flags and no dest"
+            f"{key!r} has splits, so its arguments are called --{splits[0]}_… and so on: use a name without "
+            f"dashes, and neither flags nor dest"
         )
 
 
 # Metadata
 
 
-def metadata_of(
+def argument_metadata(
     argument: Argument, known: Mapping[str, Argument], others: Collection[str] = ()
 ) -> dict[str, Any]:
-    """An argument's metadata, with the parents of the same split.
+    """An argument's metadata, with parents of the same split.
 
     Args:
         argument: the argument.
@@ -340,23 +347,23 @@ def metadata_of(
         others: further parameters that may be parents.
 
     Raises:
-        ParameterError: a parent has splits, but not the argument's.
+        ParameterError: a parent has splits, but not the split of the argument.
     """
     fields = dict(argument.metadata)
     parents = fields.get("parent")
     if parents is None:
         return fields
     if isinstance(parents, str):
-        fields["parent"] = _parent_of(argument, parents, known, others)
+        fields["parent"] = _resolve_parent(argument, parents, known, others)
         return fields
-    names = {parent: _parent_of(argument, parent, known, others) for parent in parents}
+    names = {parent: _resolve_parent(argument, parent, known, others) for parent in parents}
     fields["parent"] = list(names.values())
     if isinstance(fields.get("parent_active"), Mapping):
         fields["parent_active"] = {names.get(p, p): value for p, value in fields["parent_active"].items()}
     return fields
 
 
-def _parent_of(
+def _resolve_parent(
     argument: Argument, parent: str, known: Mapping[str, Argument], others: Collection[str]
 ) -> str:
     if parent in known or parent in others:
@@ -370,5 +377,5 @@ def _parent_of(
     child, ours = argument.base, f"also {argument.split!r}" if argument.split else "none"
     raise ParameterError(
         f"the parent {parent!r} of {child!r} has the splits {splits}, but {child!r} has {ours}: "
-        f"give both the same splits, or name one of the parents, say '{splits[0]}_{parent}'"
+        f"give both the same splits, or name one of the parents, such as '{splits[0]}_{parent}'"
     )

@@ -1,4 +1,4 @@
-"""A namespace's values as the arguments of functions, and as those of one split."""
+"""The values of a namespace as the arguments of functions, and for one split."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from legm.core.config_objects import named_values
+from legm.core.config_objects import parameters_from_config
 from legm.errors import ParameterError, closest
 
 __all__ = ["from_namespace", "splitify_namespace"]
@@ -18,49 +18,49 @@ __all__ = ["from_namespace", "splitify_namespace"]
 R = TypeVar("R")
 N = TypeVar("N")
 
-_KEYWORD = "init__namespace"
+_NAMESPACE_KEYWORD = "init__namespace"
 _USUAL_SPLITS = ("train", "dev", "val", "valid", "validation", "eval", "test")
 
 
 def from_namespace(function: Callable[..., R]) -> Callable[..., R]:
-    """Let a function take its parameters from a namespace: decorates it.
+    """Decorate a function so that it takes missing arguments from a namespace.
 
-    The function also takes ``init__namespace=``: a namespace, mapping or configuration object, or a list of
-    them, of which the later win. A parameter that is not passed is taken from there, else its default. Where
-    a method has ``**kwargs``, they get the parameters of the same method of the classes above it, in the
-    order of ``super()``, as far as each of these has ``**kwargs`` to pass them on.
+    The function then also accepts ``init__namespace=``: a namespace, mapping or configuration object, or a
+    list of them, where later ones take precedence. A parameter that is not passed gets its value from there,
+    or else its default. The ``**kwargs`` of a method get the parameters of the same method of its base
+    classes, in the order of ``super()``, as long as each of these has ``**kwargs`` itself.
 
     Args:
         function: a function, coroutine function, method, class method or static method.
 
     Returns:
-        the function; signature and docstring are its own.
+        the decorated function, with the same signature and docstring.
 
     Raises:
-        ParameterError: it cannot be decorated; when called, parameters without default are nowhere.
+        ParameterError: it cannot be decorated; or, when it is called, a parameter has no value.
     """
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(from_namespace(function.__func__))
     if isinstance(function, type) or not callable(function):
         raise ParameterError(
-            f"from_namespace decorates functions and methods, not {function!r}: its __init__, say"
+            f"from_namespace decorates functions and methods, such as __init__, not {function!r}"
         )
     signature = inspect.signature(function)
-    if _KEYWORD in signature.parameters:
+    if _NAMESPACE_KEYWORD in signature.parameters:
         raise ParameterError(
-            f"{_name(function)} has a parameter {_KEYWORD!r}, which from_namespace adds itself"
+            f"{_call_name(function)} must not have a parameter {_NAMESPACE_KEYWORD!r}: from_namespace adds it"
         )
 
     def call(*args: Any, **keywords: Any) -> Any:
-        given = keywords.pop(_KEYWORD, None)
+        given = keywords.pop(_NAMESPACE_KEYWORD, None)
         if given is None:
             return function(*args, **keywords)
-        values = _values(given)
+        values = _namespace_values(given)
         bound = signature.bind_partial(*args, **keywords)
-        _fill(bound, values, _name(function))
+        _fill_arguments(bound, values, _call_name(function))
         for name, parameter in signature.parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD and args:
-                for above in _inherited(function, args[0]):
+                for above in _inherited_parameters(function, args[0]):
                     if above in values and above not in signature.parameters:
                         bound.arguments[name].setdefault(above, values[above])
         return function(*bound.args, **bound.kwargs)
@@ -75,23 +75,23 @@ def from_namespace(function: Callable[..., R]) -> Callable[..., R]:
     return call_and_wait  # type: ignore[return-value]
 
 
-def _name(function: Callable[..., Any]) -> str:
+def _call_name(function: Callable[..., Any]) -> str:
     return f"{getattr(function, '__qualname__', repr(function))}()"
 
 
-def _values(given: Any) -> dict[str, Any]:
+def _namespace_values(given: Any) -> dict[str, Any]:
     several = isinstance(given, (list, tuple)) and not hasattr(given, "_fields")
     values: dict[str, Any] = {}
     for namespace in given if several else [given]:
-        values |= named_values(f"{_KEYWORD}=", namespace)
+        values |= parameters_from_config(f"{_NAMESPACE_KEYWORD}=", namespace)
     return values
 
 
-def _fill(bound: inspect.BoundArguments, values: Mapping[str, Any], function: str) -> None:
-    """Give every parameter a value: what was passed, else what the namespace has, else its default.
+def _fill_arguments(bound: inspect.BoundArguments, values: Mapping[str, Any], function: str) -> None:
+    """Give every parameter a value: the one passed, or the namespace's, or its default.
 
     Raises:
-        ParameterError: some have none; all of them are named.
+        ParameterError: some have none; the message names all of them.
     """
     missing = []
     for name, parameter in bound.signature.parameters.items():
@@ -104,17 +104,17 @@ def _fill(bound: inspect.BoundArguments, values: Mapping[str, Any], function: st
     if missing:
         hints = "; ".join(f"{name!r}: {closest(name, values)}" for name in missing)
         raise ParameterError(
-            f"neither the call of {function} nor its namespace has {', '.join(missing)} ({hints})"
+            f"{function} is missing {', '.join(missing)}: not passed, and not in the namespace ({hints})"
         )
     bound.apply_defaults()
 
 
-def _inherited(function: Callable[..., Any], owner: Any) -> Iterator[str]:
-    """The parameters of the same method of the classes above, as far as ``**kwargs`` get.
+def _inherited_parameters(function: Callable[..., Any], owner: Any) -> Iterator[str]:
+    """The parameters of the same method of the base classes, as far as ``**kwargs`` are passed on.
 
     Args:
-        function: the method, which is of one of the owner's classes; another function inherits nothing.
-        owner: what the method is called on: an object or, for a class method, a class.
+        function: the method, of one of the owner's classes; another function inherits nothing.
+        owner: the object or, for a class method, the class that the method is called on.
     """
     name = function.__name__
     for kind in (owner if isinstance(owner, type) else type(owner), type(owner)):
@@ -129,7 +129,7 @@ def _inherited(function: Callable[..., Any], owner: Any) -> Iterator[str]:
             return
         try:
             parameters = list(inspect.signature(_undecorated(method)).parameters.values())
-        except (TypeError, ValueError):  # a built-in one that does not say
+        except (TypeError, ValueError):  # a built-in without a signature
             return
         unbound = isinstance(method, staticmethod) and name != "__new__"
         for parameter in parameters if unbound else parameters[1:]:
@@ -144,23 +144,24 @@ def _undecorated(method: Any) -> Any:
 
 
 def splitify_namespace(namespace: N, split: str, splits: Sequence[str] | None = None) -> N:
-    """A namespace as one split sees it: ``train_path`` is its ``path`` for ``"train"``.
+    """The namespace for one split: for ``"train"``, its ``train_path`` becomes ``path``.
 
-    What has the prefix of the split is there without it, in place of a parameter that is called so. Of what
-    has the prefix of another split, that is left out which the split has itself: ``dev_path``, where
-    there is a ``train_path``, but not ``dev_mode``, where there is no ``train_mode``.
+    Parameters with the prefix of the split lose it, and replace parameters that already have that name.
+    Parameters with the prefix of another split are left out if the split has its own: ``dev_path`` is left
+        out
+    if there is a ``train_path``, but ``dev_mode`` is kept if there is no ``train_mode``.
 
     Args:
         namespace: a namespace of argparse, a ``SimpleNamespace`` or a mapping.
         split: the split.
-        splits: the names of all splits; without them train, dev, val, valid, validation, eval, test and the
-            split itself.
+        splits: the names of all splits; by default train, dev, val, valid, validation, eval, test and
+            ``split``.
 
     Returns:
-        a new one of the same kind; a dict for a mapping.
+        a new namespace of the same type; a dict for a mapping.
 
     Raises:
-        ParameterError: there is no such split, or the namespace is of another kind.
+        ParameterError: the split does not exist, or the namespace has another type.
     """
     if not isinstance(namespace, (argparse.Namespace, types.SimpleNamespace, Mapping)):
         kind = type(namespace).__qualname__
@@ -187,7 +188,7 @@ def splitify_namespace(namespace: N, split: str, splits: Sequence[str] | None = 
 
 
 def _split_of(name: Any, splits: Iterable[str]) -> str:
-    """The split whose prefix a name has; the longest of several, "" for none."""
+    """The split whose prefix a name has; the longest of several; "" for none."""
     found = (
         s for s in splits if isinstance(name, str) and name.startswith(f"{s}_") and len(name) > len(s) + 1
     )

@@ -1,8 +1,9 @@
-"""A run as files that hold it to the last bit, for stores that keep files beside runs.
+"""A run as files that hold it bit for bit, for stores that keep files with runs.
 
-``run.json`` is the :class:`~legm.records.Run`; ``result.json`` all of a
-:class:`~legm.records.RunResult` but its series; ``series.npz`` these: ``steps_<i>`` and ``values_<i>``
-for the i-th of the series that ``result.json`` lists. JSON is Python's, with NaN and infinities.
+``legm/run.json`` is the :class:`~legm.records.Run`; ``legm/result.json`` is the
+:class:`~legm.records.RunResult` without its series; ``legm/series.npz`` has the series: ``steps_<i>`` and
+``values_<i>`` for the i-th series listed in ``result.json``. The JSON is Python's, with NaN and infinities.
+The run's artifacts are below ``files/``, and its texts are ``texts/<name>/<step>.txt``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
+from legm.core.naming import safe_name
 from legm.records import BestRule, Configuration, Curve, History, Run, RunResult, Series, Split, Status
 
 __all__ = [
+    "ARTIFACTS",
+    "FOLDER",
+    "RESULT_FILE",
+    "RUN_FILE",
+    "SERIES_FILE",
+    "TEXTS",
+    "artifact_file",
     "curve_csv",
     "result_from",
     "result_json",
@@ -23,13 +32,35 @@ __all__ = [
     "run_json",
     "series_from",
     "series_npz",
+    "text_file",
 ]
+
+FOLDER = "legm"
+"""The folder of the files that hold a run exactly."""
+RUN_FILE = f"{FOLDER}/run.json"
+RESULT_FILE = f"{FOLDER}/result.json"
+SERIES_FILE = f"{FOLDER}/series.npz"
+
+ARTIFACTS = "files"
+"""The folder of a run's artifacts."""
+TEXTS = "texts"
+"""The folder of a run's texts."""
 
 _AS_THEY_ARE = ("best_step", "points", "last_step", "ended", "error")
 
 
+def artifact_file(name: str) -> str:
+    """The file that holds an artifact of the run."""
+    return f"{ARTIFACTS}/{safe_name(name)}"
+
+
+def text_file(name: str, step: int) -> str:
+    """The file that holds a text of the run."""
+    return f"{TEXTS}/{safe_name(name)}/{step}.txt"
+
+
 def run_json(run: Run) -> bytes:
-    """The run with its configuration."""
+    """The run with its configuration, as JSON."""
     return json.dumps(asdict(run), indent=1).encode()
 
 
@@ -54,7 +85,7 @@ def _from_series(rows: list[list[Any]]) -> dict[Series, Any]:
 
 
 def result_json(result: RunResult) -> bytes:
-    """The result without its configuration and without the numbers of its series."""
+    """The result as JSON, without its configuration and without the numbers of its series."""
     run = {f.name: getattr(result.run, f.name) for f in fields(Run) if f.name != "configuration"}
     content = {
         "run": run,
@@ -70,7 +101,7 @@ def result_json(result: RunResult) -> bytes:
 
 
 def result_from(data: bytes, configuration: Configuration) -> tuple[RunResult, list[Series]]:
-    """The result that :func:`result_json` was given, without histories, and the series it has."""
+    """The result that :func:`result_json` was given, without histories, and the list of its series."""
     content = json.loads(data)
     result = RunResult(
         run=Run(configuration=configuration, **content["run"]),
@@ -100,9 +131,9 @@ def series_from(data: bytes, series: list[Series], names: frozenset[str] | None)
     """Some of the series that :func:`series_npz` was given.
 
     Args:
-        data: what it gave.
-        series: all of them, in order.
-        names: the metrics that are wanted; None for all.
+        data: the bytes that it returned.
+        series: all series, in order.
+        names: the metrics to read; None for all.
     """
     import numpy as np
 
@@ -115,7 +146,7 @@ def series_from(data: bytes, series: list[Series], names: frozenset[str] | None)
 
 
 def curve_csv(curve: Curve) -> bytes:
-    """An aggregated curve as a table for people: step, center, lower, upper, runs."""
+    """An aggregated curve as a table for other tools: step, center, lower, upper, runs."""
     columns = (curve.steps, curve.center, curve.lower, curve.upper, curve.runs)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     lines = ["step,center,lower,upper,runs", *(",".join(map(repr, row)) for row in rows)]

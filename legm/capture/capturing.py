@@ -10,23 +10,23 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from legm.capture.child import Child
-from legm.capture.live_ingest import Captured, LiveIngest
-from legm.capture.mlflow import MlflowFeed
-from legm.capture.staging import StagingFolder, left_behind
+from legm.capture.live_ingest import CapturedSource, LiveIngest
+from legm.capture.mlflow_tailer import MlflowTailer
+from legm.capture.script_process import ScriptProcess
+from legm.capture.staging import StagingFolder, abandoned_folders
 from legm.capture.tailers import Tailer
-from legm.capture.wandb import WandbFeed
+from legm.capture.wandb_tailer import WandbTailer
 from legm.errors import LegmError
 from legm.importers.decisions import Overrides
 from legm.importers.importing import Report, import_runs
-from legm.importers.mlflow.mapping import DELETED
+from legm.importers.mlflow.external_run import DELETED
 
 __all__ = ["Capture", "capture"]
 
 log = logging.getLogger("legm.capture")
 
-_INTERVAL = 0.5  # seconds between two looks
-_PATIENCE = 5.0  # seconds: W&B writes by a process of its own, which goes on for a moment
+_POLL_INTERVAL = 0.5  # seconds between two looks
+_GRACE_PERIOD = 5.0  # seconds: W&B writes by a process of its own, which goes on for a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +78,29 @@ def capture(
     """
     root = Path(root)
     overrides = Overrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
-    overrides.require_sense()
+    overrides.require_consistent()
     live_ingest = LiveIngest(root, experiment, overrides)
-    staging = StagingFolder.made(root, experiment, overrides)
+    staging = StagingFolder.create(root, experiment, overrides)
     try:
-        child = Child(command, staging.environment(os.environ), staging.lock)
+        child = ScriptProcess(command, staging.environment(os.environ), staging.lock)
     except LegmError:
         staging.remove()
         raise
-    with child.signals_passed_on():
-        with _tailers(staging) as tailers:
-            while not child.ends_within(_INTERVAL):
-                _look(live_ingest, tailers)
-            until = time.monotonic() + _PATIENCE
-            while staging.is_in_use(live_ingest.is_going_on) and time.monotonic() < until:
-                time.sleep(_INTERVAL / 5)
-            _look(live_ingest, tailers)
+    with child.signals_forwarded():
+        with _open_tailers(staging) as tailers:
+            while not child.ends_within(_POLL_INTERVAL):
+                _ingest_updates(live_ingest, tailers)
+            until = time.monotonic() + _GRACE_PERIOD
+            while staging.is_in_use(live_ingest.has_open_runs) and time.monotonic() < until:
+                time.sleep(_POLL_INTERVAL / 5)
+            _ingest_updates(live_ingest, tailers)
             outliving = len(staging.processes())  # asked first: what one still writes is read, or kept
-            reports, problems = _finish(root, live_ingest, tailers, experiment, child.ending)
-        is_whole = _settle(staging, reports, problems) if not outliving else staging.release()
-        problems += live_ingest.complaints()
+            reports, problems = _import_stores(root, live_ingest, tailers, experiment, child.end_description)
+        is_whole = _remove_if_complete(staging, reports, problems) if not outliving else staging.release()
+        problems += live_ingest.unmet_overrides()
         earlier = 0
-        for other in left_behind(root, but=staging.folder):
-            others, other_problems = _finish_other(root, other)
+        for other in abandoned_folders(root, but=staging.folder):
+            others, other_problems = _finish_earlier_capture(root, other)
             earlier += sum(report.runs for report in others)
             problems += other_problems
     kept = None if is_whole else staging.folder
@@ -108,35 +108,39 @@ def capture(
 
 
 @contextmanager
-def _tailers(staging: StagingFolder) -> Iterator[list[Tailer]]:
-    with closing(MlflowFeed(staging.mlflow)) as mlflow, closing(WandbFeed(staging.wandb)) as wandb:
+def _open_tailers(staging: StagingFolder) -> Iterator[list[Tailer]]:
+    with closing(MlflowTailer(staging.mlflow)) as mlflow, closing(WandbTailer(staging.wandb)) as wandb:
         yield [mlflow, wandb]
 
 
-def _look(live_ingest: LiveIngest, tailers: Sequence[Tailer]) -> None:
+def _ingest_updates(live_ingest: LiveIngest, tailers: Sequence[Tailer]) -> None:
     """Look at what came. Whatever goes wrong here, the script goes on."""
     for tailer in tailers:
         try:
-            live_ingest.look(tailer)
+            live_ingest.ingest_updates(tailer)
         except LegmError as error:
             log.warning("%s. It is tried again.", error)
         except Exception:
             log.exception("what is logged to %s cannot be shown", tailer.kind)
 
 
-def _finish(
-    root: Path, live_ingest: LiveIngest, tailers: Sequence[Tailer], experiment: str | None, ending: str
+def _import_stores(
+    root: Path,
+    live_ingest: LiveIngest,
+    tailers: Sequence[Tailer],
+    experiment: str | None,
+    end_description: str,
 ) -> tuple[list[Report], list[str]]:
     """Take what did not end by itself, and compare all that was taken."""
     reports, problems = [], []
     for tailer in tailers:
         try:
-            source = tailer.source()
+            source = tailer.open_source()
             if source is None:
                 continue
-            with closing(Captured(source, experiment, ending)) as captured:
-                live_ingest.end_all(captured)
-                reports.append(_worded(import_runs(captured, root)))
+            with closing(CapturedSource(source, experiment, end_description)) as as_captured:
+                live_ingest.ingest_all(as_captured)
+                reports.append(_reworded(import_runs(as_captured, root)))
         except Exception as error:  # noqa: BLE001 - the stores are kept, and the exit status is the script's
             what = str(error) if isinstance(error, LegmError) else repr(error)
             problems.append(f"what was logged to {tailer.kind} is not all here: {what}")
@@ -144,27 +148,27 @@ def _finish(
     return reports, problems
 
 
-def _worded(report: Report) -> Report:
+def _reworded(report: Report) -> Report:
     """The report of an import in words of a capture, which has no option for deleted runs."""
-    impossible = dict(report.impossible)
-    if DELETED in impossible:
-        impossible["runs that the script deleted"] = impossible.pop(DELETED)
-    return replace(report, impossible=impossible)
+    omitted = dict(report.omitted)
+    if DELETED in omitted:
+        omitted["runs that the script deleted"] = omitted.pop(DELETED)
+    return replace(report, omitted=omitted)
 
 
-def _settle(staging: StagingFolder, reports: Sequence[Report], problems: Sequence[str]) -> bool:
+def _remove_if_complete(staging: StagingFolder, reports: Sequence[Report], problems: Sequence[str]) -> bool:
     """Remove the private stores, if all that was in them was taken."""
-    is_whole = not problems and all(report.is_whole for report in reports)
+    is_whole = not problems and all(report.is_complete for report in reports)
     return staging.remove() if is_whole else staging.release()
 
 
-def _finish_other(root: Path, staging: StagingFolder) -> tuple[list[Report], list[str]]:
+def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Report], list[str]]:
     """Take what a capture left behind."""
     live_ingest = LiveIngest(root, staging.experiment, staging.overrides)
-    ending = "the script ended, and it had not"
-    with _tailers(staging) as tailers:
-        reports, problems = _finish(root, live_ingest, tailers, staging.experiment, ending)
-    if not _settle(staging, reports, problems):
+    end_description = "the script ended, and it had not"
+    with _open_tailers(staging) as tailers:
+        reports, problems = _import_stores(root, live_ingest, tailers, staging.experiment, end_description)
+    if not _remove_if_complete(staging, reports, problems):
         problems.append(
             f"an earlier capture could not be finished: what was logged is kept in {staging.folder}"
         )

@@ -8,28 +8,31 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from legm.capture.live import LiveRun
+from legm.capture.live_run import LiveRun
 from legm.capture.tailers import Tailer
 from legm.delivery.client import connect
 from legm.delivery.session import delete_run
 from legm.errors import LegmError, closest
-from legm.importers.decisions import Overrides, deciding
+from legm.importers.decisions import Overrides, open_decisions
 from legm.importers.external import ExternalRun, Source
-from legm.importers.identity import Identity, Observed, infer
+from legm.importers.identity import Identity, ObservedParameters, infer_identity
 from legm.importers.ingest import Ingestion
 from legm.importers.names import is_reserved
 from legm.importers.notes import Notes
-from legm.importers.translation import experiment_of, parameters_of, translated
+from legm.importers.translation import experiment_of, parameters_of, translate_run
 from legm.records import Points, Run, Status
 
-__all__ = ["Captured", "LiveIngest", "captured"]
+__all__ = ["CapturedSource", "LiveIngest", "as_captured"]
 
 log = logging.getLogger("legm.capture")
 
-_SOON, _AT_LAST = 0.5, 5.0  # seconds until a run begins: after its first number, or without one
+_DELAY_WITH_NUMBERS, _DELAY_WITHOUT_NUMBERS = (
+    0.5,
+    5.0,
+)  # seconds until a run begins: after its first number, or without one
 
 
-def captured(run: ExternalRun, experiment: str | None, ending: str | None = None) -> ExternalRun:
+def as_captured(run: ExternalRun, experiment: str | None, end_description: str | None = None) -> ExternalRun:
     """A run of a private store as it is captured.
 
     Args:
@@ -37,31 +40,31 @@ def captured(run: ExternalRun, experiment: str | None, ending: str | None = None
         experiment: the experiment that was asked for; None for its own.
         ending: what became of it if it has not ended in its store; None while it can go on.
     """
-    if experiment is not None and run.own is None:
+    if experiment is not None and run.native_run is None:
         run = replace(
             run, experiment=experiment, details={**run.details, "captured_experiment": run.experiment}
         )
-    if ending is not None and run.status is Status.RUNNING:
-        run = replace(run, status=Status.INTERRUPTED, error=ending)
+    if end_description is not None and run.status is Status.RUNNING:
+        run = replace(run, status=Status.INTERRUPTED, error=end_description)
     return run
 
 
-class Captured:
-    """A private store when its script has ended, as an import takes it: see :func:`captured`."""
+class CapturedSource:
+    """A private store when its script has ended, as an import takes it: see :func:`as_captured`."""
 
-    def __init__(self, source: Source, experiment: str | None, ending: str) -> None:
+    def __init__(self, source: Source, experiment: str | None, end_description: str) -> None:
         self._source = source
         self._experiment = experiment
-        self._ending = ending
-        self.kind, self.place, self.notes = source.kind, source.place, source.notes
+        self._ending = end_description
+        self.kind, self.location, self.notes = source.kind, source.location, source.notes
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every run."""
-        return (captured(run, self._experiment, self._ending) for run in self._source.runs())
+        return (as_captured(run, self._experiment, self._ending) for run in self._source.runs())
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
-        return captured(self._source.run(key), self._experiment, self._ending)
+        return as_captured(self._source.run(key), self._experiment, self._ending)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -69,7 +72,7 @@ class Captured:
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _WaitingRun:
     """A run that has not begun here yet."""
 
     since: float
@@ -78,7 +81,9 @@ class _Waiting:
 
     def is_due(self, now: float) -> bool:
         """Whether it begins: parameters are mostly set before the first numbers, and beside them."""
-        return now - self.since >= _AT_LAST or (self.first is not None and now - self.first >= _SOON)
+        return now - self.since >= _DELAY_WITHOUT_NUMBERS or (
+            self.first is not None and now - self.first >= _DELAY_WITH_NUMBERS
+        )
 
 
 class LiveIngest:
@@ -99,79 +104,83 @@ class LiveIngest:
         self._overrides = overrides
         self._client = connect(root)
         self._ingestions: dict[str, Ingestion] = {}
-        self._waiting: dict[tuple[str, str], _Waiting] = {}
+        self._waiting: dict[tuple[str, str], _WaitingRun] = {}
         self._live: dict[tuple[str, str], LiveRun] = {}
-        self._landed: dict[tuple[str, str], Run] = {}
-        self._hidden: set[tuple[str, str]] = set()
-        self._names: set[str] = set()
-        self._too_late: set[str] = set()
+        self._ingested: dict[tuple[str, str], Run] = {}
+        self._not_shown: set[tuple[str, str]] = set()
+        self._known_names: set[str] = set()
+        self._already_decided: set[str] = set()
 
     @property
-    def is_going_on(self) -> bool:
+    def has_open_runs(self) -> bool:
         """Whether a run has begun that has not ended."""
         return bool(self._waiting or self._live)
 
-    def look(self, tailer: Tailer) -> None:
+    def ingest_updates(self, tailer: Tailer) -> None:
         """Take what is new in a store; a run that cannot be shown is said, and taken when it has ended.
 
         Raises:
             LegmError: the store cannot be read.
         """
-        for update in tailer.look():
-            run, at = captured(update.run, self._experiment), (tailer.kind, update.run.key)
+        for update in tailer.updates():
+            run, at = as_captured(update.run, self._experiment), (tailer.kind, update.run.key)
             try:
                 if update.is_deleted:
-                    self._delete_run(at)
+                    self._forget_run(at)
                 elif run.status is not Status.RUNNING:
-                    self.end(at, run)
-                elif run.own is None and at not in self._landed and at not in self._hidden:
-                    self._go_on(at, run, update.points)
+                    self.ingest_ended(at, run)
+                elif run.native_run is None and at not in self._ingested and at not in self._not_shown:
+                    self._show_update(at, run, update.points)
             except LegmError as error:
-                log.error("the run %s cannot be shown while it goes on: %s", run.key, error)  # noqa: TRY400
-                self._hidden.add(at)
+                log.error("the run %s cannot be shown while it is running: %s", run.key, error)  # noqa: TRY400
+                self._not_shown.add(at)
 
-    def _go_on(self, at: tuple[str, str], run: ExternalRun, points: Points) -> None:
+    def _show_update(self, at: tuple[str, str], run: ExternalRun, points: Points) -> None:
         live, now = self._live.get(at), time.monotonic()
-        if live is not None and (live.parameters == repr(run.parameters) or now < live.stays_until):
+        if live is not None and (live.parameters == repr(run.parameters) or now < live.fixed_until):
             live.add(points)
         elif live is not None:
             # Parameters came late: it becomes a run of the configuration that all of them make.
-            begun = self._begin(at, run, live)
-            begun.stays_until = now + 2 * (now - live.begun)  # each time all of it is written again
-            begun.add(points)
+            started = self._begin_live_run(at, run, live)
+            started.fixed_until = now + 2 * (now - live.started)  # each time all of it is written again
+            started.add(points)
         else:
-            waiting = self._waiting.setdefault(at, _Waiting(now))
+            waiting = self._waiting.setdefault(at, _WaitingRun(now))
             if len(points):
                 waiting.points.append(points)
                 waiting.first = waiting.first or now
             if waiting.is_due(now):
-                begun = self._begin(at, run)
+                started = self._begin_live_run(at, run)
                 for early in self._waiting.pop(at).points:
-                    begun.add(early)
+                    started.add(early)
 
-    def _begin(self, at: tuple[str, str], run: ExternalRun, earlier: LiveRun | None = None) -> LiveRun:
-        """Show a run, with what showed of it so far."""
+    def _begin_live_run(
+        self, at: tuple[str, str], run: ExternalRun, earlier: LiveRun | None = None
+    ) -> LiveRun:
+        """Show a run, with what was shown of it so far."""
         empty = replace(run, records=lambda: iter(()))
-        with deciding(self._root, keep=False) as kept:
-            new = translated(empty, at[0], self._decided(run, kept), is_reserved).run
-        begun = self._live[at] = LiveRun(self._client, new, repr(run.parameters), earlier)
-        return begun
+        with open_decisions(self._root, keep=False) as decisions:
+            new = translate_run(empty, at[0], self._identity_of(run, decisions), is_reserved).run
+        started = self._live[at] = LiveRun(self._client, new, repr(run.parameters), earlier)
+        return started
 
-    def _decided(self, run: ExternalRun, kept: Mapping[str, Identity]) -> Identity:
+    def _identity_of(self, run: ExternalRun, decisions: Mapping[str, Identity]) -> Identity:
         """What tells the configurations of a run's experiment apart: as it was decided, or inferred."""
         values, _ = parameters_of(run, is_reserved)
-        self._names |= set(values)
-        known = kept.get(experiment_of(run), Identity())
+        self._known_names |= set(values)
+        known = decisions.get(experiment_of(run), Identity())
         decided = {*known.ignored, *known.compared}
         overrides = self._overrides
-        self._too_late |= {name for name in (*overrides.seeds, *overrides.ignored) if name in known.compared}
-        self._too_late |= {name for name in overrides.compared if name in known.ignored}
-        observed = Observed()
+        self._already_decided |= {
+            name for name in (*overrides.seeds, *overrides.ignored) if name in known.compared
+        }
+        self._already_decided |= {name for name in overrides.compared if name in known.ignored}
+        observed = ObservedParameters()
         observed.add(values)
-        given = overrides.on(known, [name for name in values if name not in decided])
-        return infer(observed, given, more_to_come=True)
+        given = overrides.apply_to(known, [name for name in values if name not in decided])
+        return infer_identity(observed, given, more_to_come=True)
 
-    def end(self, at: tuple[str, str], run: ExternalRun) -> None:
+    def ingest_ended(self, at: tuple[str, str], run: ExternalRun) -> None:
         """Take a run that has ended, as a whole, in the place of what was shown of it.
 
         Raises:
@@ -179,22 +188,22 @@ class LiveIngest:
         """
         self._waiting.pop(at, None)
         identity = Identity()
-        if run.own is None:
-            with deciding(self._root) as kept:
-                identity = kept[experiment_of(run)] = self._decided(run, kept)
-        new = translated(run, at[0], identity, is_reserved)
-        before = self._landed.get(at)
+        if run.native_run is None:
+            with open_decisions(self._root) as decisions:
+                identity = decisions[experiment_of(run)] = self._identity_of(run, decisions)
+        new = translate_run(run, at[0], identity, is_reserved)
+        before = self._ingested.get(at)
         live = self._live.pop(at, None)
         if live is not None:
             live.close()
             before = live.run
         ingestion = self._ingestions.setdefault(at[0], Ingestion(self._client, at[0]))
-        ingestion.put(run, new, Notes())
+        ingestion.ingest(run, new, Notes())
         if before is not None and before.configuration.fingerprint != new.run.configuration.fingerprint:
             delete_run(self._client, before)
-        self._landed[at] = new.run
+        self._ingested[at] = new.run
 
-    def end_all(self, source: Captured) -> None:
+    def ingest_all(self, source: CapturedSource) -> None:
         """Take every run of a store whose script has ended: a script may have added to one behind its end.
 
         The import that follows tells what could not be taken.
@@ -204,30 +213,28 @@ class LiveIngest:
         """
         for run in source.runs():
             try:
-                self.end((source.kind, run.key), run)
+                self.ingest_ended((source.kind, run.key), run)
             except LegmError as error:
                 log.debug("the run %s did not land: %s", run.key, error)
 
-    def _delete_run(self, at: tuple[str, str]) -> None:
+    def _forget_run(self, at: tuple[str, str]) -> None:
         self._waiting.pop(at, None)
-        live, landed = self._live.pop(at, None), self._landed.pop(at, None)
+        live, landed = self._live.pop(at, None), self._ingested.pop(at, None)
         if live is not None:
             live.close()
             landed = live.run
         if landed is not None:
             delete_run(self._client, landed)
 
-    def complaints(self) -> list[str]:
+    def unmet_overrides(self) -> list[str]:
         """Which overrides could not be met."""
         overrides = self._overrides
-        wished = {*overrides.seeds, *overrides.ignored, *overrides.compared, *overrides.named}
-        known = self._names
-        found = [
-            f"no run has a parameter {name!r}: {closest(name, known)}" for name in sorted(wished - known)
-        ]
+        named = {*overrides.seeds, *overrides.ignored, *overrides.compared, *overrides.named}
+        known = self._known_names
+        found = [f"no run has a parameter {name!r}: {closest(name, known)}" for name in sorted(named - known)]
         found += [
             f"whether {name!r} is compared was decided with earlier runs of the experiment, and stays so"
-            for name in sorted(self._too_late)
+            for name in sorted(self._already_decided)
         ]
         return found if known else []
 

@@ -18,14 +18,14 @@ from filelock import lock_descriptor
 from legm.errors import storage_error
 from legm.importers.decisions import Overrides
 
-__all__ = ["StagingFolder", "left_behind"]
+__all__ = ["StagingFolder", "abandoned_folders"]
 
 _SITE = Path(__file__).with_name("site")
-_LOCK, _ABOUT, _VARIABLE = ".lock", "capture.json", "LEGM_CAPTURE"
-_ELSEWHERE = ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")  # of another store
+_LOCK_FILE, _ABOUT_FILE, _VARIABLE = ".lock", "capture.json", "LEGM_CAPTURE"
+_OTHER_STORE_VARIABLES = ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")  # of another store
 
 
-def _places(root: Path) -> Path:
+def _staging_root(root: Path) -> Path:
     return root.absolute() / ".legm" / "capture"
 
 
@@ -49,18 +49,18 @@ class StagingFolder:
         self.mlflow = folder / "mlflow.db"
 
     @classmethod
-    def made(cls, root: Path, experiment: str | None, overrides: Overrides) -> StagingFolder:
+    def create(cls, root: Path, experiment: str | None, overrides: Overrides) -> StagingFolder:
         """A new one below a root directory.
 
         Raises:
             StorageError: it cannot be made.
         """
-        folder = _places(root) / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+        folder = _staging_root(root) / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         about = {"experiment": experiment, "overrides": asdict(overrides)}
         try:
             (folder / "wandb").mkdir(parents=True)
-            (folder / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
-            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            (folder / _ABOUT_FILE).write_text(json.dumps(about), encoding="utf-8")
+            lock = os.open(folder / _LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
             lock_descriptor(lock)
         except OSError as cause:
             shutil.rmtree(folder, ignore_errors=True)
@@ -68,14 +68,14 @@ class StagingFolder:
         return cls(folder, lock, experiment, overrides)
 
     @classmethod
-    def taken(cls, folder: Path) -> StagingFolder | None:
+    def take_over(cls, folder: Path) -> StagingFolder | None:
         """One that nobody works with; None where somebody does, or a process of its script goes on."""
         try:
-            lock = os.open(folder / _LOCK, os.O_RDWR)
+            lock = os.open(folder / _LOCK_FILE, os.O_RDWR)
         except OSError:
             return None
         try:
-            about = json.loads((folder / _ABOUT).read_bytes())
+            about = json.loads((folder / _ABOUT_FILE).read_bytes())
             overrides = Overrides(**{name: tuple(names) for name, names in about["overrides"].items()})
             staging = cls(folder, lock, about["experiment"], overrides)
             if lock_descriptor(lock, blocking=False) and not staging.processes():
@@ -104,7 +104,7 @@ class StagingFolder:
             _VARIABLE: str(self.folder),
             "PYTHONPATH": os.pathsep.join([str(_SITE), *filter(None, [given.get("PYTHONPATH")])]),
         }
-        for name in _ELSEWHERE:
+        for name in _OTHER_STORE_VARIABLES:
             variables.pop(name, None)
         if given.get("WANDB_MODE") != "disabled":
             variables["WANDB_MODE"] = "offline"
@@ -122,13 +122,13 @@ class StagingFolder:
                 continue
         return found
 
-    def is_in_use(self, is_going_on: bool) -> bool:
+    def is_in_use(self, has_open_runs: bool) -> bool:
         """Whether something may be written yet.
 
         Args:
-            is_going_on: whether there are runs that have not ended, where the system tells no processes.
+            has_open_runs: whether there are runs that have not ended, where the system tells no processes.
         """
-        return bool(self.processes()) if Path("/proc/self/environ").exists() else is_going_on
+        return bool(self.processes()) if Path("/proc/self/environ").exists() else has_open_runs
 
     def remove(self) -> Literal[True]:
         """Remove it with all that is in it, which is in the root directory by now."""
@@ -142,9 +142,9 @@ class StagingFolder:
         return False
 
 
-def left_behind(root: Path, but: Path) -> Iterator[StagingFolder]:
+def abandoned_folders(root: Path, but: Path) -> Iterator[StagingFolder]:
     """The places that nobody works with any more, but for one: what is in them could not be taken yet."""
-    for folder in sorted(_places(root).glob("*/")):
-        staging = StagingFolder.taken(folder) if folder != but else None
+    for folder in sorted(_staging_root(root).glob("*/")):
+        staging = StagingFolder.take_over(folder) if folder != but else None
         if staging is not None:
             yield staging

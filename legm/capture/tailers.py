@@ -33,14 +33,14 @@ class Tailer(Protocol):
     kind: str
     """What it is, in a word: ``mlflow``."""
 
-    def look(self) -> Iterator[Update]:
+    def updates(self) -> Iterator[Update]:
         """The runs that go on, and those that ended since the last look.
 
         Raises:
             LegmError: the store cannot be read.
         """
 
-    def source(self) -> Source | None:
+    def open_source(self) -> Source | None:
         """The store as an import takes it, opened anew; None while nothing is in it."""
 
     def close(self) -> None:

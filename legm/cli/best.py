@@ -95,9 +95,9 @@ def best_command(
 def _print_ranked(
     shown: Sequence[Ranked], labels: Mapping[str, str], title: str, names: Sequence[str]
 ) -> None:
-    from legm.stats.formatting import decimals, spread_of, value_text
+    from legm.stats.formatting import decimals_for_spreads, spread_half_width, value_text
 
-    digits = decimals(spread_of(one.value) for one in shown)
+    digits = decimals_for_spreads(spread_half_width(one.value) for one in shown)
     columns = [
         Column("#", right=True),
         Column("configuration", fit="fold"),

@@ -44,7 +44,7 @@ def capture_command(
     compared with what it logged when it has ended. The exit status is the command's.
     """
     from legm.capture.capturing import capture
-    from legm.capture.summary_text import lines
+    from legm.capture.summary_text import capture_lines
 
     logging.getLogger("legm.capture").setLevel(logging.WARNING)
     try:
@@ -60,6 +60,6 @@ def capture_command(
     except CommandError as error:
         click.echo(f"legm: {error}", err=True)
         sys.exit(error.status)
-    for line in lines(done, root):
+    for line in capture_lines(done, root):
         click.echo(f"legm: {line}", err=True)
     sys.exit(done.status)

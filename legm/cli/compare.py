@@ -95,12 +95,12 @@ def compare_command(
 
 
 def _print_compared(name: str, others: Sequence[str], compared: Sequence[Comparison], title: str) -> None:
-    from legm.stats.formatting import decimals, sign
+    from legm.stats.formatting import decimals_for_spreads, typographic_signs
 
-    digits = decimals((one.upper - one.lower) / 2 for one in compared)
+    digits = decimals_for_spreads((one.upper - one.lower) / 2 for one in compared)
 
     def text(value: float) -> str:
-        return "" if value != value else encodable(sign(f"{value:.{digits}f}"))  # noqa: PLR0124 - NaN
+        return "" if value != value else encodable(typographic_signs(f"{value:.{digits}f}"))  # noqa: PLR0124 - NaN
 
     def interval(one: Comparison) -> str:
         return f"{text(one.lower)} to {text(one.upper)}" if one.lower <= one.upper else ""

@@ -73,7 +73,7 @@ def import_command(
     where a run could not be read or is not equal.
     """
     from legm.importers.importing import import_runs
-    from legm.importers.summary_text import lines
+    from legm.importers.summary_text import report_lines
 
     report = import_runs(
         source,
@@ -88,10 +88,10 @@ def import_command(
         dry_run=dry_run,
     )
     if as_json:
-        told = {**dataclasses.asdict(report), "runs": report.runs, "is_whole": report.is_whole}
+        told = {**dataclasses.asdict(report), "runs": report.runs, "is_complete": report.is_complete}
         print_json({**told, "identity_file": report.identity_file and str(report.identity_file)})
     else:
-        for line in lines(report):
+        for line in report_lines(report):
             say(line)
-    if not report.is_whole:
+    if not report.is_complete:
         sys.exit(1)

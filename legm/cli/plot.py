@@ -87,7 +87,7 @@ def plot_command(
     """
     from legm import plotting
     from legm.cli.resolving import configuration_or_experiment
-    from legm.util.atomic_files import write_whole
+    from legm.util.atomic_files import write_atomically
 
     (form,) = plotting.checked_formats(output.suffix.removeprefix(".") if output is not None else "png")
     look = plotting.Style.of(styles)
@@ -98,7 +98,7 @@ def plot_command(
     else:
         figure, shown = _of_experiment(asked, experiment)
     where = output or Path(_file_name(experiment if member is None else member, asked))
-    write_whole(where, plotting.render(figure, form, look))
+    write_atomically(where, plotting.render(figure, form, look))
     if as_json:
         print_json({"output": str(where), "configurations": shown})
     else:
@@ -149,7 +149,7 @@ def _of_experiment(asked: _Asked, experiment: Experiment) -> tuple[Figure, list[
     """Bars, or the curves of the best configurations; and the names of those that are shown."""
     from legm import plotting
     from legm.cli.selecting import Choice
-    from legm.util.progress import watched
+    from legm.util.progress import show_progress
 
     choice = Choice.among(experiment, asked.description, asked.constraints)
     metrics = [choice.metric(name, test=asked.test) for name in asked.metrics]
@@ -170,7 +170,7 @@ def _of_experiment(asked: _Asked, experiment: Experiment) -> tuple[Figure, list[
         return plotting.plot_bars(rankings, heading, asked.style), shown
     curves = [
         (label, curve)
-        for label, configuration in zip(shown, watched(first, "reading runs"), strict=True)
+        for label, configuration in zip(shown, show_progress(first, "reading runs"), strict=True)
         for curve in _curves(asked, experiment, configuration, [name])
     ]
     return plotting.plot_configurations(curves, heading, asked.style), shown
@@ -180,11 +180,11 @@ def _curves(
     asked: _Asked, experiment: Experiment, configuration: Configuration, names: Sequence[str]
 ) -> list[Curve]:
     from legm.delivery.reading import read_runs
-    from legm.stats.aggregate import curves
+    from legm.stats.aggregate import aggregate_curves
 
     found = replace(configuration, experiment=experiment.name)
     runs = read_runs(experiment.store.client, found, asked.description, frozenset(names))
-    return curves(runs, names, asked.aggregation)
+    return aggregate_curves(runs, names, asked.aggregation)
 
 
 def _with_curve(metric: Metric) -> str:

@@ -327,7 +327,7 @@ def _named(place: Location) -> Experiment | None:
 
 
 def _experiment_of(store: Store, name: str) -> Experiment:
-    from legm.core.naming import numbered, safe_name
+    from legm.core.naming import numbered_name, safe_name
 
     counts: dict[str, list[RunCounts]] = {}
     for one in store.client.run_counts(name):
@@ -337,7 +337,7 @@ def _experiment_of(store: Store, name: str) -> Experiment:
     for found in sorted(counts.values(), key=lambda them: _order(them[0].configuration)):
         configuration = found[0].configuration
         k = numbers[configuration.name] = numbers.get(configuration.name, -1) + 1
-        label = numbered(configuration.name, k) if configuration.name else configuration.fingerprint
+        label = numbered_name(configuration.name, k) if configuration.name else configuration.fingerprint
         members.append(ConfigurationStatus(f"{path}/{label}", configuration, tuple(found)))
     return Experiment(store, path, members, name)
 

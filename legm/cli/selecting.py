@@ -153,11 +153,11 @@ def _constraints(configurations: Sequence[Configuration], pairs: Sequence[tuple[
     found: dict[str, Any] = {}
     if not pairs:
         return found
-    from legm.core.identity import canonical
+    from legm.core.identity import canonical_text
 
     for name, text in pairs:
         values = {
-            canonical(one.parameters[name]): one.parameters[name]
+            canonical_text(one.parameters[name]): one.parameters[name]
             for one in configurations
             if name in one.active
         }
@@ -165,8 +165,8 @@ def _constraints(configurations: Sequence[Configuration], pairs: Sequence[tuple[
             names = {known for one in configurations for known in one.active}
             raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
         value = scalar(text)
-        if canonical(value) not in values and canonical(text) not in values:
+        if canonical_text(value) not in values and canonical_text(text) not in values:
             known = sorted(map(str, values.values()))
             raise ParameterError(f"no configuration has {name}={text}; {closest(text, known)}")
-        found[name] = value if canonical(value) in values else text
+        found[name] = value if canonical_text(value) in values else text
     return found

@@ -112,9 +112,9 @@ def table_command(
     if output is None:
         say(text.rstrip("\n"))
     else:
-        from legm.util.atomic_files import write_whole
+        from legm.util.atomic_files import write_atomically
 
-        write_whole(output, text.encode())
+        write_atomically(output, text.encode())
         say(str(output))
     print_problems(choice.experiment.problems)
 
@@ -176,13 +176,15 @@ def _written(
 def _value_cells(places: Sequence[Ranked | None], best: Ranked | None) -> list[Any]:
     """A metric's column; where several are as good as the best, all are marked."""
     from legm.cli.markup import Cell
-    from legm.stats.aggregate import interval
-    from legm.stats.formatting import decimals, spread_of, value_text
+    from legm.stats.aggregate import aggregate_interval
+    from legm.stats.formatting import decimals_for_spreads, spread_half_width, value_text
 
-    digits = decimals(spread_of(one.value) for one in places if one is not None)
-    first = interval(best.value)[0] if best is not None else None
+    digits = decimals_for_spreads(spread_half_width(one.value) for one in places if one is not None)
+    first = aggregate_interval(best.value)[0] if best is not None else None
     return [
-        Cell("") if one is None else Cell(value_text(one.value, digits), interval(one.value)[0] == first)
+        Cell("")
+        if one is None
+        else Cell(value_text(one.value, digits), aggregate_interval(one.value)[0] == first)
         for one in places
     ]
 

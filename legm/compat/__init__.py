@@ -1,7 +1,7 @@
-"""Stand-ins for wandb and mlflow, whose calls land in legm; neither library is needed.
+"""Stand-ins for wandb and mlflow that record into legm; neither library needs to be installed.
 
-``from legm.compat import wandb`` in place of ``import wandb``, and the same for mlflow; or, without a change
-of the script, ``python -m legm.compat script.py …``.
+Write ``from legm.compat import wandb`` instead of ``import wandb``, and the same for mlflow; or run the
+unchanged script with ``python -m legm.compat script.py …``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m legm.compat script.py …``: runs a script as ``python script.py …`` would, with stand-ins."""
+"""``python -m legm.compat script.py …`` runs a script like ``python script.py …``, with the stand-ins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import NoReturn
 
-from legm.compat.imports import answer
+from legm.compat.import_redirect import redirect_imports
 from legm.compat.session import SESSION
 
 __all__ = ["main"]
@@ -19,10 +19,10 @@ _USAGE = "usage: python -m legm.compat script.py [argument …]"
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
-    """Run a script to its end, and exit with its status.
+    """Run a script, and exit with its exit status.
 
     Args:
-        arguments: the script and what it is given.
+        arguments: the script's path and its own arguments.
     """
     if not arguments or arguments[0].startswith("-"):
         print(_USAGE, file=sys.stderr)
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         sys.exit(2)
     sys.argv = list(arguments)
     sys.path[0] = str(script.resolve().parent)
-    answer()
+    redirect_imports()
     module = ModuleType("__main__")
     module.__file__ = str(script)
     module.__builtins__ = builtins  # type: ignore[attr-defined]
@@ -43,13 +43,13 @@ def main(arguments: Sequence[str]) -> NoReturn:
     try:
         with io.open_code(str(script.resolve())) as file:
             code = compile(file.read(), str(script), "exec")
-        exec(code, module.__dict__)  # noqa: S102 - what the user asked for
+        exec(code, module.__dict__)  # noqa: S102 - the script that the user named
     except SystemExit as end:
         status = end.code
         if status not in (None, 0):
             SESSION.error = f"SystemExit: {status}"
-    except BaseException as error:  # noqa: BLE001 - it is shown as Python does
-        error = error.with_traceback(_own(error.__traceback__))
+    except BaseException as error:  # noqa: BLE001 - reported as Python reports it
+        error = error.with_traceback(_script_traceback(error.__traceback__))
         sys.excepthook(type(error), error, error.__traceback__)
         SESSION.error = f"{type(error).__name__}: {error}"
         status = 130 if isinstance(error, KeyboardInterrupt) else 1
@@ -57,8 +57,8 @@ def main(arguments: Sequence[str]) -> NoReturn:
     sys.exit(status)  # type: ignore[arg-type]
 
 
-def _own(traceback: TracebackType | None) -> TracebackType | None:
-    """The script's part of a traceback."""
+def _script_traceback(traceback: TracebackType | None) -> TracebackType | None:
+    """The part of a traceback that is in the script."""
     return traceback.tb_next if traceback is not None else None
 
 

@@ -1,4 +1,4 @@
-"""What a script called and legm does not record: said once by name, and listed at the end."""
+"""Reports the calls of a script that legm does not record: each once by name, and all of them at the end."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ log = logging.getLogger("legm.compat")
 
 
 class Notices:
-    """What was not recorded.
+    """The calls that were not recorded.
 
     Args:
-        strict: whether it is an error.
+        strict: whether such a call is an error.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
         self.unsupported: dict[str, str] = {}
-        """By what was called, why it is not recorded."""
+        """By the name of the call, why it is not recorded."""
 
-    def report_unsupported(self, name: str, why: str = "legm does not have this call") -> None:
-        """Say that something is not recorded.
+    def report_unsupported(self, name: str, why: str = "legm does not support this call") -> None:
+        """Report that something is not recorded.
+
+        Args:
+            name: the call or value.
+            why: the reason.
 
         Raises:
-            NotSupported: that is to be an error.
+            NotSupported: such a call is an error (``strict``).
         """
         if self.strict:
             raise NotSupported(f"{name} is not recorded: {why} (LEGM_COMPAT_STRICT is set)")
@@ -37,23 +41,23 @@ class Notices:
             self.unsupported[name] = why
             log.warning("%s is not recorded: %s", name, why)
 
-    def null_object(self, name: str) -> NullObject:
-        """Something that takes any further call in place of what ``name`` would be."""
+    def make_null_object(self, name: str) -> NullObject:
+        """A stand-in for ``name`` that accepts every further call."""
         return NullObject(name, self)
 
     def summary(self) -> str:
-        """One line for the end; "" where everything was recorded."""
+        """One line for the end of the script; "" if everything was recorded."""
         return "not recorded: " + ", ".join(sorted(self.unsupported)) if self.unsupported else ""
 
 
 class NullObject:
-    """Takes every call, and is nothing: false, empty, a context manager, a decorator that changes nothing."""
+    """Accepts every call and is false, empty, a context manager, and a decorator that changes nothing."""
 
     def __init__(self, name: str, notices: Notices) -> None:
         self.__dict__.update(_name=name, _notices=notices)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Take the call; a function or class that is decorated stays what it is."""
+        """Accept the call; a function or class that is decorated is returned unchanged."""
         self._notices.report_unsupported(self._name)
         if len(args) == 1 and not kwargs and isinstance(args[0], (FunctionType, type)):
             return args[0]
@@ -93,7 +97,7 @@ class NullObject:
         return False
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        return ()  # a class below it is one of its own
+        return ()  # a subclass of it is an ordinary class
 
     def __instancecheck__(self, instance: object) -> bool:
         return False

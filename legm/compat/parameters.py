@@ -1,4 +1,4 @@
-"""The parameters of a run as a script sets them, and as a handler takes them."""
+"""The parameters of a run, from the script's names and values to those of a handler."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from legm.compat.notices import Notices
 from legm.compat.settings import Settings
-from legm.core.identity import check_text, plain
+from legm.core.identity import check_name, to_plain
 from legm.core.parameters import NameRule, Parameters
 from legm.errors import ParameterError, UnstableValue
 from legm.handler import ExperimentHandler
@@ -17,11 +17,11 @@ __all__ = ["GivenParameters"]
 
 
 class GivenParameters:
-    """Parameters by the names the script gave them, in plain form.
+    """Parameters in plain form, by the names that the script gave them.
 
     Args:
-        notices: takes what cannot be recorded.
-        values: those of an earlier run.
+        notices: receives what cannot be recorded.
+        values: the parameters of the run that is resumed.
     """
 
     def __init__(self, notices: Notices, values: Mapping[str, Plain]) -> None:
@@ -30,22 +30,22 @@ class GivenParameters:
         self._unstable: set[str] = set()
 
     def set(self, values: Mapping[str, Any], *, instead: bool) -> bool:
-        """Set some, or instead of all that were set.
+        """Set parameters; ``instead`` drops all earlier ones first.
 
         Returns:
-            whether they are others now.
+            whether any parameter changed.
         """
         before = dict(self.values)
         if instead:
             self.values.clear()
         for name, value in values.items():
             try:
-                check_text("parameter", name, ParameterError)
-                self.values[name] = plain(name, value)
+                check_name("parameter", name, ParameterError)
+                self.values[name] = to_plain(name, value)
                 self._unstable.discard(name)
             except UnstableValue:
                 kind = type(value).__qualname__
-                why = f"a {kind} is not the same in every process, so that it is not compared"
+                why = f"a {kind} differs from process to process, so it is not compared"
                 self._notices.report_unsupported(f"the value of parameter {name!r}", why)
                 self.values[name] = f"<{kind}>"
                 self._unstable.add(name)
@@ -53,25 +53,25 @@ class GivenParameters:
                 self._notices.report_unsupported(f"parameter {str(name)[:40]!r}", str(error))
         return before != self.values
 
-    def as_parameters(self, settings: Settings) -> tuple[Parameters, dict[str, str]]:
-        """They as a configuration is made of them: what is not compared, and what names it.
+    def to_parameters(self, settings: Settings) -> tuple[Parameters, dict[str, str]]:
+        """The parameters of a configuration, with those that are not compared and those in its name.
 
         Returns:
-            the parameters, and by its name there what is called otherwise.
+            the parameters, and the script's name by the new name for those that had to be renamed.
         """
-        names = self._names()
-        made = Parameters()
-        made.set({names[name]: value for name, value in self.values.items()})
-        made.disable(
-            names[name] for name in self.values if name in self._unstable or not settings.compares(name)
+        names = self._handler_names()
+        parameters = Parameters()
+        parameters.set({names[name]: value for name, value in self.values.items()})
+        parameters.disable(
+            names[name] for name in self.values if name in self._unstable or not settings.is_compared(name)
         )
-        for at, name in enumerate(settings.named):
+        for at, name in enumerate(settings.name_parameters):
             if name in self.values:
-                made.name([names[name]], NameRule(priority=len(settings.named) - at))
-        return made, {new: name for name, new in names.items() if new != name}
+                parameters.set_name_rule([names[name]], NameRule(priority=len(settings.name_parameters) - at))
+        return parameters, {new: name for name, new in names.items() if new != name}
 
-    def _names(self) -> dict[str, str]:
-        """For each name one that a handler takes: its own names get ``_`` behind them."""
+    def _handler_names(self) -> dict[str, str]:
+        """A name that the handler accepts for each name: names of its own attributes get a ``_`` appended."""
         found: dict[str, str] = {}
         for name in self.values:
             new = name

@@ -1,11 +1,11 @@
-"""One run of a script that calls another tracker, as a run of legm's.
+"""One run of a script that calls another tracker's API, recorded as a legm run.
 
-legm's parameters are fixed when a run begins; other trackers take them at any time. So a run begins a
-moment after its first number, when parameters set beside it are known too, and without any number some
-seconds after it was asked for. Parameters that come later count as well: when the run ends it is resumed as
-another run, of the configuration that all of them make, with every number, step and time, and the first one
-is deleted. Until then all of it is on disk as what was known at its beginning. A process that is killed
-leaves it so.
+legm fixes the parameters when a run begins; other trackers accept them at any time. So the legm run begins
+shortly after the first number, when parameters set alongside it are known, or some seconds after the script
+asked for the run if there is no number. Parameters set later count as well: when the script's run ends, its
+records move to a new legm run whose configuration has all parameters, with every number, step and time, and
+the first legm run is deleted. Until then everything is on disk under the parameters known at the beginning.
+If the process is killed, the run stays that way.
 """
 
 from __future__ import annotations
@@ -24,34 +24,35 @@ from legm.compat.notices import Notices
 from legm.compat.parameters import GivenParameters
 from legm.compat.settings import Settings
 from legm.compat.snapshot import NOTES, ORIGIN, Number, Snapshot, history
-from legm.core.identity import check_text, plain
+from legm.core.identity import check_name, to_plain
 from legm.delivery.client import connect
 from legm.delivery.session import RunSession, can_delete_runs, new_run, resume_as
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.records import BestRule, Display, Outcome, Plain, Run, Status
 from legm.runlog.folder import artifacts_folder
-from legm.runlog.recorder import to_number
+from legm.runlog.recorder import to_metric_value
 
 __all__ = ["CompatRun"]
 
 log = logging.getLogger("legm.compat")
 
-_AFTER_NUMBERS, _WITHOUT = 0.5, 5.0  # seconds until a run begins: after its first number, or without one
+# Seconds until a run begins.
+_AFTER_NUMBERS, _WITHOUT_NUMBERS = 0.5, 5.0
 
 
 class CompatRun:
-    """A run that takes parameters, numbers and files at any time, from any thread.
+    """A run that accepts parameters, numbers and files at any time, from any thread.
 
     Args:
-        settings: where it goes.
-        notices: takes what cannot be recorded.
+        settings: name the root directory and the backend.
+        notices: receives what cannot be recorded.
         kind: the other tracker's name.
-        key: what the other tracker calls the run.
+        key: the run's id in the other tracker.
         experiment: the experiment's name.
-        description: of the run; "" for none.
-        earlier: a stored run that goes on.
-        notes: its name, tags and the like.
+        description: the run's description; "" for none.
+        earlier: the stored run to resume; None for a new run.
+        notes: name, tags and other metadata.
 
     Raises:
         LegmError: the backend or the root directory cannot be used.
@@ -74,7 +75,7 @@ class CompatRun:
         self.started = time.time() if earlier is None else earlier.started
         self.ended: float | None = None
         self.best: tuple[str, bool] | None = None
-        """The metric that chooses the best step, and whether its highest value is the best."""
+        """The metric that chooses the best step, and whether higher is better."""
         self._settings = settings
         self._notices = notices
         self._kind = kind
@@ -88,19 +89,19 @@ class CompatRun:
         self._tests: dict[str, float] = {} if earlier is None else dict(earlier.tests)
         self._counts: dict[str, int] = {name: one.step + 1 for name, one in self._latest.items()}
         self._files: dict[str, Path] = {} if earlier is None else dict(earlier.files)
-        self._waiting: list[Callable[[RunSession], object]] = []
+        self._pending: list[Callable[[RunSession], object]] = []
         self._session: RunSession | None = None
         self._has_begun = False
         self._run: Run | None = None if earlier is None else earlier.run
         self._folder: Path | None = None if earlier is None else earlier.folder
         self._late_parameters = self._late_notes = self._completed = False
         self.changed = False
-        """Whether anything came since the end."""
+        """Whether anything was logged since the run ended."""
         self._timer: threading.Timer | None = None
         self._due = float("inf")
-        check_text("experiment", experiment, InvalidName)
+        check_name("experiment", experiment, InvalidName)
         if description:
-            check_text("description", description, InvalidName)
+            check_name("description", description, InvalidName)
         # A wrong backend is reported now, not in the middle of training.
         backend = settings.backend
         self._client = connect(settings.root, backend[0] if len(backend) == 1 else list(backend))
@@ -108,26 +109,26 @@ class CompatRun:
             settings.root.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise storage_error("make the folder", settings.root, cause) from cause
-        self._begin_within(_WITHOUT)
+        self._begin_within(_WITHOUT_NUMBERS)
 
-    # What the script says
+    # Calls of the script
 
     def set_parameters(self, values: Mapping[str, Any], *, instead: bool = False) -> None:
-        """Set parameters: one that was set before gets the new value; or instead of all that were set."""
+        """Set parameters, which overwrite earlier values; ``instead`` drops all earlier parameters first."""
         with self._lock:
             self.changed = True
             if self._parameters.set(values, instead=instead) and self._has_begun:
                 self._late_parameters = True
 
     def note(self, **notes: Plain) -> None:
-        """Say something of the run: its name, tags and the like; the last word of each counts."""
+        """Set metadata of the run, such as its name and tags; the last value of each counts."""
         with self._lock:
             self.changed = True
             self._notes.update(notes)
             self._late_notes = self._late_notes or self._has_begun
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Set a value of each of several dev metrics; without a step at the next one of each."""
+        """Set one value of each dev metric; without a step, at each metric's next step."""
         if self._is_forked():
             return
         with self._lock:
@@ -136,8 +137,8 @@ class CompatRun:
             by_step: dict[int, dict[str, float]] = {}
             for name, value in values.items():
                 try:
-                    check_text("metric", name, MetricError)
-                    number = to_number(name, value)
+                    check_name("metric", name, MetricError)
+                    number = to_metric_value(name, value)
                 except MetricError as error:
                     self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                     continue
@@ -147,7 +148,7 @@ class CompatRun:
                 if name not in self._latest or at >= self._latest[name].step:
                     self._latest[name] = Number(number, at, now)
             for at, numbers in by_step.items():
-                self._hand_on(partial(_log_values, values=numbers, step=at))
+                self._record(partial(_log_values, values=numbers, step=at))
             if by_step:
                 self._begin_within(_AFTER_NUMBERS)
 
@@ -158,33 +159,33 @@ class CompatRun:
         with self._lock:
             self.changed = True
             try:
-                check_text("metric", name, MetricError)
-                number = self._tests[name] = to_number(name, value)
+                check_name("metric", name, MetricError)
+                number = self._tests[name] = to_metric_value(name, value)
             except MetricError as error:
                 self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                 return
-            self._hand_on(lambda session: session.recorder.set({name: number}, None, test=True))
+            self._record(lambda session: session.recorder.add_metrics({name: number}, None, test=True))
 
     def show(self, name: str, text: str, step: int) -> None:
-        """Put a text beside the run's numbers in TensorBoard."""
+        """Show a text with the run's numbers in TensorBoard."""
         if self._is_forked():
             return
         with self._lock:
-            if not self._can(Capability.DISPLAYS, f"the text {name!r}"):
+            if not self._supports(Capability.DISPLAYS, f"the text {name!r}"):
                 return
             shown = Display(name, text, step, time.time())
-            self._hand_on(lambda session: session.recorder.add(shown))
+            self._record(lambda session: session.recorder.add_record(shown))
             self._begin_within(_AFTER_NUMBERS)
 
     def keep(self, path: Path, name: str) -> None:
-        """Keep a copy of a file; the run begins with it."""
+        """Keep a copy of a file; the run begins if it has not yet."""
         if self._is_forked():
             return
         with self._lock:
             self.changed = True
-            if not self._can(Capability.ARTIFACTS, f"the file {name!r}"):
+            if not self._supports(Capability.ARTIFACTS, f"the file {name!r}"):
                 return
-            session = self._begun()
+            session = self._open_session()
             session.is_logged = False
             try:
                 self._files[name] = session.keep_file(path, name)
@@ -199,19 +200,19 @@ class CompatRun:
             self.keep(path, name)
 
     def end(self, status: Status, error: str | None = None) -> None:
-        """End the run; what comes later opens it again."""
+        """End the run; whatever is logged later reopens it."""
         if os.getpid() != self._pid:
-            return  # it is the parent's
+            return  # the run belongs to the parent process
         with self._lock:
-            session = self._begun()
+            session = self._open_session()
             if self._late_parameters or (self._completed and status is not Status.COMPLETED):
-                session = self._moved()
+                session = self._move_to_new_run()
             if self._late_notes:
                 self._late_notes = False
-                self._keep_notes()
+                self._store_notes()
             if status is Status.COMPLETED:
                 if self.best is not None and self.best[0] in self._latest:
-                    session.recorder.add(BestRule("early_stopping", None, *self.best))
+                    session.recorder.add_record(BestRule("early_stopping", None, *self.best))
                 session.finish(Outcome(status, time.time()))
                 session.is_logged = self._completed = True
             else:
@@ -221,11 +222,11 @@ class CompatRun:
             self.status, self.ended, self.changed = status, time.time(), False
 
     def reopen(self) -> None:
-        """Go on after the end."""
+        """Resume the run after its end."""
         self.status, self.ended = Status.RUNNING, None
 
     def release(self) -> None:
-        """Let go of what an ended run holds open; it can still be opened again."""
+        """Close the files that an ended run holds open; it can still be reopened."""
         if os.getpid() != self._pid:
             return
         with self._lock:
@@ -236,7 +237,7 @@ class CompatRun:
                 session.end(Outcome(Status.COMPLETED, time.time()))
 
     def _is_forked(self) -> bool:
-        """Whether this is a forked process, and the run its parent's; the lock is the parent's too."""
+        """Whether this process is a fork, so that both the run and the lock belong to its parent."""
         if os.getpid() == self._pid:
             return False
         self._notices.report_unsupported(
@@ -244,10 +245,10 @@ class CompatRun:
         )
         return True
 
-    # What is known
+    # Reading
 
     def snapshot(self) -> Snapshot:
-        """The run as it stands."""
+        """The current state of the run."""
         with self._lock:
             return Snapshot(
                 self.key,
@@ -265,16 +266,16 @@ class CompatRun:
             )
 
     def history(self) -> dict[str, list[Number]]:
-        """Every value of every dev metric, in the order they were set."""
+        """Every value of every dev metric, in the order in which they were set."""
         with self._lock:
-            self._begun().recorder.flush()
+            self._open_session().recorder.flush()
             assert self._folder is not None  # noqa: S101 - it has begun
             assert self._run is not None  # noqa: S101
             return history(self._folder, self._run.run_id)
 
-    # The run of legm's
+    # The legm run
 
-    def _can(self, capability: Capability, what: str) -> bool:
+    def _supports(self, capability: Capability, what: str) -> bool:
         if self._client.supports(capability):
             return True
         self._notices.report_unsupported(
@@ -283,50 +284,50 @@ class CompatRun:
         return False
 
     def _begin_within(self, seconds: float) -> None:
-        """See that the run begins soon, also while the script is busy."""
+        """Begin the run in at most so many seconds, even while the script is busy."""
         due = time.monotonic() + seconds
         if self._has_begun or due >= self._due:
             return
         if self._timer is not None:
             self._timer.cancel()
         self._due = due
-        self._timer = threading.Timer(seconds, self._begin_aside)
+        self._timer = threading.Timer(seconds, self._begin_in_background)
         self._timer.daemon = True
         self._timer.start()
 
-    def _begin_aside(self) -> None:
+    def _begin_in_background(self) -> None:
         try:
             with self._lock:
                 if not self._has_begun:  # it may have begun, and even ended, while this waited
-                    self._begun()
+                    self._open_session()
         except LegmError as error:
-            log.error("%s. It is tried again with the next call.", error)  # noqa: TRY400
+            log.error("%s. The next call tries again.", error)  # noqa: TRY400
 
-    def _hand_on(self, call: Callable[[RunSession], object]) -> None:
+    def _record(self, call: Callable[[RunSession], object]) -> None:
         if not self._has_begun:
-            self._waiting.append(call)
+            self._pending.append(call)
         else:
-            session = self._begun()
+            session = self._open_session()
             session.is_logged = False
             call(session)
 
-    def _begun(self) -> RunSession:
-        """The session of the run, which is running."""
+    def _open_session(self) -> RunSession:
+        """The session of the open run; the run begins if it has not yet."""
         with self._lock:
             if not self._has_begun:
                 self._session = self._begin()
                 self._has_begun = True
                 if self._timer is not None:
                     self._timer.cancel()
-                waiting, self._waiting = self._waiting, []
-                for call in waiting:
+                pending, self._pending = self._pending, []
+                for call in pending:
                     call(self._session)
             elif self._session is None:  # it was closed
-                return self._moved()
+                return self._move_to_new_run()
             return self._session
 
     def _begin(self) -> RunSession:
-        parameters, renamed = self._parameters.as_parameters(self._settings)
+        parameters, renamed = self._parameters.to_parameters(self._settings)
         origin = {"from": self._kind, "key": self.key, **self._notes}
         if renamed:
             origin["renamed"] = renamed
@@ -335,7 +336,7 @@ class CompatRun:
             self._description,
             parameters.uncompared(),
             self.started,
-            {ORIGIN: plain("notes", origin)},
+            {ORIGIN: to_plain("notes", origin)},
         )
         if self._run is None or self._folder is None:
             session = RunSession(self._client, run)
@@ -351,12 +352,12 @@ class CompatRun:
         self._late_parameters = self._late_notes = self._completed = False
         return session
 
-    def _moved(self) -> RunSession:
-        """The session of a run with the parameters as they are now, which has all that this one had."""
+    def _move_to_new_run(self) -> RunSession:
+        """Move the records to a new run with the current parameters, and return its session."""
         session, can_delete = self._session, can_delete_runs(self._client)
         if not can_delete and (session is None or session.is_logged):
             self._notices.report_unsupported(
-                "what changes a run after its end", "its backend cannot delete runs"
+                "a change of a run after its end", "its backend cannot delete runs"
             )
             self._late_parameters = False
             if session is not None:
@@ -371,12 +372,12 @@ class CompatRun:
         self._session = self._begin()
         return self._session
 
-    def _keep_notes(self) -> None:
+    def _store_notes(self) -> None:
         import yaml
 
-        self.keep_bytes(yaml.safe_dump(plain("notes", self._notes), sort_keys=False).encode(), NOTES)
+        self.keep_bytes(yaml.safe_dump(to_plain("notes", self._notes), sort_keys=False).encode(), NOTES)
         self._files.pop(NOTES, None)
 
 
 def _log_values(session: RunSession, values: Mapping[str, float], step: int) -> None:
-    session.recorder.set(values, step, test=False)
+    session.recorder.add_metrics(values, step, test=False)

@@ -1,7 +1,7 @@
-"""The runs of one process that calls another tracker, and what happens when it ends.
+"""The runs of one process that calls another tracker's API, and what happens when the process ends.
 
-wandb and mlflow have a current run for the whole process, so their stand-ins have one too: the one object of
-this module, which is made when the first of them is imported.
+wandb and mlflow have a current run for the whole process, so their stand-ins share one object: the session of
+this module, created when the first stand-in is imported.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ __all__ = ["SESSION", "Session"]
 
 log = logging.getLogger("legm.compat")
 
-_MOST_HELD = 16  # ended runs whose logs are held open, to go on with at once
+_MOST_HELD = 16  # ended runs whose logs stay open, so that they can be resumed at once
 
 
 class Session:
-    """The runs of this process."""
+    """The runs of this process, and how the process ends."""
 
     def __init__(self) -> None:
         self.notices = Notices(strict=Settings.of(os.environ).strict)
         self.runs: dict[str, CompatRun] = {}
-        """By the other tracker's name of them, in their order."""
+        """By their ids in the other tracker, in the order in which they began."""
         self.error: str | None = None
-        """What ended the script, if it was an error."""
+        """The error that ended the script; None if there was none."""
         self.before_closing: Callable[[], object] = lambda: None
-        """Ends what a stand-in has of its own."""
+        """Called before the runs are closed, so that a stand-in can finish its own work."""
         self._settings: Settings | None = None
         self._pid = os.getpid()
 
     @property
     def settings(self) -> Settings:
-        """What the environment said when it was first asked."""
+        """The settings, read from the environment variables on first use."""
         if self._settings is None:
             self._settings = Settings.of(os.environ)
             _at_exit(self.close)
@@ -60,7 +60,7 @@ class Session:
         earlier: Snapshot | None = None,
         notes: Mapping[str, Plain] | None = None,
     ) -> CompatRun:
-        """A new run, or a stored one that goes on; see :class:`~legm.compat.run.CompatRun`."""
+        """Begin a new run or resume a stored one; see :class:`~legm.compat.run.CompatRun`."""
         run = CompatRun(self.settings, self.notices, kind, key, experiment, description, earlier, notes)
         self.runs[key] = run
         ended = [one for one in self.runs.values() if one.status is not Status.RUNNING]
@@ -69,20 +69,20 @@ class Session:
         return run
 
     def snapshots(self, experiments: list[str] | None = None, *, latest: bool = True) -> list[Snapshot]:
-        """Every run of this process and of the backend, oldest first; see :func:`stored`."""
+        """Every run of this process and every stored run, oldest first; see :func:`stored`."""
         mine = [one.snapshot() for one in self.runs.values()]
         found = {one.key: one for one in stored(self.settings, experiments, latest=latest)}
         found |= {one.key: one for one in mine if experiments is None or one.experiment in experiments}
         return sorted(found.values(), key=lambda one: one.started)
 
     def find(self, key: str) -> Snapshot | None:
-        """The run that the other tracker calls so; None where there is none."""
+        """The run with this id in the other tracker; None if there is none."""
         if key in self.runs:
             return self.runs[key].snapshot()
         return find_stored(self.settings, key)
 
     def close(self) -> None:
-        """End every run that is going on, and say what was not recorded."""
+        """End every run that is still running, and report what was not recorded."""
         if os.getpid() != self._pid:
             return
         try:
@@ -93,7 +93,7 @@ class Session:
             try:
                 if run.status is Status.RUNNING:
                     run.end(Status.COMPLETED if self.error is None else Status.FAILED, self.error)
-                run.release()  # which ends it again, if more came since
+                run.release()  # which ends it again, if more was logged since
             except LegmError as error:
                 log.error("the run %s could not be ended: %s", run.key, error)  # noqa: TRY400
         if self.runs:
@@ -103,7 +103,7 @@ class Session:
             self.notices.unsupported.clear()
 
     def _watch_errors(self) -> None:
-        """Note the error that ends the script, before it is shown as ever."""
+        """Note the error that ends the script, and then show it as usual."""
         shown = sys.excepthook
 
         def note(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -114,7 +114,7 @@ class Session:
 
 
 def _at_exit(call: Callable[[], None]) -> None:
-    """Call at the end of the process while threads can still begin: atexit is too late for it since 3.12."""
+    """Call at the end of the process while threads can still start: since 3.12 atexit is too late."""
     register = getattr(threading, "_register_atexit", atexit.register)
     register(call)
 

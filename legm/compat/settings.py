@@ -1,4 +1,4 @@
-"""Where the runs of scripts that call another tracker go, and how they are compared."""
+"""The settings of the stand-ins: where runs are stored, and how they are compared."""
 
 from __future__ import annotations
 
@@ -13,39 +13,40 @@ from legm.core.seeds import looks_like_seed
 __all__ = ["Settings"]
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def _split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment says.
+    """The settings from environment variables; lists are separated by commas.
 
     Args:
-        root: the root directory: ``LEGM_ROOT``.
-        backend: the backends' names: ``LEGM_BACKEND``, with commas between several.
-        strict: whether an unsupported call is an error: ``LEGM_COMPAT_STRICT=1``.
-        ignored: shell patterns of parameters that are not compared: ``LEGM_IGNORE``.
-        named: the parameters that name a configuration, first first: ``LEGM_NAME_PARAMS``.
+        root: the root directory (``LEGM_ROOT``).
+        backend: the names of the backends (``LEGM_BACKEND``).
+        strict: whether an unsupported call is an error (``LEGM_COMPAT_STRICT=1``).
+        ignored: shell patterns of parameters that are not compared (``LEGM_IGNORE``).
+        name_parameters: the parameters in a configuration's name, most important first
+            (``LEGM_NAME_PARAMS``).
     """
 
     root: Path
     backend: tuple[str, ...] = ("local",)
     strict: bool = False
     ignored: tuple[str, ...] = ()
-    named: tuple[str, ...] = ()
+    name_parameters: tuple[str, ...] = ()
 
     @staticmethod
     def of(environ: Mapping[str, str]) -> Settings:
-        """The settings by environment variables; a relative root is one of the folder we are in now."""
+        """Read the settings; a relative root is relative to the current folder."""
         return Settings(
-            Path(os.path.abspath(environ.get("LEGM_ROOT") or "legm-runs")),  # noqa: PTH100 - links stay
-            _listed(environ.get("LEGM_BACKEND", "")) or ("local",),
+            Path(os.path.abspath(environ.get("LEGM_ROOT") or "legm-runs")),  # noqa: PTH100 - links are not resolved
+            _split_list(environ.get("LEGM_BACKEND", "")) or ("local",),
             environ.get("LEGM_COMPAT_STRICT", "").lower() not in ("", "0", "false", "no"),
-            _listed(environ.get("LEGM_IGNORE", "")),
-            _listed(environ.get("LEGM_NAME_PARAMS", "")),
+            _split_list(environ.get("LEGM_IGNORE", "")),
+            _split_list(environ.get("LEGM_NAME_PARAMS", "")),
         )
 
-    def compares(self, name: str) -> bool:
-        """Whether a parameter tells configurations apart: it is no seed, and not to be ignored."""
+    def is_compared(self, name: str) -> bool:
+        """Whether a parameter distinguishes configurations: it is neither a seed nor ignored."""
         return not looks_like_seed(name) and not any(fnmatchcase(name, pattern) for pattern in self.ignored)

@@ -1,4 +1,4 @@
-"""A run as another tracker's reading calls show it: of this process, or stored by an earlier one."""
+"""A run as the reading calls of another tracker show it: of this process, or stored by an earlier one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from legm.compat.settings import Settings
+from legm.core.origins import DROP_IN, IMPORTED
 from legm.delivery.client import connect
 from legm.errors import LegmError, NotSupported
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
@@ -16,15 +17,15 @@ from legm.util.atomic_files import load_yaml
 
 __all__ = ["NOTES", "ORIGIN", "Number", "Snapshot", "find_stored", "history", "listed", "stored"]
 
-ORIGIN = "imported"
-"""Where in a run's environment it is said what the other tracker calls it."""
+ORIGIN = DROP_IN
+"""The key in a run's environment of what the other tracker knows of it: its key there, its name and tags."""
 
 NOTES = "legm-compat.yml"
-"""The artifact with what was said of a run after it had begun."""
+"""The artifact with the notes that were set after the run had begun."""
 
 
 class Number(NamedTuple):
-    """One value of a metric, its step, and when it was set (s since 1970)."""
+    """One value of a metric, its step, and the time it was set (seconds since 1970)."""
 
     value: float
     step: int
@@ -33,20 +34,20 @@ class Number(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A run at one moment.
+    """The state of a run at one moment.
 
     Args:
-        key: what the other tracker calls it.
+        key: the run's id in the other tracker.
         experiment: the experiment's name.
-        parameters: its parameters in plain form, by the names the script gave them.
-        notes: its name, tags and whatever else was said of it.
+        parameters: the parameters in plain form, by the names the script gave them.
+        notes: name, tags and other metadata.
         latest: the newest value of each dev metric.
-        tests: its test values.
-        status: how far it has come.
+        tests: the test values.
+        status: whether the run is still running, and else how it ended.
         started, ended: seconds since 1970.
-        files: where its files are, by their names in the run.
-        run: what it is in legm; None where it has not begun there.
-        folder: where its run log is.
+        files: the paths of the run's files, by their names in the run.
+        run: the legm run; None if it has not begun yet.
+        folder: the configuration's folder, which holds the run log.
     """
 
     key: str
@@ -64,17 +65,17 @@ class Snapshot:
 
 
 def records_of(folder: Path, run_id: str) -> list[Record]:
-    """What the run log holds; nothing where there is none.
+    """The records in the run log; empty if there is no log.
 
     Raises:
-        CorruptFile, StorageError: it cannot be read.
+        CorruptFile, StorageError: the log cannot be read.
     """
     known = LogFolder.of(folder).read(run_id)
     return [] if known is None else known.records
 
 
 def history(folder: Path, run_id: str) -> dict[str, list[Number]]:
-    """Every value of every dev metric, in the order they were set."""
+    """Every value of every dev metric, in the order in which they were set."""
     found: dict[str, list[Number]] = {}
     for record in records_of(folder, run_id):
         if not isinstance(record, Points):
@@ -89,12 +90,12 @@ def history(folder: Path, run_id: str) -> dict[str, list[Number]]:
 def stored(
     settings: Settings, experiments: list[str] | None = None, *, latest: bool = True
 ) -> Iterator[Snapshot]:
-    """The runs that the backend has, oldest first in each experiment.
+    """The stored runs, oldest first within each experiment.
 
     Args:
-        settings: where.
-        experiments: of these only; None for all that the backend lists.
-        latest: whether the newest values of metrics are wanted.
+        settings: name the root directory and the backend.
+        experiments: the experiments to read; None for all that the backend lists.
+        latest: whether to read the newest values of metrics too.
     """
     for experiment in listed(settings) if experiments is None else experiments:
         client = connect(settings.root, settings.backend[0])
@@ -112,14 +113,15 @@ def listed(settings: Settings) -> list[str]:
 
 
 def find_stored(settings: Settings, key: str) -> Snapshot | None:
-    """The stored run that the other tracker calls so; the newest of several."""
+    """The stored run with this key in the other tracker; the newest if there are several."""
     found = [one for one in stored(settings) if one.key == key]
     return found[-1] if found else None
 
 
 def _snapshot(result: RunResult, folder: Path | None) -> Snapshot:
     run = result.run
-    origin = dict(run.environment.get(ORIGIN) or {})
+    # Earlier versions stored drop-in runs under the key of imported runs.
+    origin = dict(run.environment.get(ORIGIN) or run.environment.get(IMPORTED) or {})
     files: dict[str, Path] = {}
     if folder is not None:
         try:

@@ -1,1 +1,1 @@
-"""Pure functions over records: what an experiment is, and what a run came to."""
+"""Pure functions over records: the identity of configurations and the results of runs."""

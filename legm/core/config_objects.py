@@ -1,7 +1,7 @@
-"""Configuration objects: their fields by name, whichever library they are of.
+"""Configuration objects of several libraries as mappings from names to values.
 
-None of these libraries is needed: an attrs class is known by its ``__attrs_attrs__``, a pydantic model by
-its ``model_fields``, and omegaconf is only imported for a value that is of it.
+None of these libraries is required: an attrs class is recognized by its ``__attrs_attrs__``, a pydantic model
+by its ``model_fields``, and omegaconf is only imported for one of its containers.
 """
 
 from __future__ import annotations
@@ -14,13 +14,19 @@ from typing import Any
 
 from legm.errors import ParameterError, UnstableValue
 
-__all__ = ["fields_of", "is_omegaconf", "named_values", "resolved"]
+__all__ = ["is_omegaconf", "object_fields", "parameters_from_config", "resolve_omegaconf"]
 
-_DEEPEST = 100
+_MAX_DEPTH = 100
 
 
-def fields_of(value: Any) -> dict[str, Any] | None:
-    """The fields of a dataclass, attrs class, pydantic model or namespace by name; None for other values.
+def object_fields(value: Any) -> dict[str, Any] | None:
+    """The fields of a dataclass, attrs class, pydantic model or namespace, by name.
+
+    Args:
+        value: any value.
+
+    Returns:
+        the fields, or None for any other value.
 
     Raises:
         UnstableValue: a field has no value.
@@ -31,15 +37,15 @@ def fields_of(value: Any) -> dict[str, Any] | None:
     if isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
         return dict(vars(value))
     if dataclasses.is_dataclass(value):
-        return _attributes(value, [field.name for field in dataclasses.fields(value)])
+        return _read_attributes(value, [field.name for field in dataclasses.fields(value)])
     if hasattr(kind, "__attrs_attrs__"):
-        return _attributes(value, [field.name for field in kind.__attrs_attrs__])
+        return _read_attributes(value, [field.name for field in kind.__attrs_attrs__])
     if hasattr(kind, "model_fields") and hasattr(kind, "model_dump"):
-        return _attributes(value, kind.model_fields) | (value.model_extra or {})
+        return _read_attributes(value, kind.model_fields) | (value.model_extra or {})
     return None
 
 
-def _attributes(value: object, names: list[str] | Mapping[str, object]) -> dict[str, Any]:
+def _read_attributes(value: object, names: list[str] | Mapping[str, object]) -> dict[str, Any]:
     for name in names:
         if not hasattr(value, name):
             raise UnstableValue(
@@ -49,16 +55,16 @@ def _attributes(value: object, names: list[str] | Mapping[str, object]) -> dict[
 
 
 def is_omegaconf(value: object) -> bool:
-    """Whether a value is OmegaConf's ``DictConfig`` or ``ListConfig``, as Hydra composes them too."""
+    """Whether a value is an OmegaConf ``DictConfig`` or ``ListConfig``, which Hydra uses too."""
     return any(base.__module__ == "omegaconf.basecontainer" for base in type(value).__mro__)
 
 
-def resolved(value: Any, place: str = "") -> Any:
+def resolve_omegaconf(value: Any, parameter: str = "") -> Any:
     """The dictionaries and lists of an OmegaConf container, with every interpolation resolved.
 
     Args:
         value: the container.
-        place: the parameter that it is the value of, for the error's message.
+        parameter: the parameter whose value it is, for the error message; "" for none.
 
     Raises:
         UnstableValue: a value is missing (``???``), or cannot be resolved.
@@ -69,7 +75,7 @@ def resolved(value: Any, place: str = "") -> Any:
     try:
         return OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        where = f"the configuration in parameter {place!r}" if place else "the configuration"
+        where = f"the configuration in parameter {parameter!r}" if parameter else "the configuration"
         if isinstance(error, MissingMandatoryValue):
             raise UnstableValue(
                 f"{where} has no value for {error.full_key!r}, only '???': give it one"
@@ -78,24 +84,26 @@ def resolved(value: Any, place: str = "") -> Any:
         raise UnstableValue(f"{error.full_key!r} of {where} cannot be resolved: {reason}") from error
 
 
-def named_values(call: str, config: Any, *, flatten: bool = False) -> dict[str, Any]:
-    """The parameters in a configuration object.
+def parameters_from_config(call: str, config: Any, *, flatten: bool = False) -> dict[str, Any]:
+    """The parameters in a configuration object, by name.
 
     Args:
-        call: who asks, for the error's message.
+        call: the user's call, for the error message.
         config: a mapping, dataclass, attrs class, pydantic model, OmegaConf ``DictConfig``, named tuple or
-            namespace, or anything else that ``vars()`` takes.
-        flatten: whether the names of nested ones are joined with ``.``, as in ``model.depth``.
+            namespace, or any other object that ``vars()`` accepts.
+        flatten: whether nested names are joined with ``.``, as in ``model.depth``.
 
     Raises:
-        ParameterError: it is none of these, a value is missing, or two names are the same when joined.
+        ParameterError: it is none of these, a value is missing, or two joined names are equal.
     """
-    values = resolved(config) if is_omegaconf(config) else _nested(config)
+    values = resolve_omegaconf(config) if is_omegaconf(config) else _nested_mapping(config)
     if values is None and hasattr(config, "__dict__") and not isinstance(config, (type, types.FunctionType)):
         values = dict(vars(config))
     if not isinstance(values, Mapping):
         kind = type(config).__qualname__
-        given = f"the class {config.__qualname__}; make one of it" if isinstance(config, type) else kind
+        given = (
+            f"the class {config.__qualname__}; pass an instance of it" if isinstance(config, type) else kind
+        )
         raise ParameterError(f"{call} takes a mapping, namespace or configuration object, not {given}")
     if not flatten:
         return dict(values)
@@ -104,27 +112,27 @@ def named_values(call: str, config: Any, *, flatten: bool = False) -> dict[str, 
     return flat
 
 
-def _nested(value: Any) -> Mapping[Any, Any] | None:
+def _nested_mapping(value: Any) -> Mapping[Any, Any] | None:
     if isinstance(value, Mapping):
         return value
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         fields: dict[str, Any] = value._asdict()
         return fields
-    return fields_of(value)
+    return object_fields(value)
 
 
 def _flatten(values: Mapping[Any, Any], prefix: str, flat: dict[str, Any], depth: int) -> None:
-    if depth > _DEEPEST:
-        raise ParameterError(f"{prefix[:80]!r} is nested more than {_DEEPEST} deep or contains itself")
+    if depth > _MAX_DEPTH:
+        raise ParameterError(f"{prefix[:80]!r} is nested more than {_MAX_DEPTH} deep or contains itself")
     for key, value in values.items():
         name = f"{prefix}{key}" if prefix else key
-        inner = _nested(resolved(value, name) if is_omegaconf(value) else value)
+        inner = _nested_mapping(resolve_omegaconf(value, name) if is_omegaconf(value) else value)
         if inner and all(isinstance(key, str) for key in inner):
             _flatten(inner, f"{name}.", flat, depth + 1)
         elif name in flat:
             raise ParameterError(
                 f"two parameters are called {name!r} when nested names are joined: rename one of them, or "
-                f"leave out flatten=True"
+                f"do not pass flatten=True"
             )
         else:
             flat[name] = value

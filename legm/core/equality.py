@@ -1,4 +1,4 @@
-"""Whether two results are those of the same run, to the last bit, and if not, in which piece."""
+"""Whether two results of a run are equal bit for bit, and if not, in which field."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from legm.core.identity import canonical
+from legm.core.identity import canonical_text
 from legm.records import Plain, Run, RunResult, Series
 
-__all__ = ["KEPT", "PIECES", "bits", "differing", "digests"]
+__all__ = ["RESULT_FIELDS", "RUN_FIELDS", "differing_fields", "float_bits", "result_digests"]
 
-PIECES: Mapping[str, Callable[[RunResult], Plain]] = {
+RESULT_FIELDS: Mapping[str, Callable[[RunResult], Plain]] = {
     "run id": lambda result: result.run.run_id,
     "experiment": lambda result: result.run.configuration.experiment,
     "fingerprint": lambda result: result.run.configuration.fingerprint,
     "configuration's name": lambda result: result.run.configuration.name,
-    "active parameters": lambda result: _active(result.run),
+    "active parameters": lambda result: _active_parameters(result.run),
     "metadata": lambda result: {k: dict(v) for k, v in result.run.configuration.metadata.items()},
     "own parameters": lambda result: dict(result.run.parameters),
     "description": lambda result: result.run.description,
@@ -34,35 +34,46 @@ PIECES: Mapping[str, Callable[[RunResult], Plain]] = {
     "number of points": lambda result: result.points,
     "last step": lambda result: result.last_step,
     "steps": lambda result: {str(s): h.steps.tolist() for s, h in result.histories.items()},
-    "values": lambda result: {str(s): bits(h.values.tolist()) for s, h in result.histories.items()},
+    "values": lambda result: {str(s): float_bits(h.values.tolist()) for s, h in result.histories.items()},
 }
-"""By name, each thing that a run comes back with."""
+"""By name, each field of a run's result in a form that can be compared."""
 
-KEPT = frozenset(PIECES) - {"configuration's name", "metadata"}
-"""What belongs to the run itself; the others are the configuration's, as its first run had them."""
+RUN_FIELDS = frozenset(RESULT_FIELDS) - {"configuration's name", "metadata"}
+"""The fields of the run itself; the others are the configuration's, as its first run recorded them."""
 
 
-def digests(result: RunResult, pieces: Collection[str] = KEPT) -> dict[str, str]:
-    """Some pieces of a result as short texts, which are equal where the pieces are."""
+def result_digests(result: RunResult, fields: Collection[str] = RUN_FIELDS) -> dict[str, str]:
+    """The SHA-256 digests of fields of a result, by name.
+
+    Args:
+        result: the result, with every dev series.
+        fields: names in :data:`RESULT_FIELDS`.
+    """
     return {
-        name: hashlib.sha256(canonical(PIECES[name](result)).encode()).hexdigest() for name in sorted(pieces)
+        name: hashlib.sha256(canonical_text(RESULT_FIELDS[name](result)).encode()).hexdigest()
+        for name in sorted(fields)
     }
 
 
-def differing(found: RunResult, expected: Mapping[str, str]) -> list[str]:
-    """The names of the pieces that are not as they were when :func:`digests` was taken of them."""
-    own = digests(found, expected.keys())
-    return [name for name in PIECES if name in expected and own[name] != expected[name]]
+def differing_fields(found: RunResult, expected: Mapping[str, str]) -> list[str]:
+    """The names of the fields that differ from those of an earlier result.
+
+    Args:
+        found: the result.
+        expected: what :func:`result_digests` returned for the earlier result.
+    """
+    own = result_digests(found, expected.keys())
+    return [name for name in RESULT_FIELDS if name in expected and own[name] != expected[name]]
 
 
-def bits(values: Iterable[float]) -> list[str]:
-    """Floats by their bytes; a NaN's sign and payload mean nothing."""
+def float_bits(values: Iterable[float]) -> list[str]:
+    """The bytes of floats as hexadecimal texts; all NaN are equal."""
     return ["nan" if math.isnan(value) else struct.pack(">d", value).hex() for value in values]
 
 
 def _bits_by_series(values: Mapping[Series, float]) -> dict[str, str]:
-    return dict(zip(map(str, values), bits(values.values()), strict=True))
+    return dict(zip(map(str, values), float_bits(values.values()), strict=True))
 
 
-def _active(run: Run) -> dict[str, Any]:
+def _active_parameters(run: Run) -> dict[str, Any]:
     return {name: run.configuration.parameters[name] for name in run.configuration.active}

@@ -1,10 +1,10 @@
-"""What a configuration *is*: plain form, canonical form, fingerprint, and what makes two differ.
+"""The identity of a configuration: plain form, canonical form, fingerprint and differences.
 
-A value is first brought into **plain** form: None, bool, int, float, str, list and dict by str, which
-YAML and JSON can hold. What these cannot say is wrapped in a dict with a single tag: ``legm:set``,
-``legm:map`` (keys that are not text), ``legm:bytes``, ``legm:complex``, ``legm:number`` (exact numbers
-that are no float). The **canonical** form is a text of the plain one in which equal values are equal
-texts: whole floats are integers, sets and mappings have an order. The **fingerprint** is its digest.
+A value is first converted to **plain** form, which YAML and JSON can hold: None, bool, int, float, str, list
+and dict with str keys. Other values are a dict with a single tag as its key: ``legm:set``, ``legm:map`` (keys
+that are not strings), ``legm:bytes``, ``legm:complex``, ``legm:number`` (exact numbers that a float cannot
+represent). The **canonical** form is a text that is the same for equal plain values: whole floats are written
+as integers, and sets and mappings are sorted. The **fingerprint** is the digest of the canonical form.
 """
 
 from __future__ import annotations
@@ -26,62 +26,70 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from legm.core.config_objects import fields_of, is_omegaconf, resolved
+from legm.core.config_objects import is_omegaconf, object_fields, resolve_omegaconf
 from legm.errors import UnstableValue
 from legm.records import Plain
 
-__all__ = ["Difference", "canonical", "check_text", "differences", "fingerprint", "from_plain", "plain"]
+__all__ = [
+    "Difference",
+    "canonical_text",
+    "check_name",
+    "fingerprint",
+    "from_plain",
+    "parameter_differences",
+    "to_plain",
+]
 
 VERSION = "v1"
 _TAG = "legm:"
-_DEEPEST = 100
-_LARGEST_INT_BITS = 4096
+_MAX_DEPTH = 100
+_MAX_INT_BITS = 4096
 
 
-def plain(name: str, value: object) -> Plain:
+def to_plain(name: str, value: object) -> Plain:
     """The plain form of a parameter's value.
 
     Args:
-        name: the parameter, for the error's message.
-        value: anything.
+        name: the parameter's name, for the error message.
+        value: any value.
 
     Raises:
-        UnstableValue: the value, or one in it, has no form that is the same in every process.
+        UnstableValue: the value, or one inside it, has no form that is the same in every process.
     """
     return _plain(value, name, 0)
 
 
-def _plain(value: Any, place: str, depth: int) -> Plain:
+def _plain(value: Any, path: str, depth: int) -> Plain:
     if value is None or type(value) in (bool, str):
         return value
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         raise UnstableValue(
-            f"parameter {place[:80]!r} is nested more than {_DEEPEST} deep or contains itself"
+            f"parameter {path[:80]!r} is nested more than {_MAX_DEPTH} deep or contains itself"
         )
 
     def inner(item: object, where: str) -> Plain:
-        return _plain(item, f"{place}{where}", depth + 1)
+        return _plain(item, f"{path}{where}", depth + 1)
 
     if isinstance(value, enum.Enum):
         return value.name
     if isinstance(value, str):
         return str(value)
     if isinstance(value, numbers.Number) and not hasattr(value, "dtype"):
-        return _plain_number(value, place)
+        return _plain_number(value, path)
     if hasattr(value, "tolist") and hasattr(value, "dtype"):  # NumPy, PyTorch and JAX, arrays and scalars
         return inner(value.tolist(), "")
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
-    if (fields := fields_of(value)) is not None:
+    if (fields := object_fields(value)) is not None:
         return inner(fields, "")
     if is_omegaconf(value):
-        return inner(resolved(value, place), "")
+        return inner(resolve_omegaconf(value, path), "")
     if isinstance(value, Mapping):
         return _plain_mapping(value, inner)
     if isinstance(value, (list, tuple, deque, range)):
         return [inner(item, f"[{i}]") for i, item in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return {"legm:set": sorted((inner(item, "{}") for item in value), key=canonical)}
+        return {"legm:set": sorted((inner(item, "{}") for item in value), key=canonical_text)}
     if isinstance(value, (bytes, bytearray)):
         return {"legm:bytes": value.hex()}
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
@@ -93,15 +101,15 @@ def _plain(value: Any, place: str, depth: int) -> Plain:
     if isinstance(value, functools.partial):
         call = {"function": value.func, "arguments": value.args, "keywords": value.keywords}
         return inner(call, "")
-    return _qualified_name(value, place)
+    return _qualified_name(value, path)
 
 
-def _plain_number(value: Any, place: str) -> Plain:
+def _plain_number(value: Any, path: str) -> Plain:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, int):
         value = int(value)
-        return value if value.bit_length() <= _LARGEST_INT_BITS else {"legm:number": hex(value)}
+        return value if value.bit_length() <= _MAX_INT_BITS else {"legm:number": hex(value)}
     if isinstance(value, complex):
         if value.imag == 0:
             return value.real
@@ -112,7 +120,7 @@ def _plain_number(value: Any, place: str) -> Plain:
             return number
         return {"legm:number": str(fractions.Fraction(value))}
     except (TypeError, ValueError, OverflowError) as error:
-        raise _unstable(place, value) from error
+        raise _unstable_value(path, value) from error
 
 
 def _plain_mapping(value: Mapping[Any, Any], inner: Callable[[object, str], Plain]) -> Plain:
@@ -121,33 +129,33 @@ def _plain_mapping(value: Mapping[Any, Any], inner: Callable[[object, str], Plai
     if by_text and not (len(keys) == 1 and keys[0].startswith(_TAG)):
         return {key: inner(value[key], f"[{key!r}]") for key in keys}
     pairs = [[inner(key, " (a key)"), inner(value[key], f"[{key!r}]")] for key in keys]
-    return {"legm:map": sorted(pairs, key=canonical)}
+    return {"legm:map": sorted(pairs, key=canonical_text)}
 
 
-def _qualified_name(value: Any, place: str) -> str:
+def _qualified_name(value: Any, path: str) -> str:
     """``module.name`` of a function or class, the same in every process."""
     name = getattr(value, "__qualname__", None)
     owner = getattr(value, "__self__", None)
     bound = owner is not None and not isinstance(owner, (type, types.ModuleType))
     if not isinstance(name, str) or not callable(value) or "<lambda>" in name or bound:
-        raise _unstable(place, value)
+        raise _unstable_value(path, value)
     module = getattr(value, "__module__", None)
     return f"{module}.{name}" if module else name
 
 
-def _unstable(place: str, value: object) -> UnstableValue:
+def _unstable_value(path: str, value: object) -> UnstableValue:
     kind = type(value).__qualname__
     if inspect.isfunction(value):
         kind = "lambda"
     return UnstableValue(
-        f"parameter {place!r} has a value of type {kind}, which has no form that is the same in every "
-        f"process, so it cannot tell configurations apart: pass a string or a number that says what it is, "
-        f"or keep it out of the comparison with disable_param({place.split('[', maxsplit=1)[0]!r})"
+        f"parameter {path!r} has a value of type {kind}, which has no form that is the same in every "
+        f"process, so it cannot distinguish configurations: pass a string or number that identifies it, or "
+        f"exclude it from the comparison with disable_param({path.split('[', maxsplit=1)[0]!r})"
     )
 
 
 def from_plain(value: Plain) -> Any:
-    """The value that a plain form stands for: sets, mappings and exact numbers are themselves again."""
+    """The value of a plain form: the inverse of :func:`to_plain` for sets, mappings and exact numbers."""
     if isinstance(value, list):
         return [from_plain(item) for item in value]
     if not isinstance(value, dict):
@@ -173,35 +181,35 @@ def _hashable(value: Any) -> Any:
     return frozenset(value) if isinstance(value, set) else value
 
 
-_encode = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode
+_encode_json = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode
 
 
-def canonical(value: Plain) -> str:
-    """One text for all plain values that are equal."""
+def canonical_text(value: Plain) -> str:
+    """The canonical form of a plain value: equal values have equal texts."""
     kind = type(value)
     if kind is float and value.is_integer():
         return repr(int(value))
     if kind is str or kind is int:
-        return _encode(value) if kind is str else repr(value)
-    return _encode(_normal(value))
+        return _encode_json(value) if kind is str else repr(value)
+    return _encode_json(_normalize(value))
 
 
-def _normal(value: Plain) -> Plain:
+def _normalize(value: Plain) -> Plain:
     if isinstance(value, float):
         if math.isfinite(value):
             return int(value) if value.is_integer() else value
         return {"legm:number": "nan" if math.isnan(value) else str(value)}
     if isinstance(value, list):
-        return [_normal(item) for item in value]
+        return [_normalize(item) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
         ((tag, content),) = value.items()
         if tag == "legm:set":
-            return {tag: [json.loads(text) for text in sorted({canonical(item) for item in content})]}
+            return {tag: [json.loads(text) for text in sorted({canonical_text(item) for item in content})]}
         if tag == "legm:map":
-            return {tag: sorted(([_normal(k), _normal(v)] for k, v in content), key=canonical)}
-    return {key: _normal(item) for key, item in value.items()}
+            return {tag: sorted(([_normalize(k), _normalize(v)] for k, v in content), key=canonical_text)}
+    return {key: _normalize(item) for key, item in value.items()}
 
 
 def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
@@ -209,24 +217,25 @@ def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
 
     Args:
         experiment: the experiment's name.
-        active: the plain values of the parameters that count.
+        active: the plain values of the active parameters, by name.
 
     Returns:
-        ``v1-`` and 32 hexadecimal digits: half of the SHA-256 of the canonical form.
+        ``v1-`` and 32 hexadecimal digits: the first half of the SHA-256 of the canonical form.
     """
-    pairs = sorted([f"[{_encode(name)},{canonical(value)}]" for name, value in active.items()])
-    text = f'[{_encode(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'  # canonical() of both, but quicker
+    pairs = sorted([f"[{_encode_json(name)},{canonical_text(value)}]" for name, value in active.items()])
+    # The same as canonical_text([experiment, {"legm:map": …}]), but faster.
+    text = f'[{_encode_json(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'
     return f"{VERSION}-{hashlib.sha256(text.encode('ascii')).hexdigest()[:32]}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
-    """One parameter that makes two configurations differ.
+    """One parameter in which two configurations differ.
 
     Args:
-        name: the parameter, or "experiment".
-        ours, theirs: the values; None where it does not count there.
-        our_note, their_note: why it does not count, where it does not.
+        name: the parameter's name, or "experiment".
+        ours, theirs: the plain values; None where it is not active.
+        our_note, their_note: why it is not active; "" where it is.
     """
 
     name: str
@@ -241,17 +250,17 @@ class Difference:
         return f"{self.name}: {ours} | {theirs}"
 
 
-def differences(
+def parameter_differences(
     ours: Mapping[str, Plain],
     theirs: Mapping[str, Plain],
     our_notes: Callable[[str], str],
     their_notes: Callable[[str], str],
 ) -> tuple[Difference, ...]:
-    """What makes two mappings of active parameters differ, by name.
+    """The differences between two mappings of active parameters, sorted by name.
 
     Args:
-        ours, theirs: the active parameters in plain form.
-        our_notes, their_notes: say why a parameter is not among them.
+        ours, theirs: the active parameters in plain form, by name.
+        our_notes, their_notes: return why a parameter is not active.
     """
     return tuple(
         Difference(
@@ -262,33 +271,37 @@ def differences(
             "" if name in theirs else their_notes(name),
         )
         for name in sorted({*ours, *theirs})
-        if (name in ours) != (name in theirs) or canonical(ours[name]) != canonical(theirs[name])
+        if (name in ours) != (name in theirs) or canonical_text(ours[name]) != canonical_text(theirs[name])
     )
 
 
-_LONGEST_NAME = 250
+_MAX_NAME_LENGTH = 250
 
 
-def check_text(what: str, name: object, error: type[Exception]) -> None:
-    """Refuse a name that is no text, empty, too long, or no Unicode.
+def check_name(what: str, name: object, error: type[Exception]) -> None:
+    """Check that a name is a non-empty Unicode string of at most 250 characters.
 
     Args:
-        what: what is named, for the message.
+        what: the kind of thing that is named, for the error message.
         name: the name.
         error: the type of error to raise.
+
+    Raises:
+        Exception: of the type ``error``, if it is not.
     """
     if not isinstance(name, str):
         raise error(f"the name of a {what} must be a string, not {name!r} of type {type(name).__name__}")
     if not name:
         raise error(f"the name of a {what} must not be empty")
-    if len(name) > _LONGEST_NAME:
+    if len(name) > _MAX_NAME_LENGTH:
         raise error(
-            f"the name of a {what} may have {_LONGEST_NAME} characters, not {len(name)}: {name[:40]!r}…"
+            f"the name of a {what} may have at most {_MAX_NAME_LENGTH} characters, not {len(name)}: "
+            f"{name[:40]!r}…"
         )
     if not name.isascii():
         try:
             name.encode()
         except UnicodeEncodeError as cause:
             raise error(
-                f"the name of a {what} must be Unicode text; {name!r} holds a lone surrogate"
+                f"the name of a {what} must be valid Unicode; {name!r} contains a lone surrogate"
             ) from cause

@@ -1,8 +1,8 @@
-"""Names that are safe as files, in TensorBoard and in remote stores, and still readable.
+"""Readable names that are safe as file names, in TensorBoard and in remote stores.
 
-Everything but letters and digits of any script and ``. _ - + = , @ ( ) [ ]`` and inner spaces is written
-as ``_x<hex>_``. A ``_x`` that could be read as such an escape is escaped itself, so two names are equal
-only if what they were made from is.
+Everything except letters and digits of any script, ``. _ - + = , @ ( ) [ ]`` and inner spaces is escaped as
+``_x<hex>_``. A ``_x`` that could be read as such an escape is escaped itself, so that different texts always
+have different names.
 """
 
 from __future__ import annotations
@@ -15,50 +15,72 @@ from datetime import datetime, timezone
 
 from legm.errors import InvalidName
 
-__all__ = ["configuration_name", "escaped", "numbered", "run_id", "safe_name", "short_name", "shortened"]
+__all__ = [
+    "configuration_name",
+    "escape_name",
+    "make_run_id",
+    "numbered_name",
+    "safe_name",
+    "short_name",
+    "shorten_name",
+]
 
-_KEPT = frozenset("._-+=,@()[] ")
-_LONGEST = 180  # bytes; file systems take 255, and a number, a description or an ending may follow
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # by Windows
+_KEPT_CHARACTERS = frozenset("._-+=,@()[] ")
+_MAX_BYTES = 180  # bytes; file systems allow 255, and a number, a description or an extension may follow
+_RESERVED_ON_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # by Windows
 _ESCAPE_LIKE = re.compile(r"_(?=x[0-9a-f]+_)")
 
 
-def _escape(character: str) -> str:
+def _escape_character(character: str) -> str:
     return f"_x{ord(character):x}_"
 
 
 def _is_kept(character: str) -> bool:
-    if character in _KEPT:
+    if character in _KEPT_CHARACTERS:
         return True
-    # A combining mark is no letter and so never kept: macOS takes "e" and a mark for "é".
+    # A combining mark is not a letter and so never kept: macOS treats "e" with a mark as "é".
     return character.isalnum() and unicodedata.is_normalized("NFC", character)
 
 
-def escaped(text: str, is_kept: Callable[[str], bool]) -> str:
-    """The text with everything that is not kept written as ``_x<hex>_``; different texts stay different."""
-    return "".join(c if is_kept(c) else _escape(c) for c in _ESCAPE_LIKE.sub(_escape("_"), text))
+def escape_name(text: str, is_kept: Callable[[str], bool]) -> str:
+    """The text with each character that is not kept as ``_x<hex>_``; different texts stay different.
+
+    Args:
+        text: any text.
+        is_kept: whether a character is kept.
+    """
+    return "".join(
+        c if is_kept(c) else _escape_character(c) for c in _ESCAPE_LIKE.sub(_escape_character("_"), text)
+    )
 
 
 def safe_name(text: str) -> str:
-    """The text as a name of one file; different texts have different names.
+    """The text as a file name; different texts have different names.
 
     Raises:
         InvalidName: the text is empty.
     """
     if not text:
         raise InvalidName("a name must not be empty")
-    name = escaped(text, _is_kept)
-    if not unicodedata.is_normalized("NFC", name):  # letters that only together have another form
-        name = "".join(c if c.isascii() else _escape(c) for c in name)
-    if name[0] in ". -" or _RESERVED.fullmatch(name):
-        name = _escape(name[0]) + name[1:]
+    name = escape_name(text, _is_kept)
+    if not unicodedata.is_normalized("NFC", name):  # letters whose combination is normalized differently
+        name = "".join(c if c.isascii() else _escape_character(c) for c in name)
+    if name[0] in ". -" or _RESERVED_ON_WINDOWS.fullmatch(name):
+        name = _escape_character(name[0]) + name[1:]
     if name[-1] in ". ":
-        name = name[:-1] + _escape(name[-1])
+        name = name[:-1] + _escape_character(name[-1])
     return name
 
 
-def shortened(name: str, digest: str, longest: int = _LONGEST, mark: str = "~") -> str:
-    """A safe name cut to so many bytes of UTF-8, and made unique again by a mark and a piece of a digest."""
+def shorten_name(name: str, digest: str, longest: int = _MAX_BYTES, mark: str = "~") -> str:
+    """A safe name, truncated and made unique again by the end of a digest if it is too long.
+
+    Args:
+        name: the safe name.
+        digest: a digest of what it names.
+        longest: the maximal length in bytes of UTF-8.
+        mark: what separates the name from the digest.
+    """
     data = name.encode()
     if len(data) <= longest:
         return name
@@ -67,7 +89,15 @@ def shortened(name: str, digest: str, longest: int = _LONGEST, mark: str = "~") 
 
 
 def short_name(text: str, longest: int = 120) -> str:
-    """A safe name of at most so many bytes: a cut one has a piece of the text's digest, and its extension."""
+    """A safe name of limited length; a truncated one has a piece of the text's digest and its extension.
+
+    Args:
+        text: what is named.
+        longest: the maximal length in bytes of UTF-8.
+
+    Raises:
+        InvalidName: the text is empty.
+    """
     name = safe_name(text)
     if len(name.encode()) <= longest:
         return name
@@ -75,21 +105,34 @@ def short_name(text: str, longest: int = 120) -> str:
     stem, dot, extension = name.rpartition(".")
     if not stem or len(extension) > 10:
         stem, dot, extension = name, "", ""
-    return shortened(stem, digest, longest - len((dot + extension).encode())) + dot + extension
+    return shorten_name(stem, digest, longest - len((dot + extension).encode())) + dot + extension
 
 
 def configuration_name(values: list[str], fingerprint: str) -> str:
-    """The values of the name parameters, joined, safe and not too long; "" for none."""
+    """The name of a configuration.
+
+    Args:
+        values: the values of the parameters in its name, as texts.
+        fingerprint: the configuration's.
+
+    Returns:
+        the values joined with commas, safe as a file name and of limited length; "" without values.
+    """
     joined = ",".join(values)
-    return shortened(safe_name(joined), fingerprint) if joined else ""
+    return shorten_name(safe_name(joined), fingerprint) if joined else ""
 
 
-def numbered(name: str, k: int) -> str:
+def numbered_name(name: str, k: int) -> str:
     """The name of the k-th configuration with an equal name."""
     return f"{name}_{k}"
 
 
-def run_id(started: float, unique: str) -> str:
-    """A run's id: the UTC time of its start to the millisecond, so that ids sort, and a unique piece."""
+def make_run_id(started: float, unique: str) -> str:
+    """The id of a run: its start in UTC, to the millisecond, so that ids sort by time, and a unique suffix.
+
+    Args:
+        started: seconds since 1970.
+        unique: the suffix.
+    """
     moment = datetime.fromtimestamp(started, timezone.utc)
     return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}-{unique}"

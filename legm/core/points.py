@@ -1,4 +1,4 @@
-"""Columns of numbers as points, and points under other names: pure functions."""
+"""Conversion between points and columns of numbers."""
 
 from __future__ import annotations
 
@@ -14,39 +14,43 @@ if TYPE_CHECKING:
 
     Columns: TypeAlias = Mapping[Series, tuple[IntArray, FloatArray, FloatArray]]
 
-__all__ = ["columns_of", "gathered", "joined", "points_of"]
+__all__ = ["columns_by_series", "points_from_blocks", "points_from_columns", "points_from_rows"]
 
 
-def points_of(
+def points_from_rows(
     names: Mapping[str, int], numbers: IntArray, steps: IntArray, times: FloatArray, values: FloatArray
 ) -> Points:
-    """Rows of single numbers, in the order they were set, as the points of dev series.
+    """Rows of one value each, in the order they were set, as points of dev series.
 
     Args:
-        names: a number for each metric.
-        numbers: shape (n,), the metric of each row.
-        steps, times, values: shape (n,); times in seconds.
+        names: by metric, its number.
+        numbers: shape (n,), the number of each row's metric.
+        steps, times, values: shape (n,); times in seconds since 1970.
     """
     by_number = {number: name for name, number in names.items()}
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
-    return joined(
+    return points_from_blocks(
         ((Series(by_number[int(numbers[rows[0]])]),), steps[rows], times[rows], values[rows])
         for rows in (np.split(order, starts[1:]) if len(order) else ())
     )
 
 
-def gathered(columns: Columns, name: Callable[[Series], Series | None]) -> Points:
-    """All numbers as one record, under other series; those of series that become None are left out.
+def points_from_columns(columns: Columns, name: Callable[[Series], Series | None]) -> Points:
+    """The values of all series as one record, with series renamed or left out.
 
-    Series that have the same steps and times are one layout, which needs less space and time.
+    Series with equal steps and times share a layout, which saves space and time.
+
+    Args:
+        columns: as :func:`columns_by_series` returns them.
+        name: returns the new series for a series; None leaves it out.
     """
     groups: dict[tuple[bytes, bytes], list[tuple[Series, FloatArray]]] = {}
     for series, (steps, times, values) in columns.items():
         new = name(series)
         if new is not None:
             groups.setdefault((steps.tobytes(), times.tobytes()), []).append((new, values))
-    return joined(
+    return points_from_blocks(
         (
             tuple(series for series, _ in members),
             np.frombuffer(steps, np.int64),
@@ -57,8 +61,14 @@ def gathered(columns: Columns, name: Callable[[Series], Series | None]) -> Point
     )
 
 
-def joined(blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, FloatArray]]) -> Points:
-    """What :meth:`legm.records.Points.blocks` gives, as points again: one block after the other."""
+def points_from_blocks(
+    blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, FloatArray]],
+) -> Points:
+    """The inverse of :meth:`legm.records.Points.blocks`: one block after the other as one record.
+
+    Args:
+        blocks: for each layout its series, steps (n,), times (n,) and values (n, width).
+    """
     blocks = list(blocks)
     layout = [np.full(len(steps), i, np.uint32) for i, (_, steps, _, _) in enumerate(blocks)]
     nothing = [np.zeros(0)]
@@ -71,17 +81,17 @@ def joined(blocks: Iterable[tuple[tuple[Series, ...], IntArray, FloatArray, Floa
     )
 
 
-def columns_of(batches: Iterable[Points]) -> Columns:
-    """For each series the steps, times and values of all its numbers, in the order they were set."""
+def columns_by_series(batches: Iterable[Points]) -> Columns:
+    """The steps (n,), times (n,) and values (n,) of each series, in the order they were set."""
     pieces: dict[Series, list[tuple[IntArray, FloatArray, FloatArray]]] = {}
     for points in batches:
         for layout, steps, times, values in points.blocks():
             for i, series in enumerate(layout):
                 pieces.setdefault(series, []).append((steps, times, values[:, i]))
-    return {series: found[0] if len(found) == 1 else _end_to_end(found) for series, found in pieces.items()}
+    return {series: found[0] if len(found) == 1 else _concatenate(found) for series, found in pieces.items()}
 
 
-def _end_to_end(
+def _concatenate(
     pieces: Iterable[tuple[IntArray, FloatArray, FloatArray]],
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     steps, times, values = zip(*pieces, strict=True)

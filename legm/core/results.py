@@ -1,4 +1,4 @@
-"""From a run's records to its result: series, the best step, and the values there."""
+"""The result of a run from its records: series, the best step, and the values there."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from legm.records import (
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
-__all__ = ["best_step", "counted", "in_order", "last_tests", "run_result"]
+__all__ = ["best_step", "last_test_values", "ordered_dev_points", "records_until_completion", "run_result"]
 
 log = logging.getLogger(__name__)
 
 
-def counted(records: Sequence[Record]) -> Sequence[Record]:
-    """The records up to the last completion: what was set after it waits for another ``log()``."""
+def records_until_completion(records: Sequence[Record]) -> Sequence[Record]:
+    """The records up to the last completion; later ones only count after another ``log()``."""
     for at in range(len(records) - 1, -1, -1):
         record = records[at]
         if isinstance(record, Outcome) and record.status is Status.COMPLETED:
@@ -42,42 +42,42 @@ def counted(records: Sequence[Record]) -> Sequence[Record]:
 
 
 @dataclass(slots=True)
-class _Pieces:
-    """One series as it stands in the records: where and when each number was set, its step and value."""
+class _SeriesRows:
+    """One series in the order of the records: the row, step, time and value of each number."""
 
-    places: list[IntArray] = field(default_factory=list)
+    rows: list[IntArray] = field(default_factory=list)
     steps: list[IntArray] = field(default_factory=list)
     times: list[FloatArray] = field(default_factory=list)
     values: list[FloatArray] = field(default_factory=list)
 
     def ordered(self) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Steps that rise strictly, with the time and value that were set last for each."""
+        """Strictly increasing steps, with the last time and value of each."""
         steps = np.concatenate(self.steps)
         times, values = np.concatenate(self.times), np.concatenate(self.values)
         if np.all(steps[1:] > steps[:-1]):
             return steps, times, values
-        order = np.lexsort((np.concatenate(self.places), steps))
+        order = np.lexsort((np.concatenate(self.rows), steps))
         last = np.ones(len(steps), bool)
         last[:-1] = np.diff(steps[order]) != 0
         kept = order[last]
         return steps[kept], times[kept], values[kept]
 
     def last_set(self) -> tuple[float, float]:
-        """The time and the value that were set last, whatever the step."""
-        newest = max(range(len(self.places)), key=lambda i: self.places[i][-1])
+        """The time and value that were set last, at any step."""
+        newest = max(range(len(self.rows)), key=lambda i: self.rows[i][-1])
         return float(self.times[newest][-1]), float(self.values[newest][-1])
 
 
-def _pieces(records: Iterable[Record]) -> dict[Series, _Pieces]:
-    pieces: defaultdict[Series, _Pieces] = defaultdict(_Pieces)
+def _rows_by_series(records: Iterable[Record]) -> dict[Series, _SeriesRows]:
+    pieces: defaultdict[Series, _SeriesRows] = defaultdict(_SeriesRows)
     before = 0
     for record in records:
         if isinstance(record, Points):
             for layout, rows, values in record.located_blocks():
-                places, steps, times = rows + before, record.steps[rows], record.times[rows]
+                positions, steps, times = rows + before, record.steps[rows], record.times[rows]
                 for column, series in enumerate(layout):
                     piece = pieces[series]
-                    piece.places.append(places)
+                    piece.rows.append(positions)
                     piece.steps.append(steps)
                     piece.times.append(times)
                     piece.values.append(values[:, column])
@@ -85,23 +85,23 @@ def _pieces(records: Iterable[Record]) -> dict[Series, _Pieces]:
     return pieces
 
 
-def in_order(records: Iterable[Record]) -> Iterator[Points]:
-    """The numbers of each dev series by rising steps, a step's last number only."""
-    for series, pieces in _pieces(records).items():
+def ordered_dev_points(records: Iterable[Record]) -> Iterator[Points]:
+    """The points of each dev series, sorted by step, with only the last value of a step."""
+    for series, pieces in _rows_by_series(records).items():
         if series.split is Split.DEV:
             steps, times, values = pieces.ordered()
             yield Points(((series,),), np.zeros(len(steps), np.uint32), steps, times, values)
 
 
-def last_tests(records: Iterable[Record]) -> Iterator[tuple[Series, float, float]]:
-    """Each test series with the time and the value that were set last."""
-    for series, pieces in _pieces(records).items():
+def last_test_values(records: Iterable[Record]) -> Iterator[tuple[Series, float, float]]:
+    """Each test series with the time (s since 1970) and value that were set last."""
+    for series, pieces in _rows_by_series(records).items():
         if series.split is Split.TEST:
             yield series, *pieces.last_set()
 
 
-class _SharedSteps:
-    """Keeps one copy of equal arrays of steps, since the metrics of a run mostly have the same."""
+class _StepDeduplicator:
+    """Shares one copy of equal arrays of steps: the metrics of a run mostly have the same steps."""
 
     def __init__(self) -> None:
         self._seen: dict[int, list[IntArray]] = {}
@@ -116,26 +116,33 @@ class _SharedSteps:
 
 
 def best_step(rule: BestRule, series: Mapping[Series, History]) -> int | None:
-    """The step that a rule chooses among dev series; None where there are none.
+    """The best step.
+
+    Args:
+        rule: how it is chosen.
+        series: the dev series.
+
+    Returns:
+        the step; None without dev series.
 
     Raises:
-        MetricError: the rule names a metric that was never set.
+        MetricError: the rule's metric was never set.
     """
     plain_series = {s.name: h for s, h in series.items() if s.index is None}
     if rule.metric is not None:
         if rule.metric not in plain_series:
             raise MetricError(
-                f"the best step was to be chosen by the dev metric {rule.metric!r}, which was never set; "
+                f"the dev metric {rule.metric!r} chooses the best step but was never set; "
                 f"{closest(rule.metric, plain_series)}"
             )
         chosen = plain_series[rule.metric]
-        candidates = np.flatnonzero(~np.isnan(chosen.values))  # for nanargmax NaN is -inf, and may win
+        candidates = np.flatnonzero(~np.isnan(chosen.values))  # nanargmax treats NaN as -inf, which may win
         if len(candidates):
             values = chosen.values[candidates]
             first = np.argmax(values) if rule.higher_better else np.argmin(values)
             return int(chosen.steps[candidates[first]])
         log.warning(
-            "every value of %r is NaN, so it cannot choose the best step: the last step is taken", rule.metric
+            "every value of %r is NaN, so it cannot choose the best step; the last step is used", rule.metric
         )
     elif rule.step is not None and series:
         return rule.step
@@ -144,17 +151,17 @@ def best_step(rule: BestRule, series: Mapping[Series, History]) -> int | None:
 
 
 def run_result(run: Run, records: Sequence[Record], status: Status | None = None) -> RunResult:
-    """What a run came to, with all its dev series.
+    """The result of a run, with all its dev series.
 
     Args:
         run: the run.
         records: all its records, in order.
-        status: what it is where no outcome was recorded.
+        status: the status if no outcome was recorded; interrupted by default.
 
     Raises:
-        MetricError: the best step is to be chosen by a metric that was never set.
+        MetricError: the metric that chooses the best step was never set.
     """
-    records = counted(records)
+    records = records_until_completion(records)
     rule, outcome, points = BestRule(), None, 0
     for record in records:
         if isinstance(record, Points):
@@ -163,10 +170,10 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
             rule = record
         elif isinstance(record, Outcome):
             outcome = record
-    shared = _SharedSteps()
+    shared = _StepDeduplicator()
     dev: dict[Series, History] = {}
     test: dict[Series, float] = {}
-    for series, pieces in _pieces(records).items():
+    for series, pieces in _rows_by_series(records).items():
         if series.split is Split.DEV:
             steps, _, values = pieces.ordered()
             dev[series] = History(shared(steps), values)

@@ -1,4 +1,4 @@
-"""Which parameters are taken for seeds by their names: a pure function."""
+"""Which parameters are seeds, judging by their names."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _SEED = re.compile(r"(.*\.)?(seed|seed_[^.]*|[^.]*_seed|random_state)", re.IGNOR
 
 
 def looks_like_seed(name: str) -> bool:
-    """Whether a parameter is called like a seed; of a dotted name the last part counts."""
+    """Whether a parameter has the name of a seed; for a dotted name, the last part decides."""
     return _SEED.fullmatch(name) is not None

@@ -1,7 +1,7 @@
-"""From a run's result back to records: for a run whose log is gone, or of a backend that keeps none.
+"""A run's result as records: for runs without a run log.
 
-It is the way back of :func:`legm.core.results.result`. What a result does not have cannot come back: when
-each number was set, the earlier values of a step that was set twice, displays, and files.
+This is the inverse of :func:`legm.core.results.run_result`, except for what a result does not hold: when each
+value was set, the earlier values of a step that was set twice, displays, and files.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import numpy as np
 
 from legm.records import History, Outcome, Points, Record, RunResult, Series, Status
 
-__all__ = ["records_of"]
+__all__ = ["records_from_result"]
 
 
-def records_of(result: RunResult) -> list[Record]:
-    """The records from which a run comes to a result.
+def records_from_result(result: RunResult) -> list[Record]:
+    """Records that lead to the given result.
 
     Args:
-        result: with every dev series.
+        result: a result with every dev series.
 
     Returns:
-        the numbers of each step, series with equal steps together, all at the time of the run's start; the
-        test values, at the time of its end; the rule; and the outcome of a run that has one.
+        the dev values, with series of equal steps in one record and the run's start as their time; the test
+        values, with the run's end as their time; the rule; and the outcome of a run that has ended.
     """
     started = result.run.started
     ended = started if result.ended is None else result.ended
@@ -31,19 +31,19 @@ def records_of(result: RunResult) -> list[Record]:
     for series, history in result.histories.items():
         if len(history.steps):
             together.setdefault(history.steps.tobytes(), []).append((series, history))
-    records: list[Record] = [_rows(members, started) for members in together.values()]
+    records: list[Record] = [_points_from_series(members, started) for members in together.values()]
     if result.test:
         step = np.array([result.last_step or 0], np.int64)
         tests = [(one, History(step, np.array([value]))) for one, value in result.test.items()]
-        records.append(_rows(tests, ended))
+        records.append(_points_from_series(tests, ended))
     records.append(result.rule)
     if result.status is not Status.RUNNING:
         records.append(Outcome(result.status, ended, result.error))
     return records
 
 
-def _rows(members: Sequence[tuple[Series, History]], time: float) -> Points:
-    """Series with equal steps as rows of one layout."""
+def _points_from_series(members: Sequence[tuple[Series, History]], time: float) -> Points:
+    """Series with equal steps as one record; the time is in seconds since 1970."""
     steps = members[0][1].steps
     return Points(
         layouts=(tuple(series for series, _ in members),),

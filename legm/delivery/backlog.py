@@ -48,8 +48,8 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
         the results of the runs that were finalized.
     """
     finalized = []
-    pending = logs.pending()
-    being_written = runlog.being_written(pending)
+    pending = logs.pending_logs()
+    being_written = runlog.logs_being_written(pending)
     for path in pending:
         if path in being_written:
             continue
@@ -64,7 +64,7 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
 
 
 def _goes_to(client: BackendClient, path: Path) -> bool:
-    return runlog.read_head(path).backends.get(client.name) == client.options
+    return runlog.read_log_head(path).backends.get(client.name) == client.options
 
 
 def flush_backlog(client: BackendClient, except_for: Path) -> None:
@@ -134,19 +134,19 @@ def finalize_log(
     """
     from legm.core import results  # needs NumPy
 
-    known = runlog.read(writer.path)
+    known = runlog.read_log(writer.path)
     if not any(isinstance(record, Outcome) for record in known.records):
         known.content_end = writer.append(runlog.record_frame(interrupted))
         known.records.append(interrupted)
         log.warning("run %s was interrupted; what it holds is kept in %s", known.run.run_id, writer.path)
     if result is None:
         result = results.run_result(known.run, known.records)
-    if not known.is_with(client.name) or all(known.is_with(name) for name in known.backends):
+    if not known.is_delivered_to(client.name) or all(known.is_delivered_to(name) for name in known.backends):
         replay(client, known, result)
         known.cursors[client.name] = writer.position
         writer.append(runlog.cursors_frame({client.name: writer.position}))
-    if all(known.is_with(name) for name in known.backends):
-        logs.settle(writer)
+    if all(known.is_delivered_to(name) for name in known.backends):
+        logs.finalize_log(writer)
     return result
 
 
@@ -214,12 +214,12 @@ def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
     clients: dict[str, BackendClient] = {}
     for path in pending_logs(root):
         try:
-            known = runlog.read(path)
+            known = runlog.read_log(path)
         except LegmError as error:
             if path.exists():  # otherwise somebody else finalized it just now
                 yield Delivered(path, "", problem=str(error))
             continue
-        lacking = [name for name in known.backends if not known.is_with(name)]
+        lacking = [name for name in known.backends if not known.is_delivered_to(name)]
         for name in lacking or list(known.backends)[:1]:  # where none lacks anything the log is moved
             if to in {None, name}:
                 yield _deliver(root, path, name, known.backends[name], clients)

@@ -26,13 +26,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from legm.core.naming import run_id
+from legm.core.naming import make_run_id
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import read_runs
 from legm.errors import ParameterError, storage_error
 from legm.records import Configuration, Status
 from legm.runlog.folder import LogFolder
-from legm.util.locks import locked
+from legm.util.locks import file_lock
 
 __all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_count"]
 
@@ -86,7 +86,7 @@ class Claim:
     def __init__(self, folder: Path, description: str, timeout: float) -> None:
         from filelock import lock_descriptor
 
-        self.path = folder / f"{run_id(time.time(), secrets.token_hex(3))}.claim"
+        self.path = folder / f"{make_run_id(time.time(), secrets.token_hex(3))}.claim"
         self._timeout = timeout
         content = {
             "description": description,
@@ -211,8 +211,8 @@ class Claims:
         if sum(status is Status.COMPLETED for status in known.values()) >= n:
             return None
         logs = LogFolder.of(self._client.make_folder(self._configuration))
-        logs.make()
-        with locked(logs.lock):
+        logs.create_folders()
+        with file_lock(logs.lock):
             taken = self._claimed(logs) + self._run(logs, known, settled)
             return Claim(logs.open_folder, self._description, timeout) if taken < n else None
 
@@ -227,10 +227,10 @@ class Claims:
         and that the backend does not know was taken out by a person.
         """
         statuses = dict(known)
-        for path in logs.others(one for one, status in known.items() if status is not Status.RUNNING):
+        for path in logs.logs_except(one for one, status in known.items() if status is not Status.RUNNING):
             if path.name in settled and path.stem not in known:
                 continue
-            found = logs.status_of(path)
+            found = logs.read_run_status(path)
             if found is not None and found[0].description == self._description:
                 statuses[path.stem] = found[1]
         return sum(status in _TAKEN for status in statuses.values())
@@ -276,7 +276,7 @@ class RunSlot:
                 self._let_go()
                 yield False
                 return
-            with locked(logs.lock):
+            with file_lock(logs.lock):
                 if claim.is_void:
                     log.warning(
                         "the claim %s was void before its run began, and its place may be another's: "

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from legm.core.credentials import redacted, redacted_run
-from legm.core.naming import safe_name, shortened
+from legm.core.credentials import redact_configuration, redact_run
+from legm.core.naming import safe_name, shorten_name
 from legm.delivery.registry import make_backends, plugin_manager
 from legm.errors import BackendError, LegmError, NotSupported, storage_error
 from legm.hooks import Backend, Capability
@@ -147,12 +147,12 @@ class BackendClient:
         """Call a hook of the backend; a remote one never sees a credential."""
         if self.is_remote:
             if isinstance(arguments.get("run"), Run):
-                arguments["run"] = redacted_run(arguments["run"])
+                arguments["run"] = redact_run(arguments["run"])
             if isinstance(arguments.get("result"), RunResult):
                 result = arguments["result"]
-                arguments["result"] = replace(result, run=redacted_run(result.run))
+                arguments["result"] = replace(result, run=redact_run(result.run))
             if isinstance(arguments.get("configuration"), Configuration):
-                arguments["configuration"] = redacted(arguments["configuration"])
+                arguments["configuration"] = redact_configuration(arguments["configuration"])
         try:
             return self._hooks[hook](**arguments)
         except LegmError:
@@ -269,7 +269,7 @@ class BackendClient:
         return folder
 
     def _own_folder(self, configuration: Configuration) -> Path:
-        experiment = shortened(safe_name(configuration.experiment), configuration.fingerprint)
+        experiment = shorten_name(safe_name(configuration.experiment), configuration.fingerprint)
         return self.root / ".legm" / experiment / configuration.fingerprint
 
     # One run

@@ -21,7 +21,7 @@ from legm.errors import BackendError, LegmError
 from legm.records import Points, Record, Run, RunResult
 from legm.runlog import format as runlog
 from legm.runlog.folder import LogFolder
-from legm.util.progress import waiting
+from legm.util.progress import show_waiting
 
 __all__ = ["BackgroundUploader", "DeliverySet", "InlineWriter", "begin_delivery"]
 
@@ -126,7 +126,7 @@ class DeliverySet:
         for target in self.targets:
             target.release()
         if self._writer.path.parent == logs.open_folder and all(target.is_done for target in self.targets):
-            logs.settle(self._writer)
+            logs.finalize_log(self._writer)
 
 
 class InlineWriter:
@@ -167,7 +167,7 @@ class InlineWriter:
 
     def _owed(self, position: int) -> list[Record]:
         """What the log has up to a position and the backend has not."""
-        return runlog.read(self._writer.path, self.delivered, position).records
+        return runlog.read_log(self._writer.path, self.delivered, position).records
 
     def _write(self, records: Sequence[Record], position: int) -> None:
         self._client.write(self._run, records, position)
@@ -249,14 +249,14 @@ class BackgroundUploader:
             what is owed, in words, as the log then says; "" where nothing is. InlineWriter goes on as long as
             this process lives.
         """
-        with self._changed, waiting(f"sending the run to {self.name}"):
+        with self._changed, show_waiting(f"sending the run to {self.name}"):
             while self._closing is not None and not self._is_away():
                 self._changed.wait(0.2)
             if self._closing is None:
                 return ""
         count = sum(
             len(record)
-            for record in runlog.read(self._writer.path, self.delivered).records
+            for record in runlog.read_log(self._writer.path, self.delivered).records
             if isinstance(record, Points)
         )
         owed = f"{count} values are owed" if count else "its end is owed"
@@ -343,7 +343,7 @@ class BackgroundUploader:
             return True
         if closing is not None:
             if position < self._writer.position:
-                runlog.read(self._writer.path)  # says where it is damaged
+                runlog.read_log(self._writer.path)  # says where it is damaged
             result, known = closing
             self._timed(lambda: self._client.close_run(self._run, result, known))
             self._recovered()

@@ -33,7 +33,7 @@ def read_runs(
     """
     folder = client.folder(configuration)
     if folder is not None:
-        finalize_dead_runs(client, LogFolder(folder / "runs"))
+        finalize_dead_runs(client, LogFolder.of(folder))
     elif client.supports(Capability.FOLDERS):
         return iter(())
     return client.runs(Query(configuration.experiment, configuration.fingerprint, description, histories))
@@ -49,7 +49,7 @@ def read_counts(client: BackendClient, experiment: str) -> Sequence[RunCounts]:
     pending = [
         logs
         for folder in {one.folder for one in found if one.folder is not None}
-        if (logs := LogFolder(Path(folder) / "runs")).pending()
+        if (logs := LogFolder.of(Path(folder))).pending_logs()
     ]
     for logs in pending:
         finalize_dead_runs(client, logs)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from legm.core.naming import run_id
+from legm.core.naming import make_run_id
 from legm.delivery.backlog import finalize_log, interruption
 from legm.delivery.claims import RunSlot
 from legm.delivery.client import BackendClient
@@ -60,7 +60,7 @@ def new_run(
         "legm": __version__,
     }
     return Run(
-        run_id=run_id(began, secrets.token_hex(3)),
+        run_id=make_run_id(began, secrets.token_hex(3)),
         configuration=configuration,
         description=description,
         started=began,
@@ -94,7 +94,7 @@ class RunSession:
         self._client = client
         self._logs = LogFolder.of(self.folder)
         with (slot or RunSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
-            writer = self._logs.create(run, client.backend_options)
+            writer = self._logs.create_log(run, client.backend_options)
         self.was_claimed = was_claimed
         """Whether the run has the slot that was claimed for it."""
         try:
@@ -120,7 +120,7 @@ class RunSession:
             StorageError: it is not a file, or cannot be copied.
         """
         kept = self.files.keep(source, name)
-        self.recorder.add(Artifact(name or source.name, str(kept)))
+        self.recorder.add_record(Artifact(name or source.name, str(kept)))
         return kept
 
     def finish(self, outcome: Outcome) -> RunResult:
@@ -135,14 +135,14 @@ class RunSession:
         """
         from legm.core import results  # needs NumPy
 
-        with self.recorder.settled() as writer:
-            records = [*runlog.read(writer.path).records, outcome]
+        with self.recorder.paused() as writer:
+            records = [*runlog.read_log(writer.path).records, outcome]
             result = results.run_result(self.run, records)
             writer.append(runlog.record_frame(outcome))
             writer.sync()
             if self.delivery.close(result, records):
-                self._logs.settle(writer)
-                self.recorder.before_next = functools.partial(self._logs.reopen, writer)
+                self._logs.finalize_log(writer)
+                self.recorder.before_next_write = functools.partial(self._logs.reopen_log, writer)
         return result
 
     def end(self, outcome: Outcome) -> None:
@@ -152,7 +152,7 @@ class RunSession:
             StateError: this is a forked process, and the run its parent's.
             LegmError: as :meth:`finish`.
         """
-        self.recorder.refuse_a_fork()
+        self.recorder.require_own_process()
         try:
             if not self.is_logged:
                 self.finish(outcome)
@@ -166,7 +166,7 @@ class RunSession:
             StateError: this is a forked process, and the run its parent's.
             StorageError: the log cannot be written.
         """
-        with self.recorder.settled():
+        with self.recorder.paused():
             pass
 
 
@@ -210,7 +210,7 @@ def resume_as(
                 taken.append(replace(record, path=str(kept)))
         elif not isinstance(record, (Artifact, Outcome)):
             taken.append(record)
-    session.recorder.take(taken)
+    session.recorder.add_records(taken)
     session.recorder.flush()
     if not is_same_path and can_delete_runs(client):
         delete_run(client, earlier)
@@ -218,7 +218,7 @@ def resume_as(
 
 
 def _release(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
-    if recorder.is_own:
+    if recorder.is_own_process:
         recorder.close()
         try:
             delivery.release(logs)
@@ -248,11 +248,11 @@ def store_run(
     """
     logs = LogFolder.of(client.make_folder(run.configuration))
     there = logs.open_folder / f"{run.run_id}.log"
-    if runlog.being_written([there]):
+    if runlog.logs_being_written([there]):
         raise StorageError(
             f"the run log {there} is being written by another process: try again when it has ended"
         )
-    writer = logs.create(run, client.backend_options, content)
+    writer = logs.create_log(run, client.backend_options, content)
     try:
         writer.sync()
         return finalize_log(client, logs, writer, interruption(writer.path), result)
@@ -276,4 +276,4 @@ def delete_run(client: BackendClient, run: Run) -> None:
         one.discard_run(run)
     folder = client.folder(run.configuration)
     if folder is not None:
-        LogFolder.of(folder).remove(run.run_id)
+        LogFolder.of(folder).delete_log(run.run_id)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from legm.core import results
-from legm.core.credentials import redacted_run
-from legm.core.equality import differing, digests
+from legm.core.credentials import redact_run
+from legm.core.equality import differing_fields, result_digests
 from legm.delivery.backlog import replay
 from legm.delivery.client import BackendClient, connect
 from legm.delivery.session import store_run
@@ -22,10 +22,10 @@ from legm.export.sources import BackendSource, Found, LocalSource, Lost, Part, S
 from legm.hooks import Capability
 from legm.records import Artifact, Query, Record, Run, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.encode import frames, write_log
+from legm.runlog.encode import encode_frames, write_log
 from legm.runlog.folder import LogFolder, artifacts_folder
 from legm.runlog.user_files import UserFiles
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 __all__ = ["export_runs", "source_of"]
 
@@ -65,7 +65,7 @@ def export_runs(
     client = connect(target, to, options)
     _refuse_itself(client, found, place, into)
     export = _Export(client)
-    for _ in watched(export.take(found), f"exporting to {client.name}"):
+    for _ in show_progress(export.take(found), f"exporting to {client.name}"):
         pass
     return export.report()
 
@@ -175,7 +175,7 @@ class _Export:
             key = run.configuration.experiment, run.configuration.fingerprint
             if key not in present:
                 present[key] = self._present(*key)
-            expected = digests(self._as_kept(one))
+            expected = result_digests(self._as_kept(one))
             known = Exported(_where(one), State.THERE, one.result.points, self._note(one))
             if present[key].get(run.run_id) == expected and self._is_settled(run):
                 self.equal += 1
@@ -198,7 +198,7 @@ class _Export:
         query = Query(experiment, fingerprint, histories=None)
         try:
             found = self.client.runs(query)
-            return {result.run.run_id: digests(result) for result in found}
+            return {result.run.run_id: result_digests(result) for result in found}
         except LegmError:
             return {}  # what is delivered again is put in the place of what is there
 
@@ -212,7 +212,7 @@ class _Export:
     def _as_kept(self, one: Found) -> RunResult:
         """The result as the target gives it back."""
         if self.client.is_remote:
-            return replace(one.result, run=redacted_run(one.result.run))
+            return replace(one.result, run=redact_run(one.result.run))
         keeps_folders = self.client.supports(Capability.FOLDERS)
         if keeps_folders and one.log is None and one.result.status is not Status.COMPLETED:
             return results.run_result(one.result.run, one.records)  # it comes from the log that we write
@@ -257,7 +257,7 @@ class _Export:
             else record
             for record in _with_files(one.records, one)
         ]
-        store_run(self.client, run, frames(records), one.result)
+        store_run(self.client, run, encode_frames(records), one.result)
 
     # What the target then has
 
@@ -271,7 +271,7 @@ class _Export:
                 if result.run.run_id not in rest:
                     continue
                 one = rest.pop(result.run.run_id)
-                wrong = differing(result, one.expected)
+                wrong = differing_fields(result, one.expected)
                 if wrong:
                     text = f"the target gives back other {', '.join(wrong)}"
                     self._tell(replace(one.told, state=State.MISSING, text=text))
@@ -288,7 +288,7 @@ class _Export:
         """What a person should know: what the target has otherwise than the source."""
         run = one.result.run
         notes = [one.note]
-        if self.client.is_remote and redacted_run(run) is not run:
+        if self.client.is_remote and redact_run(run) is not run:
             notes.append("its credentials stay here")
         if one.result.points != self._as_kept(one).points:
             notes.append("a step that was set twice counts once")

@@ -12,15 +12,15 @@ from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.folders import read_configuration
 from legm.backends.local.results import read_result
 from legm.core import results
-from legm.core.equality import differing, digests
-from legm.core.to_records import records_of
+from legm.core.equality import differing_fields, result_digests
+from legm.core.to_records import records_from_result
 from legm.delivery.backlog import interruption
 from legm.delivery.client import BackendClient
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, Summary
 from legm.runlog import format as runlog
 from legm.runlog.folder import LogFolder
-from legm.stats.aggregate import summary_from
+from legm.stats.aggregate import summary_from_dict
 from legm.util.atomic_files import load_yaml
 
 __all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source"]
@@ -92,7 +92,7 @@ class Part:
         try:
             content = load_yaml(path) or {}
             return {
-                str(description): summary_from(stored, completed.get(str(description), 0))
+                str(description): summary_from_dict(stored, completed.get(str(description), 0))
                 for description, stored in content.items()
             }
         except (AttributeError, ValueError) as cause:
@@ -160,8 +160,8 @@ class LocalSource:
         for entry in entries:
             yield self._entry(folder, metrics, entry, places, configuration, damage)
         known = {str(entry.head.get("run_id")) for entry in entries}
-        others = logs.others(known)
-        being_written = runlog.being_written(path for path in others if logs.is_open(path))
+        others = logs.logs_except(known)
+        being_written = runlog.logs_being_written(path for path in others if logs.is_open(path))
         for path in others:
             if path in being_written:
                 yield Lost(f"{folder}, run {path.stem}", "it goes on", goes_on=True)
@@ -186,7 +186,7 @@ class LocalSource:
         where = f"{folder}, run {run_id}"
         logs = LogFolder.of(folder)
         path = logs.find(run_id)
-        if path is not None and logs.is_open(path) and runlog.being_written([path]):
+        if path is not None and logs.is_open(path) and runlog.logs_being_written([path]):
             return Lost(where, "it goes on", goes_on=True)
         result: RunResult | None = None
         if configuration is not None:
@@ -202,14 +202,14 @@ class LocalSource:
             if result is None:
                 return Lost(where, damage)
             note = trouble or "its log is gone: when each value was set is not known"
-            return Found(result, records_of(result), folder=folder, note=note)
+            return Found(result, records_from_result(result), folder=folder, note=note)
         known, told = logged
         if result is None:
             return Found(told, known.records, known.path, folder, f"it is taken from its log: {damage}")
-        changed = differing(told, digests(result))
+        changed = differing_fields(told, result_digests(result))
         if changed:
             note = f"metrics.yml counts, which differs from the run's log in {', '.join(changed)}"
-            return Found(result, records_of(result), folder=folder, note=note)
+            return Found(result, records_from_result(result), folder=folder, note=note)
         return Found(told, known.records, known.path, folder)
 
 
@@ -228,7 +228,7 @@ def _logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str
     if path is None:
         return None, ""
     try:
-        known = runlog.read(path)
+        known = runlog.read_log(path)
         return (known, results.run_result(known.run, known.records)), ""
     except LegmError as error:
         return None, str(error)
@@ -238,7 +238,7 @@ def _unstored(folder: Path, path: Path, *, is_open: bool) -> Found | Lost | None
     """A run of which only the log knows; None where a person took it out."""
     where = f"{folder}, run {path.stem}"
     try:
-        known = runlog.read(path)
+        known = runlog.read_log(path)
         if not any(isinstance(record, Outcome) for record in known.records):
             known.records.append(interruption(path))
         result = results.run_result(known.run, known.records)
@@ -286,6 +286,6 @@ class BackendSource:
                 if result.status is Status.RUNNING:
                     yield Lost(f"{where}, run {result.run.run_id}", "it goes on", goes_on=True)
                 else:
-                    yield Found(result, records_of(result))
+                    yield Found(result, records_from_result(result))
         except LegmError as error:
             yield Lost(where, str(error))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.results import best_key
-from legm.core.results import counted, in_order, last_tests
+from legm.core.results import last_test_values, ordered_dev_points, records_until_completion
 from legm.errors import LegmError, closest, storage_error
 from legm.export.backends import source_of
 from legm.export.columns import Column, typed
@@ -18,7 +18,7 @@ from legm.export.reports import Exported, Report, State
 from legm.export.sources import Found, Lost, Source
 from legm.export.writers import TableWriter, writer_for
 from legm.records import RunResult, Series
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 __all__ = ["ROWS", "export_table"]
 
@@ -106,7 +106,7 @@ class _Taking:
 
     def __iter__(self) -> Iterator[Found]:
         seen: set[str] = set()
-        for one in watched((one for part in self._source.parts() for one in part.runs), self._doing):
+        for one in show_progress((one for part in self._source.parts() for one in part.runs), self._doing):
             if isinstance(one, Lost):
                 state = State.GOES_ON if one.goes_on else State.MISSING
                 self.told.append(Exported(one.where, state, 0, one.reason))
@@ -186,8 +186,8 @@ def _series(one: Found) -> Iterator[tuple[Series, list[Any], list[float], list[A
         for series, value in result.test.items():
             yield series, [None], [value], [None]
         return
-    records = counted(one.records)
-    for points in in_order(records):
+    records = records_until_completion(one.records)
+    for points in ordered_dev_points(records):
         yield points.layouts[0][0], points.steps.tolist(), points.values.tolist(), points.times.tolist()
-    for series, time, value in last_tests(records):
+    for series, time, value in last_test_values(records):
         yield series, [None], [value], [time]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from legm.errors import ParameterError, closest, storage_error
 from legm.importers.identity import Identity
-from legm.importers.review import read_identities, write_identities
-from legm.util.locks import locked
+from legm.importers.identity_file import read_identities, write_identities
+from legm.util.locks import file_lock
 
-__all__ = ["Overrides", "deciding", "identities_path"]
+__all__ = ["Overrides", "identities_path", "open_decisions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Overrides:
     compared: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
 
-    def on(self, before: Identity, names: Sequence[str]) -> Identity:
+    def apply_to(self, before: Identity, names: Sequence[str]) -> Identity:
         """What is decided of an experiment's parameters.
 
         Args:
@@ -52,7 +52,7 @@ class Overrides:
         ]
         return Identity(ignored, tuple(compared), tuple(named))
 
-    def require(self, names: set[str]) -> None:
+    def require_known(self, names: set[str]) -> None:
         """See that there are such parameters, and that they do not contradict each other.
 
         Raises:
@@ -61,9 +61,9 @@ class Overrides:
         for name in (*self.seeds, *self.ignored, *self.compared, *self.named):
             if name not in names:
                 raise ParameterError(f"no run has a parameter {name!r}: {closest(name, names)}")
-        self.require_sense()
+        self.require_consistent()
 
-    def require_sense(self) -> None:
+    def require_consistent(self) -> None:
         """See that they do not contradict each other.
 
         Raises:
@@ -80,7 +80,7 @@ def identities_path(root: Path) -> Path:
 
 
 @contextmanager
-def deciding(root: Path, *, keep: bool = True) -> Iterator[dict[str, Identity]]:
+def open_decisions(root: Path, *, keep: bool = True) -> Iterator[dict[str, Identity]]:
     """By experiment what was decided before, to add to: it is written down when the block ends.
 
     Args:
@@ -99,7 +99,7 @@ def deciding(root: Path, *, keep: bool = True) -> Iterator[dict[str, Identity]]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise storage_error("make the folder", path.parent, cause) from cause
-    with locked(path.with_suffix(".lock")):
+    with file_lock(path.with_suffix(".lock")):
         before = read_identities(path) if path.exists() else {}
         identities = dict(before)
         yield identities

@@ -1,4 +1,4 @@
-"""Which kind of store a source is, told by looking at it."""
+"""Opening a source of runs: which kind of store a path or an address is, found by looking at it."""
 
 from __future__ import annotations
 
@@ -8,77 +8,81 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from legm.core.credentials import without_password
+from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
 from legm.importers.external import Source
 
 __all__ = ["open_source"]
 
-_PATHS = (
-    "legm.importers.roots:RootSource",
-    "legm.importers.mlflow.sqlite:SqliteSource",
-    "legm.importers.mlflow.folder:FolderSource",
-    "legm.importers.classic.folder:FolderSource",
-    "legm.importers.wandb.folder:FolderSource",
-    "legm.importers.tensorboard.source:FolderSource",
+_SOURCES_IN_FILES = (
+    "legm.importers.legm_root:LegmRootSource",
+    "legm.importers.mlflow.sqlite:MlflowSqliteSource",
+    "legm.importers.mlflow.mlruns:MlrunsSource",
+    "legm.importers.classic.source:ClassicSource",
+    "legm.importers.wandb.folder:WandbFolderSource",
+    "legm.importers.tensorboard.source:TensorboardSource",
 )
-"""The sources in files. Each has ``recognise``: the store's own path where there is one at a path; where
-that may be a folder that holds other stores too, ``inner`` is where in it there is one. The first one that
-finds a store at just that path has it.
+"""The sources that are read from files, in order of precedence.
+
+Each class has ``find_store``, which returns the path of the store at, or below, a given path, or None. A
+class whose store may also contain stores of other kinds has ``nearest_store_folder`` as well, which narrows
+the path down for the error message. The first class that finds a store at exactly the given path is used.
 """
-_KNOWN = (
-    "give a SQLite file, an mlruns folder or the http://… address of a server of MLflow's, "
-    "a wandb folder, a .wandb file or wandb:ENTITY/PROJECT of W&B's, "
+_SUPPORTED = (
+    "pass an MLflow SQLite file, an mlruns folder or the http://… address of an MLflow server, "
+    "a wandb folder, a .wandb file or wandb:ENTITY/PROJECT, "
     "a folder of the original legm, "
-    "a folder with event files of TensorBoard's, or a root directory of legm"
+    "a folder with TensorBoard event files, or a legm root directory"
 )
 
 
 def open_source(source: str | Path, *, deleted: bool = False) -> Source:
-    """The source at a path or an address.
+    """Open the source at a path or an address.
 
     Args:
-        source: where it is; also ``sqlite:///…`` and ``file:///…``.
-        deleted: whether what is deleted in it, and not gone yet, is taken too.
+        source: the path or address; also ``sqlite:///…`` and ``file:///…``.
+        deleted: whether to include runs that are deleted in the source but not yet purged.
 
     Raises:
-        StorageError: there is nothing, or nothing that is known; or there are several.
+        StorageError: nothing is there, it is not a supported store, or it contains several stores.
     """
     text = str(source)
-    from legm.importers.wandb import server as wandb_server
+    from legm.importers.wandb.server import WandbServerSource, is_wandb_address
 
-    if wandb_server.is_address(text):
-        return wandb_server.ServerSource(text, deleted=deleted)
+    if is_wandb_address(text):
+        return WandbServerSource(text, deleted=deleted)
     if text.startswith(("http://", "https://")):
-        from legm.importers.mlflow.server import ServerSource
+        from legm.importers.mlflow.server import MlflowServerSource
 
-        return ServerSource(text, deleted=deleted)
-    path = _path(text)
+        return MlflowServerSource(text, deleted=deleted)
+    path = _path_of(text)
     if not path.exists():
-        raise StorageError(f"there is no {without_password(text)}: {_KNOWN}")
+        raise StorageError(f"{redact_url_password(text)} does not exist: {_SUPPORTED}")
     found: list[tuple[Any, Path]] = []
-    for place in _PATHS:
-        module, _, name = place.partition(":")
-        kind = getattr(importlib.import_module(module), name)
-        store = kind.recognise(path)
+    for entry_point in _SOURCES_IN_FILES:
+        module, _, name = entry_point.partition(":")
+        source_class = getattr(importlib.import_module(module), name)
+        store = source_class.find_store(path)
         if store is not None:
-            found.append((kind, store))
+            found.append((source_class, store))
     if not found:
-        raise StorageError(f"{path} is nothing that can be imported: {_KNOWN}")
+        raise StorageError(f"{path} is not a store that legm can import: {_SUPPORTED}")
     if len({store for _, store in found}) > 1 and found[0][1] != path:
-        inner = [getattr(kind, "inner", Path) if store == path else Path for kind, store in found]
-        stores = " and ".join(str(within(store)) for within, (_, store) in zip(inner, found, strict=True))
-        raise StorageError(f"{path} holds several stores: name one of {stores}")
-    kind, store = found[0]
-    opened: Source = kind(store, deleted=deleted)
+        paths = [
+            getattr(source_class, "nearest_store_folder", Path)(store) if store == path else store
+            for source_class, store in found
+        ]
+        raise StorageError(f"{path} contains several stores: name one of {' and '.join(map(str, paths))}")
+    source_class, store = found[0]
+    opened: Source = source_class(store, deleted=deleted)
     return opened
 
 
-def _path(text: str) -> Path:
+def _path_of(text: str) -> Path:
     if text.startswith("sqlite:///"):
         return Path(unquote(text.removeprefix("sqlite:///").partition("?")[0]))
     if text.startswith("file:"):
         return Path(url2pathname(urlsplit(text).path))
     if "://" in text:
-        raise StorageError(f"{without_password(text)!r} has a scheme that is not known: {_KNOWN}")
+        raise StorageError(f"{redact_url_password(text)!r} has an unknown scheme: {_SUPPORTED}")
     return Path(text)

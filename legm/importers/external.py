@@ -12,7 +12,7 @@ from legm.errors import LegmError
 from legm.importers.notes import Notes
 from legm.records import BestRule, Display, Plain, Points, Run, Status
 
-__all__ = ["ExternalFile", "ExternalRun", "Source", "unreadable"]
+__all__ = ["ExternalFile", "ExternalRun", "Source", "unreadable_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ExternalFile:
     open: Callable[[], AbstractContextManager[BinaryIO]]
 
     @classmethod
-    def at(cls, name: str, path: Path) -> ExternalFile:
+    def from_path(cls, name: str, path: Path) -> ExternalFile:
         """A file of this machine."""
         return cls(name, lambda: path.open("rb"))
 
@@ -57,9 +57,9 @@ class ExternalRun:
         can_grow: whether its source cannot say that it has ended: then it is taken again where it has grown.
         metadata: what its source knows of the parameters, in the form of
             :attr:`legm.records.Configuration.metadata`; None where it knows nothing, and that is inferred.
-        knows_tests: whether its source tells test metrics and examples apart itself.
-        is_shared: whether the parameters are the configuration's, and those of them that are not compared may
-            be another run's: then these are left out.
+        marks_test_metrics: whether its source tells test metrics and examples apart itself.
+        has_shared_parameters: whether the parameters are the configuration's, and those of them that are not
+            compared may be another run's: then these are left out.
     """
 
     key: str
@@ -75,14 +75,14 @@ class ExternalRun:
     files: Callable[[], Iterable[ExternalFile]] = tuple
     details: Mapping[str, Plain] = field(default_factory=dict)
     description: str = ""
-    own: Run | None = None
+    native_run: Run | None = None
     can_grow: bool = False
     metadata: Mapping[str, Mapping[str, Plain]] | None = None
-    knows_tests: bool = False
-    is_shared: bool = False
+    marks_test_metrics: bool = False
+    has_shared_parameters: bool = False
 
 
-def unreadable(key: str, experiment: str, error: LegmError) -> ExternalRun:
+def unreadable_run(key: str, experiment: str, error: LegmError) -> ExternalRun:
     """A run of which no more is known than that it is there, and why it cannot be read."""
 
     def records() -> NoReturn:
@@ -96,7 +96,7 @@ class Source(Protocol):
 
     kind: str
     """What it is, in a word: ``mlflow``."""
-    place: str
+    location: str
     """Where it is, for a person; without passwords."""
     notes: Notes
     """What of it is left out, or could not be read."""

@@ -18,8 +18,8 @@ def files_below(
     prefix: str = "",
     *,
     what: str = "artifacts",
-    follows: bool = False,
-    is_other: Callable[[Path], bool] = lambda _: False,
+    follow_links: bool = False,
+    is_excluded: Callable[[Path], bool] = lambda _: False,
 ) -> Iterator[ExternalFile]:
     """The files below a folder, by name; links to folders are not followed.
 
@@ -29,21 +29,21 @@ def files_below(
         prefix: what comes in front of their paths in the folder, for their names.
         what: the store's word for files.
         follows: whether a link to a file elsewhere stands for it.
-        is_other: which files, and folders with all that is in them, do not belong to the run.
+        is_excluded: which files, and folders with all that is in them, do not belong to the run.
     """
     root = os.path.realpath(folder)
     for parent, names, files in os.walk(folder):
         here = Path(parent)
         links = [name for name in names if (here / name).is_symlink()]
-        names[:] = sorted(name for name in names if not is_other(here / name))
+        names[:] = sorted(name for name in names if not is_excluded(here / name))
         for name in sorted([*files, *links]):
             path = here / name
-            if is_other(path):
+            if is_excluded(path):
                 continue
-            leads_out = path.is_symlink() and not (follows and path.is_file())
+            leads_out = path.is_symlink() and not (follow_links and path.is_file())
             if leads_out and not Path(os.path.realpath(path)).is_relative_to(root):
                 notes.add(f"links that lead out of a run's {what} were left out", str(path))
             elif path.is_file():
-                yield ExternalFile.at(prefix + path.relative_to(folder).as_posix(), path)
+                yield ExternalFile.from_path(prefix + path.relative_to(folder).as_posix(), path)
             else:
                 notes.add(f"{what} that are no files were left out", str(path))

@@ -32,35 +32,39 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from legm.core.identity import canonical, from_plain
-from legm.core.parameters import Parameters, value_text
+from legm.core.identity import canonical_text, from_plain
+from legm.core.parameters import Parameters, format_name_value
 from legm.records import Configuration, Plain
 
-__all__ = ["Identity", "Observed", "infer", "kind_of"]
+__all__ = ["Identity", "ObservedParameters", "infer_identity", "parameter_kind"]
 
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_MOST_NAMES, _LONGEST_VALUE = 4, 24
-_COUNTS = frozenset({"n", "num", "number", "count", "max", "min", "total", "per", "size", "length", "ratio"})
-_SEEDS = frozenset({"seed", "rng", "repetition", "replicate", "trial"})
-_DEVICES = frozenset({"device", "gpu", "cuda", "accelerator"})
-_WORKERS = frozenset(
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_MAX_NAMES, _MAX_VALUE_LENGTH = 4, 24
+_COUNT_WORDS = frozenset(
+    {"n", "num", "number", "count", "max", "min", "total", "per", "size", "length", "ratio"}
+)
+_SEED_WORDS = frozenset({"seed", "rng", "repetition", "replicate", "trial"})
+_DEVICE_WORDS = frozenset({"device", "gpu", "cuda", "accelerator"})
+_WORKER_WORDS = frozenset(
     {"worker", "workers", "jobs", "thread", "threads", "proc", "procs", "processes", "cpus", "cores"}
 )
-_HOSTS = frozenset({"host", "hostname", "machine", "nodename", "port", "pid"})
-_HOST_PAIRS = frozenset({"nodename", "jobid", "runid", "processid", "masteraddr", "localrank", "noderank"})
-_TIMES = frozenset({"time", "timestamp", "date", "datetime", "started", "created", "stamp"})
-_NO_MOMENT = frozenset({"start", "end", "split", "until"})  # such a time is one of the data
-_WRITTEN = frozenset({
+_HOST_WORDS = frozenset({"host", "hostname", "machine", "nodename", "port", "pid"})
+_HOST_WORD_PAIRS = frozenset(
+    {"nodename", "jobid", "runid", "processid", "masteraddr", "localrank", "noderank"}
+)
+_TIME_WORDS = frozenset({"time", "timestamp", "date", "datetime", "started", "created", "stamp"})
+_DATA_TIME_WORDS = frozenset({"start", "end", "split", "until"})  # such a time is one of the data
+_WRITTEN_WORDS = frozenset({
     "out", "output", "outputs", "outdir", "save", "saved", "savedir", "log", "logs", "logdir", "logging",
     "checkpoint", "checkpoints", "ckpt", "result", "results", "tensorboard", "run", "runs", "work", "workdir",
     "working", "cache", "tmp", "temp", "artifact", "artifacts", "export", "dump", "scratch",
 })  # fmt: skip
-_READ = frozenset({
+_READ_WORDS = frozenset({
     "data", "dataset", "datasets", "train", "training", "test", "val", "valid", "validation", "eval", "input",
     "inputs", "load", "init", "resume", "from", "pretrained", "restore", "weights", "model", "teacher",
     "source", "corpus", "vocab", "tokenizer", "config",
 })  # fmt: skip
-_PLACES = frozenset({
+_PATH_WORDS = frozenset({
     "dir", "directory", "path", "folder", "file", "filename", "root", "location", "uri", "outdir", "savedir",
     "logdir", "workdir",
 })  # fmt: skip
@@ -91,11 +95,11 @@ class Identity:
     named: tuple[str, ...] = ()
 
 
-NOTHING = Identity()
+UNDECIDED = Identity()
 
 
-def _words(name: str) -> list[str]:
-    return [word.lower() for word in _WORDS.findall(name)]
+def _words_in(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]
 
 
 def _is_whole(value: Plain) -> bool:
@@ -133,30 +137,30 @@ def _last_part(path: str) -> str:
 
 def _is_seed_name(words: list[str]) -> bool:
     joined = "".join(words[-2:])
-    named = words[-1] in _SEEDS or words[0] == "seed" or joined in {"randomstate", "seedeverything"}
-    return named and _COUNTS.isdisjoint(words)
+    named = words[-1] in _SEED_WORDS or words[0] == "seed" or joined in {"randomstate", "seedeverything"}
+    return named and _COUNT_WORDS.isdisjoint(words)
 
 
 def _is_device_name(words: list[str]) -> bool:
     told = words[:-1] if words[-1] in {"id", "index", "type"} else words
-    return bool(told) and told[-1] in _DEVICES and _COUNTS.isdisjoint(words)
+    return bool(told) and told[-1] in _DEVICE_WORDS and _COUNT_WORDS.isdisjoint(words)
 
 
 def _is_host_name(words: list[str]) -> bool:
-    return words[-1] in _HOSTS or "".join(words[-2:]) in _HOST_PAIRS
+    return words[-1] in _HOST_WORDS or "".join(words[-2:]) in _HOST_WORD_PAIRS
 
 
 def _is_time_name(words: list[str]) -> bool:
-    return words[-1] in _TIMES and (_READ | _NO_MOMENT).isdisjoint(words)
+    return words[-1] in _TIME_WORDS and (_READ_WORDS | _DATA_TIME_WORDS).isdisjoint(words)
 
 
 def _is_written_name(words: list[str]) -> bool:
     """Whether a name says that something is written there."""
-    is_place = words[-1] in _PLACES or words[-1] in {"output", "out"}
-    return is_place and not _WRITTEN.isdisjoint(words) and _READ.isdisjoint(words)
+    is_path = words[-1] in _PATH_WORDS or words[-1] in {"output", "out"}
+    return is_path and not _WRITTEN_WORDS.isdisjoint(words) and _READ_WORDS.isdisjoint(words)
 
 
-def kind_of(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -> str | None:
+def parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -> str | None:
     """What a parameter looks like: seed, device, workers, host, time or path; None for one that counts.
 
     Args:
@@ -166,7 +170,7 @@ def kind_of(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -
     """
     values = list(values)
     told = [value for value in values if value is not None and value is not False]
-    words = _words(re.split(r"[./]", name)[-1]) or _words(name)
+    words = _words_in(re.split(r"[./]", name)[-1]) or _words_in(name)
     if not told or not words:
         return None
     if _is_seed_name(words) and all(map(_is_whole, told)):
@@ -175,7 +179,7 @@ def kind_of(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -
         return None
     if _is_device_name(words) and all(map(_is_device, told)):
         return "device"
-    if words[-1] in _WORKERS and all(map(_is_whole, told)):
+    if words[-1] in _WORKER_WORDS and all(map(_is_whole, told)):
         return "workers"
     if _is_host_name(words) and all(map(_is_host, told)):
         return "host"
@@ -189,15 +193,15 @@ def kind_of(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -
     return None
 
 
-class Observed:
+class ObservedParameters:
     """The values of each parameter over the runs of one experiment; a run is forgotten once it was seen."""
 
     def __init__(self) -> None:
         self.runs = 0
         self._counts: dict[str, int] = {}
         self._values: dict[str, dict[str, Plain]] = {}
-        self._told: dict[str, set[bool]] = {}
-        self._places: dict[str, float] = {}
+        self._votes: dict[str, set[bool]] = {}
+        self._priorities: dict[str, float] = {}
 
     def add(
         self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]] | None = None
@@ -205,34 +209,36 @@ class Observed:
         """Take note of a run's parameters, in plain form, and of what its source knows of them."""
         self.runs += 1
         if metadata is not None:
-            self._note(parameters, metadata)
+            self._add_metadata(parameters, metadata)
         for name, value in parameters.items():
             self._counts[name] = self._counts.get(name, 0) + 1
             known = self._values.setdefault(name, {})
-            known.setdefault("null" if value is False else canonical(value), value)
+            known.setdefault("null" if value is False else canonical_text(value), value)
 
-    def _note(self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]) -> None:
+    def _add_metadata(
+        self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]
+    ) -> None:
         known = Parameters()
         known.set({name: from_plain(value) for name, value in parameters.items()})
         known.restore(Configuration("", "", "", {}, (), metadata))
         for name in parameters:
             told = metadata.get(name, {})
-            votes = self._told.setdefault(name, set())
+            votes = self._votes.setdefault(name, set())
             if told.get("disable_comparison"):
                 votes.add(False)
             elif known.is_active(name):
                 votes.add(True)
             if "name" in told:
                 priority = told["name"]["priority"]
-                self._places[name] = max(priority, self._places.get(name, priority))
+                self._priorities[name] = max(priority, self._priorities.get(name, priority))
 
-    def told(self, name: str) -> set[bool] | None:
+    def compared_by_source(self, name: str) -> set[bool] | None:
         """Whether the runs' source compares a parameter, where it counts; None where that is not known."""
-        return self._told.get(name)
+        return self._votes.get(name)
 
-    def named(self) -> tuple[str, ...]:
+    def name_parameters(self) -> tuple[str, ...]:
         """The parameters that make up names by the runs' source, most important first."""
-        return tuple(sorted(self._places, key=lambda name: (-self._places[name], name)))
+        return tuple(sorted(self._priorities, key=lambda name: (-self._priorities[name], name)))
 
     def names(self) -> list[str]:
         """The parameters that any run has, by name."""
@@ -246,7 +252,9 @@ class Observed:
         return [known[text] for text in sorted(known)]
 
 
-def infer(observed: Observed, given: Identity = NOTHING, *, more_to_come: bool = False) -> Identity:
+def infer_identity(
+    observed: ObservedParameters, given: Identity = UNDECIDED, *, more_to_come: bool = False
+) -> Identity:
     """Which parameters of an experiment's runs tell its configurations apart.
 
     Args:
@@ -259,7 +267,7 @@ def infer(observed: Observed, given: Identity = NOTHING, *, more_to_come: bool =
     for name in observed.names():
         if name in ignored or name in compared:
             continue
-        told = observed.told(name)
+        told = observed.compared_by_source(name)
         if told is not None:
             if told == {False}:
                 ignored[name] = "its source does not compare it"
@@ -267,20 +275,24 @@ def infer(observed: Observed, given: Identity = NOTHING, *, more_to_come: bool =
                 compared.append(name)
             continue
         values = observed.values(name)
-        kind = kind_of(name, values, more_to_come=more_to_come)
+        kind = parameter_kind(name, values, more_to_come=more_to_come)
         if kind is None:
             compared.append(name)
         else:
             count = len(values)
             ignored[name] = f"looks like a {kind}, {count} {'value' if count == 1 else 'values'}"
-    return Identity(ignored, tuple(compared), given.named or observed.named() or _named(observed, compared))
+    return Identity(
+        ignored,
+        tuple(compared),
+        given.named or observed.name_parameters() or _proposed_names(observed, compared),
+    )
 
 
-def _named(observed: Observed, compared: Iterable[str]) -> tuple[str, ...]:
+def _proposed_names(observed: ObservedParameters, compared: Iterable[str]) -> tuple[str, ...]:
     """The few compared parameters with the most values that are short enough to be read in a name."""
     varied: list[tuple[int, str]] = []
     for name in compared:
         values = observed.values(name) if name in observed.names() else []
-        if len(values) > 1 and all(len(value_text(value)) <= _LONGEST_VALUE for value in values):
+        if len(values) > 1 and all(len(format_name_value(value)) <= _MAX_VALUE_LENGTH for value in values):
             varied.append((-len(values), name))
-    return tuple(name for _, name in sorted(varied)[:_MOST_NAMES])
+    return tuple(name for _, name in sorted(varied)[:_MAX_NAMES])

@@ -12,29 +12,29 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
-from legm.importers.check import Compared
-from legm.importers.decisions import Overrides, deciding, identities_path
+from legm.importers.decisions import Overrides, identities_path, open_decisions
 from legm.importers.detection import open_source
 from legm.importers.external import ExternalRun, Source
-from legm.importers.identity import Identity, Observed, infer
+from legm.importers.identity import Identity, ObservedParameters, infer_identity
+from legm.importers.identity_file import read_identities, write_identities
 from legm.importers.ingest import Ingested, Ingestion
 from legm.importers.names import is_reserved
-from legm.importers.review import read_identities, write_identities
 from legm.importers.translation import (
     configuration_of,
     experiment_of,
     metadata_of,
     parameters_of,
     run_id_of,
-    translated,
+    translate_run,
 )
+from legm.importers.verification import Verification
 from legm.records import Query, RunResult, Status
 from legm.runlog.folder import LogFolder, artifacts_folder
-from legm.util.progress import watched
+from legm.util.progress import show_progress
 
 __all__ = ["Report", "import_runs"]
 
-_Places: TypeAlias = dict[tuple[str, str], dict[str, str]]  # by experiment and fingerprint, keys by run id
+_RunKeys: TypeAlias = dict[tuple[str, str], dict[str, str]]  # by experiment and fingerprint, keys by run id
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +63,27 @@ class Report:
     kind: str
     identities: Mapping[str, Identity]
     identity_file: Path | None
-    new: int
-    again: int
-    before: int
+    created: int
+    updated: int
+    unchanged: int
     configurations: int
-    apart: int
+    configurations_if_all_compared: int
     equal: Mapping[str, int] = field(default_factory=dict)
     adapted: Mapping[str, int] = field(default_factory=dict)
-    impossible: Mapping[str, tuple[int, str]] = field(default_factory=dict)
-    different: Mapping[str, str] = field(default_factory=dict)
+    omitted: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    differences: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
-    is_dry: bool = False
+    is_dry_run: bool = False
 
     @property
     def runs(self) -> int:
         """How many runs of the source are there at the end, or would be."""
-        return self.new + self.again + self.before
+        return self.created + self.updated + self.unchanged
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every run is there, as its source tells it."""
-        return not self.failed and not self.different
+        return not self.failed and not self.differences
 
 
 def import_runs(
@@ -154,81 +154,81 @@ class _Import:
         self._client = BackendClient(make_backend(backend, root, options), root)
         self._identities: dict[str, Identity] = {}
         self._failed: dict[str, str] = {}
-        self._apart = 0
+        self._configurations_if_all_compared = 0
 
-    def _runs(self) -> Iterator[ExternalRun]:
+    def _selected_runs(self) -> Iterator[ExternalRun]:
         found = set()
         for run in self._source.runs():
             found.add(run.experiment)
             if not self._experiments or run.experiment in self._experiments:
                 yield run
         for name in self._experiments - found:
-            raise StorageError(f"{self._source.place} has no experiment {name!r}: {closest(name, found)}")
+            raise StorageError(f"{self._source.location} has no experiment {name!r}: {closest(name, found)}")
 
     def run(self, overrides: Overrides, given: Path | None, *, dry_run: bool) -> Report:
         """Do it, or say what would be done."""
-        observed = self._observed()
-        overrides.require({name for one in observed.values() for name in one.names()})
+        observed = self._observe_parameters()
+        overrides.require_known({name for one in observed.values() for name in one.names()})
         ingestion = Ingestion(self._client, self._source.kind)
         written = None
-        with deciding(self._root, keep=not dry_run) as kept:
-            before = read_identities(given) if given is not None and given.exists() else kept
+        with open_decisions(self._root, keep=not dry_run) as decisions:
+            before = read_identities(given) if given is not None and given.exists() else decisions
             for experiment, seen in observed.items():
-                decided = overrides.on(before.get(experiment, Identity()), seen.names())
-                self._identities[experiment] = infer(seen, decided)
-            self._refuse_change(kept, ingestion)
+                decided = overrides.apply_to(before.get(experiment, Identity()), seen.names())
+                self._identities[experiment] = infer_identity(seen, decided)
+            self._refuse_changed_decisions(decisions, ingestion)
             if given is not None and not given.exists():
                 write_identities(given, self._identities)
                 written = given
-            kept.update(self._identities)
+            decisions.update(self._identities)
         if self._identities and not dry_run:
             written = written or identities_path(self._root)
         if not dry_run:
             flush_backlog(self._client, Path())  # what an interrupted import left
         counts = dict.fromkeys(Ingested, 0)
-        places = self._take(ingestion, counts, dry_run=dry_run)
-        compared = Compared()
+        run_keys = self._ingest_runs(ingestion, counts, dry_run=dry_run)
+        verification = Verification()
         if not dry_run:
-            self._compare(places, compared)
+            self._verify(run_keys, verification)
         return Report(
-            source=self._source.place,
+            source=self._source.location,
             kind=self._source.kind,
             identities=self._identities,
             identity_file=written,
-            new=counts[Ingested.CREATED],
-            again=counts[Ingested.UPDATED],
-            before=counts[Ingested.UNCHANGED],
-            configurations=len(places),
-            apart=self._apart,
-            equal=compared.equal,
-            adapted=compared.adapted,
-            impossible={remark: (count, first) for remark, count, first in self._source.notes},
-            different=compared.different,
+            created=counts[Ingested.CREATED],
+            updated=counts[Ingested.UPDATED],
+            unchanged=counts[Ingested.UNCHANGED],
+            configurations=len(run_keys),
+            configurations_if_all_compared=self._configurations_if_all_compared,
+            equal=verification.equal,
+            adapted=verification.adapted,
+            omitted={remark: (count, first) for remark, count, first in self._source.notes},
+            differences=verification.differences,
             failed=self._failed,
-            is_dry=dry_run,
+            is_dry_run=dry_run,
         )
 
-    def _observed(self) -> dict[str, Observed]:
+    def _observe_parameters(self) -> dict[str, ObservedParameters]:
         """The parameters of the runs, by experiment, and how many configurations they would all make."""
-        observed: dict[str, Observed] = {}
+        observed: dict[str, ObservedParameters] = {}
         apart: set[str] = set()
-        for run in watched(self._runs(), "looking at the runs"):
+        for run in show_progress(self._selected_runs(), "looking at the runs"):
             apart.add(configuration_of(run, Identity(), is_reserved).fingerprint)
-            if run.own is None and run.parameters:
+            if run.native_run is None and run.parameters:
                 values, renamed = parameters_of(run, is_reserved)
                 metadata = metadata_of(run, renamed)
-                observed.setdefault(experiment_of(run), Observed()).add(values, metadata)
-        self._apart = len(apart)
+                observed.setdefault(experiment_of(run), ObservedParameters()).add(values, metadata)
+        self._configurations_if_all_compared = len(apart)
         return observed
 
-    def _refuse_change(self, before: Mapping[str, Identity], ingestion: Ingestion) -> None:
+    def _refuse_changed_decisions(self, before: Mapping[str, Identity], ingestion: Ingestion) -> None:
         """See that what was decided when runs were imported holds for the others of their experiment."""
         for experiment, identity in self._identities.items():
             known = before.get(experiment, Identity())
             changed = sorted(
                 {*known.ignored} & {*identity.compared} | {*known.compared} & {*identity.ignored}
             )
-            if changed and ingestion.known_in(experiment):
+            if changed and ingestion.statuses_in(experiment):
                 was = "compared" if changed[0] in known.compared else "not compared"
                 raise ParameterError(
                     f"runs of the experiment {experiment!r} were imported with the parameter {changed[0]!r} "
@@ -236,53 +236,53 @@ class _Import:
                     f"folder in {self._root} and import again"
                 )
 
-    def _take(self, ingestion: Ingestion, counts: dict[Ingested, int], *, dry_run: bool) -> _Places:
+    def _ingest_runs(self, ingestion: Ingestion, counts: dict[Ingested, int], *, dry_run: bool) -> _RunKeys:
         """Take every run that is not there; where each is then."""
-        places: _Places = {}
-        for external in watched(self._runs(), "importing runs"):
-            identity = self._identity(external)
+        run_keys: _RunKeys = {}
+        for external in show_progress(self._selected_runs(), "importing runs"):
+            identity = self._identity_of(external)
             configuration = configuration_of(external, identity, is_reserved)
-            runs = places.setdefault((configuration.experiment, configuration.fingerprint), {})
+            runs = run_keys.setdefault((configuration.experiment, configuration.fingerprint), {})
             status = ingestion.known(external)
             has_ended = status not in {None, Status.INTERRUPTED} and not external.can_grow
             if has_ended or dry_run:
                 counts[Ingested.CREATED if status is None else Ingested.UNCHANGED] += 1
             else:
                 try:
-                    new = translated(external, self._source.kind, identity, is_reserved)
+                    new = translate_run(external, self._source.kind, identity, is_reserved)
                 except LegmError as error:
                     self._failed[external.key] = str(error)
                     continue
-                counts[ingestion.put(external, new, self._source.notes)] += 1
+                counts[ingestion.ingest(external, new, self._source.notes)] += 1
             runs[run_id_of(external, self._source.kind)] = external.key
-        return places
+        return run_keys
 
-    def _identity(self, external: ExternalRun) -> Identity:
+    def _identity_of(self, external: ExternalRun) -> Identity:
         return self._identities.get(experiment_of(external), Identity())
 
-    def _compare(self, places: _Places, compared: Compared) -> None:
-        for (experiment, fingerprint), keys in watched(places.items(), "comparing configurations"):
+    def _verify(self, run_keys: _RunKeys, verification: Verification) -> None:
+        for (experiment, fingerprint), keys in show_progress(run_keys.items(), "comparing configurations"):
             query = Query(experiment, fingerprint, None, None)
             missing = dict(keys)
             for result in self._client.runs(query):
                 key = missing.pop(result.run.run_id, None)
                 if key is not None:
-                    self._compare_run(key, result, compared)
+                    self._verify_run(key, result, verification)
             for key in missing.values():
-                compared.different[key] = "it is not there"
+                verification.differences[key] = "it is not there"
 
-    def _compare_run(self, key: str, result: RunResult, compared: Compared) -> None:
+    def _verify_run(self, key: str, result: RunResult, verification: Verification) -> None:
         run_id = result.run.run_id
         try:
             external = self._source.run(key)
-            new = translated(external, self._source.kind, self._identity(external), is_reserved)
+            new = translate_run(external, self._source.kind, self._identity_of(external), is_reserved)
         except LegmError as error:
             self._failed[key] = str(error)
             return
         folder = self._client.folder(new.run.configuration)
         if folder is None:
-            compared.different[key] = "its configuration has no folder"
+            verification.differences[key] = "its configuration has no folder"
             return
         keeps_files = self._client.supports(Capability.ARTIFACTS)
         files = artifacts_folder(folder, run_id) if keeps_files else None
-        compared.run(external, new, result, LogFolder.of(folder).folder / f"{run_id}.log", files)
+        verification.verify_run(external, new, result, LogFolder.of(folder).folder / f"{run_id}.log", files)

@@ -22,30 +22,31 @@ from legm.errors import LegmError, storage_error
 from legm.hooks import Capability
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
-from legm.importers.translation import Translated, experiment_of, run_id_of
+from legm.importers.translation import TranslatedRun, experiment_of, run_id_of
 from legm.records import Artifact, Query, Status
 from legm.runlog import format as runlog
-from legm.runlog.encode import frames
+from legm.runlog.encode import encode_frames
 from legm.runlog.folder import LogFolder, artifacts_folder
 
 __all__ = [
     "Ingested",
     "Ingestion",
-    "UnreadableError",
+    "UnreadableFileError",
     "artifact_path",
-    "pieces_of",
+    "delete_run",
+    "read_chunks",
 ]
 
-_PIECE = 1 << 20  # bytes of a file that are copied at once
+_CHUNK_BYTES = 1 << 20  # bytes of a file that are copied at once
 
 
 class Ingested(enum.Enum):
     """How a run came."""
 
-    CREATED = "new"
-    UPDATED = "again"
+    CREATED = "created"
+    UPDATED = "updated"
     """It was there, but had not ended, and its source has more of it by now."""
-    UNCHANGED = "before"
+    UNCHANGED = "unchanged"
     """It was there already."""
 
 
@@ -66,22 +67,22 @@ class Ingestion:
 
     def known(self, external: ExternalRun) -> Status | None:
         """The status of the run, if it is there."""
-        return self.known_in(experiment_of(external)).get(run_id_of(external, self._kind))
+        return self.statuses_in(experiment_of(external)).get(run_id_of(external, self._kind))
 
-    def known_in(self, experiment: str) -> Mapping[str, Status]:
+    def statuses_in(self, experiment: str) -> Mapping[str, Status]:
         """By their ids, the status of the runs of an experiment that are there."""
         if experiment not in self._known:
             known = self._known[experiment] = {}
             for one in self._client.runs(Query(experiment)):
                 known[one.run.run_id] = one.status
-                place = self._configurations.setdefault((experiment, one.run.run_id), set())
-                place.add(one.run.configuration.fingerprint)
+                fingerprints = self._configurations.setdefault((experiment, one.run.run_id), set())
+                fingerprints.add(one.run.configuration.fingerprint)
         return self._known[experiment]
 
-    def put(self, external: ExternalRun, new: Translated, notes: Notes) -> Ingested:
+    def ingest(self, external: ExternalRun, new: TranslatedRun, notes: Notes) -> Ingested:
         """Take a run that is not there, or may have grown.
 
-        Where its parameters are others now, it is taken out of the configuration that it was of.
+        Where its parameters are others now, it is deleted from the configuration that it was of.
 
         Args:
             external: as its source tells it.
@@ -92,19 +93,19 @@ class Ingestion:
             LegmError: it cannot be written.
         """
         folder = self._client.make_folder(new.run.configuration)
-        files = list(self._copied(external, artifacts_folder(folder, new.run.run_id), notes))
-        content = list(frames([*new.records, *files, new.outcome]))
+        files = list(self._copy_files(external, artifacts_folder(folder, new.run.run_id), notes))
+        content = list(encode_frames([*new.records, *files, new.outcome]))
         before = LogFolder.of(folder).folder / f"{new.run.run_id}.log"
-        if _holds(before, b"".join(content)):
-            self._delete_run(new, notes)
+        if _log_ends_with(before, b"".join(content)):
+            self._delete_from_other_configurations(new, notes)
             return Ingested.UNCHANGED
-        came = Ingested.CREATED if self.known(external) is None else Ingested.UPDATED
+        ingested = Ingested.CREATED if self.known(external) is None else Ingested.UPDATED
         store_run(self._client, new.run, content)
-        self._delete_run(new, notes)
-        return came
+        self._delete_from_other_configurations(new, notes)
+        return ingested
 
-    def _delete_run(self, new: Translated, notes: Notes) -> None:
-        """Take a run out of every other configuration."""
+    def _delete_from_other_configurations(self, new: TranslatedRun, notes: Notes) -> None:
+        """Delete a run from every other configuration."""
         experiment, run_id = new.run.configuration.experiment, new.run.run_id
         others = self._configurations.get((experiment, run_id), set()) - {new.run.configuration.fingerprint}
         for fingerprint in others:
@@ -116,7 +117,7 @@ class Ingestion:
                 else:
                     notes.add("runs that have other parameters now: what was there before stays", run_id)
 
-    def _copied(self, external: ExternalRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
+    def _copy_files(self, external: ExternalRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
         for file in list(external.files()):  # all of them, before there are copies
             if not self._keeps_files:
                 notes.add(
@@ -125,8 +126,8 @@ class Ingestion:
                 continue
             target = artifact_path(folder, file.name)
             try:
-                _keep(pieces_of(file), target)
-            except UnreadableError as error:
+                _write_atomically(read_chunks(file), target)
+            except UnreadableFileError as error:
                 notes.add(f"files that cannot be read: {error}", f"{external.key}: {file.name}")
             else:
                 yield Artifact(file.name, str(target))
@@ -137,31 +138,31 @@ def artifact_path(folder: Path, name: str) -> Path:
     return folder.joinpath(*(short_name(part or "/") for part in name.split("/")))
 
 
-class UnreadableError(Exception):
+class UnreadableFileError(Exception):
     """A file of the source's cannot be read."""
 
 
-def pieces_of(file: ExternalFile) -> Iterator[bytes]:
+def read_chunks(file: ExternalFile) -> Iterator[bytes]:
     """A file's content in pieces.
 
     Raises:
-        UnreadableError: it cannot be read.
+        UnreadableFileError: it cannot be read.
     """
     try:
         with file.open() as source:
-            while piece := source.read(_PIECE):
-                yield piece
+            while chunk := source.read(_CHUNK_BYTES):
+                yield chunk
     except (OSError, HTTPException) as cause:
-        raise UnreadableError(getattr(cause, "strerror", None) or str(cause)) from cause
+        raise UnreadableFileError(getattr(cause, "strerror", None) or str(cause)) from cause
 
 
-def _keep(pieces: Iterable[bytes], target: Path) -> None:
+def _write_atomically(chunks: Iterable[bytes], target: Path) -> None:
     """Write a file that is there as a whole, or not at all."""
     temporary = target.with_name(f".{secrets.token_hex(8)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
-            file.writelines(pieces)
+            file.writelines(chunks)
         temporary.replace(target)
     except OSError as cause:
         raise storage_error("write", target, cause) from cause
@@ -170,10 +171,10 @@ def _keep(pieces: Iterable[bytes], target: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _holds(path: Path, content: bytes) -> bool:
+def _log_ends_with(path: Path, content: bytes) -> bool:
     """Whether a run log holds just these frames of its run, and only cursors behind them."""
     try:
-        known = runlog.read(path)
+        known = runlog.read_log(path)
         data = path.read_bytes()
     except LegmError:
         return False

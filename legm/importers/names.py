@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
-__all__ = ["is_reserved", "taken_name", "taken_names"]
+__all__ = ["is_reserved", "valid_name", "valid_names"]
 
-_LONGEST = 250  # characters, as legm.core.identity.check_text has it
+_MAX_LENGTH = 250  # characters, as legm.core.identity.check_text has it
 
 
 def is_reserved(name: str) -> bool:
@@ -17,16 +17,16 @@ def is_reserved(name: str) -> bool:
     return hasattr(ExperimentHandler, name)
 
 
-def taken_name(name: str) -> str:
+def valid_name(name: str) -> str:
     """A name that is text, not empty and not too long; different names stay different."""
     clean = name.encode("utf-8", "backslashreplace").decode()
-    if clean and len(clean) <= _LONGEST and clean == name:
+    if clean and len(clean) <= _MAX_LENGTH and clean == name:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{clean[: _LONGEST - 13]}~{digest}"
+    return f"{clean[: _MAX_LENGTH - 13]}~{digest}"
 
 
-def taken_names(names: Iterable[str], is_reserved: Callable[[str], bool] = lambda _: False) -> dict[str, str]:
+def valid_names(names: Iterable[str], is_reserved: Callable[[str], bool] = lambda _: False) -> dict[str, str]:
     """For each name the one that legm takes; a reserved one gets ``_`` behind it.
 
     Args:
@@ -37,7 +37,7 @@ def taken_names(names: Iterable[str], is_reserved: Callable[[str], bool] = lambd
     given = set(names)
     found: dict[str, str] = {}
     for name in names:
-        new = taken_name(name)
+        new = valid_name(name)
         while is_reserved(new) or (new != name and new in given):
             new += "_"
         given.add(new)

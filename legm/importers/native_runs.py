@@ -9,20 +9,22 @@ from zipfile import BadZipFile
 
 from legm.backends import portable
 from legm.core import points as columns
-from legm.core.to_records import records_of
+from legm.core.to_records import records_from_result
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
-from legm.importers.soundness import require_sound
+from legm.importers.run_validation import require_valid_run
 from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
 
-__all__ = ["our_run", "unescaped"]
+__all__ = ["restore_native_run", "unescaped"]
 
-_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, BadZipFile)
+_DAMAGE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, BadZipFile)
 _ESCAPE = re.compile(r"_x([0-9a-f]{1,6})_")
 
 
-def our_run(told: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str], str] = str) -> ExternalRun:
+def restore_native_run(
+    external: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str], str] = str
+) -> ExternalRun:
     """The run as legm wrote it.
 
     Args:
@@ -36,49 +38,51 @@ def our_run(told: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str
     Raises:
         StorageError: they are not what legm wrote.
     """
-    files = {file.name: file for file in told.files()}
+    files = {file.name: file for file in external.files()}
     if "legm/run.json" not in files:
         notes.add(
-            f"runs of legm's lack their file legm/run.json: they come as {tracker} shows them", told.key
+            f"runs of legm's lack their file legm/run.json: they come as {tracker} shows them", external.key
         )
-        return told
+        return external
     result: RunResult | None = None
     series: list[Series] = []
     try:
-        run = portable.run_from(_content(files["legm/run.json"]))
+        run = portable.run_from(_read_content(files["legm/run.json"]))
         if "legm/result.json" in files and "legm/series.npz" in files:
-            result, series = portable.result_from(_content(files["legm/result.json"]), run.configuration)
+            result, series = portable.result_from(_read_content(files["legm/result.json"]), run.configuration)
             run = result.run
-        require_sound(run)
-    except _DAMAGE as cause:
-        raise _damaged(told, tracker, cause) from cause
-    status = told.status if result is None else result.status
+        require_valid_run(run)
+    except _DAMAGE_ERRORS as cause:
+        raise _damage_error(external, tracker, cause) from cause
+    status = external.status if result is None else result.status
 
     def records() -> Iterator[Points | Display | BestRule]:
         shown = [
-            one for one in told.records() if isinstance(one, Points)
+            one for one in external.records() if isinstance(one, Points)
         ]  # what the tracker shows of it: the times, and all there is of a killed run
-        yield from _displays(files, shown, run, metric)
+        yield from _native_displays(files, shown, run, metric)
         if result is None:
-            yield columns.gathered(columns.columns_of(shown), lambda series: _as_set(series, metric))
+            yield columns.points_from_columns(
+                columns.columns_by_series(shown), lambda series: _native_series(series, metric)
+            )
             return
         try:
-            histories = portable.series_from(_content(files["legm/series.npz"]), series, None)
-        except _DAMAGE as cause:
-            raise _damaged(told, tracker, cause) from cause
-        times = _times(shown, metric)
-        for record in records_of(replace(result, histories=histories)):
+            histories = portable.series_from(_read_content(files["legm/series.npz"]), series, None)
+        except _DAMAGE_ERRORS as cause:
+            raise _damage_error(external, tracker, cause) from cause
+        times = _times_by_step(shown, metric)
+        for record in records_from_result(replace(result, histories=histories)):
             if isinstance(record, Points):
-                yield _timed(record, times)
+                yield _with_times(record, times)
             elif isinstance(record, BestRule):
                 yield record
 
     return replace(
-        told,
+        external,
         experiment=run.configuration.experiment,
         status=Status.INTERRUPTED if status is Status.RUNNING else status,
         started=run.started,
-        ended=told.ended if result is None else result.ended,
+        ended=external.ended if result is None else result.ended,
         error=None if result is None else result.error,
         records=records,
         files=lambda: [
@@ -86,27 +90,27 @@ def our_run(told: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str
             for name, file in files.items()
             if name.startswith("files/")
         ],
-        own=run,
+        native_run=run,
     )
 
 
-def _damaged(told: ExternalRun, tracker: str, cause: BaseException) -> StorageError:
+def _damage_error(external: ExternalRun, tracker: str, cause: BaseException) -> StorageError:
     return StorageError(
-        f"the files below legm/ of the {tracker} run {told.key} are not what legm wrote: {cause!r}"
+        f"the files below legm/ of the {tracker} run {external.key} are not what legm wrote: {cause!r}"
     )
 
 
-def _content(file: ExternalFile) -> bytes:
+def _read_content(file: ExternalFile) -> bytes:
     with file.open() as opened:
         return opened.read()
 
 
 def unescaped(name: str) -> str:
-    """The text that :func:`legm.core.naming.escaped` was given."""
+    """The text that :func:`legm.core.naming.escape_name` was given."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
 
 
-def _as_set(series: Series, metric: Callable[[str], str]) -> Series | None:
+def _native_series(series: Series, metric: Callable[[str], str]) -> Series | None:
     """A metric of the tracker's as the series that it was; None for what legm computed."""
     split, slash, name = series.name.partition("/")
     if not slash or split not in {"dev", "test"}:
@@ -114,16 +118,16 @@ def _as_set(series: Series, metric: Callable[[str], str]) -> Series | None:
     return Series(metric(name), Split(split))
 
 
-def _times(shown: list[Points], metric: Callable[[str], str]) -> dict[Series, dict[int, float]]:
+def _times_by_step(shown: list[Points], metric: Callable[[str], str]) -> dict[Series, dict[int, float]]:
     """When the numbers of a series were set, by step, as the metrics say that the tracker shows."""
     return {
         series: dict(zip(steps.tolist(), times.tolist(), strict=True))
-        for shown_as, (steps, times, _) in columns.columns_of(shown).items()
-        if (series := _as_set(shown_as, metric)) is not None
+        for shown_as, (steps, times, _) in columns.columns_by_series(shown).items()
+        if (series := _native_series(shown_as, metric)) is not None
     }
 
 
-def _timed(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Points:
+def _with_times(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Points:
     """The points with the times that are known."""
     import numpy as np
 
@@ -135,19 +139,19 @@ def _timed(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Point
                 of_series.get(step, time) for step, time in zip(steps.tolist(), times.tolist(), strict=True)
             ]
             blocks.append(((series,), steps, np.array(at), values[:, i]))
-    return columns.joined(blocks)
+    return columns.points_from_blocks(blocks)
 
 
-def _displays(
+def _native_displays(
     files: Mapping[str, ExternalFile], shown: list[Points], run: Run, metric: Callable[[str], str]
 ) -> Iterator[Display]:
     for name, file in files.items():
         parts = name.split("/")
         step = parts[-1].removesuffix(".txt")
         if len(parts) == 3 and parts[0] == "texts" and step.lstrip("-").isdigit():
-            text = _content(file).decode(errors="replace")
+            text = _read_content(file).decode(errors="replace")
             yield Display(unescaped(parts[1]), text, int(step), run.started)
-    for series, found in columns.columns_of(shown).items():
+    for series, found in columns.columns_by_series(shown).items():
         if series.name.startswith("display/"):
             name = metric(series.name.removeprefix("display/"))
             for step, time, value in zip(*(column.tolist() for column in found), strict=True):

@@ -10,7 +10,7 @@ from legm.errors import CorruptFile, storage_error
 __all__ = ["read_at_most"]
 
 
-def read_at_most(path: Path, most: int, remedy: str) -> bytes:
+def read_at_most(path: Path, max_bytes: int, remedy: str) -> bytes:
     """A file's content.
 
     Args:
@@ -24,9 +24,11 @@ def read_at_most(path: Path, most: int, remedy: str) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
+            data = file.read(min(max_bytes, os.fstat(file.fileno()).st_size) + 1)
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
-    if len(data) > most:
-        raise CorruptFile(path, f"byte {most}", "it is larger than any such file that was written", remedy)
+    if len(data) > max_bytes:
+        raise CorruptFile(
+            path, f"byte {max_bytes}", "it is larger than any such file that was written", remedy
+        )
     return data

@@ -17,33 +17,34 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from legm.core import results
-from legm.core.identity import from_plain, plain
-from legm.core.naming import run_id
+from legm.core.identity import from_plain, to_plain
+from legm.core.naming import make_run_id
+from legm.core.origins import IMPORTED
 from legm.core.parameters import NameRule, Parameters
-from legm.core.points import columns_of, gathered
+from legm.core.points import columns_by_series, points_from_columns
 from legm.errors import UnstableValue
 from legm.importers.external import ExternalRun
 from legm.importers.identity import Identity
-from legm.importers.names import taken_name, taken_names
+from legm.importers.names import valid_name, valid_names
 from legm.records import BestRule, Configuration, Display, Outcome, Plain, Points, Run, Series, Split, Status
 
 __all__ = [
-    "UNENDED",
-    "Translated",
+    "NOT_ENDED",
+    "TranslatedRun",
     "configuration_of",
     "experiment_of",
     "metadata_of",
     "parameters_of",
     "run_id_of",
-    "translated",
+    "translate_run",
 ]
 
-_TEST = re.compile(r"test[/_.-](?=.)", re.IGNORECASE | re.DOTALL)
-UNENDED = "it had not ended when it was imported"
+_TEST_PREFIX = re.compile(r"test[/_.-](?=.)", re.IGNORECASE | re.DOTALL)
+NOT_ENDED = "it had not ended when it was imported"
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
+class TranslatedRun:
     """A external run in legm's words.
 
     Args:
@@ -61,23 +62,23 @@ class Translated:
 
 def run_id_of(external: ExternalRun, kind: str) -> str:
     """The run's id in legm, always the same; that of a run of legm's own stays."""
-    if external.own is not None:
-        return external.own.run_id
+    if external.native_run is not None:
+        return external.native_run.run_id
     digest = hashlib.sha256(f"{kind}\n{external.key}".encode(errors="replace")).hexdigest()
-    return run_id(external.started, digest[:12])
+    return make_run_id(external.started, digest[:12])
 
 
 def experiment_of(external: ExternalRun) -> str:
     """The experiment's name in legm."""
-    return external.experiment if external.own is not None else taken_name(external.experiment)
+    return external.experiment if external.native_run is not None else valid_name(external.experiment)
 
 
 def parameters_of(
     external: ExternalRun, is_reserved: Callable[[str], bool]
 ) -> tuple[dict[str, Plain], dict[str, str]]:
     """The run's parameters in plain form under names that legm takes, and what was called otherwise."""
-    names = taken_names(external.parameters, is_reserved)
-    values = {names[name]: _plain(names[name], value) for name, value in external.parameters.items()}
+    names = valid_names(external.parameters, is_reserved)
+    values = {names[name]: _plain_or_text(names[name], value) for name, value in external.parameters.items()}
     return values, {new: name for name, new in names.items() if new != name}
 
 
@@ -101,14 +102,14 @@ def metadata_of(
     return found
 
 
-def _plain(name: str, value: Any) -> Plain:
+def _plain_or_text(name: str, value: Any) -> Plain:
     try:
-        return plain(name, value)
+        return to_plain(name, value)
     except UnstableValue:
         return str(value)
 
 
-def configured(
+def build_parameters(
     values: Mapping[str, Plain], identity: Identity, metadata: Mapping[str, Mapping[str, Plain]] | None = None
 ) -> Parameters:
     """The parameters with what is decided of them, and what their source knows."""
@@ -125,7 +126,7 @@ def configured(
         if name in values:
             told = metadata.get(name, {}).get("name", {})
             recorded = (told["text"], told["for"]) if "text" in told else None
-            parameters.name([name], NameRule(priority=len(identity.named) - at, recorded=recorded))
+            parameters.set_name_rule([name], NameRule(priority=len(identity.named) - at, recorded=recorded))
     return parameters
 
 
@@ -133,16 +134,16 @@ def configuration_of(
     external: ExternalRun, identity: Identity, is_reserved: Callable[[str], bool]
 ) -> Configuration:
     """The run's configuration; none of its numbers is read."""
-    if external.own is not None:
-        return external.own.configuration
+    if external.native_run is not None:
+        return external.native_run.configuration
     values, renamed = parameters_of(external, is_reserved)
-    parameters = configured(values, identity, metadata_of(external, renamed))
+    parameters = build_parameters(values, identity, metadata_of(external, renamed))
     return parameters.configuration(experiment_of(external))
 
 
-def translated(
+def translate_run(
     external: ExternalRun, kind: str, identity: Identity, is_reserved: Callable[[str], bool]
-) -> Translated:
+) -> TranslatedRun:
     """A external run in legm's words.
 
     Args:
@@ -155,19 +156,21 @@ def translated(
         LegmError: the source cannot be read.
     """
     records = list(external.records())
-    if external.own is not None:
-        outcome = _outcome(external, records)
-        results.run_result(external.own, [*records, outcome])  # the best step is one that can be chosen
-        return Translated(external.own, tuple(records), outcome, {})
-    columns = columns_of(record for record in records if isinstance(record, Points))
-    if external.knows_tests:
-        metrics = _as_told(columns)
+    if external.native_run is not None:
+        outcome = _outcome_of(external, records)
+        results.run_result(
+            external.native_run, [*records, outcome]
+        )  # the best step is one that can be chosen
+        return TranslatedRun(external.native_run, tuple(records), outcome, {})
+    columns = columns_by_series(record for record in records if isinstance(record, Points))
+    if external.marks_test_metrics:
+        metrics = _series_as_marked(columns)
     else:
-        metrics = _metrics({series: len(steps) for series, (steps, _, _) in columns.items()})
+        metrics = _translated_series({series: len(steps) for series, (steps, _, _) in columns.items()})
     values, names = parameters_of(external, is_reserved)
     metadata = metadata_of(external, names)
     names |= {str(replace(new, index=None)): old.name for old, new in metrics.items() if new.name != old.name}
-    parameters = configured(values, identity, metadata)
+    parameters = build_parameters(values, identity, metadata)
     inactive = {name: value for name, value in values.items() if value is None or value is False}
     origin: dict[str, Plain] = {
         "from": kind,
@@ -176,28 +179,28 @@ def translated(
         "name": external.name,
         "tags": dict(external.tags),
         "renamed": names,
-        **{name: _plain(name, value) for name, value in external.details.items()},
+        **{name: _plain_or_text(name, value) for name, value in external.details.items()},
     }
     run = Run(
         run_id=run_id_of(external, kind),
         configuration=parameters.configuration(experiment_of(external)),
-        description=taken_name(external.description) if external.description else "",
+        description=valid_name(external.description) if external.description else "",
         started=external.started,
-        parameters={} if external.is_shared else {**inactive, **parameters.uncompared()},
-        environment={"imported": {name: value for name, value in origin.items() if value not in ("", {})}},
+        parameters={} if external.has_shared_parameters else {**inactive, **parameters.uncompared()},
+        environment={IMPORTED: {name: value for name, value in origin.items() if value not in ("", {})}},
     )
-    told = [new for record in records if (new := _renamed(record, metrics)) is not None]
-    points = gathered(columns, metrics.__getitem__)
-    return Translated(run, (points, *told), _outcome(external, records), names)
+    told = [new for record in records if (new := _translated_record(record, metrics)) is not None]
+    points = points_from_columns(columns, metrics.__getitem__)
+    return TranslatedRun(run, (points, *told), _outcome_of(external, records), names)
 
 
-def _metrics(counts: Mapping[Series, int]) -> dict[Series, Series]:
+def _translated_series(counts: Mapping[Series, int]) -> dict[Series, Series]:
     """For each series of the run what it is in legm, by how many numbers they have."""
     found: dict[Series, Series] = {}
     taken = set()
     for series, count in sorted(counts.items(), key=lambda item: item[0].split is Split.DEV):
-        new = replace(series, name=taken_name(series.name))
-        prefix = _TEST.match(new.name)
+        new = replace(series, name=valid_name(series.name))
+        prefix = _TEST_PREFIX.match(new.name)
         if prefix is not None and count == 1 and new.split is Split.DEV:
             short = Series(new.name[prefix.end() :], Split.TEST, series.index)
             new = short if short not in taken else replace(new, split=Split.TEST)
@@ -206,18 +209,18 @@ def _metrics(counts: Mapping[Series, int]) -> dict[Series, Series]:
     return found
 
 
-def _renamed(record: Any, metrics: Mapping[Series, Series]) -> BestRule | Display | None:
+def _translated_record(record: Any, metrics: Mapping[Series, Series]) -> BestRule | Display | None:
     """A record that holds no numbers; None for the others, and for a rule about what is no dev metric."""
     if isinstance(record, BestRule) and record.metric is not None:
         chosen = metrics.get(Series(record.metric))
         is_dev = chosen is not None and chosen.split is Split.DEV
         return replace(record, metric=chosen.name) if chosen is not None and is_dev else None
     if isinstance(record, Display):
-        return replace(record, name=taken_name(record.name))
+        return replace(record, name=valid_name(record.name))
     return record if isinstance(record, BestRule) else None
 
 
-def _as_told(series: Iterable[Series]) -> dict[Series, Series]:
+def _series_as_marked(series: Iterable[Series]) -> dict[Series, Series]:
     """For each series of a run whose source knows tests and examples what it is in legm.
 
     A metric is either of examples or not: of one that is both, that of examples gets ``_indexed`` behind its
@@ -233,14 +236,14 @@ def _as_told(series: Iterable[Series]) -> dict[Series, Series]:
             name += "_indexed"
             while (one.split, name) in names:
                 name += "_"
-        found[one] = replace(one, name=taken_name(name))
+        found[one] = replace(one, name=valid_name(name))
     return found
 
 
-def _outcome(external: ExternalRun, records: list[Any]) -> Outcome:
+def _outcome_of(external: ExternalRun, records: list[Any]) -> Outcome:
     status, error, ended = external.status, external.error, external.ended
     if status is Status.RUNNING:
-        status, error = Status.INTERRUPTED, error or UNENDED
+        status, error = Status.INTERRUPTED, error or NOT_ENDED
     if ended is None:
         times = [
             float(record.times.max()) for record in records if isinstance(record, Points) and len(record)

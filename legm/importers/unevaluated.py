@@ -16,28 +16,30 @@ from typing import Any
 
 from legm.errors import LegmError
 
-__all__ = ["DEEPEST", "Made", "Named", "PlainValues"]
+__all__ = ["MAX_DEPTH", "PlainValues", "UnevaluatedName", "UnevaluatedObject"]
 
-DEEPEST = 100
-_MAPPINGS = frozenset({"collections.OrderedDict", "collections.defaultdict", "collections.Counter", "dict"})
-_LISTS = frozenset({"collections.deque", "list", "tuple"})
-_SETS = frozenset({"set", "frozenset"})
-_SCALARS = frozenset({"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"})
-_FORMATS = {
+MAX_DEPTH = 100
+_MAPPING_TYPES = frozenset(
+    {"collections.OrderedDict", "collections.defaultdict", "collections.Counter", "dict"}
+)
+_LIST_TYPES = frozenset({"collections.deque", "list", "tuple"})
+_SET_TYPES = frozenset({"set", "frozenset"})
+_NUMPY_SCALARS = frozenset({"numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"})
+_NUMPY_FORMATS = {
     "f8": "d", "f4": "f", "f2": "e", "i8": "q", "i4": "i", "i2": "h", "i1": "b",
     "u8": "Q", "u4": "I", "u2": "H", "u1": "B", "b1": "?",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class UnevaluatedName:
     """A class or function that a file names."""
 
     name: str
 
 
 @dataclass(slots=True, eq=False)
-class Made:
+class UnevaluatedObject:
     """An object that a file says how to make.
 
     Args:
@@ -63,69 +65,76 @@ class PlainValues:
         refused: the error for a file with more of them, or one that is nested too deep or contains itself.
     """
 
-    def __init__(self, most: int, refused: Callable[[str], LegmError]) -> None:
-        self._most = most
-        self._refused = refused
+    def __init__(self, max_values: int, refuse: Callable[[str], LegmError]) -> None:
+        self._max_values = max_values
+        self._refuse = refuse
         self._count = 0
 
-    def of(self, value: Any, depth: int = 0) -> Any:
+    def convert(self, value: Any, depth: int = 0) -> Any:
         """The plain value.
 
         Raises:
             LegmError: there is too much in it.
         """
         self._count += 1
-        if self._count > self._most or depth > DEEPEST:
-            raise self._refused(
-                f"it unfolds to more than {self._most} values, or is nested deeper than {DEEPEST}"
+        if self._count > self._max_values or depth > MAX_DEPTH:
+            raise self._refuse(
+                f"it unfolds to more than {self._max_values} values, or is nested deeper than {MAX_DEPTH}"
             )
         if isinstance(value, dict):
-            return {str(self.of(name, depth + 1)): self.of(one, depth + 1) for name, one in value.items()}
+            return {
+                str(self.convert(name, depth + 1)): self.convert(one, depth + 1)
+                for name, one in value.items()
+            }
         if isinstance(value, (list, tuple)):
-            return [self.of(one, depth + 1) for one in value]
+            return [self.convert(one, depth + 1) for one in value]
         if isinstance(value, (set, frozenset)):
-            return _set([self.of(one, depth + 1) for one in value])
-        if isinstance(value, Named):
+            return _set_or_list([self.convert(one, depth + 1) for one in value])
+        if isinstance(value, UnevaluatedName):
             return value.name
-        if isinstance(value, Made):
-            return self._made(value, depth + 1)
+        if isinstance(value, UnevaluatedObject):
+            return self._convert_object(value, depth + 1)
         return value
 
-    def _made(self, made: Made, depth: int) -> Any:
-        name = made.name.removeprefix("builtins.").removeprefix("__builtin__.")
-        if name in _SCALARS and (number := _numpy_number(made.arguments)) is not None:
+    def _convert_object(self, unevaluated: UnevaluatedObject, depth: int) -> Any:
+        name = unevaluated.name.removeprefix("builtins.").removeprefix("__builtin__.")
+        if name in _NUMPY_SCALARS and (number := _numpy_number(unevaluated.arguments)) is not None:
             return number
-        arguments = self.of(list(made.arguments), depth)
+        arguments = self.convert(list(unevaluated.arguments), depth)
         first = arguments[0] if arguments else None
         if name.startswith("pathlib.") and all(isinstance(one, str) for one in arguments):
             kind = PureWindowsPath if "Windows" in name else PurePosixPath
             return str(kind(*arguments))
-        if name in _MAPPINGS:
+        if name in _MAPPING_TYPES:
             pairs = first.items() if isinstance(first, dict) else first if isinstance(first, list) else ()
             told = {str(one[0]): one[1] for one in pairs if len(one) == 2}
-            return told | self.of(dict(made.pairs), depth)
-        if name in _LISTS | _SETS:
-            items = [*(first if isinstance(first, list) else ()), *self.of(made.items, depth)]
-            return _set(items) if name in _SETS else items
+            return told | self.convert(dict(unevaluated.pairs), depth)
+        if name in _LIST_TYPES | _SET_TYPES:
+            items = [*(first if isinstance(first, list) else ()), *self.convert(unevaluated.items, depth)]
+            return _set_or_list(items) if name in _SET_TYPES else items
         if name == "complex" and all(isinstance(one, (int, float)) for one in arguments[:2]):
             return complex(*arguments[:2])
-        state = self.of(made.state, depth)
+        state = self.convert(unevaluated.state, depth)
         if not arguments and isinstance(state, dict):
             return state
         told_of = [*map(str, arguments), *([] if state is None else [str(state)])]
-        return f"{made.name}({', '.join(told_of)})"
+        return f"{unevaluated.name}({', '.join(told_of)})"
 
 
-def _set(items: list[Any]) -> Any:
+def _set_or_list(items: list[Any]) -> Any:
     return items if any(isinstance(one, (list, dict, set)) for one in items) else set(items)
 
 
 def _numpy_number(arguments: Any) -> float | int | bool | None:
     """A NumPy scalar, which is written as its type and its bytes."""
-    if len(arguments) != 2 or not isinstance(arguments[0], Made) or not isinstance(arguments[1], bytes):
+    if (
+        len(arguments) != 2
+        or not isinstance(arguments[0], UnevaluatedObject)
+        or not isinstance(arguments[1], bytes)
+    ):
         return None
     kind, data = arguments
-    form = _FORMATS.get(str(kind.arguments[0])) if kind.arguments else None
+    form = _NUMPY_FORMATS.get(str(kind.arguments[0])) if kind.arguments else None
     state = kind.state
     order = state[1] if isinstance(state, (list, tuple)) and len(state) > 1 else "<"
     if form is None or struct.calcsize(form) != len(data):

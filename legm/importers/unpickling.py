@@ -19,23 +19,23 @@ from typing import Any
 
 from legm.errors import CorruptFile
 from legm.importers.size_limits import read_at_most
-from legm.importers.unevaluated import Made, Named
+from legm.importers.unevaluated import UnevaluatedName, UnevaluatedObject
 
-__all__ = ["unpickled"]
+__all__ = ["interpret_pickle"]
 
-_MOST = 1 << 24  # bytes
-_MOST_STEPS = 1_000_000
-_LARGEST = 1 << 64
+_MAX_BYTES = 1 << 24  # bytes
+_MAX_INSTRUCTIONS = 1_000_000
+_WHOLE_LIMIT = 1 << 64
 _REMEDY = "It is left alone."
-_KEYS = (str, bytes, int, float, type(None), Named, Made)
+_KEY_TYPES = (str, bytes, int, float, type(None), UnevaluatedName, UnevaluatedObject)
 
-_VALUES = frozenset({
+_ARGUMENT_INSTRUCTIONS = frozenset({
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
     "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
     "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
 })  # fmt: skip
 """Instructions that push their argument."""
-_CONSTANTS: Mapping[str, Callable[[], Any]] = {
+_CONSTANT_INSTRUCTIONS: Mapping[str, Callable[[], Any]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
     "NEWFALSE": lambda: False,
@@ -44,10 +44,10 @@ _CONSTANTS: Mapping[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
     "EMPTY_SET": set,
 }
-_NOTHING = frozenset({"PROTO", "FRAME", "STOP"})
+_IGNORED_INSTRUCTIONS = frozenset({"PROTO", "FRAME", "STOP"})
 
 
-def unpickled(path: Path) -> Any:
+def interpret_pickle(path: Path) -> Any:
     """What a pickle file says.
 
     Returns:
@@ -60,26 +60,30 @@ def unpickled(path: Path) -> Any:
         CorruptFile: it is too large, cut, no pickle, or asks for what is refused.
         StorageError: it cannot be read.
     """
-    data = read_at_most(path, _MOST, _REMEDY)
-    machine = _Machine()
+    data = read_at_most(path, _MAX_BYTES, _REMEDY)
+    machine = _PickleMachine()
     steps = 0
     try:
         for instruction, argument, _ in pickletools.genops(BytesIO(data)):
             steps += 1
-            if steps > _MOST_STEPS:
-                raise _Refused(f"there are more than {_MOST_STEPS} instructions")
-            machine.do(instruction.name, argument)
+            if steps > _MAX_INSTRUCTIONS:
+                raise _RefusedInstruction(f"there are more than {_MAX_INSTRUCTIONS} instructions")
+            machine.execute(instruction.name, argument)
         return machine.result()
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as cause:
-        problem = str(cause) if isinstance(cause, _Refused) else f"it is cut, or no pickle: {cause!r:.200}"
+        problem = (
+            str(cause)
+            if isinstance(cause, _RefusedInstruction)
+            else f"it is cut, or no pickle: {cause!r:.200}"
+        )
         raise CorruptFile(path, f"instruction {steps}", problem, _REMEDY) from cause
 
 
-class _Refused(ValueError):
+class _RefusedInstruction(ValueError):
     """An instruction that is not followed."""
 
 
-class _Machine:
+class _PickleMachine:
     """A stack, what was memorised, and the instructions that change both."""
 
     def __init__(self) -> None:
@@ -92,31 +96,31 @@ class _Machine:
         (value,) = self._stack
         return value
 
-    def do(self, name: str, argument: Any) -> None:
+    def execute(self, name: str, argument: Any) -> None:
         """Follow an instruction.
 
         Raises:
-            _Refused: it is one that is not followed.
+            _RefusedInstruction: it is one that is not followed.
             ValueError, IndexError, KeyError, TypeError, AttributeError: it makes no sense here.
         """
-        if name in _VALUES:
-            if isinstance(argument, int) and not -_LARGEST < argument < _LARGEST:
-                raise _Refused("a whole number has more than 64 bits")
+        if name in _ARGUMENT_INSTRUCTIONS:
+            if isinstance(argument, int) and not -_WHOLE_LIMIT < argument < _WHOLE_LIMIT:
+                raise _RefusedInstruction("a whole number has more than 64 bits")
             self._stack.append(argument)
-        elif name in _CONSTANTS:
-            self._stack.append(_CONSTANTS[name]())
-        elif name not in _NOTHING:
+        elif name in _CONSTANT_INSTRUCTIONS:
+            self._stack.append(_CONSTANT_INSTRUCTIONS[name]())
+        elif name not in _IGNORED_INSTRUCTIONS:
             method = getattr(self, f"_{name.lower()}", None)
             if method is None:
-                raise _Refused(f"its instruction {name} is refused")
+                raise _RefusedInstruction(f"its instruction {name} is refused")
             method(argument)
 
-    def _taken(self) -> Any:
+    def _pop_value(self) -> Any:
         if self._marks and len(self._stack) <= self._marks[-1]:
             raise IndexError("the stack is empty")
         return self._stack.pop()
 
-    def _popped(self) -> list[Any]:
+    def _pop_to_mark(self) -> list[Any]:
         """What is above the last mark."""
         mark = self._marks.pop()
         items = self._stack[mark:]
@@ -133,7 +137,7 @@ class _Machine:
         self._marks.append(len(self._stack))
 
     def _pop_mark(self, _: Any) -> None:
-        self._popped()
+        self._pop_to_mark()
 
     def _dup(self, _: Any) -> None:
         self._stack.append(self._stack[-1])
@@ -156,71 +160,71 @@ class _Machine:
     # Containers
 
     def _list(self, _: Any) -> None:
-        self._stack.append(self._popped())
+        self._stack.append(self._pop_to_mark())
 
     def _tuple(self, _: Any) -> None:
-        self._stack.append(tuple(self._popped()))
+        self._stack.append(tuple(self._pop_to_mark()))
 
-    def _some(self, count: int) -> None:
-        items = [self._taken() for _ in range(count)]
+    def _push_tuple(self, count: int) -> None:
+        items = [self._pop_value() for _ in range(count)]
         self._stack.append(tuple(reversed(items)))
 
     def _tuple1(self, _: Any) -> None:
-        self._some(1)
+        self._push_tuple(1)
 
     def _tuple2(self, _: Any) -> None:
-        self._some(2)
+        self._push_tuple(2)
 
     def _tuple3(self, _: Any) -> None:
-        self._some(3)
+        self._push_tuple(3)
 
     def _dict(self, _: Any) -> None:
-        items = self._popped()
+        items = self._pop_to_mark()
         self._stack.append({})
-        self._set(items)
+        self._set_in_top(items)
 
     def _frozenset(self, _: Any) -> None:
-        items = self._popped()
+        items = self._pop_to_mark()
         self._stack.append(set())
-        self._add(items)
+        self._add_to_top(items)
 
     def _append(self, _: Any) -> None:
-        self._extend([self._taken()])
+        self._extend_top([self._pop_value()])
 
     def _appends(self, _: Any) -> None:
-        self._extend(self._popped())
+        self._extend_top(self._pop_to_mark())
 
     def _setitem(self, _: Any) -> None:
-        value, key = self._taken(), self._taken()
-        self._set([key, value])
+        value, key = self._pop_value(), self._pop_value()
+        self._set_in_top([key, value])
 
     def _setitems(self, _: Any) -> None:
-        self._set(self._popped())
+        self._set_in_top(self._pop_to_mark())
 
     def _additems(self, _: Any) -> None:
-        self._add(self._popped())
+        self._add_to_top(self._pop_to_mark())
 
-    def _extend(self, items: list[Any]) -> None:
+    def _extend_top(self, items: list[Any]) -> None:
         target = self._stack[-1]
-        if not isinstance(target, (list, Made)):
+        if not isinstance(target, (list, UnevaluatedObject)):
             raise TypeError("something is appended to what is no list")
         (target if isinstance(target, list) else target.items).extend(items)
 
-    def _set(self, items: list[Any]) -> None:
+    def _set_in_top(self, items: list[Any]) -> None:
         target = self._stack[-1]
-        pairs = list(zip(map(_key, items[::2]), items[1::2], strict=True))
+        pairs = list(zip(map(_checked_key, items[::2]), items[1::2], strict=True))
         if isinstance(target, dict):
             target.update(pairs)
-        elif isinstance(target, Made):
+        elif isinstance(target, UnevaluatedObject):
             target.pairs.extend(pairs)
         else:
             raise TypeError("something is set in what is no mapping")
 
-    def _add(self, items: list[Any]) -> None:
+    def _add_to_top(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if isinstance(target, set):
-            target.update(map(_key, items))
-        elif isinstance(target, Made):
+            target.update(map(_checked_key, items))
+        elif isinstance(target, UnevaluatedObject):
             target.items.extend(items)
         else:
             raise TypeError("something is added to what is no set")
@@ -228,47 +232,47 @@ class _Machine:
     # What would be looked up and called
 
     def _global(self, argument: str) -> None:
-        self._stack.append(Named(argument.replace(" ", ".")))
+        self._stack.append(UnevaluatedName(argument.replace(" ", ".")))
 
     def _stack_global(self, _: Any) -> None:
-        name, module = self._taken(), self._taken()
+        name, module = self._pop_value(), self._pop_value()
         if not isinstance(name, str) or not isinstance(module, str):
             raise TypeError("a name is no text")
-        self._stack.append(Named(f"{module}.{name}"))
+        self._stack.append(UnevaluatedName(f"{module}.{name}"))
 
     def _reduce(self, _: Any) -> None:
-        arguments, called = self._taken(), self._taken()
-        self._make(called, arguments)
+        arguments, called = self._pop_value(), self._pop_value()
+        self._push_object(called, arguments)
 
     def _newobj(self, _: Any) -> None:
         self._reduce(None)
 
     def _newobj_ex(self, _: Any) -> None:
-        keywords, arguments, called = self._taken(), self._taken(), self._taken()
-        self._make(called, (*arguments, keywords) if keywords else arguments)
+        keywords, arguments, called = self._pop_value(), self._pop_value(), self._pop_value()
+        self._push_object(called, (*arguments, keywords) if keywords else arguments)
 
     def _obj(self, _: Any) -> None:
-        called, *arguments = self._popped()
-        self._make(called, tuple(arguments))
+        called, *arguments = self._pop_to_mark()
+        self._push_object(called, tuple(arguments))
 
     def _inst(self, argument: str) -> None:
-        self._make(Named(argument.replace(" ", ".")), tuple(self._popped()))
+        self._push_object(UnevaluatedName(argument.replace(" ", ".")), tuple(self._pop_to_mark()))
 
-    def _make(self, called: Any, arguments: Any) -> None:
-        if not isinstance(called, Named) or not isinstance(arguments, tuple):
+    def _push_object(self, called: Any, arguments: Any) -> None:
+        if not isinstance(called, UnevaluatedName) or not isinstance(arguments, tuple):
             raise TypeError("something is called that is no name")
-        self._stack.append(Made(called.name, arguments))
+        self._stack.append(UnevaluatedObject(called.name, arguments))
 
     def _build(self, _: Any) -> None:
-        state, target = self._taken(), self._stack[-1]
-        if not isinstance(target, Made):
+        state, target = self._pop_value(), self._stack[-1]
+        if not isinstance(target, UnevaluatedObject):
             raise TypeError("a state is put into what is no object")
         target.state = state
 
 
-def _key(value: Any) -> Any:
+def _checked_key(value: Any) -> Any:
     """A value that may be a key, which is hashed."""
     parts = value if isinstance(value, tuple) else (value,)
-    if not all(isinstance(one, _KEYS) for one in parts):
-        raise _Refused("a key is nested")
+    if not all(isinstance(one, _KEY_TYPES) for one in parts):
+        raise _RefusedInstruction("a key is nested")
     return value

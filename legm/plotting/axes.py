@@ -12,23 +12,23 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import AutoMinorLocator, FixedLocator, NullLocator
 
-from legm.plotting.names import cut, wrapped
+from legm.plotting.names import truncate_middle, wrap_text
 from legm.plotting.style import Style
-from legm.plotting.text import measure, set_text, write
+from legm.plotting.text import annotate_text, set_text, text_measurer
 
 __all__ = [
+    "axes_size",
     "finalize_layout",
     "label_axis",
-    "line_look",
+    "line_properties",
     "lock_layout",
     "make_figure",
-    "room_of",
     "style_axes",
     "tick_font",
     "write_heading",
 ]
 
-_MOST_TICKS = 12  # more than a locator here ever asks for
+_MAX_TICKS = 12  # more than a locator here ever asks for
 
 
 def make_figure(width: float, height: float, style: Style, sides: tuple[float, float] = (0.0, 0.0)) -> Figure:
@@ -69,10 +69,10 @@ def style_axes(axes: Axes, style: Style, grid: Literal["both", "x"]) -> None:
     wanted = of["axes.grid.axis"] if "axes.grid.axis" in style.given else grid
     for axis, name in ((axes.xaxis, "x"), (axes.yaxis, "y")):
         gridded = of["axes.grid"] and wanted in {name, "both"}
-        _dress_ticks(axis, name, style, gridded=gridded)
+        _style_ticks(axis, name, style, gridded=gridded)
 
 
-def _dress_ticks(axis: Any, name: str, style: Style, *, gridded: bool) -> None:
+def _style_ticks(axis: Any, name: str, style: Style, *, gridded: bool) -> None:
     """The ticks of one axis; their labels' font is set on the ticks, which are all made here."""
     of, tick = style.rc, f"{name}tick"
     font = tick_font(style, name)
@@ -102,7 +102,7 @@ def _dress_ticks(axis: Any, name: str, style: Style, *, gridded: bool) -> None:
     minor = AutoMinorLocator(of[f"{tick}.minor.ndivs"]) if of[f"{tick}.minor.visible"] else NullLocator()
     axis.set_minor_locator(minor)
     side = {("ha" if name == "x" else "va"): of[f"{tick}.alignment"]}
-    for one in axis.get_major_ticks(_MOST_TICKS):
+    for one in axis.get_major_ticks(_MAX_TICKS):
         one.gridline.set(antialiased=True, solid_capstyle=of["lines.solid_capstyle"])
         for label in (one.label1, one.label2):
             label.set(fontproperties=font, antialiased=True, parse_math=False, usetex=False, **side)
@@ -119,10 +119,12 @@ def label_axis(axis: Axis, text: str, style: Style, room: float) -> None:
     """Name an axis, cut to a room in points."""
     font = style.font("axes.labelsize", "axes.labelweight")
     axis.labelpad = style.rc["axes.labelpad"]
-    set_text(axis.label, cut(text, room, measure(font)), font, color=style.rc["axes.labelcolor"])
+    set_text(
+        axis.label, truncate_middle(text, room, text_measurer(font)), font, color=style.rc["axes.labelcolor"]
+    )
 
 
-def room_of(axes: Axes) -> tuple[float, float]:
+def axes_size(axes: Axes) -> tuple[float, float]:
     """How wide and high axes are in points, once everything around them has its place."""
     figure: Any = axes.figure
     figure.get_layout_engine().execute(figure)
@@ -137,13 +139,13 @@ def finalize_layout(every: Sequence[Axes]) -> tuple[float, float]:
         every: the axes of a figure that is laid out; their locators are :class:`Ticks`.
 
     Returns:
-        As :func:`room_of`, of the first axes.
+        As :func:`axes_size`, of the first axes.
     """
     locators: list[Any] = [axes.xaxis.get_major_locator() for axes in every]
     while True:
         for axes, locator in zip(every, locators, strict=True):
             axes.xaxis.set_major_locator(FixedLocator(locator()))
-        room = room_of(every[0])
+        room = axes_size(every[0])
         crowded = [locator for locator in locators if not locator.fits()]
         if not crowded:
             return room
@@ -168,20 +170,20 @@ def write_heading(axes: Axes, title: str, caption: str, style: Style, room: floa
     place = of["axes.titlelocation"]
     at = ({"left": 0.0, "center": 0.5, "right": 1.0}[place], 1.0)
     small = style.font("small")
-    lines = wrapped(caption, room, measure(small))
+    lines = wrap_text(caption, room, text_measurer(small))
     told, faint = "\n".join(lines), {"color": style.faint, "linespacing": 1.3, "va": "bottom"}
     pad = of["axes.titlepad"]
     if not title:
         set_text(axes.set_title("", loc=place, pad=pad, y=1.0), told, small, **faint)
         return
-    write(axes, told, small, at, (0, pad), ha=place, ma=place, in_layout=False, **faint)
+    annotate_text(axes, told, small, at, (0, pad), ha=place, ma=place, in_layout=False, **faint)
     font = style.font("axes.titlesize", "axes.titleweight")
     above = axes.set_title("", loc=place, pad=pad + 1.3 * small.get_size_in_points() * len(lines) + 3, y=1.0)
     color = style.color("axes.titlecolor", "text.color")
-    set_text(above, cut(title, room, measure(font)), font, color=color, va="bottom")
+    set_text(above, truncate_middle(title, room, text_measurer(font)), font, color=color, va="bottom")
 
 
-def line_look(style: Style) -> dict[str, Any]:
+def line_properties(style: Style) -> dict[str, Any]:
     """What matplotlib would else take from its global settings when it makes a line."""
     of = style.rc
     names = ("markeredgewidth", "markerfacecolor", "markeredgecolor", "antialiased", "solid_capstyle")

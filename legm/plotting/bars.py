@@ -13,35 +13,35 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from legm.plotting.axes import (
+    axes_size,
     finalize_layout,
     label_axis,
-    line_look,
+    line_properties,
     lock_layout,
     make_figure,
-    room_of,
     style_axes,
     tick_font,
     write_heading,
 )
-from legm.plotting.downsampling import drawable
-from legm.plotting.names import distinct, with_unit
+from legm.plotting.downsampling import clip_to_drawable
+from legm.plotting.names import axis_name_with_unit, truncate_distinct
 from legm.plotting.style import Style, StyleSheets
-from legm.plotting.text import measure, write
-from legm.plotting.ticks import TickLabels, Ticks, limits, tick_labels
+from legm.plotting.text import annotate_text, text_measurer
+from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, tick_labels
 from legm.records import Ranked
-from legm.stats.aggregate import interval
-from legm.stats.formatting import decimals, spread_name, value_text
+from legm.stats.aggregate import aggregate_interval
+from legm.stats.formatting import decimals_for_spreads, spread_name, value_text
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
 
 __all__ = ["plot_bars"]
 
-_MOST_BARS = 50
-_WIDTH = 9.0  # inches, where the style does not say
-_NAME = 26  # so wide is a name at most, in font sizes
-_BARS = 0.3  # this share of the width is the bars' at least; else names and numbers stand above them
-_AWAY = 7  # points between bars and their names or numbers
+_MAX_BARS = 50
+_DEFAULT_WIDTH = 9.0  # inches, where the style does not say
+_MAX_NAME_WIDTH = 26  # so wide is a name at most, in font sizes
+_MIN_BAR_SHARE = 0.3  # this share of the width is the bars' at least; else names and numbers stand above them
+_TEXT_OFFSET = 7  # points between bars and their names or numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class _Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _Layout:
     """Where names and numbers stand; all but the last in points.
 
     Args:
@@ -89,8 +89,8 @@ def plot_bars(
         The figure, 9 inches wide or as wide as the style says, and as high as its bars need.
     """
     style = Style.of(style)
-    panels = [_panel(key, ranking) for key, ranking in rankings.items()]
-    plan = _plan(panels, style)
+    panels = [_make_panel(key, ranking) for key, ranking in rankings.items()]
+    plan = _plan_layout(panels, style)
     line, base = style.size("ytick.labelsize"), style.size("font.size")
     pitch = (3.2 if plan.above else 2.2) * line
     heights = [6 * base + pitch * max(1, len(panel.shown)) for panel in panels]
@@ -104,7 +104,7 @@ def plot_bars(
     for axes, panel in zip(every, panels, strict=True):
         style_axes(axes, style, "x")
         _draw_bars(axes, panel, plan, style)
-    room_of(every[0])
+    axes_size(every[0])
     wide, _ = finalize_layout(every)
     for axes, panel in zip(every, panels, strict=True):
         room = wide - plan.numbers - line if plan.above else plan.room
@@ -114,10 +114,10 @@ def plot_bars(
     return lock_layout(figure)
 
 
-def _panel(key: str, ranking: Sequence[Ranked]) -> _Panel:
-    shown = ranking[:_MOST_BARS]
+def _make_panel(key: str, ranking: Sequence[Ranked]) -> _Panel:
+    shown = ranking[:_MAX_BARS]
     _, lower, upper = _intervals(shown)
-    digits = decimals(((upper - lower) / 2).tolist())
+    digits = decimals_for_spreads(((upper - lower) / 2).tolist())
     runs = [_runs_text(one) for one in shown]
     same = len(set(runs)) == 1 and "," not in runs[0]
     numbers = [value_text(one.value, digits) for one in shown]
@@ -132,23 +132,25 @@ def _panel(key: str, ranking: Sequence[Ranked]) -> _Panel:
     return _Panel(key, shown, names, numbers, caption or "no completed run has a value")
 
 
-def _plan(panels: Sequence[_Panel], style: Style) -> _Plan:
+def _plan_layout(panels: Sequence[_Panel], style: Style) -> _Layout:
     """Names to the left of the bars and numbers to the right, or where bars would get too short, above."""
     font = tick_font(style, "y")
-    em, width_of = font.get_size_in_points(), measure(font)
-    width = 72 * (style.rc["figure.figsize"][0] if "figure.figsize" in style.given else _WIDTH)
+    em, width_of = font.get_size_in_points(), text_measurer(font)
+    width = 72 * (style.rc["figure.figsize"][0] if "figure.figsize" in style.given else _DEFAULT_WIDTH)
     numbers = max((width_of(text) for panel in panels for text in panel.numbers), default=0.0)
     names = max((width_of(name[:200]) for panel in panels for name in panel.names), default=0.0)
-    edges = 2 * (_AWAY + 72 * style.rc["figure.constrained_layout.w_pad"])
-    room = width - numbers - edges - _BARS * width
+    edges = 2 * (_TEXT_OFFSET + 72 * style.rc["figure.constrained_layout.w_pad"])
+    room = width - numbers - edges - _MIN_BAR_SHARE * width
     if room >= min(names, 10 * em):
-        room = min(room, _NAME * em)
-        names = max((width_of(n) for p in panels for n in distinct(p.names, room, width_of)), default=0.0)
-        return _Plan(width, numbers, room, names + _AWAY, numbers + _AWAY, above=False)
-    return _Plan(max(width, numbers + edges + 16 * em), numbers, 0.0, 0.0, 0.0, above=True)
+        room = min(room, _MAX_NAME_WIDTH * em)
+        names = max(
+            (width_of(n) for p in panels for n in truncate_distinct(p.names, room, width_of)), default=0.0
+        )
+        return _Layout(width, numbers, room, names + _TEXT_OFFSET, numbers + _TEXT_OFFSET, above=False)
+    return _Layout(max(width, numbers + edges + 16 * em), numbers, 0.0, 0.0, 0.0, above=True)
 
 
-def _draw_bars(axes: Axes, panel: _Panel, plan: _Plan, style: Style) -> None:
+def _draw_bars(axes: Axes, panel: _Panel, plan: _Layout, style: Style) -> None:
     """One panel's bars and its axes."""
     shown, of = panel.shown, style.rc
     places = np.arange(len(shown)) + (0.2 if plan.above else 0)
@@ -172,20 +174,20 @@ def _draw_bars(axes: Axes, panel: _Panel, plan: _Plan, style: Style) -> None:
         elinewidth=0.6 * of["lines.linewidth"],
         capthick=0.6 * of["lines.linewidth"],
         capsize=of["errorbar.capsize"],
-        **{name: value for name, value in line_look(style).items() if name != "markeredgewidth"},
+        **{name: value for name, value in line_properties(style).items() if name != "markeredgewidth"},
     )
-    _set_ends(axes, np.concatenate((centers, lower, upper)), len(shown), style)
+    _set_limits(axes, np.concatenate((centers, lower, upper)), len(shown), style)
     axes.yaxis.set_major_locator(NullLocator())
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_locator(Ticks(6, tick_labels, tick_font(style, "x")))
-    axes.xaxis.set_major_formatter(TickLabels(tick_labels))
-    label_axis(axes.xaxis, with_unit(panel.key), style, plan.width / 2)
+    axes.xaxis.set_major_locator(FittingTickLocator(6, tick_labels, tick_font(style, "x")))
+    axes.xaxis.set_major_formatter(TickLabelFormatter(tick_labels))
+    label_axis(axes.xaxis, axis_name_with_unit(panel.key), style, plan.width / 2)
 
 
 def _write_names(axes: Axes, panel: _Panel, room: float, style: Style, *, above: bool) -> None:
     """Each bar's name and number, on both sides of it or above it."""
     font = tick_font(style, "y")
-    names = distinct(panel.names, room, measure(font))
+    names = truncate_distinct(panel.names, room, text_measurer(font))
     look = {
         "on": axes.get_yaxis_transform(),
         "va": "bottom" if above else "center",
@@ -193,27 +195,31 @@ def _write_names(axes: Axes, panel: _Panel, room: float, style: Style, *, above:
         "in_layout": False,  # there is room for them
     }
     inwards, outwards = ("left", "right") if above else ("right", "left")
-    name_away, number_away = ((3, 2), (0, 2)) if above else ((-_AWAY, 0), (_AWAY, 0))
+    name_away, number_away = ((3, 2), (0, 2)) if above else ((-_TEXT_OFFSET, 0), (_TEXT_OFFSET, 0))
     for place, (name, number) in enumerate(zip(names, panel.numbers, strict=True)):
-        write(axes, name, font, (0, place), name_away, ha=inwards, **look)
-        write(axes, number, font, (1, place), number_away, ha=outwards, **look)
+        annotate_text(axes, name, font, (0, place), name_away, ha=inwards, **look)
+        annotate_text(axes, number, font, (1, place), number_away, ha=outwards, **look)
 
 
-def _set_ends(axes: Axes, seen: FloatArray, bars: int, style: Style) -> None:
+def _set_limits(axes: Axes, seen: FloatArray, bars: int, style: Style) -> None:
     """Let the axes hold zero, every bar and its spread."""
     least, most = seen.min(initial=0.0, where=~np.isnan(seen)), seen.max(initial=0.0, where=~np.isnan(seen))
-    low, high = limits([least, most], 0.03, 1.0)
+    low, high = axis_limits([least, most], 0.03, 1.0)
     axes.set_xlim(low if least < 0 else 0.0, high if most > 0 or least == 0 else 0.0)
     axes.set_ylim(max(bars, 1) - 0.4, -0.6)
     if least < 0:
         axes.axvline(
-            0, color=style.faint, linewidth=style.rc["axes.linewidth"], linestyle="-", **line_look(style)
+            0,
+            color=style.faint,
+            linewidth=style.rc["axes.linewidth"],
+            linestyle="-",
+            **line_properties(style),
         )
 
 
 def _intervals(shown: Sequence[Ranked]) -> FloatArray:
     """Shape (3, n): each one's center, and the ends of its spread."""
-    return drawable(np.array([interval(one.value) for one in shown]).reshape(-1, 3).T)
+    return clip_to_drawable(np.array([aggregate_interval(one.value) for one in shown]).reshape(-1, 3).T)
 
 
 def _configuration_name(ranked: Ranked) -> str:

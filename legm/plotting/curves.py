@@ -12,32 +12,32 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from legm.plotting.axes import (
+    axes_size,
     finalize_layout,
     label_axis,
-    line_look,
+    line_properties,
     lock_layout,
     make_figure,
-    room_of,
     style_axes,
     tick_font,
     write_heading,
 )
 from legm.plotting.downsampling import Line, line
 from legm.plotting.legend import add_legend
-from legm.plotting.names import readable, with_unit
+from legm.plotting.names import axis_name_with_unit, readable_names
 from legm.plotting.style import Style, StyleSheets
-from legm.plotting.text import write
-from legm.plotting.ticks import TickLabels, Ticks, limits, step_labels, tick_labels
+from legm.plotting.text import annotate_text
+from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, step_labels, tick_labels
 from legm.records import Curve
 from legm.stats.formatting import spread_name
 
 __all__ = ["plot_configurations", "plot_curves"]
 
-_LEAST = 6  # so wide and high are axes at least, in font sizes
+_MIN_AXES_SIZE = 6  # so wide and high are axes at least, in font sizes
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _NamedCurve:
     """A curve, over how many runs it is, and its name in the legend."""
 
     name: str
@@ -58,8 +58,8 @@ def plot_curves(curves: Sequence[Curve], title: str, runs: int, style: Style | S
         The figure, in legm's own look about 6 by 4 inches beside its legend.
     """
     names = [curve.metric for curve in curves]
-    entries = [_Entry(name, one, runs) for name, one in zip(readable(names), curves, strict=True)]
-    label = with_unit(names[0]) if len(set(names)) == 1 else "value"
+    entries = [_NamedCurve(name, one, runs) for name, one in zip(readable_names(names), curves, strict=True)]
+    label = axis_name_with_unit(names[0]) if len(set(names)) == 1 else "value"
     return _draw(entries, title, label, runs, Style.of(style), legend=len(curves) > 1)
 
 
@@ -77,15 +77,15 @@ def plot_configurations(
         The figure, in legm's own look about 6 by 4 inches beside its legend.
     """
     pairs = list(curves.items()) if isinstance(curves, Mapping) else list(curves)
-    entries = [_Entry(name, one, int(one.runs.max(initial=0))) for name, one in pairs]
+    entries = [_NamedCurve(name, one, int(one.runs.max(initial=0))) for name, one in pairs]
     metrics = {one.metric for _, one in pairs}
-    label = with_unit(metrics.pop()) if len(metrics) == 1 else "value"
+    label = axis_name_with_unit(metrics.pop()) if len(metrics) == 1 else "value"
     runs = max((entry.runs for entry in entries), default=0)
     return _draw(entries, title, label, runs, Style.of(style), legend=True)
 
 
 def _draw(
-    entries: Sequence[_Entry], title: str, label: str, runs: int, style: Style, *, legend: bool
+    entries: Sequence[_NamedCurve], title: str, label: str, runs: int, style: Style, *, legend: bool
 ) -> Figure:
     """A picture of curves; texts are cut to the room that the axes then have."""
     width, height = style.rc["figure.figsize"]
@@ -94,35 +94,35 @@ def _draw(
     axes = figure.add_subplot()
     style_axes(axes, style, "both")
     lines = [line(entry.curve) for entry in entries]
-    looks = _looks(style, len(entries))
+    looks = _line_styles(style, len(entries))
     for entry, drawn, look in zip(entries, lines, looks, strict=True):
         _draw_line(axes, drawn, look, style, band=entry.runs > 1)
-    _set_ends(axes, entries, lines, style)
+    _set_limits(axes, entries, lines, style)
     for axis, name, most, labels in (
         (axes.xaxis, "x", 6, step_labels),
         (axes.yaxis, "y", 9, tick_labels),
     ):
         font = tick_font(style, name)
-        axis.set_major_locator(Ticks(most, labels, font, integer=name == "x"))
-        axis.set_major_formatter(TickLabels(labels))
+        axis.set_major_locator(FittingTickLocator(most, labels, font, integer=name == "x"))
+        axis.set_major_formatter(TickLabelFormatter(labels))
     label_axis(axes.xaxis, "step", style, width * 72)
     label_axis(axes.yaxis, "x", style, height * 72)
     if legend and entries:
         thick = style.rc["lines.linewidth"]
-        handles = [Line2D([], [], **{"linewidth": thick, **line_look(style), **look}) for look in looks]
+        handles = [Line2D([], [], **{"linewidth": thick, **line_properties(style), **look}) for look in looks]
         add_legend(axes, handles, [entry.name for entry in entries], style)
-    wide, high = room_of(axes)
-    lacking = np.maximum([_LEAST * em - wide, (_LEAST + 4) * em - high], 0)
+    wide, high = axes_size(axes)
+    lacking = np.maximum([_MIN_AXES_SIZE * em - wide, (_MIN_AXES_SIZE + 4) * em - high], 0)
     if lacking.any():
         figure.set_size_inches(*(figure.get_size_inches() + lacking / 72))
-        room_of(axes)
+        axes_size(axes)
     wide, high = finalize_layout([axes])
     label_axis(axes.yaxis, label, style, high - (3 * em if title else 0))
     write_heading(axes, title, _caption(entries, lines, runs), style, wide)
     return lock_layout(figure)
 
 
-def _looks(style: Style, count: int) -> list[dict[str, Any]]:
+def _line_styles(style: Style, count: int) -> list[dict[str, Any]]:
     """The looks of so many curves: the style's cycle, and where that begins again, dashes."""
     cycle = list(style.rc["axes.prop_cycle"])
     dashes = [(0, style.rc[f"lines.{name}_pattern"]) for name in ("dashed", "dashdot", "dotted")]
@@ -134,9 +134,9 @@ def _looks(style: Style, count: int) -> list[dict[str, Any]]:
     return looks
 
 
-def _set_ends(axes: Axes, entries: Sequence[_Entry], lines: Sequence[Line], style: Style) -> None:
+def _set_limits(axes: Axes, entries: Sequence[_NamedCurve], lines: Sequence[Line], style: Style) -> None:
     """Let the axes hold every point and its spread."""
-    axes.set_xlim(*limits([x for one in lines for x in (*one.steps[:1], *one.steps[-1:])], 0.02, 1.0))
+    axes.set_xlim(*axis_limits([x for one in lines for x in (*one.steps[:1], *one.steps[-1:])], 0.02, 1.0))
     ends = [
         end
         for entry, one in zip(entries, lines, strict=True)
@@ -144,11 +144,11 @@ def _set_ends(axes: Axes, entries: Sequence[_Entry], lines: Sequence[Line], styl
     ]
     seen = np.concatenate([*ends, []])
     seen = seen[~np.isnan(seen)]
-    axes.set_ylim(*limits([seen.min(), seen.max()] if len(seen) else [0.0, 1.0], 0.05, 0.1))
+    axes.set_ylim(*axis_limits([seen.min(), seen.max()] if len(seen) else [0.0, 1.0], 0.05, 0.1))
     if not len(seen):
         axes.yaxis.set_visible(False)
         font = style.font("font.size")
-        write(axes, "no finite values", font, (0.5, 0.5), ha="center", va="center", color=style.faint)
+        annotate_text(axes, "no finite values", font, (0.5, 0.5), ha="center", va="center", color=style.faint)
 
 
 def _draw_line(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, band: bool) -> None:
@@ -158,7 +158,7 @@ def _draw_line(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, b
     few = len(drawn.steps) <= 30
     thick = style.rc["lines.linewidth"]
     dots = style.rc["lines.markersize"]
-    common = line_look(style)
+    common = line_properties(style)
     shown = {
         "linewidth": thick if len(drawn.steps) <= 2000 else thick / 2,
         "marker": style.rc["lines.marker"] if "lines.marker" in style.given else "o" if few else "",
@@ -199,7 +199,7 @@ def _draw_line(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, b
             )
 
 
-def _caption(entries: Sequence[_Entry], lines: Sequence[Line], runs: int) -> str:
+def _caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs: int) -> str:
     """What the band is, over how many runs, and what is not where one would look for it."""
     counts = {entry.runs for entry in entries} or {runs}
     least = min(counts)

@@ -12,7 +12,7 @@ from legm.records import Curve
 if TYPE_CHECKING:
     from legm.records import FloatArray
 
-__all__ = ["Line", "drawable", "line"]
+__all__ = ["Line", "clip_to_drawable", "line"]
 
 LARGEST, SMALLEST = 1e300, 1e-300  # beyond these, axes overflow: drawn as infinite and as zero
 
@@ -51,7 +51,7 @@ def line(curve: Curve, buckets: int = 2000) -> Line:
         At most ``4 * buckets`` points.
     """
     steps = curve.steps.astype(np.float64)
-    center, lower, upper = (drawable(v) for v in (curve.center, curve.lower, curve.upper))
+    center, lower, upper = (clip_to_drawable(v) for v in (curve.center, curve.lower, curve.upper))
     above, below = curve.center > LARGEST, curve.center < -LARGEST
     if len(steps) <= 4 * buckets:
         return Line(steps, center, lower, upper, steps[above], steps[below])
@@ -78,7 +78,7 @@ def line(curve: Curve, buckets: int = 2000) -> Line:
     return Line(steps[kept], center[kept], lower[kept], upper[kept], steps[first(above)], steps[first(below)])
 
 
-def drawable(values: FloatArray) -> FloatArray:
+def clip_to_drawable(values: FloatArray) -> FloatArray:
     """The values without those that no axis can show."""
     with np.errstate(invalid="ignore"):
         values = np.where(np.abs(values) <= LARGEST, values, np.nan)

@@ -17,7 +17,7 @@ from legm.plotting.style import Style
 __all__ = ["FORMATS", "checked_formats", "render"]
 
 FORMATS = ("png", "pdf", "svg")
-_WRITERS = threading.Lock()
+_RC_LOCK = threading.Lock()
 
 
 def checked_formats(formats: str | Sequence[str]) -> list[str]:
@@ -31,7 +31,7 @@ def checked_formats(formats: str | Sequence[str]) -> list[str]:
         if one not in FORMATS:
             raise LegmError(f"pictures have no format {one!r}; {closest(str(one), FORMATS)}")
     if not asked:
-        raise LegmError(f"formats= names no format for the pictures; known are {', '.join(FORMATS)}")
+        raise LegmError(f"formats= names no format; known: {', '.join(FORMATS)}")
     return list(dict.fromkeys(asked))
 
 
@@ -51,7 +51,7 @@ def render(figure: Figure, format: str, style: Style) -> bytes:
         agg: Any = FigureCanvasAgg(figure)  # matplotlib gives these calls no types
         agg.print_png(buffer)
         return buffer.getvalue()
-    with _settings_of_writers(style):
+    with _writer_settings(style):
         try:
             if format == "pdf":
                 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -69,11 +69,11 @@ def render(figure: Figure, format: str, style: Style) -> bytes:
 
 
 @contextmanager
-def _settings_of_writers(style: Style) -> Iterator[None]:
+def _writer_settings(style: Style) -> Iterator[None]:
     """Set what the writers of PDF and SVG take from nowhere but global settings: how fonts are embedded."""
     settings: Any = mpl.rcParams
     names = [name for name in style.rc if name.startswith(("pdf.", "svg."))]
-    with _WRITERS:
+    with _RC_LOCK:
         before = {name: settings[name] for name in names}
         settings.update({name: style.rc[name] for name in names})
         try:

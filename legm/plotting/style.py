@@ -19,9 +19,11 @@ __all__ = ["Style", "StyleSheet", "StyleSheets"]
 StyleSheet: TypeAlias = str | os.PathLike[str] | Mapping[str, Any]
 StyleSheets: TypeAlias = StyleSheet | Sequence[StyleSheet] | None
 
-_LEGMS = Path(__file__).with_name("legm.mplstyle")
-_GENERIC = frozenset({"serif", "sans-serif", "sans serif", "sans", "cursive", "fantasy", "monospace"})
-_LEFT_OPEN = frozenset({"auto", "inherit", "None"})  # a colour that is another setting's
+_DEFAULT_SHEET = Path(__file__).with_name("legm.mplstyle")
+_GENERIC_FAMILIES = frozenset(
+    {"serif", "sans-serif", "sans serif", "sans", "cursive", "fantasy", "monospace"}
+)
+_DEFERRED_COLORS = frozenset({"auto", "inherit", "None"})  # a colour that is another setting's
 _ENTRY = re.compile(r'(?:"[^"]*"|[^"#])*')  # a style sheet's line up to its comment
 
 
@@ -53,13 +55,13 @@ class Style:
         if isinstance(style, Style):
             return style
         rc: Any = rcParamsDefault.copy()
-        _apply(rc, _LEGMS)
+        _apply_sheet(rc, _DEFAULT_SHEET)
         several = style if isinstance(style, Sequence) and not isinstance(style, str) else [style]
         given: set[str] = set()
         for sheet in several:
             if sheet is not None:
-                given |= _apply(rc, sheet)
-        return cls(rc, frozenset(given), tuple(_installed(rc)))
+                given |= _apply_sheet(rc, sheet)
+        return cls(rc, frozenset(given), tuple(_installed_families(rc)))
 
     def size(self, name: str) -> float:
         """A font size in points, which settings may give relative to the base size."""
@@ -83,7 +85,7 @@ class Style:
     def color(self, *names: str) -> Any:
         """The colour of the first of these settings that does not leave it to the next."""
         found = [self.rc[name] for name in names]
-        return next(c for c in found if c is not None and not (isinstance(c, str) and c in _LEFT_OPEN))
+        return next(c for c in found if c is not None and not (isinstance(c, str) and c in _DEFERRED_COLORS))
 
     @property
     def background(self) -> Any:
@@ -105,20 +107,22 @@ class Style:
         return self.towards_background(self.rc["text.color"], 0.3)
 
 
-def _apply(rc: Any, sheet: StyleSheet) -> set[str]:
+def _apply_sheet(rc: Any, sheet: StyleSheet) -> set[str]:
     """Set what a style sheet says; returns the names of what it set."""
     if isinstance(sheet, Mapping):
         for name, value in sheet.items():
-            _set(rc, str(name), value, "the style")
+            _set_value(rc, str(name), value, "the style")
         return {str(name) for name in sheet}
-    if isinstance(sheet, str) and (known := _named(sheet)) is not None:
+    if isinstance(sheet, str) and (known := _matplotlib_style(sheet)) is not None:
         dict.update(rc, known)
         return set(known)
     if not isinstance(sheet, str | os.PathLike):
         raise LegmError(f"a style is a path, a name of matplotlib's or a mapping, not {sheet!r}")
     path = Path(sheet)
     if not path.is_file():
-        raise LegmError(f"{str(sheet)!r} is neither a file nor a style of matplotlib's; {_near(str(sheet))}")
+        raise LegmError(
+            f"{str(sheet)!r} is neither a file nor a style of matplotlib's; {_closest_style(str(sheet))}"
+        )
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as cause:
@@ -133,12 +137,12 @@ def _apply(rc: Any, sheet: StyleSheet) -> set[str]:
         where = f"the style sheet {path}, line {number}"
         if not colon:
             raise LegmError(f"{where}: {text!r} is no setting; write it as name: value")
-        _set(rc, name, value.removeprefix('"').removesuffix('"'), where)
+        _set_value(rc, name, value.removeprefix('"').removesuffix('"'), where)
         given.add(name)
     return given
 
 
-def _set(rc: Any, name: str, value: Any, where: str) -> None:
+def _set_value(rc: Any, name: str, value: Any, where: str) -> None:
     """Set one thing, which matplotlib checks."""
     if name not in rc:
         raise LegmError(f"{where}: matplotlib has no setting {name!r}; {closest(name, rc)}")
@@ -148,7 +152,7 @@ def _set(rc: Any, name: str, value: Any, where: str) -> None:
         raise LegmError(f"{where}: {name!r} cannot be {value!r}: {cause}") from cause
 
 
-def _named(name: str) -> Mapping[str, Any] | None:
+def _matplotlib_style(name: str) -> Mapping[str, Any] | None:
     """A style that comes with matplotlib, or that was put where it looks for them."""
     from matplotlib import style
 
@@ -156,18 +160,18 @@ def _named(name: str) -> Mapping[str, Any] | None:
     return found  # type: ignore[no-any-return]
 
 
-def _near(name: str) -> str:
+def _closest_style(name: str) -> str:
     from matplotlib import style
 
     return closest(name, style.available)
 
 
-def _installed(rc: Mapping[str, Any]) -> list[str]:
+def _installed_families(rc: Mapping[str, Any]) -> list[str]:
     """The font families that the settings name, where they are installed; at least matplotlib's own."""
     there = {entry.name for entry in font_manager.fontManager.ttflist}
     wanted = [
         one
         for family in rc["font.family"]
-        for one in (rc[f"font.{family.replace(' ', '-')}"] if family in _GENERIC else [family])
+        for one in (rc[f"font.{family.replace(' ', '-')}"] if family in _GENERIC_FAMILIES else [family])
     ]
     return [name for name in dict.fromkeys(wanted) if name in there] or ["DejaVu Sans"]

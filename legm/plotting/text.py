@@ -13,9 +13,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
-__all__ = ["measure", "set_text", "write"]
+__all__ = ["annotate_text", "set_text", "text_measurer"]
 
-OTHER_FONTS = (  # asked in this order, where they are installed, for what a style's own fonts lack
+FALLBACK_FONTS = (  # asked in this order, where they are installed, for what a style's own fonts lack
     *("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR"),
     *("Source Han Sans", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "IPAexGothic", "Droid Sans Fallback"),
     *("Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Arial Unicode MS"),
@@ -25,7 +25,7 @@ OTHER_FONTS = (  # asked in this order, where they are installed, for what a sty
 _HINTING = 1.05  # letters are moved to whole pixels, which makes text so much wider at the most
 
 
-def write(
+def annotate_text(
     axes: Axes,
     text: str,
     font: FontProperties,
@@ -44,12 +44,12 @@ def write(
 
 def set_text(drawn: Text, text: str, font: FontProperties, **look: Any) -> None:
     """Make a text of matplotlib say something as it is, without mathematics in ``$``."""
-    text, font = _drawable(text, font)
+    text, font = _with_available_glyphs(text, font)
     plain = {"parse_math": False, "usetex": False, "antialiased": True}
     drawn.set(text=text, fontproperties=font, **plain, **look)
 
 
-def measure(font: FontProperties) -> Callable[[str], float]:
+def text_measurer(font: FontProperties) -> Callable[[str], float]:
     """What tells how wide one line of text is in a font, in points, at any resolution.
 
     It adds up the letters, each of which is measured once, between others so that spaces count.
@@ -57,7 +57,7 @@ def measure(font: FontProperties) -> Callable[[str], float]:
 
     @functools.cache
     def advance(letter: str) -> float:
-        text, fonts = _drawable(f"|{letter}|", font)
+        text, fonts = _with_available_glyphs(f"|{letter}|", font)
         between, alone = (
             text_to_path.get_text_width_height_descent(one, fonts, ismath=False)[0] for one in (text, "||")
         )
@@ -69,16 +69,16 @@ def measure(font: FontProperties) -> Callable[[str], float]:
     return width
 
 
-def _drawable(text: str, font: FontProperties) -> tuple[str, FontProperties]:
+def _with_available_glyphs(text: str, font: FontProperties) -> tuple[str, FontProperties]:
     """A text without glyphs that no font has, and the font with those beside it that have the others."""
     text = "".join(" " if unicodedata.category(c) == "Cc" and c != "\n" else c for c in text)
     families: Sequence[str] = font.get_family()
     used = list(families[:1])
-    missing = _missing(set(text) - {"\n"}, font, used[0])
+    missing = _missing_glyphs(set(text) - {"\n"}, font, used[0])
     if missing:
         installed = {entry.name for entry in font_manager.fontManager.ttflist}
-        for family in (*families[1:], *OTHER_FONTS):
-            if family in installed and (left := _missing(missing, font, family)) < missing:
+        for family in (*families[1:], *FALLBACK_FONTS):
+            if family in installed and (left := _missing_glyphs(missing, font, family)) < missing:
                 used.append(family)
                 missing = left
     font = font.copy()
@@ -86,7 +86,7 @@ def _drawable(text: str, font: FontProperties) -> tuple[str, FontProperties]:
     return "".join("□" if c in missing else c for c in text), font
 
 
-def _missing(characters: set[str], font: FontProperties, family: str) -> set[str]:
+def _missing_glyphs(characters: set[str], font: FontProperties, family: str) -> set[str]:
     """Those of the characters that an installed font does not have."""
     one = font.copy()
     one.set_family(family)

@@ -11,13 +11,13 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import Formatter, MaxNLocator
 
-from legm.plotting.text import measure
-from legm.stats.formatting import sign
+from legm.plotting.text import text_measurer
+from legm.stats.formatting import typographic_signs
 
-__all__ = ["TickLabels", "Ticks", "limits", "step_labels", "tick_labels"]
+__all__ = ["FittingTickLocator", "TickLabelFormatter", "axis_limits", "step_labels", "tick_labels"]
 
 
-def limits(values: Sequence[float], margin: float, alone: float) -> tuple[float, float]:
+def axis_limits(values: Sequence[float], margin: float, alone: float) -> tuple[float, float]:
     """The axis' ends: the values' with a margin, or around a single one; never too close for ticks."""
     low, high = (min(values), max(values)) if len(values) else (0.0, 1.0)
     size = max(abs(low), abs(high))
@@ -28,7 +28,7 @@ def limits(values: Sequence[float], margin: float, alone: float) -> tuple[float,
     return low - extra, high + extra
 
 
-class TickLabels(Formatter):
+class TickLabelFormatter(Formatter):
     """Labels that are made for all ticks of an axis together."""
 
     def __init__(self, labels: Callable[[Sequence[float]], list[str]]) -> None:
@@ -43,7 +43,7 @@ class TickLabels(Formatter):
         return self.labels([float(value) for value in values])
 
 
-class Ticks(MaxNLocator):
+class FittingTickLocator(MaxNLocator):
     """Round ticks, as many as there is room for without their labels touching.
 
     Args:
@@ -63,7 +63,7 @@ class Ticks(MaxNLocator):
     ) -> None:
         super().__init__(most, integer=integer, steps=[1, 2, 2.5, 5, 10])
         self._most, self._labels = most, labels
-        self._size, self._width = font.get_size_in_points(), measure(font)
+        self._size, self._width = font.get_size_in_points(), text_measurer(font)
         self._chosen: list[float] = []
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
@@ -119,9 +119,12 @@ def tick_labels(values: Sequence[float]) -> list[str]:
         power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         scale = 10.0**exponent
         digits = max(len(_decimal(v / scale, gap / scale).partition(".")[2]) for v in values)
-        return [sign(f"{v / scale:.{digits}f}\N{MULTIPLICATION SIGN}10{power}") if v else "0" for v in values]
+        return [
+            typographic_signs(f"{v / scale:.{digits}f}\N{MULTIPLICATION SIGN}10{power}") if v else "0"
+            for v in values
+        ]
     digits = max(len(_decimal(value, gap).partition(".")[2]) for value in values)
-    return [sign(f"{value or 0.0:.{digits}f}") for value in values]
+    return [typographic_signs(f"{value or 0.0:.{digits}f}") for value in values]
 
 
 def _decimal(value: float, gap: float) -> str:
@@ -130,4 +133,4 @@ def _decimal(value: float, gap: float) -> str:
         text = f"{value:.{digits}f}"
         if abs(float(text) - value) <= gap / 1000:
             break
-    return sign(text) if float(text) else "0"
+    return typographic_signs(text) if float(text) else "0"

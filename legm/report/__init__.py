@@ -13,14 +13,14 @@ from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, MetricError, closest
 from legm.hooks import Capability
 from legm.records import Configuration
-from legm.report.content import Asked, ExperimentContent, unique_names
-from legm.report.page import page, plotting_library
-from legm.util.atomic_files import write_whole
-from legm.util.progress import watched
+from legm.report.content import ExperimentContent, InitialView, unique_names
+from legm.report.page import read_plotly_script, render_page
+from legm.util.atomic_files import write_atomically
+from legm.util.progress import show_progress
 
 __all__ = ["build", "write"]
 
-_CURVES = 6 << 20  # bytes that all curves of a report may take
+_MAX_CURVE_BYTES = 6 << 20  # bytes that all curves of a report may take
 
 
 def build(
@@ -57,16 +57,16 @@ def build(
         LegmError: the backend could not read the runs, or what the page is made of is not installed.
     """
     client = root if isinstance(root, BackendClient) else connect(root, backend, backend_options)
-    library = plotting_library()  # a missing one is told before anything is read
+    library = read_plotly_script()  # a missing one is told before anything is read
     key = None if metric is None else value_key(metric, test=test)
     collected: list[ExperimentContent] = []
     found: list[Sequence[Configuration]] = []
     for name in dict.fromkeys(experiments):
         collected.append(ExperimentContent(name))
-        found.append(_configurations(client, collected[-1]))
-    share = _CURVES // max(1, sum(map(len, found)))
+        found.append(_read_configurations(client, collected[-1]))
+    share = _MAX_CURVE_BYTES // max(1, sum(map(len, found)))
     for content, configurations in zip(collected, found, strict=True):
-        _collect(client, configurations, content, share)
+        _collect_experiment(client, configurations, content, share)
     known = {own for content in collected for own in content.keys}
     if key is not None and known and key not in known:
         kind, prefix = ("test", "test_") if test else ("dev", "best_")
@@ -74,8 +74,8 @@ def build(
             own.removeprefix(prefix) for own in known if value_key(own.removeprefix(prefix), test=test) == own
         ]
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(str(metric), names)}")
-    asked = Asked(key, higher_better)
-    return page(
+    asked = InitialView(key, higher_better)
+    return render_page(
         client.root.resolve().name, client.name, [content.content(asked) for content in collected], library
     )
 
@@ -110,10 +110,10 @@ def write(
         backend=backend,
         backend_options=backend_options,
     )
-    write_whole(path, made)
+    write_atomically(path, made)
 
 
-def _configurations(client: BackendClient, content: ExperimentContent) -> Sequence[Configuration]:
+def _read_configurations(client: BackendClient, content: ExperimentContent) -> Sequence[Configuration]:
     try:
         return list(client.configurations(content.name))
     except CorruptFile as error:
@@ -121,7 +121,7 @@ def _configurations(client: BackendClient, content: ExperimentContent) -> Sequen
         return []
 
 
-def _collect(
+def _collect_experiment(
     client: BackendClient, configurations: Sequence[Configuration], content: ExperimentContent, share: int
 ) -> None:
     """Give the content all runs of an experiment, one configuration's after the other's."""
@@ -129,7 +129,7 @@ def _collect(
     has_folders = client.supports(Capability.FOLDERS)
     names = unique_names(configurations, [f.name if f and has_folders else None for f in folders])
     every = zip(configurations, names, strict=True)
-    for configuration, name in watched(every, "reading runs"):
+    for configuration, name in show_progress(every, "reading runs"):
         try:
             runs = list(read_runs(client, configuration, histories=None))
         except CorruptFile as error:

@@ -14,22 +14,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from legm.core.credentials import redacted, redacted_run
-from legm.core.identity import canonical
+from legm.core.credentials import redact_configuration, redact_run
+from legm.core.identity import canonical_text
 from legm.plotting import line
 from legm.records import Aggregate, Configuration, Curve, Plain, RunResult, Status
-from legm.report.encoding import drawn, exact
+from legm.report.encoding import encode_exact, encode_for_drawing
 from legm.stats import aggregate
 from legm.stats.counts import ALL_VALUES_METRICS, summary_key
 
-__all__ = ["STATUSES", "Asked", "ExperimentContent", "unique_names"]
+__all__ = ["STATUSES", "ExperimentContent", "InitialView", "unique_names"]
 
 STATUSES = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.RUNNING)
 """How the page counts them."""
 
 _FEWEST, _MOST = 8, 50  # buckets of a curve, of at most 4 points each
-_POINT = 16  # bytes: step, center, lower, upper
-_LOWER = re.compile(
+_BYTES_PER_POINT = 16  # bytes: step, center, lower, upper
+_LOWER_IS_BETTER = re.compile(
     r"loss|error|err|perplexity|ppl|mse|rmse|mae|mape|nll|nce|bpc|bpb|wer|cer|ter|fid|eer|"
     r"regret|divergence|kl|distance|latency|duration|time|cost|memory"
 )
@@ -37,7 +37,7 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InitialView:
     """Which metric the page opens with, where a person said it.
 
     Args:
@@ -59,7 +59,7 @@ class _Parameter:
     active: set[int] = field(default_factory=set)
 
     def put(self, place: int, value: Plain, *, active: bool = True) -> None:
-        key = canonical(value)
+        key = canonical_text(value)
         if key not in self.values:
             self.values[key] = len(self.values) + 1
             self.shown.append([_value_text(value), _value_number(value)])
@@ -72,8 +72,8 @@ class _Parameter:
         return {
             "name": name,
             "values": self.shown,
-            "of": exact([self.of.get(place, 0) for place in range(count)]),
-            "active": exact([int(place in self.active) for place in range(count)]),
+            "of": encode_exact([self.of.get(place, 0) for place in range(count)]),
+            "active": encode_exact([int(place in self.active) for place in range(count)]),
         }
 
 
@@ -102,7 +102,7 @@ def _value_number(value: Plain) -> float | None:
 
 def _is_lower_better(metric: str) -> bool:
     """Whether a metric's name has a word for what should be small."""
-    return any(_LOWER.fullmatch(word.lower()) for word in _WORDS.findall(metric))
+    return any(_LOWER_IS_BETTER.fullmatch(word.lower()) for word in _WORDS.findall(metric))
 
 
 class ExperimentContent:
@@ -141,7 +141,7 @@ class ExperimentContent:
             share: how many bytes its curves may take.
         """
         place = len(self._configurations)
-        shown = redacted(configuration)
+        shown = redact_configuration(configuration)
         self._configurations.append({"name": name, "fingerprint": shown.fingerprint})
         for parameter, value in shown.parameters.items():
             active = parameter in shown.active
@@ -161,8 +161,8 @@ class ExperimentContent:
             if whole is not None:
                 self._summaries.setdefault(key, {})[row] = whole
         self._counts.append(Counter(run.status for run in runs))
-        curves = aggregate.curves(runs)
-        buckets = share // (max(len(curves), 1) * 4 * _POINT)
+        curves = aggregate.aggregate_curves(runs)
+        buckets = share // (max(len(curves), 1) * 4 * _BYTES_PER_POINT)
         buckets = min(max(buckets, _FEWEST), _MOST)
         self._rows.append(
             {
@@ -176,24 +176,24 @@ class ExperimentContent:
 
     def _curve(self, curve: Curve, buckets: int) -> dict[str, Plain]:
         thin = line(curve, buckets)
-        steps = exact(thin.steps)
+        steps = encode_exact(thin.steps)
         most = int(curve.runs.max())
         found: dict[str, Plain] = {
             "steps": self._grids.setdefault(steps, len(self._grids)),
-            "center": drawn(thin.center),
+            "center": encode_for_drawing(thin.center),
             "runs": most,
             "fewer": bool((curve.runs < most).any()),
         }
         if most > 1:
-            found |= {"lower": drawn(thin.lower), "upper": drawn(thin.upper)}
+            found |= {"lower": encode_for_drawing(thin.lower), "upper": encode_for_drawing(thin.upper)}
         for name, infinite in (("above", thin.above), ("below", thin.below)):
             if len(infinite):
-                found[name] = exact(infinite)
+                found[name] = encode_exact(infinite)
         return found
 
     def _add_run(self, row: int, run: RunResult) -> None:
         place = len(self._runs)
-        for name, value in redacted_run(run.run).parameters.items():
+        for name, value in redact_run(run.run).parameters.items():
             self._run_parameters.setdefault(name, _Parameter()).put(place, value)
         if run.status is Status.COMPLETED:
             for series, number in (*run.best.items(), *run.test.items()):
@@ -218,7 +218,7 @@ class ExperimentContent:
         """The keys of the metrics that configurations can be ranked by."""
         return frozenset(self._summaries)
 
-    def content(self, asked: Asked = Asked()) -> dict[str, Plain]:
+    def content(self, asked: InitialView = InitialView()) -> dict[str, Plain]:
         """All of it, ready for JSON.
 
         Args:
@@ -239,18 +239,18 @@ class ExperimentContent:
             ],
             "rows": self._rows,
             "counts": {
-                status.value: exact([counts[status] for counts in self._counts]) for status in STATUSES
+                status.value: encode_exact([counts[status] for counts in self._counts]) for status in STATUSES
             },
             "grids": list(self._grids),
             "runs": self._run_columns(),
         }
 
-    def _metrics(self, asked: Asked) -> list[dict[str, Plain]]:
+    def _metrics(self, asked: InitialView) -> list[dict[str, Plain]]:
         rules = dict(reversed([rule for rule, _ in self._rules.most_common()]))
         empty = Aggregate(math.nan, math.nan, 0, 0, "")
         found = []
-        for key in sorted(self._summaries, key=_order):
-            name, split = _parts(key)
+        for key in sorted(self._summaries, key=_metric_sort_key):
+            name, split = _split_metric_key(key)
             higher, because = not _is_lower_better(name), "name"
             if name in rules and split != "pooled":
                 higher, because = rules[name], "rule"
@@ -264,45 +264,45 @@ class ExperimentContent:
                     "split": split,
                     "higher_better": higher,
                     "because": because,
-                    "mean": exact([one.mean for one in of]),
-                    "std": exact([one.std for one in of]),
-                    "n": exact([one.n for one in of]),
-                    "nan": exact([one.nan for one in of]),
+                    "mean": encode_exact([one.mean for one in of]),
+                    "std": encode_exact([one.std for one in of]),
+                    "n": encode_exact([one.n for one in of]),
+                    "nan": encode_exact([one.nan for one in of]),
                 }
             )
         return found
 
-    def _first_metric(self, asked: Asked) -> str | None:
+    def _first_metric(self, asked: InitialView) -> str | None:
         """The metric to open with: asked for, or that of the runs' early stopping, or the first."""
         rules = [f"best_{metric}" for (metric, _), _ in self._rules.most_common()]
-        every = sorted(self._summaries, key=_order)
+        every = sorted(self._summaries, key=_metric_sort_key)
         return next((key for key in (asked.key, *rules, *every) if key in self._summaries), None)
 
     def _run_columns(self) -> dict[str, Plain]:
         runs, count = [run for _, run in self._runs], len(self._runs)
         return {
-            "row": exact([row for row, _ in self._runs]),
-            "status": exact([STATUSES.index(run.status) for run in runs]),
+            "row": encode_exact([row for row, _ in self._runs]),
+            "status": encode_exact([STATUSES.index(run.status) for run in runs]),
             "id": [run.run.run_id for run in runs],
-            "started": exact([run.run.started for run in runs]),
-            "ended": exact([_or_nan(run.ended) for run in runs]),
-            "best_step": exact([_or_nan(run.best_step) for run in runs]),
-            "last_step": exact([_or_nan(run.last_step) for run in runs]),
-            "points": exact([run.points for run in runs]),
+            "started": encode_exact([run.run.started for run in runs]),
+            "ended": encode_exact([_nan_if_none(run.ended) for run in runs]),
+            "best_step": encode_exact([_nan_if_none(run.best_step) for run in runs]),
+            "last_step": encode_exact([_nan_if_none(run.last_step) for run in runs]),
+            "points": encode_exact([run.points for run in runs]),
             "errors": {place: run.error for place, run in enumerate(runs) if run.error},
             "parameters": [
                 parameter.content(name, count) for name, parameter in sorted(self._run_parameters.items())
             ],
-            "values": {key: _sparse(of, count) for key, of in sorted(self._run_values.items())},
+            "values": {key: _encode_sparse(of, count) for key, of in sorted(self._run_values.items())},
         }
 
 
-def _order(key: str) -> tuple[int, str]:
-    name, split = _parts(key)
+def _metric_sort_key(key: str) -> tuple[int, str]:
+    name, split = _split_metric_key(key)
     return ("dev", "test", "pooled").index(split), name
 
 
-def _parts(key: str) -> tuple[str, str]:
+def _split_metric_key(key: str) -> tuple[str, str]:
     """The metric's name in a summary's key, and what its values were measured on."""
     if key in ALL_VALUES_METRICS:
         return key, "pooled"
@@ -310,15 +310,15 @@ def _parts(key: str) -> tuple[str, str]:
     return name, "test" if prefix == "test" else "dev"
 
 
-def _or_nan(number: float | None) -> float:
+def _nan_if_none(number: float | None) -> float:
     return math.nan if number is None else number
 
 
-def _sparse(of: Mapping[int, float], count: int) -> dict[str, str]:
+def _encode_sparse(of: Mapping[int, float], count: int) -> dict[str, str]:
     """The numbers of those that have one, and which these are."""
     return {
-        "runs": exact(list(of)) if len(of) < count else "",
-        "values": exact(list(of.values())),
+        "runs": encode_exact(list(of)) if len(of) < count else "",
+        "values": encode_exact(list(of.values())),
     }
 
 

@@ -12,13 +12,13 @@ import numpy as np
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
-__all__ = ["as_script", "drawn", "exact"]
+__all__ = ["encode_exact", "encode_for_drawing", "json_for_script"]
 
-_WHOLE = ("u1", "i2", "u2", "i4", "u4")  # the shortest first
-_VISIBLE = 1e-4  # of a curve's height: no screen shows less
+_INTEGER_TYPES = ("u1", "i2", "u2", "i4", "u4")  # the shortest first
+_RELATIVE_PRECISION = 1e-4  # of a curve's height: no screen shows less
 
 
-def exact(values: Sequence[float] | FloatArray | IntArray) -> str:
+def encode_exact(values: Sequence[float] | FloatArray | IntArray) -> str:
     """Numbers without any loss: ``<type>:<base64>`` in the shortest type that has them all.
 
     Args:
@@ -29,14 +29,14 @@ def exact(values: Sequence[float] | FloatArray | IntArray) -> str:
     """
     numbers = np.asarray(values, np.float64)
     with np.errstate(invalid="ignore"):
-        for code in _WHOLE:
+        for code in _INTEGER_TYPES:
             whole = numbers.astype(code)
             if np.array_equal(whole, numbers) and not np.signbit(numbers[numbers == 0]).any():
-                return _text(code, whole)
-    return _text("f8", numbers)
+                return _base64_text(code, whole)
+    return _base64_text("f8", numbers)
 
 
-def drawn(values: FloatArray) -> str:
+def encode_for_drawing(values: FloatArray) -> str:
     """Numbers for a picture: of half the length where nobody can see the difference.
 
     Args:
@@ -46,19 +46,21 @@ def drawn(values: FloatArray) -> str:
         short = values.astype(np.float32)
     there = values[np.isfinite(values)]
     if not len(there):
-        return _text("f4", short)
+        return _base64_text("f4", short)
     with np.errstate(all="ignore"):
         away = np.abs(short[np.isfinite(values)] - there)
-        enough = _VISIBLE * np.minimum(np.abs(there), np.ptp(there) or np.inf)  # on any scale, at any zoom
-    return _text("f4", short) if (away <= enough).all() else _text("f8", values)
+        enough = _RELATIVE_PRECISION * np.minimum(
+            np.abs(there), np.ptp(there) or np.inf
+        )  # on any scale, at any zoom
+    return _base64_text("f4", short) if (away <= enough).all() else _base64_text("f8", values)
 
 
-def _text(code: str, numbers: Any) -> str:
+def _base64_text(code: str, numbers: Any) -> str:
     data = numbers.astype(np.dtype(code).newbyteorder("<")).tobytes()
     return f"{code}:{base64.b64encode(data).decode('ascii')}"
 
 
-def as_script(content: Any) -> str:
+def json_for_script(content: Any) -> str:
     """Content as JSON that can stand in a script element: it cannot end it, nor begin a comment."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))  # all of it is ASCII
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -12,10 +12,10 @@ from string import Template
 
 from legm.errors import LegmError
 from legm.records import Plain
-from legm.report.encoding import as_script
+from legm.report.encoding import json_for_script
 from legm.version import __version__
 
-__all__ = ["page", "plotting_library"]
+__all__ = ["read_plotly_script", "render_page"]
 
 _SCRIPTS = (  # in this order, in one scope
     "values",
@@ -33,7 +33,7 @@ _SCRIPTS = (  # in this order, in one scope
 )
 
 
-def plotting_library() -> str:
+def read_plotly_script() -> str:
     """Plotly's script.
 
     Raises:
@@ -47,7 +47,7 @@ def plotting_library() -> str:
         ) from cause
 
 
-def page(title: str, backend: str, experiments: Sequence[Plain], library: str) -> bytes:
+def render_page(title: str, backend: str, experiments: Sequence[Plain], library: str) -> bytes:
     """The file.
 
     Args:
@@ -59,7 +59,7 @@ def page(title: str, backend: str, experiments: Sequence[Plain], library: str) -
     Returns:
         HTML in UTF-8, with all that it needs.
     """
-    own = _own("\n".join(_part(f"{name}.js") for name in _SCRIPTS))
+    own = _wrap_scripts("\n".join(_read_part(f"{name}.js") for name in _SCRIPTS))
     content = {
         "title": title,
         "backend": backend,
@@ -67,26 +67,26 @@ def page(title: str, backend: str, experiments: Sequence[Plain], library: str) -
         "legm": __version__,
         "experiments": list(experiments),
     }
-    text = Template(_part("page.html")).substitute(
-        policy=_policy(library, own),
+    text = Template(_read_part("page.html")).substitute(
+        policy=_content_security_policy(library, own),
         title=html.escape(title),
-        style=_part("page.css"),
+        style=_read_part("page.css"),
         library=library,
         script=own,
-        content=as_script(content),
+        content=json_for_script(content),
     )
     return text.encode()
 
 
-def _part(name: str) -> str:
+def _read_part(name: str) -> str:
     return (files("legm.report") / "page" / name).read_text(encoding="utf-8")
 
 
-def _own(scripts: str) -> str:
+def _wrap_scripts(scripts: str) -> str:
     return f'"use strict";\n(() => {{\n{scripts}\n}})();\n'
 
 
-def _policy(*scripts: str) -> str:
+def _content_security_policy(*scripts: str) -> str:
     """What the page may do: run these scripts, style itself, and show and save pictures that it made."""
     digests = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"

@@ -1,1 +1,1 @@
-"""A run's append-only log: its format, its folder, and what writes it."""
+"""A run's append-only log: its format, its folder and its writer."""

@@ -1,4 +1,4 @@
-"""Records as a run log: for runs that come from elsewhere, so that they are delivered as any other."""
+"""Records as a run log: imported runs get one, so that they are delivered like any other run."""
 
 from __future__ import annotations
 
@@ -9,33 +9,37 @@ from typing import Any
 from legm.records import Points, Record, Run, Series
 from legm.runlog import format as runlog
 
-__all__ = ["frames", "write_log"]
+__all__ = ["encode_frames", "write_log"]
 
-_ROWS = 8192  # in a frame, so that a long run is delivered in pieces
+_ROWS_PER_FRAME = 8192  # so that a long run is delivered in several batches
 
 
 def write_log(path: Path, run: Run, records: Iterable[Record]) -> None:
-    """A new log with a run's records; of equal ones equal to the last byte.
+    """Write a new log with a run's records; equal records give an equal file, byte for byte.
 
     Args:
-        path: the file, which is not there yet; its folder is.
+        path: the file, which must not exist; its folder must.
         run: the run.
-        records: all of its records.
+        records: all its records, in order.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the file cannot be written.
     """
     writer = runlog.LogWriter(path, create=True)
     try:
         writer.append(runlog.run_frame(run))
-        for frame in frames(records):
+        for frame in encode_frames(records):
             writer.append(frame)
     finally:
         writer.close()
 
 
-def frames(records: Iterable[Record]) -> Iterator[bytes]:
-    """The frames of records, which follow that of the run."""
+def encode_frames(records: Iterable[Record]) -> Iterator[bytes]:
+    """Encode records as frames, to be written after the run's frame.
+
+    Args:
+        records: all records of a run, in order.
+    """
     known: dict[tuple[Series, ...], int] = {}
     for record in records:
         if not isinstance(record, Points):
@@ -45,17 +49,17 @@ def frames(records: Iterable[Record]) -> Iterator[bytes]:
                 if series not in known:
                     known[series] = len(known)
                     yield runlog.layout_frame(series)
-            yield from _points_frames(record, known)
+            yield from _encode_points(record, known)
 
 
-def _points_frames(points: Points, known: dict[tuple[Series, ...], int]) -> Iterator[bytes]:
+def _encode_points(points: Points, known: dict[tuple[Series, ...], int]) -> Iterator[bytes]:
     import numpy as np
 
     numbers = np.array([known[series] for series in points.layouts], "<u4")[points.layout]
     widths = np.array([len(series) for series in points.layouts], np.int64)[points.layout]
     ends = np.concatenate([[0], np.cumsum(widths)])
-    for at in range(0, len(numbers), _ROWS):
-        rows = slice(at, min(at + _ROWS, len(numbers)))
+    for at in range(0, len(numbers), _ROWS_PER_FRAME):
+        rows = slice(at, min(at + _ROWS_PER_FRAME, len(numbers)))
         columns: list[Any] = [
             np.ascontiguousarray(numbers[rows]),
             np.ascontiguousarray(points.steps[rows], "<i8"),

@@ -27,9 +27,9 @@ __all__ = [
     "TENSORBOARD",
     "LogFolder",
     "artifacts_folder",
-    "logged",
     "pending_logs",
-    "unfinished",
+    "read_result_from_log",
+    "results_only_in_logs",
 ]
 
 log = logging.getLogger(__name__)
@@ -64,25 +64,29 @@ def pending_logs(root: Path) -> list[Path]:
 
 
 class LogFolder:
-    """The run logs of one configuration: ``<run id>.log``, and below ``open/`` those not settled yet.
+    """The run logs of one configuration.
 
-    A log is settled when its run ended and the backend has all of it.
+    A log is ``<run id>.log`` once it is finalized: its run has ended and every backend has all of it. Until
+    then it is pending, and in the folder ``open/``.
+
+    Args:
+        folder: the folder of the logs; it need not exist yet.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.open_folder = folder / _OPEN
         self.lock = folder / ".lock"
-        """The lock file of what is decided over all runs of the configuration."""
+        """The lock file for decisions about all runs of the configuration."""
 
     @staticmethod
     def of(folder: Path) -> LogFolder:
-        """The logs in a configuration's folder."""
+        """The logs of the configuration in a folder."""
         return LogFolder(folder / RUNS)
 
     @staticmethod
     def holding(path: Path) -> LogFolder:
-        """The logs of which one is at a path."""
+        """The folder that a log is in."""
         folder = path.parent
         return LogFolder(folder.parent if folder.name == _OPEN else folder)
 
@@ -90,39 +94,42 @@ class LogFolder:
         """Whether a log is below ``open/``."""
         return path.parent == self.open_folder
 
-    def make(self) -> None:
-        """Make the folders.
+    def create_folders(self) -> None:
+        """Create the folders if they do not exist.
 
         Raises:
-            StorageError: they cannot be made.
+            StorageError: they cannot be created.
         """
         try:
             self.open_folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            raise storage_error("make the folder", self.open_folder, cause) from cause
+            raise storage_error("create the folder", self.open_folder, cause) from cause
 
-    def create(
-        self, run: Run, places: Mapping[str, Mapping[str, Plain]], content: Iterable[bytes] = ()
+    def create_log(
+        self, run: Run, backends: Mapping[str, Mapping[str, Plain]], content: Iterable[bytes] = ()
     ) -> runlog.LogWriter:
-        """The log of a new run.
+        """Create the log of a new run.
 
         Args:
             run: the run.
-            places: by backend that it goes to, what makes it again.
-            content: frames that it has from the beginning, for a run that comes from elsewhere.
+            backends: by name, the options of each backend that the run is delivered to.
+            content: the frames of a run that already has records, such as an imported one.
+
+        Returns:
+            the writer of the pending log.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        self.make()
-        # It gets its place when it says whose it is: a process killed in between leaves no log without a run.
-        # That it was here first shows in this folder's time that there is a new one.
+        self.create_folders()
+        # It is moved to open/ once it has its run: a process killed before that leaves no log without a run.
+        # Creating it here first changes this folder's modification time, which shows that there is a new log.
         fresh = self.folder / f"{run.run_id}.new"
-        if fresh.exists() and not runlog.being_written([fresh]):  # of a process that was killed
+        if fresh.exists() and not runlog.logs_being_written([fresh]):  # left by a process that was killed
             fresh.unlink(missing_ok=True)
         writer = runlog.LogWriter(fresh, create=True)
         try:
-            writer.append(runlog.run_frame(run), runlog.backends_frame(places))
+            writer.append(runlog.run_frame(run), runlog.backends_frame(backends))
             for frame in content:
                 writer.append(frame)
             writer.move(self.open_folder / f"{run.run_id}.log")
@@ -132,40 +139,54 @@ class LogFolder:
             raise
         return writer
 
-    def settle(self, writer: runlog.LogWriter) -> None:
-        """The run is done with, for now."""
-        writer.move(self.folder / writer.path.name)
-
-    def reopen(self, writer: runlog.LogWriter) -> None:
-        """The run goes on after all."""
-        writer.move(self.open_folder / writer.path.name)
-
-    def remove(self, run_id: str) -> None:
-        """Remove the log of a run that is taken out, also one that is moved at this moment.
+    def finalize_log(self, writer: runlog.LogWriter) -> None:
+        """Move a log out of ``open/``: its run has ended and is completely delivered.
 
         Raises:
-            StorageError: it cannot be removed.
+            StorageError: it cannot be moved.
+        """
+        writer.move(self.folder / writer.path.name)
+
+    def reopen_log(self, writer: runlog.LogWriter) -> None:
+        """Move a finalized log back to ``open/``: its run is resumed.
+
+        Raises:
+            StorageError: it cannot be moved.
+        """
+        writer.move(self.open_folder / writer.path.name)
+
+    def delete_log(self, run_id: str) -> None:
+        """Delete the log of a run, even while another process moves it.
+
+        Raises:
+            StorageError: it cannot be deleted.
         """
         for path in self._paths(f"{run_id}.log"):
             try:
                 path.unlink(missing_ok=True)
             except OSError as cause:
-                raise storage_error("remove", path, cause) from cause
+                raise storage_error("delete", path, cause) from cause
 
-    def pending(self) -> list[Path]:
-        """The logs below ``open/``, oldest first."""
-        return [self.open_folder / name for name in sorted(_logs_in(self.open_folder))]
+    def pending_logs(self) -> list[Path]:
+        """The paths of the logs in ``open/``, oldest first."""
+        return [self.open_folder / name for name in sorted(_log_names(self.open_folder))]
 
-    def others(self, known: Iterable[str]) -> list[Path]:
-        """Every log but those of runs with these ids, oldest first; also one that is moved at this moment."""
+    def logs_except(self, run_ids: Iterable[str]) -> list[Path]:
+        """The paths of all logs except those of some runs, oldest first.
+
+        A log that another process moves at this moment is included.
+
+        Args:
+            run_ids: the ids of the runs to leave out.
+        """
         folders: dict[str, Path] = {}
-        for place in (self.open_folder, self.folder, self.open_folder):
-            folders |= dict.fromkeys(_logs_in(place), place)
-        names = set(folders).difference(f"{run_id}.log" for run_id in known)
+        for folder in (self.open_folder, self.folder, self.open_folder):
+            folders |= dict.fromkeys(_log_names(folder), folder)
+        names = set(folders).difference(f"{run_id}.log" for run_id in run_ids)
         return [folders[name] / name for name in sorted(names)]
 
     def _paths(self, name: str) -> Iterator[Path]:
-        """Where a log may be; whoever goes through them meets also one that is moved meanwhile."""
+        """Where a log may be, in an order that also finds one that is moved meanwhile."""
         for folder in (self.open_folder, self.folder, self.open_folder):
             yield folder / name
 
@@ -174,7 +195,7 @@ class LogFolder:
         return next((path for path in self._paths(f"{run_id}.log") if path.is_file()), None)
 
     def read(self, run_id: str) -> runlog.Log | None:
-        """What the log of a run holds, also one that is moved at this moment; None where there is none.
+        """The log of a run, also one that another process moves at this moment; None where there is none.
 
         Raises:
             CorruptFile, StorageError: it cannot be read.
@@ -183,22 +204,26 @@ class LogFolder:
         return None if found is None else found[0]
 
     def follow(self, path: Path) -> tuple[runlog.Log, Path] | None:
-        """What a log holds, and where it was then; None where it is nowhere any more."""
+        """A log and the path it had when it was read; None if it does not exist any more.
+
+        Raises:
+            CorruptFile, StorageError: it cannot be read.
+        """
         for place in (path, *self._paths(path.name)):
             try:
-                return runlog.read(place), place
+                return runlog.read_log(place), place
             except StorageError:  # damage too
                 if place.exists():
                     raise
         return None
 
-    def status_of(self, path: Path) -> tuple[Run, Status] | None:
-        """Whose a log is and how far its run has come, by the log alone; None where it tells nothing.
+    def read_run_status(self, path: Path) -> tuple[Run, Status] | None:
+        """The run and status in a log; None if it is damaged or does not exist any more.
 
         Raises:
             StorageError: the log cannot be read.
         """
-        is_live = any(runlog.is_locked(place) for place in {path, *self._paths(path.name)})
+        is_live = any(runlog.is_log_locked(place) for place in {path, *self._paths(path.name)})
         try:
             found = self.follow(path)
         except CorruptFile as error:
@@ -212,26 +237,26 @@ class LogFolder:
         return known.run, outcomes[-1] if outcomes else status
 
 
-def _logs_in(folder: Path) -> list[str]:
+def _log_names(folder: Path) -> list[str]:
     try:
-        return [name for name in os.listdir(folder) if name.endswith(".log")]  # noqa: PTH208 - quicker than Path's
-    except OSError:  # no such folder, or none that we may read
+        return [name for name in os.listdir(folder) if name.endswith(".log")]  # noqa: PTH208 - faster than Path's
+    except OSError:  # the folder does not exist or is not readable
         return []
 
 
-def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
-    """The results of runs of which only the log knows: running, failed, interrupted, not stored yet.
+def results_only_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
+    """The results of the runs that only have a log: running, failed, interrupted or not delivered yet.
 
-    A settled run that was completed and that the backend does not know was taken out by a person.
+    A completed run with a finalized log that the backend does not have was deleted by a user and is left out.
 
     Args:
-        logs: a configuration's.
-        known: the ids of runs that the backend knows.
+        logs: the logs of a configuration.
+        known: the ids of the runs that the backend has.
     """
-    paths = logs.others(known)
-    # Asked first: of a writer that is gone everything it wrote is there.
-    being_written = runlog.being_written(paths)
-    results = ((path, logged(path, live=path in being_written)) for path in paths)
+    paths = logs.logs_except(known)
+    # Asked before reading: of a log whose writer has ended, everything is there.
+    being_written = runlog.logs_being_written(paths)
+    results = ((path, read_result_from_log(path, live=path in being_written)) for path in paths)
     return [
         found
         for path, found in results
@@ -239,12 +264,15 @@ def unfinished(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
     ]
 
 
-def logged(path: Path, *, live: bool) -> RunResult | None:
-    """What a run came to so far, by its log; None where that cannot be read.
+def read_result_from_log(path: Path, *, live: bool) -> RunResult | None:
+    """The result of a run so far, from its log.
 
     Args:
         path: the log, which may have been moved since.
-        live: whether a process writes it.
+        live: whether the run is still being written.
+
+    Returns:
+        None if the log is damaged, or was deleted.
     """
     from legm.core import results  # needs NumPy
 
@@ -256,5 +284,5 @@ def logged(path: Path, *, live: bool) -> RunResult | None:
     if found is None:  # deleted meanwhile
         return None
     known, now = found
-    is_running = live or (now != path and runlog.is_locked(now))
+    is_running = live or (now != path and runlog.is_log_locked(now))
     return results.run_result(known.run, known.records, Status.RUNNING if is_running else Status.INTERRUPTED)

@@ -1,7 +1,7 @@
-"""The caller's side of the run log: takes numbers in at once, and writes them down soon after.
+"""Records metrics without delaying the training, and writes them to the run log soon after.
 
-The training thread only appends to arrays. A thread of the recorder's own wakes a few times a second,
-writes what came in to the run log as one frame, and hands the same records to the client.
+The training thread only appends to arrays. The recorder's own thread wakes up a few times per second, writes
+the new numbers to the run log as one frame, and passes the same records on for delivery.
 """
 
 from __future__ import annotations
@@ -16,61 +16,65 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from legm.core.identity import check_text
+from legm.core.identity import check_name
 from legm.errors import LegmError, MetricError, StateError
 from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, Series, Split
 from legm.runlog.format import LogWriter, cursors_frame, layout_frame, points_frame, record_frame
 
-__all__ = ["Recorder", "to_number"]
+__all__ = ["Recorder", "to_metric_value"]
 
 log = logging.getLogger(__name__)
 
-_INTERVAL = 0.25  # seconds between two looks at what came in
-_MANY = 200_000  # numbers after which the writer is woken before its time
-_PIECE = 10_000  # numbers in one frame, or as many more as a row has
-_STEPS = frozenset((int, type(None)))  # the types of steps that need no look
+_FLUSH_INTERVAL = 0.25  # seconds between flushes
+_WAKE_THRESHOLD = 200_000  # values after which the recorder's thread is woken early
+_VALUES_PER_FRAME = 10_000  # values in one frame, except for a wider row
+_PLAIN_STEP_TYPES = frozenset((int, type(None)))  # the types of steps that need no conversion
 _INT64 = range(-(2**63), 2**63)
 
-_process = os.getpid()  # asking the system for it would be a tenth of set()'s time
+_current_pid = os.getpid()  # asking the system each time would take a tenth of add_metrics()
 
 
-def _note_process() -> None:
-    global _process  # noqa: PLW0603 - it is the process's
-    _process = os.getpid()
+def _update_current_pid() -> None:
+    global _current_pid  # noqa: PLW0603 - it is the process's
+    _current_pid = os.getpid()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_process)
+    os.register_at_fork(after_in_child=_update_current_pid)
 
 
-def to_number(name: str, value: Any) -> float:
+def to_metric_value(name: str, value: Any) -> float:
     """A metric's value as a float.
 
     Args:
-        name: the metric, for the error's message.
-        value: a number of Python's or NumPy's, or an array or tensor with one element.
+        name: the metric's name, for the error message.
+        value: a Python or NumPy number, or an array or tensor with one element.
 
     Raises:
-        MetricError: it is no number, or more than one.
+        MetricError: it is not a single number.
     """
     try:
         if hasattr(value, "item"):
             value = value.item()
         if isinstance(value, (str, bytes, bytearray)):
-            raise TypeError("text is no number")
+            raise TypeError("text is not a number")
         return float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError) as cause:
         shown = repr(value)
         raise MetricError(
-            f"metric {name!r} must be one number, not {shown[:80]} of type {type(value).__qualname__}"
+            f"metric {name!r} must be a single number, not {shown[:80]} of type {type(value).__qualname__}"
         ) from cause
 
 
-def to_step(name: str, step: Any) -> int:
-    """A step as an int of 64 bits.
+def to_metric_step(name: str, step: Any) -> int:
+    """A step as a 64-bit integer.
+
+    Args:
+        name: the metric's name, for the error message.
+        step: a Python or NumPy number, or an array or tensor with one element.
 
     Raises:
-        MetricError: it is no whole number, or too large.
+        MetricError: it is not a whole number, or is too large.
     """
     try:
         value = step.item() if hasattr(step, "item") else step
@@ -83,7 +87,7 @@ def to_step(name: str, step: Any) -> int:
 
 
 class _Layout:
-    """The series that are set together, and how many rows were."""
+    """Series that are set together, and the number of their rows so far."""
 
     __slots__ = ("names", "number", "rows", "series", "shared")
 
@@ -92,18 +96,19 @@ class _Layout:
         self.series = series
         self.names = tuple(s.name for s in series)
         self.rows = 0
-        self.shared = shared  # with another layout: then its rows do not count its series' values
+        # Whether a series is in another layout too: rows is then not the number of the series' values.
+        self.shared = shared
 
 
 class Recorder:
-    """Takes a run's records, writes them to its log, and hands them on.
+    """Collects a run's records, writes them to its log, and passes them on for delivery.
+
+    It may be used from any thread. After a fork, calls in the child raise an error: a log has one writer.
 
     Args:
-        writer: the run's log, with the run's first frame in it.
-        deliver: called on the recorder's thread with records and the log's position after them; what it
-            returns, cursors by backend, is written with the next records. It never raises.
-
-    It may be called from any thread. After a fork, the child's calls are refused: the log has one writer.
+        writer: the run's log, which already holds the run's frame.
+        deliver: called on the recorder's thread with new records and the log's position after them. It
+            returns the cursors by backend, which are written before the next records, and must not raise.
     """
 
     def __init__(
@@ -112,28 +117,28 @@ class Recorder:
         self._writer = writer
         self._begun = writer.position
         self._deliver = deliver
-        self._lock = threading.Lock()  # guards what came in
-        self._writing = threading.Lock()  # guards the log and the client
+        self._lock = threading.Lock()  # guards what was added since the last flush
+        self._writing = threading.Lock()  # guards the log and the delivery
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._pid = _process
+        self._pid = _current_pid
         self._plain_types: set[type] = {float, int, bool}
         self._layouts: list[_Layout] = []
         self._by_names: tuple[dict[tuple[str, ...], _Layout], ...] = ({}, {})  # dev, test
         self._by_series: dict[tuple[Series, ...], _Layout] = {}
         self._members: dict[Series, list[_Layout]] = {}
         self._indexed: dict[tuple[str, Split], bool] = {}
-        self._known_layouts = 0  # how many of them the log has
+        self._known_layouts = 0  # how many of them are in the log
         self._others: list[BestRule | Display | Artifact | Outcome] = []
         self._empty()
         self._unwritten: list[tuple[bytes, list[Record]]] = []
         self._cursors: Mapping[str, int] = {}
         self._troubled = False
-        self.before_next: Callable[[], None] | None = None
-        """Called once before the next frame is written."""
+        self.before_next_write: Callable[[], None] | None = None
+        """Called once, before the next frame is written; None for nothing."""
         self.points = 0
-        """How many numbers were set."""
+        """The number of values that were written."""
 
     def _empty(self) -> None:
         self._layout, self._steps = array("I"), array("q")
@@ -141,27 +146,31 @@ class Recorder:
 
     # The caller's side
 
-    def set(self, metrics: Mapping[str, Any], step: Any, *, test: bool) -> None:
-        """Take one value of each metric.
+    def add_metrics(self, metrics: Mapping[str, Any], step: Any, *, test: bool) -> None:
+        """Add one value for each metric.
 
         Args:
-            metrics: by name; a mapping of mappings ``{example_id: {metric: value}}`` is indexed.
-            step: the step, or None for the position in each metric's series.
+            metrics: values by metric; ``{index: {metric: value}}`` for indexed metrics.
+            step: the step; None for the number of earlier values of each metric.
             test: whether they belong to the test split.
 
         Raises:
-            MetricError: a name, a value or the step cannot be used; nothing was taken then.
+            MetricError: a name, a value or the step is invalid; nothing was added.
             StateError: the run is closed, or this is a forked process.
         """
         names = tuple(metrics)
         layout = self._by_names[test].get(names)
         numbers: Any = metrics.values()
-        if layout is None or type(step) not in _STEPS or not self._plain_types.issuperset(map(type, numbers)):
+        if (
+            layout is None
+            or type(step) not in _PLAIN_STEP_TYPES
+            or not self._plain_types.issuperset(map(type, numbers))
+        ):
             if step is not None:
-                step = to_step(names[0] if names else "", step)
-            self.refuse_a_fork()  # before the lock, which the parent may have held when it forked
+                step = to_metric_step(names[0] if names else "", step)
+            self.require_own_process()  # before the lock, which the parent may have held when it forked
             layout, numbers = self._slow(metrics, test=test)
-        if self._thread is None or _process != self._pid:
+        if self._thread is None or _current_pid != self._pid:
             self._start_thread()
         with self._lock:
             rows, before = len(self._layout), len(self._values)
@@ -174,7 +183,7 @@ class Recorder:
                     self._times.append(time.time())
                     self._layout.append(layout.number)
                     layout.rows += 1
-            except BaseException as cause:  # also an interrupt by the user: a row is whole or not there
+            except BaseException as cause:  # including an interrupt by the user: a row is added atomically
                 for column in (self._layout, self._steps, self._times):
                     del column[rows:]
                 del self._values[before:]
@@ -183,11 +192,11 @@ class Recorder:
                         f"a value or the step {step!r} of {names} is too large for 64 bits"
                     ) from cause
                 raise
-            if before > _MANY and not self._wake.is_set():
+            if before > _WAKE_THRESHOLD and not self._wake.is_set():
                 self._wake.set()
 
     def _set_at_positions(self, layout: _Layout, numbers: list[float]) -> None:
-        """Take a row whose series may have had different numbers of values before."""
+        """Add a row whose series may have different numbers of earlier values."""
         now = time.time()
         singles = [self._layout_of((series,)) for series in layout.series]
         for single, number in zip(singles, numbers, strict=True):
@@ -199,15 +208,17 @@ class Recorder:
             single.rows += 1
 
     def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[_Layout, list[float]]:
-        """The layout and the numbers of metrics that are new, indexed, or no Python numbers."""
+        """The layout and values of metrics that are new, indexed, or not plain Python numbers."""
         split = Split.TEST if test else Split.DEV
-        items = list(_flat(metrics))
+        items = list(_flatten_metrics(metrics))
         values = []
         for name, _, value in items:
-            check_text("metric", name, MetricError)
-            values.append(to_number(name, value))
+            check_name("metric", name, MetricError)
+            values.append(to_metric_value(name, value))
             if type(value).__module__ == "numpy" and not hasattr(value, "__len__"):
-                self._plain_types.add(type(value))  # a NumPy scalar, which an array of doubles takes as it is
+                self._plain_types.add(
+                    type(value)
+                )  # a NumPy scalar, which can be appended to an array of doubles
         series = tuple(Series(name, split, index) for name, index, _ in items)
         with self._lock:
             kinds = self._kinds(series)
@@ -218,13 +229,19 @@ class Recorder:
         return layout, values
 
     def _kinds(self, series: tuple[Series, ...]) -> dict[tuple[str, Split], bool]:
-        """Whether each metric is indexed; it is an error for one to be both."""
+        """Whether each metric is indexed.
+
+        Raises:
+            MetricError: a metric is both indexed and not.
+        """
         kinds: dict[tuple[str, Split], bool] = {}
         for new in series:
             indexed, key = new.index is not None, (new.name, new.split)
             if self._indexed.get(key, kinds.setdefault(key, indexed)) != indexed:
                 was, now = ("one number", "indexed numbers") if indexed else ("indexed numbers", "one number")
-                raise MetricError(f"metric {new.name!r} was set as {was} and cannot be {now} too: rename one")
+                raise MetricError(
+                    f"metric {new.name!r} was set as {was} and cannot also be {now}: rename one"
+                )
         return kinds
 
     def _layout_of(self, series: tuple[Series, ...]) -> _Layout:
@@ -243,19 +260,19 @@ class Recorder:
         return layout
 
     @property
-    def is_untouched(self) -> bool:
-        """Whether nothing was taken yet."""
+    def is_empty(self) -> bool:
+        """Whether nothing was added yet."""
         return self._thread is None and self._writer.position == self._begun
 
-    def add(self, record: BestRule | Display | Artifact | Outcome) -> None:
-        """Take a record that is no number."""
-        if self._thread is None or _process != self._pid:
+    def add_record(self, record: BestRule | Display | Artifact | Outcome) -> None:
+        """Add a record other than points."""
+        if self._thread is None or _current_pid != self._pid:
             self._start_thread()
         with self._lock:
             self._others.append(record)
 
-    def take(self, records: Sequence[Record]) -> None:
-        """Take what another run had, with its steps and times."""
+    def add_records(self, records: Sequence[Record]) -> None:
+        """Add existing records, with their own steps and times."""
         import numpy as np
 
         self._start_thread()
@@ -279,8 +296,8 @@ class Recorder:
 
     def _start_thread(self) -> None:
         if self._closed:
-            raise StateError("this run is closed: begin a new one with reset(), or make another handler")
-        self.refuse_a_fork()
+            raise StateError("this run is closed: start a new one with reset(), or make another handler")
+        self.require_own_process()
         with self._lock:
             if self._thread is None:
                 self._wake.clear()
@@ -288,43 +305,43 @@ class Recorder:
                 self._thread.start()
 
     @property
-    def is_own(self) -> bool:
-        """Whether this is the process that began the run."""
-        return _process == self._pid
+    def is_own_process(self) -> bool:
+        """Whether this is the process that started the run."""
+        return _current_pid == self._pid
 
-    def refuse_a_fork(self) -> None:
-        """See that this is the process that began the run.
+    def require_own_process(self) -> None:
+        """Check that this is the process that started the run.
 
         Raises:
-            StateError: it is a child of it.
+            StateError: this is a forked child of it.
         """
-        if _process != self._pid:
+        if _current_pid != self._pid:
             raise StateError(
-                "this run belongs to the process that was forked: log from there, or start a run of your own"
+                "this run belongs to the parent process: log from there, or start another run in this process"
             )
 
     # The writer's side
 
     def _work(self) -> None:
         while self._thread is threading.current_thread():
-            woken = self._wake.wait(_INTERVAL)
+            woken = self._wake.wait(_FLUSH_INTERVAL)
             if woken:
                 self._wake.clear()
             try:
                 self.flush()
-            except Exception as error:  # noqa: BLE001 - training goes on, and the trouble is told
+            except Exception as error:  # noqa: BLE001 - training continues, and the error is reported
                 if not self._troubled:
-                    log.error("%s. Training goes on; what is set is kept in memory and tried again.", error)  # noqa: TRY400
+                    log.error("%s. Training continues; values stay in memory until writing works.", error)  # noqa: TRY400
                 self._troubled = True
 
     def flush(self) -> int:
-        """Write what came in to the log and hand it on.
+        """Write all new records to the log and pass them on for delivery.
 
         Returns:
-            the log's position.
+            the log's position, in bytes.
 
         Raises:
-            StorageError: the log cannot be written; what came in is kept for the next time.
+            StorageError: the log cannot be written; the records are kept for the next flush.
         """
         with self._writing:
             with self._lock:
@@ -344,9 +361,9 @@ class Recorder:
             records += others
             if frames:
                 self._unwritten.append((b"".join(frames), records))
-            if self._unwritten and self.before_next is not None:
-                self.before_next()
-                self.before_next = None
+            if self._unwritten and self.before_next_write is not None:
+                self.before_next_write()
+                self.before_next_write = None
             while self._unwritten:
                 data, records = self._unwritten[0]
                 cursors = cursors_frame(self._cursors) if self._cursors else b""
@@ -364,8 +381,8 @@ class Recorder:
     def _in_pieces(
         self, layout: array[int], steps: array[int], times: array[float], values: array[float]
     ) -> Iterator[tuple[array[int], array[int], array[float], array[float]]]:
-        """The rows in pieces of a size that a reader of the log takes at once."""
-        if len(values) <= _PIECE:
+        """The rows in pieces that a reader of the log can process at once."""
+        if len(values) <= _VALUES_PER_FRAME:
             yield layout, steps, times, values
             return
         import numpy as np
@@ -374,7 +391,7 @@ class Recorder:
         ends = np.cumsum(widths[np.frombuffer(layout, np.uint32)])  # of each row among the values
         begin, at = 0, 0
         while begin < len(layout):
-            end = min(int(np.searchsorted(ends, at + _PIECE)) + 1, len(layout))
+            end = min(int(np.searchsorted(ends, at + _VALUES_PER_FRAME)) + 1, len(layout))
             after = int(ends[end - 1])
             yield layout[begin:end], steps[begin:end], times[begin:end], values[at:after]
             begin, at = end, after
@@ -393,9 +410,17 @@ class Recorder:
         )
 
     @contextmanager
-    def settled(self) -> Iterator[LogWriter]:
-        """Everything is in the log and the thread is stopped; a later call starts it again."""
-        self.refuse_a_fork()
+    def paused(self) -> Iterator[LogWriter]:
+        """Write everything to the log and stop the thread; a later call starts it again.
+
+        Yields:
+            the writer of the log.
+
+        Raises:
+            StateError: this is a forked process.
+            StorageError: the log cannot be written.
+        """
+        self.require_own_process()
         with self._lock:
             thread, self._thread = self._thread, None
             self._wake.set()
@@ -407,21 +432,21 @@ class Recorder:
             yield self._writer
 
     def close(self) -> None:
-        """Write what is left and give the log free; closing twice does nothing."""
-        if self._closed or _process != self._pid:
+        """Write what is left and close the log; closing twice does nothing."""
+        if self._closed or _current_pid != self._pid:
             return
         try:
-            with self.settled():
+            with self.paused():
                 pass
         except LegmError as error:
-            log.error("%s. What was set since it last could be written is lost.", error)  # noqa: TRY400
+            log.error("%s. Values that were set since the last successful write are lost.", error)  # noqa: TRY400
         finally:
             self._closed = True
             self._writer.close()
 
 
-def _flat(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
-    """Name, index and value of each number in a mapping of metrics or of indexed metrics."""
+def _flatten_metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
+    """The name, index and value of each number in a mapping of metrics or of indexed metrics."""
     for name, value in metrics.items():
         if isinstance(value, Mapping):
             for metric, number in value.items():

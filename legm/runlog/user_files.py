@@ -1,4 +1,4 @@
-"""Files of the user's in a configuration's folder: their names, and data kept in them."""
+"""The user's files in a configuration's folder: their paths, and data saved in them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.core.identity import plain
+from legm.core.identity import to_plain
 from legm.core.naming import short_name
 from legm.errors import InvalidName, LegmError, StorageError, UnstableValue, storage_error
 
 __all__ = ["UserFiles"]
 
-_OURS = frozenset(
+_RESERVED_NAMES = frozenset(
     (
         "params.yml",
         "metrics.yml",
@@ -37,8 +37,8 @@ class UserFiles:
     """The user's files of one run.
 
     Args:
-        folder: the configuration's.
-        description: stands in front of every name; "" for none.
+        folder: the configuration's folder.
+        description: the prefix of every name; "" for none.
         run_id: the run that artifacts belong to.
     """
 
@@ -49,65 +49,84 @@ class UserFiles:
         self._data: dict[str, Any] = {}
 
     def path(self, basename: str) -> Path:
-        """The path of a file, below the folder whatever the name holds.
+        """The path of a file, which is inside the folder for any name.
+
+        Args:
+            basename: the file's name.
 
         Raises:
-            InvalidName: the name is empty, or one that legm uses itself.
+            InvalidName: the name is empty or reserved.
         """
         if not isinstance(basename, str) or not basename:
-            raise InvalidName(f"a file's name must be a string that is not empty, not {basename!r}")
+            raise InvalidName(f"a file name must be a non-empty string, not {basename!r}")
         name = short_name(basename)
-        if name.lower() in _OURS:
+        if name.lower() in _RESERVED_NAMES:
             raise InvalidName(
-                f"{basename!r} is a name that legm uses itself: choose another, say {'my-' + basename!r}"
+                f"{basename!r} is reserved for legm: choose another name, such as {'my-' + basename!r}"
             )
         return self._folder / (f"{short_name(self._description)}-{name}" if self._description else name)
 
     def keep(self, source: Path, name: str | None) -> Path:
-        """A copy of a file with the run.
+        """Copy a file into the run's artifacts.
+
+        Args:
+            source: the file.
+            name: its name in the run; None for its own name.
+
+        Returns:
+            the copy.
 
         Raises:
-            InvalidName: the name is no text.
-            StorageError: it is no file, or cannot be copied.
+            InvalidName: the name is not a string.
+            StorageError: the source is not a file, or cannot be copied.
         """
         if name is not None and not isinstance(name, str):
             raise InvalidName(f"an artifact's name must be a string, not {name!r}")
         if not source.is_file():
-            found = "a folder" if source.is_dir() else "no file" if source.exists() else "not there"
-            raise StorageError(f"cannot keep {source}: it is {found}")
+            problem = (
+                "is a folder" if source.is_dir() else "is not a file" if source.exists() else "does not exist"
+            )
+            raise StorageError(f"cannot keep {source}: it {problem}")
         target = self._artifacts / short_name(name or source.name)
-        with _replacing(target) as temporary:
+        with _atomic_replacement(target) as temporary:
             self._artifacts.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, temporary)
         return target
 
     def set_data(self, data: Any, basename: str) -> Path:
-        """Keep data as a file; what was set before in this run is updated, extended or appended to.
+        """Save data as a file; data set earlier in this run is updated, extended or appended to.
+
+        Args:
+            data: a mapping, list, string or number; for .npz a mapping of arrays by name.
+            basename: the file's name, whose extension chooses the format.
+
+        Returns:
+            the file.
 
         Raises:
-            InvalidName: the extension is none of .yml, .json, .txt, .npz.
-            LegmError: the data does not fit the extension or what was set before.
+            InvalidName: the extension is not .yml, .json, .txt or .npz, or the name is invalid.
+            LegmError: the data does not fit the extension or the earlier data.
             StorageError: the file cannot be written.
         """
         name = basename if isinstance(basename, str) else ""
         extension = next((e for e in _EXTENSIONS if name.endswith(e) and name != e), None)
         if extension is None:
             raise InvalidName(
-                f"{basename!r} must end in one of {', '.join(_EXTENSIONS)}, by which data is kept"
+                f"{basename!r} must end in one of {', '.join(_EXTENSIONS)}, which chooses the format"
             )
         path = self.path(basename)
-        data = _copied(data, extension, basename)
-        merged = _merged(self._data[basename], data, basename) if basename in self._data else data
-        content = _content(merged, extension, basename)
-        with _replacing(path) as temporary:
+        data = _copy_data(data, extension, basename)
+        merged = _merge_data(self._data[basename], data, basename) if basename in self._data else data
+        content = _encode_data(merged, extension, basename)
+        with _atomic_replacement(path) as temporary:
             temporary.write_bytes(content)
         self._data[basename] = merged
         return path
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file to write that then takes the place of another, whole or not at all."""
+def _atomic_replacement(path: Path) -> Iterator[Path]:
+    """A temporary file that replaces the given one atomically when the block ends without an error."""
     temporary = path.with_name(f".{secrets.token_hex(8)}")
     try:
         yield temporary
@@ -119,45 +138,47 @@ def _replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _copied(data: Any, extension: str, basename: str) -> Any:
+def _copy_data(data: Any, extension: str, basename: str) -> Any:
     if extension == ".npz":
         import numpy as np
 
         if not isinstance(data, Mapping):
-            raise LegmError(f"a .npz file keeps a mapping of arrays by name, not a {type(data).__qualname__}")
+            raise LegmError(f"a .npz file holds a mapping of arrays by name, not a {type(data).__qualname__}")
         try:
             return {str(name): np.array(value) for name, value in data.items()}
         except (TypeError, ValueError) as cause:
-            raise LegmError(f"{basename!r}: what is to be kept is no array: {cause}") from cause
+            raise LegmError(f"{basename!r}: a value cannot be converted to an array: {cause}") from cause
     if extension == ".txt":
         return str(data)
     try:
-        return plain(basename, data)
+        return to_plain(basename, data)
     except UnstableValue as cause:
         raise LegmError(
-            f"{basename!r} keeps numbers, text, lists and mappings, which is not all of {str(data)[:60]!r}"
+            f"{basename!r} can hold numbers, strings, lists and mappings, but not all of {str(data)[:60]!r}"
         ) from cause
 
 
-def _merged(old: Any, new: Any, basename: str) -> Any:
+def _merge_data(old: Any, new: Any, basename: str) -> Any:
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **new}
     if isinstance(old, (list, str)) and isinstance(new, type(old)):
         return old + new  # type: ignore[operator]
     raise LegmError(
-        f"{basename!r} holds a {type(old).__name__} of this run and cannot take a {type(new).__name__} too: "
-        f"use another file"
+        f"{basename!r} already holds a {type(old).__name__} of this run and cannot also hold a "
+        f"{type(new).__name__}: use another file"
     )
 
 
-def _content(data: Any, extension: str, basename: str) -> bytes:
+def _encode_data(data: Any, extension: str, basename: str) -> bytes:
     if extension == ".npz":
         import numpy as np
 
         if any(array.dtype.hasobject for array in data.values()):
-            raise LegmError(f"{basename!r}: an array of Python objects cannot be kept; use numbers or text")
+            raise LegmError(
+                f"{basename!r}: an array of Python objects cannot be saved; use numbers or strings"
+            )
         buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:  # as np.savez, which takes no array called "file"
+        with zipfile.ZipFile(buffer, "w") as archive:  # like np.savez, which accepts no array called "file"
             for name, array in data.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)

@@ -1,1 +1,1 @@
-"""Pure statistics over runs: aggregates, counts, tests of significance, and how numbers are written."""
+"""Pure statistics over runs: aggregates, counts, significance tests, and the formatting of numbers."""

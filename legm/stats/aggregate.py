@@ -1,8 +1,8 @@
-"""Runs to summaries, curves and rankings: pure functions, whose answer is the same to the last bit.
+"""Summaries, curves and rankings of runs: pure functions with results that are reproducible bit for bit.
 
-Every number here comes from one function, :func:`_statistics`, over *groups*: the values of all groups in
-one flat array, each group sorted, with a count for each. Sorting first makes the result independent of the
-order in which runs arrive. A group is the values of one metric in a summary, or of one step in a curve.
+Every number here comes from one function, :func:`_statistics`, over *groups*: the values of all groups in one
+flat array, each group sorted, with the size of each. Sorting makes the result independent of the order of the
+runs. A group is the values of one metric in a summary, or of one step in a curve.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from legm.records import (
     Summary,
 )
 from legm.stats.counts import ALL_VALUES_METRICS, summary_key
-from legm.stats.student_t import student_t
+from legm.stats.student_t import student_t_quantile
 
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 Aggregation: TypeAlias = str | Mapping[str, str]
 """A method's name, or ``{metric: method, "other": method}``."""
 
-_CHUNK = 1 << 20  # how many numbers of a curve are worked on at once: temporary arrays stay below 100 MB
-_VALID = (
-    "valid are 'mean', 'median', 'outlier_mean', 'confidence' and 'confidence_<level>' with a level "
+_CHUNK = 1 << 20  # values of a curve that are processed at once: temporary arrays stay below 100 MB
+_VALID_METHODS = (
+    "valid methods: 'mean', 'median', 'outlier_mean', 'confidence' and 'confidence_<level>' with a level "
     "between 0 and 1, such as 'confidence_0.9'"
 )
 
 
-class Kind(enum.Enum):
-    """What a method computes."""
+class MethodKind(enum.Enum):
+    """What an aggregation method computes."""
 
     MEAN = "mean"
     MEDIAN = "median"
@@ -55,85 +55,96 @@ class Kind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """How values become one aggregate; ``str()`` of it is what :meth:`parse` takes.
+class AggregationMethod:
+    """An aggregation method; ``str()`` of it is the name that :meth:`parse` accepts.
 
     Args:
         kind: what is computed.
-        level: the coverage of the confidence interval, in (0, 1); only CONFIDENCE looks at it.
+        level: the coverage of the confidence interval, in (0, 1); only used by CONFIDENCE.
     """
 
-    kind: Kind
+    kind: MethodKind
     level: float = 0.95
 
     @classmethod
-    def parse(cls, text: str) -> Method:
-        """The method that a user names.
+    def parse(cls, text: str) -> AggregationMethod:
+        """The method with a name.
+
+        Args:
+            text: the name, such as ``"mean"`` or ``"confidence_0.9"``.
 
         Raises:
             MetricError: there is no such method, or its level is not strictly between 0 and 1.
         """
-        if text in {kind.value for kind in Kind}:
-            return cls(Kind(text))
+        if text in {kind.value for kind in MethodKind}:
+            return cls(MethodKind(text))
         if not isinstance(text, str) or not text.startswith("confidence_"):
-            raise MetricError(f"there is no aggregation method {text!r}; {_VALID}")
+            raise MetricError(f"there is no aggregation method {text!r}; {_VALID_METHODS}")
         try:
             level = float(text.removeprefix("confidence_"))
         except ValueError:
             level = math.nan
         if not 0 < level < 1:
-            raise MetricError(f"the level of {text!r} is no number strictly between 0 and 1; {_VALID}")
-        return cls(Kind.CONFIDENCE, level)
+            raise MetricError(
+                f"the level of {text!r} is not a number strictly between 0 and 1; {_VALID_METHODS}"
+            )
+        return cls(MethodKind.CONFIDENCE, level)
 
     def __str__(self) -> str:
-        plain = self.kind is not Kind.CONFIDENCE or self.level == Method.parse("confidence").level
+        plain = (
+            self.kind is not MethodKind.CONFIDENCE
+            or self.level == AggregationMethod.parse("confidence").level
+        )
         return self.kind.value if plain else f"{self.kind.value}_{self.level!r}"
 
 
 @dataclass(frozen=True, slots=True)
-class Methods:
-    """Which method a metric gets.
+class AggregationMethods:
+    """The aggregation method of each metric.
 
     Args:
-        default: for every metric that is not named.
-        chosen: by a metric's name, or by the exact key (``best_loss``), which wins.
+        default: the method of all other metrics.
+        chosen: methods by metric name, or by summary key (``best_loss``), which takes precedence.
     """
 
-    default: Method
-    chosen: Mapping[str, Method] = field(default_factory=dict)
+    default: AggregationMethod
+    chosen: Mapping[str, AggregationMethod] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, aggregation: Aggregation) -> Methods:
-        """The methods that a user asks for.
-
-        Raises:
-            MetricError: a method does not exist, or a metric's name is no text.
-        """
-        if not isinstance(aggregation, Mapping):
-            return cls(Method.parse(aggregation))
-        for name in aggregation:
-            if not isinstance(name, str):
-                raise MetricError(f"aggregation names metrics by text, not by {name!r}")
-        chosen = {name: Method.parse(method) for name, method in aggregation.items()}
-        return cls(chosen.pop("other", Method(Kind.MEAN)), chosen)
-
-    def of(self, key: str) -> Method:
-        """The method for a summary's key: chosen by the key, else by the metric's name, else the default."""
-        return self.chosen.get(key) or self.chosen.get(_metric(key)) or self.default
-
-    def check(self, keys: Iterable[str]) -> None:
-        """See that every metric that was named exists.
-
-        Without any key (no run has completed) there is nothing to hold the names against.
+    def parse(cls, aggregation: Aggregation) -> AggregationMethods:
+        """The methods that a user chose.
 
         Args:
-            keys: the keys that the runs have (``best_loss``, ``time``).
+            aggregation: a method's name, or names by metric.
+
+        Raises:
+            MetricError: a method does not exist, or a metric's name is not a string.
+        """
+        if not isinstance(aggregation, Mapping):
+            return cls(AggregationMethod.parse(aggregation))
+        for name in aggregation:
+            if not isinstance(name, str):
+                raise MetricError(f"a metric in aggregation must be a string, not {name!r}")
+        chosen = {name: AggregationMethod.parse(method) for name, method in aggregation.items()}
+        return cls(chosen.pop("other", AggregationMethod(MethodKind.MEAN)), chosen)
+
+    def for_key(self, key: str) -> AggregationMethod:
+        """The method for a summary key: chosen by the key, else by the metric's name, else the default."""
+        return self.chosen.get(key) or self.chosen.get(_metric_of_key(key)) or self.default
+
+    def check(self, keys: Iterable[str]) -> None:
+        """Check that every named metric exists.
+
+        Without any key (no run has completed) nothing is checked.
+
+        Args:
+            keys: the summary keys of the runs (``best_loss``, ``time``).
 
         Raises:
             MetricError: a name belongs to none of the keys.
         """
         known = set(keys)
-        names = {_metric(key) for key in known}
+        names = {_metric_of_key(key) for key in known}
         for name in self.chosen:
             if known and name not in known and name not in names:
                 near = closest(name, known if name.startswith(("best_", "test_")) else names)
@@ -142,42 +153,48 @@ class Methods:
                 )
 
 
-def _metric(key: str) -> str:
-    """The metric's name in a summary's key."""
+def _metric_of_key(key: str) -> str:
+    """The metric's name in a summary key."""
     return key if key in ALL_VALUES_METRICS else key.partition("_")[2]
 
 
 def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean") -> Summary:
     """Aggregate every metric over the completed runs.
 
-    A metric that is set both as a whole and by index is found in one mapping, as a whole under ``""``.
+    A metric that some runs set with and others without an index is one mapping, with the key ``""`` for the
+    values without an index.
 
     Args:
-        runs: runs of one configuration, in any order; with the histories of
-            ``ALL_VALUES_METRICS``.
+        runs: runs of one configuration, in any order, with the histories of ``ALL_VALUES_METRICS``.
         aggregation: a method, or methods by metric.
 
     Returns:
-        The aggregates, sorted by key and index, and how many runs of each kind there were.
+        the aggregates, sorted by key and index, and the number of runs with each status.
 
     Raises:
-        MetricError: a method does not exist, or a metric that is named belongs to no completed run.
+        MetricError: a method does not exist, or no completed run has a named metric.
     """
-    methods = Methods.parse(aggregation)
+    methods = AggregationMethods.parse(aggregation)
     status: Counter[Status] = Counter()
     groups: defaultdict[tuple[str, str | None], array[float]] = defaultdict(lambda: array("d"))
     for run in runs:
         status[run.status] += 1
-        for place, data in _summarised(run) if run.status is Status.COMPLETED else ():
-            groups[place].frombytes(data)
+        for key_and_index, data in _summary_values(run) if run.status is Status.COMPLETED else ():
+            groups[key_and_index].frombytes(data)
     methods.check(key for key, _ in groups)
 
-    places: defaultdict[Method, list[tuple[str, str | None]]] = defaultdict(list)
-    for place in groups:
-        places[methods.of(place[0])].append(place)
+    keys_by_method: defaultdict[AggregationMethod, list[tuple[str, str | None]]] = defaultdict(list)
+    for key_and_index in groups:
+        keys_by_method[methods.for_key(key_and_index[0])].append(key_and_index)
     found: dict[tuple[str, str | None], Aggregate] = {}
-    for method, chosen in places.items():
-        found.update(zip(chosen, _aggregates([groups[place] for place in chosen], method), strict=True))
+    for method, chosen in keys_by_method.items():
+        found.update(
+            zip(
+                chosen,
+                _aggregate_groups([groups[key_and_index] for key_and_index in chosen], method),
+                strict=True,
+            )
+        )
 
     indexed = {key for key, index in found if index is not None}
     values: dict[str, Any] = {}
@@ -192,30 +209,30 @@ def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
 def aggregate_counts(
     counts: Sequence[RunCounts], key: str, aggregation: Aggregation = "mean"
 ) -> list[Aggregate | None]:
-    """What :func:`summarise_runs` gives for one metric of each of many configurations, all at once.
+    """Aggregate one metric for each of many configurations at once, as :func:`summarise_runs` does.
 
     Args:
-        counts: the runs of the configurations, counted.
-        key: where the metric stands in a summary (``best_loss``, ``test_accuracy``).
+        counts: the counts of the configurations' runs.
+        key: the metric's summary key (``best_loss``, ``test_accuracy``).
         aggregation: a method, or methods by metric.
 
     Returns:
-        For each count its aggregate; None where no completed run has the metric.
+        the aggregate for each of ``counts``; None if no completed run has the metric.
 
     Raises:
-        MetricError: the metric has a value for each index, or a method does not exist.
+        MetricError: the metric is indexed, or a method does not exist.
     """
-    method = Methods.parse(aggregation).of(key)
+    method = AggregationMethods.parse(aggregation).for_key(key)
     if any(key in one.indexed for one in counts):
         raise MetricError(f"{key!r} has one value per index; rank by a metric of the whole run")
     values = [one.values.get(key) for one in counts]
     groups = [one for one in values if one]
-    found = iter(_aggregates(groups, method) if groups else ())
+    found = iter(_aggregate_groups(groups, method) if groups else ())
     return [next(found) if own else None for own in values]
 
 
-def _summarised(run: RunResult) -> Iterator[tuple[tuple[str, str | None], bytes]]:
-    """What a run adds to a summary: key and index, and the values' bytes (float64)."""
+def _summary_values(run: RunResult) -> Iterator[tuple[tuple[str, str | None], bytes]]:
+    """What a run contributes to a summary: key and index, and the values as bytes (float64)."""
     for series, value in (*run.best.items(), *run.test.items()):
         if summary_key(series) not in ALL_VALUES_METRICS:
             yield (summary_key(series), series.index), np.float64(value).tobytes()
@@ -225,12 +242,15 @@ def _summarised(run: RunResult) -> Iterator[tuple[tuple[str, str | None], bytes]
 
 
 def summary_as_dict(summary: Summary) -> dict[str, Any]:
-    """The summary as it is stored and given to users.
+    """The summary as it is stored and returned to users.
+
+    Args:
+        summary: the summary.
 
     Returns:
         ``{"best_loss": {"mean": …, "std": …, "n": …, "nan": …, "failed": …, "interrupted": …, "method": …,
-        and the method's fields}}``, with the index in between for an indexed metric. Keys are sorted;
-        numbers are Python's own.
+        and the method's fields}}``, with a level for the index of an indexed metric. Keys are sorted; numbers
+        are Python floats and ints.
     """
 
     def plain(aggregate: Aggregate) -> dict[str, Any]:
@@ -253,15 +273,15 @@ def summary_as_dict(summary: Summary) -> dict[str, Any]:
     }
 
 
-def summary_from(stored: Mapping[str, Any], completed: int) -> Summary:
-    """The summary that :func:`summary_as_dict` was given.
+def summary_from_dict(stored: Mapping[str, Any], completed: int) -> Summary:
+    """The inverse of :func:`summary_as_dict`.
 
     Args:
-        stored: what it gave.
-        completed: how many runs there were that completed, which is not in there.
+        stored: what it returned.
+        completed: the number of completed runs, which is not stored.
 
     Raises:
-        ValueError: it is nothing that it gives.
+        ValueError: ``stored`` is invalid.
     """
     counts: dict[str, int] = {"failed": 0, "interrupted": 0}
 
@@ -281,7 +301,7 @@ def summary_from(stored: Mapping[str, Any], completed: int) -> Summary:
                 },
             )
         except (KeyError, TypeError, ValueError) as cause:
-            raise ValueError(f"{str(content)[:60]!r} is no aggregate") from cause
+            raise ValueError(f"{str(content)[:60]!r} is not an aggregate") from cause
 
     def is_one(value: Any) -> bool:
         return not isinstance(value, Mapping) or isinstance(value.get("method"), str)
@@ -295,28 +315,29 @@ def summary_from(stored: Mapping[str, Any], completed: int) -> Summary:
     return Summary(values, completed, counts["failed"], counts["interrupted"])
 
 
-def curves(
+def aggregate_curves(
     runs: Iterable[RunResult], metrics: Sequence[str] | None = None, aggregation: Aggregation = "mean"
 ) -> list[Curve]:
-    """The curve of dev metrics over the completed runs, with its spread, at every step that any run has.
+    """Aggregate dev metrics over the completed runs, at every step that any run has.
 
-    At a step, the runs that have a value there which is not NaN are aggregated. The spread is mean - std to
-    mean + std, for the median the quartiles, for confidence the interval.
+    At each step, all values that are not NaN are aggregated. The spread is from mean - std to mean + std, for
+    the median the quartiles, for confidence the interval.
 
     Args:
         runs: runs of one configuration, in any order, with the histories of the metrics.
-        metrics: the metrics' names in the order wanted; None for all, sorted. Indexed ones have no curve.
+        metrics: the metrics' names, in the order of the result; None for all, sorted. Indexed metrics have no
+            curve.
         aggregation: a method, or methods by metric.
 
     Returns:
-        A curve for each metric; none at all while no run has completed.
+        a curve for each metric; an empty list while no run has completed.
 
     Raises:
-        MetricError: a method does not exist, or a metric that is named belongs to no completed run.
+        MetricError: a method does not exist, or no completed run has a named metric.
     """
-    import hashlib  # which a ranking does not need
+    import hashlib  # not needed for a ranking
 
-    methods = Methods.parse(aggregation)
+    methods = AggregationMethods.parse(aggregation)
     grids: dict[bytes, IntArray] = {}  # each distinct array of steps once, by digest
     parts: defaultdict[str, list[tuple[IntArray, FloatArray]]] = defaultdict(list)
     keys: set[str] = set()
@@ -338,64 +359,73 @@ def curves(
     for name in order if keys else ():
         if name not in names:
             raise MetricError(f"no completed run has a curve of the metric {name!r}; {closest(name, names)}")
-    # The values are let go metric by metric.
+    # pop() releases the values metric by metric.
     return [
-        _curve(name, parts.pop(name), methods.of(summary_key(Series(name))))
+        _aggregate_curve(name, parts.pop(name), methods.for_key(summary_key(Series(name))))
         for name in order
         if name in parts
     ]
 
 
-def rank(
+def rank_configurations(
     candidates: Iterable[tuple[Configuration, Summary, str | None]], key: str, higher_better: bool = True
 ) -> list[Ranked]:
-    """Order configurations by the center of one aggregate: its mean, for the median its median.
+    """Rank configurations by the center of one aggregate: its median for that method, else its mean.
 
-    A configuration without the metric, or whose aggregate is NaN, is last. Equals are ordered by the
-    configuration's name, then by its fingerprint.
+    Configurations without the metric, or with NaN, come last. Ties are ordered by the configuration's name,
+    then by its fingerprint.
 
     Args:
-        candidates: each configuration with its summary and the folder it lives in, if any.
-        key: a summary's key (``best_loss``, ``test_acc``, ``time``).
+        candidates: each configuration with its summary and its folder, if it has one.
+        key: a summary key (``best_loss``, ``test_acc``, ``time``).
         higher_better: whether a higher value is better.
 
     Returns:
-        The configurations, best first.
+        the configurations, best first.
 
     Raises:
-        MetricError: some have metrics, but none has this one, or it only exists by index.
+        MetricError: some have metrics, but none has this one, or it is indexed.
     """
     found = list(candidates)
     if not any(key in summary.values for _, summary, _ in found):
         known = {name for _, summary, _ in found for name in summary.values}
         if known:
             raise MetricError(f"no configuration has {key!r}; {closest(key, known)}")
-    return in_order(
+    return sort_ranked(
         [
-            Ranked(made, whole(of, key), of.completed, of.failed, of.interrupted, folder)
+            Ranked(made, unindexed_aggregate(of, key), of.completed, of.failed, of.interrupted, folder)
             for made, of, folder in found
         ],
         higher_better,
     )
 
 
-def in_order(ranked: Iterable[Ranked], higher_better: bool) -> list[Ranked]:
-    """Configurations with their aggregates, best first; see :func:`rank`."""
+def sort_ranked(ranked: Iterable[Ranked], higher_better: bool) -> list[Ranked]:
+    """Sort ranked configurations, best first, as :func:`rank_configurations` does.
 
-    def place(one: Ranked) -> tuple[bool, float, str, str]:
+    Args:
+        ranked: in any order.
+        higher_better: whether a higher value is better.
+    """
+
+    def sort_key(one: Ranked) -> tuple[bool, float, str, str]:
         center = one.value.fields.get("median", one.value.mean)
         missing = math.isnan(center)
         value = 0.0 if missing else -center if higher_better else center
         return missing, value, one.configuration.name, one.configuration.fingerprint
 
-    return sorted(ranked, key=place)
+    return sorted(ranked, key=sort_key)
 
 
-def whole(summary: Summary, key: str) -> Aggregate:
-    """The aggregate of a metric that is not indexed; an empty one where there is none."""
+def unindexed_aggregate(summary: Summary, key: str) -> Aggregate:
+    """The aggregate of a metric that is not indexed; an empty one if the summary does not have it.
+
+    Raises:
+        MetricError: the metric is indexed.
+    """
     value = summary.values.get(key)
     if value is None:
-        return Aggregate(math.nan, math.nan, 0, 0, Kind.MEAN.value)
+        return Aggregate(math.nan, math.nan, 0, 0, MethodKind.MEAN.value)
     if isinstance(value, Aggregate):
         return value
     if "" not in value:
@@ -403,11 +433,11 @@ def whole(summary: Summary, key: str) -> Aggregate:
     return value[""]
 
 
-def interval(aggregate: Aggregate) -> tuple[float, float, float]:
-    """What an aggregate shows: its center, and the lower and upper end of its spread.
+def aggregate_interval(aggregate: Aggregate) -> tuple[float, float, float]:
+    """The center of an aggregate, and the lower and upper end of its spread.
 
     Returns:
-        Median and quartiles, mean and confidence interval, or mean and mean -/+ std.
+        median and quartiles, mean and confidence interval, or mean and mean -/+ std.
     """
     fields = aggregate.fields
     if "median" in fields:
@@ -417,45 +447,47 @@ def interval(aggregate: Aggregate) -> tuple[float, float, float]:
     return aggregate.mean, aggregate.mean - aggregate.std, aggregate.mean + aggregate.std
 
 
-def _aggregates(groups: Sequence[Sequence[float]], method: Method) -> Iterator[Aggregate]:
-    """One aggregate for each group; there is one, and none is empty."""
+def _aggregate_groups(groups: Sequence[Sequence[float]], method: AggregationMethod) -> Iterator[Aggregate]:
+    """One aggregate for each group; there must be a group, and none may be empty."""
     every = array("d")
     for group in groups:
         every.extend(group)
     numbers = np.repeat(np.arange(len(groups)), [len(values) for values in groups])
-    _, values, counts = _grouped(numbers, np.frombuffer(every, np.float64))
+    _, values, counts = _sort_into_groups(numbers, np.frombuffer(every, np.float64))
     columns = {name: column.tolist() for name, column in _statistics(values, counts, method).items()}
     means, stds, title = columns.pop("mean"), columns.pop("std"), str(method)
     for i, n in enumerate(counts.tolist()):
         fields: dict[str, float] = {name: column[i] for name, column in columns.items()}
-        if method.kind is Kind.OUTLIER_MEAN:
+        if method.kind is MethodKind.OUTLIER_MEAN:
             fields["cut"] = n // 10
-        if method.kind is Kind.CONFIDENCE:
+        if method.kind is MethodKind.CONFIDENCE:
             fields = {"level": method.level, **fields}
         yield Aggregate(means[i], stds[i], n, len(groups[i]) - n, title, fields)
 
 
-def _curve(metric: str, parts: Sequence[tuple[IntArray, FloatArray]], method: Method) -> Curve:
-    """Join the steps and values of several runs by step."""
+def _aggregate_curve(
+    metric: str, parts: Sequence[tuple[IntArray, FloatArray]], method: AggregationMethod
+) -> Curve:
+    """Aggregate the steps and values of several runs by step."""
     columns: list[tuple[Any, ...]] = []
-    for steps, values, counts in _joined(parts):
+    for steps, values, counts in _group_by_step(parts):
         found = _statistics(values, counts, method)
         with np.errstate(all="ignore"):
             spread = found["mean"], found["mean"] - found["std"], found["mean"] + found["std"]
-        if method.kind is Kind.MEDIAN:
+        if method.kind is MethodKind.MEDIAN:
             spread = found["median"], found["q1"], found["q3"]
-        elif method.kind is Kind.CONFIDENCE:
+        elif method.kind is MethodKind.CONFIDENCE:
             spread = found["mean"], found["lower"], found["upper"]
         columns.append((steps, *spread, counts))
     return Curve(metric, str(method), *(np.concatenate(pieces) for pieces in zip(*columns, strict=True)))
 
 
-def _joined(
+def _group_by_step(
     parts: Sequence[tuple[IntArray, FloatArray]],
 ) -> Iterator[tuple[IntArray, FloatArray, IntArray]]:
-    """Runs by step, in pieces of rising steps: steps (n,), values grouped by step, counts (n,).
+    """The values of runs by step, in chunks of increasing steps: steps (n,), values by step, counts (n,).
 
-    Where all runs share one array of steps, sorting a matrix is some four times as fast as grouping.
+    If all runs share one array of steps, sorting a matrix is about four times as fast as grouping.
     """
     longest = max((steps for steps, _ in parts), key=len)
     size = max(1, _CHUNK // len(parts))
@@ -472,19 +504,19 @@ def _joined(
         spans = [slice(*span) for span in zip(begin, end, strict=True)]
         steps = np.concatenate([steps[span] for (steps, _), span in zip(parts, spans, strict=True)])
         values = np.concatenate([values[span] for (_, values), span in zip(parts, spans, strict=True)])
-        yield _grouped(steps, values)
+        yield _sort_into_groups(steps, values)
         begin = list(end)
 
 
-def _grouped(numbers: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray, IntArray]:
-    """Sort values into groups by number and drop the NaN.
+def _sort_into_groups(numbers: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray, IntArray]:
+    """Sort values into groups by number, without NaN.
 
     Args:
-        numbers: shape (n,), n > 0, which group a value belongs to.
+        numbers: shape (n,), n > 0, the group of each value.
         values: shape (n,).
 
     Returns:
-        The groups' numbers (m,), rising; the values, each group sorted; their counts (m,).
+        the groups' numbers (m,), increasing; the values, each group sorted; their counts (m,).
     """
     values = values + 0.0  # -0.0, which sorts as equal to 0.0, becomes 0.0
     order = np.lexsort((values, numbers))
@@ -494,32 +526,34 @@ def _grouped(numbers: IntArray, values: FloatArray) -> tuple[IntArray, FloatArra
     return numbers[starts], values[usable], np.add.reduceat(usable, starts, dtype=np.int64)
 
 
-def _statistics(values: FloatArray, counts: IntArray, method: Method) -> dict[str, FloatArray]:
-    """What a method computes for each group: mean, std and its own fields, each of shape (n,).
+def _statistics(values: FloatArray, counts: IntArray, method: AggregationMethod) -> dict[str, FloatArray]:
+    """The statistics of each group: mean, std and the method's own fields, each of shape (n,).
 
     Args:
-        values: shape (counts.sum(),), no NaN, no -0.0, the groups one after the other, each sorted.
-        counts: shape (n,); a group may be empty, and all that is computed of it is NaN.
+        values: shape (counts.sum(),), the groups one after the other, each sorted, without NaN and -0.0.
+        counts: shape (n,); all statistics of an empty group are NaN.
         method: what to compute.
     """
     full = counts > 0
     n = counts[full]
     starts = np.cumsum(n) - n
     with np.errstate(all="ignore"):  # infinities give NaN where nothing better is defined
-        if method.kind is Kind.OUTLIER_MEAN:
+        if method.kind is MethodKind.OUTLIER_MEAN:
             cut = n // 10
             rank_in_group = np.arange(len(values)) - np.repeat(starts, n)
             kept = (rank_in_group >= np.repeat(cut, n)) & (rank_in_group < np.repeat(n - cut, n))
             mean, std = _moments(values[kept], n - 2 * cut, 0)
         else:
-            mean, std = _moments(values, n, int(method.kind is Kind.CONFIDENCE))
+            mean, std = _moments(values, n, int(method.kind is MethodKind.CONFIDENCE))
         columns = {"mean": mean, "std": std}
-        if method.kind is Kind.MEDIAN:
+        if method.kind is MethodKind.MEDIAN:
             for name, share in (("median", 0.5), ("q1", 0.25), ("q3", 0.75)):
                 columns[name] = _quantile(values, starts, n, share)
-        if method.kind is Kind.CONFIDENCE:
+        if method.kind is MethodKind.CONFIDENCE:
             sizes, which = np.unique(n, return_inverse=True)
-            factors = [student_t(method.level, size - 1) if size > 1 else 0.0 for size in sizes.tolist()]
+            factors = [
+                student_t_quantile(method.level, size - 1) if size > 1 else 0.0 for size in sizes.tolist()
+            ]
             margin = np.array(factors)[which] * (std / np.sqrt(n))
             columns |= {"lower": mean - margin, "upper": mean + margin}
     result = {name: np.full(len(counts), np.nan) for name in columns}
@@ -529,10 +563,10 @@ def _statistics(values: FloatArray, counts: IntArray, method: Method) -> dict[st
 
 
 def _moments(values: FloatArray, n: IntArray, ddof: int) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation of sorted groups of n > 0 values, without overflow on the way.
+    """Mean and standard deviation of sorted groups of n > 0 values, without intermediate overflow.
 
-    Each group is scaled by a power of two, which is exact. The mean is kept between the smallest and the
-    largest value, so that equal values have themselves as mean, and a deviation of 0.
+    Each group is scaled by a power of two, which is exact. The mean is clipped to the range of the values, so
+    that equal values have exactly their value as mean, and a deviation of 0.
     """
     if not len(n):
         return np.empty(0), np.empty(0)

@@ -1,4 +1,4 @@
-"""Runs, counted: what a list or a ranking of many configurations needs, without any series."""
+"""Counts of runs: all that a list or ranking of many configurations needs, without series."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from legm.records import Configuration, RunCounts, RunResult, Series, Split, Sta
 __all__ = ["ALL_VALUES_METRICS", "count_by_description", "count_runs", "summary_key"]
 
 ALL_VALUES_METRICS = frozenset({"time", "time_per_sample"})
-"""Dev metrics that aggregate over all their values instead of those at the best step."""
+"""Dev metrics that are aggregated over all their values instead of the one at the best step."""
 
 
 def summary_key(series: Series) -> str:
-    """Where a series stands in a summary."""
+    """The key of a series in a summary."""
     if series.split is Split.TEST:
         return f"test_{series.name}"
     return series.name if series.name in ALL_VALUES_METRICS else f"best_{series.name}"
@@ -26,10 +26,10 @@ def count_runs(
     """Count the runs of one configuration and description.
 
     Args:
-        configuration: whose runs they are.
-        description: the runs'.
-        runs: each once, in any order; no series are needed.
-        folder: where the configuration lives, if it lives in a folder.
+        configuration: the configuration.
+        description: the runs' description.
+        runs: each once, in any order; no histories are needed.
+        folder: the configuration's folder; None without one.
     """
     status: Counter[Status] = Counter()
     values: dict[str, list[float]] = {}
@@ -62,7 +62,16 @@ def count_runs(
 def count_by_description(
     configuration: Configuration, runs: Iterable[RunResult], folder: str | None = None
 ) -> Iterator[RunCounts]:
-    """Count the runs of one configuration by description; one empty count where there are none."""
+    """Count the runs of one configuration by description.
+
+    Args:
+        configuration: the configuration.
+        runs: each once, in any order; no histories are needed.
+        folder: the configuration's folder; None without one.
+
+    Yields:
+        the counts, sorted by description; one empty count without runs.
+    """
     by_description: dict[str, list[RunResult]] = {}
     for run in runs:
         by_description.setdefault(run.run.description, []).append(run)

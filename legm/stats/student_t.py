@@ -1,19 +1,19 @@
-"""The quantile of Student's distribution, for whole and fractional degrees of freedom."""
+"""The quantile of Student's t-distribution, for whole and fractional degrees of freedom."""
 
 from __future__ import annotations
 
 import math
 
-__all__ = ["student_t"]
+__all__ = ["student_t_quantile"]
 
 _EPSILON = 2.0**-52
 
 
-def student_t(level: float, dof: float) -> float:
-    """The t with P(-t < T < t) = level, for T of Student's distribution, to a relative error of about 1e-12.
+def student_t_quantile(level: float, dof: float) -> float:
+    """The t with P(-t < T < t) = level, for T of Student's t-distribution; relative error about 1e-12.
 
     Args:
-        level: the probability, in (0, 1); beyond 1000 degrees the error grows outside of 0.01 to 0.9999.
+        level: the probability, in (0, 1); above 1000 degrees the error grows outside of 0.01 to 0.9999.
         dof: the degrees of freedom, at least 1, not necessarily a whole number.
 
     Returns:
@@ -27,24 +27,26 @@ def student_t(level: float, dof: float) -> float:
         return 1 / math.tan(math.pi / 2 * (1 - level))
     if dof == 2:
         return level * math.sqrt(2 / ((1 - level) * (1 + level)))
-    from statistics import NormalDist  # as heavy as all of this module
+    from statistics import NormalDist  # importing it takes as long as all of this module
 
     normal = -NormalDist().inv_cdf((1 - level) / 2)
     if dof > 1000:
-        return _expansion(normal, dof)
+        return _asymptotic_quantile(normal, dof)
     density = 2 * _gamma_ratio(dof / 2) / math.sqrt(math.pi * dof)  # of |T| at 0
     t = max(normal, level / density)
-    # Both are below the solution, and A is concave in t: Newton's steps rise to it and never pass it.
+    # Both are below the solution, and A is concave in t: Newton's method increases t and never overshoots.
     for _ in range(200):
-        step = _lacking(t, dof, level, density) / (density * (1 + t * t / dof) ** (-(dof + 1) / 2))
+        step = _missing_probability(t, dof, level, density) / (
+            density * (1 + t * t / dof) ** (-(dof + 1) / 2)
+        )
         t += step
-        if abs(step) <= 1e-9 * t:  # the next one would be about the square of this
+        if abs(step) <= 1e-9 * t:  # the next step would be about the square of this one
             break
     return t
 
 
-def _expansion(x: float, dof: float) -> float:
-    """The quantile of Student's distribution near that of the normal one."""
+def _asymptotic_quantile(x: float, dof: float) -> float:
+    """The asymptotic expansion of the quantile (26.7.5), from the normal quantile."""
     terms = (
         (x**3 + x) / 4,
         (5 * x**5 + 16 * x**3 + 3 * x) / 96,
@@ -54,18 +56,18 @@ def _expansion(x: float, dof: float) -> float:
     return x + math.fsum(term / dof**k for k, term in enumerate(terms, 1))
 
 
-def _lacking(t: float, dof: float, level: float, density: float) -> float:
-    """What A(t|dof) lacks of the level, from whichever of A and 1 - A the continued fraction gives fast."""
+def _missing_probability(t: float, dof: float, level: float, density: float) -> float:
+    """The level minus A(t|dof), from A or 1 - A, for whichever the continued fraction converges fast."""
     a, square = dof / 2, t * t / dof
     x = 1 / (1 + square)
     beta = math.exp(-a * math.log1p(square)) * math.sqrt(square * x) * density * math.sqrt(dof) / 2
     if x < (a + 1) / (a + 2.5):
-        return beta / a * _fraction(a, 0.5, x) - (1 - level)
-    return level - 2 * beta * _fraction(0.5, a, square * x)
+        return beta / a * _beta_continued_fraction(a, 0.5, x) - (1 - level)
+    return level - 2 * beta * _beta_continued_fraction(0.5, a, square * x)
 
 
-def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function (26.5.8), from its front (modified Lentz)."""
+def _beta_continued_fraction(a: float, b: float, x: float) -> float:
+    """The continued fraction of the incomplete beta function (26.5.8), by the modified Lentz method."""
     value = c = 1.0
     d = 0.0
     for k in range(1, 10_000):
@@ -83,7 +85,7 @@ def _fraction(a: float, b: float, x: float) -> float:
 
 
 def _gamma_ratio(x: float) -> float:
-    """Gamma(x + 1/2) / Gamma(x); for large x by the difference of Stirling's series (6.1.41)."""
+    """Gamma(x + 1/2) / Gamma(x); for large x from the difference of Stirling's series (6.1.41)."""
     if x < 20:
         return math.gamma(x + 0.5) / math.gamma(x)
     powers = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432)

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from legm.core.equality import PIECES, bits
+from legm.core.equality import RESULT_FIELDS, float_bits
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.errors import LegmError, NotSupported
@@ -50,7 +50,7 @@ _PATIENCE = 120.0  # seconds that another process may take
 def _counted(count: RunCounts) -> tuple[Any, ...]:
     """A count as one that can be compared; its values in any order."""
     kinds = (count.completed, count.failed, count.interrupted, count.running)
-    values = {key: sorted(bits(found)) for key, found in sorted(count.values.items())}
+    values = {key: sorted(float_bits(found)) for key, found in sorted(count.values.items())}
     return count.configuration.fingerprint, count.description, kinds, str(values), sorted(count.indexed)
 
 
@@ -70,7 +70,7 @@ def _same(found: object, expected: object, what: str) -> None:
 
 def _same_pieces(found: RunResult, expected: RunResult, *pieces: str) -> None:
     for piece in pieces:
-        _same(PIECES[piece](found), PIECES[piece](expected), f"the run's {piece}")
+        _same(RESULT_FIELDS[piece](found), RESULT_FIELDS[piece](expected), f"the run's {piece}")
 
 
 @contextmanager
@@ -166,7 +166,7 @@ class BackendTests:
             handler.set_best("early_stopping", metric="loss", higher_better=False)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _same_pieces(found, expected, *PIECES)
+        _same_pieces(found, expected, *RESULT_FIELDS)
 
     def test_numbers_come_back_to_the_last_bit(self, tmp_path: Path) -> None:
         """NaN, infinities, negative zero, the smallest and the largest float, and thirds."""
@@ -281,7 +281,7 @@ class BackendTests:
             handler.set_metric("loss", 1 / 7, test=True)
             expected = handler.log()
         (found,) = self._read(tmp_path, self.make_backend(tmp_path))
-        _same_pieces(found, expected, *PIECES)
+        _same_pieces(found, expected, *RESULT_FIELDS)
 
     def test_runs_may_be_interleaved(self, tmp_path: Path) -> None:
         """Two runs that go on at once in one process each have their own numbers."""
@@ -547,7 +547,7 @@ class BackendTests:
         backend, _ = self._logged(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.CURVES):
             return  # they are drawn only
-        curves = aggregate.curves(self._read(tmp_path, backend), None, "mean")
+        curves = aggregate.aggregate_curves(self._read(tmp_path, backend), None, "mean")
         (result, *_) = self._read(tmp_path, backend)
         BackendClient(backend, tmp_path).write_curves(result.run.configuration, "", curves)
         center = float(curves[0].center[-1])
@@ -643,7 +643,7 @@ class BackendTests:
         for method in ("mean", "median", "outlier_mean", "confidence_0.9"):
             found = aggregate.summary_as_dict(aggregate.summarise_runs(runs, method))
             lines += [f"{method} {name}: {value!r}" for name, value in sorted(found.items())]
-        for curve in sorted(aggregate.curves(runs, None, "mean"), key=lambda curve: curve.metric):
+        for curve in sorted(aggregate.aggregate_curves(runs, None, "mean"), key=lambda curve: curve.metric):
             columns = (curve.steps, curve.center, curve.lower, curve.upper, curve.runs)
             lines += [f"curve {curve.metric}: {[column.tolist() for column in columns]!r}"]
         return lines

@@ -1,1 +1,1 @@
-"""Files, locks and progress bars: what has nothing to do with experiments."""
+"""Files, locks and progress bars, independent of experiments."""

@@ -1,4 +1,4 @@
-"""Small files, read and written whole."""
+"""Small files, written atomically."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Any
 
 from legm.errors import CorruptFile, storage_error
 
-__all__ = ["load_yaml", "parse_yaml", "write_whole"]
+__all__ = ["load_yaml", "parse_yaml", "write_atomically"]
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that a reader sees either as it was or as it is now.
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file atomically: a reader sees either the old or the new content.
+
+    Args:
+        path: the file; its folder must exist.
+        data: the new content.
 
     Raises:
-        StorageError: the disk refused; the file is as it was.
+        StorageError: it cannot be written; the file is unchanged.
     """
     temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}")
     try:
@@ -34,15 +38,15 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
-    """What a YAML text says.
+    """Parse YAML with a safe loader.
 
     Args:
-        path: whose text it is, for the message.
+        path: the file that the text is from, for the error message.
         text: the text.
         first_line: the number of its first line in the file.
 
     Raises:
-        CorruptFile: it is no YAML, with the line.
+        CorruptFile: it is not valid YAML; the message has the line.
     """
     import yaml
 
@@ -50,9 +54,9 @@ def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
     try:
         try:
             return yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
-        except yaml.YAMLError:  # libyaml refuses lone surrogates, which a path may hold
+        except yaml.YAMLError:  # libyaml refuses lone surrogates, which a path may contain
             return yaml.safe_load(text)
-    except Exception as cause:  # YAML errors, and whatever else PyYAML meets in a tagged value
+    except Exception as cause:  # YAML errors, and any error of PyYAML for a tagged value
         mark = getattr(cause, "problem_mark", None)
         before = text[: getattr(cause, "position", 0)]
         line = mark.line if mark else before.count(b"\n")
@@ -60,16 +64,22 @@ def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
         raise CorruptFile(
             path,
             f"line {first_line + line}",
-            f"it is no YAML: {problem}",
-            "Mend the line, or restore the file from a copy.",
+            f"it is not valid YAML: {problem}",
+            "Repair the line, or restore the file from a copy.",
         ) from cause
 
 
 def load_yaml(path: Path) -> Any:
-    """What a YAML file says; None where there is no such file.
+    """Read a YAML file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        its content; None if it does not exist.
 
     Raises:
-        CorruptFile: it is no YAML.
+        CorruptFile: it is not valid YAML.
         StorageError: it cannot be read.
     """
     try:

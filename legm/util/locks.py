@@ -1,4 +1,4 @@
-"""Lock files: one writer at a time, on this machine or on the shared file system."""
+"""Lock files: one writer at a time, on this machine or a shared file system."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from pathlib import Path
 
 from legm.errors import StorageError, storage_error
 
-__all__ = ["locked"]
+__all__ = ["file_lock"]
 
-_PATIENCE = 120.0  # seconds that a lock is waited for
+_TIMEOUT = 120.0  # seconds to wait for a lock
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Exclude every other writer, on this machine or on the shared file system, by a lock file.
+def file_lock(path: Path) -> Iterator[None]:
+    """Exclude every other writer, on this machine or a shared file system, with a lock file.
+
+    Args:
+        path: the lock file; its folder must exist.
 
     Raises:
-        StorageError: the lock file cannot be made, or somebody holds it for minutes.
+        StorageError: the lock file cannot be created, or another process holds it for two minutes.
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path, timeout=_PATIENCE, poll_interval=0.005)
+    lock = FileLock(path, timeout=_TIMEOUT, poll_interval=0.005)
     try:
         lock.acquire()
     except Timeout as cause:
         raise StorageError(
-            f"{path} has been locked by another process for {_PATIENCE:.0f} s: end that one"
+            f"{path} has been locked by another process for {_TIMEOUT:.0f} s: end that process"
         ) from cause
     except OSError as cause:
-        raise storage_error("make the lock", path, cause) from cause
+        raise storage_error("create the lock", path, cause) from cause
     try:
         yield
     finally:

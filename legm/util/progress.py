@@ -1,4 +1,4 @@
-"""A progress bar where something takes longer than a second and a person watches."""
+"""Progress bars, on a terminal, for what takes longer than a second."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["waiting", "watched"]
+__all__ = ["show_progress", "show_waiting"]
 
 T = TypeVar("T")
 
-_PATIENCE = 1.0  # seconds
+_DELAY = 1.0  # seconds
 
 
-def watched(items: Iterable[T], doing: str) -> Iterator[T]:
-    """The items, with a bar on the terminal's standard error once a second has passed.
+def show_progress(items: Iterable[T], doing: str) -> Iterator[T]:
+    """Iterate over items, with a progress bar on standard error after a second if it is a terminal.
 
     Args:
-        items: what is gone through.
-        doing: what is done, for the person.
+        items: the items.
+        doing: what is being done, for the user.
     """
     if not sys.stderr.isatty():
         yield from items
@@ -31,7 +31,7 @@ def watched(items: Iterable[T], doing: str) -> Iterator[T]:
     for item in iterator:
         yield item
         done += 1
-        if time.monotonic() - began > _PATIENCE:
+        if time.monotonic() - began > _DELAY:
             break
     else:
         return
@@ -47,11 +47,11 @@ def watched(items: Iterable[T], doing: str) -> Iterator[T]:
 
 
 @contextmanager
-def waiting(for_what: str) -> Iterator[None]:
-    """While something is waited for: a line on the terminal's standard error once a second has passed.
+def show_waiting(for_what: str) -> Iterator[None]:
+    """Show a line on standard error after a second of waiting, if it is a terminal.
 
     Args:
-        for_what: what is waited for, for the person.
+        for_what: what is waited for, for the user.
     """
     if not sys.stderr.isatty():
         yield
@@ -61,7 +61,7 @@ def waiting(for_what: str) -> Iterator[None]:
     console, done = Console(stderr=True), threading.Event()
 
     def show() -> None:
-        if not done.wait(_PATIENCE):
+        if not done.wait(_DELAY):
             with console.status(for_what):
                 done.wait()
 

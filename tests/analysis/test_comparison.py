@@ -13,6 +13,7 @@ import scipy.stats
 from legm import ExperimentHandler, LegmError, MetricError, ParameterError, StateError
 from legm.analysis.comparison import comparison_as_dict
 from legm.records import Comparison
+from tests.support.mlflow_store import prepare_store
 
 A = {0: 0.81, 1: 0.84, 2: 0.79, 3: 0.90, 4: 0.83}
 B = {0: 0.80, 1: 0.80, 2: 0.78, 3: 0.85, 4: 0.84}
@@ -501,6 +502,7 @@ def bits(comparison: Comparison) -> list:
 def test_mlflow_gives_the_same_answer_to_the_last_bit(tmp_path):
     a = {seed: value + 1e-9 / 3 for seed, value in A.items()}
     ours = fill(tmp_path / "local", a, B, {0: 0.1, "x": 0.2, 1: 0.3})
+    prepare_store(tmp_path / "mlflow" / "mlflow.db")
     theirs = fill(
         tmp_path / "mlflow", dict(reversed(a.items())), B, {1: 0.3, "x": 0.2, 0: 0.1}, backend="mlflow"
     )

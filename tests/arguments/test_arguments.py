@@ -247,7 +247,7 @@ def test_metadata_that_are_there_already_may_be_the_same_but_not_others():
     add_metadata(added, LR)
     added["learning_rate"] = {"name": False}
     before = {name: dict(fields) for name, fields in added.items()}
-    with pytest.raises(ParameterError, match="'learning_rate' is there already, and differs"):
+    with pytest.raises(ParameterError, match="there are already other metadata of 'learning_rate'"):
         add_metadata(added, {"momentum": {"metadata": {"name": True}}, **LR})
     assert added == before
     add_metadata(added, LR, exclude="learning_rate")
@@ -288,9 +288,9 @@ class NeedsSelf:
         ({"lr": 0.1}, "'lr' must be a dict of keywords, not 0.1"),
         ({3: {}}, "must be a string, not 3"),
         ({"": {}}, "must not be empty"),
-        ({"--": {}}, "'--' cannot stand on the command line"),
-        ({"a b": {}}, "'a b' cannot stand on the command line"),
-        ({"a=b": {}}, "'a=b' cannot stand on the command line"),
+        ({"--": {}}, "'--' cannot be used on the command line"),
+        ({"a b": {}}, "'a b' cannot be used on the command line"),
+        ({"a=b": {}}, "'a=b' cannot be used on the command line"),
         ({"lr": {"tpye": float}}, "'lr' has an unknown keyword 'tpye'; did you mean 'type'"),
         ({"lr": {"metdata": {}}}, "unknown keyword 'metdata'; did you mean 'metadata'"),
         ({"lr": {"metadata": {"parnet": "a"}}}, "unknown field 'parnet'; did you mean 'parent'"),
@@ -303,7 +303,7 @@ class NeedsSelf:
         ({"lr": {"splits": ["train", 3]}}, "split of 'lr' must be a name like 'train', not 3"),
         ({"lr": {"splits": ["a b"]}}, "not 'a b'"),
         ({"lr": {"splits": ["--dev"]}}, "not '--dev'"),
-        ({"lr": {"splits": ["dev", "dev"]}}, "splits of 'lr' name one twice"),
+        ({"lr": {"splits": ["dev", "dev"]}}, "splits of 'lr' contain a duplicate"),
         ({"--lr": {"splits": ["dev"]}}, "'--lr' has splits"),
         ({"lr": {"splits": ["dev"], "flags": "-l"}}, "'lr' has splits"),
         ({"lr": {"splits": ["dev"], "dest": "x"}}, "'lr' has splits"),
@@ -314,8 +314,8 @@ class NeedsSelf:
         ({"lr": {"searchable": True, "nargs": "?"}}, "'lr' cannot be searchable with nargs='?'"),
         ({"path": {"splits": ["dev"]}, "dev_path": {}}, "declares 'dev_path' twice"),
         ({"a-b": {}, "a_b": {}}, "declares 'a_b' twice"),
-        ({"lr": {"type": "float"}}, "argparse does not take the argument 'lr'"),
-        ({"lr": {"action": "stroe"}}, "argparse does not take the argument 'lr'.*stroe"),
+        ({"lr": {"type": "float"}}, "argparse refuses the argument 'lr'"),
+        ({"lr": {"action": "stroe"}}, "argparse refuses the argument 'lr'.*stroe"),
         ({"lr": {"flags": "-x"}, "mu": {"flags": "-x"}}, "argument 'mu': .*conflicting option string: -x"),
         ({"help": {}}, "argument 'help': .*conflicting option string: --help"),
     ],
@@ -390,7 +390,7 @@ def test_an_argument_that_two_modules_declare_alike_is_shared():
 
 
 def test_an_argument_that_two_modules_declare_differently_is_an_error_that_names_them():
-    with pytest.raises(ParameterError, match="Lstm and Cnn both declare 'hidden', and not in the same way"):
+    with pytest.raises(ParameterError, match="Lstm and Cnn both declare 'hidden', but differently"):
         read([Lstm, Cnn])
 
 
@@ -495,7 +495,7 @@ def test_a_function_of_the_namespace_sees_what_it_added_and_is_asked_again():
 
 
 def test_a_function_that_adds_arguments_without_end_is_an_error():
-    with pytest.raises(ParameterError, match="must come to an end"):
+    with pytest.raises(ParameterError, match="must stop adding new"):
         read({}, conditional_args=lambda namespace: {f"a{len(vars(namespace))}": {}})
 
 
@@ -590,16 +590,16 @@ def test_a_wrong_value_is_reported_as_by_argparse(capsys, words, said):
     [
         (
             {"conditional_modules": {"modle": {"lstm": Lstm}}},
-            "'modle', which is no argument; did you mean 'model'",
+            "'modle', which is not an argument; did you mean 'model'",
         ),
         ({"conditional_modules": {"model": {"lstn": Lstm}}}, "model='lstn', .* did you mean 'lstm'"),
         ({"conditional_modules": {"model": Lstm}}, r"conditional_modules\['model'\] must be a mapping"),
         ({"conditional_modules": [Lstm]}, "conditional_modules must be a mapping"),
         ({"conditional_args": {"model": {"lstm": {"a": 3}}}}, "'a' must be a dict of keywords"),
-        ({"conditional_args": {"model": {"lstm": {"lr": {}}}}}, "'lr', and not in the same way"),
+        ({"conditional_args": {"model": {"lstm": {"lr": {}}}}}, "'lr', but differently"),
         ({"conditional_args": lambda namespace: 3}, "int has no argparse_args"),
-        ({"subparsers": {"train": {}}}, "subparsers= must be a mapping .* goes with dest="),
-        ({"dest": "command"}, "subparsers= must be a mapping .* goes with dest="),
+        ({"subparsers": {"train": {}}}, "subparsers= must be a mapping .* requires dest="),
+        ({"dest": "command"}, "subparsers= must be a mapping .* requires dest="),
         ({"subparsers": [Lstm], "dest": "command"}, "subparsers= must be a mapping"),
     ],
 )
@@ -1177,7 +1177,7 @@ def test_a_split_that_does_not_exist_is_an_error():
     namespace = Namespace(train_path="a")
     with pytest.raises(ParameterError, match="no split 'trian'; did you mean 'train'"):
         splitify_namespace(namespace, "trian")
-    with pytest.raises(ParameterError, match="no split 'train'; known are 'x'"):
+    with pytest.raises(ParameterError, match="no split 'train'; known: 'x'"):
         splitify_namespace(namespace, "train", splits=["x"])
     with pytest.raises(ParameterError, match="takes a namespace of argparse or a mapping, not int"):
         splitify_namespace(3, "train")

@@ -4,137 +4,23 @@ from __future__ import annotations
 
 import inspect
 import logging
-import math
 import os
 import signal
-import struct
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from mypy import api
 
 import legm
 from legm import BackendError, ExperimentHandler, LegmError, NotSupported, StorageError, errors, hookimpl
 from legm.hooks import Capability
 from legm.records import BestRule, Outcome, Points, Query, Status
-
-
-class Memory:
-    """The least that a backend can be: it keeps runs as long as it lives."""
-
-    name = "memory"
-    capabilities: frozenset[Capability] = frozenset()
-
-    def __init__(self, root: Path, **options: object) -> None:
-        self.root, self.options = root, options
-        self.calls: list[str] = []
-        self.batches: dict[str, dict[int, list]] = {}
-        self.results: dict = {}
-        self.closing: dict[str, list] = {}
-
-    @hookimpl
-    def legm_open_run(self, run):
-        self.calls.append("open")
-        self.batches.setdefault(run.run_id, {})
-
-    @hookimpl
-    def legm_write(self, run, records, position):
-        self.calls.append("write")
-        known = self.batches[run.run_id]
-        assert position > max(known, default=0)
-        known[position] = list(records)
-
-    @hookimpl
-    def legm_close_run(self, run, result, records):
-        self.calls.append("close")
-        self.results[run.run_id] = result
-        self.closing[run.run_id] = list(records)
-
-    @hookimpl
-    def legm_read_runs(self, query):
-        self.calls.append("read runs")
-        for result in self.results.values():
-            run = result.run
-            if run.configuration.experiment != query.experiment:
-                continue
-            if query.fingerprint not in {None, run.configuration.fingerprint}:
-                continue
-            if query.description in {None, run.description}:
-                yield result
-
-    @hookimpl
-    def legm_read_configurations(self, experiment):
-        self.calls.append("read configurations")
-        every = [result.run.configuration for result in self.results.values()]
-        return list({c.fingerprint: c for c in every if c.experiment == experiment}.values())
-
-    def written(self) -> list:
-        """What came by ``legm_write``, as it was set: each number with its series and step."""
-        (batches,) = self.batches.values()
-        return flat(record for position in sorted(batches) for record in batches[position])
-
-
-def flat(records) -> list:
-    found = []
-    for record in records:
-        if isinstance(record, Points):
-            for series, step, _, values in record.rows():
-                found += [
-                    (str(s), "position" if step < 0 else step, v) for s, v in zip(series, values, strict=True)
-                ]
-        elif isinstance(record, BestRule):
-            found.append(record)
-    return found
-
+from tests.support.memory_backend import Memory, flat
+from tests.support.paths import ROOT
+from tests.support.sample_runs import comparable, script
 
 # The same answers
-
-
-def script(handler: ExperimentHandler) -> list:
-    """A bit of everything, in two runs; what log() returned."""
-    handler.set_dict_params({"lr": 0.1, "net": "lenet", "seed": 0})
-    handler.disable_param("seed")
-    handler.start()
-    results = []
-    numbers = [0.1, 1 / 3, math.nan, -math.inf, -0.0, 5e-324, 1e300, np.float32(0.1)]
-    for run in range(2):
-        for step, value in enumerate(numbers):
-            handler.set_dict_metrics({"loss": value, "acc": -value * run})
-            handler.set_metric("time", 0.1 * step + run)
-            if step == 3:
-                handler.flush()
-        handler.set_metric("loss", 7, step=2)
-        handler.set_metric("sparse", 1e-7, step=-3)
-        handler.set_dict_metrics({"a": {"iou": 0.1}, "b": {"iou": 0.7}}, step=1)
-        handler.set_dict_metrics({"acc": 0.5, "f1": 0.1 + run})
-        handler.set_dict_metrics({"acc": 0.1 + 0.2, "f1": math.nan}, test=True)
-        handler.set_best("early_stopping", metric="loss", higher_better=bool(run))
-        results.append(handler.log())
-        handler.set_metric("loss", 3, step=10)
-        results.append(handler.log())
-        handler.reset(seed=run + 1)
-    return results
-
-
-def bits(value: float) -> bytes:
-    """A float's own bytes; NaN has no sign or payload that would mean anything."""
-    return b"nan" if math.isnan(value) else struct.pack("<d", value)
-
-
-def comparable(result) -> tuple:
-    """All of a result but what names the run and its time, to the last bit."""
-    by_series = [{str(s): bits(v) for s, v in values.items()} for values in (result.best, result.test)]
-    histories = {
-        str(s): (h.steps.tolist(), [bits(v) for v in h.values.tolist()]) for s, h in result.histories.items()
-    }
-    run = result.run
-    about = (run.configuration.fingerprint, run.configuration.active, run.description, dict(run.parameters))
-    steps = {str(s): step for s, step in result.best_steps.items()}
-    rest = (result.status, result.rule, result.best_step, result.points, result.last_step, result.error)
-    return (*by_series, histories, about, steps, rest)
 
 
 @pytest.mark.parametrize("made", ["class", "instance"])
@@ -326,7 +212,7 @@ def test_a_run_that_the_backend_cannot_open_does_not_begin(tmp_path):
 KILLED = """
 import os, pathlib, signal, sys
 sys.path.insert(0, sys.argv[2])
-from tests.backends.test_boundary import Memory
+from tests.support.memory_backend import Memory
 from legm import ExperimentHandler
 handler = ExperimentHandler(sys.argv[1], "e/ä", backend=Memory)
 handler.set_param("lr", 0.1)
@@ -343,7 +229,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.mark.parametrize("state", ["running", "completed"])
 def test_without_folders_the_logs_are_below_the_root_and_recovered_after_a_kill(tmp_path, state):
-    arguments = [sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parents[2]), state]
+    arguments = [sys.executable, "-c", KILLED, str(tmp_path), str(ROOT), state]
     assert subprocess.run(arguments, check=False).returncode == -signal.SIGKILL
     (path,) = tmp_path.rglob("*.log")
     assert path.relative_to(tmp_path).parts[0] == ".legm"
@@ -634,6 +520,8 @@ class Backend:
 
 
 def test_strict_mypy_accepts_what_a_user_writes(tmp_path, monkeypatch):
+    from mypy import api
+
     (tmp_path / "user.py").write_text(USER_CODE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MYPY_CACHE_DIR", os.fspath(tmp_path / "cache"))

@@ -12,9 +12,10 @@ from tensorboard.util import tensor_util
 
 from legm.backends.local import LocalBackend
 from legm.backends.mlflow import MlflowBackend
+from legm.backends.mlflow.stores import sqlite_uri
 from legm.backends.wandb import WandbBackend
 from legm.testing import BackendTests
-from tests.backends.mlflow.test_mlflow import Server, sqlite_uri
+from tests.support.mlflow_store import prepare_store
 from tests.support.wandb_log import records
 from tests.support.wandb_server import ENTITY, KEY, serving
 
@@ -40,6 +41,8 @@ class TestLocal(BackendTests):
 
 class TestMlflowSqlite(BackendTests):
     def make_backend(self, store):
+        if store.is_dir():
+            prepare_store(store / "mlflow.db")
         return MlflowBackend(store)
 
     def stored_points(self, store, run):
@@ -51,14 +54,6 @@ def mlflow_points(client: MlflowClient, run) -> list[tuple[str, int, float]]:
     (found,) = client.search_runs([experiment.experiment_id], f"tags.`legm.run_id` = '{run.run_id}'")
     history = client.get_metric_history(found.info.run_id, "dev/loss")
     return [("loss", metric.step, metric.value) for metric in history]
-
-
-@pytest.fixture(scope="module")
-def mlflow_server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("mlflow-server"))
-    made.start()
-    yield made
-    made.stop()
 
 
 class TestMlflowServer(BackendTests):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.testing.test_testing import PROPERTIES
-
-ROOT = Path(__file__).parents[2]
+from tests.support.kit import PROPERTIES
+from tests.support.paths import ROOT
 
 
 def run(command: list[str], **options) -> str:
@@ -22,14 +22,18 @@ def run(command: list[str], **options) -> str:
     return done.stdout
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def python(tmp_path_factory) -> str:
-    """A Python that has legm, legm-trackio and pytest, and nothing else."""
+    """A Python that has legm, legm-trackio and pytest, and nothing else: by uv where there is one."""
     folder = tmp_path_factory.mktemp("trackio")
-    run([sys.executable, "-m", "venv", str(folder / "venv")])
+    uv = shutil.which("uv")
+    run([sys.executable, "-m", "venv", *(["--without-pip"] if uv else []), str(folder / "venv")])
     made = str(folder / "venv" / "bin" / "python")
-    pip = [made, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    run([*pip, str(ROOT), str(ROOT / "examples" / "legm-trackio"), "pytest"], cwd=folder)
+    pip = [uv, "pip", "install", "--python", made] if uv else [made, "-m", "pip", "install"]
+    run([*pip, "-q", str(ROOT), str(ROOT / "examples" / "legm-trackio"), "pytest"], cwd=folder)
     return made
 
 

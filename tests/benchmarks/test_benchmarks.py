@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+import pytest
+
+from tests.support.paths import ROOT
+
 ROWS = [
     "set",
     "run",
@@ -49,9 +51,9 @@ ROWS = [
 ]
 
 
-def benchmarks(*arguments):
+def benchmarks(*arguments, module="benchmarks"):
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -59,8 +61,10 @@ def benchmarks(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_every_row_of_legms_own_has_a_figure_and_quick_ones_are_not_judged(tmp_path):
-    found = benchmarks("--quick", "--only", *ROWS, "--json", str(tmp_path / "rows.json"))
+    options = ["--quick", "--only", *ROWS, "--json", str(tmp_path / "rows.json")]
+    found = benchmarks(*options, module="tests.support.forked_benchmarks")
     assert found.returncode == 0, found.stderr
     content = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
     rows = {row["name"]: row for row in content["rows"]}

@@ -6,63 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from legm.records import RunResult, Series, Split, Status
+from tests.support.captured import QUIET, begin, command, play, results
 from tests.support.compat_stores import environment
-from tests.support.reading import runs_of
-
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "WANDB_SILENT": "true",
-    "WANDB_DISABLE_GIT": "true",
-    "WANDB_CONSOLE": "off",
-}
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "legm", "capture", "--root", "root", *arguments]
-
-
-def begin(folder: Path, code: str, *options: str, **variables: str) -> subprocess.Popen[str]:
-    """Begin to capture code as a script."""
-    (folder / "script.py").write_text(code, encoding="utf-8")
-    return subprocess.Popen(
-        [*command(*options), "--", sys.executable, "script.py"],
-        cwd=folder,
-        env=environment(**QUIET, **variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-
-
-def play(folder: Path, code: str, *options: str, **variables: str) -> tuple[int, str, str]:
-    """Capture code as a script: its exit status, and what was printed."""
-    process = begin(folder, code, *options, **variables)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
-
-
-def results(folder: Path, experiment: str) -> list[RunResult]:
-    return runs_of(folder / "root", experiment)
+from tests.support.waiting import until
 
 
 def curve(result: RunResult, metric: str) -> list[tuple[int, float]]:
     history = result.histories[Series(metric)]
     return list(zip(history.steps.tolist(), history.values.tolist(), strict=True))
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def shown(folder: Path) -> list[tuple[Status, list[str], list[tuple[int, float]]]]:

@@ -8,38 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.capture.test_capture import QUIET, results
-from tests.compat.test_mlflow import originals as mlflow_originals
-from tests.compat.test_wandb import originals as wandb_originals
-from tests.support.compat_stores import DRIVER, Held, once, run, scripts
+from tests.support.captured import QUIET, results
+from tests.support.compat_stores import Held, run_all, scripts
+from tests.support.shared import once
 
-__all__ = ["mlflow_originals", "wandb_originals"]  # fixtures
-
-
-def captured(folder: Path, library: str, before: str, after: str) -> None:
-    """All scripts of a library, unchanged, in one process."""
-    (folder / "driver.py").write_text(DRIVER.format(before=before, after=after), encoding="utf-8")
-    command = ["capture", "--root", "root", "--", sys.executable, "driver.py", *map(str, scripts(library))]
-    done = run(["-m", "legm", *command], folder, **QUIET)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert "different" not in done.stderr, done.stderr
-    assert "failed" not in done.stderr, done.stderr
+pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="session")
-def mlflow_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def captured(library: str) -> Path:
+    """The folder in which all scripts of a library were captured."""
+
     def make(folder: Path) -> None:
-        captured(folder, "mlflow", "import mlflow", "mlflow.end_run()")
+        command = ["-m", "legm", "capture", "--root", "root", "--", sys.executable]
+        said = run_all(library, folder, *command, **QUIET)
+        assert "different" not in said, said
+        assert "failed" not in said, said
 
-    return once(tmp_path_factory.getbasetemp(), "captured-mlflow", make)
-
-
-@pytest.fixture(scope="session")
-def wandb_captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    def make(folder: Path) -> None:
-        captured(folder, "wandb", "import wandb", "wandb.finish()")
-
-    return once(tmp_path_factory.getbasetemp(), "captured-wandb", make)
+    return once(f"captured-{library}", make)
 
 
 def held(folder: Path, experiment: str) -> list[Held]:
@@ -84,18 +69,16 @@ def require_same(ours: list[Held], theirs: list[Held]) -> None:
 
 
 @pytest.mark.parametrize("script", scripts("mlflow"), ids=lambda path: path.stem)
-def test_a_captured_script_leaves_the_parameters_and_points_of_mlflow(
-    script, mlflow_originals, mlflow_captured
-):
-    ours, theirs = held(mlflow_captured, script.stem), mlflow_originals[script.stem]
+def test_a_captured_script_leaves_the_parameters_and_points_of_mlflow(script, mlflow_originals):
+    ours, theirs = held(captured("mlflow"), script.stem), mlflow_originals[script.stem]
     require_same(ours, theirs)
     for our, their in zip(ours, theirs, strict=True):
         assert {name: str(value) for name, value in our.parameters.items()} == their.parameters
 
 
 @pytest.mark.parametrize("script", scripts("wandb"), ids=lambda path: path.stem)
-def test_a_captured_script_leaves_the_parameters_and_points_of_wandb(script, wandb_originals, wandb_captured):
-    ours, theirs = held(wandb_captured, script.stem), wandb_originals[script.stem]
+def test_a_captured_script_leaves_the_parameters_and_points_of_wandb(script, wandb_originals):
+    ours, theirs = held(captured("wandb"), script.stem), wandb_originals[script.stem]
     require_same(ours, theirs)
     for our, their in zip(ours, theirs, strict=True):
         assert our.parameters == their.parameters

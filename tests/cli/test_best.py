@@ -165,7 +165,7 @@ def test_damage_is_told_and_the_rest_is_ranked(root, tmp_path):
             ["loss", "--where", "rat=1"],
             "no configuration has an active parameter 'rat'; did you mean 'rate'?",
         ),
-        (["loss", "--where", "rate=3"], "no configuration has rate=3; known are '0.1', '0.2'"),
+        (["loss", "--where", "rate=3"], "no configuration has rate=3; known: '0.1', '0.2'"),
         (["loss", "--where", "seed=1"], "no configuration has an active parameter 'seed'"),
         (["loss", "--where", "rate=0.2", "--where", "layers=[8]"], "no configuration has layers=[8]"),
         (
@@ -180,7 +180,7 @@ def test_what_is_not_there_is_told_with_what_is(root, arguments, message):
 
 def test_a_path_that_leads_nowhere_is_told_with_what_is_there(root, tmp_path):
     assert failed("best", root / "Net_1", "loss") == (
-        f"Error: there is no folder {root / 'Net_1'}: {root} has no 'Net_1'; known are {FOLDER!r}"
+        f"Error: there is no folder {root / 'Net_1'}: {root} has no 'Net_1'; known: {FOLDER!r}"
     )
     assert f"{root.parent} has no 'rot'; did you mean 'root'?" in failed(
         "best", root.parent / "rot" / "e", "loss"

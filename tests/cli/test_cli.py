@@ -17,7 +17,7 @@ import yaml
 from legm import ExperimentHandler
 from legm.backends.local import LocalBackend
 from legm.records import Status
-from legm.runlog.format import read
+from legm.runlog.format import read_log
 from tests.support.calling import as_json, call, failed, shown
 
 EXPERIMENT = "Net [bold]ü[/bold] 精度"
@@ -476,7 +476,7 @@ def test_a_damaged_run_log_is_told_and_the_rest_is_shown(tree):
     root, ids = tree
     place = places(root)[0]
     log = place / "runs" / "open" / f"{ids['interrupted'][0]}.log"
-    assert read(log).run.run_id == ids["interrupted"][0]
+    assert read_log(log).run.run_id == ids["interrupted"][0]
     log.write_bytes(log.read_bytes().replace(b"description", b"desCription", 1))
     done = subprocess.run(
         [sys.executable, "-m", "legm", "ls", root], capture_output=True, encoding="utf-8", check=True

@@ -7,7 +7,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.shell_completion import FishComplete, ZshComplete
@@ -16,6 +15,7 @@ from legm.cli import main
 from legm.core.naming import safe_name
 from tests.support.answers import EXPERIMENT, fill
 from tests.support.calling import misused, shown
+from tests.support.paths import ROOT
 
 FOLDER = safe_name(EXPERIMENT)
 
@@ -49,7 +49,7 @@ def place(tmp_path_factory):
 def offered(place, line, *words):
     """What bash offers at the end of a line."""
     path = os.pathsep.join([str(place / "bin"), os.environ["PATH"]])
-    pythonpath = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    pythonpath = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         ["bash", "--norc", "-c", ASK, "ask", line, *(words or line.split(" "))],
         cwd=place,

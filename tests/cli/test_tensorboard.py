@@ -9,15 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from tests.support.answers import fill
 from tests.support.calling import failed, shown
+from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 PATIENCE = 120.0
 
@@ -29,16 +29,13 @@ def free_port() -> int:
 
 
 def asked(server, port, path):
-    """What the page answers once it is up."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        assert server.poll() is None, server.communicate()
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-                return json.load(answer)
-        except (urllib.error.URLError, OSError):
-            assert time.monotonic() < until
-            time.sleep(0.2)
+    """What the page answers, if it is up."""
+    assert server.poll() is None, server.communicate()
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return json.load(answer)
+    except (urllib.error.URLError, OSError):
+        return None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
@@ -52,13 +49,10 @@ def test_the_page_has_the_runs_until_it_is_interrupted(tmp_path, whole_group):
         stderr=subprocess.PIPE,
         encoding="utf-8",
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     try:
-        until = time.monotonic() + PATIENCE
-        while not (runs := asked(server, port, "/data/runs")):
-            assert time.monotonic() < until
-            time.sleep(0.5)
+        runs = until(lambda: asked(server, port, "/data/runs"), PATIENCE, pause=0.2)
         assert all("tensorboard" in name for name in runs)
         (os.killpg if whole_group else os.kill)(server.pid, signal.SIGINT)
         output, errors = server.communicate(timeout=PATIENCE)

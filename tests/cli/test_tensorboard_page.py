@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import until
+
 RUNS = 6  # three configurations of two seeds
 
 
 @pytest.fixture(scope="module")
-def address(digits_root: Path) -> Iterator[str]:
+def tensorboard(digits_root: Path) -> Iterator[str]:
     """A TensorBoard on a free port of this machine, until the tests are done."""
     command = [
         sys.executable,
@@ -43,7 +44,7 @@ def address(digits_root: Path) -> Iterator[str]:
         else:
             pytest.fail("tensorboard did not start: " + "".join(said))
         place = "http://127.0.0.1:" + line.split("http://127.0.0.1:")[1].split("/")[0].split()[0]
-        wait_for(lambda: len(fetch(place + "/data/runs")) == 2 * RUNS)
+        until(lambda: len(fetch(place + "/data/runs")) == 2 * RUNS, pause=0.2)
         yield place
     finally:
         server.terminate()
@@ -56,13 +57,6 @@ def fetch(url: str) -> Any:
             return json.load(answer)
     except (urllib.error.URLError, ConnectionError):
         return []
-
-
-def wait_for(condition: Any, patience: float = 60.0) -> None:
-    end = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < end, "it did not come in a minute"
-        time.sleep(0.2)
 
 
 DEEP_TEXT = """
@@ -94,19 +88,20 @@ def keep_picture(browser: Any, name: str) -> None:
         browser.save_screenshot(f"{folder}/{name}.png")
 
 
-def test_the_page_shows_the_runs_and_their_scalars(browser, address, digits_root):
-    browser.get(address + "/#timeseries")
+def test_the_page_shows_the_runs_and_their_scalars(browser, tensorboard, digits_root):
+    browser.get(tensorboard + "/#timeseries")
     files = digits_root.glob("*/*/tensorboard/*/events*")
     runs = {file.parent.relative_to(digits_root).as_posix() for file in files if file.stat().st_size}
     assert len(runs) == RUNS
     try:
-        wait_for(lambda: all(text in text_of(browser) for text in ("loss", "accuracy", min(runs))))
+        wanted = ("loss", "accuracy", min(runs))
+        until(lambda: all(text in text_of(browser) for text in wanted), pause=0.2)
     finally:
         keep_picture(browser, "timeseries")
 
 
-def test_the_hparams_tab_compares_active_parameters_with_best_and_test_metrics(browser, address):
-    browser.get(address + "/#hparams")
+def test_the_hparams_tab_compares_active_parameters_with_best_and_test_metrics(browser, tensorboard):
+    browser.get(tensorboard + "/#hparams")
     wanted = (
         "learning_rate",
         "solver",
@@ -118,7 +113,7 @@ def test_the_hparams_tab_compares_active_parameters_with_best_and_test_metrics(b
         "0.0020000",
     )
     try:
-        wait_for(lambda: all(text in text_of(browser) for text in wanted))
+        until(lambda: all(text in text_of(browser) for text in wanted), pause=0.2)
     finally:
         keep_picture(browser, "hparams")
     shown = text_of(browser)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,33 +13,17 @@ import pytest
 from legm import ExperimentHandler
 from legm.compat.notices import Notices, NullObject
 from legm.compat.settings import Settings
-from legm.compat.snapshot import Snapshot, stored
+from legm.compat.snapshot import stored
 from legm.errors import NotSupported
 from legm.records import RunResult, Status
+from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import environment, in_legm, run
 from tests.support.reading import runs_of
-
-
-def play(folder: Path, code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run code as a script under ``python -m legm.compat``."""
-    script = folder / "script.py"
-    script.write_text(code, encoding="utf-8")
-    return run(["-m", "legm.compat", "script.py", *arguments], folder, LEGM_ROOT="root", **variables)
-
-
-def played(folder: Path, code: str, **variables: str) -> str:
-    """What a script prints that ends well."""
-    done = play(folder, code, **variables)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.support.waiting import until
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:
     return runs_of(folder / "root", experiment)
-
-
-def snapshots(folder: Path, experiment: str) -> list[Snapshot]:
-    return list(stored(Settings(folder / "root"), [experiment]))
 
 
 # The script
@@ -77,7 +60,7 @@ WHO_AM_I = """
 import sys, os, __main__
 print([sys.argv, __name__, __main__.__dict__ is globals(), os.path.basename(__file__), __spec__ is None])
 print(os.path.samefile(sys.path[0], os.path.dirname(os.path.abspath(__file__))))
-print({name for name in ("SESSION", "main", "answer") if name in globals()})
+print({name for name in ("SESSION", "main", "redirect_imports") if name in globals()})
 """
 
 
@@ -173,9 +156,7 @@ def test_a_script_that_is_killed_before_its_first_number_is_there(tmp_path):
         env=environment(LEGM_ROOT="root"),
         stdout=subprocess.DEVNULL,
     )
-    until = time.monotonic() + 60
-    while not list(tmp_path.glob("root/p/*/runs/open/*.log")) and time.monotonic() < until:
-        time.sleep(0.1)
+    until(lambda: list(tmp_path.glob("root/p/*/runs/open/*.log")))
     process.kill()
     process.wait()
     (found,) = results(tmp_path, "p")
@@ -340,7 +321,7 @@ def test_what_stands_for_an_unsupported_call_is_nothing():
 
 def test_strict_notices_raise():
     with pytest.raises(NotSupported, match="x is not recorded: why"):
-        Notices(strict=True).miss("x", "why")
+        Notices(strict=True).report_unsupported("x", "why")
 
 
 # wandb
@@ -389,7 +370,7 @@ wandb.finish()
 
 
 @pytest.mark.parametrize(("status", "state"), [("0", "finished"), ("1", "failed")])
-def test_an_earlier_processs_run_is_read_and_goes_on(tmp_path, status, state):
+def test_a_run_of_an_earlier_process_is_read_and_resumed(tmp_path, status, state):
     played(tmp_path, FIRST.replace("FIRST_STATUS", status))
     printed = played(tmp_path, SECOND).splitlines()
     assert printed == [
@@ -401,6 +382,28 @@ def test_an_earlier_processs_run_is_read_and_goes_on(tmp_path, status, state):
     assert one.status is Status.COMPLETED
     assert in_legm(tmp_path / "root", "p")[0].points == {"x": [(0, 1.0), (1, 2.0), (2, 3.0)]}
     assert set(snapshots(tmp_path, "p")[0].files) == {"data:v0/d.txt"}
+
+
+def test_drop_in_runs_are_not_marked_as_imported_runs(tmp_path):
+    played(tmp_path, FIRST.replace("FIRST_STATUS", "0"))
+    (one,) = results(tmp_path, "p")
+    assert one.run.environment["drop_in"]["key"] == "abc"
+    assert "imported" not in one.run.environment
+
+
+def test_runs_that_earlier_versions_marked_as_imported_are_read_and_resumed(tmp_path):
+    as_before = "from legm.core import origins\norigins.DROP_IN = 'imported'\nfrom legm.compat import wandb\n"
+    script = tmp_path / "before.py"
+    script.write_text(
+        as_before + FIRST.replace("import wandb\n", "").replace("FIRST_STATUS", "0"), encoding="utf-8"
+    )
+    done = run(["before.py"], tmp_path, LEGM_ROOT="root")
+    assert done.returncode == 0, done.stderr
+    (old,) = results(tmp_path, "p")
+    assert (old.run.environment["imported"]["key"], "drop_in" in old.run.environment) == ("abc", False)
+    assert played(tmp_path, SECOND).splitlines()[1:] == ["[1.0, 2.0]", "True 2 1 content"]
+    (new,) = results(tmp_path, "p")
+    assert (new.run.environment["drop_in"]["key"], "imported" in new.run.environment) == ("abc", False)
 
 
 def test_wandbs_errors_come_where_wandb_has_them(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat.test_compat import play, played, snapshots
+from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import in_legm
 
 # mlflow's autologging
@@ -227,7 +227,7 @@ def test_scalars_for_tensorboard_without_an_active_run_are_in_one_run(with_torch
 
 def test_what_is_no_model_of_pytorch_is_said_and_not_watched(with_torch):
     _, _, said = with_torch
-    assert "wandb.watch is not recorded: object is no model of PyTorch's" in said
+    assert "wandb.watch is not recorded: object is not a PyTorch model" in said
     assert said.count("not recorded: wandb.watch\n") == 1
 
 

@@ -20,8 +20,8 @@ import yaml
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from legm import ExperimentHandler, ParameterError, StateError, UnstableValue
-from legm.core.config_objects import fields_of, named_values
-from legm.core.identity import plain
+from legm.core.config_objects import object_fields, parameters_from_config
+from legm.core.identity import to_plain
 
 
 class Kind(enum.Enum):
@@ -142,21 +142,21 @@ def test_an_object_of_any_class_gives_its_attributes(flatten):
 
 def test_configuration_objects_in_lists_and_mappings_have_a_stable_form():
     for net in (NetData(), NetAttrs(), NetModel(), OmegaConf.create(NET)):
-        assert plain("nets", {"nets": [net]}) == {"nets": [NET]}
-    assert plain("widths", OmegaConf.create([1, {"a": None}])) == [1, {"a": None}]
+        assert to_plain("nets", {"nets": [net]}) == {"nets": [NET]}
+    assert to_plain("widths", OmegaConf.create([1, {"a": None}])) == [1, {"a": None}]
 
 
 def test_classes_of_configurations_are_values_by_their_name():
     for kind in (NetData, NetAttrs, NetModel):
-        assert fields_of(kind) is None
-        assert plain("kind", kind) == f"{__name__}.{kind.__name__}"
+        assert object_fields(kind) is None
+        assert to_plain("kind", kind) == f"{__name__}.{kind.__name__}"
 
 
 def test_extra_fields_of_a_pydantic_model_count():
     class Open(pydantic.BaseModel, extra="allow"):
         lr: float = 0.1
 
-    assert named_values("", Open(momentum=0.9)) == {"lr": 0.1, "momentum": 0.9}
+    assert parameters_from_config("", Open(momentum=0.9)) == {"lr": 0.1, "momentum": 0.9}
 
 
 def test_private_attributes_and_computed_fields_of_a_pydantic_model_are_no_parameters():
@@ -169,7 +169,7 @@ def test_private_attributes_and_computed_fields_of_a_pydantic_model_are_no_param
         def double(self) -> float:
             return 2 * self.lr
 
-    assert named_values("", Model()) == {"lr": 0.1}
+    assert parameters_from_config("", Model()) == {"lr": 0.1}
 
 
 def test_interpolations_are_resolved():
@@ -291,7 +291,7 @@ def test_a_parent_is_made_the_parent_of_every_flat_name():
 
 @pytest.mark.parametrize("value", [{}, {0: "a"}, {"a": 1, 2: 3}, SimpleNamespace(), [{"a": 1}], (1, 2)])
 def test_what_has_no_names_inside_stays_one_value(value):
-    assert named_values("", {"net": {"x": value}}, flatten=True) == {"net.x": value}
+    assert parameters_from_config("", {"net": {"x": value}}, flatten=True) == {"net.x": value}
 
 
 def test_nothing_but_none_switches_a_nested_configuration_off():
@@ -344,7 +344,7 @@ def test_what_has_no_names_is_an_error_that_says_what_is_right(bad, call):
 
 @pytest.mark.parametrize("kind", [TrainData, TrainAttrs, TrainModel, TrainTuple, Options])
 def test_a_class_in_place_of_its_object_is_an_error(kind):
-    with pytest.raises(ParameterError, match=f"the class {kind.__name__}; make one of it"):
+    with pytest.raises(ParameterError, match=f"the class {kind.__name__}; pass an instance of it"):
         handler().set_namespace_params(kind)
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.identity import canonical, fingerprint, from_plain, plain
+from legm.core.identity import canonical_text, fingerprint, from_plain, to_plain
 from legm.errors import UnstableValue
 
 SCALARS = st.one_of(
@@ -45,17 +45,17 @@ VALUES = st.recursive(
 
 
 def form(value: object) -> str:
-    return canonical(plain("x", value))
+    return canonical_text(to_plain("x", value))
 
 
 @given(VALUES)
 def test_a_value_is_the_same_after_its_plain_form(value):
-    assert form(from_plain(plain("x", value))) == form(value)
+    assert form(from_plain(to_plain("x", value))) == form(value)
 
 
 @given(VALUES, VALUES)
 def test_the_fingerprint_agrees_with_the_canonical_form(one, other):
-    same = fingerprint("e", {"p": plain("p", one)}) == fingerprint("e", {"p": plain("p", other)})
+    same = fingerprint("e", {"p": to_plain("p", one)}) == fingerprint("e", {"p": to_plain("p", other)})
     assert same == (form(one) == form(other))
 
 
@@ -155,29 +155,29 @@ def test_these_differ(one, other):
 )
 def test_a_value_without_a_stable_form_is_refused_by_the_parameters_name(value):
     if value is open:
-        assert plain("lr", value).endswith("open")
+        assert to_plain("lr", value).endswith("open")
         return
     with pytest.raises(UnstableValue, match=r"lr.*disable_param\('lr'\)"):
-        plain("lr", value)
+        to_plain("lr", value)
 
 
 def test_a_value_that_contains_itself_is_refused():
     loop: list[object] = []
     loop.append(loop)
     with pytest.raises(UnstableValue, match="contains itself"):
-        plain("x", loop)
+        to_plain("x", loop)
 
 
 def test_an_open_file_is_refused(tmp_path):
     with (tmp_path / "f").open("w") as file, pytest.raises(UnstableValue, match="TextIOWrapper"):
-        plain("log", file)
+        to_plain("log", file)
 
 
 def test_the_fingerprint_is_the_same_in_another_process_with_another_hash_seed():
     values = {"s": {"a", "b", "c", "d"}, "m": {"x": 1, "y": [True, None, 0.1]}, "t": ("ü", 2)}
     script = (
-        "from legm.core.identity import fingerprint, plain;"
-        f"print(fingerprint('e', {{k: plain(k, v) for k, v in {values!r}.items()}}))"
+        "from legm.core.identity import fingerprint, to_plain;"
+        f"print(fingerprint('e', {{k: to_plain(k, v) for k, v in {values!r}.items()}}))"
     )
     outputs = {
         subprocess.run(
@@ -189,10 +189,10 @@ def test_the_fingerprint_is_the_same_in_another_process_with_another_hash_seed()
         ).stdout.strip()
         for seed in ("1", "2", "3")
     }
-    assert outputs == {fingerprint("e", {k: plain(k, v) for k, v in values.items()})}
+    assert outputs == {fingerprint("e", {k: to_plain(k, v) for k, v in values.items()})}
 
 
 def test_the_fingerprint_of_version_1_never_changes():
     values = {"lr": 0.1, "layers": [64, 32], "names": {"b", "a"}, "opt": "adam", "n": 1.0, "x": math.nan}
-    found = fingerprint("LeNet@MNIST", {k: plain(k, v) for k, v in values.items()})
+    found = fingerprint("LeNet@MNIST", {k: to_plain(k, v) for k, v in values.items()})
     assert found == "v1-fc0e253f78f9ac900975e422df483fca"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.naming import configuration_name, run_id, safe_name, short_name
+from legm.core.naming import configuration_name, make_run_id, safe_name, short_name
 from legm.errors import InvalidName
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
@@ -72,7 +72,7 @@ def test_long_names_that_begin_alike_stay_different():
 @given(st.floats(0, 4e9), st.floats(0, 4e9))
 def test_run_ids_sort_by_time(one, other):
     early, late = sorted((one, other))
-    assert run_id(early, "ffffff")[:19] <= run_id(late, "000000")[:19]
+    assert make_run_id(early, "ffffff")[:19] <= make_run_id(late, "000000")[:19]
 
 
 @given(AWKWARD.map(lambda text: text * 20), st.sampled_from(["", ".pt", ".yml"]))

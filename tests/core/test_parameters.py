@@ -147,11 +147,11 @@ def test_metadata_is_set_whole_or_not_at_all():
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"lrate": {}}, "no parameter 'lrate'; known are 'lr', 'optimizer'"),
+        ({"lrate": {}}, "no parameter 'lrate'; known: 'lr', 'optimizer'"),
         ({"lr": {"parnt": "x"}}, r"unknown field 'parnt'; did you mean 'parent'"),
         ({"lr": {"parent": "optim"}}, r"no parameter 'optim'; did you mean 'optimizer'"),
         ({"lr": {"parent_active": 1}}, "parent_active but no parent"),
-        ({"lr": {"parent": ["optimizer"], "parent_active": {"x": 1}}}, "none of its parents"),
+        ({"lr": {"parent": ["optimizer"], "parent_active": {"x": 1}}}, "not one of its parents"),
         ({"lr": {"parent": ["optimizer"], "parent_active": "sgd"}}, "must map each of its parents"),
         ({"lr": "optimizer"}, "must map fields to values"),
         ({"lr": {"name": True, "name_transform": 3}}, "must be a function"),
@@ -238,7 +238,7 @@ def test_parameters_are_frozen_by_start(tmp_path):
 def test_a_parent_that_was_never_set_is_an_error_when_it_matters():
     made = handler(a=1)
     made.set_parent("a", "optimiser")
-    with pytest.raises(ParameterError, match="'optimiser' was made a parent but never set"):
+    with pytest.raises(ParameterError, match="'optimiser' is a parent but was never set"):
         made.fingerprint  # noqa: B018
 
 
@@ -302,5 +302,5 @@ def test_a_function_in_metadata_is_stored_as_its_outcome_only(tmp_path):
     assert again == made
     assert again.momentum == 0.9
     again.set_param("opt", "adam")
-    with pytest.raises(ParameterError, match=r"set it again by set_param_metadata\(\)"):
+    with pytest.raises(ParameterError, match=r"set it again with set_param_metadata\(\)"):
         again.fingerprint  # noqa: B018

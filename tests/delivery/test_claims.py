@@ -24,7 +24,9 @@ from legm.delivery import live as delivery
 from legm.records import Query, Status
 from legm.runlog.folder import LogFolder
 from legm.testing import MemoryBackend
-from tests.delivery.test_remote import Remote, leave, until
+from tests.support.mlflow_store import prepare_store
+from tests.support.remote_backend import Remote, leave
+from tests.support.waiting import until
 
 
 def handler_of(root: Path, description: str | None = None, lr: float = 0.1, **options) -> ExperimentHandler:
@@ -193,6 +195,8 @@ def test_processes_that_run_as_long_as_a_run_is_missing_complete_exactly_as_many
 @pytest.mark.parametrize("backend", ["memory", "mlflow"])
 def test_backends_without_folders_share_places_by_the_root_directory(tmp_path, backend):
     shared = MemoryBackend(tmp_path) if backend == "memory" else backend
+    if backend == "mlflow":
+        prepare_store(tmp_path / "mlflow.db")
     run(handler_of(tmp_path, backend=shared))
     handlers = [handler_of(tmp_path, backend=shared) for _ in range(8)]
     assert sorted(answers(handlers, 4)) == [False] * 5 + [True] * 3
@@ -606,7 +610,7 @@ def test_a_root_directory_that_cannot_be_written_is_an_error_that_says_so(tmp_pa
     (tmp_path / "e").write_text("a file where the experiment's folder would be")
     with pytest.raises(StorageError, match=r"cannot .*e.* a part of the path is a file"):
         handler_of(tmp_path).should_run(1)
-    with pytest.raises(StorageError, match="cannot make the folder /proc/nothing"):
+    with pytest.raises(StorageError, match="cannot create the folder /proc/nothing"):
         handler_of(Path("/proc/nothing")).should_run(1)
 
 
@@ -615,7 +619,7 @@ def test_a_folder_of_runs_that_cannot_be_written_is_an_error_unless_no_run_is_mi
     (lock,) = tmp_path.rglob("runs/.lock")
     lock.unlink()
     lock.mkdir()  # for root, too, it cannot be opened to be written
-    with pytest.raises(StorageError, match=r"cannot make the lock .*\.lock"):
+    with pytest.raises(StorageError, match=r"cannot create the lock .*\.lock"):
         handler_of(tmp_path).should_run(2)
     assert not claims(tmp_path)
     assert not handler_of(tmp_path).should_run(1)

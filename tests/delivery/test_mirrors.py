@@ -25,7 +25,10 @@ from legm.delivery.backlog import sync
 from legm.delivery.client import BackendClient
 from legm.hooks import Capability
 from legm.records import Display, Points, Query, Status
-from tests.backends.test_boundary import Memory, comparable, script
+from tests.support.memory_backend import Memory
+from tests.support.mlflow_store import prepare_store
+from tests.support.sample_runs import comparable, script
+from tests.support.waiting import until
 
 QUIET_WANDB = {"mode": "offline", "settings": {"x_disable_stats": True, "x_disable_meta": True}}
 
@@ -69,7 +72,7 @@ class Flaky(Mirror):
         if mood == "raises":
             raise RuntimeError("an error of its own")
         if mood == "slow":
-            time.sleep(0.03)
+            time.sleep(0.03)  # it is slow, which is what is tried
         elif mood == "hangs":
             self.well.wait(0.4)
         elif mood == "goes away":
@@ -120,7 +123,7 @@ def read(backend, experiment: str = "e") -> list:
 
 
 @pytest.mark.usefixtures("_patient")
-def test_every_backend_has_the_runs_to_the_last_bit_and_what_was_computed(tmp_path):
+def test_every_backend_has_the_runs_to_the_last_bit_and_what_was_computed(mlflow_store, tmp_path):
     handler = ExperimentHandler(
         tmp_path,
         "e",
@@ -149,6 +152,8 @@ def test_every_backend_has_the_runs_to_the_last_bit_and_what_was_computed(tmp_pa
 @pytest.mark.parametrize("primary", ["mlflow", "wandb"])
 def test_any_backend_may_be_the_primary_and_the_folder_a_mirror(tmp_path, primary):
     options = {"wandb": QUIET_WANDB} if primary == "wandb" else {}
+    if primary == "mlflow":
+        prepare_store(tmp_path / "mlflow.db")
     several = ExperimentHandler(tmp_path, "e", backend=[primary, "local"], backend_options=options)
     script(several)
     found = several.aggregate_results()
@@ -171,14 +176,12 @@ def test_chaos_in_a_mirror_leaves_the_local_result_untouched_and_the_mirror_comp
             began = time.perf_counter()
             handler.set_dict_metrics({"loss": step / 7, "acc": -float(step)}, step=step)
             slowest = max(slowest, time.perf_counter() - began)
-            time.sleep(0.004)
+            time.sleep(0.004)  # the pace of a training
         result = handler.log()
         assert result.points == 2_400
         assert [len(history.steps) for history in result.histories.values()] == [1_200, 1_200]
         flaky.well.set()
-        until = time.monotonic() + 30
-        while time.monotonic() < until and not flaky.results:
-            time.sleep(0.05)
+        until(lambda: flaky.results)
     assert sum(flaky.moods.values()) > 10
     assert set(flaky.moods) >= {"raises", "hangs"} or len(flaky.moods) >= 4
     assert sorted(flaky.values) == sorted(
@@ -275,7 +278,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_sync_brings_a_killed_run_to_each_backend_once(tmp_path):
+def test_sync_brings_a_killed_run_to_each_backend_once(mlflow_store, tmp_path):
     subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
     first = [(one.backend, one.problem, one.result.points) for one in sync(tmp_path, "mlflow")]
     assert first == [("mlflow", "", 300)]
@@ -289,7 +292,7 @@ def test_sync_brings_a_killed_run_to_each_backend_once(tmp_path):
     assert [(m.step, m.value) for m in history] == [(step, step / 7) for step in range(300)]
 
 
-def test_watching_delivers_what_comes_to_be_owed_until_it_is_interrupted(tmp_path):
+def test_watching_delivers_what_comes_to_be_owed_until_it_is_interrupted(mlflow_store, tmp_path):
     def kill_one():
         subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
 

@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from array import array
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from legm import CorruptFile, ExperimentHandler, hookimpl
-from legm.core.credentials import REDACTED, is_credential, without_password
+from legm.core.credentials import REDACTED, is_credential, redact_url_password
 from legm.delivery import live as delivery
-from legm.hooks import Capability
 from legm.records import BestRule, Configuration, Outcome, Points, Run, RunResult, Series, Status
 from legm.runlog import format as runlog
-from legm.runlog.format import LogTail, LogWriter, read_head
-from tests.backends.test_boundary import Memory, comparable, flat, script
+from legm.runlog.format import LogTail, LogWriter, read_log_head
+from tests.support.memory_backend import flat
+from tests.support.remote_backend import Remote, leave
+from tests.support.sample_runs import comparable, script
+from tests.support.waiting import until
 
 TEXT = "abcdefgh1234"
-
-
-class Remote(Memory):
-    """A server: it may be away, lose its answer or hang, and says up to where it has a run."""
-
-    name = "remote"
-    capabilities = frozenset({Capability.REMOTE})
-
-    def __init__(self, root: Path, **options: object) -> None:
-        super().__init__(root, **options)
-        self.away = False
-        self.loses_answers = False
-        self.refused = 0
-        self.hangs_in: str | None = None
-        self.hanging, self.goes_on = threading.Event(), threading.Event()
-        self.got: list = []
-        """Everything that any hook was given."""
-
-    def _reached(self, hook: str, *given: object) -> None:
-        self.got.append(given)
-        if self.hangs_in == hook:
-            self.hanging.set()
-            self.goes_on.wait(120)
-        if self.away:
-            self.refused += 1
-            raise ConnectionError("no route to host")
-
-    @hookimpl
-    def legm_open_run(self, run):
-        self._reached("open", run)
-        super().legm_open_run(run)
-        return max(self.batches[run.run_id], default=0)
-
-    @hookimpl
-    def legm_write(self, run, records, position):
-        self._reached("write", run, records)
-        super().legm_write(run, records, position)
-        if self.loses_answers:
-            self.away, self.loses_answers = True, False
-            raise TimeoutError("no answer")
-
-    @hookimpl
-    def legm_close_run(self, run, result, records):
-        self._reached("close", run, result, records)
-        super().legm_close_run(run, result, records)
-
-    def of(self, run_id: str) -> list:
-        """What came of a run by ``legm_write``, in its order."""
-        batches = self.batches.get(run_id, {})
-        return flat(record for position in sorted(batches) for record in batches[position])
 
 
 @pytest.fixture(autouse=True)
@@ -87,24 +36,6 @@ def _impatient(monkeypatch):
     """log() gives up soon on a backend that is in trouble."""
     monkeypatch.setattr(delivery, "_LONGEST_CALL", 0.5)
     monkeypatch.setattr(delivery, "_GRACE", 0.2)
-
-
-def until(true: Callable[[], object]) -> None:
-    """Wait for what another thread does; that it never does it is a failure."""
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.005)
-
-
-def leave(handler: ExperimentHandler) -> None:
-    """Let go of a run that was logged, until nothing of it is going on."""
-    before = {thread for thread in threading.enumerate() if thread.name == "legm-remote"}
-    with handler:
-        pass
-    for thread in before:
-        thread.join(60)
-        assert not thread.is_alive()
 
 
 def at_level(caplog, level: int) -> list[str]:
@@ -595,16 +526,16 @@ def test_the_head_gives_run_and_places_without_records(tmp_path, places):
     end = log.append(runlog.run_frame(run), runlog.backends_frame(places))
     log.append(LOSS, points(*range(100)), runlog.record_frame(BestRule()))
     log.close()
-    head = read_head(tmp_path / "a.log")
+    head = read_log_head(tmp_path / "a.log")
     assert (head.run, head.backends, head.records, head.end) == (run, places, [], end)
-    assert runlog.read(tmp_path / "a.log").backends == places
+    assert runlog.read_log(tmp_path / "a.log").backends == places
 
 
 def test_the_head_of_a_log_without_places_has_none(tmp_path):
     log = LogWriter(tmp_path / "a.log", create=True)
     log.append(runlog.run_frame(a_run()), LOSS, points(0))
     log.close()
-    head = read_head(tmp_path / "a.log")
+    head = read_log_head(tmp_path / "a.log")
     assert (head.run, head.backends, head.records) == (a_run(), {}, [])
 
 
@@ -612,7 +543,7 @@ def test_the_head_of_a_log_without_places_has_none(tmp_path):
 def test_the_head_of_a_log_that_ends_too_early_is_an_error(writer, kept):
     writer.path.write_bytes(writer.path.read_bytes()[:kept])
     with pytest.raises(CorruptFile):
-        read_head(writer.path)
+        read_log_head(writer.path)
 
 
 # What goes wrong on this machine
@@ -639,8 +570,8 @@ def test_a_damaged_log_is_told_when_the_run_ends(tmp_path):
 
 
 def test_a_password_is_taken_out_of_an_address():
-    assert without_password("postgresql://me:pw@host/db?x=1") == "postgresql://me:***@host/db?x=1"
-    assert without_password("http://host:5000/a@b") == "http://host:5000/a@b"
+    assert redact_url_password("postgresql://me:pw@host/db?x=1") == "postgresql://me:***@host/db?x=1"
+    assert redact_url_password("http://host:5000/a@b") == "http://host:5000/a@b"
 
 
 def test_a_backend_is_opened_again_for_what_comes_after_the_end(tmp_path):

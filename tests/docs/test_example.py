@@ -13,7 +13,8 @@ import yaml
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "digits.py"
+from tests.support.paths import EXAMPLE
+
 SIZES = {"epochs": 8, "runs": 2}
 
 
@@ -116,8 +117,7 @@ def test_running_it_again_adds_runs(digits_root: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("backend", ["mlflow", "wandb"])
 def test_another_backend_prints_the_same_leaderboard(digits_root: Path, tmp_path: Path, backend: str) -> None:
-    example = Path(__file__).parents[2] / "examples" / "digits.py"
-    command = [sys.executable, str(example), "--backend", backend, "--seeds", "2", "--epochs", "8"]
+    command = [sys.executable, str(EXAMPLE), "--backend", backend, "--seeds", "2", "--epochs", "8"]
     environment = {**os.environ, "HOME": str(tmp_path)}
     for name in ("WANDB_API_KEY", "WANDB_MODE", "MLFLOW_TRACKING_URI"):
         environment.pop(name, None)

@@ -22,12 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import BackendError, ExperimentHandler, StorageError, hookimpl
-from legm.analysis.overview import configurations, recover
-from legm.backends.local import LocalBackend
+from legm.analysis.overview import recover
 from legm.cli import main
 from legm.core import results
-from legm.core.equality import PIECES, differing, digests
-from legm.core.to_records import records_of
+from legm.core.equality import RESULT_FIELDS, differing_fields, result_digests
+from legm.core.to_records import records_from_result
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.export import State, export_runs
@@ -46,7 +45,9 @@ from legm.records import (
 from legm.runlog import format as runlog
 from legm.runlog.encode import write_log
 from legm.testing import MemoryBackend
-from tests.backends.test_boundary import comparable, script
+from tests.support.local_runs import begun, known, local_runs, train
+from tests.support.mlflow_store import prepare_store
+from tests.support.sample_runs import comparable, script
 
 QUIET = {"x_disable_stats": True, "x_disable_meta": True, "disable_git": True, "x_save_requirements": False}
 
@@ -66,6 +67,8 @@ def elsewhere(name: str, tmp_path: Path) -> dict:
     """Arguments that let a backend keep its runs outside the root directory of the exported ones."""
     into = tmp_path / f"at {name}"
     into.mkdir(exist_ok=True)
+    if name == "mlflow":
+        prepare_store(into / "mlflow.db")
     options = {"mode": "offline", "settings": QUIET} if name == "wandb" else {}
     return {"into": into, "options": options}
 
@@ -78,24 +81,6 @@ def read_back(name: object, into: Path, options: dict, experiment: str) -> list[
     return sorted(found, key=lambda result: result.run.run_id)
 
 
-def local_runs(root: Path) -> list[RunResult]:
-    found = (result for folder in configurations(root) for result in LocalBackend.runs_in(folder, None))
-    return sorted(found, key=lambda result: result.run.run_id)
-
-
-def known(results: list[RunResult]) -> list[tuple]:
-    """Runs to the last bit, with their ids, starts and parameters."""
-    return [
-        (
-            result.run.run_id,
-            result.run.started,
-            {name: result.run.configuration.parameters[name] for name in result.run.configuration.active},
-            comparable(result),
-        )
-        for result in results
-    ]
-
-
 def tree(folder: Path) -> dict[str, str]:
     """Every file below a folder with its content's digest."""
     return {
@@ -103,25 +88,6 @@ def tree(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-def begun(root: Path, rate: float, experiment: str = "e") -> ExperimentHandler:
-    handler = ExperimentHandler(root, experiment)
-    handler.set_param("rate", rate)
-    return handler.start()
-
-
-def train(root: Path, experiment: str = "e", **parameters) -> RunResult:
-    description = parameters.pop("description", "")
-    with ExperimentHandler(root, experiment, description) as handler:
-        handler.set_dict_params({"rate": 0.5, "seed": 0, **parameters})
-        handler.disable_param("seed")
-        handler.name_param("rate")
-        handler.start()
-        for step in range(4):
-            handler.set_dict_metrics({"loss": 1 / (step + 3 + handler.seed), "acc": step / 7}, step=step)
-        handler.set_metric("acc", handler.rate / 3, test=True)
-        return handler.log()
 
 
 KILLED = """
@@ -162,15 +128,15 @@ def every(tmp_path_factory) -> Path:
 
 def test_two_results_are_the_same_only_where_every_piece_is(every):
     (first, second, *_) = (result for result in local_runs(every) if result.run.description == "")
-    ours, theirs = (digests(result, PIECES) for result in (first, second))
+    ours, theirs = (result_digests(result, RESULT_FIELDS) for result in (first, second))
     own = {"run id", "start", "own parameters", "best values", "values"}
-    assert {name for name in PIECES if ours[name] != theirs[name]} == own
+    assert {name for name in RESULT_FIELDS if ours[name] != theirs[name]} == own
     history = first.histories[Series("loss")]
     values = np.nextafter(history.values, np.inf)
     changed = replace(first, histories={**first.histories, Series("loss"): History(history.steps, values)})
-    assert differing(first, ours) == []
-    assert differing(changed, ours) == ["values"]
-    assert differing(replace(first, test={Series("acc", Split.TEST): -0.0}), ours) == ["test values"]
+    assert differing_fields(first, ours) == []
+    assert differing_fields(changed, ours) == ["values"]
+    assert differing_fields(replace(first, test={Series("acc", Split.TEST): -0.0}), ours) == ["test values"]
 
 
 def run_results() -> st.SearchStrategy[RunResult]:
@@ -191,14 +157,14 @@ def run_results() -> st.SearchStrategy[RunResult]:
         }
         points = sum(len(history.steps) for history in known.values()) + len(test)
         bare = RunResult(run, status, BestRule(), histories=known, test=test, points=points, ended=7.25)
-        return results.run_result(run, records_of(bare))
+        return results.run_result(run, records_from_result(bare))
 
     return st.builds(made, histories, tests, st.sampled_from([Status.COMPLETED, Status.FAILED]))
 
 
 @given(run_results())
 def test_a_result_comes_back_from_the_records_that_are_made_of_it(result):
-    again = results.run_result(result.run, records_of(result))
+    again = results.run_result(result.run, records_from_result(result))
     assert comparable(again) == comparable(result)
     assert (again.ended, again.run.started) == (7.25, 5.5)
 
@@ -206,14 +172,14 @@ def test_a_result_comes_back_from_the_records_that_are_made_of_it(result):
 def test_records_come_back_from_a_log_that_is_made_of_them(every, tmp_path):
     for number, result in enumerate(local_runs(every)):
         path = tmp_path / f"{number}.log"
-        write_log(path, result.run, records_of(result))
-        log = runlog.read(path)
+        write_log(path, result.run, records_from_result(result))
+        log = runlog.read_log(path)
         assert log.run == result.run
         assert comparable(results.run_result(log.run, log.records)) == comparable(
-            results.run_result(result.run, records_of(result))
+            results.run_result(result.run, records_from_result(result))
         )
         again = tmp_path / f"{number} again.log"
-        write_log(again, result.run, records_of(result))
+        write_log(again, result.run, records_from_result(result))
         assert again.read_bytes() == path.read_bytes()
 
 
@@ -225,7 +191,7 @@ def test_a_long_run_comes_back_from_its_log_and_is_read_in_pieces(tmp_path):
     points = Points(((loss,), (acc, loss)), layout, np.arange(count), np.zeros(count), values)
     run = Run("r", Configuration("e", "v1-0", "", {}, (), {}), "", 0.0)
     write_log(tmp_path / "r.log", run, [points])
-    (found,) = runlog.read(tmp_path / "r.log").records
+    (found,) = runlog.read_log(tmp_path / "r.log").records
     assert [*found.rows()] == [*points.rows()]
     tail, pieces = runlog.LogTail(tmp_path / "r.log"), []
     for _ in range(10):

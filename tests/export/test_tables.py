@@ -23,7 +23,7 @@ from legm.export import State, export_runs, export_table
 from legm.export.columns import typed
 from legm.records import Series, Split
 from legm.testing import MemoryBackend
-from tests.export.test_export import begun, known, local_runs, train
+from tests.support.local_runs import begun, known, local_runs, train
 
 HOSTILE = [
     "=cmd|' /C calc'!A0",
@@ -256,7 +256,7 @@ def test_csv_needs_no_pyarrow_and_parquet_says_how_to_get_it(root, tmp_path, mon
     assert export_table(root, tmp_path / "t.csv").is_complete
     with pytest.raises(LegmError, match=r"pip install 'legm\[parquet\]'"):
         export_table(root, tmp_path / "t.parquet")
-    with pytest.raises(LegmError, match="no rows of 'metrics'; known are 'points', 'runs'"):
+    with pytest.raises(LegmError, match="no rows of 'metrics'; known: 'points', 'runs'"):
         export_table(root, tmp_path / "t.csv", rows="metrics")
 
 

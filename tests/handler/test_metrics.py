@@ -702,7 +702,7 @@ def test_an_iterator_that_is_returned_is_refused_rather_than_used_up(handler):
     def evaluate():
         return {"loss": 0.5}.values().__iter__()
 
-    with pytest.raises(MetricError, match="'evaluate' must be one number"):  # an iterator is no sequence
+    with pytest.raises(MetricError, match="'evaluate' must be a single number"):  # an iterator is no sequence
         evaluate()
 
 
@@ -975,7 +975,7 @@ class Model:
         return {"dev": dev, "best": best, "test": self.test, "best_step": step}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(calls)
 def test_any_sequence_of_calls_equals_a_naive_model(sequence):
     model = Model()

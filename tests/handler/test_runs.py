@@ -439,7 +439,7 @@ def test_a_forked_child_is_refused_and_harms_nothing(tmp_path, before, ending):
     said = json.loads(python(FORKED, tmp_path, before, ending))
     assert len(said) == 6
     for message in said:
-        assert "belongs to the process that was forked" in message
+        assert "belongs to the parent process" in message
     (folder,) = (path.parent for path in tmp_path.glob("e/*/params.yml"))
     (entry,) = entries(folder)
     assert entry["loss"] == [0, 1]
@@ -737,7 +737,7 @@ def test_what_a_full_disk_took_at_the_end_is_told(tmp_path, full_disk, caplog):
     folder = folder_of(handler)
     del handler
     gc.collect()
-    assert "What was set since it last could be written is lost" in caplog.text
+    assert "Values that were set since the last successful write are lost" in caplog.text
     full_disk.full = False
     assert [values(run) for run in runs(folder)] == [[0]]
 
@@ -795,7 +795,7 @@ def test_an_interrupt_in_the_middle_of_a_row_takes_it_back_whole(tmp_path, monke
     configuration = Parameters().configuration("e")
     session = RunSession(connect(tmp_path), new_run(configuration, "", {}))
     recorder = session.recorder
-    recorder.set({"a": 0, "b": 0}, None, test=False)
+    recorder.add_metrics({"a": 0, "b": 0}, None, test=False)
     for column in ("_values", "_steps", "_times", "_layout"):
 
         class Column(type(getattr(recorder, column))):
@@ -812,10 +812,10 @@ def test_an_interrupt_in_the_middle_of_a_row_takes_it_back_whole(tmp_path, monke
                 whole = getattr(recorder, column)
                 monkeypatch.setattr(recorder, column, Column(whole.typecode, whole))
                 with pytest.raises(KeyboardInterrupt):
-                    recorder.set(metrics, step, test=False)
+                    recorder.add_metrics(metrics, step, test=False)
                 monkeypatch.setattr(recorder, column, type(whole)(whole.typecode, getattr(recorder, column)))
-    recorder.set({"a": 1, "b": 1}, None, test=False)
-    recorder.set({"a": 2}, None, test=False)
+    recorder.add_metrics({"a": 1, "b": 1}, None, test=False)
+    recorder.add_metrics({"a": 2}, None, test=False)
     result = session.finish(Outcome(Status.COMPLETED, 0.0))
     assert (values(result, "a"), values(result, "b")) == ([0, 1, 2], [0, 1])
     assert [h.steps.tolist() for h in result.histories.values()] == [[0, 1, 2], [0, 1]]

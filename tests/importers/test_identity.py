@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legm import CorruptFile
-from legm.core.identity import canonical
-from legm.importers.identity import Identity, Observed, infer, kind_of
-from legm.importers.names import taken_name, taken_names
-from legm.importers.review import read_identities, write_identities
-from legm.importers.values import value_of
+from legm.core.identity import canonical_text
+from legm.importers.identity import Identity, ObservedParameters, infer_identity, parameter_kind
+from legm.importers.identity_file import read_identities, write_identities
+from legm.importers.names import valid_name, valid_names
+from legm.importers.text_values import parse_value
 
 # One parameter
 
@@ -48,7 +48,7 @@ from legm.importers.values import value_of
     ],
 )
 def test_a_parameter_that_looks_like_noise_by_name_and_values_is_proposed(name, values, kind):
-    assert kind_of(name, values) == kind
+    assert parameter_kind(name, values) == kind
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_parameter_that_looks_like_noise_by_name_and_values_is_proposed(name, 
     ],
 )
 def test_a_parameter_that_may_matter_is_compared(name, values):
-    assert kind_of(name, values) is None
+    assert parameter_kind(name, values) is None
 
 
 # The parameters of many runs
@@ -95,8 +95,8 @@ NAMES = st.sampled_from(["seed", "device", "lr", "depth", "output_dir", "data_pa
 RUNS = st.lists(st.dictionaries(NAMES, VALUES), min_size=1, max_size=12)
 
 
-def observed(runs) -> Observed:
-    seen = Observed()
+def observed(runs) -> ObservedParameters:
+    seen = ObservedParameters()
     for run in runs:
         seen.add(run)
     return seen
@@ -105,7 +105,7 @@ def observed(runs) -> Observed:
 def compared(identity: Identity, run) -> frozenset:
     """What a configuration of these parameters is: those that count, as legm compares them."""
     return frozenset(
-        (name, canonical(value))
+        (name, canonical_text(value))
         for name, value in run.items()
         if name not in identity.ignored and value is not None and value is not False
     )
@@ -115,12 +115,12 @@ def compared(identity: Identity, run) -> frozenset:
 def test_neither_the_order_nor_the_number_of_runs_changes_the_proposal(runs, random):
     shuffled = [*runs, *runs[:3]]
     random.shuffle(shuffled)
-    assert infer(observed(shuffled)) == infer(observed(runs))
+    assert infer_identity(observed(shuffled)) == infer_identity(observed(runs))
 
 
 @given(RUNS)
 def test_every_parameter_is_either_compared_or_not_and_only_noise_is_not(runs):
-    identity = infer(observed(runs))
+    identity = infer_identity(observed(runs))
     names = {name for run in runs for name in run}
     assert {*identity.ignored} | {*identity.compared} == names
     assert not {*identity.ignored} & {*identity.compared}
@@ -130,7 +130,7 @@ def test_every_parameter_is_either_compared_or_not_and_only_noise_is_not(runs):
 
 @given(RUNS)
 def test_runs_that_are_joined_differ_in_nothing_but_what_was_proposed(runs):
-    identity = infer(observed(runs))
+    identity = infer_identity(observed(runs))
     for one, other in itertools.combinations(runs, 2):
         if compared(identity, one) == compared(identity, other):
             differ = {name for name, _ in compared(Identity(), one) ^ compared(Identity(), other)}
@@ -140,7 +140,7 @@ def test_runs_that_are_joined_differ_in_nothing_but_what_was_proposed(runs):
 @given(RUNS, st.dictionaries(NAMES, st.just("given"), max_size=3), st.lists(NAMES, max_size=3, unique=True))
 def test_what_was_decided_stays(runs, ignored, also):
     decided = [name for name in also if name not in ignored]
-    identity = infer(observed(runs), Identity(ignored, tuple(decided), ("lr",)))
+    identity = infer_identity(observed(runs), Identity(ignored, tuple(decided), ("lr",)))
     assert {**identity.ignored, **ignored} == {**identity.ignored}
     assert set(decided) <= {*identity.compared}
     assert identity.named == ("lr",)
@@ -157,8 +157,8 @@ def test_a_grid_over_seeds_becomes_a_configuration_for_each_point_of_the_rest(ra
         for rate in rates
         for seed in seeds
     ]
-    identity = infer(observed(runs))
-    assert len({compared(identity, run) for run in runs}) == len({canonical(rate) for rate in rates})
+    identity = infer_identity(observed(runs))
+    assert len({compared(identity, run) for run in runs}) == len({canonical_text(rate) for rate in rates})
 
 
 def test_a_configuration_is_named_by_few_short_parameters_that_vary_most_first():
@@ -173,7 +173,7 @@ def test_a_configuration_is_named_by_few_short_parameters_that_vary_most_first()
         }
         for i in range(6)
     ]
-    assert infer(observed(runs)).named == ("lr", "opt", "depth")
+    assert infer_identity(observed(runs)).named == ("lr", "opt", "depth")
 
 
 # The file for review
@@ -242,7 +242,7 @@ PLAIN = st.recursive(
 
 @given(PLAIN.filter(lambda value: not isinstance(value, str)))
 def test_a_text_that_str_made_of_a_value_is_that_value_again(value):
-    found = value_of(str(value))
+    found = parse_value(str(value))
     if "nan" in str(value) or "inf" in str(value):
         assert str(found) == str(value)
     else:
@@ -252,7 +252,7 @@ def test_a_text_that_str_made_of_a_value_is_that_value_again(value):
 
 @given(st.text())
 def test_no_text_is_lost(text):
-    assert str(value_of(text)) == text
+    assert str(parse_value(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -260,26 +260,26 @@ def test_no_text_is_lost(text):
     ["007", "1.50", "1e5", "+1", " 1", "1_000", "[1,2]", "{1, 2}", "b'a'", "1+2j", "true", "null", ""],
 )
 def test_a_text_that_python_would_write_otherwise_stays_a_text(text):
-    assert value_of(text) == text
-    assert isinstance(value_of(text), str)
+    assert parse_value(text) == text
+    assert isinstance(parse_value(text), str)
 
 
 @pytest.mark.parametrize(
     "text", ["[" * 1999, "[" * 900 + "]" * 900, "[" + "9" * 1900 + "]", "9" * 1999, "(" + "-" * 1990 + "1)"]
 )
 def test_a_text_made_to_trip_the_parser_is_a_text_or_its_value(text):
-    assert str(value_of(text)) == text
+    assert str(parse_value(text)) == text
 
 
 @pytest.mark.parametrize(("text", "value"), [("nan", math.nan), ("inf", math.inf), ("-inf", -math.inf)])
 def test_infinities_and_nan_are_numbers(text, value):
-    assert str(value_of(text)) == str(value)
-    assert isinstance(value_of(text), float)
+    assert str(parse_value(text)) == str(value)
+    assert isinstance(parse_value(text), float)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=()), max_size=300), unique=True, max_size=6))
 def test_names_that_are_changed_stay_different_and_can_be_had(names):
-    found = taken_names(names, {"plot", "log"}.__contains__)
+    found = valid_names(names, {"plot", "log"}.__contains__)
     assert len(set(found.values())) == len(names)
     for name, new in found.items():
         assert 1 <= len(new) <= 250 + len(names)
@@ -290,5 +290,5 @@ def test_names_that_are_changed_stay_different_and_can_be_had(names):
 
 
 def test_a_reserved_name_gets_a_mark_that_no_other_has():
-    assert taken_names(["plot", "plot_"], {"plot"}.__contains__) == {"plot": "plot__", "plot_": "plot_"}
-    assert taken_name("a" * 300) != taken_name("a" * 301)
+    assert valid_names(["plot", "plot_"], {"plot"}.__contains__) == {"plot": "plot__", "plot_": "plot_"}
+    assert valid_name("a" * 300) != valid_name("a" * 301)

@@ -30,9 +30,10 @@ from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Points, Query, Status
 from legm.runlog import format as runlog
-from tests.backends.mlflow.test_mlflow import Server
-from tests.backends.test_boundary import comparable, script
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
+from tests.support.mlflow_server import experiment_of
+from tests.support.mlflow_store import prepare_store
+from tests.support.sample_runs import comparable, script
 
 STATUSES = {
     "FINISHED": Status.COMPLETED,
@@ -41,14 +42,6 @@ STATUSES = {
     "RUNNING": Status.INTERRUPTED,
 }
 CURVE = [0.1, 1 / 3, math.nan, math.inf, -math.inf, 5e-324, 1e300, -7.25]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("import-server"))
-    made.start()
-    yield made
-    made.stop()
 
 
 def fill(client: MlflowClient, folder: Path, experiment: str) -> list[str]:
@@ -89,22 +82,19 @@ def store(request, tmp_path, monkeypatch) -> tuple[MlflowClient, str, str]:
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.chdir(tmp_path)
     if request.param == "server":
-        uri = request.getfixturevalue("server").uri
-        return MlflowClient(uri), uri, f"e {tmp_path.name}"
+        uri = request.getfixturevalue("mlflow_server").uri
+        return MlflowClient(uri), uri, experiment_of(tmp_path)
     if request.param == "folder":
         return MlflowClient((tmp_path / "mlruns").as_uri()), str(tmp_path), "e"
-    (tmp_path / "m%?#").mkdir()  # MLflow would try for minutes
-    return (
-        MlflowClient(sqlite_uri(tmp_path / "m%?#" / "mlflow.db")),
-        str(tmp_path / "m%?#" / "mlflow.db"),
-        "e",
-    )
+    path = prepare_store(tmp_path / "m%?#" / "mlflow.db")
+    return MlflowClient(sqlite_uri(path)), str(path), "e"
 
 
 @pytest.fixture
 def sqlite(tmp_path, monkeypatch) -> tuple[MlflowClient, Path]:
     monkeypatch.chdir(tmp_path)
-    return MlflowClient(sqlite_uri(tmp_path / "mlflow.db")), tmp_path / "mlflow.db"
+    path = prepare_store(tmp_path / "mlflow.db")
+    return MlflowClient(sqlite_uri(path)), path
 
 
 # Everything arrives
@@ -115,8 +105,13 @@ def test_every_run_is_to_the_point_what_mlflows_own_client_reads(store, tmp_path
     made = fill(client, tmp_path, experiment)
     root = tmp_path / "root"
     report = import_runs(source, root, experiments=[experiment])
-    assert (report.new, report.before, report.configurations, report.apart) == (4, 0, 1, 4)
-    assert report.is_whole, report
+    assert (
+        report.created,
+        report.unchanged,
+        report.configurations,
+        report.configurations_if_all_compared,
+    ) == (4, 0, 1, 4)
+    assert report.is_complete, report
     found = results(root, experiment)
     assert sorted(found) == sorted(made)
     for run_id, result in found.items():
@@ -198,15 +193,15 @@ def test_a_second_import_adds_nothing_and_a_third_only_what_is_new(store, tmp_pa
     import_runs(source, root, experiments=[experiment])
     before = files_in(root)
     report = import_runs(source, root, experiments=[experiment])
-    assert (report.new, report.again, report.before) == (0, 0, 4)
-    assert report.is_whole
+    assert (report.created, report.updated, report.unchanged) == (0, 0, 4)
+    assert report.is_complete
     assert {k: v for k, v in files_in(root).items() if "/.legm/" not in k} == {
         k: v for k, v in before.items() if "/.legm/" not in k
     }
     number = client.get_experiment_by_name(experiment).experiment_id
     client.set_terminated(client.create_run(number).info.run_id)
     report = import_runs(source, root, experiments=[experiment])
-    assert (report.new, report.again, report.before) == (1, 0, 4)
+    assert (report.created, report.updated, report.unchanged) == (1, 0, 4)
 
 
 def test_a_run_that_had_not_ended_is_taken_again_when_it_went_on(store, tmp_path):
@@ -219,8 +214,8 @@ def test_a_run_that_had_not_ended_is_taken_again_when_it_went_on(store, tmp_path
     client.log_metric(run_id, "loss", 0.5, step=1)
     client.set_terminated(run_id)
     report = import_runs(source, root, experiments=[experiment])
-    assert (report.new, report.again, report.before) == (0, 1, 0)
-    assert report.is_whole, report
+    assert (report.created, report.updated, report.unchanged) == (0, 1, 0)
+    assert report.is_complete, report
     (result,) = results(root, experiment).values()
     assert result.status is Status.COMPLETED
     assert [h.values.tolist() for h in result.histories.values()] == [[1.0, 0.5]]
@@ -232,10 +227,10 @@ def test_deleted_runs_come_only_when_they_are_asked_for(store, tmp_path):
     fill(client, tmp_path, experiment)
     gone = f"{experiment} gone"
     report = import_runs(source, tmp_path / "one", experiments=[experiment])
-    assert any("deleted" in remark and count >= 2 for remark, (count, _) in report.impossible.items())
+    assert any("deleted" in remark and count >= 2 for remark, (count, _) in report.omitted.items())
     report = import_runs(source, tmp_path / "all", experiments=[experiment, gone], deleted=True)
-    assert report.is_whole
-    assert (report.new, len(results(tmp_path / "all", gone))) == (6, 1)
+    assert report.is_complete
+    assert (report.created, len(results(tmp_path / "all", gone))) == (6, 1)
 
 
 def test_data_sets_and_models_of_a_run_come_too(store, tmp_path):
@@ -249,7 +244,7 @@ def test_data_sets_and_models_of_a_run_come_too(store, tmp_path):
     client.log_model_artifacts(model.model_id, str(tmp_path / "w"))
     client.set_terminated(run_id)
     root = tmp_path / "root"
-    assert import_runs(source, root, experiments=[experiment]).is_whole
+    assert import_runs(source, root, experiments=[experiment]).is_complete
     (result,) = results(root, experiment).values()
     (inputs,) = result.run.environment["imported"]["inputs"]
     assert (inputs["name"], inputs["digest"]) == ("mnist", "d1")
@@ -259,9 +254,11 @@ def test_data_sets_and_models_of_a_run_come_too(store, tmp_path):
 
 @pytest.mark.parametrize("where", ["sqlite", "server"])
 def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request, where):
-    options = {"tracking_uri": request.getfixturevalue("server").uri} if where == "server" else {}
+    options = {"tracking_uri": request.getfixturevalue("mlflow_server").uri} if where == "server" else {}
     source = options.get("tracking_uri", tmp_path / "m")
-    name = f"e {tmp_path.name} “d”"
+    name = f"{experiment_of(tmp_path)} “d”"
+    if not options:
+        prepare_store(tmp_path / "m" / "mlflow.db")
     handler = ExperimentHandler(tmp_path / "m", name, "its “d”", backend="mlflow", backend_options=options)
     expected = [comparable(result) for result in script(handler)]
     handler.start()
@@ -273,9 +270,9 @@ def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request
     handler.aggregate_results()
     root = tmp_path / "root"
     report = import_runs(source, root, experiments=[name])
-    assert report.is_whole, report
-    assert (report.new, report.configurations) == (3, 1)
-    assert any("beside its runs" in remark for remark in report.impossible)
+    assert report.is_complete, report
+    assert (report.created, report.configurations) == (3, 1)
+    assert any("beside its runs" in remark for remark in report.omitted)
     found = [*BackendClient(make_backend("local", root, {}), root).runs(Query(name, None, None, None))]
     found.sort(key=lambda one: one.run.run_id)
     counts = [one.points for one in found]
@@ -287,20 +284,23 @@ def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request
     shown = {(one.name, one.value, one.step) for one in log.records if type(one).__name__ == "Display"}
     assert shown == {("note", "a *text*", 3), ("extra @", 0.5, 4)}
     assert [path.name for path in root.glob(f"*/*/artifacts/{found[2].run.run_id}/*")] == ["weights @.bin"]
-    assert import_runs(source, root, experiments=[name]).before == 3
+    assert import_runs(source, root, experiments=[name]).unchanged == 3
 
 
 def test_the_times_of_runs_that_legm_wrote_are_those_that_mlflow_has(tmp_path):
+    prepare_store(tmp_path / "m" / "mlflow.db")
     with ExperimentHandler(tmp_path / "m", "e", backend="mlflow") as handler:
         handler.set_param("lr", 1)
         handler.start()
         for step in range(3):
             handler.set_metric("a @", step, step=step)
-            time.sleep(0.01)
+            time.sleep(0.01)  # each has a time of its own
     import_runs(tmp_path / "m", tmp_path / "root")
     (path,) = (tmp_path / "root").glob("*/*/runs/*.log")
     (theirs,) = (tmp_path / "m").rglob("*.log")
-    ours, original = ([r for r in runlog.read(p).records if isinstance(r, Points)] for p in (path, theirs))
+    ours, original = (
+        [r for r in runlog.read_log(p).records if isinstance(r, Points)] for p in (path, theirs)
+    )
     assert ours[0].times.tolist() == pytest.approx(
         np.concatenate([p.times for p in original]).tolist(), abs=0.0011
     )
@@ -316,9 +316,9 @@ def test_a_killed_import_goes_on_and_nothing_is_there_twice(sqlite, tmp_path):
     for kill in range(4):
         kill_an_import(source, root, 10 * kill + 3)
     report = import_runs(source, root)
-    assert report.is_whole, report
-    assert report.new + report.before == 60
-    assert report.before >= 20
+    assert report.is_complete, report
+    assert report.created + report.unchanged == 60
+    assert report.unchanged >= 20
     assert report.equal == {"numbers": 60 * 2000, "runs": 60, "parameters": 180}
     assert not list(root.rglob("*.new"))
     assert not list(root.glob("*/*/runs/open/*"))
@@ -349,7 +349,7 @@ def test_a_dry_run_says_what_would_come_and_writes_nothing(sqlite, tmp_path):
     done = CliRunner().invoke(main, ["import", str(source), str(root), "--identity", str(review), "--json"])
     assert done.exit_code == 0, done.output
     report = json.loads(done.output)
-    assert (done.exit_code, report["new"], report["is_whole"]) == (0, 6, True)
+    assert (done.exit_code, report["created"], report["is_complete"]) == (0, 6, True)
     assert report["identities"]["e"]["ignored"]["note"] == "by hand"
     assert {one.run.configuration.active for one in results(root, "e").values()} == {("lr",)}
 
@@ -372,7 +372,7 @@ def test_what_the_caller_decides_overrides_what_is_inferred(sqlite, tmp_path):
     [
         ({"ignore": ["sed"]}, "no run has a parameter 'sed': did you mean 'seed'"),
         ({"ignore": ["lr"], "compare": ["lr"]}, "both compared and not"),
-        ({"experiments": ["f"]}, "has no experiment 'f': known are 'e'"),
+        ({"experiments": ["f"]}, "has no experiment 'f': known: 'e'"),
     ],
 )
 def test_a_wish_that_cannot_be_is_an_error_before_anything_comes(sqlite, tmp_path, wish, said):
@@ -390,7 +390,7 @@ def test_what_was_decided_at_the_first_import_holds_for_the_next(sqlite, tmp_pat
     import_runs(source, root, ignore=["lr"])
     write_runs(client, source, runs=4, names=1, steps=1)
     report = import_runs(source, root)
-    assert (report.new, report.before) == (4, 2)
+    assert (report.created, report.unchanged) == (4, 2)
     assert report.identities["e"].ignored["lr"] == "given"
     with pytest.raises(ParameterError, match="'lr' not compared, and stay so"):
         import_runs(source, root, compare=["lr"])
@@ -426,7 +426,7 @@ def write_runs(client: MlflowClient, path: Path, *, runs: int, names: int, steps
 def peak(source: Path, root: Path) -> int:
     tracemalloc.start()
     try:
-        assert import_runs(source, root).is_whole
+        assert import_runs(source, root).is_complete
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -460,7 +460,7 @@ def test_a_store_of_an_older_mlflow_is_read_without_a_change(tmp_path):
     )
     connection.close()
     before = path.read_bytes()
-    assert import_runs(path, tmp_path / "root").is_whole
+    assert import_runs(path, tmp_path / "root").is_complete
     assert path.read_bytes() == before
     (result,) = results(tmp_path / "root", "Default").values()
     (log,) = (r for r in log_of(tmp_path / "root", result).records if isinstance(r, Points))
@@ -478,7 +478,7 @@ def test_a_store_that_was_moved_finds_its_artifacts(sqlite, tmp_path):
     shutil.copy(source, tmp_path / "moved")
     shutil.move(tmp_path / "mlruns", tmp_path / "moved" / "mlruns")
     report = import_runs(tmp_path / "moved", tmp_path / "root")
-    assert report.is_whole
+    assert report.is_complete
     assert report.equal["files"] == 1
 
 
@@ -554,7 +554,7 @@ def test_a_line_of_200_megabytes_costs_that_run_alone(tmp_path):
     report = import_runs(tmp_path, tmp_path / "root")
     assert list(report.failed) == ["r1"]
     assert "loss, line 3: a line of more than 4096 bytes is no number" in report.failed["r1"]
-    assert (report.new, report.is_whole) == (1, False)
+    assert (report.created, report.is_complete) == (1, False)
     assert CliRunner().invoke(main, ["import", str(tmp_path), str(tmp_path / "root")]).exit_code == 1
 
 
@@ -583,7 +583,7 @@ def test_yaml_that_would_make_objects_makes_none(tmp_path):
     (run / "meta.yaml").write_text(evil)
     report = import_runs(tmp_path, tmp_path / "root")
     assert not mark.exists()
-    assert report.new == 1
+    assert report.created == 1
     assert "meta.yaml, line 1: it is no YAML" in report.failed["r1"]
 
 
@@ -600,14 +600,14 @@ def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):
     (run / "tags" / "deep").symlink_to(tmp_path)
     (run.parent / "r3").symlink_to(run)
     report = import_runs(tmp_path, tmp_path / "root")
-    assert report.is_whole
-    assert report.new == 1
+    assert report.is_complete
+    assert report.created == 1
     kept = {path.name for path in (tmp_path / "root").glob("*/*/artifacts/*/*")}
     assert kept == {"real.txt", "inner.txt"}
     assert not [
         path for path in (tmp_path / "root").rglob("*") if path.is_file() and b"password" in path.read_bytes()
     ]
-    told = {remark: count for remark, (count, _) in report.impossible.items()}
+    told = {remark: count for remark, (count, _) in report.omitted.items()}
     assert told["links that lead out of a run's artifacts were left out"] == 2
     assert told["artifacts that are no files were left out"] == 1
     assert told["links in the place of params, tags or metrics were left out"] == 2
@@ -629,7 +629,7 @@ def test_names_that_climb_stay_below_the_root(sqlite, tmp_path):
     inside = tmp_path / "deep" / "er" / "root"
     before = set(tmp_path.rglob("*"))
     report = import_runs(source, inside, name_params=["/etc/climbed"])
-    assert report.is_whole
+    assert report.is_complete
     new = set(tmp_path.rglob("*")) - before
     assert all(path.is_relative_to(tmp_path / "deep") for path in new)
     assert [path for path in (tmp_path / "deep").rglob("*") if not path.is_relative_to(inside)] == [
@@ -653,7 +653,7 @@ def test_an_artifact_whose_name_climbs_stays_with_the_run(tmp_path):
         def run(self, key: str) -> ExternalRun:
             return ExternalRun(
                 key, "e", "", {}, {}, Status.COMPLETED, 1.0, 2.0, None, lambda: iter(()),
-                lambda: [ExternalFile.at(name, tmp_path / "f") for name in names],
+                lambda: [ExternalFile.from_path(name, tmp_path / "f") for name in names],
             )  # fmt: skip
 
         def runs(self):
@@ -662,7 +662,7 @@ def test_an_artifact_whose_name_climbs_stays_with_the_run(tmp_path):
         def close(self) -> None: ...
 
     report = import_runs(Source(), tmp_path / "in" / "root")
-    assert report.is_whole, report
+    assert report.is_complete, report
     assert report.equal["files"] == len(names)
     kept = [path for path in (tmp_path / "in").rglob("*") if path.is_file() and path.read_bytes() == b"x"]
     assert len(kept) == len(names)
@@ -680,7 +680,7 @@ def test_a_database_with_texts_for_numbers_is_an_error_of_that_run(sqlite, tmp_p
         connection.execute("UPDATE metrics SET value = 'x' WHERE rowid = ?", (first,))
     connection.close()
     report = import_runs(source, tmp_path / "root")
-    assert report.new == 1
+    assert report.created == 1
     (problem,) = report.failed.values()
     assert "no numbers stand there" in problem
 
@@ -708,7 +708,7 @@ def test_mlflow_itself_is_not_needed_to_read_its_stores(sqlite, tmp_path):
     code = (
         "import sys; sys.modules['mlflow'] = None\n"
         "from legm.importers import import_runs\n"
-        f"assert import_runs({str(source)!r}, {str(tmp_path / 'root')!r}).is_whole\n"
+        f"assert import_runs({str(source)!r}, {str(tmp_path / 'root')!r}).is_complete\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -725,6 +725,7 @@ def test_mlflow_itself_is_not_needed_to_read_its_stores(sqlite, tmp_path):
 )
 def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(tmp_path, name, change, said):
     source = tmp_path / "a" / "b" / "c" / "m"
+    prepare_store(source / "mlflow.db")
     for rate in (0.1, 0.2):
         with ExperimentHandler(source, "e", backend="mlflow") as handler:
             handler.set_param("lr", rate)
@@ -743,4 +744,4 @@ def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(tmp_path, n
     report = import_runs(source / "mlflow.db", tmp_path / "a" / "root")
     (problem,) = report.failed.values()
     assert said in problem
-    assert (report.new, set(tmp_path.rglob("*climbed*"))) == (1, before)
+    assert (report.created, set(tmp_path.rglob("*climbed*"))) == (1, before)

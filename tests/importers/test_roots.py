@@ -14,7 +14,8 @@ from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Query, RunResult, Status
 from legm.runlog import format as runlog
-from tests.backends.test_boundary import comparable, script
+from tests.support.mlflow_store import prepare_store
+from tests.support.sample_runs import comparable, script
 
 
 def results(root: Path, experiment: str = "e") -> list[RunResult]:
@@ -43,14 +44,14 @@ def test_every_run_comes_as_it_was_to_the_last_bit(tmp_path, logs):
         for path in (tmp_path / "a").glob("*/*/runs/*.log"):
             path.unlink()
     report = import_runs(tmp_path / "a", tmp_path / "b")
-    assert report.is_whole, report
+    assert report.is_complete, report
     theirs, ours = (
         [one for one in results(tmp_path / root) if one.status is Status.COMPLETED] for root in "ab"
     )
     assert (report.kind, len(ours), report.configurations) == ("legm", 2, 1)
     assert [one.run for one in ours] == [one.run for one in theirs]
     if logs == "without logs":  # which alone know how often a step was set
-        assert [r for r, (n, _) in report.impossible.items() if n >= 2]
+        assert [r for r, (n, _) in report.omitted.items() if n >= 2]
         ours = [replace(one, points=other.points) for one, other in zip(ours, theirs, strict=True)]
     assert [comparable(one) for one in ours] == [comparable(one) for one in theirs]
 
@@ -67,8 +68,8 @@ def test_metadata_names_files_and_failed_runs_come_too(tmp_path):
     broken.__exit__(ValueError, ValueError("broke"), None)
     shutil.move(tmp_path / "a", tmp_path / "moved")
     report = import_runs(tmp_path / "moved", tmp_path / "b")
-    assert report.is_whole, report
-    assert (report.new, report.equal["files"]) == (2, 1)
+    assert report.is_complete, report
+    assert (report.created, report.equal["files"]) == (2, 1)
     assert [path.read_bytes() for path in (tmp_path / "b").glob("*/*/artifacts/*/*")] == [b"\0\1"]
     assert Path(kept).name == "weights.bin"
     theirs, ours = results(tmp_path / "moved"), results(tmp_path / "b")
@@ -79,7 +80,7 @@ def test_metadata_names_files_and_failed_runs_come_too(tmp_path):
         assert one.run.configuration == other.run.configuration
     (log,) = (tmp_path / "b").glob(f"*/*/runs/{ours[0].run.run_id}.log")
     (before,) = (tmp_path / "moved").glob(f"*/*/runs/{ours[0].run.run_id}.log")
-    kinds = [[type(record).__name__ for record in runlog.read(path).records] for path in (log, before)]
+    kinds = [[type(record).__name__ for record in runlog.read_log(path).records] for path in (log, before)]
     assert sorted(kinds[0]) == sorted(kinds[1])
 
 
@@ -89,8 +90,8 @@ def test_two_roots_are_joined_and_a_second_time_adds_nothing(tmp_path):
         handler.set_metric("loss", float(seed))
         handler.log()
     before = sorted(path for path in (tmp_path / "b").rglob("*") if path.is_file())
-    assert import_runs(tmp_path / "a", tmp_path / "b").new == 2
-    assert import_runs(tmp_path / "a", tmp_path / "b").before == 2
+    assert import_runs(tmp_path / "a", tmp_path / "b").created == 2
+    assert import_runs(tmp_path / "a", tmp_path / "b").unchanged == 2
     assert one_run(tmp_path / "b").aggregate_results()["best_loss"]["n"] == 4
     assert {*before} < {*(tmp_path / "b").rglob("*")}
 
@@ -100,18 +101,19 @@ def test_a_run_that_is_going_on_is_left_for_the_next_time(tmp_path):
     handler.set_metric("loss", 1.0)
     handler.flush()
     report = import_runs(tmp_path / "a", tmp_path / "b")
-    assert report.new == 0
-    assert any("going on" in remark for remark in report.impossible)
+    assert report.created == 0
+    assert any("going on" in remark for remark in report.omitted)
     handler.log()
-    assert import_runs(tmp_path / "a", tmp_path / "b").new == 1
+    assert import_runs(tmp_path / "a", tmp_path / "b").created == 1
 
 
 def test_local_to_mlflow_to_local_is_equal(tmp_path):
     script(ExperimentHandler(tmp_path / "a", "e", "d"))
+    prepare_store(tmp_path / "m" / "mlflow.db")
     there = import_runs(tmp_path / "a", tmp_path / "m", backend="mlflow")
-    assert there.is_whole, there
+    assert there.is_complete, there
     back = import_runs(tmp_path / "m" / "mlflow.db", tmp_path / "b")
-    assert back.is_whole, back
+    assert back.is_complete, back
     theirs, ours = results(tmp_path / "a"), results(tmp_path / "b")
     assert [replace(one.run, environment={}) for one in ours] == [
         replace(one.run, environment={}) for one in theirs
@@ -133,4 +135,4 @@ def test_a_damaged_log_costs_that_run_alone(tmp_path):
     report = import_runs(tmp_path / "a", tmp_path / "b")
     (problem,) = report.failed.values()
     assert "are not what was written" in problem
-    assert report.new == 1
+    assert report.created == 1

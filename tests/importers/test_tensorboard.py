@@ -18,31 +18,40 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
-from torch.utils import tensorboard as torch_tensorboard
 
 from legm import ExperimentHandler, StorageError
 from legm.analysis.overview import configurations
-from legm.backends.local.events import _record
+from legm.backends.local.events import _encode_record
 from legm.cli import main
 from legm.importers import import_runs
 from legm.importers.detection import open_source
 from legm.importers.ingest import Ingestion
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.events import EventReader
-from legm.importers.tensorboard.layout import Part, RunFolder, runs_in
 from legm.importers.tensorboard.records import records
-from legm.importers.tensorboard.source import FolderSource
+from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
+from legm.importers.tensorboard.source import TensorboardSource
 from legm.records import Display, Points, Status
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
+from tests.support.paths import SAMPLES
 
-SAMPLES = Path(__file__).parents[1] / "samples" / "tensorboard"
+WRITTEN = SAMPLES / "tensorboard"
 CURVE = [0.1, 1 / 3, float("nan"), float("inf"), -float("inf"), 5e-324, 1e-20, -7.25, 0.0]
-WRITERS = {"torch": torch_tensorboard.SummaryWriter, "tensorboardX": tensorboardX.SummaryWriter}
+
+
+def torch_writer(folder: str):
+    """PyTorch's writer; it is imported when it is used."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(folder)
+
+
+WRITERS = {"torch": torch_writer, "tensorboardX": tensorboardX.SummaryWriter}
 
 
 @pytest.fixture(params=sorted(WRITERS))
 def writer(request):
-    """The class of a real writer."""
+    """What makes a real writer."""
     return WRITERS[request.param]
 
 
@@ -82,9 +91,9 @@ def told(folder: Path, message: Event) -> Path:
     path = folder / "events.out.tfevents.1700000000.host.1.0"
     if not path.exists():
         first = Event(wall_time=1_700_000_000.5, file_version="brain.Event:2")
-        path.write_bytes(_record(first.SerializeToString()))
+        path.write_bytes(_encode_record(first.SerializeToString()))
     with path.open("ab") as file:
-        file.write(_record(message.SerializeToString()))
+        file.write(_encode_record(message.SerializeToString()))
     return path
 
 
@@ -106,7 +115,7 @@ def test_every_number_is_the_one_that_tensorboard_itself_reads(writer, tmp_path)
         for step in range(3000):
             made.add_scalar("long", step / 7, step)
     report = import_runs(tmp_path / "runs", tmp_path / "root")
-    assert report.is_whole, report
+    assert report.is_complete, report
     (result,) = results(tmp_path / "root", "runs").values()
     expected = EventAccumulator(str(tmp_path / "runs" / "a"), {"scalars": 0, "tensors": 0}).Reload()
     scalars = {
@@ -126,7 +135,7 @@ def test_every_number_is_the_one_that_tensorboard_itself_reads(writer, tmp_path)
         assert curve(result, "double")[1] == 1 / 3
     assert result.status is Status.COMPLETED
     assert result.run.started == expected.FirstEventTimestamp()
-    assert (result.run.environment["imported"]["key"], report.new) == ("a", 1)
+    assert (result.run.environment["imported"]["key"], report.created) == ("a", 1)
 
 
 def test_texts_pictures_and_sounds_come_as_they_were_written(writer, tmp_path):
@@ -138,7 +147,7 @@ def test_texts_pictures_and_sounds_come_as_they_were_written(writer, tmp_path):
             made.add_image("deep/picture", np.random.default_rng(0).random((3, 4, 4)), 7)
         if writer is WRITERS["torch"]:  # the other one wants a library for it
             made.add_audio("sound", np.zeros((1, 100), np.float32), 2, sample_rate=8000)
-    assert import_runs(tmp_path / "runs", tmp_path / "root").is_whole
+    assert import_runs(tmp_path / "runs", tmp_path / "root").is_complete
     (result,) = results(tmp_path / "root", "runs").values()
     assert displays_in(tmp_path / "root", result) == [("notes/first", "some *text*\nhere", 3)]
     expected = EventAccumulator(str(folder), {"images": 0, "audio": 0}).Reload()
@@ -158,13 +167,13 @@ def test_an_event_file_with_more_than_legm_has_words_for_is_kept_as_it_is(writer
                 made.add_histogram("weights", np.arange(10.0), 1)
                 made.add_pr_curve("pr", np.array([0, 1]), np.array([0.5, 0.6]), 1)
     report = import_runs(tmp_path / "runs", tmp_path / "root")
-    assert report.is_whole, report
+    assert report.is_complete, report
     found = results(tmp_path / "root", "runs")
     ((name, content),) = artifacts_in(tmp_path / "root", found["a"]).items()
     (path,) = (tmp_path / "runs" / "a").iterdir()
     assert (name, content) == (f"events/{path.name}", path.read_bytes())
     assert artifacts_in(tmp_path / "root", found["b"]) == {}
-    told = " ".join(report.impossible)
+    told = " ".join(report.omitted)
     assert "histograms" in told
     assert "pr curves" in told
 
@@ -177,7 +186,7 @@ def test_hyperparameters_have_their_types_and_belong_to_the_run_they_were_writte
     if writer is WRITERS["torch"]:
         given["nesterov"] = 1  # it writes truth values as numbers
     report = import_runs(tmp_path / "runs", tmp_path / "root")
-    assert report.is_whole, report
+    assert report.is_complete, report
     (result,) = results(tmp_path / "root", "runs").values()
     found = {name.removesuffix("_"): value for name, value in parameters_in(result).items()}
     assert {name: (type(value), value) for name, value in found.items()} == {
@@ -192,10 +201,10 @@ def test_sessions_with_different_hyperparameters_are_runs_of_their_own(writer, t
             made.add_hparams({"lr": 0.1 * i}, {"accuracy": i})
             time.sleep(0.002)  # their folders are named by the time
     report = import_runs(tmp_path / "runs", tmp_path / "root")
-    assert (report.new, report.configurations) == (3, 3)
+    assert (report.created, report.configurations) == (3, 3)
     found = results(tmp_path / "root", "sweep")
     assert sorted(parameters_in(one)["lr"] for one in found.values()) == [0.0, 0.1, 0.2]
-    assert [remark for remark in report.impossible if "say nothing of a run" in remark]
+    assert [remark for remark in report.omitted if "say nothing of a run" in remark]
 
 
 def test_scalars_that_were_added_together_are_metrics_of_their_run(writer, tmp_path):
@@ -203,7 +212,7 @@ def test_scalars_that_were_added_together_are_metrics_of_their_run(writer, tmp_p
         for step in range(3):
             made.add_scalar("loss", 0.0, step)
             made.add_scalars("both/loss", {"train": step, "val_x": -step}, step)
-    assert import_runs(tmp_path / "runs", tmp_path / "root").new == 1
+    assert import_runs(tmp_path / "runs", tmp_path / "root").created == 1
     (result,) = results(tmp_path / "root", "runs").values()
     assert curve(result, "both/loss/train") == [0, 1, 2]
     assert curve(result, "both/loss/val_x") == [0, -1, -2]
@@ -218,15 +227,15 @@ def test_restarts_in_one_folder_are_one_run_in_the_order_of_their_start(writer, 
                 made.add_scalar("loss", start % 100, step)
         (path,) = folder.glob(f"*{suffix}")
         path.rename(folder / f"events.out.tfevents.{start}.host{suffix}")
-    assert import_runs(tmp_path / "runs", tmp_path / "root").new == 1
+    assert import_runs(tmp_path / "runs", tmp_path / "root").created == 1
     (result,) = results(tmp_path / "root", "runs").values()
     steps = [step for step, _, _ in numbers_in(tmp_path / "root", result)["dev/loss"]]
     assert steps == [2, 3, 4, 5, 6, 10, 11, 12, 13, 14]
 
 
 def test_what_tensorflow_2_wrote_is_read_whatever_the_type_of_its_tensors(tmp_path):
-    report = import_runs(SAMPLES / "tf2", tmp_path)
-    assert report.is_whole, report
+    report = import_runs(WRITTEN / "tf2", tmp_path)
+    assert report.is_complete, report
     found = results(tmp_path, "tf2")
     kinds = [f"{size}" for size in ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16")]
     kinds += ["int8", "uint8", "uint16", "uint32", "uint64"]
@@ -239,11 +248,11 @@ def test_what_tensorflow_2_wrote_is_read_whatever_the_type_of_its_tensors(tmp_pa
     assert files["images/picture/4.png"].startswith(b"\x89PNG")
     assert files["audio/sound/4.wav"].startswith(b"RIFF")
     assert [name.partition("/")[0] for name in artifacts_in(tmp_path, found["more"])] == ["events"]
-    assert {" ".join(remark.split()[3:4]) for remark in report.impossible} == {"histograms:", "tensors:"}
+    assert {" ".join(remark.split()[3:4]) for remark in report.omitted} == {"histograms:", "tensors:"}
 
 
 def test_what_tensorflow_1_wrote_is_read(tmp_path):
-    assert import_runs(SAMPLES / "tf1", tmp_path).is_whole
+    assert import_runs(WRITTEN / "tf1", tmp_path).is_complete
     (result,) = results(tmp_path, "tf1").values()
     assert curve(result, "loss") == [float(np.float32(1 / (step + 1))) for step in range(5)]
     assert displays_in(tmp_path, result) == [("note", "a *text*", 4)]
@@ -254,8 +263,8 @@ def test_what_tensorflow_1_wrote_is_read(tmp_path):
 
 
 def test_what_keras_wrote_for_training_and_validation_is_one_run_with_its_hyperparameters(tmp_path):
-    report = import_runs(SAMPLES / "keras", tmp_path)
-    assert report.is_whole, report
+    report = import_runs(WRITTEN / "keras", tmp_path)
+    assert report.is_complete, report
     found = results(tmp_path, "keras")
     assert sorted(found) == ["run-2", "run-4"]
     assert {str(series) for series in found["run-2"].histories} == {
@@ -273,13 +282,13 @@ def test_what_keras_wrote_for_training_and_validation_is_one_run_with_its_hyperp
 
 def test_what_lightning_wrote_has_the_types_of_its_hparams_yaml_and_its_files(tmp_path):
     source = tmp_path / "lightning_logs"
-    shutil.copytree(SAMPLES / "lightning", source)
+    shutil.copytree(WRITTEN / "lightning", source)
     (source / "version_0" / "checkpoints").mkdir()
     (source / "version_0" / "checkpoints" / "last.ckpt").write_bytes(b"weights")
     root = tmp_path / "root"
     report = import_runs(source, root)
-    assert report.is_whole, report
-    assert (report.new, report.configurations) == (2, 1)
+    assert report.is_complete, report
+    assert (report.created, report.configurations) == (2, 1)
     found = results(root, "lightning_logs")
     assert parameters_in(found["version_1"]) == {
         "data": "data/mnist",
@@ -350,10 +359,10 @@ def folder_of(tag: str | None = None, **parameters: object) -> SimpleNamespace:
     ],
 )
 def test_folders_are_joined_as_their_writers_part_them(folders, expected):
-    found = runs_in({PurePosixPath(path): folder_of(tag) for path, tag in folders.items()})
+    found = group_into_runs({PurePosixPath(path): folder_of(tag) for path, tag in folders.items()})
     shown = {
         run.path.as_posix(): [
-            part.folder.as_posix() + (f":{part.named('x')}" if part.named("x") != "x" else "")
+            part.folder.as_posix() + (f":{part.metric_name('x')}" if part.metric_name("x") != "x" else "")
             for part in run.parts
         ]
         for run in found
@@ -364,9 +373,9 @@ def test_folders_are_joined_as_their_writers_part_them(folders, expected):
 def test_equal_sessions_are_one_run_and_different_ones_are_not():
     paths = [PurePosixPath("a"), PurePosixPath("a/1700000000.1"), PurePosixPath("a/1700000000.2")]
     same = dict(zip(paths, (folder_of(), folder_of(lr=1), folder_of(lr=1)), strict=True))
-    assert runs_in(same) == [RunFolder(paths[0], tuple(map(Part, paths)))]
+    assert group_into_runs(same) == [RunFolder(paths[0], tuple(map(RunPart, paths)))]
     other = {**same, paths[2]: folder_of(lr=2)}
-    assert runs_in(other) == [RunFolder(path, (Part(path),)) for path in paths]
+    assert group_into_runs(other) == [RunFolder(path, (RunPart(path),)) for path in paths]
 
 
 def test_the_path_is_the_name_and_the_folder_above_it_the_experiment(tmp_path):
@@ -384,7 +393,7 @@ def test_runs_without_hyperparameters_are_told_apart_by_their_folders(tmp_path):
     for name in ("lr=0.1", "lr=0.2"):
         told(tmp_path / "logs" / name, scalar("loss", 1.0, 0))
     report = import_runs(tmp_path / "logs", tmp_path / "root")
-    assert (report.configurations, report.identities["logs"].named) == (2, ("folder",))
+    assert (report.configurations, report.identities["logs"].metric_name) == (2, ("folder",))
     assert import_runs(tmp_path / "logs", tmp_path / "one", ignore=["folder"]).configurations == 1
 
 
@@ -398,7 +407,7 @@ def test_files_of_a_run_are_kept_but_those_of_other_runs_and_what_is_hidden_are_
     picture = {"tag": "p", "image": {"encoded_image_string": b"\x89PNG"}}
     told(source, Event(wall_time=1.7e9, summary={"value": [picture]}))
     report = import_runs(source, tmp_path / "root")
-    assert report.is_whole, report
+    assert report.is_complete, report
     (top,) = results(tmp_path / "root", tmp_path.name).values()
     (run,) = results(tmp_path / "root", "logs").values()
     assert sorted(artifacts_in(tmp_path / "root", run)) == ["model.pt", "train/plot.svg"]
@@ -415,11 +424,11 @@ def test_files_of_a_run_are_kept_but_those_of_other_runs_and_what_is_hidden_are_
 def test_a_second_import_adds_nothing(tmp_path):
     root = tmp_path / "root"
     for name in ("keras", "tf2", "lightning"):
-        import_runs(SAMPLES / name, root)
+        import_runs(WRITTEN / name, root)
         before = {path: data for path, data in files_in(root).items() if "/.legm/" not in path}
-        report = import_runs(SAMPLES / name, root)
-        assert (report.new, report.again, report.before) == (0, 0, 2)
-        assert report.is_whole, report
+        report = import_runs(WRITTEN / name, root)
+        assert (report.created, report.updated, report.unchanged) == (0, 0, 2)
+        assert report.is_complete, report
         assert {path: data for path, data in files_in(root).items() if "/.legm/" not in path} == before
 
 
@@ -439,12 +448,12 @@ def test_a_run_that_trained_on_is_taken_again_and_counts_once(writer, tmp_path):
         with writer(str(source / f"s{seed}")) as made:
             made.add_hparams({"lr": 0.5, "seed": seed}, {"hp": 0.0})
             made.add_scalar("loss", 4.0 + seed, 0)
-    assert import_runs(source, root).new == 2
+    assert import_runs(source, root).created == 2
     with writer(str(source / "s0"), filename_suffix=".later") as made:
         made.add_scalar("loss", 2.0, 1)
     report = import_runs(source, root)
-    assert (report.new, report.again, report.before) == (0, 1, 1)
-    assert report.is_whole, report
+    assert (report.created, report.updated, report.unchanged) == (0, 1, 1)
+    assert report.is_complete, report
     found = results(root, "runs")
     assert curve(found["s0"], "loss") == [4.0, 2.0]
     assert found["s0"].status is Status.COMPLETED
@@ -452,7 +461,7 @@ def test_a_run_that_trained_on_is_taken_again_and_counts_once(writer, tmp_path):
     best = ExperimentHandler.load_existent(one).aggregate_results()["best_loss"]
     assert (best["mean"], best["n"]) == (3.5, 2)
     assert len(list(root.glob("*/*/runs/**/*.log"))) == 2
-    assert import_runs(source, root).before == 2
+    assert import_runs(source, root).unchanged == 2
 
 
 def test_a_run_whose_hyperparameters_come_later_moves_to_their_configuration(tmp_path):
@@ -460,19 +469,19 @@ def test_a_run_whose_hyperparameters_come_later_moves_to_their_configuration(tmp
     with WRITERS["torch"](str(source / "a")) as made:
         made.add_scalar("loss", 1.0, 0)
         made.flush()
-        assert import_runs(source, root).new == 1
+        assert import_runs(source, root).created == 1
         made.add_hparams({"lr": 0.5}, {"hp": 0.0})
     (source / "a" / "model.pt").write_text("weights")
     report = import_runs(source, root)
-    assert (report.new, report.again) == (0, 1)
-    assert report.is_whole, report
+    assert (report.created, report.updated) == (0, 1)
+    assert report.is_complete, report
     assert len(list(root.glob("*/*/runs/**/*.log"))) == 1
     (result,) = results(root, "runs").values()
     assert parameters_in(result) == {"lr": 0.5}
     assert sorted(artifacts_in(root, result)) == ["model.pt"]
     entries = [path.read_text() for path in root.rglob("metrics.yml")]
     assert sum(text.count("experiment_0") for text in entries) == 1
-    assert import_runs(source, root).before == 1
+    assert import_runs(source, root).unchanged == 1
 
 
 def test_an_import_that_is_killed_while_a_run_moves_leaves_it_once_the_next_time(tmp_path, monkeypatch):
@@ -489,14 +498,14 @@ def test_an_import_that_is_killed_while_a_run_moves_leaves_it_once_the_next_time
         with pytest.raises(KeyboardInterrupt):
             import_runs(source, root)
     assert len(list(root.glob("*/*/runs/*.log"))) == 2
-    assert import_runs(source, root).is_whole
+    assert import_runs(source, root).is_complete
     (log,) = root.glob("*/*/runs/**/*.log")
     (result,) = results(root, "runs").values()
     assert (log.stem, parameters_in(result)) == (result.run.run_id, {"lr": 0.5})
 
 
 def test_what_is_written_while_it_is_imported_comes_the_next_time(tmp_path):
-    source = FolderSource(tmp_path / "runs")
+    source = TensorboardSource(tmp_path / "runs")
     path = told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     told(path.parent, Event(wall_time=1.7e9, graph_def=b""))
     (run,) = source.runs()
@@ -508,9 +517,9 @@ def test_what_is_written_while_it_is_imported_comes_the_next_time(tmp_path):
     (file,) = run.files()
     with file.open() as opened:
         assert path.read_bytes().startswith(opened.read())
-    assert import_runs(source, tmp_path / "root").is_whole
+    assert import_runs(source, tmp_path / "root").is_complete
     report = import_runs(tmp_path / "runs", tmp_path / "root")
-    assert (report.again, report.is_whole) == (1, True)
+    assert (report.updated, report.is_complete) == (1, True)
 
 
 def test_a_killed_import_goes_on_and_nothing_is_there_twice(tmp_path):
@@ -519,13 +528,15 @@ def test_a_killed_import_goes_on_and_nothing_is_there_twice(tmp_path):
         for step in range(40):
             path = told(source / f"r{run}", scalar("loss", step, step))
         with path.open("ab") as file:
-            file.write(b"".join(_record(scalar("acc", s / 3, s).SerializeToString()) for s in range(400)))
+            file.write(
+                b"".join(_encode_record(scalar("acc", s / 3, s).SerializeToString()) for s in range(400))
+            )
     for logs in (3, 12):
         kill_an_import(source, root, logs)
     report = import_runs(source, root)
-    assert report.is_whole, report
-    assert report.new + report.before == 30
-    assert report.before >= 10
+    assert report.is_complete, report
+    assert report.created + report.unchanged == 30
+    assert report.unchanged >= 10
     assert report.equal["numbers"] == 30 * 440
     assert len(list(root.glob("*/*/runs/**/*.log"))) == 30
 
@@ -547,7 +558,7 @@ def test_a_root_of_legm_in_the_folder_is_not_imported_into_itself(tmp_path):
     told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     for new, before in ((1, 0), (0, 1)):
         report = import_runs(tmp_path, tmp_path / "results")
-        assert (report.new, report.before, report.kind) == (new, before, "tensorboard")
+        assert (report.created, report.unchanged, report.kind) == (new, before, "tensorboard")
     assert open_source(tmp_path / "results").kind == "legm"
 
 
@@ -556,9 +567,9 @@ def test_event_files_among_the_artifacts_of_other_stores_are_theirs(tmp_path):
         told(tmp_path / name, scalar("loss", 1.0, 0))
     (tmp_path / "results" / "e" / "0_0" / "params.yml").write_text("fingerprint: v1-0\n")
     for name in (".", "mlruns", "wandb", "results"):
-        assert FolderSource.recognise(tmp_path / name) is None, name
+        assert TensorboardSource.find_store(tmp_path / name) is None, name
     told(tmp_path / "logs", scalar("loss", 1.0, 0))
-    assert [run.key for run in FolderSource(tmp_path).runs()] == ["logs"]
+    assert [run.key for run in TensorboardSource(tmp_path).runs()] == ["logs"]
 
 
 def test_a_folder_with_two_kinds_of_stores_is_an_error_that_names_both(tmp_path):
@@ -584,7 +595,7 @@ def sound(folder: Path) -> bytes:
 
 def everything(folder: Path) -> tuple[list[object], dict[str, int]]:
     """All that a source says of the runs in a folder, and its notes."""
-    source = FolderSource(folder)
+    source = TensorboardSource(folder)
     found = [record for run in source.runs() for record in (run.parameters, *run.records(), *run.files())]
     return found, {remark: count for remark, count, _ in source.notes}
 
@@ -631,13 +642,13 @@ def test_what_follows_a_damaged_event_is_read_on(tmp_path):
     for step in range(5):
         path = told(tmp_path / "runs" / "a", scalar("loss", step, step))
     data = bytearray(path.read_bytes())
-    data[data.index(_record(scalar("loss", 2, 2).SerializeToString())) + 20] ^= 1
+    data[data.index(_encode_record(scalar("loss", 2, 2).SerializeToString())) + 20] ^= 1
     path.write_bytes(data)
     report = import_runs(tmp_path / "runs", tmp_path / "root")
-    assert report.is_whole
+    assert report.is_complete
     (result,) = results(tmp_path / "root", "runs").values()
     assert curve(result, "loss") == [0, 1, 3, 4]
-    ((count, place),) = report.impossible.values()
+    ((count, place),) = report.omitted.values()
     assert (count, f"{path}, byte " in place) == (1, True)
 
 
@@ -650,10 +661,10 @@ def test_records_that_are_no_events_are_passed_over(tmp_path):
             data = bytearray(event)
             for place in rng.integers(0, len(data), 3):
                 data[place] = rng.integers(0, 256)
-            file.write(_record(bytes(data[: rng.integers(0, len(data) + 1)])))
+            file.write(_encode_record(bytes(data[: rng.integers(0, len(data) + 1)])))
         for junk in (b"", b"\t", b"\x10" * 30, b"\xff" * 40, b"\t" + b"\x10" + b"\x80" * 30):
-            file.write(_record(junk))
-    assert import_runs(tmp_path / "runs", tmp_path / "root").is_whole
+            file.write(_encode_record(junk))
+    assert import_runs(tmp_path / "runs", tmp_path / "root").is_complete
     assert path.exists()
 
 
@@ -662,7 +673,7 @@ def test_a_length_that_claims_too_much_takes_no_memory(tmp_path, length):
     path = told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     head = length.to_bytes(8, "little")
     with path.open("ab") as file:
-        file.write(head + _record(head)[8 + 4 + 8 :][:4])  # the check of what it frames
+        file.write(head + _encode_record(head)[8 + 4 + 8 :][:4])  # the check of what it frames
         if length < 1 << 30:
             file.truncate(file.tell() + length + 4)
     if length < 1 << 30:
@@ -671,9 +682,9 @@ def test_a_length_that_claims_too_much_takes_no_memory(tmp_path, length):
     report = import_runs(tmp_path / "runs", tmp_path / "root")
     assert tracemalloc.get_traced_memory()[1] < 100 << 20
     tracemalloc.stop()
-    assert report.is_whole
+    assert report.is_complete
     assert report.equal["numbers"] == (2 if length < 1 << 30 else 1)
-    ((remark, _),) = report.impossible.items()
+    ((remark, _),) = report.omitted.items()
     kept = list((tmp_path / "root").glob("*/*/artifacts/*/events/*"))
     assert [one.stat().st_size for one in kept] == ([path.stat().st_size] if length < 1 << 30 else [])
     assert ("more than 64 MB" if length < 1 << 30 else "end in the middle") in remark
@@ -692,7 +703,7 @@ def test_an_event_file_that_cannot_be_read_costs_its_run_alone(tmp_path, monkeyp
     monkeypatch.setattr(Path, "open", refuse)
     report = import_runs(tmp_path / "runs", tmp_path / "root")
     assert list(report.failed) == ["a"]
-    assert (report.new, "permission is denied" in report.failed["a"]) == (1, True)
+    assert (report.created, "permission is denied" in report.failed["a"]) == (1, True)
 
 
 def test_tags_that_climb_stay_with_their_run(tmp_path):
@@ -704,7 +715,7 @@ def test_tags_that_climb_stay_with_their_run(tmp_path):
         told(tmp_path / "runs" / "a", scalar(tag, 1.0, 0))
     before = set(tmp_path.rglob("*"))
     report = import_runs(tmp_path / "runs", inside)
-    assert report.is_whole, report
+    assert report.is_complete, report
     (result,) = results(inside, "runs").values()
     assert len(result.histories) == len(tags)
     new = set(tmp_path.rglob("*")) - before
@@ -742,7 +753,7 @@ def test_hyperparameters_that_are_damaged_or_malicious_cost_their_run_alone(tmp_
     assert list(report.failed) == ["a"]
     assert said in report.failed["a"]
     assert "hparams.yaml" in report.failed["a"]
-    assert report.new == 1
+    assert report.created == 1
 
 
 def test_tags_of_pythons_in_hyperparameters_make_plain_data_and_run_nothing(tmp_path):
@@ -769,7 +780,7 @@ day: 2020-01-02
         encoding="utf-8",
     )
     report = import_runs(tmp_path / "runs", tmp_path / "root")
-    assert report.is_whole, report
+    assert report.is_complete, report
     assert not mark.exists()
     (result,) = results(tmp_path / "root", "runs").values()
     assert parameters_in(result) == {
@@ -807,19 +818,19 @@ def test_links_are_not_followed_and_a_cycle_of_them_ends(tmp_path):
     (source / "a" / "hparams.yaml").symlink_to(tmp_path / "outside" / "hparams.yaml")
     os.mkfifo(source / "a" / "tfevents.fifo")
     report = import_runs(source, tmp_path / "root")
-    assert report.is_whole, report
+    assert report.is_complete, report
     assert sorted(results(tmp_path / "root", "runs")) == ["a"]
     assert not [
         p for p, data in files_in(tmp_path / "root").items() if b"password" in data or b"secret" in data
     ]
-    assert any("links" in remark for remark in report.impossible)
+    assert any("links" in remark for remark in report.omitted)
 
 
 def test_times_that_are_no_times_do_not_stop_an_import(tmp_path):
     for at in (float("nan"), float("inf"), -1e300, 1e300, 0.0):
         told(tmp_path / "runs" / "a", scalar("loss", at, 0, at))
     report = import_runs(tmp_path / "runs", tmp_path / "root")
-    assert report.is_whole, report
+    assert report.is_complete, report
     (result,) = results(tmp_path / "root", "runs").values()
     assert result.run.started == 1_700_000_000.5
 
@@ -829,12 +840,12 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
         for run in runs:
             path = told(tmp_path / "runs" / f"r{run}", scalar("loss", 0, 0))
             rows = (scalar("loss", s, s).SerializeToString() for s in range(3000))
-            path.write_bytes(path.read_bytes() + b"".join(map(_record, rows)))
+            path.write_bytes(path.read_bytes() + b"".join(map(_encode_record, rows)))
 
     def peak(root: str) -> int:
         tracemalloc.start()
         try:
-            assert import_runs(tmp_path / "runs", tmp_path / root).is_whole
+            assert import_runs(tmp_path / "runs", tmp_path / root).is_complete
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -848,7 +859,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
 
 def test_numbers_come_in_batches(tmp_path):
     path = told(tmp_path / "runs" / "a", scalar("loss", 0, 0))
-    rows = b"".join(_record(scalar(f"m{s % 3}", s, s).SerializeToString()) for s in range(150_000))
+    rows = b"".join(_encode_record(scalar(f"m{s % 3}", s, s).SerializeToString()) for s in range(150_000))
     with path.open("ab") as file:
         file.write(rows)
     sizes = [

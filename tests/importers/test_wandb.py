@@ -5,29 +5,24 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tracemalloc
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from wandb.proto import wandb_internal_pb2 as theirs
 
-from legm import ExperimentHandler, StorageError
+from legm import StorageError
 from legm.cli import main
-from legm.delivery.client import BackendClient
-from legm.delivery.registry import make_backend
-from legm.export.backends import export_runs
 from legm.importers import import_runs
 from legm.importers.detection import open_source
-from legm.records import BestRule, Display, Points, Query, RunResult, Series, Split, Status
+from legm.records import BestRule, Display, Points, Series, Split, Status
 from legm.runlog import format as runlog
-from tests.backends.test_boundary import comparable, script
+from tests.support.wandb_imports import exported, imported, own_runs, results, same
 from tests.support.wandb_log import framed, records
-from tests.support.wandb_scripts import logs, run_script, wait_for_ends
+from tests.support.wandb_scripts import logs, run_script
 
 SCRIPT = """
 for rate in (0.1, 0.01):
@@ -77,21 +72,10 @@ def written(tmp_path_factory) -> Path:
     return folder
 
 
-def results(root: Path, experiment: str) -> list[RunResult]:
-    client = BackendClient(make_backend("local", root, {}), root)
-    found = [*client.runs(Query(experiment, None, None, None))]
-    return sorted(found, key=lambda one: one.run.run_id)
-
-
-def imported(root: Path, experiment: str) -> dict[str, RunResult]:
-    """The runs by W&B's ids."""
-    return {one.run.environment["imported"]["key"].split("/")[-1]: one for one in results(root, experiment)}
-
-
 def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     report = import_runs(written, tmp_path / "root")
-    assert report.is_whole, report
-    assert (report.new, report.kind) == (8, "wandb")
+    assert report.is_complete, report
+    assert (report.created, report.kind) == (8, "wandb")
     runs = imported(tmp_path / "root", "digits")
     assert {name: run.status for name, run in runs.items()} == {
         **{f"r{rate}-{seed}": Status.COMPLETED for rate in (0.1, 0.01) for seed in range(2)},
@@ -125,7 +109,7 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     ]
     assert run.histories[DEV].values.tolist() == [row["loss"] for row in rows]
     assert run.histories[DEV].steps.tolist() == list(range(21))
-    kept = runlog.read(next(tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log"))).records
+    kept = runlog.read_log(next(tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log"))).records
     times = {
         (series.name, step): time
         for record in kept
@@ -139,7 +123,7 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     ]
     (lonely,) = results(tmp_path / "root", "uncategorized")
     assert lonely.histories[DEV].values.tolist() == [1]
-    told_of = {remark: count for remark, (count, _) in report.impossible.items()}
+    told_of = {remark: count for remark, (count, _) in report.omitted.items()}
     assert told_of.pop("links that lead out of a run's files were left out") == 4
     assert told_of.pop("references to files elsewhere, in artifacts, are not taken") >= 2
     assert told_of.pop("measurements of the machine (system metrics) are not taken") == 1
@@ -165,14 +149,14 @@ def test_seeds_are_one_configuration_and_a_second_import_adds_nothing(written, t
     assert first.configurations == 4  # two learning rates, and two of runs that ended otherwise
     assert {*first.identities["digits"].ignored} == {"seed"}
     again = import_runs(written / "wandb", tmp_path / "root", experiments=["digits"])
-    assert (again.new, again.again, again.before, again.is_whole) == (0, 0, 7, True)
+    assert (again.created, again.updated, again.unchanged, again.is_complete) == (0, 0, 7, True)
 
 
 @pytest.mark.parametrize("what", ["folder", "log"])
 def test_a_single_run_is_imported_by_its_folder_or_its_log(written, tmp_path, what):
     (log,) = written.glob("wandb/*-r0.1-1/*.wandb")
     report = import_runs(log if what == "log" else log.parent, tmp_path / "root")
-    assert (report.new, report.is_whole) == (1, True)
+    assert (report.created, report.is_complete) == (1, True)
     assert report.equal["files"] == 4
 
 
@@ -186,7 +170,7 @@ def test_wandb_need_not_be_there(written, tmp_path):
     code = (
         "import sys; sys.modules['wandb'] = None\n"
         "from legm.importers import import_runs\n"
-        f"assert import_runs({str(written)!r}, {str(tmp_path / 'root')!r}).is_whole\n"
+        f"assert import_runs({str(written)!r}, {str(tmp_path / 'root')!r}).is_complete\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -204,12 +188,12 @@ def test_a_run_that_goes_on_is_taken_again(tmp_path):
     data = [record.SerializeToString() for record in [*whole, end]]
     log.write_bytes(framed(data[:2]) + b"torn")
     report = import_runs(tmp_path, tmp_path / "root")
-    assert (report.new, report.is_whole) == (1, True)
+    assert (report.created, report.is_complete) == (1, True)
     assert [one.status for one in results(tmp_path / "root", "uncategorized")] == [Status.INTERRUPTED]
-    assert any("in the middle of a record" in remark for remark in report.impossible)
+    assert any("in the middle of a record" in remark for remark in report.omitted)
     log.write_bytes(framed(data))
     report = import_runs(tmp_path, tmp_path / "root")
-    assert (report.new, report.again, report.is_whole) == (0, 1, True)
+    assert (report.created, report.updated, report.is_complete) == (0, 1, True)
     (run,) = results(tmp_path / "root", "uncategorized")
     assert (run.status, run.histories[DEV].values.tolist()) == (Status.COMPLETED, [1, 2])
 
@@ -232,7 +216,7 @@ for part in range(3):
     done = run_script(tmp_path, text)
     assert len(logs(tmp_path)) == 3, done.stderr
     report = import_runs(tmp_path, tmp_path / "root")
-    assert (report.new, report.is_whole) == (1, True)
+    assert (report.created, report.is_complete) == (1, True)
     (run,) = results(tmp_path / "root", "p")
     assert run.histories[DEV].steps.tolist() == list(range(12))
     assert run.histories[DEV].values.tolist() == [10 * part + i for part in range(3) for i in range(4)]
@@ -270,42 +254,6 @@ def test_a_fragment_that_knows_of_earlier_steps_keeps_its_own(tmp_path):
 # legm's own
 
 
-def own_runs(root: Path) -> None:
-    """Runs of every kind in a root directory of legm."""
-    handler = ExperimentHandler(root, "e “d”", "its “d”")
-    script(handler)
-    handler.start()
-    handler.set_metric("loss", 1 / 3, step=4)
-    handler.tensorboard_write("note", "a *text*", 3)
-    handler.tensorboard_write("extra @", 0.5, 4)
-    (root / "x.bin").write_bytes(b"\0")
-    handler.log_artifact(root / "x.bin", "weights @.bin")
-    handler.log()
-    handler.aggregate_results()
-    code = f"""
-import os, signal, time
-from legm import ExperimentHandler
-try:
-    with ExperimentHandler({str(root)!r}, "e “d”") as handler:
-        handler.set_param("lr", 3)
-        handler.start()
-        handler.set_metric("loss", 2)
-        raise ZeroDivisionError
-except ZeroDivisionError:
-    pass
-handler = ExperimentHandler({str(root)!r}, "e “d”")
-handler.set_param("lr", 9)
-handler.start()
-for step in range(5):
-    handler.set_metric("loss", step / 7, step=2 * step)
-handler.set_metric("accuracy", 0.25, test=True)
-time.sleep(1.5)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    done = subprocess.run([sys.executable, "-c", code], check=False)
-    assert done.returncode == -signal.SIGKILL
-
-
 @pytest.fixture(scope="module")
 def own(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("own")
@@ -313,45 +261,31 @@ def own(tmp_path_factory) -> Path:
     return root
 
 
-def same(result: RunResult) -> tuple:
-    """What a run is, wherever it was: numbers that did not count, and why it was broken off, are not told."""
-    error = None if result.status is Status.INTERRUPTED else result.error
-    return result.run.run_id, result.run.started, comparable(replace(result, points=0, error=error))
-
-
-def exported(own: Path, tracker: str, into: Path, **options) -> Path:
-    if tracker == "wandb":
-        quiet = {"x_disable_stats": True, "disable_git": True, "x_save_requirements": False}
-        options = {"mode": "offline", **options, "settings": {**quiet, **options.get("settings", {})}}
-    assert export_runs(own, tracker, options, into=into).is_complete
-    if options.get("mode") == "offline":
-        wait_for_ends(into)
-    return into
-
-
 @pytest.mark.parametrize("tracker", ["wandb", "mlflow"])
 def test_runs_that_were_exported_come_back_as_they_were(own, tmp_path, tracker):
     source = exported(own, tracker, tmp_path / "there")
     report = import_runs(source, tmp_path / "root")
-    assert report.is_whole, report
+    assert report.is_complete, report
     expected, found = results(own, "e “d”"), results(tmp_path / "root", "e “d”")
     assert [one.status for one in expected].count(Status.INTERRUPTED) >= 1
-    assert len(expected) == report.new
+    assert len(expected) == report.created
     for ours, theirs_ in zip(found, expected, strict=True):
         assert same(ours) == same(theirs_)
     (described,) = [one for one in found if len(one.histories) == 1 and one.status is Status.COMPLETED]
     (log,) = (tmp_path / "root").glob(f"*/*/runs/{described.run.run_id}.log")
-    shown = {(one.name, one.value, one.step) for one in runlog.read(log).records if isinstance(one, Display)}
+    shown = {
+        (one.name, one.value, one.step) for one in runlog.read_log(log).records if isinstance(one, Display)
+    }
     assert shown == {("note", "a *text*", 3), ("extra @", 0.5, 4)}
     (kept,) = (tmp_path / "root").glob(f"*/*/artifacts/{described.run.run_id}/*")
     assert kept.name == "weights @.bin"
     (before,) = own.glob(f"*/*/runs/{described.run.run_id}.log")
     ours, original = (
-        next(one.times.tolist() for one in runlog.read(path).records if isinstance(one, Points))
+        next(one.times.tolist() for one in runlog.read_log(path).records if isinstance(one, Points))
         for path in (log, before)
     )
     assert ours == pytest.approx(original, abs=0.0011)
-    assert import_runs(source, tmp_path / "root").before == len(expected)
+    assert import_runs(source, tmp_path / "root").unchanged == len(expected)
 
 
 def test_a_run_of_legms_own_without_a_result_comes_from_its_rows(own, tmp_path):
@@ -360,8 +294,8 @@ def test_a_run_of_legms_own_without_a_result_comes_from_its_rows(own, tmp_path):
         for path in source.glob(f"wandb/*/files/legm/{name}"):
             path.unlink()
     report = import_runs(source, tmp_path / "root")
-    assert report.is_whole, report
-    assert any("beside its runs" in remark for remark in report.impossible)
+    assert report.is_complete, report
+    assert any("beside its runs" in remark for remark in report.omitted)
     for found, known in zip(results(tmp_path / "root", "e “d”"), results(own, "e “d”"), strict=True):
         assert (found.status, found.run) == (Status.INTERRUPTED, known.run)
         assert {*found.histories} == {series for series in known.histories if series.index is None}
@@ -430,12 +364,12 @@ def test_names_that_climb_stay_below_the_root(tmp_path):
     before = everything(tmp_path)
     root = tmp_path / "a" / "root"
     report = import_runs(tmp_path / "a" / "b", root)
-    assert report.is_whole, report
-    assert report.new == 1
+    assert report.is_complete, report
+    assert report.created == 1
     new = everything(tmp_path) - before
     assert all(name.startswith("a/root") for name in new)
     assert not [p for p in root.rglob("*") if p.is_file() and b"password" in p.read_bytes()]
-    told = {remark: count for remark, (count, _) in report.impossible.items()}
+    told = {remark: count for remark, (count, _) in report.omitted.items()}
     assert told["links that lead out of a run's files were left out"] == 2
     assert "files of artifacts that are not on this machine (any more)" in told
     kept = [path for path in root.glob("*/*/artifacts/**/*") if path.is_file()]
@@ -452,8 +386,8 @@ def test_a_run_that_cannot_be_read_costs_that_run_alone(tmp_path):
     report = import_runs(tmp_path, tmp_path / "root")
     (problem,) = report.failed.values()
     assert "begins with b'no log " in problem
-    assert (report.new, report.is_whole) == (1, False)
-    assert "logs without a run were left out: nothing of it was written" in report.impossible
+    assert (report.created, report.is_complete) == (1, False)
+    assert "logs without a run were left out: nothing of it was written" in report.omitted
 
 
 def test_odd_values_come_as_they_are_and_damage_is_told(tmp_path):
@@ -477,12 +411,12 @@ def test_odd_values_come_as_they_are_and_damage_is_told(tmp_path):
     data = framed([*made[:-1], odd.SerializeToString(), row.SerializeToString(), b"\xff" * 10, made[-1]])
     log.write_bytes(data)
     report = import_runs(tmp_path, tmp_path / "root")
-    assert report.is_whole, report
+    assert report.is_complete, report
     (run,) = results(tmp_path / "root", "p")
     odd_ones = {"lr": "{oops", "deep": deep, "big": "9" * 5000, "empty": {}}
     assert dict(run.run.configuration.parameters) == odd_ones
     assert run.histories[Series("huge")].values.tolist() == [float("inf")]
-    assert "logs with damaged places: the records there were left out" in report.impossible
+    assert "logs with damaged places: the records there were left out" in report.omitted
 
 
 @pytest.mark.parametrize("cut", [3, 7, 60, 2_000, 40_000])
@@ -493,9 +427,9 @@ def test_a_log_that_is_cut_comes_as_far_as_it_goes(written, tmp_path, cut):
     copy = tmp_path / "wandb" / log.parent.name / log.name
     copy.write_bytes(data[:cut])
     report = import_runs(tmp_path, tmp_path / "root")
-    assert report.is_whole
-    assert report.impossible
-    assert report.new == (cut > 1000)
+    assert report.is_complete
+    assert report.omitted
+    assert report.created == (cut > 1000)
 
 
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
@@ -530,7 +464,7 @@ def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(own, tmp_pa
     report = import_runs(source, tmp_path / "a" / "root")
     (problem,) = report.failed.values()
     assert "is not the name of one file" in problem
-    assert report.new >= 2
+    assert report.created >= 2
     assert all(name.startswith("a/root") for name in everything(tmp_path) - before)
 
 
@@ -548,7 +482,7 @@ def test_a_log_that_was_moved_away_alone_takes_no_files_that_are_beside_it(tmp_p
     log = tmp_path / "elsewhere" / "run-x.wandb"
     log.write_bytes(framed(made))
     report = import_runs(log, tmp_path / "root")
-    assert (report.new, report.is_whole) == (1, True)
+    assert (report.created, report.is_complete) == (1, True)
     assert "files" not in report.equal
 
 
@@ -565,14 +499,14 @@ def test_garbage_with_sound_checksums_never_ends_an_import(tmp_path):
             bent.append(bytes(data))
         log.write_bytes(framed([made[0], *bent, made[-1]]))
         report = import_runs(tmp_path, tmp_path / f"root{attempt}")
-        assert not report.different, report
-        assert report.new + len(report.failed) + len(report.impossible) >= 1
+        assert not report.differences, report
+        assert report.created + len(report.failed) + len(report.omitted) >= 1
 
 
 def test_a_configuration_that_only_looks_like_legms_own_loses_nothing(tmp_path):
     for number, name in enumerate(("legm_experiment", "legm_run")):
         hostile(tmp_path / "wandb" / f"run-{number}-x", f"r{number}", **{name: '"mine"', "lr": "1"})
     report = import_runs(tmp_path, tmp_path / "root")
-    assert (report.new, report.is_whole) == (2, True)
+    assert (report.created, report.is_complete) == (2, True)
     for run in results(tmp_path / "root", "p"):
         assert run.histories[DEV].values.tolist() == [1.5]

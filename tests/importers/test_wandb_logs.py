@@ -17,7 +17,7 @@ from legm import CorruptFile
 from legm.importers.wandb import items
 from legm.importers.wandb.log import LogReader
 from legm.importers.wandb.messages import FIELDS
-from legm.importers.wandb.run import Told
+from legm.importers.wandb.run_fold import RunFold
 from legm.records import BestRule, Display, Points
 from tests.support.wandb_log import chunk, framed, records
 from tests.support.wandb_scripts import logs, run_script
@@ -82,18 +82,18 @@ def written(tmp_path_factory) -> dict[str, Path]:
     return found
 
 
-def read(path: Path) -> tuple[Told, Metrics, list[Display]]:
+def read(path: Path) -> tuple[RunFold, Metrics, list[Display]]:
     """A whole log: what it tells, for each metric steps, times and values, and its texts."""
-    told = Told()
-    for record in LogReader(path).new():
-        told.take(record)
+    told = RunFold()
+    for record in LogReader(path).new_records():
+        told.add_record(record)
     return told, *drained(told)
 
 
-def drained(told: Told) -> tuple[Metrics, list[Display]]:
+def drained(told: RunFold) -> tuple[Metrics, list[Display]]:
     metrics: Metrics = {}
     texts = []
-    for one in told.new():
+    for one in told.take_new():
         if isinstance(one, Display):
             texts.append(one)
             continue
@@ -126,9 +126,9 @@ def test_the_messages_are_those_of_the_installed_sdk():
     pool = theirs.DESCRIPTOR.pool
     for name, fields in FIELDS.items():
         package = "google.protobuf" if name == "Timestamp" else "wandb_internal"
-        message = pool.FindMessageTypeByName(f"{package}.{name}")
+        decode_message = pool.FindMessageTypeByName(f"{package}.{name}")
         for field, (number, kind) in fields.items():
-            real = message.fields_by_name[field]
+            real = decode_message.fields_by_name[field]
             plain = kind.removesuffix("*")
             assert (real.number, real.is_repeated) == (number, plain != kind), (name, field)
             if plain in FIELDS:
@@ -142,7 +142,7 @@ def test_the_messages_are_those_of_the_installed_sdk():
                 assert of_items or real.message_type.name in FIELDS
             else:
                 assert kinds[real.type] in ({"INT32", "ENUM"} if plain == "int32" else {plain.upper()})
-    assert bytes([16 << 3 & 127 | 2 | 128, 16 >> 4]) == items.VALUE
+    assert bytes([16 << 3 & 127 | 2 | 128, 16 >> 4]) == items.VALUE_MARK
 
 
 def test_wandb_is_not_imported_and_may_be_imported_beside_it(written):
@@ -150,10 +150,10 @@ def test_wandb_is_not_imported_and_may_be_imported_beside_it(written):
 import sys
 from pathlib import Path
 from legm.importers.wandb.log import LogReader
-first = len(list(LogReader(Path(sys.argv[1])).new()))
+first = len(list(LogReader(Path(sys.argv[1])).new_records()))
 assert not [name for name in sys.modules if name.partition(".")[0] == "wandb"]
 from wandb.proto import wandb_internal_pb2
-assert first == len(list(LogReader(Path(sys.argv[1])).new()))
+assert first == len(list(LogReader(Path(sys.argv[1])).new_records()))
 assert wandb_internal_pb2.Record(run=wandb_internal_pb2.RunRecord(run_id="x")).run.run_id == "x"
 """
     subprocess.run([sys.executable, "-c", code, str(written["typed"])], check=True)
@@ -246,25 +246,25 @@ def test_a_killed_run_has_no_end_and_all_that_was_flushed(written):
 
 def test_a_growing_log_gives_each_record_once_as_soon_as_it_is_whole(written, tmp_path):
     data = written["whole"].read_bytes()
-    whole = [record.SerializeToString() for record in LogReader(written["whole"]).new()]
+    whole = [record.SerializeToString() for record in LogReader(written["whole"]).new_records()]
     chance = random.Random(0)
     for pieces in (3, 200):
         growing = tmp_path / "growing.wandb"
         growing.write_bytes(b"")
-        reader, found, told = LogReader(growing), [], Told()
+        reader, found, told = LogReader(growing), [], RunFold()
         cuts = [*sorted(chance.randrange(len(data)) for _ in range(pieces)), len(data)]
         metrics: dict[str, list] = {}
         for before, cut in zip([0, *cuts], cuts, strict=False):
             with growing.open("ab") as file:
                 file.write(data[before:cut])
-            for record in reader.new():
+            for record in reader.new_records():
                 found.append(record.SerializeToString())
-                told.take(record)
+                told.add_record(record)
             for name, (_, _, values) in drained(told)[0].items():
                 metrics.setdefault(name, []).extend(values)
-            assert list(reader.new()) == []
+            assert list(reader.new_records()) == []
         assert found == whole
-        assert (reader.tail, reader.damaged) == (0, 0)
+        assert (reader.unread_bytes, reader.damaged) == (0, 0)
         once = read(written["whole"])[1]
         assert repr({name: metrics[name] for name in once}) == repr({name: once[name][2] for name in once})
         assert told.summary == {"best": 0.5, "words": "hello", "deep.u.v": 3, "deep.u.w": 4, "loss": 9}
@@ -272,24 +272,24 @@ def test_a_growing_log_gives_each_record_once_as_soon_as_it_is_whole(written, tm
 
 def test_a_log_cut_anywhere_gives_what_was_before_the_cut(written, tmp_path):
     data = written["typed"].read_bytes()
-    whole = [record.SerializeToString() for record in LogReader(written["typed"]).new()]
+    whole = [record.SerializeToString() for record in LogReader(written["typed"]).new_records()]
     path = tmp_path / "cut.wandb"
     before = 0
     for cut in [*range(0, len(data), 3), len(data)]:
         path.write_bytes(data[:cut])
         reader = LogReader(path)
-        found = [record.SerializeToString() for record in reader.new()]
+        found = [record.SerializeToString() for record in reader.new_records()]
         assert found == whole[: len(found)]
         assert len(found) >= before
         assert reader.damaged == 0
-        assert 0 <= reader.tail <= cut
+        assert 0 <= reader.unread_bytes <= cut
         before = len(found)
     assert found == whole
 
 
 def test_damage_costs_its_block_and_is_counted(written, tmp_path):
     data = written["whole"].read_bytes()
-    whole = [record.SerializeToString() for record in LogReader(written["whole"]).new()]
+    whole = [record.SerializeToString() for record in LogReader(written["whole"]).new_records()]
     assert len(data) > 6 * 32768
     known = {*whole}
     path = tmp_path / "damaged.wandb"
@@ -300,14 +300,14 @@ def test_damage_costs_its_block_and_is_counted(written, tmp_path):
         flipped[place] ^= 1 << chance.randrange(8)
         path.write_bytes(flipped)
         reader = LogReader(path)
-        found = [record.SerializeToString() for record in reader.new()]
+        found = [record.SerializeToString() for record in reader.new_records()]
         assert known.issuperset(found)
         assert len(whole) - len(found) < len(whole) / 3
         is_last = place // 32768 == len(data) // 32768
-        assert (reader.damaged, reader.tail > 0) == ((0, True) if is_last else (1, False))
+        assert (reader.damaged, reader.unread_bytes > 0) == ((0, True) if is_last else (1, False))
     path.write_bytes(b"SQLite format 3\0" + data[16:])
     with pytest.raises(CorruptFile, match="begins with b'SQLite "):
-        list(LogReader(path).new())
+        list(LogReader(path).new_records())
 
 
 def test_hostile_lengths_do_not_fill_the_memory(tmp_path):
@@ -324,7 +324,7 @@ def test_hostile_lengths_do_not_fill_the_memory(tmp_path):
     tracemalloc.start()
     try:
         reader = LogReader(path)
-        found = list(reader.new())
+        found = list(reader.new_records())
         assert tracemalloc.get_traced_memory()[1] < 100 << 20
     finally:
         tracemalloc.stop()
@@ -333,7 +333,7 @@ def test_hostile_lengths_do_not_fill_the_memory(tmp_path):
     claims = [b"\x8a\x01\xff\xff\xff\xff\x07\x0a", b"\x12\x80\x80\x80\x64", b"\xff" * 40, b"\x0a" * 5000]
     path.write_bytes(framed([*claims, b"\x10\x03"]))
     reader = LogReader(path)
-    assert len(list(reader.new())) + reader.damaged == 5
+    assert len(list(reader.new_records())) + reader.damaged == 5
 
 
 def test_what_is_removed_is_gone_and_garbage_that_is_removed_harms_nothing(tmp_path):

@@ -14,7 +14,7 @@ from legm import StorageError
 from legm.importers import import_runs
 from legm.importers.detection import open_source
 from legm.records import BestRule, Series, Split, Status
-from tests.importers.test_wandb import exported, imported, own_runs, results, same
+from tests.support.wandb_imports import exported, imported, own_runs, results, same
 from tests.support.wandb_scripts import run_script
 from tests.support.wandb_server import ENTITY, KEY, environment, serving
 
@@ -76,8 +76,8 @@ def filled(tmp_path_factory):
 
 def test_every_run_of_a_project_is_what_the_sdk_wrote(filled, tmp_path):
     report = import_runs(f"wandb:{ENTITY}/digits", tmp_path / "root")
-    assert report.is_whole, report
-    assert (report.new, report.kind) == (3, "wandb")
+    assert report.is_complete, report
+    assert (report.created, report.kind) == (3, "wandb")
     runs = imported(tmp_path / "root", "digits")
     assert {name: run.status for name, run in runs.items()} == {
         "r0": Status.COMPLETED, "r1": Status.COMPLETED, "failed": Status.FAILED
@@ -107,7 +107,7 @@ def test_every_run_of_a_project_is_what_the_sdk_wrote(filled, tmp_path):
     assert found["model_x3a_v0/deep/m.bin"].read_text() == "weights 1"
     assert [path for name, path in found.items() if name.startswith("media/images/picture_2500_")]
     again = import_runs(f"wandb:{ENTITY}/digits", tmp_path / "root")
-    assert (again.new, again.again, again.before) == (0, 0, 3)
+    assert (again.created, again.updated, again.unchanged) == (0, 0, 3)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_every_run_of_a_project_is_what_the_sdk_wrote(filled, tmp_path):
 )
 def test_a_source_is_an_entity_a_project_or_a_run(filled, tmp_path, form, count):
     source = form.format(entity=ENTITY, url=filled.url)
-    assert import_runs(source, tmp_path / "root", dry_run=True).new == count
+    assert import_runs(source, tmp_path / "root", dry_run=True).created == count
 
 
 @pytest.mark.parametrize(
@@ -162,11 +162,11 @@ def test_a_run_without_an_end_is_an_interrupted_one_and_taken_again(filled, tmp_
     run.state = state
     try:
         report = import_runs(f"wandb:{ENTITY}/other", tmp_path / "root")
-        assert (report.new, report.is_whole) == (1, True)
+        assert (report.created, report.is_complete) == (1, True)
         assert [one.status for one in results(tmp_path / "root", "other")] == [Status.INTERRUPTED]
     finally:
         run.state = "finished"
-    assert import_runs(f"wandb:{ENTITY}/other", tmp_path / "root").again == 1
+    assert import_runs(f"wandb:{ENTITY}/other", tmp_path / "root").updated == 1
     assert [one.status for one in results(tmp_path / "root", "other")] == [Status.COMPLETED]
 
 
@@ -179,8 +179,8 @@ def test_names_of_files_that_climb_are_left_out(filled, tmp_path):
     finally:
         for name in [name for name in run.files if "climbed" in name or name == "fine.txt"]:
             del run.files[name]
-    assert report.is_whole
-    assert report.impossible["files whose names lead out of the run's were left out"][0] == 4
+    assert report.is_complete
+    assert report.omitted["files whose names lead out of the run's were left out"][0] == 4
     assert not [*tmp_path.rglob("*climbed*")]
     assert [*tmp_path.rglob("fine.txt")]
 
@@ -192,8 +192,8 @@ def test_runs_of_legms_own_come_back_as_they_were(filled, tmp_path):
     project = results(tmp_path / "own", "e “d”")
     (name,) = {key[1] for key in filled.runs if "d" in key[1] and key[1] not in {"digits", "other"}}
     report = import_runs(f"wandb:{ENTITY}/{name}", tmp_path / "root")
-    assert report.is_whole, report
-    assert any("beside its runs" in remark for remark in report.impossible)
+    assert report.is_complete, report
+    assert any("beside its runs" in remark for remark in report.omitted)
     found = results(tmp_path / "root", "e “d”")
     assert [same(one) for one in found] == [same(one) for one in project]
     for key in [key for key in filled.runs if key[1] == name]:

@@ -14,16 +14,8 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from legm.errors import LegmError
-from legm.plotting import FORMATS, Style, checked_formats, plot_bars, plot_configurations, plot_curves, render
-from tests.support.pictures import curve, draw, ranked, render_png
-
-
-def pictures(style=None):
-    """One of each kind, with all that can be in it."""
-    gaps = [curve([1, 2, np.inf, 5, np.nan, 4, np.nan]), curve(np.arange(40.0), "b_损"), curve([2], "c")]
-    yield plot_curves([gaps[0]], "title", 5, style)
-    yield plot_configurations({f"configuration {i}": gaps[i % 3] for i in range(12)}, "title", style)
-    yield plot_bars({"best_loss": [ranked(f"n{i}", i - 1.0) for i in range(3)]}, "title", style)
+from legm.plotting import FORMATS, Style, checked_formats, plot_curves, render
+from tests.support.pictures import curve, draw, pictures, render_png
 
 
 def axes_of(style, **named):
@@ -204,7 +196,8 @@ class TestFiles:
     def test_files_are_the_same_in_every_process(self):
         code = """
 import hashlib, sys
-from tests.plotting.test_style import *
+from legm.plotting import FORMATS, Style, render
+from tests.support.pictures import pictures
 for picture in pictures():
     for form in FORMATS:
         print(hashlib.sha256(render(picture, form, Style.of(None))).hexdigest())
@@ -245,5 +238,5 @@ for picture in pictures():
         assert checked_formats(("png", "pdf", "png")) == ["png", "pdf"]
         with pytest.raises(LegmError, match=r"no format 'pgn'; did you mean 'png'\?"):
             checked_formats(["pdf", "pgn"])
-        with pytest.raises(LegmError, match="known are png, pdf, svg"):
+        with pytest.raises(LegmError, match="known: png, pdf, svg"):
             checked_formats([])

@@ -18,6 +18,7 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Run, RunResult, Series, Split, Status
 from legm.testing.memory import MemoryBackend
+from tests.support.waiting import until
 
 HOSTILE = "<script>document.title='taken'</script>"
 RATES = (0.5, 0.1, 0.02, 0.004)
@@ -124,12 +125,6 @@ class Page:
 
     def plot(self, name: str, path: str) -> Any:
         return self.run(f"return document.getElementById('{name}-plot').{path}")
-
-    def until(self, condition: Any) -> None:
-        end = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < end, "it did not come in half a minute"
-            time.sleep(0.05)
 
     def problems(self) -> list[str]:
         return [str(entry["message"]) for entry in self.browser.get_log("browser")]
@@ -241,14 +236,14 @@ def test_filters_search_and_their_clearing(page, address):
     page.click("#clear-filters")
     assert len(page.names()) == 9
     page.one("#search").send_keys("adam rate=0.004")
-    page.until(lambda: page.names() == ["adam,0.004"])
+    until(lambda: page.names() == ["adam,0.004"])
     assert page.one("#leaderboard-note").text == "1 of 9 rows"
 
 
 def test_an_open_row_has_all_parameters_and_every_run(page, address):
     page.open(address)
     page.one("#search").send_keys("sgd rate=0.5")
-    page.until(lambda: page.names() == ["sgd,0.5"])
+    until(lambda: page.names() == ["sgd,0.5"])
     page.click("#table .open")
     shown = page.one("#table .detail").text
     assert "batch_size" in shown
@@ -316,13 +311,13 @@ def test_a_click_on_the_legend_hides_a_curve_and_its_spread_until_the_next(page,
     page.open(address)
     first = page.drawn()[0]
     page.click("#curves-plot .legendtoggle")
-    page.until(lambda: first not in page.drawn())
+    until(lambda: first not in page.drawn())
     hidden = "data.filter((one) => one.visible === 'legendonly').map((one) => Boolean(one.meta.band)).sort()"
     assert page.plot("curves", hidden) == [False, True]
     page.click('#curve-metrics [data-metric="accuracy"]')  # something else changes, it stays hidden
     time.sleep(0.4)  # a second click soon after the first would be a double click
     page.click("#curves-plot .legendtoggle")
-    page.until(lambda: first in page.drawn())
+    until(lambda: first in page.drawn())
 
 
 def test_a_drag_zooms_and_a_double_click_shows_all_again(page, address):
@@ -335,13 +330,13 @@ def test_a_drag_zooms_and_a_double_click_shows_all_again(page, address):
     ActionChains(page.browser).move_to_element_with_offset(area, -100, -80).click_and_hold().move_by_offset(
         200, 100
     ).release().perform()
-    page.until(lambda: page.plot("curves", "layout.xaxis.range") != before)
+    until(lambda: page.plot("curves", "layout.xaxis.range") != before)
     low, high = page.plot("curves", "layout.xaxis.range")
     assert before[0] < low < high < before[1]
     page.click("#spread")  # what is drawn changes, the zoom stays
     assert page.plot("curves", "layout.xaxis.range") == [low, high]
     ActionChains(page.browser).double_click(area).perform()
-    page.until(lambda: page.plot("curves", "layout.xaxis.range")[1] > high)
+    until(lambda: page.plot("curves", "layout.xaxis.range")[1] > high)
 
 
 def test_the_spread_and_the_logarithmic_scale_are_switched(page, address):
@@ -532,7 +527,7 @@ def test_the_theme_follows_the_system_until_the_person_chooses(page, address):
     page.open(address)
     ground = page.one("#leaderboard").value_of_css_property("background-color")
     page.look("dark")
-    page.until(lambda: page.one("#leaderboard").value_of_css_property("background-color") != ground)
+    until(lambda: page.one("#leaderboard").value_of_css_property("background-color") != ground)
     page.click("#theme")
     assert page.one("#leaderboard").value_of_css_property("background-color") == ground
     assert page.plot("curves", "layout.font.color") == page.run(
@@ -617,12 +612,12 @@ def test_five_hundred_configurations_of_twenty_seeds_are_answered(page, tmp_path
     shown = [float(text.replace("\N{MULTIPLICATION SIGN}10⁻⁴", "e-4")) for text in rates]
     assert shown == sorted(shown)
     page.one('input[aria-label="rate from"]').send_keys("0.05")
-    page.until(lambda: "of 500 rows" in page.one("#leaderboard-note").text)
+    until(lambda: "of 500 rows" in page.one("#leaderboard-note").text)
     page.click("#show-all")
     assert len(page.drawn()) == 40
     lines = page.plot("parallel", "data.length")
     page.one('input[aria-label="rate from"]').send_keys(BACKSPACE * 4)
-    page.until(lambda: page.one("#leaderboard-note").text == "500 rows")
+    until(lambda: page.one("#leaderboard-note").text == "500 rows")
     assert page.plot("parallel", "data.length") <= 40 + 20
     assert lines <= 40 + 20
     disabled = page.run("return document.querySelectorAll('#table tbody input:disabled').length")

@@ -18,9 +18,10 @@ from legm import ExperimentHandler, LegmError, MetricError, StorageError, report
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Query, Run, RunResult, Series, Split, Status
-from legm.report.encoding import as_script, drawn, exact
+from legm.report.encoding import encode_exact, encode_for_drawing, json_for_script
 from legm.stats import aggregate
 from legm.testing.memory import MemoryBackend
+from tests.support.mlflow_store import prepare_store
 
 NAN, INF = float("nan"), float("inf")
 
@@ -127,7 +128,7 @@ def test_a_short_curve_is_shown_as_it_is(tmp_path):
         logged(tmp_path, {"seed": seed}, {"loss": [1 / (1 + seed + step) for step in range(50)]})
     content = only(tmp_path)
     runs = client_of(tmp_path).runs(Query("toy", histories=None))
-    (expected,) = aggregate.curves(runs)
+    (expected,) = aggregate.aggregate_curves(runs)
     found = content["rows"][0]["curves"]["loss"]
     assert list(decoded(content["grids"][found["steps"]])) == list(expected.steps)
     for name in ("center", "lower", "upper"):
@@ -148,13 +149,13 @@ def test_a_long_curve_keeps_its_extremes_in_few_points(tmp_path):
 
 def test_a_curve_far_from_zero_keeps_its_shape():
     values = 1.7e9 + np.arange(5) / 8
-    assert list(decoded(drawn(values))) == list(values)
-    assert drawn(np.array([0.1, 0.2, NAN])).startswith("f4:")
+    assert list(decoded(encode_for_drawing(values))) == list(values)
+    assert encode_for_drawing(np.array([0.1, 0.2, NAN])).startswith("f4:")
 
 
 @pytest.mark.parametrize("values", [[], [0, 255], [-1, 2], [70_000], [0.5, NAN], [-0.0, 1.0], [2.0**60, 1.0]])
 def test_numbers_survive_their_text_exactly(values):
-    found = decoded(exact(values)).astype(np.float64)
+    found = decoded(encode_exact(values)).astype(np.float64)
     assert found.tobytes() == np.array(values, np.float64).tobytes()
 
 
@@ -321,7 +322,7 @@ def test_a_metric_that_no_run_has_is_refused_with_those_there_are(tmp_path):
     logged(tmp_path, {"rate": 1}, {"loss": [1.0]}, {"accuracy": 0.5})
     with pytest.raises(MetricError, match="dev metric 'los'; did you mean 'loss'"):
         report.build(client_of(tmp_path), ["toy"], metric="los")
-    with pytest.raises(MetricError, match="test metric 'loss'; known are 'accuracy'"):
+    with pytest.raises(MetricError, match="test metric 'loss'; known: 'accuracy'"):
         report.build(client_of(tmp_path), ["toy"], metric="loss", test=True)
 
 
@@ -332,6 +333,8 @@ def test_every_backend_has_the_same_report(tmp_path):
     pages = []
     for backend in ("local", "mlflow"):
         root = tmp_path / backend
+        if backend == "mlflow":
+            prepare_store(root / "mlflow.db")
         for seed in range(2):
             logged(
                 root, {"rate": 1, "seed": seed}, {"loss": [1 / (3 + seed), 0.7]}, {"f1": 0.1}, backend=backend
@@ -398,6 +401,6 @@ def test_without_plotly_the_error_says_what_to_install(tmp_path, monkeypatch):
 
 def test_content_cannot_leave_its_script_element():
     hostile = "</script><!-- \u2028 & \ud800"
-    text = as_script({"name": hostile})
+    text = json_for_script({"name": hostile})
     assert not re.search(r"[<>&\u2028]", text)
     assert json.loads(text) == {"name": hostile}

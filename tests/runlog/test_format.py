@@ -28,15 +28,15 @@ from legm.records import (
     Split,
     Status,
 )
-from legm.runlog.folder import LogFolder, unfinished
+from legm.runlog.folder import LogFolder, results_only_in_logs
 from legm.runlog.format import (
     HEADER,
     LogWriter,
-    being_written,
     cursors_frame,
     layout_frame,
+    logs_being_written,
     points_frame,
-    read,
+    read_log,
     record_frame,
     run_frame,
     storage_error,
@@ -96,7 +96,7 @@ def small_log(path: Path) -> list[int]:
 
 def content(path: Path) -> tuple:
     """All that a log says, comparable; numbers as the bytes they are."""
-    found = read(path)
+    found = read_log(path)
     records: list = []
     for record in found.records:
         if isinstance(record, Points):
@@ -121,7 +121,7 @@ def test_every_number_of_64_bits_is_read_as_the_bits_that_were_written(path, row
         points_frame(array("I", [0] * len(rows)), steps, array("d", times), array("d", values)),
     )
     writer.close()
-    (points,) = read(path).records
+    (points,) = read_log(path).records
     assert points.layouts == ((Series("loss"),),)
     assert points.steps.tolist() == steps.tolist()
     assert points.times.tobytes() == times
@@ -140,7 +140,7 @@ def test_records_are_read_as_they_were_written(path, records):
     writer = begun(path)
     writer.append(*map(record_frame, records))
     writer.close()
-    assert read(path).records == records
+    assert read_log(path).records == records
 
 
 @given(
@@ -164,13 +164,13 @@ def test_records_are_read_as_they_were_written(path, records):
 )
 def test_a_run_is_read_as_it_was_written(path, run):
     begun(path, run).close()
-    assert read(path).run == run
+    assert read_log(path).run == run
 
 
 def test_a_parameter_that_is_an_undecodable_path_survives(path):
     run = replace(RUN, parameters={"data": "/data/\udcff"})
     begun(path, run).close()
-    assert read(path).run == run
+    assert read_log(path).run == run
 
 
 @given(st.lists(st.lists(st.builds(Series, names, st.sampled_from(Split), st.none() | texts), max_size=4)))
@@ -179,7 +179,7 @@ def test_layouts_are_numbered_in_the_order_they_came(path, layouts):
     writer.append(*map(layout_frame, layouts))
     writer.append(points_frame(array("I"), array("q"), array("d"), array("d")))
     writer.close()
-    assert read(path).records[0].layouts == tuple(map(tuple, layouts))
+    assert read_log(path).records[0].layouts == tuple(map(tuple, layouts))
 
 
 def test_rows_of_different_widths_are_told_apart(path):
@@ -188,16 +188,16 @@ def test_rows_of_different_widths_are_told_apart(path):
     columns = array("I", [0, 1, 0]), array("q", [0, 0, 1]), array("d", [1, 2, 3]), array("d", [1, 2, 3, 4, 5])
     writer.append(points_frame(*columns))
     writer.close()
-    (points,) = read(path).records
+    (points,) = read_log(path).records
     assert [(step, values) for _, step, _, values in points.rows()] == [(0, [1, 2]), (0, [3]), (1, [4, 5])]
 
 
 def test_only_the_frames_between_two_positions_are_read(path):
     ends = small_log(path)
-    assert [r.steps.tolist() for r in read(path, ends[2], ends[3]).records] == [[0]]
-    assert [r.steps.tolist() for r in read(path, ends[-2]).records] == [[2]]
-    assert read(path, ends[-1]).records == []
-    assert read(path, ends[-1]).cursors == {"local": ends[1]}
+    assert [r.steps.tolist() for r in read_log(path, ends[2], ends[3]).records] == [[0]]
+    assert [r.steps.tolist() for r in read_log(path, ends[-2]).records] == [[2]]
+    assert read_log(path, ends[-1]).records == []
+    assert read_log(path, ends[-1]).cursors == {"local": ends[1]}
 
 
 # Damage
@@ -212,13 +212,13 @@ def test_a_log_cut_at_any_byte_keeps_its_whole_frames_or_says_that_it_has_none(p
         path.write_bytes(data[:length])
         if length < ends[1]:
             with pytest.raises(CorruptFile, match="it ends before the run's first record") as caught:
-                read(path)
+                read_log(path)
             assert str(path) in str(caught.value)
             continue
-        log = read(path)
+        log = read_log(path)
         assert log.run == RUN
         assert log.end == max(end for end in ends if end <= length)
-        assert log.torn == length - log.end
+        assert log.incomplete_bytes == length - log.end
         kept = max((n for end, n in counts.items() if end <= length), default=0)
         assert content(path)[1] == every[:kept]
 
@@ -234,7 +234,7 @@ def test_a_flipped_bit_is_told_with_its_place_or_cuts_off_the_last_frame(path):
             path.write_bytes(damaged)
             if at < ends[-2]:
                 with pytest.raises(CorruptFile) as caught:
-                    read(path)
+                    read_log(path)
                 frame = max((end for end in ends if end <= at), default=0)
                 assert f"{path}, byte {frame}: " in str(caught.value)
             else:
@@ -245,20 +245,20 @@ def test_a_flipped_bit_is_told_with_its_place_or_cuts_off_the_last_frame(path):
 def test_a_file_that_is_no_run_log_is_refused(path, data):
     path.write_bytes(data)
     with pytest.raises(CorruptFile, match="byte 0"):
-        read(path)
+        read_log(path)
 
 
 def test_a_log_of_a_newer_version_asks_for_an_update(path):
     path.write_bytes(b"legm run log 2\n" + b"whatever that means")
-    with pytest.raises(CorruptFile, match=r"written by a newer legm\. Update legm"):
-        read(path)
+    with pytest.raises(CorruptFile, match=r"written by a newer version of legm\. Update legm"):
+        read_log(path)
     with pytest.raises(CorruptFile, match="newer"):
         LogWriter(path, create=False)
     assert path.read_bytes().endswith(b"whatever that means")
 
 
 def test_a_log_that_is_not_there_is_a_storage_error(tmp_path):
-    for act in (read, lambda path: LogWriter(path, create=False)):
+    for act in (read_log, lambda path: LogWriter(path, create=False)):
         with pytest.raises(StorageError, match=r"cannot .* the run log .*none\.log"):
             act(tmp_path / "none.log")
 
@@ -275,8 +275,8 @@ def test_reopening_cuts_the_torn_tail_and_appends(path):
         assert path.stat().st_size == writer.position == ends[-2]
         assert writer.append(row(7, 1.0, 2.0)) == path.stat().st_size
         writer.close()
-        assert read(path).records[-1].steps.tolist() == [7]
-        assert read(path).torn == 0
+        assert read_log(path).records[-1].steps.tolist() == [7]
+        assert read_log(path).incomplete_bytes == 0
 
 
 def test_a_new_log_never_takes_the_place_of_another(path):
@@ -304,15 +304,15 @@ def test_a_second_writer_is_refused_while_the_first_one_lives(path):
     writer = begun(path)
     with pytest.raises(StorageError, match="written by another process"):
         LogWriter(path, create=False)
-    read(path)  # which gives no lock away
+    read_log(path)  # which gives no lock away
     done = subprocess.run(
         [sys.executable, "-c", OTHER_WRITER, path], capture_output=True, text=True, check=True
     )
     assert f"the run log {path} is being written by another process" in done.stdout
-    assert being_written([path]) == {path}
+    assert logs_being_written([path]) == {path}
     writer.close()
     writer.close()
-    assert not being_written([path])
+    assert not logs_being_written([path])
     LogWriter(path, create=False).close()
 
 
@@ -324,7 +324,7 @@ from pathlib import Path
 from legm import StorageError
 from legm.runlog.folder import LogFolder
 from legm.records import Configuration, Run, Series
-from legm.runlog.format import LogWriter, layout_frame, points_frame, read
+from legm.runlog.format import LogWriter, layout_frame, points_frame, read_log
 
 def row(step, width):
     return points_frame(array("I", [0]), array("q", [step]), array("d", [0]), array("d", [0.5] * width))
@@ -347,11 +347,11 @@ run = Run("run", Configuration("e", "v1-0", "", {}, (), {}), "", 0.0)
 
 for size in (0, 1, 15, 40):
     limit(size)
-    refused(lambda: logs.create(run, {}))
+    refused(lambda: logs.create_log(run, {}))
     assert not list(folder.rglob("*.*")), list(folder.rglob("*.*"))
 
 limit(-1)
-writer = logs.create(run, {})
+writer = logs.create_log(run, {})
 writer.append(layout_frame([Series(str(i)) for i in range(1000)]), row(0, 1000))
 before = writer.path.read_bytes()
 for more in (0, 1, 100, 5000):
@@ -361,9 +361,9 @@ for more in (0, 1, 100, 5000):
 limit(-1)
 writer.append(row(2, 1000))
 writer.close()
-log = read(writer.path)
+log = read_log(writer.path)
 assert [points.steps.tolist() for points in log.records] == [[0, 2]], log
-assert log.torn == 0
+assert log.incomplete_bytes == 0
 print("as it should be")
 """
 
@@ -392,39 +392,39 @@ def test_the_disks_refusal_is_told_with_the_file_and_a_remedy(number, remedy):
 
 def test_a_log_is_open_until_it_is_settled_and_its_writer_lives_on(tmp_path):
     logs = LogFolder(tmp_path)
-    writer = logs.create(RUN, {})
-    assert logs.pending() == logs.others([]) == [tmp_path / "open" / f"{RUN.run_id}.log"]
-    logs.settle(writer)
-    assert logs.pending() == []
-    assert logs.others([]) == [writer.path] == [tmp_path / f"{RUN.run_id}.log"]
-    logs.reopen(writer)
+    writer = logs.create_log(RUN, {})
+    assert logs.pending_logs() == logs.logs_except([]) == [tmp_path / "open" / f"{RUN.run_id}.log"]
+    logs.finalize_log(writer)
+    assert logs.pending_logs() == []
+    assert logs.logs_except([]) == [writer.path] == [tmp_path / f"{RUN.run_id}.log"]
+    logs.reopen_log(writer)
     writer.append(record_frame(Outcome(Status.FAILED, 2.0, "x")))
-    assert logs.pending() == [writer.path]
+    assert logs.pending_logs() == [writer.path]
     writer.close()
 
 
 def test_a_run_of_which_only_the_log_knows_is_running_interrupted_or_failed(tmp_path):
     logs = LogFolder(tmp_path)
-    writer = logs.create(RUN, {})
-    assert [r.status for r in unfinished(logs, [])] == [Status.RUNNING]
-    assert unfinished(logs, [RUN.run_id]) == []
+    writer = logs.create_log(RUN, {})
+    assert [r.status for r in results_only_in_logs(logs, [])] == [Status.RUNNING]
+    assert results_only_in_logs(logs, [RUN.run_id]) == []
     writer.close()
-    assert [r.status for r in unfinished(logs, [])] == [Status.INTERRUPTED]
+    assert [r.status for r in results_only_in_logs(logs, [])] == [Status.INTERRUPTED]
     writer = LogWriter(writer.path, create=False)
     writer.append(record_frame(Outcome(Status.FAILED, 2.0, "ValueError: x")))
-    assert [(r.status, r.error) for r in unfinished(logs, [])] == [(Status.FAILED, "ValueError: x")]
+    assert [(r.status, r.error) for r in results_only_in_logs(logs, [])] == [(Status.FAILED, "ValueError: x")]
     writer.append(record_frame(Outcome(Status.COMPLETED, 3.0)))
-    assert [r.status for r in unfinished(logs, [])] == [Status.COMPLETED]  # and not stored yet
-    logs.settle(writer)
-    assert unfinished(logs, []) == []  # a person took it out
+    assert [r.status for r in results_only_in_logs(logs, [])] == [Status.COMPLETED]  # and not stored yet
+    logs.finalize_log(writer)
+    assert results_only_in_logs(logs, []) == []  # a person took it out
     writer.close()
 
 
 def test_a_damaged_log_is_told_and_the_other_runs_are_still_seen(tmp_path, caplog):
     logs = LogFolder(tmp_path)
     for number in range(2):
-        logs.create(replace(RUN, run_id=f"run-{number}"), {}).close()
-    damaged = logs.pending()[0]
+        logs.create_log(replace(RUN, run_id=f"run-{number}"), {}).close()
+    damaged = logs.pending_logs()[0]
     damaged.write_bytes(b"\xff" + damaged.read_bytes()[1:])
-    assert [result.run.run_id for result in unfinished(logs, [])] == ["run-1"]
+    assert [result.run.run_id for result in results_only_in_logs(logs, [])] == ["run-1"]
     assert f"{damaged}, byte 0" in caplog.text

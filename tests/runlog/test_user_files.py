@@ -75,7 +75,7 @@ def test_a_file_has_its_name_from_start_on_and_after_the_run(tmp_path):
     ],
 )
 def test_legms_own_names_are_refused(handler, name):
-    with pytest.raises(InvalidName, match="legm uses itself: choose another, say 'my-"):
+    with pytest.raises(InvalidName, match="is reserved for legm: choose another name, such as 'my-"):
         handler.get_save_filename(name)
     with pytest.raises(InvalidName):
         handler.set_custom_data({"a": 1}, name)
@@ -235,11 +235,11 @@ def test_another_extension_is_an_error_that_lists_the_ones_there_are(handler, na
     ("name", "data", "message"),
     [
         ("x.npz", [1, 2], "mapping of arrays"),
-        ("x.npz", {"a": [[1], [2, 3]]}, "'x.npz': what is to be kept is no array"),
-        ("x.npz", {"a": object()}, "Python objects cannot be kept"),
-        ("x.npz", {"a": np.array([None, 1])}, "Python objects cannot be kept"),
-        ("x.yml", {"a": object()}, "'x.yml' keeps numbers, text, lists and mappings"),
-        ("x.json", lambda: 1, "'x.json' keeps numbers, text, lists and mappings"),
+        ("x.npz", {"a": [[1], [2, 3]]}, "'x.npz': a value cannot be converted to an array"),
+        ("x.npz", {"a": object()}, "Python objects cannot be saved"),
+        ("x.npz", {"a": np.array([None, 1])}, "Python objects cannot be saved"),
+        ("x.yml", {"a": object()}, "'x.yml' can hold numbers, strings, lists and mappings"),
+        ("x.json", lambda: 1, "'x.json' can hold numbers, strings, lists and mappings"),
     ],
 )
 def test_data_that_does_not_fit_the_extension_is_refused_and_nothing_is_written(handler, name, data, message):
@@ -252,7 +252,7 @@ def test_data_that_does_not_fit_the_extension_is_refused_and_nothing_is_written(
 @pytest.mark.parametrize(("first", "second"), [({"a": 1}, [1]), ([1], "x"), ("x", {"a": 1}), (5, 6)])
 def test_data_of_another_kind_than_before_is_refused_and_the_first_is_kept(handler, first, second):
     handler.set_custom_data(first)
-    with pytest.raises(LegmError, match=r"'custom_data\.yml' holds a .* of this run"):
+    with pytest.raises(LegmError, match=r"'custom_data\.yml' already holds a .* of this run"):
         handler.set_custom_data(second)
     assert yaml.safe_load(Path(handler.get_save_filename("custom_data.yml")).read_text()) == first
 
@@ -322,7 +322,7 @@ def test_an_artifact_given_twice_is_replaced(handler, tmp_path):
 
 
 def test_what_is_no_file_cannot_be_kept(handler, tmp_path):
-    with pytest.raises(StorageError, match=r"cannot keep .*missing: it is not there"):
+    with pytest.raises(StorageError, match=r"cannot keep .*missing: it does not exist"):
         handler.log_artifact(tmp_path / "missing")
     with pytest.raises(StorageError, match="it is a folder"):
         handler.log_artifact(tmp_path)

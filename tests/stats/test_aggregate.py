@@ -16,16 +16,16 @@ import legm.stats.aggregate
 from legm.errors import LegmError
 from legm.records import Aggregate, Configuration, History, Run, RunResult, Series, Split, Status, Summary
 from legm.stats.aggregate import (
-    Kind,
-    Method,
-    Methods,
-    curves,
-    interval,
-    rank,
+    AggregationMethod,
+    AggregationMethods,
+    MethodKind,
+    aggregate_curves,
+    aggregate_interval,
+    rank_configurations,
     summarise_runs,
     summary_as_dict,
 )
-from legm.stats.student_t import student_t
+from legm.stats.student_t import student_t_quantile
 
 METHODS = ["mean", "median", "outlier_mean", "confidence", "confidence_0.9"]
 numbers = st.floats(allow_subnormal=True)  # NaN, infinities and both zeros among them
@@ -66,15 +66,21 @@ def bits(one):
 class TestMethod:
     @pytest.mark.parametrize("text", METHODS)
     def test_reads_as_it_is_written(self, text):
-        assert str(Method.parse(text)) == text
+        assert str(AggregationMethod.parse(text)) == text
 
     def test_confidence_is_of_95_percent_unless_told(self):
-        assert Method.parse("confidence") == Method.parse("confidence_0.95") == Method(Kind.CONFIDENCE, 0.95)
+        assert (
+            AggregationMethod.parse("confidence")
+            == AggregationMethod.parse("confidence_0.95")
+            == AggregationMethod(MethodKind.CONFIDENCE, 0.95)
+        )
 
-    @pytest.mark.parametrize("wrong", ["", "Mean", "means", "confidence0.9", "mean_0.9", None, 3, Kind.MEAN])
+    @pytest.mark.parametrize(
+        "wrong", ["", "Mean", "means", "confidence0.9", "mean_0.9", None, 3, MethodKind.MEAN]
+    )
     def test_an_unknown_one_is_an_error_that_lists_the_valid_ones(self, wrong):
         with pytest.raises(LegmError) as error:
-            Methods.parse(wrong)
+            AggregationMethods.parse(wrong)
         for valid in ["mean", "median", "outlier_mean", "confidence", "confidence_<level>"]:
             assert f"'{valid}'" in str(error.value)
         assert repr(wrong) in str(error.value)
@@ -82,26 +88,28 @@ class TestMethod:
     @pytest.mark.parametrize("level", ["0", "1", "1.5", "-0.5", "95", "nan", "inf", "", "high"])
     def test_a_level_outside_0_to_1_is_an_error(self, level):
         with pytest.raises(LegmError, match="strictly between 0 and 1"):
-            Method.parse(f"confidence_{level}")
+            AggregationMethod.parse(f"confidence_{level}")
 
     def test_a_mapping_chooses_by_metric_and_the_exact_key_wins(self):
-        methods = Methods.parse({"loss": "median", "best_loss": "outlier_mean", "other": "confidence"})
-        assert methods.of("best_loss").kind is Kind.OUTLIER_MEAN
-        assert methods.of("test_loss").kind is Kind.MEDIAN
-        assert methods.of("best_acc").kind is Kind.CONFIDENCE
+        methods = AggregationMethods.parse(
+            {"loss": "median", "best_loss": "outlier_mean", "other": "confidence"}
+        )
+        assert methods.for_key("best_loss").kind is MethodKind.OUTLIER_MEAN
+        assert methods.for_key("test_loss").kind is MethodKind.MEDIAN
+        assert methods.for_key("best_acc").kind is MethodKind.CONFIDENCE
 
     def test_without_other_the_rest_get_their_mean(self):
-        assert Methods.parse({"loss": "median"}).of("test_acc").kind is Kind.MEAN
+        assert AggregationMethods.parse({"loss": "median"}).for_key("test_acc").kind is MethodKind.MEAN
 
     def test_a_wrong_method_or_key_in_a_mapping_is_an_error(self):
         with pytest.raises(LegmError, match="'outlier_mean'"):
-            Methods.parse({"loss": "max"})
+            AggregationMethods.parse({"loss": "max"})
         with pytest.raises(LegmError, match="by text, not by 3"):
-            Methods.parse({3: "mean"})
+            AggregationMethods.parse({3: "mean"})
 
     def test_a_metric_that_no_run_has_is_an_error_naming_the_closest(self):
         runs = [run({"loss": 1.0}, {"accuracy": 0.5}, {"loss": ([0], [1.0])})]
-        for function in (summarise_runs, lambda runs, method: curves(runs, None, method)):
+        for function in (summarise_runs, lambda runs, method: aggregate_curves(runs, None, method)):
             with pytest.raises(LegmError, match=r"'acuracy'.*did you mean 'accuracy'"):
                 function(runs, {"acuracy": "median"})
             with pytest.raises(LegmError, match=r"'best_los'.*did you mean 'best_loss'"):
@@ -111,7 +119,7 @@ class TestMethod:
     def test_while_no_run_has_completed_any_metric_may_be_named(self):
         runs = [run({"loss": 1.0}, status=Status.FAILED)]
         assert summarise_runs(runs, {"accuracy": "median"}) == Summary({}, 0, 1, 0)
-        assert curves(runs, ["accuracy"], {"accuracy": "median"}) == []
+        assert aggregate_curves(runs, ["accuracy"], {"accuracy": "median"}) == []
 
 
 class TestAggregate:
@@ -173,7 +181,7 @@ class TestAggregate:
         for method in METHODS:
             one = aggregate([value] * n, method)
             assert (one.mean, one.std) == (value, 0.0)
-            assert interval(one) == (value, value, value)
+            assert aggregate_interval(one) == (value, value, value)
 
     @pytest.mark.parametrize("method", METHODS)
     def test_nan_is_counted_and_not_used(self, method):
@@ -209,14 +217,14 @@ class TestStudentT:
     @pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999])
     def test_agrees_with_scipy(self, level):
         degrees = [*range(1, 40), 99, 100, 499, 500, 998, 999, 1000, 1001, 1002, 10_000, 10**6, 10**9]
-        found = [student_t(level, dof) for dof in degrees]
+        found = [student_t_quantile(level, dof) for dof in degrees]
         # SciPy before 1.16 itself is off by 2e-11.
         assert found == pytest.approx(scipy.stats.t.isf((1 - level) / 2, degrees), rel=5e-11)
         assert found == pytest.approx(scipy.stats.t.ppf((1 + level) / 2, degrees), rel=5e-11)
 
     @given(st.floats(0, 1, exclude_min=True, exclude_max=True), st.integers(1, 5000))
     def test_is_a_finite_number_for_every_level(self, level, dof):
-        assert 0 <= student_t(level, dof) < math.inf
+        assert 0 <= student_t_quantile(level, dof) < math.inf
 
 
 class TestSummariseRuns:
@@ -289,7 +297,7 @@ def naive(runs, method):
     for step in sorted({step for history in histories for step in history.steps.tolist()}):
         values = [v for h in histories for s, v in zip(h.steps, h.values, strict=True) if s == step]
         one = aggregate(values, method)
-        yield step, *interval(one), one.n
+        yield step, *aggregate_interval(one), one.n
 
 
 values_at_steps = st.dictionaries(st.integers(-5, 20), numbers, min_size=1, max_size=12).map(
@@ -306,7 +314,7 @@ class TestCurves:
         runs = [run({}, {}, {"loss": history}) for history in histories]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(legm.stats.aggregate, "_CHUNK", chunk)
-            (curve,) = curves(runs, None, method)
+            (curve,) = aggregate_curves(runs, None, method)
         found = np.array(astuple(curve)[2:])
         np.testing.assert_array_equal(found, np.array(list(naive(runs, method)), np.float64).T)
 
@@ -318,7 +326,7 @@ class TestCurves:
         runs = [run({}, {}, {"loss": (np.arange(len(row)) * 3, row)}) for row in values]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(legm.stats.aggregate, "_CHUNK", chunk)
-            (curve,) = curves(runs, None, method)
+            (curve,) = aggregate_curves(runs, None, method)
         found = np.array(astuple(curve)[2:])
         np.testing.assert_array_equal(found, np.array(list(naive(runs, method)), np.float64).T)
 
@@ -327,7 +335,7 @@ class TestCurves:
             run({}, {}, {"loss": ([0, 1, 2], [1.0, 2.0, 3.0])}),
             run({}, {}, {"loss": ([0, 2, 9], [3.0, math.nan, math.nan])}),
         ]
-        (curve,) = curves(iter(runs))
+        (curve,) = aggregate_curves(iter(runs))
         assert (curve.metric, curve.method) == ("loss", "mean")
         assert curve.steps.tolist() == [0, 1, 2, 9]
         assert curve.runs.tolist() == [2, 1, 1, 0]
@@ -338,13 +346,13 @@ class TestCurves:
     def test_all_are_sorted_and_chosen_ones_keep_their_order(self):
         history = ([0], [1.0])
         runs = [run({}, {}, {"b": history, "a": history, "c": history, Series("i", index="1"): history})]
-        assert [curve.metric for curve in curves(runs)] == ["a", "b", "c"]
-        assert [curve.metric for curve in curves(runs, ["c", "a", "c"])] == ["c", "a"]
+        assert [curve.metric for curve in aggregate_curves(runs)] == ["a", "b", "c"]
+        assert [curve.metric for curve in aggregate_curves(runs, ["c", "a", "c"])] == ["c", "a"]
 
     def test_methods_are_chosen_by_metric(self):
         history = ([0], [1.0])
         runs = [run({}, {}, {"a": history, "time": history, "b": history})]
-        found = curves(runs, None, {"best_a": "median", "time": "confidence_0.9"})
+        found = aggregate_curves(runs, None, {"best_a": "median", "time": "confidence_0.9"})
         assert [(c.metric, c.method) for c in found] == [
             ("a", "median"),
             ("b", "mean"),
@@ -354,16 +362,16 @@ class TestCurves:
     def test_a_metric_without_a_curve_is_an_error_naming_the_closest(self):
         runs = [run({"loss": 1.0}, {}, {"loss": ([0], [1.0])})]
         with pytest.raises(LegmError, match="'los'; did you mean 'loss'"):
-            curves(runs, ["los"])
+            aggregate_curves(runs, ["los"])
 
     def test_runs_that_have_not_completed_do_not_count(self):
         runs = [run({}, {}, {"loss": ([0], [1.0])}, status) for status in Status]
-        (curve,) = curves(runs)
+        (curve,) = aggregate_curves(runs)
         assert curve.runs.tolist() == [1]
 
     def test_what_was_given_may_change_afterwards_and_is_not_changed(self):
         one = run({}, {}, {"loss": ([0, 1], [2.0, -0.0])})
-        (curve,) = curves([one])
+        (curve,) = aggregate_curves([one])
         history = one.histories[Series("loss")]
         assert np.signbit(history.values[1])
         history.steps[:] = 7
@@ -382,15 +390,15 @@ class TestRank:
 
     def test_the_best_is_first_and_nan_last(self):
         given_ = [self.candidate(str(v), v) for v in (2.0, math.nan, math.inf, 1.0, -math.inf)]
-        assert self.names(rank(given_, "best_loss")) == ["inf", "2.0", "1.0", "-inf", "nan"]
-        assert self.names(rank(given_, "best_loss", higher_better=False)) == [
+        assert self.names(rank_configurations(given_, "best_loss")) == ["inf", "2.0", "1.0", "-inf", "nan"]
+        assert self.names(rank_configurations(given_, "best_loss", higher_better=False)) == [
             *["-inf", "1.0", "2.0", "inf", "nan"]
         ]
 
     def test_equals_are_ordered_by_name_and_fingerprint(self):
         given_ = [self.candidate("b", 1.0), self.candidate("a", 1.0, "2"), self.candidate("a", 1.0, "1")]
         for higher_better in (True, False):
-            found = rank(given_, "best_loss", higher_better)
+            found = rank_configurations(given_, "best_loss", higher_better)
             places = [(one.configuration.name, one.configuration.fingerprint) for one in found]
             assert places == [("a", "1"), ("a", "2"), ("b", "f")]
 
@@ -399,23 +407,23 @@ class TestRank:
             self.candidate("a", [0.0, 0.0, 9.0], "f", "median"),
             self.candidate("b", 1.0, "f", "median"),
         ]
-        assert self.names(rank(given_, "best_loss")) == ["b", "a"]
+        assert self.names(rank_configurations(given_, "best_loss")) == ["b", "a"]
 
     def test_a_configuration_without_the_metric_is_last_with_its_runs(self):
         failed = configuration("failed"), Summary({}, 0, 3, 1), "folder"
-        best, last = rank([failed, self.candidate("a", 1.0)], "best_loss")
+        best, last = rank_configurations([failed, self.candidate("a", 1.0)], "best_loss")
         assert (best.configuration.name, best.completed) == ("a", 1)
         assert (last.failed, last.interrupted, last.folder, last.value.n) == (3, 1, "folder", 0)
-        assert rank([failed], "best_loss")[0].failed == 3
+        assert rank_configurations([failed], "best_loss")[0].failed == 3
 
     def test_a_metric_that_none_has_is_an_error_naming_the_closest(self):
         with pytest.raises(LegmError, match="'best_los'; did you mean 'best_loss'"):
-            rank([self.candidate("a", 1.0)], "best_los")
-        assert rank([], "best_los") == []
+            rank_configurations([self.candidate("a", 1.0)], "best_los")
+        assert rank_configurations([], "best_los") == []
 
     def test_a_metric_that_is_only_indexed_cannot_rank(self):
         indexed = summarise_runs([run({Series("acc", index="1"): 1.0})])
         both = summarise_runs([run({Series("acc", index="1"): 1.0, "acc": 2.0})])
         with pytest.raises(LegmError, match="one value per index"):
-            rank([(configuration(), indexed, None)], "best_acc")
-        assert rank([(configuration(), both, None)], "best_acc")[0].value.mean == 2.0
+            rank_configurations([(configuration(), indexed, None)], "best_acc")
+        assert rank_configurations([(configuration(), both, None)], "best_acc")[0].value.mean == 2.0

@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 
 from legm.stats import significance
 from legm.stats.significance import (
-    EXACT,
-    SAMPLED,
-    holm,
+    MAX_EXACT_ARRANGEMENTS,
+    SAMPLED_ARRANGEMENTS,
+    holm_adjust,
     mean,
-    paired_interval,
-    paired_permutations,
-    unpaired_interval,
-    unpaired_permutations,
+    paired_confidence_interval,
+    paired_permutation_test,
+    unpaired_confidence_interval,
+    unpaired_permutation_test,
 )
-from legm.stats.student_t import student_t
+from legm.stats.student_t import student_t_quantile
 
-TESTS = [paired_permutations, unpaired_permutations]
-INTERVALS = [paired_interval, unpaired_interval]
+TESTS = [paired_permutation_test, unpaired_permutation_test]
+INTERVALS = [paired_confidence_interval, unpaired_confidence_interval]
 
 thousandths = st.integers(-3000, 3000)
 pairs = st.lists(st.tuples(thousandths, thousandths), min_size=2, max_size=8)
@@ -78,13 +78,13 @@ class TestPairedPermutations:
             for signs in itertools.product([1, -1], repeat=len(pairs))
         ]
         expected = sum(total >= abs(sum(differences)) for total in flipped) / len(flipped)
-        found = paired_permutations(*map(floats, zip(*pairs, strict=True)))
+        found = paired_permutation_test(*map(floats, zip(*pairs, strict=True)))
         assert (found.p, found.arrangements, found.exact) == (expected, len(flipped), True)
 
     @pytest.mark.parametrize("n", [2, 3, 7, 12, 20])
     def test_agrees_with_exact_counting_up_to_twenty_pairs(self, n):
         a, b = random_integers(n, 1), random_integers(n, 2)
-        found = paired_permutations(floats(a), floats(b))
+        found = paired_permutation_test(floats(a), floats(b))
         assert found.p == paired_by_counting([x - y for x, y in zip(a, b, strict=True)])
         assert (found.arrangements, found.exact) == (2**n, True)
 
@@ -93,30 +93,32 @@ class TestPairedPermutations:
         theirs = scipy.stats.permutation_test(
             (a, b), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=np.inf
         )
-        assert paired_permutations(a, b).p == pytest.approx(theirs.pvalue, rel=1e-12)
+        assert paired_permutation_test(a, b).p == pytest.approx(theirs.pvalue, rel=1e-12)
 
     def test_gives_what_fisher_found_for_darwins_maize(self):
         # The Design of Experiments, section 21: the total of 314 is reached or passed by 863 of 2**15 sums.
         differences = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-        assert paired_permutations(differences, [0] * 15).p == 2 * 863 / 2**15
+        assert paired_permutation_test(differences, [0] * 15).p == 2 * 863 / 2**15
 
     @pytest.mark.parametrize("shift", [0, 3, 10, 25])
     @pytest.mark.parametrize("n", [21, 64, 65, 130])
     def test_many_pairs_are_sampled_near_the_exact_share(self, n, shift):
         differences = [value + shift for value in random_integers(n, n, 50)]
-        found = paired_permutations(floats(differences), [0.0] * n)
+        found = paired_permutation_test(floats(differences), [0.0] * n)
         exact = paired_by_counting(differences)
-        assert (found.arrangements, found.exact) == (SAMPLED, False)
-        assert found.p == pytest.approx(exact, abs=5 * math.sqrt(exact / SAMPLED) + 2 / SAMPLED)
+        assert (found.arrangements, found.exact) == (SAMPLED_ARRANGEMENTS, False)
+        assert found.p == pytest.approx(
+            exact, abs=5 * math.sqrt(exact / SAMPLED_ARRANGEMENTS) + 2 / SAMPLED_ARRANGEMENTS
+        )
 
     def test_a_sampled_p_value_is_never_zero(self):
-        assert paired_permutations([1.0] * 80, [0.0] * 80).p == 1 / SAMPLED
+        assert paired_permutation_test([1.0] * 80, [0.0] * 80).p == 1 / SAMPLED_ARRANGEMENTS
 
     @given(st.lists(st.integers(1, 50), min_size=2, max_size=6), st.sampled_from([0.05, 0.1, 0.25, 0.5]))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def test_holds_its_level_exactly(self, sizes, level):
         every = itertools.product(*[(size, -size) for size in sizes])
-        p = [paired_permutations(differences, [0] * len(sizes)).p for differences in every]
+        p = [paired_permutation_test(differences, [0] * len(sizes)).p for differences in every]
         assert sum(value <= level for value in p) <= level * len(p)
 
 
@@ -130,13 +132,13 @@ class TestUnpairedPermutations:
             return abs(sum(part) * (len(a) + len(b)) - len(a) * (sum(a) + sum(b)))
 
         expected = sum(distance(part) >= distance(a) for part in every) / len(every)
-        found = unpaired_permutations(floats(a), floats(b))
+        found = unpaired_permutation_test(floats(a), floats(b))
         assert (found.p, found.arrangements, found.exact) == (expected, len(every), True)
 
     @pytest.mark.parametrize(("n", "m"), [(2, 2), (5, 5), (3, 12), (12, 3), (2, 300), (11, 11)])
     def test_agrees_with_exact_counting(self, n, m):
         a, b = random_integers(n, 5), random_integers(m, 6)
-        found = unpaired_permutations(floats(a), floats(b))
+        found = unpaired_permutation_test(floats(a), floats(b))
         assert found.p == unpaired_by_counting(a, b)
         assert (found.arrangements, found.exact) == (math.comb(n + m, n), True)
 
@@ -145,25 +147,27 @@ class TestUnpairedPermutations:
         theirs = scipy.stats.permutation_test(
             (a, b), lambda x, y: abs(np.mean(x) - np.mean(y)), alternative="greater", n_resamples=np.inf
         )
-        assert unpaired_permutations(a, b).p == pytest.approx(theirs.pvalue, rel=1e-12)
+        assert unpaired_permutation_test(a, b).p == pytest.approx(theirs.pvalue, rel=1e-12)
 
     @pytest.mark.parametrize("shift", [0, 10, 30])
     @pytest.mark.parametrize(("n", "m"), [(12, 12), (20, 8), (8, 20), (20, 30)])
     def test_many_values_are_sampled_near_the_exact_share(self, n, m, shift):
         a, b = random_integers(n, 9, 50), [value + shift for value in random_integers(m, 10, 50)]
-        found = unpaired_permutations(floats(a), floats(b))
+        found = unpaired_permutation_test(floats(a), floats(b))
         exact = unpaired_by_counting(a, b)
-        assert (found.arrangements, found.exact) == (SAMPLED, False)
-        assert found.p == pytest.approx(exact, abs=5 * math.sqrt(exact / SAMPLED) + 2 / SAMPLED)
+        assert (found.arrangements, found.exact) == (SAMPLED_ARRANGEMENTS, False)
+        assert found.p == pytest.approx(
+            exact, abs=5 * math.sqrt(exact / SAMPLED_ARRANGEMENTS) + 2 / SAMPLED_ARRANGEMENTS
+        )
 
     def test_a_sampled_p_value_is_never_zero(self):
-        assert unpaired_permutations([1.0] * 40, [0.0] * 40).p == 1 / SAMPLED
+        assert unpaired_permutation_test([1.0] * 40, [0.0] * 40).p == 1 / SAMPLED_ARRANGEMENTS
 
 
 @pytest.mark.parametrize("permutations", TESTS)
 class TestEveryPermutationTest:
     @given(data=st.data(), n=st.sampled_from([2, 3, 6, 25]))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_is_in_range_and_takes_both_sides_alike_in_any_order(self, permutations, data, n):
         a = floats(data.draw(st.lists(thousandths, min_size=n, max_size=n)))
         b = floats(data.draw(st.lists(thousandths, min_size=n, max_size=n)))
@@ -205,12 +209,12 @@ class TestEveryPermutationTest:
     def test_goes_over_to_sampling_at_the_limit(self, permutations, monkeypatch):
         a, b = floats(random_integers(8, 11)), [value + 0.9 for value in floats(random_integers(8, 12))]
         exact = permutations(a, b)
-        monkeypatch.setattr(significance, "EXACT", exact.arrangements)
+        monkeypatch.setattr(significance, "MAX_EXACT_ARRANGEMENTS", exact.arrangements)
         assert permutations(a, b) == exact
-        monkeypatch.setattr(significance, "EXACT", exact.arrangements - 1)
+        monkeypatch.setattr(significance, "MAX_EXACT_ARRANGEMENTS", exact.arrangements - 1)
         sampled = permutations(a, b)
         assert not sampled.exact
-        assert sampled.p == pytest.approx(exact.p, abs=5 * math.sqrt(exact.p / SAMPLED))
+        assert sampled.p == pytest.approx(exact.p, abs=5 * math.sqrt(exact.p / SAMPLED_ARRANGEMENTS))
 
 
 class TestIntervals:
@@ -220,7 +224,7 @@ class TestIntervals:
     )
     def test_paired_agrees_with_scipy(self, pairs, level):
         a, b = np.array(pairs).T
-        difference, lower, upper = paired_interval(a, b, level)
+        difference, lower, upper = paired_confidence_interval(a, b, level)
         if np.ptp(a - b) > 1e-3:
             theirs = scipy.stats.ttest_rel(a, b).confidence_interval(level)
             assert (lower, upper) == pytest.approx((theirs.low, theirs.high), rel=1e-8, abs=1e-8)
@@ -232,7 +236,7 @@ class TestIntervals:
         st.sampled_from([0.5, 0.9, 0.95, 0.999]),
     )
     def test_unpaired_agrees_with_scipy(self, a, b, level):
-        difference, lower, upper = unpaired_interval(a, b, level)
+        difference, lower, upper = unpaired_confidence_interval(a, b, level)
         if np.ptp(a) > 1e-3 and np.ptp(b) > 1e-3:  # else SciPy warns
             theirs = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(level)
             assert (lower, upper) == pytest.approx((theirs.low, theirs.high), rel=1e-8, abs=1e-8)
@@ -258,8 +262,8 @@ class TestIntervals:
         assert math.isnan(upper)
 
     def test_of_one_value_beside_many_there_is_a_difference_only(self):
-        assert unpaired_interval([3.0], [1.0, 2.0, 6.0], 0.9)[0] == 0
-        assert np.isnan(unpaired_interval([3.0], [1.0, 2.0, 6.0], 0.9)[1:]).all()
+        assert unpaired_confidence_interval([3.0], [1.0, 2.0, 6.0], 0.9)[0] == 0
+        assert np.isnan(unpaired_confidence_interval([3.0], [1.0, 2.0, 6.0], 0.9)[1:]).all()
 
     @pytest.mark.parametrize("interval", INTERVALS)
     def test_an_infinity_leaves_the_difference_only(self, interval):
@@ -274,8 +278,8 @@ class TestIntervals:
         assert np.isnan(interval([], [], 0.9)).all()
 
     def test_one_sample_without_deviation_leaves_the_others_degrees_of_freedom(self):
-        _, lower, upper = unpaired_interval([1.0, 2.0, 3.0], [0.0] * 50, 0.95)
-        assert (upper - lower) / 2 == pytest.approx(student_t(0.95, 2) / math.sqrt(3), rel=1e-12)
+        _, lower, upper = unpaired_confidence_interval([1.0, 2.0, 3.0], [0.0] * 50, 0.95)
+        assert (upper - lower) / 2 == pytest.approx(student_t_quantile(0.95, 2) / math.sqrt(3), rel=1e-12)
 
     @pytest.mark.parametrize("interval", INTERVALS)
     def test_the_largest_numbers_do_not_overflow_on_the_way(self, interval):
@@ -311,18 +315,18 @@ class TestHolm:
             below = [q for q in tests if q <= value]
             return min(1.0, max((len(tests) - sum(other < q for other in tests)) * q for q in below))
 
-        assert holm(p) == pytest.approx([adjusted(value) for value in p], rel=0, abs=0, nan_ok=True)
+        assert holm_adjust(p) == pytest.approx([adjusted(value) for value in p], rel=0, abs=0, nan_ok=True)
 
     def test_steps_down_and_never_below_what_came_before(self):
-        assert holm([0.04, 0.01, 0.03]) == [0.06, 0.03, 0.06]
-        assert holm([0.5, 0.6]) == [1.0, 1.0]
+        assert holm_adjust([0.04, 0.01, 0.03]) == [0.06, 0.03, 0.06]
+        assert holm_adjust([0.5, 0.6]) == [1.0, 1.0]
 
     def test_one_test_needs_no_correction(self):
-        assert holm([0.3]) == [0.3]
-        assert holm([]) == []
+        assert holm_adjust([0.3]) == [0.3]
+        assert holm_adjust([]) == []
 
     def test_what_has_no_p_value_does_not_count_as_a_test(self):
-        assert holm([0.02, math.nan, 0.9])[::2] == [0.04, 0.9]
+        assert holm_adjust([0.02, math.nan, 0.9])[::2] == [0.04, 0.9]
 
 
 class TestStudentT:
@@ -330,18 +334,20 @@ class TestStudentT:
         st.floats(1, 2000),
         st.sampled_from([0.1, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999]),
     )
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     def test_agrees_with_scipy_for_fractional_degrees_of_freedom(self, dof, level):
-        assert student_t(level, dof) == pytest.approx(scipy.stats.t.isf((1 - level) / 2, dof), rel=5e-11)
+        assert student_t_quantile(level, dof) == pytest.approx(
+            scipy.stats.t.isf((1 - level) / 2, dof), rel=5e-11
+        )
 
     @pytest.mark.parametrize("dof", [1, 2, 1000])
     def test_goes_smoothly_through_where_the_formula_changes(self, dof):
-        below, here, above = (student_t(0.9, dof + step) for step in (-1e-9 * (dof > 1), 0.0, 1e-9))
+        below, here, above = (student_t_quantile(0.9, dof + step) for step in (-1e-9 * (dof > 1), 0.0, 1e-9))
         assert below == pytest.approx(here, rel=1e-8)
         assert above == pytest.approx(here, rel=1e-8)
         assert below >= here > above or dof == 1000
 
 
 def test_twenty_pairs_and_eleven_beside_eleven_are_exact():
-    assert 2**20 == EXACT < 2**21
-    assert math.comb(22, 11) <= EXACT < math.comb(24, 12)
+    assert 2**20 == MAX_EXACT_ARRANGEMENTS < 2**21
+    assert math.comb(22, 11) <= MAX_EXACT_ARRANGEMENTS < math.comb(24, 12)

@@ -19,6 +19,10 @@ LOSSES = {
 
 def fill(root: Path, backend: str = "local") -> None:
     """Each configuration three times, one of them fails once more, and one has a run with a description."""
+    if backend == "mlflow":
+        from tests.support.mlflow_store import prepare_store
+
+        prepare_store(root / "mlflow.db")
     for (solver, rate), losses in LOSSES.items():
         for seed, loss in enumerate(losses):
             with handler(root, backend, solver=solver, rate=rate, seed=seed) as made:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from legm.compat.settings import Settings
 from legm.compat.snapshot import history, stored
+from tests.support.paths import ROOT, TESTS
+from tests.support.shared import once
 
-SCRIPTS = Path(__file__).parent / "compat_scripts"
+SCRIPTS = TESTS / "support" / "compat_scripts"
 
 DRIVER = """
 import runpy, sys, traceback
@@ -46,19 +45,7 @@ def environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("LEGM_", "WANDB_", "MLFLOW_"))
     }
-    return kept | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONWARNINGS": "ignore"} | more
-
-
-def once(base: Path, name: str, make: Any) -> Path:
-    """A folder that is made once for all workers."""
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "made").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(folder)
-            (folder / "made").touch()
-    return folder
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"} | more
 
 
 def run(arguments: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -72,16 +59,33 @@ def run(arguments: list[str], folder: Path, **variables: str) -> subprocess.Comp
     )
 
 
-def run_originals(library: str, folder: Path, before: str, after: str, **variables: str) -> None:
-    """All scripts of a library, unchanged, in one process that has the real one."""
-    driver = folder / "driver.py"
-    driver.write_text(DRIVER.format(before=before, after=after), encoding="utf-8")
-    done = run([str(driver), *map(str, scripts(library))], folder, **variables)
+def run_all(library: str, folder: Path, *command: str, **variables: str) -> str:
+    """All scripts of a library, unchanged, one after the other in one process.
+
+    Args:
+        library: "mlflow" or "wandb".
+        folder: where they run.
+        *command: what Python is given before the driver of the scripts.
+        **variables: of the process's environment.
+
+    Returns:
+        What it wrote to standard error.
+    """
+    end = {"mlflow": "mlflow.end_run()", "wandb": "wandb.finish()"}[library]
+    driver = DRIVER.format(before=f"import {library}", after=end)
+    (folder / "driver.py").write_text(driver, encoding="utf-8")
+    done = run([*command, "driver.py", *map(str, scripts(library))], folder, **variables)
     assert done.returncode == 0, done.stderr[-4000:]
+    return done.stderr
 
 
-def run_with_legm(script: Path, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return run(["-m", "legm.compat", str(script)], folder, LEGM_ROOT=str(folder / "root"), **variables)
+def with_stand_ins(library: str) -> Path:
+    """The root directory of what legm's stand-ins made of all scripts of a library."""
+
+    def make(folder: Path) -> None:
+        run_all(library, folder, "-m", "legm.compat", LEGM_ROOT="root")
+
+    return once(f"stand-ins-{library}", make) / "root"
 
 
 def in_legm(root: Path, experiment: str) -> list[Held]:

@@ -7,13 +7,13 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import Query, RunResult
 from legm.runlog import format as runlog
+from tests.support.waiting import until
 
 
 def results(root: Path, experiment: str) -> dict[str, RunResult]:
@@ -25,15 +25,16 @@ def results(root: Path, experiment: str) -> dict[str, RunResult]:
 
 def log_of(root: Path, result: RunResult) -> runlog.Log:
     (path,) = root.glob(f"*/*/runs/{result.run.run_id}.log")
-    return runlog.read(path)
+    return runlog.read_log(path)
 
 
 def kill_an_import(source: Path, root: Path, logs: int) -> None:
     """Begin an import, and kill it when there are so many run logs, if it lives so long."""
     command = [sys.executable, "-m", "legm", "import", str(source), str(root)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and len(list(root.glob("*/*/runs/**/*.log"))) < logs:
-        time.sleep(0.002)
+    until(
+        lambda: process.poll() is not None or len(list(root.glob("*/*/runs/**/*.log"))) >= logs, pause=0.002
+    )
     process.send_signal(signal.SIGKILL)
     process.wait()
 

@@ -9,7 +9,7 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from legm.plotting import Style, render
+from legm.plotting import Style, plot_bars, plot_configurations, plot_curves, render
 from legm.records import Aggregate, Configuration, Curve, Ranked
 
 
@@ -25,6 +25,14 @@ def curve(center, metric="loss", *, method="mean", steps=None, spread=0.1, runs=
 def ranked(name, center, spread=0.01, method="mean", *, folder=None, failed=0, **fields):
     value = Aggregate(center, spread, 5, 0, method, fields)
     return Ranked(Configuration("e", "f" * 32, name, {}, (), {}), value, 5, failed, 0, folder)
+
+
+def pictures(style=None):
+    """One of each kind, with all that can be in it."""
+    gaps = [curve([1, 2, np.inf, 5, np.nan, 4, np.nan]), curve(np.arange(40.0), "b_损"), curve([2], "c")]
+    yield plot_curves([gaps[0]], "title", 5, style)
+    yield plot_configurations({f"configuration {i}": gaps[i % 3] for i in range(12)}, "title", style)
+    yield plot_bars({"best_loss": [ranked(f"n{i}", i - 1.0) for i in range(3)]}, "title", style)
 
 
 def render_png(figure, style=None):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+from tests.support.waiting import until
 from tests.support.wandb_log import records
 
 PRELUDE = """
@@ -47,9 +47,4 @@ def logs(folder: Path) -> list[Path]:
 def wait_for_ends(folder: Path) -> None:
     """Wait until every log below a folder has its end: ``finish`` may return a little before."""
     for log in logs(folder):
-        for _ in range(200):
-            if any(record.HasField("exit") for record in records(log)):
-                break
-            time.sleep(0.05)
-        else:
-            raise AssertionError(f"{log} has no end")
+        until(lambda log=log: any(record.HasField("exit") for record in records(log)), pause=0.05)

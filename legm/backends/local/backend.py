@@ -31,8 +31,8 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.util.atomic_files import load_yaml, write_whole
-from legm.util.locks import locked
+from legm.util.atomic_files import load_yaml, write_atomically
+from legm.util.locks import file_lock
 
 if TYPE_CHECKING:
     from legm.backends.local.events import EventFile
@@ -126,7 +126,7 @@ class LocalBackend:
     def legm_close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
         """Finish the event files, and add a completed run to the YAML files."""
         from legm.backends.local import events
-        from legm.core.results import in_order
+        from legm.core.results import ordered_dev_points
 
         opened = self._open[run.run_id]
         if result.status is Status.COMPLETED:
@@ -138,7 +138,7 @@ class LocalBackend:
         try:
             if not opened.in_order or not opened.is_new:
                 with events.replacement(place, started=run.started) as file:
-                    _write_events(file, in_order(records))
+                    _write_events(file, ordered_dev_points(records))
                     _write_events(file, (r for r in records if isinstance(r, Display)))
                 opened.in_order, opened.is_new = True, True
             with events.replacement(_made(place / "result"), started=run.started) as file:
@@ -159,7 +159,7 @@ class LocalBackend:
         folder = self._folders(run.configuration.experiment).find(run.configuration.fingerprint)
         if folder is None:
             return
-        with locked(_made(folder / "runs") / ".lock"):
+        with file_lock(_made(folder / "runs") / ".lock"):
             for file in _entry_files(folder):
                 entry = _entry_of(file, run.run_id)
                 if entry is not None:
@@ -176,7 +176,7 @@ class LocalBackend:
         metrics, steps = _entry_files(opened.folder)
         run_id = result.run.run_id
         values_text, steps_text = series_texts(result)
-        with locked(_made(opened.folder / "runs") / ".lock"):
+        with file_lock(_made(opened.folder / "runs") / ".lock"):
             if opened.metrics is None and not opened.is_new:
                 opened.metrics = _entry_of(metrics, run_id)
                 opened.steps = _entry_of(steps, run_id)
@@ -235,12 +235,12 @@ class LocalBackend:
 
         folder = self._require_folder(configuration)
         path = folder / "aggregated_metrics.yml"
-        with locked(_made(folder / "runs") / ".lock"):
+        with file_lock(_made(folder / "runs") / ".lock"):
             content = load_yaml(path) or {}
             if not isinstance(content, dict):
                 raise CorruptFile(path, "line 1", "it is no mapping by description", "Delete it.")
             content[description] = summary_as_dict(summary)
-            write_whole(path, yamltext.block(content).encode())
+            write_atomically(path, yamltext.block(content).encode())
 
     @hookimpl
     def legm_write_figure(
@@ -259,7 +259,7 @@ class LocalBackend:
             folder = self._require_folder(configuration)
         plots = _made(folder / (f"{short_name(description)}-plots" if description else "plots"))
         path = plots / f"{short_name(name)}.{format}"
-        write_whole(path, content)
+        write_atomically(path, content)
         return str(path)
 
 

@@ -323,9 +323,9 @@ def _load(path: Path) -> Mapping[str, Any]:
 
 
 def _save(path: Path, content: Mapping[str, Any]) -> None:
-    from legm.util.atomic_files import write_whole
+    from legm.util.atomic_files import write_atomically
 
     data = json.dumps(content, separators=(",", ":")).encode()
     with contextlib.suppress(LegmError, OSError):  # a place that cannot be written is read anew each time
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, f"legm catalogue 3 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
+        write_atomically(path, f"legm catalogue 3 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)

@@ -28,7 +28,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from legm.backends.local import yamltext
 from legm.errors import CorruptFile, StorageError, storage_error
-from legm.util.atomic_files import parse_yaml, write_whole
+from legm.util.atomic_files import parse_yaml, write_atomically
 
 __all__ = ["Entry", "EntryFile"]
 
@@ -46,8 +46,8 @@ _COMMENT = b"#xperiment_"
 _INNER_COMMENT = re.compile(rb"(?:#(?!xperiment_).*\n|[ \t]*\n)+(?=[ \t]+[^\s#])")
 _CONTENT = re.compile(rb"^[ \t]*[^\s#]", re.MULTILINE)
 _UNKNOWN = -1
-_WORTH_REWRITING = 1 << 20  # bytes of comments
-_AT_ONCE = 1 << 16  # bytes of the file's end that are read at once
+_REWRITE_THRESHOLD = 1 << 20  # bytes of comments
+_READ_SIZE = 1 << 16  # bytes of the file's end that are read at once
 
 
 class Trailer(NamedTuple):
@@ -207,7 +207,7 @@ class EntryFile:
     def _walk_back(self, file: BinaryIO, size: int) -> list[Entry] | None:
         """The entries by way of their trailers; None where a line has none."""
         found: list[Entry] = []
-        begin = max(0, size - _AT_ONCE)
+        begin = max(0, size - _READ_SIZE)
         tail = _read(file, begin, size - begin)  # all of most files, in one go
 
         def read(start: int, length: int) -> bytes:
@@ -251,7 +251,9 @@ class EntryFile:
         """The entries of a file that a person has edited, piece by piece."""
         file.seek(0)
         data = file.read()  # to its end as it is now: an entry that just began to count is there as a whole
-        entries = (self._piece(data, start, piece) for start, piece in _pieces(data) if _is_entry(piece))
+        entries = (
+            self._piece(data, start, piece) for start, piece in _split_pieces(data) if _is_entry(piece)
+        )
         return list({entry.number: entry for entry in entries}.values())
 
     def _piece(self, data: bytes, start: int, piece: bytes) -> Entry:
@@ -278,7 +280,7 @@ class EntryFile:
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
         sound, damaged = [], []
-        for start, piece in _pieces(data):
+        for start, piece in _split_pieces(data):
             if not _is_entry(piece):
                 continue
             try:
@@ -294,10 +296,10 @@ class EntryFile:
     def was(text: bytes, number: int, head: dict[str, Any], series: str) -> bool:
         """Whether the checksum of a damaged entry, that knows its number, is that of such content."""
         trailer = Trailer.decode(text)
-        return trailer is not None and zlib.crc32(_texts(number, head, series)[1][1:]) == trailer.crc
+        return trailer is not None and zlib.crc32(_entry_texts(number, head, series)[1][1:]) == trailer.crc
 
     def _hand_written(self, data: bytes, start: int, piece: bytes) -> Entry:
-        line = _line(data, start)
+        line = _line_number(data, start)
         parsed = parse_yaml(self.path, piece, line)
         if isinstance(parsed, dict) and len(parsed) == 1:
             ((key, content),) = parsed.items()
@@ -318,7 +320,7 @@ class EntryFile:
         name = data[start : start + 30].split(b":")[0].decode(errors="replace")
         return CorruptFile(
             self.path,
-            f"line {_line(data, start)} ({name})",
+            f"line {_line_number(data, start)} ({name})",
             "it is not what legm wrote",
             "If the disk damaged it, 'legm recover' takes the run from its log again. If you edited it on "
             "purpose, delete the comment from ' # legm' to the end of the line, and it counts as it is.",
@@ -356,7 +358,7 @@ class EntryFile:
         number = following if replaced is None or replaced.number == _UNKNOWN else replaced.number
         if replaced is not None and replaced.trailer is not None:
             dead += replaced.trailer.length
-        head_text, body = _texts(number, head, series)
+        head_text, body = _entry_texts(number, head, series)
         trailer = Trailer.of(head_text, body, max(following, number + 1), dead, start)
         try:
             _write(file, start, _PENDING + body[1:] + trailer.encode())
@@ -374,7 +376,7 @@ class EntryFile:
             return self._rewritten(entry, without=replaced.start)
         if self.is_at(replaced):
             _write(file, replaced.start, _PENDING)
-        if dead > max(_WORTH_REWRITING, start + trailer.length - dead):
+        if dead > max(_REWRITE_THRESHOLD, start + trailer.length - dead):
             with contextlib.suppress(StorageError):  # no room: another time
                 return self._rewritten(entry)
         return entry
@@ -389,7 +391,7 @@ class EntryFile:
             StorageError: the disk refused; the file is as it was.
         """
         if entry.trailer is None:
-            write_whole(self.path, self._without(entry.start)[0])
+            write_atomically(self.path, self._without(entry.start)[0])
             return
         try:
             with self.path.open("r+b", buffering=0) as file:
@@ -414,7 +416,7 @@ class EntryFile:
                 return size, trailer.next, trailer.dead
         data = _read(file, 0, size)
         last = data.rfind(b"\n", 0, size - 1) + 1
-        if _is_torn(data[last:]):
+        if _is_incomplete(data[last:]):
             file.truncate(last)
             return self._clean_end(file)
         if not data.endswith(b"\n"):
@@ -425,7 +427,7 @@ class EntryFile:
     def _rewritten(self, entry: Entry, without: int | None = None) -> Entry:
         """The entry just put, after the file was rewritten without legm's comments and a piece of it."""
         data, last = self._without(without)
-        write_whole(self.path, data)
+        write_atomically(self.path, data)
         assert entry.trailer is not None  # noqa: S101
         return replace(entry, start=last, trailer=entry.trailer._replace(dead=0, at=last))
 
@@ -433,7 +435,7 @@ class EntryFile:
         """The file without legm's comments and the piece that begins there, and where the last one begins."""
         data = self.path.read_bytes()
         kept, last = bytearray(), 0
-        for start, piece in _pieces(data):
+        for start, piece in _split_pieces(data):
             if piece.startswith(_COMMENT) or start == without:
                 continue
             last = len(kept)
@@ -446,13 +448,13 @@ class EntryFile:
         return bytes(kept), last
 
 
-def _texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes, bytes]:
+def _entry_texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes, bytes]:
     """An entry's first part, and all of it without the trailer."""
     head_text = f"experiment_{number}: {yamltext.ascii_only(yamltext.flow(head))[:-1]}".encode()
     return head_text, head_text + (f", {yamltext.ascii_only(series)}}}" if series else "}").encode()
 
 
-def _pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _split_pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The top-level pieces of a YAML text: a line that is not indented and the indented ones after it."""
     start = 0
     while start < len(data):
@@ -481,7 +483,7 @@ def _own_trailer(piece: bytes) -> Trailer | None:
     return None if _CONTENT.search(rest) else trailer
 
 
-def _is_torn(line: bytes) -> bool:
+def _is_incomplete(line: bytes) -> bool:
     """Whether the last line is one that a killed writer left, or was writing."""
     return _COMMENT.startswith(line) or (line.startswith(_COMMENT) and not _swallowed(line))
 
@@ -497,7 +499,7 @@ def _is_entry(piece: bytes) -> bool:
     return bool(piece.strip()) and not piece.startswith((_PENDING, b"---", b"..."))
 
 
-def _line(data: bytes, start: int) -> int:
+def _line_number(data: bytes, start: int) -> int:
     return data.count(b"\n", 0, start) + 1
 
 

@@ -21,11 +21,11 @@ from typing import Any
 
 from legm.backends.local import PARAMETERS_FILE, yamltext
 from legm.core.identity import fingerprint
-from legm.core.naming import numbered, safe_name, shortened
+from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
-from legm.util.atomic_files import load_yaml, parse_yaml, write_whole
-from legm.util.locks import locked
+from legm.util.atomic_files import load_yaml, parse_yaml, write_atomically
+from legm.util.locks import file_lock
 
 __all__ = [
     "ConfigurationFolders",
@@ -45,7 +45,7 @@ _FINGERPRINT_LINE = re.compile(rb'fingerprint: "?([\w-]+)"?\s*\n')
 
 def experiment_folder(root: Path, experiment: str) -> Path:
     """Where an experiment's configurations are."""
-    return root / shortened(safe_name(experiment), fingerprint(experiment, {}))
+    return root / shorten_name(safe_name(experiment), fingerprint(experiment, {}))
 
 
 class ConfigurationFolders:
@@ -134,7 +134,7 @@ class ConfigurationFolders:
             self._own.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise storage_error("make the folder", self._own, cause) from cause
-        return locked(self._lock)
+        return file_lock(self._lock)
 
     def _read_index(self) -> bytes:
         try:
@@ -205,7 +205,7 @@ class ConfigurationFolders:
             if _fingerprint_of(self.folder / name) == digest
         }
         entries = self._survey(known)
-        write_whole(self._index, self._lines(entries))
+        write_atomically(self._index, self._lines(entries))
         # A configuration that cannot be read may be mended at any time: then it is looked for each time.
         if all(path.parent.name in entries for path in self.folder.glob(f"[!.]*/{PARAMETERS_FILE}")):
             self._stamp(self._lines(entries)[_STAMP_LENGTH:])
@@ -224,17 +224,17 @@ class ConfigurationFolders:
         temporary = self._own / f"new-{secrets.token_hex(4)}"
         try:
             temporary.mkdir()
-            write_whole(temporary / PARAMETERS_FILE, parameters_text(configuration))
+            write_atomically(temporary / PARAMETERS_FILE, parameters_text(configuration))
             k = self._next_number(configuration.name, index)
             while True:
-                folder = self.folder / numbered(configuration.name, k)
+                folder = self.folder / numbered_name(configuration.name, k)
                 if not folder.exists():
                     temporary.rename(folder)
                     return folder
                 k += 1
         except OSError as cause:
             raise storage_error(
-                "make the folder", self.folder / numbered(configuration.name, 0), cause
+                "make the folder", self.folder / numbered_name(configuration.name, 0), cause
             ) from cause
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -13,7 +13,7 @@ from legm.backends.local.folders import experiment_folder, read_configuration
 from legm.backends.local.results import count_entries, read_result
 from legm.errors import LegmError
 from legm.records import Query, RunResult
-from legm.runlog.folder import LogFolder, unfinished
+from legm.runlog.folder import LogFolder, results_only_in_logs
 
 __all__ = ["experiment_in", "experiments", "runs_in", "scan"]
 
@@ -65,7 +65,9 @@ def scan(place: str, known: dict[str, Any] | None = None) -> ConfigurationStatus
         return ConfigurationStatus(place, None, problem=error)
     try:
         entries = EntryFile(folder / "metrics.yml").entries()
-        others = unfinished(LogFolder.of(folder), [str(entry.head.get("run_id", "")) for entry in entries])
+        others = results_only_in_logs(
+            LogFolder.of(folder), [str(entry.head.get("run_id", "")) for entry in entries]
+        )
         return ConfigurationStatus(
             place, configuration, count_entries(folder, configuration, entries, others)
         )
@@ -95,7 +97,7 @@ def runs_in(places: Iterable[Path], query: Query) -> Iterator[RunResult]:
             seen.add(run_id)
             places_of = (steps, by_run) if series_wanted else None
             yield read_result(metrics, entry, places_of, configuration, query.histories)
-        for result in unfinished(LogFolder.of(folder), here):
+        for result in results_only_in_logs(LogFolder.of(folder), here):
             known = result.run.run_id in seen
             if not known and query.description in (None, result.run.description):
                 seen.add(result.run.run_id)

@@ -16,8 +16,8 @@ from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
 from legm.runlog import format as runlog
 from legm.runlog.folder import LogFolder
-from legm.util.atomic_files import write_whole
-from legm.util.locks import locked
+from legm.util.atomic_files import write_atomically
+from legm.util.locks import file_lock
 
 __all__ = ["repair"]
 
@@ -39,7 +39,7 @@ def repair(folder: Path) -> list[str]:
     done = _repair_parameters(folder)
     if not (folder / "runs").is_dir():
         return done
-    with locked(folder / "runs" / ".lock"):
+    with file_lock(folder / "runs" / ".lock"):
         metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
         for file in (metrics, steps):
             # From the end, since an entry that goes moves those after it.
@@ -56,10 +56,10 @@ def _repair_parameters(folder: Path) -> list[str]:
     except CorruptFile as error:
         for path in sorted((folder / "runs").glob("*.log")):
             try:
-                configuration = runlog.read(path).run.configuration
+                configuration = runlog.read_log(path).run.configuration
             except LegmError:
                 continue
-            write_whole(folder / PARAMETERS_FILE, parameters_text(configuration))
+            write_atomically(folder / PARAMETERS_FILE, parameters_text(configuration))
             os.utime(folder.parent)  # so that the index is made anew
             return [f"{error.path} was damaged and is restored from the log of a run"]
         return [str(error)]

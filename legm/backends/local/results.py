@@ -23,7 +23,7 @@ from legm.records import (
     Status,
 )
 from legm.stats.counts import ALL_VALUES_METRICS, count_by_description
-from legm.util.locks import locked
+from legm.util.locks import file_lock
 
 __all__ = ["best_key", "count_entries", "head_of", "read_result", "series_texts", "steps_head"]
 
@@ -145,15 +145,15 @@ def read_result(
         CorruptFile: an entry is not what was written, or holds what is no number.
     """
     try:
-        return _read(metrics, entry, steps, configuration, names)
+        return _parse_result(metrics, entry, steps, configuration, names)
     except CorruptFile:
         # The run may have been logged, again perhaps, between two looks: once more, while nobody writes.
         try:
-            with locked(metrics.path.parent / "runs" / ".lock"):
-                now = _by_run(metrics).get(str(entry.head.get("run_id")))
+            with file_lock(metrics.path.parent / "runs" / ".lock"):
+                now = _entries_by_run(metrics).get(str(entry.head.get("run_id")))
                 if now is not None:
-                    then = (steps[0], _by_run(steps[0])) if steps else None
-                    return _read(metrics, now, then, configuration, names)
+                    then = (steps[0], _entries_by_run(steps[0])) if steps else None
+                    return _parse_result(metrics, now, then, configuration, names)
         except CorruptFile:
             raise
         except StorageError:  # nothing to lock, or no right to
@@ -161,11 +161,11 @@ def read_result(
         raise
 
 
-def _by_run(file: EntryFile) -> dict[str, Entry]:
+def _entries_by_run(file: EntryFile) -> dict[str, Entry]:
     return {str(entry.head.get("run_id")): entry for entry in file.entries()}
 
 
-def _read(
+def _parse_result(
     metrics: EntryFile,
     entry: Entry,
     steps: tuple[EntryFile, Mapping[str, Entry]] | None,
@@ -176,7 +176,7 @@ def _read(
     run_id = str(head.get("run_id", f"experiment_{entry.number}"))
 
     def wrong(value: Any, what: str) -> CorruptFile:
-        return _wrong(metrics.path, f"experiment_{entry.number}", value, what)
+        return _corrupt_value(metrics.path, f"experiment_{entry.number}", value, what)
 
     def number(value: Any) -> float:
         if not is_number(value):
@@ -216,14 +216,16 @@ def _read(
         best=_by_series(best, Split.DEV, number),
         best_steps=_by_series(mapping(own.get("best_steps") or {}), Split.DEV, whole),
         test=_by_series(test, Split.TEST, number),
-        histories=_histories(metrics, entry, steps, run_id, _wanted(entry, names)) if steps else {},
+        histories=_parse_histories(metrics, entry, steps, run_id, _selected_names(entry, names))
+        if steps
+        else {},
         points=whole(own.get("points", 0)),
         last_step=None if own.get("last_step") is None else whole(own["last_step"]),
         ended=None if own.get("ended") is None else number(own["ended"]),
     )
 
 
-def _wanted(entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
+def _selected_names(entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
     """The keys of the series that are wanted and there."""
     known: Iterable[str] = entry.head if entry.trailer is None else entry.head["legm"]["series"]
     return frozenset(
@@ -254,11 +256,11 @@ def count_entries(
         counted = {one.description: one for one in count_by_description(configuration, others, str(folder))}
     for description, found in heads.items():
         known = counted.get(description) or RunCounts(configuration, description, folder=str(folder))
-        counted[description] = _with_heads(known, found, folder / "metrics.yml")
+        counted[description] = _add_heads(known, found, folder / "metrics.yml")
     return tuple(counted[description] for description in sorted(counted))
 
 
-def _with_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Path) -> RunCounts:
+def _add_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Path) -> RunCounts:
     """A count with the completed runs of some entries' heads added."""
     values = {key: list(found) for key, found in counted.values.items()}
     indexed, last = set(counted.indexed), counted.last or 0.0
@@ -278,7 +280,7 @@ def _with_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Pa
             elif isinstance(value, dict):
                 indexed.add(name)
             else:
-                raise _wrong(path, str(head.get("run_id")), value, "a number")
+                raise _corrupt_value(path, str(head.get("run_id")), value, "a number")
     return replace(
         counted,
         completed=counted.completed + len(heads),
@@ -298,7 +300,7 @@ def _summary_key(key: str) -> str | None:
     return None if name in ALL_VALUES_METRICS else f"best_{name}"
 
 
-def _wrong(path: Path, where: str, value: Any, what: str) -> CorruptFile:
+def _corrupt_value(path: Path, where: str, value: Any, what: str) -> CorruptFile:
     return CorruptFile(
         path,
         where,
@@ -307,7 +309,7 @@ def _wrong(path: Path, where: str, value: Any, what: str) -> CorruptFile:
     )
 
 
-def _histories(
+def _parse_histories(
     metrics: EntryFile,
     entry: Entry,
     steps: tuple[EntryFile, Mapping[str, Entry]],
@@ -349,14 +351,14 @@ def _histories(
                     last = series_steps, np.array(series_steps, np.int64)
                 history = History(last[1], np.array(series_values, np.float64))
             except (TypeError, ValueError, OverflowError) as cause:
-                raise _no_series(metrics, entry, key) from cause
+                raise _missing_series(metrics, entry, key) from cause
             if history.steps.shape != history.values.shape or history.values.ndim != 1:
-                raise _no_series(metrics, entry, key)
+                raise _missing_series(metrics, entry, key)
             found[Series(metric, Split.DEV, None if index is None else str(index))] = history
     return found
 
 
-def _no_series(metrics: EntryFile, entry: Entry, key: str) -> CorruptFile:
+def _missing_series(metrics: EntryFile, entry: Entry, key: str) -> CorruptFile:
     return CorruptFile(
         metrics.path,
         f"experiment_{entry.number}",

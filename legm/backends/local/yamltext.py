@@ -21,9 +21,11 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = frozenset(
     ["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
 )  # which YAML 1.1 takes for values
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_LONGEST_KEY = 100  # YAML takes a longer one (1024 characters, each of which may be escaped) only after "? "
-_NO_POINT = re.compile(r"(?<![\d.])(\d+)e")
+_NON_ASCII = re.compile(r"[^\x00-\x7f]")
+_MAX_KEY_LENGTH = (
+    100  # YAML takes a longer one (1024 characters, each of which may be escaped) only after "? "
+)
+_EXPONENT_WITHOUT_POINT = re.compile(r"(?<![\d.])(\d+)e")
 
 
 def string(text: str) -> str:
@@ -35,14 +37,14 @@ def ascii_only(text: str) -> str:
     """Flow text with its strings escaped, so that it is UTF-8 wherever it is cut."""
     if text.isascii():
         return text
-    return _NOT_ASCII.sub(
+    return _NON_ASCII.sub(
         lambda m: f"\\u{ord(m[0]):04x}" if m[0] <= "\uffff" else f"\\U{ord(m[0]):08x}", text
     )
 
 
 def key(text: str, indent: str = "") -> str:
     """A mapping's key with its colon, quoted where it has to be."""
-    if len(text) <= _LONGEST_KEY and _PLAIN_KEY.fullmatch(text) and text.lower() not in _WORDS:
+    if len(text) <= _MAX_KEY_LENGTH and _PLAIN_KEY.fullmatch(text) and text.lower() not in _WORDS:
         return f"{text}:"
     quoted = flow_key(text)
     return f"{quoted}\n{indent}:" if quoted.startswith("?") else f"{quoted}:"
@@ -51,14 +53,14 @@ def key(text: str, indent: str = "") -> str:
 def flow_key(text: str) -> str:
     """A mapping's key in flow text, without its colon."""
     quoted = string(text)
-    return quoted if len(quoted) <= _LONGEST_KEY else f"? {quoted}"
+    return quoted if len(quoted) <= _MAX_KEY_LENGTH else f"? {quoted}"
 
 
 def numbers(values: Iterable[float]) -> str:
     """Floats or ints, separated by commas, each in its shortest exact form."""
     text = ", ".join(map(repr, values))
     if "e" in text:
-        text = _NO_POINT.sub(r"\1.0e", text)
+        text = _EXPONENT_WITHOUT_POINT.sub(r"\1.0e", text)
     if "n" in text:
         text = text.replace("nan", ".nan").replace("inf", ".inf")
     return text
@@ -92,7 +94,7 @@ def block(mapping: Mapping[str, Plain], indent: str = "") -> str:
 
 _LINE = re.compile(r'(?P<indent> *)(?P<key>[A-Za-z_]\w*|"(?:[^"\\]|\\.)*"):(?: (?P<value>.+))?\n', re.ASCII)
 _PIECE = re.compile(r"[^ \n].*\n(?: .*\n)*")  # a line, and those below it that are indented
-_NO_JSON = re.compile(r"(?<![\w.])\d+[eE]|[\d.][eE]\d|NaN|Infinity")  # which YAML takes for text
+_NOT_JSON = re.compile(r"(?<![\w.])\d+[eE]|[\d.][eE]\d|NaN|Infinity")  # which YAML takes for text
 
 
 def parse_block(text: str, known: dict[str, Any]) -> dict[str, Plain] | None:
@@ -160,7 +162,7 @@ def _parse_line(line: str) -> tuple[int, str, Plain] | None:
             return None
         if value is None:
             return len(found["indent"]) // 2, name, ...
-        if value[0] != '"' and _NO_JSON.search(value):
+        if value[0] != '"' and _NOT_JSON.search(value):
             return None
         return len(found["indent"]) // 2, name, json.loads(as_json(value))
     except ValueError:

@@ -1,9 +1,9 @@
-"""MLflow's stores, opened without touching anything global, and with patience of our own.
+"""Opens MLflow's stores without touching global state, and with timeouts of its own.
 
-What was found by running MLflow 3.17: its SQLite store breaks for good when several processes create
-one file at once; a dead server costs a call 246 s by the default retries; artifacts of a store without
-a location go to the current folder. So a SQLite file is made under another name and a lock, servers
-are asked once, with a limit, and every experiment gets its location.
+Observed with MLflow 3.17: its SQLite store breaks permanently if several processes create the same file at
+once; a call to a dead server takes 246 s because of the default retries; the artifacts of a store without an
+artifact location go to the current folder. So a SQLite file is created under another name and a lock, servers
+get one request with a timeout, and every experiment gets a location.
 """
 
 from __future__ import annotations
@@ -31,36 +31,45 @@ from mlflow.tracking._tracking_service.utils import (  # the registry of stores,
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 
-from legm.core.credentials import without_password
+from legm.core.credentials import redact_url_password
 from legm.errors import BackendError
 
-__all__ = ["Artifacts", "open_store", "prepare", "sqlite_path", "sqlite_uri", "translated"]
+__all__ = ["ArtifactStore", "check_uri", "open_store", "sqlite_path", "sqlite_uri", "translate_errors"]
 
 _TIMEOUT = 30  # seconds, for one request
 _DATABASES = {"postgresql", "mysql", "mssql"}
-_ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+_ARTIFACTS_ENDPOINT = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 @contextlib.contextmanager
-def translated(doing: str, uri: str) -> Iterator[None]:
-    """MLflow's errors, and those of what it stands on, as BackendErrors that say where."""
+def translate_errors(doing: str, uri: str) -> Iterator[None]:
+    """Raise errors of MLflow and of the libraries below it as BackendErrors that name the store.
+
+    Args:
+        doing: what was tried, for the message: "read the runs".
+        uri: the store's address.
+    """
     try:
         yield
     except (MlflowException, requests.RequestException, OSError) as cause:
-        raise BackendError(f"MLflow at {without_password(uri)} could not {doing}: {_short(cause)}") from cause
+        raise BackendError(
+            f"MLflow at {redact_url_password(uri)} could not {doing}: {_short(cause)}"
+        ) from cause
     except Exception as cause:
         if type(cause).__module__.split(".")[0] not in {"sqlalchemy", "psycopg2", "pymysql", "urllib3"}:
             raise
-        raise BackendError(f"MLflow at {without_password(uri)} could not {doing}: {_short(cause)}") from cause
+        raise BackendError(
+            f"MLflow at {redact_url_password(uri)} could not {doing}: {_short(cause)}"
+        ) from cause
 
 
 def _short(cause: BaseException) -> str:
-    text = without_password(" ".join(str(cause).split()))
+    text = redact_url_password(" ".join(str(cause).split()))
     return text if len(text) <= 300 else text[:300] + "…"
 
 
-def _limits() -> dict[str, Any]:
-    """One try of limited length, where the user's environment does not say otherwise."""
+def _request_limits() -> dict[str, Any]:
+    """One attempt with a timeout, unless the user's environment says otherwise."""
     limits: dict[str, Any] = {}
     if "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ:
         limits["max_retries"] = 0
@@ -69,8 +78,8 @@ def _limits() -> dict[str, Any]:
     return limits
 
 
-class _ImpatientStore(RestStore):
-    """A tracking server that is asked once for each call, with a limit."""
+class _OneAttemptStore(RestStore):
+    """A tracking server that gets one request per call, with a timeout."""
 
     def _call_endpoint(  # type: ignore[override]
         self, api: Any, json_body: Any = None, endpoint: Any = None, response_proto: Any = None, **_: Any
@@ -85,7 +94,7 @@ class _ImpatientStore(RestStore):
         body = None if json_body is None else json.loads(json_body)
         given = {"params": body} if method == "GET" else {"json": body}
         response = http_request(
-            self.get_host_creds(), endpoint, method, raise_on_status=False, **_limits(), **given
+            self.get_host_creds(), endpoint, method, raise_on_status=False, **_request_limits(), **given
         )
         answer = response_proto or api.Response()
         parse_dict(verify_rest_response(response, endpoint).json(), answer)
@@ -98,14 +107,14 @@ def sqlite_uri(path: Path) -> str:
 
 
 def sqlite_path(uri: str) -> Path | None:
-    """The file of a SQLite store; None for other stores, and for one in memory."""
+    """The path of a SQLite store's file; None for other stores and for one in memory."""
     if not uri.startswith("sqlite:///") or uri.endswith(":memory:"):
         return None
     return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0])).absolute()
 
 
-def prepare(uri: str) -> None:
-    """See that there can be a store at an address, and import what it needs, on the caller's thread.
+def check_uri(uri: str) -> None:
+    """Check that an address is one of a store, and import what that store needs on the caller's thread.
 
     Raises:
         BackendError: there is no such kind of store.
@@ -115,40 +124,44 @@ def prepare(uri: str) -> None:
         return
     kind = scheme.partition("+")[0]
     if kind in {"sqlite", *_DATABASES}:
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - half a second, not beside the training
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - takes half a second: not while training
     elif "://" not in uri or kind == "file" or len(kind) == 1:
         raise BackendError(
-            f"tracking_uri {uri!r} is a folder, MLflow's old kind of store: "
-            f"give sqlite:///<file>, or the address of a database or a server"
+            f"tracking_uri {uri!r} is a folder, which is MLflow's old kind of store: "
+            f"use sqlite:///<file>, or the address of a database or a server"
         )
     else:
         known = sorted(filter(None, _tracking_store_registry._registry))  # noqa: SLF001 - there is no other way
         if kind not in known:
             raise BackendError(
-                f"tracking_uri {without_password(uri)!r} has a scheme that MLflow does not know: "
-                f"it knows {', '.join(known)}"
+                f"tracking_uri {redact_url_password(uri)!r} has a scheme that MLflow does not know: "
+                f"known: {', '.join(known)}"
             )
 
 
 def open_store(uri: str, artifacts: str | None) -> Any:
-    """The store at an address; opening one twice gives the same one.
+    """The store at an address; opening an address twice gives the same store.
+
+    Args:
+        uri: the store's address.
+        artifacts: the address of the artifacts of new experiments; None where a server decides.
 
     Raises:
-        BackendError: there is none, or it does not answer.
+        BackendError: there is no store, or it does not answer.
     """
-    with translated("be opened", uri):
+    with translate_errors("open the store", uri):
         scheme = uri.partition(":")[0]
         if scheme in {"http", "https"}:
-            return _ImpatientStore(partial(get_default_host_creds, uri))
+            return _OneAttemptStore(partial(get_default_host_creds, uri))
         path = sqlite_path(uri)
         if path is not None and not path.exists():
-            _create(path)
+            _create_sqlite_file(path)
         elif path is None and scheme.partition("+")[0] in _DATABASES:
-            _probe(uri)
+            _try_to_connect(uri)
         return _get_store(uri, artifacts)
 
 
-def _create(path: Path) -> None:
+def _create_sqlite_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(path) + ".lock"):
         if path.exists():
@@ -157,19 +170,19 @@ def _create(path: Path) -> None:
 
         new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         engine = create_sqlalchemy_engine(sqlite_uri(new))
-        told = logging.getLogger("mlflow.store.db.utils")
-        level = told.level
-        told.setLevel(logging.WARNING)
+        logger = logging.getLogger("mlflow.store.db.utils")
+        level = logger.level
+        logger.setLevel(logging.WARNING)
         try:
             _initialize_tables(engine)
         finally:
-            told.setLevel(level)
+            logger.setLevel(level)
             engine.dispose()
         new.replace(path)
 
 
-def _probe(uri: str) -> None:
-    """One try to connect: MLflow itself would try for minutes."""
+def _try_to_connect(uri: str) -> None:
+    """Connect once: MLflow itself would retry for minutes."""
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.pool.NullPool)
@@ -177,13 +190,13 @@ def _probe(uri: str) -> None:
         pass
 
 
-class Artifacts:
-    """The files of one MLflow run.
+class ArtifactStore:
+    """The artifacts of one MLflow run.
 
     Args:
-        uri: where they are, as the run says.
-        server: the tracking server's address; "" where there is none.
-        moved_to: where files of a store that was moved are now, below the folder ``mlartifacts``.
+        uri: their address, from the run.
+        server: the tracking server's address; "" if there is none.
+        moved_to: the folder ``mlartifacts`` that holds them now if the store was moved.
     """
 
     def __init__(self, uri: str, server: str, moved_to: Path | None = None) -> None:
@@ -199,7 +212,7 @@ class Artifacts:
         self._proxied = parts.path.strip("/") if parts.scheme == "mlflow-artifacts" and server else None
 
     def write(self, name: str, data: bytes) -> None:
-        """Keep a file, in place of an earlier one."""
+        """Store a file; it replaces an earlier one of that name."""
         if self.folder is not None:
             target = self.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -212,34 +225,34 @@ class Artifacts:
             from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
             folder, _, base = name.rpartition("/")
-            with tempfile.TemporaryDirectory() as place:
-                (Path(place) / base).write_bytes(data)
-                get_artifact_repository(self.uri).log_artifact(str(Path(place) / base), folder or None)
+            with tempfile.TemporaryDirectory() as temporary:
+                (Path(temporary) / base).write_bytes(data)
+                get_artifact_repository(self.uri).log_artifact(str(Path(temporary) / base), folder or None)
 
     def read(self, name: str) -> bytes:
-        """A file's content."""
+        """The content of a file."""
         if self.folder is not None:
             return (self.folder / name).read_bytes()
         if self._proxied is not None:
             return bytes(self._request("GET", name).content)
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        with tempfile.TemporaryDirectory() as place:
-            return Path(get_artifact_repository(self.uri).download_artifacts(name, place)).read_bytes()
+        with tempfile.TemporaryDirectory() as temporary:
+            return Path(get_artifact_repository(self.uri).download_artifacts(name, temporary)).read_bytes()
 
     def _request(self, method: str, name: str, **given: Any) -> requests.Response:
-        endpoint = f"{_ARTIFACTS}/{quote(f'{self._proxied}/{name}')}"
+        endpoint = f"{_ARTIFACTS_ENDPOINT}/{quote(f'{self._proxied}/{name}')}"
         response: requests.Response = http_request(
             get_default_host_creds(self._server),
             endpoint,
             method,
             raise_on_status=False,
-            **_limits(),
+            **_request_limits(),
             **given,
         )
         response.raise_for_status()
         return response
 
-    def place(self, name: str) -> str:
-        """Where a file is, for a person."""
+    def location(self, name: str) -> str:
+        """The path or address of a file, for the user."""
         return str(self.folder / name) if self.folder is not None else f"{self.uri}/{name}"

@@ -1,8 +1,8 @@
-"""Rows of W&B's history, many at a time.
+"""Sends many rows of W&B's history at a time.
 
-``run.log`` waits for W&B's own thread once a row, which is most of its time. Here one wait serves many rows,
-with the very messages that ``run.log`` sends. They are the SDK's own and not public: where this version
-of the SDK has others, each row goes through ``run.log``.
+``run.log`` waits for W&B's own thread once per row, which is most of its time. Here one wait serves many
+rows, with the same messages that ``run.log`` sends. They are the SDK's own and not public: if the installed
+version of the SDK has other ones, each row goes through ``run.log``.
 """
 
 # ruff: noqa: SLF001
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-__all__ = ["send"]
+__all__ = ["send_rows"]
 
 try:
     from wandb.proto.wandb_server_pb2 import ServerRequest  # type: ignore[attr-defined]
@@ -22,33 +22,35 @@ try:
 except ImportError:
     InterfaceSock = None  # type: ignore[assignment, misc]
 
-_AT_ONCE = 1_000  # rows
+_ROWS_AT_ONCE = 1_000
 
 
-def send(run: Any, rows: Iterable[dict[str, float | str]]) -> None:
-    """Log rows in their order, as ``run.log(row)`` would.
+def send_rows(run: Any, rows: Iterable[dict[str, float | str]]) -> None:
+    """Log rows in order, as ``run.log(row)`` would.
 
     Args:
-        run: W&B's.
-        rows: plain numbers and texts, each with its ``_timestamp``.
+        run: the W&B run.
+        rows: numbers and texts by key, each row with its ``_timestamp``.
     """
-    if not _knows(run):
+    if not _can_publish(run):
         for row in rows:
             run.log(row)
         return
     interface, encodings = run._interface, run._settings.x_history_value_encoding.split(",")
     forms = {"json_form": "json" in encodings, "typed_form": "typed" in encodings}
-    waiting = iter(rows)
-    while requests := [_request(row, interface._stream_id, forms) for row in islice(waiting, _AT_ONCE)]:
+    remaining = iter(rows)
+    while requests := [
+        _history_request(row, interface._stream_id, forms) for row in islice(remaining, _ROWS_AT_ONCE)
+    ]:
 
-        async def publish(these: list[Any] = requests) -> None:
-            for request in these:
+        async def publish(batch: list[Any] = requests) -> None:
+            for request in batch:
                 await interface._client.publish(request)
 
         interface._asyncer.run(publish)
 
 
-def _knows(run: Any) -> bool:
+def _can_publish(run: Any) -> bool:
     interface = getattr(run, "_interface", None)
     return (
         InterfaceSock is not None
@@ -58,7 +60,7 @@ def _knows(run: Any) -> bool:
     )
 
 
-def _request(row: dict[str, float | str], stream: str, forms: dict[str, bool]) -> Any:
+def _history_request(row: dict[str, float | str], stream: str, forms: dict[str, bool]) -> Any:
     request = ServerRequest()
     record = request.record_publish
     record._info.stream_id = stream

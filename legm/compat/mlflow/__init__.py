@@ -1,6 +1,6 @@
-"""A stand-in for mlflow: the calls that training scripts make, into legm.
+"""A stand-in for mlflow: records the calls that training scripts make into legm.
 
-A name that is not here absorbs what is done with it, and is listed at the end.
+A name that is not here is a null object, and is reported at the end.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any
 
 from legm.compat.import_hooks import add_import_hook
 from legm.compat.mlflow import artifacts, data, entities, exceptions, models
-from legm.compat.mlflow.client import MlflowClient
-from legm.compat.mlflow.client import register as _register
+from legm.compat.mlflow.client import MlflowClient, register_model_version
 from legm.compat.mlflow.entities import ModelVersion
 from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.mlflow.fluent import (
@@ -99,16 +98,16 @@ __all__ = [
     "start_run",
 ]
 
-__version__ = "3.10.0"  # whose calls these are
+__version__ = "3.10.0"  # the version whose API this is
 
 
 def register_model(model_uri: str, name: str, **_: Any) -> ModelVersion:
-    """Give a run's model a name of its own; its version is the next one."""
-    return _register(model_uri, name)
+    """Register a run's model under a name, as the next version."""
+    return register_model_version(model_uri, name)
 
 
 def autolog(*args: Any, exclude_flavors: Sequence[str] | None = None, **options: Any) -> None:
-    """Log the training of every library that has autologging here, once the script has imported it."""
+    """Log the training of every library with autologging here, once the script has imported it."""
     names = (
         "log_input_examples",
         "log_model_signatures",
@@ -123,17 +122,17 @@ def autolog(*args: Any, exclude_flavors: Sequence[str] | None = None, **options:
             add_import_hook(library, partial(_autolog_with, flavor, options))
     for library in _NOT_AUTOLOGGED:
         if library not in (exclude_flavors or ()) and not options.get("disable"):
-            add_import_hook(library, _miss)
+            add_import_hook(library, _report_no_autologging)
 
 
-def _miss(library: ModuleType) -> None:
+def _report_no_autologging(library: ModuleType) -> None:
     SESSION.notices.report_unsupported(
-        f"{library.__name__} by mlflow.autolog", "legm does not log its training by itself"
+        f"{library.__name__} by mlflow.autolog", "legm has no autologging for it"
     )
 
 
 def _autolog_with(flavor: str, options: dict[str, Any], _: ModuleType) -> None:
-    import_module(f"legm.compat.mlflow.{flavor}").AUTOLOGGING.with_all(options)
+    import_module(f"legm.compat.mlflow.{flavor}").AUTOLOGGING.apply_global_options(options)
 
 
 _NOT_AUTOLOGGED = ("keras", "pyspark", "statsmodels", "tensorflow", "transformers")
@@ -144,7 +143,7 @@ _AUTOLOGGED = {
     "sklearn": "sklearn",
     "xgboost": "xgboost",
 }
-_PARTS = ("lightgbm", "pytorch", "sklearn", "xgboost")  # modules, on first use
+_SUBMODULES = ("lightgbm", "pytorch", "sklearn", "xgboost")  # imported on first use
 
 
 def __getattr__(name: str) -> Any:
@@ -152,8 +151,8 @@ def __getattr__(name: str) -> Any:
         import legm.compat.mlflow
 
         return legm.compat.mlflow
-    if name in _PARTS:
+    if name in _SUBMODULES:
         return import_module(f"legm.compat.mlflow.{name}")
     if name.startswith("__"):
         raise AttributeError(f"module 'mlflow' has no attribute {name!r}")
-    return SESSION.notices.null_object(f"mlflow.{name}")
+    return SESSION.notices.make_null_object(f"mlflow.{name}")

@@ -1,4 +1,4 @@
-"""``mlflow.artifacts``: reads files of runs."""
+"""``mlflow.artifacts``: reads the artifacts of runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from legm.compat.mlflow.client import MlflowClient, split_uri
+from legm.compat.mlflow.client import MlflowClient, parse_artifact_uri
 from legm.compat.mlflow.entities import FileInfo
 from legm.compat.session import SESSION
 
@@ -20,23 +20,23 @@ def download_artifacts(
     dst_path: str | None = None,
     **_: Any,
 ) -> str:
-    """Copy a file or folder of a run's; where it then is."""
+    """Copy a file or folder of a run, and return the path of the copy."""
     if artifact_uri is not None:
-        run_id, artifact_path = split_uri(artifact_uri)
+        run_id, artifact_path = parse_artifact_uri(artifact_uri)
     return MlflowClient().download_artifacts(str(run_id), artifact_path or "", dst_path)
 
 
 def list_artifacts(
     artifact_uri: str | None = None, run_id: str | None = None, artifact_path: str | None = None, **_: Any
 ) -> list[FileInfo]:
-    """What is in a folder of a run's artifacts."""
+    """The files and folders in a folder of a run's artifacts."""
     if artifact_uri is not None:
-        run_id, artifact_path = split_uri(artifact_uri)
+        run_id, artifact_path = parse_artifact_uri(artifact_uri)
     return MlflowClient().list_artifacts(str(run_id), artifact_path)
 
 
 def load_text(artifact_uri: str) -> str:
-    """A file's text."""
+    """The text of a file."""
     return Path(download_artifacts(artifact_uri)).read_text(encoding="utf-8")
 
 
@@ -48,4 +48,4 @@ def load_dict(artifact_uri: str) -> Any:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.null_object(f"mlflow.artifacts.{name}")
+    return SESSION.notices.make_null_object(f"mlflow.artifacts.{name}")

@@ -1,8 +1,8 @@
-"""What mlflow's autologging has in common for every library: whether a training is logged, and in which run.
+"""mlflow's autologging, as far as all libraries share it: whether and in which run a training is logged.
 
-A library's functions are wrapped once the script has imported it. Of trainings inside another one, such as
-the fits of a search over parameters, the outer one is logged. What cannot be logged is said, and the training
-goes on.
+A library's functions are wrapped once the script has imported it. If a training runs inside another one, such
+as the fits of a hyperparameter search, the outer one is logged. What cannot be logged is reported, and the
+training continues.
 """
 
 from __future__ import annotations
@@ -22,36 +22,44 @@ from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.session import SESSION
 from legm.errors import LegmError
 
-__all__ = ["TRAININGS", "Autologging", "Trainings", "given", "loggable", "replace"]
+__all__ = [
+    "TRAINING_STACK",
+    "Autologging",
+    "TrainingStack",
+    "bound_arguments",
+    "to_param_value",
+    "wrap_function",
+]
 
 
-class Trainings:
-    """The trainings that are going on, each inside the one before."""
+class TrainingStack:
+    """The trainings that are running, each nested in the one before."""
 
     def __init__(self) -> None:
         self._stack: list[tuple[Any, bool]] = []
         self._begun: str | None = None
 
     @property
-    def none(self) -> bool:
-        """Whether nothing is being trained."""
+    def is_empty(self) -> bool:
+        """Whether no training is running."""
         return not self._stack
 
-    def logs(self, subject: Any) -> bool:
-        """Whether a training is logged that begins now.
+    def should_log(self, subject: Any) -> bool:
+        """Whether to log a training that begins now.
 
         Args:
-            subject: what is trained: a method that calls the same object's is one training.
+            subject: the object that is trained; a method that calls another one of the same object is one
+                training.
         """
         return all(inner and one is not subject for one, inner in self._stack)
 
-    def of_user(self) -> bool:
-        """Whether the active run is one that autologging did not begin."""
+    def has_user_run(self) -> bool:
+        """Whether the active run was begun by the user and not by autologging."""
         return bool(fluent.ACTIVE.runs) and fluent.ACTIVE.runs[-1] != self._begun
 
     @contextmanager
-    def inside(self, subject: Any, *, inner: bool) -> Iterator[None]:
-        """A training, and whether those inside it are logged too."""
+    def enter(self, subject: Any, *, inner: bool) -> Iterator[None]:
+        """Run a training; ``inner`` is whether trainings nested in it are logged too."""
         self._stack.append((subject, inner))
         try:
             yield
@@ -60,7 +68,7 @@ class Trainings:
 
     @contextmanager
     def in_run(self, tags: Mapping[str, Any] | None) -> Iterator[None]:
-        """In the active run, or in one of its own where there is none."""
+        """Run in the active run, or in a new one if there is none."""
         if fluent.ACTIVE.runs:
             yield
             return
@@ -77,119 +85,119 @@ class Trainings:
             fluent.end_run()
 
 
-TRAININGS = Trainings()
+TRAINING_STACK = TrainingStack()
 
 
 class Autologging:
-    """One library's.
+    """The autologging of one library.
 
     Args:
-        library: as in ``mlflow.<library>``.
-        arguments: the names of its options, in mlflow's order.
-        wraps: by a module's name what wraps its functions.
+        library: the library's name in mlflow: ``mlflow.<library>``.
+        arguments: the names of the options, in mlflow's order.
+        wrappers: by module name, the function that wraps the module's functions.
     """
 
     def __init__(
-        self, library: str, arguments: Sequence[str], wraps: Mapping[str, Callable[[Any], object]]
+        self, library: str, arguments: Sequence[str], wrappers: Mapping[str, Callable[[Any], object]]
     ) -> None:
         self.library = library
-        self.on = False
+        self.is_on = False
         self._arguments = arguments
-        self._wraps = dict(wraps)
+        self._wrappers = dict(wrappers)
         self._options: dict[str, Any] = {}
-        self._told = False
+        self._is_configured = False
 
     def autolog(self, *args: Any, **options: Any) -> None:
-        """Log every training from now on; with ``disable=True`` none."""
-        self._told = True
+        """Log every training from now on; with ``disable=True``, none."""
+        self._is_configured = True
         self._set(dict(zip(self._arguments, args, strict=False)) | options)
 
-    def with_all(self, options: Mapping[str, Any]) -> None:
-        """The same by ``mlflow.autolog()``, which changes nothing where the library's own was called."""
-        if not self._told:
+    def apply_global_options(self, options: Mapping[str, Any]) -> None:
+        """Apply the options of ``mlflow.autolog()``, unless the library's own ``autolog()`` was called."""
+        if not self._is_configured:
             self._set(options)
 
     def _set(self, options: Mapping[str, Any]) -> None:
-        self.on = not options.get("disable", False)
+        self.is_on = not options.get("disable", False)
         self._options = dict(options)
-        while self.on and self._wraps:
-            name, wrap = self._wraps.popitem()
+        while self.is_on and self._wrappers:
+            name, wrap = self._wrappers.popitem()
             add_import_hook(name, partial(self._wrap_with, wrap))
 
     def _wrap_with(self, wrap: Callable[[Any], object], module: Any) -> None:
-        with self.apart("training"):  # it may be of another kind than is known here
+        with self.report_errors("training"):  # the installed version may be an unknown one
             wrap(module)
 
     def option(self, name: str, default: Any = None) -> Any:
-        """What was said of an option."""
+        """The value of an option."""
         return self._options.get(name, default)
 
-    def wrap(self, place: Any, name: str, logged: Callable[..., Any], *, inner: bool = False) -> None:
-        """Have a function or method that trains be logged, if there is one of this name.
+    def wrap(self, owner: Any, name: str, logged: Callable[..., Any], *, inner: bool = False) -> None:
+        """Log a function or method that trains, if there is one of this name.
 
         Args:
-            place: the module or class.
+            owner: the module or class.
             name: the function's name.
-            logged: called in place of it with the original first.
-            inner: whether trainings inside it are logged too.
+            logged: called instead of it, with the original function as the first argument.
+            inner: whether trainings nested in it are logged too.
         """
 
         def call(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             subject = args[0] if args else None
             if (
-                not self.on
-                or not TRAININGS.logs(subject)
-                or (self.option("exclusive") and TRAININGS.of_user())
+                not self.is_on
+                or not TRAINING_STACK.should_log(subject)
+                or (self.option("exclusive") and TRAINING_STACK.has_user_run())
             ):
                 return original(*args, **kwargs)
-            with TRAININGS.inside(subject, inner=inner), TRAININGS.in_run(self.option("extra_tags")):
+            with TRAINING_STACK.enter(subject, inner=inner), TRAINING_STACK.in_run(self.option("extra_tags")):
                 return logged(original, *args, **kwargs)
 
-        replace(place, name, call)
+        wrap_function(owner, name, call)
 
     @contextmanager
-    def apart(self, what: str) -> Iterator[None]:
-        """Log something: an error is said, and does not reach the training."""
+    def report_errors(self, what: str) -> Iterator[None]:
+        """Log something: an error is reported, and does not reach the training."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, the script did not ask for it
+        except Exception as error:  # noqa: BLE001 - any error here is not one of the script
             SESSION.notices.report_unsupported(f"{what} by mlflow.{self.library}.autolog", str(error))
 
     def log_params(self, values: Mapping[str, Any]) -> None:
         """Set parameters of the active run."""
-        with self.apart("parameters"):
-            fluent.log_params({str(name): loggable(value) for name, value in values.items()})
+        with self.report_errors("parameters"):
+            fluent.log_params({str(name): to_param_value(value) for name, value in values.items()})
 
     def log_metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Set metrics of the active run; ``@`` in their names, as in ``ndcg@3``, becomes ``_at_``."""
-        with self.apart("metrics"):
+        with self.report_errors("metrics"):
             fluent.log_metrics({name.replace("@", "_at_"): value for name, value in values.items()}, step)
 
 
-def replace(place: Any, name: str, call: Callable[..., Any]) -> None:
-    """Put a function around another one, which it gets as its first argument."""
-    raw = inspect.getattr_static(place, name, None)
+def wrap_function(owner: Any, name: str, call: Callable[..., Any]) -> None:
+    """Wrap a function: ``call`` gets the original as its first argument."""
+    raw = inspect.getattr_static(owner, name, None)
     if raw is None:
         return
-    if hasattr(raw, "fn") and hasattr(raw, "check"):  # scikit-learn's methods that depend on a condition
-        place, name, raw = raw, "fn", raw.fn
-    original = getattr(place, name)
+    if hasattr(raw, "fn") and hasattr(raw, "check"):  # scikit-learn's conditional methods
+        owner, name, raw = raw, "fn", raw.fn
+    original = getattr(owner, name)
     if not callable(original) or isinstance(raw, property):
         return
 
-    if isinstance(place, ModuleType):
-        setattr(place, name, _Around(call, original, f"{place.__name__}.{name}"))
+    if isinstance(owner, ModuleType):
+        setattr(owner, name, _WrappedFunction(call, original, f"{owner.__name__}.{name}"))
         return
 
     @functools.wraps(original)
-    def around(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         return call(original, *args, **kwargs)
 
-    setattr(place, name, around)
+    setattr(owner, name, wrapper)
 
 
-class _Around:
-    """A module's function with another one around it; another process gets what its module has there."""
+class _WrappedFunction:
+    """A wrapped function of a module; it is pickled by name, so another process gets its own."""
 
     def __init__(self, call: Callable[..., Any], original: Callable[..., Any], name: str) -> None:
         functools.update_wrapper(self, original)
@@ -207,18 +215,20 @@ class _Around:
         return pydoc.locate, (self._name,)
 
 
-def given(call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a function is called with, by name."""
+def bound_arguments(
+    call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a call, by name."""
     return dict(zip(inspect.signature(call).parameters, args, strict=False)) | dict(kwargs)
 
 
-def loggable(value: Any) -> Any:
-    """A parameter's value: what is no plain value, such as an estimator, as its text."""
+def to_param_value(value: Any) -> Any:
+    """A value as a parameter: anything but a plain value, such as an estimator, as its text."""
     simple = (str, int, float, bool, type(None))
     if isinstance(value, simple) or hasattr(value, "dtype"):
         return value
     if isinstance(value, (list, tuple)) and all(isinstance(one, simple) for one in value):
         return value
-    if callable(value) and hasattr(value, "__qualname__"):  # its text has an address
+    if callable(value) and hasattr(value, "__qualname__"):  # its text contains a memory address
         return f"{value.__module__}.{value.__qualname__}"
     return str(value)

@@ -20,16 +20,16 @@ from legm.compat.mlflow.entities import (
     RunTag,
     ViewType,
 )
-from legm.compat.mlflow.exceptions import missing, wrong
-from legm.compat.mlflow.query import matching, ordered
+from legm.compat.mlflow.exceptions import invalid_value_error, not_found_error
+from legm.compat.mlflow.query import parse_filter, sort_runs
 from legm.compat.mlflow.store import STORE
 from legm.compat.session import SESSION
 
-__all__ = ["MlflowClient", "register", "split_uri"]
+__all__ = ["MlflowClient", "parse_artifact_uri", "register_model_version"]
 
 
 class MlflowClient:
-    """Reads and writes the runs of legm's root directory."""
+    """Reads and writes the runs in legm's root directory."""
 
     def __init__(self, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
         self.tracking_uri = tracking_uri or STORE.tracking_uri()
@@ -43,26 +43,26 @@ class MlflowClient:
         artifact_location: str | None = None,
         tags: Mapping[str, Any] | None = None,
     ) -> str:
-        """A new experiment's id."""
+        """Create an experiment, and return its id."""
         return STORE.create_experiment(name, tags)
 
     def get_experiment(self, experiment_id: str) -> Experiment:
-        """The experiment of an id."""
-        return STORE.by_id(experiment_id)
+        """The experiment with an id."""
+        return STORE.experiment_by_id(experiment_id)
 
     def get_experiment_by_name(self, name: str) -> Experiment | None:
-        """The experiment of a name, None where there is none."""
-        return STORE.by_name(name)
+        """The experiment with a name; None if there is none."""
+        return STORE.experiment_by_name(name)
 
     def search_experiments(self, *_: Any, **__: Any) -> list[Experiment]:
-        """Every experiment."""
-        return [STORE.experiment(name) for name in STORE.names()]
+        """All experiments."""
+        return [STORE.experiment(name) for name in STORE.experiment_names()]
 
     list_experiments = search_experiments
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
         """Set a tag of an experiment, for this process."""
-        STORE.ensure(STORE.by_id(experiment_id).name, {key: value})
+        STORE.ensure_experiment(STORE.experiment_by_id(experiment_id).name, {key: value})
 
     # Runs
 
@@ -73,15 +73,15 @@ class MlflowClient:
         tags: Mapping[str, Any] | None = None,
         run_name: str | None = None,
     ) -> Run:
-        """A new run, which is not the active one."""
-        return STORE.run(STORE.create_run(STORE.by_id(experiment_id).name, run_name, tags).key)
+        """Create a run; it does not become the active one."""
+        return STORE.run(STORE.create_run(STORE.experiment_by_id(experiment_id).name, run_name, tags).key)
 
     def get_run(self, run_id: str) -> Run:
-        """The run of an id."""
+        """The run with an id."""
         return STORE.run(run_id)
 
     def get_parent_run(self, run_id: str) -> Run | None:
-        """The run that it is nested in."""
+        """The run in which a run is nested; None if there is none."""
         parent = STORE.run(run_id).data.tags.get("mlflow.parentRunId")
         return None if parent is None else STORE.run(parent)
 
@@ -94,36 +94,40 @@ class MlflowClient:
         order_by: Sequence[str] | None = None,
         page_token: str | None = None,
     ) -> list[Run]:
-        """The runs of experiments that fit, newest first."""
+        """The runs of experiments that match a filter, newest first."""
         ids = [experiment_ids] if isinstance(experiment_ids, str) else list(experiment_ids)
-        names = [name for name in STORE.names() if STORE.id_of(name) in {str(one) for one in ids}]
-        fits = matching(filter_string)
-        runs = [run for one in SESSION.snapshots(names) if fits(run := STORE.shown(one))]
+        names = [
+            name
+            for name in STORE.experiment_names()
+            if STORE.experiment_id(name) in {str(one) for one in ids}
+        ]
+        fits = parse_filter(filter_string)
+        runs = [run for one in SESSION.snapshots(names) if fits(run := STORE.to_mlflow_run(one))]
         wanted = {ViewType.ACTIVE_ONLY: {"active"}, ViewType.DELETED_ONLY: {"deleted"}}
         stages = wanted.get(run_view_type, {"active", "deleted"})
         runs = [run for run in runs if run.info.lifecycle_stage in stages]
-        return ordered(runs, order_by)[:max_results]
+        return sort_runs(runs, order_by)[:max_results]
 
     def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
         """End a run."""
-        STORE.end(run_id, status or "FINISHED")
+        STORE.end_run(run_id, status or "FINISHED")
 
     def update_run(self, run_id: str, status: str | None = None, name: str | None = None) -> None:
         """Change a run's status or name."""
         if name is not None:
             STORE.set_tags(run_id, {"mlflow.runName": name})
         if status is not None and status != "RUNNING":
-            STORE.end(run_id, status)
+            STORE.end_run(run_id, status)
 
     def delete_run(self, run_id: str) -> None:
-        """Mark a run as deleted: it is kept, shown as interrupted, and never averaged."""
-        STORE.tracked(run_id).note(deleted=True)
-        STORE.end(run_id, "KILLED")
+        """Mark a run as deleted: it stays stored, counts as interrupted, and is never aggregated."""
+        STORE.open_run(run_id).note(deleted=True)
+        STORE.end_run(run_id, "KILLED")
 
     def restore_run(self, run_id: str) -> None:
-        """Take that back."""
-        STORE.tracked(run_id).note(deleted=False)
-        STORE.end(run_id, "FINISHED")
+        """Undo the deletion of a run."""
+        STORE.open_run(run_id).note(deleted=False)
+        STORE.end_run(run_id, "FINISHED")
 
     # Writing
 
@@ -136,7 +140,7 @@ class MlflowClient:
         step: int | None = None,
         **_: Any,
     ) -> None:
-        """Set a value of a metric; without a step at the next one."""
+        """Set a value of a metric; without a step, at the next step."""
         STORE.log_metrics(run_id, {key: value}, step)
 
     def log_param(self, run_id: str, key: str, value: Any, **_: Any) -> Any:
@@ -149,7 +153,7 @@ class MlflowClient:
         STORE.set_tags(run_id, {key: value})
 
     def delete_tag(self, run_id: str, key: str) -> None:
-        """Take a tag away."""
+        """Delete a tag."""
         STORE.delete_tag(run_id, key)
 
     def log_batch(
@@ -160,7 +164,7 @@ class MlflowClient:
         tags: Sequence[RunTag] = (),
         **_: Any,
     ) -> None:
-        """Set many at once."""
+        """Set many metrics, parameters and tags at once."""
         if params:
             STORE.log_params(run_id, {one.key: one.value for one in params})
         for one in metrics:
@@ -169,62 +173,64 @@ class MlflowClient:
             STORE.set_tags(run_id, {one.key: one.value for one in tags})
 
     def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
-        """Every value of a metric, in the order they were set."""
+        """Every value of a metric, in the order in which they were set."""
         found = STORE.history(run_id, key)
         return [Metric(key, one.value, int(one.time * 1000), one.step) for one in found]
 
-    # Models with names
+    # Registered models
 
     def get_model_version(self, name: str, version: str) -> ModelVersion:
-        """A version of a model.
+        """A version of a registered model.
 
         Raises:
-            MlflowException: there is none.
+            MlflowException: there is no such version.
         """
         for one in self.search_model_versions(f"name='{name}'"):
             if one.version == str(version):
                 return one
-        raise missing(f"Model Version (name={name}, version={version}) not found")
+        raise not_found_error(f"Model Version (name={name}, version={version}) not found")
 
     def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
-        """A model's newest version, if it has one."""
+        """The newest version of a registered model, if there is one."""
         return self.search_model_versions(f"name='{name}'")[:1]
 
     def search_model_versions(self, filter_string: str | None = None, **_: Any) -> list[ModelVersion]:
-        """The versions of a model, ``name='…'``, newest first.
+        """The versions of the model that the filter ``name='…'`` names, newest first.
 
         Raises:
-            MlflowException: the filter says anything else.
+            MlflowException: the filter is another one.
         """
         found = re.fullmatch(r"""\s*name\s*=\s*(['"])(.*)\1\s*""", filter_string or "")
         if found is None:
-            raise wrong(f"models are found here by name='…' alone, not by {filter_string!r}")
+            raise invalid_value_error(
+                f"model versions can only be searched by name='…', not by {filter_string!r}"
+            )
         versions = [
-            ModelVersion(found[2], version, uri, split_uri(uri)[0])
-            for version, uri in _versions(found[2]).items()
+            ModelVersion(found[2], version, uri, parse_artifact_uri(uri)[0])
+            for version, uri in _version_uris(found[2]).items()
         ]
         return versions[::-1]
 
     # Files
 
     def log_artifact(self, run_id: str, local_path: Any, artifact_path: str | None = None) -> None:
-        """Keep a file, or a folder."""
+        """Store a file or a folder."""
         STORE.log_file(run_id, Path(local_path), artifact_path)
 
     def log_artifacts(self, run_id: str, local_dir: Any, artifact_path: str | None = None) -> None:
-        """Keep what is in a folder."""
+        """Store the contents of a folder."""
         folder = Path(local_dir)
         if not folder.is_dir():
-            raise missing(f"No such directory: {str(local_dir)!r}")
+            raise not_found_error(f"No such directory: {str(local_dir)!r}")
         for path in sorted(folder.iterdir()):
             STORE.log_file(run_id, path, artifact_path)
 
     def log_text(self, run_id: str, text: str, artifact_file: str) -> None:
-        """Keep a text as a file."""
-        STORE.tracked(run_id).keep_bytes(str(text).encode(), artifact_file)
+        """Store a text as a file."""
+        STORE.open_run(run_id).keep_bytes(str(text).encode(), artifact_file)
 
     def log_dict(self, run_id: str, dictionary: Any, artifact_file: str) -> None:
-        """Keep plain data as JSON, or as YAML where the name ends so."""
+        """Store plain data as JSON, or as YAML if the name has that extension."""
         if artifact_file.lower().endswith((".yml", ".yaml")):
             import yaml
 
@@ -234,7 +240,7 @@ class MlflowClient:
         self.log_text(run_id, text, artifact_file)
 
     def log_figure(self, run_id: str, figure: Any, artifact_file: str, **_: Any) -> None:
-        """Keep a figure of Matplotlib's or Plotly's, by the file's extension."""
+        """Store a figure of Matplotlib or Plotly, in the format of the file's extension."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, PurePosixPath(artifact_file).name)
             if hasattr(figure, "savefig"):
@@ -243,8 +249,10 @@ class MlflowClient:
                 write = figure.write_html if path.suffix.lower() in {".html", ".htm"} else figure.write_image
                 write(str(path))
             else:
-                raise TypeError(f"a figure is Matplotlib's or Plotly's, not a {type(figure).__qualname__}")
-            STORE.tracked(run_id).keep(path, artifact_file)
+                raise TypeError(
+                    f"a figure must be one of Matplotlib or Plotly, not a {type(figure).__qualname__}"
+                )
+            STORE.open_run(run_id).keep(path, artifact_file)
 
     def log_image(
         self,
@@ -255,14 +263,14 @@ class MlflowClient:
         step: int = 0,
         **_: Any,
     ) -> None:
-        """Keep a picture: an array, or one of Pillow's."""
+        """Store an image: an array, or an image of Pillow."""
         from legm.compat.wandb.media import Image
 
         content = Image(getattr(image, "image", image)).content()
-        STORE.tracked(run_id).keep_bytes(content, artifact_file or f"images/{key}_{step}.png")
+        STORE.open_run(run_id).keep_bytes(content, artifact_file or f"images/{key}_{step}.png")
 
     def log_table(self, run_id: str, data: Any, artifact_file: str) -> None:
-        """Keep columns or a data frame as JSON."""
+        """Store columns or a data frame as JSON."""
         from legm.compat.wandb.media import Table
 
         table = (
@@ -270,13 +278,13 @@ class MlflowClient:
             if hasattr(data, "itertuples")
             else Table(list(data), list(zip(*data.values(), strict=True)))
         )
-        STORE.tracked(run_id).keep_bytes(table.content(), artifact_file)
+        STORE.open_run(run_id).keep_bytes(table.content(), artifact_file)
 
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
-        """What is in a folder of the run's artifacts."""
+        """The files and folders in a folder of the run's artifacts."""
         prefix = f"{path.strip('/')}/" if path else ""
         found: dict[str, FileInfo] = {}
-        for name, file in STORE.found(run_id).files.items():
+        for name, file in STORE.find_snapshot(run_id).files.items():
             if not name.startswith(prefix):
                 continue
             first, _, rest = name.removeprefix(prefix).partition("/")
@@ -285,49 +293,51 @@ class MlflowClient:
         return [found[name] for name in sorted(found)]
 
     def download_artifacts(self, run_id: str, path: str = "", dst_path: str | None = None) -> str:
-        """Copy a file or folder of the run's; where it then is.
+        """Copy a file or folder of the run, and return the path of the copy.
 
         Raises:
-            MlflowException: there is none.
+            MlflowException: the run has no such artifact.
         """
         target = Path(dst_path or tempfile.mkdtemp())
         wanted = path.strip("/")
         names = {
             name: file
-            for name, file in STORE.found(run_id).files.items()
+            for name, file in STORE.find_snapshot(run_id).files.items()
             if not wanted or name == wanted or name.startswith(f"{wanted}/")
         }
         if not names and wanted:
-            raise missing(f"the run {run_id} has no artifact {path!r}")
+            raise not_found_error(f"the run {run_id} has no artifact {path!r}")
         for name, file in names.items():
-            place = target.joinpath(*(part for part in PurePosixPath(name).parts if part not in ("..", "/")))
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, place)
+            target_path = target.joinpath(
+                *(part for part in PurePosixPath(name).parts if part not in ("..", "/"))
+            )
+            target_path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target_path)
         return str(target / wanted) if wanted else str(target)
 
     def create_registered_model(self, name: str, *_: Any, **__: Any) -> str:
-        """A name for models; it is there with its first version."""
+        """Create a name for models; it is listed once it has a version."""
         return name
 
     def create_model_version(
         self, name: str, source: str, run_id: str | None = None, **_: Any
     ) -> ModelVersion:
-        """A new version of a named model."""
-        return register(
+        """Create a version of a registered model."""
+        return register_model_version(
             source if run_id is None else f"runs:/{run_id}/{source.rpartition(run_id + '/')[2]}", name
         )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.null_object(f"mlflow.MlflowClient.{name}")
+        return SESSION.notices.make_null_object(f"mlflow.MlflowClient.{name}")
 
 
-def split_uri(uri: str) -> tuple[str, str]:
-    """Run id and path of ``runs:/<run id>/<path>``, of a model's version by its name too.
+def parse_artifact_uri(uri: str) -> tuple[str, str]:
+    """The run id and path of ``runs:/<run id>/<path>`` or ``models:/<name>/<version>``.
 
     Raises:
-        MlflowException: it is no such address.
+        MlflowException: the address is another one.
     """
     scheme, _, rest = str(uri).partition(":/")
     rest = rest.lstrip("/")
@@ -336,14 +346,16 @@ def split_uri(uri: str) -> tuple[str, str]:
         return run_id, path
     if scheme == "models":
         name, _, version = rest.partition("/")
-        versions = _versions(name)
+        versions = _version_uris(name)
         if version in versions or (versions and not version.isdigit()):
-            return split_uri(versions[version] if version in versions else list(versions.values())[-1])
-    raise wrong(f"{uri!r} is no address of a run's artifact here, such as runs:/<run id>/model")
+            return parse_artifact_uri(
+                versions[version] if version in versions else list(versions.values())[-1]
+            )
+    raise invalid_value_error(f"{uri!r} is not the address of a run's artifact, such as runs:/<run id>/model")
 
 
-def _versions(name: str) -> dict[str, str]:
-    """The addresses of a named model's versions, oldest first."""
+def _version_uris(name: str) -> dict[str, str]:
+    """The addresses of a registered model by version, oldest first."""
     found: dict[str, str] = {}
     for one in SESSION.snapshots(latest=False):
         for label, uri in (one.notes.get("registered") or {}).items():
@@ -353,11 +365,11 @@ def _versions(name: str) -> dict[str, str]:
     return found
 
 
-def register(model_uri: str, name: str) -> ModelVersion:
-    """Note with the run that its model has a name; the version is the next one."""
-    run_id, _ = split_uri(model_uri)
-    version = str(len(_versions(name)) + 1)
-    run = STORE.tracked(run_id)
+def register_model_version(model_uri: str, name: str) -> ModelVersion:
+    """Register a run's model under a name, as the next version."""
+    run_id, _ = parse_artifact_uri(model_uri)
+    version = str(len(_version_uris(name)) + 1)
+    run = STORE.open_run(run_id)
     known = run.snapshot().notes.get("registered") or {}
     run.note(registered={**known, f"{name}/{version}": model_uri})
     return ModelVersion(name, version, model_uri, run_id)

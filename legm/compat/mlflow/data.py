@@ -1,4 +1,4 @@
-"""``mlflow.data``: names of data sets, for ``mlflow.log_input``."""
+"""``mlflow.data``: describes data sets for ``mlflow.log_input``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Dataset", "from_numpy", "from_pandas"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set: its name, a digest of what is in it, and where it came from."""
+    """A data set: its name, a digest of its content, and its source."""
 
     name: str
     digest: str
@@ -22,14 +22,14 @@ class Dataset:
 
 
 def _dataset(content: bytes, source: Any, name: str | None, targets: Any) -> Dataset:
-    told = None if source is None else str(source)
-    return Dataset(name or "dataset", hashlib.sha256(content).hexdigest()[:8], told, targets)
+    source_text = None if source is None else str(source)
+    return Dataset(name or "dataset", hashlib.sha256(content).hexdigest()[:8], source_text, targets)
 
 
 def from_numpy(
     features: Any, source: Any = None, targets: Any = None, name: str | None = None, **_: Any
 ) -> Dataset:
-    """Arrays as a data set."""
+    """A data set from arrays."""
     import numpy as np
 
     return _dataset(np.ascontiguousarray(features).tobytes(), source, name, targets)
@@ -38,7 +38,7 @@ def from_numpy(
 def from_pandas(
     df: Any, source: Any = None, targets: Any = None, name: str | None = None, **_: Any
 ) -> Dataset:
-    """A data frame as a data set."""
+    """A data set from a data frame."""
     import pandas as pd
 
     return _dataset(pd.util.hash_pandas_object(df).to_numpy().tobytes(), source, name, targets)
@@ -47,4 +47,4 @@ def from_pandas(
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.null_object(f"mlflow.data.{name}")
+    return SESSION.notices.make_null_object(f"mlflow.data.{name}")

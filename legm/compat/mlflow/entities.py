@@ -1,4 +1,4 @@
-"""What mlflow's reading calls return."""
+"""``mlflow.entities``: the objects that mlflow's reading calls return."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class RunStatus:
-    """How far a run has come."""
+    """Whether a run is still running, and else how it ended."""
 
     RUNNING = "RUNNING"
     SCHEDULED = "SCHEDULED"
@@ -36,7 +36,7 @@ class RunStatus:
 
     @staticmethod
     def to_string(status: str) -> str:
-        """The status as text, which it is."""
+        """The status as text."""
         return status
 
     from_string = to_string
@@ -48,14 +48,14 @@ class RunStatus:
 
 
 class LifecycleStage:
-    """Whether something was deleted."""
+    """Whether a run or experiment was deleted."""
 
     ACTIVE = "active"
     DELETED = "deleted"
 
 
 class ViewType:
-    """Which runs are wanted."""
+    """Which runs to return."""
 
     ACTIVE_ONLY = 1
     DELETED_ONLY = 2
@@ -115,7 +115,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a run is; its times are in milliseconds since 1970."""
+    """A run's metadata; times are in milliseconds since 1970."""
 
     run_id: str
     run_name: str
@@ -135,20 +135,20 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class RunData:
-    """What a run holds: the newest value of each metric, parameters and tags as text."""
+    """A run's content: the newest value of each metric, and parameters and tags as text."""
 
     metrics: Mapping[str, float]
     params: Mapping[str, str]
     tags: Mapping[str, str]
 
     def to_dictionary(self) -> dict[str, Any]:
-        """As dictionaries."""
+        """The same as dictionaries."""
         return {"metrics": dict(self.metrics), "params": dict(self.params), "tags": dict(self.tags)}
 
 
 @dataclass(frozen=True)
 class DatasetInput:
-    """A data set that a run used, and what for."""
+    """A data set that a run used, and its purpose."""
 
     dataset: Any
     tags: tuple[RunTag, ...] = ()
@@ -163,20 +163,20 @@ class RunInputs:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it stands."""
+    """The current state of a run."""
 
     info: RunInfo
     data: RunData
     inputs: RunInputs = RunInputs()
 
     def to_dictionary(self) -> dict[str, Any]:
-        """As dictionaries."""
+        """The same as dictionaries."""
         return {"info": dict(vars(self.info)), "data": self.data.to_dictionary()}
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A model under a name."""
+    """A version of a registered model."""
 
     name: str
     version: str

@@ -1,16 +1,16 @@
-"""mlflow's error, by its name."""
+"""``mlflow.exceptions``: the error that mlflow's calls raise."""
 
 from __future__ import annotations
 
-__all__ = ["MlflowException", "missing", "wrong"]
+__all__ = ["MlflowException", "invalid_value_error", "not_found_error"]
 
 
 class MlflowException(Exception):
-    """What all of mlflow's errors are.
+    """The base class of mlflow's errors.
 
     Args:
         message: what is wrong.
-        error_code: mlflow's word for it.
+        error_code: mlflow's code for the kind of error.
     """
 
     def __init__(self, message: str, error_code: str = "INTERNAL_ERROR") -> None:
@@ -19,11 +19,11 @@ class MlflowException(Exception):
         self.error_code = error_code
 
 
-def wrong(message: str) -> MlflowException:
-    """The error of a value that cannot be used."""
+def invalid_value_error(message: str) -> MlflowException:
+    """The error for an invalid value."""
     return MlflowException(message, "INVALID_PARAMETER_VALUE")
 
 
-def missing(message: str) -> MlflowException:
-    """The error of something that is not there."""
+def not_found_error(message: str) -> MlflowException:
+    """The error for something that does not exist."""
     return MlflowException(message, "RESOURCE_DOES_NOT_EXIST")

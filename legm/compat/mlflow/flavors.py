@@ -1,4 +1,4 @@
-"""Libraries whose models are kept in formats of their own: what ``mlflow.<library>`` does for each."""
+"""Stores the models of a library in the library's own format: what ``mlflow.<library>`` does for each."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from legm.compat.mlflow.models import ModelInfo, ModelSignature, keep_model
+from legm.compat.mlflow.models import ModelInfo, ModelSignature, store_model
 from legm.compat.session import SESSION
 
 __all__ = ["Flavor"]
 
 
 class Flavor:
-    """One library.
+    """The model format of one library.
 
     Args:
-        name: as in ``mlflow.<name>``.
-        argument: what a script may call the model that it passes.
-        write: writes a model into a folder; ImportError where what it needs is not installed.
+        name: the library's name in mlflow: ``mlflow.<name>``.
+        argument: the name of the argument for the model.
+        write: writes a model into a folder; it raises ImportError if a needed package is not installed.
     """
 
     def __init__(self, name: str, argument: str, write: Callable[[Any, Path], object]) -> None:
@@ -35,9 +35,9 @@ class Flavor:
         registered_model_name: str | None = None,
         **keywords: Any,
     ) -> ModelInfo:
-        """Keep a model with the active run: the model, and the folder's name among the artifacts."""
+        """Store a model with the active run; the arguments are the model and the artifact folder."""
         model, *rest = self._with_model(args, keywords)
-        return keep_model(
+        return store_model(
             self._name,
             lambda folder: self._write(model, folder),
             rest[0] if rest else artifact_path,
@@ -47,7 +47,7 @@ class Flavor:
         )
 
     def save_model(self, *args: Any, path: Any = None, **keywords: Any) -> None:
-        """Write a model into a folder: the model, and the folder."""
+        """Write a model into a folder; the arguments are the model and the folder."""
         model, *rest = self._with_model(args, keywords)
         folder = Path(rest[0] if rest else path)
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The calls of the module ``mlflow``: the active run, and what is logged to it."""
+"""The functions of the module ``mlflow``: the active run, and logging to it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import Any
 from legm.compat.mlflow.client import MlflowClient
 from legm.compat.mlflow.entities import Experiment, Run, ViewType
 from legm.compat.mlflow.exceptions import MlflowException
-from legm.compat.mlflow.store import DEFAULT, STORE
+from legm.compat.mlflow.store import DEFAULT_EXPERIMENT, STORE
 from legm.compat.session import SESSION
 from legm.records import Status
 
 __all__ = [
     "ActiveRun",
     "active_run",
+    "active_run_id",
     "create_experiment",
     "delete_run",
     "delete_tag",
@@ -41,7 +42,6 @@ __all__ = [
     "log_params",
     "log_table",
     "log_text",
-    "run_id_of_active",
     "search_experiments",
     "search_runs",
     "set_experiment",
@@ -53,8 +53,8 @@ __all__ = [
 ]
 
 
-class _Active:
-    """The active runs, nested ones behind those they are in, and the experiment of the next."""
+class _ActiveRuns:
+    """The active runs, each nested in the one before, and the experiment of the next run."""
 
     def __init__(self) -> None:
         self.runs: list[str] = []
@@ -64,15 +64,15 @@ class _Active:
     def experiment_name(self) -> str:
         """The experiment of the next run."""
         if self.experiment is None and (by_id := os.environ.get("MLFLOW_EXPERIMENT_ID")):
-            return STORE.by_id(by_id).name
-        return self.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT
+            return STORE.experiment_by_id(by_id).name
+        return self.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
 
 
-ACTIVE = _Active()
+ACTIVE = _ActiveRuns()
 
 
 class ActiveRun(Run):
-    """A run that ends when its block is left; by an exception it fails."""
+    """A run that ends with its ``with`` block, and fails if the block raises."""
 
     def __enter__(self) -> ActiveRun:
         return self
@@ -89,7 +89,7 @@ class ActiveRun(Run):
         else:
             ACTIVE.runs.remove(self.info.run_id)
             ACTIVE.last = self.info.run_id
-            STORE.tracked(self.info.run_id).end(Status.FAILED, f"{kind.__name__}: {error}")
+            STORE.open_run(self.info.run_id).end(Status.FAILED, f"{kind.__name__}: {error}")
 
 
 def start_run(
@@ -102,7 +102,7 @@ def start_run(
     description: str | None = None,
     log_system_metrics: bool | None = None,
 ) -> ActiveRun:
-    """Begin a run and make it the active one, or go on with one.
+    """Begin or resume a run, and make it the active one.
 
     Raises:
         MlflowException: a run is active and this one is not nested, or there is no such run or experiment.
@@ -115,51 +115,53 @@ def start_run(
             f"run with mlflow.end_run(). To start a nested run, call start_run with nested=True"
         )
     run_id = run_id or (os.environ.pop("MLFLOW_RUN_ID", None) if not ACTIVE.runs else None)
-    told = dict(tags or {})
+    all_tags = dict(tags or {})
     if description is not None:
-        told["mlflow.note.content"] = description
+        all_tags["mlflow.note.content"] = description
     if run_id is not None:
-        run = STORE.tracked(run_id)
+        run = STORE.open_run(run_id)
         run.reopen()
         if run_name is not None:
-            told["mlflow.runName"] = run_name
-        if told:
-            STORE.set_tags(run_id, told)
+            all_tags["mlflow.runName"] = run_name
+        if all_tags:
+            STORE.set_tags(run_id, all_tags)
     else:
         if parent_run_id is not None or ACTIVE.runs:
-            told["mlflow.parentRunId"] = parent_run_id or ACTIVE.runs[-1]
-        name = ACTIVE.experiment_name() if experiment_id is None else STORE.by_id(experiment_id).name
-        STORE.ensure(name)
-        run_id = STORE.create_run(name, run_name, told).key
+            all_tags["mlflow.parentRunId"] = parent_run_id or ACTIVE.runs[-1]
+        name = (
+            ACTIVE.experiment_name() if experiment_id is None else STORE.experiment_by_id(experiment_id).name
+        )
+        STORE.ensure_experiment(name)
+        run_id = STORE.create_run(name, run_name, all_tags).key
     ACTIVE.runs.append(run_id)
     ACTIVE.last = run_id
-    shown = STORE.run(run_id)
-    return ActiveRun(shown.info, shown.data, shown.inputs)
+    mlflow_run = STORE.run(run_id)
+    return ActiveRun(mlflow_run.info, mlflow_run.data, mlflow_run.inputs)
 
 
 def end_run(status: str = "FINISHED") -> None:
     """End the active run, if there is one."""
     if ACTIVE.runs:
         ACTIVE.last = ACTIVE.runs.pop()
-        STORE.end(ACTIVE.last, status)
+        STORE.end_run(ACTIVE.last, status)
 
 
 def active_run() -> ActiveRun | None:
     """The active run, if there is one."""
     if not ACTIVE.runs:
         return None
-    shown = STORE.run(ACTIVE.runs[-1])
-    return ActiveRun(shown.info, shown.data, shown.inputs)
+    mlflow_run = STORE.run(ACTIVE.runs[-1])
+    return ActiveRun(mlflow_run.info, mlflow_run.data, mlflow_run.inputs)
 
 
 def last_active_run() -> Run | None:
-    """The active run, or the one that was active last."""
+    """The active run, or else the one that was active last."""
     run_id = ACTIVE.runs[-1] if ACTIVE.runs else ACTIVE.last
     return None if run_id is None else STORE.run(run_id)
 
 
-def run_id_of_active() -> str:
-    """The id of the active run, which is begun where there is none."""
+def active_run_id() -> str:
+    """The id of the active run; a run begins if there is none."""
     return ACTIVE.runs[-1] if ACTIVE.runs else start_run().info.run_id
 
 
@@ -175,8 +177,8 @@ def log_metric(
     run_id: str | None = None,
     **_: Any,
 ) -> None:
-    """Set a value of a metric; without a step at the next one."""
-    STORE.log_metrics(run_id or run_id_of_active(), {key: value}, step)
+    """Set a value of a metric; without a step, at the next step."""
+    STORE.log_metrics(run_id or active_run_id(), {key: value}, step)
 
 
 def log_metrics(
@@ -186,17 +188,17 @@ def log_metrics(
     run_id: str | None = None,
     **_: Any,
 ) -> None:
-    """Set a value of each of several metrics."""
-    STORE.log_metrics(run_id or run_id_of_active(), metrics, step)
+    """Set one value of each metric."""
+    STORE.log_metrics(run_id or active_run_id(), metrics, step)
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
     """Set a parameter.
 
     Raises:
-        MlflowException: it has another value already.
+        MlflowException: the parameter has another value already.
     """
-    STORE.log_params(run_id_of_active(), {key: value})
+    STORE.log_params(active_run_id(), {key: value})
     return value
 
 
@@ -206,64 +208,64 @@ def log_params(params: Mapping[str, Any], synchronous: bool | None = None, run_i
     Raises:
         MlflowException: one of them has another value already.
     """
-    STORE.log_params(run_id or run_id_of_active(), params)
+    STORE.log_params(run_id or active_run_id(), params)
 
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None) -> None:
     """Set a tag."""
-    STORE.set_tags(run_id_of_active(), {key: value})
+    STORE.set_tags(active_run_id(), {key: value})
 
 
 def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> None:
     """Set tags."""
-    STORE.set_tags(run_id_of_active(), tags)
+    STORE.set_tags(active_run_id(), tags)
 
 
 def delete_tag(key: str) -> None:
-    """Take a tag away."""
-    STORE.delete_tag(run_id_of_active(), key)
+    """Delete a tag."""
+    STORE.delete_tag(active_run_id(), key)
 
 
 def log_artifact(local_path: Any, artifact_path: str | None = None, run_id: str | None = None) -> None:
-    """Keep a file, or a folder."""
-    MlflowClient().log_artifact(run_id or run_id_of_active(), local_path, artifact_path)
+    """Store a file or a folder."""
+    MlflowClient().log_artifact(run_id or active_run_id(), local_path, artifact_path)
 
 
 def log_artifacts(local_dir: Any, artifact_path: str | None = None, run_id: str | None = None) -> None:
-    """Keep what is in a folder."""
-    MlflowClient().log_artifacts(run_id or run_id_of_active(), local_dir, artifact_path)
+    """Store the contents of a folder."""
+    MlflowClient().log_artifacts(run_id or active_run_id(), local_dir, artifact_path)
 
 
 def log_text(text: str, artifact_file: str, run_id: str | None = None) -> None:
-    """Keep a text as a file."""
-    MlflowClient().log_text(run_id or run_id_of_active(), text, artifact_file)
+    """Store a text as a file."""
+    MlflowClient().log_text(run_id or active_run_id(), text, artifact_file)
 
 
 def log_dict(dictionary: Any, artifact_file: str, run_id: str | None = None) -> None:
-    """Keep plain data as JSON or YAML."""
-    MlflowClient().log_dict(run_id or run_id_of_active(), dictionary, artifact_file)
+    """Store plain data as JSON or YAML."""
+    MlflowClient().log_dict(run_id or active_run_id(), dictionary, artifact_file)
 
 
 def log_figure(figure: Any, artifact_file: str, **_: Any) -> None:
-    """Keep a figure."""
-    MlflowClient().log_figure(run_id_of_active(), figure, artifact_file)
+    """Store a figure."""
+    MlflowClient().log_figure(active_run_id(), figure, artifact_file)
 
 
 def log_image(
     image: Any, artifact_file: str | None = None, key: str = "image", step: int = 0, **_: Any
 ) -> None:
-    """Keep a picture."""
-    MlflowClient().log_image(run_id_of_active(), image, artifact_file, key, step)
+    """Store an image."""
+    MlflowClient().log_image(active_run_id(), image, artifact_file, key, step)
 
 
 def log_table(data: Any, artifact_file: str, run_id: str | None = None) -> None:
-    """Keep columns or a data frame."""
-    MlflowClient().log_table(run_id or run_id_of_active(), data, artifact_file)
+    """Store columns or a data frame."""
+    MlflowClient().log_table(run_id or active_run_id(), data, artifact_file)
 
 
 def log_input(dataset: Any, context: str | None = None, tags: Any = None, **_: Any) -> None:
-    """Note a data set with the run: its name, digest and what it is for."""
-    run = STORE.tracked(run_id_of_active())
+    """Note a data set with the run: its name, digest and purpose."""
+    run = STORE.open_run(active_run_id())
     name, digest = getattr(dataset, "name", None), getattr(dataset, "digest", None)
     if not isinstance(name, str):
         SESSION.notices.report_unsupported("mlflow.log_input", f"a {type(dataset).__qualname__} has no name")
@@ -273,8 +275,8 @@ def log_input(dataset: Any, context: str | None = None, tags: Any = None, **_: A
 
 
 def get_artifact_uri(artifact_path: str | None = None) -> str:
-    """The address of the active run's artifacts, which the reading calls here take."""
-    base = f"runs:/{run_id_of_active()}"
+    """The address of the active run's artifacts, for the reading calls of this stand-in."""
+    base = f"runs:/{active_run_id()}"
     return f"{base}/{artifact_path.strip('/')}" if artifact_path else base
 
 
@@ -282,50 +284,54 @@ def get_artifact_uri(artifact_path: str | None = None) -> str:
 
 
 def set_experiment(experiment_name: str | None = None, experiment_id: str | None = None) -> Experiment:
-    """Say which experiment the next runs are of; it is made where there is none."""
+    """Choose the experiment of the next runs; it is created if it does not exist."""
     if (experiment_name is None) == (experiment_id is None):
         raise MlflowException("set_experiment() takes either a name or an id", "INVALID_PARAMETER_VALUE")
-    found = STORE.ensure(experiment_name) if experiment_name is not None else STORE.by_id(experiment_id)
+    found = (
+        STORE.ensure_experiment(experiment_name)
+        if experiment_name is not None
+        else STORE.experiment_by_id(experiment_id)
+    )
     ACTIVE.experiment = found.name
     return found
 
 
 def create_experiment(name: str, artifact_location: str | None = None, tags: Any = None) -> str:
-    """A new experiment's id.
+    """Create an experiment, and return its id.
 
     Raises:
-        MlflowException: there is one of this name.
+        MlflowException: there is an experiment with this name already.
     """
     return STORE.create_experiment(name, tags)
 
 
 def get_experiment(experiment_id: str) -> Experiment:
-    """The experiment of an id."""
-    return STORE.by_id(experiment_id)
+    """The experiment with an id."""
+    return STORE.experiment_by_id(experiment_id)
 
 
 def get_experiment_by_name(name: str) -> Experiment | None:
-    """The experiment of a name, None where there is none."""
-    return STORE.by_name(name)
+    """The experiment with a name; None if there is none."""
+    return STORE.experiment_by_name(name)
 
 
 def search_experiments(*_: Any, **__: Any) -> list[Experiment]:
-    """Every experiment."""
+    """All experiments."""
     return MlflowClient().search_experiments()
 
 
 def set_experiment_tag(key: str, value: Any) -> None:
     """Set a tag of the experiment, for this process."""
-    STORE.ensure(ACTIVE.experiment_name(), {key: value})
+    STORE.ensure_experiment(ACTIVE.experiment_name(), {key: value})
 
 
 def get_run(run_id: str) -> Run:
-    """The run of an id."""
+    """The run with an id."""
     return STORE.run(run_id)
 
 
 def get_parent_run(run_id: str) -> Run | None:
-    """The run that it is nested in."""
+    """The run in which a run is nested; None if there is none."""
     return MlflowClient().get_parent_run(run_id)
 
 
@@ -344,12 +350,12 @@ def search_runs(
     search_all_experiments: bool = False,
     experiment_names: Sequence[str] | None = None,
 ) -> Any:
-    """The runs that fit, newest first: a data frame where pandas is there, else a list of runs."""
+    """The runs that match, newest first: a data frame if pandas is installed, else a list of runs."""
     if experiment_ids is None:
         names = list(experiment_names or ())
         if not names:
-            names = STORE.names() if search_all_experiments else [ACTIVE.experiment_name()]
-        experiment_ids = [STORE.id_of(name) for name in names]
+            names = STORE.experiment_names() if search_all_experiments else [ACTIVE.experiment_name()]
+        experiment_ids = [STORE.experiment_id(name) for name in names]
     client = MlflowClient()
     runs = client.search_runs(experiment_ids, filter_string, run_view_type, max_results, order_by)
     if output_format == "list":
@@ -384,10 +390,10 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 def set_tracking_uri(uri: Any) -> None:
-    """Remember an address; runs go into legm's root directory all the same."""
+    """Remember an address; runs are stored in legm's root directory all the same."""
     STORE.uri = uri.as_uri() if isinstance(uri, Path) else str(uri)
 
 
 def get_tracking_uri() -> str:
-    """The address that was set, or the root directory's."""
+    """The address that was set, or else that of the root directory."""
     return STORE.tracking_uri()

@@ -1,4 +1,4 @@
-"""``mlflow.lightgbm``: LightGBM's models in its own format, and its training logged by itself."""
+"""``mlflow.lightgbm``: models in LightGBM's own format, and autologging of its training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import Autologging
-from legm.compat.mlflow.boosting import Boosting, Rounds
+from legm.compat.mlflow.boosting import BoostingLogger, BoostingRounds
 from legm.compat.mlflow.flavors import Flavor
 from legm.compat.session import SESSION
 
@@ -27,23 +27,23 @@ save_model = _FLAVOR.save_model
 
 
 def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
-    """A booster that was kept."""
+    """Load a booster that was logged."""
     from lightgbm import Booster
 
     return Booster(model_file=str(Path(download_artifacts(str(model_uri), dst_path=dst_path), _FILE)))
 
 
-def _callback(rounds: Rounds) -> Any:
+def _callback(rounds: BoostingRounds) -> Any:
     def callback(env: Any) -> None:
         values = {f"{data}-{metric}": value for data, metric, value, *_ in env.evaluation_result_list}
-        rounds.take(values, env.iteration)
+        rounds.log_round(values, env.iteration)
 
     return callback
 
 
-def _log_best(model: Any, said: Mapping[str, Any], rounds: Rounds) -> None:
-    del said  # early stopping is a callback or a parameter of many names
-    if model.best_iteration > 0:  # it counts from 1
+def _log_best(model: Any, arguments: Mapping[str, Any], rounds: BoostingRounds) -> None:
+    del arguments  # early stopping is a callback or a parameter with many names
+    if model.best_iteration > 0:  # counted from 1
         rounds.log_best(len(rounds.values), model.best_iteration, rounds.values[model.best_iteration - 1])
 
 
@@ -65,9 +65,9 @@ AUTOLOGGING = Autologging(
     {"lightgbm": _wrap},
 )
 autolog = AUTOLOGGING.autolog
-_BOOSTING = Boosting(
+_BOOSTING = BoostingLogger(
     AUTOLOGGING,
-    without=("train_set", "valid_sets", "valid_names", "fobj", "feval", "init_model", "learning_rates"),
+    excluded=("train_set", "valid_sets", "valid_names", "fobj", "feval", "init_model", "learning_rates"),
     callback=_callback,
     log_best=_log_best,
     importances=_importances,
@@ -78,4 +78,4 @@ _BOOSTING = Boosting(
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.null_object(f"mlflow.lightgbm.{name}")
+    return SESSION.notices.make_null_object(f"mlflow.lightgbm.{name}")

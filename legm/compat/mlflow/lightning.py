@@ -12,10 +12,10 @@ from legm.compat.mlflow.client import MlflowClient
 from legm.compat.mlflow.models import ModelInfo
 from legm.compat.session import SESSION
 
-__all__ = ["Observer", "wrap_trainer"]
+__all__ = ["EpochLogger", "wrap_trainer"]
 
 
-class Observer:
+class EpochLogger:
     """Lightning's callback that logs, but for its base class.
 
     Args:
@@ -26,8 +26,8 @@ class Observer:
     def __init__(self, autologging: Autologging, run_id: str) -> None:
         self._autologging = autologging
         self._run_id = run_id
-        self._of_steps: set[str] = set()
-        self._of_epochs: set[str] = set()
+        self._step_metrics: set[str] = set()
+        self._epoch_metrics: set[str] = set()
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Log the number of epochs and the first optimizer."""
@@ -37,50 +37,50 @@ class Observer:
             params["optimizer_name"] = type(getattr(optimizer, "_optimizer", optimizer)).__name__
             params |= optimizer.defaults
         self._autologging.log_params(params)
-        self._tag("training")
+        self._set_mode("training")
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Log an epoch's metrics, those of steps excepted."""
-        names = set(trainer.callback_metrics) - self._of_steps
-        self._of_epochs |= names
+        """Log the metrics of an epoch, except those logged by step."""
+        names = set(trainer.callback_metrics) - self._step_metrics
+        self._epoch_metrics |= names
         if (pl_module.current_epoch + 1) % self._autologging.option("log_every_n_epoch", 1) == 0:
             self._log(trainer, names, pl_module.current_epoch)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
-        """Log a step's metrics where that is asked for; a metric of both is logged by epochs."""
+        """Log the metrics of a step if asked for; a metric of both is logged by epoch."""
         every = self._autologging.option("log_every_n_step")
         if not every:
             return
         known = set(trainer.callback_metrics)
-        names = {name for name in known - self._of_epochs if f"{name}_step" not in known}
-        self._of_steps |= names
+        names = {name for name in known - self._epoch_metrics if f"{name}_step" not in known}
+        self._step_metrics |= names
         if (trainer.global_step // max(len(trainer.optimizers), 1) + 1) % every == 0:
             self._log(trainer, names, trainer.global_step)
 
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         """Log the metrics of a test."""
-        self._tag("testing")
+        self._set_mode("testing")
         self._log(trainer, set(trainer.callback_metrics), None)
 
     def _log(self, trainer: Any, names: set[str], step: int | None) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        with self._autologging.apart("metrics"):
+        with self._autologging.report_errors("metrics"):
             values = {name: float(trainer.callback_metrics[name]) for name in sorted(names)}
             fluent.log_metrics(values, step, run_id=self._run_id)
 
-    def _tag(self, mode: str) -> None:
-        with self._autologging.apart("a tag"):
+    def _set_mode(self, mode: str) -> None:
+        with self._autologging.report_errors("a tag"):
             MlflowClient().set_tag(self._run_id, "Mode", mode)
 
 
 def wrap_trainer(autologging: Autologging, module: Any, log_model: Callable[..., ModelInfo]) -> None:
-    """Have the fits of a package's ``Trainer`` be logged: ``pytorch_lightning`` or ``lightning.pytorch``."""
+    """Log the fits of a package's ``Trainer``: ``pytorch_lightning`` or ``lightning.pytorch``."""
     base = module.Callback
 
-    class Callback(Observer, base):  # type: ignore[misc, valid-type]
+    class Callback(EpochLogger, base):  # type: ignore[misc, valid-type]
         def __reduce__(self) -> Any:
-            return base, ()  # what another process logs would not be in this one's run
+            return base, ()  # another process cannot log to this run
 
     logged = partial(_fit, autologging, module, Callback, log_model)
 
@@ -93,23 +93,26 @@ def wrap_trainer(autologging: Autologging, module: Any, log_model: Callable[...,
 def _fit(
     autologging: Autologging,
     module: Any,
-    callback: type[Observer],
+    callback: type[EpochLogger],
     log_model: Callable[..., ModelInfo],
     original: Callable[..., Any],
     trainer: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
-    stopping = [one for one in trainer.callbacks if isinstance(one, module.callbacks.EarlyStopping)]
-    for one in stopping:
+    early_stopping = [one for one in trainer.callbacks if isinstance(one, module.callbacks.EarlyStopping)]
+    for one in early_stopping:
         names = ("monitor", "mode", "patience", "min_delta", "stopped_epoch")
         autologging.log_params({name: getattr(one, name) for name in names if hasattr(one, name)})
-    observer = callback(autologging, fluent.run_id_of_active())
-    trainer.callbacks = [*(one for one in trainer.callbacks if not isinstance(one, Observer)), observer]
+    epoch_logger = callback(autologging, fluent.active_run_id())
+    trainer.callbacks = [
+        *(one for one in trainer.callbacks if not isinstance(one, EpochLogger)),
+        epoch_logger,
+    ]
     fitted = original(trainer, *args, **kwargs)
     if not trainer.is_global_zero:
         return fitted
-    for one in stopping[-1:]:
+    for one in early_stopping[-1:]:
         if one.stopped_epoch:
             autologging.log_metrics(
                 {
@@ -119,21 +122,21 @@ def _fit(
                     "wait_count": one.wait_count,
                 }
             )
-    with autologging.apart("the summary"):
+    with autologging.report_errors("the summary"):
         summary = module.utilities.model_summary.ModelSummary(trainer.lightning_module, max_depth=-1)
         fluent.log_text(str(summary), "model_summary.txt")
     if autologging.option("log_models", True):
-        with autologging.apart("the model"):
+        with autologging.report_errors("the model"):
             name = autologging.option("registered_model_name")
             log_model(trainer.lightning_module, "model", registered_model_name=name)
-    if autologging.option("checkpoint", True) and _checkpoints(autologging, trainer):
+    if autologging.option("checkpoint", True) and _would_keep_checkpoints(autologging, trainer):
         SESSION.notices.report_unsupported(
             "mlflow.pytorch.autolog(checkpoint=True)", "a checkpoint is a pickle of the trainer"
         )
     return fitted
 
 
-def _checkpoints(autologging: Autologging, trainer: Any) -> bool:
-    """Whether mlflow would keep checkpoints of its own."""
+def _would_keep_checkpoints(autologging: Autologging, trainer: Any) -> bool:
+    """Whether mlflow would store checkpoints of its own."""
     monitor = autologging.option("checkpoint_monitor", "val_loss")
     return not autologging.option("checkpoint_save_best_only", True) or monitor in trainer.callback_metrics

@@ -1,4 +1,4 @@
-"""``mlflow.models``: what goes into a model and what comes out, and keeping models as files of a run."""
+"""``mlflow.models``: the signatures of models, and storing models with a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from legm.compat.mlflow.client import register
-from legm.compat.mlflow.fluent import run_id_of_active
+from legm.compat.mlflow.client import register_model_version
+from legm.compat.mlflow.fluent import active_run_id
 from legm.compat.mlflow.store import STORE
 from legm.compat.session import SESSION
 
-__all__ = ["ModelInfo", "ModelSignature", "infer_signature", "keep_model"]
+__all__ = ["ModelInfo", "ModelSignature", "infer_signature", "store_model"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _schema(data: Any) -> Any:
 
 
 def infer_signature(model_input: Any = None, model_output: Any = None, params: Any = None) -> ModelSignature:
-    """The signature of a model that takes and returns such data."""
+    """The signature of a model with such inputs and outputs."""
     return ModelSignature(_schema(model_input), _schema(model_output), _schema(params))
 
 
@@ -64,7 +64,7 @@ class ModelInfo:
     name: str | None = None
 
 
-def keep_model(
+def store_model(
     flavor: str,
     save: Callable[[Path], object],
     artifact_path: str | None,
@@ -74,37 +74,39 @@ def keep_model(
     registered_model_name: str | None = None,
     run_id: str | None = None,
 ) -> ModelInfo:
-    """Keep a model with a run.
+    """Store a model with a run.
 
     Args:
-        flavor: whose model it is.
+        flavor: the library's name in mlflow.
         save: writes the model's files into a folder.
-        artifact_path: the folder's name among the run's artifacts.
-        name: the same.
-        signature: what goes in and comes out.
-        registered_model_name: a name of its own for it.
-        run_id: the run; the active one without it.
+        artifact_path: the folder among the run's artifacts.
+        name: the same, by mlflow's newer name.
+        signature: the model's inputs and outputs.
+        registered_model_name: the name under which to register the model.
+        run_id: the run; the default is the active one.
     """
-    place = name or artifact_path or "model"
-    run_id = run_id or run_id_of_active()
-    told = {"flavor": flavor, "signature": None if signature is None else signature.to_dict()}
+    folder_name = name or artifact_path or "model"
+    run_id = run_id or active_run_id()
+    description = {"flavor": flavor, "signature": None if signature is None else signature.to_dict()}
     with tempfile.TemporaryDirectory() as folder:
         try:
             save(Path(folder))
         except ImportError as error:
             SESSION.notices.report_unsupported(f"mlflow.{flavor}.log_model", str(error))
         else:
-            Path(folder, "model.json").write_text(json.dumps(told, indent=2, default=str), encoding="utf-8")
-            run = STORE.tracked(run_id)
+            Path(folder, "model.json").write_text(
+                json.dumps(description, indent=2, default=str), encoding="utf-8"
+            )
+            run = STORE.open_run(run_id)
             for path in sorted(Path(folder).rglob("*")):
                 if path.is_file():
-                    run.keep(path, f"{place}/{path.relative_to(folder).as_posix()}")
-    uri = f"runs:/{run_id}/{place}"
-    version = register(uri, registered_model_name).version if registered_model_name else None
-    return ModelInfo(uri, run_id, place, {flavor: {}}, signature, version, name=place)
+                    run.keep(path, f"{folder_name}/{path.relative_to(folder).as_posix()}")
+    uri = f"runs:/{run_id}/{folder_name}"
+    version = register_model_version(uri, registered_model_name).version if registered_model_name else None
+    return ModelInfo(uri, run_id, folder_name, {flavor: {}}, signature, version, name=folder_name)
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.null_object(f"mlflow.models.{name}")
+    return SESSION.notices.make_null_object(f"mlflow.models.{name}")

@@ -1,6 +1,7 @@
-"""``mlflow.pytorch``: PyTorch's models in its own format, and what is logged by itself.
+"""``mlflow.pytorch``: models in PyTorch's own format, and autologging.
 
-That is Lightning's training, and with ``log_every_n_step`` the scalars that a script writes for TensorBoard.
+Autologging covers the training of Lightning and, with ``log_every_n_step``, the scalars that a script writes
+for TensorBoard.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.artifacts import download_artifacts
-from legm.compat.mlflow.autologging import TRAININGS, Autologging, replace
+from legm.compat.mlflow.autologging import TRAINING_STACK, Autologging, wrap_function
 from legm.compat.mlflow.flavors import Flavor
 from legm.compat.session import SESSION
 
@@ -47,7 +48,7 @@ save_state_dict = _WEIGHTS.save_model
 
 
 def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
-    """The weights of a model that was kept, for its ``load_state_dict()``; its code is not kept."""
+    """Load the weights of a model, for ``load_state_dict()``; its code is not stored."""
     import torch
 
     folder = Path(model_uri)
@@ -60,19 +61,19 @@ load_state_dict = load_model
 
 
 def _wrap_writer(module: Any) -> None:
-    replace(module.FileWriter, "add_event", _add_event)
-    replace(module.SummaryWriter, "add_hparams", _add_hparams)
+    wrap_function(module.FileWriter, "add_event", _add_event)
+    wrap_function(module.SummaryWriter, "add_hparams", _add_hparams)
 
 
-def _logs() -> bool:
-    if not AUTOLOGGING.on or not TRAININGS.none:  # Lightning writes for TensorBoard as well
+def _should_log_scalars() -> bool:
+    if not AUTOLOGGING.is_on or not TRAINING_STACK.is_empty:  # Lightning also writes for TensorBoard
         return False
-    return not (AUTOLOGGING.option("exclusive") and TRAININGS.of_user())
+    return not (AUTOLOGGING.option("exclusive") and TRAINING_STACK.has_user_run())
 
 
 def _add_event(original: Callable[..., Any], writer: Any, event: Any, *args: Any, **kwargs: Any) -> Any:
     every = AUTOLOGGING.option("log_every_n_step")
-    if every and _logs() and event.WhichOneof("what") == "summary":
+    if every and _should_log_scalars() and event.WhichOneof("what") == "summary":
         step = int(next(iter((*args, kwargs.get("step"))), None) or 0)
         values = {one.tag: one.simple_value for one in event.summary.value if one.HasField("simple_value")}
         if values and step % every == 0:
@@ -83,7 +84,7 @@ def _add_event(original: Callable[..., Any], writer: Any, event: Any, *args: Any
 def _add_hparams(
     original: Callable[..., Any], writer: Any, hparam_dict: Any, metric_dict: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    if hparam_dict and fluent.ACTIVE.runs and _logs():
+    if hparam_dict and fluent.ACTIVE.runs and _should_log_scalars():
         AUTOLOGGING.log_params(hparam_dict)
         AUTOLOGGING.log_metrics(metric_dict, 0)
     return original(writer, hparam_dict, metric_dict, *args, **kwargs)
@@ -110,4 +111,4 @@ autolog = AUTOLOGGING.autolog
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.null_object(f"mlflow.pytorch.{name}")
+    return SESSION.notices.make_null_object(f"mlflow.pytorch.{name}")

@@ -1,4 +1,4 @@
-"""``filter_string`` and ``order_by`` of ``search_runs``: pure functions over runs."""
+"""``filter_string`` and ``order_by`` of ``search_runs``, as pure functions over runs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from legm.compat.mlflow.entities import Run
-from legm.compat.mlflow.exceptions import wrong
+from legm.compat.mlflow.exceptions import invalid_value_error
 
-__all__ = ["matching", "ordered"]
+__all__ = ["parse_filter", "sort_runs"]
 
 _TERM = re.compile(
     r"""\s*(?P<kind>metrics?|params?|parameters?|tags?|attributes?|attr|run)?\.?
@@ -30,8 +30,8 @@ _COMPARE = {
 _KINDS = {"metric": "metrics", "param": "params", "parameter": "params", "tag": "tags"}
 
 
-def field(run: Run, kind: str, key: str) -> Any:
-    """A metric, parameter, tag or attribute of a run; None where it has none."""
+def field_value(run: Run, kind: str, key: str) -> Any:
+    """A metric, parameter, tag or attribute of a run; None if the run has none."""
     kind = _KINDS.get(kind.rstrip("s"), "attributes")
     if kind != "attributes":
         return getattr(run.data, kind).get(key)
@@ -45,7 +45,7 @@ def _like(pattern: str, *, any_case: bool) -> Callable[[Any], bool]:
     return lambda value: compiled.fullmatch(str(value)) is not None
 
 
-def _test(test: str, text: str, kind: str) -> Callable[[Any], bool]:
+def _condition(test: str, text: str, kind: str) -> Callable[[Any], bool]:
     quoted = text[:1] in {"'", '"'}
     if test in {"IN", "NOT IN"}:
         wanted = [one[1] or one[2] for one in re.finditer(r"'([^']*)'|\"([^\"]*)\"", text)]
@@ -55,9 +55,11 @@ def _test(test: str, text: str, kind: str) -> Callable[[Any], bool]:
     try:
         other: Any = text[1:-1] if quoted else float(text)
     except ValueError:
-        raise wrong(f"a filter cannot compare with {text!r}: write a number, or a text in quotes") from None
+        raise invalid_value_error(
+            f"a filter cannot compare with {text!r}: use a number, or a text in quotes"
+        ) from None
     if kind.startswith("metric") and quoted:
-        raise wrong(f"a filter compares a metric with a number, not with {text}")
+        raise invalid_value_error(f"a filter must compare a metric with a number, not with {text}")
 
     def compare(value: Any) -> bool:
         try:
@@ -68,30 +70,33 @@ def _test(test: str, text: str, kind: str) -> Callable[[Any], bool]:
     return compare
 
 
-def matching(filter_string: str | None) -> Callable[[Run], bool]:
-    """Whether a run fits: conditions joined by AND, as ``metrics.rmse < 1 and params.model = 'tree'``.
+def parse_filter(filter_string: str | None) -> Callable[[Run], bool]:
+    """A function that tells whether a run matches a filter.
+
+    Args:
+        filter_string: conditions joined by AND, such as ``metrics.rmse < 1 and params.model = 'tree'``.
 
     Raises:
-        MlflowException: it cannot be read.
+        MlflowException: the filter cannot be parsed.
     """
     text, at = (filter_string or "").strip(), 0
     tests: list[tuple[str, str, Callable[[Any], bool] | None, bool]] = []
     while at < len(text):
         found = _TERM.match(text, at)
         if found is None or found.end() == at:
-            raise wrong(f"the filter {text!r} cannot be read from {text[at : at + 40]!r} on")
+            raise invalid_value_error(f"the filter {text!r} cannot be parsed from {text[at : at + 40]!r} on")
         kind = (found["kind"] or "attributes").lower()
         test = " ".join(found["test"].upper().split())
         key = found["key"].strip('`"')
         if test.startswith("IS "):
             tests.append((kind, key, None, test == "IS NULL"))
         else:
-            tests.append((kind, key, _test(test, found["value"] or "", kind), False))
+            tests.append((kind, key, _condition(test, found["value"] or "", kind), False))
         at = found.end()
 
     def fits(run: Run) -> bool:
         for kind, key, test, none in tests:
-            value = field(run, kind, key)
+            value = field_value(run, kind, key)
             if (value is None) != none if test is None else value is None or not test(value):
                 return False
         return True
@@ -99,8 +104,8 @@ def matching(filter_string: str | None) -> Callable[[Run], bool]:
     return fits
 
 
-def ordered(runs: Sequence[Run], order_by: Sequence[str] | str | None) -> list[Run]:
-    """Runs by ``metrics.rmse DESC`` and the like, newest first where that says nothing; NaN and none last."""
+def sort_runs(runs: Sequence[Run], order_by: Sequence[str] | str | None) -> list[Run]:
+    """Sort runs by terms such as ``metrics.rmse DESC``, then newest first; missing values and NaN go last."""
     found = sorted(runs, key=lambda run: -run.info.start_time)
     terms = [order_by] if isinstance(order_by, str) else list(order_by or ())
     for term in reversed(terms):
@@ -111,7 +116,7 @@ def ordered(runs: Sequence[Run], order_by: Sequence[str] | str | None) -> list[R
         if not kind:
             kind, key = "attributes", name
         key = key.strip('`"')
-        values = [(field(run, kind.lower(), key), run) for run in found]
+        values = [(field_value(run, kind.lower(), key), run) for run in found]
         usable = [one for one in values if one[0] is not None and one[0] == one[0]]
         rest = [run for value, run in values if value is None or value != value]  # noqa: PLR0124
         usable.sort(key=lambda one: one[0], reverse=direction.upper() == "DESC")

@@ -1,4 +1,4 @@
-"""``mlflow.sklearn``: estimators as skops files, and their training logged by itself."""
+"""``mlflow.sklearn``: estimators as skops files, and autologging of their training."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from typing import Any
 
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.artifacts import download_artifacts
-from legm.compat.mlflow.autologging import TRAININGS, Autologging, given, loggable, replace
+from legm.compat.mlflow.autologging import (
+    TRAINING_STACK,
+    Autologging,
+    bound_arguments,
+    to_param_value,
+    wrap_function,
+)
 from legm.compat.mlflow.flavors import Flavor
-from legm.compat.mlflow.scoring import SCORES
+from legm.compat.mlflow.score_watcher import SCORE_WATCHER
 from legm.compat.mlflow.store import STORE
-from legm.compat.mlflow.training import training_pictures, training_scores
+from legm.compat.mlflow.training_scores import training_figures, training_scores
 from legm.compat.session import SESSION
 
 __all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
 
 _FILE = "model.skops"
-_PREPARING = (
+_PREPROCESSING_MODULES = (
     "sklearn.preprocessing",
     "sklearn.impute",
     "sklearn.feature_extraction",
     "sklearn.feature_selection",
 )
-_TRIALS = (
+_CROSS_VALIDATION = (
     "cross_validate",
     "cross_val_predict",
     "cross_val_score",
@@ -42,7 +48,7 @@ def _dump(model: Any, folder: Path) -> None:
         from skops.io import dump
     except ImportError as cause:
         raise ImportError(
-            "scikit-learn has no file format of its own but pickle: install skops to keep its models"
+            "scikit-learn's only file format is pickle: install skops to store its models"
         ) from cause
     dump(model, folder / _FILE)
 
@@ -53,7 +59,7 @@ save_model = _FLAVOR.save_model
 
 
 def load_model(model_uri: Any, dst_path: str | None = None) -> Any:
-    """An estimator that was kept; types that skops does not know to be safe are refused."""
+    """Load an estimator that was logged; types that skops does not consider safe are refused."""
     from skops.io import load
 
     folder = Path(model_uri)
@@ -67,42 +73,42 @@ def _wrap(sklearn: Any) -> None:
     from sklearn.utils import all_estimators
 
     for _, kind in all_estimators():
-        if kind.__module__.startswith(_PREPARING) or kind.__name__ == "ColumnTransformer":
+        if kind.__module__.startswith(_PREPROCESSING_MODULES) or kind.__name__ == "ColumnTransformer":
             continue
         for name in ("fit", "fit_transform", "fit_predict"):
             AUTOLOGGING.wrap(kind, name, _fit)
-        SCORES.of_class(kind)
+        SCORE_WATCHER.watch_class(kind)
     from sklearn import model_selection
 
-    for name in _TRIALS:
-        replace(model_selection, name, _unlogged)
+    for name in _CROSS_VALIDATION:
+        wrap_function(model_selection, name, _without_logging)
 
 
-def _unlogged(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    with TRAININGS.inside(None, inner=False):
+def _without_logging(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with TRAINING_STACK.enter(None, inner=False):
         return original(*args, **kwargs)
 
 
 def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
-    said = given(original, (model, *args), kwargs)
+    arguments = bound_arguments(original, (model, *args), kwargs)
     _, data, labels, *_ = [*inspect.signature(original).parameters, "", ""]
     search = hasattr(model, "estimator") and hasattr(model, "cv")
     AUTOLOGGING.log_params(model.get_params(deep=not search))
-    with AUTOLOGGING.apart("tags"):
+    with AUTOLOGGING.report_errors("tags"):
         fluent.set_tags(_tags(model))
     fitted = original(model, *args, **kwargs)
-    trained = said.get(data), said.get(labels), said.get("sample_weight")
-    with AUTOLOGGING.apart("training scores"):
-        AUTOLOGGING.log_metrics(training_scores(model, *trained))
-    with AUTOLOGGING.apart("pictures of training scores"):
-        for name, figure in training_pictures(model, *trained):
+    training_data = arguments.get(data), arguments.get(labels), arguments.get("sample_weight")
+    with AUTOLOGGING.report_errors("training scores"):
+        AUTOLOGGING.log_metrics(training_scores(model, *training_data))
+    with AUTOLOGGING.report_errors("figures of training scores"):
+        for name, figure in training_figures(model, *training_data):
             fluent.log_figure(figure, name)
     if search:
         _log_search(model)
     if AUTOLOGGING.option("log_models", True):
-        with AUTOLOGGING.apart("the model"):
+        with AUTOLOGGING.report_errors("the model"):
             log_model(model, "model", registered_model_name=AUTOLOGGING.option("registered_model_name"))
-    SCORES.fitted(AUTOLOGGING, model)
+    SCORE_WATCHER.add_model(AUTOLOGGING, model)
     return fitted
 
 
@@ -112,40 +118,40 @@ def _tags(model: Any) -> dict[str, str]:
 
 
 def _log_search(search: Any) -> None:
-    """Log what a search over parameters found, and a nested run for each of the best it tried."""
+    """Log the result of a hyperparameter search, and a nested run for each of the best candidates."""
     if hasattr(search, "best_score_"):
         AUTOLOGGING.log_metrics({"best_cv_score": search.best_score_})
     if hasattr(search, "best_params_"):
         AUTOLOGGING.log_params({f"best_{name}": value for name, value in search.best_params_.items()})
     if AUTOLOGGING.option("log_models", True) and hasattr(search, "best_estimator_"):
-        with AUTOLOGGING.apart("the best model"):
+        with AUTOLOGGING.report_errors("the best model"):
             log_model(search.best_estimator_, "best_estimator")
-    with AUTOLOGGING.apart("what was tried"):
-        _log_tried(search)
+    with AUTOLOGGING.report_errors("the candidates"):
+        _log_candidates(search)
 
 
-def _log_tried(search: Any) -> None:
-    tried = search.cv_results_
+def _log_candidates(search: Any) -> None:
+    candidates = search.cv_results_
     text = io.StringIO()
-    csv.writer(text).writerows([list(tried), *zip(*tried.values(), strict=True)])
+    csv.writer(text).writerows([list(candidates), *zip(*candidates.values(), strict=True)])
     fluent.log_text(text.getvalue(), "cv_results.csv")
-    ranks = next(values for name, values in tried.items() if name.startswith("rank_test_"))
+    ranks = next(values for name, values in candidates.items() if name.startswith("rank_test_"))
     most = AUTOLOGGING.option("max_tuning_runs", 5)
     base = search.estimator.get_params(deep=True)
-    parent = STORE.run(fluent.run_id_of_active()).info
-    experiment = STORE.by_id(parent.experiment_id).name
+    parent = STORE.run(fluent.active_run_id()).info
+    experiment = STORE.experiment_by_id(parent.experiment_id).name
     for at in sorted(range(len(ranks)), key=lambda at: ranks[at])[:most]:
         tags = {"mlflow.parentRunId": parent.run_id, **_tags(search.estimator)}
         run_id = STORE.create_run(experiment, None, tags).key
-        params = {**base, **tried["params"][at]}
-        STORE.log_params(run_id, {name: loggable(value) for name, value in params.items()})
+        params = {**base, **candidates["params"][at]}
+        STORE.log_params(run_id, {name: to_param_value(value) for name, value in params.items()})
         numbers = {
             name: float(values[at])
-            for name, values in tried.items()
+            for name, values in candidates.items()
             if not name.startswith(("param", "split"))
         }
         STORE.log_metrics(run_id, numbers, None)
-        STORE.end(run_id, "FINISHED")
+        STORE.end_run(run_id, "FINISHED")
 
 
 AUTOLOGGING = Autologging(
@@ -159,4 +165,4 @@ autolog = AUTOLOGGING.autolog
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.null_object(f"mlflow.sklearn.{name}")
+    return SESSION.notices.make_null_object(f"mlflow.sklearn.{name}")

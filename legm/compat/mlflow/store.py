@@ -20,7 +20,7 @@ from legm.compat.mlflow.entities import (
     RunInputs,
     RunTag,
 )
-from legm.compat.mlflow.exceptions import MlflowException, missing, wrong
+from legm.compat.mlflow.exceptions import MlflowException, invalid_value_error, not_found_error
 from legm.compat.run import CompatRun
 from legm.compat.session import SESSION
 from legm.compat.snapshot import Number, Snapshot, history, listed
@@ -28,76 +28,76 @@ from legm.records import Status
 
 __all__ = ["STORE", "Store"]
 
-DEFAULT = "Default"
-_STATUS = {
+DEFAULT_EXPERIMENT = "Default"
+_MLFLOW_STATUSES = {
     Status.RUNNING: "RUNNING",
     Status.COMPLETED: "FINISHED",
     Status.FAILED: "FAILED",
     Status.INTERRUPTED: "KILLED",
 }
-_STATUS_OF = {name: status for status, name in _STATUS.items()} | {"SCHEDULED": Status.RUNNING}
+_LEGM_STATUSES = {name: status for status, name in _MLFLOW_STATUSES.items()} | {"SCHEDULED": Status.RUNNING}
 
 
 class Store:
-    """Runs by mlflow's ids, and experiments."""
+    """Runs by mlflow's ids, and experiments by name."""
 
     def __init__(self) -> None:
-        self._made: dict[str, dict[str, str]] = {DEFAULT: {}}
+        self._created: dict[str, dict[str, str]] = {DEFAULT_EXPERIMENT: {}}
         self.uri: str | None = None
 
     # Experiments
 
-    def names(self) -> list[str]:
-        """The names of the experiments that were made here or have a run."""
-        return list(dict.fromkeys([*self._made, *listed(SESSION.settings)]))
+    def experiment_names(self) -> list[str]:
+        """The names of the experiments that were created here or have a run."""
+        return list(dict.fromkeys([*self._created, *listed(SESSION.settings)]))
 
     @staticmethod
-    def id_of(name: str) -> str:
-        """An experiment's id, the same in every process."""
+    def experiment_id(name: str) -> str:
+        """The id of an experiment, which is the same in every process."""
         digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()
-        return "0" if name == DEFAULT else str(int(digest[:15], 16)).zfill(18)
+        return "0" if name == DEFAULT_EXPERIMENT else str(int(digest[:15], 16)).zfill(18)
 
     def experiment(self, name: str) -> Experiment:
-        """The experiment of a name."""
+        """The experiment with a name, whether or not it exists."""
         place = (SESSION.settings.root / name).as_uri() if name else ""
-        return Experiment(self.id_of(name), name, place, tags=dict(self._made.get(name, {})))
+        return Experiment(self.experiment_id(name), name, place, tags=dict(self._created.get(name, {})))
 
-    def by_name(self, name: str) -> Experiment | None:
-        """The experiment of a name, if there is one."""
-        return self.experiment(name) if name in self.names() else None
+    def experiment_by_name(self, name: str) -> Experiment | None:
+        """The experiment with a name; None if there is none."""
+        return self.experiment(name) if name in self.experiment_names() else None
 
-    def by_id(self, experiment_id: Any) -> Experiment:
-        """The experiment of an id.
+    def experiment_by_id(self, experiment_id: Any) -> Experiment:
+        """The experiment with an id.
 
         Raises:
             MlflowException: there is none.
         """
-        for name in self.names():
-            if self.id_of(name) == str(experiment_id):
+        for name in self.experiment_names():
+            if self.experiment_id(name) == str(experiment_id):
                 return self.experiment(name)
-        raise missing(f"No Experiment with id={experiment_id} exists")
+        raise not_found_error(f"No Experiment with id={experiment_id} exists")
 
     def create_experiment(self, name: str, tags: Mapping[str, Any] | None = None) -> str:
-        """A new experiment's id.
+        """Create an experiment, and return its id.
 
         Raises:
-            MlflowException: there is one of this name.
+            MlflowException: the name is invalid, or there is an experiment with it already.
         """
         if not isinstance(name, str) or not name:
-            raise wrong(f"Invalid experiment name: {name!r}. It must be a text that is not empty")
-        if name in self.names():
+            raise invalid_value_error(f"Invalid experiment name: {name!r}. It must be a non-empty text")
+        if name in self.experiment_names():
             raise MlflowException(f"Experiment {name!r} already exists", "RESOURCE_ALREADY_EXISTS")
-        return self.ensure(name, tags).experiment_id
+        return self.ensure_experiment(name, tags).experiment_id
 
-    def ensure(self, name: str, tags: Mapping[str, Any] | None = None) -> Experiment:
-        """The experiment of a name, made where there is none."""
-        self._made.setdefault(name, {}).update({k: str(v) for k, v in (tags or {}).items()})
+    def ensure_experiment(self, name: str, tags: Mapping[str, Any] | None = None) -> Experiment:
+        """The experiment with a name, which is created if there is none."""
+        self._created.setdefault(name, {}).update({k: str(v) for k, v in (tags or {}).items()})
         return self.experiment(name)
 
     # Runs
 
     def create_run(self, experiment: str, name: str | None, tags: Mapping[str, Any] | None) -> CompatRun:
-        """A new run."""
+        """Create a run."""
         tags = {key: str(value) for key, value in (tags or {}).items()}
         name = name or tags.get("mlflow.runName") or f"run-{secrets.token_hex(3)}"
         tags["mlflow.runName"] = name
@@ -105,8 +105,8 @@ class Store:
         run_id = secrets.token_hex(16)
         return SESSION.begin("mlflow", run_id, experiment, notes={"name": name, "tags": tags})
 
-    def tracked(self, run_id: str) -> CompatRun:
-        """The run of an id, to write to it; a stored one is opened again.
+    def open_run(self, run_id: str) -> CompatRun:
+        """The run with an id, for writing; a stored run is reopened.
 
         Raises:
             MlflowException: there is none.
@@ -115,36 +115,36 @@ class Store:
             return SESSION.runs[run_id]
         earlier = SESSION.find(run_id)
         if earlier is None:
-            raise missing(f"Run '{run_id}' not found")
+            raise not_found_error(f"Run '{run_id}' not found")
         run = SESSION.begin("mlflow", run_id, earlier.experiment, earlier=earlier)
         run.status, run.ended = earlier.status, earlier.ended
         return run
 
-    def found(self, run_id: str) -> Snapshot:
-        """The run of an id, to read it.
+    def find_snapshot(self, run_id: str) -> Snapshot:
+        """The state of the run with an id, for reading.
 
         Raises:
             MlflowException: there is none.
         """
         one = SESSION.find(run_id)
         if one is None:
-            raise missing(f"Run '{run_id}' not found")
+            raise not_found_error(f"Run '{run_id}' not found")
         return one
 
     def run(self, run_id: str) -> Run:
-        """The run of an id as mlflow shows it."""
-        return self.shown(self.found(run_id))
+        """The run with an id, as mlflow's object."""
+        return self.to_mlflow_run(self.find_snapshot(run_id))
 
-    def shown(self, one: Snapshot) -> Run:
-        """A run as mlflow shows it."""
+    def to_mlflow_run(self, one: Snapshot) -> Run:
+        """The state of a run as mlflow's object."""
         tags = one.notes.get("tags") or {}
         if not isinstance(tags, Mapping):
             tags = dict.fromkeys(map(str, tags), "")
         info = RunInfo(
             run_id=one.key,
             run_name=str(one.notes.get("name") or one.key),
-            experiment_id=self.id_of(one.experiment),
-            status=_STATUS[one.status],
+            experiment_id=self.experiment_id(one.experiment),
+            status=_MLFLOW_STATUSES[one.status],
             start_time=int(one.started * 1000),
             end_time=None if one.ended is None else int(one.ended * 1000),
             artifact_uri=f"runs:/{one.key}",
@@ -155,9 +155,10 @@ class Store:
         params = {name: str(value) for name, value in one.parameters.items()}
         inputs = [
             DatasetInput(
-                Dataset(told["name"], told["digest"]), (RunTag("mlflow.data.context", told.get("context")),)
+                Dataset(dataset["name"], dataset["digest"]),
+                (RunTag("mlflow.data.context", dataset.get("context")),),
             )
-            for told in one.notes.get("inputs") or ()
+            for dataset in one.notes.get("inputs") or ()
         ]
         data = RunData(metrics, params, {k: str(v) for k, v in tags.items()})
         return Run(info, data, RunInputs(tuple(inputs)))
@@ -166,7 +167,7 @@ class Store:
         """Every value of a metric."""
         if run_id in SESSION.runs:
             return SESSION.runs[run_id].history().get(key, [])
-        one = self.found(run_id)
+        one = self.find_snapshot(run_id)
         if one.run is None or one.folder is None:
             return []
         return history(one.folder, one.run.run_id).get(key, [])
@@ -179,12 +180,12 @@ class Store:
         Raises:
             MlflowException: one of them has another value already.
         """
-        run = self.tracked(run_id)
+        run = self.open_run(run_id)
         known = run.snapshot().parameters
         for key, given in params.items():
             value = list(given) if isinstance(given, tuple) else given
             if key in known and str(known[key]) != str(value):
-                raise wrong(
+                raise invalid_value_error(
                     f"Changing param values is not allowed. Param with key='{key}' was already logged with "
                     f"value='{known[key]}' for run ID='{run_id}'. Attempted logging new value '{value}'."
                 )
@@ -194,42 +195,44 @@ class Store:
         """Set a value of each metric.
 
         Raises:
-            MlflowException: one is no number.
+            MlflowException: a value is not a number.
         """
         for key, value in metrics.items():
             try:
                 float(value)
             except (TypeError, ValueError):
-                raise wrong(f"Got invalid value {value!r} for metric '{key}': it must be a number") from None
-        self.tracked(run_id).log(metrics, step)
+                raise invalid_value_error(
+                    f"Got invalid value {value!r} for metric '{key}': it must be a number"
+                ) from None
+        self.open_run(run_id).log(metrics, step)
 
     def set_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:
         """Set tags."""
-        run = self.tracked(run_id)
+        run = self.open_run(run_id)
         known = run.snapshot().notes.get("tags") or {}
         new = {**known, **{key: str(value) for key, value in tags.items()}}
         run.note(tags=new, name=new.get("mlflow.runName") or run.key)
 
     def delete_tag(self, run_id: str, key: str) -> None:
-        """Take a tag away."""
-        run = self.tracked(run_id)
+        """Delete a tag."""
+        run = self.open_run(run_id)
         tags = dict(run.snapshot().notes.get("tags") or {})
         tags.pop(key, None)
         run.note(tags=tags)
 
-    def end(self, run_id: str, status: str) -> None:
+    def end_run(self, run_id: str, status: str) -> None:
         """End a run."""
-        self.tracked(run_id).end(
-            _STATUS_OF[str(status)], None if status == "FINISHED" else f"it ended as {status}"
+        self.open_run(run_id).end(
+            _LEGM_STATUSES[str(status)], None if status == "FINISHED" else f"it ended as {status}"
         )
 
     def log_file(self, run_id: str, path: Path, folder: str | None) -> None:
-        """Keep a file, or every file of a folder under the folder's name.
+        """Store a file, or every file of a folder under the folder's name.
 
         Raises:
-            MlflowException: there is none.
+            MlflowException: there is no such file or folder.
         """
-        run = self.tracked(run_id)
+        run = self.open_run(run_id)
         prefix = f"{folder.strip('/')}/" if folder else ""
         if path.is_dir():
             for one in sorted(path.rglob("*")):
@@ -238,10 +241,10 @@ class Store:
         elif path.is_file():
             run.keep(path, f"{prefix}{path.name}")
         else:
-            raise missing(f"No such file or directory: {str(path)!r}")
+            raise not_found_error(f"No such file or directory: {str(path)!r}")
 
     def tracking_uri(self) -> str:
-        """What was set, or the root directory."""
+        """The address that was set, or else that of the root directory."""
         return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or SESSION.settings.root.as_uri()
 
 

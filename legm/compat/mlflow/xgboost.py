@@ -1,4 +1,4 @@
-"""``mlflow.xgboost``: XGBoost's models in its own format, and its training logged by itself."""
+"""``mlflow.xgboost``: models in XGBoost's own format, and autologging of its training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import Autologging
-from legm.compat.mlflow.boosting import Boosting, Rounds
+from legm.compat.mlflow.boosting import BoostingLogger, BoostingRounds
 from legm.compat.mlflow.flavors import Flavor
 from legm.compat.session import SESSION
 
@@ -27,7 +27,7 @@ save_model = _FLAVOR.save_model
 
 
 def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
-    """A booster that was kept."""
+    """Load a booster that was logged."""
     from xgboost import Booster
 
     booster = Booster()
@@ -35,7 +35,7 @@ def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
     return booster
 
 
-def _callback(rounds: Rounds) -> Any:
+def _callback(rounds: BoostingRounds) -> Any:
     from xgboost.callback import TrainingCallback
 
     class Callback(TrainingCallback):  # type: ignore[misc, unused-ignore]
@@ -45,14 +45,14 @@ def _callback(rounds: Rounds) -> Any:
                 for data, metrics in evals_log.items()
                 for metric, values in metrics.items()
             }
-            rounds.take(values, epoch)
+            rounds.log_round(values, epoch)
             return False
 
     return Callback()
 
 
-def _log_best(model: Any, said: Mapping[str, Any], rounds: Rounds) -> None:
-    if said.get("early_stopping_rounds"):
+def _log_best(model: Any, arguments: Mapping[str, Any], rounds: BoostingRounds) -> None:
+    if arguments.get("early_stopping_rounds"):
         rounds.log_best(len(rounds.values) - 1, model.best_iteration, rounds.values[model.best_iteration])
 
 
@@ -78,9 +78,9 @@ AUTOLOGGING = Autologging(
     {"xgboost": _wrap},
 )
 autolog = AUTOLOGGING.autolog
-_BOOSTING = Boosting(
+_BOOSTING = BoostingLogger(
     AUTOLOGGING,
-    without=("dtrain", "evals", "obj", "feval", "evals_result", "xgb_model", "learning_rates"),
+    excluded=("dtrain", "evals", "obj", "feval", "evals_result", "xgb_model", "learning_rates"),
     callback=_callback,
     log_best=_log_best,
     importances=_importances,
@@ -91,4 +91,4 @@ _BOOSTING = Boosting(
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.null_object(f"mlflow.xgboost.{name}")
+    return SESSION.notices.make_null_object(f"mlflow.xgboost.{name}")

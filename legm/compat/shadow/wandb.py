@@ -1,7 +1,7 @@
-"""``import wandb`` in a process that was begun by a script under ``python -m legm.compat``."""
+"""``import wandb`` in a process that was started by a script under ``python -m legm.compat``."""
 
-from legm.compat.imports import answer
+from legm.compat.import_redirect import redirect_imports
 
-answer()
+redirect_imports()
 
 import wandb  # noqa: E402, F401 - now the stand-in

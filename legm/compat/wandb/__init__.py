@@ -1,7 +1,7 @@
-"""A stand-in for wandb: the calls that training scripts make, into legm.
+"""A stand-in for wandb: records the calls that training scripts make into legm.
 
-``wandb.run``, ``wandb.config`` and ``wandb.summary`` are those of the current run. A name that is not here
-absorbs what is done with it, and is listed at the end.
+``wandb.run``, ``wandb.config`` and ``wandb.summary`` belong to the current run. A name that is not here is a
+null object, and is reported at the end.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from legm.compat.session import SESSION
 from legm.compat.wandb import errors, plot, util
 from legm.compat.wandb.api import Api
 from legm.compat.wandb.artifacts import Artifact
-from legm.compat.wandb.configs import Config, NotBegun
+from legm.compat.wandb.configs import Config, UninitializedObject
 from legm.compat.wandb.errors import CommError, Error, UsageError
 from legm.compat.wandb.media import Histogram, Html, Image, Table
 from legm.compat.wandb.plot import plot_table
 from legm.compat.wandb.runs import Run
-from legm.compat.wandb.state import CURRENT, Settings, init
+from legm.compat.wandb.state import CURRENT_RUN, Settings, init
 
 __all__ = [
     "AlertLevel",
@@ -52,7 +52,7 @@ __all__ = [
     "watch",
 ]
 
-__version__ = "0.31.0"  # whose calls these are
+__version__ = "0.31.0"  # the version whose API this is
 
 
 class AlertLevel:
@@ -64,18 +64,18 @@ class AlertLevel:
 
 
 def _run(call: str) -> Run:
-    if CURRENT.run is None:
+    if CURRENT_RUN.run is None:
         raise Error(f"you must call wandb.init() before wandb.{call}()")
-    return CURRENT.run
+    return CURRENT_RUN.run
 
 
 def login(*_: Any, **__: Any) -> bool:
-    """There is nobody to log in to."""
+    """Do nothing: there is no server to log in to."""
     return True
 
 
 def setup(*_: Any, **__: Any) -> None:
-    """There is nothing to set up."""
+    """Do nothing: there is nothing to set up."""
 
 
 def log(
@@ -87,8 +87,8 @@ def log(
 
 def finish(exit_code: int | None = None, quiet: bool | None = None) -> None:
     """End the current run, if there is one."""
-    if CURRENT.run is not None:
-        CURRENT.run.finish(exit_code, quiet)
+    if CURRENT_RUN.run is not None:
+        CURRENT_RUN.run.finish(exit_code, quiet)
 
 
 join = finish
@@ -134,18 +134,22 @@ def unwatch(models: Any | Sequence[Any] | None = None) -> None:
     _run("unwatch").unwatch(models)
 
 
-_PARTS = ("integration", "lightgbm", "sklearn", "xgboost")  # modules, on first use
+_SUBMODULES = ("integration", "lightgbm", "sklearn", "xgboost")  # imported on first use
 
 
 def __getattr__(name: str) -> Any:
     if name == "run":
-        return CURRENT.run
+        return CURRENT_RUN.run
     if name in {"config", "summary"}:
-        return NotBegun(f"wandb.{name}") if CURRENT.run is None else getattr(CURRENT.run, name)
-    if name in _PARTS:
+        return (
+            UninitializedObject(f"wandb.{name}")
+            if CURRENT_RUN.run is None
+            else getattr(CURRENT_RUN.run, name)
+        )
+    if name in _SUBMODULES:
         from importlib import import_module
 
         return import_module(f"legm.compat.wandb.{name}")
     if name.startswith("__"):
         raise AttributeError(f"module 'wandb' has no attribute {name!r}")
-    return SESSION.notices.null_object(f"wandb.{name}")
+    return SESSION.notices.make_null_object(f"wandb.{name}")

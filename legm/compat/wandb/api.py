@@ -1,4 +1,4 @@
-"""``wandb.Api()``: reads back the runs that legm has."""
+"""``wandb.Api()``: reads the runs that legm has stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STATES = {
 }
 
 
-class _File:
+class _StoredFile:
     """A file of a stored run."""
 
     def __init__(self, name: str, path: Path) -> None:
@@ -32,53 +32,57 @@ class _File:
         self.size = path.stat().st_size if path.exists() else 0
 
     def download(self, root: str = ".", replace: bool = False, **_: Any) -> Any:
-        """Copy it below a folder.
+        """Copy the file into a folder.
 
         Raises:
-            ValueError: there is a file of that name, which is not to be replaced.
+            ValueError: the folder has a file of that name, and ``replace`` is false.
         """
         target = Path(root).joinpath(*(part for part in Path(self.name).parts if part not in ("..", "/")))
         if target.exists() and not replace:
-            raise ValueError(f"{target} exists: pass replace=True to write over it")
+            raise ValueError(f"{target} exists: pass replace=True to overwrite it")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(self.path.read_bytes())
         return target.open(encoding="utf-8")
 
 
-class _Summary(dict[str, Any]):
-    """What a stored run came to."""
+class _StoredSummary(dict[str, Any]):
+    """The summary of a stored run."""
 
     @property
-    def _json_dict(self) -> dict[str, Any]:  # by which W&B's own example of an export reads it
+    def _json_dict(self) -> dict[str, Any]:  # W&B's own export example reads it
         return dict(self)
 
 
-class _Run:
+class _StoredRun:
     """A stored run."""
 
-    def __init__(self, found: Snapshot) -> None:
-        self._found = found
-        self.id = found.key
-        self.project = found.experiment
-        self.entity = found.notes.get("entity") or "legm"
-        self.name = found.notes.get("name") or f"run-{found.key}"
-        self.state = _STATES[found.status]
-        self.config = dict(found.parameters)
-        self.summary = _Summary({**{k: one.value for k, one in found.latest.items()}, **found.tests})
-        self.summary |= found.notes.get("summary") or {}
-        self.tags = list(found.notes.get("tags") or ())
-        self.group = found.notes.get("group") or ""
-        self.job_type = found.notes.get("job_type") or ""
-        self.notes = found.notes.get("notes")
-        self.created_at = datetime.fromtimestamp(found.started, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.id = snapshot.key
+        self.project = snapshot.experiment
+        self.entity = snapshot.notes.get("entity") or "legm"
+        self.name = snapshot.notes.get("name") or f"run-{snapshot.key}"
+        self.state = _STATES[snapshot.status]
+        self.config = dict(snapshot.parameters)
+        self.summary = _StoredSummary(
+            {**{k: one.value for k, one in snapshot.latest.items()}, **snapshot.tests}
+        )
+        self.summary |= snapshot.notes.get("summary") or {}
+        self.tags = list(snapshot.notes.get("tags") or ())
+        self.group = snapshot.notes.get("group") or ""
+        self.job_type = snapshot.notes.get("job_type") or ""
+        self.notes = snapshot.notes.get("notes")
+        self.created_at = datetime.fromtimestamp(snapshot.started, timezone.utc).strftime(
+            "%Y-%m-%dT%H:%M:%SZ"
+        )
         self.path = [self.entity, self.project, self.id]
         self.url = None
 
     def _rows(self) -> list[dict[str, Any]]:
         if self.id in SESSION.runs:
             series = SESSION.runs[self.id].history()
-        elif self._found.run is not None and self._found.folder is not None:
-            series = history(self._found.folder, self._found.run.run_id)
+        elif self._snapshot.run is not None and self._snapshot.folder is not None:
+            series = history(self._snapshot.folder, self._snapshot.run.run_id)
         else:
             series = {}
         rows: dict[int, dict[str, Any]] = {}
@@ -89,7 +93,7 @@ class _Run:
         return [rows[step] for step in sorted(rows)]
 
     def scan_history(self, keys: Sequence[str] | None = None, **_: Any) -> Iterator[dict[str, Any]]:
-        """Each row; with keys those that have all of them."""
+        """Every row; with keys, only the rows that have all of them."""
         for row in self._rows():
             if keys is None:
                 yield row
@@ -99,7 +103,7 @@ class _Run:
     def history(
         self, samples: int = 500, keys: Sequence[str] | None = None, pandas: bool = True, **_: Any
     ) -> Any:
-        """The rows, at most so many of them, as a data frame where pandas is there."""
+        """At most so many rows, as a data frame if pandas is installed."""
         rows = list(self.scan_history(keys))
         rows = rows[:: max(1, -(-len(rows) // samples))]
         if not pandas:
@@ -110,29 +114,31 @@ class _Run:
             return rows
         return frames.DataFrame(rows)
 
-    def files(self, names: Sequence[str] | None = None, **_: Any) -> list[_File]:
+    def files(self, names: Sequence[str] | None = None, **_: Any) -> list[_StoredFile]:
         """The run's files."""
-        return [_File(k, path) for k, path in self._found.files.items() if names is None or k in names]
+        return [
+            _StoredFile(k, path) for k, path in self._snapshot.files.items() if names is None or k in names
+        ]
 
-    def file(self, name: str) -> _File:
-        """One of them."""
-        return _File(name, self._found.files[name])
+    def file(self, name: str) -> _StoredFile:
+        """One of the run's files."""
+        return _StoredFile(name, self._snapshot.files[name])
 
     def logged_artifacts(self, **_: Any) -> list[Artifact]:
-        """What it logged."""
-        return [find_artifact(label) for label in self._found.notes.get("artifacts") or ()]
+        """The artifacts that the run logged."""
+        return [find_artifact(label) for label in self._snapshot.notes.get("artifacts") or ()]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.null_object(f"wandb.Api().run().{name}")
+        return SESSION.notices.make_null_object(f"wandb.Api().run().{name}")
 
     def __repr__(self) -> str:
         return f"<Run {'/'.join(self.path)} ({self.state})>"
 
 
 class Api:
-    """Reads the runs that are in legm's root directory."""
+    """Reads the runs in legm's root directory."""
 
     def __init__(self, **_: Any) -> None:
         self.default_entity = "legm"
@@ -144,25 +150,26 @@ class Api:
         order: str = "+created_at",
         per_page: int = 50,
         **_: Any,
-    ) -> list[_Run]:
-        """The runs of a project, ``"entity/project"``; of all without one.
+    ) -> list[_StoredRun]:
+        """The runs of a project, or of all projects.
 
         Args:
-            path: the project.
-            filters: as wandb's, by state, tags, group, jobType, display_name, config.x and summary_metrics.x.
-            order: ``+created_at``, ``-created_at``, or by ``summary_metrics.x`` or ``config.x``.
+            path: the project, ``"entity/project"``; None for all projects.
+            filters: wandb's filters, by state, tags, group, jobType, display_name, config.x and
+                summary_metrics.x.
+            order: ``+created_at`` or ``-created_at``, or the same with ``summary_metrics.x`` or ``config.x``.
         """
         experiments = None if path is None else [path.rpartition("/")[2]]
-        found = [_Run(one) for one in SESSION.snapshots(experiments)]
-        found = [one for one in found if _fits(one, filters or {})]
+        found = [_StoredRun(one) for one in SESSION.snapshots(experiments)]
+        found = [one for one in found if _matches(one, filters or {})]
         key = order.lstrip("+-")
         if key != "created_at":
-            found = [one for one in found if _field(one, key) is not None]
-            found.sort(key=lambda one: _field(one, key))
+            found = [one for one in found if _field_value(one, key) is not None]
+            found.sort(key=lambda one: _field_value(one, key))
         return found[::-1] if order.startswith("-") else found
 
-    def run(self, path: str) -> _Run:
-        """A run, by ``"entity/project/id"``.
+    def run(self, path: str) -> _StoredRun:
+        """The run with a path, ``"entity/project/id"``.
 
         Raises:
             CommError: there is none.
@@ -170,10 +177,10 @@ class Api:
         found = SESSION.find(path.rpartition("/")[2])
         if found is None:
             raise CommError(f"there is no run {path!r} in {SESSION.settings.root}")
-        return _Run(found)
+        return _StoredRun(found)
 
-    def artifact(self, name: str, type: str | None = None) -> Artifact:  # noqa: A002 - wandb's word
-        """An artifact by its name.
+    def artifact(self, name: str, type: str | None = None) -> Artifact:  # noqa: A002 - wandb's name
+        """The artifact with a name.
 
         Raises:
             CommError: there is none.
@@ -183,10 +190,10 @@ class Api:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.null_object(f"wandb.Api().{name}")
+        return SESSION.notices.make_null_object(f"wandb.Api().{name}")
 
 
-def _field(run: _Run, key: str) -> Any:
+def _field_value(run: _StoredRun, key: str) -> Any:
     head, _, rest = key.partition(".")
     if head in {"config", "summary_metrics", "summary"}:
         return (run.config if head == "config" else run.summary).get(rest.removesuffix(".value"))
@@ -194,7 +201,7 @@ def _field(run: _Run, key: str) -> Any:
     return getattr(run, names.get(key, key))
 
 
-_TESTS: dict[str, Callable[[Any, Any], bool]] = {
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "$eq": lambda a, b: a == b,
     "$ne": lambda a, b: a != b,
     "$gt": lambda a, b: a is not None and a > b,
@@ -207,20 +214,20 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _fits(run: _Run, filters: Mapping[str, Any]) -> bool:
+def _matches(run: _StoredRun, filters: Mapping[str, Any]) -> bool:
     for key, wanted in filters.items():
         if key in {"$and", "$or"}:
-            if not (all if key == "$and" else any)(_fits(run, one) for one in wanted):
+            if not (all if key == "$and" else any)(_matches(run, one) for one in wanted):
                 return False
             continue
-        value = _field(run, key)
+        value = _field_value(run, key)
         tests = wanted if isinstance(wanted, Mapping) else {"$eq": wanted}
         for name, other in tests.items():
-            if name not in _TESTS:
-                raise CommError(f"a filter of runs has no {name!r}; it has {', '.join(_TESTS)}")
+            if name not in _OPERATORS:
+                raise CommError(f"a filter of runs does not support {name!r}; known: {', '.join(_OPERATORS)}")
             if name == "$eq" and isinstance(value, list) and not isinstance(other, list):
                 if other not in value:
                     return False
-            elif not _TESTS[name](value, other):
+            elif not _OPERATORS[name](value, other):
                 return False
     return True

@@ -1,4 +1,4 @@
-"""``wandb.Artifact``: files under one name, kept with the run that logs them."""
+"""``wandb.Artifact``: files under one name, stored with the run that logs them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Artifact:
     """Files under one name.
 
     Args:
-        name: its name.
-        type: what it is: "model", "dataset", …
-        description: a few words.
-        metadata: more of it.
+        name: the artifact's name.
+        type: the kind of artifact: "model", "dataset", …
+        description: a short description.
+        metadata: further metadata.
     """
 
     def __init__(
         self,
         name: str,
-        type: str,  # noqa: A002 - wandb's word
+        type: str,  # noqa: A002 - wandb's name
         description: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         **_: Any,
@@ -43,17 +43,17 @@ class Artifact:
         self.version = "v0"
         self.aliases: list[str] = []
         self.files_by_name: dict[str, Path] = {}
-        self._made: list[tempfile.TemporaryDirectory[str]] = []
+        self._temporary: list[tempfile.TemporaryDirectory[str]] = []
 
     def add_file(self, local_path: Any, name: str | None = None, **_: Any) -> Path:
         """Add a file.
 
         Raises:
-            ValueError: there is none.
+            ValueError: the path is not a file.
         """
         path = Path(local_path)
         if not path.is_file():
-            raise ValueError(f"{str(local_path)!r} is no file")
+            raise ValueError(f"{str(local_path)!r} is not a file")
         self.files_by_name[name or path.name] = path
         return path
 
@@ -61,18 +61,18 @@ class Artifact:
         """Add every file of a folder.
 
         Raises:
-            ValueError: there is none.
+            ValueError: the path is not a folder.
         """
         folder = Path(local_path)
         if not folder.is_dir():
-            raise ValueError(f"{str(local_path)!r} is no folder")
+            raise ValueError(f"{str(local_path)!r} is not a folder")
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 inner = path.relative_to(folder).as_posix()
                 self.files_by_name[f"{name}/{inner}" if name else inner] = path
 
     def add_reference(self, uri: Any, name: str | None = None, **_: Any) -> None:
-        """Note an address; of a file of this machine's the file is added."""
+        """Note an address; if it is a local file, the file itself is added."""
         path = Path(str(uri).removeprefix("file://"))
         if str(uri).startswith("file://") and path.is_file():
             self.add_file(path, name)
@@ -80,35 +80,35 @@ class Artifact:
             self.metadata.setdefault("references", []).append(str(uri))
 
     def add(self, obj: Media, name: str, **_: Any) -> None:
-        """Add a table, picture or the like."""
+        """Add a table, image or other media object."""
         with self.new_file(name if "." in Path(name).name else f"{name}.{obj.extension}", "wb") as file:
             file.write(obj.content())
 
     @contextlib.contextmanager
     def new_file(self, name: str, mode: str = "w", encoding: str | None = None) -> Iterator[IO[Any]]:
         """Write a file of the artifact."""
-        self._made.append(tempfile.TemporaryDirectory())
-        path = Path(self._made[-1].name, Path(name).name)
+        self._temporary.append(tempfile.TemporaryDirectory())
+        path = Path(self._temporary[-1].name, Path(name).name)
         with path.open(mode, encoding=encoding) as file:
             yield file
         self.files_by_name[name] = path
 
     def get(self, name: str) -> Table | None:
-        """A table that was added; None where there is none of this name."""
+        """A table that was added; None if there is none of this name."""
         path = self.files_by_name.get(name) or self.files_by_name.get(f"{name}.json")
         if path is None:
             return None
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return Table(told["columns"], told["data"])
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return Table(fields["columns"], fields["data"])
 
     @property
     def size(self) -> int:
-        """How many bytes its files have."""
+        """The size of all files in bytes."""
         return sum(path.stat().st_size for path in self.files_by_name.values())
 
     @property
     def digest(self) -> str:
-        """The same for the same files under the same names."""
+        """A digest of the names and contents of all files."""
         found = hashlib.sha256()
         for name in sorted(self.files_by_name):
             found.update(
@@ -117,14 +117,14 @@ class Artifact:
         return found.hexdigest()[:32]
 
     def files(self) -> list[Path]:
-        """Where the files are."""
+        """The paths of the files."""
         return list(self.files_by_name.values())
 
     def get_entry(self, name: str) -> Path:
-        """Where a file is.
+        """The path of a file.
 
         Raises:
-            KeyError: there is none of this name.
+            KeyError: there is no file of this name.
         """
         return self.files_by_name[name]
 
@@ -137,7 +137,7 @@ class Artifact:
         return str(Path(self.download(root)) / next(iter(self.files_by_name)))
 
     def download(self, root: str | None = None, **_: Any) -> str:
-        """Copy the files into a folder, ``artifacts/<name>:<version>`` without one."""
+        """Copy the files into a folder; the default is ``artifacts/<name>:<version>``."""
         folder = Path(root) if root else Path("artifacts") / f"{self.name.partition(':')[0]}:{self.version}"
         for name, path in self.files_by_name.items():
             target = folder.joinpath(*(part for part in Path(name).parts if part not in ("..", "/")))
@@ -146,20 +146,24 @@ class Artifact:
         return str(folder)
 
     def wait(self, timeout: float | None = None) -> Artifact:
-        """It is there already."""
+        """Return at once: the artifact is complete."""
         return self
 
     def save(self) -> None:
-        """It is kept when a run logs it."""
+        """Do nothing: the artifact is stored when a run logs it."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.null_object(f"wandb.Artifact.{name}")
+        return SESSION.notices.make_null_object(f"wandb.Artifact.{name}")
 
 
-def find_artifact(name: str, type: str | None = None) -> Artifact:  # noqa: A002 - wandb's word
-    """The newest artifact of a name, or its version ``v<n>``, that a run of this root directory logged.
+def find_artifact(name: str, type: str | None = None) -> Artifact:  # noqa: A002 - wandb's name
+    """The artifact that a run in the root directory logged.
+
+    Args:
+        name: the artifact's name, with ``:v<n>``, ``:latest`` or an alias for a version; the newest without.
+        type: the kind of artifact; by default the stored one.
 
     Raises:
         CommError: there is none.
@@ -168,19 +172,21 @@ def find_artifact(name: str, type: str | None = None) -> Artifact:  # noqa: A002
     found = []
     for one in SESSION.snapshots():
         listed = one.notes.get("artifacts") or {}
-        for label, told in listed.items():
+        for label, fields in listed.items():
             if label.partition(":")[0] == plain:
-                found.append((label, told, one))
+                found.append((label, fields, one))
     if version.startswith("v") and version[1:].isdigit():
         found = [one for one in found if one[0].partition(":")[2] == version]
     elif version not in {"", "latest"}:
         found = [one for one in found if version in (one[1].get("aliases") or ())]
     if not found:
         raise CommError(f"no run of {SESSION.settings.root} has logged an artifact {name!r}")
-    label, told, run = found[-1]
-    artifact = Artifact(plain, type or told.get("type") or "", told.get("description"), told.get("metadata"))
+    label, fields, run = found[-1]
+    artifact = Artifact(
+        plain, type or fields.get("type") or "", fields.get("description"), fields.get("metadata")
+    )
     artifact.version = label.partition(":")[2]
-    artifact.aliases = list(told.get("aliases") or ())
+    artifact.aliases = list(fields.get("aliases") or ())
     prefix = f"{label}/"
     artifact.files_by_name = {
         name.removeprefix(prefix): path for name, path in run.files.items() if name.startswith(prefix)

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from legm.compat.wandb.attribute_mapping import AttributeMapping
 from legm.compat.wandb.errors import ConfigError, Error
-from legm.compat.wandb.items import Items
-from legm.core.config_objects import named_values
+from legm.core.config_objects import parameters_from_config
 
-__all__ = ["Config", "NotBegun"]
+__all__ = ["Config", "UninitializedObject"]
 
 
-def _parsed(given: Any) -> dict[str, Any]:
-    """What ``config=`` or ``update()`` was given, as a dictionary."""
+def _to_dict(given: Any) -> dict[str, Any]:
+    """The argument of ``config=`` or ``update()`` as a dictionary."""
     if given is None:
         return {}
-    if isinstance(given, (str, Path)):  # a file, as wandb has it: {name: {"value": …}}
+    if isinstance(given, (str, Path)):  # a file in wandb's format: {name: {"value": …}}
         from legm.util.atomic_files import load_yaml
 
         loaded = load_yaml(Path(given)) or {}
@@ -30,27 +30,27 @@ def _parsed(given: Any) -> dict[str, Any]:
         return dict(given.flag_values_dict())
     if isinstance(given, Config):
         return given.as_dict()
-    return named_values("wandb's config", given)
+    return parameters_from_config("wandb's config", given)
 
 
-class Config(Items):
-    """Parameters that are set once, unless a change is asked for.
+class Config(AttributeMapping):
+    """Parameters that cannot change once they are set, unless the script allows it.
 
     Args:
-        changed: called with all of them after a change.
+        changed: called with all parameters after a change.
     """
 
     def __init__(self, changed: Callable[[dict[str, Any]], object] = lambda _: None) -> None:
         super().__init__("config", _changed=changed)
 
     def _set(self, given: Any, *, allow_val_change: bool | None) -> None:
-        new = {str(name).strip("-"): value for name, value in _parsed(given).items()}
+        new = {str(name).strip("-"): value for name, value in _to_dict(given).items()}
         if not allow_val_change:
             for name, value in new.items():
-                if name in self._items and not _equal(self._items[name], value):
+                if name in self._items and not _are_equal(self._items[name], value):
                     raise ConfigError(
-                        f"the config has {name!r} = {self._items[name]!r}, and would get {value!r}: pass "
-                        f"allow_val_change=True to config.update() if it is to change"
+                        f"the config has {name!r} = {self._items[name]!r} already, not {value!r}: pass "
+                        f"allow_val_change=True to config.update() to change it"
                     )
         self._items.update(new)
         self._changed(self.as_dict())
@@ -59,13 +59,13 @@ class Config(Items):
         """Set parameters from a dictionary, namespace or configuration object.
 
         Raises:
-            ConfigError: one of them has another value already.
+            ConfigError: a parameter has another value already.
         """
         self._set(d, allow_val_change=allow_val_change)
 
     def setdefaults(self, d: Any) -> None:
-        """Set those parameters that are not set yet."""
-        self._set({k: v for k, v in _parsed(d).items() if k not in self._items}, allow_val_change=None)
+        """Set the parameters that are not set yet."""
+        self._set({k: v for k, v in _to_dict(d).items() if k not in self._items}, allow_val_change=None)
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._set({key: value}, allow_val_change=None)
@@ -73,7 +73,7 @@ class Config(Items):
     __setattr__ = __setitem__
 
 
-def _equal(old: Any, new: Any) -> bool:
+def _are_equal(old: Any, new: Any) -> bool:
     if hasattr(old, "tolist") or hasattr(new, "tolist"):
         old, new = (one.tolist() if hasattr(one, "tolist") else one for one in (old, new))
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
@@ -81,8 +81,8 @@ def _equal(old: Any, new: Any) -> bool:
     return bool(old == new)
 
 
-class NotBegun:
-    """Stands for what there is only after ``wandb.init()``."""
+class UninitializedObject:
+    """Raises on every use: stands for an object that exists only after ``wandb.init()``."""
 
     def __init__(self, name: str) -> None:
         self.__dict__["_name"] = name

@@ -1,4 +1,4 @@
-"""wandb's errors, by their names."""
+"""``wandb.errors``: the errors that wandb's calls raise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["CommError", "ConfigError", "Error", "UsageError"]
 
 
 class Error(Exception):
-    """What all of wandb's errors are."""
+    """The base class of wandb's errors."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -14,12 +14,12 @@ class Error(Exception):
 
 
 class CommError(Error):
-    """Something that was asked for is not there."""
+    """Something that was requested does not exist."""
 
 
 class UsageError(Error):
-    """A call cannot be meant so."""
+    """A call is not valid."""
 
 
 class ConfigError(Error):
-    """A value of the config would be changed."""
+    """A call would change a value of the config."""

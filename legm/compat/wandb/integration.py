@@ -1,4 +1,4 @@
-"""``wandb.integration``: the libraries whose callbacks are here."""
+"""``wandb.integration``: the libraries with callbacks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from legm.compat.session import SESSION
 
-_PARTS = ("lightgbm", "sklearn", "xgboost")
+_SUBMODULES = ("lightgbm", "sklearn", "xgboost")
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    if name in _PARTS:
+    if name in _SUBMODULES:
         from importlib import import_module
 
         return import_module(f"legm.compat.wandb.{name}")
-    return SESSION.notices.null_object(f"wandb.integration.{name}")
+    return SESSION.notices.make_null_object(f"wandb.integration.{name}")

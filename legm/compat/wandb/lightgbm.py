@@ -1,4 +1,4 @@
-"""``wandb.lightgbm``: LightGBM's training, logged by a callback."""
+"""``wandb.lightgbm``: logs LightGBM's training by a callback."""
 
 from __future__ import annotations
 
@@ -11,34 +11,46 @@ from legm.compat.wandb.artifacts import Artifact
 from legm.compat.wandb.errors import Error
 from legm.compat.wandb.media import Table
 from legm.compat.wandb.runs import Run
-from legm.compat.wandb.state import CURRENT
+from legm.compat.wandb.state import CURRENT_RUN
 
 __all__ = ["log_summary", "wandb_callback"]
 
-_LOWER = ("loss", "error", "l1", "l2", "rmse", "mape", "quantile", "huber", "fair", "entropy", "perplexity")
-_HIGHER = ("auc", "ndcg", "map", "mean_average_precision", "average_precision")
+_LOWER_IS_BETTER = (
+    "loss",
+    "error",
+    "l1",
+    "l2",
+    "rmse",
+    "mape",
+    "quantile",
+    "huber",
+    "fair",
+    "entropy",
+    "perplexity",
+)
+_HIGHER_IS_BETTER = ("auc", "ndcg", "map", "mean_average_precision", "average_precision")
 
 
 def _run() -> Run:
-    if CURRENT.run is None:
+    if CURRENT_RUN.run is None:
         raise Error("you must call wandb.init() before LightGBM's callback")
-    return CURRENT.run
+    return CURRENT_RUN.run
 
 
 def _better(metric: str) -> str | None:
-    """Whether less or more of a metric is better, as far as its name says."""
+    """The better direction of a metric with this name, "min" or "max"; None if unknown."""
     name = metric.partition("@")[0]
-    if name in _HIGHER:
+    if name in _HIGHER_IS_BETTER:
         return "max"
-    return "min" if any(word in name for word in _LOWER) else None
+    return "min" if any(word in name for word in _LOWER_IS_BETTER) else None
 
 
 def wandb_callback(log_params: bool = True, define_metric: bool = True) -> Callable[[Any], None]:
-    """A callback that logs each iteration's values.
+    """A callback that logs the values of each iteration.
 
     Args:
-        log_params: whether the parameters go into the config.
-        define_metric: whether the summary has the best values, not the last ones.
+        log_params: whether to add the parameters to the config.
+        define_metric: whether the summary has the best values instead of the last ones.
     """
     begun = False
 
@@ -49,7 +61,7 @@ def wandb_callback(log_params: bool = True, define_metric: bool = True) -> Calla
         for item in env.evaluation_result_list:
             if len(item) == 4:
                 values[f"{item[0]}_{item[1]}"] = item[2], _better(item[1])
-            else:  # of cross-validation: mean and deviation
+            else:  # cross-validation: mean and deviation
                 data, metric = item[1].split(" ")
                 values[f"{data}_{metric}-mean"] = item[2], _better(metric)
                 values[f"{data}_{metric}-stdv"] = item[4], None
@@ -68,7 +80,7 @@ def wandb_callback(log_params: bool = True, define_metric: bool = True) -> Calla
 
 
 def log_summary(model: Any, feature_importance: bool = True, save_model_checkpoint: bool = False) -> None:
-    """Log the best iteration, the features' importances and, if asked for, the model."""
+    """Log the best iteration, the feature importances and, if asked for, the model."""
     run = _run()
     run.summary["best_iteration"] = model.best_iteration
     run.summary["best_score"] = {k: dict(v) for k, v in model.best_score.items()}

@@ -1,4 +1,4 @@
-"""What can be logged beside numbers, as files: pictures, histograms, tables, pages, charts."""
+"""Objects that are logged as files: images, histograms, tables, HTML pages, charts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from legm.compat.session import SESSION
 from legm.compat.wandb.errors import UsageError
-from legm.core.identity import plain
+from legm.core.identity import to_plain
 from legm.errors import UnstableValue
 
-__all__ = ["Chart", "Histogram", "Html", "Image", "Media", "Table", "media_of"]
+__all__ = ["Chart", "Histogram", "Html", "Image", "Media", "Table", "to_media"]
 
 
-def _numbers(values: Any) -> Any:
-    """An array of NumPy's, also of a tensor that is on a device or in a graph."""
+def _to_array(values: Any) -> Any:
+    """A NumPy array, also from a tensor that is on a device or in a graph."""
     import numpy as np
 
     for step in ("detach", "cpu"):
@@ -30,18 +30,18 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Media):
         return repr(value)
     try:
-        return plain("a cell", value)
+        return to_plain("a cell", value)
     except UnstableValue:
         return str(value)
 
 
 class Media:
-    """Something that is kept as a file."""
+    """An object that is stored as a file."""
 
     extension = "json"
 
     def content(self) -> bytes:
-        """The file's content."""
+        """The content of the file."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -49,13 +49,13 @@ class Media:
 
 
 class Image(Media):
-    """A picture: an array, a figure of Matplotlib's, a picture of Pillow's, or a file of one.
+    """An image: an array, a Matplotlib figure, a Pillow image, or an image file.
 
     Args:
-        data_or_path: the picture; an array is (height, width) or (height, width, 1, 3 or 4), a tensor may
-            have the channels first. Numbers up to 1 are taken as such, others as 0 to 255.
-        mode: Pillow's.
-        caption: a word beside it.
+        data_or_path: the image; an array is (height, width) or (height, width, 1, 3 or 4), and a tensor may
+            have the channels first. If no number exceeds 1 the range is 0 to 1, else 0 to 255.
+        mode: Pillow's mode.
+        caption: a caption.
     """
 
     extension = "png"
@@ -67,12 +67,12 @@ class Image(Media):
         for name in ("boxes", "masks"):
             if others.get(name):
                 SESSION.notices.report_unsupported(
-                    f"wandb.Image({name}=…)", "the picture is kept without them"
+                    f"wandb.Image({name}=…)", "the image is stored without them"
                 )
         self._png = _png(data_or_path, mode)
 
     def content(self) -> bytes:
-        """The picture as PNG."""
+        """The image as PNG."""
         return self._png
 
 
@@ -100,13 +100,13 @@ def _pixels(data: Any) -> Any:
     import numpy as np
 
     tensor = hasattr(data, "detach")
-    array = _numbers(data)
+    array = _to_array(data)
     if array.ndim == 3 and tensor and array.shape[0] in (1, 3, 4):
         array = array.transpose(1, 2, 0)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim not in (2, 3):
-        raise UsageError(f"a picture has 2 or 3 dimensions, not {array.ndim}")
+        raise UsageError(f"an image must have 2 or 3 dimensions, not {array.ndim}")
     if array.dtype == np.uint8:
         return array
     array = np.nan_to_num(array.astype(float))
@@ -118,12 +118,12 @@ def _pixels(data: Any) -> Any:
 
 
 class Histogram(Media):
-    """How often values are in each of some bins.
+    """A histogram.
 
     Args:
         sequence: the values.
-        np_histogram: or what ``numpy.histogram`` returned.
-        num_bins: how many bins.
+        np_histogram: the result of ``numpy.histogram``, instead of the values.
+        num_bins: the number of bins.
     """
 
     def __init__(self, sequence: Any = None, np_histogram: Any = None, num_bins: int = 64) -> None:
@@ -132,24 +132,24 @@ class Histogram(Media):
         if np_histogram is not None:
             counts, edges = np_histogram
         else:
-            values = _numbers(sequence).ravel()
+            values = _to_array(sequence).ravel()
             counts, edges = np.histogram(values[np.isfinite(values)], bins=num_bins)
         self.histogram = np.asarray(counts).tolist()
         self.bins = np.asarray(edges).tolist()
 
     def content(self) -> bytes:
-        """Counts and edges."""
+        """Counts and edges as JSON."""
         return json.dumps({"values": self.histogram, "bins": self.bins}).encode()
 
 
 class Table(Media):
-    """Rows under columns.
+    """A table.
 
     Args:
-        columns: their names.
+        columns: the names of the columns.
         data: the rows.
-        rows: the same.
-        dataframe: or a data frame of pandas'.
+        rows: the same, by wandb's older name.
+        dataframe: a pandas data frame instead.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class Table(Media):
     def add_data(self, *data: Any) -> None:
         """Add a row."""
         if len(data) != len(self.columns):
-            raise ValueError(f"this table has {len(self.columns)} columns, and the row {len(data)} values")
+            raise ValueError(f"the table has {len(self.columns)} columns, but the row has {len(data)} values")
         self.data.append(list(data))
 
     add_row = add_data
@@ -183,7 +183,7 @@ class Table(Media):
         """Add a column."""
         values = list(data)
         if self.data and len(values) != len(self.data):
-            raise ValueError(f"this table has {len(self.data)} rows, and the column {len(values)} values")
+            raise ValueError(f"the table has {len(self.data)} rows, but the column has {len(values)} values")
         if not self.data:
             self.data, self.columns = [[] for _ in values], []
         self.columns.append(name)
@@ -191,13 +191,13 @@ class Table(Media):
             row.append(value)
 
     def get_column(self, name: str, convert_to: str | None = None) -> Any:
-        """A column's values."""
+        """The values of a column."""
         at = self.columns.index(name)
         values = [row[at] for row in self.data]
-        return _numbers(values) if convert_to == "numpy" else values
+        return _to_array(values) if convert_to == "numpy" else values
 
     def get_dataframe(self) -> Any:
-        """The table as a data frame of pandas'."""
+        """The table as a pandas data frame."""
         import pandas as pd
 
         return pd.DataFrame(self.data, columns=self.columns)
@@ -207,13 +207,13 @@ class Table(Media):
         return iter(enumerate(self.data))
 
     def content(self) -> bytes:
-        """Columns and rows."""
+        """Columns and rows as JSON."""
         rows = [[_plain(cell) for cell in row] for row in self.data]
         return json.dumps({"columns": self.columns, "data": rows}).encode()
 
 
 class Html(Media):
-    """A page: its text, an open file, or with ``data_is_not_path=False`` its path."""
+    """An HTML page: its text, an open file, or with ``data_is_not_path=False`` its path."""
 
     extension = "html"
 
@@ -230,7 +230,7 @@ class Html(Media):
 
 
 class Chart(Media):
-    """A table, and what of it is to be drawn."""
+    """A table, and how to draw it."""
 
     def __init__(self, kind: str, table: Table, title: str | None = None, **fields: Any) -> None:
         self.kind = kind
@@ -239,7 +239,7 @@ class Chart(Media):
         self.fields = fields
 
     def content(self) -> bytes:
-        """The table and how it is drawn."""
+        """The table and how to draw it, as JSON."""
         head = {"chart": self.kind, "title": self.title, **self.fields}
         return json.dumps({**head, **json.loads(self.table.content())}).encode()
 
@@ -252,8 +252,8 @@ class _Json(Media):
         return self._text.encode()
 
 
-def media_of(value: Any) -> Media | None:
-    """A value that is no number as a file; None where it is nothing that is known."""
+def to_media(value: Any) -> Media | None:
+    """The file for a value that is not a number; None if the kind of value is unknown."""
     if isinstance(value, Media):
         return value
     if hasattr(value, "savefig") or (hasattr(value, "gcf") and hasattr(value, "figure")):
@@ -265,5 +265,5 @@ def media_of(value: Any) -> Media | None:
     if hasattr(value, "itertuples"):
         return Table(dataframe=value)
     if isinstance(value, (list, tuple)) or hasattr(value, "tolist"):
-        return _Json(json.dumps(_plain(_numbers(value) if hasattr(value, "detach") else value)))
+        return _Json(json.dumps(_plain(_to_array(value) if hasattr(value, "detach") else value)))
     return None

@@ -1,4 +1,4 @@
-"""``wandb.plot``: charts, kept as the tables they are drawn from."""
+"""``wandb.plot``: charts, stored as the tables they are drawn from."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def scatter(table: Table, x: str, y: str, title: str | None = None, **_: Any) ->
 
 
 def bar(table: Table, label: str, value: str, title: str | None = None, **_: Any) -> Chart:
-    """Bars."""
+    """One bar per row."""
     return Chart("bar", table, title, label=label, value=value)
 
 
 def histogram(table: Table, value: str, title: str | None = None, **_: Any) -> Chart:
-    """How often values of a column are in bins."""
+    """A histogram of a column."""
     return Chart("histogram", table, title, value=value)
 
 
@@ -50,10 +50,10 @@ def plot_table(
     string_fields: Mapping[str, str] | None = None,
     **_: Any,
 ) -> Chart:
-    """A chart by a description that W&B has: its name, the table, and the columns of it that are drawn."""
-    told = dict(string_fields or {})
-    title = told.pop("title", None)
-    return Chart(vega_spec_name, data_table, title, fields=dict(fields), string_fields=told)
+    """A chart of a W&B preset: its name, the table, and the columns to draw."""
+    strings = dict(string_fields or {})
+    title = strings.pop("title", None)
+    return Chart(vega_spec_name, data_table, title, fields=dict(fields), string_fields=strings)
 
 
 def line_series(
@@ -64,7 +64,7 @@ def line_series(
     xname: str = "x",
     **_: Any,
 ) -> Chart:
-    """Several lines, over one x or each over its own."""
+    """Several lines, over one shared x or each over its own."""
     own = bool(len(xs)) and hasattr(xs[0], "__len__")
     rows = [
         [x, keys[i] if keys else f"line_{i}", y]
@@ -82,15 +82,18 @@ def confusion_matrix(
     title: str | None = None,
     **_: Any,
 ) -> Chart:
-    """How often each class was taken for each, by predictions or by the classes' probabilities."""
+    """The confusion matrix of predictions, or of the most probable classes."""
     import numpy as np
 
-    told = np.asarray(probs).argmax(axis=1) if preds is None else np.asarray(preds)
+    predicted = np.asarray(probs).argmax(axis=1) if preds is None else np.asarray(preds)
     true = np.asarray(y_true)
-    classes = range(len(class_names)) if class_names is not None else sorted({*true.tolist(), *told.tolist()})
+    classes = (
+        range(len(class_names)) if class_names is not None else sorted({*true.tolist(), *predicted.tolist()})
+    )
     named = dict(zip(classes, class_names or map(str, classes), strict=True))
     rows = [
-        [named[a], named[b], int(((true == a) & (told == b)).sum())] for a, b in product(classes, classes)
+        [named[a], named[b], int(((true == a) & (predicted == b)).sum())]
+        for a, b in product(classes, classes)
     ]
     return Chart("confusion_matrix", Table(["Actual", "Predicted", "nPredictions"], rows), title)
 
@@ -98,7 +101,7 @@ def confusion_matrix(
 def roc_curve(
     y_true: Any, y_probas: Any, labels: Sequence[str] | None = None, title: str | None = None, **_: Any
 ) -> Chart:
-    """For each class against all others the true positive rate over the false positive rate."""
+    """The ROC curve of each class against all others."""
     from sklearn.metrics import roc_curve as curve
 
     rows = [
@@ -112,7 +115,7 @@ def roc_curve(
 def pr_curve(
     y_true: Any, y_probas: Any, labels: Sequence[str] | None = None, title: str | None = None, **_: Any
 ) -> Chart:
-    """For each class against all others the precision over the recall."""
+    """The precision over the recall of each class against all others."""
     from sklearn.metrics import precision_recall_curve as curve
 
     rows = [
@@ -137,4 +140,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     from legm.compat.session import SESSION
 
-    return SESSION.notices.null_object(f"wandb.plot.{name}")
+    return SESSION.notices.make_null_object(f"wandb.plot.{name}")

@@ -1,4 +1,4 @@
-"""``wandb.run``: what a script does with its run."""
+"""``wandb.run``: the run of a script, and its methods."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from legm.compat.session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.configs import Config
 from legm.compat.wandb.errors import UsageError
-from legm.compat.wandb.media import Media, media_of
+from legm.compat.wandb.media import Media, to_media
+from legm.compat.wandb.model_watcher import ModelWatcher
 from legm.compat.wandb.summaries import Summary
-from legm.compat.wandb.watching import Watched
-from legm.core.config_objects import named_values
+from legm.core.config_objects import parameters_from_config
 from legm.errors import LegmError, MetricError
 from legm.records import Plain, Status
-from legm.runlog.recorder import to_number, to_step
+from legm.runlog.recorder import to_metric_step, to_metric_value
 
 __all__ = ["Run"]
 
 
 class Run:
-    """A run.
+    """A wandb run.
 
     Args:
-        run_id: its id.
-        project: its project.
-        tracked: takes what is logged; None for a disabled run, which takes nothing.
-        step: of the next row.
+        run_id: the run's id.
+        project: the run's project.
+        tracked: records what is logged; None for a disabled run, which records nothing.
+        step: the step of the next row.
         fields: name, group, job type, notes and tags.
     """
 
@@ -59,17 +59,17 @@ class Run:
         self.finished = False
         self.config = Config(self._config_changed)
         self.summary = Summary(self._summary_changed)
-        self._told = fields
-        self._rules: list[tuple[str, str]] = []
-        self._tests: dict[str, Plain] = {}
+        self._metadata = fields
+        self._metric_rules: list[tuple[str, str]] = []
+        self._summary_texts: dict[str, Plain] = {}
         self._saved: dict[str, Path] = {}
         self._artifacts: dict[str, Plain] = {}
-        self._watched = Watched(lambda name, histogram: self.log({name: histogram}, commit=False))
+        self._watcher = ModelWatcher(lambda name, histogram: self.log({name: histogram}, commit=False))
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
-        return self._told.get("name") or f"run-{self.id}"
+        """The display name."""
+        return self._metadata.get("name") or f"run-{self.id}"
 
     @name.setter
     def name(self, name: str) -> None:
@@ -77,8 +77,8 @@ class Run:
 
     @property
     def notes(self) -> str | None:
-        """Free text."""
-        return self._told.get("notes")
+        """A free text about the run."""
+        return self._metadata.get("notes")
 
     @notes.setter
     def notes(self, notes: str) -> None:
@@ -86,17 +86,17 @@ class Run:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Words to find it by."""
-        return tuple(self._told.get("tags") or ())
+        """The tags."""
+        return tuple(self._metadata.get("tags") or ())
 
     @tags.setter
     def tags(self, tags: Sequence[str]) -> None:
         self._note(tags=list(tags))
 
-    def _note(self, **told: Any) -> None:
-        self._told.update(told)
+    def _note(self, **metadata: Any) -> None:
+        self._metadata.update(metadata)
         if self.tracked is not None:
-            self.tracked.note(**told)
+            self.tracked.note(**metadata)
 
     @property
     def path(self) -> str:
@@ -105,7 +105,7 @@ class Run:
 
     @property
     def dir(self) -> str:
-        """A folder whose files are kept when the run ends."""
+        """A folder whose files are stored when the run ends."""
         folder = SESSION.settings.root / ".legm" / "files" / self.id
         folder.mkdir(parents=True, exist_ok=True)
         return str(folder)
@@ -115,12 +115,14 @@ class Run:
         return self.project
 
     def get_url(self) -> str | None:
-        """There is no page of it."""
+        """None: the run has no page."""
         return self.url
 
     def _config_changed(self, values: dict[str, Any]) -> None:
         if self.tracked is not None:
-            self.tracked.set_parameters(named_values("wandb's config", values, flatten=True), instead=True)
+            self.tracked.set_parameters(
+                parameters_from_config("wandb's config", values, flatten=True), instead=True
+            )
 
     def _summary_changed(self, name: str, value: Any) -> None:
         if self.tracked is None:
@@ -130,14 +132,14 @@ class Run:
                 self._summary_changed(f"{name}.{inner}", one)
             return
         try:
-            self.tracked.set_test(name, to_number(name, value))
+            self.tracked.set_test(name, to_metric_value(name, value))
         except MetricError:
-            media = media_of(value)
+            media = to_media(value)
             if media is not None:
-                self._keep_media(f"summary/{name}", media)
+                self._store_media(f"summary/{name}", media)
             else:
-                self._tests[name] = str(value)
-                self.tracked.note(summary=dict(self._tests))
+                self._summary_texts[name] = str(value)
+                self.tracked.note(summary=dict(self._summary_texts))
 
     # Logging
 
@@ -151,50 +153,50 @@ class Run:
         """Log a row, or a part of it.
 
         Args:
-            data: by name numbers, texts, pictures and so on; what is nested is joined with ``.``.
-            step: of the row; without one the next. An older one than the last is kept as well.
-            commit: whether the row is complete; False where a step is given and it is not said.
+            data: numbers, texts, images and other values by name; nested names are joined with ``.``.
+            step: the row's step; the default is the next one. A step before the last one is kept as well.
+            commit: whether the row is complete; the default is True without a step, and False with one.
         """
         if not isinstance(data, Mapping):
-            raise TypeError(f"wandb.log() takes a dictionary, not {type(data).__name__}")
+            raise TypeError(f"wandb.log() requires a dictionary, not {type(data).__name__}")
         if self.finished:
-            raise UsageError(f"the run {self.id} is finished: wandb.init() begins another one")
-        at = self.step if step is None else to_step("wandb.log()", step)
+            raise UsageError(f"the run {self.id} is finished: call wandb.init() to begin another one")
+        at = self.step if step is None else to_metric_step("wandb.log()", step)
         self.step = max(self.step, at)
         if self.tracked is not None:
-            self._take(self.tracked, data, at)
+            self._log_row(self.tracked, data, at)
         if commit or (commit is None and step is None):
             self.step = max(self.step, at + 1)
 
-    def _take(self, tracked: CompatRun, data: Mapping[str, Any], step: int) -> None:
+    def _log_row(self, tracked: CompatRun, data: Mapping[str, Any], step: int) -> None:
         numbers = {}
-        for name, value in _flat(data):
-            if value is None or isinstance(value, NullObject):  # which was said when it was made
+        for name, value in _flatten(data):
+            if value is None or isinstance(value, NullObject):  # reported when it was created
                 continue
             if isinstance(value, str):
                 tracked.show(name, value, step)
-                self.summary.logged(name, value)
+                self.summary.add_logged(name, value)
                 continue
             try:
-                numbers[name] = to_number(name, value)
+                numbers[name] = to_metric_value(name, value)
             except MetricError:
                 several = value if isinstance(value, (list, tuple)) else [value]
                 media: list[Media | None] = [one for one in several if isinstance(one, Media)]
-                media = media or [media_of(value)]
+                media = media or [to_media(value)]
                 for count, one in enumerate(media):
                     if one is None:
                         SESSION.notices.report_unsupported(f"wandb.log of a {type(value).__qualname__}")
                     else:
-                        self._keep_media(
+                        self._store_media(
                             f"media/{name}_{step}" + (f"_{count}" if len(media) > 1 else ""), one
                         )
                 continue
-            self.summary.logged(name, numbers[name])
-            self._choose(name)
+            self.summary.add_logged(name, numbers[name])
+            self._apply_metric_rules(name)
         if numbers:
             tracked.log(numbers, step)
 
-    def _keep_media(self, name: str, media: Media) -> None:
+    def _store_media(self, name: str, media: Media) -> None:
         if self.tracked is not None:
             self.tracked.keep_bytes(media.content(), f"{name}.{media.extension}")
 
@@ -206,32 +208,32 @@ class Run:
         goal: str | None = None,
         **_: Any,
     ) -> None:
-        """Say how a metric's values become one; the first with a min or max chooses the best step.
+        """Set how a metric is summarized; the first one with min or max chooses the best step.
 
         Args:
             name: the metric, or a shell pattern.
-            step_metric: another metric to draw it over.
-            summary: min, max, mean, last, first, best or none; several with commas.
-            goal: minimize or maximize, of "best".
+            step_metric: the metric of the x axis.
+            summary: min, max, mean, last, first, best or none; several separated by commas.
+            goal: minimize or maximize, for "best".
         """
         rules = [rule.strip() for rule in (summary or "").split(",")]
         if goal is not None and "best" in rules:
             rules = ["max" if goal.startswith("max") else "min"]
         rules = [rule for rule in rules if rule in {"min", "max", "mean", "first", "last", "none"}]
         if rules:
-            self._rules.append((name, rules[0]))
+            self._metric_rules.append((name, rules[0]))
 
-    def _choose(self, name: str) -> None:
-        for pattern, rule in self._rules:
+    def _apply_metric_rules(self, name: str) -> None:
+        for pattern, rule in self._metric_rules:
             if name == pattern or fnmatchcase(name, pattern):
-                self.summary.rule(name, rule)
+                self.summary.set_rule(name, rule)
                 if rule in {"min", "max"} and self.tracked is not None and self.tracked.best is None:
                     self.tracked.best = (name, rule == "max")
 
     # Files
 
     def save(self, glob_str: Any = None, base_path: Any = None, policy: str = "live") -> list[str]:
-        """Keep files: as they are now, and again as they are when the run ends."""
+        """Store files as they are now, and again as they are when the run ends."""
         if glob_str is None:
             return []
         pattern = os.fspath(glob_str)
@@ -244,10 +246,10 @@ class Run:
                 found[Path(inner).as_posix()] = path.resolve()
         self._saved |= found
         for name, path in found.items():
-            self._keep(path, name)
+            self._store_file(path, name)
         return [str(path) for path in found.values()]
 
-    def _keep(self, path: Path, name: str) -> None:
+    def _store_file(self, path: Path, name: str) -> None:
         if self.tracked is not None:
             self.tracked.keep(path, name)
 
@@ -255,11 +257,11 @@ class Run:
         self,
         artifact_or_path: Any,
         name: str | None = None,
-        type: str | None = None,  # noqa: A002 - wandb's word
+        type: str | None = None,  # noqa: A002 - wandb's name
         aliases: Sequence[str] | None = None,
         **_: Any,
     ) -> Artifact:
-        """Keep an artifact, or a file or folder as one."""
+        """Store an artifact, or a file or folder as an artifact."""
         artifact = artifact_or_path
         if not isinstance(artifact, Artifact):
             path = Path(artifact_or_path)
@@ -277,7 +279,7 @@ class Run:
         artifact.aliases = list(aliases or ())
         label = f"{artifact.name}:{artifact.version}"
         for inner, path in artifact.files_by_name.items():
-            self._keep(path, f"{label}/{inner}")
+            self._store_file(path, f"{label}/{inner}")
         self._artifacts[label] = {
             "type": artifact.type,
             "description": artifact.description,
@@ -290,11 +292,11 @@ class Run:
     upsert_artifact = finish_artifact = log_artifact
 
     def log_model(self, path: Any, name: str | None = None, aliases: Sequence[str] | None = None) -> None:
-        """Keep a model's file or folder."""
+        """Store the file or folder of a model."""
         self.log_artifact(path, name, "model", aliases)
 
     def use_artifact(self, artifact_or_name: Any, type: str | None = None, **_: Any) -> Artifact:  # noqa: A002
-        """The artifact of this name that a run here has logged.
+        """The artifact of this name that a run in the root directory has logged.
 
         Raises:
             CommError: there is none.
@@ -302,13 +304,13 @@ class Run:
         if isinstance(artifact_or_name, Artifact):
             return artifact_or_name
         found = find_artifact(str(artifact_or_name), type)
-        self._note(uses=[*(self._told.get("uses") or ()), f"{found.name}:{found.version}"])
+        self._note(uses=[*(self._metadata.get("uses") or ()), f"{found.name}:{found.version}"])
         return found
 
-    # The rest
+    # Watching and finishing
 
     def alert(self, title: str, text: str = "", level: Any = None, **_: Any) -> None:
-        """Note an alert with the run; nobody is sent anything."""
+        """Record an alert as a text of the run; nothing is sent."""
         if self.tracked is not None:
             self.tracked.show("alert", f"{title}: {text}", self.step)
 
@@ -321,38 +323,38 @@ class Run:
         idx: int | None = None,
         log_graph: bool = False,
     ) -> None:
-        """Keep histograms of the gradients or weights of PyTorch's models at every so many of their batches.
+        """Log histograms of the gradients or weights of PyTorch models at regular intervals.
 
         Args:
-            models: one or several.
-            criterion: taken and not used.
+            models: one or several models.
+            criterion: accepted, but not used.
             log: ``gradients``, ``parameters``, ``all`` or None.
-            log_freq: how many batches.
-            idx: the first model's number.
-            log_graph: is not recorded.
+            log_freq: the number of batches between two histograms.
+            idx: the number of the first model.
+            log_graph: not supported.
         """
         if log_graph:
             SESSION.notices.report_unsupported(
-                "wandb.watch(log_graph=True)", "legm does not keep the graph of a model"
+                "wandb.watch(log_graph=True)", "legm does not store the graph of a model"
             )
         if self.tracked is not None:
-            self._watched.watch(models, log, log_freq, idx)
+            self._watcher.watch(models, log, log_freq, idx)
 
     def unwatch(self, models: Any = None) -> None:
-        """Keep no more of them: of these models, or of all."""
-        self._watched.unwatch(models)
+        """Stop watching these models, or all models."""
+        self._watcher.unwatch(models)
 
     def mark_preempting(self) -> None:
-        """A run that is killed is kept as interrupted anyway."""
+        """Do nothing: a run that is killed counts as interrupted anyway."""
 
     def finish(self, exit_code: int | None = None, quiet: bool | None = None) -> None:
-        """End the run; it failed with another exit code than 0."""
+        """End the run; with an exit code other than 0 it has failed."""
         if self.finished:
             return
         self.finished = True
-        self._watched.unwatch()
+        self._watcher.unwatch()
         if self.tracked is not None:
-            self._keep_saved()
+            self._store_saved_files()
             if exit_code:
                 self.tracked.end(Status.FAILED, SESSION.error or f"finish(exit_code={exit_code})")
             else:
@@ -360,15 +362,15 @@ class Run:
 
     join = finish
 
-    def _keep_saved(self) -> None:
+    def _store_saved_files(self) -> None:
         folder = SESSION.settings.root / ".legm" / "files" / self.id
         for name, path in self._saved.items():
             if path.is_file():
-                self._keep(path, name)
+                self._store_file(path, name)
         if folder.is_dir():
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
-                    self._keep(path, path.relative_to(folder).as_posix())
+                    self._store_file(path, path.relative_to(folder).as_posix())
 
     def __enter__(self) -> Run:
         return self
@@ -378,11 +380,11 @@ class Run:
     ) -> None:
         if kind is not None and SESSION.error is None and self.tracked is not None and not self.finished:
             self.finished = True
-            self._watched.unwatch()
+            self._watcher.unwatch()
             try:
-                self._keep_saved()
+                self._store_saved_files()
                 self.tracked.end(Status.FAILED, f"{kind.__name__}: {error}")
-            except LegmError as own:  # the script's own error goes on
+            except LegmError as own:  # the script's own error is raised
                 SESSION.notices.report_unsupported("the end of the run", str(own))
             return
         self.finish(0 if kind is None else 1)
@@ -390,16 +392,16 @@ class Run:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return SESSION.notices.null_object(f"wandb.run.{name}")
+        return SESSION.notices.make_null_object(f"wandb.run.{name}")
 
     def __repr__(self) -> str:
         return f"<Run {self.path}>"
 
 
-def _flat(data: Mapping[str, Any], prefix: str = "") -> Any:
+def _flatten(data: Mapping[str, Any], prefix: str = "") -> Any:
     for key, value in data.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}.")
+            yield from _flatten(value, f"{name}.")
         else:
             yield name, value

@@ -1,4 +1,4 @@
-"""``wandb.sklearn``: scikit-learn's usual plots, kept as the tables they are drawn from."""
+"""``wandb.sklearn``: the usual plots for scikit-learn, stored as the tables they are drawn from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from legm.compat.session import SESSION
 from legm.compat.wandb import plot
 from legm.compat.wandb.errors import Error
 from legm.compat.wandb.media import Chart, Table
-from legm.compat.wandb.state import CURRENT
+from legm.compat.wandb.state import CURRENT_RUN
 
 __all__ = [
     "plot_calibration_curve",
@@ -33,42 +33,42 @@ __all__ = [
 
 
 def _log(name: str, chart: Chart) -> None:
-    if CURRENT.run is None:
+    if CURRENT_RUN.run is None:
         raise Error(f"you must call wandb.init() before wandb.sklearn draws the {name}")
-    CURRENT.run.log({name: chart})
+    CURRENT_RUN.run.log({name: chart})
 
 
-def _labelled(labels: Sequence[Any] | None) -> list[str] | None:
+def _label_texts(labels: Sequence[Any] | None) -> list[str] | None:
     return None if labels is None else [str(one) for one in labels]
 
 
 def plot_confusion_matrix(y_true: Any, y_pred: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
-    """How often each class was taken for each."""
+    """The confusion matrix of predictions."""
     import numpy as np
 
     classes = np.unique(np.concatenate([np.asarray(y_true), np.asarray(y_pred)])).tolist()
     numbers = {one: i for i, one in enumerate(classes)}
-    named = _labelled(labels)
+    named = _label_texts(labels)
     if named is None or len(named) != len(classes):
         named = [str(one) for one in classes]
-    true, told = ([numbers[one] for one in np.asarray(y).tolist()] for y in (y_true, y_pred))
-    _log("confusion_matrix", plot.confusion_matrix(y_true=true, preds=told, class_names=named))
+    true, predicted = ([numbers[one] for one in np.asarray(y).tolist()] for y in (y_true, y_pred))
+    _log("confusion_matrix", plot.confusion_matrix(y_true=true, preds=predicted, class_names=named))
 
 
 def plot_roc(y_true: Any, y_probas: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
-    """The receiver operating characteristic of each class."""
-    _log("roc", plot.roc_curve(y_true, y_probas, _labelled(labels)))
+    """The ROC curve of each class."""
+    _log("roc", plot.roc_curve(y_true, y_probas, _label_texts(labels)))
 
 
 def plot_precision_recall(y_true: Any, y_probas: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
-    """Precision over recall of each class."""
-    _log("precision_recall", plot.pr_curve(y_true, y_probas, _labelled(labels)))
+    """The precision over the recall of each class."""
+    _log("precision_recall", plot.pr_curve(y_true, y_probas, _label_texts(labels)))
 
 
 def plot_feature_importances(
     model: Any, feature_names: Sequence[Any] | None = None, title: str = "Feature Importance", **_: Any
 ) -> None:
-    """How much each feature matters to a fitted model: its importances, or the size of its coefficients."""
+    """The feature importances of a fitted model, or the absolute values of its coefficients."""
     import numpy as np
 
     if hasattr(model, "feature_importances_"):
@@ -77,7 +77,7 @@ def plot_feature_importances(
         values = np.abs(np.atleast_2d(model.coef_)).mean(axis=0)
     else:
         SESSION.notices.report_unsupported(
-            "wandb.sklearn.plot_feature_importances", "this model has no importances"
+            "wandb.sklearn.plot_feature_importances", "the model has no importances"
         )
         return
     names = list(feature_names) if feature_names is not None else list(range(len(values)))
@@ -97,12 +97,12 @@ def _by_value(row: list[Any]) -> float:
 
 
 def plot_class_proportions(y_train: Any, y_test: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
-    """How many examples of each class there are."""
+    """The number of examples of each class."""
     import numpy as np
 
     counts = {"train": Counter(np.asarray(y_train).tolist()), "test": Counter(np.asarray(y_test).tolist())}
     classes = sorted({*counts["train"], *counts["test"]})
-    named = _labelled(labels)
+    named = _label_texts(labels)
     shown = named if named is not None and len(named) == len(classes) else [str(one) for one in classes]
     rows = [
         [name, which, by[one]]
@@ -115,24 +115,24 @@ def plot_class_proportions(y_train: Any, y_test: Any, labels: Sequence[Any] | No
 def plot_summary_metrics(
     model: Any, X: Any = None, y: Any = None, X_test: Any = None, y_test: Any = None
 ) -> None:
-    """What a fitted model reaches on the test data, by the usual measures."""
+    """The usual metrics of a fitted model on the test data."""
     from sklearn import metrics
     from sklearn.base import is_classifier
 
-    told = model.predict(X if X_test is None else X_test)
+    predicted = model.predict(X if X_test is None else X_test)
     true = y if y_test is None else y_test
     if is_classifier(model):
         scores = {
-            "accuracy_score": metrics.accuracy_score(true, told),
-            "f1_score": metrics.f1_score(true, told, average="weighted"),
-            "precision": metrics.precision_score(true, told, average="weighted"),
-            "recall": metrics.recall_score(true, told, average="weighted"),
+            "accuracy_score": metrics.accuracy_score(true, predicted),
+            "f1_score": metrics.f1_score(true, predicted, average="weighted"),
+            "precision": metrics.precision_score(true, predicted, average="weighted"),
+            "recall": metrics.recall_score(true, predicted, average="weighted"),
         }
     else:
         scores = {
-            "mae": metrics.mean_absolute_error(true, told),
-            "mse": metrics.mean_squared_error(true, told),
-            "r2_score": metrics.r2_score(true, told),
+            "mae": metrics.mean_absolute_error(true, predicted),
+            "mse": metrics.mean_squared_error(true, predicted),
+            "r2_score": metrics.r2_score(true, predicted),
         }
     rows = [[name, float(score)] for name, score in scores.items()]
     _log(
@@ -142,11 +142,11 @@ def plot_summary_metrics(
 
 
 def plot_residuals(model: Any, X: Any, y: Any) -> None:
-    """What is left between predictions and truth, over the predictions."""
+    """The residuals over the predictions."""
     import numpy as np
 
-    told = np.asarray(model.predict(X), float)
-    rows = np.column_stack([told, np.asarray(y, float) - told]).tolist()
+    predicted = np.asarray(model.predict(X), float)
+    rows = np.column_stack([predicted, np.asarray(y, float) - predicted]).tolist()
     _log("residuals", plot.scatter(Table(["prediction", "residual"], rows), "prediction", "residual"))
 
 
@@ -159,7 +159,7 @@ def plot_learning_curve(
     random_state: Any = None,
     **_: Any,
 ) -> None:
-    """How the score grows with the number of examples, by cross-validation."""
+    """The cross-validated score over the number of examples."""
     from sklearn.model_selection import learning_curve
 
     sizes, train, test = learning_curve(model, X, y, cv=cv, shuffle=shuffle, random_state=random_state)[:3]
@@ -188,9 +188,9 @@ def plot_classifier(
     feature_names: Sequence[Any] | None = None,
     log_learning_curve: bool = False,
 ) -> None:
-    """All that is usual for a fitted classifier."""
-    if CURRENT.run is not None:
-        CURRENT.run.config.update({"model_name": model_name, **_params(model)}, allow_val_change=True)
+    """All plots for a fitted classifier."""
+    if CURRENT_RUN.run is not None:
+        CURRENT_RUN.run.config.update({"model_name": model_name, **_params(model)}, allow_val_change=True)
     plot_feature_importances(model, feature_names)
     if log_learning_curve:
         plot_learning_curve(model, X_train, y_train)
@@ -209,15 +209,15 @@ def plot_regressor(
     y_test: Any,
     model_name: str = "Regressor",
 ) -> None:
-    """All that is usual for a fitted regressor."""
-    if CURRENT.run is not None:
-        CURRENT.run.config.update({"model_name": model_name, **_params(model)}, allow_val_change=True)
+    """All plots for a fitted regressor."""
+    if CURRENT_RUN.run is not None:
+        CURRENT_RUN.run.config.update({"model_name": model_name, **_params(model)}, allow_val_change=True)
     plot_summary_metrics(model, X_train, y_train, X_test, y_test)
     plot_residuals(model, X_test, y_test)
 
 
 def plot_calibration_curve(clf: Any, X: Any, y: Any, clf_name: str = "Classifier", **_: Any) -> None:
-    """How often a binary classifier is right over how sure it is: calibrated in two ways, and a plain one."""
+    """The calibration curve of a binary classifier: calibrated in two ways, next to a logistic regression."""
     import numpy as np
     from sklearn.calibration import CalibratedClassifierCV, calibration_curve
     from sklearn.linear_model import LogisticRegression
@@ -225,7 +225,7 @@ def plot_calibration_curve(clf: Any, X: Any, y: Any, clf_name: str = "Classifier
 
     if not np.isin(np.asarray(y), (0, 1)).all():
         SESSION.notices.report_unsupported(
-            "wandb.sklearn.plot_calibration_curve", "the labels are not 0 and 1 only"
+            "wandb.sklearn.plot_calibration_curve", "the labels are not 0 and 1"
         )
         return
     x_train, x_test, y_train, y_test = train_test_split(X, np.asarray(y), test_size=0.9, random_state=42)
@@ -236,15 +236,15 @@ def plot_calibration_curve(clf: Any, X: Any, y: Any, clf_name: str = "Classifier
     }
     rows: list[list[Any]] = [["Perfectly calibrated", 0.0, 0.0], ["Perfectly calibrated", 1.0, 1.0]]
     for name, model in models.items():
-        chances = model.fit(x_train, y_train).predict_proba(x_test)[:, 1]
-        right, sure = calibration_curve(y_test, chances, n_bins=10)
+        probabilities = model.fit(x_train, y_train).predict_proba(x_test)[:, 1]
+        right, sure = calibration_curve(y_test, probabilities, n_bins=10)
         rows += [[name, float(a), float(b)] for a, b in zip(right, sure, strict=True)]
     x, y = "mean_predicted_value", "fraction_of_positives"
     _log("calibration_curve", plot.line(Table(["model", y, x], rows), x, y, "model"))
 
 
 def plot_outlier_candidates(regressor: Any, X: Any, y: Any, **_: Any) -> None:
-    """How much each example pulls a linear fit: Cook's distance."""
+    """The influence of each example on a linear fit: Cook's distance."""
     import numpy as np
 
     x, true = np.asarray(X, dtype=float), np.asarray(y)
@@ -259,7 +259,7 @@ def plot_outlier_candidates(regressor: Any, X: Any, y: Any, **_: Any) -> None:
 
 
 def plot_elbow_curve(clusterer: Any, X: Any, cluster_ranges: Sequence[int] | None = None, **_: Any) -> None:
-    """How far the examples are from their clusters' centres, over the number of clusters."""
+    """The clustering error over the number of clusters."""
     from sklearn.base import clone
 
     rows = []
@@ -274,12 +274,12 @@ def plot_elbow_curve(clusterer: Any, X: Any, cluster_ranges: Sequence[int] | Non
 def plot_silhouette(
     clusterer: Any, X: Any, cluster_labels: Any, labels: Any = None, metric: str = "euclidean", **_: Any
 ) -> None:
-    """How well each example fits into its cluster, worst first."""
+    """The silhouette value of each example, in each cluster from the lowest."""
     import numpy as np
     from sklearn.metrics import silhouette_samples
 
     clusters = np.asarray(cluster_labels)
-    if len(clusters) != len(X):  # they are the clusters' names
+    if len(clusters) != len(X):  # these are the names of the clusters
         clusters = np.asarray(clusterer.labels_)
     values = silhouette_samples(X, clusters, metric=metric)
     rows = [[str(clusters[i]), float(values[i])] for i in np.lexsort((values, clusters))]
@@ -290,7 +290,7 @@ def plot_silhouette(
 def plot_clusterer(
     model: Any, X_train: Any, cluster_labels: Any, labels: Any = None, model_name: str = "Clusterer"
 ) -> None:
-    """All that is usual for fitted clusters; the curve over their number is that of k-means."""
+    """All plots for fitted clusters; the elbow curve is for k-means only."""
     from sklearn.cluster import KMeans
 
     if isinstance(model, KMeans):
@@ -305,4 +305,4 @@ def _params(model: Any) -> dict[str, Any]:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.null_object(f"wandb.sklearn.{name}")
+    return SESSION.notices.make_null_object(f"wandb.sklearn.{name}")

@@ -1,4 +1,4 @@
-"""The current run of wandb's, and how one begins."""
+"""wandb's current run, and ``wandb.init()``, which begins one."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from legm.compat.wandb.errors import UsageError
 from legm.compat.wandb.runs import Run
 from legm.records import Status
 
-__all__ = ["CURRENT", "Settings", "generate_id", "init"]
+__all__ = ["CURRENT_RUN", "Settings", "generate_id", "init"]
 
-_ID = string.ascii_lowercase + string.digits
+_ID_CHARACTERS = string.ascii_lowercase + string.digits
 
 
-class _Current:
-    """The run that ``wandb.log()`` and the like are about."""
+class _CurrentRun:
+    """The run to which ``wandb.log()`` and the other functions refer."""
 
     def __init__(self) -> None:
         self._runs: list[Run] = []
 
     @property
     def run(self) -> Run | None:
-        """The newest that is not finished."""
+        """The newest run that is not finished."""
         self._runs = [run for run in self._runs if not run.finished]
         return self._runs[-1] if self._runs else None
 
-    def put(self, run: Run) -> None:
+    def push(self, run: Run) -> None:
         """Make a run the current one."""
         if not self._runs:
             SESSION.before_closing = self.finish
@@ -43,17 +43,17 @@ class _Current:
             run.finish(0 if SESSION.error is None else 1)
 
 
-CURRENT = _Current()
+CURRENT_RUN = _CurrentRun()
 
 
 class Settings:
-    """wandb's settings: kept, and those that ``init`` has as arguments are used."""
+    """wandb's settings; the ones that ``init`` also has as arguments are used."""
 
     def __init__(self, **settings: Any) -> None:
         self.__dict__.update(settings)
 
     def get(self, name: str) -> Any:
-        """A setting; None where it was not given."""
+        """A setting; None if it was not given."""
         return self.__dict__.get(name.removeprefix("run_"), self.__dict__.get(name))
 
     def __getattr__(self, name: str) -> Any:
@@ -62,14 +62,14 @@ class Settings:
 
 
 def generate_id(length: int = 8) -> str:
-    """A new id of small letters and digits."""
-    return "".join(secrets.choice(_ID) for _ in range(length))
+    """A new random id of lower-case letters and digits."""
+    return "".join(secrets.choice(_ID_CHARACTERS) for _ in range(length))
 
 
 def init(
     entity: str | None = None,
     project: str | None = None,
-    dir: Any = None,  # noqa: A002 - wandb's word; the root directory is LEGM_ROOT
+    dir: Any = None,  # noqa: A002 - wandb's name; the root directory is LEGM_ROOT
     id: str | None = None,  # noqa: A002
     name: str | None = None,
     notes: str | None = None,
@@ -86,13 +86,14 @@ def init(
     settings: Any = None,
     **others: Any,
 ) -> Run:
-    """Begin a run, or go on with one.
+    """Begin or resume a run.
 
-    The project is the experiment and the job type the run's description; id, name, group, notes and tags are
-    noted with the run. Another call while a run goes on gives that run, unless ``reinit`` says otherwise.
+    The project is the experiment and the job type is the run's description; id, name, group, notes and tags
+    are stored with the run. While a run is active, another call returns that run, unless ``reinit`` says
+    otherwise.
 
     Raises:
-        UsageError: a run is to go on that there is not.
+        UsageError: the run to resume does not exist.
         LegmError: the backend or the root directory cannot be used.
     """
     given = settings if isinstance(settings, Settings) else Settings(**(settings or {}))
@@ -100,37 +101,37 @@ def init(
         if others.get(argument):
             SESSION.notices.report_unsupported(f"wandb.init({argument}=…)")
     reinit = given.get("reinit") if reinit is None else reinit
-    previous = CURRENT.run
+    previous = CURRENT_RUN.run
     if previous is not None and reinit != "create_new":
         if reinit not in (True, "finish_previous"):
             if config is not None:
                 previous.config.update(config, allow_val_change=True)
             return previous
-        CURRENT.finish()
+        CURRENT_RUN.finish()
 
-    def told(value: Any, setting: str, variable: str) -> Any:
+    def given_or_environment(value: Any, setting: str, variable: str) -> Any:
         return value or given.get(setting) or os.environ.get(variable) or None
 
-    mode = told(mode, "mode", "WANDB_MODE")
+    mode = given_or_environment(mode, "mode", "WANDB_MODE")
     disabled = mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in {"1", "true", "yes"}
-    project = told(project, "project", "WANDB_PROJECT") or "uncategorized"
-    run_id = told(id, "run_id", "WANDB_RUN_ID")
+    project = given_or_environment(project, "project", "WANDB_PROJECT") or "uncategorized"
+    run_id = given_or_environment(id, "run_id", "WANDB_RUN_ID")
     resume = resume or given.get("resume") or os.environ.get("WANDB_RESUME")
-    words = told(tags, "run_tags", "WANDB_TAGS") or []
+    all_tags = given_or_environment(tags, "run_tags", "WANDB_TAGS") or []
     fields: dict[str, Any] = {
-        "name": told(name, "run_name", "WANDB_NAME"),
-        "group": told(group, "run_group", "WANDB_RUN_GROUP"),
-        "job_type": told(job_type, "run_job_type", "WANDB_JOB_TYPE"),
-        "notes": told(notes, "run_notes", "WANDB_NOTES"),
-        "tags": words.split(",") if isinstance(words, str) else list(words),
+        "name": given_or_environment(name, "run_name", "WANDB_NAME"),
+        "group": given_or_environment(group, "run_group", "WANDB_RUN_GROUP"),
+        "job_type": given_or_environment(job_type, "run_job_type", "WANDB_JOB_TYPE"),
+        "notes": given_or_environment(notes, "run_notes", "WANDB_NOTES"),
+        "tags": all_tags.split(",") if isinstance(all_tags, str) else list(all_tags),
     }
-    earlier = _earlier(run_id, resume, project)
+    earlier = _run_to_resume(run_id, resume, project)
     run_id = earlier.key if earlier is not None else run_id or generate_id()
     tracked = None
     if not disabled:
-        notes_of_it = {key: value for key, value in fields.items() if value}
+        metadata = {key: value for key, value in fields.items() if value}
         tracked = SESSION.begin(
-            "wandb", run_id, project, fields["job_type"] or "", earlier, {**notes_of_it, "entity": entity}
+            "wandb", run_id, project, fields["job_type"] or "", earlier, {**metadata, "entity": entity}
         )
     step = 0
     if earlier is not None:
@@ -142,14 +143,14 @@ def init(
         run.summary.__dict__["_items"].update({name: one.value for name, one in earlier.latest.items()})
         run.config.__dict__["_items"].update(earlier.parameters)
     run.config.update(
-        _chosen(config, config_include_keys, config_exclude_keys), bool(allow_val_change or earlier)
+        _filter_config(config, config_include_keys, config_exclude_keys), bool(allow_val_change or earlier)
     )
-    CURRENT.put(run)
+    CURRENT_RUN.push(run)
     return run
 
 
-def _earlier(run_id: str | None, resume: Any, project: str) -> Snapshot | None:
-    """The run that is to go on."""
+def _run_to_resume(run_id: str | None, resume: Any, project: str) -> Snapshot | None:
+    """The stored run to resume; None for a new run."""
     if not resume or resume == "never" or run_id is None:
         return None
     found = SESSION.find(run_id)
@@ -158,11 +159,11 @@ def _earlier(run_id: str | None, resume: Any, project: str) -> Snapshot | None:
             SESSION.runs[run_id].release()
         return found
     if resume == "must":
-        raise UsageError(f"resume='must', but {project!r} has no run {run_id!r} that has ended")
+        raise UsageError(f"resume='must', but {project!r} has no ended run {run_id!r}")
     return None
 
 
-def _chosen(config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None) -> Any:
+def _filter_config(config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None) -> Any:
     if not include and not exclude:
         return config
     from legm.compat.wandb.configs import Config

@@ -1,27 +1,27 @@
-"""``wandb.summary``: the last of every metric, and what the script says of the run as a whole."""
+"""``wandb.summary``: one value per metric, and the values that the script sets for the whole run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from legm.compat.wandb.items import Items
+from legm.compat.wandb.attribute_mapping import AttributeMapping
 
 __all__ = ["Summary"]
 
 
-class Summary(Items):
-    """What a run came to.
+class Summary(AttributeMapping):
+    """The summary of a run.
 
     Args:
-        changed: called with a name and a value that the script sets.
+        changed: called with each name and value that the script sets.
     """
 
     def __init__(self, changed: Callable[[str, Any], object] = lambda _, __: None) -> None:
         super().__init__("summary", _set=set(), _rules={}, _changed=changed)
 
-    def logged(self, name: str, value: Any) -> None:
-        """Take what was logged, by the rule of its metric."""
+    def add_logged(self, name: str, value: Any) -> None:
+        """Update the summary with a logged value, by the rule of its metric."""
         rule = self._rules.get(name, "last")
         old = self._items.get(name)
         if rule == "none" or (rule == "first" and old is not None):
@@ -34,8 +34,8 @@ class Summary(Items):
             value = (total + value) / (count + 1)
         self._items[name] = value
 
-    def rule(self, name: str, rule: str) -> None:
-        """How the values of a metric become one: last, first, min, max, mean or none."""
+    def set_rule(self, name: str, rule: str) -> None:
+        """Set how the values of a metric are summarized: last, first, min, max, mean or none."""
         self._rules[name] = rule
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -45,6 +45,6 @@ class Summary(Items):
     __setattr__ = __setitem__
 
     def update(self, d: Mapping[str, Any] | None = None, **more: Any) -> None:
-        """Set several."""
+        """Set several values."""
         for key, value in {**(d or {}), **more}.items():
             self[key] = value

@@ -13,4 +13,4 @@ __all__ = ["generate_id"]
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    return SESSION.notices.null_object(f"wandb.util.{name}")
+    return SESSION.notices.make_null_object(f"wandb.util.{name}")

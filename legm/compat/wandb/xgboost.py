@@ -1,4 +1,4 @@
-"""``wandb.xgboost``: XGBoost's training, logged by a callback."""
+"""``wandb.xgboost``: logs XGBoost's training by a callback."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from legm.compat.wandb.artifacts import Artifact
 from legm.compat.wandb.errors import Error
 from legm.compat.wandb.media import Table
 from legm.compat.wandb.runs import Run
-from legm.compat.wandb.state import CURRENT
+from legm.compat.wandb.state import CURRENT_RUN
 
 __all__ = ["WandbCallback", "wandb_callback"]
 
-_Base: Any = object  # where XGBoost is not there it can still be imported
+_Base: Any = object  # so that this module can be imported without XGBoost
 with contextlib.suppress(ImportError):
     from xgboost.callback import TrainingCallback as _Base
 
-_LOWER = ("rmse", "rmsle", "mae", "mape", "mphe", "logloss", "error", "merror", "mlogloss")
-_HIGHER = ("auc", "aucpr", "ndcg", "map", "pre")
+_LOWER_IS_BETTER = ("rmse", "rmsle", "mae", "mape", "mphe", "logloss", "error", "merror", "mlogloss")
+_HIGHER_IS_BETTER = ("auc", "aucpr", "ndcg", "map", "pre")
 
 
 def _run() -> Run:
-    if CURRENT.run is None:
+    if CURRENT_RUN.run is None:
         raise Error("you must call wandb.init() before XGBoost's callback")
-    return CURRENT.run
+    return CURRENT_RUN.run
 
 
 class WandbCallback(_Base):  # type: ignore[misc]
-    """Logs the booster's configuration, each iteration's values and the features' importances.
+    """Logs the booster's configuration, the values of each iteration and the feature importances.
 
     Args:
-        log_model: whether the model is kept.
-        log_feature_importance: whether the importances are.
-        importance_type: which: gain, weight, cover, total_gain or total_cover.
-        define_metric: whether the summary has the best values, not the last ones.
+        log_model: whether to store the model.
+        log_feature_importance: whether to log the importances.
+        importance_type: gain, weight, cover, total_gain or total_cover.
+        define_metric: whether the summary has the best values instead of the last ones.
     """
 
     def __init__(
@@ -60,13 +60,15 @@ class WandbCallback(_Base):  # type: ignore[misc]
         return model
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        """Log the newest values."""
+        """Log the values of the iteration."""
         run = _run()
         for data, metrics in evals_log.items():
             for metric, values in metrics.items():
                 name = f"{data}-{metric}"
-                if self.define_metric and metric.partition("@")[0] in _LOWER + _HIGHER:
-                    run.define_metric(name, summary="min" if metric.partition("@")[0] in _LOWER else "max")
+                if self.define_metric and metric.partition("@")[0] in _LOWER_IS_BETTER + _HIGHER_IS_BETTER:
+                    run.define_metric(
+                        name, summary="min" if metric.partition("@")[0] in _LOWER_IS_BETTER else "max"
+                    )
                 run.log({name: values[-1]}, commit=False)
         run.log({"epoch": epoch})
         self.define_metric = False

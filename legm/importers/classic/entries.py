@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from legm.errors import CorruptFile, storage_error
-from legm.importers.plainyaml import plain_yaml
+from legm.importers.plain_yaml import parse_plain_yaml
 from legm.importers.size_limits import read_at_most
 
-__all__ = ["Entry", "description_of", "entries_in", "read_entry", "read_mapping"]
+__all__ = ["EntryLocation", "locate_entries", "read_description", "read_entry", "read_mapping"]
 
-_MOST, _MOST_WHOLE = 1 << 28, 1 << 26  # bytes of an entry, and of a file that is read whole
-_LONGEST_LINE = 1 << 20
+_MAX_ENTRY_BYTES, _MAX_FILE_BYTES = 1 << 28, 1 << 26  # bytes of an entry, and of a file that is read whole
+_MAX_LINE_BYTES = 1 << 20
 _REMEDY = "Mend it, or leave the folder out."
 _KEY = re.compile(rb"(experiment_(?:0|[1-9]\d{0,8})):\s")
 _DESCRIPTION = b"  description:"
 
 
 @dataclass(slots=True)
-class Entry:
+class EntryLocation:
     """Where a run stands in a file.
 
     Args:
@@ -38,11 +38,11 @@ class Entry:
     start: int
     end: int
     line: int
-    description: Entry | None = None
+    description: EntryLocation | None = None
     is_cut: bool = False
 
 
-def entries_in(path: Path) -> dict[str, Entry]:
+def locate_entries(path: Path) -> dict[str, EntryLocation]:
     """The entries of a file by name, in its order; none where there is no file.
 
     Raises:
@@ -51,31 +51,31 @@ def entries_in(path: Path) -> dict[str, Entry]:
     """
     try:
         with path.open("rb") as file:
-            return _entries(path, file)
+            return _locate_entries(path, file)
     except FileNotFoundError:
         return {}
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
 
 
-def _entries(path: Path, file: BinaryIO) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    entry: Entry | None = None
+def _locate_entries(path: Path, file: BinaryIO) -> dict[str, EntryLocation]:
+    found: dict[str, EntryLocation] = {}
+    entry: EntryLocation | None = None
     end, number = 0, 0
-    description: Entry | None = None
-    while line := file.readline(_LONGEST_LINE + 1):
+    description: EntryLocation | None = None
+    while line := file.readline(_MAX_LINE_BYTES + 1):
         start, end, number = end, end + len(line), number + 1
-        if len(line) > _LONGEST_LINE:
-            problem = f"a line of more than {_LONGEST_LINE} bytes is none that was dumped"
+        if len(line) > _MAX_LINE_BYTES:
+            problem = f"a line of more than {_MAX_LINE_BYTES} bytes is none that was dumped"
             raise CorruptFile(path, f"line {number}", problem, _REMEDY)
         if (key := _KEY.match(line)) is not None:
-            entry = found[key[1].decode()] = Entry(start, end, number)
+            entry = found[key[1].decode()] = EntryLocation(start, end, number)
             description = None
         elif entry is not None and line[:1] in {b" ", b"\r", b"\n", b"#"}:
             entry.is_cut = not line.endswith(b"\n")
             entry.end = start if entry.is_cut else end
             if line.startswith(_DESCRIPTION):
-                description = entry.description = None if entry.is_cut else Entry(start, end, number)
+                description = entry.description = None if entry.is_cut else EntryLocation(start, end, number)
             elif description is not None and (line.startswith(b"   ") or not line.strip()):
                 description.end = end
             else:
@@ -86,7 +86,7 @@ def _entries(path: Path, file: BinaryIO) -> dict[str, Entry]:
     return found
 
 
-def description_of(path: Path, name: str, entry: Entry) -> str | None:
+def read_description(path: Path, name: str, entry: EntryLocation) -> str | None:
     """What tells a run apart from others of its configuration; None where that is not said.
 
     Raises:
@@ -94,14 +94,14 @@ def description_of(path: Path, name: str, entry: Entry) -> str | None:
         StorageError: the file cannot be read.
     """
     if entry.description is not None:
-        told = _parsed(path, entry.description)
+        told = _parse_range(path, entry.description)
     else:
         told = read_entry(path, name, entry)
     value = told.get("description") if isinstance(told, dict) else None
     return None if value is None else str(value)
 
 
-def read_entry(path: Path, name: str, entry: Entry) -> dict[str, Any]:
+def read_entry(path: Path, name: str, entry: EntryLocation) -> dict[str, Any]:
     """What an entry says.
 
     Raises:
@@ -109,7 +109,7 @@ def read_entry(path: Path, name: str, entry: Entry) -> dict[str, Any]:
         StorageError: the file cannot be read.
     """
     try:
-        content = _parsed(path, entry)
+        content = _parse_range(path, entry)
     except CorruptFile as problem:
         try:
             content = read_mapping(path)  # an alias may stand for something in another entry
@@ -123,9 +123,9 @@ def read_entry(path: Path, name: str, entry: Entry) -> dict[str, Any]:
     return told
 
 
-def _parsed(path: Path, entry: Entry) -> Any:
-    if entry.end - entry.start > _MOST:
-        problem = f"a run of more than {_MOST} bytes is too large"
+def _parse_range(path: Path, entry: EntryLocation) -> Any:
+    if entry.end - entry.start > _MAX_ENTRY_BYTES:
+        problem = f"a run of more than {_MAX_ENTRY_BYTES} bytes is too large"
         raise CorruptFile(path, f"line {entry.line}", problem, _REMEDY)
     try:
         with path.open("rb") as file:
@@ -133,7 +133,7 @@ def _parsed(path: Path, entry: Entry) -> Any:
             text = file.read(entry.end - entry.start)
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
-    return plain_yaml(path, text, entry.line)
+    return parse_plain_yaml(path, text, entry.line)
 
 
 def read_mapping(path: Path) -> dict[str, Any] | None:
@@ -145,7 +145,7 @@ def read_mapping(path: Path) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
-    content = plain_yaml(path, read_at_most(path, _MOST_WHOLE, _REMEDY))
+    content = parse_plain_yaml(path, read_at_most(path, _MAX_FILE_BYTES, _REMEDY))
     if content is not None and not isinstance(content, dict):
         raise CorruptFile(path, "line 1", "it is no mapping", _REMEDY)
     return content or {}

@@ -22,26 +22,26 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from legm.importers.legm_root import is_configuration_file
 from legm.importers.notes import Notes
-from legm.importers.roots import is_configuration
 
-__all__ = ["FILES", "began", "configurations", "description_of_file"]
+__all__ = ["READ_FILES", "configuration_folders", "description_of_file", "first_start_time"]
 
-METRICS, INDEXED = "metrics.yml", "indexed_metrics.yml"
-FILES = frozenset({METRICS, INDEXED, "params.yml", "steps.yml", "obj.pkl", "names.txt"})
+METRICS, INDEXED_METRICS = "metrics.yml", "indexed_metrics.yml"
+READ_FILES = frozenset({METRICS, INDEXED_METRICS, "params.yml", "steps.yml", "obj.pkl", "names.txt"})
 """The files of a configuration's folder that are read, and not kept."""
-_NOT_LOOKED_INTO = frozenset({"tensorboard", "plots", "mlruns", "mlartifacts", "wandb"})
-_EVENTS = re.compile(r"events\.out\.tfevents\.(\d{9,10})\.")
+_SKIPPED_FOLDERS = frozenset({"tensorboard", "plots", "mlruns", "mlartifacts", "wandb"})
+_EVENT_FILE_NAME = re.compile(r"events\.out\.tfevents\.(\d{9,10})\.")
 
 
-def is_classic(names: Collection[str]) -> bool:
+def is_configuration_folder(names: Collection[str]) -> bool:
     """Whether files of these names are those of a configuration's folder."""
     if "meta.yaml" in names:
         return False
-    return "obj.pkl" in names or ("params.yml" in names and not {METRICS, INDEXED}.isdisjoint(names))
+    return "obj.pkl" in names or ("params.yml" in names and not {METRICS, INDEXED_METRICS}.isdisjoint(names))
 
 
-def configurations(root: Path, notes: Notes, *, deepest: int | None = None) -> Iterator[Path]:
+def configuration_folders(root: Path, notes: Notes, *, max_depth: int | None = None) -> Iterator[Path]:
     """The folders of configurations in a folder, itself included; links are not followed.
 
     Args:
@@ -50,18 +50,18 @@ def configurations(root: Path, notes: Notes, *, deepest: int | None = None) -> I
         deepest: how many folders down to look; None for all.
     """
 
-    def unread(error: OSError) -> None:
+    def note_unreadable(error: OSError) -> None:
         notes.add(f"folders that cannot be read: {error.strerror}", str(error.filename))
 
-    for parent, names, files in os.walk(root, onerror=unread):
+    for parent, names, files in os.walk(root, onerror=note_unreadable):
         folder = Path(parent)
-        if "params.yml" in files and is_configuration(folder / "params.yml"):
+        if "params.yml" in files and is_configuration_file(folder / "params.yml"):
             names.clear()
             continue
-        names[:] = sorted(name for name in names if name[0] != "." and name not in _NOT_LOOKED_INTO)
-        if "meta.yaml" in files or len(folder.relative_to(root).parts) == deepest:
+        names[:] = sorted(name for name in names if name[0] != "." and name not in _SKIPPED_FOLDERS)
+        if "meta.yaml" in files or len(folder.relative_to(root).parts) == max_depth:
             names.clear()
-        if is_classic(files):
+        if is_configuration_folder(files):
             yield folder
         else:
             for name in names:
@@ -69,13 +69,13 @@ def configurations(root: Path, notes: Notes, *, deepest: int | None = None) -> I
                     notes.add("links to folders, which may lead anywhere, were left out", str(folder / name))
 
 
-def began(folder: Path) -> float:
+def first_start_time(folder: Path) -> float:
     """When the first run of a configuration began, by the names of its event files; 0 without any (s)."""
     try:
         names = [one.name for one in (folder / "tensorboard").iterdir()]
     except OSError:
         return 0.0
-    return float(min((int(one[1]) for name in names if (one := _EVENTS.match(name))), default=0))
+    return float(min((int(one[1]) for name in names if (one := _EVENT_FILE_NAME.match(name))), default=0))
 
 
 def description_of_file(name: str, descriptions: Collection[str]) -> str:

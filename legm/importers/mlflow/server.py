@@ -16,15 +16,21 @@ from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 
-from legm.core.credentials import without_password
-from legm.core.points import joined
+from legm.core.credentials import redact_url_password
+from legm.core.points import points_from_blocks
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
-from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
+from legm.importers.mlflow.external_run import (
+    DELETED,
+    MlflowRun,
+    external_run,
+    restore_infinities,
+    to_seconds,
+)
 from legm.importers.notes import Notes
 from legm.records import Points, Series
 
-__all__ = ["ServerSource"]
+__all__ = ["MlflowServerSource"]
 
 _API = "api/2.0/mlflow"
 _TIMEOUT = 60  # seconds for one answer
@@ -32,7 +38,7 @@ _PAUSES = (0.5, 2.0)  # seconds before a request that failed is made again
 _RUNS, _NUMBERS = 200, 25_000  # in one answer
 
 
-class ServerSource:
+class MlflowServerSource:
     """The runs on a tracking server.
 
     Args:
@@ -44,24 +50,32 @@ class ServerSource:
     kind = "mlflow"
 
     def __init__(self, address: str, *, deleted: bool = False) -> None:
-        self.place = without_password(address)
+        self.location = redact_url_password(address)
         self.notes = Notes()
         self._deleted = deleted
         parts = urlsplit(address)
         _, at, host = parts.netloc.rpartition("@")
         self._address = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
-        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}" if at else _login()
+        login = (
+            f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+            if at
+            else _login_from_environment()
+        )
         token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
         self._headers: dict[str, str] = {}
         if login:
             self._headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
         elif token:
             self._headers["Authorization"] = f"Bearer {token}"
-        self._names: dict[str, tuple[str, bool]] = {}  # by id, an experiment's name and whether it is deleted
+        self._experiments: dict[
+            str, tuple[str, bool]
+        ] = {}  # by id, an experiment's name and whether it is deleted
 
     # The interface
 
-    def _open(self, path: str, query: Mapping[str, Any], body: Mapping[str, Any] | None = None) -> BinaryIO:
+    def _request(
+        self, path: str, query: Mapping[str, Any], body: Mapping[str, Any] | None = None
+    ) -> BinaryIO:
         """A server's answer, to be read; OSError of any kind where it has none."""
         url = f"{self._address}/{path}" + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()
@@ -81,7 +95,7 @@ class ServerSource:
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
-    def _ask(
+    def _request_json(
         self, path: str, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """The answer to a question.
@@ -90,22 +104,22 @@ class ServerSource:
             StorageError: there is none, or it is no JSON.
         """
         try:
-            with self._open(f"{_API}/{path}", query or {}, body) as answer:
+            with self._request(f"{_API}/{path}", query or {}, body) as answer:
                 content = json.load(answer)
         except (OSError, http.client.HTTPException, ValueError) as cause:
             raise StorageError(
-                f"cannot read the MLflow server {self.place}, {path}: {_words(cause)}"
+                f"cannot read the MLflow server {self.location}, {path}: {_problem_text(cause)}"
             ) from cause
         if not isinstance(content, dict):
-            raise StorageError(f"{self.place} is no server of MLflow's: it answers {str(content)[:60]!r}")
+            raise StorageError(f"{self.location} is no server of MLflow's: it answers {str(content)[:60]!r}")
         return content
 
-    def _pages(self, path: str, what: str, query: Mapping[str, Any], *, post: bool) -> Iterator[Any]:
+    def _request_pages(self, path: str, what: str, query: Mapping[str, Any], *, post: bool) -> Iterator[Any]:
         """What a question is answered with, page by page."""
         token = None
         while True:
             asked = {**query, **({"page_token": token} if token else {})}
-            answer = self._ask(path, None, asked) if post else self._ask(path, asked)
+            answer = self._request_json(path, None, asked) if post else self._request_json(path, asked)
             yield from answer.get(what) or ()
             token = answer.get("next_page_token")
             if not token:
@@ -116,35 +130,35 @@ class ServerSource:
     def runs(self) -> Iterator[ExternalRun]:
         """Every run, experiment by experiment, oldest first."""
         query = {"view_type": "ALL", "max_results": 1000}
-        for one in self._pages("experiments/search", "experiments", query, post=True):
+        for one in self._request_pages("experiments/search", "experiments", query, post=True):
             is_deleted = one.get("lifecycle_stage") == "deleted"
-            self._names[str(one["experiment_id"])] = (str(one["name"]), is_deleted)
-        for experiment in sorted(self._names, key=lambda key: (len(key), key)):
+            self._experiments[str(one["experiment_id"])] = (str(one["name"]), is_deleted)
+        for experiment in sorted(self._experiments, key=lambda key: (len(key), key)):
             wanted = {
                 "experiment_ids": [experiment],
                 "run_view_type": "ALL",
                 "max_results": _RUNS,
                 "order_by": ["attributes.start_time ASC", "attributes.run_id ASC"],
             }
-            for run in self._pages("runs/search", "runs", wanted, post=True):
-                found = self._found(run)
+            for run in self._request_pages("runs/search", "runs", wanted, post=True):
+                found = self._read_run(run)
                 if found is not None:
                     yield found
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
-        found = self._found(self._ask("runs/get", {"run_id": key})["run"])
+        found = self._read_run(self._request_json("runs/get", {"run_id": key})["run"])
         if found is None:
-            raise StorageError(f"the MLflow server {self.place} has no run {key} any more")
+            raise StorageError(f"the MLflow server {self.location} has no run {key} any more")
         return found
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _found(self, run: Mapping[str, Any]) -> ExternalRun | None:
+    def _read_run(self, run: Mapping[str, Any]) -> ExternalRun | None:
         info, data = run["info"], run.get("data", {})
         run_id, experiment_id = str(info["run_id"]), str(info["experiment_id"])
-        name, is_deleted = self._names.get(experiment_id, (experiment_id, False))
+        name, is_deleted = self._experiments.get(experiment_id, (experiment_id, False))
         if (is_deleted or info.get("lifecycle_stage") == "deleted") and not self._deleted:
             self.notes.add(DELETED, run_id)
             return None
@@ -152,14 +166,14 @@ class ServerSource:
             {field: str(value) for field, value in one.get("dataset", {}).items()}
             for one in run.get("inputs", {}).get("dataset_inputs", ())
         ]
-        told = Told(
+        told = MlflowRun(
             run_id=run_id,
             experiment=name,
             experiment_id=experiment_id,
             name=str(info.get("run_name", "")),
             status=str(info.get("status", "")),
-            start_time=_whole(info.get("start_time")),
-            end_time=_whole(info.get("end_time")),
+            start_time=_int_or_none(info.get("start_time")),
+            end_time=_int_or_none(info.get("end_time")),
             params={str(one["key"]): str(one.get("value", "")) for one in data.get("params", ())},
             tags={str(one["key"]): str(one.get("value", "")) for one in data.get("tags", ())},
             details={
@@ -168,45 +182,47 @@ class ServerSource:
             },
         )
         keys = [str(one["key"]) for one in data.get("metrics", ())]
-        return foreign_run(
+        return external_run(
             told,
-            lambda: self._points(run_id, keys),
-            lambda: self._files(run_id, experiment_id),
+            lambda: self._metric_history(run_id, keys),
+            lambda: self._artifacts(run_id, experiment_id),
             self.notes,
         )
 
-    def _points(self, run_id: str, keys: list[str]) -> Iterator[Points]:
+    def _metric_history(self, run_id: str, keys: list[str]) -> Iterator[Points]:
         for key in dict.fromkeys(keys):
             query = {"run_id": run_id, "metric_key": key, "max_results": _NUMBERS}
             token = None
             while True:
-                answer = self._ask(
+                answer = self._request_json(
                     "metrics/get-history", {**query, **({"page_token": token} if token else {})}
                 )
                 rows = answer.get("metrics") or ()
                 try:
                     steps = np.array([int(row.get("step", 0)) for row in rows], np.int64)
-                    times = seconds(np.array([float(row.get("timestamp", 0)) for row in rows]))
-                    values = finite_or_not(np.array([float(row.get("value", 0)) for row in rows]))
+                    times = to_seconds(np.array([float(row.get("timestamp", 0)) for row in rows]))
+                    values = restore_infinities(np.array([float(row.get("value", 0)) for row in rows]))
                 except (ValueError, TypeError, OverflowError) as cause:
                     raise StorageError(
-                        f"the MLflow server {self.place} gives no numbers for {key!r} of {run_id}: {cause}"
+                        f"the MLflow server {self.location} gives no numbers for {key!r} of {run_id}: {cause}"
                     ) from cause
                 if len(steps):
-                    yield joined([((Series(key),), steps, times, values)])
+                    yield points_from_blocks([((Series(key),), steps, times, values)])
                 token = answer.get("next_page_token")
                 if not token:
                     break
 
     # Files
 
-    def _files(self, run_id: str, experiment_id: str) -> Iterator[ExternalFile]:
+    def _artifacts(self, run_id: str, experiment_id: str) -> Iterator[ExternalFile]:
         """The run's artifacts, and those of models that were logged in it."""
-        for path in self._listed("artifacts/list", {"run_id": run_id}, "path"):
-            yield ExternalFile(path, partial(self._open, "get-artifact", {"path": path, "run_uuid": run_id}))
+        for path in self._list_artifact_paths("artifacts/list", {"run_id": run_id}, "path"):
+            yield ExternalFile(
+                path, partial(self._request, "get-artifact", {"path": path, "run_uuid": run_id})
+            )
         wanted = {"experiment_ids": [experiment_id], "filter": f"source_run_id = '{run_id}'"}
         try:
-            models = list(self._pages("logged-models/search", "models", wanted, post=True))
+            models = list(self._request_pages("logged-models/search", "models", wanted, post=True))
         except StorageError as error:
             cause = error.__cause__
             if isinstance(cause, urllib.error.HTTPError) and cause.code in {400, 404, 405, 501}:
@@ -214,30 +230,30 @@ class ServerSource:
             raise
         for model in models:
             model_id, name = str(model["info"]["model_id"]), str(model["info"].get("name", ""))
-            place = f"logged-models/{quote(model_id, safe='')}/artifacts"
-            for path in self._listed(f"{place}/directories", {}, "artifact_directory_path"):
-                ask = partial(self._open, f"ajax-{_API}/{place}/files", {"artifact_file_path": path})
+            model_path = f"logged-models/{quote(model_id, safe='')}/artifacts"
+            for path in self._list_artifact_paths(f"{model_path}/directories", {}, "artifact_directory_path"):
+                ask = partial(self._request, f"ajax-{_API}/{model_path}/files", {"artifact_file_path": path})
                 yield ExternalFile(f"models/{name}-{model_id}/{path}", ask)
 
-    def _listed(self, question: str, query: Mapping[str, Any], argument: str) -> Iterator[str]:
+    def _list_artifact_paths(self, question: str, query: Mapping[str, Any], argument: str) -> Iterator[str]:
         """The paths of the files below a folder of artifacts."""
         folders = [""]
         while folders:
             folder = folders.pop()
             asked = {**query, **({argument: folder} if folder else {})}
-            for one in self._pages(question, "files", asked, post=False):
+            for one in self._request_pages(question, "files", asked, post=False):
                 if one.get("is_dir"):
                     folders.append(str(one["path"]))
                 else:
                     yield str(one["path"])
 
 
-def _login() -> str:
+def _login_from_environment() -> str:
     user = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     return f"{user}:{os.environ.get('MLFLOW_TRACKING_PASSWORD', '')}" if user else ""
 
 
-def _words(cause: BaseException) -> str:
+def _problem_text(cause: BaseException) -> str:
     if isinstance(cause, urllib.error.HTTPError):
         remedy = {401: ": log in by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"}.get(
             cause.code, ""
@@ -246,7 +262,7 @@ def _words(cause: BaseException) -> str:
     return str(getattr(cause, "reason", cause) or cause)
 
 
-def _whole(value: object) -> int | None:
+def _int_or_none(value: object) -> int | None:
     try:
         return None if value is None else int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError):

@@ -14,28 +14,34 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from legm.core.points import points_of
+from legm.core.points import points_from_rows
 from legm.errors import CorruptFile, StorageError
 from legm.importers.external import ExternalRun
-from legm.importers.mlflow.files import LocalFiles
-from legm.importers.mlflow.mapping import DELETED, Told, finite_or_not, foreign_run, seconds
+from legm.importers.mlflow.artifact_folders import ArtifactFolders
+from legm.importers.mlflow.external_run import (
+    DELETED,
+    MlflowRun,
+    external_run,
+    restore_infinities,
+    to_seconds,
+)
 from legm.importers.notes import Notes
 from legm.records import Points
 
-__all__ = ["SqliteSource"]
+__all__ = ["MlflowSqliteSource"]
 
 _HEADER = b"SQLite format 3\x00"
 _BATCH = 1 << 16  # numbers that are read at once
-_RESTORE = "Restore it from a copy: nothing was changed in it."
-_JOINED = "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id"
-_ALIVE = (
+_REMEDY = "Restore it from a copy: nothing was changed in it."
+_FROM_RUNS = "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id"
+_IS_ACTIVE = (
     "(coalesce(r.lifecycle_stage, 'active') = 'active' AND coalesce(e.lifecycle_stage, 'active') = 'active')"
 )
-_TEXTS = {
+_TEXT_QUERIES = {
     "params": "SELECT key, value FROM params WHERE run_uuid = ? ORDER BY rowid",
     "tags": "SELECT key, value FROM tags WHERE run_uuid = ? ORDER BY rowid",
 }
-_INPUTS = """
+_INPUTS_QUERY = """
     SELECT d.name, d.digest, dataset_source_type, dataset_source, dataset_schema, dataset_profile
     FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id AND i.source_type = 'DATASET'
     WHERE i.destination_type = 'RUN' AND i.destination_id = ? ORDER BY i.rowid
@@ -48,7 +54,7 @@ _RUN_COLUMNS = (
 )  # fmt: skip
 
 
-class SqliteSource:
+class MlflowSqliteSource:
     """The runs in MLflow's SQLite file.
 
     Args:
@@ -64,21 +70,21 @@ class SqliteSource:
 
     def __init__(self, path: Path, *, deleted: bool = False) -> None:
         self._path = path
-        self.place = str(path)
+        self.location = str(path)
         self.notes = Notes()
         self._deleted = deleted
         self._copy: tempfile.TemporaryDirectory[str] | None = None
-        self._files = LocalFiles(path.absolute().parent, self.notes)
+        self._files = ArtifactFolders(path.absolute().parent, self.notes)
         self._connection = self._connect(path)
         self._columns = {table: self._columns_of(table) for table in (*_TABLES, *_NEWER_TABLES)}
         for table in _TABLES:
             if not self._columns[table]:
                 raise StorageError(f"{path} is no store of MLflow's: the database has no table {table!r}")
-        if not self._has_index():
-            self._work_on_a_copy()
+        if not self._has_run_index():
+            self._copy_and_index()
 
     @staticmethod
-    def recognise(path: Path) -> Path | None:
+    def find_store(path: Path) -> Path | None:
         """The SQLite file at a path, or ``mlflow.db`` in a folder."""
         path = path / "mlflow.db" if path.is_dir() else path
         try:
@@ -94,34 +100,34 @@ class SqliteSource:
             connection.execute("PRAGMA query_only = 1")
             connection.execute("PRAGMA trusted_schema = 0")
         except sqlite3.DatabaseError as cause:
-            raise self._translated(cause) from cause
+            raise self._storage_error(cause) from cause
         return connection
 
-    def _translated(self, cause: sqlite3.Error) -> StorageError:
+    def _storage_error(self, cause: sqlite3.Error) -> StorageError:
         text = str(cause)
         if any(word in text for word in ("malformed", "not a database", "disk I/O error", "corrupt")):
-            return CorruptFile(self._path, "the database", text, _RESTORE)
+            return CorruptFile(self._path, "the database", text, _REMEDY)
         return StorageError(f"cannot read the MLflow store {self._path}: {text}")
 
-    def _ask(self, query: str, arguments: Sequence[Any] = ()) -> list[Any]:
+    def _query(self, query: str, arguments: Sequence[Any] = ()) -> list[Any]:
         """All rows of an answer, at once: an open cursor would keep MLflow from writing."""
         try:
             return self._connection.execute(query, arguments).fetchall()
         except sqlite3.Error as cause:
-            raise self._translated(cause) from cause
+            raise self._storage_error(cause) from cause
 
     def _columns_of(self, table: str) -> set[str]:
-        return {row[1] for row in self._ask(f"PRAGMA table_info({table})")}
+        return {row[1] for row in self._query(f"PRAGMA table_info({table})")}
 
-    def _has_index(self) -> bool:
+    def _has_run_index(self) -> bool:
         """Whether a run's numbers are found without a look at all others."""
-        for row in self._ask("PRAGMA index_list(metrics)"):
-            columns = self._ask(f'PRAGMA index_info("{row[1]}")')
+        for row in self._query("PRAGMA index_list(metrics)"):
+            columns = self._query(f'PRAGMA index_info("{row[1]}")')
             if columns and columns[0][2] == "run_uuid":
                 return True
         return False
 
-    def _work_on_a_copy(self) -> None:
+    def _copy_and_index(self) -> None:
         """An older store lacks an index, which cannot be made in a file that is only read."""
         self._copy = tempfile.TemporaryDirectory(prefix="legm-import-")
         path = Path(self._copy.name) / "mlflow.db"
@@ -132,7 +138,7 @@ class SqliteSource:
             writable.commit()
             writable.close()
         except sqlite3.Error as cause:
-            raise self._translated(cause) from cause
+            raise self._storage_error(cause) from cause
         self._connection.close()
         self._connection = self._connect(path)
 
@@ -142,81 +148,86 @@ class SqliteSource:
         """Every run, experiment by experiment, oldest first."""
         order = "ORDER BY e.experiment_id, r.start_time, r.run_uuid"
         if not self._deleted:
-            for (run_id,) in self._ask(f"SELECT r.run_uuid {_JOINED} WHERE NOT {_ALIVE}"):
+            for (run_id,) in self._query(f"SELECT r.run_uuid {_FROM_RUNS} WHERE NOT {_IS_ACTIVE}"):
                 self.notes.add(DELETED, run_id)
-        alive = "" if self._deleted else f"WHERE {_ALIVE}"
-        for (run_id,) in self._ask(f"SELECT r.run_uuid {_JOINED} {alive} {order}"):
-            found = self._found(run_id)
+        alive = "" if self._deleted else f"WHERE {_IS_ACTIVE}"
+        for (run_id,) in self._query(f"SELECT r.run_uuid {_FROM_RUNS} {alive} {order}"):
+            found = self._read_run(run_id)
             if found is not None:
                 yield found
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
-        found = self._found(key)
+        found = self._read_run(key)
         if found is None:
             raise StorageError(f"the MLflow store {self._path} has no run {key} any more")
         return found
 
-    def _found(self, run_id: str) -> ExternalRun | None:
+    def _read_run(self, run_id: str) -> ExternalRun | None:
         columns = [name for name in _RUN_COLUMNS if name in self._columns["runs"]]
         selected = ", ".join(f"r.{name}" for name in columns)
-        query = f"SELECT e.name, e.experiment_id, {selected} {_JOINED} WHERE r.run_uuid = ?"
-        rows = self._ask(query, (run_id,))
+        query = f"SELECT e.name, e.experiment_id, {selected} {_FROM_RUNS} WHERE r.run_uuid = ?"
+        rows = self._query(query, (run_id,))
         if not rows:
             return None
         experiment, experiment_id, *values = rows[0]
         fields = {name: value for name, value in zip(columns, values, strict=True) if value not in (None, "")}
         address = str(fields.pop("artifact_uri", ""))
-        told = Told(
+        told = MlflowRun(
             run_id=run_id,
             experiment=str(experiment),
             experiment_id=str(experiment_id),
             name=str(fields.pop("name", "")),
             status=str(fields.pop("status", "")),
-            start_time=_whole(fields.pop("start_time", None)),
-            end_time=_whole(fields.pop("end_time", None)),
-            params=self._texts("params", run_id),
-            tags=self._texts("tags", run_id),
-            details={**fields, **self._inputs(run_id)},
+            start_time=_int_or_none(fields.pop("start_time", None)),
+            end_time=_int_or_none(fields.pop("end_time", None)),
+            params=self._read_texts("params", run_id),
+            tags=self._read_texts("tags", run_id),
+            details={**fields, **self._dataset_inputs(run_id)},
         )
-        folders = self._folders(told, address)
-        return foreign_run(
+        folders = self._artifact_folders(told, address)
+        return external_run(
             told,
             lambda: self.points(run_id),
-            lambda: self._files.of(folders),
+            lambda: self._files.files_in(folders),
             self.notes,
         )
 
-    def _texts(self, table: str, run_id: str) -> dict[str, str]:
+    def _read_texts(self, table: str, run_id: str) -> dict[str, str]:
         """Params or tags, by name."""
-        rows = self._ask(_TEXTS[table], (run_id,))
-        return {str(key): _text(value) for key, value in rows}
+        rows = self._query(_TEXT_QUERIES[table], (run_id,))
+        return {str(key): _as_text(value) for key, value in rows}
 
-    def _inputs(self, run_id: str) -> dict[str, list[dict[str, str]]]:
+    def _dataset_inputs(self, run_id: str) -> dict[str, list[dict[str, str]]]:
         """The data sets that were logged as the run's inputs."""
         if not self._columns["inputs"] or not self._columns["datasets"]:
             return {}
         fields = ("name", "digest", "source_type", "source", "schema", "profile")
-        rows = [dict(zip(fields, map(_text, row), strict=True)) for row in self._ask(_INPUTS, (run_id,))]
+        rows = [
+            dict(zip(fields, map(_as_text, row), strict=True))
+            for row in self._query(_INPUTS_QUERY, (run_id,))
+        ]
         return {"inputs": rows} if rows else {}
 
-    def _folders(self, told: Told, address: str) -> dict[str, Path]:
+    def _artifact_folders(self, told: MlflowRun, address: str) -> dict[str, Path]:
         """The run's artifacts, and those of models that were logged in it, each with its prefix."""
-        places = [("", address, f"{told.experiment_id}/{told.run_id}/artifacts")]
+        locations = [("", address, f"{told.experiment_id}/{told.run_id}/artifacts")]
         if self._columns["logged_models"]:
             query = (
                 "SELECT name, model_id, artifact_location FROM logged_models "
                 "WHERE source_run_id = ? ORDER BY rowid"
             )
-            for name, model_id, place in self._ask(query, (told.run_id,)):
+            for name, model_id, location in self._query(query, (told.run_id,)):
                 tail = f"{told.experiment_id}/models/{model_id}/artifacts"
-                places.append((f"models/{name}-{model_id}/", str(place), tail))
-        return self._files.folders(places, told.run_id)
+                locations.append((f"models/{name}-{model_id}/", str(location), tail))
+        return self._files.existing_folders(locations, told.run_id)
 
-    def last_place(self, run_id: str) -> int | None:
+    def last_row_id(self, run_id: str) -> int | None:
         """The place of the number of a run that was set last; None where there is none."""
-        place: int | None = self._ask("SELECT max(rowid) FROM metrics WHERE run_uuid = ?", (run_id,))[0][0]
-        return place
+        location: int | None = self._query("SELECT max(rowid) FROM metrics WHERE run_uuid = ?", (run_id,))[0][
+            0
+        ]
+        return location
 
     def points(self, run_id: str, after: int = -(2**63), until: int | None = None) -> Iterator[Points]:
         """The run's numbers in the order in which they were set, in batches.
@@ -234,7 +245,7 @@ class SqliteSource:
         bound = "" if until is None else f"AND rowid <= {until}"
         of_run = f"FROM metrics WHERE run_uuid = ? AND rowid > ? {bound} ORDER BY rowid"
         at, names = after, dict[str, int]()
-        while rows := self._ask(
+        while rows := self._query(
             f"SELECT key, {step}, timestamp, {value} {of_run} LIMIT {_BATCH}", (run_id, at)
         ):
             flat = list(chain.from_iterable(rows))
@@ -243,21 +254,21 @@ class SqliteSource:
                 names.setdefault(key, len(names))
             try:
                 numbers = np.fromiter(map(names.__getitem__, keys), np.int64, len(keys))
-                steps, times = np.array(flat[1::4], np.int64), seconds(np.array(flat[2::4], np.float64))
-                values = finite_or_not(np.array(flat[3::4], np.float64))
+                steps, times = np.array(flat[1::4], np.int64), to_seconds(np.array(flat[2::4], np.float64))
+                values = restore_infinities(np.array(flat[3::4], np.float64))
             except (TypeError, ValueError, OverflowError) as cause:
                 where = f"the metrics of the run {run_id}"
-                raise CorruptFile(self._path, where, f"no numbers stand there: {cause}", _RESTORE) from cause
-            yield points_of(names, numbers, steps, times, values)
+                raise CorruptFile(self._path, where, f"no numbers stand there: {cause}", _REMEDY) from cause
+            yield points_from_rows(names, numbers, steps, times, values)
             if len(rows) < _BATCH:
                 return
-            at = self._ask(f"SELECT rowid {of_run} LIMIT 1 OFFSET {_BATCH - 1}", (run_id, at))[0][0]
+            at = self._query(f"SELECT rowid {of_run} LIMIT 1 OFFSET {_BATCH - 1}", (run_id, at))[0][0]
 
-    def states(self) -> Iterator[tuple[str, tuple[str, int | None, bool]]]:
+    def run_states(self) -> Iterator[tuple[str, tuple[str, int | None, bool]]]:
         """Each run's key with its status, its end in milliseconds, and whether it is deleted."""
-        query = f"SELECT r.run_uuid, r.status, r.end_time, NOT {_ALIVE} {_JOINED} ORDER BY r.rowid"
-        for run_id, status, ended, deleted in self._ask(query):
-            yield str(run_id), (str(status), _whole(ended), bool(deleted))
+        query = f"SELECT r.run_uuid, r.status, r.end_time, NOT {_IS_ACTIVE} {_FROM_RUNS} ORDER BY r.rowid"
+        for run_id, status, ended, deleted in self._query(query):
+            yield str(run_id), (str(status), _int_or_none(ended), bool(deleted))
 
     def close(self) -> None:
         """Close the file, and drop the copy if there was one."""
@@ -266,11 +277,11 @@ class SqliteSource:
             self._copy.cleanup()
 
 
-def _text(value: object) -> str:
+def _as_text(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return "" if value is None else str(value)
 
 
-def _whole(value: object) -> int | None:
+def _int_or_none(value: object) -> int | None:
     return value if isinstance(value, int) else None

@@ -16,22 +16,31 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from google.protobuf.message import DecodeError
 
-from legm.core.points import points_of
+from legm.core.points import points_from_rows
 from legm.importers.notes import Notes
-from legm.importers.tensorboard.records import LONGEST, records
-from legm.importers.tensorboard.tensors import number_in, texts_in
+from legm.importers.tensorboard.records import MAX_MESSAGE_BYTES, read_records
+from legm.importers.tensorboard.tensors import tensor_number, tensor_texts
 from legm.records import Points
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["EventReader", "Media", "Other", "Said", "Seen", "Session", "Text", "media_in"]
+__all__ = [
+    "EventContent",
+    "EventReader",
+    "EventTime",
+    "HparamsSession",
+    "MediaEvent",
+    "TextEvent",
+    "UnsupportedEvent",
+    "media_contents",
+]
 
-_ROWS = 1 << 16  # numbers that are held at once
-_MOST_TAGS, _MOST_LAYOUTS = 1 << 16, 8  # whose looks are remembered
-_TRIES = 8
-_NUMBERS = ("", "scalars")
-_KINDS = {
+_BATCH_SIZE = 1 << 16  # numbers that are held at once
+_MAX_TAGS, _MAX_LAYOUTS = 1 << 16, 8  # whose looks are remembered
+_MAX_TRIES = 8
+_SCALAR_PLUGINS = ("", "scalars")
+_UNSUPPORTED_KINDS = {
     "graph_def": "graphs",
     "meta_graph_def": "graphs",
     "tagged_run_metadata": "metadata of graphs",
@@ -42,7 +51,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextEvent:
     """A text at a step and time."""
 
     tag: str
@@ -52,7 +61,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Media:
+class MediaEvent:
     """Pictures or sounds of one tag and step.
 
     Args:
@@ -67,12 +76,12 @@ class Media:
     tag: str
     step: int
     contents: list[bytes]
-    place: int
+    offset: int
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class HparamsSession:
     """What the plugin ``hparams`` keeps: its message, and the time of the event."""
 
     content: bytes
@@ -80,23 +89,23 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class UnsupportedEvent:
     """Something that legm has no word for; its kind in the plural."""
 
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EventTime:
     """That there was an event at a time, with whatever it says besides numbers."""
 
     time: float
 
 
-Said: TypeAlias = "Points | Text | Media | Session | Other | Seen"
+EventContent: TypeAlias = "Points | TextEvent | MediaEvent | HparamsSession | UnsupportedEvent | EventTime"
 
 
-class _Layout:
+class _EventLayout:
     """How events look that say one number: their time and step, what is before it, itself, what is behind it.
 
     Args:
@@ -114,7 +123,7 @@ class _Layout:
         self.unpack = struct.Struct(form).unpack
         self.metrics: dict[bytes, int] = {}  # by what is before the number
 
-    def is_for(self, form: str, tail: bytes) -> bool:
+    def has_form(self, form: str, tail: bytes) -> bool:
         """Whether it is just this one."""
         return (self.form, self.tail) == (form, tail)
 
@@ -127,19 +136,19 @@ class EventReader:
         named: what a tag is called.
     """
 
-    def __init__(self, notes: Notes, named: Callable[[str], str] = str) -> None:
+    def __init__(self, notes: Notes, metric_name: Callable[[str], str] = str) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
 
         self._parse = Event.FromString
         self._notes = notes
-        self._named = named
+        self._metric_name = metric_name
         self._plugins: dict[str, str] = {}
-        self._numbers: dict[str, int] = {}  # of metrics
-        self._layouts = [_Layout("<f", b"")]
+        self._metric_numbers: dict[str, int] = {}  # of metrics
+        self._layouts = [_EventLayout("<f", b"")]
         self._tries: dict[str, int] = {}  # at learning how a tag's events look
         self._rows: tuple[list[int], list[int], list[float], list[float]] = ([], [], [], [])
 
-    def read(self, path: Path, size: int) -> Iterator[Said]:
+    def read(self, path: Path, size: int) -> Iterator[EventContent]:
         """What a file says, in its order, but that numbers come in batches.
 
         Args:
@@ -151,14 +160,14 @@ class EventReader:
         """
         layouts, unpack_time = self._layouts, struct.Struct("<d").unpack_from
         numbers, steps, times, values = self._rows
-        for place, message in records(path, size, self._notes):
+        for offset, message in read_records(path, size, self._notes):
             if message is None:
-                yield Other(f"events of more than {LONGEST >> 20} MB")
+                yield UnsupportedEvent(f"events of more than {MAX_MESSAGE_BYTES >> 20} MB")
                 continue
             # Most events are a time, a step, and a number in the midst of what was there before.
             start, step = 9, 0
             if message[9:10] == b"\x10":
-                start, step = _varint(message, 10)
+                start, step = _read_varint(message, 10)
             for layout in layouts:
                 metric = layout.metrics.get(message[start : layout.at])
                 if metric is not None and message[0] == 9 and message.endswith(layout.tail):
@@ -171,62 +180,62 @@ class EventReader:
                 try:
                     event = self._parse(message)
                 except DecodeError:
-                    self._notes.add("records that are no events were passed over", f"{path}, byte {place}")
+                    self._notes.add("records that are no events were passed over", f"{path}, byte {offset}")
                     continue
                 before = len(numbers)
-                yield from self._said(event, place)
+                yield from self._contents_of(event, offset)
                 if len(numbers) == before:
-                    yield Seen(event.wall_time)
-                self._learn(message, start, event)
-            if len(numbers) >= _ROWS:
-                yield self._batch()
+                    yield EventTime(event.wall_time)
+                self._learn_layout(message, start, event)
+            if len(numbers) >= _BATCH_SIZE:
+                yield self._take_batch()
         if numbers:
-            yield self._batch()
+            yield self._take_batch()
 
-    def _said(self, event: Any, place: int) -> Iterator[Said]:
+    def _contents_of(self, event: Any, offset: int) -> Iterator[EventContent]:
         what = event.WhichOneof("what")
-        if what in _KINDS:
-            yield Other(_KINDS[what])
+        if what in _UNSUPPORTED_KINDS:
+            yield UnsupportedEvent(_UNSUPPORTED_KINDS[what])
         for number, value in enumerate(event.summary.value if what == "summary" else ()):
-            plugin = self._plugin(value)
+            plugin = self._plugin_of(value)
             kind = value.WhichOneof("value")
             if plugin == "hparams":
-                yield Session(value.metadata.plugin_data.content, event.wall_time)
-            elif (found := _number(value, plugin)) is not None:
-                self._add(value.tag, event, found)
-            elif kind == "tensor" and plugin == "text" and (text := _text(value.tensor)) is not None:
-                name = self._named(value.tag.removesuffix("/text_summary"))
-                yield Text(name, text, event.step, event.wall_time)
-            elif (media := media_in(value, plugin)) is not None:
+                yield HparamsSession(value.metadata.plugin_data.content, event.wall_time)
+            elif (found := _number_of(value, plugin)) is not None:
+                self._add_number(value.tag, event, found)
+            elif kind == "tensor" and plugin == "text" and (text := _text_of(value.tensor)) is not None:
+                name = self._metric_name(value.tag.removesuffix("/text_summary"))
+                yield TextEvent(name, text, event.step, event.wall_time)
+            elif (media := media_contents(value, plugin)) is not None:
                 kind, contents = media
-                yield Media(kind, self._named(value.tag), event.step, contents, place, number)
+                yield MediaEvent(kind, self._metric_name(value.tag), event.step, contents, offset, number)
             elif kind is not None:
-                yield Other(_KINDS.get(kind) or _kind_of(plugin))
+                yield UnsupportedEvent(_UNSUPPORTED_KINDS.get(kind) or _plugin_kind(plugin))
 
-    def _plugin(self, value: Any) -> str:
+    def _plugin_of(self, value: Any) -> str:
         """Which plugin a value is for."""
         plugin: str = value.metadata.plugin_data.plugin_name
         if not plugin:
             return self._plugins.get(value.tag, "")
-        if plugin not in _NUMBERS:
+        if plugin not in _SCALAR_PLUGINS:
             self._plugins[value.tag] = plugin
         return plugin
 
-    def _add(self, tag: str, event: Any, value: float) -> None:
+    def _add_number(self, tag: str, event: Any, value: float) -> None:
         numbers, steps, times, values = self._rows
-        numbers.append(self._numbers.setdefault(tag, len(self._numbers)))
+        numbers.append(self._metric_numbers.setdefault(tag, len(self._metric_numbers)))
         steps.append(event.step)
         times.append(event.wall_time)
         values.append(value)
 
-    def _learn(self, message: bytes, start: int, event: Any) -> None:
+    def _learn_layout(self, message: bytes, start: int, event: Any) -> None:
         """Remember how an event looks that is one number, so that its like need not be parsed."""
         values = event.summary.value
-        if len(values) != 1 or message[0] != 9 or self._tries.get(values[0].tag, 0) >= _TRIES:
+        if len(values) != 1 or message[0] != 9 or self._tries.get(values[0].tag, 0) >= _MAX_TRIES:
             return
-        tag, plugin = values[0].tag, self._plugin(values[0])
-        number = None if plugin == "hparams" else _number(values[0], plugin)
-        if number is None or len(self._tries) >= _MOST_TAGS:
+        tag, plugin = values[0].tag, self._plugin_of(values[0])
+        number = None if plugin == "hparams" else _number_of(values[0], plugin)
+        if number is None or len(self._tries) >= _MAX_TAGS:
             return
         self._tries[tag] = self._tries.get(tag, 0) + 1
         for form in ("<f", "<d"):
@@ -238,31 +247,31 @@ class EventReader:
             if at < 0:
                 continue
             head, tail = message[start:at], message[at + len(value) :]
-            if all(self._is(head, form, other, tail, tag, plugin) for other in (1.5, -2.5)):
-                layout = next((one for one in self._layouts if one.is_for(form, tail)), None)
-                if layout is None and len(self._layouts) < _MOST_LAYOUTS:
-                    layout = _Layout(form, tail)
+            if all(self._layout_fits(head, form, other, tail, tag, plugin) for other in (1.5, -2.5)):
+                layout = next((one for one in self._layouts if one.has_form(form, tail)), None)
+                if layout is None and len(self._layouts) < _MAX_LAYOUTS:
+                    layout = _EventLayout(form, tail)
                     self._layouts.append(layout)
                 if layout is not None:
-                    layout.metrics[head] = self._numbers[tag]
+                    layout.metrics[head] = self._metric_numbers[tag]
                 return
 
-    def _is(self, head: bytes, form: str, number: float, tail: bytes, tag: str, plugin: str) -> bool:
+    def _layout_fits(self, head: bytes, form: str, number: float, tail: bytes, tag: str, plugin: str) -> bool:
         """Whether an event with a number in a place is one that says just this number."""
         event = b"\t" + struct.pack("<d", 1.25) + b"\x10\x07" + head + struct.pack(form, number) + tail
         try:
             parsed = self._parse(event)
         except DecodeError:
             return False
-        told = [(one.tag, self._plugin(one), _number(one, plugin)) for one in parsed.summary.value]
+        told = [(one.tag, self._plugin_of(one), _number_of(one, plugin)) for one in parsed.summary.value]
         return (parsed.wall_time, parsed.step, told) == (1.25, 7, [(tag, plugin, number)])
 
-    def _batch(self) -> Points:
+    def _take_batch(self) -> Points:
         import numpy as np
 
         numbers, steps, times, values = self._rows
-        points = points_of(
-            {self._named(tag): number for tag, number in self._numbers.items()},
+        points = points_from_rows(
+            {self._metric_name(tag): number for tag, number in self._metric_numbers.items()},
             np.array(numbers, np.int64),
             np.array(steps, np.int64),
             np.array(times, np.float64),
@@ -273,7 +282,7 @@ class EventReader:
         return points
 
 
-def _varint(message: bytes, at: int) -> tuple[int, int]:
+def _read_varint(message: bytes, at: int) -> tuple[int, int]:
     """Where a varint ends, and the int64 that it is."""
     number = byte = shift = 0
     try:
@@ -289,38 +298,38 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
     return at + 1, number - (1 << 64) if number >> 63 else number
 
 
-def _number(value: Any, plugin: str) -> float | None:
+def _number_of(value: Any, plugin: str) -> float | None:
     """A simple value, or a tensor that is one number: of other plugins only where it has no dimension."""
     kind = value.WhichOneof("value")
     if kind == "simple_value":
         number: float = value.simple_value
         return number
-    is_one = kind == "tensor" and (plugin in _NUMBERS or not value.tensor.tensor_shape.dim)
-    return number_in(value.tensor) if is_one else None
+    is_one = kind == "tensor" and (plugin in _SCALAR_PLUGINS or not value.tensor.tensor_shape.dim)
+    return tensor_number(value.tensor) if is_one else None
 
 
-def _kind_of(plugin: str) -> str:
+def _plugin_kind(plugin: str) -> str:
     """What tensors of a plugin are called; a name that is not one for a person is not shown."""
     is_name = re.fullmatch(r"[\w-]{1,40}", plugin, re.ASCII)
     return plugin.replace("_", " ") if is_name else "tensors of plugins" if plugin else "tensors"
 
 
-def _text(tensor: Any) -> str | None:
+def _text_of(tensor: Any) -> str | None:
     """A text, or a list of texts as lines; None for a table."""
-    found = texts_in(tensor)
+    found = tensor_texts(tensor)
     if found is None or len(found[0]) > 1:
         return None
     return "\n".join(one.decode(errors="replace") for one in found[1])
 
 
-def media_in(value: Any, plugin: str) -> tuple[str, list[bytes]] | None:
+def media_contents(value: Any, plugin: str) -> tuple[str, list[bytes]] | None:
     """The pictures or sounds of a ``Summary.Value``, and what they are; None for any other value."""
     kind = value.WhichOneof("value")
     if kind == "image":
         return "images", [value.image.encoded_image_string]
     if kind == "audio":
         return "audio", [value.audio.encoded_audio_string]
-    found = texts_in(value.tensor) if kind == "tensor" else None
+    found = tensor_texts(value.tensor) if kind == "tensor" else None
     if found is None:
         return None
     shape, contents = found

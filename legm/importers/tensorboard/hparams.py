@@ -12,9 +12,9 @@ from typing import Any
 
 from legm.records import Plain, Status
 
-__all__ = ["SessionInfo", "joined_parameters", "session_info"]
+__all__ = ["SessionInfo", "merge_parameters", "parse_session_info"]
 
-_LARGEST_WHOLE = 2**53
+_MAX_WHOLE = 2**53
 _STATUSES = {1: Status.COMPLETED, 2: Status.FAILED, 3: Status.RUNNING}
 
 
@@ -36,7 +36,7 @@ class SessionInfo:
     details: Mapping[str, Plain] = field(default_factory=dict)
 
 
-def session_info(content: bytes) -> SessionInfo | None:
+def parse_session_info(content: bytes) -> SessionInfo | None:
     """What a message of the plugin says of a session; None where it only declares an experiment.
 
     Raises:
@@ -44,35 +44,35 @@ def session_info(content: bytes) -> SessionInfo | None:
     """
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-    told = HParamsPluginData.FromString(content)
-    kind = told.WhichOneof("data")
+    message = HParamsPluginData.FromString(content)
+    kind = message.WhichOneof("data")
     if kind == "session_start_info":
-        info = told.session_start_info
+        info = message.session_start_info
         details = {"group": info.group_name, "model": info.model_uri, "monitor": info.monitor_url}
         return SessionInfo(
-            {name: _value(value) for name, value in info.hparams.items()},
+            {name: _plain_value(value) for name, value in info.hparams.items()},
             details={name: text for name, text in details.items() if text},
         )
     if kind == "session_end_info":
-        info = told.session_end_info
+        info = message.session_end_info
         return SessionInfo(status=_STATUSES.get(info.status), ended=info.end_time_secs or None)
     return None
 
 
-def _value(value: Any) -> Plain:
+def _plain_value(value: Any) -> Plain:
     """The value of a ``google.protobuf.Value``."""
     kind = value.WhichOneof("kind")
     if kind == "number_value":
         number: float = value.number_value
-        return int(number) if number.is_integer() and abs(number) <= _LARGEST_WHOLE else number
+        return int(number) if number.is_integer() and abs(number) <= _MAX_WHOLE else number
     if kind == "list_value":
-        return [_value(one) for one in value.list_value.values]
+        return [_plain_value(one) for one in value.list_value.values]
     if kind == "struct_value":
-        return {name: _value(one) for name, one in value.struct_value.fields.items()}
+        return {name: _plain_value(one) for name, one in value.struct_value.fields.items()}
     return None if kind in {None, "null_value"} else getattr(value, kind)
 
 
-def joined_parameters(plugin: Mapping[str, Plain], file: Mapping[str, Plain]) -> dict[str, Plain]:
+def merge_parameters(plugin: Mapping[str, Plain], file: Mapping[str, Plain]) -> dict[str, Plain]:
     """The parameters of the plugin and of ``hparams.yaml``, which has the types and so is believed.
 
     Lightning writes both, and joins nested names with ``/`` for the plugin.

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from legm.core.config_objects import named_values
+from legm.core.config_objects import parameters_from_config
 from legm.errors import CorruptFile
-from legm.importers.plainyaml import plain_yaml
+from legm.importers.plain_yaml import parse_plain_yaml
 from legm.importers.size_limits import read_at_most
 from legm.records import Plain
 
-__all__ = ["yaml_parameters"]
+__all__ = ["read_hparams_yaml"]
 
-_MOST = 1 << 20  # bytes
+_MAX_BYTES = 1 << 20  # bytes
 _REMEDY = "Mend it, or take it out of a copy of the folder."
 
 
-def yaml_parameters(path: Path) -> dict[str, Plain]:
+def read_hparams_yaml(path: Path) -> dict[str, Plain]:
     """The parameters in a ``hparams.yaml``, nested names joined with ``.``; none where there is no file.
 
     Raises:
@@ -30,7 +30,7 @@ def yaml_parameters(path: Path) -> dict[str, Plain]:
     """
     if not path.exists():
         return {}
-    content = plain_yaml(path, read_at_most(path, _MOST, _REMEDY)) or {}
+    content = parse_plain_yaml(path, read_at_most(path, _MAX_BYTES, _REMEDY)) or {}
     if not isinstance(content, dict):
         raise CorruptFile(path, "line 1", "it is no mapping", _REMEDY)
-    return named_values("hparams.yaml", content, flatten=True)
+    return parameters_from_config("hparams.yaml", content, flatten=True)

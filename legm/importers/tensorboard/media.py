@@ -12,12 +12,12 @@ from typing import BinaryIO
 from google.protobuf.message import DecodeError
 
 from legm.importers.external import ExternalFile
-from legm.importers.tensorboard.events import EventReader, Media, media_in
-from legm.importers.tensorboard.records import record_at
+from legm.importers.tensorboard.events import EventReader, MediaEvent, media_contents
+from legm.importers.tensorboard.records import read_record_at
 
 __all__ = ["media_files"]
 
-_ENDINGS = {
+_EXTENSIONS = {
     b"\x89PNG": "png",
     b"\xff\xd8\xff": "jpg",
     b"GIF8": "gif",
@@ -38,19 +38,21 @@ def media_files(reader: EventReader, path: Path, size: int, counts: dict[str, in
         size: how much of it is read, in bytes.
         counts: how many there are of each tag and step in the files before, and then in this one too.
     """
-    for said in reader.read(path, size):
-        if not isinstance(said, Media):
+    for content in reader.read(path, size):
+        if not isinstance(content, MediaEvent):
             continue
-        for at, content in enumerate(said.contents):
-            name = f"{said.kind}/{said.tag}/{said.step}"
+        for at, data in enumerate(content.contents):
+            name = f"{content.kind}/{content.tag}/{content.step}"
             count = counts.get(name, 0)
             counts[name] = count + 1
-            ending = next((one for head, one in _ENDINGS.items() if content.startswith(head)), "bin")
-            shown = f"{name}_{count}.{ending}" if count else f"{name}.{ending}"
-            yield ExternalFile(shown, partial(_opened, path, said.place, said.number, said.kind, at))
+            extension = next((one for head, one in _EXTENSIONS.items() if data.startswith(head)), "bin")
+            shown = f"{name}_{count}.{extension}" if count else f"{name}.{extension}"
+            yield ExternalFile(
+                shown, partial(_open_media, path, content.offset, content.number, content.kind, at)
+            )
 
 
-def _opened(path: Path, place: int, number: int, kind: str, at: int) -> AbstractContextManager[BinaryIO]:
+def _open_media(path: Path, offset: int, number: int, kind: str, at: int) -> AbstractContextManager[BinaryIO]:
     """One of the pictures or sounds of a value.
 
     Raises:
@@ -59,8 +61,8 @@ def _opened(path: Path, place: int, number: int, kind: str, at: int) -> Abstract
     from tensorboard.compat.proto.event_pb2 import Event
 
     try:
-        value = Event.FromString(record_at(path, place)).summary.value[number]
-        found = media_in(value, kind)
+        value = Event.FromString(read_record_at(path, offset)).summary.value[number]
+        found = media_contents(value, kind)
         return io.BytesIO(found[1][at] if found is not None else b"")
     except (DecodeError, IndexError) as cause:
         raise OSError(f"{path} was changed") from cause

@@ -17,14 +17,14 @@ import google_crc32c
 from legm.errors import storage_error
 from legm.importers.notes import Notes
 
-__all__ = ["LONGEST", "record_at", "records"]
+__all__ = ["MAX_MESSAGE_BYTES", "read_record_at", "read_records"]
 
-_BUFFER = 1 << 20
-LONGEST = 64 << 20
+_BUFFER_BYTES = 1 << 20
+MAX_MESSAGE_BYTES = 64 << 20
 """How many bytes a message may have that is read into memory."""
 
 
-def records(path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes | None]]:
+def read_records(path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes | None]]:
     """Each record's place in the file and its message; None for one that is too long to be read.
 
     A file that ends in the middle of a record, of a writer that was killed or still writes, is used as far
@@ -39,13 +39,15 @@ def records(path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes | 
         StorageError: the file cannot be read.
     """
     try:
-        with path.open("rb", buffering=_BUFFER) as file:
-            yield from _records(file, path, size, notes)
+        with path.open("rb", buffering=_BUFFER_BYTES) as file:
+            yield from _read_sound_records(file, path, size, notes)
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
 
 
-def _records(file: BinaryIO, path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes | None]]:
+def _read_sound_records(
+    file: BinaryIO, path: Path, size: int, notes: Notes
+) -> Iterator[tuple[int, bytes | None]]:
     unpack, crc, read = struct.Struct("<QI").unpack, google_crc32c.value, file.read
     trailer = struct.Struct("<I").unpack_from
     checks: dict[int, int] = {}  # of lengths, which are few
@@ -57,7 +59,7 @@ def _records(file: BinaryIO, path: Path, size: int, notes: Notes) -> Iterator[tu
             return
         length, check = unpack(head)
         if checks.get(length) != check:
-            if _masked(crc(head[:8])) != check:
+            if _masked_crc(crc(head[:8])) != check:
                 notes.add("damaged lengths: what is behind them in the file is lost", f"{path}, byte {at}")
                 return
             if len(checks) < 1 << 16:
@@ -66,7 +68,7 @@ def _records(file: BinaryIO, path: Path, size: int, notes: Notes) -> Iterator[tu
         if behind > size:
             notes.add("event files that end in the middle of a record are used as far as they go", str(path))
             return
-        if length > LONGEST:
+        if length > MAX_MESSAGE_BYTES:
             yield at, None
             file.seek(behind)
         else:
@@ -75,15 +77,15 @@ def _records(file: BinaryIO, path: Path, size: int, notes: Notes) -> Iterator[tu
                 return
             (check,) = trailer(data, length)
             message = data[:length]
-            if _masked(crc(message)) == check:
+            if _masked_crc(crc(message)) == check:
                 yield at, message
             else:
                 notes.add("damaged events were passed over", f"{path}, byte {at}")
         at = behind
 
 
-def record_at(path: Path, at: int) -> bytes:
-    """The message of a record that :func:`records` gave.
+def read_record_at(path: Path, at: int) -> bytes:
+    """The message of a record that :func:`read_records` gave.
 
     Raises:
         OSError: the file cannot be read.
@@ -91,10 +93,10 @@ def record_at(path: Path, at: int) -> bytes:
     with path.open("rb") as file:
         file.seek(at)
         (length,) = struct.unpack("<Q", file.read(12)[:8])
-        if length > LONGEST:
+        if length > MAX_MESSAGE_BYTES:
             raise OSError(f"{path} was changed")
         return file.read(length)
 
 
-def _masked(crc: int) -> int:
+def _masked_crc(crc: int) -> int:
     return ((crc >> 15 | crc << 17 & 0xFFFFFFFF) + 0xA282EAD8) & 0xFFFFFFFF

@@ -9,9 +9,9 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-__all__ = ["number_in", "texts_in"]
+__all__ = ["tensor_number", "tensor_texts"]
 
-_KINDS = {
+_LAYOUTS = {
     1: ("float_val", "<f"),
     2: ("double_val", "<d"),
     3: ("int_val", "<i"),
@@ -29,24 +29,24 @@ _KINDS = {
 _STRING = 7
 
 
-def number_in(tensor: Any) -> float | None:
+def tensor_number(tensor: Any) -> float | None:
     """The number of a tensor of rank 0, or of one with a single element; None for every other."""
-    kind = _KINDS.get(tensor.dtype)
+    kind = _LAYOUTS.get(tensor.dtype)
     if kind is None or any(dim.size != 1 for dim in tensor.tensor_shape.dim):
         return None
     field, layout = kind
     content = tensor.tensor_content
     if content:
-        return _unpacked(content, layout)
+        return _unpack(content, layout)
     values = getattr(tensor, field)
     if not values:
         return 0.0
     if field == "half_val":  # the bits as an integer
-        return _unpacked(struct.pack("<H", values[0] & 0xFFFF), layout)
+        return _unpack(struct.pack("<H", values[0] & 0xFFFF), layout)
     return float(values[0])
 
 
-def _unpacked(content: bytes, layout: str) -> float | None:
+def _unpack(content: bytes, layout: str) -> float | None:
     if layout == "bfloat16":  # the upper half of a float32
         content, layout = b"\0\0" + content, "<f"
     if len(content) != struct.calcsize(layout):
@@ -54,7 +54,7 @@ def _unpacked(content: bytes, layout: str) -> float | None:
     return float(struct.unpack(layout, content)[0])
 
 
-def texts_in(tensor: Any) -> tuple[tuple[int, ...], list[bytes]] | None:
+def tensor_texts(tensor: Any) -> tuple[tuple[int, ...], list[bytes]] | None:
     """The shape of a tensor of texts, and the texts row by row; None for every other."""
     if tensor.dtype != _STRING:
         return None

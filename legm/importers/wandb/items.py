@@ -6,16 +6,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from legm.importers.wandb.messages import message
+from legm.importers.wandb.messages import decode_message
 
-__all__ = ["VALUE", "ItemReader", "Path", "delete_run", "flat", "put", "value_in"]
+__all__ = ["VALUE_MARK", "ItemReader", "Path", "delete_at_path", "flatten", "parse_json_value", "set_at_path"]
 
 Path: TypeAlias = tuple[str, ...]
 
-VALUE = b"\x82\x01"
+VALUE_MARK = b"\x82\x01"
 """With which the field ``value_json`` begins, an item's last one."""
-_DEEPEST = 64
-_MOST = 1 << 14  # beginnings that are remembered
+_MAX_DEPTH = 64
+_MAX_PATHS = 1 << 14  # beginnings that are remembered
 
 
 class ItemReader:
@@ -34,30 +34,32 @@ class ItemReader:
         """Each item's path, and its value's JSON text in UTF-8."""
         paths = self._paths
         for item in items:
-            head, _, tail = item.partition(VALUE)
+            head, _, tail = item.partition(VALUE_MARK)
             path = paths.get(head)
             if path is not None and tail and tail[0] == len(tail) - 1 < 128:
                 yield path, tail[1:]
                 continue
-            found = self.decoded("HistoryItem", item)
+            found = self.decode("HistoryItem", item)
             if found is None:
                 continue
-            path = _path(found)
+            path = _path_of(found)
             self._remember(head, path)
-            yield path, found.value_json.encode() or _typed(found)
+            yield path, found.value_json.encode() or _json_of(found)
 
-    def decoded(self, name: str, data: bytes) -> Any:
+    def decode(self, name: str, data: bytes) -> Any:
         """An item, or a message that holds items; None, and it is counted, where it is none."""
-        found = message(name, data)
+        found = decode_message(name, data)
         self.undecoded += found is None
         return found
 
-    def keep(self, items: Iterable[bytes], latest: dict[bytes, bytes], *, removed: bool = False) -> None:
+    def keep_latest(
+        self, items: Iterable[bytes], latest: dict[bytes, bytes], *, removed: bool = False
+    ) -> None:
         """Keep each path's latest item undecoded, in the order of their coming; b"" where it is removed."""
         for item in items:
-            head, _, tail = item.partition(VALUE)
+            head, _, tail = item.partition(VALUE_MARK)
             if not tail or tail[0] != len(tail) - 1:
-                found = self.decoded("HistoryItem", item)
+                found = self.decode("HistoryItem", item)
                 if found is None:
                     continue
                 found.ClearField("value_json")
@@ -71,31 +73,31 @@ class ItemReader:
         for head, item in latest.items():
             if item:
                 for path, text in self.split([item]):
-                    put(found, path, value_in(text))
-            elif (removed := self.decoded("HistoryItem", head)) is not None:
-                delete_run(found, _path(removed))
+                    set_at_path(found, path, parse_json_value(text))
+            elif (removed := self.decode("HistoryItem", head)) is not None:
+                delete_at_path(found, _path_of(removed))
         return found
 
-    def path_of(self, head: bytes) -> Path | None:
+    def known_path(self, head: bytes) -> Path | None:
         """The path of items that begin so, if it is known: see :meth:`split`."""
         return self._paths.get(head)
 
     def _remember(self, head: bytes, path: Path) -> None:
-        if len(self._paths) >= _MOST:
+        if len(self._paths) >= _MAX_PATHS:
             return
-        alone = message("HistoryItem", head)
+        alone = decode_message("HistoryItem", head)
         if alone is None:
             return
-        if _path(alone) == path and not alone.value_json and alone.WhichOneof("value") is None:
+        if _path_of(alone) == path and not alone.value_json and alone.WhichOneof("value") is None:
             self._paths[head] = path
 
 
-def _path(item: Any) -> Path:
+def _path_of(item: Any) -> Path:
     keys = tuple(item.nested_key) or (item.key,)
-    return keys if len(keys) <= _DEEPEST else (*keys[: _DEEPEST - 1], ".".join(keys[_DEEPEST - 1 :]))
+    return keys if len(keys) <= _MAX_DEPTH else (*keys[: _MAX_DEPTH - 1], ".".join(keys[_MAX_DEPTH - 1 :]))
 
 
-def _typed(item: Any) -> bytes:
+def _json_of(item: Any) -> bytes:
     """A typed value as JSON."""
     kind = item.WhichOneof("value")
     if kind in {None, "none"}:
@@ -104,19 +106,19 @@ def _typed(item: Any) -> bytes:
     return (value if kind == "json" else json.dumps(value)).encode()
 
 
-def value_in(text: bytes) -> Any:
+def parse_json_value(text: bytes) -> Any:
     """The value of a JSON text; a text that is none, or is nested absurdly, stays the text."""
-    shown = text.decode(errors="replace")
+    display_text = text.decode(errors="replace")
     try:
-        value = json.loads(shown)
+        value = json.loads(display_text)
     except (ValueError, RecursionError):
-        return shown
-    return value if _is_shallow(value) else shown
+        return display_text
+    return value if _is_shallow(value) else display_text
 
 
 def _is_shallow(value: Any) -> bool:
     level = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         level = [
             inner
             for one in level
@@ -128,7 +130,7 @@ def _is_shallow(value: Any) -> bool:
     return False
 
 
-def put(tree: dict[str, Any], path: Path, value: Any) -> None:
+def set_at_path(tree: dict[str, Any], path: Path, value: Any) -> None:
     """Set what is at a path."""
     for key in path[:-1]:
         inner = tree.get(key)
@@ -138,7 +140,7 @@ def put(tree: dict[str, Any], path: Path, value: Any) -> None:
     tree[path[-1]] = value
 
 
-def delete_run(tree: dict[str, Any], path: Path) -> None:
+def delete_at_path(tree: dict[str, Any], path: Path) -> None:
     """Remove what is at a path."""
     for key in path[:-1]:
         inner = tree.get(key)
@@ -148,10 +150,10 @@ def delete_run(tree: dict[str, Any], path: Path) -> None:
     tree.pop(path[-1], None)
 
 
-def flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The values by names that are joined with ``.``; of equal ones the later gets ``_`` behind it."""
     found: dict[str, Any] = {}
-    for name, value in _leaves(tree, ""):
+    for name, value in _iterate_leaves(tree, ""):
         free = name
         while free in found:
             free += "_"
@@ -159,9 +161,9 @@ def flat(tree: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _iterate_leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if isinstance(value, dict) and value and "_type" not in value:
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from _iterate_leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

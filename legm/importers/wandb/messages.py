@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-__all__ = ["FIELDS", "message"]
+__all__ = ["FIELDS", "decode_message"]
 
 FIELDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "Record": {
@@ -114,10 +114,10 @@ _KEYS = frozenset({"key", "nested_key", "value_json"})
 
 
 @cache
-def _known() -> tuple[Mapping[str, Any], type[Exception]]:
+def _decoders() -> tuple[Mapping[str, Any], type[Exception]]:
     """How each message is decoded, and the error of that."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    from google.protobuf.message import DecodeError
+    from google.protobuf.decode_message import DecodeError
 
     package = "wandb_internal"
     file = descriptor_pb2.FileDescriptorProto(name="legm/wandb.proto", package=package, syntax="proto3")
@@ -142,14 +142,14 @@ def _known() -> tuple[Mapping[str, Any], type[Exception]]:
     return {name: message_factory.GetMessageClass(one).FromString for name, one in found.items()}, DecodeError
 
 
-def message(name: str, data: bytes) -> Any:
+def decode_message(name: str, data: bytes) -> Any:
     """A message of W&B's; None where its bytes are none.
 
     Args:
         name: its kind, one of :data:`FIELDS`.
         data: its bytes.
     """
-    decoders, error = _known()
+    decoders, error = _decoders()
     try:
         return decoders[name](data)
     except error:

@@ -12,21 +12,21 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from legm.core.credentials import without_password
+from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
-from legm.importers.wandb.items import flat
-from legm.importers.wandb.mapping import INTERNAL, Described, foreign_run, numbers_set
-from legm.importers.wandb.rows import finite_or_not
-from legm.importers.wandb.run import Told
+from legm.importers.wandb.external_run import INTERNAL_ARTIFACT_TYPES, WandbRun, external_run, summary_numbers
+from legm.importers.wandb.history_rows import restore_non_finite
+from legm.importers.wandb.items import flatten
+from legm.importers.wandb.run_fold import RunFold
 from legm.records import BestRule, Display, Points, Status
 
-__all__ = ["ServerSource", "is_address"]
+__all__ = ["WandbServerSource", "is_wandb_address"]
 
 T = TypeVar("T")
 
-_FORMS = (
+_ADDRESS_FORMS = (
     "wandb:ENTITY/PROJECT, wandb:ENTITY for all its projects, wandb:ENTITY/PROJECT/RUN, "
     "or the address of a project's page"
 )
@@ -43,7 +43,7 @@ _TIMEOUT = 60
 _MIN, _MAX, _BEST, _MAXIMIZE = 1, 2, 4, 2  # in what a configuration says of metrics
 
 
-def is_address(text: str) -> bool:
+def is_wandb_address(text: str) -> bool:
     """Whether a source is on a W&B server: ``wandb:…``, or a page of W&B's or of WANDB_BASE_URL."""
     if text.startswith("wandb:"):
         return True
@@ -53,7 +53,7 @@ def is_address(text: str) -> bool:
     return urlsplit(text).netloc.rpartition("@")[2] in {"wandb.ai", own.rpartition("@")[2]} - {""}
 
 
-class ServerSource:
+class WandbServerSource:
     """The runs of an entity, a project, or one run, on a W&B server.
 
     Args:
@@ -68,39 +68,39 @@ class ServerSource:
     kind = "wandb"
 
     def __init__(self, address: str, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
-        self.place = without_password(address)
+        self.location = redact_url_password(address)
         self.notes = Notes()
-        self._entity, self._project, self._run_id = _parts(address)
+        self._entity, self._project, self._run_id = _parse_address(address)
         try:
             import wandb
 
-            from legm.backends.wandb.login import base_url, has_login
+            from legm.util.wandb_login import has_login, server_url
         except ImportError as cause:
             raise StorageError(
-                f"to read {self.place}, W&B must be installed: pip install 'legm[wandb]'"
+                f"to read {self.location}, W&B must be installed: pip install 'legm[wandb]'"
             ) from cause
-        url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else base_url({})
+        url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else server_url({})
         if not has_login(url, {}):
             raise StorageError(f"there is no login for {url}: run `wandb login`, or set WANDB_API_KEY")
-        with self._asking("log in"):
+        with self._translate_errors("log in"):
             self._api: Any = wandb.Api(overrides={"base_url": url}, timeout=_TIMEOUT)
 
     @contextlib.contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
+    def _translate_errors(self, what: str) -> Iterator[None]:
         """Errors of W&B's as ours."""
         try:
             yield
         except StorageError:
             raise
         except Exception as cause:  # the SDK has many kinds, and not all are its own
-            raise StorageError(f"cannot {what} of {self.place}: {_words(cause)}") from cause
+            raise StorageError(f"cannot {what} of {self.location}: {_problem_text(cause)}") from cause
 
-    def _each(self, what: str, items: Iterable[T]) -> Iterator[T]:
+    def _iterate(self, what: str, items: Iterable[T]) -> Iterator[T]:
         """What W&B gives page by page."""
-        with self._asking(what):
+        with self._translate_errors(what):
             waiting = iter(items)
         while True:
-            with self._asking(what):
+            with self._translate_errors(what):
                 item = next(waiting, None)
             if item is None:
                 return
@@ -113,45 +113,45 @@ class ServerSource:
         for project in projects:
             path = f"{self._entity}/{project}"
             if self._run_id:
-                with self._asking("read the run"):
+                with self._translate_errors("read the run"):
                     found: Iterable[Any] = [self._api.run(f"{path}/{self._run_id}")]
             else:
                 found = self._api.runs(path, order="+created_at", per_page=_RUNS, lazy=False)
-            for run in self._each("list the runs", found):
-                external = self._found(run)
+            for run in self._iterate("list the runs", found):
+                external = self._read_run(run)
                 if external is not None:
                     yield external
 
     def _projects(self) -> list[str]:
-        found = self._each("list the projects", self._api.projects(self._entity))
+        found = self._iterate("list the projects", self._api.projects(self._entity))
         return sorted(str(one.name) for one in found)
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         self._api.flush()
-        with self._asking("read the run"):
-            found = self._found(self._api.run(key))
+        with self._translate_errors("read the run"):
+            found = self._read_run(self._api.run(key))
         if found is None:
-            raise StorageError(f"{self.place} has no run {key} any more")
+            raise StorageError(f"{self.location} has no run {key} any more")
         return found
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _found(self, run: Any) -> ExternalRun | None:
-        with self._asking("read a run"):
-            told = self._described(run)
+    def _read_run(self, run: Any) -> ExternalRun | None:
+        with self._translate_errors("read a run"):
+            told = self._describe(run)
             if run.system_metrics:
                 self.notes.add("measurements of the machine (system metrics) are not taken", told.key)
-        return foreign_run(
+        return external_run(
             told,
-            lambda: self._records(run, told),
-            lambda: [*self._files(run, told), *self._artifacts(run, told)],
-            lambda: self._files(run, told),
+            lambda: self._read_records(run, told),
+            lambda: [*self._run_files(run, told), *self._artifact_files(run, told)],
+            lambda: self._run_files(run, told),
             self.notes,
         )
 
-    def _described(self, run: Any) -> Described:
+    def _describe(self, run: Any) -> WandbRun:
         state = str(run.state)
         status = _STATUSES.get(state, Status.RUNNING)
         user = getattr(run, "user", None)
@@ -161,8 +161,8 @@ class ServerSource:
             "commit": getattr(run, "commit", None),
             "state": state,
         }
-        summary = {name: finite_or_not(value) for name, value in flat(run.summary_metrics).items()}
-        return Described(
+        summary = {name: restore_non_finite(value) for name, value in flatten(run.summary_metrics).items()}
+        return WandbRun(
             run_id=str(run.id),
             project=str(run.project),
             entity=str(run.entity),
@@ -173,90 +173,92 @@ class ServerSource:
             tags=tuple(map(str, run.tags or ())),
             status=status,
             error=f"W&B says that it {state}" if status in {Status.FAILED, Status.INTERRUPTED} else None,
-            started=_seconds(run.created_at) or 0.0,
-            ended=None if status is Status.RUNNING else _seconds(getattr(run, "heartbeat_at", None)),
-            parameters=flat(run.config),
+            started=_parse_time(run.created_at) or 0.0,
+            ended=None if status is Status.RUNNING else _parse_time(getattr(run, "heartbeat_at", None)),
+            parameters=flatten(run.config),
             summary={name: value for name, value in summary.items() if name[:1] != "_"},
             origin={name: value for name, value in origin.items() if value},
         )
 
-    def _records(self, run: Any, described: Described) -> Iterator[Points | Display | BestRule]:
-        told = Told(started=described.started)
-        with self._asking("read the history"):
+    def _read_records(self, run: Any, described: WandbRun) -> Iterator[Points | Display | BestRule]:
+        told = RunFold(started=described.started)
+        with self._translate_errors("read the history"):
             rows = run.scan_history(page_size=_ROWS, use_cache=False)
             # Of a run that was listed, the SDK drops what a configuration says of metrics.
             alone = run if "_wandb" in run.rawconfig else self._api.run(described.key)
-            _take_rules(told, alone.rawconfig)
-        for row in self._each("read the history", rows):
-            told.take_row(row)
+            _add_metric_rules(told, alone.rawconfig)
+        for row in self._iterate("read the history", rows):
+            told.add_row(row)
             if told.pending >= _BATCH:
-                yield from told.new()
-        yield from told.new()
-        summary = told.beside({name: finite_or_not(one) for name, one in run.summary_metrics.items()})
-        yield from numbers_set(summary, told.step, told.ended)
+                yield from told.take_new()
+        yield from told.take_new()
+        summary = told.own_summary(
+            {name: restore_non_finite(one) for name, one in run.summary_metrics.items()}
+        )
+        yield from summary_numbers(summary, told.step, told.ended)
         if told.best is not None:
             yield told.best
 
     # Files
 
-    def _files(self, run: Any, told: Described) -> Iterator[ExternalFile]:
-        for file in self._each("list the files", run.files()):
+    def _run_files(self, run: Any, told: WandbRun) -> Iterator[ExternalFile]:
+        for file in self._iterate("list the files", run.files()):
             name = str(file.name)
-            if not _is_below(name):
+            if not _is_relative_name(name):
                 self.notes.add("files whose names lead out of the run's were left out", f"{told.key}: {name}")
             elif file.size:
-                yield ExternalFile(name, partial(_downloaded, name, partial(file.download, replace=True)))
+                yield ExternalFile(name, partial(_open_download, name, partial(file.download, replace=True)))
             else:
-                yield ExternalFile.at(name, Path(os.devnull))
+                yield ExternalFile.from_path(name, Path(os.devnull))
 
-    def _artifacts(self, run: Any, told: Described) -> Iterator[ExternalFile]:
-        for artifact in self._each("list the artifacts", run.logged_artifacts()):
-            if str(artifact.type).startswith(INTERNAL):
+    def _artifact_files(self, run: Any, told: WandbRun) -> Iterator[ExternalFile]:
+        for artifact in self._iterate("list the artifacts", run.logged_artifacts()):
+            if str(artifact.type).startswith(INTERNAL_ARTIFACT_TYPES):
                 continue
             try:
                 entries = dict(artifact.manifest.entries)
             except Exception as cause:  # noqa: BLE001 - the SDK has many kinds: an artifact costs itself alone
-                self.notes.add(f"artifacts that cannot be read: {_words(cause)}", str(artifact.name))
+                self.notes.add(f"artifacts that cannot be read: {_problem_text(cause)}", str(artifact.name))
                 continue
             for name, entry in entries.items():
                 if entry.ref is not None:
                     self.notes.add("references to files elsewhere, in artifacts, are not taken", told.key)
-                elif not _is_below(name):
+                elif not _is_relative_name(name):
                     self.notes.add(
                         "files whose names lead out of the run's were left out", f"{told.key}: {name}"
                     )
                 else:
                     download = partial(artifact.get_entry(name).download, skip_cache=True)
-                    yield ExternalFile(f"{artifact.name}/{name}", partial(_downloaded, name, download))
+                    yield ExternalFile(f"{artifact.name}/{name}", partial(_open_download, name, download))
 
 
 @contextlib.contextmanager
-def _downloaded(name: str, download: Any) -> Iterator[BinaryIO]:
+def _open_download(name: str, download: Any) -> Iterator[BinaryIO]:
     """A file of W&B's, in a temporary folder while it is open; OSError of any kind where it cannot be had."""
-    with tempfile.TemporaryDirectory(prefix="legm-import-") as place:
+    with tempfile.TemporaryDirectory(prefix="legm-import-") as location:
         try:
-            made = download(root=place)
+            made = download(root=location)
             if hasattr(made, "close"):
                 made.close()
         except OSError:
             raise
         except Exception as cause:  # the SDK has many kinds, and not all are its own
-            raise OSError(_words(cause)) from cause
-        with (Path(place) / name).open("rb") as file:
+            raise OSError(_problem_text(cause)) from cause
+        with (Path(location) / name).open("rb") as file:
             yield file
 
 
-def _words(cause: Exception) -> str:
+def _problem_text(cause: Exception) -> str:
     return " ".join(str(cause).split())[:300] or type(cause).__name__
 
 
-def _is_below(name: str) -> bool:
+def _is_relative_name(name: str) -> bool:
     """Whether a file's name stays in the folder that it is put in, on every system."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not name.startswith("/") and ".." not in parts and not {"\\", ":"} & {*name}
 
 
-def _parts(address: str) -> tuple[str, str, str]:
+def _parse_address(address: str) -> tuple[str, str, str]:
     """Entity, project and run of an address; "" for none.
 
     Raises:
@@ -268,12 +270,12 @@ def _parts(address: str) -> tuple[str, str, str]:
     if len(parts) > 2 and parts[2] in _PAGES:
         parts = [*parts[:2], *(parts[3:4] if parts[2] == "runs" else ())]
     if not 1 <= len(parts) <= 3 or (is_page and len(parts) < 2):
-        raise StorageError(f"{without_password(address)!r} names no runs of W&B's: give {_FORMS}")
+        raise StorageError(f"{redact_url_password(address)!r} names no runs of W&B's: give {_ADDRESS_FORMS}")
     entity, project, run_id = [*parts, "", ""][:3]
     return entity, project, run_id
 
 
-def _seconds(moment: Any) -> float | None:
+def _parse_time(moment: Any) -> float | None:
     """W&B's times are texts in UTC, with or without a zone."""
     try:
         found = datetime.fromisoformat(str(moment).replace("Z", "+00:00"))
@@ -282,7 +284,7 @@ def _seconds(moment: Any) -> float | None:
     return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _take_rules(told: Told, config: Mapping[str, Any]) -> None:
+def _add_metric_rules(told: RunFold, config: Mapping[str, Any]) -> None:
     """What ``define_metric`` said, which a configuration holds by the numbers of W&B's messages."""
     internal = config.get("_wandb")
     for one in (internal.get("m") if isinstance(internal, dict) else None) or ():

@@ -127,9 +127,6 @@ def equal(one, other) -> bool:
 
 
 # What is put is what is read
-
-
-@settings(deadline=None)
 @given(st.lists(st.tuples(heads, series), min_size=1, max_size=3))
 @example([({"😀" * 250: [".nan", math.nan, -math.inf]}, {"é" * 250: {"long " * 300: [1e22]}})])
 @example(
@@ -236,7 +233,7 @@ def test_a_writer_killed_between_the_new_entry_and_the_old_one_leaves_the_new_on
 
 
 def test_comments_that_outweigh_the_entries_are_left_out(file, monkeypatch):
-    monkeypatch.setattr(entries, "_WORTH_REWRITING", 2000)
+    monkeypatch.setattr(entries, "_REWRITE_THRESHOLD", 2000)
     file.path.write_text("# measured on the new machine\n")
     other = put(file, "a", [0.5])
     entry = put(file, "b", [0.0])
@@ -257,20 +254,20 @@ def test_comments_that_outweigh_the_entries_are_left_out(file, monkeypatch):
 
 
 def test_no_room_for_rewriting_loses_nothing(file, monkeypatch):
-    monkeypatch.setattr(entries, "_WORTH_REWRITING", 100)
+    monkeypatch.setattr(entries, "_REWRITE_THRESHOLD", 100)
     entry = put(file, "a", [0.5])
 
     def refuse(path, data):
         raise entries.StorageError(f"cannot write {path}: the disk is full")
 
-    monkeypatch.setattr(entries, "write_whole", refuse)
+    monkeypatch.setattr(entries, "write_atomically", refuse)
     for value in (1.5, 2.5, 3.5):
         entry = put(file, "a", [value], entry)
         assert read(file) == {"a": (value, [value])}
 
 
 def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monkeypatch):
-    monkeypatch.setattr(entries, "_WORTH_REWRITING", 1500)
+    monkeypatch.setattr(entries, "_REWRITE_THRESHOLD", 1500)
     seen: list[dict] = []
 
     def watched(function):
@@ -291,7 +288,7 @@ def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monk
                 seen.append((loaded(file.path), read(file)))
 
     monkeypatch.setattr(entries, "_write", watched(a_byte_at_a_time))
-    monkeypatch.setattr(entries, "write_whole", watched(entries.write_whole))
+    monkeypatch.setattr(entries, "write_atomically", watched(entries.write_atomically))
     monkeypatch.setattr(os, "fsync", watched(os.fsync))
     put(file, "a", [0.0, math.nan])
     entry = put(file, "b", [0.5])
@@ -558,7 +555,7 @@ def test_a_put_into_a_damaged_file_adds_and_changes_nothing_else(file):
         assert file.series(entry, None) == {"loss": [2.5]}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_damage_makes_another_error_than_legms(path, data):
     file = emptied(path)
@@ -715,7 +712,7 @@ import sys
 from legm import ExperimentHandler
 from legm.backends.local import entries
 
-entries._WORTH_REWRITING = 2000
+entries._REWRITE_THRESHOLD = 2000
 handler = ExperimentHandler(sys.argv[1], "e").start()
 for step in range(60):
     handler.set_metric("loss", step, step=step)

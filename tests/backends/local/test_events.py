@@ -8,7 +8,6 @@ import os
 import struct
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +31,7 @@ from tensorboard.util import tensor_util
 from legm.backends.local import events
 from legm.backends.local.events import EventFile, replacement
 from legm.records import Points, Series, Split, Status
+from tests.support.paths import ROOT
 
 STARTED = 1_700_000_000.25
 
@@ -151,7 +151,7 @@ def row_lists(draw):
     return rows
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(rows=[(dev("x"), -(2**63), 0.0, [float("nan")]), (dev("x"), 2**63 - 1, 1.0, [1e300])])
 @example(
     rows=[(dev("lone \ud800", "\0", "", "é" * 200, "長" * 9000), -1, 0.0, [float("-inf"), 0, -0.0, 1e-46, 1])]
@@ -411,6 +411,6 @@ print(json.dumps([name for name in sys.modules if name.startswith(("google.proto
         [sys.executable, "-c", program, str(tmp_path)],
         check=True,
         capture_output=True,
-        cwd=Path(events.__file__).parents[3],
+        cwd=ROOT,
     )
     assert json.loads(out.stdout) == []

@@ -281,7 +281,7 @@ def test_a_configuration_without_a_name_is_only_a_number(tmp_path):
         assert Path(made.get_save_filename("x")).parent.name == "_0"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(experiment=awkward, description=awkward, value=awkward, basename=awkward)
 @example(experiment="../../x", description="../y", value="../../z", basename="../../../w")
 def test_no_name_leaves_the_folder_it_belongs_in(tmp_path_factory, experiment, description, value, basename):

@@ -6,97 +6,35 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
-import requests
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
 
 from legm import BackendError, ExperimentHandler, MetricError
-from legm.backends.mlflow import metric_key
+from legm.backends.mlflow.names import metric_key
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.records import Query, Status
-from tests.backends.test_boundary import comparable, script
-
-
-def client(root: Path) -> MlflowClient:
-    return MlflowClient(sqlite_uri(root / "mlflow.db"))
-
-
-def runs(of: MlflowClient, experiment: str, condition: str = "") -> list:
-    found = of.get_experiment_by_name(experiment)
-    return list(of.search_runs([found.experiment_id], condition, ViewType.ACTIVE_ONLY)) if found else []
-
-
-def only_run(of: MlflowClient, experiment: str = "e"):
-    (run,) = runs(of, experiment, "tags.`legm.kind` = 'run'")
-    return run
-
-
-def history(of: MlflowClient, run, key: str) -> list[tuple[int, float]]:
-    return [(m.step, m.value) for m in of.get_metric_history(run.info.run_id, key)]
-
-
-class Server:
-    """A real ``mlflow server`` that can be stopped and started again."""
-
-    def __init__(self, folder: Path, store: str = "") -> None:
-        self.folder = folder
-        self.store = store or sqlite_uri(folder / "server.db")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--backend-store-uri", self.store, "--workers", "1"]
-        command += ["--artifacts-destination", str(self.folder / "files")]
-        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        for _ in range(1200):
-            try:
-                if requests.get(self.uri + "/health", timeout=5).ok:
-                    return
-            except requests.RequestException:
-                time.sleep(0.1)
-        raise AssertionError((self.folder / "server.log").read_text())
-
-    def stop(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("server"))
-    made.start()
-    yield made
-    made.stop()
+from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
+from tests.support.mlflow_store import client, history, only_run, prepare_store, runs
+from tests.support.processes import run_at_once
+from tests.support.sample_runs import comparable, script
+from tests.support.waiting import until
 
 
 @pytest.fixture(params=["sqlite", "server"])
 def options(request) -> dict:
-    return {"tracking_uri": request.getfixturevalue("server").uri} if request.param == "server" else {}
+    return {"tracking_uri": request.getfixturevalue("mlflow_server").uri} if request.param == "server" else {}
 
 
 # The same answers
 
 
 def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_path, options):
-    name = f"e {tmp_path.name}"
+    name = experiment_of(tmp_path)
     ours = ExperimentHandler(tmp_path / "local", name, "it's “d”")
     theirs = ExperimentHandler(tmp_path / "m%?#", name, "it's “d”", backend="mlflow", backend_options=options)
     expected = [comparable(result) for result in script(ours)]
@@ -116,7 +54,7 @@ def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_pa
 
 
 def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
-    name = f"e {tmp_path.name}"
+    name = experiment_of(tmp_path)
     with ExperimentHandler(tmp_path, name, "why", backend="mlflow", backend_options=options) as handler:
         handler.set_dict_params({"lr": 0.1, "seed": 3, "hf_token": "abcdefgh12345678"})
         handler.disable_param("seed")
@@ -159,7 +97,7 @@ def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
     }
 
 
-def test_runs_that_legm_did_not_write_are_left_alone(tmp_path):
+def test_runs_that_legm_did_not_write_are_left_alone(mlflow_store, tmp_path):
     with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
         handler.start()
         handler.set_metric("loss", 1)
@@ -197,6 +135,7 @@ def test_nothing_global_is_touched(tmp_path, monkeypatch):
         assert only_run(MlflowClient(sqlite_uri(tmp_path / root / "x.db"))).data.metrics["dev/loss"] == 1
 
 
+IMPORTS = "import numpy, mlflow.store.tracking.sqlalchemy_store, legm.backends.mlflow, legm.handler"
 STARTING = """
 import sys
 from legm import ExperimentHandler
@@ -209,11 +148,9 @@ with ExperimentHandler(sys.argv[1], "e", backend="mlflow") as handler:
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_start_on_one_fresh_store(tmp_path):
-    children = [
-        subprocess.Popen([sys.executable, "-c", STARTING, str(tmp_path), str(seed)]) for seed in range(8)
-    ]
-    assert [child.wait() for child in children] == [0] * 8
+    assert run_at_once(STARTING, [(tmp_path, seed) for seed in range(8)], IMPORTS) == [0] * 8
     reader = client(tmp_path)
     assert len(runs(reader, "e", "tags.`legm.kind` = 'configuration'")) == 1
     assert all(
@@ -231,13 +168,13 @@ from legm import ExperimentHandler
 handler = ExperimentHandler(sys.argv[1], "e", backend="mlflow").start()
 for step in range(3000):
     handler.set_metric("loss", step, step=step)
-    time.sleep(0.001)
+    time.sleep(0.001)  # a training of some seconds, which is delivered in part
 handler.flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_killed_run_is_delivered_once_by_sync(tmp_path):
+def test_a_killed_run_is_delivered_once_by_sync(mlflow_store, tmp_path):
     assert subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False).returncode == -signal.SIGKILL
     command = [sys.executable, "-m", "legm", "sync", str(tmp_path)]
     first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -248,7 +185,7 @@ def test_a_killed_run_is_delivered_once_by_sync(tmp_path):
     assert history(client(tmp_path), run, "dev/loss") == [(step, float(step)) for step in range(3000)]
 
 
-def test_what_a_killed_process_left_half_made_is_passed_over_and_then_completed(tmp_path):
+def test_what_a_killed_process_left_half_made_is_passed_over_and_then_completed(mlflow_store, tmp_path):
     def run(seed: int) -> ExperimentHandler:
         with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
             handler.set_dict_params({"lr": 0.1, "seed": seed})
@@ -290,6 +227,7 @@ def own_server(tmp_path):
     made.stop()
 
 
+@pytest.mark.slow
 def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog):
     root, options = tmp_path / "root", {"tracking_uri": own_server.uri}
     with ExperimentHandler(root, "e", backend="mlflow", backend_options=options) as handler:
@@ -311,14 +249,12 @@ def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog
     reader = MlflowClient(own_server.uri)
     for step in range(50):
         handler.set_metric("loss", step, step=step)
-    deadline = time.monotonic() + 60
     assert handler.flush(60)
     own_server.stop()
     for step in range(50, 100):
         handler.set_metric("loss", step, step=step)
     threading.Timer(4, own_server.start).start()
-    while "it gets what is owed" not in caplog.text and time.monotonic() < deadline + 60:
-        time.sleep(0.1)
+    until(lambda: "it gets what is owed" in caplog.text, 120)
     handler.log()
     found = runs(reader, "e", "tags.`legm.kind` = 'run'")
     assert len(found) == 2
@@ -336,12 +272,9 @@ def test_a_run_that_is_delivered_after_log_gave_up_is_settled(tmp_path, own_serv
     handler.log()
     assert "1 values are owed" in caplog.text
     own_server.start()
-    deadline = time.monotonic() + 60
-    while "it gets what is owed" not in caplog.text and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: "it gets what is owed" in caplog.text)
     reader = MlflowClient(own_server.uri)
-    while only_run(reader).info.status != "FINISHED" and time.monotonic() < deadline:
-        time.sleep(0.1)
+    until(lambda: only_run(reader).info.status == "FINISHED")
     with handler:
         pass
     assert not list(tmp_path.rglob("open/*.log"))
@@ -356,8 +289,6 @@ def postgres(tmp_path_factory):
     """A PostgreSQL server of Debian's, on a socket and port of its own."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not programs:
-        if os.environ.get("CI"):
-            pytest.fail("PostgreSQL is not installed")
         pytest.skip("needs PostgreSQL")
     folder = tmp_path_factory.mktemp("pg")
     home, data = programs[-1].parent, folder / "data"
@@ -368,9 +299,7 @@ def postgres(tmp_path_factory):
             if not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o011)
         user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     quiet = {"stdout": subprocess.DEVNULL, "cwd": folder, **user}
     subprocess.run(
         [home / "initdb", "-D", data, "-U", "legm", "-A", "trust", "-E", "UTF8", "--no-sync"],
@@ -385,18 +314,15 @@ def postgres(tmp_path_factory):
     subprocess.run([home / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
 
 
+@pytest.mark.slow
 def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres):
     (tmp_path / "server").mkdir()
     made = Server(tmp_path / "server", postgres)
     made.start()
     try:
         environment = {**os.environ, "MLFLOW_TRACKING_URI": made.uri}
-        command = [sys.executable, "-c", STARTING]
-        children = [
-            subprocess.Popen([*command, str(tmp_path / f"machine{seed % 2}"), str(seed)], env=environment)
-            for seed in range(4)
-        ]
-        assert [child.wait() for child in children] == [0] * 4
+        given = [(tmp_path / f"machine{seed % 2}", seed) for seed in range(4)]
+        assert run_at_once(STARTING, given, IMPORTS, env=environment) == [0] * 4
         options = {"tracking_uri": made.uri}
         handler = ExperimentHandler(tmp_path / "third", "e", backend="mlflow", backend_options=options)
         handler.set_param("lr", 0.1)
@@ -408,6 +334,7 @@ def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres)
         made.stop()
 
 
+@pytest.mark.slow
 def test_a_database_without_a_server_has_several_writers(tmp_path, postgres, monkeypatch):
     make = (
         "import sys, sqlalchemy as s\n"
@@ -420,9 +347,7 @@ def test_a_database_without_a_server_has_several_writers(tmp_path, postgres, mon
     reader = ExperimentHandler(tmp_path, "none", backend="mlflow")
     with pytest.raises(MetricError, match="none are known yet"):
         reader.get_best("loss")  # makes the tables, and finds nothing
-    command = [sys.executable, "-c", STARTING]
-    children = [subprocess.Popen([*command, str(tmp_path), str(seed)]) for seed in range(3)]
-    assert [child.wait() for child in children] == [0] * 3
+    assert run_at_once(STARTING, [(tmp_path, seed) for seed in range(3)], IMPORTS) == [0] * 3
     handler = ExperimentHandler(tmp_path, "e", backend="mlflow")
     handler.set_param("lr", 0.1)
     assert handler.aggregate_results()["best_loss"]["n"] == 3
@@ -458,6 +383,7 @@ def test_a_password_is_in_no_file_and_no_message(tmp_path):
 
 
 def test_a_store_is_read_where_it_was_moved_to(tmp_path):
+    prepare_store(tmp_path / "a" / "mlflow.db")
     with ExperimentHandler(tmp_path / "a", "e", backend="mlflow") as handler:
         handler.start()
         handler.set_metric("loss", 0.25)
@@ -479,16 +405,10 @@ def test_the_ui_command_names_the_store(tmp_path):
 # What a person sees
 
 
-def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(tmp_path):
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
+@pytest.mark.slow
+def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflow_store, tmp_path, browser):
     from selenium.webdriver.support.ui import WebDriverWait
 
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        if os.environ.get("CI"):
-            pytest.fail("chromium and chromedriver are not installed")
-        pytest.skip("needs chromium and chromedriver")
     for seed in range(2):
         with ExperimentHandler(tmp_path, "e", backend="mlflow") as handler:
             handler.set_dict_params({"net": "lenet", "seed": seed})
@@ -501,37 +421,18 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(tmp_p
     handler.plot()
     experiment = client(tmp_path).get_experiment_by_name("e").experiment_id
     (parent,) = runs(client(tmp_path), "e", "tags.`legm.kind` = 'configuration'")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "legm", "mlflow-ui", str(tmp_path), "--port", str(port)]
     ui = subprocess.Popen(
         command, start_new_session=True, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    for argument in (
-        "--window-size=1600,1000",
-        "--proxy-server=127.0.0.1:1",
-        "--proxy-bypass-list=127.0.0.1",
-    ):
-        options.add_argument(argument)
-    page = None
     try:
-        for _ in range(1200):
-            try:
-                if requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok:
-                    break
-            except requests.RequestException:
-                time.sleep(0.1)
-        page = webdriver.Chrome(options=options, service=Service(driver))
+        wait_for(f"http://127.0.0.1:{port}")
 
         def shows(path: str, *texts: str) -> None:
-            page.get(f"http://127.0.0.1:{port}/#/experiments/{experiment}{path}")
+            browser.get(f"http://127.0.0.1:{port}/#/experiments/{experiment}{path}")
             for text in texts:
-                WebDriverWait(page, 60).until(
+                WebDriverWait(browser, 60).until(
                     lambda p, text=text: text in p.find_element("tag name", "body").text
                 )
 
@@ -540,9 +441,8 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(tmp_p
         shows(f"/runs/{parent.info.run_id}/artifacts/plots/loss.png", "plots/loss.png")
         drawn = "return [...document.images].some(i => i.src.includes('loss.png') && i.naturalWidth > 100)"
         blob = "return [...document.images].some(i => i.naturalWidth > 300)"
-        WebDriverWait(page, 60).until(lambda p: p.execute_script(drawn) or p.execute_script(blob))
+        WebDriverWait(browser, 60).until(lambda p: p.execute_script(drawn) or p.execute_script(blob))
     finally:
-        if page is not None:
-            page.quit()
+        browser.get("about:blank")
         os.killpg(ui.pid, signal.SIGKILL)
         ui.wait()

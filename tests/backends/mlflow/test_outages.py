@@ -13,7 +13,9 @@ from mlflow import MlflowClient
 
 from legm import ExperimentHandler
 from legm.delivery import live as delivery
-from tests.backends.mlflow.test_mlflow import Server, history, only_run
+from tests.support.mlflow_server import experiment_of
+from tests.support.mlflow_store import history, only_run
+from tests.support.waiting import until
 
 
 class Proxy:
@@ -42,7 +44,7 @@ class Proxy:
                     self._answer(mode, b"{}", "application/json")
                 else:
                     if mode == "slow":
-                        time.sleep(0.2)
+                        time.sleep(0.2)  # it is slow, which is what is tried
                     server = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
                     own = {"host", "connection"}
                     headers = {k: v for k, v in self.headers.items() if k.lower() not in own}
@@ -84,17 +86,9 @@ class Proxy:
         self.server.server_close()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("behind"))
-    made.start()
-    yield made
-    made.stop()
-
-
 @pytest.fixture
-def proxy(server):
-    made = Proxy(server.port)
+def proxy(mlflow_server):
+    made = Proxy(mlflow_server.port)
     yield made
     made.stop()
 
@@ -108,16 +102,9 @@ def _impatient(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
 
 
-def until(true, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
-
-
 def begun(tmp_path, proxy: Proxy) -> ExperimentHandler:
     handler = ExperimentHandler(
-        tmp_path, f"e {tmp_path.name}", backend="mlflow", backend_options={"tracking_uri": proxy.uri}
+        tmp_path, experiment_of(tmp_path), backend="mlflow", backend_options={"tracking_uri": proxy.uri}
     )
     handler.set_param("lr", 0.1)
     return handler
@@ -131,7 +118,7 @@ def errors(caplog) -> list[str]:
 
 @pytest.mark.parametrize("moment", ["before", "between"])
 @pytest.mark.parametrize("mode", [500, 503, "hang", "lose"])
-def test_no_value_is_lost_or_there_twice(tmp_path, proxy, server, caplog, mode, moment):
+def test_no_value_is_lost_or_there_twice(tmp_path, proxy, mlflow_server, caplog, mode, moment):
     handler = begun(tmp_path, proxy)
     if moment == "before":
         proxy.mode = mode
@@ -147,12 +134,14 @@ def test_no_value_is_lost_or_there_twice(tmp_path, proxy, server, caplog, mode, 
     assert len(errors(caplog)) == 1
     assert any("owed" in r.getMessage() for r in caplog.records if r.levelno == logging.WARNING)
     proxy.heal()
-    until(lambda: only_run(MlflowClient(server.uri), f"e {tmp_path.name}").info.status == "FINISHED")
+    until(
+        lambda: only_run(MlflowClient(mlflow_server.uri), experiment_of(tmp_path)).info.status == "FINISHED"
+    )
     with handler:
         pass
     until(lambda: not list(tmp_path.rglob("open/*.log")))
-    reader = MlflowClient(server.uri)
-    run = only_run(reader, f"e {tmp_path.name}")
+    reader = MlflowClient(mlflow_server.uri)
+    run = only_run(reader, experiment_of(tmp_path))
     assert history(reader, run, "dev/loss") == [(step, step / 7) for step in range(100)]
     assert run.info.status == "FINISHED"
     assert handler.aggregate_results()["best_loss"]["n"] == 1
@@ -160,13 +149,13 @@ def test_no_value_is_lost_or_there_twice(tmp_path, proxy, server, caplog, mode, 
         assert any("runs/" in path or "experiments/" in path for path in proxy.lost)
 
 
-def test_a_slow_server_is_waited_for(tmp_path, proxy, server, caplog):
+def test_a_slow_server_is_waited_for(tmp_path, proxy, mlflow_server, caplog):
     proxy.mode = "slow"
     with begun(tmp_path, proxy).start() as handler:
         for step in range(100):
             handler.set_metric("loss", float(step), step=step)
     assert errors(caplog) == []
     assert not list(tmp_path.rglob("open/*.log"))
-    reader = MlflowClient(server.uri)
-    run = only_run(reader, f"e {tmp_path.name}")
+    reader = MlflowClient(mlflow_server.uri)
+    run = only_run(reader, experiment_of(tmp_path))
     assert len(history(reader, run, "dev/loss")) == 100

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from legm import BackendError, ExperimentHandler
-from legm.backends.mlflow.points import can_write, write
+from legm.backends.mlflow.bulk_insert import can_insert_points, insert_points
 from legm.backends.mlflow.stores import open_store, sqlite_uri
 
 
@@ -28,9 +28,9 @@ def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path
     ]
     ours, theirs = (client.create_run(experiment).info.run_id for _ in range(2))
     store = open_store(uri, None)
-    assert can_write(store)
+    assert can_insert_points(store)
     for batch in (points[:20], points[10:], points[:5], [Metric("a", 7.0, 1, 2**62)]):
-        write(store, ours, batch)
+        insert_points(store, ours, batch)
         client.log_batch(theirs, batch)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
 

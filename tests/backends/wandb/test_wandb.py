@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,8 @@ from legm import BackendError, ExperimentHandler
 from legm.backends.wandb import history
 from legm.delivery import live as delivery
 from legm.records import Query, Status
-from tests.backends.test_boundary import comparable, script
+from tests.support.sample_runs import comparable, script
+from tests.support.waiting import until
 from tests.support.wandb_log import RunLog
 from tests.support.wandb_server import ENTITY, KEY, WandbServer, serving
 
@@ -65,12 +65,12 @@ def log_of(root: Path, job: str = "run") -> RunLog:
     """The only run of a job type, once W&B's own process has written all of it."""
     found = [folder for folder in folders(root) if ("aggregate" in folder.name) == (job == "aggregate")]
     (folder,) = found
-    for _ in range(200):
+
+    def whole() -> RunLog | None:
         read = RunLog(folder)
-        if read.exit_code is not None:
-            return read
-        time.sleep(0.05)
-    raise AssertionError(f"{folder} has no exit record")
+        return None if read.exit_code is None else read
+
+    return until(whole, pause=0.05)
 
 
 def steps(rows: list[dict], key: str) -> list[tuple[int, float]]:
@@ -275,7 +275,7 @@ def test_a_key_decides_between_online_and_offline_and_the_log_says_how_to_send(t
     assert f"wandb sync {tmp_path / 'wandb' / 'offline-run-*'}" in said
     with pytest.raises(BackendError, match=r"no login for https://.*wandb login"):
         handler(tmp_path, {"mode": "online"})
-    with pytest.raises(BackendError, match="'disabled' keeps no runs"):
+    with pytest.raises(BackendError, match="cannot keep runs in wandb's mode 'disabled'"):
         handler(tmp_path, {"mode": "disabled"})
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     options = handler(tmp_path, {"project": "p"})._client.backend.options
@@ -292,7 +292,7 @@ def test_a_key_decides_between_online_and_offline_and_the_log_says_how_to_send(t
         ({"projct": "p"}, "did you mean 'project'"),
     ],
 )
-def test_options_that_wandb_does_not_take_are_refused_at_once(tmp_path, options, said):
+def test_options_that_wandb_does_not_accept_are_refused_at_once(tmp_path, options, said):
     with pytest.raises(BackendError, match=said):
         handler(tmp_path, options)
 
@@ -305,7 +305,7 @@ handler.set_param("lr", 0.1)
 handler.start()
 for step in range(500):
     handler.set_dict_metrics({"loss": step / 7, "acc": float(step)}, step=step)
-time.sleep(float(sys.argv[2]))
+time.sleep(float(sys.argv[2]))  # how long it lives
 for step in range(500, 600):
     handler.set_dict_metrics({"loss": step / 7, "acc": float(step)}, step=step)
 handler.flush()
@@ -350,8 +350,8 @@ SERVERS: dict[str, WandbServer] = {}
 def test_an_outage_costs_no_value_and_no_row_comes_twice(
     tmp_path, server, outage, moment, impatient, caplog, monkeypatch
 ):
-    monkeypatch.setattr("legm.backends.wandb.login._PATIENCE", 0.5)
-    monkeypatch.setattr("legm.backends.wandb._LOOK", 0.5)
+    monkeypatch.setattr("legm.backends.wandb.server_health._TIMEOUT", 0.5)
+    monkeypatch.setattr("legm.backends.wandb.backend._HEALTH_INTERVAL", 0.5)
     one = handler(tmp_path, online(server, init_timeout=5))
     one.set_param("lr", 0.1)
     if moment == "start":
@@ -360,9 +360,7 @@ def test_an_outage_costs_no_value_and_no_row_comes_twice(
     for step in range(50):
         one.set_metric("loss", step / 7, step=step)
     if moment == "middle":
-        until = time.monotonic() + 20
-        while not server.runs and time.monotonic() < until:
-            time.sleep(0.05)
+        until(lambda: server.runs)
         getattr(server, outage)()
     for step in range(50, 100):
         one.set_metric("loss", step / 7, step=step)
@@ -372,9 +370,7 @@ def test_an_outage_costs_no_value_and_no_row_comes_twice(
     assert "Training goes on" in told[0]
     assert any("What is owed is kept" in r.getMessage() for r in caplog.records)
     server.heal()
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not any(run.exit_code is not None for run in server.runs.values()):
-        time.sleep(0.1)
+    until(lambda: any(run.exit_code is not None for run in list(server.runs.values())))
     (run,) = [run for run in server.runs.values() if run.job_type == "run"]
     assert steps(run.history, "dev/loss") == [(step, step / 7) for step in range(100)]
     assert one.aggregate_results()["best_loss"]["mean"] == 99 / 7

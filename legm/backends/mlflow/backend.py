@@ -1,0 +1,506 @@
+"""The backend that keeps runs in MLflow.
+
+An experiment is an MLflow experiment. A run is an MLflow run of the kind ``run``, nested under the one MLflow
+run of the kind ``configuration`` of its configuration. Numbers are metrics: ``dev/…`` at their own steps,
+``test/…`` and ``best/…``; they are for users and MLflow's own tools. What legm reads back it reads from the
+artifacts that hold the run bit for bit (see :mod:`legm.backends.portable`). :mod:`legm.backends.mlflow.names`
+has all names.
+
+A batch stores its position in the run log as a tag of the run. MLflow stores points that are equal in name,
+time, step and value once, so a batch that is delivered twice adds nothing.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import ExperimentTag, Metric, Param, RunStatus, RunTag, ViewType
+
+from legm.backends import portable
+from legm.backends.mlflow import names
+from legm.backends.mlflow.bulk_insert import can_insert_points, insert_points
+from legm.backends.mlflow.display import (
+    configuration_note,
+    display_value,
+    indexed_tables,
+    to_milliseconds,
+)
+from legm.backends.mlflow.stores import (
+    ArtifactStore,
+    check_uri,
+    open_store,
+    sqlite_path,
+    sqlite_uri,
+    translate_errors,
+)
+from legm.core.credentials import redact_url_password
+from legm.core.identity import to_plain
+from legm.core.naming import short_name
+from legm.errors import BackendError
+from legm.hooks import Capability, hookimpl
+from legm.records import (
+    Aggregate,
+    Artifact,
+    Configuration,
+    Curve,
+    Display,
+    Points,
+    Query,
+    Record,
+    Run,
+    RunResult,
+    Status,
+    Summary,
+)
+from legm.stats.aggregate import summary_as_dict
+
+__all__ = ["MlflowBackend"]
+
+_PARENT_TAG, _NOTE_TAG = "mlflow.parentRunId", "mlflow.note.content"
+_STATUSES = {
+    Status.COMPLETED: RunStatus.FINISHED,
+    Status.FAILED: RunStatus.FAILED,
+    Status.INTERRUPTED: RunStatus.KILLED,
+}
+# MLflow accepts 100 params in a request, and 1,000 metrics, params and tags together.
+_METRICS_PER_REQUEST, _PARAMS_PER_REQUEST = 990, 100
+_READER_THREADS = 8
+
+
+def _is_incomplete(parent: Any) -> bool:
+    """Whether the MLflow run of a configuration is still being created, or its creator was killed."""
+    return bool(parent.info.status == "RUNNING")
+
+
+class MlflowBackend:
+    """Keeps runs in MLflow.
+
+    Args:
+        root: the root directory.
+        tracking_uri: the address of the store or server. The default is MLflow's variable
+            MLFLOW_TRACKING_URI, or else a SQLite file ``mlflow.db`` in the root directory.
+        artifact_location: the address of the artifacts of new experiments. By default a server decides,
+            and those of a database are in ``mlartifacts`` in the root directory.
+        tags: the tags of every run.
+    """
+
+    name = "mlflow"
+    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.DISCARD}
+
+    def __init__(
+        self,
+        root: Path,
+        tracking_uri: str | None = None,
+        artifact_location: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        for option, value in (("tracking_uri", tracking_uri), ("artifact_location", artifact_location)):
+            if value is not None and not isinstance(value, str):
+                raise BackendError(f"mlflow's option {option} must be text, not {value!r}")
+        if tracking_uri is not None and ":***@" in tracking_uri:  # as it was stored, without its password
+            now = os.environ.get("MLFLOW_TRACKING_URI", "")
+            if redact_url_password(now) != tracking_uri:
+                raise BackendError(
+                    f"the password of {tracking_uri} is not stored: set MLFLOW_TRACKING_URI including it"
+                )
+            tracking_uri = now
+        self._root = root.absolute()
+        self._uri = (
+            tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(self._root / "mlflow.db")
+        )
+        path = sqlite_path(self._uri)
+        if path is not None:
+            self._uri = sqlite_uri(path)
+        check_uri(self._uri)
+        self._is_server = self._uri.startswith(("http://", "https://"))
+        self._location = artifact_location
+        self._tags = {
+            str(key): display_value(to_plain(str(key), value)) for key, value in (tags or {}).items()
+        }
+        given = {"tracking_uri": tracking_uri and redact_url_password(self._uri), "tags": self._tags}
+        self.options = {
+            key: value for key, value in {**given, "artifact_location": artifact_location}.items() if value
+        }
+        self._opened: Any = None
+        self._experiments: dict[str, str] = {}
+        self._configurations: dict[str, Configuration] = {}
+        self._parents: dict[tuple[str, str], Any] = {}
+        self._runs: dict[str, Any] = {}
+
+    # The store
+
+    @property
+    def _store(self) -> Any:
+        if self._opened is None:
+            self._opened = open_store(self._uri, None if self._is_server else str(self._root / "mlartifacts"))
+        return self._opened
+
+    def _exists(self) -> bool:
+        """Whether there is a store to read; the check does not create its file."""
+        path = sqlite_path(self._uri)
+        return path is None or path.exists()
+
+    def _translate_errors(self, doing: str) -> Any:
+        return translate_errors(doing, self._uri)
+
+    def _find_experiment(self, name: str) -> str | None:
+        """The id of the MLflow experiment; None if there is none."""
+        if name not in self._experiments:
+            if not self._exists():
+                return None
+            found = self._store.get_experiment_by_name(names.experiment_name(name))
+            if found is None:
+                return None
+            if found.lifecycle_stage != "active":
+                raise BackendError(
+                    f"the MLflow experiment {name!r} is deleted: restore it, or use another name"
+                )
+            self._experiments[name] = found.experiment_id
+        return self._experiments[name]
+
+    def _experiment(self, name: str) -> str:
+        """The id of the MLflow experiment, which is created if there is none."""
+        found = self._find_experiment(name)
+        if found is not None:
+            return found
+        location = self._location
+        if location is None and not self._is_server:
+            location = (self._root / "mlartifacts" / short_name(name)).as_uri()
+        tags = [ExperimentTag(names.EXPERIMENT_TAG, name)]
+        try:
+            self._experiments[name] = self._store.create_experiment(
+                names.experiment_name(name), location, tags
+            )
+        except Exception:  # another process created it first
+            found = self._find_experiment(name)
+            if found is None:
+                raise
+            return found
+        return self._experiments[name]
+
+    def _search(self, experiment: str, tags: Mapping[str, str]) -> Iterator[Any]:
+        """The runs with these tags, oldest first; the store filters them."""
+        condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        token = None
+        while True:
+            page = self._store.search_runs(
+                [experiment],
+                condition,
+                ViewType.ACTIVE_ONLY,
+                max_results=1000,
+                order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _create(self, experiment: str, name: str, started: float, tags: Mapping[str, str]) -> Any:
+        user = getpass.getuser()
+        every = {**self._tags, **tags, "mlflow.user": user, "mlflow.source.type": "LOCAL"}
+        every["mlflow.source.name"] = Path(sys.argv[0] or "python").name
+        items = [RunTag(key, value) for key, value in every.items()]
+        return self._store.create_run(experiment, user, to_milliseconds(started), items, name)
+
+    def _unique_run(self, experiment: str, name: str, tags: Mapping[str, str], begin: Any = None) -> Any:
+        """The only run of a configuration or of an experiment's comparisons; it is created once.
+
+        MLflow has no unique constraint: a process that created a second run finds the first one and deletes
+        its own.
+        """
+        key = (experiment, json.dumps(tags, sort_keys=True))
+        if key not in self._parents:
+            found = next(self._search(experiment, tags), None)
+            if found is None or _is_incomplete(found):
+                made = found or self._create(experiment, name, time.time(), tags)
+                if begin is not None:
+                    begin(made)
+                self._end(made.info.run_id, Status.COMPLETED, time.time())
+                found = next(self._search(experiment, tags), made)
+                if found.info.run_id != made.info.run_id:
+                    self._store.delete_run(made.info.run_id)
+            self._parents[key] = found
+        return self._parents[key]
+
+    def _end(self, run_id: str, status: Status, ended: float) -> None:
+        self._store.update_run_info(run_id, _STATUSES[status], to_milliseconds(ended), None)
+
+    def _parent(self, configuration: Configuration) -> Any:
+        experiment = self._experiment(configuration.experiment)
+
+        def begin(made: Any) -> None:
+            run = Run("", configuration, "", 0.0)
+            self._artifacts(made).write(portable.RUN_FILE, portable.run_json(run))
+            self._log(made.info.run_id, params=self._params(configuration, {}))
+
+        name = configuration.name or configuration.fingerprint[:15]
+        tags = {names.KIND_TAG: names.CONFIGURATION_KIND, names.FINGERPRINT_TAG: configuration.fingerprint}
+        return self._unique_run(experiment, name, tags, begin)
+
+    def _params(self, configuration: Configuration, own: Mapping[str, Any]) -> dict[str, str]:
+        values = {**{name: configuration.parameters[name] for name in configuration.active}, **own}
+        return {names.metric_key(name): display_value(value) for name, value in values.items()}
+
+    def _log(
+        self,
+        run_id: str,
+        metrics: Iterable[Metric] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send metrics first and tags last, in as many requests as needed."""
+        points, values = list(metrics), [Param(*item) for item in (params or {}).items()]
+        labels = [RunTag(*item) for item in (tags or {}).items()]
+        for at in range(0, len(values), _PARAMS_PER_REQUEST):
+            self._store.log_batch(run_id, [], values[at : at + _PARAMS_PER_REQUEST], [])
+        if len(points) > 1 and can_insert_points(self._store):
+            insert_points(self._store, run_id, points)
+            points = []
+        last = max(0, (len(points) - 1) // _METRICS_PER_REQUEST * _METRICS_PER_REQUEST)
+        for at in range(0, last, _METRICS_PER_REQUEST):
+            self._store.log_batch(run_id, points[at : at + _METRICS_PER_REQUEST], [], [])
+        if points or labels:
+            self._store.log_batch(run_id, points[last:], [], labels)
+
+    def _artifacts(self, run: Any) -> ArtifactStore:
+        moved_to = self._root / "mlartifacts"
+        return ArtifactStore(run.info.artifact_uri, self._uri if self._is_server else "", moved_to)
+
+    # A run
+
+    @hookimpl
+    def legm_open_run(self, run: Run) -> int:
+        """Find or create the MLflow run."""
+        configuration = run.configuration
+        with self._translate_errors("begin the run"):
+            experiment = self._experiment(configuration.experiment)
+            found, *others = [*self._search(experiment, {names.RUN_ID_TAG: run.run_id})] or [None]
+            for duplicate in others:  # from a request that timed out and still succeeded
+                self._store.delete_run(duplicate.info.run_id)
+            if found is None:
+                own = [f"{name}={display_value(value)}" for name, value in run.parameters.items()]
+                title = ", ".join([configuration.name or configuration.fingerprint[:15], *own])
+                tags = {
+                    names.KIND_TAG: names.RUN_KIND,
+                    names.RUN_ID_TAG: run.run_id,
+                    names.FINGERPRINT_TAG: configuration.fingerprint,
+                    names.DESCRIPTION_DIGEST_TAG: names.description_digest(run.description),
+                    _PARENT_TAG: self._parent(configuration).info.run_id,
+                }
+                if run.description:
+                    tags[_NOTE_TAG] = run.description
+                    tags[names.DESCRIPTION_TAG] = display_value(run.description)
+                found = self._create(experiment, title[:120], run.started, tags)
+            self._runs[run.run_id] = found
+            position = found.data.tags.get(names.POSITION_TAG)
+            if position is not None:
+                return int(position)
+            self._artifacts(found).write(portable.RUN_FILE, portable.run_json(run))
+            params = self._params(configuration, run.parameters)
+            self._log(found.info.run_id, params=params, tags={names.POSITION_TAG: "0"})
+            return 0
+
+    @hookimpl
+    def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
+        """Store numbers as metrics, files and texts as artifacts."""
+        mlflow_run = self._runs[run.run_id]
+        metrics: list[Metric] = []
+        with self._translate_errors("store the run's values"):
+            for record in records:
+                if isinstance(record, Points):
+                    metrics += self._metrics(record)
+                elif isinstance(record, Artifact):
+                    content = Path(record.path).read_bytes()
+                    self._artifacts(mlflow_run).write(portable.artifact_file(record.name), content)
+                elif isinstance(record, Display) and isinstance(record.value, str):
+                    name = portable.text_file(record.name, record.step)
+                    self._artifacts(mlflow_run).write(name, record.value.encode())
+                elif isinstance(record, Display):
+                    key = names.metric_key(names.DISPLAY_METRICS, record.name)
+                    metrics.append(
+                        Metric(key, float(record.value), to_milliseconds(record.time), record.step)
+                    )
+            self._log(mlflow_run.info.run_id, metrics, tags={names.POSITION_TAG: str(position)})
+
+    def _metrics(self, points: Points) -> Iterator[Metric]:
+        keys = {
+            series: names.metric_key(series.split.value, series.name)
+            for layout in points.layouts
+            for series in layout
+            if series.index is None  # thousands of examples are not charts; they are in the artifacts
+        }
+        for layout, step, moment, values in points.rows():
+            stamp = to_milliseconds(moment)
+            for series, value in zip(layout, values, strict=True):
+                if series in keys:
+                    yield Metric(keys[series], value, stamp, step)
+
+    @hookimpl
+    def legm_close_run(self, run: Run, result: RunResult) -> None:
+        """Store the result as artifacts and as metrics, then the status."""
+        mlflow_run = self._runs[run.run_id]
+        run_id, ended = mlflow_run.info.run_id, result.ended or time.time()
+        with self._translate_errors("end the run"):
+            files = self._artifacts(mlflow_run)
+            files.write(portable.SERIES_FILE, portable.series_npz(result.histories))
+            files.write(portable.RESULT_FILE, portable.result_json(replace(result, run=run)))
+            for name, table in indexed_tables(result).items():
+                files.write(names.indexed_file(name), table.encode())
+            stamp = to_milliseconds(ended)
+            numbers = {
+                names.metric_key(names.BEST_METRICS, series.name): value
+                for series, value in result.best.items()
+                if series.index is None
+            }
+            if result.best_step is not None:
+                numbers[names.BEST_STEP_METRIC] = float(result.best_step)
+            tags = {names.STATUS_TAG: result.status.value}
+            if result.error:
+                tags[names.ERROR_TAG] = display_value(result.error)
+            self._log(run_id, [Metric(key, value, stamp, 0) for key, value in numbers.items()], tags=tags)
+            self._end(run_id, result.status, ended)
+
+    @hookimpl
+    def legm_release_run(self, run: Run) -> None:
+        """Drop the handle."""
+        self._runs.pop(run.run_id, None)
+
+    # Reading back
+
+    @hookimpl
+    def legm_read_runs(self, query: Query) -> Iterator[RunResult]:
+        """The runs that the store finds by their tags, each read from its artifacts."""
+        with self._translate_errors("read the runs"):
+            experiment = self._find_experiment(query.experiment)
+            if experiment is None:
+                return
+            tags = {names.KIND_TAG: names.RUN_KIND}
+            if query.fingerprint is not None:
+                tags[names.FINGERPRINT_TAG] = query.fingerprint
+            if query.description is not None:
+                tags[names.DESCRIPTION_DIGEST_TAG] = names.description_digest(query.description)
+            runs = self._search(experiment, tags)
+            # A run without a position does not have its files yet.
+            found = {
+                run.data.tags[names.RUN_ID_TAG]: run for run in runs if names.POSITION_TAG in run.data.tags
+            }
+            with ThreadPoolExecutor(_READER_THREADS if self._is_server else 1) as readers:
+                yield from readers.map(lambda run: self._read_result(run, query.histories), found.values())
+
+    def _read_result(self, run: Any, metrics: frozenset[str] | None) -> RunResult:
+        with self._translate_errors(f"read the artifacts of the run {run.info.run_id}"):
+            files, tags = self._artifacts(run), run.data.tags
+            if names.STATUS_TAG not in tags:
+                return RunResult(portable.run_from(files.read(portable.RUN_FILE)), Status.RUNNING)
+            fingerprint = tags[names.FINGERPRINT_TAG]
+            if fingerprint not in self._configurations:
+                known = portable.run_from(files.read(portable.RUN_FILE))
+                self._configurations[fingerprint] = known.configuration
+            result, series = portable.result_from(
+                files.read(portable.RESULT_FILE), self._configurations[fingerprint]
+            )
+            if metrics is None or any(one.name in metrics for one in series):
+                histories = portable.series_from(files.read(portable.SERIES_FILE), series, metrics)
+                result = replace(result, histories=histories)
+            return result
+
+    @hookimpl
+    def legm_read_experiments(self) -> Iterator[str]:
+        """The names of the experiments that legm created."""
+        with self._translate_errors("list the experiments"):
+            token = None
+            while self._exists():
+                page = self._store.search_experiments(ViewType.ACTIVE_ONLY, 1000, page_token=token)
+                yield from (
+                    one.tags[names.EXPERIMENT_TAG] for one in page if names.EXPERIMENT_TAG in one.tags
+                )
+                token = page.token
+                if not token:
+                    return
+
+    @hookimpl
+    def legm_read_configurations(self, experiment: str) -> Iterator[Configuration]:
+        """The configurations, each read from its own MLflow run."""
+        with self._translate_errors("read the configurations"):
+            number = self._find_experiment(experiment)
+            if number is None:
+                return
+            seen: dict[str, Any] = {}
+            for run in self._search(number, {names.KIND_TAG: names.CONFIGURATION_KIND}):
+                if _is_incomplete(run):
+                    continue
+                seen.setdefault(run.data.tags[names.FINGERPRINT_TAG], run)
+            with ThreadPoolExecutor(_READER_THREADS if self._is_server else 1) as readers:
+                yield from readers.map(
+                    lambda run: portable.run_from(self._artifacts(run).read(portable.RUN_FILE)).configuration,
+                    seen.values(),
+                )
+
+    # Results over runs
+
+    @hookimpl
+    def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
+        """Store aggregates as metrics, as a table in the note, and all of them as an artifact."""
+        with self._translate_errors("store the aggregates"):
+            parent = self._parent(configuration)
+            values, now = summary_as_dict(summary), to_milliseconds(time.time())
+            prefix = f"{names.AGGREGATE_METRICS} ({description})" if description else names.AGGREGATE_METRICS
+            metrics = [
+                Metric(names.metric_key(prefix, name, field), float(value), now, 0)
+                for name, aggregate in summary.values.items()
+                if isinstance(aggregate, Aggregate)
+                for field, value in values[name].items()
+                if isinstance(value, (int, float))
+            ]
+            files = self._artifacts(parent)
+            files.write(names.aggregates_file(description), json.dumps(values, indent=1).encode())
+            note = configuration_note(configuration, description, summary)
+            self._log(parent.info.run_id, metrics, tags={_NOTE_TAG: note})
+            experiment = self._experiment(configuration.experiment)
+            tags = {names.KIND_TAG: names.RUN_KIND, names.FINGERPRINT_TAG: configuration.fingerprint}
+            for run in self._search(experiment, tags):
+                if run.data.tags.get(_PARENT_TAG) != parent.info.run_id:
+                    self._store.set_tag(run.info.run_id, RunTag(_PARENT_TAG, parent.info.run_id))
+
+    @hookimpl
+    def legm_write_curves(
+        self, configuration: Configuration, description: str, curves: Sequence[Curve]
+    ) -> None:
+        """Store each curve as a table."""
+        with self._translate_errors("store the curves"):
+            files = self._artifacts(self._parent(configuration))
+            for curve in curves:
+                files.write(names.curve_file(description, curve.metric), portable.curve_csv(curve))
+
+    @hookimpl
+    def legm_write_figure(
+        self,
+        experiment: str,
+        configuration: Configuration | None,
+        description: str,
+        name: str,
+        content: bytes,
+        format: str,
+    ) -> str:
+        """Store a figure with the configuration, or with the experiment's comparisons."""
+        with self._translate_errors("store the figure"):
+            if configuration is not None:
+                run = self._parent(configuration)
+            else:
+                run = self._unique_run(
+                    self._experiment(experiment), "comparison", {names.KIND_TAG: names.COMPARISON_KIND}
+                )
+            path = names.figure_file(description, name, format)
+            files = self._artifacts(run)
+            files.write(path, content)
+            return files.location(path)

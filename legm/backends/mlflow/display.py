@@ -1,0 +1,55 @@
+"""Values, tables and notes as a user sees them in MLflow; nothing of them is read back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from legm.records import Aggregate, Configuration, RunResult, Split, Summary
+
+__all__ = ["configuration_note", "display_value", "indexed_tables", "to_milliseconds"]
+
+_LONGEST_VALUE = 500  # characters of a param or tag
+_LONGEST_NOTE = 7900
+
+
+def display_value(value: Any) -> str:
+    """A value as the text of a param or tag, shortened if it is long."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def to_milliseconds(seconds: float) -> int:
+    """A time in the unit of MLflow."""
+    return int(seconds * 1000)
+
+
+def indexed_tables(result: RunResult) -> dict[str, str]:
+    """The indexed metrics at the best step and of the test data, as one CSV table per metric."""
+    rows: dict[str, list[str]] = {}
+    for values in (result.best, result.test):
+        for series, value in values.items():
+            if series.index is not None:
+                quoted = '"' + series.index.replace('"', '""') + '"'
+                split = "test" if series.split is Split.TEST else "best"
+                rows.setdefault(f"{split}_{series.name}", ["index,value"]).append(f"{quoted},{value!r}")
+    return {name: "\n".join(lines) for name, lines in rows.items()}
+
+
+def configuration_note(configuration: Configuration, description: str, summary: Summary) -> str:
+    """The description of a configuration on MLflow's page, in Markdown."""
+    about = f" with the description “{description}”" if description else ""
+    counts = (
+        f"One configuration of **{configuration.experiment}**{about}: {summary.completed} completed runs, "
+        f"{summary.failed} failed, {summary.interrupted} interrupted. The runs are nested below."
+    )
+    lines = [
+        counts,
+        "",
+        "| metric | mean | deviation | runs |",
+        "|---|---|---|---|",
+    ]
+    for name, value in summary.values.items():
+        if isinstance(value, Aggregate):
+            lines.append(f"| {name.replace('|', '/')} | {value.mean:.6g} | {value.std:.3g} | {value.n} |")
+    return "\n".join(lines)[:_LONGEST_NOTE]

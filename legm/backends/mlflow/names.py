@@ -1,0 +1,122 @@
+"""The names under which legm stores its data in MLflow: of tags, metrics and artifacts.
+
+The backend writes under these names and the importer looks for them; neither spells one itself. The files
+that hold a run exactly are those of :mod:`legm.backends.portable`. Importing this module does not import
+MLflow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from legm.core.naming import escape_name, safe_name, short_name, shorten_name
+
+__all__ = [
+    "AGGREGATE_METRICS",
+    "BEST_METRICS",
+    "BEST_STEP_METRIC",
+    "COMPARISON_KIND",
+    "CONFIGURATION_KIND",
+    "DESCRIPTION_DIGEST_TAG",
+    "DESCRIPTION_TAG",
+    "DISPLAY_METRICS",
+    "ERROR_TAG",
+    "EXPERIMENT_TAG",
+    "FINGERPRINT_TAG",
+    "KIND_TAG",
+    "POSITION_TAG",
+    "RUN_ID_TAG",
+    "RUN_KIND",
+    "STATUS_TAG",
+    "aggregates_file",
+    "curve_file",
+    "description_digest",
+    "experiment_name",
+    "figure_file",
+    "indexed_file",
+    "metric_key",
+]
+
+EXPERIMENT_TAG = "legm.experiment"
+"""The tag of an MLflow experiment with the name of the legm experiment."""
+
+KIND_TAG = "legm.kind"
+"""The tag that says what an MLflow run holds: one of the three kinds."""
+RUN_KIND = "run"
+CONFIGURATION_KIND = "configuration"
+COMPARISON_KIND = "comparison"
+
+RUN_ID_TAG = "legm.run_id"
+FINGERPRINT_TAG = "legm.fingerprint"
+DESCRIPTION_TAG = "legm.description"
+DESCRIPTION_DIGEST_TAG = "legm.description_digest"
+"""The tag to filter by in place of the description, which may contain what a filter cannot."""
+POSITION_TAG = "legm.position"
+"""The tag with the position in the run log up to which MLflow has the records."""
+STATUS_TAG = "legm.status"
+"""The tag with the final status; a run without it is still running."""
+ERROR_TAG = "legm.error"
+
+BEST_METRICS = "best"
+"""The first part of the key of a metric's value at the best step."""
+DISPLAY_METRICS = "display"
+"""The first part of the key of a number that is only shown."""
+AGGREGATE_METRICS = "aggregate"
+"""The first part of the key of an aggregate over the runs of a configuration."""
+BEST_STEP_METRIC = "best_step"
+
+_LONGEST_KEY = 240  # characters
+_LONGEST_EXPERIMENT = 400
+
+
+def experiment_name(experiment: str) -> str:
+    """The name of the MLflow experiment of a legm experiment."""
+    return shorten_name(experiment, _digest(experiment), _LONGEST_EXPERIMENT)
+
+
+def description_digest(description: str) -> str:
+    """The value of :data:`DESCRIPTION_DIGEST_TAG`."""
+    return _digest(description)[:32]
+
+
+def metric_key(*parts: str) -> str:
+    """The key of a metric or param; MLflow allows letters, digits, spaces and ``_ - . /``.
+
+    A ``/`` stays where it separates groups; every other character is written as ``_x<hex>_``.
+    """
+    key = "/".join(_segment(segment) for part in parts for segment in part.split("/"))
+    return shorten_name(key, _digest("/".join(parts)), _LONGEST_KEY, mark="_")  # a server refuses "~"
+
+
+def _segment(text: str) -> str:
+    if not text.strip(". "):
+        return "".join(f"_x{ord(c):x}_" for c in text) or "_x2f_"  # an empty segment is between two "/"
+    return escape_name(text, lambda c: c.isalnum() or c in "_-. ")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def indexed_file(table: str) -> str:
+    """The artifact with the values of an indexed metric."""
+    return f"indexed/{safe_name(table)}.csv"
+
+
+def aggregates_file(description: str) -> str:
+    """The artifact with the aggregates of a configuration's runs that have this description."""
+    return f"{_prefix(description)}aggregated_metrics.json"
+
+
+def curve_file(description: str, metric: str) -> str:
+    """The artifact with the aggregated curve of a metric."""
+    return f"{_prefix(description)}curves/{short_name(metric)}.csv"
+
+
+def figure_file(description: str, name: str, extension: str) -> str:
+    """The artifact with a figure."""
+    return f"{_prefix(description)}plots/{short_name(name)}.{extension}"
+
+
+def _prefix(description: str) -> str:
+    return f"{short_name(description)}-" if description else ""

@@ -1,0 +1,570 @@
+"""The backend that keeps runs in W&B.
+
+An experiment is a project. A run is a W&B run in the group of its configuration, with the parameters in its
+config, numbers as history rows ``dev/…`` and ``test/…`` against legm's step, and ``best/…`` in its summary.
+Results over runs are in a W&B run of another job type in the same group. What legm reads back are the files
+of the run that hold it bit for bit (see :mod:`legm.backends.portable`). :mod:`legm.backends.wandb.names` has
+all names.
+
+W&B's own step counts rows, and legm sends the rows of a run in a fixed order. So a run that is resumed after
+an outage or a kill asks the server how many rows it has and skips as many. An offline folder, which W&B
+cannot resume, is written anew.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import shutil
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+from legm.backends import portable
+from legm.backends.wandb import names
+from legm.backends.wandb.display import (
+    display_config,
+    history_rows,
+    indexed_tables,
+    native_config,
+    summary_values,
+)
+from legm.backends.wandb.history import send_rows
+from legm.backends.wandb.server_health import require_healthy
+from legm.backends.wandb.stored_runs import FolderRuns, ServerRuns, StoredRun
+from legm.errors import BackendError
+from legm.hooks import Capability, hookimpl
+from legm.records import (
+    Artifact,
+    Configuration,
+    Curve,
+    Display,
+    Points,
+    Query,
+    Record,
+    Run,
+    RunResult,
+    Status,
+    Summary,
+)
+from legm.stats.aggregate import summary_as_dict
+from legm.util.wandb_login import has_login, server_url
+
+__all__ = ["WandbBackend"]
+
+log = logging.getLogger(__name__)
+
+_MODES = ("online", "offline")
+_EXIT_CODES = {Status.COMPLETED: 0, Status.FAILED: 1, Status.INTERRUPTED: 255}
+_READER_THREADS = 8
+_HEALTH_INTERVAL = 2.0  # seconds between two checks whether the server still responds
+_DEFAULT_SETTINGS: dict[str, Any] = {
+    "silent": True,
+    "console": "off",  # the output belongs to the training
+    "x_transaction_log_flush_interval": 1.0,
+    "init_timeout": 20.0,
+    "finish_timeout": 60.0,
+    "finish_timeout_raises": True,
+}
+_WITHOUT_TRACKING = {
+    "x_disable_stats": True,
+    "x_disable_meta": True,
+    "disable_git": True,
+    "disable_code": True,
+}
+
+
+@dataclass(slots=True)
+class _LiveRun:
+    """A W&B run that is being written.
+
+    Args:
+        handle: the W&B run.
+        known_rows: how many of the rows that are still to be sent the server already has.
+    """
+
+    handle: Any
+    known_rows: int = 0
+    _finishing: threading.Thread | None = None
+    _errors: list[Exception] = field(default_factory=list)
+
+    def finish(self, exit_code: int, check_health: Callable[[], None]) -> None:
+        """End the run and wait until it is sent; a second call continues to wait.
+
+        Args:
+            exit_code: the exit code; that of the first call counts.
+            check_health: called repeatedly; an error that it raises ends the waiting, not the sending.
+        """
+
+        def work() -> None:
+            try:
+                self.handle.finish(exit_code=exit_code)
+            except Exception as error:  # noqa: BLE001 - raised in the thread that waits
+                self._errors.append(error)
+
+        if self._finishing is None:
+            self._finishing = threading.Thread(target=work, name="legm-wandb-finish", daemon=True)
+            self._finishing.start()
+        while self._finishing.is_alive():
+            self._finishing.join(_HEALTH_INTERVAL)
+            if self._finishing.is_alive():
+                check_health()
+        if self._errors:
+            raise self._errors[0]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether W&B has ended the run, successfully or not."""
+        return self._finishing is not None and not self._finishing.is_alive()
+
+
+class WandbBackend:
+    """Keeps runs in W&B.
+
+    Args:
+        root: the root directory.
+        project: the project of all runs. The default is W&B's variable WANDB_PROJECT, or else one project per
+            experiment.
+        entity: the user or team; the default is WANDB_ENTITY, or else the account's own.
+        mode: "online" or "offline"; the default is WANDB_MODE, or else online if W&B finds a login.
+        dir: the folder that holds ``wandb/``; the default is WANDB_DIR, or else the root directory.
+        tags: the tags of every run; the default is WANDB_TAGS.
+        settings: W&B's own settings, by name or as ``wandb.Settings``.
+    """
+
+    name = "wandb"
+    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.DISCARD}
+
+    def __init__(
+        self,
+        root: Path,
+        project: str | None = None,
+        entity: str | None = None,
+        mode: str | None = None,
+        dir: str | os.PathLike[str] | None = None,  # noqa: A002 - W&B's own word
+        tags: Sequence[str] | None = None,
+        settings: Mapping[str, Any] | wandb.Settings | None = None,
+    ) -> None:
+        for option, value in (("project", project), ("entity", entity), ("mode", mode)):
+            if value is not None and not isinstance(value, str):
+                raise BackendError(f"wandb's option {option} must be text, not {value!r}")
+        if isinstance(settings, wandb.Settings):
+            settings = settings.model_dump(exclude_unset=True)
+        self._settings = {**_DEFAULT_SETTINGS, **(settings or {})}
+        self._check_settings()
+        self._project = project or os.environ.get("WANDB_PROJECT")
+        self._entity = entity or os.environ.get("WANDB_ENTITY")
+        self._root = root
+        given = Path(dir or os.environ.get("WANDB_DIR") or root)
+        self._dir = given.absolute()
+        named = [tags] if isinstance(tags, str) else tags
+        self._tags = tuple(named or filter(None, os.environ.get("WANDB_TAGS", "").split(",")))
+        for tag in self._tags:
+            if not isinstance(tag, str) or not 1 <= len(tag) <= 64:
+                raise BackendError(f"W&B's tags have 1 to 64 characters, unlike {tag!r}")
+        self._url = server_url(self._settings)
+        self._mode = self._choose_mode(mode or os.environ.get("WANDB_MODE") or None)
+        self._folders = FolderRuns(self._dir)
+        known: dict[str, Any] = {
+            "project": self._project,
+            "entity": self._entity,
+            "mode": self._mode,
+            "dir": None if given == root else str(self._dir),
+            "tags": list(self._tags),
+            "settings": {"base_url": self._url} if self._mode == "online" else None,
+        }
+        self.options = {key: value for key, value in known.items() if value}
+        self._server: ServerRuns | None = None
+        self._connecting = threading.Lock()
+        self._live: dict[str, _LiveRun] = {}
+        self._ends_at_exit = False
+        self._configurations: dict[str, Configuration] = {}
+
+    def _check_settings(self) -> None:
+        try:
+            wandb.Settings(**self._settings)
+        except (ValueError, TypeError) as cause:
+            raise BackendError(f"W&B does not accept the settings {self._settings}: {cause}") from cause
+
+    def _choose_mode(self, asked: str | None) -> str:
+        if asked is not None and asked not in _MODES:
+            raise BackendError(
+                f"legm cannot keep runs in wandb's mode {asked!r}: use 'online' or 'offline', "
+                f"or another backend instead of W&B"
+            )
+        if asked == "offline":
+            return asked
+        if has_login(self._url, self._settings):
+            return "online"
+        if asked == "online":
+            raise BackendError(
+                f"there is no login for {self._url}: run `wandb login`, set WANDB_API_KEY, "
+                f"or use mode='offline'"
+            )
+        folder = self._dir / "wandb"
+        log.log(
+            logging.INFO if folder.exists() else logging.WARNING,  # warn once
+            "W&B has no login here: runs are stored in %s. To send them later: wandb login && wandb sync %s",
+            folder,
+            folder / "offline-run-*",
+        )
+        return "offline"
+
+    @property
+    def _is_online(self) -> bool:
+        return self._mode == "online"
+
+    @contextlib.contextmanager
+    def _translate_errors(self, doing: str) -> Iterator[None]:
+        location = self._url if self._is_online else str(self._dir / "wandb")
+        try:
+            yield
+        except Exception as cause:  # not all of the SDK's errors are its wandb.Error
+            if not isinstance(cause, OSError) and type(cause).__module__.partition(".")[0] != "wandb":
+                raise
+            text = " ".join(str(cause).split())[:300]
+            raise BackendError(
+                f"W&B at {location} could not {doing}: {text or type(cause).__name__}"
+            ) from cause
+
+    def _check_health(self) -> None:
+        if self._is_online:
+            require_healthy(self._url)
+
+    # W&B's runs
+
+    def _begin(self, run_id: str, *, project: str, settings: Mapping[str, Any], **given: Any) -> Any:
+        """Begin a W&B run next to the user's own; one that a server has is resumed."""
+        self._check_health()
+        self._dir.mkdir(parents=True, exist_ok=True)
+        handle = wandb.init(
+            id=run_id,
+            project=project,
+            entity=self._entity,
+            dir=str(self._dir),
+            mode=self._mode,  # type: ignore[arg-type]
+            tags=list(self._tags),
+            resume="allow" if self._is_online else None,
+            reinit="create_new",
+            settings=wandb.Settings(**{**self._settings, **settings}),
+            **given,
+        )
+        # wandb.init() without `reinit` returns or ends the newest active run, which must never be this one.
+        wandb.setup().remove_active_run(handle)
+        if not Path(handle.dir).is_relative_to(self._dir):
+            handle.finish(exit_code=1)
+            raise BackendError(f"W&B cannot write to {self._dir}: it uses {handle.dir} instead")
+        if not self._ends_at_exit:  # registered after W&B's own handler, so that it runs first
+            atexit.register(_end_open_runs, weakref.ref(self))
+            self._ends_at_exit = True
+        return handle
+
+    def _project_of(self, experiment: str) -> str:
+        return self._project or names.project_name(experiment)
+
+    @staticmethod
+    def _save_file(handle: Any, name: str, data: bytes) -> Path:
+        """Store a file in a W&B run."""
+        path = Path(handle.dir) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        handle.save(str(path), base_path=handle.dir, policy="now")
+        return path
+
+    @hookimpl
+    def legm_open_run(self, run: Run) -> int:
+        """Begin the W&B run, or resume the one that the server has."""
+        configuration = run.configuration
+        self._configurations[configuration.fingerprint] = configuration
+        with self._translate_errors("begin the run"):
+            self._end_handle(run.run_id)
+            old = [] if self._is_online else self._folders.folders_of(run.run_id)
+            own = [f"{name}={value}" for name, value in run.parameters.items()]
+            handle = self._begin(
+                run.run_id,
+                project=self._project_of(configuration.experiment),
+                settings={},
+                name=", ".join([configuration.name or configuration.fingerprint[:15], *own])[:120],
+                group=names.group_name(configuration),
+                job_type=names.RUN_JOB,
+                notes=run.description or None,
+            )
+            for folder in old:  # W&B cannot resume it, so all of it is written again
+                shutil.rmtree(folder, ignore_errors=True)
+            self._live[run.run_id] = _LiveRun(handle, handle.starting_step)
+            data = portable.run_json(run)
+            config = {**display_config(configuration, run.parameters), **native_config(run, data)}
+            handle.config.update(config, allow_val_change=True)
+            handle.define_metric(names.STEP_KEY, hidden=True)
+            for pattern in names.HISTORY_PATTERNS:
+                handle.define_metric(pattern, step_metric=names.STEP_KEY)
+            self._save_file(handle, portable.RUN_FILE, data)
+        return 0
+
+    @hookimpl
+    def legm_write(self, run: Run, records: Sequence[Record]) -> None:
+        """Send numbers as history rows, and store files and texts as files."""
+        live = self._live[run.run_id]
+        with self._translate_errors("store the run's values"):
+            rows: list[dict[str, Any]] = []
+            for record in records:
+                if isinstance(record, Points):
+                    rows.extend(history_rows(record))
+                elif isinstance(record, Artifact):
+                    content = Path(record.path).read_bytes()
+                    self._save_file(live.handle, portable.artifact_file(record.name), content)
+                elif isinstance(record, Display) and isinstance(record.value, str):
+                    name = portable.text_file(record.name, record.step)
+                    self._save_file(live.handle, name, record.value.encode())
+                elif isinstance(record, Display):
+                    row = {names.display_key(record.name): record.value, names.STEP_KEY: record.step}
+                    rows.append({**row, "_timestamp": record.time})
+            known = min(live.known_rows, len(rows))
+            live.known_rows -= known
+            send_rows(live.handle, rows[known:])
+
+    @hookimpl
+    def legm_close_run(self, run: Run, result: RunResult) -> None:
+        """Store the result as files and in the summary, then the status."""
+        live = self._live[run.run_id]
+        handle = live.handle
+        with self._translate_errors("end the run"):
+            self._save_file(handle, portable.SERIES_FILE, portable.series_npz(result.histories))
+            self._save_file(handle, portable.RESULT_FILE, portable.result_json(replace(result, run=run)))
+            for key, table in indexed_tables(result).items():
+                handle.summary[key] = wandb.Table(columns=["index", "value"], data=table)
+            values = {names.best_key(s.name): value for s, value in result.best.items() if s.index is None}
+            values |= {names.history_key(s): value for s, value in result.test.items() if s.index is None}
+            handle.summary.update(values)
+            handle.summary[names.BEST_STEP_KEY] = result.best_step
+            handle.summary[names.STATUS_KEY] = result.status.value
+            if result.error:
+                handle.summary[names.ERROR_KEY] = result.error[:1000]
+            live.finish(_EXIT_CODES[result.status], self._check_health)
+            del self._live[run.run_id]
+
+    @hookimpl
+    def legm_release_run(self, run: Run) -> None:
+        """End the W&B run if it was not closed."""
+        with contextlib.suppress(Exception):
+            self._end_handle(run.run_id)
+        self._live.pop(run.run_id, None)
+
+    def _end_handle(self, run_id: str) -> None:
+        """End the W&B run that is open for a run: sent or not, the run log has all of it.
+
+        Raises:
+            OSError: the server does not respond, and may still receive the run.
+        """
+        live = self._live.get(run_id)
+        if live is None:
+            return
+        try:
+            self._check_health()
+            live.finish(_EXIT_CODES[Status.INTERRUPTED], self._check_health)
+        except Exception:
+            if not live.is_finished:
+                raise
+        self._live.pop(run_id, None)
+
+    def end_open_runs(self) -> None:
+        """End every W&B run that is open, before W&B's own process ends."""
+        for run_id in list(self._live):
+            with contextlib.suppress(Exception):
+                self._end_handle(run_id)
+
+    # Reading back
+
+    def _stored_runs(
+        self, experiment: str, configuration: Configuration | None, fingerprint: str | None
+    ) -> Iterator[StoredRun]:
+        if not self._is_online:
+            yield from self._folders.runs(experiment, fingerprint)
+            return
+        group = names.group_name(configuration) if configuration is not None else None
+        yield from self._connect().runs(self._project_of(experiment), experiment, group, fingerprint)
+
+    def _connect(self) -> ServerRuns:
+        with self._connecting:
+            if self._server is None:
+                api = wandb.Api(
+                    overrides={"base_url": self._url}, timeout=30, api_key=self._settings.get("api_key")
+                )
+                self._server = ServerRuns(api, self._entity or api.default_entity or "")
+            return self._server
+
+    @hookimpl
+    def legm_read_runs(self, query: Query) -> Iterator[RunResult]:
+        """The runs, each read from its files; a run without a result is still running."""
+        with self._translate_errors("read the runs"):
+            known = self._configurations.get(query.fingerprint or "")
+            found = [
+                stored
+                for stored in self._stored_runs(query.experiment, known, query.fingerprint)
+                if query.description in {None, stored.run.description}
+            ]
+            with ThreadPoolExecutor(_READER_THREADS if self._is_online else 1) as readers:
+                yield from readers.map(lambda stored: self._read_result(stored, query.histories), found)
+
+    def _read_result(self, stored: StoredRun, metrics: frozenset[str] | None) -> RunResult:
+        with self._translate_errors(f"read the run {stored.run.run_id}"):
+            configuration = self._configurations.setdefault(
+                stored.run.configuration.fingerprint, stored.run.configuration
+            )
+            data = stored.read(portable.RESULT_FILE)
+            if data is None:
+                return RunResult(stored.run, Status.RUNNING)
+            result, series = portable.result_from(data, configuration)
+            if metrics is None or any(one.name in metrics for one in series):
+                numbers = stored.read(portable.SERIES_FILE)
+                if numbers is None:
+                    raise BackendError(f"the W&B run {stored.run.run_id} has no file {portable.SERIES_FILE}")
+                return replace(result, histories=portable.series_from(numbers, series, metrics))
+            return result
+
+    @hookimpl
+    def legm_read_experiments(self) -> Iterable[str]:
+        """The experiments of all runs; on a server without a set project, one per project."""
+        with self._translate_errors("list the experiments"):
+            return (
+                self._connect().experiments(self._project) if self._is_online else self._folders.experiments()
+            )
+
+    @hookimpl
+    def legm_read_configurations(self, experiment: str) -> Iterator[Configuration]:
+        """The configurations of the runs."""
+        with self._translate_errors("read the configurations"):
+            found = self._stored_runs(experiment, None, None)
+            seen = {stored.run.configuration.fingerprint: stored.run.configuration for stored in found}
+            self._configurations.update(seen)
+            yield from seen.values()
+
+    # Results over runs
+
+    @contextlib.contextmanager
+    def _computed_run(
+        self, experiment: str, configuration: Configuration | None, description: str
+    ) -> Iterator[Any]:
+        """The W&B run that holds results over runs; it keeps the files it had."""
+        if configuration is None:
+            job, what, group, title = names.COMPARISON_JOB, experiment, names.COMPARISON_GROUP, ""
+        else:
+            job, what, title = names.AGGREGATE_JOB, configuration.fingerprint, configuration.name
+            group = names.group_name(configuration)
+        run_id = names.computed_run_id(job, experiment, what, description)
+        old = [] if self._is_online else self._folders.folders_of(run_id)
+        handle = self._begin(
+            run_id,
+            project=self._project_of(experiment),
+            settings=_WITHOUT_TRACKING,
+            name=", ".join(filter(None, (job, title, description)))[:120],
+            group=group,
+            job_type=job,
+            notes=description or None,
+        )
+        try:
+            for folder in old[-1:]:
+                for path in sorted((folder / "files").rglob("*")):
+                    name = path.relative_to(folder / "files")
+                    if path.is_file() and name.parts[0] != "media":
+                        self._save_file(handle, name.as_posix(), path.read_bytes())
+                self._update_summary(handle, {}, {})
+            config = display_config(configuration, {}) if configuration else {}
+            config |= {names.EXPERIMENT_KEY: experiment, names.DESCRIPTION_KEY: description}
+            if configuration:
+                config[names.FINGERPRINT_KEY] = configuration.fingerprint
+            handle.config.update(config, allow_val_change=True)
+            (Path(handle.dir) / portable.FOLDER).mkdir(exist_ok=True)
+            yield handle
+        except BaseException:
+            handle.finish(exit_code=1)
+            raise
+        new = Path(handle.dir).parent
+        handle.finish()
+        for folder in old:
+            shutil.rmtree(folder, ignore_errors=True)
+        if old and not old[0].exists():
+            new.rename(old[0])  # so that the paths of files stored earlier stay valid
+
+    def _update_summary(self, handle: Any, values: Mapping[str, float], figures: Mapping[str, str]) -> None:
+        """Show numbers, and figures that are among the run's files, in its summary.
+
+        An offline run cannot be resumed: the run that replaces it restores the summary from a file.
+        """
+        import json
+
+        shown: dict[str, dict[str, Any]] = {"values": {}, "pictures": {}}
+        path = Path(handle.dir) / names.SUMMARY_FILE
+        if path.is_file():
+            shown = json.loads(path.read_bytes())
+        shown["values"].update(values)
+        shown["pictures"].update(figures)
+        handle.summary.update(shown["values"])
+        for key, name in shown["pictures"].items():
+            handle.summary[key] = wandb.Image(str(Path(handle.dir) / name))
+        if not self._is_online:
+            self._save_file(handle, names.SUMMARY_FILE, json.dumps(shown).encode())
+
+    @hookimpl
+    def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
+        """Store aggregates in the summary and as a file."""
+        import json
+
+        with (
+            self._translate_errors("store the aggregates"),
+            self._computed_run(configuration.experiment, configuration, description) as handle,
+        ):
+            self._update_summary(handle, summary_values(summary), {})
+            whole = json.dumps(summary_as_dict(summary), indent=1).encode()
+            self._save_file(handle, names.AGGREGATES_FILE, whole)
+
+    @hookimpl
+    def legm_write_curves(
+        self, configuration: Configuration, description: str, curves: Sequence[Curve]
+    ) -> None:
+        """Store each curve as a table in a file."""
+        with (
+            self._translate_errors("store the curves"),
+            self._computed_run(configuration.experiment, configuration, description) as handle,
+        ):
+            for curve in curves:
+                self._save_file(handle, names.curve_file(curve.metric), portable.curve_csv(curve))
+
+    @hookimpl
+    def legm_write_figure(
+        self,
+        experiment: str,
+        configuration: Configuration | None,
+        description: str,
+        name: str,
+        content: bytes,
+        format: str,
+    ) -> str:
+        """Store a figure as a file; a PNG is also shown in the summary."""
+        with (
+            self._translate_errors("store the figure"),
+            self._computed_run(experiment, configuration, description) as handle,
+        ):
+            file = names.figure_file(name, format)
+            self._save_file(handle, file, content)
+            if format == "png":
+                self._update_summary(handle, {}, {names.figure_key(name): file})
+            if self._is_online:
+                return f"{handle.url}/files/{file}"
+            return str(
+                self._folders.folders_of(handle.id)[0] / "files" / file
+            )  # where the folder is moved to
+
+
+def _end_open_runs(reference: weakref.ref[WandbBackend]) -> None:
+    backend = reference()
+    if backend is not None:
+        backend.end_open_runs()

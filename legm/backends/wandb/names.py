@@ -1,0 +1,135 @@
+"""The names under which legm stores its data in W&B: of projects, groups, keys and files.
+
+The backend writes under these names and the importer looks for them; neither spells one itself. The files
+that hold a run exactly are those of :mod:`legm.backends.portable`. Importing this module does not import W&B.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from legm.backends.portable import FOLDER
+from legm.core.naming import short_name
+from legm.records import Configuration, Series, Split, Status
+
+__all__ = [
+    "AGGREGATES_FILE",
+    "AGGREGATE_JOB",
+    "BEST_STEP_KEY",
+    "COMPARISON_GROUP",
+    "COMPARISON_JOB",
+    "DESCRIPTION_KEY",
+    "ERROR_KEY",
+    "EXPERIMENT_KEY",
+    "FINGERPRINT_KEY",
+    "HISTORY_PATTERNS",
+    "RUN_JOB",
+    "RUN_KEY",
+    "STATUS_KEY",
+    "STEP_KEY",
+    "SUMMARY_FILE",
+    "best_key",
+    "computed_run_id",
+    "curve_file",
+    "display_key",
+    "figure_file",
+    "figure_key",
+    "group_name",
+    "history_key",
+    "indexed_key",
+    "parameter_key",
+    "project_name",
+    "status_count_key",
+]
+
+RUN_JOB = "run"
+"""The job type of a legm run."""
+AGGREGATE_JOB = "aggregate"
+"""The job type of a W&B run with what was computed over the runs of a configuration."""
+COMPARISON_JOB = "comparison"
+"""The job type of a W&B run with what was computed over configurations."""
+COMPARISON_GROUP = "comparison"
+
+EXPERIMENT_KEY = "legm_experiment"
+FINGERPRINT_KEY = "legm_fingerprint"
+DESCRIPTION_KEY = "legm_description"
+RUN_KEY = "legm_run"
+"""The config key of the whole run as JSON."""
+STATUS_KEY = "legm_status"
+ERROR_KEY = "legm_error"
+BEST_STEP_KEY = "best_step"
+
+STEP_KEY = "legm/step"
+"""The history key of a row's step; W&B's own step counts rows."""
+HISTORY_PATTERNS = ("dev/*", "test/*", "display/*")
+"""The history keys whose x axis is :data:`STEP_KEY`."""
+
+SUMMARY_FILE = f"{FOLDER}/summary.json"
+"""The file from which an offline run's summary is shown again."""
+AGGREGATES_FILE = f"{FOLDER}/aggregated_metrics.json"
+
+_TAKEN = re.compile(r"legm_|_|wandb_version$")  # the config keys of legm and W&B begin like this
+
+
+def project_name(experiment: str) -> str:
+    """The project of an experiment: W&B refuses slashes, ``# ? % :`` and more than 128 characters."""
+    return short_name(experiment, 100).replace("%", "_x25_").replace("#", "_x23_")
+
+
+def group_name(configuration: Configuration) -> str:
+    """The group of a configuration's runs: its readable name and the start of its fingerprint."""
+    start = configuration.fingerprint[:15]
+    name = short_name(configuration.name, 100) if configuration.name else ""
+    return f"{name}-{start}" if name else start
+
+
+def computed_run_id(job: str, *parts: str) -> str:
+    """The id of the one W&B run that holds what was computed over runs."""
+    digest = hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()
+    return f"{job}-{digest[:24]}"
+
+
+def parameter_key(name: str) -> str:
+    """The config key of a parameter."""
+    return f"param/{name}" if _TAKEN.match(name) or not name else name
+
+
+def history_key(series: Series) -> str:
+    """The history key of a metric; of a test metric, the summary key too."""
+    return f"{series.split.value}/{series.name}"
+
+
+def display_key(name: str) -> str:
+    """The history key of a number that is only shown."""
+    return f"display/{name}"
+
+
+def best_key(metric: str) -> str:
+    """The summary key of a metric's value at the best step."""
+    return f"best/{metric}"
+
+
+def indexed_key(series: Series) -> str:
+    """The summary key of the table of an indexed metric."""
+    return f"indexed/{'test' if series.split is Split.TEST else 'best'}_{series.name}"
+
+
+def status_count_key(status: Status) -> str:
+    """The summary key of the number of runs that ended with a status."""
+    return f"runs/{status.value}"
+
+
+def curve_file(metric: str) -> str:
+    """The file with the aggregated curve of a metric."""
+    return f"curves/{short_name(metric)}.csv"
+
+
+def figure_file(name: str, extension: str) -> str:
+    """The file with a figure."""
+    return f"plots/{short_name(name)}.{extension}"
+
+
+def figure_key(name: str) -> str:
+    """The summary key of a figure."""
+    return f"plots/{name}"

@@ -1,0 +1,166 @@
+"""Finds the runs that legm wrote: in W&B's folders on this machine, or on a server.
+
+Both yield :class:`StoredRun`: the run as it began, and its files. A W&B run that legm did not write is
+skipped and counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from legm.backends import portable
+from legm.backends.wandb import names
+from legm.errors import CorruptFile
+from legm.records import Run
+
+__all__ = ["FolderRuns", "ServerRuns", "StoredRun"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run that W&B has.
+
+    Args:
+        run: the run as it began.
+        read: returns the content of one of the run's files; None if there is no such file.
+    """
+
+    run: Run
+    read: Callable[[str], bytes | None]
+
+
+class FolderRuns:
+    """The runs in the folders below ``wandb/``, which W&B writes both offline and online.
+
+    Args:
+        folder: the folder that holds ``wandb/``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "wandb"
+
+    def folders_of(self, run_id: str) -> list[Path]:
+        """The folders of one run, oldest first: W&B creates a new one each time the run begins."""
+        pattern = re.compile(rf".*-{re.escape(run_id)}(-\d+)?")  # numbered within one second
+        return sorted(path for path in self._folder.glob(f"*run-*-{run_id}*") if pattern.fullmatch(path.name))
+
+    def runs(self, experiment: str, fingerprint: str | None) -> Iterator[StoredRun]:
+        """The runs of an experiment, or of one configuration of it, oldest first."""
+        newest = {
+            stored.run.run_id: stored
+            for stored in self._every()
+            if stored.run.configuration.experiment == experiment
+            and fingerprint in {None, stored.run.configuration.fingerprint}
+        }
+        yield from newest.values()
+
+    def experiments(self) -> set[str]:
+        """The experiments of all runs."""
+        return {stored.run.configuration.experiment for stored in self._every()}
+
+    def _every(self) -> Iterator[StoredRun]:
+        skipped = 0
+        for folder in sorted(self._folder.glob("*run-*-*")):
+            files = folder / "files"
+            if not (files / portable.FOLDER).is_dir():
+                skipped += folder.is_dir() and not folder.is_symlink()
+                continue
+            with contextlib.suppress(FileNotFoundError):  # results over runs; or deleted just now
+                yield StoredRun(_read_run(files / portable.RUN_FILE), _file_reader(files))
+        _report_skipped(skipped, str(self._folder))
+
+
+def _read_run(path: Path) -> Run:
+    try:
+        return portable.run_from(path.read_bytes())
+    except (ValueError, KeyError, TypeError) as cause:
+        raise CorruptFile(
+            path, "the file", "it is not what legm wrote", "Delete the run's folder."
+        ) from cause
+
+
+def _file_reader(files: Path) -> Callable[[str], bytes | None]:
+    def read(name: str) -> bytes | None:
+        try:
+            return (files / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    return read
+
+
+class ServerRuns:
+    """The runs of an entity on a W&B server.
+
+    Args:
+        api: W&B's public API client.
+        entity: the user or team.
+    """
+
+    def __init__(self, api: Any, entity: str) -> None:
+        self._api = api
+        self._entity = entity
+
+    def runs(
+        self, project: str, experiment: str, group: str | None, fingerprint: str | None
+    ) -> Iterator[StoredRun]:
+        """The runs of an experiment, or of one configuration of it; the server filters by group."""
+        for stored in self._every(project, [{"group": group}] if group is not None else []):
+            configuration = stored.run.configuration
+            if configuration.experiment == experiment and fingerprint in {None, configuration.fingerprint}:
+                yield stored
+
+    def experiments(self, project: str | None) -> set[str]:
+        """The experiments of a project, or of all projects; without a project each experiment has its own."""
+        if project is not None:
+            return {stored.run.configuration.experiment for stored in self._every(project, [])}
+        firsts = (next(self._every(one.name, []), None) for one in self._api.projects(self._entity))
+        return {stored.run.configuration.experiment for stored in firsts if stored is not None}
+
+    def _every(self, project: str, conditions: Sequence[Mapping[str, Any]]) -> Iterator[StoredRun]:
+        self._api.flush()  # it caches earlier responses
+        found = self._api.runs(
+            f"{self._entity}/{project}",
+            filters={"$and": [{"jobType": names.RUN_JOB}, *conditions]},
+            order="+created_at",
+            per_page=500,
+            lazy=False,
+        )
+        skipped = 0
+        try:
+            for wandb_run in found:
+                text = wandb_run.config.get(names.RUN_KEY)
+                if not isinstance(text, str):
+                    skipped += 1
+                    continue
+                yield StoredRun(portable.run_from(text.encode()), _file_downloader(wandb_run))
+        except ValueError as cause:  # W&B raises it for a project that does not exist
+            if "project" not in str(cause).lower():
+                raise
+        _report_skipped(skipped, f"{self._entity}/{project}")
+
+
+def _file_downloader(wandb_run: Any) -> Callable[[str], bytes | None]:
+    def read(name: str) -> bytes | None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = wandb_run.file(name)
+            if not file.size:
+                return None
+            file.download(root=folder, replace=True).close()
+            return (Path(folder) / name).read_bytes()
+
+    return read
+
+
+def _report_skipped(count: int, location: str) -> None:
+    if count:
+        log.info("%d W&B runs in %s that legm did not write were skipped", count, location)

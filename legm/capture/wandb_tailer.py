@@ -1,0 +1,99 @@
+"""W&B's offline folders, read while a script writes to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from legm.capture.tailers import Update
+from legm.core.points import columns_by_series, points_from_columns
+from legm.importers.wandb.folder import WandbFolderSource
+from legm.importers.wandb.log import LogReader
+from legm.importers.wandb.run_fold import RunFold
+from legm.records import Points
+
+__all__ = ["WandbTailer"]
+
+
+@dataclass(slots=True)
+class _GrowingRun:
+    """A run whose last log is read as it grows, and what its logs said so far."""
+
+    fold: RunFold = field(default_factory=RunFold)
+    logs: list[Path] = field(default_factory=list)
+    reader: LogReader | None = None
+
+    def begin(self, reader: LogReader, records: list[Any]) -> None:
+        """Go on with another log, of which some records were read."""
+        if self.reader is not None:
+            self._add_records(self.reader.new_records())
+            self.fold.begin_fragment()
+        self.reader = reader
+        self.logs.append(reader.path)
+        self._add_records(records)
+
+    def read(self) -> None:
+        """Take what the log has by now; behind its end there is nothing."""
+        if self.reader is not None:
+            self._add_records(self.reader.new_records())
+
+    def _add_records(self, records: Any) -> None:
+        for record in records:
+            self.fold.add_record(record)
+
+
+class WandbTailer:
+    """The runs in W&B's private folder.
+
+    Args:
+        folder: the folder, with another one in it for each time that a run was begun.
+    """
+
+    kind = "wandb"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._source = WandbFolderSource(folder, follow_links=True)
+        self._unassigned: dict[
+            Path, tuple[LogReader, list[Any]]
+        ] = {}  # logs that do not say yet whose they are
+        self._logs: set[Path] = set()
+        self._runs: dict[tuple[str, str, str], _GrowingRun] = {}
+        self._ended: set[tuple[str, str, str]] = set()
+
+    def updates(self) -> Iterator[Update]:
+        """The runs that go on, and those that ended since the last look."""
+        for log in sorted(self._folder.glob("*run-*/run-*.wandb")):
+            if log not in self._logs:
+                self._logs.add(log)
+                self._unassigned[log] = LogReader(log), []
+        for log, (reader, records) in list(self._unassigned.items()):
+            records.extend(reader.new_records())
+            head = next((one.run for one in records if one.WhichOneof("record_type") == "run"), None)
+            if head is not None:
+                del self._unassigned[log]
+                key = head.entity, head.project, head.run_id
+                self._runs.setdefault(key, _GrowingRun()).begin(reader, records)
+                self._ended.discard(key)
+        for key, run_logs in self._runs.items():
+            if key in self._ended:
+                continue
+            run_logs.read()
+            fold = run_logs.fold
+            if fold.exit_code is not None:
+                self._ended.add(key)
+            points = [one for one in fold.take_new() if isinstance(one, Points)]
+            run = self._source.run_from_fold(fold, tuple(run_logs.logs))
+            if run is not None:
+                yield Update(run, points_from_columns(columns_by_series(points), lambda series: series))
+
+    def open_source(self) -> WandbFolderSource | None:
+        """The folder, opened anew; None while it holds no log."""
+        if WandbFolderSource.find_store(self._folder) is None:
+            return None
+        return WandbFolderSource(self._folder, follow_links=True)
+
+    def close(self) -> None:
+        """Nothing is held."""

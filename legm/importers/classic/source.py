@@ -1,0 +1,340 @@
+"""A folder of the original legm as a source of runs."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from legm.backends.local.yamltext import block
+from legm.errors import CorruptFile, LegmError, StorageError
+from legm.importers.classic.entries import (
+    EntryLocation,
+    locate_entries,
+    read_description,
+    read_entry,
+    read_mapping,
+)
+from legm.importers.classic.entry_numbers import EntryNumbers, parse_entry
+from legm.importers.classic.handler_state import (
+    HandlerState,
+    describe_parameters,
+    handler_state_from,
+    name_parameters_in,
+)
+from legm.importers.classic.layout import (
+    INDEXED_METRICS,
+    METRICS,
+    READ_FILES,
+    configuration_folders,
+    description_of_file,
+    first_start_time,
+    is_configuration_folder,
+)
+from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.files import files_below
+from legm.importers.notes import Notes
+from legm.importers.unpickling import interpret_pickle
+from legm.records import BestRule, Points, Status
+
+__all__ = ["ClassicSource"]
+
+_NOT_NUMBERS_FILE = "not-numbers.yml"
+_MAX_NAMES_BYTES = 1 << 20  # bytes of names.txt
+_MAX_SEARCH_DEPTH = 4  # folders in which a source is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class _CompletedRun:
+    """A completed run: where it stands in the files, and what tells it apart.
+
+    Args:
+        name: its entry's.
+        plain, indexed: where it stands in each file.
+        description: "" for none.
+    """
+
+    name: str
+    plain: EntryLocation | None
+    indexed: EntryLocation | None
+    description: str
+    is_cut: bool
+
+    @property
+    def number(self) -> int:
+        """Which run of the configuration it is, from 0."""
+        return int(self.name.rpartition("_")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class _Configuration:
+    """A configuration's folder, but for the numbers in it.
+
+    Args:
+        folder: the folder.
+        experiment: the experiment.
+        key: what the keys of its runs begin with.
+        parameters: by the entry's name; under "" those of the last start where it is all there is.
+        named: the parameters that make up the name.
+        knowledge: what its handler held, where that is known.
+        runs: its completed runs by key.
+        began: when the first one began (s).
+        steps: what ``steps.yml`` says.
+    """
+
+    folder: Path
+    experiment: str
+    key: str
+    parameters: Mapping[str, Mapping[str, Any]]
+    named: str
+    handler_state: HandlerState | None
+    runs: dict[str, _CompletedRun]
+    first_start_time: float
+    steps: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ClassicSource:
+    """The completed runs below a folder of the original legm's.
+
+    Args:
+        path: its root directory, the folder of an experiment, or that of a configuration.
+        deleted: means nothing here: what is deleted is gone.
+    """
+
+    kind = "original-legm"
+
+    def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
+        self._root = Path(os.path.normpath(path.absolute()))
+        self.location = str(path)
+        self.notes = Notes()
+        self._folders: dict[str, Path] = {}
+        self._last_configuration: _Configuration | None = None
+        self._last_read: tuple[_CompletedRun, EntryNumbers] | None = None
+
+    @staticmethod
+    def find_store(path: Path) -> Path | None:
+        """The folder at a path, if there are configurations in it, or it is one."""
+        is_one = path.is_dir() and any(
+            True for _ in configuration_folders(path, Notes(), max_depth=_MAX_SEARCH_DEPTH)
+        )
+        return path if is_one else None
+
+    @staticmethod
+    def nearest_store_folder(path: Path) -> Path:
+        """The folder in a recognised one in which the first configuration is, or itself."""
+        folder = next(configuration_folders(path, Notes(), max_depth=_MAX_SEARCH_DEPTH))
+        return path.joinpath(*folder.relative_to(path).parts[:1])
+
+    def runs(self) -> Iterator[ExternalRun]:
+        """Every completed run, configuration by configuration."""
+        for folder in configuration_folders(self._root, self.notes):
+            try:
+                configuration = self._configuration(folder)
+            except LegmError as error:
+                experiment, key = self._experiment_and_key(folder, None)
+                yield unreadable_run(key, experiment, error)
+                continue
+            if not configuration.runs:
+                self.notes.add("configurations without a completed run were left out", str(folder))
+            for key in configuration.runs:
+                self._folders[key] = folder
+                yield self._external_run(configuration, key)
+
+    def run(self, key: str) -> ExternalRun:
+        """The run with a key."""
+        configuration = self._configuration(self._folders[key]) if key in self._folders else None
+        if configuration is None or key not in configuration.runs:
+            raise StorageError(f"the folder {self._root} has no run {key} any more")
+        return self._external_run(configuration, key)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _configuration(self, folder: Path) -> _Configuration:
+        if self._last_configuration is None or self._last_configuration.folder != folder:
+            self._last_configuration = self._read_configuration(folder)
+        return self._last_configuration
+
+    def _read_configuration(self, folder: Path) -> _Configuration:
+        handler_state = self._read_handler_state(folder)
+        experiment, key = self._experiment_and_key(folder, handler_state)
+        runs = self._completed_runs(folder, key)
+        told = read_mapping(folder / "params.yml")
+        if told is None and handler_state is None:
+            raise StorageError(f"{folder} has neither a params.yml nor an obj.pkl that can be read")
+        parameters = {"": (handler_state.parameters if handler_state else {}) if told is None else told}
+        if told and all(_is_entry_name(name) and isinstance(value, dict) for name, value in told.items()):
+            parameters = told
+            if len(parameters) > len(runs):
+                self.notes.add("runs that were begun, and never logged, were left out", str(folder))
+        return _Configuration(
+            folder,
+            experiment,
+            key,
+            parameters,
+            self._read_text(folder / "names.txt"),
+            handler_state,
+            {f"{key}/{run.name}": run for run in runs},
+            first_start_time(folder),
+            read_mapping(folder / "steps.yml") or {},
+        )
+
+    def _read_handler_state(self, folder: Path) -> HandlerState | None:
+        path = folder / "obj.pkl"
+        try:
+            return handler_state_from(interpret_pickle(path)) if path.is_file() else None
+        except LegmError as error:
+            self.notes.add(
+                f"metadata of parameters, so that it is inferred: {_problem_without_path(error)}", str(path)
+            )
+            return None
+
+    def _read_text(self, path: Path) -> str:
+        try:
+            with path.open("rb") as file:
+                return file.read(_MAX_NAMES_BYTES).decode(errors="replace")
+        except OSError:
+            return ""
+
+    def _experiment_and_key(self, folder: Path, handler_state: HandlerState | None) -> tuple[str, str]:
+        """The experiment of a configuration, and what the keys of its runs begin with."""
+        path, root = folder.absolute(), self._root
+        name = Path(handler_state.experiment) if handler_state is not None else Path()
+        size = len(name.parts)
+        called = [one for one in path.parents if size and one.parts[-size:] == name.parts]
+        for above in called:
+            if root.is_relative_to(Path(*above.parts[:-size])):
+                return name.as_posix(), (name / path.relative_to(above)).as_posix()
+        below = path.relative_to(root)
+        if called and called[-1] != root and called[-1].is_relative_to(root):  # there are several roots
+            return called[-1].relative_to(root).as_posix(), below.as_posix()
+        if len(below.parts) > 1:
+            return below.parts[0], below.as_posix()
+        above = root if below.parts else root.parent
+        return above.name or self.kind, f"{above.name}/{path.name}"
+
+    def _completed_runs(self, folder: Path, key: str) -> list[_CompletedRun]:
+        """The completed runs of a configuration, in their order."""
+        plain, indexed = locate_entries(folder / METRICS), locate_entries(folder / INDEXED_METRICS)
+        runs = []
+        for name in sorted({*plain, *indexed}, key=lambda one: (len(one), one)):
+            both = (plain.get(name), indexed.get(name))
+            descriptions = [
+                None if entry is None else read_description(folder / file, name, entry)
+                for file, entry in zip((METRICS, INDEXED_METRICS), both, strict=True)
+            ]
+            is_cut = any(
+                entry is not None and (entry.is_cut or description is None)
+                for entry, description in zip(both, descriptions, strict=True)
+            )
+            if is_cut:
+                self.notes.add("numbers behind the place where a file is cut", f"{key}/{name}")
+            told = [one for one in descriptions if one is not None]
+            if len({*told}) > 1:  # a run without metrics of one kind shifted the others
+                self.notes.add("metrics of examples that belong to no run for sure", f"{key}/{name}")
+                both = (both[0], None)
+            runs.append(_CompletedRun(name, *both, told[0] if told else "", is_cut))
+        return runs
+
+    def _external_run(self, configuration: _Configuration, key: str) -> ExternalRun:
+        run = configuration.runs[key]
+        last = [*configuration.runs.values()][-1]
+        told = configuration.parameters.get(run.name)
+        has_shared_parameters = told is None and run != last
+        if told is None:
+            told = [*configuration.parameters.values()][-1]
+        if has_shared_parameters:
+            self.notes.add(
+                "parameters that are not compared of runs before the last: the original kept the last one's",
+                key,
+            )
+        try:
+            values, metadata = describe_parameters(
+                told, name_parameters_in(configuration.named, told), configuration.handler_state
+            )
+        except LegmError as error:
+            return unreadable_run(key, configuration.experiment, error)
+        started = configuration.first_start_time + run.number / 1000
+        return ExternalRun(
+            key=key,
+            experiment=configuration.experiment,
+            name="",
+            parameters=values,
+            tags={},
+            status=Status.RUNNING if run.is_cut else Status.COMPLETED,
+            started=started,
+            ended=self._end_time(configuration, run, started) if run == last else None,
+            error="its file is cut" if run.is_cut else None,
+            records=lambda: self._records(configuration, key, started),
+            files=lambda: self._files(configuration, run),
+            details={"folder": configuration.folder.name},
+            description=run.description,
+            metadata=metadata,
+            marks_test_metrics=True,
+            has_shared_parameters=has_shared_parameters,
+        )
+
+    def _end_time(self, configuration: _Configuration, run: _CompletedRun, started: float) -> float | None:
+        """When the last run was logged: when its file was written."""
+        file = METRICS if run.plain is not None else INDEXED_METRICS
+        try:
+            written = (configuration.folder / file).stat().st_mtime
+        except OSError:
+            return None
+        return written if written >= started else None
+
+    def _numbers(self, configuration: _Configuration, run: _CompletedRun) -> EntryNumbers:
+        folder = configuration.folder
+        plain = {} if run.plain is None else read_entry(folder / METRICS, run.name, run.plain)
+        indexed = {} if run.indexed is None else read_entry(folder / INDEXED_METRICS, run.name, run.indexed)
+        return parse_entry(plain, indexed, configuration.steps)
+
+    def _records(self, configuration: _Configuration, key: str, time: float) -> Iterator[Points | BestRule]:
+        run = configuration.runs[key]
+        numbers = self._numbers(configuration, run)
+        self._last_read = run, numbers  # its files are asked for next
+        if numbers.dev or numbers.test:
+            yield numbers.points(time)
+        if numbers.with_guessed_steps:
+            self.notes.add("steps of metrics, which are not said for each value: 0, 1, … were taken", key)
+        rule = numbers.best_rule()
+        if rule is None:
+            self.notes.add("best steps that none of legm's rules chooses: the last one counts", key)
+        elif rule != BestRule():
+            yield rule
+
+    def _files(self, configuration: _Configuration, run: _CompletedRun) -> Iterator[ExternalFile]:
+        """What is no number; and the folder's files, which belong to the last run of their description."""
+        known, self._last_read = self._last_read, None
+        is_known = known is not None and known[0] is run
+        others = (known[1] if known and is_known else self._numbers(configuration, run)).not_numbers
+        if others:
+            yield ExternalFile(_NOT_NUMBERS_FILE, partial(io.BytesIO, block(others).encode()))
+        folder, runs = configuration.folder, list(configuration.runs.values())
+        last = {"": runs[-1]} | {one.description: one for one in runs}
+
+        def is_excluded(path: Path) -> bool:
+            name = path.relative_to(folder).parts[0]
+            if last[description_of_file(name, last)] != run:
+                return True
+            if path.parent == folder and path.name in READ_FILES:
+                return True
+            return path.is_dir() and is_configuration_folder([one.name for one in path.iterdir()])
+
+        for file in files_below(folder, self.notes, is_excluded=is_excluded):
+            yield ExternalFile(f"files/{file.name}", file.open) if file.name == _NOT_NUMBERS_FILE else file
+
+
+def _is_entry_name(name: str) -> bool:
+    prefix, _, number = name.rpartition("_")
+    return prefix == "experiment" and number.isascii() and number.isdigit()
+
+
+def _problem_without_path(error: LegmError) -> str:
+    """What is wrong, without the path, which is told beside it."""
+    text = str(error)
+    return text.removeprefix(f"{error.path}, ") if isinstance(error, CorruptFile) else text

@@ -1,0 +1,140 @@
+"""Another root directory of legm's: its runs come as they were, from their run logs where these are there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from legm.core.results import records_until_completion
+from legm.core.to_records import records_from_result
+from legm.delivery.client import connect
+from legm.errors import StorageError
+from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.notes import Notes
+from legm.importers.run_validation import require_valid_run
+from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
+from legm.runlog import format as runlog
+from legm.runlog.folder import LogFolder, artifacts_folder, read_result_from_log
+
+__all__ = ["LegmRootSource", "is_configuration_file"]
+
+_FINGERPRINT = re.compile(rb"^fingerprint: ['\"]?v\d+-", re.MULTILINE)
+
+
+class LegmRootSource:
+    """The runs below a root directory of the local backend.
+
+    Args:
+        path: the root directory.
+        deleted: means nothing here: what is deleted is gone.
+
+    A run log has what the YAML files have not, such as when a number was set. What was set after a run
+    was completed, and did not count, is not taken.
+    """
+
+    kind = "legm"
+
+    def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
+        self.location = str(path)
+        self.notes = Notes()
+        self._client = connect(path)
+        self._configurations: dict[str, Configuration] = {}  # by run
+
+    @staticmethod
+    def find_store(path: Path) -> Path | None:
+        """The root directory at a path."""
+        is_root = path.is_dir() and any(is_configuration_file(file) for file in path.glob("*/*/params.yml"))
+        return path if is_root else None
+
+    def runs(self) -> Iterator[ExternalRun]:
+        """Every run that is not going on, experiment by experiment."""
+        for experiment in self._client.experiments():
+            for result in self._client.runs(Query(experiment)):
+                if result.status is Status.RUNNING:
+                    self.notes.add("runs are going on and were left out: import again", result.run.run_id)
+                    continue
+                self._configurations[result.run.run_id] = result.run.configuration
+                yield self._external_run(result)
+
+    def run(self, key: str) -> ExternalRun:
+        """The run with a key."""
+        log = self._log_path(key)
+        found = None if log is None else read_result_from_log(log, live=False)
+        return self._external_run(found or self._read_result(key))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _log_path(self, key: str) -> Path | None:
+        """The run's log, where it is there."""
+        folder = self._client.folder(self._configurations[key])
+        return None if folder is None else LogFolder.of(folder).find(key)
+
+    def _read_result(self, key: str, histories: frozenset[str] | None = frozenset()) -> RunResult:
+        configuration = self._configurations[key]
+        query = Query(configuration.experiment, configuration.fingerprint, None, histories)
+        for result in self._client.runs(query):
+            if result.run.run_id == key:
+                found: RunResult = result
+                return found
+        raise StorageError(f"the root directory {self.location} has no run {key} any more")
+
+    def _external_run(self, result: RunResult) -> ExternalRun:
+        key = result.run.run_id
+        log = self._log_path(key)
+        try:
+            run = result.run if log is None else runlog.read_log_head(log).run
+            require_valid_run(run)
+        except StorageError as error:
+            return unreadable_run(key, result.run.configuration.experiment, error)
+        configuration = run.configuration
+        active = {name: configuration.parameters[name] for name in configuration.active}
+        return ExternalRun(
+            key=key,
+            experiment=configuration.experiment,
+            name="",
+            parameters={**active, **run.parameters},
+            tags={},
+            status=result.status,
+            started=run.started,
+            ended=result.ended,
+            error=result.error,
+            records=lambda: self._read_records(key, log),
+            files=lambda: self._artifact_files(key, log),
+            native_run=run,
+        )
+
+    def _read_records(self, key: str, log: Path | None) -> Iterator[Points | Display | BestRule]:
+        if log is None:
+            self.notes.add("runs without a run log: when their numbers were set is not known", key)
+        found = (
+            records_from_result(self._read_result(key, None))
+            if log is None
+            else records_until_completion(runlog.read_log(log).records)
+        )
+        for record in found:
+            if isinstance(record, (Points, Display, BestRule)):
+                yield record
+
+    def _artifact_files(self, key: str, log: Path | None) -> Iterator[ExternalFile]:
+        if log is None:
+            return
+        for record in records_until_completion(runlog.read_log(log).records):
+            if not isinstance(record, Artifact):
+                continue
+            folder = LogFolder.holding(log).folder.parent
+            parts = Path(record.path).parts  # as it was before the root directory was moved
+            below = parts[parts.index(key) + 1 :] if key in parts else (record.name,)
+            path = artifacts_folder(folder, key).joinpath(*below)
+            if path.resolve().is_relative_to(folder.resolve()):
+                yield ExternalFile.from_path(record.name, path)
+
+
+def is_configuration_file(path: Path) -> bool:
+    """Whether a file of parameters is legm's: the original legm had files of that name too."""
+    try:
+        with path.open("rb") as file:
+            return _FINGERPRINT.search(file.read(1 << 16)) is not None
+    except OSError:
+        return False

@@ -1,0 +1,74 @@
+"""Artifacts of MLflow's in folders of this machine, also of a store that was moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from legm.importers.external import ExternalFile
+from legm.importers.files import files_below
+from legm.importers.notes import Notes
+
+__all__ = ["ArtifactFolders"]
+
+
+class ArtifactFolders:
+    """Finds and lists the artifacts of runs.
+
+    Args:
+        beside: the folder that the store is in.
+        notes: takes what cannot be read.
+    """
+
+    def __init__(self, store_folder: Path, notes: Notes) -> None:
+        self._store_folder = store_folder.resolve()
+        self._notes = notes
+
+    def existing_folders(self, locations: Iterable[tuple[str, str, str]], run_id: str) -> dict[str, Path]:
+        """The folders that exist of some, each with the prefix of its files' names.
+
+        Args:
+            places: each a prefix, MLflow's address, and where the folder is below MLflow's own one.
+            run_id: whose they are.
+        """
+        found: dict[str, Path] = {}
+        for prefix, address, tail in locations:
+            folder = self._find_folder(address, tail, run_id)
+            if folder is not None:
+                found[prefix] = folder
+        return found
+
+    def _find_folder(self, address: str, tail: str, run_id: str) -> Path | None:
+        parts = urlsplit(address)
+        if parts.scheme == "file":
+            folder = self._store_folder / url2pathname(parts.path)
+        elif not parts.scheme or len(parts.scheme) == 1:  # the letter of a drive
+            folder = self._store_folder / (address or tail)
+        elif parts.scheme == "mlflow-artifacts":  # a server kept them in a folder that only it knows
+            folder = self._store_folder / "mlartifacts" / tail
+        else:
+            self._notes.add(
+                f"artifacts in {parts.scheme}:// were not read: give the server's address", run_id
+            )
+            return None
+        # MLflow's addresses are absolute: a store that was moved has its files where it is now.
+        moved = [
+            self._store_folder / "/".join(folder.parts[-n:]) for n in range(len(folder.parts) - 1, 1, -1)
+        ]
+        kept = [self._store_folder / name / tail for name in ("mlruns", "mlartifacts")]
+        for candidate in [folder, *kept, *moved]:
+            # What holds the store itself holds more than a run's files.
+            if candidate.is_dir() and not self._store_folder.is_relative_to(candidate.resolve()):
+                return candidate
+        if not folder.is_relative_to(self._store_folder):  # the store was moved; else there simply are none
+            self._notes.add(
+                "artifact folders that are not there: nothing was logged, or they are elsewhere now", run_id
+            )
+        return None
+
+    def files_in(self, existing_folders: dict[str, Path]) -> Iterator[ExternalFile]:
+        """The files in the folders, by name; a link that leads out of them is left out."""
+        for prefix, folder in existing_folders.items():
+            yield from files_below(folder, self._notes, prefix)

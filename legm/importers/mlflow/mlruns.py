@@ -1,0 +1,309 @@
+"""An ``mlruns`` folder, MLflow's old kind of store, which MLflow itself no longer opens: texts and YAML.
+
+::
+
+    mlruns/<experiment>/meta.yaml
+    mlruns/<experiment>/<run>/meta.yaml
+                              params/<name>     a text
+                              tags/<name>       a text
+                              metrics/<name>    a line for each number: timestamp value step
+                              artifacts/
+    mlruns/<experiment>/models/<model>/         meta.yaml, artifacts/
+    mlruns/.trash/<experiment>/                 deleted experiments
+
+A name with ``/`` is a path. Links are not followed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from legm.core.points import points_from_blocks
+from legm.errors import CorruptFile, StorageError, storage_error
+from legm.importers.external import ExternalRun, unreadable_run
+from legm.importers.mlflow.artifact_folders import ArtifactFolders
+from legm.importers.mlflow.external_run import (
+    DELETED,
+    MlflowRun,
+    external_run,
+    restore_infinities,
+    to_seconds,
+)
+from legm.importers.notes import Notes
+from legm.records import Plain, Points, Series
+from legm.util.atomic_files import parse_yaml
+
+__all__ = ["MlrunsSource"]
+
+_STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_MOST = 1 << 20  # bytes of a file that is read whole, and of metrics that are read at once
+_LONGEST_LINE = 4096
+_REMEDY = "Mend it, or delete the run's folder in a copy of the store."
+_DETAILS = ("user_id", "source_name", "source_version", "entry_point_name")
+
+
+class MlrunsSource:
+    """The runs in an ``mlruns`` folder.
+
+    Args:
+        path: the folder.
+        deleted: whether runs and experiments that are deleted in MLflow are taken too.
+    """
+
+    kind = "mlflow"
+
+    def __init__(self, path: Path, *, deleted: bool = False) -> None:
+        self._root = path
+        self.location = str(path)
+        self.notes = Notes()
+        self._deleted = deleted
+        self._files = ArtifactFolders(path.absolute().parent, self.notes)
+        self._experiment_folders: dict[Path, dict[str, Any]] = {}
+        self._models: dict[Path, dict[str, list[tuple[str, Path]]]] = {}
+        self._places: dict[str, Path] = {}
+
+    @staticmethod
+    def find_store(path: Path) -> Path | None:
+        """The ``mlruns`` folder at a path, or in it."""
+        for folder in (path, path / "mlruns"):
+            if folder.is_dir() and any(True for _ in _experiment_folders(folder)):
+                return folder
+        return None
+
+    def runs(self) -> Iterator[ExternalRun]:
+        """Every run, experiment by experiment."""
+        for experiment in [*_experiment_folders(self._root), *_experiment_folders(self._root / ".trash")]:
+            for run in _subfolders(experiment):
+                if not (run / "meta.yaml").is_file():
+                    continue
+                try:
+                    found = self._read_run(run)
+                except CorruptFile as error:
+                    found = unreadable_run(run.name, experiment.name, error)
+                if found is not None:
+                    self._places[found.key] = run
+                    yield found
+
+    def run(self, key: str) -> ExternalRun:
+        """The run with a key."""
+        found = self._read_run(self._places[key]) if key in self._places else None
+        if found is None:
+            raise StorageError(f"the MLflow store {self._root} has no run {key} any more")
+        return found
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _read_run(self, folder: Path) -> ExternalRun | None:
+        experiment = self._experiment(folder.parent)
+        meta = _read_mapping(folder / "meta.yaml")
+        run_id = str(meta.get("run_id") or meta.get("run_uuid") or folder.name)
+        is_deleted = "deleted" in (meta.get("lifecycle_stage"), experiment.get("lifecycle_stage"))
+        if (is_deleted or folder.parent.parent.name == ".trash") and not self._deleted:
+            self.notes.add(DELETED, run_id)
+            return None
+        status = meta.get("status")
+        told = MlflowRun(
+            run_id=run_id,
+            experiment=str(experiment.get("name") or folder.parent.name),
+            experiment_id=folder.parent.name,
+            name=str(meta.get("run_name") or meta.get("name") or ""),
+            status=_STATUSES.get(status, "") if isinstance(status, int) else str(status),
+            start_time=_int_or_none(meta.get("start_time")),
+            end_time=_int_or_none(meta.get("end_time")),
+            params=self._read_texts(folder / "params"),
+            tags=self._read_texts(folder / "tags"),
+            details={
+                **{name: str(meta[name]) for name in _DETAILS if meta.get(name)},
+                **self._dataset_inputs(folder),
+            },
+        )
+        folders = self._subfolders(folder, meta, run_id)
+        return external_run(
+            told,
+            lambda: self._read_points(folder / "metrics"),
+            lambda: self._files.files_in(folders),
+            self.notes,
+        )
+
+    def _experiment(self, folder: Path) -> dict[str, Any]:
+        if folder not in self._experiment_folders:
+            path = folder / "meta.yaml"
+            self._experiment_folders[folder] = _read_mapping(path) if path.is_file() else {}
+        return self._experiment_folders[folder]
+
+    def _subfolders(self, folder: Path, meta: Mapping[str, Any], run_id: str) -> dict[str, Path]:
+        """The run's artifacts, and those of models that were logged in it, each with its prefix."""
+        own = folder / "artifacts"
+        if own.is_dir() and not own.is_symlink() and any(own.iterdir()):
+            found = {"": own}
+        else:
+            address = str(meta.get("artifact_uri") or own)
+            tail = f"{folder.parent.name}/{folder.name}/artifacts"
+            found = self._files.existing_folders([("", address, tail)], run_id)
+        for name, location in self._logged_models_in(folder.parent).get(run_id, ()):
+            found[f"models/{name}/"] = location
+        return found
+
+    def _logged_models_in(self, experiment: Path) -> dict[str, list[tuple[str, Path]]]:
+        """By run, the models that were logged in it: each with its name and the folder of its artifacts."""
+        if experiment not in self._models:
+            found: dict[str, list[tuple[str, Path]]] = {}
+            for folder in _subfolders(experiment / "models"):
+                if (folder / "meta.yaml").is_file() and (folder / "artifacts").is_dir():
+                    meta = _read_mapping(folder / "meta.yaml")
+                    model = (f"{meta.get('name')}-{folder.name}", folder / "artifacts")
+                    found.setdefault(str(meta.get("source_run_id")), []).append(model)
+            self._models[experiment] = found
+        return self._models[experiment]
+
+    def _dataset_inputs(self, folder: Path) -> dict[str, Plain]:
+        """The data sets that were logged as the run's inputs."""
+        found: list[Plain] = []
+        for one in _subfolders(folder / "inputs"):
+            if not (one / "meta.yaml").is_file():
+                continue
+            data = (
+                folder.parent / "datasets" / Path(str(_read_mapping(one / "meta.yaml").get("source_id"))).name
+            )
+            if (data / "meta.yaml").is_file():
+                found.append({name: str(value) for name, value in _read_mapping(data / "meta.yaml").items()})
+        return {"inputs": found} if found else {}
+
+    def _read_texts(self, folder: Path) -> dict[str, str]:
+        """Params or tags, by name."""
+        return {
+            path.relative_to(folder).as_posix(): _read_small_file(path).decode(errors="replace")
+            for path in self._files_below(folder)
+        }
+
+    def _files_below(self, folder: Path) -> Iterator[Path]:
+        """The files below a folder, sorted; links are left out."""
+        for parent, names, files in os.walk(folder):
+            names.sort()
+            for name in sorted([*files, *(one for one in names if (Path(parent) / one).is_symlink())]):
+                path = Path(parent) / name
+                if path.is_file() and not path.is_symlink():
+                    yield path
+                else:
+                    self.notes.add("links in the place of params, tags or metrics were left out", str(path))
+
+    def _read_points(self, folder: Path) -> Iterator[Points]:
+        for path in self._files_below(folder):
+            name = path.relative_to(folder).as_posix()
+            for stamps, values, steps in _metric_blocks(path):
+                block = ((Series(name),), steps, to_seconds(stamps), restore_infinities(values))
+                yield points_from_blocks([block])
+
+
+def _experiment_folders(root: Path) -> Iterator[Path]:
+    return (folder for folder in _subfolders(root) if _is_experiment(folder))
+
+
+def _is_experiment(folder: Path) -> bool:
+    try:
+        with (folder / "meta.yaml").open("rb") as file:
+            return re.search(rb"^experiment_id:", file.read(_MOST), re.MULTILINE) is not None
+    except OSError:
+        return False
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted, but for hidden ones and links."""
+    try:
+        found = [
+            one for one in folder.iterdir() if one.name[0] != "." and one.is_dir() and not one.is_symlink()
+        ]
+    except OSError:
+        return []
+    return sorted(found)
+
+
+def _read_small_file(path: Path) -> bytes:
+    """A file that is not large.
+
+    Raises:
+        CorruptFile: it is.
+        StorageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    if len(data) > _MOST:
+        raise CorruptFile(path, f"byte {_MOST}", "it is larger than any that MLflow writes here", _REMEDY)
+    return data
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    content = parse_yaml(path, _read_small_file(path))
+    if not isinstance(content, dict):
+        raise CorruptFile(path, "line 1", "it is no mapping", _REMEDY)
+    return content
+
+
+def _int_or_none(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _metric_blocks(path: Path) -> Iterator[tuple[Any, Any, Any]]:
+    """The numbers of a metric, some at a time: timestamps, values, steps.
+
+    Raises:
+        CorruptFile: a line is not what MLflow writes.
+        StorageError: the file cannot be read.
+    """
+    rest, line = b"", 1
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_MOST):
+                whole, end, rest = (rest + piece).rpartition(b"\n")
+                if len(rest) > _LONGEST_LINE:
+                    problem = f"a line of more than {_LONGEST_LINE} bytes is no number"
+                    number = line + whole.count(b"\n") + len(end)
+                    raise CorruptFile(path, f"line {number}", problem, _REMEDY)
+                if end:
+                    yield _parse_block(path, whole, line)
+                    line += whole.count(b"\n") + 1
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    if rest.strip():
+        yield _parse_block(path, rest, line)
+
+
+def _parse_block(path: Path, text: bytes, first_line: int) -> tuple[Any, Any, Any]:
+    lines = text.split(b"\n")
+    try:
+        return _parse_rows([line.split() for line in lines])
+    except (ValueError, OverflowError):
+        for number, line in enumerate(lines, first_line):
+            try:
+                _parse_rows([line.split()])
+            except (ValueError, OverflowError) as cause:
+                problem = f"{line[:60].decode(errors='replace')!r} is not a timestamp, a value and a step"
+                raise CorruptFile(path, f"line {number}", problem, _REMEDY) from cause
+        raise
+
+
+def _parse_rows(rows: list[list[bytes]]) -> tuple[Any, Any, Any]:
+    """Timestamps, values, steps: the first versions wrote no step, later ones a data set behind it.
+
+    Raises:
+        ValueError, OverflowError: a row is something else.
+    """
+    import numpy as np
+
+    if {*map(len, rows)} != {3}:
+        rows = [[*row, b"0"] if len(row) == 2 else row[:3] for row in rows if row]
+    if any(len(row) != 3 for row in rows):
+        raise ValueError("too few words")
+    return (
+        np.array([int(row[0]) for row in rows], np.float64),
+        np.array([float(row[1]) for row in rows], np.float64),
+        np.array([int(row[2]) for row in rows], np.int64),
+    )

@@ -1,0 +1,275 @@
+"""What W&B's log says of a run, record by record: a pure fold, over a whole log or a growing one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from legm.importers.wandb.history_rows import WANDB_KEYS, HistoryRows, display_text, to_float, valid_time
+from legm.importers.wandb.items import ItemReader, delete_at_path, flatten, parse_json_value, set_at_path
+from legm.records import BestRule, Display, Points
+
+__all__ = ["LoggedArtifact", "LoggedFile", "RunFold"]
+
+_COMPUTED_MARKS = (b"\x12\x05_step\x82\x01", b"\x12\x06_wandb\x12\x07runtime\x82\x01")
+"""Paths of which one is in every summary that wandb-core makes by itself, and in none that a script sets."""
+_STATISTICS = frozenset({"min", "max", "mean", "best", "last", "first"})
+_MAXIMIZE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedFile:
+    """A file in an artifact.
+
+    Args:
+        path: where it was on this machine; "" where that is unknown.
+        digest: of its content, in base 64; or of its address.
+        is_reference: whether it is elsewhere, and only its address is in the artifact.
+    """
+
+    path: str
+    digest: str
+    is_reference: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedArtifact:
+    """An artifact that the run logged.
+
+    Args:
+        name, type: W&B's.
+        aliases: such as ``latest``; the version is known to a server only.
+        files: by their path in it.
+    """
+
+    name: str
+    type: str
+    aliases: tuple[str, ...]
+    files: Mapping[str, LoggedFile]
+
+
+class RunFold:
+    """What the records of a run said so far.
+
+    Args:
+        started: when the run began, where that is known before its records are.
+        skims: whether only what describes the run is wanted, and neither its numbers nor its texts.
+
+    Attributes:
+        run_id, project, entity, name, group, job_type, notes, host, sweep: texts of W&B's, "" for none.
+        tags: W&B's.
+        started: when its first fragment began, in seconds since 1970; 0 while it is unknown.
+        exit_code: None while there is no end.
+        origin: what else is known of where the run comes from.
+        artifacts: those that were logged.
+        has_statistics: whether there are measurements of the machine.
+    """
+
+    def __init__(self, started: float = 0.0, *, skim: bool = False) -> None:
+        self._skims = skim
+        self._unread = b""  # the last row, where it skims
+        self.run_id = self.project = self.entity = self.name = self.group = ""
+        self.job_type = self.notes = self.host = self.sweep = ""
+        self.tags: tuple[str, ...] = ()
+        self.started = started
+        self._ended = 0.0
+        self.exit_code: int | None = None
+        self.origin: dict[str, Any] = {}
+        self.artifacts: list[LoggedArtifact] = []
+        self.has_statistics = False
+        self._items = ItemReader()
+        self._rows = HistoryRows(self._items, started)
+        self._config: dict[str, Any] = {}
+        self._summary: dict[bytes, bytes] = {}  # see ItemReader.keep
+        self._set_after: dict[str, int] = {}  # how many rows there were when a script set the summary's value
+        self._rules: list[tuple[str, bool]] = []
+
+    def begin_fragment(self) -> None:
+        """The records that follow are those of another log of the same run, which W&B went on with.
+
+        W&B counts its steps from 0 again where it goes on without a server: they continue behind those that
+        there are. A log whose first step is another one knew of them, and keeps its steps.
+        """
+        self.exit_code = None
+        self._rows.begin_log()
+
+    # Records
+
+    def add_record(self, record: Any) -> None:
+        """Take the next record, as :class:`legm.importers.wandb.log.LogReader` gives it."""
+        kind = record.WhichOneof("record_type")
+        if kind == "history":
+            self._unread = record.history
+            if not self._skims:
+                self._rows.add_record(record.history)
+        elif kind == "summary":
+            self._add_summary(record.summary)
+        elif kind == "config":
+            self._add_config(record.config)
+        elif kind == "run":
+            self._add_run(record.run)
+        elif kind == "exit":
+            self.exit_code = record.exit.exit_code
+            self._ended = valid_time(self._rows.start + record.exit.runtime, 0.0)
+        elif kind == "metric":
+            self._add_metric(record.metric)
+        elif kind == "artifact":
+            self._add_artifact(record.artifact)
+        elif kind == "alert":
+            self._rows.add_text(
+                "alert", f"{record.alert.title}: {record.alert.text}", self.step or 0, self.ended
+            )
+        elif kind == "environment":
+            self._add_environment(record.environment)
+        elif kind == "stats":
+            self.has_statistics = True
+
+    def _add_run(self, run: Any) -> None:
+        self.run_id, self.project, self.entity = run.run_id, run.project, run.entity
+        self.name, self.group, self.job_type = run.display_name, run.run_group, run.job_type
+        self.notes, self.host, self.sweep = run.notes, run.host, run.sweep_id
+        self.tags = tuple(run.tags)
+        if run.HasField("start_time"):
+            self._rows.start = valid_time(run.start_time.seconds + run.start_time.nanos / 1e9, 0.0)
+            self.started = self.started or self._rows.start
+        self._add_git(run)
+        self._add_config(run.config)
+        self._add_summary(run.summary)
+
+    def _add_environment(self, told: Any) -> None:
+        known = {name: getattr(told, name) for name in ("os", "python", "program", "username", "host")}
+        self.origin |= {name: value for name, value in known.items() if value}
+        if told.args:
+            self.origin["args"] = list(told.args)
+        self._add_git(told)
+
+    def add_last_row(self) -> None:
+        """Take the last row, where it skims: it tells when the run was last heard of."""
+        if self._skims and self._unread:
+            self._rows.add_record(self._unread)
+
+    def _add_git(self, told: Any) -> None:
+        if told.git.commit:
+            self.origin["git"] = {"commit": told.git.commit, "remote": told.git.remote_url}
+
+    def _add_config(self, config: Any) -> None:
+        for path, text in self._items.split(config.update):
+            set_at_path(self._config, path, parse_json_value(text))
+        for path, _ in self._items.split(config.remove):
+            delete_at_path(self._config, path)
+
+    def _add_summary(self, data: bytes) -> None:
+        if any(mark in data for mark in _COMPUTED_MARKS):
+            return
+        summary = self._items.decode("SummaryRecord", data)
+        if summary is None:
+            return
+        self._items.keep_latest(summary.update, self._summary)
+        self._items.keep_latest(summary.remove, self._summary, removed=True)
+        if b"_step" not in data:
+            self._set_after |= {path[0]: self._rows.count for path, _ in self._items.split(summary.update)}
+
+    def _add_metric(self, metric: Any) -> None:
+        chosen = metric.summary
+        higher = chosen.max or (chosen.best and metric.goal == _MAXIMIZE)
+        if higher or chosen.min or chosen.best:
+            self.add_rule(metric.name or metric.glob_name, higher=higher)
+
+    def add_rule(self, metric: str, *, higher: bool) -> None:
+        """Say that the script asked for a metric's greatest or least value; a pattern names several."""
+        self._rules.append((metric, higher))
+
+    def _add_artifact(self, told: Any) -> None:
+        files = {
+            one.path: LoggedFile(one.local_path, one.digest, bool(one.ref)) for one in told.manifest.contents
+        }
+        self.artifacts.append(LoggedArtifact(told.name, told.type, tuple(told.aliases), files))
+
+    def add_row(self, row: Mapping[str, Any]) -> None:
+        """Take a row of the history as a server gives it, which has words for what is not finite."""
+        self._rows.add_values(row)
+
+    # What is known
+
+    @property
+    def step(self) -> int | None:
+        """The largest step of a row; None before the first one."""
+        return self._rows.step
+
+    @property
+    def ended(self) -> float:
+        """When the last row was logged, or the run ended: the later; its start before either."""
+        return max(self._rows.last_time, self._ended, self._rows.start, self.started)
+
+    @property
+    def undecoded(self) -> int:
+        """How many values were no messages of W&B's, and are left out."""
+        return self._items.undecoded
+
+    @property
+    def pending(self) -> int:
+        """How many numbers, texts and rows wait for :meth:`take_new`."""
+        return self._rows.pending
+
+    def take_new(self) -> Iterator[Points | Display]:
+        """What was logged since the last call, each metric's numbers in their order."""
+        return self._rows.take_new()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The configuration as it is now; names of nested ones are joined with ``.``."""
+        return flatten({key: value for key, value in self._config.items() if key != "_wandb"})
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the summary says beside the last values of the metrics, which :meth:`take_new` gave.
+
+        Names of nested ones are joined with ``.``. What W&B makes of a metric by itself is left out: its last
+        value, or its least and so on (``loss.min``).
+        """
+        return self.own_summary(self._items.tree(self._summary))
+
+    def own_summary(self, tree: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of a summary that is given."""
+        step = tree.get("_step")
+        is_ahead = isinstance(step, int) and step > self._rows.row_step  # the row itself is cut
+        return {
+            name: value
+            for key, told in tree.items()
+            if key not in WANDB_KEYS
+            for name, value in flatten({key: told}).items()
+            if not self._is_computed_by_wandb(name, value, is_ahead, self._set_after.get(key))
+        }
+
+    def _is_computed_by_wandb(self, name: str, value: Any, is_ahead: bool, set_after: int | None) -> bool:
+        metric, _, statistic = name.rpartition(".")
+        if statistic in _STATISTICS and metric in self._rows.last:
+            return True
+        if name in self._rows.texts:
+            text, row = self._rows.texts[name]
+            is_same = isinstance(value, dict) or text == display_text(value)
+        elif name in self._rows.last:
+            last, row = self._rows.last[name]
+            is_same = _is_same(value, last)
+        else:
+            return False
+        return is_same or is_ahead or (set_after is not None and row >= set_after)
+
+    @property
+    def best(self) -> BestRule | None:
+        """The first metric whose least or greatest value the script asked for, of those that it logged."""
+        for pattern, higher in self._rules:
+            for name in [pattern] if pattern in self._rows.last else sorted(self._rows.last):
+                if name == pattern or fnmatchcase(name, pattern):
+                    return BestRule("early_stopping", metric=name, higher_better=higher)
+        return None
+
+
+def _is_same(value: Any, last: float) -> bool:
+    if not isinstance(value, (bool, int, float)):
+        return False
+    number = to_float(value)
+    return number == last or (math.isnan(number) and math.isnan(last))

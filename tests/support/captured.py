@@ -1,0 +1,47 @@
+"""Code that runs as a script under ``legm capture``, and what is kept of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from legm.records import RunResult
+from tests.support.compat_stores import environment
+from tests.support.reading import runs_of
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "WANDB_SILENT": "true",
+    "WANDB_DISABLE_GIT": "true",
+    "WANDB_CONSOLE": "off",
+}
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "legm", "capture", "--root", "root", *arguments]
+
+
+def begin(folder: Path, code: str, *options: str, **variables: str) -> subprocess.Popen[str]:
+    """Begin to capture code as a script."""
+    (folder / "script.py").write_text(code, encoding="utf-8")
+    return subprocess.Popen(
+        [*command(*options), "--", sys.executable, "script.py"],
+        cwd=folder,
+        env=environment(**QUIET, **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def play(folder: Path, code: str, *options: str, **variables: str) -> tuple[int, str, str]:
+    """Capture code as a script: its exit status, and what was printed."""
+    process = begin(folder, code, *options, **variables)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def results(folder: Path, experiment: str) -> list[RunResult]:
+    return runs_of(folder / "root", experiment)

@@ -1,0 +1,28 @@
+"""Code that runs as a script with legm's stand-ins, and what it left."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from legm.compat.settings import Settings
+from legm.compat.snapshot import Snapshot, stored
+from tests.support.compat_stores import run
+
+
+def play(folder: Path, code: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run code as a script under ``python -m legm.compat``."""
+    script = folder / "script.py"
+    script.write_text(code, encoding="utf-8")
+    return run(["-m", "legm.compat", "script.py", *arguments], folder, LEGM_ROOT="root", **variables)
+
+
+def played(folder: Path, code: str, **variables: str) -> str:
+    """What a script prints that ends well."""
+    done = play(folder, code, **variables)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def snapshots(folder: Path, experiment: str) -> list[Snapshot]:
+    return list(stored(Settings(folder / "root"), [experiment]))

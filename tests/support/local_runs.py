@@ -1,0 +1,48 @@
+"""Small runs in a root directory, and how they are read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from legm import ExperimentHandler
+from legm.analysis.overview import configurations
+from legm.backends.local import LocalBackend
+from legm.records import RunResult
+from tests.support.sample_runs import comparable
+
+
+def local_runs(root: Path) -> list[RunResult]:
+    found = (result for folder in configurations(root) for result in LocalBackend.runs_in(folder, None))
+    return sorted(found, key=lambda result: result.run.run_id)
+
+
+def known(results: list[RunResult]) -> list[tuple]:
+    """Runs to the last bit, with their ids, starts and parameters."""
+    return [
+        (
+            result.run.run_id,
+            result.run.started,
+            {name: result.run.configuration.parameters[name] for name in result.run.configuration.active},
+            comparable(result),
+        )
+        for result in results
+    ]
+
+
+def begun(root: Path, rate: float, experiment: str = "e") -> ExperimentHandler:
+    handler = ExperimentHandler(root, experiment)
+    handler.set_param("rate", rate)
+    return handler.start()
+
+
+def train(root: Path, experiment: str = "e", **parameters) -> RunResult:
+    description = parameters.pop("description", "")
+    with ExperimentHandler(root, experiment, description) as handler:
+        handler.set_dict_params({"rate": 0.5, "seed": 0, **parameters})
+        handler.disable_param("seed")
+        handler.name_param("rate")
+        handler.start()
+        for step in range(4):
+            handler.set_dict_metrics({"loss": 1 / (step + 3 + handler.seed), "acc": step / 7}, step=step)
+        handler.set_metric("acc", handler.rate / 3, test=True)
+        return handler.log()

@@ -1,0 +1,40 @@
+"""MLflow stores: empty ones for tests that are not about making one, and how they are read."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+
+from legm.backends.mlflow import stores
+from legm.backends.mlflow.stores import sqlite_uri
+from tests.support.shared import once
+
+
+def prepare_store(path: Path) -> Path:
+    """Put a store without a run there, as MLflow makes it; its tables are made once for all workers."""
+    if not path.exists():
+        made = once("mlflow-store", lambda folder: stores._create(folder / "mlflow.db"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made / "mlflow.db", path)
+    return path
+
+
+def client(root: Path) -> MlflowClient:
+    return MlflowClient(sqlite_uri(root / "mlflow.db"))
+
+
+def runs(of: MlflowClient, experiment: str, condition: str = "") -> list:
+    found = of.get_experiment_by_name(experiment)
+    return list(of.search_runs([found.experiment_id], condition, ViewType.ACTIVE_ONLY)) if found else []
+
+
+def only_run(of: MlflowClient, experiment: str = "e"):
+    (run,) = runs(of, experiment, "tags.`legm.kind` = 'run'")
+    return run
+
+
+def history(of: MlflowClient, run, key: str) -> list[tuple[int, float]]:
+    return [(m.step, m.value) for m in of.get_metric_history(run.info.run_id, key)]

@@ -1,0 +1,89 @@
+"""What the real libraries keep of the scripts in ``compat_scripts``, run once for all workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.compat_stores import Held, flat, run_all
+from tests.support.shared import once
+from tests.support.wandb_log import RunLog
+
+
+def of_mlflow() -> dict[str, list[Held]]:
+    """By experiment, the runs that the real mlflow has in SQLite, oldest first."""
+    from mlflow import MlflowClient
+
+    def make(folder: Path) -> None:
+        run_all(
+            "mlflow",
+            folder,
+            MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db",
+            MLFLOW_DISABLE_TELEMETRY="true",
+            MLFLOW_LOGGING_LEVEL="ERROR",
+        )
+
+    folder = once("original-mlflow", make)
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    found = {}
+    for experiment in client.search_experiments():
+        found[experiment.name] = [
+            Held(
+                run.data.params,
+                {
+                    name: list(
+                        {
+                            one.step: (one.step, one.value)
+                            for one in client.get_metric_history(run.info.run_id, name)
+                        }.values()
+                    )  # of two values at one step the last counts
+                    for name in run.data.metrics
+                },
+            )
+            for run in sorted(
+                client.search_runs([experiment.experiment_id]), key=lambda run: run.info.start_time
+            )
+        ]
+    return found
+
+
+def wandb_logs() -> list[RunLog]:
+    """The logs that the real wandb has written, of all scripts."""
+
+    def make(folder: Path) -> None:
+        run_all(
+            "wandb",
+            folder,
+            WANDB_MODE="offline",
+            WANDB_SILENT="true",
+            WANDB_DIR=str(folder),
+            WANDB_DISABLE_GIT="true",
+            WANDB_CONSOLE="off",
+        )
+
+    folder = once("original-wandb", make)
+    return [RunLog(place) for place in folder.glob("wandb/offline-run-*")]
+
+
+def of_wandb() -> dict[str, list[Held]]:
+    """By project, the runs that the real wandb has written, oldest first."""
+    found: dict[str, list[tuple[float, Held]]] = {}
+    for log in wandb_logs():
+        started = log.run.start_time.seconds + log.run.start_time.nanos / 1e9
+        points: dict[str, list[tuple[int, float]]] = {}
+        for row in log.rows:
+            media = {name.rpartition("/")[0] for name in row if name.endswith("/_type")}
+            for name, value in row.items():
+                number = _number(value)
+                if not name.startswith("_") and number is not None and name.rpartition("/")[0] not in media:
+                    points.setdefault(name.replace("/", "."), []).append((row["_step"], number))
+        config = {name: value for name, value in flat(log.config) if not name.startswith("_wandb")}
+        found.setdefault(log.run.project, []).append((started, Held(config, points)))
+    return {
+        project: [held for _, held in sorted(runs, key=lambda one: one[0])] for project, runs in found.items()
+    }
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, (int, float)):
+        return float(value)
+    return {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}.get(str(value))

@@ -1,0 +1,64 @@
+"""The rules of the tests themselves."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FOLDERS
+from tests.support.paths import TESTS
+
+FILES = sorted(path for path in TESTS.rglob("*.py") if "compat_scripts" not in path.parts)
+MODULES = [path for path in FILES if path.name.startswith("test_")]
+
+
+def named(path: Path) -> str:
+    return path.relative_to(TESTS).as_posix()
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield f"{node.module}.{node.names[0].name}"
+
+
+def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every attribute of a name, as ``time.sleep``, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}", node.lineno
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_a_test_module_imports_no_other_one(module):
+    found = [name for name in imports(ast.parse(module.read_text(encoding="utf-8"))) if name[:6] == "tests."]
+    assert [name for name in found if not name.startswith(("tests.support.", "tests.conftest."))] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_whoever_waits_waits_for_something_or_says_why_not(file):
+    if named(file) == "support/waiting.py":
+        return
+    text = file.read_text(encoding="utf-8")
+    sleeps = [line for name, line in attributes(ast.parse(text)) if name == "time.sleep"]
+    assert [line for line in sleeps if "  # " not in text.splitlines()[line - 1]] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_where_the_project_is_is_said_once(file):
+    if named(file) in {"support/paths.py", "test_suite.py"}:
+        return
+    assert "Path(__file__)" not in file.read_text(encoding="utf-8")
+
+
+def test_each_folder_and_module_that_has_a_marker_is_there():
+    assert [name for names in FOLDERS.values() for name in names if not (TESTS / name).exists()] == []
+
+
+def test_each_test_module_is_in_a_folder_that_is_a_package():
+    assert [named(path) for path in MODULES if not (path.parent / "__init__.py").exists()] == []
