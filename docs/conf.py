@@ -61,6 +61,7 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = "legm"
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
 html_css_files = ["legm.css"]
 html_copy_source = False
