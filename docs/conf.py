@@ -34,16 +34,17 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphin
 root_doc = "index"
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 nitpicky = True
-# References to legm's public names must be right; those to other libraries would need a network to check.
-nitpick_ignore_regex = [("py:.*", r"(?!legm\b).*")]
-# Private types in the signatures of public functions: what users pass on without naming its type.
-nitpick_ignore_regex += [
-    ("py:class", rf"legm\.{name}")
+# What a signature may name without a link: other libraries, whose pages would need a network, type aliases,
+# and private types that users pass on without naming them. Any other reference must be right.
+nitpick_ignore_regex = [
+    ("py:class", rf"({name})")
     for name in (
-        r"(\w+\.)+([A-Z]|Parser)",  # type variables
-        r"core\.identity\.Difference",
-        r"delivery\.client\.BackendClient",
-        r"importers\.external\.Source",
+        r"(argparse|collections\.abc|contextlib|matplotlib|numpy|os|pathlib|types|typing)\..+",
+        r"np\.\w+|NDArray|FloatArray|IntArray|Aggregation|StyleSheets",
+        r"legm\.(\w+\.)+([A-Z]|Parser)",  # type variables, and a protocol of parsers
+        r"legm\.core\.identity\.Difference",
+        r"legm\.delivery\.client\.BackendClient",
+        r"legm\.importers\.external\.Source",
     )
 ]
 
