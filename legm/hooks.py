@@ -12,7 +12,7 @@ records of :mod:`legm.records`. What a backend can rely on, and what is expected
 - A backend stores and returns; it never compares, selects or averages.
 - A backend may have a mapping ``options``, in plain form and without credentials, with which it can be
   constructed again for the same store. The run log keeps these options for ``legm sync``.
-- Errors are raised as a :class:`legm.LegmError`, with the cause chained.
+- Errors are raised as a :class:`~legm.errors.LegmError`, with the cause chained.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Capability(enum.Enum):
     SUMMARIES = "summaries"
     FIGURES = "figures"
     ARTIFACTS = "artifacts"
-    """Files of a run: the backend also receives :class:`~legm.records.Artifact` records."""
+    """Files of a run are stored; the backend also receives :class:`~legm.records.Artifact` records."""
     CURVES = "curves"
     """The aggregated curves of a plot are stored as numbers."""
     REMOTE = "remote"

@@ -15,6 +15,32 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from legm.errors import LegmError
 
+__all__ = [
+    "Aggregate",
+    "Artifact",
+    "BestRule",
+    "Comparison",
+    "Configuration",
+    "ConfigurationStatus",
+    "Curve",
+    "Display",
+    "History",
+    "Outcome",
+    "Plain",
+    "Points",
+    "Query",
+    "Ranked",
+    "Record",
+    "Run",
+    "RunCounts",
+    "RunResult",
+    "Series",
+    "Split",
+    "Status",
+    "StoredRun",
+    "Summary",
+]
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -23,7 +49,7 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = NDArray[np.int64]
 
 Plain: TypeAlias = Any
-"""What :func:`legm.core.identity.to_plain` returns: None, bool, int, float, str, list, or dict by str."""
+"""A plain value, which is None, bool, int, float, str, a list or a dict by str."""
 
 
 class Split(enum.Enum):
@@ -65,7 +91,7 @@ class Configuration:
         name: the readable name, safe as a file name, without the number that distinguishes equal names.
         parameters: every parameter in plain form, by name.
         active: the names of the active parameters, sorted; only these are compared.
-        metadata: the evaluated metadata, by parameter (see :mod:`legm.core.parameters`).
+        metadata: the evaluated metadata, by parameter.
     """
 
     experiment: str

@@ -106,7 +106,7 @@ def import_runs(
     A second call adds only what is new, and continues an interrupted import. The source is only read.
 
     Args:
-        source: a path or an address, see :func:`legm.importers.detection.open_source`; or a source.
+        source: the path or address of the store that has the runs; or an opened source.
         root: the root directory.
         experiments: the experiments of the source to import; all by default.
         seed_params: parameters that are seeds, and therefore not compared, whatever they look like.

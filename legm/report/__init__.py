@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from legm.analysis.ranking import value_key
-from legm.delivery.client import BackendClient
+from legm.delivery.client import BackendClient, connect
 from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, MetricError, closest
 from legm.hooks import Capability
@@ -22,12 +24,14 @@ _MAX_CURVE_BYTES = 6 << 20  # for all curves of a report together
 
 
 def build(
-    client: BackendClient,
+    root: BackendClient | str | os.PathLike[str],
     experiments: Sequence[str],
     *,
     metric: str | None = None,
     higher_better: bool | None = None,
     test: bool = False,
+    backend: object = "local",
+    backend_options: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Build the page.
 
@@ -35,13 +39,15 @@ def build(
     configuration is in memory at a time.
 
     Args:
-        client: the client of the backend with the runs.
+        root: the root directory, or a client that is connected to a backend.
         experiments: the names of the experiments to show.
         metric: the metric by which configurations are ranked when the page opens; by default the one that
             chose the runs' best step, else the first.
         higher_better: whether a higher value of the metric is better; by default as in the runs' choice of
             the best step, else judged by words such as loss or error in its name.
         test: whether it is a test metric.
+        backend: the backend that has the runs, as for :class:`legm.ExperimentHandler`.
+        backend_options: the backend's own options.
 
     Returns:
         the HTML page, in UTF-8.
@@ -50,6 +56,7 @@ def build(
         MetricError: no experiment has the metric.
         LegmError: the backend cannot read the runs, or plotly is not installed.
     """
+    client = root if isinstance(root, BackendClient) else connect(root, backend, backend_options)
     library = read_plotly_script()  # raises before anything is read
     key = None if metric is None else value_key(metric, test=test)
     collected: list[ExperimentContent] = []
@@ -74,25 +81,35 @@ def build(
 
 
 def write(
-    client: BackendClient,
+    root: BackendClient | str | os.PathLike[str],
     experiments: Sequence[str],
     path: Path,
     *,
     metric: str | None = None,
     higher_better: bool | None = None,
     test: bool = False,
+    backend: object = "local",
+    backend_options: Mapping[str, Any] | None = None,
 ) -> None:
     """Build the page and write it to a file atomically, replacing an earlier one.
 
     Args:
-        client, experiments, metric, higher_better, test: see :func:`build`.
+        root, experiments, metric, higher_better, test, backend, backend_options: see :func:`build`.
         path: the file.
 
     Raises:
         StorageError: it cannot be written.
         LegmError: as :func:`build`.
     """
-    made = build(client, experiments, metric=metric, higher_better=higher_better, test=test)
+    made = build(
+        root,
+        experiments,
+        metric=metric,
+        higher_better=higher_better,
+        test=test,
+        backend=backend,
+        backend_options=backend_options,
+    )
     write_atomically(path, made)
 
 
