@@ -17,6 +17,7 @@ from filelock import lock_descriptor
 
 from legm.errors import storage_error
 from legm.importers.decisions import Overrides
+from legm.runlog.folder import OWN_FOLDER
 
 __all__ = ["StagingFolder", "abandoned_folders"]
 
@@ -26,7 +27,7 @@ _OTHER_STORE_VARIABLES = ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW
 
 
 def _staging_root(root: Path) -> Path:
-    return root.absolute() / ".legm" / "capture"
+    return root.absolute() / OWN_FOLDER / "capture"
 
 
 class StagingFolder:

@@ -10,6 +10,7 @@ from pathlib import Path
 from legm.errors import ParameterError, closest, storage_error
 from legm.importers.identity import Identity
 from legm.importers.identity_file import read_identities, write_identities
+from legm.runlog.folder import OWN_FOLDER
 from legm.util.locks import file_lock
 
 __all__ = ["Overrides", "identities_path", "open_decisions"]
@@ -76,7 +77,7 @@ class Overrides:
 
 def identities_path(root: Path) -> Path:
     """The path of the file below a root directory that stores the identities of imported experiments."""
-    return root / ".legm" / "imported.yml"
+    return root / OWN_FOLDER / "imported.yml"
 
 
 @contextmanager

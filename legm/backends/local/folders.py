@@ -23,7 +23,7 @@ from legm.core.identity import fingerprint
 from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
-from legm.runlog.folder import PARAMETERS_FILE
+from legm.runlog.folder import OWN_FOLDER, PARAMETERS_FILE
 from legm.util import yaml_text
 from legm.util.atomic_files import load_yaml, parse_yaml, write_atomically
 from legm.util.locks import file_lock
@@ -58,7 +58,7 @@ class ConfigurationFolders:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._own = folder / ".legm"
+        self._own = folder / OWN_FOLDER
         self._index = self._own / "index"
         self._lock = self._own / "lock"
 
