@@ -65,7 +65,7 @@ class StagingFolder:
             lock_descriptor(lock)
         except OSError as cause:
             shutil.rmtree(folder, ignore_errors=True)
-            raise storage_error("make the folder", folder, cause) from cause
+            raise storage_error("create the folder", folder, cause) from cause
         return cls(folder, lock, experiment, overrides)
 
     @classmethod

@@ -266,7 +266,7 @@ class BackendClient:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            raise storage_error("make the folder", folder, cause) from cause
+            raise storage_error("create the folder", folder, cause) from cause
         return folder
 
     def _own_folder(self, configuration: Configuration) -> Path:

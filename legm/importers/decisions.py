@@ -99,7 +99,7 @@ def open_decisions(root: Path, *, keep: bool = True) -> Iterator[dict[str, Ident
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
-        raise storage_error("make the folder", path.parent, cause) from cause
+        raise storage_error("create the folder", path.parent, cause) from cause
     with file_lock(path.with_suffix(".lock")):
         before = read_identities(path) if path.exists() else {}
         identities = dict(before)

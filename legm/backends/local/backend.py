@@ -271,7 +271,7 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
-        raise storage_error("make the folder", folder, cause) from cause
+        raise storage_error("create the folder", folder, cause) from cause
     return folder
 
 

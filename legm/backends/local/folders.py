@@ -134,7 +134,7 @@ class ConfigurationFolders:
         try:
             self._own.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            raise storage_error("make the folder", self._own, cause) from cause
+            raise storage_error("create the folder", self._own, cause) from cause
         return file_lock(self._lock)
 
     def _read_index(self) -> bytes:
@@ -235,7 +235,7 @@ class ConfigurationFolders:
                 k += 1
         except OSError as cause:
             raise storage_error(
-                "make the folder", self.folder / numbered_name(configuration.name, 0), cause
+                "create the folder", self.folder / numbered_name(configuration.name, 0), cause
             ) from cause
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -22,7 +22,7 @@ from legm.records import (
     Split,
     Status,
 )
-from legm.runlog.folder import METRICS_FILE, LogFolder
+from legm.runlog.folder import METRICS_FILE, STEPS_FILE, LogFolder
 from legm.stats.counts import ALL_VALUES_METRICS, count_by_description
 from legm.util.locks import file_lock
 from legm.util.yaml_text import flow_key, is_number, numbers
@@ -359,6 +359,6 @@ def _missing_series(metrics: EntryFile, entry: Entry, key: str) -> CorruptFile:
     return CorruptFile(
         metrics.path,
         f"experiment_{entry.number}",
-        f"{key!r} is not a list of numbers with as many steps in {Path('steps.yml')}",
+        f"{key!r} is not a list of numbers with as many steps in {STEPS_FILE}",
         "Repair both, or delete the entry.",
     )
