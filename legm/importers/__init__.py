@@ -1,12 +1,12 @@
-"""Runs of other trackers, and of other root directories, become runs of legm's.
+"""Imports runs of other trackers, and of other root directories.
 
 ::
 
-    a external store ──► Source.runs(): ExternalRun ──► translation ──► ingestion: run log ──► backend
-                                │                        ▲                                    │
-                                └──► identity ──► review ┘             check ◄────────────────┘
+    external store ──► Source.runs(): ExternalRun ──► translation ──► ingestion: run log ──► backend
+                              │                        ▲                                    │
+                              └──► identity ──► review ┘             check ◄────────────────┘
 
-:func:`import_runs` does it all; ``legm import`` is the same on the command line.
+:func:`import_runs` does all of it; ``legm import`` is the same on the command line.
 """
 
 from __future__ import annotations

@@ -42,21 +42,21 @@ class Report:
     """What an import did, or would do.
 
     Args:
-        source: where the runs came from, for a person.
-        kind: what that is.
-        identities: by experiment, what tells configurations apart.
-        identity_file: where that is written down for review; None where nothing was written.
-        new: how many runs came, or would come.
-        again: how many had not ended, or might not have, when they were imported before, and have more now.
-        before: how many were there already.
-        configurations: of how many configurations the source's runs are.
-        apart: how many there would be if every parameter were compared.
-        equal: how many things are equal in source and target, by what they are.
-        adapted: how many had to be changed, by what was done.
-        impossible: how many could not be had, by the reason, with an example.
-        different: by the source's key, what of a run is not in the target as it should be.
+        source: where the runs came from, to show to a user.
+        kind: what kind of store that is.
+        identities: by experiment, which parameters distinguish configurations.
+        identity_file: the file in which that was written for review; None if none was written.
+        created: how many runs were imported, or would be.
+        updated: how many runs were imported before, and have more data now.
+        unchanged: how many runs were already there.
+        configurations: how many configurations the source's runs belong to.
+        configurations_if_all_compared: how many there would be if every parameter were compared.
+        equal: how many items are equal in source and target, by kind.
+        adapted: how many items had to be changed, by what was done.
+        omitted: how many items could not be imported, by the reason, with an example.
+        differences: by the source's key, what differs between a run and its source.
         failed: by the source's key, why a run could not be read.
-        is_dry: whether nothing was done.
+        is_dry_run: whether nothing was written.
     """
 
     source: str
