@@ -739,10 +739,10 @@ class ExperimentHandler:
             StorageError: it is no configuration's folder.
             CorruptFile: its parameters were edited or damaged.
         """
-        from legm.backends.local.folders import read_configuration
+        from legm.delivery.registry import folder_reader
 
         place = Path(folder).resolve()
-        configuration = read_configuration(place)
+        configuration = folder_reader().read_configuration(place)
         handler = cls(place.parent.parent, configuration.experiment, description)
         handler._parameters.restore(configuration)
         return handler

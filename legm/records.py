@@ -13,12 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from legm.errors import LegmError
+
 __all__ = [
     "Aggregate",
     "Artifact",
     "BestRule",
     "Comparison",
     "Configuration",
+    "ConfigurationStatus",
     "Curve",
     "Display",
     "History",
@@ -34,6 +37,7 @@ __all__ = [
     "Series",
     "Split",
     "Status",
+    "StoredRun",
     "Summary",
 ]
 
@@ -310,6 +314,43 @@ class Query:
     fingerprint: str | None = None
     description: str | None = None
     histories: frozenset[str] | None = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationStatus:
+    """A configuration's folder as it is.
+
+    Args:
+        folder: its path.
+        configuration: None where its parameters cannot be read.
+        counts: its runs, counted by description; an empty one where there are none.
+        problem: what could not be read; None where all could.
+    """
+
+    folder: str
+    configuration: Configuration | None
+    counts: tuple[RunCounts, ...] = ()
+    problem: LegmError | None = None
+
+    @property
+    def label(self) -> str:
+        """The last part of the path."""
+        return self.folder.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A completed run as a configuration's folder has it.
+
+    Args:
+        run_id: "" where even that cannot be read.
+        result: None where it cannot be read.
+        problem: why not; "" where it could be.
+    """
+
+    run_id: str
+    result: RunResult | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
-"""Imports runs of other trackers, and of other root directories.
+"""Runs of other trackers, and of other root directories, become legm runs.
 
 ::
 
     external store ──► Source.runs(): ExternalRun ──► translation ──► ingestion: run log ──► backend
-                              │                        ▲                                    │
-                              └──► identity ──► review ┘             check ◄────────────────┘
+                               │                          ▲                                    │
+                               └──► identity ──► review ──┘          verification ◄────────────┘
 
-:func:`import_runs` does all of it; ``legm import`` is the same on the command line.
+:func:`import_runs` runs all steps; ``legm import`` is the same on the command line.
 """
 
 from __future__ import annotations

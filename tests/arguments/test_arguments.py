@@ -877,7 +877,7 @@ def test_everything_that_is_missing_is_named_at_once():
         raise AssertionError("it was called")
 
     with pytest.raises(
-        ParameterError, match=r"function\(\) nor its namespace has alpha, delta \('alpha': did .*'alpah'"
+        ParameterError, match=r"function\(\) is missing alpha, delta: .* \('alpha': did .*'alpah'"
     ):
         function(init__namespace=Namespace(beta=1, alpah=2))
     with pytest.raises(TypeError, match="missing 2 required"):
