@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.paths import EXAMPLE, TESTS
 from tests.support.shared import FOLDER, once
@@ -65,8 +65,20 @@ FIXTURES = {
 }
 """By marker, the fixtures whose tests have it."""
 
-settings.register_profile("legm", deadline=None)  # a busy machine is no failure
+_BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no failure
+settings.register_profile("legm", **_BUSY)
+settings.register_profile("core", **_BUSY, max_examples=25)  # it is to be quick
 settings.load_profile("legm")
+
+
+def is_core_alone(config: pytest.Config) -> bool:
+    return bool(config.getoption("markexpr") == "core")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """``-m core`` tries fewer examples of each property than the whole suite."""
+    if is_core_alone(config):
+        settings.load_profile("core")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -77,7 +89,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if "not libraries" in chosen:
         left_out = [TESTS / name for name in FOLDERS["libraries"]]
         return True if any(collection_path.is_relative_to(one) for one in left_out) else None
-    if chosen != "core":
+    if not is_core_alone(config):
         return None
     kept = [TESTS / name for name in FOLDERS["core"]]
     found = any(collection_path.is_relative_to(one) or one.is_relative_to(collection_path) for one in kept)

@@ -143,7 +143,7 @@ class TestStyle:
                 "line 2: matplotlib has no setting 'figure.figsiz'; did you mean 'figure.fig",
             ),
             ("figure.figsize: 3", "line 2: 'figure.figsize' cannot be '3'"),
-            ("figure.figsize", "line 2: 'figure.figsize' is no setting"),
+            ("figure.figsize", "line 2: 'figure.figsize' is not a setting"),
         ],
     )
     def test_a_mistake_in_a_style_sheet_is_told_with_its_line(self, tmp_path, line, message):

@@ -31,6 +31,7 @@ from mlflow.tracking._tracking_service.utils import (  # the registry of stores,
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 
+from legm.backends.mlflow.names import sqlite_uri
 from legm.core.credentials import redact_url_password
 from legm.errors import BackendError
 
@@ -99,11 +100,6 @@ class _OneAttemptStore(RestStore):
         answer = response_proto or api.Response()
         parse_dict(verify_rest_response(response, endpoint).json(), answer)
         return answer
-
-
-def sqlite_uri(path: Path) -> str:
-    """The address of a SQLite file; MLflow decodes it as a URL."""
-    return "sqlite:///" + quote(str(path.absolute()), safe="/:\\")
 
 
 def sqlite_path(uri: str) -> Path | None:
