@@ -139,8 +139,9 @@ def _qualified_name(value: Any, path: str) -> str:
     if name is None and type(value).__module__ == "numpy":  # a ufunc of before NumPy 2.2
         import numpy as np
 
-        if getattr(np, getattr(value, "__name__", ""), None) is value:
-            name, module = value.__name__, "numpy"
+        short = getattr(value, "__name__", "")
+        if getattr(np, short, None) is value:
+            name, module = short, "numpy"
     owner = getattr(value, "__self__", None)
     bound = owner is not None and not isinstance(owner, (type, types.ModuleType))
     if not isinstance(name, str) or not callable(value) or "<lambda>" in name or bound:
