@@ -923,7 +923,7 @@ class ExperimentHandler:
     def _named(one: Comparable) -> Configuration | str | os.PathLike[str]:
         """What a user names a configuration by, as :func:`find_configurations` takes it."""
         if isinstance(one, ExperimentHandler):
-            return one._current()
+            return one._current()  # noqa: SLF001 - another handler
         return one.configuration if isinstance(one, Ranked) else one
 
     def plot_comparison_bars(

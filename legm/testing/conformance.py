@@ -44,7 +44,7 @@ for name in sys.argv[3].split("."):
 found()._begin_and_be_killed(sys.argv[4])
 """
 _MANY = 100_000  # points in the long run
-_PATIENCE = 120.0  # seconds to wait for another process
+PATIENCE = 120.0  # seconds to wait for another process
 
 
 def _counted(count: RunCounts) -> tuple[Any, ...]:
@@ -460,7 +460,7 @@ class BackendTests:
         ) as error:  # no pipe: what the child leaves may hold it open
             done = subprocess.run(  # noqa: S603 - this Python, and our own code
                 [sys.executable, "-c", _CHILD, *arguments],
-                timeout=_PATIENCE,
+                timeout=PATIENCE,
                 check=False,
                 stdout=error,
                 stderr=error,
@@ -619,7 +619,7 @@ class BackendTests:
         self, store: Path, backend: Backend, true: Callable[[Sequence[RunResult]], bool]
     ) -> list[RunResult]:
         """The runs, once they are as expected, or as they are after a timeout."""
-        deadline = time.monotonic() + _PATIENCE / 4
+        deadline = time.monotonic() + PATIENCE / 4
         while not true(found := self._read(store, backend)) and time.monotonic() < deadline:
             time.sleep(0.1)
         return found
@@ -678,7 +678,7 @@ def _leave(handler: ExperimentHandler) -> None:
 def _flush(handlers: Iterable[ExperimentHandler], *, delivered: bool = False) -> None:
     """Flush all values; optionally wait until the backend has them."""
     for handler in handlers:
-        handler.flush(_PATIENCE / 4 if delivered else 0.0)
+        handler.flush(PATIENCE / 4 if delivered else 0.0)
 
 
 def _is_legms(path: Path, store: Path) -> bool:

@@ -319,7 +319,7 @@ def test_how_a_session_ended_is_how_the_run_ended(tmp_path):
                 content = HParamsPluginData(session_end_info=info).SerializeToString()
                 plugin = {"plugin_data": {"plugin_name": "hparams", "content": content}}
                 end = Summary(value=[{"tag": "_hparams_/session_end_info", "metadata": plugin}])
-                made._get_file_writer().add_summary(end)
+                made._get_file_writer().add_summary(end)  # noqa: SLF001 - torch has no other way
     report = import_runs(tmp_path / "runs", tmp_path / "root")
     found = results(tmp_path / "root", "runs")
     assert {name: one.status.value for name, one in found.items()} == {

@@ -161,7 +161,7 @@ class TestStyle:
     def test_legms_own_look_is_a_style_sheet_that_matplotlib_reads(self):
         import legm.plotting.style
 
-        sheet = legm.plotting.style._LEGMS
+        sheet = legm.plotting.style.OWN_STYLE_SHEET
         theirs = mpl.rc_params_from_file(sheet, fail_on_error=True, use_default_template=False)
         own = Style.of(None).rc
         assert len(theirs) > 20

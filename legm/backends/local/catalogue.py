@@ -124,22 +124,22 @@ def _scan_each(
         return
     import legm.backends.local.reading  # noqa: F401 - once, for all processes
 
-    processes = _processes() if len(names) >= _WORTH_PROCESSES else 1
-    if processes == 1:
+    count = count_processes() if len(names) >= _WORTH_PROCESSES else 1
+    if count == 1:
         yield from zip(names, _packed_scans(folder, names, table), strict=True)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    pieces = [names[start :: 2 * processes] for start in range(2 * processes)]
-    with ProcessPoolExecutor(processes, get_context("fork")) as pool:
+    pieces = [names[start :: 2 * count] for start in range(2 * count)]
+    with ProcessPoolExecutor(count, get_context("fork")) as pool:
         for piece, (shared, rows) in zip(pieces, pool.map(_scans_of, repeat(folder), pieces), strict=True):
             numbers = [table.number(common) for common in shared]
             for name, row in zip(piece, rows, strict=True):
                 yield name, row and table.renumbered(row, numbers)
 
 
-def _processes() -> int:
+def count_processes() -> int:
     """How many processes may share the work: one where there is another thread, which no fork survives."""
     if threading.active_count() > 1 or not hasattr(os, "sched_getaffinity"):
         return 1

@@ -361,9 +361,9 @@ class EntryFile:
         head_text, body = _entry_texts(number, head, series)
         trailer = Trailer.of(head_text, body, max(following, number + 1), dead, start)
         try:
-            _write(file, start, _PENDING + body[1:] + trailer.encode())
+            write_at(file, start, _PENDING + body[1:] + trailer.encode())
             os.fsync(file.fileno())
-            _write(file, start, body[:1])
+            write_at(file, start, body[:1])
             os.fsync(file.fileno())
         except OSError:
             with contextlib.suppress(OSError):
@@ -375,7 +375,7 @@ class EntryFile:
         if replaced.trailer is None:  # written by a user, possibly on several lines
             return self._rewritten(entry, without=replaced.start)
         if self.is_at(replaced):
-            _write(file, replaced.start, _PENDING)
+            write_at(file, replaced.start, _PENDING)
         if dead > max(_REWRITE_THRESHOLD, start + trailer.length - dead):
             with contextlib.suppress(StorageError):  # the disk is full: try another time
                 return self._rewritten(entry)
@@ -395,7 +395,7 @@ class EntryFile:
             return
         try:
             with self.path.open("r+b", buffering=0) as file:
-                _write(file, entry.start, _PENDING)
+                write_at(file, entry.start, _PENDING)
                 os.fsync(file.fileno())
         except OSError as cause:
             raise storage_error("write", self.path, cause) from cause
@@ -420,7 +420,7 @@ class EntryFile:
             file.truncate(last)
             return self._clean_end(file)
         if not data.endswith(b"\n"):
-            _write(file, size, b"\n")
+            write_at(file, size, b"\n")
             size += 1
         return size, max(map(int, _ANY_NUMBER.findall(data)), default=-1) + 1, 0
 
@@ -514,7 +514,7 @@ def _read(file: BinaryIO, start: int, length: int) -> bytes:
     return data
 
 
-def _write(file: BinaryIO, start: int, data: bytes) -> None:
+def write_at(file: BinaryIO, start: int, data: bytes) -> None:
     file.seek(start)
     rest = memoryview(data)
     while rest:

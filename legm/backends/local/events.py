@@ -63,7 +63,7 @@ class EventFile:
     def __init__(self, folder: Path, *, started: float, hidden: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / (f".{secrets.token_hex(8)}.partial" if hidden else _file_name())
-        self._file = self.path.open("xb", buffering=0)
+        self.file = self.path.open("xb", buffering=0)
         self._end = 0
         version = _encode_record(_encode_head(started, 0) + b"\x1a\x0dbrain.Event:2")
         restart = -(2**63) if hidden else 2**63 - 1  # readers drop later steps of earlier files
@@ -114,7 +114,7 @@ class EventFile:
 
     def close(self) -> None:
         """Close the file; closing twice does nothing."""
-        self._file.close()
+        self.file.close()
 
     def _session(self, kind: str, info: Any, time: float) -> None:
         from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -134,15 +134,15 @@ class EventFile:
     def _append(self, pieces: Iterable[bytes]) -> None:
         end = self._end
         try:
-            self._file.seek(end)
+            self.file.seek(end)
             for piece in pieces:
                 rest = memoryview(piece)
                 while rest:
-                    rest = rest[self._file.write(rest) :]
+                    rest = rest[self.file.write(rest) :]
                 end += len(piece)
         except BaseException:
             with contextlib.suppress(OSError):  # the next call overwrites what is left then
-                self._file.truncate(self._end)
+                self.file.truncate(self._end)
             raise
         self._end = end
 

@@ -151,13 +151,13 @@ def open_store(uri: str, artifacts: str | None) -> Any:
             return _OneAttemptStore(partial(get_default_host_creds, uri))
         path = sqlite_path(uri)
         if path is not None and not path.exists():
-            _create_sqlite_file(path)
+            create_sqlite_file(path)
         elif path is None and scheme.partition("+")[0] in _DATABASES:
             _try_to_connect(uri)
         return _get_store(uri, artifacts)
 
 
-def _create_sqlite_file(path: Path) -> None:
+def create_sqlite_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(path) + ".lock"):
         if path.exists():

@@ -124,7 +124,7 @@ def _patch_mlflow(mlflow):
 
 def _patch_mlflow_tables(utils):
     """Let concurrent processes create the tables one after the other: otherwise the store breaks."""
-    exist, initialize = utils._all_tables_exist, utils._initialize_tables
+    exist, initialize = utils._all_tables_exist, utils._initialize_tables  # noqa: SLF001 - there is no public name
 
     @functools.wraps(exist)
     def locked_exist(engine):
@@ -137,7 +137,7 @@ def _patch_mlflow_tables(utils):
             if not exist(engine):
                 initialize(engine)
 
-    utils._all_tables_exist, utils._initialize_tables = locked_exist, locked_initialize
+    utils._all_tables_exist, utils._initialize_tables = locked_exist, locked_initialize  # noqa: SLF001
 
 
 @contextlib.contextmanager

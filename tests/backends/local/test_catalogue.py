@@ -291,4 +291,4 @@ def test_what_was_met_before_makes_no_difference():
 def test_no_process_is_forked_beside_another_thread(root):
     handler = ExperimentHandler(root, "e").start()
     handler.set_metric("loss", 1.0)  # the recorder's thread lives
-    assert catalogue._processes() == 1
+    assert catalogue.count_processes() == 1

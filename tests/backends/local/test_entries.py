@@ -288,7 +288,7 @@ def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monk
             if at % 7 == 0 or len(data) - at < 20:
                 seen.append((loaded(file.path), read(file)))
 
-    monkeypatch.setattr(entries, "_write", watched(a_byte_at_a_time))
+    monkeypatch.setattr(entries, "write_at", watched(a_byte_at_a_time))
     monkeypatch.setattr(entries, "write_atomically", watched(entries.write_atomically))
     monkeypatch.setattr(os, "fsync", watched(os.fsync))
     put(file, "a", [0.0, math.nan])
@@ -309,13 +309,13 @@ def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monk
 def test_a_refusing_disk_leaves_the_file_as_it_was(file, monkeypatch):
     put(file, "a", [0.5])
     before = file.path.read_bytes()
-    write = entries._write
+    write = entries.write_at
 
     def full(file, start, data):
         write(file, start, data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(entries, "_write", full)
+    monkeypatch.setattr(entries, "write_at", full)
     with pytest.raises(LegmError, match=r"cannot write .*metrics\.yml: the disk is full"):
         put(file, "b", [1.5])
     assert file.path.read_bytes() == before
