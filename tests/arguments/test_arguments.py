@@ -915,7 +915,7 @@ def test_a_coroutine_function_stays_one():
     assert inspect.iscoroutinefunction(function)
     assert asyncio.run(function(init__namespace=Namespace(a=1))) == (1, 2)
     assert asyncio.run(function(3)) == (3, 2)
-    with pytest.raises(ParameterError, match="is missing a"):
+    with pytest.raises(ParameterError, match="is missing a: "):
         asyncio.run(function(init__namespace=Namespace()))
 
 
