@@ -22,7 +22,7 @@ def build_looked_at(folder: str, configurations: int, runs: int) -> dict[str, fl
     backend's own files, but not forced to disk. There are no event files, which nothing here reads.
     """
     from legm import ExperimentHandler
-    from legm.backends.local import LocalBackend
+    from legm.backends.local.backend import LocalBackend
     from legm.backends.local.entries import EntryFile
     from legm.backends.local.results import head_of, series_texts, steps_head
     from legm.records import Query

@@ -58,7 +58,7 @@ def aggregate(folder: str) -> dict[str, float]:
 def curves(folder: str) -> dict[str, float]:
     """Seconds of all that ``plot()`` reads and computes, imports included, and the peak of memory."""
     began = time.perf_counter()
-    from legm.backends.local import LocalBackend
+    from legm.backends.local.backend import LocalBackend
     from legm.records import Query
     from legm.stats.aggregate import aggregate_curves as computed
 

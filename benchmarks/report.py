@@ -22,7 +22,7 @@ def build_reported(folder: str, configurations: int, runs: int, steps: int) -> d
     a report does not read.
     """
     from legm import ExperimentHandler
-    from legm.backends.local import LocalBackend
+    from legm.backends.local.backend import LocalBackend
     from legm.backends.local.entries import EntryFile
     from legm.backends.local.results import head_of, series_texts, steps_head
     from legm.records import History, Query

@@ -19,7 +19,7 @@ from typing import Any
 __all__ = ["FailedError", "NotInstalled", "Probe", "run"]
 
 _NOT_INSTALLED = 3
-_QUIET = {
+QUIET = {
     # No peer may look for updates, count its users or draw to the terminal while it is measured.
     "DO_NOT_TRACK": "1",
     "GIT_PYTHON_REFRESH": "quiet",
@@ -68,7 +68,7 @@ def run(probe: Probe, arguments: Mapping[str, Any], home: Path) -> dict[str, flo
         text=True,
         check=False,
         cwd=Path(__file__).parents[1],
-        env={**os.environ, **_QUIET, **places},
+        env={**os.environ, **QUIET, **places},
     )
     if done.returncode == _NOT_INSTALLED:
         raise NotInstalled(done.stderr.strip().rpartition("\n")[2])

@@ -80,8 +80,8 @@ class ExperimentHandler:
         strict: whether it is an error of ``log()`` (and of what is computed over runs) that a backend
             has not all of it; otherwise the log says so, and it is delivered later.
         credentials: shell patterns for the names of parameters whose texts are credentials: they are not
-            compared, and leave this machine as ``<redacted>`` only. Without patterns the rule of
-            :func:`legm.core.credentials.is_credential` holds; ``()`` takes no parameter for one.
+            compared, and leave this machine as ``<redacted>`` only. Without patterns, names such as
+            ``api_key`` and ``password`` are recognized; ``()`` takes no parameter for one.
 
     Raises:
         InvalidName: the experiment's name or the description is no text, or empty.
@@ -284,7 +284,7 @@ class ExperimentHandler:
 
     @property
     def fingerprint(self) -> str:
-        """The configuration's identity: equal for equal configurations, on every machine and backend.
+        """The configuration's identity, which is equal for equal configurations on every machine and backend.
 
         Raises:
             UnstableValue: an active parameter has no form that is the same in every process.
@@ -739,10 +739,10 @@ class ExperimentHandler:
             StorageError: it is no configuration's folder.
             CorruptFile: its parameters were edited or damaged.
         """
-        from legm.backends.local.folders import read_configuration
+        from legm.delivery.registry import folder_reader
 
         place = Path(folder).resolve()
-        configuration = read_configuration(place)
+        configuration = folder_reader().read_configuration(place)
         handler = cls(place.parent.parent, configuration.experiment, description)
         handler._parameters.restore(configuration)
         return handler
@@ -923,7 +923,7 @@ class ExperimentHandler:
     def _named(one: Comparable) -> Configuration | str | os.PathLike[str]:
         """What a user names a configuration by, as :func:`find_configurations` takes it."""
         if isinstance(one, ExperimentHandler):
-            return one._current()
+            return one._current()  # noqa: SLF001 - another handler
         return one.configuration if isinstance(one, Ranked) else one
 
     def plot_comparison_bars(

@@ -12,21 +12,32 @@ records of :mod:`legm.records`. What a backend can rely on, and what is expected
 - A backend stores and returns; it never compares, selects or averages.
 - A backend may have a mapping ``options``, in plain form and without credentials, with which it can be
   constructed again for the same store. The run log keeps these options for ``legm sync``.
-- Errors are raised as a :class:`legm.LegmError`, with the cause chained.
+- Errors are raised as a :class:`~legm.errors.LegmError`, with the cause chained.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import pluggy
 
-from legm.records import Configuration, Curve, Query, Record, Run, RunCounts, RunResult, Summary
+from legm.records import (
+    Configuration,
+    ConfigurationStatus,
+    Curve,
+    Query,
+    Record,
+    Run,
+    RunCounts,
+    RunResult,
+    StoredRun,
+    Summary,
+)
 
-__all__ = ["Backend", "Capability", "Hooks", "hookimpl", "hookspec"]
+__all__ = ["Backend", "Capability", "FolderReader", "Hooks", "hookimpl", "hookspec"]
 
 hookspec = pluggy.HookspecMarker("legm")
 hookimpl = pluggy.HookimplMarker("legm")
@@ -41,7 +52,7 @@ class Capability(enum.Enum):
     SUMMARIES = "summaries"
     FIGURES = "figures"
     ARTIFACTS = "artifacts"
-    """Files of a run: the backend also receives :class:`~legm.records.Artifact` records."""
+    """Files of a run are stored; the backend also receives :class:`~legm.records.Artifact` records."""
     CURVES = "curves"
     """The aggregated curves of a plot are stored as numbers."""
     REMOTE = "remote"
@@ -49,11 +60,11 @@ class Capability(enum.Enum):
     training thread; failed batches are sent again from the run log; credentials among the parameters are
     redacted first."""
     DISPLAYS = "displays"
-    """Scalars and texts that are no metrics, shown beside the run's own."""
+    """Scalars and texts that are shown with the run but are not metrics."""
     EXPERIMENTS = "experiments"
-    """The names of its experiments can be listed."""
+    """The names of all experiments can be listed."""
     DISCARD = "discard"
-    """A run can be deleted, with all that was kept of it."""
+    """A run can be deleted, with everything stored of it."""
 
 
 class Backend(Protocol):
@@ -62,6 +73,40 @@ class Backend(Protocol):
     name: str
     """The name by which users select it."""
     capabilities: frozenset[Capability]
+
+
+class FolderReader(Protocol):
+    """What a backend with FOLDERS can say of the folders that a user names, without a root directory.
+
+    Such a backend may have one as ``folder_reader``; commands that take a folder's path use it. See
+    :mod:`legm.backends.local.folder_reader`, whose functions say what is returned and raised.
+    """
+
+    def read_configuration(self, folder: Path) -> Configuration:
+        """The configuration in a folder."""
+
+    def read_status(self, folder: Path) -> ConfigurationStatus:
+        """A configuration's folder as it is; damage is in the answer, and not raised."""
+
+    def read_statuses(self, experiment: Path) -> list[ConfigurationStatus]:
+        """The configurations in an experiment's folder, by the folders' names."""
+
+    def counted_once(self, statuses: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
+        """The runs in folders, counted; those in copies of a folder once."""
+
+    def experiment_in(self, folder: Path) -> str | None:
+        """The name by which the backend finds an experiment's folder."""
+
+    def read_runs(self, folder: Path, histories: frozenset[str] = frozenset()) -> Iterator[RunResult]:
+        """The runs in a configuration's folder."""
+
+    def read_stored_runs(
+        self, folder: Path, configuration: Configuration | None, *, series: bool = True
+    ) -> Iterator[StoredRun]:
+        """The completed runs in a configuration's folder, each by itself."""
+
+    def repair(self, folder: Path) -> list[str]:
+        """Make what is damaged in a configuration's folder again."""
 
 
 class Hooks:
@@ -111,7 +156,7 @@ class Hooks:
 
     @hookspec
     def legm_discard_run(self, run: Run) -> None:
-        """Delete a run, with all that was kept of it (DISCARD); it was released before."""
+        """Delete a run and everything stored of it (DISCARD); it was released before."""
 
     @hookspec(firstresult=True)
     def legm_read_runs(self, query: Query) -> Iterable[RunResult] | None:
@@ -127,7 +172,7 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def legm_read_experiments(self) -> Iterable[str] | None:
-        """The names of all experiments that have a run (EXPERIMENTS)."""
+        """Read the names of all experiments that have a run (EXPERIMENTS)."""
 
     @hookspec(firstresult=True)
     def legm_read_counts(self, experiment: str) -> Iterable[RunCounts] | None:

@@ -13,6 +13,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from legm.errors import LegmError
+
+__all__ = [
+    "Aggregate",
+    "Artifact",
+    "BestRule",
+    "Comparison",
+    "Configuration",
+    "ConfigurationStatus",
+    "Curve",
+    "Display",
+    "History",
+    "Outcome",
+    "Plain",
+    "Points",
+    "Query",
+    "Ranked",
+    "Record",
+    "Run",
+    "RunCounts",
+    "RunResult",
+    "Series",
+    "Split",
+    "Status",
+    "StoredRun",
+    "Summary",
+]
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -21,7 +49,7 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = NDArray[np.int64]
 
 Plain: TypeAlias = Any
-"""What :func:`legm.core.identity.to_plain` returns: None, bool, int, float, str, list, or dict by str."""
+"""A plain value, which is None, bool, int, float, str, a list or a dict by str."""
 
 
 class Split(enum.Enum):
@@ -63,7 +91,7 @@ class Configuration:
         name: the readable name, safe as a file name, without the number that distinguishes equal names.
         parameters: every parameter in plain form, by name.
         active: the names of the active parameters, sorted; only these are compared.
-        metadata: the evaluated metadata, by parameter (see :mod:`legm.core.parameters`).
+        metadata: the evaluated metadata, by parameter.
     """
 
     experiment: str
@@ -286,6 +314,43 @@ class Query:
     fingerprint: str | None = None
     description: str | None = None
     histories: frozenset[str] | None = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationStatus:
+    """A configuration's folder as it is.
+
+    Args:
+        folder: its path.
+        configuration: None where its parameters cannot be read.
+        counts: its runs, counted by description; an empty one where there are none.
+        problem: what could not be read; None where all could.
+    """
+
+    folder: str
+    configuration: Configuration | None
+    counts: tuple[RunCounts, ...] = ()
+    problem: LegmError | None = None
+
+    @property
+    def label(self) -> str:
+        """The last part of the path."""
+        return self.folder.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A completed run as a configuration's folder has it.
+
+    Args:
+        run_id: "" where even that cannot be read.
+        result: None where it cannot be read.
+        problem: why not; "" where it could be.
+    """
+
+    run_id: str
+    result: RunResult | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.paths import EXAMPLE, TESTS
 from tests.support.shared import FOLDER, once
@@ -65,8 +65,9 @@ FIXTURES = {
 }
 """By marker, the fixtures whose tests have it."""
 
-settings.register_profile("legm", deadline=None)  # a busy machine is no failure
-settings.register_profile("core", deadline=None, max_examples=25)  # it is to be quick
+_BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # a busy machine is no failure
+settings.register_profile("legm", **_BUSY)
+settings.register_profile("core", **_BUSY, max_examples=25)  # it is to be quick
 settings.load_profile("legm")
 
 
@@ -81,8 +82,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """``-m core`` imports the core's tests only, so that no library is needed or waited for."""
-    if not is_core_alone(config) or not collection_path.is_relative_to(TESTS):
+    """Tests that the markers leave out are not imported, so that no library is needed or waited for."""
+    chosen = config.getoption("markexpr")
+    if not collection_path.is_relative_to(TESTS):
+        return None
+    if "not libraries" in chosen:
+        left_out = [TESTS / name for name in FOLDERS["libraries"]]
+        return True if any(collection_path.is_relative_to(one) for one in left_out) else None
+    if not is_core_alone(config):
         return None
     kept = [TESTS / name for name in FOLDERS["core"]]
     found = any(collection_path.is_relative_to(one) or one.is_relative_to(collection_path) for one in kept)

@@ -22,9 +22,9 @@ _INNER = (*_BASE, "core", "stats")
 _MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "errors": (),
     "version": (),
-    "records": (),
+    "records": ("errors",),
     "hooks": ("records",),
-    "util": ("errors",),
+    "util": ("errors", "records"),
     "core": _BASE,
     "stats": (*_BASE, "core"),
     "arguments": (*_BASE, "core"),
@@ -35,11 +35,12 @@ _MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "analysis": (*_INNER, "runlog", "util", "hooks", "delivery", "plotting"),
 }
 _MAY_IMPORT["handler"] = (*_MAY_IMPORT["analysis"], "analysis")
-_MAY_IMPORT["export"] = _MAY_IMPORT["importers"] = _MAY_IMPORT["handler"]
+_MAY_IMPORT["export"] = (*_MAY_IMPORT["handler"], "backends")
+_MAY_IMPORT["importers"] = (*_MAY_IMPORT["export"], "handler")
 _OUTER = (*_MAY_IMPORT["handler"], "handler", "arguments")
 _MAY_IMPORT["capture"] = (*_OUTER, "importers")
 _MAY_IMPORT["compat"] = _MAY_IMPORT["report"] = _MAY_IMPORT["testing"] = _OUTER
-_MAY_IMPORT["cli"] = (*_OUTER, "export", "importers", "capture", "report")
+_MAY_IMPORT["cli"] = (*_OUTER, "export", "importers", "capture", "report", "backends")
 _MAY_IMPORT["__init__"] = ("errors", "version", "handler", "arguments", "hooks")
 _MAY_IMPORT["__main__"] = ("cli",)
 """By room, the other rooms that it may import, for types too; the rings from the inside out."""
@@ -102,6 +103,34 @@ def room(module: str) -> str:
     return parts[1] if len(parts) > 1 else "__init__"
 
 
+def test_every_room_imports_only_what_is_further_inside():
+    rooms = {room(module) for module in MODULES}
+    assert rooms == {*_MAY_IMPORT}, "say of a new room what it may import"
+    wrong = [
+        str(one)
+        for one in IMPORTS
+        if room(one.imported) != room(one.module) and room(one.imported) not in _MAY_IMPORT[room(one.module)]
+    ]
+    assert not wrong
+
+
+def test_nothing_but_the_registry_names_a_concrete_backend():
+    """What a tracker's store calls things is no backend: importers and commands read those names too."""
+    wrong = [
+        str(one)
+        for one in IMPORTS
+        if room(one.imported) == "backends" and room(one.module) != "backends"
+        if one.imported != "legm.backends.portable" and not one.imported.endswith(".names")
+    ]
+    assert not wrong
+    text = MODULES["legm.delivery.registry"].read_text(encoding="utf-8")
+    assert {name for name in ("local", "mlflow", "wandb") if f"legm.backends.{name}" in text} == {
+        "local",
+        "mlflow",
+        "wandb",
+    }
+
+
 def test_backends_do_not_import_each_other():
     def tracker(module: str) -> str:
         return module.split(".")[2] if module.count(".") >= 2 else ""
@@ -113,6 +142,25 @@ def test_backends_do_not_import_each_other():
         if tracker(one.imported) not in {tracker(one.module), "portable", ""}
     ]
     assert not wrong
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Types aside: those of a class that holds another one may go both ways within a room."""
+    edges: dict[str, set[str]] = {module: set() for module in MODULES}
+    for one in IMPORTS:
+        if not one.is_for_types and one.imported in MODULES and one.imported != one.module:
+            edges[one.module].add(one.imported)
+    done: set[str] = set()
+
+    def walk(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, f"a circle: {' -> '.join((*way[way.index(module) :], module))}"
+        if module not in done:
+            for imported in sorted(edges[module]):
+                walk(imported, (*way, module))
+            done.add(module)
+
+    for module in MODULES:
+        walk(module, ())
 
 
 # What is pure

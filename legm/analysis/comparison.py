@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from legm.analysis.resolver import Candidate, label_configurations, resolve_configuration
 from legm.analysis.summaries import require_runs
 from legm.core.identity import canonical_text, check_name
+from legm.core.naming import safe_name
 from legm.core.seeds import looks_like_seed
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import read_runs
 from legm.errors import LegmError, MetricError, ParameterError, closest
+from legm.hooks import Capability
 from legm.records import Comparison, Configuration, Plain, RunResult, Series, Split, Status, Summary
 from legm.stats import significance
 from legm.stats.counts import ALL_VALUES_METRICS, summary_key
@@ -273,13 +276,13 @@ def find_configurations(
     Args:
         client: the way to the backend.
         experiment: the experiment.
-        wanted: each itself; or its fingerprint, its name, or its folder: a path, as it is or from the root
-            directory or the experiment's folder on.
+        wanted: each itself, or a text that names it: see
+            :func:`legm.analysis.resolver.resolve_configuration`.
 
     Raises:
         ParameterError: there is none, there are several, or it is another experiment's.
     """
-    places: list[tuple[Configuration, Path | None]] = []
+    candidates: list[Candidate] = []
     found = []
     for one in wanted:
         if isinstance(one, Configuration):
@@ -290,43 +293,31 @@ def find_configurations(
                 )
             found.append(one)
         elif isinstance(one, (str, os.PathLike)):
-            places = places or list(_places(client, experiment))
-            found.append(_named(os.fspath(one), places, experiment, client.root))
+            candidates = candidates or _candidates(client, experiment)
+            found.append(_resolve(os.fspath(one), candidates, experiment, client.root))
         else:
             raise ParameterError(
-                "compare() takes handlers, configurations, places of get_best(), or their names, folders or "
+                "compare() takes handlers, configurations, results of get_best(), or their names, folders or "
                 f"fingerprints, not {type(one).__qualname__}"
             )
     return found
 
 
-def _places(client: BackendClient, experiment: str) -> Iterator[tuple[Configuration, Path | None]]:
-    """Every configuration of an experiment, and its folder."""
-    for configuration in client.configurations(experiment):
-        yield configuration, client.folder(configuration)
+def _candidates(client: BackendClient, experiment: str) -> list[Candidate]:
+    """Every configuration of an experiment, as a text may name it."""
+    configurations = list(client.configurations(experiment))
+    if not client.supports(Capability.FOLDERS):
+        labels = label_configurations(configurations)
+        return [Candidate(labels[one.fingerprint], one) for one in configurations]
+    folders = ((one, client.folder(one)) for one in configurations)
+    return [Candidate(folder.name if folder else one.fingerprint, one, folder) for one, folder in folders]
 
 
-def _named(
-    text: str, places: Sequence[tuple[Configuration, Path | None]], experiment: str, root: Path
-) -> Configuration:
-    last = text if "\0" in text else Path(text).resolve().name
-    found: dict[str, Configuration] = {}
-    for one, folder in places:
-        is_it = one.fingerprint == last or (one.name == text != "")
-        if not is_it and folder is not None and folder.name == last:
-            meant = (Path(text), root / text, folder.parent / text)
-            is_it = folder.resolve() in [path.resolve() for path in meant]
-        if is_it:
-            found[one.fingerprint] = one
-    if not found:
-        near = closest(text, {_name(one) for one, _ in places})
-        raise ParameterError(f"{experiment!r} has no configuration {text!r}; {near}")
-    if len(found) > 1:
-        raise ParameterError(
-            f"{len(found)} configurations of {experiment!r} are called {text!r}: name one by its folder or "
-            f"its fingerprint ({', '.join(sorted(found))})"
-        )
-    return next(iter(found.values()))
+def _resolve(text: str, candidates: Sequence[Candidate], experiment: str, root: Path) -> Configuration:
+    folder = next((one.folder.parent for one in candidates if one.folder), root / safe_name(experiment))
+    found = resolve_configuration(text, candidates, repr(experiment), folder).configuration
+    assert found is not None  # noqa: S101 - each was read
+    return found
 
 
 def comparison_as_dict(comparison: Comparison) -> dict[str, Any]:

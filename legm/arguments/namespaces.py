@@ -148,8 +148,7 @@ def splitify_namespace(namespace: N, split: str, splits: Sequence[str] | None = 
 
     Parameters with the prefix of the split lose it, and replace parameters that already have that name.
     Parameters with the prefix of another split are left out if the split has its own: ``dev_path`` is left
-        out
-    if there is a ``train_path``, but ``dev_mode`` is kept if there is no ``train_mode``.
+    out if there is a ``train_path``, but ``dev_mode`` is kept if there is no ``train_mode``.
 
     Args:
         namespace: a namespace of argparse, a ``SimpleNamespace`` or a mapping.

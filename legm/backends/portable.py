@@ -19,6 +19,7 @@ from legm.records import BestRule, Configuration, Curve, History, Run, RunResult
 
 __all__ = [
     "ARTIFACTS",
+    "DISPLAYS",
     "FOLDER",
     "RESULT_FILE",
     "RUN_FILE",
@@ -45,6 +46,8 @@ ARTIFACTS = "files"
 """The folder of a run's artifacts."""
 TEXTS = "texts"
 """The folder of a run's texts."""
+DISPLAYS = "display"
+"""The group of the numbers of a run that are only shown; ``dev`` and ``test`` are those of its metrics."""
 
 _AS_THEY_ARE = ("best_step", "points", "last_step", "ended", "error")
 

@@ -1,12 +1,12 @@
-"""Scripts that log to wandb or mlflow, unchanged and with the real libraries: what they log lands in legm.
+"""Captures unchanged scripts that log to wandb or mlflow: the real libraries run, and legm gets their runs.
 
 ::
 
-    script ──► private stores ──► tailers: Update ──► live_ingest: a live run ──► its end: import, compare
-      ▲        (place)                                ▲
-      └─ environment, site/sitecustomize              └── identity, decided once and kept
+    script ──► private stores ──► tailers: Update ──► live ingest: a live run ──► its end: import, verify
+      ▲       (staging folder)                            ▲
+      └─ environment, site/sitecustomize                  └── identity, decided once and stored
 
-:func:`capture` does it all; ``legm capture`` is the same on the command line.
+:func:`capture` runs all steps; ``legm capture`` is the same on the command line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Capturing from beginning to end: run the script, look at what it logs, take it, compare, report."""
+"""A whole capture: run the script, ingest what it logs while it is running, import and verify, report."""
 
 from __future__ import annotations
 
@@ -25,29 +25,30 @@ __all__ = ["Capture", "capture"]
 
 log = logging.getLogger("legm.capture")
 
-_POLL_INTERVAL = 0.5  # seconds between two looks
-_GRACE_PERIOD = 5.0  # seconds: W&B writes by a process of its own, which goes on for a moment
+_POLL_INTERVAL = 0.5  # seconds between two reads of the stores
+_GRACE_PERIOD = 5.0  # seconds: W&B's own writer process outlives the script briefly
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """What a capture came to.
+    """The result of a capture.
 
     Args:
         status: the command's exit status.
-        reports: for each tracker that it logged to, what was taken and compared.
-        problems: what went wrong, in words.
-        kept: the private stores, where not all that is in them could be taken; else they are removed.
-        outliving: how many processes of the script go on; what they log yet is for the next capture.
-        earlier: how many runs came of earlier captures that could not take all.
+        reports: the import report for each tracker that the command logged to.
+        problems: what went wrong, as text.
+        kept_stores: the private stores if not everything in them could be imported; else they are removed.
+        running_processes: how many processes of the script are still running; the next capture imports
+            what they log.
+        earlier_runs: how many runs of earlier, incomplete captures were imported.
     """
 
     status: int
     reports: tuple[Report, ...]
     problems: tuple[str, ...] = ()
-    kept: Path | None = None
-    outliving: int = 0
-    earlier: int = 0
+    kept_stores: Path | None = None
+    running_processes: int = 0
+    earlier_runs: int = 0
 
 
 def capture(
@@ -60,21 +61,21 @@ def capture(
     compare: Sequence[str] = (),
     name_params: Sequence[str] = (),
 ) -> Capture:
-    """Run a script that logs to wandb or mlflow, and take what it logs.
+    """Run a script that logs to wandb or mlflow, and capture what it logs.
 
     Args:
-        command: the program and its arguments. Processes that it begins are captured too.
+        command: the program and its arguments. Processes that it starts are captured too.
         root: the root directory.
-        experiment: the experiment of all runs; without it W&B's project, and MLflow's experiment.
-        seed_params: parameters that are seeds, and so not compared, whatever they look like.
+        experiment: the experiment of all runs; by default W&B's project, and MLflow's experiment.
+        seed_params: parameters that are seeds, and therefore not compared, whatever they look like.
         ignore: parameters that are not compared, whatever they look like.
         compare: parameters that are compared, whatever they look like.
-        name_params: the parameters that a configuration's name is made of, most important first.
+        name_params: the parameters that make up a configuration's name, most important first.
 
     Raises:
         CommandError: the command cannot be run.
         ParameterError: a parameter is to be both compared and not compared.
-        StorageError: the root directory cannot be written; the command was not begun then.
+        StorageError: the root directory cannot be written; the command was not started.
     """
     root = Path(root)
     overrides = Overrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
@@ -82,29 +83,35 @@ def capture(
     live_ingest = LiveIngest(root, experiment, overrides)
     staging = StagingFolder.create(root, experiment, overrides)
     try:
-        child = ScriptProcess(command, staging.environment(os.environ), staging.lock)
+        script = ScriptProcess(command, staging.environment(os.environ), staging.lock)
     except LegmError:
         staging.remove()
         raise
-    with child.signals_forwarded():
+    with script.signals_forwarded():
         with _open_tailers(staging) as tailers:
-            while not child.ends_within(_POLL_INTERVAL):
+            while not script.ends_within(_POLL_INTERVAL):
                 _ingest_updates(live_ingest, tailers)
             until = time.monotonic() + _GRACE_PERIOD
             while staging.is_in_use(live_ingest.has_open_runs) and time.monotonic() < until:
                 time.sleep(_POLL_INTERVAL / 5)
             _ingest_updates(live_ingest, tailers)
-            outliving = len(staging.processes())  # asked first: what one still writes is read, or kept
-            reports, problems = _import_stores(root, live_ingest, tailers, experiment, child.end_description)
-        is_whole = _remove_if_complete(staging, reports, problems) if not outliving else staging.release()
+            running_processes = len(
+                staging.processes()
+            )  # before the import, so that nothing they write is lost
+            reports, problems = _import_stores(root, live_ingest, tailers, experiment, script.end_description)
+        is_complete = (
+            _remove_if_complete(staging, reports, problems) if not running_processes else staging.release()
+        )
         problems += live_ingest.unmet_overrides()
-        earlier = 0
+        earlier_runs = 0
         for other in abandoned_folders(root, but=staging.folder):
             others, other_problems = _finish_earlier_capture(root, other)
-            earlier += sum(report.runs for report in others)
+            earlier_runs += sum(report.runs for report in others)
             problems += other_problems
-    kept = None if is_whole else staging.folder
-    return Capture(child.status, tuple(reports), tuple(problems), kept, outliving, earlier)
+    kept_stores = None if is_complete else staging.folder
+    return Capture(
+        script.status, tuple(reports), tuple(problems), kept_stores, running_processes, earlier_runs
+    )
 
 
 @contextmanager
@@ -114,14 +121,14 @@ def _open_tailers(staging: StagingFolder) -> Iterator[list[Tailer]]:
 
 
 def _ingest_updates(live_ingest: LiveIngest, tailers: Sequence[Tailer]) -> None:
-    """Look at what came. Whatever goes wrong here, the script goes on."""
+    """Ingest what is new in the stores. Whatever goes wrong here must not stop the script."""
     for tailer in tailers:
         try:
             live_ingest.ingest_updates(tailer)
         except LegmError as error:
-            log.warning("%s. It is tried again.", error)
+            log.warning("%s. legm will try again.", error)
         except Exception:
-            log.exception("what is logged to %s cannot be shown", tailer.kind)
+            log.exception("what is logged to %s cannot be shown while the script is running", tailer.kind)
 
 
 def _import_stores(
@@ -131,7 +138,7 @@ def _import_stores(
     experiment: str | None,
     end_description: str,
 ) -> tuple[list[Report], list[str]]:
-    """Take what did not end by itself, and compare all that was taken."""
+    """Import the runs that have not ended by themselves, and verify all runs."""
     reports, problems = [], []
     for tailer in tailers:
         try:
@@ -143,13 +150,13 @@ def _import_stores(
                 reports.append(_reworded(import_runs(as_captured, root)))
         except Exception as error:  # noqa: BLE001 - the stores are kept, and the exit status is the script's
             what = str(error) if isinstance(error, LegmError) else repr(error)
-            problems.append(f"what was logged to {tailer.kind} is not all here: {what}")
+            problems.append(f"not everything that was logged to {tailer.kind} was captured: {what}")
     live_ingest.close()
     return reports, problems
 
 
 def _reworded(report: Report) -> Report:
-    """The report of an import in words of a capture, which has no option for deleted runs."""
+    """Adapt an import report to a capture, which has no option for deleted runs."""
     omitted = dict(report.omitted)
     if DELETED in omitted:
         omitted["runs that the script deleted"] = omitted.pop(DELETED)
@@ -157,19 +164,17 @@ def _reworded(report: Report) -> Report:
 
 
 def _remove_if_complete(staging: StagingFolder, reports: Sequence[Report], problems: Sequence[str]) -> bool:
-    """Remove the private stores, if all that was in them was taken."""
-    is_whole = not problems and all(report.is_complete for report in reports)
-    return staging.remove() if is_whole else staging.release()
+    """Remove the private stores if everything in them was imported."""
+    is_complete = not problems and all(report.is_complete for report in reports)
+    return staging.remove() if is_complete else staging.release()
 
 
 def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Report], list[str]]:
-    """Take what a capture left behind."""
+    """Import what an earlier capture left behind."""
     live_ingest = LiveIngest(root, staging.experiment, staging.overrides)
-    end_description = "the script ended, and it had not"
+    end_description = "still running when the script ended"
     with _open_tailers(staging) as tailers:
         reports, problems = _import_stores(root, live_ingest, tailers, staging.experiment, end_description)
     if not _remove_if_complete(staging, reports, problems):
-        problems.append(
-            f"an earlier capture could not be finished: what was logged is kept in {staging.folder}"
-        )
+        problems.append(f"an earlier capture could not be completed: its logs are kept in {staging.folder}")
     return reports, problems

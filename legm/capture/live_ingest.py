@@ -1,4 +1,4 @@
-"""Takes the runs of a script into a root directory while they go on, and as they are when they end."""
+"""Live ingest: shows a script's runs in a root directory while they run, and stores them at their end."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ log = logging.getLogger("legm.capture")
 _DELAY_WITH_NUMBERS, _DELAY_WITHOUT_NUMBERS = (
     0.5,
     5.0,
-)  # seconds until a run begins: after its first number, or without one
+)  # seconds until a run is shown: after its first number, or without any
 
 
 def as_captured(run: ExternalRun, experiment: str | None, end_description: str | None = None) -> ExternalRun:
-    """A run of a private store as it is captured.
+    """A run of a private store, adapted to the capture.
 
     Args:
-        run: as its store tells it.
-        experiment: the experiment that was asked for; None for its own.
-        ending: what became of it if it has not ended in its store; None while it can go on.
+        run: the run as its store describes it.
+        experiment: the requested experiment; None for the run's own.
+        end_description: why it ended if its store has no end; None while it may still be running.
     """
     if experiment is not None and run.native_run is None:
         run = replace(
@@ -50,7 +50,7 @@ def as_captured(run: ExternalRun, experiment: str | None, end_description: str |
 
 
 class CapturedSource:
-    """A private store when its script has ended, as an import takes it: see :func:`as_captured`."""
+    """A private store as an import source, once its script has ended: see :func:`as_captured`."""
 
     def __init__(self, source: Source, experiment: str | None, end_description: str) -> None:
         self._source = source
@@ -67,32 +67,32 @@ class CapturedSource:
         return as_captured(self._source.run(key), self._experiment, self._ending)
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
         self._source.close()
 
 
 @dataclass(slots=True)
 class _WaitingRun:
-    """A run that has not begun here yet."""
+    """A run that is not shown yet."""
 
     since: float
     points: list[Points] = field(default_factory=list)
     first: float | None = None
 
     def is_due(self, now: float) -> bool:
-        """Whether it begins: parameters are mostly set before the first numbers, and beside them."""
+        """Whether to show it now; most parameters are set before the first numbers, or just after."""
         return now - self.since >= _DELAY_WITHOUT_NUMBERS or (
             self.first is not None and now - self.first >= _DELAY_WITH_NUMBERS
         )
 
 
 class LiveIngest:
-    """The runs of one script, on their way into a root directory.
+    """Ingests the runs of one script into a root directory while it is running.
 
     Args:
         root: the root directory.
         experiment: the experiment of all runs; None for their own.
-        overrides: what a person decided of parameters.
+        overrides: what the user decided about parameters.
 
     Raises:
         LegmError: the root directory cannot be used.
@@ -113,11 +113,11 @@ class LiveIngest:
 
     @property
     def has_open_runs(self) -> bool:
-        """Whether a run has begun that has not ended."""
+        """Whether a run has started but not ended."""
         return bool(self._waiting or self._live)
 
     def ingest_updates(self, tailer: Tailer) -> None:
-        """Take what is new in a store; a run that cannot be shown is said, and taken when it has ended.
+        """Ingest what is new in a store; a run that cannot be shown is logged, and stored once it has ended.
 
         Raises:
             LegmError: the store cannot be read.
@@ -140,9 +140,9 @@ class LiveIngest:
         if live is not None and (live.parameters == repr(run.parameters) or now < live.fixed_until):
             live.add(points)
         elif live is not None:
-            # Parameters came late: it becomes a run of the configuration that all of them make.
+            # Parameters were added later: show it as a run of the configuration that all of them make.
             started = self._begin_live_run(at, run, live)
-            started.fixed_until = now + 2 * (now - live.started)  # each time all of it is written again
+            started.fixed_until = now + 2 * (now - live.started)  # restarting writes all of it again
             started.add(points)
         else:
             waiting = self._waiting.setdefault(at, _WaitingRun(now))
@@ -165,7 +165,7 @@ class LiveIngest:
         return started
 
     def _identity_of(self, run: ExternalRun, decisions: Mapping[str, Identity]) -> Identity:
-        """What tells the configurations of a run's experiment apart: as it was decided, or inferred."""
+        """The identity of a run's experiment: as decided before, else inferred."""
         values, _ = parameters_of(run, is_reserved)
         self._known_names |= set(values)
         known = decisions.get(experiment_of(run), Identity())
@@ -181,7 +181,7 @@ class LiveIngest:
         return infer_identity(observed, given, more_to_come=True)
 
     def ingest_ended(self, at: tuple[str, str], run: ExternalRun) -> None:
-        """Take a run that has ended, as a whole, in the place of what was shown of it.
+        """Store a run that has ended, replacing what was shown of it.
 
         Raises:
             LegmError: it cannot be read or written.
@@ -204,9 +204,9 @@ class LiveIngest:
         self._ingested[at] = new.run
 
     def ingest_all(self, source: CapturedSource) -> None:
-        """Take every run of a store whose script has ended: a script may have added to one behind its end.
+        """Store every run of a store whose script has ended: a run may have been changed after its end.
 
-        The import that follows tells what could not be taken.
+        The import that follows reports what could not be stored.
 
         Raises:
             LegmError: the store cannot be read.
@@ -215,31 +215,31 @@ class LiveIngest:
             try:
                 self.ingest_ended((source.kind, run.key), run)
             except LegmError as error:
-                log.debug("the run %s did not land: %s", run.key, error)
+                log.debug("the run %s could not be ingested: %s", run.key, error)
 
     def _forget_run(self, at: tuple[str, str]) -> None:
         self._waiting.pop(at, None)
-        live, landed = self._live.pop(at, None), self._ingested.pop(at, None)
+        live, stored = self._live.pop(at, None), self._ingested.pop(at, None)
         if live is not None:
             live.close()
-            landed = live.run
-        if landed is not None:
-            delete_run(self._client, landed)
+            stored = live.run
+        if stored is not None:
+            delete_run(self._client, stored)
 
     def unmet_overrides(self) -> list[str]:
-        """Which overrides could not be met."""
+        """The overrides that had no effect, as messages."""
         overrides = self._overrides
         named = {*overrides.seeds, *overrides.ignored, *overrides.compared, *overrides.named}
         known = self._known_names
         found = [f"no run has a parameter {name!r}: {closest(name, known)}" for name in sorted(named - known)]
         found += [
-            f"whether {name!r} is compared was decided with earlier runs of the experiment, and stays so"
+            f"whether {name!r} is compared was decided by earlier runs of the experiment, and cannot change"
             for name in sorted(self._already_decided)
         ]
         return found if known else []
 
     def close(self) -> None:
-        """Let go of what is still shown."""
+        """Release the runs that are still shown."""
         for live in self._live.values():
             live.close()
         self._live.clear()

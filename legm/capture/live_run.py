@@ -1,4 +1,4 @@
-"""A run that is still running in another tracker's store, as a run of legm's that is running as well."""
+"""A run that is still running in another tracker's store, as a live legm run."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["LiveRun"]
 
 
 class LiveRun:
-    """Shows a run's numbers while they come: in its run log, and in the backend.
+    """Shows a run's numbers as they arrive, in its run log and in the backend.
 
-    It never ends the run: when that has ended in its own store, an import replaces it as a whole.
+    It never ends the run: once the run has ended in its own store, an import replaces it.
 
     Args:
-        client: of the backend.
-        run: as it is known now.
-        parameters: a text of those that it was made of.
-        earlier: what showed the run so far, and is replaced by this one.
+        client: the backend to write to.
+        run: the run as known now.
+        parameters: a text of the parameters that it was made from.
+        earlier: the live run that showed it so far, which this one replaces.
 
     Raises:
-        LegmError: it cannot be begun.
+        LegmError: it cannot be started.
     """
 
     def __init__(
@@ -43,18 +43,18 @@ class LiveRun:
 
     @property
     def folder(self) -> Path:
-        """The configuration's."""
+        """The folder of the run's configuration."""
         return self._session.folder
 
     def add(self, points: Points) -> None:
-        """Take numbers, which are on disk, and in TensorBoard, within a second."""
+        """Add numbers; they are on disk, and in TensorBoard, within a second."""
         if len(points):
             self._session.recorder.add_records(
                 [points_from_columns(columns_by_series([points]), _dev_series)]
             )
 
     def close(self) -> None:
-        """Write what is left, and release it; its log says that it was interrupted until it is replaced."""
+        """Write what is pending and release the run; its log says interrupted until it is replaced."""
         self._session.release()
 
 

@@ -16,10 +16,10 @@ __all__ = ["MlflowTailer"]
 
 
 class MlflowTailer:
-    """The runs in the private SQLite file.
+    """Reads new numbers from the private SQLite file.
 
     Args:
-        path: the file, which MLflow makes when it is first used.
+        path: the file, which MLflow creates at its first use.
     """
 
     kind = "mlflow"
@@ -31,7 +31,7 @@ class MlflowTailer:
         self._at: dict[str, int] = {}
 
     def updates(self) -> Iterator[Update]:
-        """The runs that go on, and those that changed since the last look."""
+        """The runs that are still running, and those that have changed since the last call."""
         if self._source is None:
             self._source = self.open_source()
         open_source = self._source
@@ -50,7 +50,7 @@ class MlflowTailer:
             yield Update(run, points, is_deleted)
 
     def open_source(self) -> MlflowSqliteSource | None:
-        """The store; None before the first run: until then MLflow changes its tables."""
+        """The store; None before the first run, because MLflow is still creating its tables then."""
         return MlflowSqliteSource(self._path) if self._has_runs() else None
 
     def _has_runs(self) -> bool:

@@ -1,4 +1,4 @@
-"""The script that is captured, as a process of the same terminal: its signals, and its exit status."""
+"""The captured script as a process on the same terminal: its signals and its exit status."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from legm.errors import CommandError
 __all__ = ["ScriptProcess"]
 
 _FORWARDED_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
-_NOT_FOUND, _NOT_EXECUTABLE, _BY_SIGNAL = 127, 126, 128  # exit statuses as POSIX shells have them
+_NOT_FOUND, _NOT_EXECUTABLE, _BY_SIGNAL = 127, 126, 128  # exit statuses as in POSIX shells
 
 
 class ScriptProcess:
-    """A command that runs.
+    """A running command.
 
     Args:
         command: the program and its arguments.
         environment: its environment variables.
-        lock: a descriptor that it holds open as well.
+        lock: a file descriptor that it inherits.
 
     Raises:
         CommandError: it cannot be run.
@@ -37,12 +37,12 @@ class ScriptProcess:
                 list(command), env=dict(environment), pass_fds=inherited
             )
         except FileNotFoundError as cause:
-            raise CommandError(f"there is no command {command[0]!r}", _NOT_FOUND) from cause
+            raise CommandError(f"the command {command[0]!r} does not exist", _NOT_FOUND) from cause
         except (OSError, ValueError) as cause:
             raise CommandError(f"cannot run {command[0]!r}: {cause}", _NOT_EXECUTABLE) from cause
 
     def ends_within(self, seconds: float) -> bool:
-        """Wait for its end, but not for longer."""
+        """Wait for its end, but no longer than this; returns whether it has ended."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -51,13 +51,13 @@ class ScriptProcess:
 
     @property
     def status(self) -> int:
-        """Its exit status; as in a shell 128 and the signal's number where a signal ended it."""
+        """Its exit status; as in a shell, 128 plus the signal's number if a signal ended it."""
         code = self._process.wait()
         return code if code >= 0 else _BY_SIGNAL - code
 
     @property
     def end_description(self) -> str:
-        """Its end in words."""
+        """How it ended, as text."""
         code = self._process.wait()
         if code < 0:
             return f"the script was ended by {signal.Signals(-code).name}"
@@ -65,10 +65,10 @@ class ScriptProcess:
 
     @contextlib.contextmanager
     def signals_forwarded(self) -> Iterator[None]:
-        """Signals are the script's: it decides what becomes of them."""
+        """Forward signals to the script, which decides how to handle them."""
 
         def forward(number: int, _: FrameType | None) -> None:
-            # What was typed at the terminal has reached the script as well.
+            # Keys typed at the terminal have reached the script as well.
             if number not in (signal.SIGINT, getattr(signal, "SIGQUIT", None)) or not _has_terminal():
                 with contextlib.suppress(OSError):
                     self._process.send_signal(number)

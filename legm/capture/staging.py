@@ -1,4 +1,4 @@
-"""The private stores of one captured script: a folder of the root directory, while it is needed."""
+"""The staging folder of one captured script: its private stores, below the root directory until imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["StagingFolder", "abandoned_folders"]
 
 _SITE = Path(__file__).with_name("site")
 _LOCK_FILE, _ABOUT_FILE, _VARIABLE = ".lock", "capture.json", "LEGM_CAPTURE"
-_OTHER_STORE_VARIABLES = ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")  # of another store
+_OTHER_STORE_VARIABLES = ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
 
 
 def _staging_root(root: Path) -> Path:
@@ -33,10 +33,10 @@ class StagingFolder:
     """A folder with an offline folder for wandb and a SQLite store for mlflow.
 
     Args:
-        folder: where it is.
-        lock: the descriptor of a file that is locked as long as it is open, here or in the script.
+        folder: its path.
+        lock: the descriptor of a file that stays locked while it is open, here or in the script.
         experiment: the experiment of all runs; None for their own.
-        overrides: what a person decided of parameters.
+        overrides: what the user decided about parameters.
     """
 
     def __init__(self, folder: Path, lock: int, experiment: str | None, overrides: Overrides) -> None:
@@ -45,15 +45,15 @@ class StagingFolder:
         self.experiment = experiment
         self.overrides = overrides
         self.wandb = folder / "wandb"
-        """What W&B's own folders are in."""
+        """The folder that contains W&B's own folders."""
         self.mlflow = folder / "mlflow.db"
 
     @classmethod
     def create(cls, root: Path, experiment: str | None, overrides: Overrides) -> StagingFolder:
-        """A new one below a root directory.
+        """Create a staging folder below a root directory.
 
         Raises:
-            StorageError: it cannot be made.
+            StorageError: it cannot be created.
         """
         folder = _staging_root(root) / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
         about = {"experiment": experiment, "overrides": asdict(overrides)}
@@ -69,7 +69,7 @@ class StagingFolder:
 
     @classmethod
     def take_over(cls, folder: Path) -> StagingFolder | None:
-        """One that nobody works with; None where somebody does, or a process of its script goes on."""
+        """Take over an abandoned folder; None if a capture, or a process of its script, still uses it."""
         try:
             lock = os.open(folder / _LOCK_FILE, os.O_RDWR)
         except OSError:
@@ -81,7 +81,7 @@ class StagingFolder:
             if lock_descriptor(lock, blocking=False) and not staging.processes():
                 return staging
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # it is not what was made
+            pass  # not a valid staging folder
         os.close(lock)
         return None
 
@@ -89,7 +89,7 @@ class StagingFolder:
         """The script's environment variables.
 
         Args:
-            given: those that it would have otherwise.
+            given: the environment that it would have otherwise.
         """
         variables = {
             **given,
@@ -98,9 +98,9 @@ class StagingFolder:
             "_MLFLOW_SERVER_ARTIFACT_ROOT": (self.folder / "artifacts").as_uri(),
             "WANDB_DIR": str(self.folder),
             "WANDB_DATA_DIR": str(self.folder / "data"),
-            "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "1",  # seconds until a row can be seen
+            "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "1",  # seconds until a row becomes visible
             "WANDB_ERROR_REPORTING": given.get("WANDB_ERROR_REPORTING", "false"),
-            "WANDB_SILENT": given.get("WANDB_SILENT", "true"),  # it would say how to upload what is private
+            "WANDB_SILENT": given.get("WANDB_SILENT", "true"),  # its messages say how to upload the folder
             _VARIABLE: str(self.folder),
             "PYTHONPATH": os.pathsep.join([str(_SITE), *filter(None, [given.get("PYTHONPATH")])]),
         }
@@ -111,39 +111,39 @@ class StagingFolder:
         return variables
 
     def processes(self) -> list[int]:
-        """The processes of the script that go on, as far as the system tells: Linux does."""
+        """The processes of the script that are still running, where the system shows them (Linux)."""
         mark = f"{_VARIABLE}={self.folder}".encode()
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 if mark in (folder / "environ").read_bytes().split(b"\0"):
                     found.append(int(folder.name))
-            except OSError:  # it is gone, or somebody else's
+            except OSError:  # it has ended, or belongs to another user
                 continue
         return found
 
     def is_in_use(self, has_open_runs: bool) -> bool:
-        """Whether something may be written yet.
+        """Whether something may still be written.
 
         Args:
-            has_open_runs: whether there are runs that have not ended, where the system tells no processes.
+            has_open_runs: whether some runs have not ended; used where the system shows no processes.
         """
         return bool(self.processes()) if Path("/proc/self/environ").exists() else has_open_runs
 
     def remove(self) -> Literal[True]:
-        """Remove it with all that is in it, which is in the root directory by now."""
+        """Delete the folder, after everything in it was imported."""
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self.lock)
         return True
 
     def release(self) -> Literal[False]:
-        """Let it be, for somebody else to finish."""
+        """Release the folder, for a later capture to finish."""
         os.close(self.lock)
         return False
 
 
 def abandoned_folders(root: Path, but: Path) -> Iterator[StagingFolder]:
-    """The places that nobody works with any more, but for one: what is in them could not be taken yet."""
+    """The staging folders that nobody uses any more, except for one: they could not be imported yet."""
     for folder in sorted(_staging_root(root).glob("*/")):
         staging = StagingFolder.take_over(folder) if folder != but else None
         if staging is not None:

@@ -1,4 +1,4 @@
-"""What a capture came to in words, for a person: a pure function."""
+"""The result of a capture as text for the user: a pure function."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ def capture_lines(done: Capture, root: Path) -> Iterator[str]:
                 yield f"  {experiment}: {name} is not compared: {reason}"
         yield from comparison_lines(report)
     if not done.reports and not done.problems:
-        yield "nothing was captured: the command began no run with wandb or mlflow"
-    if done.earlier:
-        yield f"{count_text(done.earlier, 'run')} of earlier captures came, which could not take all"
+        yield "nothing was captured: the command started no run with wandb or mlflow"
+    if done.earlier_runs:
+        yield f"also imported {count_text(done.earlier_runs, 'run')} that earlier captures could not import"
     yield from done.problems
-    if done.outliving:
-        go = "1 process goes" if done.outliving == 1 else f"{done.outliving} processes go"
-        yield f"{go} on: the next capture into {root} takes what is logged from now on"
-    elif done.kept is not None:
-        yield f"what was logged is kept in {done.kept}: the next capture into {root} tries it again"
+    if done.running_processes:
+        processes = (
+            "1 process is" if done.running_processes == 1 else f"{done.running_processes} processes are"
+        )
+        yield f"{processes} still running: the next capture into {root} imports what is logged from now on"
+    elif done.kept_stores is not None:
+        yield f"the logs are kept in {done.kept_stores}: the next capture into {root} tries again"

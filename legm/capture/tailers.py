@@ -1,4 +1,4 @@
-"""What every private store gives while a script writes to it."""
+"""What every tailer provides: the updates of a private store while a script writes to it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["Tailer", "Update"]
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A run of a script that is going on, or that ended since the last look.
+    """A run of a script that is still running, or has ended since the last read.
 
     Args:
-        run: as its store tells it now.
-        points: its numbers that came since the last look, in the order they were set.
+        run: the run as its store describes it now.
+        points: its numbers since the last read, in the order they were set.
         is_deleted: whether the script deleted it.
     """
 
@@ -31,17 +31,17 @@ class Tailer(Protocol):
     """A store that is read while it grows."""
 
     kind: str
-    """What it is, in a word: ``mlflow``."""
+    """The kind of store in one word: ``mlflow``."""
 
     def updates(self) -> Iterator[Update]:
-        """The runs that go on, and those that ended since the last look.
+        """The runs that are still running, and those that have ended since the last call.
 
         Raises:
             LegmError: the store cannot be read.
         """
 
     def open_source(self) -> Source | None:
-        """The store as an import takes it, opened anew; None while nothing is in it."""
+        """Open the store again as an import source; None if it is empty."""
 
     def close(self) -> None:
-        """Let go of what is held."""
+        """Release files and connections."""

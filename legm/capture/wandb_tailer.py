@@ -19,14 +19,14 @@ __all__ = ["WandbTailer"]
 
 @dataclass(slots=True)
 class _GrowingRun:
-    """A run whose last log is read as it grows, and what its logs said so far."""
+    """A run whose last log is read as it grows, with the state so far."""
 
     fold: RunFold = field(default_factory=RunFold)
     logs: list[Path] = field(default_factory=list)
     reader: LogReader | None = None
 
     def begin(self, reader: LogReader, records: list[Any]) -> None:
-        """Go on with another log, of which some records were read."""
+        """Continue with another log, of which some records were already read."""
         if self.reader is not None:
             self._add_records(self.reader.new_records())
             self.fold.begin_fragment()
@@ -35,7 +35,7 @@ class _GrowingRun:
         self._add_records(records)
 
     def read(self) -> None:
-        """Take what the log has by now; behind its end there is nothing."""
+        """Read what is new in the log."""
         if self.reader is not None:
             self._add_records(self.reader.new_records())
 
@@ -45,10 +45,10 @@ class _GrowingRun:
 
 
 class WandbTailer:
-    """The runs in W&B's private folder.
+    """Reads new numbers from W&B's private folder.
 
     Args:
-        folder: the folder, with another one in it for each time that a run was begun.
+        folder: the folder, which has a subfolder for each start of a run.
     """
 
     kind = "wandb"
@@ -56,15 +56,13 @@ class WandbTailer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._source = WandbFolderSource(folder, follow_links=True)
-        self._unassigned: dict[
-            Path, tuple[LogReader, list[Any]]
-        ] = {}  # logs that do not say yet whose they are
+        self._unassigned: dict[Path, tuple[LogReader, list[Any]]] = {}  # logs whose run is not known yet
         self._logs: set[Path] = set()
         self._runs: dict[tuple[str, str, str], _GrowingRun] = {}
         self._ended: set[tuple[str, str, str]] = set()
 
     def updates(self) -> Iterator[Update]:
-        """The runs that go on, and those that ended since the last look."""
+        """The runs that are still running, and those that have ended since the last call."""
         for log in sorted(self._folder.glob("*run-*/run-*.wandb")):
             if log not in self._logs:
                 self._logs.add(log)
@@ -90,10 +88,10 @@ class WandbTailer:
                 yield Update(run, points_from_columns(columns_by_series(points), lambda series: series))
 
     def open_source(self) -> WandbFolderSource | None:
-        """The folder, opened anew; None while it holds no log."""
+        """The folder as an import source; None if it contains no log."""
         if WandbFolderSource.find_store(self._folder) is None:
             return None
         return WandbFolderSource(self._folder, follow_links=True)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no file is held open."""

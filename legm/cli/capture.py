@@ -1,4 +1,4 @@
-"""``legm capture``: a script that logs to wandb or mlflow, run as it is."""
+"""``legm capture``: run an unchanged script that logs to wandb or mlflow."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["capture_command"]
     envvar="LEGM_ROOT",
     default=Path("legm-runs"),
     show_default=True,
-    help="The root directory that the runs come into; also by LEGM_ROOT.",
+    help="The root directory for the runs; also set by LEGM_ROOT.",
 )
-@click.option("--experiment", metavar="NAME", help="The experiment of all runs, instead of their own.")
+@click.option("--experiment", metavar="NAME", help="The experiment of all runs, instead of the script's own.")
 @parameter_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def capture_command(
@@ -37,11 +37,11 @@ def capture_command(
     name_param: tuple[str, ...],
     command: tuple[str, ...],
 ) -> None:
-    """Run a script, and take what it logs to wandb or mlflow.
+    """Run a script and capture what it logs to wandb or mlflow.
 
-    COMMAND is run with the wandb and mlflow that it has, which log to private stores instead of a server:
-    legm capture -- python train.py --lr 0.1. Its runs are in the root directory while they go on, and are
-    compared with what it logged when it has ended. The exit status is the command's.
+    COMMAND runs with its own wandb and mlflow, which log to private stores instead of a server:
+    legm capture -- python train.py --lr 0.1. Its runs appear in the root directory while it is running.
+    When it has ended, they are compared with what it logged. The exit status is that of COMMAND.
     """
     from legm.capture.capturing import capture
     from legm.capture.summary_text import capture_lines

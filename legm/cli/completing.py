@@ -69,9 +69,9 @@ def _complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
 def _folders(before: Path) -> Iterable[str]:
     """The folders in a folder that lead to configurations, or are some."""
-    from legm.backends.local.catalogue import folders_in, is_configuration
+    from legm.runlog.folder import is_configuration, subfolders
 
-    names = folders_in(before)
+    names = subfolders(before)
     if is_configuration(str(before)):
         return ()
     return [one for one in names if is_configuration(f"{before}/{one}")] or [f"{one}/" for one in names]
@@ -145,8 +145,8 @@ def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
 
 def _place(ctx: click.Context, path: Path) -> Location:
-    from legm.cli.options import scalar
     from legm.cli.resolving import Location
+    from legm.cli.values import scalar
 
     options = {name: scalar(text) for name, text in ctx.params.get("options") or ()}
     return Location(path, ctx.params.get("backend") or "local", options)

@@ -11,7 +11,8 @@ __all__ = ["completion_command"]
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion_command(shell: str) -> None:
+@click.pass_context
+def completion_command(ctx: click.Context, shell: str) -> None:
     r"""Print what lets a shell complete legm's commands.
 
     It completes commands and options, experiments and configurations, metrics, parameters and their values.
@@ -23,4 +24,4 @@ def completion_command(shell: str) -> None:
     """
     from legm.cli.shells import script
 
-    say(script(shell).rstrip())
+    say(script(shell, ctx.find_root().command).rstrip())

@@ -30,11 +30,11 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
 
     Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
-    from legm.analysis.overview import compare
+    from legm.analysis.overview import diff
     from legm.cli.resolving import configuration_at, known_configuration
 
     one, other = (configuration_at(at(path))[1] for path in (a, b))
-    found = compare(known_configuration(one), known_configuration(other))
+    found = diff(known_configuration(one), known_configuration(other))
     if as_json:
         print_json(
             [

@@ -24,12 +24,12 @@ def _names(option: str, what: str) -> Callable[[F], F]:
 
 
 def parameter_options(function: F) -> F:
-    """What a person decides of parameters."""
+    """The options that override which parameters are compared."""
     for option, what in (
-        ("--name-param", "A parameter that is in the names of configurations"),
+        ("--name-param", "A parameter that appears in the names of configurations"),
         ("--compare", "A parameter that is compared, whatever it looks like"),
         ("--ignore", "A parameter that is not compared"),
-        ("--seed-param", "A parameter that is a seed, and so not compared"),
+        ("--seed-param", "A parameter that is a seed, and therefore not compared"),
     ):
         function = _names(option, what)(function)
     return function
@@ -38,16 +38,16 @@ def parameter_options(function: F) -> F:
 @click.command("import")
 @click.argument("source")
 @path_argument("root")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only report what would be done.")
 @_names("--experiment", "Only this experiment of the source")
 @parameter_options
 @click.option(
     "--identity",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="What is compared, as a file: read where it exists, and written for review where it does not.",
+    help="The compared parameters as a file: read if it exists, written for review if it does not.",
 )
-@click.option("--deleted", is_flag=True, help="Also what is deleted in the source, and not gone yet.")
+@click.option("--deleted", is_flag=True, help="Include runs deleted in the source but not yet purged.")
 @json_option
 def import_command(
     source: str,
@@ -63,14 +63,14 @@ def import_command(
     deleted: bool,
     as_json: bool,
 ) -> None:
-    """Bring in the runs of another tracker, or root.
+    """Import the runs of another tracker, or root.
 
-    SOURCE is a store of MLflow's (a SQLite file, an mlruns folder, a server's http://… address) or of W&B's
-    (a wandb folder, a .wandb file, wandb:ENTITY/PROJECT), a folder of TensorBoard's event files, one of the
-    original legm, or another root directory. It is only read, and its runs come into the root directory
-    ROOT. Which parameters are compared is inferred, for review. A second import adds what is new, and one
-    that was interrupted goes on. At the end both sides are read again and compared; the exit status is 1
-    where a run could not be read or is not equal.
+    SOURCE is an MLflow store (a SQLite file, an mlruns folder, a server's http://… address), a W&B store (a
+    wandb folder, a .wandb file, wandb:ENTITY/PROJECT), a folder with TensorBoard event files, a folder of the
+    original legm, or another root directory. It is only read; its runs are imported into the root directory
+    ROOT. Which parameters are compared is inferred, for you to review. A second import adds what is new and
+    continues an interrupted one. At the end both sides are read again and compared. The exit status is 1 if a
+    run could not be read or is not equal.
     """
     from legm.importers.importing import import_runs
     from legm.importers.summary_text import report_lines
@@ -88,8 +88,8 @@ def import_command(
         dry_run=dry_run,
     )
     if as_json:
-        told = {**dataclasses.asdict(report), "runs": report.runs, "is_complete": report.is_complete}
-        print_json({**told, "identity_file": report.identity_file and str(report.identity_file)})
+        content = {**dataclasses.asdict(report), "runs": report.runs, "is_complete": report.is_complete}
+        print_json({**content, "identity_file": report.identity_file and str(report.identity_file)})
     else:
         for line in report_lines(report):
             say(line)

@@ -24,9 +24,8 @@ from legm.cli.output import (
 from legm.cli.tables import Column
 
 if TYPE_CHECKING:
-    from legm.backends.local.catalogue import ConfigurationStatus
     from legm.cli.resolving import Location
-    from legm.records import RunCounts
+    from legm.records import ConfigurationStatus, RunCounts
 
 __all__ = ["ls_command"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -18,8 +19,29 @@ __all__ = ["mlflow_ui_command"]
 @click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
 def mlflow_ui_command(root: Path, *, port: int, only_print: bool) -> None:
     """Open MLflow's page on the runs that it keeps in ROOT."""
-    from legm.analysis.overview import mlflow_ui_command
-
-    command = mlflow_ui_command(root, port)
+    command = server_command(root, port)
     # MLflow's jobs would need a second server.
     serve("MLflow", command, port, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, only_print=only_print)
+
+
+def server_command(root: Path, port: int) -> list[str]:
+    """The command that starts MLflow's page on the store in a root directory.
+
+    Raises:
+        StorageError: there is none.
+        BackendError: MLflow is not installed.
+    """
+    from legm.backends.mlflow.names import sqlite_uri
+    from legm.delivery.registry import make_backend
+    from legm.errors import StorageError
+
+    database = root / "mlflow.db"
+    if not database.is_file():
+        raise StorageError(f"there is no MLflow store {database}: run something with backend='mlflow'")
+    make_backend("mlflow", root, {})  # says what is missing
+    return [
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--backend-store-uri", sqlite_uri(database.resolve())),
+        *("--default-artifact-root", (root.resolve() / "mlartifacts").as_uri()),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+    ]

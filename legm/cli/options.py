@@ -16,6 +16,7 @@ from legm.cli.completing import (
     complete_metric,
     complete_path,
 )
+from legm.cli.values import scalar
 
 if TYPE_CHECKING:
     from legm.cli.resolving import Location
@@ -30,7 +31,6 @@ __all__ = [
     "metric_argument",
     "option_values",
     "path_argument",
-    "scalar",
     "test_option",
     "top_option",
 ]
@@ -143,19 +143,3 @@ def _pairs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         if names.count(name) > 1:
             raise click.BadParameter(f"{name!r} was given twice")
     return pairs
-
-
-def scalar(text: str) -> Any:
-    """What a value on the command line says: a number, a list, true, null; anything else is text."""
-    import json
-
-    try:
-        return json.loads(text)  # also 1e-3, which is text in YAML
-    except ValueError:
-        pass
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text

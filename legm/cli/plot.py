@@ -25,11 +25,10 @@ from legm.cli.output import print_json, print_problems, say
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from legm.backends.local.catalogue import ConfigurationStatus
     from legm.cli.resolving import Experiment, Location
     from legm.cli.selecting import Metric
     from legm.plotting import Style
-    from legm.records import Configuration, Curve
+    from legm.records import Configuration, ConfigurationStatus, Curve
 
 __all__ = ["plot_command"]
 

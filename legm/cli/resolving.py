@@ -15,20 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from legm.backends.local import PARAMETERS_FILE
-from legm.backends.local.catalogue import (
-    ConfigurationStatus,
-    counted_once,
-    folders_in,
-    is_configuration,
-    read_statuses,
-)
-from legm.errors import LegmError, NotSupported, ParameterError, StorageError, closest
+from legm.delivery.registry import folder_reader
+from legm.errors import LegmError, NotSupported, StorageError, closest
+from legm.runlog.folder import PARAMETERS_FILE, is_configuration, subfolders
 
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
     from legm.delivery.client import BackendClient
-    from legm.records import Configuration, Query, RunCounts, RunResult
+    from legm.records import Configuration, ConfigurationStatus, Query, RunCounts, RunResult
 
 __all__ = [
     "Experiment",
@@ -42,8 +36,6 @@ __all__ = [
     "overview_of",
     "require_folder",
 ]
-
-_LEAST_PIECE = 6  # characters of a fingerprint that may stand for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +115,7 @@ class Experiment:
         """The name by which the store finds it."""
         if self.known_as is not None:
             return self.known_as
-        from legm.backends.local.reading import experiment_in
-
-        return experiment_in(Path(self.path)) or Path(self.path).name
+        return folder_reader().experiment_in(Path(self.path)) or Path(self.path).name
 
     @property
     def label(self) -> str:
@@ -144,7 +134,11 @@ class Experiment:
 
     def counts(self, description: str | None = None) -> list[RunCounts]:
         """The runs that could be read, counted; of one description, or of all."""
-        return [one for one in counted_once(self.members) if description in {None, one.description}]
+        return [
+            one
+            for one in folder_reader().counted_once(self.members)
+            if description in {None, one.description}
+        ]
 
     def labels(self) -> dict[str, str]:
         """By fingerprint, the last part of the configuration's path; the first one's where it was copied."""
@@ -170,7 +164,7 @@ def experiments_at(place: Location) -> Iterator[Experiment]:
         elif _is_experiment(path):
             yield _local_experiment(path)
         else:
-            for name in folders_in(path):
+            for name in subfolders(path):
                 if _is_experiment(path / name):
                     yield _local_experiment(path / name)
         return
@@ -260,7 +254,7 @@ def require_folder(path: Path) -> None:
     while not _parent(missing).is_dir():
         missing = _parent(missing)
     there = _parent(missing)
-    names = folders_in(there)
+    names = subfolders(there)
     hint = closest(missing.name, names) if names else "there is no folder in it"
     raise StorageError(f"there is no folder {path}: {there} has no {missing.name!r}; {hint}")
 
@@ -278,7 +272,7 @@ def _parent(path: Path) -> Path:
 
 
 def _configurations_in(folder: Path) -> Iterator[str]:
-    return (name for name in folders_in(folder) if is_configuration(f"{folder}/{name}"))
+    return (name for name in subfolders(folder) if is_configuration(f"{folder}/{name}"))
 
 
 def _is_experiment(folder: Path) -> bool:
@@ -287,13 +281,13 @@ def _is_experiment(folder: Path) -> bool:
 
 def _local_experiment(folder: Path, members: Sequence[ConfigurationStatus] | None = None) -> Experiment:
     store = Store(_parent(folder), "local", {})
-    return Experiment(store, str(folder), read_statuses(folder) if members is None else members)
+    return Experiment(
+        store, str(folder), folder_reader().read_statuses(folder) if members is None else members
+    )
 
 
 def _look(path: Path) -> ConfigurationStatus:
-    from legm.backends.local.reading import scan
-
-    return scan(str(path))
+    return folder_reader().read_status(path)
 
 
 # Other backends
@@ -327,42 +321,29 @@ def _named(place: Location) -> Experiment | None:
 
 
 def _experiment_of(store: Store, name: str) -> Experiment:
-    from legm.core.naming import numbered_name, safe_name
+    from legm.analysis.resolver import label_configurations
+    from legm.core.naming import safe_name
 
     counts: dict[str, list[RunCounts]] = {}
     for one in store.client.run_counts(name):
         counts.setdefault(one.configuration.fingerprint, []).append(one)
+    labels = label_configurations(found[0].configuration for found in counts.values())
     path = str(store.root / safe_name(name))
-    members, numbers = [], dict[str, int]()
-    for found in sorted(counts.values(), key=lambda them: _order(them[0].configuration)):
-        configuration = found[0].configuration
-        k = numbers[configuration.name] = numbers.get(configuration.name, -1) + 1
-        label = numbered_name(configuration.name, k) if configuration.name else configuration.fingerprint
-        members.append(ConfigurationStatus(f"{path}/{label}", configuration, tuple(found)))
+    members = [
+        ConfigurationStatus(f"{path}/{label}", counts[key][0].configuration, tuple(counts[key]))
+        for key, label in labels.items()
+    ]
     return Experiment(store, path, members, name)
-
-
-def _order(configuration: Configuration) -> tuple[str, str]:
-    return configuration.name, configuration.fingerprint
 
 
 def _member(experiment: Experiment, text: str) -> ConfigurationStatus:
     """The configuration that the last part of a path names."""
-    known = {one.label: one for one in experiment.members}
-    if text in known:
-        return known[text]
-    found = [
-        one
-        for one in experiment.members
-        if (c := one.configuration)
-        and (text == c.name or (len(text) >= _LEAST_PIECE and text in c.fingerprint))
-    ]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(one.label for one in found[:10])
-        raise ParameterError(f"{len(found)} configurations of {experiment.path} are called {text!r}: {names}")
-    raise ParameterError(f"{experiment.path} has no configuration {text!r}; {closest(text, known)}")
+    from legm.analysis.resolver import Candidate, resolve_configuration
+
+    members = {one.folder: one for one in experiment.members}
+    candidates = [Candidate(one.label, one.configuration, Path(folder)) for folder, one in members.items()]
+    found = resolve_configuration(text, candidates, experiment.path, Path(experiment.path))
+    return members[str(found.folder)]
 
 
 # What a configuration holds

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from legm.cli.options import scalar
 from legm.cli.resolving import Experiment, Location, experiment_at
+from legm.cli.values import scalar
 from legm.errors import MetricError, ParameterError, StateError, closest
 from legm.records import Configuration, Ranked, RunCounts
 from legm.stats.counts import ALL_VALUES_METRICS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 __all__ = ["script"]
 
 _BASH = r"""_legm_completion() {
@@ -41,14 +43,12 @@ complete -o nosort -F _legm_completion legm
 """
 
 
-def script(shell: str) -> str:
+def script(shell: str, command: click.Command) -> str:
     """What a shell reads to complete legm's commands: bash's is legm's own, the others' are click's."""
     if shell == "bash":
         return _BASH
     from click.shell_completion import get_completion_class
 
-    from legm.cli import main
-
     made = get_completion_class(shell)
     assert made is not None  # noqa: S101 - one of click's own
-    return made(main, {}, "legm", "_LEGM_COMPLETE").source()
+    return made(command, {}, "legm", "_LEGM_COMPLETE").source()

@@ -23,8 +23,9 @@ from typing import Any
 from legm.compat.notices import Notices
 from legm.compat.parameters import GivenParameters
 from legm.compat.settings import Settings
-from legm.compat.snapshot import NOTES, ORIGIN, Number, Snapshot, history
+from legm.compat.snapshot import NOTES, Number, Snapshot, read_history
 from legm.core.identity import check_name, to_plain
+from legm.core.origins import DROP_IN
 from legm.delivery.client import connect
 from legm.delivery.session import RunSession, can_delete_runs, new_run, resume_as
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
@@ -271,7 +272,7 @@ class CompatRun:
             self._open_session().recorder.flush()
             assert self._folder is not None  # noqa: S101 - it has begun
             assert self._run is not None  # noqa: S101
-            return history(self._folder, self._run.run_id)
+            return read_history(self._folder, self._run.run_id)
 
     # The legm run
 
@@ -336,7 +337,7 @@ class CompatRun:
             self._description,
             parameters.uncompared(),
             self.started,
-            {ORIGIN: to_plain("notes", origin)},
+            {DROP_IN: to_plain("notes", origin)},
         )
         if self._run is None or self._folder is None:
             session = RunSession(self._client, run)

@@ -17,18 +17,18 @@ from types import TracebackType
 from legm.compat.notices import Notices
 from legm.compat.run import CompatRun
 from legm.compat.settings import Settings
-from legm.compat.snapshot import Snapshot, find_stored, stored
+from legm.compat.snapshot import Snapshot, find_snapshot, stored_snapshots
 from legm.errors import LegmError
 from legm.records import Plain, Status
 
-__all__ = ["SESSION", "Session"]
+__all__ = ["SESSION", "ScriptSession"]
 
 log = logging.getLogger("legm.compat")
 
 _MOST_HELD = 16  # ended runs whose logs stay open, so that they can be resumed at once
 
 
-class Session:
+class ScriptSession:
     """The runs of this process, and how the process ends."""
 
     def __init__(self) -> None:
@@ -69,9 +69,9 @@ class Session:
         return run
 
     def snapshots(self, experiments: list[str] | None = None, *, latest: bool = True) -> list[Snapshot]:
-        """Every run of this process and every stored run, oldest first; see :func:`stored`."""
+        """Every run of this process and every stored run, oldest first; see :func:`stored_snapshots`."""
         mine = [one.snapshot() for one in self.runs.values()]
-        found = {one.key: one for one in stored(self.settings, experiments, latest=latest)}
+        found = {one.key: one for one in stored_snapshots(self.settings, experiments, latest=latest)}
         found |= {one.key: one for one in mine if experiments is None or one.experiment in experiments}
         return sorted(found.values(), key=lambda one: one.started)
 
@@ -79,7 +79,7 @@ class Session:
         """The run with this id in the other tracker; None if there is none."""
         if key in self.runs:
             return self.runs[key].snapshot()
-        return find_stored(self.settings, key)
+        return find_snapshot(self.settings, key)
 
     def close(self) -> None:
         """End every run that is still running, and report what was not recorded."""
@@ -119,4 +119,4 @@ def _at_exit(call: Callable[[], None]) -> None:
     register(call)
 
 
-SESSION = Session()
+SESSION = ScriptSession()

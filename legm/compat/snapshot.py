@@ -15,10 +15,15 @@ from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult,
 from legm.runlog.folder import LogFolder
 from legm.util.atomic_files import load_yaml
 
-__all__ = ["NOTES", "ORIGIN", "Number", "Snapshot", "find_stored", "history", "listed", "stored"]
-
-ORIGIN = DROP_IN
-"""The key in a run's environment of what the other tracker knows of it: its key there, its name and tags."""
+__all__ = [
+    "NOTES",
+    "Number",
+    "Snapshot",
+    "find_snapshot",
+    "read_history",
+    "stored_experiments",
+    "stored_snapshots",
+]
 
 NOTES = "legm-compat.yml"
 """The artifact with the notes that were set after the run had begun."""
@@ -64,7 +69,7 @@ class Snapshot:
     folder: Path | None = None
 
 
-def records_of(folder: Path, run_id: str) -> list[Record]:
+def read_records(folder: Path, run_id: str) -> list[Record]:
     """The records in the run log; empty if there is no log.
 
     Raises:
@@ -74,10 +79,10 @@ def records_of(folder: Path, run_id: str) -> list[Record]:
     return [] if known is None else known.records
 
 
-def history(folder: Path, run_id: str) -> dict[str, list[Number]]:
+def read_history(folder: Path, run_id: str) -> dict[str, list[Number]]:
     """Every value of every dev metric, in the order in which they were set."""
     found: dict[str, list[Number]] = {}
-    for record in records_of(folder, run_id):
+    for record in read_records(folder, run_id):
         if not isinstance(record, Points):
             continue
         for layout, step, time, values in record.rows():
@@ -87,7 +92,7 @@ def history(folder: Path, run_id: str) -> dict[str, list[Number]]:
     return found
 
 
-def stored(
+def stored_snapshots(
     settings: Settings, experiments: list[str] | None = None, *, latest: bool = True
 ) -> Iterator[Snapshot]:
     """The stored runs, oldest first within each experiment.
@@ -97,14 +102,14 @@ def stored(
         experiments: the experiments to read; None for all that the backend lists.
         latest: whether to read the newest values of metrics too.
     """
-    for experiment in listed(settings) if experiments is None else experiments:
+    for experiment in stored_experiments(settings) if experiments is None else experiments:
         client = connect(settings.root, settings.backend[0])
         runs = client.runs(Query(experiment, histories=None if latest else frozenset()))
         for result in sorted(runs, key=lambda one: one.run.run_id):
             yield _snapshot(result, client.folder(result.run.configuration))
 
 
-def listed(settings: Settings) -> list[str]:
+def stored_experiments(settings: Settings) -> list[str]:
     """The experiments that the backend lists."""
     try:
         return connect(settings.root, settings.backend[0]).experiments()
@@ -112,20 +117,20 @@ def listed(settings: Settings) -> list[str]:
         return []
 
 
-def find_stored(settings: Settings, key: str) -> Snapshot | None:
+def find_snapshot(settings: Settings, key: str) -> Snapshot | None:
     """The stored run with this key in the other tracker; the newest if there are several."""
-    found = [one for one in stored(settings) if one.key == key]
+    found = [one for one in stored_snapshots(settings) if one.key == key]
     return found[-1] if found else None
 
 
 def _snapshot(result: RunResult, folder: Path | None) -> Snapshot:
     run = result.run
     # Earlier versions stored drop-in runs under the key of imported runs.
-    origin = dict(run.environment.get(ORIGIN) or run.environment.get(IMPORTED) or {})
+    origin = dict(run.environment.get(DROP_IN) or run.environment.get(IMPORTED) or {})
     files: dict[str, Path] = {}
     if folder is not None:
         try:
-            records = records_of(folder, run.run_id)
+            records = read_records(folder, run.run_id)
         except LegmError:
             records = []
         files = {record.name: Path(record.path) for record in records if isinstance(record, Artifact)}

@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from legm.errors import InvalidName
 
 __all__ = [
+    "best_key",
     "configuration_name",
     "escape_name",
     "make_run_id",
@@ -136,3 +137,8 @@ def make_run_id(started: float, unique: str) -> str:
     """
     moment = datetime.fromtimestamp(started, timezone.utc)
     return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}-{unique}"
+
+
+def best_key(metric: str) -> str:
+    """The key of a metric's best value; ``best_step`` is the step itself."""
+    return f"best_dev/{metric}" if metric == "step" or metric.startswith("dev/") else f"best_{metric}"

@@ -1,4 +1,4 @@
-"""The keys in a run's environment that say where a run came from, if no handler of a script's began it."""
+"""The keys in a run's environment that say where the run came from, unless a handler began it."""
 
 from __future__ import annotations
 

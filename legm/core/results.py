@@ -132,7 +132,7 @@ def best_step(rule: BestRule, series: Mapping[Series, History]) -> int | None:
     if rule.metric is not None:
         if rule.metric not in plain_series:
             raise MetricError(
-                f"the dev metric {rule.metric!r} chooses the best step but was never set; "
+                f"the best step is chosen by the dev metric {rule.metric!r}, which was never set; "
                 f"{closest(rule.metric, plain_series)}"
             )
         chosen = plain_series[rule.metric]

@@ -14,7 +14,7 @@ from legm.delivery.registry import make_backend
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Outcome, Plain, Record, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder, pending_logs
+from legm.runlog.folder import LogFolder, find_pending_logs
 
 __all__ = [
     "BATCH",
@@ -74,7 +74,7 @@ def flush_backlog(client: BackendClient, except_for: Path) -> None:
         client: of the backend.
         except_for: the log of the run that is being written.
     """
-    for path in pending_logs(client.root):
+    for path in find_pending_logs(client.root):
         if path.name == except_for.name:
             continue
         try:
@@ -212,7 +212,7 @@ def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
     if not root.is_dir():
         raise StorageError(f"there is no folder {root}")
     clients: dict[str, BackendClient] = {}
-    for path in pending_logs(root):
+    for path in find_pending_logs(root):
         try:
             known = runlog.read_log(path)
         except LegmError as error:

@@ -15,17 +15,26 @@ from typing import Any, cast
 import pluggy
 
 from legm.errors import BackendError, LegmError, closest
-from legm.hooks import Backend, Capability, Hooks
+from legm.hooks import Backend, Capability, FolderReader, Hooks
 
-__all__ = ["Installed", "installed", "make_backend", "make_backends", "names", "plugin_manager"]
+__all__ = [
+    "Installed",
+    "folder_reader",
+    "installed",
+    "make_backend",
+    "make_backends",
+    "names",
+    "plugin_manager",
+]
 
 _GROUP = "legm.backends"
 
 _BUILT_IN = {
-    "local": "legm.backends.local:LocalBackend",
+    "local": "legm.backends.local.backend:LocalBackend",
     "mlflow": "legm.backends.mlflow:MlflowBackend",
     "wandb": "legm.backends.wandb:WandbBackend",
 }
+_FOLDER_READER = "legm.backends.local.folder_reader"
 _EXTRAS = {
     "mlflow": "mlflow",
     "wandb": "wandb",
@@ -39,6 +48,14 @@ _REQUIRED_BY = {
     Capability.EXPERIMENTS: "legm_read_experiments",
     Capability.DISCARD: "legm_discard_run",
 }
+
+
+def folder_reader() -> FolderReader:
+    """What reads the folders that a user names: those of the local backend.
+
+    It makes no backend, so that a look at a folder is quick.
+    """
+    return cast("FolderReader", importlib.import_module(_FOLDER_READER))
 
 
 def make_backends(backend: object, root: Path, options: Mapping[str, Any]) -> list[Backend]:

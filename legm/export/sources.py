@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from legm.analysis.overview import configurations
-from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.folders import read_configuration
-from legm.backends.local.results import read_result
 from legm.core import results
 from legm.core.equality import differing_fields, result_digests
 from legm.core.to_records import records_from_result
 from legm.delivery.backlog import interruption
 from legm.delivery.client import BackendClient
+from legm.delivery.registry import folder_reader
 from legm.errors import CorruptFile, LegmError, StorageError
-from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, Summary
+from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, StoredRun, Summary
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder
+from legm.runlog.folder import LogFolder, configuration_folders
 from legm.stats.aggregate import summary_from_dict
 from legm.util.atomic_files import load_yaml
 
@@ -125,7 +122,7 @@ class LocalSource:
     """
 
     def __init__(self, folder: Path, *, series: bool = True) -> None:
-        self._folders = list(configurations(folder))
+        self._folders = list(configuration_folders(folder))
         if not self._folders:
             raise StorageError(f"there are no runs below {folder}")
         self._series = series
@@ -140,61 +137,43 @@ class LocalSource:
         """The folders."""
         for folder in self._folders:
             try:
-                configuration = read_configuration(folder)
+                configuration = folder_reader().read_configuration(folder)
             except LegmError as error:
                 yield Part(str(folder), self._runs(folder, None, str(error)), None, folder)
             else:
                 yield Part(str(folder), self._runs(folder, configuration, ""), configuration, folder)
 
     def _runs(self, folder: Path, configuration: Configuration | None, damage: str) -> Iterator[Found | Lost]:
-        metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
         try:
-            entries, damaged = _entries(metrics)
-            places = steps, {str(entry.head.get("run_id")): entry for entry in _entries(steps)[0]}
+            stored = folder_reader().read_stored_runs(folder, configuration, series=self._series)
         except LegmError as error:
             yield Lost(str(folder), str(error))
             return
-        for what in damaged:
-            yield Lost(str(folder), f"{what} is not what legm wrote: try `legm recover`")
         logs = LogFolder.of(folder)
-        for entry in entries:
-            yield self._entry(folder, metrics, entry, places, configuration, damage)
-        known = {str(entry.head.get("run_id")) for entry in entries}
+        known: set[str] = set()
+        for one in stored:
+            known.add(one.run_id)
+            yield self._stored_run(folder, one, damage) if one.run_id else Lost(str(folder), one.problem)
         others = logs.logs_except(known)
         being_written = runlog.logs_being_written(path for path in others if logs.is_open(path))
         for path in others:
             if path in being_written:
-                yield Lost(f"{folder}, run {path.stem}", "it goes on", goes_on=True)
+                yield Lost(f"{folder}, run {path.stem}", "it is still running", goes_on=True)
                 continue
             found = _unstored(folder, path, is_open=logs.is_open(path))
             if found is not None:
                 yield found
-        if damage and not known and not damaged:
+        if damage and not known:
             yield Lost(str(folder), damage)
 
-    def _entry(
-        self,
-        folder: Path,
-        metrics: EntryFile,
-        entry: Entry,
-        places: tuple[EntryFile, dict[str, Entry]],
-        configuration: Configuration | None,
-        damage: str,
-    ) -> Found | Lost:
+    def _stored_run(self, folder: Path, one: StoredRun, damage: str) -> Found | Lost:
         """A run that is in ``metrics.yml``."""
-        run_id = str(entry.head.get("run_id"))
-        where = f"{folder}, run {run_id}"
-        logs = LogFolder.of(folder)
-        path = logs.find(run_id)
+        where = f"{folder}, run {one.run_id}"
+        logs, result = LogFolder.of(folder), one.result
+        damage = one.problem or damage
+        path = logs.find(one.run_id)
         if path is not None and logs.is_open(path) and runlog.logs_being_written([path]):
-            return Lost(where, "it goes on", goes_on=True)
-        result: RunResult | None = None
-        if configuration is not None:
-            names = None if self._series else frozenset[str]()
-            try:
-                result = read_result(metrics, entry, places, configuration, names)
-            except LegmError as error:
-                damage = str(error)
+            return Lost(where, "it is still running", goes_on=True)
         if result is not None and not self._series:
             return Found(result, (), folder=folder)
         logged, trouble = _logged(path)
@@ -211,16 +190,6 @@ class LocalSource:
             note = f"metrics.yml counts, which differs from the run's log in {', '.join(changed)}"
             return Found(result, records_from_result(result), folder=folder, note=note)
         return Found(told, known.records, known.path, folder)
-
-
-def _entries(file: EntryFile) -> tuple[list[Entry], list[str]]:
-    """The entries that can be read, and which there are beside them, in words."""
-    try:
-        return file.entries(), []
-    except CorruptFile:
-        sound, damaged = file.check()
-    numbers = (f"experiment_{one.number}" if one.number >= 0 else "an entry" for one, _ in damaged)
-    return sound, [f"{number} of {file.path.name}" for number in numbers]
 
 
 def _logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str]:
@@ -284,7 +253,7 @@ class BackendSource:
         try:
             for result in self._client.runs(query):
                 if result.status is Status.RUNNING:
-                    yield Lost(f"{where}, run {result.run.run_id}", "it goes on", goes_on=True)
+                    yield Lost(f"{where}, run {result.run.run_id}", "it is still running", goes_on=True)
                 else:
                     yield Found(result, records_from_result(result))
         except LegmError as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.results import best_key
+from legm.core.naming import best_key
 from legm.core.results import last_test_values, ordered_dev_points, records_until_completion
 from legm.errors import LegmError, closest, storage_error
 from legm.export.backends import source_of

@@ -1,12 +1,12 @@
-"""Runs of other trackers, and of other root directories, become runs of legm's.
+"""Runs of other trackers, and of other root directories, become legm runs.
 
 ::
 
-    a external store ──► Source.runs(): ExternalRun ──► translation ──► ingestion: run log ──► backend
-                                │                        ▲                                    │
-                                └──► identity ──► review ┘             check ◄────────────────┘
+    external store ──► Source.runs(): ExternalRun ──► translation ──► ingestion: run log ──► backend
+                               │                          ▲                                    │
+                               └──► identity ──► review ──┘          verification ◄────────────┘
 
-:func:`import_runs` does it all; ``legm import`` is the same on the command line.
+:func:`import_runs` runs all steps; ``legm import`` is the same on the command line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is decided of the parameters of imported experiments: wished for by a person, or kept from before."""
+"""Decisions about parameters of imported experiments: the user's overrides, and those of earlier imports."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["Overrides", "identities_path", "open_decisions"]
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the caller decided of parameters.
+    """What the user decided about parameters.
 
     Args:
-        seeds: seeds, and so not compared.
-        ignored: not compared.
-        compared: compared, whatever they look like.
-        named: in the names of configurations, most important first.
+        seeds: parameters that are seeds, and therefore not compared.
+        ignored: parameters that are not compared.
+        compared: parameters that are compared, whatever they look like.
+        named: parameters that appear in the names of configurations, most important first.
     """
 
     seeds: tuple[str, ...] = ()
@@ -32,11 +32,11 @@ class Overrides:
     named: tuple[str, ...] = ()
 
     def apply_to(self, before: Identity, names: Sequence[str]) -> Identity:
-        """What is decided of an experiment's parameters.
+        """An experiment's identity with these overrides applied.
 
         Args:
-            before: what was decided already.
-            names: those of its parameters that overrides are for.
+            before: the identity decided so far.
+            names: the parameters of the experiment that may be overridden.
         """
         ignored = {
             name: why
@@ -44,7 +44,7 @@ class Overrides:
             if name not in self.compared or name not in names
         }
         ignored |= {name: "given as a seed" for name in self.seeds if name in names}
-        ignored |= {name: "given" for name in self.ignored if name in names}
+        ignored |= {name: "as requested" for name in self.ignored if name in names}
         compared = [name for name in before.compared if name not in ignored]
         compared += [name for name in self.compared if name in names and name not in compared]
         named = [name for name in self.named if name in names] or [
@@ -53,10 +53,10 @@ class Overrides:
         return Identity(ignored, tuple(compared), tuple(named))
 
     def require_known(self, names: set[str]) -> None:
-        """See that there are such parameters, and that they do not contradict each other.
+        """Check that the overrides name existing parameters and do not contradict each other.
 
         Raises:
-            ParameterError: there is none, or one is both.
+            ParameterError: a parameter does not exist, or is both compared and not compared.
         """
         for name in (*self.seeds, *self.ignored, *self.compared, *self.named):
             if name not in names:
@@ -64,10 +64,10 @@ class Overrides:
         self.require_consistent()
 
     def require_consistent(self) -> None:
-        """See that they do not contradict each other.
+        """Check that the overrides do not contradict each other.
 
         Raises:
-            ParameterError: a parameter is both.
+            ParameterError: a parameter is both compared and not compared.
         """
         for name in (*self.compared, *self.named):
             if name in self.seeds or name in self.ignored:
@@ -75,21 +75,21 @@ class Overrides:
 
 
 def identities_path(root: Path) -> Path:
-    """The file below a root directory with what tells the configurations of imported experiments apart."""
+    """The path of the file below a root directory that stores the identities of imported experiments."""
     return root / ".legm" / "imported.yml"
 
 
 @contextmanager
 def open_decisions(root: Path, *, keep: bool = True) -> Iterator[dict[str, Identity]]:
-    """By experiment what was decided before, to add to: it is written down when the block ends.
+    """The stored identities by experiment, to be changed in the block; they are saved when it ends.
 
     Args:
         root: the root directory.
-        keep: whether it is; then nobody else decides in the meantime.
+        keep: whether to save them. While the block runs, other processes wait.
 
     Raises:
-        StorageError: it cannot be read or written.
-        CorruptFile: the file says something else.
+        StorageError: the file cannot be read or written.
+        CorruptFile: the file is not an identity file.
     """
     path = identities_path(root)
     if not keep:

@@ -26,7 +26,7 @@ _SOURCES_IN_FILES = (
 
 Each class has ``find_store``, which returns the path of the store at, or below, a given path, or None. A
 class whose store may also contain stores of other kinds has ``nearest_store_folder`` as well, which narrows
-the path down for the error message. The first class that finds a store at exactly the given path is used.
+down for the error message. The first class that finds a store at exactly the given path is used.
 """
 _SUPPORTED = (
     "pass an MLflow SQLite file, an mlruns folder or the http://… address of an MLflow server, "

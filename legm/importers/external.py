@@ -1,4 +1,4 @@
-"""What every source of runs gives: external runs as records, and the files that belong to them."""
+"""What every source of runs returns: external runs as records, and the files that belong to them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["ExternalFile", "ExternalRun", "Source", "unreadable_run"]
 
 @dataclass(frozen=True, slots=True)
 class ExternalFile:
-    """A file of a external run.
+    """A file of an external run.
 
     Args:
-        name: the source's; folders are parted by ``/``.
+        name: its name in the source, with ``/`` between folders.
         open: opens it for reading.
     """
 
@@ -29,37 +29,38 @@ class ExternalFile:
 
     @classmethod
     def from_path(cls, name: str, path: Path) -> ExternalFile:
-        """A file of this machine."""
+        """A file on this machine."""
         return cls(name, lambda: path.open("rb"))
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalRun:
-    """A run as its source tells it. What is large is read when it is asked for, and again each time.
+    """A run as its source describes it. Large parts are read on demand, and again each time.
 
     Args:
-        key: the run's identity, unique and the same whenever the source is read.
-        experiment: the source's name of what legm calls an experiment.
-        name: the source's name of the run; "" for none.
-        parameters: typed where the source knows types.
+        key: the run's identity, unique and the same every time the source is read.
+        experiment: the source's name for what legm calls an experiment.
+        name: the source's name for the run; "" for none.
+        parameters: typed if the source has types.
         tags: short texts about the run.
-        status: RUNNING where the source does not know of an end.
+        status: RUNNING if the source has not recorded an end.
         started: seconds since 1970 (UTC).
-        ended: seconds since 1970; None where it is unknown.
-        error: what ended a failed run, where it is known.
-        records: numbers in batches of bounded size, displays, and how the best step was chosen. A series of
-            a metric comes in the order in which it was set, without an index; which dev series are test
-            metrics by their names is decided on ingestion, but for runs that are legm's own.
+        ended: seconds since 1970; None if unknown.
+        error: why a failed run failed, if known.
+        records: numbers in batches of limited size, displays, and how the best step was chosen. The series of
+            a metric are in the order in which they were set, and have no index. Unless the run is a native
+            one, translation decides by name which dev series are test metrics.
         files: the run's files.
-        details: what else the source says of where the run came from.
-        description: what tells the run apart from others of its configuration; "" for nothing.
-        own: the run as legm once wrote it: then nothing of it is inferred or renamed.
-        can_grow: whether its source cannot say that it has ended: then it is taken again where it has grown.
-        metadata: what its source knows of the parameters, in the form of
-            :attr:`legm.records.Configuration.metadata`; None where it knows nothing, and that is inferred.
-        marks_test_metrics: whether its source tells test metrics and examples apart itself.
-        has_shared_parameters: whether the parameters are the configuration's, and those of them that are not
-            compared may be another run's: then these are left out.
+        details: further facts from the source about the run's origin.
+        description: what distinguishes the run from others of its configuration; "" for nothing.
+        native_run: the run as legm once wrote it; nothing of such a run is inferred or renamed.
+        can_grow: whether the source cannot record that the run has ended. Such a run is imported again once
+            it has grown.
+        metadata: what the source knows about the parameters, in the form of
+            :attr:`legm.records.Configuration.metadata`; None if it knows nothing, so that it is inferred.
+        marks_test_metrics: whether the source itself distinguishes test metrics and examples.
+        has_shared_parameters: whether the parameters are stored per configuration, so that those which are
+            not compared may belong to another run. Those are left out.
     """
 
     key: str
@@ -83,7 +84,7 @@ class ExternalRun:
 
 
 def unreadable_run(key: str, experiment: str, error: LegmError) -> ExternalRun:
-    """A run of which no more is known than that it is there, and why it cannot be read."""
+    """A placeholder for a run that cannot be read: only its existence and the error are known."""
 
     def records() -> NoReturn:
         raise error
@@ -92,28 +93,28 @@ def unreadable_run(key: str, experiment: str, error: LegmError) -> ExternalRun:
 
 
 class Source(Protocol):
-    """A external store that is only read."""
+    """An external store, which is only read."""
 
     kind: str
-    """What it is, in a word: ``mlflow``."""
+    """The kind of store in one word: ``mlflow``."""
     location: str
-    """Where it is, for a person; without passwords."""
+    """Its path or address for messages, without passwords."""
     notes: Notes
-    """What of it is left out, or could not be read."""
+    """What was left out, or could not be read."""
 
     def runs(self) -> Iterator[ExternalRun]:
-        """Every run, in an order that stays.
+        """Every run, in a stable order.
 
         Raises:
             LegmError: the store cannot be read.
         """
 
     def run(self, key: str) -> ExternalRun:
-        """The run with a key that :meth:`runs` gave.
+        """The run with a key that :meth:`runs` returned.
 
         Raises:
             LegmError: the store cannot be read.
         """
 
     def close(self) -> None:
-        """Let go of what is held."""
+        """Release files and connections."""

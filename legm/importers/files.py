@@ -1,4 +1,4 @@
-"""The files of a run in a folder of this machine; a link in it never leads out of it."""
+"""The files of a run in a local folder; symbolic links never lead out of it."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def files_below(
     """The files below a folder, by name; links to folders are not followed.
 
     Args:
-        folder: where they are.
-        notes: takes what is left out: links that lead out of the folder, and what is no file.
-        prefix: what comes in front of their paths in the folder, for their names.
+        folder: the folder.
+        notes: collects what is left out: links that lead out of the folder, and what is not a file.
+        prefix: a prefix for the files' names.
         what: the store's word for files.
-        follows: whether a link to a file elsewhere stands for it.
-        is_excluded: which files, and folders with all that is in them, do not belong to the run.
+        follow_links: whether a link to a file elsewhere counts as that file.
+        is_excluded: selects files, and whole folders, that do not belong to the run.
     """
     root = os.path.realpath(folder)
     for parent, names, files in os.walk(folder):
-        here = Path(parent)
-        links = [name for name in names if (here / name).is_symlink()]
-        names[:] = sorted(name for name in names if not is_excluded(here / name))
+        current = Path(parent)
+        links = [name for name in names if (current / name).is_symlink()]
+        names[:] = sorted(name for name in names if not is_excluded(current / name))
         for name in sorted([*files, *links]):
-            path = here / name
+            path = current / name
             if is_excluded(path):
                 continue
             leads_out = path.is_symlink() and not (follow_links and path.is_file())
@@ -46,4 +46,4 @@ def files_below(
             elif path.is_file():
                 yield ExternalFile.from_path(prefix + path.relative_to(folder).as_posix(), path)
             else:
-                notes.add(f"{what} that are no files were left out", str(path))
+                notes.add(f"{what} that are not files were left out", str(path))

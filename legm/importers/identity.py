@@ -1,29 +1,30 @@
-"""Which parameters of imported runs tell configurations apart: a pure function of the runs' parameters.
+"""Which parameters of imported runs identify a configuration: a pure function of the runs' parameters.
 
-Other trackers keep runs, not configurations: nothing says that another seed is the same experiment. It is
-inferred, for each experiment by itself, and a person reviews it. A parameter is proposed as *not compared*
+Other trackers store runs, not configurations: nothing states that a run with another seed belongs to the same
+configuration. So this is inferred for each experiment, and the user reviews it. A parameter is proposed as
+*not compared*
 
-1. when its name and its values look like those of a **seed**: whether it varies or not, since the next run
-   will have another one;
-2. when it varies, and its name and its values look like those of a **device**, of **workers**, of a **host**
-   or process, of a **time**, or of a **path that is written to**;
-3. when it varies, every run has a **path** in it, whatever its name, and the last part of all of them is the
-   same: one thing that lies in different places on different machines.
+1. if its name and its values look like those of a **seed**, whether it varies or not, since the next run will
+   have another one;
+2. if it varies, and its name and its values look like those of a **device**, of **workers**, of a **host** or
+   process, of a **time**, or of a **path that is written to**;
+3. if it varies, every run has a **path** in it, whatever its name, and the last part of all these paths is
+   the same: one file or folder at different paths on different machines.
 
-Where runs come one by one, as they are captured, a parameter has not varied yet that will: then 2 asks for
-no more than name and values.
+Captured runs arrive one by one, so a parameter may not have varied yet. For them, rule 2 only requires a
+matching name and value.
 
-Both name and values must fit: ``device="cuda:1"`` looks like a device, ``device="iPhone"`` does not, and
-``num_seeds=5`` counts something. Everything else is compared. So when in doubt runs stay apart, which is
-seen at once and mended by ``--ignore``, and are not averaged with others, which might not be noticed. A path
-that is read (of data, of a model to begin with) falls under the third rule only.
+Both name and values must match: ``device="cuda:1"`` looks like a device, ``device="iPhone"`` does not, and
+``num_seeds=5`` is a count. Everything else is compared. In doubt runs are therefore kept apart, which is
+obvious and fixed with ``--ignore``, instead of being averaged together, which might go unnoticed. A path that
+is read (of data, of a pretrained model) only falls under rule 3.
 
-Where the source knows of a parameter whether it counts, nothing is inferred of it: one that no run compares
-is ignored, one that all do is compared, and one of which runs differ stays for each run as it was.
+If the source knows whether a parameter is compared, nothing is inferred: a parameter that no run compares is
+ignored, one that all runs compare is compared, and one on which runs disagree stays as it was for each run.
 
-The rule looks at no metric, and at the values of a parameter only as a set: neither the order of the runs nor
-their number changes what is proposed, only which values there are. Parameters that are not compared never
-join runs that differ in a compared one.
+The rules never look at metrics, and at a parameter's values only as a set: neither the order nor the number
+of runs changes the proposal, only which values occur. Parameters that are not compared never join runs that
+differ in a compared one.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _HOST_WORD_PAIRS = frozenset(
     {"nodename", "jobid", "runid", "processid", "masteraddr", "localrank", "noderank"}
 )
 _TIME_WORDS = frozenset({"time", "timestamp", "date", "datetime", "started", "created", "stamp"})
-_DATA_TIME_WORDS = frozenset({"start", "end", "split", "until"})  # such a time is one of the data
+_DATA_TIME_WORDS = frozenset({"start", "end", "split", "until"})  # times that are part of the data
 _WRITTEN_WORDS = frozenset({
     "out", "output", "outputs", "outdir", "save", "saved", "savedir", "log", "logs", "logdir", "logging",
     "checkpoint", "checkpoints", "ckpt", "result", "results", "tensorboard", "run", "runs", "work", "workdir",
@@ -82,12 +83,12 @@ _EPOCHS = ((946_684_800, 4_102_444_800), (946_684_800_000, 4_102_444_800_000))  
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells the configurations of one experiment apart.
+    """Which parameters identify the configurations of one experiment.
 
     Args:
-        ignored: the parameters that are not compared, each with the reason in a few words.
-        compared: all others.
-        named: those of them that make up a configuration's name, most important first.
+        ignored: the parameters that are not compared, each with a short reason.
+        compared: all other parameters.
+        named: the compared parameters that make up a configuration's name, most important first.
     """
 
     ignored: Mapping[str, str] = field(default_factory=dict)
@@ -117,7 +118,7 @@ def _is_host(value: Plain) -> bool:
 
 
 def _is_moment(value: Plain) -> bool:
-    """Whether a text is a day with a time of that day."""
+    """Whether a text is a date with a time of day."""
     return isinstance(value, str) and bool(_MOMENT.fullmatch(value))
 
 
@@ -142,8 +143,8 @@ def _is_seed_name(words: list[str]) -> bool:
 
 
 def _is_device_name(words: list[str]) -> bool:
-    told = words[:-1] if words[-1] in {"id", "index", "type"} else words
-    return bool(told) and told[-1] in _DEVICE_WORDS and _COUNT_WORDS.isdisjoint(words)
+    significant = words[:-1] if words[-1] in {"id", "index", "type"} else words
+    return bool(significant) and significant[-1] in _DEVICE_WORDS and _COUNT_WORDS.isdisjoint(words)
 
 
 def _is_host_name(words: list[str]) -> bool:
@@ -155,46 +156,46 @@ def _is_time_name(words: list[str]) -> bool:
 
 
 def _is_written_name(words: list[str]) -> bool:
-    """Whether a name says that something is written there."""
+    """Whether a name suggests a path that is written to."""
     is_path = words[-1] in _PATH_WORDS or words[-1] in {"output", "out"}
     return is_path and not _WRITTEN_WORDS.isdisjoint(words) and _READ_WORDS.isdisjoint(words)
 
 
 def parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -> str | None:
-    """What a parameter looks like: seed, device, workers, host, time or path; None for one that counts.
+    """What a parameter looks like: seed, device, workers, host, time or path; None for any other.
 
     Args:
-        name: its name; of a dotted or grouped one the last part.
-        values: the different ones that it has, in plain form; None where a run lacks it.
-        more_to_come: whether it may vary yet, so that both its name and its value say enough.
+        name: its name; only the last part of a dotted or grouped one counts.
+        values: its different values in plain form; None if some run does not have it.
+        more_to_come: whether it may still vary, so that a matching name and value are enough.
     """
     values = list(values)
-    told = [value for value in values if value is not None and value is not False]
+    known = [value for value in values if value is not None and value is not False]
     words = _words_in(re.split(r"[./]", name)[-1]) or _words_in(name)
-    if not told or not words:
+    if not known or not words:
         return None
-    if _is_seed_name(words) and all(map(_is_whole, told)):
+    if _is_seed_name(words) and all(map(_is_whole, known)):
         return "seed"
     if len(values) < 2 and not more_to_come:
         return None
-    if _is_device_name(words) and all(map(_is_device, told)):
+    if _is_device_name(words) and all(map(_is_device, known)):
         return "device"
-    if words[-1] in _WORKER_WORDS and all(map(_is_whole, told)):
+    if words[-1] in _WORKER_WORDS and all(map(_is_whole, known)):
         return "workers"
-    if _is_host_name(words) and all(map(_is_host, told)):
+    if _is_host_name(words) and all(map(_is_host, known)):
         return "host"
-    if all(map(_is_moment, told)) or (_is_time_name(words) and all(map(_is_time, told))):
+    if all(map(_is_moment, known)) or (_is_time_name(words) and all(map(_is_time, known))):
         return "time"
-    if _is_written_name(words) and all(isinstance(value, str) for value in told):
+    if _is_written_name(words) and all(isinstance(value, str) for value in known):
         return "path"
-    # Where some runs have no path at all, it is no matter of places.
-    if 1 < len(told) == len(values) and all(map(_is_path, told)) and len(set(map(_last_part, told))) == 1:
+    # If some runs have no path at all, the values differ in more than their folders.
+    if 1 < len(known) == len(values) and all(map(_is_path, known)) and len(set(map(_last_part, known))) == 1:
         return "path"
     return None
 
 
 class ObservedParameters:
-    """The values of each parameter over the runs of one experiment; a run is forgotten once it was seen."""
+    """The values of each parameter over the runs of one experiment; the runs themselves are not kept."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -206,7 +207,7 @@ class ObservedParameters:
     def add(
         self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]] | None = None
     ) -> None:
-        """Take note of a run's parameters, in plain form, and of what its source knows of them."""
+        """Add a run's parameters in plain form, and its source's metadata about them."""
         self.runs += 1
         if metadata is not None:
             self._add_metadata(parameters, metadata)
@@ -222,30 +223,30 @@ class ObservedParameters:
         known.set({name: from_plain(value) for name, value in parameters.items()})
         known.restore(Configuration("", "", "", {}, (), metadata))
         for name in parameters:
-            told = metadata.get(name, {})
+            fields = metadata.get(name, {})
             votes = self._votes.setdefault(name, set())
-            if told.get("disable_comparison"):
+            if fields.get("disable_comparison"):
                 votes.add(False)
             elif known.is_active(name):
                 votes.add(True)
-            if "name" in told:
-                priority = told["name"]["priority"]
+            if "name" in fields:
+                priority = fields["name"]["priority"]
                 self._priorities[name] = max(priority, self._priorities.get(name, priority))
 
     def compared_by_source(self, name: str) -> set[bool] | None:
-        """Whether the runs' source compares a parameter, where it counts; None where that is not known."""
+        """Which answers the source gives to whether a parameter is compared; None if it gives none."""
         return self._votes.get(name)
 
     def name_parameters(self) -> tuple[str, ...]:
-        """The parameters that make up names by the runs' source, most important first."""
+        """The parameters that make up names in the source, most important first."""
         return tuple(sorted(self._priorities, key=lambda name: (-self._priorities[name], name)))
 
     def names(self) -> list[str]:
-        """The parameters that any run has, by name."""
+        """The parameters of all runs, by name."""
         return sorted(self._values)
 
     def values(self, name: str) -> list[Plain]:
-        """The different values of a parameter; one of None and False for both, and for runs without it."""
+        """The different values of a parameter; None and False count as one, also for runs without it."""
         known = dict(self._values[name])
         if self._counts[name] < self.runs:
             known.setdefault("null", None)
@@ -255,23 +256,23 @@ class ObservedParameters:
 def infer_identity(
     observed: ObservedParameters, given: Identity = UNDECIDED, *, more_to_come: bool = False
 ) -> Identity:
-    """Which parameters of an experiment's runs tell its configurations apart.
+    """Infer which parameters identify an experiment's configurations.
 
     Args:
-        observed: the runs.
-        given: what is decided already; the rest is inferred. Where ``named`` is not empty, it stays.
-        more_to_come: whether further runs are expected, so that a parameter need not vary to be a device,
-            a host, a time or a path that is written to.
+        observed: the parameters of the runs.
+        given: what is already decided; the rest is inferred. A ``named`` that is not empty is kept.
+        more_to_come: whether further runs are expected, so that a parameter does not have to vary to count as
+            a device, a host, a time or a path that is written to.
     """
     ignored, compared = dict(given.ignored), list(given.compared)
     for name in observed.names():
         if name in ignored or name in compared:
             continue
-        told = observed.compared_by_source(name)
-        if told is not None:
-            if told == {False}:
+        votes = observed.compared_by_source(name)
+        if votes is not None:
+            if votes == {False}:
                 ignored[name] = "its source does not compare it"
-            elif False not in told:
+            elif False not in votes:
                 compared.append(name)
             continue
         values = observed.values(name)
@@ -289,7 +290,7 @@ def infer_identity(
 
 
 def _proposed_names(observed: ObservedParameters, compared: Iterable[str]) -> tuple[str, ...]:
-    """The few compared parameters with the most values that are short enough to be read in a name."""
+    """The few compared parameters with the most values that are short enough for a readable name."""
     varied: list[tuple[int, str]] = []
     for name in compared:
         values = observed.values(name) if name in observed.names() else []

@@ -1,4 +1,4 @@
-"""What tells configurations apart, as a YAML file that a person reviews and gives back."""
+"""The identity file: which parameters identify a configuration, as YAML that a user reviews and edits."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.yamltext import block
 from legm.errors import CorruptFile, storage_error
 from legm.importers.identity import Identity
 from legm.util.atomic_files import load_yaml, write_atomically
+from legm.util.yaml_text import block
 
 __all__ = ["read_identities", "write_identities"]
 
 _HEADER = """\
-# Which parameters tell the configurations of each experiment apart, for: legm import … --identity FILE
-# not_compared: another value is the same configuration (the reason is for you). Move a name to the list
-# compared where that is wrong, or from there to here. name: the parameters in a configuration's name.
+# Which parameters identify the configurations of each experiment, for: legm import … --identity FILE
+# not_compared: runs that differ only in these are runs of one configuration (the reason is for you).
+# Move a name to the list compared if that is wrong, or the other way round.
+# name: the parameters that appear in a configuration's name.
 """
 _FIELDS = ("not_compared", "compared", "name")
 
 
 def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:
-    """Write the file, in place of an earlier one.
+    """Write the file, replacing an earlier one.
 
     Raises:
-        StorageError: the disk refuses.
+        StorageError: it cannot be written.
     """
     content = {
         experiment: {
@@ -43,11 +44,11 @@ def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:
 
 
 def read_identities(path: Path) -> dict[str, Identity]:
-    """What the file says, by experiment.
+    """The identities in the file, by experiment.
 
     Raises:
         StorageError: it cannot be read.
-        CorruptFile: it says something else.
+        CorruptFile: it is not an identity file.
     """
     content = load_yaml(path) or {}
     if not isinstance(content, dict):
@@ -63,20 +64,20 @@ def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
         raise _unexpected_value(path, experiment, fields, f"a mapping of {', '.join(_FIELDS)}")
     ignored = fields.get("not_compared") or {}
     if isinstance(ignored, list):
-        ignored = dict.fromkeys(ignored, "as given")
+        ignored = dict.fromkeys(ignored, "as requested")
     lists = [fields.get(field) or [] for field in _FIELDS[1:]]
     for field, names in zip(_FIELDS, [ignored, *lists], strict=True):
         if not isinstance(names, (list, dict)) or not all(isinstance(name, str) for name in names):
-            raise _unexpected_value(path, f"{experiment}, {field}", names, "a list of parameters' names")
+            raise _unexpected_value(path, f"{experiment}, {field}", names, "a list of parameter names")
     compared, named = lists
-    named = [name for name in named if name not in ignored]  # who moves a name may forget it here
+    named = [name for name in named if name not in ignored]  # easily forgotten when a name is moved
     both = sorted({*ignored} & {*compared})
     if both:
-        raise _unexpected_value(path, experiment, both[0], "a name in one of not_compared and compared only")
+        raise _unexpected_value(path, experiment, both[0], "a name in only one of not_compared and compared")
     return Identity({name: str(reason) for name, reason in ignored.items()}, tuple(compared), tuple(named))
 
 
 def _unexpected_value(path: Path, where: str, value: object, what: str) -> CorruptFile:
     return CorruptFile(
-        path, where, f"{str(value)[:60]!r} stands where {what} belongs", "Mend it, or delete the file."
+        path, where, f"expected {what}, found {str(value)[:60]!r}", "Repair the file, or delete it."
     )

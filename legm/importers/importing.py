@@ -1,4 +1,4 @@
-"""Importing from beginning to end: look, infer, take, compare, report."""
+"""A whole import: observe the parameters, infer the identity, ingest the runs, verify them, report."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ class Report:
     """What an import did, or would do.
 
     Args:
-        source: where the runs came from, for a person.
-        kind: what that is.
-        identities: by experiment, what tells configurations apart.
-        identity_file: where that is written down for review; None where nothing was written.
-        new: how many runs came, or would come.
-        again: how many had not ended, or might not have, when they were imported before, and have more now.
-        before: how many were there already.
-        configurations: of how many configurations the source's runs are.
-        apart: how many there would be if every parameter were compared.
-        equal: how many things are equal in source and target, by what they are.
-        adapted: how many had to be changed, by what was done.
-        impossible: how many could not be had, by the reason, with an example.
-        different: by the source's key, what of a run is not in the target as it should be.
+        source: the path or address of the source, for messages.
+        kind: the kind of the source.
+        identities: by experiment, which parameters identify a configuration.
+        identity_file: where the identities are saved for review; None if nothing was saved.
+        created: how many runs were imported, or would be.
+        updated: how many runs that could have grown since an earlier import were imported again.
+        unchanged: how many runs were already imported.
+        configurations: how many configurations the source's runs make.
+        configurations_if_all_compared: how many they would make if every parameter were compared.
+        equal: how many things are equal in source and target, by kind.
+        adapted: how many things had to be changed, by the change.
+        omitted: how many things could not be imported, by the reason, with an example.
+        differences: by the source's key, how an imported run differs from its source.
         failed: by the source's key, why a run could not be read.
-        is_dry: whether nothing was done.
+        is_dry_run: whether nothing was written.
     """
 
     source: str
@@ -77,12 +77,12 @@ class Report:
 
     @property
     def runs(self) -> int:
-        """How many runs of the source are there at the end, or would be."""
+        """How many runs of the source are in the target in the end, or would be."""
         return self.created + self.updated + self.unchanged
 
     @property
     def is_complete(self) -> bool:
-        """Whether every run is there, as its source tells it."""
+        """Whether every run of the source is in the target and equal to its source."""
         return not self.failed and not self.differences
 
 
@@ -103,26 +103,26 @@ def import_runs(
 ) -> Report:
     """Import the runs of another tracker, or of another root directory.
 
-    A second time adds only what is new; one that was interrupted goes on. The source is only read.
+    A second call adds only what is new, and continues an interrupted import. The source is only read.
 
     Args:
-        source: where it is: see :func:`legm.importers.detection.open_source`; or a source.
+        source: the path or address of the store that has the runs; or an opened source.
         root: the root directory.
-        experiments: only these of the source; all without them.
-        seed_params: parameters that are seeds, and so not compared, whatever they look like.
+        experiments: the experiments of the source to import; all by default.
+        seed_params: parameters that are seeds, and therefore not compared, whatever they look like.
         ignore: parameters that are not compared, whatever they look like.
         compare: parameters that are compared, whatever they look like.
-        name_params: the parameters that a configuration's name is made of, most important first.
-        identity_file: a file with what tells configurations apart, as an earlier call wrote it; written
-            where it does not exist yet.
-        deleted: whether what is deleted in the source, and not gone yet, is taken too.
-        dry_run: only say what would be done.
-        backend: where the runs go, as the handler takes it.
-        backend_options: the backend's own.
+        name_params: the parameters that make up a configuration's name, most important first.
+        identity_file: a file with the identities, as an earlier call wrote it; it is written if it does not
+            exist yet.
+        deleted: whether to include runs that are deleted in the source but not yet purged.
+        dry_run: whether to only report what would be done.
+        backend: the backend to import into, as in the handler.
+        backend_options: the backend's options.
 
     Raises:
-        StorageError: the source or the root directory cannot be read, or not be written.
-        ParameterError: no run has a parameter that was named, or it was decided otherwise before.
+        StorageError: the source cannot be read, or the root directory cannot be read or written.
+        ParameterError: a named parameter does not exist, or an earlier import decided differently.
         LegmError: the backend failed.
     """
     opened = open_source(source, deleted=deleted) if isinstance(source, (str, Path)) else source
@@ -166,16 +166,16 @@ class _Import:
             raise StorageError(f"{self._source.location} has no experiment {name!r}: {closest(name, found)}")
 
     def run(self, overrides: Overrides, given: Path | None, *, dry_run: bool) -> Report:
-        """Do it, or say what would be done."""
+        """Import the runs, or report what would be done."""
         observed = self._observe_parameters()
         overrides.require_known({name for one in observed.values() for name in one.names()})
         ingestion = Ingestion(self._client, self._source.kind)
         written = None
         with open_decisions(self._root, keep=not dry_run) as decisions:
             before = read_identities(given) if given is not None and given.exists() else decisions
-            for experiment, seen in observed.items():
-                decided = overrides.apply_to(before.get(experiment, Identity()), seen.names())
-                self._identities[experiment] = infer_identity(seen, decided)
+            for experiment, parameters in observed.items():
+                decided = overrides.apply_to(before.get(experiment, Identity()), parameters.names())
+                self._identities[experiment] = infer_identity(parameters, decided)
             self._refuse_changed_decisions(decisions, ingestion)
             if given is not None and not given.exists():
                 write_identities(given, self._identities)
@@ -184,7 +184,7 @@ class _Import:
         if self._identities and not dry_run:
             written = written or identities_path(self._root)
         if not dry_run:
-            flush_backlog(self._client, Path())  # what an interrupted import left
+            flush_backlog(self._client, Path())  # finish what an interrupted import left behind
         counts = dict.fromkeys(Ingested, 0)
         run_keys = self._ingest_runs(ingestion, counts, dry_run=dry_run)
         verification = Verification()
@@ -209,20 +209,20 @@ class _Import:
         )
 
     def _observe_parameters(self) -> dict[str, ObservedParameters]:
-        """The parameters of the runs, by experiment, and how many configurations they would all make."""
+        """The parameters of the runs by experiment; counts the configurations if all were compared."""
         observed: dict[str, ObservedParameters] = {}
-        apart: set[str] = set()
-        for run in show_progress(self._selected_runs(), "looking at the runs"):
-            apart.add(configuration_of(run, Identity(), is_reserved).fingerprint)
+        fingerprints: set[str] = set()
+        for run in show_progress(self._selected_runs(), "reading the runs"):
+            fingerprints.add(configuration_of(run, Identity(), is_reserved).fingerprint)
             if run.native_run is None and run.parameters:
                 values, renamed = parameters_of(run, is_reserved)
                 metadata = metadata_of(run, renamed)
                 observed.setdefault(experiment_of(run), ObservedParameters()).add(values, metadata)
-        self._configurations_if_all_compared = len(apart)
+        self._configurations_if_all_compared = len(fingerprints)
         return observed
 
     def _refuse_changed_decisions(self, before: Mapping[str, Identity], ingestion: Ingestion) -> None:
-        """See that what was decided when runs were imported holds for the others of their experiment."""
+        """Refuse decisions that contradict those under which an experiment's runs were imported."""
         for experiment, identity in self._identities.items():
             known = before.get(experiment, Identity())
             changed = sorted(
@@ -232,12 +232,12 @@ class _Import:
                 was = "compared" if changed[0] in known.compared else "not compared"
                 raise ParameterError(
                     f"runs of the experiment {experiment!r} were imported with the parameter {changed[0]!r} "
-                    f"{was}, and stay so: import into another root directory, or delete the experiment's "
-                    f"folder in {self._root} and import again"
+                    f"{was}, which cannot change: import into another root directory, or delete the "
+                    f"experiment's folder in {self._root} and import again"
                 )
 
     def _ingest_runs(self, ingestion: Ingestion, counts: dict[Ingested, int], *, dry_run: bool) -> _RunKeys:
-        """Take every run that is not there; where each is then."""
+        """Ingest every run that is not stored yet; returns the keys of all runs by configuration."""
         run_keys: _RunKeys = {}
         for external in show_progress(self._selected_runs(), "importing runs"):
             identity = self._identity_of(external)
@@ -261,7 +261,7 @@ class _Import:
         return self._identities.get(experiment_of(external), Identity())
 
     def _verify(self, run_keys: _RunKeys, verification: Verification) -> None:
-        for (experiment, fingerprint), keys in show_progress(run_keys.items(), "comparing configurations"):
+        for (experiment, fingerprint), keys in show_progress(run_keys.items(), "verifying configurations"):
             query = Query(experiment, fingerprint, None, None)
             missing = dict(keys)
             for result in self._client.runs(query):
@@ -269,7 +269,7 @@ class _Import:
                 if key is not None:
                     self._verify_run(key, result, verification)
             for key in missing.values():
-                verification.differences[key] = "it is not there"
+                verification.differences[key] = "the run is missing"
 
     def _verify_run(self, key: str, result: RunResult, verification: Verification) -> None:
         run_id = result.run.run_id

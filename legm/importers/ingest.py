@@ -1,9 +1,9 @@
-"""Foreign runs become runs of legm's: once each, whole or not at all.
+"""Ingesting external runs into a root directory: each run once, and atomically.
 
-A run's log is written beside its place and moved there when it holds everything, the outcome too; then it is
-delivered like every run that was left by a process. So an import that is killed at any instant leaves runs
-that are all there, or not there: the next one goes on behind them. A run's id is made of its start and its
-source's key, so that it is known again.
+A run's log is written next to its final path and moved there when it is complete, including the outcome. Then
+it is delivered like the log of any process that has ended. An import that is killed at any instant therefore
+leaves complete runs only, and the next one continues after them. A run's id is derived from its start time
+and its key in the source, so that it is recognized.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ __all__ = [
     "read_chunks",
 ]
 
-_CHUNK_BYTES = 1 << 20  # bytes of a file that are copied at once
+_CHUNK_BYTES = 1 << 20
 
 
 class Ingested(enum.Enum):
-    """How a run came."""
+    """What ingesting a run changed."""
 
     CREATED = "created"
     UPDATED = "updated"
-    """It was there, but had not ended, and its source has more of it by now."""
+    """It was stored while it had not ended, and its source has more of it now."""
     UNCHANGED = "unchanged"
-    """It was there already."""
+    """It was already stored."""
 
 
 class Ingestion:
-    """Takes external runs into a root directory.
+    """Stores external runs in a root directory.
 
     Args:
-        client: the way to the backend.
-        kind: the source's.
+        client: the backend to write to.
+        kind: the kind of the source.
     """
 
     def __init__(self, client: BackendClient, kind: str) -> None:
@@ -66,11 +66,11 @@ class Ingestion:
         self._keeps_files = client.supports(Capability.ARTIFACTS)
 
     def known(self, external: ExternalRun) -> Status | None:
-        """The status of the run, if it is there."""
+        """The status of the stored run; None if it is not stored yet."""
         return self.statuses_in(experiment_of(external)).get(run_id_of(external, self._kind))
 
     def statuses_in(self, experiment: str) -> Mapping[str, Status]:
-        """By their ids, the status of the runs of an experiment that are there."""
+        """The status of each stored run of an experiment, by run id."""
         if experiment not in self._known:
             known = self._known[experiment] = {}
             for one in self._client.runs(Query(experiment)):
@@ -80,17 +80,17 @@ class Ingestion:
         return self._known[experiment]
 
     def ingest(self, external: ExternalRun, new: TranslatedRun, notes: Notes) -> Ingested:
-        """Take a run that is not there, or may have grown.
+        """Store a run that is new, or may have grown.
 
-        Where its parameters are others now, it is deleted from the configuration that it was of.
+        If its parameters have changed, it is removed from the configuration it belonged to.
 
         Args:
-            external: as its source tells it.
-            new: as legm does.
-            notes: takes files that cannot be read.
+            external: the run as its source describes it.
+            new: the same run, translated.
+            notes: collects files that cannot be read.
 
         Raises:
-            LegmError: it cannot be written.
+            LegmError: the run cannot be written.
         """
         folder = self._client.make_folder(new.run.configuration)
         files = list(self._copy_files(external, artifacts_folder(folder, new.run.run_id), notes))
@@ -105,7 +105,7 @@ class Ingestion:
         return ingested
 
     def _delete_from_other_configurations(self, new: TranslatedRun, notes: Notes) -> None:
-        """Delete a run from every other configuration."""
+        """Delete a run from every configuration but its current one."""
         experiment, run_id = new.run.configuration.experiment, new.run.run_id
         others = self._configurations.get((experiment, run_id), set()) - {new.run.configuration.fingerprint}
         for fingerprint in others:
@@ -115,13 +115,16 @@ class Ingestion:
                 if can_delete_runs(self._client):
                     delete_run(self._client, one.run)
                 else:
-                    notes.add("runs that have other parameters now: what was there before stays", run_id)
+                    notes.add(
+                        "runs whose parameters changed: the backend cannot delete the old entry", run_id
+                    )
 
     def _copy_files(self, external: ExternalRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
-        for file in list(external.files()):  # all of them, before there are copies
+        for file in list(external.files()):  # list all of them before copies appear
             if not self._keeps_files:
                 notes.add(
-                    f"files: the backend {self._client.name!r} keeps none", f"{external.key}: {file.name}"
+                    f"files: the backend {self._client.name!r} does not support artifacts",
+                    f"{external.key}: {file.name}",
                 )
                 continue
             target = artifact_path(folder, file.name)
@@ -134,16 +137,16 @@ class Ingestion:
 
 
 def artifact_path(folder: Path, name: str) -> Path:
-    """Where a file of a run is; below the folder whatever its name holds."""
+    """The path of a run's file, which is always below the folder, whatever the name contains."""
     return folder.joinpath(*(short_name(part or "/") for part in name.split("/")))
 
 
 class UnreadableFileError(Exception):
-    """A file of the source's cannot be read."""
+    """A file of the source cannot be read."""
 
 
 def read_chunks(file: ExternalFile) -> Iterator[bytes]:
-    """A file's content in pieces.
+    """Read a file's content in chunks.
 
     Raises:
         UnreadableFileError: it cannot be read.
@@ -157,7 +160,7 @@ def read_chunks(file: ExternalFile) -> Iterator[bytes]:
 
 
 def _write_atomically(chunks: Iterable[bytes], target: Path) -> None:
-    """Write a file that is there as a whole, or not at all."""
+    """Write a file atomically."""
     temporary = target.with_name(f".{secrets.token_hex(8)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +175,7 @@ def _write_atomically(chunks: Iterable[bytes], target: Path) -> None:
 
 
 def _log_ends_with(path: Path, content: bytes) -> bool:
-    """Whether a run log holds just these frames of its run, and only cursors behind them."""
+    """Whether a run log ends with exactly these frames, apart from cursors after them."""
     try:
         known = runlog.read_log(path)
         data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Another root directory of legm's: its runs come as they were, from their run logs where these are there."""
+"""Another legm root directory as a source of runs, which stay as they are."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _FINGERPRINT = re.compile(rb"^fingerprint: ['\"]?v\d+-", re.MULTILINE)
 class LegmRootSource:
     """The runs below a root directory of the local backend.
 
+    A run log has more than the YAML files, such as the time of each number. What was set after a run had
+    completed does not count and is not imported.
+
     Args:
         path: the root directory.
-        deleted: means nothing here: what is deleted is gone.
-
-    A run log has what the YAML files have not, such as when a number was set. What was set after a run
-    was completed, and did not count, is not taken.
+        deleted: has no effect: deleted runs are gone.
     """
 
     kind = "legm"
@@ -39,7 +39,7 @@ class LegmRootSource:
         self.location = str(path)
         self.notes = Notes()
         self._client = connect(path)
-        self._configurations: dict[str, Configuration] = {}  # by run
+        self._configurations: dict[str, Configuration] = {}  # by run id
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
@@ -48,11 +48,13 @@ class LegmRootSource:
         return path if is_root else None
 
     def runs(self) -> Iterator[ExternalRun]:
-        """Every run that is not going on, experiment by experiment."""
+        """Every run that has ended, experiment by experiment."""
         for experiment in self._client.experiments():
             for result in self._client.runs(Query(experiment)):
                 if result.status is Status.RUNNING:
-                    self.notes.add("runs are going on and were left out: import again", result.run.run_id)
+                    self.notes.add(
+                        "runs that are still running were left out: import again", result.run.run_id
+                    )
                     continue
                 self._configurations[result.run.run_id] = result.run.configuration
                 yield self._external_run(result)
@@ -64,10 +66,10 @@ class LegmRootSource:
         return self._external_run(found or self._read_result(key))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no file is held open."""
 
     def _log_path(self, key: str) -> Path | None:
-        """The run's log, where it is there."""
+        """The path of the run's log, if it exists."""
         folder = self._client.folder(self._configurations[key])
         return None if folder is None else LogFolder.of(folder).find(key)
 
@@ -78,7 +80,7 @@ class LegmRootSource:
             if result.run.run_id == key:
                 found: RunResult = result
                 return found
-        raise StorageError(f"the root directory {self.location} has no run {key} any more")
+        raise StorageError(f"the root directory {self.location} no longer has the run {key}")
 
     def _external_run(self, result: RunResult) -> ExternalRun:
         key = result.run.run_id
@@ -107,7 +109,7 @@ class LegmRootSource:
 
     def _read_records(self, key: str, log: Path | None) -> Iterator[Points | Display | BestRule]:
         if log is None:
-            self.notes.add("runs without a run log: when their numbers were set is not known", key)
+            self.notes.add("runs without a run log: the times of their numbers are unknown", key)
         found = (
             records_from_result(self._read_result(key, None))
             if log is None
@@ -124,7 +126,7 @@ class LegmRootSource:
             if not isinstance(record, Artifact):
                 continue
             folder = LogFolder.holding(log).folder.parent
-            parts = Path(record.path).parts  # as it was before the root directory was moved
+            parts = Path(record.path).parts  # the root directory may have been moved since
             below = parts[parts.index(key) + 1 :] if key in parts else (record.name,)
             path = artifacts_folder(folder, key).joinpath(*below)
             if path.resolve().is_relative_to(folder.resolve()):
@@ -132,7 +134,7 @@ class LegmRootSource:
 
 
 def is_configuration_file(path: Path) -> bool:
-    """Whether a file of parameters is legm's: the original legm had files of that name too."""
+    """Whether a parameter file is legm's: the original legm had files of that name too."""
     try:
         with path.open("rb") as file:
             return _FINGERPRINT.search(file.read(1 << 16)) is not None

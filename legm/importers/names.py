@@ -1,4 +1,4 @@
-"""Names of other trackers as names that legm takes: pure functions."""
+"""Valid names in legm for the names of other trackers: pure functions."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable
 
 __all__ = ["is_reserved", "valid_name", "valid_names"]
 
-_MAX_LENGTH = 250  # characters, as legm.core.identity.check_text has it
+_MAX_LENGTH = 250  # characters, as in legm.core.identity.check_text
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a parameter cannot have a name: it is one of the handler's own, and would not be read."""
+    """Whether a parameter cannot have this name, because it is an attribute of the handler."""
     from legm.handler import ExperimentHandler
 
     return hasattr(ExperimentHandler, name)
 
 
 def valid_name(name: str) -> str:
-    """A name that is text, not empty and not too long; different names stay different."""
+    """A valid name: not empty, not too long, encodable. Different names stay different."""
     clean = name.encode("utf-8", "backslashreplace").decode()
     if clean and len(clean) <= _MAX_LENGTH and clean == name:
         return name
@@ -27,11 +27,11 @@ def valid_name(name: str) -> str:
 
 
 def valid_names(names: Iterable[str], is_reserved: Callable[[str], bool] = lambda _: False) -> dict[str, str]:
-    """For each name the one that legm takes; a reserved one gets ``_`` behind it.
+    """The valid name for each name; reserved ones get ``_`` appended.
 
     Args:
-        names: different ones.
-        is_reserved: which names cannot be had.
+        names: different names.
+        is_reserved: which names are not available.
     """
     names = list(names)
     given = set(names)

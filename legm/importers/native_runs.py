@@ -1,4 +1,4 @@
-"""Runs that legm's own backends wrote to another tracker: they come back as they were, from their files."""
+"""Native runs: legm's own backends wrote them to another tracker, and their files restore them exactly."""
 
 from __future__ import annotations
 
@@ -25,31 +25,34 @@ _ESCAPE = re.compile(r"_x([0-9a-f]{1,6})_")
 def restore_native_run(
     external: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str], str] = str
 ) -> ExternalRun:
-    """The run as legm wrote it.
+    """Restore a run that legm wrote to another tracker.
+
+    A run without the files that hold it exactly stays as the tracker describes it.
 
     Args:
-        told: as the tracker tells it; its numbers are at legm's steps.
-        tracker: the tracker, for a person.
-        notes: takes what is missing.
-        metric: gives a metric's name for the one that the tracker has.
-
-    Where the files that hold the run exactly are not there, it stays what the tracker tells of it.
+        external: the run as the tracker describes it, with its numbers at legm's steps.
+        tracker: the tracker's name for messages.
+        notes: collects what is missing.
+        metric: converts the tracker's name of a metric to legm's.
 
     Raises:
-        StorageError: they are not what legm wrote.
+        StorageError: the files are not what legm wrote.
     """
     files = {file.name: file for file in external.files()}
-    if "legm/run.json" not in files:
+    if portable.RUN_FILE not in files:
         notes.add(
-            f"runs of legm's lack their file legm/run.json: they come as {tracker} shows them", external.key
+            f"native runs without their file {portable.RUN_FILE}: imported as {tracker} shows them",
+            external.key,
         )
         return external
     result: RunResult | None = None
     series: list[Series] = []
     try:
-        run = portable.run_from(_read_content(files["legm/run.json"]))
-        if "legm/result.json" in files and "legm/series.npz" in files:
-            result, series = portable.result_from(_read_content(files["legm/result.json"]), run.configuration)
+        run = portable.run_from(_read_content(files[portable.RUN_FILE]))
+        if portable.RESULT_FILE in files and portable.SERIES_FILE in files:
+            result, series = portable.result_from(
+                _read_content(files[portable.RESULT_FILE]), run.configuration
+            )
             run = result.run
         require_valid_run(run)
     except _DAMAGE_ERRORS as cause:
@@ -59,7 +62,7 @@ def restore_native_run(
     def records() -> Iterator[Points | Display | BestRule]:
         shown = [
             one for one in external.records() if isinstance(one, Points)
-        ]  # what the tracker shows of it: the times, and all there is of a killed run
+        ]  # as the tracker shows them: their times, and all that a killed run has
         yield from _native_displays(files, shown, run, metric)
         if result is None:
             yield columns.points_from_columns(
@@ -67,7 +70,7 @@ def restore_native_run(
             )
             return
         try:
-            histories = portable.series_from(_read_content(files["legm/series.npz"]), series, None)
+            histories = portable.series_from(_read_content(files[portable.SERIES_FILE]), series, None)
         except _DAMAGE_ERRORS as cause:
             raise _damage_error(external, tracker, cause) from cause
         times = _times_by_step(shown, metric)
@@ -86,18 +89,17 @@ def restore_native_run(
         error=None if result is None else result.error,
         records=records,
         files=lambda: [
-            replace(file, name=unescaped(name.removeprefix("files/")))
+            replace(file, name=unescaped(name.removeprefix(f"{portable.ARTIFACTS}/")))
             for name, file in files.items()
-            if name.startswith("files/")
+            if name.startswith(f"{portable.ARTIFACTS}/")
         ],
         native_run=run,
     )
 
 
 def _damage_error(external: ExternalRun, tracker: str, cause: BaseException) -> StorageError:
-    return StorageError(
-        f"the files below legm/ of the {tracker} run {external.key} are not what legm wrote: {cause!r}"
-    )
+    files = f"the files below {portable.FOLDER}/ of the {tracker} run {external.key}"
+    return StorageError(f"{files} are damaged: {cause!r}")
 
 
 def _read_content(file: ExternalFile) -> bytes:
@@ -106,12 +108,12 @@ def _read_content(file: ExternalFile) -> bytes:
 
 
 def unescaped(name: str) -> str:
-    """The text that :func:`legm.core.naming.escape_name` was given."""
+    """Undo :func:`legm.core.naming.escape_name`."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
 
 
 def _native_series(series: Series, metric: Callable[[str], str]) -> Series | None:
-    """A metric of the tracker's as the series that it was; None for what legm computed."""
+    """The series that a metric of the tracker was written for; None for one that legm computed."""
     split, slash, name = series.name.partition("/")
     if not slash or split not in {"dev", "test"}:
         return None
@@ -119,7 +121,7 @@ def _native_series(series: Series, metric: Callable[[str], str]) -> Series | Non
 
 
 def _times_by_step(shown: list[Points], metric: Callable[[str], str]) -> dict[Series, dict[int, float]]:
-    """When the numbers of a series were set, by step, as the metrics say that the tracker shows."""
+    """The time of each number by series and step, from the metrics that the tracker shows."""
     return {
         series: dict(zip(steps.tolist(), times.tolist(), strict=True))
         for shown_as, (steps, times, _) in columns.columns_by_series(shown).items()
@@ -128,7 +130,7 @@ def _times_by_step(shown: list[Points], metric: Callable[[str], str]) -> dict[Se
 
 
 def _with_times(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Points:
-    """The points with the times that are known."""
+    """The points with the known times filled in."""
     import numpy as np
 
     blocks = []
@@ -148,11 +150,11 @@ def _native_displays(
     for name, file in files.items():
         parts = name.split("/")
         step = parts[-1].removesuffix(".txt")
-        if len(parts) == 3 and parts[0] == "texts" and step.lstrip("-").isdigit():
+        if len(parts) == 3 and parts[0] == portable.TEXTS and step.lstrip("-").isdigit():
             text = _read_content(file).decode(errors="replace")
             yield Display(unescaped(parts[1]), text, int(step), run.started)
     for series, found in columns.columns_by_series(shown).items():
-        if series.name.startswith("display/"):
-            name = metric(series.name.removeprefix("display/"))
+        if series.name.startswith(f"{portable.DISPLAYS}/"):
+            name = metric(series.name.removeprefix(f"{portable.DISPLAYS}/"))
             for step, time, value in zip(*(column.tolist() for column in found), strict=True):
                 yield Display(name, value, step, time)

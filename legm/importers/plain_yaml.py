@@ -1,7 +1,7 @@
-"""YAML that a Python program dumped, tags of its objects included, as plain values: nothing is ever made.
+"""Plain values from YAML that a Python program dumped, tags of Python objects included: nothing is evaluated.
 
-The text is read event by event: what is held are the values alone, aliases are counted with all that they
-stand for, and ``<<`` is a name like any other.
+The text is read event by event and only the values are held. Aliases are counted with everything they stand
+for, and ``<<`` is a name like any other.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from legm.importers.unevaluated import MAX_DEPTH, PlainValues, UnevaluatedObject
 __all__ = ["parse_plain_yaml"]
 
 _MAX_ALIASED = 1_000_000  # values
-_REMEDY = "Mend it, or restore the file from a copy."
+_REMEDY = "Repair the file, or restore it from a copy."
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]*(?:e[-+][0-9]+)?)?")
 _STANDARD = "tag:yaml.org,2002:"
 _PYTHON = f"{_STANDARD}python/"
@@ -32,15 +32,15 @@ _STANDARD_NAMES = {
 
 
 def parse_plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
-    """What a YAML text says, in plain values; the names in mappings as texts.
+    """Parse a YAML text into plain values; the keys of mappings become texts.
 
     Args:
-        path: whose text it is, for the message.
+        path: the file that the text is from, for messages.
         text: the text.
         first_line: the number of its first line in the file.
 
     Raises:
-        CorruptFile: it is no YAML, nested too deep, stands for too much, or has an alias for nothing in it.
+        CorruptFile: it is not valid YAML, is nested too deeply, expands too far, or has an undefined alias.
     """
     import yaml
 
@@ -55,16 +55,16 @@ def parse_plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
         mark: Any = vars(cause).get("problem_mark")
         line = mark.line if mark else before.count(b"\n")
         problem = getattr(cause, "problem", None) or str(cause).partition("\n")[0]
-        raise refused(f"it is no YAML: {problem}", line) from cause
+        raise refused(f"it is not valid YAML: {problem}", line) from cause
     return PlainValues(_MAX_ALIASED, refused).convert(value) if has_objects else value
 
 
 class _ValueBuilder:
-    """Values from YAML's events.
+    """Builds values from YAML events.
 
     Args:
         events: the events.
-        refused: the error for a problem on a line.
+        refused: makes the error for a problem on a line.
     """
 
     def __init__(self, events: Iterator[Any], refused: Any) -> None:
@@ -80,7 +80,7 @@ class _ValueBuilder:
         self._has_objects = False
 
     def document(self) -> tuple[Any, bool]:
-        """The value of the one document there is, None without one; and whether there are objects in it."""
+        """The value of the single document, None without one; and whether it contains Python objects."""
         value, documents = None, 0
         for event in self._events:
             if isinstance(event, self._yaml.DocumentStartEvent):
@@ -94,7 +94,7 @@ class _ValueBuilder:
         yaml = self._yaml
         self._count += 1
         if depth > MAX_DEPTH:
-            raise self._refused(f"it is nested deeper than {MAX_DEPTH}", event.start_mark.line)
+            raise self._refused(f"it is nested more than {MAX_DEPTH} levels deep", event.start_mark.line)
         if isinstance(event, yaml.ScalarEvent):
             return self._remember_anchor(event, self._count, self._scalar_value(event))
         if isinstance(event, yaml.AliasEvent):
@@ -114,7 +114,7 @@ class _ValueBuilder:
             yield self._build_value(event, depth + 1)
 
     def _remember_anchor(self, event: Any, before: int, value: Any) -> Any:
-        """The value, which an alias may stand for later on."""
+        """Return the value, and store it if the event has an anchor."""
         if event.anchor is not None:
             self._anchors[event.anchor] = value, self._count - before + 1
         return value
@@ -122,7 +122,7 @@ class _ValueBuilder:
     def _aliased_value(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
             raise self._refused(
-                f"the alias *{event.anchor} stands for nothing that was said, or contains itself",
+                f"the alias *{event.anchor} is undefined, or contains itself",
                 event.start_mark.line,
             )
         value, count = self._anchors[event.anchor]
@@ -130,7 +130,7 @@ class _ValueBuilder:
         self._aliased += count
         if self._aliased > _MAX_ALIASED:
             raise self._refused(
-                f"its aliases stand for more than {_MAX_ALIASED} values", event.start_mark.line
+                f"its aliases expand to more than {_MAX_ALIASED} values", event.start_mark.line
             )
         return value
 
@@ -181,12 +181,12 @@ class _ValueBuilder:
 
 
 def _object_name(tag: str) -> str:
-    """What a tag names that would be called; "" where it says of what kind plain data are."""
+    """The class or function that a tag names; "" for a tag of a plain type."""
     if tag.startswith(_PYTHON):
         return tag.removeprefix(_PYTHON).partition(":")[2]
     return "" if tag.startswith(_STANDARD) else tag
 
 
 def _hashable_key(value: Any) -> Any:
-    """A value that may be a key, which is hashed: what is nested is its text."""
+    """A hashable key: nested values become their text."""
     return str(value) if isinstance(value, (list, dict, set)) else value

@@ -1,4 +1,4 @@
-"""Whether a run that says it is legm's own can be one: what it says becomes names of files."""
+"""Validation of runs that claim to be legm's own: their ids and names become file names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from legm.records import Run
 
 __all__ = ["require_valid_run"]
 
-_MAX_NAME_BYTES = 200  # bytes of a file's name
+_MAX_NAME_BYTES = 200
 
 
 def require_valid_run(run: Run) -> None:
-    """See that a run has the form that legm gives a run.
+    """Check that a run has the form of a legm run.
 
     Raises:
-        StorageError: it has not.
+        StorageError: it does not.
     """
     configuration = run.configuration
     try:
@@ -31,12 +31,12 @@ def require_valid_run(run: Run) -> None:
         if not all(isinstance(one, Mapping) for one in mappings) or not {*configuration.active} <= {
             *configuration.parameters
         }:
-            raise StorageError("its parameters are no mapping of names to values")
+            raise StorageError("its parameters are not a mapping of names to values")
         if not isinstance(run.started, (int, float)):
-            raise StorageError(f"its start {run.started!r} is no time")
+            raise StorageError(f"its start {run.started!r} is not a time")
     except (LegmError, TypeError) as cause:
         raise StorageError(
-            f"a run that says it is legm's own, {str(run.run_id)[:60]!r}, is not: {cause}"
+            f"a run that claims to be legm's own, {str(run.run_id)[:60]!r}, is invalid: {cause}"
         ) from cause
 
 
@@ -47,4 +47,4 @@ def _require_file_name(name: object) -> None:
         and len(name.encode(errors="replace")) <= _MAX_NAME_BYTES
     )
     if not is_one or not isinstance(name, str) or name[0] == "." or "\\" in name or not name.isprintable():
-        raise StorageError(f"{str(name)[:60]!r} is not the name of one file")
+        raise StorageError(f"{str(name)[:60]!r} is not a valid file name")

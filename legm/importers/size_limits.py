@@ -1,4 +1,4 @@
-"""Files that are read whole, if they are not too large for that."""
+"""Reading whole files up to a size limit."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["read_at_most"]
 
 
 def read_at_most(path: Path, max_bytes: int, remedy: str) -> bytes:
-    """A file's content.
+    """Read a file's content.
 
     Args:
         path: the file.
-        most: how many bytes it may have.
-        remedy: what the user can do where it has more.
+        max_bytes: the size limit.
+        remedy: what the user can do about a larger file.
 
     Raises:
-        CorruptFile: it has more.
+        CorruptFile: it is larger.
         StorageError: it cannot be read.
     """
     try:
@@ -28,7 +28,5 @@ def read_at_most(path: Path, max_bytes: int, remedy: str) -> bytes:
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
     if len(data) > max_bytes:
-        raise CorruptFile(
-            path, f"byte {max_bytes}", "it is larger than any such file that was written", remedy
-        )
+        raise CorruptFile(path, f"byte {max_bytes}", "it is larger than any valid file of its kind", remedy)
     return data

@@ -1,4 +1,4 @@
-"""An import's report in words, for a person: a pure function."""
+"""An import's report as text for the user: a pure function."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from legm.importers.importing import Report
 
 __all__ = ["comparison_lines", "count_text", "report_lines"]
 
-_MAX_EXAMPLES = 5  # examples of what went wrong
+_MAX_EXAMPLES = 5  # of runs that failed or differ
 
 
 def report_lines(report: Report) -> Iterator[str]:
     """The report, line by line."""
-    would = "would come" if report.is_dry_run else "came"
+    verb = "would be imported" if report.is_dry_run else "imported"
     yield f"{report.source} ({report.kind}): {count_text(report.runs + len(report.failed), 'run')}"
     for experiment, identity in report.identities.items():
         yield ""
@@ -26,30 +26,30 @@ def report_lines(report: Report) -> Iterator[str]:
             yield f"  in the names of configurations: {', '.join(identity.named)}"
     yield ""
     apart = (
-        f" ({report.configurations_if_all_compared} if all were compared)"
+        f" ({report.configurations_if_all_compared} if all parameters were compared)"
         if report.configurations_if_all_compared != report.configurations
         else ""
     )
-    are = "is" if report.runs == 1 else "are"
+    make = "makes" if report.runs == 1 else "make"
     configurations = count_text(report.configurations, "configuration")
-    yield f"{count_text(report.runs, 'run')} {are} {configurations}{apart}"
-    again = f", {report.updated} of them again since they went on" if report.updated else ""
-    ingested = count_text(report.created + report.updated, "run")
-    yield f"{ingested} {would}{again}; {report.unchanged} were there already"
+    yield f"{count_text(report.runs, 'run')} {make} {configurations}{apart}"
+    updated = f", {report.updated} of them again because they may have grown" if report.updated else ""
+    imported = count_text(report.created + report.updated, "run")
+    yield f"{imported} {verb}{updated}; {report.unchanged} already imported"
     if report.identity_file is not None:
-        yield f"what is compared is written down in {report.identity_file}"
+        yield f"compared parameters are listed in {report.identity_file}"
     yield from comparison_lines(report)
 
 
 def comparison_lines(report: Report) -> Iterator[str]:
-    """What was equal in source and target, and what was not."""
+    """What is equal in source and target, and what is not."""
     if report.equal:
         equal = (count_text(number, what.removesuffix("s")) for what, number in report.equal.items())
         yield f"equal: {', '.join(equal)}"
     for what, number in report.adapted.items():
         yield f"adapted: {number:,} {what}"
     for remark, (number, first) in report.omitted.items():
-        yield f"not taken: {number:,} {remark} ({first})"
+        yield f"not imported: {number:,} {remark} ({first})"
     for title, runs in (("failed", report.failed), ("different", report.differences)):
         for key, problem in list(runs.items())[:_MAX_EXAMPLES]:
             yield f"{title}: the run {key}: {problem}"
@@ -58,5 +58,5 @@ def comparison_lines(report: Report) -> Iterator[str]:
 
 
 def count_text(number: int, what: str) -> str:
-    """A number of things."""
+    """A number with its noun."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

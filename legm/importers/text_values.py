@@ -1,8 +1,8 @@
-"""Texts that were made of values, as the values again: a pure function.
+"""Values from their texts: a pure function.
 
-Some stores keep every parameter as a text. A text becomes a value where ``str()`` of that value gives back
-just this text; so nothing of it is lost, and what looks like a number but is not written as Python would
-write it (``007``, ``1.50``, ``1e5``) stays a text.
+Some stores keep every parameter as a text. A text becomes a value if ``str()`` of that value gives back
+exactly this text. So nothing is lost, and what looks like a number but is not written the way Python writes
+it (``007``, ``1.50``, ``1e5``) stays a text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
 
 def parse_value(text: str) -> Any:
-    """A number, a truth value, None, or a list, tuple or mapping of these and of texts; or the text."""
+    """A number, a boolean, None, or a list, tuple or mapping of these and of texts; else the text itself."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if not text or len(text) > _MAX_LENGTH:

@@ -1,11 +1,11 @@
-"""A external run as a run of legm's and its records: a pure function, but for reading the source.
+"""Translates an external run into a legm run and its records: a pure function, except for reading the source.
 
-- Names that legm does not take are changed; what they were is noted with the run.
-- A metric whose name begins with ``test`` and one of ``/ _ . -``, and that has a single number in the run, is
-  a test metric under what follows: ``test/accuracy`` is the test metric ``accuracy``. Every other number is
-  one of a dev series, but where the source knows of test metrics itself.
-- Tags, the run's name and what else the source says of its origin are in the run's environment under
-  ``imported``. Parameters that do not count, also those that are None or False, are the run's own.
+- Names that are not valid in legm are changed; the original names are stored with the run.
+- A metric whose name starts with ``test`` and one of ``/ _ . -``, and that has a single number in the run, is
+  a test metric named by the rest: ``test/accuracy`` is the test metric ``accuracy``. Every other number is
+  one of a dev series, unless the source itself distinguishes test metrics.
+- Tags, the run's name and further facts about its origin are in the run's environment under ``imported``.
+  Parameters that are not compared, and those that are None or False, are stored with the run.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ __all__ = [
 ]
 
 _TEST_PREFIX = re.compile(r"test[/_.-](?=.)", re.IGNORECASE | re.DOTALL)
-NOT_ENDED = "it had not ended when it was imported"
+NOT_ENDED = "still running when it was imported"
 
 
 @dataclass(frozen=True, slots=True)
 class TranslatedRun:
-    """A external run in legm's words.
+    """An external run in legm's terms.
 
     Args:
         run: the run.
-        records: what it holds, but for its files and its outcome.
+        records: what it contains, except for its files and its outcome.
         outcome: how it ended.
-        renamed: what was called otherwise, by its name in legm.
+        renamed: original names by their new name.
     """
 
     run: Run
@@ -61,7 +61,7 @@ class TranslatedRun:
 
 
 def run_id_of(external: ExternalRun, kind: str) -> str:
-    """The run's id in legm, always the same; that of a run of legm's own stays."""
+    """The run's id in legm, which never changes; a native run keeps its id."""
     if external.native_run is not None:
         return external.native_run.run_id
     digest = hashlib.sha256(f"{kind}\n{external.key}".encode(errors="replace")).hexdigest()
@@ -76,7 +76,7 @@ def experiment_of(external: ExternalRun) -> str:
 def parameters_of(
     external: ExternalRun, is_reserved: Callable[[str], bool]
 ) -> tuple[dict[str, Plain], dict[str, str]]:
-    """The run's parameters in plain form under names that legm takes, and what was called otherwise."""
+    """The run's parameters in plain form under valid names, and original names by their new name."""
     names = valid_names(external.parameters, is_reserved)
     values = {names[name]: _plain_or_text(names[name], value) for name, value in external.parameters.items()}
     return values, {new: name for name, new in names.items() if new != name}
@@ -85,20 +85,20 @@ def parameters_of(
 def metadata_of(
     external: ExternalRun, renamed: Mapping[str, str]
 ) -> Mapping[str, Mapping[str, Plain]] | None:
-    """What the run's source knows of its parameters, under the names that legm takes.
+    """What the run's source knows about its parameters, under valid names.
 
     Args:
         external: the run.
-        renamed: what was called otherwise, by its name in legm.
+        renamed: original names by their new name.
     """
     if external.metadata is None or not renamed:
         return external.metadata
-    new = {name: taken for taken, name in renamed.items()}
+    new = {name: valid for valid, name in renamed.items()}
     found: dict[str, dict[str, Plain]] = {}
     for name, fields in external.metadata.items():
-        found[new.get(name, name)] = told = dict(fields)
-        if "parents" in told:
-            told["parents"] = {new.get(one, one): edge for one, edge in told["parents"].items()}
+        found[new.get(name, name)] = entry = dict(fields)
+        if "parents" in entry:
+            entry["parents"] = {new.get(one, one): edge for one, edge in entry["parents"].items()}
     return found
 
 
@@ -112,7 +112,7 @@ def _plain_or_text(name: str, value: Any) -> Plain:
 def build_parameters(
     values: Mapping[str, Plain], identity: Identity, metadata: Mapping[str, Mapping[str, Plain]] | None = None
 ) -> Parameters:
-    """The parameters with what is decided of them, and what their source knows."""
+    """The parameters with the decisions about them, and with what their source knows."""
     metadata = metadata or {}
     parameters = Parameters()
     parameters.set({name: from_plain(value) for name, value in values.items()})
@@ -124,8 +124,8 @@ def build_parameters(
     )
     for at, name in enumerate(identity.named):
         if name in values:
-            told = metadata.get(name, {}).get("name", {})
-            recorded = (told["text"], told["for"]) if "text" in told else None
+            rule = metadata.get(name, {}).get("name", {})
+            recorded = (rule["text"], rule["for"]) if "text" in rule else None
             parameters.set_name_rule([name], NameRule(priority=len(identity.named) - at, recorded=recorded))
     return parameters
 
@@ -133,7 +133,7 @@ def build_parameters(
 def configuration_of(
     external: ExternalRun, identity: Identity, is_reserved: Callable[[str], bool]
 ) -> Configuration:
-    """The run's configuration; none of its numbers is read."""
+    """The run's configuration; its numbers are not read."""
     if external.native_run is not None:
         return external.native_run.configuration
     values, renamed = parameters_of(external, is_reserved)
@@ -144,12 +144,12 @@ def configuration_of(
 def translate_run(
     external: ExternalRun, kind: str, identity: Identity, is_reserved: Callable[[str], bool]
 ) -> TranslatedRun:
-    """A external run in legm's words.
+    """Translate an external run.
 
     Args:
         external: the run; all its numbers are read.
-        kind: its source's.
-        identity: what tells configurations of its experiment apart.
+        kind: the kind of its source.
+        identity: which parameters identify a configuration of its experiment.
         is_reserved: which names a parameter cannot have.
 
     Raises:
@@ -158,9 +158,7 @@ def translate_run(
     records = list(external.records())
     if external.native_run is not None:
         outcome = _outcome_of(external, records)
-        results.run_result(
-            external.native_run, [*records, outcome]
-        )  # the best step is one that can be chosen
+        results.run_result(external.native_run, [*records, outcome])  # raises if the best step does not exist
         return TranslatedRun(external.native_run, tuple(records), outcome, {})
     columns = columns_by_series(record for record in records if isinstance(record, Points))
     if external.marks_test_metrics:
@@ -189,13 +187,13 @@ def translate_run(
         parameters={} if external.has_shared_parameters else {**inactive, **parameters.uncompared()},
         environment={IMPORTED: {name: value for name, value in origin.items() if value not in ("", {})}},
     )
-    told = [new for record in records if (new := _translated_record(record, metrics)) is not None]
+    others = [new for record in records if (new := _translated_record(record, metrics)) is not None]
     points = points_from_columns(columns, metrics.__getitem__)
-    return TranslatedRun(run, (points, *told), _outcome_of(external, records), names)
+    return TranslatedRun(run, (points, *others), _outcome_of(external, records), names)
 
 
 def _translated_series(counts: Mapping[Series, int]) -> dict[Series, Series]:
-    """For each series of the run what it is in legm, by how many numbers they have."""
+    """The legm series for each series of the run, given how many numbers each has."""
     found: dict[Series, Series] = {}
     taken = set()
     for series, count in sorted(counts.items(), key=lambda item: item[0].split is Split.DEV):
@@ -210,7 +208,7 @@ def _translated_series(counts: Mapping[Series, int]) -> dict[Series, Series]:
 
 
 def _translated_record(record: Any, metrics: Mapping[Series, Series]) -> BestRule | Display | None:
-    """A record that holds no numbers; None for the others, and for a rule about what is no dev metric."""
+    """A record without numbers; None for others, and for a rule about something that is not a dev metric."""
     if isinstance(record, BestRule) and record.metric is not None:
         chosen = metrics.get(Series(record.metric))
         is_dev = chosen is not None and chosen.split is Split.DEV
@@ -221,16 +219,15 @@ def _translated_record(record: Any, metrics: Mapping[Series, Series]) -> BestRul
 
 
 def _series_as_marked(series: Iterable[Series]) -> dict[Series, Series]:
-    """For each series of a run whose source knows tests and examples what it is in legm.
+    """The legm series for each series of a run whose source distinguishes tests and examples.
 
-    A metric is either of examples or not: of one that is both, that of examples gets ``_indexed`` behind its
-    name.
+    A metric is either indexed by examples or not: if it is both, the indexed one gets ``_indexed`` appended.
     """
-    told = list(series)
-    names = {(one.split, one.name) for one in told}
-    plain = {(one.split, one.name) for one in told if one.index is None}
+    marked = list(series)
+    names = {(one.split, one.name) for one in marked}
+    plain = {(one.split, one.name) for one in marked if one.index is None}
     found = {}
-    for one in told:
+    for one in marked:
         name = one.name
         if one.index is not None and (one.split, name) in plain:
             name += "_indexed"

@@ -1,9 +1,8 @@
-"""What a YAML or pickle file says of Python's objects, and plain values for it: nothing is ever made.
+"""Python objects in YAML and pickle files, as notes and as plain values: nothing is ever evaluated.
 
-Such files name a class or function and what to call it with. Here both are only noted, and a few kinds that
-hold plain values (containers, paths, NumPy's numbers) are read by what is known of their form. Everything
-else becomes a text that says what stood there: ``train.schedule`` for a function, ``shapes.Colour(1)`` for
-an object.
+Such files name a class or function and the arguments to call it with. Both are only noted here. A few types
+that hold plain values (containers, paths, NumPy numbers) are read by their known layout. Everything else
+becomes a text for what was there: ``train.schedule`` for a function, ``shapes.Colour(1)`` for an object.
 """
 
 from __future__ import annotations
@@ -40,12 +39,12 @@ class UnevaluatedName:
 
 @dataclass(slots=True, eq=False)
 class UnevaluatedObject:
-    """An object that a file says how to make.
+    """An object that a file describes.
 
     Args:
-        name: what would be called.
-        arguments: with what.
-        state: what would be put into it.
+        name: the class or function that would be called.
+        arguments: its arguments.
+        state: the state that would be set.
         items: what would be appended or added.
         pairs: what would be set by key.
     """
@@ -58,11 +57,11 @@ class UnevaluatedObject:
 
 
 class PlainValues:
-    """Turns what a file says into plain values: also texts, bytes, lists, sets, and mappings by text.
+    """Converts what a file contains to plain values: also bytes, sets, and mappings with text keys.
 
     Args:
-        most: how many values there may be, with those that stand in several places.
-        refused: the error for a file with more of them, or one that is nested too deep or contains itself.
+        max_values: the limit on values, counting one that occurs several times each time.
+        refuse: makes the error for a file beyond the limit, nested too deeply, or containing itself.
     """
 
     def __init__(self, max_values: int, refuse: Callable[[str], LegmError]) -> None:
@@ -74,12 +73,12 @@ class PlainValues:
         """The plain value.
 
         Raises:
-            LegmError: there is too much in it.
+            LegmError: it exceeds the limits.
         """
         self._count += 1
         if self._count > self._max_values or depth > MAX_DEPTH:
             raise self._refuse(
-                f"it unfolds to more than {self._max_values} values, or is nested deeper than {MAX_DEPTH}"
+                f"it expands to more than {self._max_values} values, or more than {MAX_DEPTH} levels"
             )
         if isinstance(value, dict):
             return {
@@ -107,8 +106,8 @@ class PlainValues:
             return str(kind(*arguments))
         if name in _MAPPING_TYPES:
             pairs = first.items() if isinstance(first, dict) else first if isinstance(first, list) else ()
-            told = {str(one[0]): one[1] for one in pairs if len(one) == 2}
-            return told | self.convert(dict(unevaluated.pairs), depth)
+            known = {str(one[0]): one[1] for one in pairs if len(one) == 2}
+            return known | self.convert(dict(unevaluated.pairs), depth)
         if name in _LIST_TYPES | _SET_TYPES:
             items = [*(first if isinstance(first, list) else ()), *self.convert(unevaluated.items, depth)]
             return _set_or_list(items) if name in _SET_TYPES else items
@@ -117,8 +116,8 @@ class PlainValues:
         state = self.convert(unevaluated.state, depth)
         if not arguments and isinstance(state, dict):
             return state
-        told_of = [*map(str, arguments), *([] if state is None else [str(state)])]
-        return f"{unevaluated.name}({', '.join(told_of)})"
+        shown = [*map(str, arguments), *([] if state is None else [str(state)])]
+        return f"{unevaluated.name}({', '.join(shown)})"
 
 
 def _set_or_list(items: list[Any]) -> Any:
@@ -126,7 +125,7 @@ def _set_or_list(items: list[Any]) -> Any:
 
 
 def _numpy_number(arguments: Any) -> float | int | bool | None:
-    """A NumPy scalar, which is written as its type and its bytes."""
+    """A NumPy scalar, which is stored as its type and its bytes."""
     if (
         len(arguments) != 2
         or not isinstance(arguments[0], UnevaluatedObject)

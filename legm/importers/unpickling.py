@@ -1,12 +1,11 @@
-"""What a pickle says: an interpreter of its instructions that cannot make anything but plain data.
+"""Reading pickles safely: an interpreter of their instructions that can only build plain data.
 
-Python's own unpickler looks up what a pickle names and calls it; even one whose look-up refuses everything
-hashes, compares and extends what it is told to. This one has no instruction that imports or calls: a class
-or function stays a name, an object stays a note of how it would have been made
-(see :mod:`legm.importers.unevaluated`). Keys are texts, numbers and the like, so nothing that is nested is
-hashed.
-Persistent objects, registered extensions and buffers beside the file are refused. The instructions, and
-what each takes, are those of ``pickletools``.
+Python's own unpickler looks up what a pickle names and calls it; even with a look-up that refuses everything,
+it hashes, compares and extends objects as instructed. This interpreter cannot import or call anything: a
+class or function stays a name, an object stays a note of how it would have been built (see
+:mod:`legm.importers.unevaluated`). Keys are texts, numbers and the like, so nothing nested is hashed.
+Persistent objects, registered extensions and out-of-band buffers are refused. The instructions and their
+arguments are those of ``pickletools``.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from legm.importers.unevaluated import UnevaluatedName, UnevaluatedObject
 
 __all__ = ["interpret_pickle"]
 
-_MAX_BYTES = 1 << 24  # bytes
+_MAX_BYTES = 1 << 24
 _MAX_INSTRUCTIONS = 1_000_000
 _WHOLE_LIMIT = 1 << 64
-_REMEDY = "It is left alone."
+_REMEDY = "The file was not changed."
 _KEY_TYPES = (str, bytes, int, float, type(None), UnevaluatedName, UnevaluatedObject)
 
 _ARGUMENT_INSTRUCTIONS = frozenset({
@@ -48,16 +47,16 @@ _IGNORED_INSTRUCTIONS = frozenset({"PROTO", "FRAME", "STOP"})
 
 
 def interpret_pickle(path: Path) -> Any:
-    """What a pickle file says.
+    """Read a pickle file without evaluating anything.
 
     Returns:
-        None, truth values, numbers, texts, bytes, lists, tuples, sets and mappings; for what is none of these
-        ``Named`` and ``Made`` of :mod:`legm.importers.unevaluated`. It may contain
-        itself, and one thing in many places: :class:`~legm.importers.unevaluated.PlainValues` counts what
-        that unfolds to.
+        None, booleans, numbers, texts, bytes, lists, tuples, sets and mappings; for anything else
+        :class:`~legm.importers.unevaluated.UnevaluatedName` and
+        :class:`~legm.importers.unevaluated.UnevaluatedObject`. The value may contain itself, and one object
+        many times: :class:`~legm.importers.unevaluated.PlainValues` limits how far that expands.
 
     Raises:
-        CorruptFile: it is too large, cut, no pickle, or asks for what is refused.
+        CorruptFile: it is too large, truncated, not a pickle, or has an instruction that is refused.
         StorageError: it cannot be read.
     """
     data = read_at_most(path, _MAX_BYTES, _REMEDY)
@@ -74,17 +73,17 @@ def interpret_pickle(path: Path) -> Any:
         problem = (
             str(cause)
             if isinstance(cause, _RefusedInstruction)
-            else f"it is cut, or no pickle: {cause!r:.200}"
+            else f"it is truncated, or not a pickle: {cause!r:.200}"
         )
         raise CorruptFile(path, f"instruction {steps}", problem, _REMEDY) from cause
 
 
 class _RefusedInstruction(ValueError):
-    """An instruction that is not followed."""
+    """An instruction that is refused."""
 
 
 class _PickleMachine:
-    """A stack, what was memorised, and the instructions that change both."""
+    """A stack, a memo, and the instructions that change both."""
 
     def __init__(self) -> None:
         self._stack: list[Any] = []
@@ -92,27 +91,27 @@ class _PickleMachine:
         self._memo: dict[int, Any] = {}
 
     def result(self) -> Any:
-        """What is on the stack at the end."""
+        """The single value on the stack at the end."""
         (value,) = self._stack
         return value
 
     def execute(self, name: str, argument: Any) -> None:
-        """Follow an instruction.
+        """Execute an instruction.
 
         Raises:
-            _RefusedInstruction: it is one that is not followed.
-            ValueError, IndexError, KeyError, TypeError, AttributeError: it makes no sense here.
+            _RefusedInstruction: it is refused.
+            ValueError, IndexError, KeyError, TypeError, AttributeError: it is invalid at this point.
         """
         if name in _ARGUMENT_INSTRUCTIONS:
             if isinstance(argument, int) and not -_WHOLE_LIMIT < argument < _WHOLE_LIMIT:
-                raise _RefusedInstruction("a whole number has more than 64 bits")
+                raise _RefusedInstruction("an integer has more than 64 bits")
             self._stack.append(argument)
         elif name in _CONSTANT_INSTRUCTIONS:
             self._stack.append(_CONSTANT_INSTRUCTIONS[name]())
         elif name not in _IGNORED_INSTRUCTIONS:
             method = getattr(self, f"_{name.lower()}", None)
             if method is None:
-                raise _RefusedInstruction(f"its instruction {name} is refused")
+                raise _RefusedInstruction(f"its instruction {name} is not allowed")
             method(argument)
 
     def _pop_value(self) -> Any:
@@ -121,7 +120,7 @@ class _PickleMachine:
         return self._stack.pop()
 
     def _pop_to_mark(self) -> list[Any]:
-        """What is above the last mark."""
+        """Remove and return what is above the last mark."""
         mark = self._marks.pop()
         items = self._stack[mark:]
         del self._stack[mark:]
@@ -142,7 +141,7 @@ class _PickleMachine:
     def _dup(self, _: Any) -> None:
         self._stack.append(self._stack[-1])
 
-    # What was memorised
+    # The memo
 
     def _memoize(self, _: Any) -> None:
         self._memo[len(self._memo)] = self._stack[-1]
@@ -207,7 +206,7 @@ class _PickleMachine:
     def _extend_top(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if not isinstance(target, (list, UnevaluatedObject)):
-            raise TypeError("something is appended to what is no list")
+            raise TypeError("items are appended to something that is not a list")
         (target if isinstance(target, list) else target.items).extend(items)
 
     def _set_in_top(self, items: list[Any]) -> None:
@@ -218,7 +217,7 @@ class _PickleMachine:
         elif isinstance(target, UnevaluatedObject):
             target.pairs.extend(pairs)
         else:
-            raise TypeError("something is set in what is no mapping")
+            raise TypeError("items are set in something that is not a mapping")
 
     def _add_to_top(self, items: list[Any]) -> None:
         target = self._stack[-1]
@@ -227,9 +226,9 @@ class _PickleMachine:
         elif isinstance(target, UnevaluatedObject):
             target.items.extend(items)
         else:
-            raise TypeError("something is added to what is no set")
+            raise TypeError("items are added to something that is not a set")
 
-    # What would be looked up and called
+    # What the real unpickler would look up and call
 
     def _global(self, argument: str) -> None:
         self._stack.append(UnevaluatedName(argument.replace(" ", ".")))
@@ -237,7 +236,7 @@ class _PickleMachine:
     def _stack_global(self, _: Any) -> None:
         name, module = self._pop_value(), self._pop_value()
         if not isinstance(name, str) or not isinstance(module, str):
-            raise TypeError("a name is no text")
+            raise TypeError("a name is not a text")
         self._stack.append(UnevaluatedName(f"{module}.{name}"))
 
     def _reduce(self, _: Any) -> None:
@@ -260,18 +259,18 @@ class _PickleMachine:
 
     def _push_object(self, called: Any, arguments: Any) -> None:
         if not isinstance(called, UnevaluatedName) or not isinstance(arguments, tuple):
-            raise TypeError("something is called that is no name")
+            raise TypeError("something other than a name is called")
         self._stack.append(UnevaluatedObject(called.name, arguments))
 
     def _build(self, _: Any) -> None:
         state, target = self._pop_value(), self._stack[-1]
         if not isinstance(target, UnevaluatedObject):
-            raise TypeError("a state is put into what is no object")
+            raise TypeError("a state is set on something that is not an object")
         target.state = state
 
 
 def _checked_key(value: Any) -> Any:
-    """A value that may be a key, which is hashed."""
+    """A value that may be used as a key, and hashed."""
     parts = value if isinstance(value, tuple) else (value,)
     if not all(isinstance(one, _KEY_TYPES) for one in parts):
         raise _RefusedInstruction("a key is nested")

@@ -1,4 +1,4 @@
-"""At the end source and target are read once more and compared, number by number."""
+"""Verification of an import: source and target are read once more and compared, number by number."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ __all__ = ["Verification"]
 
 
 class Verification:
-    """What was compared so far: how much was equal or adapted, and which runs differ."""
+    """Compares imported runs with their source: counts what is equal or adapted, and lists differences."""
 
     def __init__(self) -> None:
         self.equal: dict[str, int] = {}
         self.adapted: dict[str, int] = {}
         self.differences: dict[str, str] = {}
-        """By the source's key, what of a run is not as it should be."""
+        """By the source's key, how the imported run differs from its source."""
 
     def verify_run(
         self,
@@ -42,16 +42,16 @@ class Verification:
         log: Path,
         files: Path | None,
     ) -> None:
-        """Compare a run.
+        """Compare a run with its source.
 
         Args:
-            external: as its source tells it now.
-            new: the same in legm's words.
-            found: as the target has it; None where it has not.
-            log: where its run log should be.
-            files: where its files should be; None where the backend keeps none.
+            external: the run, as its source returns it now.
+            new: the same run, translated.
+            found: the run in the target; None if it is missing there.
+            log: the path of its run log.
+            files: the folder of its artifacts; None if the backend does not store files.
         """
-        problems = _differing_fields(new, found) if found is not None else ["it is not there"]
+        problems = _differing_fields(new, found) if found is not None else ["the run is missing"]
         if found is not None:
             self._compare_numbers(new, found, log, problems)
             if files is not None:
@@ -60,16 +60,18 @@ class Verification:
             self.differences[external.key] = "; ".join(problems)
             return
         self._add_count(self.equal, "runs", 1)
-        told = new.run.configuration.active if external.has_shared_parameters else external.parameters
-        self._add_count(self.equal, "parameters", len(told))
+        parameters = new.run.configuration.active if external.has_shared_parameters else external.parameters
+        self._add_count(self.equal, "parameters", len(parameters))
         self._add_count(self.equal, "tags", len(external.tags))
         self._add_count(
-            self.adapted, "names that were changed; what they were is noted with the run", len(new.renamed)
+            self.adapted,
+            "names that were changed; the original names are stored with the run",
+            len(new.renamed),
         )
         unended = new.outcome.error == NOT_ENDED
-        self._add_count(self.adapted, "runs that had not ended: they are interrupted ones", int(unended))
+        self._add_count(self.adapted, "runs that were still running: imported as interrupted", int(unended))
         is_open = external.can_grow and new.outcome.status is Status.COMPLETED
-        self._add_count(self.adapted, "runs of which no end is told: they count as completed", int(is_open))
+        self._add_count(self.adapted, "runs without a recorded end: imported as completed", int(is_open))
 
     @staticmethod
     def _add_count(counts: dict[str, int], what: str, count: int) -> None:
@@ -91,14 +93,16 @@ class Verification:
                 series, np.array([value]), np.array([found.test.get(series, np.nan)]), problems
             )
             kept += 1
-        again = expected.points - kept
+        repeated = expected.points - kept
         self._add_count(
-            self.adapted, "numbers whose step was set again: the last one counts, the run log has all", again
+            self.adapted,
+            "numbers whose step was set again: the last one counts, the run log has all",
+            repeated,
         )
         try:
             logged = runlog.read_log(log).records
         except StorageError:
-            self._add_count(self.adapted, "runs without a run log: their times are not kept", 1)
+            self._add_count(self.adapted, "runs without a run log: their times are not stored", 1)
             return
         source = columns_by_series(one for one in new.records if isinstance(one, Points))
         target = columns_by_series(one for one in logged if isinstance(one, Points))
@@ -108,7 +112,7 @@ class Verification:
                 np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
                 for a, b in zip(columns, logged_columns, strict=True)
             ):
-                problems.append(f"the run log's {series}")
+                problems.append(f"{series} in the run log")
 
     def _compare_values(
         self, series: Series, source: NDArray[np.float64], target: NDArray[np.float64], problems: list[str]
@@ -120,14 +124,14 @@ class Verification:
         nan = int(np.count_nonzero(np.isnan(source) & alike))
         zeros = int(np.count_nonzero(alike & ~same)) - int(np.count_nonzero(~same & np.isnan(source)))
         self._add_count(self.equal, "numbers", int(np.count_nonzero(same & ~np.isnan(source))) + nan)
-        self._add_count(self.adapted, "numbers -0.0 that are 0.0", zeros)
+        self._add_count(self.adapted, "numbers -0.0 that became 0.0", zeros)
 
     def _compare_files(self, external: ExternalRun, folder: Path, problems: list[str]) -> None:
         for file in external.files():
             try:
                 is_same = _has_same_content(file, artifact_path(folder, file.name))
             except UnreadableFileError:
-                continue  # it was told when it was to be copied
+                continue  # it was reported when it was copied
             if is_same:
                 self._add_count(self.equal, "files", 1)
             else:
@@ -135,38 +139,38 @@ class Verification:
 
 
 def _differing_fields(new: TranslatedRun, found: RunResult) -> list[str]:
-    """What but the numbers is not as it should be."""
+    """Names of what differs between a run and its translation, except for numbers and files."""
     problems = []
     if found.status is not new.outcome.status:
-        problems.append(f"the status, which is {found.status.value} and not {new.outcome.status.value}")
+        problems.append(f"the status, which is {found.status.value} instead of {new.outcome.status.value}")
     run, there = new.run, found.run
     expected = {name: run.configuration.parameters[name] for name in run.configuration.active}
-    theirs = {name: there.configuration.parameters.get(name) for name in there.configuration.active}
-    problems += [f"the parameter {name!r}" for name in _differing_keys(expected, theirs)]
-    # What the source has forgotten since is no difference: the original legm keeps a seed until the next run.
+    actual = {name: there.configuration.parameters.get(name) for name in there.configuration.active}
+    problems += [f"the parameter {name!r}" for name in _differing_keys(expected, actual)]
+    # What the source no longer has is not a difference: the original legm keeps a seed until the next run.
     same = {name: value for name, value in there.parameters.items() if name in run.parameters}
     problems += [f"the parameter {name!r}" for name in _differing_keys(run.parameters, same)]
-    problems += [f"{name} of its origin" for name in _differing_keys(run.environment, there.environment)]
+    problems += [f"{name} of its environment" for name in _differing_keys(run.environment, there.environment)]
     if (run.started, run.description) != (there.started, there.description):
-        problems.append("its start or its description")
+        problems.append("its start time or its description")
     return problems
 
 
-def _differing_keys(expected: Mapping[str, Plain], theirs: Mapping[str, Plain]) -> list[str]:
+def _differing_keys(expected: Mapping[str, Plain], actual: Mapping[str, Plain]) -> list[str]:
     return [
         name
-        for name in sorted({*expected, *theirs})
+        for name in sorted({*expected, *actual})
         if name not in expected
-        or name not in theirs
-        or canonical_text(expected[name]) != canonical_text(theirs[name])
+        or name not in actual
+        or canonical_text(expected[name]) != canonical_text(actual[name])
     ]
 
 
 def _has_same_content(file: ExternalFile, path: Path) -> bool:
-    """Whether a file of the source's and its copy are the same.
+    """Whether a file of the source and its copy have the same content.
 
     Raises:
-        UnreadableFileError: the source's cannot be read.
+        UnreadableFileError: the file of the source cannot be read.
     """
     chunks = read_chunks(file)
     first = next(chunks, b"")

@@ -1,8 +1,8 @@
-"""Curves and rankings to matplotlib figures: what is drawn is computed first, then drawn.
+"""Curves and rankings as matplotlib figures.
 
-Only matplotlib's objects are used, never pyplot, and its global settings are neither read for anything that
-matters nor changed: figures may be made in threads, without a display, and look the same for everybody.
-How they look is a :class:`Style`: legm's own style sheet, and what the user puts over it.
+Only matplotlib's objects are used, never pyplot, and its global settings have no influence and are not
+changed: figures can be made in threads and without a display, and look the same for every user. Their look is
+a :class:`Style`: legm's own style sheet, overridden by the user's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Figures and axes that look as a style says."""
+"""Figures and axes in a style."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ __all__ = [
     "write_heading",
 ]
 
-_MAX_TICKS = 12  # more than a locator here ever asks for
+_MAX_TICKS = 12  # more than any locator here chooses
 
 
 def make_figure(width: float, height: float, style: Style, sides: tuple[float, float] = (0.0, 0.0)) -> Figure:
-    """An empty figure.
+    """An empty figure with a constrained layout.
 
     Args:
         width, height: in inches.
-        style: its look.
-        sides: how much is kept free to the left and to the right of what is laid out, in inches.
+        style: the style.
+        sides: the space to the left and right that the layout leaves free, in inches.
     """
     of = style.rc
     pads = {name: of[f"figure.constrained_layout.{name}"] for name in ("w_pad", "h_pad")}
@@ -52,13 +52,19 @@ def make_figure(width: float, height: float, style: Style, sides: tuple[float, f
         frameon=True,
         layout=ConstrainedLayoutEngine(**pads, hspace=0.02, wspace=0.02, rect=rect),
     )
-    places = ("left", "right", "bottom", "top", "wspace", "hspace")
-    figure.subplotpars.update(**{place: of[f"figure.subplot.{place}"] for place in places})
+    names = ("left", "right", "bottom", "top", "wspace", "hspace")
+    figure.subplotpars.update(**{name: of[f"figure.subplot.{name}"] for name in names})
     return figure
 
 
 def style_axes(axes: Axes, style: Style, grid: Literal["both", "x"]) -> None:
-    """Give axes their look; the grid is legm's choice where the user's style says nothing of it."""
+    """Apply a style to axes.
+
+    Args:
+        axes: the axes.
+        style: the style.
+        grid: which axis gets a grid, unless the user's style sets it.
+    """
     of = style.rc
     axes.set_facecolor("none" if of["savefig.transparent"] else of["axes.facecolor"])
     axes.set_axisbelow(of["axes.axisbelow"])
@@ -73,7 +79,7 @@ def style_axes(axes: Axes, style: Style, grid: Literal["both", "x"]) -> None:
 
 
 def _style_ticks(axis: Any, name: str, style: Style, *, gridded: bool) -> None:
-    """The ticks of one axis; their labels' font is set on the ticks, which are all made here."""
+    """Style the ticks of one axis, which are all created here so that their labels get the font."""
     of, tick = style.rc, f"{name}tick"
     font = tick_font(style, name)
     for which in ("major", "minor"):
@@ -109,14 +115,14 @@ def _style_ticks(axis: Any, name: str, style: Style, *, gridded: bool) -> None:
 
 
 def tick_font(style: Style, name: str) -> FontProperties:
-    """The font of an axis' tick labels, which may need signs that only matplotlib's own font has."""
+    """The font of an axis' tick labels, with DejaVu Sans as fallback for signs."""
     font = style.font(f"{name}tick.labelsize")
     font.set_family([*style.families, "DejaVu Sans"])
     return font
 
 
 def label_axis(axis: Axis, text: str, style: Style, room: float) -> None:
-    """Name an axis, cut to a room in points."""
+    """Set the label of an axis, truncated to a width in points."""
     font = style.font("axes.labelsize", "axes.labelweight")
     axis.labelpad = style.rc["axes.labelpad"]
     set_text(
@@ -125,7 +131,7 @@ def label_axis(axis: Axis, text: str, style: Style, room: float) -> None:
 
 
 def axes_size(axes: Axes) -> tuple[float, float]:
-    """How wide and high axes are in points, once everything around them has its place."""
+    """The width and height of axes, in points, after laying out their figure."""
     figure: Any = axes.figure
     figure.get_layout_engine().execute(figure)
     scale = 72 / figure.dpi
@@ -133,13 +139,13 @@ def axes_size(axes: Axes) -> tuple[float, float]:
 
 
 def finalize_layout(every: Sequence[Axes]) -> tuple[float, float]:
-    """Keep the ticks of x that suit the layout: at the next one, other ticks would need other margins.
+    """Fix the ticks of x, since new ticks in the next layout would need other margins.
 
     Args:
-        every: the axes of a figure that is laid out; their locators are :class:`Ticks`.
+        every: all axes of a figure that was laid out, with :class:`FittingTickLocator` locators.
 
     Returns:
-        As :func:`axes_size`, of the first axes.
+        the width and height of the first axes, in points.
     """
     locators: list[Any] = [axes.xaxis.get_major_locator() for axes in every]
     while True:
@@ -154,7 +160,7 @@ def finalize_layout(every: Sequence[Axes]) -> tuple[float, float]:
 
 
 def lock_layout(figure: Figure) -> Figure:
-    """Lay a figure out for the last time, so that every format has the same layout."""
+    """Lay out a figure a last time, so that every file format has the same layout."""
     engine: Any = figure.get_layout_engine()
     engine.execute(figure)
     figure.set_layout_engine("none")
@@ -162,29 +168,38 @@ def lock_layout(figure: Figure) -> Figure:
 
 
 def write_heading(axes: Axes, title: str, caption: str, style: Style, room: float) -> None:
-    """Put a title above axes, and a caption in smaller letters under it, both no wider than the room.
+    """Write a title above axes, and a smaller caption below it.
 
-    They are titles to matplotlib, whose layout makes room for their height and not for their width.
+    They are titles for matplotlib, whose layout reserves space for their height but not for their width.
+
+    Args:
+        axes: the axes.
+        title: the title; "" for none.
+        caption: the caption, which is wrapped.
+        style: the style.
+        room: the available width, in points.
     """
     of = style.rc
-    place = of["axes.titlelocation"]
-    at = ({"left": 0.0, "center": 0.5, "right": 1.0}[place], 1.0)
+    location = of["axes.titlelocation"]
+    at = ({"left": 0.0, "center": 0.5, "right": 1.0}[location], 1.0)
     small = style.font("small")
     lines = wrap_text(caption, room, text_measurer(small))
-    told, faint = "\n".join(lines), {"color": style.faint, "linespacing": 1.3, "va": "bottom"}
+    text, faint = "\n".join(lines), {"color": style.faint, "linespacing": 1.3, "va": "bottom"}
     pad = of["axes.titlepad"]
     if not title:
-        set_text(axes.set_title("", loc=place, pad=pad, y=1.0), told, small, **faint)
+        set_text(axes.set_title("", loc=location, pad=pad, y=1.0), text, small, **faint)
         return
-    annotate_text(axes, told, small, at, (0, pad), ha=place, ma=place, in_layout=False, **faint)
+    annotate_text(axes, text, small, at, (0, pad), ha=location, ma=location, in_layout=False, **faint)
     font = style.font("axes.titlesize", "axes.titleweight")
-    above = axes.set_title("", loc=place, pad=pad + 1.3 * small.get_size_in_points() * len(lines) + 3, y=1.0)
+    above = axes.set_title(
+        "", loc=location, pad=pad + 1.3 * small.get_size_in_points() * len(lines) + 3, y=1.0
+    )
     color = style.color("axes.titlecolor", "text.color")
     set_text(above, truncate_middle(title, room, text_measurer(font)), font, color=color, va="bottom")
 
 
 def line_properties(style: Style) -> dict[str, Any]:
-    """What matplotlib would else take from its global settings when it makes a line."""
+    """The properties of a line that matplotlib would otherwise read from its global settings."""
     of = style.rc
     names = ("markeredgewidth", "markerfacecolor", "markeredgecolor", "antialiased", "solid_capstyle")
     return {

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["plot_bars"]
 
 _MAX_BARS = 50
-_DEFAULT_WIDTH = 9.0  # inches, where the style does not say
-_MAX_NAME_WIDTH = 26  # so wide is a name at most, in font sizes
-_MIN_BAR_SHARE = 0.3  # this share of the width is the bars' at least; else names and numbers stand above them
-_TEXT_OFFSET = 7  # points between bars and their names or numbers
+_DEFAULT_WIDTH = 9.0  # in inches, unless the style sets it
+_MAX_NAME_WIDTH = 26  # in font sizes
+_MIN_BAR_SHARE = 0.3  # of the width, for the bars; with less, names and numbers are written above them
+_TEXT_OFFSET = 7  # in points, between bars and their names or numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class _Panel:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where names and numbers stand; all but the last in points.
+    """The positions of names and numbers; all but the last in points.
 
     Args:
         width: the picture's.
-        numbers: how wide the widest number is.
-        room: how wide a name beside the bars may be.
-        left, right: how much is kept free there for names and numbers.
-        above: whether names and numbers stand above their bars.
+        numbers: the width of the widest number.
+        room: the available width for a name next to the bars.
+        left, right: the space reserved there for names and numbers.
+        above: whether names and numbers are above their bars.
     """
 
     width: float
@@ -78,15 +78,15 @@ class _Layout:
 def plot_bars(
     rankings: Mapping[str, Sequence[Ranked]], title: str, style: Style | StyleSheets = None
 ) -> Figure:
-    """Compare configurations by horizontal bars, one panel for each metric.
+    """Draw rankings as horizontal bars, with a panel for each metric.
 
     Args:
-        rankings: by a summary's key (``best_loss``), configurations with the best first; 50 are drawn.
-        title: stands above the picture; "" for none.
-        style: as for :meth:`legm.plotting.Style.of`.
+        rankings: by summary key (``best_loss``), the configurations, best first; at most 50 are drawn.
+        title: the title above the figure; "" for none.
+        style: see :meth:`legm.plotting.Style.of`.
 
     Returns:
-        The figure, 9 inches wide or as wide as the style says, and as high as its bars need.
+        the figure, 9 inches wide unless the style sets the width, and as high as its bars need.
     """
     style = Style.of(style)
     panels = [_make_panel(key, ranking) for key, ranking in rankings.items()]
@@ -133,7 +133,7 @@ def _make_panel(key: str, ranking: Sequence[Ranked]) -> _Panel:
 
 
 def _plan_layout(panels: Sequence[_Panel], style: Style) -> _Layout:
-    """Names to the left of the bars and numbers to the right, or where bars would get too short, above."""
+    """Place names left of the bars and numbers right of them, or both above if bars would be too short."""
     font = tick_font(style, "y")
     em, width_of = font.get_size_in_points(), text_measurer(font)
     width = 72 * (style.rc["figure.figsize"][0] if "figure.figsize" in style.given else _DEFAULT_WIDTH)
@@ -151,13 +151,13 @@ def _plan_layout(panels: Sequence[_Panel], style: Style) -> _Layout:
 
 
 def _draw_bars(axes: Axes, panel: _Panel, plan: _Layout, style: Style) -> None:
-    """One panel's bars and its axes."""
+    """Draw the bars of a panel."""
     shown, of = panel.shown, style.rc
-    places = np.arange(len(shown)) + (0.2 if plan.above else 0)
+    positions = np.arange(len(shown)) + (0.2 if plan.above else 0)
     centers, lower, upper = _intervals(shown)
     best = next(iter(of["axes.prop_cycle"])).get("color", of["lines.color"])
     axes.barh(
-        places,
+        positions,
         np.nan_to_num(centers),
         height=0.4 if plan.above else 0.64,
         color=[best if not i else style.towards_background(best, 0.45) for i in range(len(shown))],
@@ -167,7 +167,7 @@ def _draw_bars(axes: Axes, panel: _Panel, plan: _Layout, style: Style) -> None:
     )
     axes.errorbar(
         centers,
-        places,
+        positions,
         xerr=np.maximum([centers - lower, upper - centers], 0),
         linestyle="none",
         color=of["text.color"],
@@ -185,24 +185,24 @@ def _draw_bars(axes: Axes, panel: _Panel, plan: _Layout, style: Style) -> None:
 
 
 def _write_names(axes: Axes, panel: _Panel, room: float, style: Style, *, above: bool) -> None:
-    """Each bar's name and number, on both sides of it or above it."""
+    """Write the name and number of each bar, next to it or above it."""
     font = tick_font(style, "y")
     names = truncate_distinct(panel.names, room, text_measurer(font))
     look = {
         "on": axes.get_yaxis_transform(),
         "va": "bottom" if above else "center",
         "color": style.color("ytick.labelcolor", "ytick.color"),
-        "in_layout": False,  # there is room for them
+        "in_layout": False,  # space is reserved for them
     }
     inwards, outwards = ("left", "right") if above else ("right", "left")
     name_away, number_away = ((3, 2), (0, 2)) if above else ((-_TEXT_OFFSET, 0), (_TEXT_OFFSET, 0))
-    for place, (name, number) in enumerate(zip(names, panel.numbers, strict=True)):
-        annotate_text(axes, name, font, (0, place), name_away, ha=inwards, **look)
-        annotate_text(axes, number, font, (1, place), number_away, ha=outwards, **look)
+    for row, (name, number) in enumerate(zip(names, panel.numbers, strict=True)):
+        annotate_text(axes, name, font, (0, row), name_away, ha=inwards, **look)
+        annotate_text(axes, number, font, (1, row), number_away, ha=outwards, **look)
 
 
 def _set_limits(axes: Axes, seen: FloatArray, bars: int, style: Style) -> None:
-    """Let the axes hold zero, every bar and its spread."""
+    """Set the limits of the axes so that zero, every bar and its spread are inside."""
     least, most = seen.min(initial=0.0, where=~np.isnan(seen)), seen.max(initial=0.0, where=~np.isnan(seen))
     low, high = axis_limits([least, most], 0.03, 1.0)
     axes.set_xlim(low if least < 0 else 0.0, high if most > 0 or least == 0 else 0.0)
@@ -218,18 +218,18 @@ def _set_limits(axes: Axes, seen: FloatArray, bars: int, style: Style) -> None:
 
 
 def _intervals(shown: Sequence[Ranked]) -> FloatArray:
-    """Shape (3, n): each one's center, and the ends of its spread."""
+    """The centers and the ends of the spreads, shape (3, n)."""
     return clip_to_drawable(np.array([aggregate_interval(one.value) for one in shown]).reshape(-1, 3).T)
 
 
 def _configuration_name(ranked: Ranked) -> str:
-    """A configuration's folder, whose number tells apart equal names, or else its name."""
+    """The name of a configuration's folder, whose number distinguishes equal names; without one, its name."""
     name = PurePath(ranked.folder).name if ranked.folder else ranked.configuration.name
     return name or ranked.configuration.fingerprint[:12]
 
 
 def _runs_text(one: Ranked) -> str:
-    """How many runs stand behind a bar, and how many do not."""
+    """The number of runs of a bar, and the number of failed and interrupted runs and of NaN."""
     counts = {"failed": one.failed, "interrupted": one.interrupted, "NaN": one.value.nan}
     others = [f"{count} {kind}" for kind, count in counts.items() if count]
     return ", ".join([f"{one.completed} run{'s' * (one.completed != 1)}", *others])

@@ -1,4 +1,4 @@
-"""Curves with their spread in one picture: of a configuration's metrics, or of several configurations."""
+"""Figures of curves with their spread, of a configuration's metrics or of several configurations."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from legm.stats.formatting import spread_name
 
 __all__ = ["plot_configurations", "plot_curves"]
 
-_MIN_AXES_SIZE = 6  # so wide and high are axes at least, in font sizes
+_MIN_AXES_SIZE = 6  # width and height, in font sizes
 
 
 @dataclass(frozen=True, slots=True)
 class _NamedCurve:
-    """A curve, over how many runs it is, and its name in the legend."""
+    """A curve, its name in the legend, and the number of its runs."""
 
     name: str
     curve: Curve
@@ -46,16 +46,16 @@ class _NamedCurve:
 
 
 def plot_curves(curves: Sequence[Curve], title: str, runs: int, style: Style | StyleSheets = None) -> Figure:
-    """Draw the curves of one metric or of a group of metrics into one picture.
+    """Draw the curves of one or several metrics of a configuration.
 
     Args:
-        curves: what to draw, in the order of colours and of the legend.
-        title: stands above the picture; "" for none.
-        runs: how many completed runs the curves are over; a single one has no spread.
-        style: as for :meth:`legm.plotting.Style.of`.
+        curves: the curves, in the order of colours and of the legend.
+        title: the title above the figure; "" for none.
+        runs: the number of completed runs of the curves; a single run has no spread.
+        style: see :meth:`legm.plotting.Style.of`.
 
     Returns:
-        The figure, in legm's own look about 6 by 4 inches beside its legend.
+        the figure, by default about 6 by 4 inches plus its legend.
     """
     names = [curve.metric for curve in curves]
     entries = [_NamedCurve(name, one, runs) for name, one in zip(readable_names(names), curves, strict=True)]
@@ -66,15 +66,16 @@ def plot_curves(curves: Sequence[Curve], title: str, runs: int, style: Style | S
 def plot_configurations(
     curves: Mapping[str, Curve] | Sequence[tuple[str, Curve]], title: str, style: Style | StyleSheets = None
 ) -> Figure:
-    """Draw the same metric's curves of several configurations into one picture.
+    """Draw the curves of one metric of several configurations.
 
     Args:
-        curves: by the configuration's name, in the order of colours and of the legend; some 20 can be read.
-        title: stands above the picture; "" for none.
-        style: as for :meth:`legm.plotting.Style.of`.
+        curves: by the configuration's name, in the order of colours and of the legend; up to about 20 are
+            readable.
+        title: the title above the figure; "" for none.
+        style: see :meth:`legm.plotting.Style.of`.
 
     Returns:
-        The figure, in legm's own look about 6 by 4 inches beside its legend.
+        the figure, by default about 6 by 4 inches plus its legend.
     """
     pairs = list(curves.items()) if isinstance(curves, Mapping) else list(curves)
     entries = [_NamedCurve(name, one, int(one.runs.max(initial=0))) for name, one in pairs]
@@ -87,7 +88,7 @@ def plot_configurations(
 def _draw(
     entries: Sequence[_NamedCurve], title: str, label: str, runs: int, style: Style, *, legend: bool
 ) -> Figure:
-    """A picture of curves; texts are cut to the room that the axes then have."""
+    """Draw curves; texts are truncated to the size of the axes."""
     width, height = style.rc["figure.figsize"]
     em = style.size("font.size")
     figure = make_figure(max(width, 14 * em / 72), max(height, 12 * em / 72), style)
@@ -123,7 +124,7 @@ def _draw(
 
 
 def _line_styles(style: Style, count: int) -> list[dict[str, Any]]:
-    """The looks of so many curves: the style's cycle, and where that begins again, dashes."""
+    """The line properties of curves: the style's cycle, with dashes when it repeats."""
     cycle = list(style.rc["axes.prop_cycle"])
     dashes = [(0, style.rc[f"lines.{name}_pattern"]) for name in ("dashed", "dashdot", "dotted")]
     strokes = ["-", *dashes]
@@ -135,7 +136,7 @@ def _line_styles(style: Style, count: int) -> list[dict[str, Any]]:
 
 
 def _set_limits(axes: Axes, entries: Sequence[_NamedCurve], lines: Sequence[Line], style: Style) -> None:
-    """Let the axes hold every point and its spread."""
+    """Set the limits of the axes so that every point and its spread is inside."""
     axes.set_xlim(*axis_limits([x for one in lines for x in (*one.steps[:1], *one.steps[-1:])], 0.02, 1.0))
     ends = [
         end

@@ -1,4 +1,4 @@
-"""A curve as it is drawn: thinned to what can be seen of it."""
+"""Curves downsampled to the resolution at which they are drawn."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "clip_to_drawable", "line"]
 
-LARGEST, SMALLEST = 1e300, 1e-300  # beyond these, axes overflow: drawn as infinite and as zero
+LARGEST, SMALLEST = 1e300, 1e-300  # beyond these, axes overflow: drawn as infinite or zero
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What is drawn of a curve; every array but the last two has shape (n,), NaN is a gap.
+    """A curve as it is drawn; NaN is a gap.
 
     Args:
-        steps: rising.
-        center, lower, upper: as the curve's.
-        above, below: shape (m,), the steps where the center is infinite.
+        steps: shape (n,), increasing.
+        center, lower, upper: shape (n,), as of the curve.
+        above, below: shape (m,), the steps where the center is infinite or -infinite.
     """
 
     steps: FloatArray
@@ -36,19 +36,20 @@ class Line:
 
 
 def line(curve: Curve, buckets: int = 2000) -> Line:
-    """Thin a curve to what can be seen of it, without losing an extreme.
+    """Downsample a curve without losing extremes.
 
-    A curve of more than 4 points a bucket is cut into buckets of equal width. Of each, the first, smallest,
-    largest and last center are kept (U. Jugel et al., M4: A Visualization-Oriented Time Series Data
-    Aggregation, 2014), and the spread is that from the smallest lower to the largest upper end. A gap that
-    is narrower than a bucket vanishes.
+    A curve with more than 4 points per bucket is divided into buckets of equal width. The first, smallest,
+    largest and last center of each bucket are kept, and the spread is from the smallest lower to the largest
+    upper end. A gap that is narrower than a bucket disappears.
 
     Args:
         curve: the curve.
-        buckets: how many buckets; about as many as the picture has pixels.
+        buckets: the number of buckets, about the number of pixels.
 
     Returns:
-        At most ``4 * buckets`` points.
+        at most ``4 * buckets`` points.
+
+    Source: U. Jugel et al., M4: A Visualization-Oriented Time Series Data Aggregation, 2014.
     """
     steps = curve.steps.astype(np.float64)
     center, lower, upper = (clip_to_drawable(v) for v in (curve.center, curve.lower, curve.upper))
@@ -65,8 +66,8 @@ def line(curve: Curve, buckets: int = 2000) -> Line:
         return reduced
 
     def first(wanted: Any) -> Any:
-        places = np.flatnonzero(wanted)
-        return places[np.unique(bucket[places], return_index=True)[1]]
+        indices = np.flatnonzero(wanted)
+        return indices[np.unique(bucket[indices], return_index=True)[1]]
 
     there = ~np.isnan(center)
     smallest, largest = spread(np.fmin, center), spread(np.fmax, center)
@@ -79,7 +80,7 @@ def line(curve: Curve, buckets: int = 2000) -> Line:
 
 
 def clip_to_drawable(values: FloatArray) -> FloatArray:
-    """The values without those that no axis can show."""
+    """The values, with NaN for those too large for an axis and 0 for those too small."""
     with np.errstate(invalid="ignore"):
         values = np.where(np.abs(values) <= LARGEST, values, np.nan)
         result: FloatArray = np.where(np.abs(values) < SMALLEST, 0.0, values)

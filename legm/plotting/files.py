@@ -1,4 +1,4 @@
-"""A figure as a file's content."""
+"""Figures as the content of image files."""
 
 from __future__ import annotations
 
@@ -21,34 +21,37 @@ _RC_LOCK = threading.Lock()
 
 
 def checked_formats(formats: str | Sequence[str]) -> list[str]:
-    """The formats of pictures that a user asked for, each once.
+    """The image formats that a user asked for, each once.
+
+    Args:
+        formats: one or several of ``FORMATS``.
 
     Raises:
-        LegmError: there is no such format, or none was asked for.
+        LegmError: a format does not exist, or there is none.
     """
     asked = [formats] if isinstance(formats, str) else list(formats)
     for one in asked:
         if one not in FORMATS:
-            raise LegmError(f"pictures have no format {one!r}; {closest(str(one), FORMATS)}")
+            raise LegmError(f"figures cannot be saved in the format {one!r}; {closest(str(one), FORMATS)}")
     if not asked:
         raise LegmError(f"formats= names no format; known: {', '.join(FORMATS)}")
     return list(dict.fromkeys(asked))
 
 
 def render(figure: Figure, format: str, style: Style) -> bytes:
-    """The picture as a file's content, the same each time: no date is in it.
+    """The content of an image file; it contains no date, so that equal figures give equal files.
 
     Args:
-        figure: the picture.
-        format: one of ``FORMATS``; PNG has the figure's own resolution, the others are vector graphics.
-        style: what the figure was drawn with.
+        figure: the figure.
+        format: one of ``FORMATS``; PNG has the figure's resolution, the others are vector graphics.
+        style: the style that the figure was drawn with.
     """
     buffer = io.BytesIO()
     dpi = figure.dpi
     if format == "png":
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        agg: Any = FigureCanvasAgg(figure)  # matplotlib gives these calls no types
+        agg: Any = FigureCanvasAgg(figure)  # these calls have no types
         agg.print_png(buffer)
         return buffer.getvalue()
     with _writer_settings(style):
@@ -64,13 +67,13 @@ def render(figure: Figure, format: str, style: Style) -> bytes:
                 svg: Any = FigureCanvasSVG(figure)
                 svg.print_svg(buffer, metadata={"Date": None})
         finally:
-            figure.dpi = dpi  # these canvases leave it at that of their format
+            figure.dpi = dpi  # these canvases change it to that of their format
     return buffer.getvalue()
 
 
 @contextmanager
 def _writer_settings(style: Style) -> Iterator[None]:
-    """Set what the writers of PDF and SVG take from nowhere but global settings: how fonts are embedded."""
+    """Set what the PDF and SVG writers only read from global settings, such as how fonts are embedded."""
     settings: Any = mpl.rcParams
     names = [name for name in style.rc if name.startswith(("pdf.", "svg."))]
     with _RC_LOCK:

@@ -1,4 +1,4 @@
-"""The legend: beside the axes, or where that leaves them too little, below."""
+"""The legend: next to the axes, or below them if they would be too narrow."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from legm.plotting.text import set_text, text_measurer
 
 __all__ = ["add_legend"]
 
-_MAX_LABEL_WIDTH = 19  # so wide is a label at most in legm's own size, in font sizes
-_MAX_BESIDE_SHARE = 0.25  # this share of a given width may be the legend's,
-_MIN_AXES_WIDTH = 30  # while so much is left, in font sizes
-_MAX_INSIDE_SHARE = 0.6  # this share of width and height may be covered by a legend inside of the axes
-_MIN_REST_SHARE = 0.85  # this share of a given height stays for the rest above a legend
+_MAX_LABEL_WIDTH = 19  # in font sizes, unless the style sets a figure size
+_MAX_BESIDE_SHARE = 0.25  # of a given figure width, for a legend next to the axes
+_MIN_AXES_WIDTH = 30  # in font sizes, with a legend next to the axes
+_MAX_INSIDE_SHARE = 0.6  # of the figure's width and height, for a legend inside the axes
+_MIN_REST_SHARE = 0.85  # of a given figure height, above a legend below the axes
 
 
 def add_legend(axes: Axes, handles: Sequence[Line2D], names: Sequence[str], style: Style) -> None:
-    """Add a legend; the figure grows for it, where the style fixes its size only as high as it must.
+    """Add a legend, for which the figure grows; if the style sets the figure size, only in height.
 
     Args:
-        axes: what it belongs to, alone in its figure.
+        axes: the only axes of their figure.
         handles, names: a line for each name.
-        style: with ``legend.loc`` in it the legend is inside of the axes, while it fits there.
+        style: the style; with ``legend.loc`` the legend is inside the axes if it fits there.
     """
     figure: Any = axes.figure
     font = style.font("legend.fontsize")

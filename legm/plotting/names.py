@@ -1,4 +1,4 @@
-"""Names of metrics and configurations: readable, and short without becoming equal."""
+"""Names of metrics and configurations, made readable, and shortened without becoming equal."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["axis_name_with_unit", "readable_names", "truncate_distinct", "truncate_middle", "wrap_text"]
 
-_MAX_LETTERS = 400  # more than any picture has room for
+_MAX_LETTERS = 400  # more than fit into any figure
 _PARTS = re.compile(r"([,/])")  # between the values in a configuration's name, or the levels of a metric's
 
 
 def readable_names(names: Sequence[str]) -> list[str]:
-    """Names with spaces for underscores, but for those that this would make unclear or equal."""
+    """The names with spaces instead of underscores, unless that makes a name ambiguous."""
     spaced = [
         name
         if name != name.strip("_") or "__" in name or set(name) & set("${}^\\")
@@ -27,18 +27,18 @@ def readable_names(names: Sequence[str]) -> list[str]:
 
 
 def axis_name_with_unit(name: str) -> str:
-    """An axis' name: the readable one, with the unit where it is known."""
+    """The readable name of a metric for an axis, with the unit if it is known."""
     base = name.removeprefix("best_").removeprefix("test_")
     return readable_names([name])[0] + (" (s)" if base in {"time", "time_per_sample"} else "")
 
 
 def truncate_middle(text: str, room: float, width: Callable[[str], float]) -> str:
-    """A text with "…" for its middle where it is too wide; its ends tell most names apart.
+    """The text with "…" in its middle if it is too wide; the ends of names distinguish most of them.
 
     Args:
-        text: spaces and line breaks in it count as one space.
-        room: how wide it may be.
-        width: what tells how wide a text is.
+        text: the text, in which spaces and line breaks become single spaces.
+        room: the available width.
+        width: returns the width of a text, in the same unit.
     """
     text = " ".join(text.split())
     if len(text) <= _MAX_LETTERS and width(text) <= room:
@@ -55,14 +55,15 @@ def truncate_middle(text: str, room: float, width: Callable[[str], float]) -> st
 
 
 def truncate_distinct(names: Sequence[str], room: float, width: Callable[[str], float]) -> list[str]:
-    """Names cut to a width such that different ones stay different.
+    """Truncate names to a width so that different names stay different.
 
-    Those that would become equal lose the parts that all of them have first, then what they share at both
-    ends; a number tells apart those that are equal even then.
+    Names that would become equal first lose the parts that they have in common, then their common start and
+    end; those that are still equal get a number.
 
     Args:
-        names: one of them twice is equal in the result, too.
-        room, width: as for :func:`truncate_middle`.
+        names: the names; equal names stay equal.
+        room: the available width.
+        width: returns the width of a text, in the same unit.
     """
     short = dict(zip(names, (truncate_middle(name, room, width) for name in names), strict=True))
     for shorten in (_without_common_parts, _without_common_ends):
@@ -76,7 +77,7 @@ def truncate_distinct(names: Sequence[str], room: float, width: Callable[[str], 
 
 
 def _groups_of_equals(short: dict[str, str]) -> list[list[str]]:
-    """The names whose short forms are equal, together."""
+    """The groups of names with equal short forms."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for name, label in short.items():
         groups[label].append(name)
@@ -84,7 +85,7 @@ def _groups_of_equals(short: dict[str, str]) -> list[list[str]]:
 
 
 def _without_common_parts(names: Sequence[str]) -> list[str]:
-    """Names with "…" for their parts that are the same in all, where all have as many."""
+    """The names with "…" for the parts that are equal in all of them, if all have equally many."""
     split = [_PARTS.split(name) for name in names]
     if len({len(parts) for parts in split}) > 1:
         return list(names)
@@ -97,7 +98,7 @@ def _without_common_parts(names: Sequence[str]) -> list[str]:
 
 
 def _without_common_ends(names: Sequence[str]) -> list[str]:
-    """Names with "…" for most of what all share at their start and end."""
+    """The names with "…" for most of their common start and end."""
     start = _common_prefix_length(names)
     end = _common_prefix_length([name[start:][::-1] for name in names])
     before, after = max(start - 8, 0), max(end - 8, 0)
@@ -105,13 +106,19 @@ def _without_common_ends(names: Sequence[str]) -> list[str]:
 
 
 def _common_prefix_length(names: Iterable[str]) -> int:
-    """How many characters several names have in common at their start."""
+    """The length of the names' common prefix."""
     first, *_, last = sorted(names)
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
 
 
 def wrap_text(text: str, room: float, width: Callable[[str], float]) -> list[str]:
-    """A text in lines of a width; a single word that is wider is cut."""
+    """The text in lines of a width; single words that are wider are truncated.
+
+    Args:
+        text: the text.
+        room: the available width.
+        width: returns the width of a text, in the same unit.
+    """
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word

@@ -1,4 +1,4 @@
-"""How pictures look: legm's own style sheet, and over it the user's."""
+"""The look of figures: legm's own style sheet, overridden by the user's."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _DEFAULT_SHEET = Path(__file__).with_name("legm.mplstyle")
 _GENERIC_FAMILIES = frozenset(
     {"serif", "sans-serif", "sans serif", "sans", "cursive", "fantasy", "monospace"}
 )
-_DEFERRED_COLORS = frozenset({"auto", "inherit", "None"})  # a colour that is another setting's
-_ENTRY = re.compile(r'(?:"[^"]*"|[^"#])*')  # a style sheet's line up to its comment
+_DEFERRED_COLORS = frozenset({"auto", "inherit", "None"})  # values that defer to another setting
+_ENTRY = re.compile(r'(?:"[^"]*"|[^"#])*')  # the part of a line before its comment
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Every setting by matplotlib's name for it; matplotlib's global settings are not among them.
+    """The look of figures, independent of matplotlib's global settings.
 
     Args:
-        rc: the settings.
-        given: the names of those that the user gave, which legm does not choose any more.
-        families: installed fonts in the order in which they are asked for a character.
+        rc: every setting, by its name in matplotlib.
+        given: the names of the settings from the user, which legm must not override.
+        families: installed font families, in the order in which they are searched for a character.
     """
 
     rc: Mapping[str, Any]
@@ -43,14 +43,14 @@ class Style:
 
     @classmethod
     def of(cls, style: Style | StyleSheets) -> Style:
-        """The look of legm, with what style sheets say in its place.
+        """The look of legm, overridden by style sheets.
 
         Args:
-            style: a style sheet: a path to one, the name of one that matplotlib has, or a mapping of
-                settings; or several, of which the later ones win. None is legm's own look.
+            style: a style sheet: its path, the name of one of matplotlib's, or a mapping of settings; or
+                several, where later ones take precedence. None is legm's own look.
 
         Raises:
-            LegmError: there is no such style sheet, file or setting, or a value that a setting cannot have.
+            LegmError: a style sheet or setting does not exist, or a value is invalid.
         """
         if isinstance(style, Style):
             return style
@@ -64,14 +64,23 @@ class Style:
         return cls(rc, frozenset(given), tuple(_installed_families(rc)))
 
     def size(self, name: str) -> float:
-        """A font size in points, which settings may give relative to the base size."""
+        """A font size in points.
+
+        Args:
+            name: a setting, or a size such as "small", relative to the base size.
+        """
         base, size = self.rc["font.size"], self.rc.get(name, name)
         if size is None:
             return float(base)
         return float(base * font_manager.font_scalings[size] if isinstance(size, str) else size)
 
     def font(self, size: str, weight: str = "font.weight") -> FontProperties:
-        """The font of a kind of text, by the names of its settings; or of a size such as "small"."""
+        """The font of a kind of text.
+
+        Args:
+            size: the setting of its size, or a size such as "small".
+            weight: the setting of its weight.
+        """
         of = self.rc
         return FontProperties(
             family=self.families,
@@ -83,19 +92,24 @@ class Style:
         )
 
     def color(self, *names: str) -> Any:
-        """The colour of the first of these settings that does not leave it to the next."""
+        """The colour of the first of these settings that does not defer to another one."""
         found = [self.rc[name] for name in names]
         return next(c for c in found if c is not None and not (isinstance(c, str) and c in _DEFERRED_COLORS))
 
     @property
     def background(self) -> Any:
-        """The colour of the picture behind its axes."""
+        """The colour of the figure behind its axes."""
         if self.rc["savefig.transparent"]:
             return "none"
         return self.color("savefig.facecolor", "figure.facecolor")
 
     def towards_background(self, color: Any, share: float) -> tuple[float, float, float]:
-        """A colour with a share of the background's in it."""
+        """A colour mixed with a share of the background colour.
+
+        Args:
+            color: the colour.
+            share: the background's share, in [0, 1].
+        """
         seen = colors.to_rgba(self.background)
         behind = seen[:3] if seen[3] else (1.0, 1.0, 1.0)
         mixed = [(1 - share) * a + share * b for a, b in zip(colors.to_rgb(color), behind, strict=True)]
@@ -103,12 +117,12 @@ class Style:
 
     @property
     def faint(self) -> tuple[float, float, float]:
-        """The colour of what is said beside the picture."""
+        """The colour of captions and other secondary text."""
         return self.towards_background(self.rc["text.color"], 0.3)
 
 
 def _apply_sheet(rc: Any, sheet: StyleSheet) -> set[str]:
-    """Set what a style sheet says; returns the names of what it set."""
+    """Apply a style sheet; returns the names of the settings in it."""
     if isinstance(sheet, Mapping):
         for name, value in sheet.items():
             _set_value(rc, str(name), value, "the style")
@@ -117,11 +131,11 @@ def _apply_sheet(rc: Any, sheet: StyleSheet) -> set[str]:
         dict.update(rc, known)
         return set(known)
     if not isinstance(sheet, str | os.PathLike):
-        raise LegmError(f"a style is a path, a name of matplotlib's or a mapping, not {sheet!r}")
+        raise LegmError(f"a style is a path, the name of a style of matplotlib or a mapping, not {sheet!r}")
     path = Path(sheet)
     if not path.is_file():
         raise LegmError(
-            f"{str(sheet)!r} is neither a file nor a style of matplotlib's; {_closest_style(str(sheet))}"
+            f"{str(sheet)!r} is neither a file nor a style of matplotlib; {_closest_style(str(sheet))}"
         )
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -136,14 +150,14 @@ def _apply_sheet(rc: Any, sheet: StyleSheet) -> set[str]:
         name, colon, value = (part.strip() for part in text.partition(":"))
         where = f"the style sheet {path}, line {number}"
         if not colon:
-            raise LegmError(f"{where}: {text!r} is no setting; write it as name: value")
+            raise LegmError(f"{where}: {text!r} is not a setting; write it as name: value")
         _set_value(rc, name, value.removeprefix('"').removesuffix('"'), where)
         given.add(name)
     return given
 
 
 def _set_value(rc: Any, name: str, value: Any, where: str) -> None:
-    """Set one thing, which matplotlib checks."""
+    """Set one setting, whose value matplotlib checks."""
     if name not in rc:
         raise LegmError(f"{where}: matplotlib has no setting {name!r}; {closest(name, rc)}")
     try:
@@ -153,7 +167,7 @@ def _set_value(rc: Any, name: str, value: Any, where: str) -> None:
 
 
 def _matplotlib_style(name: str) -> Mapping[str, Any] | None:
-    """A style that comes with matplotlib, or that was put where it looks for them."""
+    """A style of matplotlib, or one in its style library; None if it does not exist."""
     from matplotlib import style
 
     found: Any = rcParamsDefault if name == "default" else style.library.get(name)
@@ -167,7 +181,7 @@ def _closest_style(name: str) -> str:
 
 
 def _installed_families(rc: Mapping[str, Any]) -> list[str]:
-    """The font families that the settings name, where they are installed; at least matplotlib's own."""
+    """The installed font families among those in the settings; at least DejaVu Sans."""
     there = {entry.name for entry in font_manager.fontManager.ttflist}
     wanted = [
         one

@@ -1,4 +1,4 @@
-"""Text that is drawn as it is, in fonts that have its characters, and how wide it is then."""
+"""Text drawn literally, in fonts that have its characters, and its width."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from matplotlib.textpath import text_to_path
 
 __all__ = ["annotate_text", "set_text", "text_measurer"]
 
-FALLBACK_FONTS = (  # asked in this order, where they are installed, for what a style's own fonts lack
+FALLBACK_FONTS = (  # in this order, if installed, for characters that the style's own fonts lack
     *("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR"),
     *("Source Han Sans", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "IPAexGothic", "Droid Sans Fallback"),
     *("Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Arial Unicode MS"),
     *("Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Segoe UI", "Segoe UI Symbol", "Nirmala UI"),
     *("Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Thai", "Noto Sans Symbols2", "Noto Sans"),
 )
-_HINTING = 1.05  # letters are moved to whole pixels, which makes text so much wider at the most
+_HINTING = 1.05  # hinting moves letters to whole pixels, which makes text at most this much wider
 
 
 def annotate_text(
@@ -34,7 +34,17 @@ def annotate_text(
     on: Any = None,
     **look: Any,
 ) -> Text:
-    """Put a text beside a point of the axes (as a fraction, or on a transform); away is in points."""
+    """Write a text next to a point of the axes.
+
+    Args:
+        axes: the axes.
+        text: the text.
+        font: the font.
+        at: the point, as a fraction of the axes or in the coordinates ``on``.
+        away: the offset from the point, in points.
+        on: the coordinates of ``at``, as matplotlib's ``annotate`` accepts them.
+        look: further properties of the text.
+    """
     written = axes.annotate(
         "", at, away, on or "axes fraction", textcoords="offset points", annotation_clip=False
     )
@@ -43,16 +53,16 @@ def annotate_text(
 
 
 def set_text(drawn: Text, text: str, font: FontProperties, **look: Any) -> None:
-    """Make a text of matplotlib say something as it is, without mathematics in ``$``."""
+    """Set the text of a matplotlib text literally, without mathematics in ``$``."""
     text, font = _with_available_glyphs(text, font)
     plain = {"parse_math": False, "usetex": False, "antialiased": True}
     drawn.set(text=text, fontproperties=font, **plain, **look)
 
 
 def text_measurer(font: FontProperties) -> Callable[[str], float]:
-    """What tells how wide one line of text is in a font, in points, at any resolution.
+    """A function that returns the width of a line of text in a font, in points, at any resolution.
 
-    It adds up the letters, each of which is measured once, between others so that spaces count.
+    It adds the widths of the letters. Each is measured once, between two others so that spaces count.
     """
 
     @functools.cache
@@ -70,7 +80,7 @@ def text_measurer(font: FontProperties) -> Callable[[str], float]:
 
 
 def _with_available_glyphs(text: str, font: FontProperties) -> tuple[str, FontProperties]:
-    """A text without glyphs that no font has, and the font with those beside it that have the others."""
+    """The text with a box for characters that no font has, and the font with fallbacks for the others."""
     text = "".join(" " if unicodedata.category(c) == "Cc" and c != "\n" else c for c in text)
     families: Sequence[str] = font.get_family()
     used = list(families[:1])
@@ -87,7 +97,7 @@ def _with_available_glyphs(text: str, font: FontProperties) -> tuple[str, FontPr
 
 
 def _missing_glyphs(characters: set[str], font: FontProperties, family: str) -> set[str]:
-    """Those of the characters that an installed font does not have."""
+    """The characters that an installed font does not have."""
     one = font.copy()
     one.set_family(family)
     face = font_manager.get_font(font_manager.findfont(one))

@@ -1,4 +1,4 @@
-"""Axes' ends, and the labels of their ticks."""
+"""The limits of axes, and their ticks and tick labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ __all__ = ["FittingTickLocator", "TickLabelFormatter", "axis_limits", "step_labe
 
 
 def axis_limits(values: Sequence[float], margin: float, alone: float) -> tuple[float, float]:
-    """The axis' ends: the values' with a margin, or around a single one; never too close for ticks."""
+    """The limits of an axis, never too close together for ticks.
+
+    Args:
+        values: the values on the axis.
+        margin: the margin, as a fraction of the values' range.
+        alone: the margin around a single value, relative to it if less than 1.
+    """
     low, high = (min(values), max(values)) if len(values) else (0.0, 1.0)
     size = max(abs(low), abs(high))
     if high - low <= 1e-9 * size or high == low:
@@ -29,13 +35,13 @@ def axis_limits(values: Sequence[float], margin: float, alone: float) -> tuple[f
 
 
 class TickLabelFormatter(Formatter):
-    """Labels that are made for all ticks of an axis together."""
+    """Formats the labels of all ticks of an axis together."""
 
     def __init__(self, labels: Callable[[Sequence[float]], list[str]]) -> None:
         self.labels = labels
 
     def __call__(self, x: float, pos: int | None = None) -> str:  # noqa: ARG002
-        """One label alone."""
+        """The label of a single tick."""
         return self.labels([x])[0]
 
     def format_ticks(self, values: Any) -> list[str]:
@@ -44,13 +50,13 @@ class TickLabelFormatter(Formatter):
 
 
 class FittingTickLocator(MaxNLocator):
-    """Round ticks, as many as there is room for without their labels touching.
+    """Places ticks at round numbers, as many as fit without their labels touching.
 
     Args:
-        most: how many intervals there are at most.
-        labels: what makes the ticks' labels.
-        font: the labels' font.
-        integer: whether ticks are whole numbers only.
+        most: the maximal number of intervals.
+        labels: returns the labels of ticks.
+        font: the font of the labels.
+        integer: whether ticks must be whole numbers.
     """
 
     def __init__(
@@ -67,7 +73,7 @@ class FittingTickLocator(MaxNLocator):
         self._chosen: list[float] = []
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        """The ticks between an axis' ends, for as long as that axis is now."""
+        """The ticks between the limits of the axis, for its current length."""
         low, high = sorted((vmin, vmax))
         for most in range(self._most, -1, -1):
             self.set_params(nbins=max(most, 1))
@@ -78,7 +84,7 @@ class FittingTickLocator(MaxNLocator):
         return np.array(self._chosen)
 
     def fits(self) -> bool:
-        """Whether the labels of the ticks that were chosen last have some space between them now."""
+        """Whether the labels of the last chosen ticks have space between them now."""
         axis: Any = self.axis
         box, (low, high) = axis.axes.bbox, sorted(axis.get_view_interval())
         along_x = axis.axis_name == "x"
@@ -87,17 +93,17 @@ class FittingTickLocator(MaxNLocator):
             sizes = [self._width(label) + self._size for label in self._labels(self._chosen)]
         else:
             sizes = [1.6 * self._size] * len(self._chosen)
-        places = [(tick - low) / (high - low) * points for tick in self._chosen]
-        pairs = zip(itertools.pairwise(places), itertools.pairwise(sizes), strict=True)
+        positions = [(tick - low) / (high - low) * points for tick in self._chosen]
+        pairs = zip(itertools.pairwise(positions), itertools.pairwise(sizes), strict=True)
         return all(b - a >= (one + other) / 2 for (a, b), (one, other) in pairs)
 
     def use_fewer(self) -> None:
-        """Choose fewer ticks than last time from now on."""
+        """From now on, choose fewer ticks than the last time."""
         self._most = max(min(self._most, len(self._chosen)) - 1, 0)
 
 
 def step_labels(steps: Sequence[float]) -> list[str]:
-    """Labels of steps: whole numbers, from 10,000 on with a unit (k, M, G, …)."""
+    """The labels of steps: numbers, from 10,000 on with a prefix (k, M, G, …)."""
     if max(map(abs, steps), default=0) < 10_000:
         return [_decimal(step, 1.0) for step in steps]
     labels = []
@@ -108,7 +114,7 @@ def step_labels(steps: Sequence[float]) -> list[str]:
 
 
 def tick_labels(values: Sequence[float]) -> list[str]:
-    """Labels of numbers, each complete in itself, with as many digits as tell neighbours apart."""
+    """The labels of numbers, without a common offset, with enough digits to distinguish neighbours."""
     largest = max(map(abs, values), default=0)
     ordered = sorted(set(values))
     gap = min((b - a for a, b in itertools.pairwise(ordered)), default=largest)
@@ -128,7 +134,7 @@ def tick_labels(values: Sequence[float]) -> list[str]:
 
 
 def _decimal(value: float, gap: float) -> str:
-    """A number with as few decimals as show it to a thousandth of a gap."""
+    """A number with the fewest decimals that represent it to a thousandth of a gap."""
     for digits in range(16):
         text = f"{value:.{digits}f}"
         if abs(float(text) - value) <= gap / 1000:

@@ -1,12 +1,14 @@
-"""A report: one page that shows the experiments of a root directory, and opens without any network."""
+"""A report: one HTML page with the experiments of a root directory, which opens without a network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from legm.analysis.ranking import value_key
-from legm.delivery.client import BackendClient
+from legm.delivery.client import BackendClient, connect
 from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, MetricError, closest
 from legm.hooks import Capability
@@ -18,39 +20,44 @@ from legm.util.progress import show_progress
 
 __all__ = ["build", "write"]
 
-_MAX_CURVE_BYTES = 6 << 20  # bytes that all curves of a report may take
+_MAX_CURVE_BYTES = 6 << 20  # for all curves of a report together
 
 
 def build(
-    client: BackendClient,
+    root: BackendClient | str | os.PathLike[str],
     experiments: Sequence[str],
     *,
     metric: str | None = None,
     higher_better: bool | None = None,
     test: bool = False,
+    backend: object = "local",
+    backend_options: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Make the page.
+    """Build the page.
 
-    Runs that processes left behind are settled first. What cannot be read of a damaged file is told on the
-    page; one configuration is in memory at a time.
+    Runs whose process died are finalized first. Problems with damaged files are shown on the page. Only one
+    configuration is in memory at a time.
 
     Args:
-        client: to the backend that has the runs.
-        experiments: the names of those to show.
-        metric: what configurations are ranked by when the page opens; without it, the metric that the runs
-            chose their best step by, else the first.
-        higher_better: whether a higher value of it is better; without it, what the runs' choice of the best
-            step says, else whether its name has a word such as loss or error.
+        root: the root directory, or a client that is connected to a backend.
+        experiments: the names of the experiments to show.
+        metric: the metric by which configurations are ranked when the page opens; by default the one that
+            chose the runs' best step, else the first.
+        higher_better: whether a higher value of the metric is better; by default as in the runs' choice of
+            the best step, else judged by words such as loss or error in its name.
         test: whether it is a test metric.
+        backend: the backend that has the runs, as for :class:`legm.ExperimentHandler`.
+        backend_options: the backend's own options.
 
     Returns:
-        the file's content, HTML in UTF-8.
+        the HTML page, in UTF-8.
 
     Raises:
         MetricError: no experiment has the metric.
-        LegmError: the backend could not read the runs, or what the page is made of is not installed.
+        LegmError: the backend cannot read the runs, or plotly is not installed.
     """
-    library = read_plotly_script()  # a missing one is told before anything is read
+    client = root if isinstance(root, BackendClient) else connect(root, backend, backend_options)
+    library = read_plotly_script()  # raises before anything is read
     key = None if metric is None else value_key(metric, test=test)
     collected: list[ExperimentContent] = []
     found: list[Sequence[Configuration]] = []
@@ -74,25 +81,35 @@ def build(
 
 
 def write(
-    client: BackendClient,
+    root: BackendClient | str | os.PathLike[str],
     experiments: Sequence[str],
     path: Path,
     *,
     metric: str | None = None,
     higher_better: bool | None = None,
     test: bool = False,
+    backend: object = "local",
+    backend_options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Make the page, and write it whole in place of an earlier one.
+    """Build the page and write it to a file atomically, replacing an earlier one.
 
     Args:
-        client, experiments, metric, higher_better, test: as :func:`build` takes them.
+        root, experiments, metric, higher_better, test, backend, backend_options: see :func:`build`.
         path: the file.
 
     Raises:
         StorageError: it cannot be written.
         LegmError: as :func:`build`.
     """
-    made = build(client, experiments, metric=metric, higher_better=higher_better, test=test)
+    made = build(
+        root,
+        experiments,
+        metric=metric,
+        higher_better=higher_better,
+        test=test,
+        backend=backend,
+        backend_options=backend_options,
+    )
     write_atomically(path, made)
 
 
@@ -107,7 +124,7 @@ def _read_configurations(client: BackendClient, content: ExperimentContent) -> S
 def _collect_experiment(
     client: BackendClient, configurations: Sequence[Configuration], content: ExperimentContent, share: int
 ) -> None:
-    """Give the content all runs of an experiment, one configuration's after the other's."""
+    """Add all runs of an experiment to the content, one configuration after the other."""
     folders = [client.folder(one) for one in configurations]
     has_folders = client.supports(Capability.FOLDERS)
     names = unique_names(configurations, [f.name if f and has_folders else None for f in folders])

@@ -1,8 +1,8 @@
-"""What the page shows of an experiment: from runs to plain content, without any I/O.
+"""The content of a report: an experiment's runs as plain values, without any I/O.
 
-The content is columns: a list of rows (a configuration and description each), a list of runs, and for each
-metric or parameter one text that holds the numbers of all rows or runs (see :mod:`legm.report.encoding`).
-Every number of a summary or a curve comes from :mod:`legm.stats.aggregate`.
+The content is stored by column: a list of rows (a configuration and description each), a list of runs, and
+for each metric or parameter one text with the numbers of all rows or runs (see :mod:`legm.report.encoding`).
+All summaries and curves come from :mod:`legm.stats.aggregate`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from legm.stats.counts import ALL_VALUES_METRICS, summary_key
 __all__ = ["STATUSES", "ExperimentContent", "InitialView", "unique_names"]
 
 STATUSES = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.RUNNING)
-"""How the page counts them."""
+"""The order in which the page counts runs."""
 
 _FEWEST, _MOST = 8, 50  # buckets of a curve, of at most 4 points each
 _BYTES_PER_POINT = 16  # bytes: step, center, lower, upper
@@ -38,11 +38,11 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 @dataclass(frozen=True, slots=True)
 class InitialView:
-    """Which metric the page opens with, where a person said it.
+    """The metric that the page shows first.
 
     Args:
-        key: a summary's (``best_loss``); None to go by the runs.
-        higher_better: whether a higher value of it is better; None to go by the runs or by its name.
+        key: its summary key (``best_loss``); None to choose it by the runs.
+        higher_better: whether a higher value is better; None to judge by the runs or by its name.
     """
 
     key: str | None = None
@@ -51,34 +51,34 @@ class InitialView:
 
 @dataclass(slots=True)
 class _Parameter:
-    """The values of a parameter, each once, and which of them each configuration or run has."""
+    """The distinct values of a parameter, and the value of each configuration or run, by its index."""
 
     values: dict[str, int] = field(default_factory=dict)
     shown: list[list[Plain]] = field(default_factory=list)
     of: dict[int, int] = field(default_factory=dict)
     active: set[int] = field(default_factory=set)
 
-    def put(self, place: int, value: Plain, *, active: bool = True) -> None:
+    def put(self, index: int, value: Plain, *, active: bool = True) -> None:
         key = canonical_text(value)
         if key not in self.values:
             self.values[key] = len(self.values) + 1
             self.shown.append([_value_text(value), _value_number(value)])
-        self.of[place] = self.values[key]
+        self.of[index] = self.values[key]
         if active:
-            self.active.add(place)
+            self.active.add(index)
 
     def content(self, name: str, count: int) -> dict[str, Plain]:
-        """Values as text and number; which one each place has, from 1, 0 for none."""
+        """The distinct values, and the number of that of each configuration or run, from 1; 0 for none."""
         return {
             "name": name,
             "values": self.shown,
-            "of": encode_exact([self.of.get(place, 0) for place in range(count)]),
-            "active": encode_exact([int(place in self.active) for place in range(count)]),
+            "of": encode_exact([self.of.get(index, 0) for index in range(count)]),
+            "active": encode_exact([int(index in self.active) for index in range(count)]),
         }
 
 
 def _value_text(value: Plain) -> str:
-    """A value as a person reads it; a text that could be something else keeps its quotes."""
+    """A readable value; a string that could be mistaken for another value keeps its quotes."""
     if isinstance(value, str):
         plain = (
             value
@@ -90,7 +90,7 @@ def _value_text(value: Plain) -> str:
 
 
 def _value_number(value: Plain) -> float | None:
-    """What a value is sorted by, and its place on an axis; None where it is no finite number."""
+    """The number for sorting and for the position on an axis; None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -101,15 +101,15 @@ def _value_number(value: Plain) -> float | None:
 
 
 def _is_lower_better(metric: str) -> bool:
-    """Whether a metric's name has a word for what should be small."""
+    """Whether a metric's name contains a word such as loss or error."""
     return any(_LOWER_IS_BETTER.fullmatch(word.lower()) for word in _WORDS.findall(metric))
 
 
 class ExperimentContent:
-    """Collects what the page shows of one experiment, configuration by configuration.
+    """Collects the content for one experiment, configuration by configuration.
 
     Args:
-        name: the experiment's.
+        name: the experiment's name.
     """
 
     def __init__(self, name: str) -> None:
@@ -128,31 +128,31 @@ class ExperimentContent:
         self._rules: Counter[tuple[str, bool]] = Counter()
 
     def problem(self, text: str) -> None:
-        """Note what could not be read."""
+        """Add a message about something that could not be read."""
         self._problems.append(text)
 
     def add(self, configuration: Configuration, name: str, runs: Iterable[RunResult], share: int) -> None:
-        """Take one configuration with all its runs, whose series are let go again.
+        """Add a configuration with all its runs, without keeping their series.
 
         Args:
-            configuration: it.
-            name: what the page calls it.
-            runs: each once, with all their dev series.
-            share: how many bytes its curves may take.
+            configuration: the configuration.
+            name: its name on the page.
+            runs: each once, with all dev series.
+            share: the number of bytes available for its curves.
         """
-        place = len(self._configurations)
+        index = len(self._configurations)
         shown = redact_configuration(configuration)
         self._configurations.append({"name": name, "fingerprint": shown.fingerprint})
         for parameter, value in shown.parameters.items():
             active = parameter in shown.active
-            self._parameters.setdefault(parameter, _Parameter()).put(place, value, active=active)
+            self._parameters.setdefault(parameter, _Parameter()).put(index, value, active=active)
         by_description: dict[str, list[RunResult]] = {}
         for run in runs:
             by_description.setdefault(run.run.description, []).append(run)
         for description, members in sorted((by_description or {"": []}).items()):
-            self._add_row(place, description, members, share // (len(by_description) or 1))
+            self._add_row(index, description, members, share // (len(by_description) or 1))
 
-    def _add_row(self, place: int, description: str, runs: Sequence[RunResult], share: int) -> None:
+    def _add_row(self, index: int, description: str, runs: Sequence[RunResult], share: int) -> None:
         row = len(self._rows)
         for key, value in aggregate.summarise_runs(runs).values.items():
             whole = value.get("") if isinstance(value, Mapping) else value
@@ -166,7 +166,7 @@ class ExperimentContent:
         buckets = min(max(buckets, _FEWEST), _MOST)
         self._rows.append(
             {
-                "configuration": place,
+                "configuration": index,
                 "description": description,
                 "curves": {curve.metric: self._curve(curve, buckets) for curve in curves},
             }
@@ -192,14 +192,14 @@ class ExperimentContent:
         return found
 
     def _add_run(self, row: int, run: RunResult) -> None:
-        place = len(self._runs)
+        index = len(self._runs)
         for name, value in redact_run(run.run).parameters.items():
-            self._run_parameters.setdefault(name, _Parameter()).put(place, value)
+            self._run_parameters.setdefault(name, _Parameter()).put(index, value)
         if run.status is Status.COMPLETED:
             for series, number in (*run.best.items(), *run.test.items()):
                 key = summary_key(series)
                 if series.index is None and key not in ALL_VALUES_METRICS:
-                    self._run_values.setdefault(key, {})[place] = number
+                    self._run_values.setdefault(key, {})[index] = number
             if run.rule.metric is not None:
                 self._rules[run.rule.metric, run.rule.higher_better] += 1
         bare = RunResult(
@@ -215,14 +215,14 @@ class ExperimentContent:
 
     @property
     def keys(self) -> frozenset[str]:
-        """The keys of the metrics that configurations can be ranked by."""
+        """The summary keys of the metrics that configurations can be ranked by."""
         return frozenset(self._summaries)
 
     def content(self, asked: InitialView = InitialView()) -> dict[str, Plain]:
-        """All of it, ready for JSON.
+        """The content of the experiment, ready for JSON.
 
         Args:
-            asked: the metric to open with; one that the experiment has not is passed over.
+            asked: the metric to show first; ignored if the experiment does not have it.
         """
         configurations = len(self._configurations)
         metrics = self._metrics(asked)
@@ -273,7 +273,7 @@ class ExperimentContent:
         return found
 
     def _first_metric(self, asked: InitialView) -> str | None:
-        """The metric to open with: asked for, or that of the runs' early stopping, or the first."""
+        """The metric to show first: the requested one, that of the runs' early stopping, or the first one."""
         rules = [f"best_{metric}" for (metric, _), _ in self._rules.most_common()]
         every = sorted(self._summaries, key=_metric_sort_key)
         return next((key for key in (asked.key, *rules, *every) if key in self._summaries), None)
@@ -289,7 +289,7 @@ class ExperimentContent:
             "best_step": encode_exact([_nan_if_none(run.best_step) for run in runs]),
             "last_step": encode_exact([_nan_if_none(run.last_step) for run in runs]),
             "points": encode_exact([run.points for run in runs]),
-            "errors": {place: run.error for place, run in enumerate(runs) if run.error},
+            "errors": {index: run.error for index, run in enumerate(runs) if run.error},
             "parameters": [
                 parameter.content(name, count) for name, parameter in sorted(self._run_parameters.items())
             ],
@@ -303,7 +303,7 @@ def _metric_sort_key(key: str) -> tuple[int, str]:
 
 
 def _split_metric_key(key: str) -> tuple[str, str]:
-    """The metric's name in a summary's key, and what its values were measured on."""
+    """The metric's name in a summary key, and its split."""
     if key in ALL_VALUES_METRICS:
         return key, "pooled"
     prefix, _, name = key.partition("_")
@@ -315,7 +315,7 @@ def _nan_if_none(number: float | None) -> float:
 
 
 def _encode_sparse(of: Mapping[int, float], count: int) -> dict[str, str]:
-    """The numbers of those that have one, and which these are."""
+    """The numbers of the runs that have one, and the indices of these runs."""
     return {
         "runs": encode_exact(list(of)) if len(of) < count else "",
         "values": encode_exact(list(of.values())),
@@ -323,14 +323,15 @@ def _encode_sparse(of: Mapping[int, float], count: int) -> dict[str, str]:
 
 
 def unique_names(configurations: Sequence[Configuration], folders: Sequence[str | None]) -> list[str]:
-    """What to call configurations so that no two of an experiment have one name.
+    """Names that distinguish the configurations of an experiment.
 
     Args:
-        configurations: an experiment's.
-        folders: the name of each one's folder, where it has one.
+        configurations: the configurations of the experiment.
+        folders: the name of each one's folder; None without one.
 
     Returns:
-        its own name; where several share it, its folder's, or with a piece of its fingerprint.
+        for each its own name; if several share it, its folder's name, or its name with a piece of its
+        fingerprint.
     """
     names = Counter(one.name for one in configurations)
     found = []

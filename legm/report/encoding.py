@@ -1,4 +1,4 @@
-"""Arrays of numbers as short texts, and content as text that is safe inside a page."""
+"""Arrays of numbers as short texts, and JSON that is safe inside a page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["encode_exact", "encode_for_drawing", "json_for_script"]
 
 _INTEGER_TYPES = ("u1", "i2", "u2", "i4", "u4")  # the shortest first
-_RELATIVE_PRECISION = 1e-4  # of a curve's height: no screen shows less
+_RELATIVE_PRECISION = 1e-4  # of a curve's height: finer differences are invisible
 
 
 def encode_exact(values: Sequence[float] | FloatArray | IntArray) -> str:
-    """Numbers without any loss: ``<type>:<base64>`` in the shortest type that has them all.
+    """Encode numbers losslessly as ``<type>:<base64>``, in the shortest type that can represent all of them.
 
     Args:
-        values: shape (n,); NaN and infinities are numbers too.
+        values: shape (n,); NaN and infinities are allowed.
 
     Returns:
         NumPy's code of the type, and the little-endian numbers in base64.
@@ -37,10 +37,13 @@ def encode_exact(values: Sequence[float] | FloatArray | IntArray) -> str:
 
 
 def encode_for_drawing(values: FloatArray) -> str:
-    """Numbers for a picture: of half the length where nobody can see the difference.
+    """Encode the values of a curve with 32 bits if the difference is invisible, else with 64 bits.
 
     Args:
-        values: shape (n,), of one curve.
+        values: shape (n,).
+
+    Returns:
+        as :func:`encode_exact`.
     """
     with np.errstate(over="ignore"):
         short = values.astype(np.float32)
@@ -61,6 +64,6 @@ def _base64_text(code: str, numbers: Any) -> str:
 
 
 def json_for_script(content: Any) -> str:
-    """Content as JSON that can stand in a script element: it cannot end it, nor begin a comment."""
+    """JSON for a script element, which can neither end the element nor start a comment."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))  # all of it is ASCII
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

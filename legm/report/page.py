@@ -1,4 +1,4 @@
-"""The page around the content: one file, whose scripts are named by their digests and reach no network."""
+"""The HTML page: one file, which only runs scripts with known digests and accesses no network."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ _SCRIPTS = (  # in this order, in one scope
 
 
 def read_plotly_script() -> str:
-    """Plotly's script.
+    """Read plotly's script from the installed package.
 
     Raises:
-        LegmError: Plotly is not installed.
+        LegmError: plotly is not installed.
     """
     try:
         return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
     except (ImportError, OSError) as cause:
         raise LegmError(
-            f"the report cannot be made ({cause}): install what draws it with: pip install 'legm[report]'"
+            f"the report cannot be built ({cause}): install plotly with: pip install 'legm[report]'"
         ) from cause
 
 
 def render_page(title: str, backend: str, experiments: Sequence[Plain], library: str) -> bytes:
-    """The file.
+    """Render the page.
 
     Args:
-        title: what the page is called.
-        backend: where the runs were read from.
-        experiments: their contents.
-        library: Plotly's script.
+        title: the page's title.
+        backend: the name of the backend that the runs were read from.
+        experiments: the content of each experiment.
+        library: plotly's script.
 
     Returns:
-        HTML in UTF-8, with all that it needs.
+        self-contained HTML in UTF-8.
     """
     own = _wrap_scripts("\n".join(_read_part(f"{name}.js") for name in _SCRIPTS))
     content = {
@@ -87,7 +87,7 @@ def _wrap_scripts(scripts: str) -> str:
 
 
 def _content_security_policy(*scripts: str) -> str:
-    """What the page may do: run these scripts, style itself, and show and save pictures that it made."""
+    """The policy that allows only these scripts, inline styles, and images that the page created itself."""
     digests = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"
         for script in scripts

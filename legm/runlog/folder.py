@@ -1,7 +1,7 @@
-"""A configuration's folder: the names of what legm puts into it, and its run logs.
+"""A configuration's folder: the names of the files that legm writes there, and its run logs.
 
-The logs are in the subfolder ``runs``: ``<run id>.log``, and below ``open`` those whose run is still
-running, or that a backend has not received whole.
+The logs are in the subfolder ``runs``: ``<run id>.log`` once a log is finalized, that is, once its run has
+ended and every backend has all of it. Until then it is pending, and in the subfolder ``runs/open``.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ __all__ = [
     "TENSORBOARD",
     "LogFolder",
     "artifacts_folder",
-    "pending_logs",
+    "configuration_folders",
+    "find_pending_logs",
+    "is_configuration",
     "read_result_from_log",
     "results_only_in_logs",
+    "subfolders",
 ]
 
 log = logging.getLogger(__name__)
 
 PARAMETERS_FILE = "params.yml"
-"""What makes a folder a configuration's."""
+"""The file that makes a folder the folder of a configuration."""
 METRICS_FILE = "metrics.yml"
 STEPS_FILE = "steps.yml"
 AGGREGATES_FILE = "aggregated_metrics.yml"
@@ -44,30 +47,75 @@ TENSORBOARD = "tensorboard"
 RUNS = "runs"
 """The run logs of a configuration."""
 ARTIFACTS = "artifacts"
-"""The files that were given to runs, in a folder for each."""
+"""The artifacts of the runs, in a folder for each run."""
 OWN_FOLDER = ".legm"
-"""Below an experiment's folder what only legm reads; below a root directory the folders of configurations
-whose backend has none."""
+"""In an experiment's folder, files that only legm reads; in a root directory, the folders of configurations
+whose backend has no folders."""
 
 _OPEN = "open"
 
 
 def artifacts_folder(folder: Path, run_id: str) -> Path:
-    """Where a run's files are, below its configuration's folder."""
+    """The folder of a run's artifacts.
+
+    Args:
+        folder: the folder of the run's configuration.
+        run_id: the run's id.
+    """
     return folder / ARTIFACTS / run_id
 
 
-def pending_logs(root: Path) -> list[Path]:
-    """The logs below a root directory that are not settled, of backends with folders and without."""
+def is_configuration(folder: str | Path) -> bool:
+    """Whether a folder is a configuration's."""
+    return os.path.exists(f"{folder}/{PARAMETERS_FILE}")  # noqa: PTH110 - quicker than Path's
+
+
+def subfolders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, sorted, without hidden ones; none if it does not exist.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as found:
+            return sorted(e.name for e in found if not e.name.startswith(".") and e.is_dir())
+    except FileNotFoundError:
+        return []
+    except OSError as cause:
+        raise storage_error("read the folder", folder, cause) from cause
+
+
+def configuration_folders(folder: Path) -> Iterator[Path]:
+    """The folder of every configuration at or below a folder: a root directory, an experiment, or itself.
+
+    Raises:
+        StorageError: there is no such folder, or it cannot be read.
+    """
+    if not folder.is_dir():
+        raise StorageError(f"there is no folder {folder}")
+    if is_configuration(folder):
+        yield folder
+        return
+    names = subfolders(folder)
+    found = [folder / name for name in names if is_configuration(f"{folder}/{name}")]
+    if found:
+        yield from found
+        return
+    for name in names:
+        experiment = folder / name
+        yield from (
+            experiment / one for one in subfolders(experiment) if is_configuration(f"{experiment}/{one}")
+        )
+
+
+def find_pending_logs(root: Path) -> list[Path]:
+    """The pending logs in a root directory, of backends with and without folders, sorted by path."""
     own = root.glob(f"{OWN_FOLDER}/*/*/{RUNS}/{_OPEN}/*.log")
     return sorted([*own, *root.glob(f"*/*/{RUNS}/{_OPEN}/*.log")])
 
 
 class LogFolder:
     """The run logs of one configuration.
-
-    A log is ``<run id>.log`` once it is finalized: its run has ended and every backend has all of it. Until
-    then it is pending, and in the folder ``open/``.
 
     Args:
         folder: the folder of the logs; it need not exist yet.
@@ -81,17 +129,17 @@ class LogFolder:
 
     @staticmethod
     def of(folder: Path) -> LogFolder:
-        """The logs of the configuration in a folder."""
+        """The logs of the configuration with this folder."""
         return LogFolder(folder / RUNS)
 
     @staticmethod
     def holding(path: Path) -> LogFolder:
-        """The folder that a log is in."""
+        """The logs that include the one at this path."""
         folder = path.parent
         return LogFolder(folder.parent if folder.name == _OPEN else folder)
 
     def is_open(self, path: Path) -> bool:
-        """Whether a log is below ``open/``."""
+        """Whether the log at a path is pending."""
         return path.parent == self.open_folder
 
     def create_folders(self) -> None:
@@ -168,7 +216,7 @@ class LogFolder:
                 raise storage_error("delete", path, cause) from cause
 
     def pending_logs(self) -> list[Path]:
-        """The paths of the logs in ``open/``, oldest first."""
+        """The paths of the pending logs, oldest first."""
         return [self.open_folder / name for name in sorted(_log_names(self.open_folder))]
 
     def logs_except(self, run_ids: Iterable[str]) -> list[Path]:
@@ -186,44 +234,58 @@ class LogFolder:
         return [folders[name] / name for name in sorted(names)]
 
     def _paths(self, name: str) -> Iterator[Path]:
-        """Where a log may be, in an order that also finds one that is moved meanwhile."""
+        """The possible paths of a log, in an order that also finds one that is moved meanwhile."""
         for folder in (self.open_folder, self.folder, self.open_folder):
             yield folder / name
 
     def find(self, run_id: str) -> Path | None:
-        """The log of a run; None where there is none."""
+        """The path of a run's log; None if there is none."""
         return next((path for path in self._paths(f"{run_id}.log") if path.is_file()), None)
 
     def read(self, run_id: str) -> runlog.Log | None:
-        """The log of a run, also one that another process moves at this moment; None where there is none.
+        """Read the log of a run, even while another process moves it; None if there is none.
 
         Raises:
-            CorruptFile, StorageError: it cannot be read.
+            CorruptFile: it is damaged.
+            StorageError: it cannot be read.
         """
         found = self.follow(self.open_folder / f"{run_id}.log")
         return None if found is None else found[0]
 
     def follow(self, path: Path) -> tuple[runlog.Log, Path] | None:
-        """A log and the path it had when it was read; None if it does not exist any more.
+        """Read a log that may have been moved.
+
+        Args:
+            path: where it was.
+
+        Returns:
+            its content, and its path when it was read; None if it does not exist any more.
 
         Raises:
-            CorruptFile, StorageError: it cannot be read.
+            CorruptFile: it is damaged.
+            StorageError: it cannot be read.
         """
-        for place in (path, *self._paths(path.name)):
+        for candidate in (path, *self._paths(path.name)):
             try:
-                return runlog.read_log(place), place
-            except StorageError:  # damage too
-                if place.exists():
+                return runlog.read_log(candidate), candidate
+            except StorageError:  # includes damage
+                if candidate.exists():
                     raise
         return None
 
     def read_run_status(self, path: Path) -> tuple[Run, Status] | None:
-        """The run and status in a log; None if it is damaged or does not exist any more.
+        """The run and status in a log.
+
+        Args:
+            path: the log, which may have been moved.
+
+        Returns:
+            None if the log is damaged or does not exist any more.
 
         Raises:
             StorageError: the log cannot be read.
         """
-        is_live = any(runlog.is_log_locked(place) for place in {path, *self._paths(path.name)})
+        is_live = any(runlog.is_log_locked(candidate) for candidate in {path, *self._paths(path.name)})
         try:
             found = self.follow(path)
         except CorruptFile as error:
@@ -268,20 +330,20 @@ def read_result_from_log(path: Path, *, live: bool) -> RunResult | None:
     """The result of a run so far, from its log.
 
     Args:
-        path: the log, which may have been moved since.
-        live: whether the run is still being written.
+        path: the log, which may have been moved.
+        live: whether a process is writing it.
 
     Returns:
-        None if the log is damaged, or was deleted.
+        None if the log cannot be read or does not exist any more.
     """
     from legm.core import results  # needs NumPy
 
     try:
         found = LogFolder.holding(path).follow(path)
-    except StorageError as error:  # damage too
+    except StorageError as error:  # includes damage
         log.error("%s", error)  # noqa: TRY400
         return None
-    if found is None:  # deleted meanwhile
+    if found is None:  # deleted in the meantime
         return None
     known, now = found
     is_running = live or (now != path and runlog.is_log_locked(now))

@@ -1,8 +1,8 @@
-"""What every backend owes, as tests: subclass :class:`BackendTests`, and run pytest.
+"""The conformance tests for backends: subclass :class:`BackendTests`, and run pytest.
 
-The tests look at a backend only as legm does, by its hooks; what a person sees in the store itself they
-look at through :meth:`BackendTests.stored_points` and :meth:`BackendTests.holds`. They need pytest only to
-be found and given a temporary folder.
+The tests use a backend only through its hooks, as legm does; what the store itself contains they check with
+:meth:`BackendTests.stored_points` and :meth:`BackendTests.holds`. They need pytest only for discovery and the
+temporary folder.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ for name in sys.argv[3].split("."):
     found = getattr(found, name)
 found()._begin_and_be_killed(sys.argv[4])
 """
-_MANY = 100_000  # points of the long run
-_PATIENCE = 120.0  # seconds that another process may take
+_MANY = 100_000  # points in the long run
+PATIENCE = 120.0  # seconds to wait for another process
 
 
 def _counted(count: RunCounts) -> tuple[Any, ...]:
-    """A count as one that can be compared; its values in any order."""
+    """Counts in a form that can be compared, with the values in any order."""
     kinds = (count.completed, count.failed, count.interrupted, count.running)
     values = {key: sorted(float_bits(found)) for key, found in sorted(count.values.items())}
     return count.configuration.fingerprint, count.description, kinds, str(values), sorted(count.indexed)
@@ -65,7 +65,7 @@ def _expect(holds: object, otherwise: str) -> None:
 
 
 def _same(found: object, expected: object, what: str) -> None:
-    _expect(found == expected, f"{what}: there is {_short(found)}, it should be {_short(expected)}")
+    _expect(found == expected, f"{what}: found {_short(found)}, expected {_short(expected)}")
 
 
 def _same_pieces(found: RunResult, expected: RunResult, *pieces: str) -> None:
@@ -79,46 +79,46 @@ def _refused(by: type[LegmError], call: str) -> Iterator[None]:
         yield
     except by:
         return
-    raise AssertionError(f"{call} must be refused by {by.__name__}: the backend does not claim it")
+    raise AssertionError(f"{call} must raise {by.__name__}: the backend does not have the capability")
 
 
 class BackendTests:
-    """The conformance kit: a subclass that can make the backend has all of these tests.
+    """The conformance tests; a subclass says how to construct the backend.
 
-    The subclass must be at the top level of a module, for a process of its own makes it too. Its name
-    begins with ``Test``, so that pytest finds it.
+    The subclass must be at the top level of a module, since another process constructs it too. Its name must
+    start with ``Test``, so that pytest finds it.
     """
 
     # What a subclass says
 
     def make_backend(self, store: Path) -> Backend:
-        """The backend on a store; called again, a fresh one on the same store.
+        """A new instance of the backend on a store; several instances may use the same store.
 
         Args:
-            store: a folder of the test's own. It is the root directory; what is kept elsewhere, as on a
-                server, must be kept apart by the experiment's name, which differs for each store.
+            store: a temporary folder, which is the root directory. Data stored elsewhere, such as on a
+                server, must be separated by the experiment's name, which differs for each store.
         """
-        raise NotImplementedError(f"{type(self).__name__} must say how its backend is made on {store}")
+        raise NotImplementedError(f"{type(self).__name__} must say how to construct its backend on {store}")
 
     def make_unreachable(self, store: Path) -> Backend:
-        """A backend whose store cannot be used. Unless overridden: one whose folder is a file."""
+        """A backend whose store cannot be used; by default one whose folder is a file."""
         file = store / "no-folder"
         file.write_text("a file where a folder should be", encoding="utf-8")
         return self.make_backend(file)
 
     def stored_points(self, store: Path, run: Run) -> list[tuple[str, int, float]] | None:  # noqa: ARG002
-        """The dev points that a person sees in the store, each as often as it is there.
+        """The dev points in the store, each as often as it is stored.
 
         Returns:
-            metric, step and value of each; None, unless overridden, where the store shows no points.
+            metric, step and value of each point; None (the default) if the store cannot be inspected.
         """
         return None
 
     def holds(self, store: Path, value: float | bytes) -> bool:
-        """Whether the store has a file's content, or a number or text somewhere in it.
+        """Whether the store contains a number, a text or the content of a file.
 
-        Unless overridden: whether a file below ``store`` that the backend wrote has it, a number as text
-        or as its eight bytes, as in SQLite.
+        By default: whether a file of the backend in ``store`` contains it; numbers as text or as their eight
+        bytes, as in SQLite.
         """
         if isinstance(value, bytes):
             forms = [value]
@@ -128,24 +128,24 @@ class BackendTests:
         return any(form in content for content in map(Path.read_bytes, files) for form in forms)
 
     def experiment(self, store: Path) -> str:
-        """The name of the experiment that the tests make on a store."""
+        """The name of the experiment that the tests use on a store."""
         return f"kit {hashlib.sha256(os.fsencode(store)).hexdigest()[:12]}"
 
     # Round trip
 
     def test_it_can_be_made_again(self, tmp_path: Path) -> None:
-        """It has a name, capabilities, the hooks that these need, and options that make it again."""
+        """It has a name, capabilities, the hooks that these require, and options that construct it again."""
         backend = self._made(tmp_path)
         _expect(isinstance(backend.name, str) and backend.name, "a backend's name must be text")
         unknown = [one for one in backend.capabilities if not isinstance(one, Capability)]
-        _expect(not unknown, f"these are no capabilities of legm.hooks.Capability: {unknown}")
+        _expect(not unknown, f"not a legm.hooks.Capability: {unknown}")
         client = BackendClient(backend, tmp_path)
         options = json.loads(json.dumps(client.options))
         again = BackendClient(make_backend(type(backend), tmp_path, options), tmp_path)
-        _same(again.options, client.options, "the options of what it makes again")
+        _same(again.options, client.options, "the options of the backend that they construct")
 
     def test_a_run_comes_back_as_it_was_given(self, tmp_path: Path) -> None:
-        """Parameters with their types, what does not count, the description, the best step and its rule."""
+        """Parameters with their types, inactive ones, the description, the best step and its rule."""
         backend = self._made(tmp_path)
         given = {
             "rate": 0.1,
@@ -191,7 +191,7 @@ class BackendTests:
         _same_pieces(found, expected, "values", "test values", "best values")
 
     def test_metrics_without_a_step_are_counted(self, tmp_path: Path) -> None:
-        """The position in the metric's series is the step."""
+        """Without a step, the number of earlier values of the metric is the step."""
         backend = self._made(tmp_path)
         with self._handler(tmp_path, backend).start() as handler:
             for number in range(5):
@@ -205,7 +205,7 @@ class BackendTests:
         _same(steps, {"dev/counted": list(range(5)), "dev/counted/rarely": [0, 1]}, "the steps")
 
     def test_steps_may_come_in_any_order_and_twice(self, tmp_path: Path) -> None:
-        """Steps rise when they come back, and the last value of a step counts."""
+        """Steps are returned in increasing order, with the last value of each step."""
         backend = self._made(tmp_path)
         with self._handler(tmp_path, backend).start() as handler:
             for step, value in [(5, 0.5), (1, 0.25), (10**12, 3.5), (5, 4.5), (-3, 0.125), (1, 6.5)]:
@@ -215,10 +215,10 @@ class BackendTests:
         _same_pieces(found, expected, "steps", "last step", "number of points")
         ((series, history),) = found.histories.items()
         given = dict(zip(history.steps.tolist(), history.values.tolist(), strict=True))
-        _same(given, {-3: 0.125, 1: 6.5, 5: 4.5, 10**12: 3.5}, f"what {series} is by step")
+        _same(given, {-3: 0.125, 1: 6.5, 5: 4.5, 10**12: 3.5}, f"the values of {series} by step")
 
     def test_names_may_be_awkward(self, tmp_path: Path) -> None:
-        """Unicode, separators, quotes, what looks like legm's or the tracker's own, and long names."""
+        """Unicode, separators, quotes, names like legm's or the tracker's own, and long names."""
         backend = self._made(tmp_path)
         awkward = [
             "größe",
@@ -241,7 +241,7 @@ class BackendTests:
         _same_pieces(found, expected, "best values", "test values", "description", "active parameters")
 
     def test_a_parameter_may_be_a_megabyte(self, tmp_path: Path) -> None:
-        """Nothing of it is cut off."""
+        """Long values are not truncated."""
         backend = self._made(tmp_path)
         with self._handler(tmp_path, backend).start({"prompt": "ab ü\n" * 200_000}) as handler:
             handler.set_metric("loss", 0.5)
@@ -250,7 +250,7 @@ class BackendTests:
         _same_pieces(found, expected, "active parameters", "fingerprint")
 
     def test_a_run_may_have_100_000_points(self, tmp_path: Path) -> None:
-        """Every one of them comes back."""
+        """All of its points are returned."""
         backend = self._made(tmp_path)
         with self._handler(tmp_path, backend).start() as handler:
             for step in range(_MANY // 10):
@@ -274,7 +274,7 @@ class BackendTests:
     # Runs
 
     def test_a_fresh_instance_reads_what_another_wrote(self, tmp_path: Path) -> None:
-        """All that one instance kept is there for the next, to the last bit."""
+        """A new instance returns everything that another one stored, bit for bit."""
         with self._handler(tmp_path, self._made(tmp_path), "why").start({"rate": 0.5}) as handler:
             for step in range(4):
                 handler.set_metric("loss", 1 / (step + 3), step=step)
@@ -284,7 +284,7 @@ class BackendTests:
         _same_pieces(found, expected, *RESULT_FIELDS)
 
     def test_runs_may_be_interleaved(self, tmp_path: Path) -> None:
-        """Two runs that go on at once in one process each have their own numbers."""
+        """Two concurrent runs in one process each keep their own values."""
         backend = self._made(tmp_path)
         handlers = [self._handler(tmp_path, backend).start({"rate": rate}) for rate in (0.5, 0.25)]
         for step in range(4):
@@ -305,7 +305,7 @@ class BackendTests:
             self._shows(tmp_path, expected.run, shown)
 
     def test_a_run_that_is_logged_again_replaces_its_entry(self, tmp_path: Path) -> None:
-        """It counts once, with all that it has by then; the next run of the configuration counts too."""
+        """A run logged again counts once, with all its values; so does the next run of the configuration."""
         backend = self._made(tmp_path)
         handler = self._handler(tmp_path, backend).start()
         expected = []
@@ -325,7 +325,7 @@ class BackendTests:
             self._shows(tmp_path, own.run, [("loss", step, 1.5 * step) for step in range(3)])
 
     def test_a_failed_run_is_kept_as_failed(self, tmp_path: Path) -> None:
-        """With what it has, and with the error that ended it."""
+        """A failed run is stored with its values and its error."""
         backend = self._made(tmp_path)
         try:
             with self._handler(tmp_path, backend).start() as handler:
@@ -339,7 +339,7 @@ class BackendTests:
         _same(found[0].points, 1, "the number of points")
 
     def test_a_query_gets_the_runs_it_is_about(self, tmp_path: Path) -> None:
-        """By experiment, configuration and description, with the series that it names."""
+        """A query selects by experiment, configuration and description, and returns the series it names."""
         backend = self._made(tmp_path)
         kept: dict[tuple[str, str], Run] = {}
         for rate, description in ((0.5, ""), (0.5, "other"), (0.25, "")):
@@ -355,11 +355,11 @@ class BackendTests:
             both = self._read(tmp_path, backend, fingerprint=fingerprint)
             _same(sorted(r.run.run_id for r in both), sorted(every), "the configuration's runs")
         for result in self._read(tmp_path, backend, histories=frozenset({"loss"})):
-            _expect(Series("loss") in result.histories, "a series that a query names must be filled in")
+            _expect(Series("loss") in result.histories, "a series that a query names must be returned")
         _same(self._read(tmp_path, backend, experiment="another"), [], "the runs of another experiment")
 
     def test_each_configuration_is_read_once(self, tmp_path: Path) -> None:
-        """However many runs it has; a ranking shows each once."""
+        """A configuration is returned once for any number of runs; a ranking has each once."""
         backend = self._made(tmp_path)
         for rate in (0.5, 0.5, 0.25):
             with self._handler(tmp_path, backend).start({"rate": rate}) as handler:
@@ -367,13 +367,13 @@ class BackendTests:
         client = BackendClient(backend, tmp_path)
         read = list(client.configurations(self.experiment(tmp_path)))
         _same(sorted(one.parameters["rate"] for one in read), [0.25, 0.5], "the configurations' rates")
-        ranking = [(place.value.mean, place.completed) for place in handler.get_best("loss")]
+        ranking = [(one.value.mean, one.completed) for one in handler.get_best("loss")]
         _same(ranking, [(0.5, 2), (0.25, 1)], "the ranking's means and runs")
         others = list(client.configurations("another"))
         _same(others, [], "the configurations of another experiment")
 
     def test_what_is_counted_is_what_is_there(self, tmp_path: Path) -> None:
-        """Where it lists experiments and counts their runs itself, both are as its runs say."""
+        """Experiments and counts that the backend returns itself agree with its runs."""
         backend, experiment = self._made(tmp_path), self.experiment(tmp_path)
         for rate, description in ((0.5, ""), (0.5, ""), (0.5, "other"), (0.25, "")):
             with self._handler(tmp_path, backend, description).start({"rate": rate}) as handler:
@@ -392,15 +392,15 @@ class BackendTests:
         _same(counted, sorted(map(_counted, expected)), "the runs, counted")
         _same(client.run_counts("another"), [], "the counts of another experiment")
         if client.supports(Capability.EXPERIMENTS):
-            _expect(experiment in client.experiments(), "the experiment that was made must be listed")
+            _expect(experiment in client.experiments(), "the experiment of the runs must be listed")
 
     def test_the_summary_is_the_references_to_the_last_bit(self, tmp_path: Path) -> None:
-        """Over a dozen seeds, with NaN, times, indexed metrics and unequal lengths."""
+        """Statistics over a dozen seeds, with NaN, times, indexed metrics and unequal lengths."""
         folders = [tmp_path / name for name in ("store", "reference")]
         for folder in folders:
             folder.mkdir()
         backends = (self.make_backend(folders[0]), MemoryBackend(folders[1]))
-        told = []
+        summaries = []
         for folder, backend in zip(folders, backends, strict=True):
             handler = self._handler(folder, backend)
             handler.set_dict_params({"rate": 0.5, "seed": 0})
@@ -417,13 +417,13 @@ class BackendTests:
                 if seed < 11:
                     handler.reset(seed=seed + 1)
             _leave(handler)
-            told.append(self._summary(folder, backend))
-        _same(told[0], told[1], "the summary")
+            summaries.append(self._summary(folder, backend))
+        _same(summaries[0], summaries[1], "the summary")
 
     # Trouble
 
     def test_what_comes_again_is_not_counted_twice(self, tmp_path: Path) -> None:
-        """A batch of which the answer was lost comes again, in other batches."""
+        """A batch whose response was lost is sent again, divided into other batches."""
         backend = self._made(tmp_path)
         reference = MemoryBackend(tmp_path)
         with self._handler(tmp_path, reference).start() as handler:
@@ -449,7 +449,7 @@ class BackendTests:
         self._shows(tmp_path, expected.run, [("loss", step, step / 4) for step in range(4)])
 
     def test_a_killed_process_loses_nothing_and_nothing_comes_twice(self, tmp_path: Path) -> None:
-        """What a process left that was killed comes with the next run of the configuration."""
+        """What a killed process left is delivered with the next run of the configuration."""
         of = type(self)
         _expect("<locals>" not in of.__qualname__, f"{of.__qualname__} must be at the top level of a module")
         store = tmp_path / "store"
@@ -460,7 +460,7 @@ class BackendTests:
         ) as error:  # no pipe: what the child leaves may hold it open
             done = subprocess.run(  # noqa: S603 - this Python, and our own code
                 [sys.executable, "-c", _CHILD, *arguments],
-                timeout=_PATIENCE,
+                timeout=PATIENCE,
                 check=False,
                 stdout=error,
                 stderr=error,
@@ -482,7 +482,7 @@ class BackendTests:
         self._shows(store, killed.run, [("loss", step, step / 8) for step in range(200)])
 
     def _begin_and_be_killed(self, store: str) -> None:
-        """In a process of its own: a run that has been delivered in part when it is killed."""
+        """Runs in another process: a run that is killed when it is partly delivered."""
         handler = self._handler(Path(store), self.make_backend(Path(store))).start()
         for first in (0, 100):
             for step in range(first, first + 100):
@@ -492,7 +492,7 @@ class BackendTests:
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def test_an_error_is_told_with_its_cause(self, tmp_path: Path) -> None:
-        """A store that cannot be used is neither passed over in silence nor told without the reason."""
+        """A store that cannot be used raises an error with its cause."""
         reference = MemoryBackend(tmp_path)
         with self._handler(tmp_path, reference).start() as handler:
             handler.set_metric("loss", 0.5)
@@ -505,14 +505,14 @@ class BackendTests:
                 client.write(result.run, records, position)
             client.close_run(result.run, result, list(records))
         except LegmError as error:
-            _expect(error.__cause__ is not None, f"{error!r} is not chained to what caused it by 'from'")
+            _expect(error.__cause__ is not None, f"{error!r} is not chained to its cause with 'from'")
             return
-        raise AssertionError("a run was kept in a store that cannot be used, and nothing was raised")
+        raise AssertionError("a run was stored in a store that cannot be used, without an error")
 
     # Capabilities
 
     def test_summaries_are_kept_or_refused(self, tmp_path: Path) -> None:
-        """SUMMARIES: aggregate_results() leaves its numbers in the store."""
+        """SUMMARIES: the store contains the results of aggregate_results()."""
         backend, handler = self._logged(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.SUMMARIES):
             with _refused(NotSupported, "aggregate_results()"):
@@ -523,7 +523,7 @@ class BackendTests:
             _expect(self.holds(tmp_path, found[name]), f"the {name} {found[name]} is not in the store")
 
     def test_figures_are_kept_or_refused(self, tmp_path: Path) -> None:
-        """FIGURES: a picture is in the store as it is, and the backend says where."""
+        """FIGURES: the store contains a figure unchanged, and the backend returns where."""
         backend, handler = self._logged(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.FIGURES):
             with _refused(NotSupported, "plot()"):
@@ -540,10 +540,10 @@ class BackendTests:
                 wanted = f"legm_write_figure must say where it is, not {where!r}"
                 _expect(isinstance(where, str) and where, wanted)
             for form, picture in pictures.items():
-                _expect(self.holds(tmp_path, picture), f"the picture as {form} is not in the store")
+                _expect(self.holds(tmp_path, picture), f"the {form} figure is not in the store")
 
     def test_curves_are_kept(self, tmp_path: Path) -> None:
-        """CURVES: the numbers behind a plot are in the store."""
+        """CURVES: the store contains the values of a plot."""
         backend, _ = self._logged(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.CURVES):
             return  # they are drawn only
@@ -554,7 +554,7 @@ class BackendTests:
         _expect(self.holds(tmp_path, center), f"the curve's last value {center} is not in the store")
 
     def test_artifacts_are_kept_or_refused(self, tmp_path: Path) -> None:
-        """ARTIFACTS: a file given to a run is in the store as it is."""
+        """ARTIFACTS: the store contains a run's file unchanged."""
         backend, handler = self._logged(tmp_path)
         content = b"\x00weights\xff" + os.urandom(32)
         file = tmp_path / ".legm-given"
@@ -572,7 +572,7 @@ class BackendTests:
         _expect(self.holds(tmp_path, content), "the content of the file is not in the store")
 
     def test_displays_are_shown_or_refused(self, tmp_path: Path) -> None:
-        """DISPLAYS: a text put beside the run is in the store."""
+        """DISPLAYS: the store contains a text that is shown with the run."""
         backend, handler = self._logged(tmp_path)
         handler.reset()
         with handler:
@@ -581,13 +581,13 @@ class BackendTests:
                 with _refused(NotSupported, "tensorboard_write()"):
                     handler.tensorboard_write("sample", "a text", step=0)
                 return
-            handler.tensorboard_write("sample", "a sentence that stands nowhere else", step=0)
+            handler.tensorboard_write("sample", "a sentence that occurs nowhere else", step=0)
             handler.tensorboard_write("sample/scalar", 0.15625, step=0)
             handler.log()
-        _expect(self.holds(tmp_path, b"a sentence that stands nowhere else"), "the text is not in the store")
+        _expect(self.holds(tmp_path, b"a sentence that occurs nowhere else"), "the text is not in the store")
 
     def test_folders_are_made_when_asked(self, tmp_path: Path) -> None:
-        """FOLDERS: one for each configuration, the same for every instance, made only when asked."""
+        """FOLDERS: one for each configuration, the same for every instance, created only on request."""
         backend = self._made(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.FOLDERS):
             return  # what a run needs is below <root>/.legm
@@ -597,11 +597,11 @@ class BackendTests:
             configuration = reference.log().run.configuration
 
         client = BackendClient(backend, tmp_path)
-        _same(client.folder(configuration), None, "the folder before it is made")
+        _same(client.folder(configuration), None, "the folder before it is created")
         made = client.make_folder(configuration)
-        _expect(made.is_dir(), f"the folder is not made: {made}")
+        _expect(made.is_dir(), f"the folder was not created: {made}")
         again = BackendClient(self.make_backend(tmp_path), tmp_path).folder(configuration)
-        _same(again, made, "the folder of a fresh instance")
+        _same(again, made, "the folder of a new instance")
 
     # Helpers
 
@@ -618,14 +618,14 @@ class BackendTests:
     def _until(
         self, store: Path, backend: Backend, true: Callable[[Sequence[RunResult]], bool]
     ) -> list[RunResult]:
-        """The runs, when they are as they should be, or after a while as they are."""
-        deadline = time.monotonic() + _PATIENCE / 4
+        """The runs, once they are as expected, or as they are after a timeout."""
+        deadline = time.monotonic() + PATIENCE / 4
         while not true(found := self._read(store, backend)) and time.monotonic() < deadline:
             time.sleep(0.1)
         return found
 
     def _logged(self, store: Path) -> tuple[Backend, _Handler]:
-        """Two runs of one configuration, whose mean and deviation are no value of either."""
+        """Two runs of one configuration, whose mean and deviation differ from their values."""
         backend = self._made(store)
         handler = self._handler(store, backend)
         handler.start({"rate": 0.5})
@@ -637,7 +637,7 @@ class BackendTests:
         return backend, handler
 
     def _summary(self, store: Path, backend: Backend) -> list[str]:
-        """What is computed over the runs, as text to the last digit."""
+        """The statistics over the runs as text, with all digits."""
         runs = [run for run in self._read(store, backend) if run.status is Status.COMPLETED]
         lines = [f"{len(runs)} runs"]
         for method in ("mean", "median", "outlier_mean", "confidence_0.9"):
@@ -649,17 +649,17 @@ class BackendTests:
         return lines
 
     def _shows(self, store: Path, run: Run, expected: list[tuple[str, int, float]]) -> None:
-        """What a person sees in the store of a run is each point once."""
+        """The store contains each point of a run once."""
         shown = self.stored_points(store, run)
         if shown is None:
             return
         found, wanted = Counter(shown), Counter(expected)
-        _expect(not wanted - found, f"points are lost in the store: {_short(sorted(wanted - found))}")
-        _expect(not found - wanted, f"points are twice in the store: {_short(sorted(found - wanted))}")
+        _expect(not wanted - found, f"points are missing in the store: {_short(sorted(wanted - found))}")
+        _expect(not found - wanted, f"points are in the store twice: {_short(sorted(found - wanted))}")
 
 
 class _Handler(ExperimentHandler):
-    """A handler whose parameters are given when it starts."""
+    """A handler whose parameters are set before it starts."""
 
     __slots__ = ()
 
@@ -676,18 +676,18 @@ def _leave(handler: ExperimentHandler) -> None:
 
 
 def _flush(handlers: Iterable[ExperimentHandler], *, delivered: bool = False) -> None:
-    """What was set is written down and handed on; if asked, wait until the backend has it."""
+    """Flush all values; optionally wait until the backend has them."""
     for handler in handlers:
-        handler.flush(_PATIENCE / 4 if delivered else 0.0)
+        handler.flush(PATIENCE / 4 if delivered else 0.0)
 
 
 def _is_legms(path: Path, store: Path) -> bool:
-    """Whether legm itself wrote a file below the store, and not the backend."""
+    """Whether a file in the store was written by legm itself, not by the backend."""
     return path.suffix == ".log" or path.relative_to(store).parts[0].startswith(".legm")
 
 
 def _png(note: bytes) -> bytes:
-    """A picture of one pixel with a note in it, by the PNG specification (ISO/IEC 15948)."""
+    """A PNG image of one pixel that contains a note (ISO/IEC 15948)."""
     import zlib
 
     def chunk(kind: bytes, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The reference backend: it keeps what it is given, as it is given, as long as it lives."""
+"""The reference backend, which keeps everything in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["MemoryBackend"]
 
 
 class MemoryBackend:
-    """Keeps runs in memory. Run logs and the user's files are below the root directory all the same.
+    """Keeps runs in memory. Run logs and the user's files are still in the root directory.
 
     Args:
         root: the root directory.
@@ -24,9 +24,9 @@ class MemoryBackend:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.results: dict[str, RunResult] = {}
-        """By run id, how each run ended."""
+        """The result of each finished run, by run id."""
         self.records: dict[str, dict[int, Sequence[Record]]] = {}
-        """By run id and position, what came while it went on."""
+        """The batches of each run, by run id and position."""
         self.summaries: dict[tuple[str, str], Summary] = {}
         """By fingerprint and description."""
         self.curves: dict[tuple[str, str, str], Curve] = {}
@@ -36,22 +36,22 @@ class MemoryBackend:
 
     @hookimpl
     def legm_open_run(self, run: Run) -> int:
-        """Begin a run, or go on after the last batch."""
+        """Open a run; a resumed one continues after the last batch."""
         return max(self.records.setdefault(run.run_id, {}), default=0)
 
     @hookimpl
     def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
-        """Keep a batch."""
+        """Store a batch."""
         self.records[run.run_id][position] = records
 
     @hookimpl
     def legm_close_run(self, run: Run, result: RunResult) -> None:
-        """Keep the result."""
+        """Store the result."""
         self.results[run.run_id] = result
 
     @hookimpl
     def legm_read_runs(self, query: Query) -> Iterator[RunResult]:
-        """The runs that a query is about."""
+        """The runs that a query selects."""
         for result in list(self.results.values()):
             if (
                 result.run.configuration.experiment == query.experiment
@@ -73,14 +73,14 @@ class MemoryBackend:
 
     @hookimpl
     def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
-        """Keep aggregates."""
+        """Store aggregates."""
         self.summaries[configuration.fingerprint, description] = summary
 
     @hookimpl
     def legm_write_curves(
         self, configuration: Configuration, description: str, curves: Sequence[Curve]
     ) -> None:
-        """Keep aggregated curves."""
+        """Store aggregated curves."""
         for curve in curves:
             self.curves[configuration.fingerprint, description, curve.metric] = curve
 
@@ -94,7 +94,7 @@ class MemoryBackend:
         content: bytes,
         format: str,
     ) -> str:
-        """Keep a picture."""
+        """Store a figure."""
         fingerprint = configuration.fingerprint if configuration is not None else None
         self.pictures[experiment, fingerprint, description, name, format] = content
         return f"{name}.{format}"

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.util import tensor_util
 
-from legm.backends.local import LocalBackend
+from legm.backends.local.backend import LocalBackend
 from legm.backends.mlflow import MlflowBackend
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.backends.wandb import WandbBackend

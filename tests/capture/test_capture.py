@@ -82,7 +82,7 @@ with mlflow.start_run():
 """
 
 
-def test_a_run_is_there_while_it_goes_on_and_moves_when_parameters_come_late(tmp_path):
+def test_a_run_is_shown_while_it_is_running_and_moves_when_parameters_are_added_later(tmp_path):
     process = begin(tmp_path, LIVE)
 
     until(lambda: shown(tmp_path) == [(Status.RUNNING, ["lr"], [(0, 1.0), (1, 0.5)])])
@@ -172,7 +172,7 @@ def test_a_capture_that_is_killed_is_finished_by_the_next_one_when_its_script_ha
     assert len(list((tmp_path / "root" / ".legm" / "capture").iterdir())) == 1
     (tmp_path / "go").touch()
     until((tmp_path / "ended").exists)
-    until(lambda: "1 run of earlier captures" in capture_nothing())
+    until(lambda: "1 run that earlier captures" in capture_nothing())
     (found,) = results(tmp_path, "mine")
     assert found.status is Status.COMPLETED
     assert set(found.run.configuration.active) == {"lr"}
@@ -199,11 +199,11 @@ else:
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system tells no processes")
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system shows no processes")
 def test_a_process_that_outlives_its_script_keeps_its_store_which_the_next_capture_takes(tmp_path):
     status, _, err = play(tmp_path, OUTLIVES)
     assert status == 0
-    assert "1 process goes on: the next capture into root takes what is logged from now on" in err
+    assert "1 process is still running: the next capture into root imports what is logged from now on" in err
     (found,) = results(tmp_path, "outlives")
     assert (found.status, curve(found, "loss")) == (Status.INTERRUPTED, [(0, 1.0)])
     (tmp_path / "go").touch()
@@ -270,7 +270,7 @@ def test_what_a_script_changes_afterwards_counts_and_its_own_address_is_not_used
     assert "different" not in err
     assert "the address 'http://127.0.0.1:9' is not used" in err
     assert "the folder 'own' is not used" in err
-    assert "not taken: 1 runs that the script deleted" in err
+    assert "not imported: 1 runs that the script deleted" in err
     assert not (tmp_path / "own").exists()
 
 
@@ -301,7 +301,7 @@ def test_processes_of_a_script_are_captured_too(tmp_path):
     assert len({one.run.configuration.fingerprint for one in found}) == 1
 
 
-def test_wishes_of_a_person_hold_and_those_that_cannot_be_met_are_said(tmp_path):
+def test_overrides_apply_and_those_without_effect_are_reported(tmp_path):
     code = (
         "import mlflow\nwith mlflow.start_run():\n"
         "    mlflow.log_params({'lr': 0.1, 'fold': 1, 'seed': 2})\n    mlflow.log_metric('loss', 1.0)\n"
@@ -315,7 +315,7 @@ def test_wishes_of_a_person_hold_and_those_that_cannot_be_met_are_said(tmp_path)
     assert "no run has a parameter 'flod': did you mean 'fold'?" in err
     status, _, err = play(tmp_path, code, "--experiment", "mine", "--ignore", "lr")
     assert status == 0
-    assert "whether 'lr' is compared was decided with earlier runs" in err
+    assert "whether 'lr' is compared was decided by earlier runs" in err
     assert len({one.run.configuration.fingerprint for one in results(tmp_path, "mine")}) == 1
 
 
@@ -340,7 +340,7 @@ run.summary["accuracy"] = 0.9
 """
 
 
-def test_a_run_of_wandb_is_there_while_it_goes_on_and_moves_when_parameters_come_late(tmp_path):
+def test_a_wandb_run_is_shown_while_it_is_running_and_moves_when_parameters_are_added_later(tmp_path):
     process = begin(tmp_path, WANDB_LIVE)
 
     early, late = ["lr", "optimizer.name"], ["layers", "lr", "optimizer.name"]
@@ -423,7 +423,7 @@ def test_a_run_of_wandb_that_is_resumed_is_one_run_and_a_disabled_one_is_none(tm
 # The command
 
 
-def test_a_command_that_cannot_be_run_is_said_and_leaves_nothing(tmp_path):
+def test_a_command_that_cannot_be_run_is_reported_and_leaves_nothing(tmp_path):
     for name, status in (("no-such-command", 127), (str(tmp_path), 126)):
         done = subprocess.run(
             [*command(), "--", name],

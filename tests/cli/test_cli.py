@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler
-from legm.backends.local import LocalBackend
+from legm.backends.local import folder_reader
 from legm.records import Status
 from legm.runlog.format import read_log
 from tests.support.calling import as_json, call, failed, shown
@@ -119,7 +119,7 @@ def statuses(runs: list[dict]) -> dict[str, list[str]]:
 
 def numbers(folder: Path) -> list[dict]:
     """Every number of the completed runs, series and all."""
-    runs = LocalBackend.runs_in(folder, None)
+    runs = folder_reader.read_runs(folder, None)
     return [
         {
             "run": result.run.run_id,

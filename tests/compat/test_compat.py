@@ -13,7 +13,7 @@ import pytest
 from legm import ExperimentHandler
 from legm.compat.notices import Notices, NullObject
 from legm.compat.settings import Settings
-from legm.compat.snapshot import stored
+from legm.compat.snapshot import stored_snapshots
 from legm.errors import NotSupported
 from legm.records import RunResult, Status
 from tests.support.compat_play import play, played, snapshots
@@ -99,7 +99,7 @@ def test_a_scripts_error_is_shown_with_its_own_lines_only(tmp_path):
     assert done.stderr == plain.stderr.replace(str(tmp_path) + os.sep, "")
 
 
-def test_a_script_that_is_not_there_is_said(tmp_path):
+def test_a_missing_script_is_reported(tmp_path):
     done = run(["-m", "legm.compat", "none.py"], tmp_path)
     assert done.returncode == 2
     assert "there is no file 'none.py'" in done.stderr
@@ -239,7 +239,7 @@ def test_runs_that_differ_in_the_seed_only_are_one_configuration(tmp_path):
     assert [one.name for one in (tmp_path / "root" / "p").glob("*_*")] == ["0.1_0"]
 
 
-def test_a_value_that_no_other_process_has_is_said_and_not_compared(tmp_path):
+def test_a_value_that_differs_between_processes_is_reported_and_not_compared(tmp_path):
     code = "import wandb\nwandb.init(project='p', config={'f': object(), 'a': 1})\nwandb.log({'x': 1})\n"
     done = play(tmp_path, code)
     assert "the value of parameter 'f' is not recorded" in done.stderr
@@ -262,7 +262,7 @@ def test_another_backend_gets_the_runs(tmp_path):
     (tmp_path / "script.py").write_text(code, encoding="utf-8")
     done = run(["script.py"], tmp_path, LEGM_ROOT="root", LEGM_BACKEND="wandb", WANDB_MODE="offline")
     assert done.returncode == 0, done.stderr
-    found = list(stored(Settings(tmp_path / "root", ("wandb",)), ["p"]))
+    found = list(stored_snapshots(Settings(tmp_path / "root", ("wandb",)), ["p"]))
     by_status = {one.status: dict(one.parameters) for one in found}
     assert by_status == {Status.COMPLETED: {"late": 2}, Status.INTERRUPTED: {}}
 
@@ -270,7 +270,7 @@ def test_another_backend_gets_the_runs(tmp_path):
 # Calls that are not there
 
 
-def test_an_unsupported_call_is_said_once_and_listed_at_the_end(tmp_path):
+def test_an_unsupported_call_is_reported_once_and_listed_at_the_end(tmp_path):
     code = (
         "import wandb\nfrom wandb.keras import WandbCallback\nwandb.init(project='p')\n"
         "for i in range(3):\n    wandb.sweep({}).anything['x'](1)\n    wandb.log({'a': i})\n"
@@ -420,7 +420,7 @@ def test_wandbs_errors_come_where_wandb_has_them(tmp_path):
 # mlflow
 
 
-def test_mlflow_goes_on_with_an_earlier_processs_run_under_what_it_is_now(tmp_path):
+def test_mlflow_resumes_a_run_of_an_earlier_process_with_its_current_parameters(tmp_path):
     code = "import mlflow\nwith mlflow.start_run() as run:\n    mlflow.log_metric('x', 1)\nprint(run.info.run_id)\n"
     run_id = played(tmp_path, code).strip()
     again = (
@@ -486,4 +486,6 @@ def test_a_model_is_kept_in_its_librarys_own_format(tmp_path):
     done = play(tmp_path, MODELS)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "['booster/model.json', 'booster/model.txt']\n"
-    assert "mlflow.sklearn.log_model is not recorded: scikit-learn has no file format" in done.stderr
+    assert (
+        "mlflow.sklearn.log_model is not recorded: scikit-learn's only file format is pickle" in done.stderr
+    )

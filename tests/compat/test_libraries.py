@@ -111,7 +111,7 @@ except xgboost.core.XGBoostError:
 """
 
 
-def test_what_cannot_be_logged_is_said_and_the_training_goes_on(tmp_path):
+def test_what_cannot_be_logged_is_reported_and_the_training_continues(tmp_path):
     done = play(tmp_path, ON_WITH_IT)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "2\nraised None\n"
@@ -225,7 +225,7 @@ def test_scalars_for_tensorboard_without_an_active_run_are_in_one_run(with_torch
     assert [step for step, _ in run.points["loss"]] == [0, 1, 2]
 
 
-def test_what_is_no_model_of_pytorch_is_said_and_not_watched(with_torch):
+def test_an_object_that_is_not_a_pytorch_model_is_reported_and_not_watched(with_torch):
     _, _, said = with_torch
     assert "wandb.watch is not recorded: object is not a PyTorch model" in said
     assert said.count("not recorded: wandb.watch\n") == 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from legm.compat.settings import Settings
-from legm.compat.snapshot import stored
+from legm.compat.snapshot import stored_snapshots
 from tests.support.compat_stores import (
     Held,
     comparable,
@@ -41,7 +41,7 @@ def test_a_watched_model_leaves_the_same_histograms():
         for row in log.rows
         for name in {key.rpartition("/")[0] for key in row if key.endswith("/_type")}
     }
-    (run,) = stored(Settings(with_stand_ins("wandb")), ["watch_model"])
+    (run,) = stored_snapshots(Settings(with_stand_ins("wandb")), ["watch_model"])
     ours = {name: json.loads(path.read_text()) for name, path in run.files.items() if name[:5] == "media"}
     assert len(ours) == 24  # gradients and parameters, two weights and two biases, three times
     assert set(ours) == set(theirs)

@@ -177,7 +177,8 @@ def test_the_order_of_metadata_does_not_matter():
     one.set_param_metadata(metadata)
     other.set_param_metadata(dict(reversed(metadata.items())))
     assert one == other
-    assert one._parameters.configuration("e").name == other._parameters.configuration("e").name == "1,3"
+    given = {"a": 1, "b": 2, "c": 3}
+    assert named(metadata, **given) == named(dict(reversed(metadata.items())), **given) == "1,3"
 
 
 def test_setting_returns_what_was_given():
@@ -262,9 +263,10 @@ def test_handlers_of_other_experiments_differ():
 
 
 def named(metadata, **params):
-    made = handler(**params)
-    made.set_param_metadata(metadata)
-    return made._parameters.configuration("e").name
+    made = Parameters()
+    made.set(params)
+    made.set_metadata(metadata)
+    return made.configuration("e").name
 
 
 def test_values_are_ordered_by_priority_and_then_by_name():

@@ -21,10 +21,11 @@ import pytest
 
 from legm import BackendError, ExperimentHandler, ParameterError, StateError, StorageError, hookimpl
 from legm.delivery import live as delivery
-from legm.records import Query, Status
+from legm.records import Status
 from legm.runlog.folder import LogFolder
 from legm.testing import MemoryBackend
 from tests.support.mlflow_store import prepare_store
+from tests.support.reading import runs_of
 from tests.support.remote_backend import Remote, leave
 from tests.support.waiting import until
 
@@ -41,10 +42,9 @@ def run(handler: ExperimentHandler) -> None:
         handler.set_metric("loss", 0.5)
 
 
-def statuses(root: Path, handler: ExperimentHandler | None = None) -> list[Status]:
+def statuses(root: Path, handler: ExperimentHandler | None = None, backend: object = "local") -> list[Status]:
     handler = handler or handler_of(root)
-    query = Query("e", handler.fingerprint)
-    return [result.status for result in handler._client.runs(query)]
+    return [result.status for result in runs_of(root, backend=backend, fingerprint=handler.fingerprint)]
 
 
 def claims(root: Path) -> list[Path]:
@@ -203,7 +203,7 @@ def test_backends_without_folders_share_places_by_the_root_directory(tmp_path, b
     for handler in handlers:
         if handler.should_run(4):
             run(handler)
-    assert statuses(tmp_path, handlers[0]) == [Status.COMPLETED] * 4
+    assert statuses(tmp_path, handlers[0], shared) == [Status.COMPLETED] * 4
     assert not any(answers(handlers, 4))
     assert not claims(tmp_path)
 

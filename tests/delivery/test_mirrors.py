@@ -22,7 +22,7 @@ from legm.backends.mlflow.stores import sqlite_uri
 from legm.cli import main
 from legm.delivery import live as delivery
 from legm.delivery.backlog import sync
-from legm.delivery.client import BackendClient
+from legm.delivery.client import BackendClient, connect
 from legm.hooks import Capability
 from legm.records import Display, Points, Query, Status
 from tests.support.memory_backend import Memory
@@ -124,19 +124,18 @@ def read(backend, experiment: str = "e") -> list:
 
 @pytest.mark.usefixtures("_patient")
 def test_every_backend_has_the_runs_to_the_last_bit_and_what_was_computed(mlflow_store, tmp_path):
+    mirror = Mirror(tmp_path)
+    options = {"wandb": QUIET_WANDB}
     handler = ExperimentHandler(
-        tmp_path,
-        "e",
-        backend=["local", "mlflow", "wandb", Mirror],
-        backend_options={"wandb": QUIET_WANDB},
+        tmp_path, "e", backend=["local", "mlflow", "wandb", mirror], backend_options=options
     )
     script(handler)
     handler.aggregate_results()
-    ways = (handler._client, *handler._client.mirrors)
-    local, *others = (sorted(map(repr, read(way.backend))) for way in ways)
+    again = connect(tmp_path, ["local", "mlflow", "wandb", mirror], options).with_mirrors
+    local, *others = (sorted(map(repr, read(client.backend))) for client in again)
     assert len(local) == 2
     assert [other == local for other in others] == [True, True, True]
-    (summary,) = ways[-1].backend.summaries
+    (summary,) = mirror.summaries
     assert summary.completed == 2
     of = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
     number = of.get_experiment_by_name("e").experiment_id
@@ -162,7 +161,8 @@ def test_any_backend_may_be_the_primary_and_the_folder_a_mirror(tmp_path, primar
     alone.disable_param("seed")
     alone.start()
     assert json.dumps(alone.aggregate_results()) == json.dumps(found)
-    assert read(alone._client.backend) == read(several._client.backend)
+    both = connect(tmp_path, [primary, "local"], options).with_mirrors
+    assert read(both[0].backend) == read(both[1].backend)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -251,13 +251,13 @@ def test_strict_raises_where_a_mirror_has_not_all(tmp_path, hook):
 
 
 def test_a_mirror_lacks_what_it_cannot_keep_and_gets_the_rest(tmp_path):
-    handler = ExperimentHandler(tmp_path, "e", backend=["local", Mirror])
+    mirror = Mirror(tmp_path)
+    handler = ExperimentHandler(tmp_path, "e", backend=["local", mirror])
     handler.set_param("lr", 0.1)
     handler.start()
     handler.tensorboard_write("shown", "a text", step=0)
     handler.set_metric("loss", 0.5)
     handler.log()
-    mirror = handler._client.mirrors[0].backend
     (batches,) = mirror.batches.values()
     kinds = {type(record) for records in batches.values() for record in records}
     assert kinds == {Points}
@@ -345,13 +345,14 @@ def test_a_handlers_root_with_another_backend_is_not_delivered_to_it(tmp_path):
     subprocess.run(
         [sys.executable, "-c", KILLED.replace('["local", "mlflow"]', '"mlflow"'), tmp_path], check=False
     )
-    other = ExperimentHandler(tmp_path, "e", backend=Mirror)
+    mirror = Mirror(tmp_path)
+    other = ExperimentHandler(tmp_path, "e", backend=mirror)
     other.set_param("lr", 0.1)
     other.start()
     other.set_metric("loss", 1.0)
     other.log()
     assert other.aggregate_results()["best_loss"]["n"] == 1
-    assert len(other._client.backend.results) == 1
+    assert len(mirror.results) == 1
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler, LegmError, StorageError
-from legm.analysis.overview import configurations, look, recover
+from legm.analysis.overview import look, recover
 from legm.records import Status
+from legm.runlog.folder import configuration_folders
 from legm.runlog.format import read_log
 from tests.support.processes import ForkServer, run_at_once, wait_for_end
 from tests.support.waiting import until
@@ -82,7 +83,7 @@ def test_a_hundred_kills_lose_at_most_the_last_second(tmp_path, tmp_path_factory
     said = tmp_path_factory.mktemp("said")
     kept_logged: set[str] = set()
     killed_runs = 0
-    with ForkServer(WORKER, "import numpy, legm.backends.local, legm.handler") as server:
+    with ForkServer(WORKER, "import numpy, legm.backends.local.backend, legm.handler") as server:
         for first in range(0, KILLS, AT_ONCE):
             numbers = list(range(first, min(first + AT_ONCE, KILLS)))
             for killed, lines in kill_at_a_random_instant(server, tmp_path, said, numbers, randomness):
@@ -100,7 +101,7 @@ def test_a_hundred_kills_lose_at_most_the_last_second(tmp_path, tmp_path_factory
                 assert load(path), path
     assert killed_runs == KILLS
 
-    (folder,) = configurations(tmp_path)
+    (folder,) = configuration_folders(tmp_path)
     entries = [entry["run_id"] for entry in load(folder / "metrics.yml").values()]
     assert len(entries) == len(set(entries))
     assert kept_logged <= set(entries)
@@ -148,8 +149,8 @@ for seed in range(25):
 
 def test_eight_processes_share_a_new_configuration(tmp_path):
     given = [(tmp_path, number) for number in range(8)]
-    assert run_at_once(CROWD, given, "import numpy, legm.backends.local, legm.handler") == [0] * 8
-    (folder,) = configurations(tmp_path)
+    assert run_at_once(CROWD, given, "import numpy, legm.backends.local.backend, legm.handler") == [0] * 8
+    (folder,) = configuration_folders(tmp_path)
     assert [p.name for p in (tmp_path / "crowd").iterdir() if not p.name.startswith(".")] == ["0.1_0"]
     metrics, steps = load(folder / "metrics.yml"), load(folder / "steps.yml")
     assert sorted(metrics) == sorted(f"experiment_{n}" for n in range(200))
@@ -203,7 +204,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_complete_is_touched(tmp_path, 
         assert name == "StorageError"
         assert str(tmp_path) in message
     assert failures or limit > 10_000
-    (folder,) = configurations(tmp_path)
+    (folder,) = configuration_folders(tmp_path)
     entries = load(folder / "metrics.yml")
     assert entries["experiment_0"]["loss"] == [1 / (step + 1) for step in range(100)]
     if len(entries) > 1:  # the run went on after the disk had room again

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from legm import ExperimentHandler
 from legm.cli import main
 from tests.support.pages import BLOCK, FILE, Block, blocks
 from tests.support.paths import ROOT
@@ -28,7 +31,27 @@ def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+COMMAND = re.compile(r"\$ (legm|python) (.*)\n")
+VARIES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|^[0-9a-f]{6}(?=  )", re.MULTILINE)  # times, and ids of runs
+MEASURED = re.compile(
+    r"\d+\.\d+|[─ ]+"
+)  # what a training gives differs by machine, and so does the tables' width
+
+README = ROOT / "README.md"
 WITH_EXAMPLES = [page for page in PAGES if blocks(page, "python")]
+
+
+def printed(
+    command: re.Match[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """What a command prints; a script runs in this process, so that what it imports is imported once."""
+    words = shlex.split(command[2])
+    if command[1] == "legm":
+        return CliRunner().invoke(main, words).output
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", words)
+        runpy.run_path(words[0], run_name="__main__")
+    return capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=named)
@@ -38,17 +61,22 @@ def test_examples_run_in_order(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}
-    for block in blocks(page, "python"):
-        if written(block):
-            continue
-        # Blank lines in front let a traceback point to the line of the page.
-        exec(compile("\n" * block.line + block.text, page, "exec"), namespace)
-        printed = capsys.readouterr().out.splitlines()
-        assert [line for line in printed if line in block.output.splitlines()] == block.output.splitlines()
-
-
-COMMAND = re.compile(r"\$ (legm .*)\n")
-VARIES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d|^[0-9a-f]{6}(?=  )", re.MULTILINE)  # times, and ids of runs
+    varies = VARIES
+    for block in blocks(page):
+        command = COMMAND.match(block.text) if page != README else None  # its own example runs them
+        if block.language == "python" and not written(block):
+            # Blank lines in front let a traceback point to the line of the page.
+            exec(compile("\n" * block.line + block.text, page, "exec"), namespace)
+            lines = capsys.readouterr().out.splitlines()
+            assert [line for line in lines if line in block.output.splitlines()] == block.output.splitlines()
+        elif block.language == "text" and command:
+            if command[1] == "python":
+                varies = MEASURED
+            output = printed(command, capsys, monkeypatch)
+            expected = block.text.partition("\n")[2]
+            for pattern in (VARIES, varies):
+                output, expected = pattern.sub("*", output), pattern.sub("*", expected)
+            assert output == expected, command[0]
 
 
 def assert_printed(page: Path) -> None:
@@ -57,33 +85,8 @@ def assert_printed(page: Path) -> None:
     assert found
     for block in found:
         command, _, output = block.text.partition("\n")
-        printed = CliRunner().invoke(main, shlex.split(command)[2:]).output
-        assert VARIES.sub("*", printed) == VARIES.sub("*", output), command
-
-
-@pytest.mark.parametrize(
-    "guide",
-    [
-        "capture.md",
-        "command-line.md",
-        "from-mlflow.md",
-        "from-original-legm.md",
-        "from-tensorboard.md",
-        "from-wandb.md",
-        "importing.md",
-    ],
-)
-def test_the_commands_of_a_guide_print_what_it_shows(
-    guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = ROOT / "docs" / guide
-    monkeypatch.chdir(tmp_path)
-    first = min(found.start() for found in COMMAND.finditer(page.read_text(encoding="utf-8")))
-    before = page.read_text(encoding="utf-8").count("\n", 0, first)
-    for block in blocks(page, "python"):
-        if block.line < before and not written(block):
-            exec(compile(block.text, page, "exec"), {})
-    assert_printed(page)
+        shown = CliRunner().invoke(main, shlex.split(command)[2:]).output
+        assert VARIES.sub("*", shown) == VARIES.sub("*", output), command
 
 
 def test_the_commands_of_the_readme_print_what_it_shows(
@@ -112,9 +115,27 @@ def test_every_page_is_in_the_index() -> None:
     assert [page for page in pages if f"({page})" not in index] == []
 
 
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES[:1] + PAGES[2:], ids=named)
+def test_calls_and_commands_that_a_page_mentions_exist(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    shown = "\n".join(CODE.findall(text)) + "".join(block.text for block in blocks(page, "console"))
+    calls = set(re.findall(r"\bhandler\.(\w+)\(", shown))
+    assert {call for call in calls if not hasattr(ExperimentHandler, call)} == set()
+    for name, rest in re.findall(r"^legm ([a-z][\w-]*)(.*)", shown, re.MULTILINE):
+        command = main.commands[name]
+        known = {
+            option for parameter in command.params for option in parameter.opts + parameter.secondary_opts
+        }
+        given = re.findall(r"(?<!\S)--?[a-z][\w-]*", rest.partition(" -- ")[0])
+        assert set(given) <= known | {"--help"}, name
+
+
 def test_commands_in_the_readme_name_files_and_extras_that_exist() -> None:
     commands = "".join(block.text for block in blocks(ROOT / "README.md", "console"))
-    files = re.findall(r"\S+\.\w+", re.sub(r"'[^']*'", "", commands))
+    files = re.findall(r"\S+\.\w+", re.sub(r"'[^']*'|\S+://\S+", "", commands))
     assert files
     assert [file for file in files if not (ROOT / file).exists()] == []
     extras = re.findall(r"'\.\[(\w+)\]'", commands)

@@ -117,7 +117,7 @@ def handler(tmp_path_factory):
 
 def test_every_number_comes_with_its_step(manager):
     _, report, found = manager
-    assert (report.kind, report.created, report.configuration_folders) == ("original-legm", 5, 3)
+    assert (report.kind, report.created, report.configurations) == ("original-legm", 5, 3)
     for key, result in found.items():
         experiment, *folders, entry = key.split("/")
         folder = CLASSIC / "manager" / Path(experiment, *folders)
@@ -215,7 +215,7 @@ def test_only_the_last_run_of_an_old_folder_has_what_is_not_compared(handler):
         "toy/0.5,adam_0/experiment_1": {"seed": 2, "num_workers": 2},
     }
     ((remark, (count, _)),) = report.omitted.items()
-    assert "the original kept the last one's" in remark
+    assert "the original legm kept only the last run's" in remark
     assert count == 2
 
 
@@ -323,17 +323,17 @@ def two_seeds(tmp_path: Path, **state) -> Path:
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_a_seed_that_was_compared_stays_compared_unless_a_person_says_otherwise(tmp_path, protocol):
+def test_a_seed_that_was_compared_stays_compared_unless_the_user_overrides_it(tmp_path, protocol):
     source = two_seeds(tmp_path, named=["lr"], protocol=protocol)
     report = import_runs(source, tmp_path / "root")
-    assert (report.configuration_folders, report.identities["e"].compared) == (2, ("lr", "seed"))
-    assert import_runs(source, tmp_path / "other", seed_params=["seed"]).configuration_folders == 1
+    assert (report.configurations, report.identities["e"].compared) == (2, ("lr", "seed"))
+    assert import_runs(source, tmp_path / "other", seed_params=["seed"]).configurations == 1
 
 
-def test_a_parameter_that_was_not_compared_is_when_a_person_says_so(tmp_path):
+def test_an_uncompared_parameter_is_compared_if_the_user_asks_for_it(tmp_path):
     source = two_seeds(tmp_path, disabled=["seed"])
-    assert import_runs(source, tmp_path / "root").configuration_folders == 1
-    assert import_runs(source, tmp_path / "other", compare=["seed"]).configuration_folders == 2
+    assert import_runs(source, tmp_path / "root").configurations == 1
+    assert import_runs(source, tmp_path / "other", compare=["seed"]).configurations == 2
 
 
 def test_without_its_pickle_an_experiment_is_inferred_but_for_its_names(tmp_path):
@@ -342,7 +342,7 @@ def test_without_its_pickle_an_experiment_is_inferred_but_for_its_names(tmp_path
         path.unlink()
     report = import_runs(source, tmp_path / "root")
     assert report.is_complete
-    assert (report.configuration_folders, {*report.identities["e"].ignored}) == (1, {"seed"})
+    assert (report.configurations, {*report.identities["e"].ignored}) == (1, {"seed"})
 
 
 def test_what_configurations_disagree_on_stays_as_it_was_for_each(tmp_path):
@@ -350,7 +350,7 @@ def test_what_configurations_disagree_on_stays_as_it_was_for_each(tmp_path):
     write(tmp_path / "logs/e/a_1", {"lr": 0.2, "tag": "y"}, [{"loss": [1.0]}], disabled=[])
     write(tmp_path / "logs/e/a_2", {"lr": 0.2, "tag": "z"}, [{"loss": [1.0]}], disabled=[])
     report = import_runs(tmp_path / "logs", tmp_path / "root")
-    assert report.configuration_folders == 3
+    assert report.configurations == 3
     assert "tag" not in {*report.identities["e"].ignored, *report.identities["e"].compared}
     active = {key: one.run.configuration.active for key, one in results(tmp_path / "root", "e").items()}
     assert active["e/a_0/experiment_0"] == ("lr",)
@@ -419,7 +419,7 @@ def test_a_copy_for_the_name_is_a_name_and_no_parameter(tmp_path):
 # Numbers that do not fit together
 
 
-def test_steps_are_those_that_are_said_for_each_value_and_else_positions(tmp_path):
+def test_steps_are_the_stored_ones_and_positions_otherwise(tmp_path):
     steps = {"a": [5, 10, 15], "b": [5], "c": [None, None], "d": [1, None], "e": [0.5, 1], "f": [2.0, 4.0]}
     run = {name: [1.0, 2.0] for name in "abcdefg"}
     write(tmp_path / "logs/e/a_0", {"lr": 1}, [run, {"a": [3.0]}], steps=steps)
@@ -511,7 +511,7 @@ def test_runs_that_were_begun_and_never_logged_are_left_out(tmp_path):
 # Damage
 
 
-def test_a_file_that_is_cut_gives_an_interrupted_run_that_is_taken_again_when_it_is_whole(tmp_path):
+def test_a_truncated_file_gives_an_interrupted_run_that_is_updated_when_it_is_complete(tmp_path):
     source, root = copied(tmp_path, "manager"), tmp_path / "root"
     path = source / LENET / SGD / "metrics.yml"
     text = path.read_bytes()
@@ -558,30 +558,30 @@ def test_wherever_a_pickle_is_damaged_it_is_refused_or_read(tmp_path):
 
 DAMAGE = {
     "params.yml": [
-        (b"lr: [1,", "line 2: it is no YAML"),
-        (b"- 1\n", "it is no mapping"),
+        (b"lr: [1,", "line 2: it is not valid YAML"),
+        (b"- 1\n", "it is not a mapping"),
         (b"lr: 1\n---\nlr: 2\n", "a second document begins"),
         (b"lr: " + b"[" * 500, "it is n"),
         (b"lr: " + b"- " * 500, "it is n"),
         (b"a: &a [*a]", "contains itself"),
-        (b"\xff\xfe\xfa", "it is no YAML"),
-        (b"when: 2023-99-99", "it is no YAML"),
-        (b"{a.b: 1, a: {b: 2}}", "two parameters are called 'a.b'"),
+        (b"\xff\xfe\xfa", "it is not valid YAML"),
+        (b"when: 2023-99-99", "it is not valid YAML"),
+        (b"{a.b: 1, a: {b: 2}}", "two parameters have the name 'a.b'"),
     ],
     "metrics.yml": [
-        (b"loss: [1]\n", "stands where a run begins"),
-        (b"experiment_0: [1]\n", "is no mapping of metrics"),
-        (b"experiment_0:\n  loss: [1\n  b: 2\n", "it is no YAML"),
-        (b"experiment_0: !!python/object/apply:os.abort []\n", "is no mapping of metrics"),
+        (b"loss: [1]\n", "expected the start of a run"),
+        (b"experiment_0: [1]\n", "is not a mapping of metrics"),
+        (b"experiment_0:\n  loss: [1\n  b: 2\n", "it is not valid YAML"),
+        (b"experiment_0: !!python/object/apply:os.abort []\n", "is not a mapping of metrics"),
     ],
-    "steps.yml": [(b"- 1\n", "it is no mapping"), (b"loss: {", "it is no YAML")],
+    "steps.yml": [(b"- 1\n", "it is not a mapping"), (b"loss: {", "it is not valid YAML")],
 }
 
 
 @pytest.mark.parametrize(
     ("name", "content", "problem"), [(name, *one) for name, several in DAMAGE.items() for one in several]
 )
-def test_damage_costs_its_configuration_alone_and_is_told(tmp_path, name, content, problem):
+def test_damage_only_affects_its_configuration_and_is_reported(tmp_path, name, content, problem):
     for i in range(2):
         write(tmp_path / f"logs/e/a_{i}", {"lr": i}, [{"loss": [1.0]}], steps={"loss": [1]})
     (tmp_path / "logs/e/a_0" / name).write_bytes(content)
@@ -617,7 +617,7 @@ def test_aliases_that_stand_for_ever_more_are_refused(tmp_path, name, content):
     report = import_runs(tmp_path / "logs", tmp_path / "root")
     assert report.created == 1
     (told,) = report.failed.values()
-    assert "its aliases stand for more than" in told
+    assert "its aliases expand to more than" in told
 
 
 def test_a_line_of_200_megabytes_is_refused_without_reading_it(tmp_path):
@@ -722,7 +722,7 @@ def test_a_pickle_runs_nothing_and_its_configuration_comes_all_the_same(tmp_path
     (folder / "obj.pkl").write_bytes(hostile(canary)[kind])
     report = import_runs(tmp_path / "logs", tmp_path / "root")
     assert (report.created, report.is_complete) == (1, True)
-    assert any("metadata of parameters" in remark for remark in report.omitted)
+    assert any("parameter metadata" in remark for remark in report.omitted)
     assert not canary.exists()
     assert "canary" not in sys.modules
 
@@ -780,7 +780,7 @@ def test_a_pickle_that_is_too_large_is_not_read(tmp_path):
     path = tmp_path / "obj.pkl"
     with path.open("wb") as file:
         file.truncate(1 << 30)
-    with pytest.raises(CorruptFile, match="larger than any such file"):
+    with pytest.raises(CorruptFile, match="larger than any valid file"):
         interpret_pickle(path)
 
 
@@ -848,7 +848,7 @@ def test_objects_that_hold_plain_values_are_read_as_these(tmp_path, reader):
     assert found == {
         "float": 0.1, "single": 0.5, "int": -7, "bool": True, "path": "/a/b", "ordered": {"x": 1},
         "default": {"x": [1]}, "space": {"a": 1, "b": [2]}, "function": f"{__name__}.is_long",
-        "type": "legm.importers.unevaluated.UnevaluatedName", "frozen": {1}, "complex": 1 + 2j, "big": 1.5,
+        "type": "legm.importers.unevaluated.PlainValues", "frozen": {1}, "complex": 1 + 2j, "big": 1.5,
     }  # fmt: skip
 
 
@@ -929,7 +929,7 @@ def test_in_a_root_of_both_an_experiment_gives_the_runs_of_the_original(tmp_path
 
 
 @pytest.mark.parametrize("depth", range(3))
-def test_a_folder_of_the_original_is_told_from_its_event_files(depth):
+def test_a_folder_of_the_original_is_distinguished_from_its_event_files(depth):
     place = [CLASSIC / "manager", CLASSIC / "manager" / LENET, CLASSIC / "manager" / LENET / SGD][depth]
     source = open_source(place)
     assert source.kind == "original-legm"

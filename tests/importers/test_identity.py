@@ -201,10 +201,12 @@ def test_the_file_gives_back_what_was_written(tmp_path_factory, told):
     assert read_identities(path) == written
 
 
-def test_a_person_may_write_lists(tmp_path):
+def test_a_user_may_write_lists(tmp_path):
     path = tmp_path / "identity.yml"
     path.write_text("mnist:\n  not_compared: [seed, fold]\n  name: [lr]\n")
-    assert read_identities(path) == {"mnist": Identity({"seed": "as given", "fold": "as given"}, (), ("lr",))}
+    assert read_identities(path) == {
+        "mnist": Identity({"seed": "as requested", "fold": "as requested"}, (), ("lr",))
+    }
 
 
 @pytest.mark.parametrize(
@@ -212,11 +214,11 @@ def test_a_person_may_write_lists(tmp_path):
     [
         ("[1, 2]", "a mapping by experiment"),
         ("e: {seeds: [a]}", "not_compared, compared, name"),
-        ("e: {compared: [1]}", "a list of parameters' names"),
-        ("e: {compared: lr}", "a list of parameters' names"),
-        ("e: {compared: [lr], not_compared: [lr]}", "'lr' stands where a name in one of"),
-        ("e: !!python/object/apply:os.system [echo no]", "no YAML"),
-        ("e: [", "no YAML"),
+        ("e: {compared: [1]}", "a list of parameter names"),
+        ("e: {compared: lr}", "a list of parameter names"),
+        ("e: {compared: [lr], not_compared: [lr]}", "expected a name in only one of"),
+        ("e: !!python/object/apply:os.system [echo no]", "not valid YAML"),
+        ("e: [", "not valid YAML"),
     ],
 )
 def test_a_file_that_says_something_else_is_an_error_that_says_what_it_should(tmp_path, text, said):

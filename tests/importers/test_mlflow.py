@@ -22,7 +22,6 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param
 
 from legm import CorruptFile, ExperimentHandler, ParameterError, StorageError
-from legm.analysis.overview import configurations
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.cli import main
 from legm.delivery.client import BackendClient
@@ -30,6 +29,7 @@ from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Points, Query, Status
 from legm.runlog import format as runlog
+from legm.runlog.folder import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.mlflow_server import experiment_of
 from tests.support.mlflow_store import prepare_store
@@ -177,7 +177,7 @@ def test_imported_seeds_aggregate_at_once_and_further_runs_join_them(sqlite, tmp
         client.log_metric(run.info.run_id, "loss", float(seed), step=1)
         client.set_terminated(run.info.run_id)
     import_runs(source, tmp_path / "root")
-    (one,) = configurations(tmp_path / "root")
+    (one,) = configuration_folders(tmp_path / "root")
     handler = ExperimentHandler.load_existent(one)
     handler.start()
     handler.set_metric("loss", 3.0, step=1)
@@ -210,7 +210,7 @@ def test_a_run_that_had_not_ended_is_taken_again_when_it_went_on(store, tmp_path
     client.log_metric(run_id, "loss", 1.0, step=0)
     root = tmp_path / "root"
     report = import_runs(source, root, experiments=[experiment])
-    assert list(report.adapted) == ["runs that had not ended: they are interrupted ones"]
+    assert list(report.adapted) == ["runs that were still running: imported as interrupted"]
     client.log_metric(run_id, "loss", 0.5, step=1)
     client.set_terminated(run_id)
     report = import_runs(source, root, experiments=[experiment])
@@ -272,7 +272,7 @@ def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request
     report = import_runs(source, root, experiments=[name])
     assert report.is_complete, report
     assert (report.created, report.configurations) == (3, 1)
-    assert any("beside its runs" in remark for remark in report.omitted)
+    assert any("bookkeeping" in remark for remark in report.omitted)
     found = [*BackendClient(make_backend("local", root, {}), root).runs(Query(name, None, None, None))]
     found.sort(key=lambda one: one.run.run_id)
     counts = [one.points for one in found]
@@ -309,7 +309,7 @@ def test_the_times_of_runs_that_legm_wrote_are_those_that_mlflow_has(tmp_path):
 # Broken off
 
 
-def test_a_killed_import_goes_on_and_nothing_is_there_twice(sqlite, tmp_path):
+def test_a_killed_import_continues_and_stores_nothing_twice(sqlite, tmp_path):
     client, source = sqlite
     write_runs(client, source, runs=60, names=5, steps=400)
     root = tmp_path / "root"
@@ -340,9 +340,9 @@ def test_a_dry_run_says_what_would_come_and_writes_nothing(sqlite, tmp_path):
         catch_exceptions=False,
     )
     assert done.exit_code == 0
-    assert "6 runs are 3 configurations (6 if all were compared)" in done.output
+    assert "6 runs make 3 configurations (6 if all parameters were compared)" in done.output
     assert "seed is not compared: looks like a seed, 2 values" in done.output
-    assert "6 runs would come; 0 were there already" in done.output
+    assert "6 runs would be imported; 0 already imported" in done.output
     assert not root.exists()
     review.write_text(review.read_text().replace('compared: ["lr", "note"]', 'compared: ["lr"]'))
     review.write_text(review.read_text().replace("  not_compared:", '  not_compared:\n    note: "by hand"'))
@@ -360,26 +360,26 @@ def test_what_the_caller_decides_overrides_what_is_inferred(sqlite, tmp_path):
     report = import_runs(
         source, tmp_path / "a", compare=["seed"], ignore=["lr"], name_params=["seed", "note"]
     )
-    assert report.identities["e"].ignored == {"lr": "given"}
-    names = sorted(folder.name for folder in configurations(tmp_path / "a"))
+    assert report.identities["e"].ignored == {"lr": "as requested"}
+    names = sorted(folder.name for folder in configuration_folders(tmp_path / "a"))
     assert names == ["0,n0_0", "0,n1_0", "1,n0_0", "1,n1_0"]
     report = import_runs(source, tmp_path / "b", seed_params=["lr"])
     assert report.identities["e"].ignored["lr"] == "given as a seed"
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("override", "said"),
     [
         ({"ignore": ["sed"]}, "no run has a parameter 'sed': did you mean 'seed'"),
         ({"ignore": ["lr"], "compare": ["lr"]}, "both compared and not"),
         ({"experiments": ["f"]}, "has no experiment 'f': known: 'e'"),
     ],
 )
-def test_a_wish_that_cannot_be_is_an_error_before_anything_comes(sqlite, tmp_path, wish, said):
+def test_an_impossible_override_is_an_error_before_anything_is_imported(sqlite, tmp_path, override, said):
     client, source = sqlite
     write_runs(client, source, runs=2, names=1, steps=1)
     with pytest.raises((ParameterError, StorageError), match=said):
-        import_runs(source, tmp_path / "root", **wish)
+        import_runs(source, tmp_path / "root", **override)
     assert not (tmp_path / "root").exists()
 
 
@@ -391,8 +391,8 @@ def test_what_was_decided_at_the_first_import_holds_for_the_next(sqlite, tmp_pat
     write_runs(client, source, runs=4, names=1, steps=1)
     report = import_runs(source, root)
     assert (report.created, report.unchanged) == (4, 2)
-    assert report.identities["e"].ignored["lr"] == "given"
-    with pytest.raises(ParameterError, match="'lr' not compared, and stay so"):
+    assert report.identities["e"].ignored["lr"] == "as requested"
+    with pytest.raises(ParameterError, match="'lr' not compared, which cannot change"):
         import_runs(source, root, compare=["lr"])
 
 
@@ -496,7 +496,7 @@ def test_a_truncated_database_is_an_error_that_names_it(sqlite, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"SQLite format 3\0" + b"\xff" * 5000, "cut.db"), (b"nothing", "nothing that can be imported")],
+    [(b"SQLite format 3\0" + b"\xff" * 5000, "cut.db"), (b"nothing", "not a store that legm can import")],
 )
 def test_a_file_that_is_no_store_is_an_error(tmp_path, content, said):
     (tmp_path / "cut.db").write_bytes(content)
@@ -508,16 +508,16 @@ def test_another_sqlite_file_is_no_store(tmp_path):
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.execute("CREATE TABLE runs (a)")
     connection.close()
-    with pytest.raises(StorageError, match="no store of MLflow's: the database has no table 'experiments'"):
+    with pytest.raises(StorageError, match="not an MLflow store: the database has no table 'experiments'"):
         import_runs(tmp_path / "x.db", tmp_path / "root")
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("absent", "there is no absent"),
-        ("ftp://u:secret@h/x", r"'ftp://u:\*\*\*@h/x' has a scheme"),
-        (".", "is nothing that can be imported"),
+        ("absent", "absent does not exist"),
+        ("ftp://u:secret@h/x", r"'ftp://u:\*\*\*@h/x' has an unknown scheme"),
+        (".", "is not a store that legm can import"),
         ("http://127.0.0.1:9/", "cannot read the MLflow server http://127.0.0.1:9/"),
     ],
 )
@@ -553,7 +553,7 @@ def test_a_line_of_200_megabytes_costs_that_run_alone(tmp_path):
             file.write(b"9" * (1 << 20))
     report = import_runs(tmp_path, tmp_path / "root")
     assert list(report.failed) == ["r1"]
-    assert "loss, line 3: a line of more than 4096 bytes is no number" in report.failed["r1"]
+    assert "loss, line 3: a line of more than 4096 bytes is not a number" in report.failed["r1"]
     assert (report.created, report.is_complete) == (1, False)
     assert CliRunner().invoke(main, ["import", str(tmp_path), str(tmp_path / "root")]).exit_code == 1
 
@@ -584,7 +584,7 @@ def test_yaml_that_would_make_objects_makes_none(tmp_path):
     report = import_runs(tmp_path, tmp_path / "root")
     assert not mark.exists()
     assert report.created == 1
-    assert "meta.yaml, line 1: it is no YAML" in report.failed["r1"]
+    assert "meta.yaml, line 1: it is not valid YAML" in report.failed["r1"]
 
 
 def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):
@@ -609,8 +609,8 @@ def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):
     ]
     told = {remark: count for remark, (count, _) in report.omitted.items()}
     assert told["links that lead out of a run's artifacts were left out"] == 2
-    assert told["artifacts that are no files were left out"] == 1
-    assert told["links in the place of params, tags or metrics were left out"] == 2
+    assert told["artifacts that are not files were left out"] == 1
+    assert told["links instead of params, tags or metrics were left out"] == 2
 
 
 def test_names_that_climb_stay_below_the_root(sqlite, tmp_path):
@@ -682,7 +682,7 @@ def test_a_database_with_texts_for_numbers_is_an_error_of_that_run(sqlite, tmp_p
     report = import_runs(source, tmp_path / "root")
     assert report.created == 1
     (problem,) = report.failed.values()
-    assert "no numbers stand there" in problem
+    assert "not numbers" in problem
 
 
 def test_a_server_that_refuses_the_login_is_an_error_with_the_remedy(tmp_path):
@@ -716,11 +716,15 @@ def test_mlflow_itself_is_not_needed_to_read_its_stores(sqlite, tmp_path):
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("run.json", {"name": "../../../climbed"}, "is not the name of one file"),
-        ("result.json", {"run": {"run_id": "../../climbed", "description": "", "started": 1.0}}, "one file"),
-        ("run.json", {"configuration": 3}, "are not what legm wrote"),
-        ("result.json", {"status": "unheard"}, "are not what legm wrote"),
-        ("series.npz", b"PK nothing", "are not what legm wrote"),
+        ("run.json", {"name": "../../../climbed"}, "is not a valid file name"),
+        (
+            "result.json",
+            {"run": {"run_id": "../../climbed", "description": "", "started": 1.0}},
+            "valid file name",
+        ),
+        ("run.json", {"configuration": 3}, "are damaged"),
+        ("result.json", {"status": "unheard"}, "are damaged"),
+        ("series.npz", b"PK nothing", "are damaged"),
     ],
 )
 def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(tmp_path, name, change, said):

@@ -96,13 +96,13 @@ def test_two_roots_are_joined_and_a_second_time_adds_nothing(tmp_path):
     assert {*before} < {*(tmp_path / "b").rglob("*")}
 
 
-def test_a_run_that_is_going_on_is_left_for_the_next_time(tmp_path):
+def test_a_run_that_is_still_running_is_left_for_the_next_import(tmp_path):
     handler = one_run(tmp_path / "a")
     handler.set_metric("loss", 1.0)
     handler.flush()
     report = import_runs(tmp_path / "a", tmp_path / "b")
     assert report.created == 0
-    assert any("going on" in remark for remark in report.omitted)
+    assert any("still running" in remark for remark in report.omitted)
     handler.log()
     assert import_runs(tmp_path / "a", tmp_path / "b").created == 1
 
@@ -134,5 +134,5 @@ def test_a_damaged_log_costs_that_run_alone(tmp_path):
     path.write_bytes(data)
     report = import_runs(tmp_path / "a", tmp_path / "b")
     (problem,) = report.failed.values()
-    assert "are not what was written" in problem
+    assert "bytes are damaged" in problem
     assert report.created == 1

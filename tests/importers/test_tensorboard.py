@@ -20,7 +20,6 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 
 from legm import ExperimentHandler, StorageError
-from legm.analysis.overview import configurations
 from legm.backends.local.events import _encode_record
 from legm.cli import main
 from legm.importers import import_runs
@@ -32,6 +31,7 @@ from legm.importers.tensorboard.records import records
 from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
 from legm.importers.tensorboard.source import TensorboardSource
 from legm.records import Display, Points, Status
+from legm.runlog.folder import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.paths import SAMPLES
 
@@ -204,7 +204,7 @@ def test_sessions_with_different_hyperparameters_are_runs_of_their_own(writer, t
     assert (report.created, report.configurations) == (3, 3)
     found = results(tmp_path / "root", "sweep")
     assert sorted(parameters_in(one)["lr"] for one in found.values()) == [0.0, 0.1, 0.2]
-    assert [remark for remark in report.omitted if "say nothing of a run" in remark]
+    assert [remark for remark in report.omitted if "contain nothing of a run" in remark]
 
 
 def test_scalars_that_were_added_together_are_metrics_of_their_run(writer, tmp_path):
@@ -277,7 +277,7 @@ def test_what_keras_wrote_for_training_and_validation_is_one_run_with_its_hyperp
     given = {"units": 4, "rate": 0.5, "optimizer": "sgd", "bias": True}
     assert parameters_in(found["run-4"]) == given
     assert type(parameters_in(found["run-4"])["units"]) is int
-    assert "no end is told" not in str(report.adapted)  # Keras tells when a session ended
+    assert "without a recorded end" not in str(report.adapted)  # Keras tells when a session ended
 
 
 def test_what_lightning_wrote_has_the_types_of_its_hparams_yaml_and_its_files(tmp_path):
@@ -304,7 +304,7 @@ def test_what_lightning_wrote_has_the_types_of_its_hparams_yaml_and_its_files(tm
     files = artifacts_in(root, found["version_0"])
     assert sorted(files) == ["checkpoints/last.ckpt", "hparams.yaml"]
     assert files["checkpoints/last.ckpt"] == b"weights"
-    (one,) = configurations(root)
+    (one,) = configuration_folders(root)
     best = ExperimentHandler.load_existent(one).aggregate_results()["best_train/loss"]
     assert best["n"] == 2
 
@@ -319,7 +319,7 @@ def test_how_a_session_ended_is_how_the_run_ended(tmp_path):
                 content = HParamsPluginData(session_end_info=info).SerializeToString()
                 plugin = {"plugin_data": {"plugin_name": "hparams", "content": content}}
                 end = Summary(value=[{"tag": "_hparams_/session_end_info", "metadata": plugin}])
-                made._get_file_writer().add_summary(end)
+                made._get_file_writer().add_summary(end)  # noqa: SLF001 - torch has no other way
     report = import_runs(tmp_path / "runs", tmp_path / "root")
     found = results(tmp_path / "root", "runs")
     assert {name: one.status.value for name, one in found.items()} == {
@@ -329,7 +329,7 @@ def test_how_a_session_ended_is_how_the_run_ended(tmp_path):
         "none": "completed",
     }
     assert found["STATUS_SUCCESS"].ended == 2e9
-    assert report.adapted["runs of which no end is told: they count as completed"] == 1
+    assert report.adapted["runs without a recorded end: imported as completed"] == 1
 
 
 # Which folders are one run
@@ -389,11 +389,11 @@ def test_the_path_is_the_name_and_the_folder_above_it_the_experiment(tmp_path):
     assert result.run.environment["imported"]["name"] == "a"
 
 
-def test_runs_without_hyperparameters_are_told_apart_by_their_folders(tmp_path):
+def test_runs_without_hyperparameters_are_distinguished_by_their_folders(tmp_path):
     for name in ("lr=0.1", "lr=0.2"):
         told(tmp_path / "logs" / name, scalar("loss", 1.0, 0))
     report = import_runs(tmp_path / "logs", tmp_path / "root")
-    assert (report.configurations, report.identities["logs"].metric_name) == (2, ("folder",))
+    assert (report.configurations, report.identities["logs"].named) == (2, ("folder",))
     assert import_runs(tmp_path / "logs", tmp_path / "one", ignore=["folder"]).configurations == 1
 
 
@@ -457,7 +457,7 @@ def test_a_run_that_trained_on_is_taken_again_and_counts_once(writer, tmp_path):
     found = results(root, "runs")
     assert curve(found["s0"], "loss") == [4.0, 2.0]
     assert found["s0"].status is Status.COMPLETED
-    (one,) = configurations(root)
+    (one,) = configuration_folders(root)
     best = ExperimentHandler.load_existent(one).aggregate_results()["best_loss"]
     assert (best["mean"], best["n"]) == (3.5, 2)
     assert len(list(root.glob("*/*/runs/**/*.log"))) == 2
@@ -522,7 +522,7 @@ def test_what_is_written_while_it_is_imported_comes_the_next_time(tmp_path):
     assert (report.updated, report.is_complete) == (1, True)
 
 
-def test_a_killed_import_goes_on_and_nothing_is_there_twice(tmp_path):
+def test_a_killed_import_continues_and_stores_nothing_twice(tmp_path):
     source, root = tmp_path / "runs", tmp_path / "root"
     for run in range(30):
         for step in range(40):
@@ -550,7 +550,7 @@ def test_a_folder_is_known_by_its_event_files_wherever_they_are(tmp_path):
     assert done.exit_code == 0, done.output
     assert "(tensorboard): 1 run" in done.output
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StorageError, match="a folder with event files of TensorBoard's"):
+    with pytest.raises(StorageError, match="a folder with TensorBoard event files"):
         open_source(tmp_path / "empty")
 
 
@@ -615,13 +615,13 @@ def test_a_file_that_was_cut_anywhere_is_used_as_far_as_it_goes(tmp_path):
         points = sum(len(one) for one in found if isinstance(one, Points))
         assert points >= count
         count = points
-        assert ("event files that end in the middle of a record are used as far as they go" in notes) == (
+        assert ("event files that end in the middle of a record were used up to there" in notes) == (
             size not in ends
         )
     assert count >= 10
 
 
-def test_a_flipped_byte_costs_its_record_or_what_is_behind_it_and_is_told(tmp_path):
+def test_a_flipped_byte_costs_its_record_or_the_rest_of_the_file_and_is_reported(tmp_path):
     whole = sound(tmp_path / "made")
     path = tmp_path / "runs" / "a" / "tfevents.1"
     path.parent.mkdir(parents=True)
@@ -630,7 +630,7 @@ def test_a_flipped_byte_costs_its_record_or_what_is_behind_it_and_is_told(tmp_pa
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
         found, notes = everything(tmp_path / "runs")
-        told = "damaged events were passed over" in notes
+        told = "damaged events were skipped" in notes
         assert told or any("damaged lengths" in note for note in notes)
         if told and place > at:
             lost += 1
@@ -735,14 +735,14 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (BOMB, "its aliases stand for more than 1000000 values"),
-        (BOMB + "j: !!python/object/apply:evil [*i]\n", "its aliases stand for more than 1000000 values"),
+        (BOMB, "its aliases expand to more than 1000000 values"),
+        (BOMB + "j: !!python/object/apply:evil [*i]\n", "its aliases expand to more than 1000000 values"),
         ("a: &a {b: *a}\n", "contains itself"),
-        ("[" * 5000, "it is no YAML"),
-        ("a: [", "line 2: it is no YAML"),
-        ("- 1\n", "it is no mapping"),
+        ("[" * 5000, "it is not valid YAML"),
+        ("a: [", "line 2: it is not valid YAML"),
+        ("- 1\n", "it is not a mapping"),
         ("a: " + "x" * (1 << 20), "larger than any"),
-        ("a: !!int " + "9" * 5000, "it is no YAML"),
+        ("a: !!int " + "9" * 5000, "it is not valid YAML"),
     ],
 )
 def test_hyperparameters_that_are_damaged_or_malicious_cost_their_run_alone(tmp_path, text, said):

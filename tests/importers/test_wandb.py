@@ -125,9 +125,9 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     assert lonely.histories[DEV].values.tolist() == [1]
     told_of = {remark: count for remark, (count, _) in report.omitted.items()}
     assert told_of.pop("links that lead out of a run's files were left out") == 4
-    assert told_of.pop("references to files elsewhere, in artifacts, are not taken") >= 2
-    assert told_of.pop("measurements of the machine (system metrics) are not taken") == 1
-    told_of.pop("logs that end in the middle of a record: they were used as far as they go", None)
+    assert told_of.pop("references to external files in artifacts are not imported") >= 2
+    assert told_of.pop("system metrics are not imported") == 1
+    told_of.pop("logs that end in the middle of a record were used up to there", None)
     assert not told_of
 
 
@@ -162,7 +162,7 @@ def test_a_single_run_is_imported_by_its_folder_or_its_log(written, tmp_path, wh
 
 def test_the_command_says_what_came(written, tmp_path):
     done = CliRunner().invoke(main, ["import", str(written), str(tmp_path / "root"), "--dry-run"])
-    assert "8 runs would come" in done.output
+    assert "8 runs would be imported" in done.output
     assert not (tmp_path / "root").exists()
 
 
@@ -175,7 +175,7 @@ def test_wandb_need_not_be_there(written, tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_run_that_goes_on_is_taken_again(tmp_path):
+def test_a_resumed_run_is_imported_again(tmp_path):
     whole = [theirs.Record(), theirs.Record(), theirs.Record()]
     whole[0].run.run_id = "live"
     whole[0].run.start_time.seconds = 1_700_000_000
@@ -295,7 +295,7 @@ def test_a_run_of_legms_own_without_a_result_comes_from_its_rows(own, tmp_path):
             path.unlink()
     report = import_runs(source, tmp_path / "root")
     assert report.is_complete, report
-    assert any("beside its runs" in remark for remark in report.omitted)
+    assert any("bookkeeping" in remark for remark in report.omitted)
     for found, known in zip(results(tmp_path / "root", "e “d”"), results(own, "e “d”"), strict=True):
         assert (found.status, found.run) == (Status.INTERRUPTED, known.run)
         assert {*found.histories} == {series for series in known.histories if series.index is None}
@@ -371,7 +371,7 @@ def test_names_that_climb_stay_below_the_root(tmp_path):
     assert not [p for p in root.rglob("*") if p.is_file() and b"password" in p.read_bytes()]
     told = {remark: count for remark, (count, _) in report.omitted.items()}
     assert told["links that lead out of a run's files were left out"] == 2
-    assert "files of artifacts that are not on this machine (any more)" in told
+    assert "files of artifacts that are no longer on this machine" in told
     kept = [path for path in root.glob("*/*/artifacts/**/*") if path.is_file()]
     assert sorted(path.read_text() for path in kept) == ["fine", "staged", "staged"]
 
@@ -385,12 +385,12 @@ def test_a_run_that_cannot_be_read_costs_that_run_alone(tmp_path):
     empty.write_bytes(b":W&B\xe1\xbe\x00")
     report = import_runs(tmp_path, tmp_path / "root")
     (problem,) = report.failed.values()
-    assert "begins with b'no log " in problem
+    assert "starts with b'no log " in problem
     assert (report.created, report.is_complete) == (1, False)
-    assert "logs without a run were left out: nothing of it was written" in report.omitted
+    assert "logs without a run were left out: nothing was written to them" in report.omitted
 
 
-def test_odd_values_come_as_they_are_and_damage_is_told(tmp_path):
+def test_odd_values_are_kept_and_damage_is_reported(tmp_path):
     deep = "[" * 100_000
     made = hostile(tmp_path / "wandb" / "run-1-a", "r1", lr="{oops", deep=deep, big="9" * 5000, empty="{}")
     row = theirs.Record()
@@ -416,7 +416,7 @@ def test_odd_values_come_as_they_are_and_damage_is_told(tmp_path):
     odd_ones = {"lr": "{oops", "deep": deep, "big": "9" * 5000, "empty": {}}
     assert dict(run.run.configuration.parameters) == odd_ones
     assert run.histories[Series("huge")].values.tolist() == [float("inf")]
-    assert "logs with damaged places: the records there were left out" in report.omitted
+    assert "logs with damaged parts: the records there were left out" in report.omitted
 
 
 @pytest.mark.parametrize("cut", [3, 7, 60, 2_000, 40_000])
@@ -463,7 +463,7 @@ def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(own, tmp_pa
     before = everything(tmp_path)
     report = import_runs(source, tmp_path / "a" / "root")
     (problem,) = report.failed.values()
-    assert "is not the name of one file" in problem
+    assert "is not a valid file name" in problem
     assert report.created >= 2
     assert all(name.startswith("a/root") for name in everything(tmp_path) - before)
 

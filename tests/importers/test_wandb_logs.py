@@ -126,9 +126,9 @@ def test_the_messages_are_those_of_the_installed_sdk():
     pool = theirs.DESCRIPTOR.pool
     for name, fields in FIELDS.items():
         package = "google.protobuf" if name == "Timestamp" else "wandb_internal"
-        decode_message = pool.FindMessageTypeByName(f"{package}.{name}")
+        message = pool.FindMessageTypeByName(f"{package}.{name}")
         for field, (number, kind) in fields.items():
-            real = decode_message.fields_by_name[field]
+            real = message.fields_by_name[field]
             plain = kind.removesuffix("*")
             assert (real.number, real.is_repeated) == (number, plain != kind), (name, field)
             if plain in FIELDS:
@@ -179,7 +179,7 @@ def test_every_number_is_there_with_its_step_and_its_time(written):
     assert told.undecoded == 0
 
 
-def test_the_run_is_told_with_its_configuration_as_it_became(written):
+def test_the_run_has_its_latest_configuration(written):
     told, _, _ = read(written["whole"])
     assert (told.run_id, told.project, told.entity, told.name) == ("whole", "vision", "team", "a run")
     assert (told.group, told.job_type, told.notes) == ("g", "train", "two\nlines")
@@ -244,7 +244,7 @@ def test_a_killed_run_has_no_end_and_all_that_was_flushed(written):
     assert read(written["empty"])[0].exit_code == 0
 
 
-def test_a_growing_log_gives_each_record_once_as_soon_as_it_is_whole(written, tmp_path):
+def test_a_growing_log_gives_each_record_once_as_soon_as_it_is_complete(written, tmp_path):
     data = written["whole"].read_bytes()
     whole = [record.SerializeToString() for record in LogReader(written["whole"]).new_records()]
     chance = random.Random(0)

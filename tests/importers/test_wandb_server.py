@@ -129,9 +129,9 @@ def test_a_source_is_an_entity_a_project_or_a_run(filled, tmp_path, form, count)
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("wandb:", "names no runs of W&B's: give wandb:ENTITY/PROJECT"),
-        ("wandb:a/b/c/d", "names no runs"),
-        ("https://wandb.ai/", "names no runs"),
+        ("wandb:", "is not an address of W&B runs: pass wandb:ENTITY/PROJECT"),
+        ("wandb:a/b/c/d", "is not an address of W&B runs"),
+        ("https://wandb.ai/", "is not an address of W&B runs"),
         (f"wandb:{ENTITY}/nothing", "cannot list the runs of wandb:"),
         (f"wandb:{ENTITY}/digits/nothing", "cannot read the run of wandb:"),
     ],
@@ -153,7 +153,7 @@ from legm.importers import import_runs
 import_runs("wandb:a/b", "root")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "W&B must be installed: pip install 'legm[wandb]'" in done.stderr
+    assert "install W&B: pip install 'legm[wandb]'" in done.stderr
 
 
 @pytest.mark.parametrize("state", ["crashed", "killed", "running"])
@@ -180,7 +180,7 @@ def test_names_of_files_that_climb_are_left_out(filled, tmp_path):
         for name in [name for name in run.files if "climbed" in name or name == "fine.txt"]:
             del run.files[name]
     assert report.is_complete
-    assert report.omitted["files whose names lead out of the run's were left out"][0] == 4
+    assert report.omitted["files whose names lead out of the run's folder were left out"][0] == 4
     assert not [*tmp_path.rglob("*climbed*")]
     assert [*tmp_path.rglob("fine.txt")]
 
@@ -193,7 +193,7 @@ def test_runs_of_legms_own_come_back_as_they_were(filled, tmp_path):
     (name,) = {key[1] for key in filled.runs if "d" in key[1] and key[1] not in {"digits", "other"}}
     report = import_runs(f"wandb:{ENTITY}/{name}", tmp_path / "root")
     assert report.is_complete, report
-    assert any("beside its runs" in remark for remark in report.omitted)
+    assert any("bookkeeping" in remark for remark in report.omitted)
     found = results(tmp_path / "root", "e “d”")
     assert [same(one) for one in found] == [same(one) for one in project]
     for key in [key for key in filled.runs if key[1] == name]:

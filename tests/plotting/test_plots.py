@@ -8,9 +8,19 @@ from matplotlib.image import imread
 
 from legm import ExperimentHandler, LegmError, MetricError, StateError, plotting
 from legm.analysis import summaries as analysis
+from legm.delivery.client import BackendClient, connect
+from legm.records import Configuration
 from tests.support.pictures import texts
 
 STARTS = {"png": b"\x89PNG", "pdf": b"%PDF-1.4", "svg": b"<?xml"}
+
+
+def client_of(handler: ExperimentHandler) -> BackendClient:
+    return connect(handler.configuration_folder.parents[1])
+
+
+def best_of(handler: ExperimentHandler) -> Configuration:
+    return handler.get_best("loss")[0].configuration
 
 
 def logged(root, lr=0.1, description=None, seeds=3, metrics=("loss", "acc")):
@@ -103,7 +113,11 @@ class TestComparisonCurves:
     def test_each_configuration_has_its_curve_in_the_order_given(self, handler):
         places = handler.get_best("loss")
         found = analysis.comparison_curves(
-            handler._client, [place.configuration for place in reversed(places)], "", "loss", "median"
+            client_of(handler),
+            [place.configuration for place in reversed(places)],
+            "",
+            "loss",
+            "median",
         )
         assert [configuration.name for configuration, _ in found] == ["0.1", "0.2"]
         for lr, (_, curve) in zip((0.1, 0.2), found, strict=True):
@@ -116,7 +130,7 @@ class TestComparisonCurves:
     def test_a_configuration_without_the_metric_is_left_out(self, tmp_path):
         one, other = logged(tmp_path, 0.1), logged(tmp_path, 0.2, metrics=["loss"])
         both = [place.configuration for place in one.get_best("loss")]
-        found = analysis.comparison_curves(one._client, both, "", "acc")
+        found = analysis.comparison_curves(client_of(one), both, "", "acc")
         assert [configuration.fingerprint for configuration, _ in found] == [one.fingerprint]
         assert other.fingerprint in {configuration.fingerprint for configuration in both}
 
@@ -124,12 +138,22 @@ class TestComparisonCurves:
         one = logged(tmp_path, seeds=2)
         logged(tmp_path, description="other", seeds=1)
         for description, runs in (("", 2), ("other", 1)):
-            ((_, curve),) = analysis.comparison_curves(one._client, [one._current()], description, "loss")
+            ((_, curve),) = analysis.comparison_curves(
+                client_of(one),
+                [best_of(one)],
+                description,
+                "loss",
+            )
             assert set(curve.runs) == {runs}
 
     def test_a_metric_that_none_has_is_told_with_what_is_near(self, handler):
         with pytest.raises(MetricError, match=r"'los'; did you mean 'loss'\?"):
-            analysis.comparison_curves(handler._client, [handler._current()], "", "los")
+            analysis.comparison_curves(
+                client_of(handler),
+                [best_of(handler)],
+                "",
+                "los",
+            )
 
 
 def test_configurations_with_unequal_runs_say_so():

@@ -174,7 +174,7 @@ class TestPlotCurves:
 
     def test_more_than_eight_curves_differ_by_dashes(self):
         axes = plot_curves([curve([1, 2], f"m{i}") for i in range(32)], "title", 5).axes[0]
-        looks = {(one.get_color(), str(one._unscaled_dash_pattern)) for one in drawn_lines(axes)}
+        looks = {(one.get_color(), repr(vars(one)["_unscaled_dash_pattern"])) for one in drawn_lines(axes)}
         assert len(looks) == 32
 
     def test_a_single_step_is_a_marker_with_an_error_bar(self):

@@ -143,7 +143,7 @@ class TestStyle:
                 "line 2: matplotlib has no setting 'figure.figsiz'; did you mean 'figure.fig",
             ),
             ("figure.figsize: 3", "line 2: 'figure.figsize' cannot be '3'"),
-            ("figure.figsize", "line 2: 'figure.figsize' is no setting"),
+            ("figure.figsize", "line 2: 'figure.figsize' is not a setting"),
         ],
     )
     def test_a_mistake_in_a_style_sheet_is_told_with_its_line(self, tmp_path, line, message):
@@ -161,7 +161,7 @@ class TestStyle:
     def test_legms_own_look_is_a_style_sheet_that_matplotlib_reads(self):
         import legm.plotting.style
 
-        sheet = legm.plotting.style._LEGMS
+        sheet = legm.plotting.style.OWN_STYLE_SHEET
         theirs = mpl.rc_params_from_file(sheet, fail_on_error=True, use_default_template=False)
         own = Style.of(None).rc
         assert len(theirs) > 20

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from legm import ExperimentHandler, report
-from legm.analysis.overview import compare, configurations, look
+from legm.analysis.overview import diff, look
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Run, RunResult, Series, Split, Status
+from legm.runlog.folder import configuration_folders
 from legm.testing.memory import MemoryBackend
 from tests.support.waiting import until
 
@@ -232,7 +233,7 @@ def test_filters_search_and_their_clearing(page, address):
     page.choose('select[data-parameter="optimizer"]', "adam")
     page.choose('select[data-parameter="momentum"]', "0.9")
     assert page.names() == []
-    assert page.texts("#table td.empty") == ["No configuration passes the search and the filters."]
+    assert page.texts("#table td.empty") == ["No configuration matches the search and the filters."]
     page.click("#clear-filters")
     assert len(page.names()) == 9
     page.one("#search").send_keys("adam rate=0.004")
@@ -408,12 +409,12 @@ def test_the_difference_of_two_is_that_of_legm_diff(page, address, root):
         page.click(f'#table tr[data-row="{row}"] [data-letter="{letter}"]')
     found = {
         one.configuration.name: one.configuration
-        for folder in configurations(root / "net")
+        for folder in configuration_folders(root / "net")
         if (one := look(folder)).configuration is not None
     }
     expected = [
         [one.name, one.our_note or str(one.ours), one.their_note or str(one.theirs)]
-        for one in compare(found["adam,0.5"], found["sgd,0.02"])
+        for one in diff(found["adam,0.5"], found["sgd,0.02"])
     ]
     assert [text.split("\n") for text in cells(page, "#compare-tables tr.differs")] == expected
     assert [name for name, *_ in expected] == ["momentum", "optimizer", "rate"]
@@ -557,8 +558,8 @@ def test_where_there_is_little_the_page_says_so(page, tmp_path, kind):
     page.open((tmp_path / "report.html").as_uri())
     shown = page.one("main").text
     expected = {
-        "no experiment": "There is no experiment to show here yet.",
-        "no run": "This experiment has no configuration yet.",
+        "no experiment": "There are no experiments to show yet.",
+        "no run": "This experiment has no configurations yet.",
         "no completed run": "No completed run has a dev metric yet",
         "one run": "Two configurations are needed.",
         "not finite": "▲ is ∞; ▼ is \N{MINUS SIGN}∞",

@@ -104,7 +104,7 @@ class TestMethod:
     def test_a_wrong_method_or_key_in_a_mapping_is_an_error(self):
         with pytest.raises(LegmError, match="'outlier_mean'"):
             AggregationMethods.parse({"loss": "max"})
-        with pytest.raises(LegmError, match="by text, not by 3"):
+        with pytest.raises(LegmError, match="must be a string, not 3"):
             AggregationMethods.parse({3: "mean"})
 
     def test_a_metric_that_no_run_has_is_an_error_naming_the_closest(self):

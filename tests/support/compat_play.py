@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from legm.compat.settings import Settings
-from legm.compat.snapshot import Snapshot, stored
+from legm.compat.snapshot import Snapshot, stored_snapshots
 from tests.support.compat_stores import run
 
 
@@ -25,4 +25,4 @@ def played(folder: Path, code: str, **variables: str) -> str:
 
 
 def snapshots(folder: Path, experiment: str) -> list[Snapshot]:
-    return list(stored(Settings(folder / "root"), [experiment]))
+    return list(stored_snapshots(Settings(folder / "root"), [experiment]))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.settings import Settings
-from legm.compat.snapshot import history, stored
+from legm.compat.snapshot import read_history, stored_snapshots
 from tests.support.paths import ROOT, TESTS
 from tests.support.shared import once
 
@@ -91,10 +91,10 @@ def with_stand_ins(library: str) -> Path:
 def in_legm(root: Path, experiment: str) -> list[Held]:
     """The runs of an experiment, oldest first."""
     found = []
-    for one in stored(Settings(root), [experiment]):
+    for one in stored_snapshots(Settings(root), [experiment]):
         assert one.run is not None
         assert one.folder is not None
-        series = history(one.folder, one.run.run_id)
+        series = read_history(one.folder, one.run.run_id)
         points = {name: {number.step: number.value for number in numbers} for name, numbers in series.items()}
         found.append(Held(dict(one.parameters), {name: sorted(by.items()) for name, by in points.items()}))
     return found

@@ -42,7 +42,7 @@ def run(probe: sample.Probe, arguments: Mapping[str, Any], home: Path) -> dict[s
 
 
 if __name__ == "__main__":
-    os.environ.update(sample._QUIET)
+    os.environ.update(sample.QUIET)
     import numpy as np  # noqa: F401
     import wandb  # noqa: F401
 

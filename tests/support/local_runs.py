@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from legm import ExperimentHandler
-from legm.analysis.overview import configurations
-from legm.backends.local import LocalBackend
+from legm.backends.local import folder_reader
 from legm.records import RunResult
+from legm.runlog.folder import configuration_folders
 from tests.support.sample_runs import comparable
 
 
 def local_runs(root: Path) -> list[RunResult]:
-    found = (result for folder in configurations(root) for result in LocalBackend.runs_in(folder, None))
+    found = (
+        result for folder in configuration_folders(root) for result in folder_reader.read_runs(folder, None)
+    )
     return sorted(found, key=lambda result: result.run.run_id)
 
 

@@ -54,10 +54,10 @@ def failing(kit: type[BackendTests], folder: Path) -> dict[str, Exception | Asse
         place = folder / name
         place.mkdir()
         # What is broken is waited for in vain; only another process may take long.
-        patience = conformance._PATIENCE if "killed_process" in name else 8.0
+        patience = conformance.PATIENCE if "killed_process" in name else 8.0
         try:
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(conformance, "_PATIENCE", patience)
+                patched.setattr(conformance, "PATIENCE", patience)
                 getattr(kit(), name)(place)
         except Exception as error:  # noqa: BLE001 - as pytest does
             found[name] = error

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from legm.backends.local import yamltext
 from legm.backends.local.catalogue import counted_once, read_statuses
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.folders import ConfigurationFolders, experiment_folder
@@ -31,6 +30,7 @@ from legm.records import (
     Status,
     Summary,
 )
+from legm.util import yaml_text
 from legm.util.atomic_files import load_yaml, write_atomically
 from legm.util.locks import file_lock
 
@@ -196,11 +196,6 @@ class LocalBackend:
             places = folders.copies(query.fingerprint)
         return runs_in(places, query)
 
-    @staticmethod
-    def runs_in(folder: Path, histories: frozenset[str] = frozenset()) -> Iterator[RunResult]:
-        """The runs in one configuration's folder, with the series of these dev metrics."""
-        return runs_in([folder], Query("", histories=histories))
-
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
         """Each configuration once, also where a person copied its folder, or damaged its runs."""
@@ -240,7 +235,7 @@ class LocalBackend:
             if not isinstance(content, dict):
                 raise CorruptFile(path, "line 1", "it is no mapping by description", "Delete it.")
             content[description] = summary_as_dict(summary)
-            write_atomically(path, yamltext.block(content).encode())
+            write_atomically(path, yaml_text.block(content).encode())
 
     @hookimpl
     def legm_write_figure(

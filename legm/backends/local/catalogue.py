@@ -20,65 +20,20 @@ import zlib
 from array import array
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local import PARAMETERS_FILE
 from legm.errors import LegmError
-from legm.records import Configuration, Plain, RunCounts
+from legm.records import Configuration, ConfigurationStatus, Plain, RunCounts
+from legm.runlog.folder import PARAMETERS_FILE, subfolders
 
-__all__ = ["ConfigurationStatus", "counted_once", "folders_in", "is_configuration", "read_statuses"]
+__all__ = ["counted_once", "read_statuses"]
 
 _HEADER = re.compile(rb"legm catalogue 3 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _SETTLED = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
 _SIGNATURE = struct.Struct("=3q3q")
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigurationStatus:
-    """A configuration's folder as it is.
-
-    Args:
-        folder: its path.
-        configuration: None where its parameters cannot be read.
-        counts: its runs, counted by description; an empty one where there are none.
-        problem: what could not be read; None where all could.
-    """
-
-    folder: str
-    configuration: Configuration | None
-    counts: tuple[RunCounts, ...] = ()
-    problem: LegmError | None = None
-
-    @property
-    def label(self) -> str:
-        """The last part of the path."""
-        return os.path.basename(self.folder)  # noqa: PTH119 - quicker than Path's
-
-
-def is_configuration(folder: str) -> bool:
-    """Whether a folder is a configuration's."""
-    return os.path.exists(f"{folder}/{PARAMETERS_FILE}")  # noqa: PTH110 - quicker than Path's
-
-
-def folders_in(folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted, but for hidden ones; none where there is none.
-
-    Raises:
-        StorageError: the folder cannot be read.
-    """
-    try:
-        with os.scandir(folder) as found:
-            return sorted(e.name for e in found if not e.name.startswith(".") and e.is_dir())
-    except FileNotFoundError:
-        return []
-    except OSError as cause:
-        from legm.errors import storage_error
-
-        raise storage_error("read the folder", folder, cause) from cause
 
 
 def read_statuses(folder: Path) -> list[ConfigurationStatus]:
@@ -92,7 +47,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     """
     began = time.time()
     place, path = str(folder), folder / ".legm" / "catalogue"
-    marks = {name: found for name in folders_in(folder) if (found := _stat_signature(f"{place}/{name}"))}
+    marks = {name: found for name in subfolders(folder) if (found := _stat_signature(f"{place}/{name}"))}
     kept = _load(path)
     table = _StringTable(kept.get("shared", []))
     old: dict[str, list[Any]] = kept.get("folders", {})
@@ -169,22 +124,22 @@ def _scan_each(
         return
     import legm.backends.local.reading  # noqa: F401 - once, for all processes
 
-    processes = _processes() if len(names) >= _WORTH_PROCESSES else 1
-    if processes == 1:
+    count = count_processes() if len(names) >= _WORTH_PROCESSES else 1
+    if count == 1:
         yield from zip(names, _packed_scans(folder, names, table), strict=True)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    pieces = [names[start :: 2 * processes] for start in range(2 * processes)]
-    with ProcessPoolExecutor(processes, get_context("fork")) as pool:
+    pieces = [names[start :: 2 * count] for start in range(2 * count)]
+    with ProcessPoolExecutor(count, get_context("fork")) as pool:
         for piece, (shared, rows) in zip(pieces, pool.map(_scans_of, repeat(folder), pieces), strict=True):
             numbers = [table.number(common) for common in shared]
             for name, row in zip(piece, rows, strict=True):
                 yield name, row and table.renumbered(row, numbers)
 
 
-def _processes() -> int:
+def count_processes() -> int:
     """How many processes may share the work: one where there is another thread, which no fork survives."""
     if threading.active_count() > 1 or not hasattr(os, "sched_getaffinity"):
         return 1

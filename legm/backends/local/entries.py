@@ -1,17 +1,17 @@
-"""``metrics.yml`` and ``steps.yml``: a run an entry, an entry a line, added without touching the others.
+"""``metrics.yml`` and ``steps.yml``: one line per run, added without changing the other lines.
 
-A line is ``experiment_<n>: {…} # legm <trailer>``: YAML for everybody, JSON (but for NaN) inside. Its
-trailer, a comment, has lengths and checksums, so that a reader goes from the end of the file back from
-line to line and parses only the head of each, or only the series it wants, and knows what it reads.
+A line is ``experiment_<n>: {…} # legm <trailer>``: valid YAML, and JSON inside (except for NaN). Its trailer,
+a comment, has lengths and checksums. A reader walks through the lines from the end of the file, parses only
+the head of each, or only the series it needs, and can verify what it reads.
 
-An entry is first written as the comment ``#xperiment_<n>: …`` and forced to disk; then its first byte
-is overwritten by an ``e``. All of it is ASCII. So at every instant the file is a whole YAML document, and
-a writer that is killed leaves a comment, which the next one cuts off. An entry that is replaced is made a
-comment by the same means after its successor counts. When such comments outweigh entries the file is
-rewritten without them.
+An entry is first written as the comment ``#xperiment_<n>: …`` and synced to disk; then its first byte is
+overwritten with an ``e``. All of it is ASCII. The file is therefore a complete YAML document at any time, and
+a writer that is killed leaves a comment, which the next writer removes. A replaced entry is turned into a
+comment in the same way, after its replacement is valid. When these comments take more space than the entries,
+the file is rewritten without them.
 
-A person may delete entries, or write them in any style of YAML: an entry without a trailer is parsed
-by PyYAML and believed. One with a trailer that does not fit is an error with the file and line.
+Users may delete entries, or write them in any style of YAML: an entry without a trailer is parsed by PyYAML
+and trusted. An entry that does not match its trailer is an error with the file and line.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from legm.backends.local import yamltext
 from legm.errors import CorruptFile, StorageError, storage_error
+from legm.util import yaml_text
 from legm.util.atomic_files import parse_yaml, write_atomically
 
 __all__ = ["Entry", "EntryFile"]
@@ -47,20 +47,20 @@ _INNER_COMMENT = re.compile(rb"(?:#(?!xperiment_).*\n|[ \t]*\n)+(?=[ \t]+[^\s#])
 _CONTENT = re.compile(rb"^[ \t]*[^\s#]", re.MULTILINE)
 _UNKNOWN = -1
 _REWRITE_THRESHOLD = 1 << 20  # bytes of comments
-_READ_SIZE = 1 << 16  # bytes of the file's end that are read at once
+_READ_SIZE = 1 << 16  # bytes at the end of the file that are read at once
 
 
 class Trailer(NamedTuple):
-    """What a line says of itself; positions in bytes.
+    """The trailer of a line; positions in bytes.
 
     Args:
-        length: the line's, with the trailer.
-        head: the length of the entry's first part.
-        head_crc: the checksum of that part but for its first byte, and of length, crc and next.
-        crc: the checksum of all before the trailer but for the first byte.
-        next: the number of the next entry that is added.
-        dead: how many bytes of replaced entries there are before this one.
-        at: where the line was written; elsewhere, a person changed what is before it.
+        length: the length of the line, with the trailer.
+        head: the length of the entry's head.
+        head_crc: the checksum of the head without its first byte, and of length, crc and next.
+        crc: the checksum of everything before the trailer, without the first byte.
+        next: the number of the next entry.
+        dead: the number of bytes of replaced entries before this one.
+        at: where the line was written; if it is elsewhere now, a user changed the file before it.
     """
 
     length: int
@@ -77,7 +77,7 @@ class Trailer(NamedTuple):
         return Trailer(length, len(head), _head_crc(head, length, crc, following), crc, following, dead, at)
 
     def fits(self, head: bytes) -> bool:
-        """Whether an entry's first part and this are as they were written together."""
+        """Whether an entry's head and this trailer were written together."""
         return len(head) == self.head and self.head_crc == _head_crc(head, self.length, self.crc, self.next)
 
     def encode(self) -> bytes:
@@ -103,13 +103,13 @@ def _head_crc(head: bytes, length: int, crc: int, following: int) -> int:
 
 @dataclass(slots=True)
 class Entry:
-    """An entry of the file, read as far as was asked for.
+    """An entry of the file, with the parts that were requested.
 
     Args:
-        number: of ``experiment_<number>``; -1 of a damaged one that does not say it.
-        start: its first byte in the file.
-        trailer: None where a person wrote it.
-        head: what its first part says; of an entry that a person wrote, all of it.
+        number: the number in ``experiment_<number>``; -1 if a damaged entry does not have it.
+        start: the position of its first byte in the file.
+        trailer: None if a user wrote the entry.
+        head: the content of its head; of an entry that a user wrote, all of it.
     """
 
     number: int
@@ -121,10 +121,10 @@ class Entry:
 class EntryFile:
     """One of the two files of a configuration.
 
+    The caller of :meth:`put` must hold the configuration's lock; reading needs no lock.
+
     Args:
         path: the file, which need not exist yet.
-
-    Whoever calls :meth:`put` holds the configuration's lock; reading needs none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -136,7 +136,7 @@ class EntryFile:
         """Every entry with its head, in the order of the file.
 
         Raises:
-            CorruptFile: an entry is not what was written.
+            CorruptFile: an entry is damaged.
             StorageError: the file cannot be read.
         """
         try:
@@ -150,14 +150,14 @@ class EntryFile:
             raise storage_error("read", self.path, cause) from cause
 
     def series(self, entry: Entry, names: frozenset[str] | None) -> dict[str, Any]:
-        """The series of an entry by their keys; no others are parsed than those asked for.
+        """The series of an entry, by key; only the requested ones are parsed.
 
         Args:
             entry: from :meth:`entries`.
-            names: the keys that are wanted; None for all.
+            names: the requested keys; None for all.
 
         Raises:
-            CorruptFile: the entry is not what was written.
+            CorruptFile: the entry is damaged.
             StorageError: the file cannot be read.
         """
         if entry.trailer is None:
@@ -175,18 +175,18 @@ class EntryFile:
         text = body[entry.trailer.head :].decode()
         if names is None:
             return self._parse(entry.start, "{" + text.removeprefix(", "))
-        text = yamltext.as_json(text)
+        text = yaml_text.as_json(text)
         decoder = json.JSONDecoder()
         found = {}
         for name in names:
-            start = yamltext.as_json(yamltext.ascii_only(f", {yamltext.flow_key(name)}: "))
+            start = yaml_text.as_json(yaml_text.ascii_only(f", {yaml_text.flow_key(name)}: "))
             at = text.find(start)
             if at >= 0:
                 found[name] = decoder.raw_decode(text, at + len(start))[0]
         return found
 
     def is_at(self, entry: Entry) -> bool:
-        """Whether an entry that a program wrote is still where it was."""
+        """Whether an entry that legm wrote is still at the same position."""
         if entry.trailer is None:
             return False
         try:
@@ -197,7 +197,7 @@ class EntryFile:
         return head[:1] == b"e" and entry.trailer.fits(head)
 
     def _moved(self, start: int, trailer: Trailer) -> Entry | None:
-        """Where the entry that was at a place is, after another process rewrote the file."""
+        """The entry that was at a position, after another process rewrote the file; None if it is gone."""
         for entry in self.entries():
             now = entry.trailer
             if entry.start != start and now is not None and now.head_crc == trailer.head_crc:
@@ -205,7 +205,7 @@ class EntryFile:
         return None
 
     def _walk_back(self, file: BinaryIO, size: int) -> list[Entry] | None:
-        """The entries by way of their trailers; None where a line has none."""
+        """The entries, read by their trailers; None if a line has none."""
         found: list[Entry] = []
         begin = max(0, size - _READ_SIZE)
         tail = _read(file, begin, size - begin)  # all of most files, in one go
@@ -240,7 +240,7 @@ class EntryFile:
 
     def _parse(self, start: int, body: str) -> dict[str, Any]:
         try:
-            parsed = json.loads(yamltext.as_json(body))
+            parsed = json.loads(yaml_text.as_json(body))
         except ValueError as cause:
             raise self._damaged(start) from cause
         if not isinstance(parsed, dict):
@@ -248,7 +248,7 @@ class EntryFile:
         return parsed
 
     def _scan(self, file: BinaryIO) -> list[Entry]:
-        """The entries of a file that a person has edited, piece by piece."""
+        """The entries of a file that a user has edited, piece by piece."""
         file.seek(0)
         data = file.read()  # to its end as it is now: an entry that just began to count is there as a whole
         entries = (
@@ -264,11 +264,11 @@ class EntryFile:
         return entry or self._hand_written(data, start, piece)
 
     def damaged(self) -> list[tuple[Entry, bytes]]:
-        """The entries that are not what was written, each with the text that stands there."""
+        """The damaged entries, each with its text."""
         return self.check()[1]
 
     def check(self) -> tuple[list[Entry], list[tuple[Entry, bytes]]]:
-        """Every entry, also its series: those that are sound, and the damaged ones with their text.
+        """Check every entry with its series; returns the intact ones, and the damaged ones with their text.
 
         Raises:
             StorageError: the file cannot be read.
@@ -294,7 +294,7 @@ class EntryFile:
 
     @staticmethod
     def was(text: bytes, number: int, head: dict[str, Any], series: str) -> bool:
-        """Whether the checksum of a damaged entry, that knows its number, is that of such content."""
+        """Whether this content matches the checksum of a damaged entry, which includes its number."""
         trailer = Trailer.decode(text)
         return trailer is not None and zlib.crc32(_entry_texts(number, head, series)[1][1:]) == trailer.crc
 
@@ -312,7 +312,7 @@ class EntryFile:
             self.path,
             f"line {line}",
             f"{piece[:40].decode(errors='replace')!r} is not an entry 'experiment_<number>: {{…}}'",
-            "Delete it, or mend it.",
+            "Delete it, or repair it.",
         )
 
     def _damaged(self, start: int) -> CorruptFile:
@@ -329,19 +329,19 @@ class EntryFile:
     # Writing
 
     def put(self, head: dict[str, Any], series: str, replaced: Entry | None = None) -> Entry:
-        """Add an entry, or put it in the place of another.
+        """Add an entry, or replace one.
 
         Args:
-            head: the entry's first part, plain and not empty.
-            series: the rest of it, as YAML flow text: ``"loss": [0.5, 0.25]``; "" for none. Mappings in it
-                have no space after their commas.
-            replaced: the entry to replace, as it was read or put.
+            head: the entry's head, in plain form and not empty.
+            series: the rest of the entry as YAML flow text: ``"loss": [0.5, 0.25]``; "" for none. Mappings in
+                it must have no space after their commas.
+            replaced: the entry to replace, as returned by this object.
 
         Returns:
             the new entry.
 
         Raises:
-            StorageError: the disk refused; the file is as it was.
+            StorageError: it cannot be written; the file is unchanged.
         """
         try:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
@@ -361,9 +361,9 @@ class EntryFile:
         head_text, body = _entry_texts(number, head, series)
         trailer = Trailer.of(head_text, body, max(following, number + 1), dead, start)
         try:
-            _write(file, start, _PENDING + body[1:] + trailer.encode())
+            write_at(file, start, _PENDING + body[1:] + trailer.encode())
             os.fsync(file.fileno())
-            _write(file, start, body[:1])
+            write_at(file, start, body[:1])
             os.fsync(file.fileno())
         except OSError:
             with contextlib.suppress(OSError):
@@ -372,36 +372,36 @@ class EntryFile:
         entry = Entry(number, start, trailer, head)
         if replaced is None:
             return entry
-        if replaced.trailer is None:  # a person's, of several lines maybe
+        if replaced.trailer is None:  # written by a user, possibly on several lines
             return self._rewritten(entry, without=replaced.start)
         if self.is_at(replaced):
-            _write(file, replaced.start, _PENDING)
+            write_at(file, replaced.start, _PENDING)
         if dead > max(_REWRITE_THRESHOLD, start + trailer.length - dead):
-            with contextlib.suppress(StorageError):  # no room: another time
+            with contextlib.suppress(StorageError):  # the disk is full: try another time
                 return self._rewritten(entry)
         return entry
 
     def remove(self, entry: Entry) -> None:
-        """Take an entry out.
+        """Delete an entry.
 
         Args:
-            entry: as it was read or put.
+            entry: the entry, as returned by this object.
 
         Raises:
-            StorageError: the disk refused; the file is as it was.
+            StorageError: it cannot be written; the file is unchanged.
         """
         if entry.trailer is None:
             write_atomically(self.path, self._without(entry.start)[0])
             return
         try:
             with self.path.open("r+b", buffering=0) as file:
-                _write(file, entry.start, _PENDING)
+                write_at(file, entry.start, _PENDING)
                 os.fsync(file.fileno())
         except OSError as cause:
             raise storage_error("write", self.path, cause) from cause
 
     def _clean_end(self, file: BinaryIO) -> tuple[int, int, int]:
-        """Cut off what a killed writer left; where to write, the next number, the bytes of comments."""
+        """Remove what a killed writer left; returns where to write, the next number, bytes of comments."""
         size = os.fstat(file.fileno()).st_size
         if size == 0:
             return 0, 0, 0
@@ -420,19 +420,19 @@ class EntryFile:
             file.truncate(last)
             return self._clean_end(file)
         if not data.endswith(b"\n"):
-            _write(file, size, b"\n")
+            write_at(file, size, b"\n")
             size += 1
         return size, max(map(int, _ANY_NUMBER.findall(data)), default=-1) + 1, 0
 
     def _rewritten(self, entry: Entry, without: int | None = None) -> Entry:
-        """The entry just put, after the file was rewritten without legm's comments and a piece of it."""
+        """Rewrite the file without legm's comments and one piece; returns the entry just added."""
         data, last = self._without(without)
         write_atomically(self.path, data)
         assert entry.trailer is not None  # noqa: S101
         return replace(entry, start=last, trailer=entry.trailer._replace(dead=0, at=last))
 
     def _without(self, without: int | None) -> tuple[bytes, int]:
-        """The file without legm's comments and the piece that begins there, and where the last one begins."""
+        """The file without legm's comments and the piece at a position, and the start of the last piece."""
         data = self.path.read_bytes()
         kept, last = bytearray(), 0
         for start, piece in _split_pieces(data):
@@ -449,13 +449,13 @@ class EntryFile:
 
 
 def _entry_texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes, bytes]:
-    """An entry's first part, and all of it without the trailer."""
-    head_text = f"experiment_{number}: {yamltext.ascii_only(yamltext.flow(head))[:-1]}".encode()
-    return head_text, head_text + (f", {yamltext.ascii_only(series)}}}" if series else "}").encode()
+    """An entry's head, and the entry without its trailer."""
+    head_text = f"experiment_{number}: {yaml_text.ascii_only(yaml_text.flow(head))[:-1]}".encode()
+    return head_text, head_text + (f", {yaml_text.ascii_only(series)}}}" if series else "}").encode()
 
 
 def _split_pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The top-level pieces of a YAML text: a line that is not indented and the indented ones after it."""
+    """The top-level pieces of a YAML text: each unindented line with the indented lines after it."""
     start = 0
     while start < len(data):
         end = data.find(b"\n", start) + 1 or len(data)
@@ -471,7 +471,7 @@ def _split_pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _own_trailer(piece: bytes) -> Trailer | None:
-    """The trailer of a piece that is what was written, as far as its head shows.
+    """The trailer of a piece, if its head is intact.
 
     What an editor does to the end of a line does not matter, nor do remarks after it.
     """
@@ -484,12 +484,12 @@ def _own_trailer(piece: bytes) -> Trailer | None:
 
 
 def _is_incomplete(line: bytes) -> bool:
-    """Whether the last line is one that a killed writer left, or was writing."""
+    """Whether the last line is incomplete, left by a killed writer or still being written."""
     return _COMMENT.startswith(line) or (line.startswith(_COMMENT) and not _swallowed(line))
 
 
 def _swallowed(comment: bytes) -> bool:
-    """Whether damage made an entry a part of the comment before it."""
+    """Whether damage has merged an entry into the comment before it."""
     return _SWALLOWED.search(comment) is not None
 
 
@@ -514,7 +514,7 @@ def _read(file: BinaryIO, start: int, length: int) -> bytes:
     return data
 
 
-def _write(file: BinaryIO, start: int, data: bytes) -> None:
+def write_at(file: BinaryIO, start: int, data: bytes) -> None:
     file.seek(start)
     rest = memoryview(data)
     while rest:

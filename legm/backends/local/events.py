@@ -1,13 +1,13 @@
 """TensorBoard's event files, written fast enough for every scalar of a run.
 
-An event file is a row of records; a record frames one ``Event`` message::
+An event file is a sequence of records; a record frames one ``Event`` message::
 
     uint64 length · uint32 masked CRC-32C of the length · Event · uint32 masked CRC-32C of the Event
 
-(TensorFlow's ``core/lib/io/record_writer.h``; the messages are ``core/util/event.proto`` and
-``core/framework/summary.proto``; integers are little-endian.) Here one event holds one row of numbers:
-its time, its step, and the tag and value of each series. The step is always a varint of ten bytes, so
-that all events of one layout are the same bytes but for the numbers, and NumPy lays out a block at once.
+Source: TensorFlow's ``core/lib/io/record_writer.h``, and ``core/util/event.proto`` and
+``core/framework/summary.proto`` for the messages. Integers are little-endian. Here one event holds one row of
+numbers: its time, its step, and the tag and value of each series. The step is always a varint of ten bytes,
+so that all events of one layout only differ in the numbers, and NumPy can encode a block at once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
 _CHUNK = 1 << 16
-"""How many numbers are laid out at once: what a huge batch needs of memory beside itself."""
+"""The number of values encoded at once, which limits the memory that a huge batch needs."""
 
 _STATUS = {
     Status.RUNNING: "STATUS_RUNNING",
@@ -46,39 +46,39 @@ _STATUS = {
 
 
 class EventFile:
-    """An event file that grows while a run trains; one thread at a time writes it.
+    """An event file that grows during training; only one thread may write at a time.
 
-    What a call writes has reached the operating system when the call returns. A call that raises
-    has written nothing, and can be made again.
+    What a call writes has reached the operating system when the call returns. A call that raises an error has
+    written nothing and can be repeated.
 
     Args:
-        folder: where the file is made; TensorBoard shows a folder as a run.
-        started: when the run began, seconds since 1970 (UTC).
-        hidden: make it under a name that no reader takes for an event file, for :func:`replacement`.
+        folder: the folder of the file; TensorBoard shows a folder as a run.
+        started: when the run started, in seconds since 1970 (UTC).
+        hidden: whether to use a name that readers ignore, for :func:`replacement`.
 
     Raises:
-        OSError: the folder or the file cannot be made. Every method raises it when the disk refuses.
+        OSError: the folder or file cannot be created. Every method raises it if the disk refuses.
     """
 
     def __init__(self, folder: Path, *, started: float, hidden: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / (f".{secrets.token_hex(8)}.partial" if hidden else _file_name())
-        self._file = self.path.open("xb", buffering=0)
+        self.file = self.path.open("xb", buffering=0)
         self._end = 0
         version = _encode_record(_encode_head(started, 0) + b"\x1a\x0dbrain.Event:2")
-        restart = -(2**63) if hidden else 2**63 - 1  # readers drop the steps from here on in earlier files
+        restart = -(2**63) if hidden else 2**63 - 1  # readers drop later steps of earlier files
         self._append([version, _encode_record(_encode_head(started, restart) + b"\x3a\x02\x08\x01")])
 
     def points(self, points: Points) -> None:
         """Write every dev series as scalars ``dev/<name>``, in the order the rows were set.
 
-        Test series and indexed series are left out. A value is rounded to float32, one that is too
-        large becomes infinite; NaN and infinities stay what they are.
+        Test series and indexed series are left out. Values are rounded to float32; values that are too large
+        become infinite, NaN and infinities stay unchanged.
         """
         self._append(map(_encode_points, _split_points(points)))
 
     def scalar(self, tag: str, value: float, step: int, time: float) -> None:
-        """Write one number; ``time`` in seconds since 1970, ``step`` any int64."""
+        """Write one value; ``time`` in seconds since 1970, ``step`` any int64."""
         self._append(
             _encode_rows([tag], np.array([step], np.int64), np.array([time]), np.array([[value]], np.float64))
         )
@@ -90,12 +90,12 @@ class EventFile:
         self._value({"tag": _clean_tag(tag), "metadata": metadata, "tensor": tensor}, step, time)
 
     def hparams(self, parameters: Mapping[str, Plain], group: str, started: float) -> None:
-        """Write what the run is in TensorBoard's HPARAMS table.
+        """Write the run's entry in TensorBoard's HPARAMS table.
 
         Args:
-            parameters: finite numbers, booleans and strings are shown as such; other values, and
-                integers that a double cannot hold, as compact JSON.
-            group: sessions of one group are one row of the table, their metrics averaged.
+            parameters: finite numbers, booleans and strings are shown as such; other values, and integers
+                that a double cannot represent, as compact JSON.
+            group: the sessions of a group are one row of the table, with averaged metrics.
             started: seconds since 1970.
         """
         from tensorboard.plugins.hparams.plugin_data_pb2 import SessionStartInfo
@@ -113,8 +113,8 @@ class EventFile:
         self._session("session_end_info", info, ended)
 
     def close(self) -> None:
-        """Close the file; closing it again does nothing."""
-        self._file.close()
+        """Close the file; closing twice does nothing."""
+        self.file.close()
 
     def _session(self, kind: str, info: Any, time: float) -> None:
         from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
@@ -134,31 +134,32 @@ class EventFile:
     def _append(self, pieces: Iterable[bytes]) -> None:
         end = self._end
         try:
-            self._file.seek(end)
+            self.file.seek(end)
             for piece in pieces:
                 rest = memoryview(piece)
                 while rest:
-                    rest = rest[self._file.write(rest) :]
+                    rest = rest[self.file.write(rest) :]
                 end += len(piece)
         except BaseException:
             with contextlib.suppress(OSError):  # the next call overwrites what is left then
-                self._file.truncate(self._end)
+                self.file.truncate(self._end)
             raise
         self._end = end
 
 
 @contextlib.contextmanager
 def replacement(folder: Path, *, started: float) -> Iterator[EventFile]:
-    """Write an event file in the place of all that the folder holds.
+    """Write an event file that replaces all files in the folder.
 
-    When the block ends the new file appears whole, and then the old ones are emptied: a reader meets the
-    old, both, or the new. A TensorBoard that has read the old ones drops what it read and shows the new.
-    (It would stop following the folder if the file it reads were gone; files that an earlier
-    replacement emptied do go.) When the block raises, all is as it was.
+    When the block ends, the new file appears atomically, and then the old ones are truncated: a reader sees
+        the
+    old files, both, or the new one. A TensorBoard that has read the old ones discards their content and shows
+    the new one. (It would stop following the folder if the file it reads were deleted; files that an earlier
+    replacement truncated are deleted.) If the block raises an error, nothing is changed.
 
     Args:
-        folder: where the files are; its sub-folders are not touched.
-        started: when the run began, seconds since 1970 (UTC).
+        folder: the folder of the files; its subfolders are not changed.
+        started: when the run started, in seconds since 1970 (UTC).
 
     Raises:
         OSError: the disk refuses.
@@ -181,7 +182,7 @@ def replacement(folder: Path, *, started: float) -> Iterator[EventFile]:
 
 
 def _file_name() -> str:
-    """A new event file's name; later files of a folder sort, and so are read, after earlier ones."""
+    """The name of a new event file; later files sort after, and so are read after, earlier ones."""
     seconds, rest = divmod(clock.time_ns(), 10**9)
     host = platform.node() or "localhost"
     return f"events.out.tfevents.{seconds:010d}.{host}.{os.getpid()}.{rest:09d}{secrets.token_hex(2)}"
@@ -202,7 +203,7 @@ def _split_points(points: Points) -> Iterator[Points]:
 
 
 def _encode_points(points: Points) -> bytes:
-    """The records of all rows, in the order of the rows: readers want each series' steps to rise."""
+    """The records of all rows, in the order of the rows, since readers expect increasing steps."""
     records = [b""] * len(points.layout)
     for series, places, values in points.located_blocks():
         shown = [i for i, one in enumerate(series) if one.split is Split.DEV and one.index is None]
@@ -245,7 +246,7 @@ def _as_bytes(array: NDArray[Any], dtype: str) -> NDArray[np.uint8]:
 
 
 def _encode_record(event: bytes) -> bytes:
-    """The event with its frame."""
+    """The event as a framed record."""
     length = struct.pack("<Q", len(event))
     checks = (struct.pack("<I", _mask_crc(google_crc32c.value(part))) for part in (length, event))
     return length + next(checks) + event + next(checks)
@@ -257,7 +258,7 @@ def _mask_crc(crc: Any) -> Any:
 
 
 def _encode_head(time: float, step: int) -> bytes:
-    """The fields ``wall_time`` and ``step``, with which an event begins."""
+    """The fields ``wall_time`` and ``step`` at the start of an event."""
     return b"\x09" + struct.pack("<d", time) + b"\x10" + _encode_varint(step % 2**64)
 
 
@@ -275,7 +276,7 @@ def _encode_varint(number: int) -> bytes:
 
 
 def _clean_tag(text: str) -> str:
-    """The text with question marks for lone surrogates, which UTF-8 cannot hold."""
+    """The text with question marks for lone surrogates, which UTF-8 cannot represent."""
     return text.encode("utf-8", "replace").decode()
 
 

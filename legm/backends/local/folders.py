@@ -19,11 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local import PARAMETERS_FILE, yamltext
 from legm.core.identity import fingerprint
 from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
+from legm.runlog.folder import PARAMETERS_FILE
+from legm.util import yaml_text
 from legm.util.atomic_files import load_yaml, parse_yaml, write_atomically
 from legm.util.locks import file_lock
 
@@ -286,7 +287,7 @@ def _fingerprint_of(folder: Path) -> str | None:
 
 def parameters_text(configuration: Configuration) -> bytes:
     """What ``params.yml`` says of a configuration."""
-    return yamltext.block(
+    return yaml_text.block(
         {
             "fingerprint": configuration.fingerprint,
             "schema": SCHEMA,
@@ -318,7 +319,7 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
     try:
-        content: Any = yamltext.parse_block(data.decode(), {} if known is None else known)
+        content: Any = yaml_text.parse_block(data.decode(), {} if known is None else known)
     except UnicodeDecodeError:
         content = None
     if content is None:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.catalogue import ConfigurationStatus, folders_in, is_configuration
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.folders import experiment_folder, read_configuration
 from legm.backends.local.results import count_entries, read_result
 from legm.errors import LegmError
-from legm.records import Query, RunResult
-from legm.runlog.folder import LogFolder, results_only_in_logs
+from legm.records import ConfigurationStatus, Query, RunResult
+from legm.runlog.folder import LogFolder, is_configuration, results_only_in_logs, subfolders
 
 __all__ = ["experiment_in", "experiments", "runs_in", "scan"]
 
@@ -26,7 +25,7 @@ def experiments(root: Path) -> Iterator[str]:
     Raises:
         StorageError: the folder cannot be read.
     """
-    for folder in folders_in(root):
+    for folder in subfolders(root):
         name = experiment_in(root / folder)
         if name is not None:
             yield name
@@ -38,7 +37,7 @@ def experiment_in(folder: Path) -> str | None:
     Raises:
         StorageError: the folder cannot be read.
     """
-    for place in folders_in(folder):
+    for place in subfolders(folder):
         if not is_configuration(f"{folder}/{place}"):
             continue
         try:

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local import PARAMETERS_FILE
 from legm.backends.local.entries import Entry, EntryFile
 from legm.backends.local.folders import parameters_text, read_configuration
 from legm.backends.local.results import head_of, series_texts, steps_head
@@ -15,7 +14,7 @@ from legm.core import results
 from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder
+from legm.runlog.folder import PARAMETERS_FILE, LogFolder
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
 

@@ -1,4 +1,4 @@
-"""A run's result as it stands in ``metrics.yml`` and ``steps.yml``, and back."""
+"""Encoding and decoding of a run's result in ``metrics.yml`` and ``steps.yml``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.yamltext import flow_key, is_number, numbers
+from legm.core.naming import best_key
 from legm.errors import CorruptFile, StorageError
 from legm.records import (
     BestRule,
@@ -24,8 +24,9 @@ from legm.records import (
 )
 from legm.stats.counts import ALL_VALUES_METRICS, count_by_description
 from legm.util.locks import file_lock
+from legm.util.yaml_text import flow_key, is_number, numbers
 
-__all__ = ["best_key", "count_entries", "head_of", "read_result", "series_texts", "steps_head"]
+__all__ = ["count_entries", "head_of", "read_result", "series_texts", "steps_head"]
 
 _OWN_KEYS = frozenset({"run_id", "description", "best_step", "legm"})
 _PREFIXES = ("best_", "test_", "dev/")
@@ -33,13 +34,8 @@ T = TypeVar("T")
 
 
 def series_key(metric: str) -> str:
-    """The key of a dev metric's series; a name that the entry uses otherwise gets ``dev/`` in front."""
+    """The key of a dev metric's series; a name that the entry uses otherwise gets the prefix ``dev/``."""
     return f"dev/{metric}" if metric in _OWN_KEYS or metric.startswith(_PREFIXES) else metric
-
-
-def best_key(metric: str) -> str:
-    """The key of a metric's best value; ``best_step`` is the step itself."""
-    return f"best_dev/{metric}" if metric == "step" or metric.startswith("dev/") else f"best_{metric}"
 
 
 def _metric_of(key: str) -> str | None:
@@ -70,7 +66,7 @@ def _by_series(nested: Mapping[str, Any], split: Split, convert: Callable[[Any],
 
 
 def head_of(result: RunResult) -> dict[str, Plain]:
-    """All of an entry of ``metrics.yml`` but the series."""
+    """An entry of ``metrics.yml`` without the series."""
     run = result.run
     head: dict[str, Plain] = {
         "run_id": run.run_id,
@@ -94,15 +90,15 @@ def head_of(result: RunResult) -> dict[str, Plain]:
 
 
 def steps_head(result: RunResult) -> dict[str, Plain]:
-    """All of an entry of ``steps.yml`` but the steps."""
+    """An entry of ``steps.yml`` without the steps."""
     return {"run_id": result.run.run_id}
 
 
 def series_texts(result: RunResult) -> tuple[str, str]:
-    """The series and their steps as YAML flow text; the metrics that aggregating needs come first."""
+    """The series and their steps as YAML flow text; the metrics needed for aggregation come first."""
     values: dict[str, list[tuple[str | None, str]]] = {}
     steps: dict[str, list[tuple[str | None, str]]] = {}
-    written: dict[int, str] = {}  # arrays that are one are written once
+    written: dict[int, str] = {}  # shared arrays are encoded once
     for series, history in result.histories.items():
         key = series_key(series.name)
         text = written.get(id(history.steps))
@@ -119,7 +115,7 @@ def _flow_text(lists: Mapping[str, list[tuple[str | None, str]]]) -> str:
         if parts[0][0] is None:
             pieces.append(f"{flow_key(key)}: {parts[0][1]}")
         else:
-            # No space after these commas: so EntryFile.series tells an index from a metric of that name.
+            # No space after these commas: EntryFile.series thus distinguishes an index from a metric.
             inner = ",".join(f"{flow_key(str(index))}: {text}" for index, text in parts)
             pieces.append(f"{flow_key(key)}: {{{inner}}}")
     return ", ".join(pieces)
@@ -132,22 +128,22 @@ def read_result(
     configuration: Configuration,
     names: frozenset[str] | None,
 ) -> RunResult:
-    """A completed run from the two files.
+    """Read a completed run from the two files.
 
     Args:
         metrics: ``metrics.yml``.
-        entry: the run's in it.
-        steps: ``steps.yml`` and its entries by run id, where series are wanted.
-        configuration: whose folder it is.
-        names: the dev metrics whose series are wanted, None for all.
+        entry: the run's entry in it.
+        steps: ``steps.yml`` and its entries by run id; None without series.
+        configuration: the configuration of the folder.
+        names: the dev metrics whose series are read; None for all.
 
     Raises:
-        CorruptFile: an entry is not what was written, or holds what is no number.
+        CorruptFile: an entry is damaged, or a value in it is not a number.
     """
     try:
         return _parse_result(metrics, entry, steps, configuration, names)
     except CorruptFile:
-        # The run may have been logged, again perhaps, between two looks: once more, while nobody writes.
+        # The run may have been logged (again) between reading the two files: retry, with writers locked out.
         try:
             with file_lock(metrics.path.parent / "runs" / ".lock"):
                 now = _entries_by_run(metrics).get(str(entry.head.get("run_id")))
@@ -156,7 +152,7 @@ def read_result(
                     return _parse_result(metrics, now, then, configuration, names)
         except CorruptFile:
             raise
-        except StorageError:  # nothing to lock, or no right to
+        except StorageError:  # there is nothing to lock, or no permission
             pass
         raise
 
@@ -226,7 +222,7 @@ def _parse_result(
 
 
 def _selected_names(entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
-    """The keys of the series that are wanted and there."""
+    """The requested keys of series that exist."""
     known: Iterable[str] = entry.head if entry.trailer is None else entry.head["legm"]["series"]
     return frozenset(
         key for key in known if (m := _metric_of(key)) is not None and (names is None or m in names)
@@ -239,13 +235,13 @@ def count_entries(
     """Count the runs of a configuration by description, without reading more than the entries' heads.
 
     Args:
-        folder: the configuration's.
-        configuration: whose they are.
-        entries: of ``metrics.yml``.
-        others: the runs that it does not have.
+        folder: the configuration's folder.
+        configuration: the configuration.
+        entries: the entries of ``metrics.yml``.
+        others: the runs that are not in it.
 
     Raises:
-        CorruptFile: an entry holds what is no number.
+        CorruptFile: a value in an entry is not a number.
     """
     heads: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
@@ -291,7 +287,7 @@ def _add_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Pat
 
 
 def _summary_key(key: str) -> str | None:
-    """Where what an entry has under a key stands in a summary; None for what a count does not have."""
+    """The summary key for a key of an entry; None for what counts do not contain."""
     if key.startswith("test_"):
         return key
     if not key.startswith("best_") or key == "best_step":
@@ -304,8 +300,8 @@ def _corrupt_value(path: Path, where: str, value: Any, what: str) -> CorruptFile
     return CorruptFile(
         path,
         where,
-        f"{str(value)[:60]!r} stands where {what} belongs",
-        "Mend it, or delete the entry.",
+        f"{str(value)[:60]!r} is not {what}",
+        "Repair it, or delete the entry.",
     )
 
 
@@ -347,7 +343,7 @@ def _parse_histories(
             try:
                 if series_steps != last[0]:
                     if by_hand and any(type(step) is not int for step in series_steps or ()):
-                        raise TypeError("a step is no whole number")
+                        raise TypeError("a step is not a whole number")
                     last = series_steps, np.array(series_steps, np.int64)
                 history = History(last[1], np.array(series_values, np.float64))
             except (TypeError, ValueError, OverflowError) as cause:
@@ -362,6 +358,6 @@ def _missing_series(metrics: EntryFile, entry: Entry, key: str) -> CorruptFile:
     return CorruptFile(
         metrics.path,
         f"experiment_{entry.number}",
-        f"{key!r} is no list of numbers with as many steps in {Path('steps.yml')}",
-        "Mend both, or delete the entry.",
+        f"{key!r} is not a list of numbers with as many steps in {Path('steps.yml')}",
+        "Repair both, or delete the entry.",
     )

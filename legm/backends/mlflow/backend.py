@@ -355,7 +355,7 @@ class MlflowBackend:
             files.write(portable.SERIES_FILE, portable.series_npz(result.histories))
             files.write(portable.RESULT_FILE, portable.result_json(replace(result, run=run)))
             for name, table in indexed_tables(result).items():
-                files.write(names.indexed_file(name), table.encode())
+                files.write(name, table.encode())
             stamp = to_milliseconds(ended)
             numbers = {
                 names.metric_key(names.BEST_METRICS, series.name): value
@@ -497,8 +497,11 @@ class MlflowBackend:
             if configuration is not None:
                 run = self._parent(configuration)
             else:
+                kind = names.COMPARISON_KIND
                 run = self._unique_run(
-                    self._experiment(experiment), "comparison", {names.KIND_TAG: names.COMPARISON_KIND}
+                    self._experiment(experiment),
+                    kind,
+                    {names.KIND_TAG: kind},
                 )
             path = names.figure_file(description, name, format)
             files = self._artifacts(run)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from legm.records import Aggregate, Configuration, RunResult, Split, Summary
+from legm.backends.mlflow.names import indexed_file
+from legm.records import Aggregate, Configuration, RunResult, Summary
 
 __all__ = ["configuration_note", "display_value", "indexed_tables", "to_milliseconds"]
 
@@ -25,14 +26,14 @@ def to_milliseconds(seconds: float) -> int:
 
 
 def indexed_tables(result: RunResult) -> dict[str, str]:
-    """The indexed metrics at the best step and of the test data, as one CSV table per metric."""
+    """The indexed metrics at the best step and of the test data: one CSV table per metric, by artifact."""
     rows: dict[str, list[str]] = {}
     for values in (result.best, result.test):
         for series, value in values.items():
             if series.index is not None:
                 quoted = '"' + series.index.replace('"', '""') + '"'
-                split = "test" if series.split is Split.TEST else "best"
-                rows.setdefault(f"{split}_{series.name}", ["index,value"]).append(f"{quoted},{value!r}")
+                table = rows.setdefault(indexed_file(series), ["index,value"])
+                table.append(f"{quoted},{value!r}")
     return {name: "\n".join(lines) for name, lines in rows.items()}
 
 

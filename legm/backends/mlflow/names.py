@@ -8,14 +8,19 @@ MLflow.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
+from urllib.parse import quote
 
+from legm.backends.portable import DISPLAYS
 from legm.core.naming import escape_name, safe_name, short_name, shorten_name
+from legm.records import Series, Split
 
 __all__ = [
     "AGGREGATE_METRICS",
     "BEST_METRICS",
     "BEST_STEP_METRIC",
     "COMPARISON_KIND",
+    "COMPUTED_KINDS",
     "CONFIGURATION_KIND",
     "DESCRIPTION_DIGEST_TAG",
     "DESCRIPTION_TAG",
@@ -45,6 +50,8 @@ KIND_TAG = "legm.kind"
 RUN_KIND = "run"
 CONFIGURATION_KIND = "configuration"
 COMPARISON_KIND = "comparison"
+COMPUTED_KINDS = frozenset({CONFIGURATION_KIND, COMPARISON_KIND})
+"""The kinds of MLflow runs that are not legm runs."""
 
 RUN_ID_TAG = "legm.run_id"
 FINGERPRINT_TAG = "legm.fingerprint"
@@ -59,7 +66,7 @@ ERROR_TAG = "legm.error"
 
 BEST_METRICS = "best"
 """The first part of the key of a metric's value at the best step."""
-DISPLAY_METRICS = "display"
+DISPLAY_METRICS = DISPLAYS
 """The first part of the key of a number that is only shown."""
 AGGREGATE_METRICS = "aggregate"
 """The first part of the key of an aggregate over the runs of a configuration."""
@@ -98,9 +105,10 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
-def indexed_file(table: str) -> str:
-    """The artifact with the values of an indexed metric."""
-    return f"indexed/{safe_name(table)}.csv"
+def indexed_file(series: Series) -> str:
+    """The artifact with the values of an indexed metric at the best step, or of the test data."""
+    split = "test" if series.split is Split.TEST else BEST_METRICS
+    return f"indexed/{safe_name(f'{split}_{series.name}')}.csv"
 
 
 def aggregates_file(description: str) -> str:
@@ -120,3 +128,8 @@ def figure_file(description: str, name: str, extension: str) -> str:
 
 def _prefix(description: str) -> str:
     return f"{short_name(description)}-" if description else ""
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of a SQLite file; MLflow decodes it as a URL."""
+    return "sqlite:///" + quote(str(path.absolute()), safe="/:\\")

@@ -31,6 +31,7 @@ from mlflow.tracking._tracking_service.utils import (  # the registry of stores,
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 
+from legm.backends.mlflow.names import sqlite_uri
 from legm.core.credentials import redact_url_password
 from legm.errors import BackendError
 
@@ -101,11 +102,6 @@ class _OneAttemptStore(RestStore):
         return answer
 
 
-def sqlite_uri(path: Path) -> str:
-    """The address of a SQLite file; MLflow decodes it as a URL."""
-    return "sqlite:///" + quote(str(path.absolute()), safe="/:\\")
-
-
 def sqlite_path(uri: str) -> Path | None:
     """The path of a SQLite store's file; None for other stores and for one in memory."""
     if not uri.startswith("sqlite:///") or uri.endswith(":memory:"):
@@ -155,13 +151,13 @@ def open_store(uri: str, artifacts: str | None) -> Any:
             return _OneAttemptStore(partial(get_default_host_creds, uri))
         path = sqlite_path(uri)
         if path is not None and not path.exists():
-            _create_sqlite_file(path)
+            create_sqlite_file(path)
         elif path is None and scheme.partition("+")[0] in _DATABASES:
             _try_to_connect(uri)
         return _get_store(uri, artifacts)
 
 
-def _create_sqlite_file(path: Path) -> None:
+def create_sqlite_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(path) + ".lock"):
         if path.exists():

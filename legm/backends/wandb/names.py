@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from legm.backends.portable import FOLDER
+from legm.backends.portable import DISPLAYS, FOLDER
 from legm.core.naming import short_name
 from legm.records import Configuration, Series, Split, Status
 
@@ -19,6 +19,7 @@ __all__ = [
     "BEST_STEP_KEY",
     "COMPARISON_GROUP",
     "COMPARISON_JOB",
+    "COMPUTED_JOBS",
     "DESCRIPTION_KEY",
     "ERROR_KEY",
     "EXPERIMENT_KEY",
@@ -51,6 +52,9 @@ COMPARISON_JOB = "comparison"
 """The job type of a W&B run with what was computed over configurations."""
 COMPARISON_GROUP = "comparison"
 
+COMPUTED_JOBS = frozenset({AGGREGATE_JOB, COMPARISON_JOB})
+"""The job types of W&B runs that are not legm runs."""
+
 EXPERIMENT_KEY = "legm_experiment"
 FINGERPRINT_KEY = "legm_fingerprint"
 DESCRIPTION_KEY = "legm_description"
@@ -62,7 +66,7 @@ BEST_STEP_KEY = "best_step"
 
 STEP_KEY = "legm/step"
 """The history key of a row's step; W&B's own step counts rows."""
-HISTORY_PATTERNS = ("dev/*", "test/*", "display/*")
+HISTORY_PATTERNS = ("dev/*", "test/*", f"{DISPLAYS}/*")
 """The history keys whose x axis is :data:`STEP_KEY`."""
 
 SUMMARY_FILE = f"{FOLDER}/summary.json"
@@ -102,7 +106,7 @@ def history_key(series: Series) -> str:
 
 def display_key(name: str) -> str:
     """The history key of a number that is only shown."""
-    return f"display/{name}"
+    return f"{DISPLAYS}/{name}"
 
 
 def best_key(metric: str) -> str:

@@ -1,9 +1,9 @@
-"""Python runs this when it starts a process of a captured script: what is logged stays in the private stores.
+"""Python runs this when a process of a captured script starts, to keep what it logs in the private stores.
 
-Environment variables say where these are. What a script says itself comes before them, so a few calls are
-changed when the libraries are imported: an address, a folder or a mode that the script gives is not used,
-and an error that ends the script ends its run as failed. This file uses nothing of legm's, which need not
-be installed for the Python that runs the script.
+Environment variables say where these are. A script's own settings would take precedence, so a few calls are
+patched when the libraries are imported: an address, a folder or a mode that the script sets is not used, and
+an error that ends the script marks its run as failed. This file uses nothing from legm, which does not have
+to be installed for the Python that runs the script.
 """
 
 import atexit
@@ -15,9 +15,9 @@ import inspect
 import os
 import sys
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-_PLACE = os.environ.get("LEGM_CAPTURE", "")
-_SET = {
+_SITE_FOLDER = os.path.dirname(os.path.abspath(__file__))
+_STAGING_FOLDER = os.environ.get("LEGM_CAPTURE", "")
+_VARIABLES = {
     name: os.environ[name]
     for name in (
         "MLFLOW_TRACKING_URI",
@@ -30,23 +30,25 @@ _SET = {
 }
 
 
-def _tell(what, given):
-    sys.stderr.write(f"legm: {what} {given!r} is not used: what is logged is captured\n")
+def _warn_unused(what, given):
+    sys.stderr.write(f"legm: {what} {given!r} is not used, because the script is captured\n")
 
 
-def _restore():
-    """The variables as they were, but for a W&B that the script switches off."""
-    address = os.environ.get("MLFLOW_TRACKING_URI", _SET.get("MLFLOW_TRACKING_URI"))
-    if address != _SET.get("MLFLOW_TRACKING_URI"):
-        _tell("the address", address)
+def _restore_environment():
+    """Restore the variables, unless the script has disabled W&B."""
+    address = os.environ.get("MLFLOW_TRACKING_URI", _VARIABLES.get("MLFLOW_TRACKING_URI"))
+    if address != _VARIABLES.get("MLFLOW_TRACKING_URI"):
+        _warn_unused("the address", address)
     off = os.environ.get("WANDB_MODE") == "disabled"
-    os.environ.update({name: value for name, value in _SET.items() if not (off and name == "WANDB_MODE")})
+    os.environ.update(
+        {name: value for name, value in _VARIABLES.items() if not (off and name == "WANDB_MODE")}
+    )
 
 
 # wandb
 
 
-def _of_wandb(wandb):
+def _patch_wandb(wandb):
     begin = wandb.init
     signature = inspect.signature(begin)
 
@@ -62,17 +64,17 @@ def _of_wandb(wandb):
             given = {name: getattr(settings, name) for name in getattr(settings, "model_fields_set", ())}
         if "disabled" in (kwargs.get("mode"), given.get("mode"), os.environ.get("WANDB_MODE")):
             return begin(**kwargs)
-        _restore()
+        _restore_environment()
         kwargs.pop("dir", None)
         kwargs["mode"] = "offline"
         if isinstance(settings, dict):
             settings.pop("mode", None)
             settings.pop("root_dir", None)
         elif settings is not None:
-            settings.mode, settings.root_dir = "offline", _SET["WANDB_DIR"]
+            settings.mode, settings.root_dir = "offline", _VARIABLES["WANDB_DIR"]
         return begin(**kwargs)
 
-    def login(*_, **__):  # there is nowhere to log in
+    def login(*_, **__):  # there is no server to log in to
         return True
 
     wandb.init, wandb.login = init, login
@@ -81,15 +83,15 @@ def _of_wandb(wandb):
 # mlflow
 
 
-def _of_mlflow(mlflow):
+def _patch_mlflow(mlflow):
     from mlflow.tracking import MlflowClient
 
-    private = _SET["MLFLOW_TRACKING_URI"]
+    private = _VARIABLES["MLFLOW_TRACKING_URI"]
     mlflow.set_tracking_uri(private)
 
-    def stay(uri):
+    def warn_if_other(uri):
         if str(uri) != private:
-            _tell("the address", str(uri))
+            _warn_unused("the address", str(uri))
 
     make, create = MlflowClient.__init__, MlflowClient.create_experiment
 
@@ -97,49 +99,49 @@ def _of_mlflow(mlflow):
     def init(self, tracking_uri=None, registry_uri=None, *args, **kwargs):
         for uri in (tracking_uri, registry_uri):
             if uri is not None:
-                stay(uri)
+                warn_if_other(uri)
         make(self, None, None, *args, **kwargs)
 
     @functools.wraps(create)
     def create_experiment(self, name, artifact_location=None, *args, **kwargs):
         if artifact_location is not None:
-            _tell("the folder", str(artifact_location))
+            _warn_unused("the folder", str(artifact_location))
         return create(self, name, None, *args, **kwargs)
 
     MlflowClient.__init__, MlflowClient.create_experiment = init, create_experiment
     for module in (mlflow, mlflow.tracking):
         for name in ("set_tracking_uri", "set_registry_uri"):
             if hasattr(module, name):
-                setattr(module, name, stay)
+                setattr(module, name, warn_if_other)
 
-    def fail():  # before MLflow's own, which takes every end for a good one
+    def mark_failed():  # runs before MLflow's own hook, which marks every run as finished
         if getattr(sys, "last_value", None) is not None:
             while mlflow.active_run() is not None:
                 mlflow.end_run("FAILED")
 
-    atexit.register(fail)
+    atexit.register(mark_failed)
 
 
-def _of_tables(utils):
-    """Let processes that begin at once make the tables one after the other: else the store breaks."""
-    exist, initialize = utils._all_tables_exist, utils._initialize_tables
+def _patch_mlflow_tables(utils):
+    """Let concurrent processes create the tables one after the other: otherwise the store breaks."""
+    exist, initialize = utils._all_tables_exist, utils._initialize_tables  # noqa: SLF001 - there is no public name
 
     @functools.wraps(exist)
     def locked_exist(engine):
-        with _lock(os.path.join(_PLACE, ".tables")):
+        with _locked(os.path.join(_STAGING_FOLDER, ".tables")):
             return exist(engine)
 
     @functools.wraps(initialize)
     def locked_initialize(engine):
-        with _lock(os.path.join(_PLACE, ".tables")):
+        with _locked(os.path.join(_STAGING_FOLDER, ".tables")):
             if not exist(engine):
                 initialize(engine)
 
-    utils._all_tables_exist, utils._initialize_tables = locked_exist, locked_initialize
+    utils._all_tables_exist, utils._initialize_tables = locked_exist, locked_initialize  # noqa: SLF001
 
 
 @contextlib.contextmanager
-def _lock(path):
+def _locked(path):
     try:
         import fcntl
     except ImportError:
@@ -150,31 +152,31 @@ def _lock(path):
         yield
 
 
-_CHANGES = {"wandb": _of_wandb, "mlflow": _of_mlflow, "mlflow.store.db.utils": _of_tables}
+_PATCHES = {"wandb": _patch_wandb, "mlflow": _patch_mlflow, "mlflow.store.db.utils": _patch_mlflow_tables}
 
 
-class _Finder:
-    """Finds modules of the libraries where they are, and changes them once they are imported."""
+class _PatchingFinder:
+    """Finds the libraries' modules, and patches them once they are imported."""
 
     def find_spec(self, name, path=None, target=None):
-        if name not in _CHANGES:
+        if name not in _PATCHES:
             return None
         for finder in sys.meta_path:
             if finder is not self and hasattr(finder, "find_spec"):
                 spec = finder.find_spec(name, path, target)
                 if spec is not None:
                     if hasattr(spec.loader, "exec_module"):
-                        spec.loader = _Loader(spec.loader, _CHANGES[name])
+                        spec.loader = _PatchingLoader(spec.loader, _PATCHES[name])
                     return spec
         return None
 
 
-class _Loader:
-    """A loader that changes the module behind it."""
+class _PatchingLoader:
+    """A loader that patches the module it loads."""
 
-    def __init__(self, loader, change):
+    def __init__(self, loader, patch):
         self._loader = loader
-        self._change = change
+        self._patch = patch
 
     def __getattr__(self, name):
         return getattr(self._loader, name)
@@ -184,23 +186,23 @@ class _Loader:
 
     def exec_module(self, module):
         module.__spec__.loader = module.__loader__ = self._loader
-        _restore()
+        _restore_environment()
         self._loader.exec_module(module)
         try:
-            self._change(module)
-        except Exception as error:  # another version of the library: the environment variables are left
-            sys.stderr.write(f"legm: {module.__name__} is as it is: {error!r}\n")
+            self._patch(module)
+        except Exception as error:  # another version of the library: the environment variables still apply
+            sys.stderr.write(f"legm: {module.__name__} cannot be patched: {error!r}\n")
 
 
-def _other():
-    """The sitecustomize that this one stands before."""
-    paths = [path for path in sys.path if os.path.abspath(path or ".") != _HERE]
+def _run_next_sitecustomize():
+    """Run the sitecustomize that this one hides."""
+    paths = [path for path in sys.path if os.path.abspath(path or ".") != _SITE_FOLDER]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", paths)
     if spec is not None and spec.loader is not None:
         module = sys.modules["sitecustomize"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
 
 
-if _PLACE:
-    sys.meta_path.insert(0, _Finder())
-_other()
+if _STAGING_FOLDER:
+    sys.meta_path.insert(0, _PatchingFinder())
+_run_next_sitecustomize()

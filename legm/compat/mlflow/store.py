@@ -23,7 +23,7 @@ from legm.compat.mlflow.entities import (
 from legm.compat.mlflow.exceptions import MlflowException, invalid_value_error, not_found_error
 from legm.compat.run import CompatRun
 from legm.compat.session import SESSION
-from legm.compat.snapshot import Number, Snapshot, history, listed
+from legm.compat.snapshot import Number, Snapshot, read_history, stored_experiments
 from legm.records import Status
 
 __all__ = ["STORE", "Store"]
@@ -49,7 +49,7 @@ class Store:
 
     def experiment_names(self) -> list[str]:
         """The names of the experiments that were created here or have a run."""
-        return list(dict.fromkeys([*self._created, *listed(SESSION.settings)]))
+        return list(dict.fromkeys([*self._created, *stored_experiments(SESSION.settings)]))
 
     @staticmethod
     def experiment_id(name: str) -> str:
@@ -170,7 +170,7 @@ class Store:
         one = self.find_snapshot(run_id)
         if one.run is None or one.folder is None:
             return []
-        return history(one.folder, one.run.run_id).get(key, [])
+        return read_history(one.folder, one.run.run_id).get(key, [])
 
     # Writing
 

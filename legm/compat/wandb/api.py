@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.session import SESSION
-from legm.compat.snapshot import Snapshot, history
+from legm.compat.snapshot import Snapshot, read_history
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.errors import CommError
 from legm.records import Status
@@ -82,7 +82,7 @@ class _StoredRun:
         if self.id in SESSION.runs:
             series = SESSION.runs[self.id].history()
         elif self._snapshot.run is not None and self._snapshot.folder is not None:
-            series = history(self._snapshot.folder, self._snapshot.run.run_id)
+            series = read_history(self._snapshot.folder, self._snapshot.run.run_id)
         else:
             series = {}
         rows: dict[int, dict[str, Any]] = {}

@@ -1,7 +1,7 @@
-"""``metrics.yml``: where each run stands in it, so that one is read at a time however large the file is.
+"""Locates each run's entry in ``metrics.yml``, so that one run is read at a time, however large the file is.
 
-The original legm dumps one mapping with an entry for each run, ``experiment_0:`` and so on, each at the
-beginning of a line; what belongs to it is indented.
+The original legm dumps one mapping with an entry for each run, ``experiment_0:`` and so on, each starting at
+the beginning of a line; its content is indented.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from legm.importers.size_limits import read_at_most
 
 __all__ = ["EntryLocation", "locate_entries", "read_description", "read_entry", "read_mapping"]
 
-_MAX_ENTRY_BYTES, _MAX_FILE_BYTES = 1 << 28, 1 << 26  # bytes of an entry, and of a file that is read whole
+_MAX_ENTRY_BYTES, _MAX_FILE_BYTES = 1 << 28, 1 << 26
 _MAX_LINE_BYTES = 1 << 20
-_REMEDY = "Mend it, or leave the folder out."
+_REMEDY = "Repair it, or leave the folder out."
 _KEY = re.compile(rb"(experiment_(?:0|[1-9]\d{0,8})):\s")
 _DESCRIPTION = b"  description:"
 
 
 @dataclass(slots=True)
 class EntryLocation:
-    """Where a run stands in a file.
+    """The location of a run's entry in a file.
 
     Args:
-        start, end: the first byte, and the one after the last.
+        start, end: its first byte, and the one after its last.
         line: the number of its first line.
-        description: the same of its description; None where that is not on lines of its own.
-        is_cut: whether the file ends in the middle of one of its lines, which is left out.
+        description: the location of its description; None if that is not on lines of its own.
+        is_cut: whether the file ends in the middle of a line of this entry; that line is left out.
     """
 
     start: int
@@ -43,10 +43,10 @@ class EntryLocation:
 
 
 def locate_entries(path: Path) -> dict[str, EntryLocation]:
-    """The entries of a file by name, in its order; none where there is no file.
+    """Locate the entries of a file, by name and in order; none if the file does not exist.
 
     Raises:
-        CorruptFile: it is no file of entries, or has a line that is too long.
+        CorruptFile: it is not a file of entries, or a line is too long.
         StorageError: it cannot be read.
     """
     try:
@@ -66,7 +66,7 @@ def _locate_entries(path: Path, file: BinaryIO) -> dict[str, EntryLocation]:
     while line := file.readline(_MAX_LINE_BYTES + 1):
         start, end, number = end, end + len(line), number + 1
         if len(line) > _MAX_LINE_BYTES:
-            problem = f"a line of more than {_MAX_LINE_BYTES} bytes is none that was dumped"
+            problem = f"a line of more than {_MAX_LINE_BYTES} bytes is longer than any that legm dumps"
             raise CorruptFile(path, f"line {number}", problem, _REMEDY)
         if (key := _KEY.match(line)) is not None:
             entry = found[key[1].decode()] = EntryLocation(start, end, number)
@@ -81,46 +81,47 @@ def _locate_entries(path: Path, file: BinaryIO) -> dict[str, EntryLocation]:
             else:
                 description = None
         elif line.endswith(b"\n") and line.strip() not in {b"", b"{}", b"---"} and not line.startswith(b"#"):
-            problem = f"{line[:60].decode(errors='replace')!r} stands where a run begins, as experiment_0:"
+            shown = line[:60].decode(errors="replace")
+            problem = f"expected the start of a run such as experiment_0:, found {shown!r}"
             raise CorruptFile(path, f"line {number}", problem, _REMEDY)
     return found
 
 
 def read_description(path: Path, name: str, entry: EntryLocation) -> str | None:
-    """What tells a run apart from others of its configuration; None where that is not said.
+    """The description that distinguishes a run from others of its configuration; None if it has none.
 
     Raises:
-        CorruptFile: the entry is no YAML.
+        CorruptFile: the entry is not valid YAML.
         StorageError: the file cannot be read.
     """
     if entry.description is not None:
-        told = _parse_range(path, entry.description)
+        content = _parse_range(path, entry.description)
     else:
-        told = read_entry(path, name, entry)
-    value = told.get("description") if isinstance(told, dict) else None
+        content = read_entry(path, name, entry)
+    value = content.get("description") if isinstance(content, dict) else None
     return None if value is None else str(value)
 
 
 def read_entry(path: Path, name: str, entry: EntryLocation) -> dict[str, Any]:
-    """What an entry says.
+    """The content of an entry.
 
     Raises:
-        CorruptFile: it is no YAML, no mapping, or too large.
+        CorruptFile: it is not valid YAML, not a mapping, or too large.
         StorageError: the file cannot be read.
     """
     try:
         content = _parse_range(path, entry)
     except CorruptFile as problem:
         try:
-            content = read_mapping(path)  # an alias may stand for something in another entry
+            content = read_mapping(path)  # an alias may refer to another entry
         except CorruptFile:
             raise problem from None
-    told = content.get(name) if isinstance(content, dict) else None
-    if told is None and entry.is_cut:
+    metrics = content.get(name) if isinstance(content, dict) else None
+    if metrics is None and entry.is_cut:
         return {}
-    if not isinstance(told, dict):
-        raise CorruptFile(path, f"line {entry.line}", f"{name} is no mapping of metrics", _REMEDY)
-    return told
+    if not isinstance(metrics, dict):
+        raise CorruptFile(path, f"line {entry.line}", f"{name} is not a mapping of metrics", _REMEDY)
+    return metrics
 
 
 def _parse_range(path: Path, entry: EntryLocation) -> Any:
@@ -137,15 +138,15 @@ def _parse_range(path: Path, entry: EntryLocation) -> Any:
 
 
 def read_mapping(path: Path) -> dict[str, Any] | None:
-    """What a file says that is read whole; None where there is none.
+    """The content of a file that is read whole; None if it does not exist.
 
     Raises:
-        CorruptFile: it is no YAML, no mapping, or too large.
+        CorruptFile: it is not valid YAML, not a mapping, or too large.
         StorageError: it cannot be read.
     """
     if not path.exists():
         return None
     content = parse_plain_yaml(path, read_at_most(path, _MAX_FILE_BYTES, _REMEDY))
     if content is not None and not isinstance(content, dict):
-        raise CorruptFile(path, "line 1", "it is no mapping", _REMEDY)
+        raise CorruptFile(path, "line 1", "it is not a mapping", _REMEDY)
     return content or {}

@@ -1,9 +1,9 @@
-"""A run's entry in ``metrics.yml`` and ``indexed_metrics.yml`` as numbers: pure functions.
+"""The numbers in a run's entry in ``metrics.yml`` and ``indexed_metrics.yml``: pure functions.
 
-The keys of an entry, and for an indexed metric those of its example: ``loss`` a list with the values of a
-metric, ``best_loss`` its value at the step that was the best, ``test_loss`` one value on test data,
-``description``. A metric whose own name begins with ``best_`` was renamed to ``_best_…``. The steps stand in
-``steps.yml``, for each metric those of its longest run, and None where none was given.
+An entry, or for an indexed metric that of an example, has these keys: ``loss`` is a list of the values of a
+metric, ``best_loss`` its value at the best step, ``test_loss`` a value on test data, and ``description``. A
+metric whose own name starts with ``best_`` was renamed to ``_best_…``. ``steps.yml`` has the steps of each
+metric in its longest run, with None where none was given.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ _STEP_LIMIT = 1 << 63
 
 @dataclass(slots=True)
 class EntryNumbers:
-    """What an entry says, sorted.
+    """The parsed content of an entry.
 
     Args:
         dev: the steps and values of each dev series.
         test: the value of each test series.
         best: the values at the best step, of dev series without an index.
-        others: what is no number, by ``metrics`` and metric, and by ``examples``, example and metric.
-        guessed: metrics without an index whose steps are not said, or not for all values: 0, 1, … are taken.
+        not_numbers: other values, by ``metrics`` and metric, and by ``examples``, example and metric.
+        with_guessed_steps: metrics without an index whose steps are not stored for all values; they get the
+            steps 0, 1, ….
     """
 
     dev: dict[Series, tuple[IntArray, FloatArray]] = field(default_factory=dict)
@@ -44,7 +45,7 @@ class EntryNumbers:
     with_guessed_steps: set[str] = field(default_factory=set)
 
     def points(self, time: float) -> Points:
-        """All numbers, each at the same time (s)."""
+        """All numbers, each with the same time (s)."""
         columns = {
             series: (steps, np.full(len(steps), time), values) for series, (steps, values) in self.dev.items()
         }
@@ -54,7 +55,7 @@ class EntryNumbers:
         return points_from_columns(columns, lambda series: series)
 
     def best_rule(self) -> BestRule | None:
-        """A rule that chooses a step with the best values; None where no step has them all."""
+        """A rule that selects a step with the best values; None if no step has them all."""
         expected = {Series(name): value for name, value in self.best.items() if Series(name) in self.dev}
         if not expected:
             return BestRule()
@@ -73,29 +74,29 @@ class EntryNumbers:
 def parse_entry(
     plain: Mapping[str, Any], indexed: Mapping[str, Any], steps: Mapping[str, Any]
 ) -> EntryNumbers:
-    """What a run's entries say.
+    """Parse a run's entries.
 
     Args:
         plain: its entry in ``metrics.yml``.
-        indexed: that in ``indexed_metrics.yml``, by example.
-        steps: what ``steps.yml`` says.
+        indexed: its entry in ``indexed_metrics.yml``, by example.
+        steps: the content of ``steps.yml``.
     """
-    told = {name: value for name, value in plain.items() if name != "description"}
-    examples = {name: value for name, value in told.items() if isinstance(value, dict)}
+    metrics = {name: value for name, value in plain.items() if name != "description"}
+    examples = {name: value for name, value in metrics.items() if isinstance(value, dict)}
     examples |= {name: value for name, value in indexed.items() if name != "description"}
-    sorting = _EntryParser(steps)
-    sorting.add({name: value for name, value in told.items() if name not in examples}, None)
-    sorting.note_common_steps()
+    parser = _EntryParser(steps)
+    parser.add({name: value for name, value in metrics.items() if name not in examples}, None)
+    parser.note_common_steps()
     for index, metrics in examples.items():
-        sorting.add(metrics if isinstance(metrics, dict) else {"": metrics}, index)
-    return sorting.found
+        parser.add(metrics if isinstance(metrics, dict) else {"": metrics}, index)
+    return parser.found
 
 
 class _EntryParser:
-    """Sorts the keys of an entry.
+    """Sorts the keys of an entry into dev, test and best values.
 
     Args:
-        steps: what ``steps.yml`` says.
+        steps: the content of ``steps.yml``.
     """
 
     def __init__(self, steps: Mapping[str, Any]) -> None:
@@ -104,9 +105,9 @@ class _EntryParser:
         self._common: dict[int, IntArray] = {}
 
     def note_common_steps(self) -> None:
-        """Note the steps of the series so far, by how many they are, where all with so many agree.
+        """Note the steps of the series so far by their number, if all series of that length agree.
 
-        Those of examples are not kept: they were set together with the others.
+        Steps of examples are not stored: they were set together with the others.
         """
         by_count: dict[int, list[IntArray]] = {}
         for steps, _ in self.found.dev.values():
@@ -116,7 +117,7 @@ class _EntryParser:
                 self._common[count] = same[0]
 
     def add(self, metrics: Mapping[str, Any], index: str | None) -> None:
-        """Take in the metrics of the run, or of one of its examples."""
+        """Add the metrics of the run, or of one of its examples."""
         for name, value in metrics.items():
             if isinstance(value, list) and _is_dev(name, metrics, self._steps, index):
                 is_told = self._add_dev(name, value, index)
@@ -147,7 +148,7 @@ class _EntryParser:
         number = _as_number(value)
         if number is not None and index is None:
             self.found.best[_metric_name(name)] = number
-        return True  # it is one of the metric's values
+        return True  # the metric's series has it already
 
     def _add_test(self, name: str, value: Any, index: str | None) -> bool:
         own = name.removeprefix("test_")
@@ -158,32 +159,32 @@ class _EntryParser:
 
 
 def _metric_name(name: str) -> str:
-    """A dev metric's own name, which was another where it begins with ``best_``."""
+    """A dev metric's own name: one that starts with ``best_`` was renamed."""
     return name[1:] if name.startswith("_best_") else name
 
 
 def _is_dev(name: str, metrics: Mapping[str, Any], steps: Mapping[str, Any], index: str | None) -> bool:
-    """Whether a list holds the values of a dev metric, and is not the one value of a test metric."""
+    """Whether a list holds the values of a dev metric, instead of the one value of a test metric."""
     if name.startswith("best_"):
         return False
     return not name.startswith("test_") or f"best_{name}" in metrics or (index is None and name in steps)
 
 
 def _as_number(value: Any) -> float | None:
-    """The number that a value is; a truth value is 0 or 1."""
+    """The value as a number, True and False as 1 and 0; None if it is not a number."""
     try:
         return float(value) if isinstance(value, (int, float)) else None
     except OverflowError:
         return None
 
 
-def _steps(told: Any, count: int) -> IntArray | None:
-    """The steps of so many values: 0, 1, … where none were given; None where that is not said."""
-    if not isinstance(told, list) or len(told) < count:
+def _steps(given: Any, count: int) -> IntArray | None:
+    """The steps of this many values: 0, 1, … if none were given; None if they are unknown."""
+    if not isinstance(given, list) or len(given) < count:
         return None
-    if all(one is None for one in told[:count]):
+    if all(one is None for one in given[:count]):
         return np.arange(count)
-    whole = [_as_step(one) for one in told[:count]]
+    whole = [_as_step(one) for one in given[:count]]
     return None if None in whole else np.array(whole, np.int64)
 
 
@@ -193,6 +194,6 @@ def _as_step(value: Any) -> int | None:
 
 
 def _last_by_step(steps: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Steps that rise strictly, each with the value that was set last."""
+    """Strictly increasing steps, each with the value that was set last."""
     unique, first = np.unique(steps[::-1], return_index=True)
     return unique, values[::-1][first]

@@ -1,10 +1,10 @@
-"""What the original legm knew of parameters, from ``obj.pkl`` and ``names.txt``: pure functions.
+"""What the original legm knew about parameters, from ``obj.pkl`` and ``names.txt``: pure functions.
 
-``obj.pkl`` is a pickle of its handler, of which five attributes tell what counts: the parameters, those that
-are not compared, the parent of each child, the value or function that says when the parent is active, and
-those that make up the name. A parameter whose parent is inactive is among those that are not compared too.
-A parameter that enters the name in another form has a copy for that, called ``<parameter>___`` with an
-underscore in front for each step of its priority, and ``ctrain`` for ``train``.
+``obj.pkl`` is a pickle of its handler. Five of its attributes matter: the parameters, those that are not
+compared, the parent of each child, the value or function that says when the parent is active, and those that
+make up the name. A parameter whose parent is inactive is listed as not compared too. A parameter that enters
+the name in another form has a copy for that, called ``<parameter>___``, with a leading underscore for each
+step of its priority, and ``ctrain`` for ``train``.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from legm.records import Configuration, Plain
 
 __all__ = ["HandlerState", "describe_parameters", "handler_state_from", "name_parameters_in"]
 
-_MAX_VALUES = 1_000_000  # values
+_MAX_VALUES = 1_000_000
 _COPY_SUFFIX = "___"
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerState:
-    """What the handler of a configuration held.
+    """The state of a configuration's handler.
 
     Args:
-        experiment: the experiment's name; "" where it has none.
-        parameters: the parameters of the run that began last.
+        experiment: the experiment's name; "" if it has none.
+        parameters: the parameters of the run that started last.
         disabled: the names of those that are not compared.
-        parents: for each child its parent, and what says that this is active: None, a plain value, or
+        parents: for each child its parent, and when the parent is active: None, a plain value, or
             :class:`legm.importers.unevaluated.UnevaluatedName` for a function.
     """
 
@@ -44,15 +44,15 @@ class HandlerState:
     parents: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
 
 
-def handler_state_from(told: Any) -> HandlerState:
-    """What an unpickled handler says.
+def handler_state_from(pickled: Any) -> HandlerState:
+    """Extract the state of a handler from a pickle.
 
     Raises:
-        StorageError: it is none of the original legm's.
+        StorageError: it is not a handler of the original legm.
     """
-    state = told.state if isinstance(told, UnevaluatedObject) else None
+    state = pickled.state if isinstance(pickled, UnevaluatedObject) else None
     if not isinstance(state, dict) or "_param_dict" not in state:
-        raise StorageError("it is no handler of the original legm's")
+        raise StorageError("it is not a handler of the original legm")
     values = PlainValues(_MAX_VALUES, StorageError)
     plain_state = {
         name: values.convert(state.get(name))
@@ -75,19 +75,19 @@ def handler_state_from(told: Any) -> HandlerState:
     )
 
 
-def _mapping_items(told: Any) -> Iterable[tuple[Any, Any]]:
-    if isinstance(told, dict):
-        return told.items()
-    return told.pairs if isinstance(told, UnevaluatedObject) else ()
+def _mapping_items(mapping: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(mapping, dict):
+        return mapping.items()
+    return mapping.pairs if isinstance(mapping, UnevaluatedObject) else ()
 
 
 def name_parameters_in(text: str, parameters: Mapping[str, Any]) -> list[str]:
-    """The parameters that ``names.txt`` says make up the name, in their order in it."""
+    """The parameters that make up the name according to ``names.txt``, in order."""
     return [line for line in text.splitlines() if line in parameters]
 
 
 def _original_of_copy(name: str, parameters: Mapping[str, Any]) -> str | None:
-    """The parameter that one is a copy of, for the name; None for one that is none."""
+    """The parameter that this one copies for the name; None if it is not a copy."""
     if not name.endswith(_COPY_SUFFIX):
         return None
     stem = name.removesuffix(_COPY_SUFFIX)
@@ -104,19 +104,19 @@ def _original_of_copy(name: str, parameters: Mapping[str, Any]) -> str | None:
 def describe_parameters(
     parameters: Mapping[str, Any], named: Iterable[str], handler_state: HandlerState | None
 ) -> tuple[dict[str, Any], dict[str, dict[str, Plain]] | None]:
-    """A run's parameters, nested names joined with ``.``, and what is known of them.
+    """A run's parameters with nested names joined by ``.``, and the metadata about them.
 
     Args:
-        parameters: as the original legm has them.
-        named: those that make up the name, in their order in it.
-        knowledge: what its handler held; None where that is not known.
+        parameters: the original legm's parameters.
+        named: those that make up the name, in order.
+        handler_state: the state of its handler; None if unknown.
 
     Returns:
-        the parameters without copies for the name; and what is known in the form of
-        :attr:`legm.records.Configuration.metadata`, None where nothing but the name is known.
+        the parameters without copies for the name, and the metadata in the form of
+        :attr:`legm.records.Configuration.metadata`; None if only the name is known.
 
     Raises:
-        ParameterError: two names are the same when joined.
+        ParameterError: two joined names are the same.
     """
     copies = {name: one for name in parameters if (one := _original_of_copy(name, parameters)) is not None}
     values: dict[str, Any] = {}
@@ -127,16 +127,16 @@ def describe_parameters(
         flat = parameters_from_config("the original legm", {name: value}, flatten=True)
         for one in flat:
             if one in values:
-                raise ParameterError(f"two parameters are called {one!r} when nested names are joined")
+                raise ParameterError(f"two parameters have the name {one!r} once nested names are joined")
         parts[name] = list(flat)
         values |= flat
     if handler_state is None:
         return values, None
     metadata: dict[str, dict[str, Plain]] = {}
 
-    def note(name: str, what: str, told: Plain) -> None:
+    def note(name: str, what: str, content: Plain) -> None:
         for part in parts.get(name, ()):
-            metadata.setdefault(part, {})[what] = told
+            metadata.setdefault(part, {})[what] = content
 
     disabled = {*handler_state.disabled}
     for child, (parent, active) in handler_state.parents.items():
@@ -144,7 +144,7 @@ def describe_parameters(
             continue
         holds = _edge_held(parameters[parent], active, is_disabled=child in disabled)
         if not holds and parent in parts.get(parent, ()):
-            disabled.discard(child)  # it does not count while its parent is inactive
+            disabled.discard(child)  # it is inactive anyway while its parent is
         if parent in parts.get(parent, ()):
             note(child, "parents", {parent: _edge_condition(parameters[parent], active, holds=holds)})
         elif not holds:
@@ -163,14 +163,14 @@ def describe_parameters(
 
 
 def _edge_held(value: Any, active: Any, *, is_disabled: bool) -> bool:
-    """Whether a parent was active for a child."""
+    """Whether a parent was active for its child."""
     if isinstance(active, UnevaluatedName):
-        return not is_disabled  # a function, whose outcome is seen by that alone
+        return not is_disabled  # the outcome of a function shows only in this
     return bool(value) if active is None else bool(value == active)
 
 
 def _edge_condition(value: Any, active: Any, *, holds: bool) -> Plain:
-    """The condition on a parent; where legm has another rule for the parent's value, its outcome."""
+    """The condition on a parent; its outcome where legm has another rule for the parent's value."""
     is_on = value is not None and value is not False
     if isinstance(active, UnevaluatedName) or (active is None and is_on != holds):
         return {"holds": holds, "for": to_plain("parent", value)}
@@ -178,12 +178,12 @@ def _edge_condition(value: Any, active: Any, *, holds: bool) -> Plain:
 
 
 def _without_cycles(metadata: dict[str, dict[str, Plain]]) -> dict[str, dict[str, Plain]]:
-    """The metadata, without parents where these are in a circle."""
+    """The metadata, without parents if these form a cycle."""
     try:
         Parameters().restore(Configuration("", "", "", {}, (), metadata))
     except LegmError:
         return {
-            name: {what: told for what, told in fields.items() if what != "parents"}
+            name: {what: content for what, content in fields.items() if what != "parents"}
             for name, fields in metadata.items()
         }
     return metadata

@@ -1,18 +1,18 @@
-"""Which folders are configurations of the original legm's, and what of them is whose.
+"""The folders of the original legm: which are configurations, and which files belong to which runs.
 
 ::
 
     <root>/<experiment>/<names of parameters>_<k>/    or any path below the experiment
-        params.yml                 the parameters of the last run; later of each: experiment_0, …
+        params.yml                 the parameters of the last run; in later versions of each: experiment_0, …
         names.txt                  which of them make up the name
         obj.pkl                    the handler, pickled at the last start
         metrics.yml                an entry for each completed run: experiment_0, …
         indexed_metrics.yml        the same for metrics of single examples
-        steps.yml                  for each metric the steps of its longest run
+        steps.yml                  the steps of each metric in its longest run
         aggregated_metrics.yml, plots/, log.txt, custom data, models
         tensorboard/               event files, one for each start
 
-What is of runs with a description has it in front of its name: ``<description>-model.pt``.
+The files of runs with a description start with it: ``<description>-model.pt``.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ __all__ = ["READ_FILES", "configuration_folders", "description_of_file", "first_
 
 METRICS, INDEXED_METRICS = "metrics.yml", "indexed_metrics.yml"
 READ_FILES = frozenset({METRICS, INDEXED_METRICS, "params.yml", "steps.yml", "obj.pkl", "names.txt"})
-"""The files of a configuration's folder that are read, and not kept."""
+"""The files of a configuration's folder that are read instead of copied."""
 _SKIPPED_FOLDERS = frozenset({"tensorboard", "plots", "mlruns", "mlartifacts", "wandb"})
 _EVENT_FILE_NAME = re.compile(r"events\.out\.tfevents\.(\d{9,10})\.")
 
 
 def is_configuration_folder(names: Collection[str]) -> bool:
-    """Whether files of these names are those of a configuration's folder."""
+    """Whether these are the names of the files in a configuration's folder."""
     if "meta.yaml" in names:
         return False
     return "obj.pkl" in names or ("params.yml" in names and not {METRICS, INDEXED_METRICS}.isdisjoint(names))
 
 
 def configuration_folders(root: Path, notes: Notes, *, max_depth: int | None = None) -> Iterator[Path]:
-    """The folders of configurations in a folder, itself included; links are not followed.
+    """The configurations' folders in a folder, including itself; links are not followed.
 
     Args:
         root: the folder.
-        notes: takes what is left out.
-        deepest: how many folders down to look; None for all.
+        notes: collects what is left out.
+        max_depth: how many levels down to look; None for all.
     """
 
     def note_unreadable(error: OSError) -> None:
@@ -70,7 +70,7 @@ def configuration_folders(root: Path, notes: Notes, *, max_depth: int | None = N
 
 
 def first_start_time(folder: Path) -> float:
-    """When the first run of a configuration began, by the names of its event files; 0 without any (s)."""
+    """When a configuration's first run started (s), from the names of its event files; 0 without any."""
     try:
         names = [one.name for one in (folder / "tensorboard").iterdir()]
     except OSError:
@@ -79,6 +79,6 @@ def first_start_time(folder: Path) -> float:
 
 
 def description_of_file(name: str, descriptions: Collection[str]) -> str:
-    """Which runs a file, or folder, of a configuration belongs to: the description in front of its name."""
+    """The description of the runs that a file or folder of a configuration belongs to, from its name."""
     fitting = [one for one in descriptions if one and name.startswith(f"{one}-")]
     return max(fitting, key=len, default="")

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.yamltext import block
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.importers.classic.entries import (
     EntryLocation,
@@ -40,22 +39,24 @@ from legm.importers.files import files_below
 from legm.importers.notes import Notes
 from legm.importers.unpickling import interpret_pickle
 from legm.records import BestRule, Points, Status
+from legm.util.yaml_text import block
 
 __all__ = ["ClassicSource"]
 
 _NOT_NUMBERS_FILE = "not-numbers.yml"
-_MAX_NAMES_BYTES = 1 << 20  # bytes of names.txt
-_MAX_SEARCH_DEPTH = 4  # folders in which a source is looked for
+_MAX_NAMES_BYTES = 1 << 20
+_MAX_SEARCH_DEPTH = 4  # levels of folders in which a store is looked for
 
 
 @dataclass(frozen=True, slots=True)
 class _CompletedRun:
-    """A completed run: where it stands in the files, and what tells it apart.
+    """A completed run: the locations of its entries, and what distinguishes it.
 
     Args:
-        name: its entry's.
-        plain, indexed: where it stands in each file.
+        name: the name of its entry.
+        plain, indexed: the location of its entry in each file.
         description: "" for none.
+        is_cut: whether an entry is incomplete.
     """
 
     name: str
@@ -66,24 +67,24 @@ class _CompletedRun:
 
     @property
     def number(self) -> int:
-        """Which run of the configuration it is, from 0."""
+        """The number of the run within its configuration, from 0."""
         return int(self.name.rpartition("_")[2])
 
 
 @dataclass(frozen=True, slots=True)
 class _Configuration:
-    """A configuration's folder, but for the numbers in it.
+    """A configuration's folder, without its numbers.
 
     Args:
         folder: the folder.
         experiment: the experiment.
-        key: what the keys of its runs begin with.
-        parameters: by the entry's name; under "" those of the last start where it is all there is.
+        key: the common prefix of the keys of its runs.
+        parameters: by name of the entry; under "" those of the last start if only these are stored.
         named: the parameters that make up the name.
-        knowledge: what its handler held, where that is known.
+        handler_state: the state of its handler, if known.
         runs: its completed runs by key.
-        began: when the first one began (s).
-        steps: what ``steps.yml`` says.
+        first_start_time: when the first run started (s).
+        steps: the content of ``steps.yml``.
     """
 
     folder: Path
@@ -98,11 +99,11 @@ class _Configuration:
 
 
 class ClassicSource:
-    """The completed runs below a folder of the original legm's.
+    """The completed runs below a folder of the original legm.
 
     Args:
-        path: its root directory, the folder of an experiment, or that of a configuration.
-        deleted: means nothing here: what is deleted is gone.
+        path: its root directory, or the folder of an experiment or a configuration.
+        deleted: has no effect: deleted runs are gone.
     """
 
     kind = "original-legm"
@@ -117,7 +118,7 @@ class ClassicSource:
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
-        """The folder at a path, if there are configurations in it, or it is one."""
+        """The path, if it is a configuration's folder or contains one."""
         is_one = path.is_dir() and any(
             True for _ in configuration_folders(path, Notes(), max_depth=_MAX_SEARCH_DEPTH)
         )
@@ -125,7 +126,7 @@ class ClassicSource:
 
     @staticmethod
     def nearest_store_folder(path: Path) -> Path:
-        """The folder in a recognised one in which the first configuration is, or itself."""
+        """The subfolder of a store that contains the first configuration, or the store itself."""
         folder = next(configuration_folders(path, Notes(), max_depth=_MAX_SEARCH_DEPTH))
         return path.joinpath(*folder.relative_to(path).parts[:1])
 
@@ -148,11 +149,11 @@ class ClassicSource:
         """The run with a key."""
         configuration = self._configuration(self._folders[key]) if key in self._folders else None
         if configuration is None or key not in configuration.runs:
-            raise StorageError(f"the folder {self._root} has no run {key} any more")
+            raise StorageError(f"the folder {self._root} no longer has the run {key}")
         return self._external_run(configuration, key)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no file is held open."""
 
     def _configuration(self, folder: Path) -> _Configuration:
         if self._last_configuration is None or self._last_configuration.folder != folder:
@@ -163,14 +164,16 @@ class ClassicSource:
         handler_state = self._read_handler_state(folder)
         experiment, key = self._experiment_and_key(folder, handler_state)
         runs = self._completed_runs(folder, key)
-        told = read_mapping(folder / "params.yml")
-        if told is None and handler_state is None:
-            raise StorageError(f"{folder} has neither a params.yml nor an obj.pkl that can be read")
-        parameters = {"": (handler_state.parameters if handler_state else {}) if told is None else told}
-        if told and all(_is_entry_name(name) and isinstance(value, dict) for name, value in told.items()):
-            parameters = told
+        content = read_mapping(folder / "params.yml")
+        if content is None and handler_state is None:
+            raise StorageError(f"{folder} has neither a readable params.yml nor a readable obj.pkl")
+        parameters = {"": (handler_state.parameters if handler_state else {}) if content is None else content}
+        if content and all(
+            _is_entry_name(name) and isinstance(value, dict) for name, value in content.items()
+        ):
+            parameters = content
             if len(parameters) > len(runs):
-                self.notes.add("runs that were begun, and never logged, were left out", str(folder))
+                self.notes.add("runs that were started but never logged were left out", str(folder))
         return _Configuration(
             folder,
             experiment,
@@ -189,7 +192,7 @@ class ClassicSource:
             return handler_state_from(interpret_pickle(path)) if path.is_file() else None
         except LegmError as error:
             self.notes.add(
-                f"metadata of parameters, so that it is inferred: {_problem_without_path(error)}", str(path)
+                f"parameter metadata, which is inferred instead: {_problem_without_path(error)}", str(path)
             )
             return None
 
@@ -201,7 +204,7 @@ class ClassicSource:
             return ""
 
     def _experiment_and_key(self, folder: Path, handler_state: HandlerState | None) -> tuple[str, str]:
-        """The experiment of a configuration, and what the keys of its runs begin with."""
+        """The experiment of a configuration, and the common prefix of the keys of its runs."""
         path, root = folder.absolute(), self._root
         name = Path(handler_state.experiment) if handler_state is not None else Path()
         size = len(name.parts)
@@ -210,7 +213,7 @@ class ClassicSource:
             if root.is_relative_to(Path(*above.parts[:-size])):
                 return name.as_posix(), (name / path.relative_to(above)).as_posix()
         below = path.relative_to(root)
-        if called and called[-1] != root and called[-1].is_relative_to(root):  # there are several roots
+        if called and called[-1] != root and called[-1].is_relative_to(root):  # several root directories
             return called[-1].relative_to(root).as_posix(), below.as_posix()
         if len(below.parts) > 1:
             return below.parts[0], below.as_posix()
@@ -218,7 +221,7 @@ class ClassicSource:
         return above.name or self.kind, f"{above.name}/{path.name}"
 
     def _completed_runs(self, folder: Path, key: str) -> list[_CompletedRun]:
-        """The completed runs of a configuration, in their order."""
+        """The completed runs of a configuration, in order."""
         plain, indexed = locate_entries(folder / METRICS), locate_entries(folder / INDEXED_METRICS)
         runs = []
         for name in sorted({*plain, *indexed}, key=lambda one: (len(one), one)):
@@ -232,29 +235,29 @@ class ClassicSource:
                 for entry, description in zip(both, descriptions, strict=True)
             )
             if is_cut:
-                self.notes.add("numbers behind the place where a file is cut", f"{key}/{name}")
-            told = [one for one in descriptions if one is not None]
-            if len({*told}) > 1:  # a run without metrics of one kind shifted the others
-                self.notes.add("metrics of examples that belong to no run for sure", f"{key}/{name}")
+                self.notes.add("numbers after the point where a file is cut", f"{key}/{name}")
+            known = [one for one in descriptions if one is not None]
+            if len({*known}) > 1:  # a run without metrics of one kind shifted the others
+                self.notes.add("metrics of examples that cannot be assigned to a run", f"{key}/{name}")
                 both = (both[0], None)
-            runs.append(_CompletedRun(name, *both, told[0] if told else "", is_cut))
+            runs.append(_CompletedRun(name, *both, known[0] if known else "", is_cut))
         return runs
 
     def _external_run(self, configuration: _Configuration, key: str) -> ExternalRun:
         run = configuration.runs[key]
         last = [*configuration.runs.values()][-1]
-        told = configuration.parameters.get(run.name)
-        has_shared_parameters = told is None and run != last
-        if told is None:
-            told = [*configuration.parameters.values()][-1]
+        parameters = configuration.parameters.get(run.name)
+        has_shared_parameters = parameters is None and run != last
+        if parameters is None:
+            parameters = [*configuration.parameters.values()][-1]
         if has_shared_parameters:
             self.notes.add(
-                "parameters that are not compared of runs before the last: the original kept the last one's",
+                "uncompared parameters of runs before the last: the original legm kept only the last run's",
                 key,
             )
         try:
             values, metadata = describe_parameters(
-                told, name_parameters_in(configuration.named, told), configuration.handler_state
+                parameters, name_parameters_in(configuration.named, parameters), configuration.handler_state
             )
         except LegmError as error:
             return unreadable_run(key, configuration.experiment, error)
@@ -268,7 +271,7 @@ class ClassicSource:
             status=Status.RUNNING if run.is_cut else Status.COMPLETED,
             started=started,
             ended=self._end_time(configuration, run, started) if run == last else None,
-            error="its file is cut" if run.is_cut else None,
+            error="its file is cut off" if run.is_cut else None,
             records=lambda: self._records(configuration, key, started),
             files=lambda: self._files(configuration, run),
             details={"folder": configuration.folder.name},
@@ -279,7 +282,7 @@ class ClassicSource:
         )
 
     def _end_time(self, configuration: _Configuration, run: _CompletedRun, started: float) -> float | None:
-        """When the last run was logged: when its file was written."""
+        """When the last run was logged, which is when its file was written."""
         file = METRICS if run.plain is not None else INDEXED_METRICS
         try:
             written = (configuration.folder / file).stat().st_mtime
@@ -296,19 +299,19 @@ class ClassicSource:
     def _records(self, configuration: _Configuration, key: str, time: float) -> Iterator[Points | BestRule]:
         run = configuration.runs[key]
         numbers = self._numbers(configuration, run)
-        self._last_read = run, numbers  # its files are asked for next
+        self._last_read = run, numbers  # its files are read next
         if numbers.dev or numbers.test:
             yield numbers.points(time)
         if numbers.with_guessed_steps:
-            self.notes.add("steps of metrics, which are not said for each value: 0, 1, … were taken", key)
+            self.notes.add("steps of metrics that are not stored for each value: replaced by 0, 1, …", key)
         rule = numbers.best_rule()
         if rule is None:
-            self.notes.add("best steps that none of legm's rules chooses: the last one counts", key)
+            self.notes.add("best steps that no rule of legm selects: the last step counts instead", key)
         elif rule != BestRule():
             yield rule
 
     def _files(self, configuration: _Configuration, run: _CompletedRun) -> Iterator[ExternalFile]:
-        """What is no number; and the folder's files, which belong to the last run of their description."""
+        """What is not a number; and the folder's files, which belong to the last run of their description."""
         known, self._last_read = self._last_read, None
         is_known = known is not None and known[0] is run
         others = (known[1] if known and is_known else self._numbers(configuration, run)).not_numbers
@@ -335,6 +338,6 @@ def _is_entry_name(name: str) -> bool:
 
 
 def _problem_without_path(error: LegmError) -> str:
-    """What is wrong, without the path, which is told beside it."""
+    """The error's text without the path, which is reported next to it."""
     text = str(error)
     return text.removeprefix(f"{error.path}, ") if isinstance(error, CorruptFile) else text

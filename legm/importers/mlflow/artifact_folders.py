@@ -1,4 +1,4 @@
-"""Artifacts of MLflow's in folders of this machine, also of a store that was moved."""
+"""The local folders with MLflow's artifacts, also for a store that was moved."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ArtifactFolders:
     """Finds and lists the artifacts of runs.
 
     Args:
-        beside: the folder that the store is in.
-        notes: takes what cannot be read.
+        store_folder: the folder that contains the store.
+        notes: collects what cannot be read.
     """
 
     def __init__(self, store_folder: Path, notes: Notes) -> None:
@@ -27,11 +27,11 @@ class ArtifactFolders:
         self._notes = notes
 
     def existing_folders(self, locations: Iterable[tuple[str, str, str]], run_id: str) -> dict[str, Path]:
-        """The folders that exist of some, each with the prefix of its files' names.
+        """The artifact folders that exist, by the prefix of their files' names.
 
         Args:
-            places: each a prefix, MLflow's address, and where the folder is below MLflow's own one.
-            run_id: whose they are.
+            locations: each a prefix, MLflow's address, and the folder's path relative to MLflow's own folder.
+            run_id: the run they belong to.
         """
         found: dict[str, Path] = {}
         for prefix, address, tail in locations:
@@ -44,31 +44,31 @@ class ArtifactFolders:
         parts = urlsplit(address)
         if parts.scheme == "file":
             folder = self._store_folder / url2pathname(parts.path)
-        elif not parts.scheme or len(parts.scheme) == 1:  # the letter of a drive
+        elif not parts.scheme or len(parts.scheme) == 1:  # a drive letter
             folder = self._store_folder / (address or tail)
-        elif parts.scheme == "mlflow-artifacts":  # a server kept them in a folder that only it knows
+        elif parts.scheme == "mlflow-artifacts":  # only the server knows in which folder
             folder = self._store_folder / "mlartifacts" / tail
         else:
             self._notes.add(
-                f"artifacts in {parts.scheme}:// were not read: give the server's address", run_id
+                f"artifacts in {parts.scheme}:// were not read: import from the server's address", run_id
             )
             return None
-        # MLflow's addresses are absolute: a store that was moved has its files where it is now.
+        # MLflow's addresses are absolute; after a move the files are where the store is now.
         moved = [
             self._store_folder / "/".join(folder.parts[-n:]) for n in range(len(folder.parts) - 1, 1, -1)
         ]
         kept = [self._store_folder / name / tail for name in ("mlruns", "mlartifacts")]
         for candidate in [folder, *kept, *moved]:
-            # What holds the store itself holds more than a run's files.
+            # A folder that contains the store itself is not a run's artifact folder.
             if candidate.is_dir() and not self._store_folder.is_relative_to(candidate.resolve()):
                 return candidate
-        if not folder.is_relative_to(self._store_folder):  # the store was moved; else there simply are none
+        if not folder.is_relative_to(self._store_folder):  # moved; otherwise there are simply no artifacts
             self._notes.add(
-                "artifact folders that are not there: nothing was logged, or they are elsewhere now", run_id
+                "artifact folders that do not exist: nothing was logged, or they have been moved", run_id
             )
         return None
 
     def files_in(self, existing_folders: dict[str, Path]) -> Iterator[ExternalFile]:
-        """The files in the folders, by name; a link that leads out of them is left out."""
+        """The files in the folders, by name; links that lead out of them are left out."""
         for prefix, folder in existing_folders.items():
             yield from files_below(folder, self._notes, prefix)

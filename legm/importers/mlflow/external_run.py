@@ -1,4 +1,4 @@
-"""MLflow's words as legm's: what is the same whichever of its stores told it."""
+"""MLflow runs as external runs: what all of MLflow's stores have in common."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from legm.backends.mlflow import names
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.native_runs import restore_native_run, unescaped
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DELETED", "MlflowRun", "external_run", "restore_infinities", "to_seconds"]
 
-DELETED = "runs that are deleted in MLflow were left out; --deleted takes them"
+DELETED = "runs that are deleted in MLflow were left out; --deleted includes them"
 _LARGEST = 1.7976931348623157e308
 _STATUSES = {
     "FINISHED": Status.COMPLETED,
@@ -27,12 +28,11 @@ _STATUSES = {
     "RUNNING": Status.RUNNING,
     "SCHEDULED": Status.RUNNING,
 }
-_BOOKKEEPING = {"configuration", "comparison"}
 
 
 @dataclass(frozen=True, slots=True)
 class MlflowRun:
-    """A run as a store of MLflow's tells it; times in milliseconds since 1970."""
+    """A run as an MLflow store describes it; times in milliseconds since 1970."""
 
     run_id: str
     experiment: str
@@ -47,58 +47,58 @@ class MlflowRun:
 
 
 def restore_infinities(values: FloatArray) -> FloatArray:
-    """The values with infinities for the largest float, which MLflow's databases keep in their place."""
+    """Turn the largest float back into infinity, which MLflow's databases store that way."""
     import numpy as np
 
     return np.where(np.abs(values) == _LARGEST, np.copysign(np.inf, values), values)
 
 
 def to_seconds(times: FloatArray) -> FloatArray:
-    """Times of points in seconds: MLflow counts milliseconds, but its first versions counted seconds."""
+    """Times in seconds: MLflow stores milliseconds, but its first versions stored seconds."""
     import numpy as np
 
     return np.where(times < 1e11, times, times / 1000)
 
 
 def external_run(
-    told: MlflowRun,
+    run: MlflowRun,
     points: Callable[[], Iterator[Points]],
     files: Callable[[], Iterable[ExternalFile]],
     notes: Notes,
 ) -> ExternalRun | None:
-    """What a store told as a run; None for what legm keeps beside its runs.
+    """The external run for an MLflow run; None for bookkeeping that legm stores next to its runs.
 
     Args:
-        told: the run.
-        points: its numbers, under MLflow's names.
+        run: the MLflow run.
+        points: its numbers under MLflow's names.
         files: its artifacts.
-        notes: takes what is left out.
+        notes: collects what is left out.
     """
-    kind = told.tags.get("legm.kind")
-    if kind in _BOOKKEEPING:
-        notes.add("entries that legm keeps beside its runs in MLflow were left out", told.run_id)
+    kind = run.tags.get(names.KIND_TAG)
+    if kind in names.COMPUTED_KINDS:
+        notes.add("legm's own bookkeeping entries in MLflow were left out", run.run_id)
         return None
-    if kind == "run":
+    if kind == names.RUN_KIND:
         try:
-            return restore_native_run(_as_external_run(told, points, files), "MLflow", notes, unescaped)
+            return restore_native_run(_as_external_run(run, points, files), "MLflow", notes, unescaped)
         except StorageError as error:
-            return unreadable_run(told.run_id, told.experiment, error)
-    return _as_external_run(told, points, files)
+            return unreadable_run(run.run_id, run.experiment, error)
+    return _as_external_run(run, points, files)
 
 
 def _as_external_run(
-    told: MlflowRun, points: Callable[[], Iterator[Points]], files: Callable[[], Iterable[ExternalFile]]
+    run: MlflowRun, points: Callable[[], Iterator[Points]], files: Callable[[], Iterable[ExternalFile]]
 ) -> ExternalRun:
-    details: dict[str, Any] = {"experiment_id": told.experiment_id, "status": told.status, **told.details}
-    ended = None if told.end_time is None else told.end_time / 1000
-    started = told.start_time / 1000 if told.start_time is not None else ended or 0.0
+    details: dict[str, Any] = {"experiment_id": run.experiment_id, "status": run.status, **run.details}
+    ended = None if run.end_time is None else run.end_time / 1000
+    started = run.start_time / 1000 if run.start_time is not None else ended or 0.0
     return ExternalRun(
-        key=told.run_id,
-        experiment=told.experiment,
-        name=told.name or told.tags.get("mlflow.runName", ""),
-        parameters={name: parse_value(text) for name, text in told.params.items()},
-        tags=told.tags,
-        status=_STATUSES.get(told.status, Status.RUNNING),
+        key=run.run_id,
+        experiment=run.experiment,
+        name=run.name or run.tags.get("mlflow.runName", ""),
+        parameters={name: parse_value(text) for name, text in run.params.items()},
+        tags=run.tags,
+        status=_STATUSES.get(run.status, Status.RUNNING),
         started=started,
         ended=ended,
         error=None,

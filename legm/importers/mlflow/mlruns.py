@@ -1,4 +1,4 @@
-"""An ``mlruns`` folder, MLflow's old kind of store, which MLflow itself no longer opens: texts and YAML.
+"""An ``mlruns`` folder: MLflow's old file store of texts and YAML, which MLflow itself no longer opens.
 
 ::
 
@@ -11,7 +11,7 @@
     mlruns/<experiment>/models/<model>/         meta.yaml, artifacts/
     mlruns/.trash/<experiment>/                 deleted experiments
 
-A name with ``/`` is a path. Links are not followed.
+A name with ``/`` is stored as a path. Links are not followed.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from legm.util.atomic_files import parse_yaml
 __all__ = ["MlrunsSource"]
 
 _STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
-_MOST = 1 << 20  # bytes of a file that is read whole, and of metrics that are read at once
-_LONGEST_LINE = 4096
-_REMEDY = "Mend it, or delete the run's folder in a copy of the store."
+_MAX_BYTES = 1 << 20  # of a file that is read whole, and of metrics that are read at once
+_MAX_LINE_BYTES = 4096
+_REMEDY = "Repair it, or delete the run's folder in a copy of the store."
 _DETAILS = ("user_id", "source_name", "source_version", "entry_point_name")
 
 
@@ -51,7 +51,7 @@ class MlrunsSource:
 
     Args:
         path: the folder.
-        deleted: whether runs and experiments that are deleted in MLflow are taken too.
+        deleted: whether to include runs and experiments that are deleted in MLflow.
     """
 
     kind = "mlflow"
@@ -62,13 +62,13 @@ class MlrunsSource:
         self.notes = Notes()
         self._deleted = deleted
         self._files = ArtifactFolders(path.absolute().parent, self.notes)
-        self._experiment_folders: dict[Path, dict[str, Any]] = {}
+        self._experiment_metadata: dict[Path, dict[str, Any]] = {}
         self._models: dict[Path, dict[str, list[tuple[str, Path]]]] = {}
         self._places: dict[str, Path] = {}
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
-        """The ``mlruns`` folder at a path, or in it."""
+        """The ``mlruns`` folder at, or in, a path."""
         for folder in (path, path / "mlruns"):
             if folder.is_dir() and any(True for _ in _experiment_folders(folder)):
                 return folder
@@ -92,11 +92,11 @@ class MlrunsSource:
         """The run with a key."""
         found = self._read_run(self._places[key]) if key in self._places else None
         if found is None:
-            raise StorageError(f"the MLflow store {self._root} has no run {key} any more")
+            raise StorageError(f"the MLflow store {self._root} no longer has the run {key}")
         return found
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no file is held open."""
 
     def _read_run(self, folder: Path) -> ExternalRun | None:
         experiment = self._experiment(folder.parent)
@@ -107,7 +107,7 @@ class MlrunsSource:
             self.notes.add(DELETED, run_id)
             return None
         status = meta.get("status")
-        told = MlflowRun(
+        mlflow_run = MlflowRun(
             run_id=run_id,
             experiment=str(experiment.get("name") or folder.parent.name),
             experiment_id=folder.parent.name,
@@ -122,22 +122,22 @@ class MlrunsSource:
                 **self._dataset_inputs(folder),
             },
         )
-        folders = self._subfolders(folder, meta, run_id)
+        folders = self._artifact_folders(folder, meta, run_id)
         return external_run(
-            told,
+            mlflow_run,
             lambda: self._read_points(folder / "metrics"),
             lambda: self._files.files_in(folders),
             self.notes,
         )
 
     def _experiment(self, folder: Path) -> dict[str, Any]:
-        if folder not in self._experiment_folders:
+        if folder not in self._experiment_metadata:
             path = folder / "meta.yaml"
-            self._experiment_folders[folder] = _read_mapping(path) if path.is_file() else {}
-        return self._experiment_folders[folder]
+            self._experiment_metadata[folder] = _read_mapping(path) if path.is_file() else {}
+        return self._experiment_metadata[folder]
 
-    def _subfolders(self, folder: Path, meta: Mapping[str, Any], run_id: str) -> dict[str, Path]:
-        """The run's artifacts, and those of models that were logged in it, each with its prefix."""
+    def _artifact_folders(self, folder: Path, meta: Mapping[str, Any], run_id: str) -> dict[str, Path]:
+        """The folders with artifacts of the run and of models logged in it, by the prefix of their names."""
         own = folder / "artifacts"
         if own.is_dir() and not own.is_symlink() and any(own.iterdir()):
             found = {"": own}
@@ -150,7 +150,7 @@ class MlrunsSource:
         return found
 
     def _logged_models_in(self, experiment: Path) -> dict[str, list[tuple[str, Path]]]:
-        """By run, the models that were logged in it: each with its name and the folder of its artifacts."""
+        """The models logged in each run, by run id: each a name and the folder of its artifacts."""
         if experiment not in self._models:
             found: dict[str, list[tuple[str, Path]]] = {}
             for folder in _subfolders(experiment / "models"):
@@ -162,7 +162,7 @@ class MlrunsSource:
         return self._models[experiment]
 
     def _dataset_inputs(self, folder: Path) -> dict[str, Plain]:
-        """The data sets that were logged as the run's inputs."""
+        """The datasets that were logged as the run's inputs."""
         found: list[Plain] = []
         for one in _subfolders(folder / "inputs"):
             if not (one / "meta.yaml").is_file():
@@ -190,7 +190,7 @@ class MlrunsSource:
                 if path.is_file() and not path.is_symlink():
                     yield path
                 else:
-                    self.notes.add("links in the place of params, tags or metrics were left out", str(path))
+                    self.notes.add("links instead of params, tags or metrics were left out", str(path))
 
     def _read_points(self, folder: Path) -> Iterator[Points]:
         for path in self._files_below(folder):
@@ -207,13 +207,13 @@ def _experiment_folders(root: Path) -> Iterator[Path]:
 def _is_experiment(folder: Path) -> bool:
     try:
         with (folder / "meta.yaml").open("rb") as file:
-            return re.search(rb"^experiment_id:", file.read(_MOST), re.MULTILINE) is not None
+            return re.search(rb"^experiment_id:", file.read(_MAX_BYTES), re.MULTILINE) is not None
     except OSError:
         return False
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted, but for hidden ones and links."""
+    """The subfolders of a folder, sorted, without hidden ones and links."""
     try:
         found = [
             one for one in folder.iterdir() if one.name[0] != "." and one.is_dir() and not one.is_symlink()
@@ -224,26 +224,28 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _read_small_file(path: Path) -> bytes:
-    """A file that is not large.
+    """Read a file of limited size.
 
     Raises:
-        CorruptFile: it is.
+        CorruptFile: it is too large.
         StorageError: it cannot be read.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(_MOST + 1)
+            data = file.read(_MAX_BYTES + 1)
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
-    if len(data) > _MOST:
-        raise CorruptFile(path, f"byte {_MOST}", "it is larger than any that MLflow writes here", _REMEDY)
+    if len(data) > _MAX_BYTES:
+        raise CorruptFile(
+            path, f"byte {_MAX_BYTES}", "it is larger than any file that MLflow writes here", _REMEDY
+        )
     return data
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     content = parse_yaml(path, _read_small_file(path))
     if not isinstance(content, dict):
-        raise CorruptFile(path, "line 1", "it is no mapping", _REMEDY)
+        raise CorruptFile(path, "line 1", "it is not a mapping", _REMEDY)
     return content
 
 
@@ -252,7 +254,7 @@ def _int_or_none(value: object) -> int | None:
 
 
 def _metric_blocks(path: Path) -> Iterator[tuple[Any, Any, Any]]:
-    """The numbers of a metric, some at a time: timestamps, values, steps.
+    """The numbers of a metric in blocks: timestamps, values, steps.
 
     Raises:
         CorruptFile: a line is not what MLflow writes.
@@ -261,10 +263,10 @@ def _metric_blocks(path: Path) -> Iterator[tuple[Any, Any, Any]]:
     rest, line = b"", 1
     try:
         with path.open("rb") as file:
-            while piece := file.read(_MOST):
+            while piece := file.read(_MAX_BYTES):
                 whole, end, rest = (rest + piece).rpartition(b"\n")
-                if len(rest) > _LONGEST_LINE:
-                    problem = f"a line of more than {_LONGEST_LINE} bytes is no number"
+                if len(rest) > _MAX_LINE_BYTES:
+                    problem = f"a line of more than {_MAX_LINE_BYTES} bytes is not a number"
                     number = line + whole.count(b"\n") + len(end)
                     raise CorruptFile(path, f"line {number}", problem, _REMEDY)
                 if end:
@@ -291,7 +293,7 @@ def _parse_block(path: Path, text: bytes, first_line: int) -> tuple[Any, Any, An
 
 
 def _parse_rows(rows: list[list[bytes]]) -> tuple[Any, Any, Any]:
-    """Timestamps, values, steps: the first versions wrote no step, later ones a data set behind it.
+    """Timestamps, values, steps: the first versions wrote no step, recent ones append a dataset.
 
     Raises:
         ValueError, OverflowError: a row is something else.
@@ -301,7 +303,7 @@ def _parse_rows(rows: list[list[bytes]]) -> tuple[Any, Any, Any]:
     if {*map(len, rows)} != {3}:
         rows = [[*row, b"0"] if len(row) == 2 else row[:3] for row in rows if row]
     if any(len(row) != 3 for row in rows):
-        raise ValueError("too few words")
+        raise ValueError("too few words in a line")
     return (
         np.array([int(row[0]) for row in rows], np.float64),
         np.array([float(row[1]) for row in rows], np.float64),

@@ -1,4 +1,4 @@
-"""A tracking server of MLflow's, asked by its REST interface; MLflow need not be installed."""
+"""Runs on an MLflow tracking server, read through its REST API; MLflow does not have to be installed."""
 
 from __future__ import annotations
 
@@ -33,18 +33,19 @@ from legm.records import Points, Series
 __all__ = ["MlflowServerSource"]
 
 _API = "api/2.0/mlflow"
-_TIMEOUT = 60  # seconds for one answer
-_PAUSES = (0.5, 2.0)  # seconds before a request that failed is made again
-_RUNS, _NUMBERS = 200, 25_000  # in one answer
+_TIMEOUT = 60  # seconds for one response
+_PAUSES = (0.5, 2.0)  # seconds before a failed request is repeated
+_RUNS, _NUMBERS = 200, 25_000  # in one response
 
 
 class MlflowServerSource:
     """The runs on a tracking server.
 
     Args:
-        address: the server's, with a path and a login if it has one. Without a login, MLflow's variables
-            MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, count.
-        deleted: whether runs and experiments that are deleted in MLflow are taken too.
+        address: the server's address, with a path and a login if it has one. Without a login, MLflow's
+            variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, are
+            used.
+        deleted: whether to include runs and experiments that are deleted in MLflow.
     """
 
     kind = "mlflow"
@@ -69,14 +70,14 @@ class MlflowServerSource:
             self._headers["Authorization"] = f"Bearer {token}"
         self._experiments: dict[
             str, tuple[str, bool]
-        ] = {}  # by id, an experiment's name and whether it is deleted
+        ] = {}  # by id: an experiment's name and whether it is deleted
 
-    # The interface
+    # Requests
 
     def _request(
         self, path: str, query: Mapping[str, Any], body: Mapping[str, Any] | None = None
     ) -> BinaryIO:
-        """A server's answer, to be read; OSError of any kind where it has none."""
+        """The server's response, to be read; any OSError if there is none."""
         url = f"{self._address}/{path}" + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()
         headers = {**self._headers, **({} if data is None else {"Content-Type": "application/json"})}
@@ -93,15 +94,15 @@ class MlflowServerSource:
             else:
                 return answer
             time.sleep(pause)
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     def _request_json(
         self, path: str, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The answer to a question.
+        """The JSON response to a request.
 
         Raises:
-            StorageError: there is none, or it is no JSON.
+            StorageError: there is no response, or it is not JSON.
         """
         try:
             with self._request(f"{_API}/{path}", query or {}, body) as answer:
@@ -111,11 +112,11 @@ class MlflowServerSource:
                 f"cannot read the MLflow server {self.location}, {path}: {_problem_text(cause)}"
             ) from cause
         if not isinstance(content, dict):
-            raise StorageError(f"{self.location} is no server of MLflow's: it answers {str(content)[:60]!r}")
+            raise StorageError(f"{self.location} is not an MLflow server: it answers {str(content)[:60]!r}")
         return content
 
     def _request_pages(self, path: str, what: str, query: Mapping[str, Any], *, post: bool) -> Iterator[Any]:
-        """What a question is answered with, page by page."""
+        """The items of a response, page by page."""
         token = None
         while True:
             asked = {**query, **({"page_token": token} if token else {})}
@@ -149,11 +150,11 @@ class MlflowServerSource:
         """The run with a key."""
         found = self._read_run(self._request_json("runs/get", {"run_id": key})["run"])
         if found is None:
-            raise StorageError(f"the MLflow server {self.location} has no run {key} any more")
+            raise StorageError(f"the MLflow server {self.location} no longer has the run {key}")
         return found
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no connection is held open."""
 
     def _read_run(self, run: Mapping[str, Any]) -> ExternalRun | None:
         info, data = run["info"], run.get("data", {})
@@ -166,7 +167,7 @@ class MlflowServerSource:
             {field: str(value) for field, value in one.get("dataset", {}).items()}
             for one in run.get("inputs", {}).get("dataset_inputs", ())
         ]
-        told = MlflowRun(
+        mlflow_run = MlflowRun(
             run_id=run_id,
             experiment=name,
             experiment_id=experiment_id,
@@ -183,7 +184,7 @@ class MlflowServerSource:
         )
         keys = [str(one["key"]) for one in data.get("metrics", ())]
         return external_run(
-            told,
+            mlflow_run,
             lambda: self._metric_history(run_id, keys),
             lambda: self._artifacts(run_id, experiment_id),
             self.notes,
@@ -204,7 +205,8 @@ class MlflowServerSource:
                     values = restore_infinities(np.array([float(row.get("value", 0)) for row in rows]))
                 except (ValueError, TypeError, OverflowError) as cause:
                     raise StorageError(
-                        f"the MLflow server {self.location} gives no numbers for {key!r} of {run_id}: {cause}"
+                        f"the MLflow server {self.location} returns invalid values of {key!r} "
+                        f"for the run {run_id}: {cause}"
                     ) from cause
                 if len(steps):
                     yield points_from_blocks([((Series(key),), steps, times, values)])
@@ -215,7 +217,7 @@ class MlflowServerSource:
     # Files
 
     def _artifacts(self, run_id: str, experiment_id: str) -> Iterator[ExternalFile]:
-        """The run's artifacts, and those of models that were logged in it."""
+        """The artifacts of the run and of models logged in it."""
         for path in self._list_artifact_paths("artifacts/list", {"run_id": run_id}, "path"):
             yield ExternalFile(
                 path, partial(self._request, "get-artifact", {"path": path, "run_uuid": run_id})
@@ -226,7 +228,7 @@ class MlflowServerSource:
         except StorageError as error:
             cause = error.__cause__
             if isinstance(cause, urllib.error.HTTPError) and cause.code in {400, 404, 405, 501}:
-                return  # a server of before MLflow 3
+                return  # a server older than MLflow 3
             raise
         for model in models:
             model_id, name = str(model["info"]["model_id"]), str(model["info"].get("name", ""))
@@ -236,7 +238,7 @@ class MlflowServerSource:
                 yield ExternalFile(f"models/{name}-{model_id}/{path}", ask)
 
     def _list_artifact_paths(self, question: str, query: Mapping[str, Any], argument: str) -> Iterator[str]:
-        """The paths of the files below a folder of artifacts."""
+        """The paths of the files below an artifact folder."""
         folders = [""]
         while folders:
             folder = folders.pop()
@@ -255,7 +257,7 @@ def _login_from_environment() -> str:
 
 def _problem_text(cause: BaseException) -> str:
     if isinstance(cause, urllib.error.HTTPError):
-        remedy = {401: ": log in by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"}.get(
+        remedy = {401: ": log in with MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"}.get(
             cause.code, ""
         )
         return f"it answers {cause.code} {cause.reason}{remedy}"

@@ -1,7 +1,7 @@
 """An MLflow store in a SQLite file, read directly.
 
-MLflow itself would upgrade an older file when it opens it, and its older version could then not open it
-again. Here the file is opened read-only, and only the columns are asked for that it has.
+MLflow itself would upgrade an older file when it opens it, and the older version could then no longer open
+it. Here the file is opened read-only, and only columns that it has are queried.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["MlflowSqliteSource"]
 
 _HEADER = b"SQLite format 3\x00"
 _BATCH = 1 << 16  # numbers that are read at once
-_REMEDY = "Restore it from a copy: nothing was changed in it."
+_REMEDY = "Restore it from a copy; it was not changed."
 _FROM_RUNS = "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id"
 _IS_ACTIVE = (
     "(coalesce(r.lifecycle_stage, 'active') = 'active' AND coalesce(e.lifecycle_stage, 'active') = 'active')"
@@ -55,15 +55,15 @@ _RUN_COLUMNS = (
 
 
 class MlflowSqliteSource:
-    """The runs in MLflow's SQLite file.
+    """The runs in an MLflow SQLite file.
 
     Args:
         path: the file.
-        deleted: whether runs and experiments that are deleted in MLflow are taken too.
+        deleted: whether to include runs and experiments that are deleted in MLflow.
 
     Raises:
         CorruptFile: it is damaged.
-        StorageError: it cannot be read, or is no store of MLflow's.
+        StorageError: it cannot be read, or is not an MLflow store.
     """
 
     kind = "mlflow"
@@ -79,7 +79,7 @@ class MlflowSqliteSource:
         self._columns = {table: self._columns_of(table) for table in (*_TABLES, *_NEWER_TABLES)}
         for table in _TABLES:
             if not self._columns[table]:
-                raise StorageError(f"{path} is no store of MLflow's: the database has no table {table!r}")
+                raise StorageError(f"{path} is not an MLflow store: the database has no table {table!r}")
         if not self._has_run_index():
             self._copy_and_index()
 
@@ -110,7 +110,7 @@ class MlflowSqliteSource:
         return StorageError(f"cannot read the MLflow store {self._path}: {text}")
 
     def _query(self, query: str, arguments: Sequence[Any] = ()) -> list[Any]:
-        """All rows of an answer, at once: an open cursor would keep MLflow from writing."""
+        """All result rows at once: an open cursor would keep MLflow from writing."""
         try:
             return self._connection.execute(query, arguments).fetchall()
         except sqlite3.Error as cause:
@@ -120,7 +120,7 @@ class MlflowSqliteSource:
         return {row[1] for row in self._query(f"PRAGMA table_info({table})")}
 
     def _has_run_index(self) -> bool:
-        """Whether a run's numbers are found without a look at all others."""
+        """Whether a run's numbers can be found without scanning all others."""
         for row in self._query("PRAGMA index_list(metrics)"):
             columns = self._query(f'PRAGMA index_info("{row[1]}")')
             if columns and columns[0][2] == "run_uuid":
@@ -128,7 +128,7 @@ class MlflowSqliteSource:
         return False
 
     def _copy_and_index(self) -> None:
-        """An older store lacks an index, which cannot be made in a file that is only read."""
+        """Continue with an indexed copy: older stores lack the index, and the original is read-only."""
         self._copy = tempfile.TemporaryDirectory(prefix="legm-import-")
         path = Path(self._copy.name) / "mlflow.db"
         try:
@@ -150,8 +150,8 @@ class MlflowSqliteSource:
         if not self._deleted:
             for (run_id,) in self._query(f"SELECT r.run_uuid {_FROM_RUNS} WHERE NOT {_IS_ACTIVE}"):
                 self.notes.add(DELETED, run_id)
-        alive = "" if self._deleted else f"WHERE {_IS_ACTIVE}"
-        for (run_id,) in self._query(f"SELECT r.run_uuid {_FROM_RUNS} {alive} {order}"):
+        condition = "" if self._deleted else f"WHERE {_IS_ACTIVE}"
+        for (run_id,) in self._query(f"SELECT r.run_uuid {_FROM_RUNS} {condition} {order}"):
             found = self._read_run(run_id)
             if found is not None:
                 yield found
@@ -160,7 +160,7 @@ class MlflowSqliteSource:
         """The run with a key."""
         found = self._read_run(key)
         if found is None:
-            raise StorageError(f"the MLflow store {self._path} has no run {key} any more")
+            raise StorageError(f"the MLflow store {self._path} no longer has the run {key}")
         return found
 
     def _read_run(self, run_id: str) -> ExternalRun | None:
@@ -173,7 +173,7 @@ class MlflowSqliteSource:
         experiment, experiment_id, *values = rows[0]
         fields = {name: value for name, value in zip(columns, values, strict=True) if value not in (None, "")}
         address = str(fields.pop("artifact_uri", ""))
-        told = MlflowRun(
+        mlflow_run = MlflowRun(
             run_id=run_id,
             experiment=str(experiment),
             experiment_id=str(experiment_id),
@@ -185,9 +185,9 @@ class MlflowSqliteSource:
             tags=self._read_texts("tags", run_id),
             details={**fields, **self._dataset_inputs(run_id)},
         )
-        folders = self._artifact_folders(told, address)
+        folders = self._artifact_folders(mlflow_run, address)
         return external_run(
-            told,
+            mlflow_run,
             lambda: self.points(run_id),
             lambda: self._files.files_in(folders),
             self.notes,
@@ -199,7 +199,7 @@ class MlflowSqliteSource:
         return {str(key): _as_text(value) for key, value in rows}
 
     def _dataset_inputs(self, run_id: str) -> dict[str, list[dict[str, str]]]:
-        """The data sets that were logged as the run's inputs."""
+        """The datasets that were logged as the run's inputs."""
         if not self._columns["inputs"] or not self._columns["datasets"]:
             return {}
         fields = ("name", "digest", "source_type", "source", "schema", "profile")
@@ -209,38 +209,36 @@ class MlflowSqliteSource:
         ]
         return {"inputs": rows} if rows else {}
 
-    def _artifact_folders(self, told: MlflowRun, address: str) -> dict[str, Path]:
-        """The run's artifacts, and those of models that were logged in it, each with its prefix."""
-        locations = [("", address, f"{told.experiment_id}/{told.run_id}/artifacts")]
+    def _artifact_folders(self, mlflow_run: MlflowRun, address: str) -> dict[str, Path]:
+        """The folders with artifacts of the run and of models logged in it, by the prefix of their names."""
+        locations = [("", address, f"{mlflow_run.experiment_id}/{mlflow_run.run_id}/artifacts")]
         if self._columns["logged_models"]:
             query = (
                 "SELECT name, model_id, artifact_location FROM logged_models "
                 "WHERE source_run_id = ? ORDER BY rowid"
             )
-            for name, model_id, location in self._query(query, (told.run_id,)):
-                tail = f"{told.experiment_id}/models/{model_id}/artifacts"
+            for name, model_id, location in self._query(query, (mlflow_run.run_id,)):
+                tail = f"{mlflow_run.experiment_id}/models/{model_id}/artifacts"
                 locations.append((f"models/{name}-{model_id}/", str(location), tail))
-        return self._files.existing_folders(locations, told.run_id)
+        return self._files.existing_folders(locations, mlflow_run.run_id)
 
     def last_row_id(self, run_id: str) -> int | None:
-        """The place of the number of a run that was set last; None where there is none."""
-        location: int | None = self._query("SELECT max(rowid) FROM metrics WHERE run_uuid = ?", (run_id,))[0][
-            0
-        ]
-        return location
+        """The row id of the run's latest number; None if it has none."""
+        row_id: int | None = self._query("SELECT max(rowid) FROM metrics WHERE run_uuid = ?", (run_id,))[0][0]
+        return row_id
 
     def points(self, run_id: str, after: int = -(2**63), until: int | None = None) -> Iterator[Points]:
         """The run's numbers in the order in which they were set, in batches.
 
         Args:
             run_id: the run's key.
-            after: only those behind this place.
-            until: only those up to this place; None for all.
+            after: only those after this row id.
+            until: only those up to this row id; None for all.
         """
         import numpy as np
 
         step = "step" if "step" in self._columns["metrics"] else "0"
-        # NaN is kept as 0 beside a mark.
+        # NaN is stored as 0 with a flag.
         value = "CASE is_nan WHEN 0 THEN value END" if "is_nan" in self._columns["metrics"] else "value"
         bound = "" if until is None else f"AND rowid <= {until}"
         of_run = f"FROM metrics WHERE run_uuid = ? AND rowid > ? {bound} ORDER BY rowid"
@@ -258,20 +256,20 @@ class MlflowSqliteSource:
                 values = restore_infinities(np.array(flat[3::4], np.float64))
             except (TypeError, ValueError, OverflowError) as cause:
                 where = f"the metrics of the run {run_id}"
-                raise CorruptFile(self._path, where, f"no numbers stand there: {cause}", _REMEDY) from cause
+                raise CorruptFile(self._path, where, f"not numbers: {cause}", _REMEDY) from cause
             yield points_from_rows(names, numbers, steps, times, values)
             if len(rows) < _BATCH:
                 return
             at = self._query(f"SELECT rowid {of_run} LIMIT 1 OFFSET {_BATCH - 1}", (run_id, at))[0][0]
 
     def run_states(self) -> Iterator[tuple[str, tuple[str, int | None, bool]]]:
-        """Each run's key with its status, its end in milliseconds, and whether it is deleted."""
+        """Each run's key with its status, its end time in milliseconds, and whether it is deleted."""
         query = f"SELECT r.run_uuid, r.status, r.end_time, NOT {_IS_ACTIVE} {_FROM_RUNS} ORDER BY r.rowid"
         for run_id, status, ended, deleted in self._query(query):
             yield str(run_id), (str(status), _int_or_none(ended), bool(deleted))
 
     def close(self) -> None:
-        """Close the file, and drop the copy if there was one."""
+        """Close the file, and delete the copy if there is one."""
         self._connection.close()
         if self._copy is not None:
             self._copy.cleanup()

@@ -1,1 +1,1 @@
-"""Folders of TensorBoard's event files."""
+"""Folders of TensorBoard event files as a source of runs."""

@@ -1,4 +1,4 @@
-"""Where there are event files: those of other stores, and of legm's own runs, are not looked for."""
+"""Finding folders of event files, except for those of other stores and of legm's own runs."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _STORE_NAMES = frozenset({"mlruns", "mlartifacts", "wandb"})
 
 
 def is_event_file(path: Path) -> bool:
-    """Whether TensorBoard takes a file of this name for an event file."""
+    """Whether TensorBoard considers a file of this name an event file."""
     return "tfevents" in path.name
 
 
 def is_other_store(folder: Path) -> bool:
-    """Whether a folder is another store's, or that of a configuration of legm's."""
+    """Whether a folder belongs to another store, or to a configuration of legm."""
     return folder.name in _STORE_NAMES or is_configuration_file(folder / "params.yml")
 
 
 def is_skipped_folder(folder: Path) -> bool:
-    """Whether what is in a folder below the source is not looked at."""
+    """Whether a folder below the source is not searched."""
     return folder.name[:1] == "." or is_other_store(folder)
 
 
 def event_folders(root: Path, notes: Notes) -> Iterator[tuple[Path, list[Path]]]:
-    """The folders that hold event files, nearest ones first, each with them in the order of their start.
+    """The folders that contain event files, nearest first, each with its files in the order of their start.
 
     Links are not followed.
 
     Args:
-        root: where to look.
-        notes: takes what is left out.
+        root: the folder to search.
+        notes: collects what is left out.
     """
     folders = deque([root])
     while folders:
@@ -65,7 +65,7 @@ def event_folders(root: Path, notes: Notes) -> Iterator[tuple[Path, list[Path]]]
 
 
 def _start_order(path: Path) -> tuple[int, list[str | int]]:
-    """When a file was begun by its name: whole seconds, and the rest, in which writers count their files."""
+    """A sort key from a file's name: the second it was started, then the writer's own file counters."""
     found = _EVENT_FILE_NAME.search(path.name)
     pieces = re.split(r"(\d+)", path.name)
     rest = [int(piece[:20]) if at % 2 else piece for at, piece in enumerate(pieces)]

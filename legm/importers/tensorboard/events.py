@@ -1,7 +1,7 @@
-"""What events say, whichever writer wrote them: numbers, texts, pictures, sounds, hyperparameters.
+"""The content of events, whichever writer wrote them: numbers, texts, images, sounds, hyperparameters.
 
 Numbers are the simple values of TensorFlow 1, PyTorch and tensorboardX, and the tensors of TensorFlow 2 and
-Keras; a tensor's plugin says what it is for, and is named at its tag's first value only by some writers.
+Keras. A tensor's plugin says what the tensor is for; some writers name it only with a tag's first value.
 (The messages are TensorFlow's ``core/util/event.proto`` and ``core/framework/summary.proto``.)
 """
 
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _BATCH_SIZE = 1 << 16  # numbers that are held at once
-_MAX_TAGS, _MAX_LAYOUTS = 1 << 16, 8  # whose looks are remembered
+_MAX_TAGS, _MAX_LAYOUTS = 1 << 16, 8  # limits on what is learned about layouts
 _MAX_TRIES = 8
 _SCALAR_PLUGINS = ("", "scalars")
 _UNSUPPORTED_KINDS = {
@@ -62,14 +62,14 @@ class TextEvent:
 
 @dataclass(frozen=True, slots=True)
 class MediaEvent:
-    """Pictures or sounds of one tag and step.
+    """Images or sounds of one tag and step.
 
     Args:
         kind: ``images`` or ``audio``.
-        tag, step: what they are of.
-        contents: each as a file holds it.
-        place: that of its record in the event file.
-        number: which of its event's values it is.
+        tag, step: the tag and step they were logged for.
+        contents: each as the bytes of a file.
+        offset: the offset of its record in the event file.
+        number: the index of the value within its event.
     """
 
     kind: str
@@ -82,7 +82,7 @@ class MediaEvent:
 
 @dataclass(frozen=True, slots=True)
 class HparamsSession:
-    """What the plugin ``hparams`` keeps: its message, and the time of the event."""
+    """A message of the ``hparams`` plugin, and the time of its event."""
 
     content: bytes
     time: float
@@ -90,14 +90,14 @@ class HparamsSession:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedEvent:
-    """Something that legm has no word for; its kind in the plural."""
+    """Something that legm does not support; its kind in the plural."""
 
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
 class EventTime:
-    """That there was an event at a time, with whatever it says besides numbers."""
+    """The time of an event without numbers, whatever else it contains."""
 
     time: float
 
@@ -106,11 +106,11 @@ EventContent: TypeAlias = "Points | TextEvent | MediaEvent | HparamsSession | Un
 
 
 class _EventLayout:
-    """How events look that say one number: their time and step, what is before it, itself, what is behind it.
+    """The byte layout of events with a single number: time, step, a head, the number, a tail.
 
     Args:
-        form: the number's, as :mod:`struct` has it.
-        tail: what is behind it.
+        form: the number's :mod:`struct` format.
+        tail: the bytes after it.
     """
 
     __slots__ = ("at", "end", "form", "metrics", "tail", "unpack")
@@ -121,10 +121,10 @@ class _EventLayout:
         self.at = -struct.calcsize(form) - len(tail)
         self.end = -len(tail) or None
         self.unpack = struct.Struct(form).unpack
-        self.metrics: dict[bytes, int] = {}  # by what is before the number
+        self.metrics: dict[bytes, int] = {}  # by head
 
     def has_form(self, form: str, tail: bytes) -> bool:
-        """Whether it is just this one."""
+        """Whether this is the layout with this format and tail."""
         return (self.form, self.tail) == (form, tail)
 
 
@@ -132,8 +132,8 @@ class EventReader:
     """Reads the event files of one folder, one after the other.
 
     Args:
-        notes: takes what cannot be read.
-        named: what a tag is called.
+        notes: collects what cannot be read.
+        metric_name: the metric's name for a tag.
     """
 
     def __init__(self, notes: Notes, metric_name: Callable[[str], str] = str) -> None:
@@ -143,17 +143,17 @@ class EventReader:
         self._notes = notes
         self._metric_name = metric_name
         self._plugins: dict[str, str] = {}
-        self._metric_numbers: dict[str, int] = {}  # of metrics
+        self._metric_numbers: dict[str, int] = {}
         self._layouts = [_EventLayout("<f", b"")]
-        self._tries: dict[str, int] = {}  # at learning how a tag's events look
+        self._tries: dict[str, int] = {}  # attempts at learning the layout of a tag's events
         self._rows: tuple[list[int], list[int], list[float], list[float]] = ([], [], [], [])
 
     def read(self, path: Path, size: int) -> Iterator[EventContent]:
-        """What a file says, in its order, but that numbers come in batches.
+        """Read the content of a file in order, with numbers in batches.
 
         Args:
             path: the file.
-            size: how much of it is read, in bytes.
+            size: how many bytes of it to read.
 
         Raises:
             StorageError: it cannot be read.
@@ -164,7 +164,7 @@ class EventReader:
             if message is None:
                 yield UnsupportedEvent(f"events of more than {MAX_MESSAGE_BYTES >> 20} MB")
                 continue
-            # Most events are a time, a step, and a number in the midst of what was there before.
+            # Most events are a time, a step, and a number between bytes that were seen before.
             start, step = 9, 0
             if message[9:10] == b"\x10":
                 start, step = _read_varint(message, 10)
@@ -180,7 +180,7 @@ class EventReader:
                 try:
                     event = self._parse(message)
                 except DecodeError:
-                    self._notes.add("records that are no events were passed over", f"{path}, byte {offset}")
+                    self._notes.add("records that are not events were skipped", f"{path}, byte {offset}")
                     continue
                 before = len(numbers)
                 yield from self._contents_of(event, offset)
@@ -213,7 +213,7 @@ class EventReader:
                 yield UnsupportedEvent(_UNSUPPORTED_KINDS.get(kind) or _plugin_kind(plugin))
 
     def _plugin_of(self, value: Any) -> str:
-        """Which plugin a value is for."""
+        """The plugin that a value is for."""
         plugin: str = value.metadata.plugin_data.plugin_name
         if not plugin:
             return self._plugins.get(value.tag, "")
@@ -229,7 +229,7 @@ class EventReader:
         values.append(value)
 
     def _learn_layout(self, message: bytes, start: int, event: Any) -> None:
-        """Remember how an event looks that is one number, so that its like need not be parsed."""
+        """Learn the layout of an event with a single number, so that similar events need no parsing."""
         values = event.summary.value
         if len(values) != 1 or message[0] != 9 or self._tries.get(values[0].tag, 0) >= _MAX_TRIES:
             return
@@ -241,7 +241,7 @@ class EventReader:
         for form in ("<f", "<d"):
             try:
                 value = struct.pack(form, number)
-            except OverflowError:  # it is no float32
+            except OverflowError:  # it does not fit into a float32
                 continue
             at = message.rfind(value, start)
             if at < 0:
@@ -257,14 +257,14 @@ class EventReader:
                 return
 
     def _layout_fits(self, head: bytes, form: str, number: float, tail: bytes, tag: str, plugin: str) -> bool:
-        """Whether an event with a number in a place is one that says just this number."""
+        """Whether an event of this layout really contains this number and nothing else."""
         event = b"\t" + struct.pack("<d", 1.25) + b"\x10\x07" + head + struct.pack(form, number) + tail
         try:
             parsed = self._parse(event)
         except DecodeError:
             return False
-        told = [(one.tag, self._plugin_of(one), _number_of(one, plugin)) for one in parsed.summary.value]
-        return (parsed.wall_time, parsed.step, told) == (1.25, 7, [(tag, plugin, number)])
+        found = [(one.tag, self._plugin_of(one), _number_of(one, plugin)) for one in parsed.summary.value]
+        return (parsed.wall_time, parsed.step, found) == (1.25, 7, [(tag, plugin, number)])
 
     def _take_batch(self) -> Points:
         import numpy as np
@@ -283,14 +283,14 @@ class EventReader:
 
 
 def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    """Where a varint ends, and the int64 that it is."""
+    """The end of a varint and its value as an int64."""
     number = byte = shift = 0
     try:
         while (byte := message[at]) > 127 and shift < 70:
             number |= (byte & 127) << shift
             shift += 7
             at += 1
-    except IndexError:  # it is no event
+    except IndexError:  # it is not an event
         return at, 0
     if shift < 63:
         return at + 1, number | byte << shift
@@ -299,7 +299,7 @@ def _read_varint(message: bytes, at: int) -> tuple[int, int]:
 
 
 def _number_of(value: Any, plugin: str) -> float | None:
-    """A simple value, or a tensor that is one number: of other plugins only where it has no dimension."""
+    """A simple value, or a tensor with one number; for unknown plugins only one without dimensions."""
     kind = value.WhichOneof("value")
     if kind == "simple_value":
         number: float = value.simple_value
@@ -309,7 +309,7 @@ def _number_of(value: Any, plugin: str) -> float | None:
 
 
 def _plugin_kind(plugin: str) -> str:
-    """What tensors of a plugin are called; a name that is not one for a person is not shown."""
+    """The name for a plugin's tensors in messages; names that are not readable are not shown."""
     is_name = re.fullmatch(r"[\w-]{1,40}", plugin, re.ASCII)
     return plugin.replace("_", " ") if is_name else "tensors of plugins" if plugin else "tensors"
 
@@ -323,7 +323,7 @@ def _text_of(tensor: Any) -> str | None:
 
 
 def media_contents(value: Any, plugin: str) -> tuple[str, list[bytes]] | None:
-    """The pictures or sounds of a ``Summary.Value``, and what they are; None for any other value."""
+    """The kind and the contents of the images or sounds in a ``Summary.Value``; None for any other value."""
     kind = value.WhichOneof("value")
     if kind == "image":
         return "images", [value.image.encoded_image_string]
@@ -334,7 +334,7 @@ def media_contents(value: Any, plugin: str) -> tuple[str, list[bytes]] | None:
         return None
     shape, contents = found
     if plugin == "images":
-        return "images", contents[2:]  # behind width and height
+        return "images", contents[2:]  # after width and height
     if plugin == "audio":
-        return "audio", contents[:: 2 if len(shape) > 1 else 1]  # each with a label
+        return "audio", contents[:: 2 if len(shape) > 1 else 1]  # each is followed by a label
     return None

@@ -1,4 +1,4 @@
-"""A file as it was, though it may have grown since."""
+"""A file's content up to the size it had when it was scanned, although it may have grown since."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _FileHead(io.RawIOBase):
 
 
 def open_head(path: Path, size: int) -> BinaryIO:
-    """The first bytes of a file, for reading.
+    """Open the first bytes of a file for reading.
 
     Args:
         path: the file.

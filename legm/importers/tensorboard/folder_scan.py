@@ -1,4 +1,4 @@
-"""What the event files of a folder say, but for their numbers, texts and pictures."""
+"""A first scan of a folder's event files, without keeping numbers, texts and images."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ _LATEST_TIME = 253_402_300_800.0  # the year 10000
 
 @dataclass(slots=True)
 class FolderScan:
-    """The event files of a folder as they were when they were looked at.
+    """The event files of a folder, as they were when they were scanned.
 
     Args:
-        files: each with how much of it there was, in bytes; that much is ever read.
-        parameters: of the plugin ``hparams``.
-        details: what else it says.
-        status: how a session ended; None where that is not said.
-        ended: when, in seconds; None where that is not said.
-        first, last: the times of the first and the last event, in seconds.
-        tags: the tags of numbers, two of them at most.
-        has_media: whether there are pictures or sounds.
+        files: each with its size in bytes at that time; no more than that is ever read.
+        parameters: those of the ``hparams`` plugin.
+        details: what else the plugin has.
+        status: how a session ended; None if unknown.
+        ended: when, in seconds since 1970; None if unknown.
+        first, last: the times of the first and the last event, in seconds since 1970.
+        tags: the tags of numbers, at most two of them.
+        has_media: whether there are images or sounds.
         has_more: whether there is anything but numbers and hyperparameters.
-        others: what legm has no word for.
+        others: the kinds of content that legm does not support.
         problem: why the files cannot be read.
     """
 
@@ -60,17 +60,17 @@ class FolderScan:
 
     @property
     def only_tag(self) -> str | None:
-        """The tag of the numbers, where there is just one, and nothing else."""
+        """The tag of the numbers, if there is only one and nothing else."""
         is_only = len(self.tags) == 1 and not self.has_more and not self.parameters
         return next(iter(self.tags)) if is_only else None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of a run is in them."""
+        """Whether they contain nothing that belongs to a run."""
         return not (self.tags or self.has_more or self.parameters or self.status or self.problem)
 
     def add(self, content: EventContent, path: Path, notes: Notes) -> None:
-        """Take note of what a file says."""
+        """Add content of a file."""
         if isinstance(content, Points):
             self._note_time(float(content.times[0]))
             self._note_time(float(content.times.max()))
@@ -84,7 +84,7 @@ class FolderScan:
         elif isinstance(content, UnsupportedEvent):
             self.has_more = True
             self.others.add(content.kind)
-            notes.add(f"event files with {content.kind}: kept as they are, below events/", str(path))
+            notes.add(f"event files with {content.kind}: copied as files below events/", str(path))
         elif isinstance(content, (TextEvent, MediaEvent)):
             self.has_more = True
             self.has_media = self.has_media or isinstance(content, MediaEvent)
@@ -93,7 +93,7 @@ class FolderScan:
         try:
             info = parse_session_info(content.content)
         except DecodeError:
-            notes.add("damaged hyperparameters were passed over", str(path))
+            notes.add("damaged hyperparameters were skipped", str(path))
             return
         if info is not None:
             self.parameters |= info.parameters
@@ -107,11 +107,11 @@ class FolderScan:
 
 
 def scan_event_files(paths: Iterable[Path], notes: Notes) -> FolderScan:
-    """Look at the event files of one folder.
+    """Scan the event files of one folder.
 
     Args:
-        paths: the files, in their order.
-        notes: takes what cannot be read, or is left out.
+        paths: the files, in order.
+        notes: collects what cannot be read, or is left out.
     """
     scan, reader = FolderScan([]), EventReader(notes)
     try:
@@ -121,7 +121,7 @@ def scan_event_files(paths: Iterable[Path], notes: Notes) -> FolderScan:
             except OSError as cause:
                 raise storage_error("read", path, cause) from cause
             if not size:
-                notes.add("event files that are empty were left out", str(path))
+                notes.add("empty event files were left out", str(path))
                 continue
             scan.files.append((path, size))
             for content in reader.read(path, size):

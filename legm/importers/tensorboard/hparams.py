@@ -1,7 +1,7 @@
-"""Hyperparameters as TensorBoard's plugin ``hparams`` keeps them.
+"""Hyperparameters as TensorBoard's ``hparams`` plugin stores them.
 
-It knows doubles, truth values, texts and lists (``tensorboard/plugins/hparams/plugin_data.proto``). A whole
-number is taken for an integer, since Python's ``3`` and ``3.0`` look alike there.
+It has doubles, booleans, texts and lists (``tensorboard/plugins/hparams/plugin_data.proto``). Whole numbers
+are read as integers, since ``3`` and ``3.0`` are stored the same way.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _STATUSES = {1: Status.COMPLETED, 2: Status.FAILED, 3: Status.RUNNING}
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """What the plugin says of a session.
+    """The plugin's information about a session.
 
     Args:
         parameters: its hyperparameters.
-        status: how it ended; None where that is not said.
-        ended: seconds since 1970; None where it is not said: PyTorch and others say that a session ended
-            well, but no time, when they write its hyperparameters.
-        details: what else it says.
+        status: how it ended; None if unknown.
+        ended: seconds since 1970; None if unknown. PyTorch and others write hyperparameters together with a
+            successful end, but without a time.
+        details: further information.
     """
 
     parameters: Mapping[str, Plain] = field(default_factory=dict)
@@ -37,10 +37,10 @@ class SessionInfo:
 
 
 def parse_session_info(content: bytes) -> SessionInfo | None:
-    """What a message of the plugin says of a session; None where it only declares an experiment.
+    """Parse a message of the plugin; None if it only declares an experiment.
 
     Raises:
-        google.protobuf.message.DecodeError: it is no such message.
+        google.protobuf.message.DecodeError: it is not such a message.
     """
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
@@ -73,7 +73,7 @@ def _plain_value(value: Any) -> Plain:
 
 
 def merge_parameters(plugin: Mapping[str, Plain], file: Mapping[str, Plain]) -> dict[str, Plain]:
-    """The parameters of the plugin and of ``hparams.yaml``, which has the types and so is believed.
+    """The parameters of the plugin and of ``hparams.yaml``; the file wins because it has the types.
 
     Lightning writes both, and joins nested names with ``/`` for the plugin.
     """

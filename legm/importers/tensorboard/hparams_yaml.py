@@ -1,6 +1,6 @@
-"""Hyperparameters as Lightning keeps them, in a file ``hparams.yaml`` beside the event files.
+"""Hyperparameters as Lightning stores them, in a file ``hparams.yaml`` next to the event files.
 
-It is written by ``yaml.dump``, so it may hold tags of Python's objects. None of them is made (see
+It is written by ``yaml.dump``, so it may have tags of Python objects. None of them is evaluated (see
 :mod:`legm.importers.unevaluated`).
 """
 
@@ -16,21 +16,21 @@ from legm.records import Plain
 
 __all__ = ["read_hparams_yaml"]
 
-_MAX_BYTES = 1 << 20  # bytes
-_REMEDY = "Mend it, or take it out of a copy of the folder."
+_MAX_BYTES = 1 << 20
+_REMEDY = "Repair it, or delete it in a copy of the folder."
 
 
 def read_hparams_yaml(path: Path) -> dict[str, Plain]:
-    """The parameters in a ``hparams.yaml``, nested names joined with ``.``; none where there is no file.
+    """Read the parameters in an ``hparams.yaml``, nested names joined with ``.``; none without a file.
 
     Raises:
-        CorruptFile: it is no YAML, no mapping, or too large.
+        CorruptFile: it is not valid YAML, not a mapping, or too large.
         StorageError: it cannot be read.
-        ParameterError: two names are the same when joined.
+        ParameterError: two joined names are the same.
     """
     if not path.exists():
         return {}
     content = parse_plain_yaml(path, read_at_most(path, _MAX_BYTES, _REMEDY)) or {}
     if not isinstance(content, dict):
-        raise CorruptFile(path, "line 1", "it is no mapping", _REMEDY)
+        raise CorruptFile(path, "line 1", "it is not a mapping", _REMEDY)
     return parameters_from_config("hparams.yaml", content, flatten=True)

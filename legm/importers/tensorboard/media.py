@@ -1,4 +1,4 @@
-"""Pictures and sounds in event files as files."""
+"""Images and sounds in event files as separate files."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _EXTENSIONS = {
 
 
 def media_files(reader: EventReader, path: Path, size: int, counts: dict[str, int]) -> Iterator[ExternalFile]:
-    """The pictures and sounds in a file: ``images/<tag>/<step>.png``, and further ones ``<step>_1.png``, ….
+    """The images and sounds in a file: ``images/<tag>/<step>.png``, and further ones ``<step>_1.png``, ….
 
     Args:
-        reader: of the file's folder.
+        reader: the reader of the file's folder.
         path: the file.
-        size: how much of it is read, in bytes.
-        counts: how many there are of each tag and step in the files before, and then in this one too.
+        size: how many bytes of it to read.
+        counts: how many each tag and step had in earlier files; updated.
     """
     for content in reader.read(path, size):
         if not isinstance(content, MediaEvent):
@@ -53,10 +53,10 @@ def media_files(reader: EventReader, path: Path, size: int, counts: dict[str, in
 
 
 def _open_media(path: Path, offset: int, number: int, kind: str, at: int) -> AbstractContextManager[BinaryIO]:
-    """One of the pictures or sounds of a value.
+    """Open one image or sound of a value.
 
     Raises:
-        OSError: it is not there any more.
+        OSError: it no longer exists.
     """
     from tensorboard.compat.proto.event_pb2 import Event
 
@@ -65,4 +65,4 @@ def _open_media(path: Path, offset: int, number: int, kind: str, at: int) -> Abs
         found = media_contents(value, kind)
         return io.BytesIO(found[1][at] if found is not None else b"")
     except (DecodeError, IndexError) as cause:
-        raise OSError(f"{path} was changed") from cause
+        raise OSError(f"{path} has changed") from cause

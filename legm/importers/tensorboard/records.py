@@ -1,4 +1,4 @@
-"""The records of an event file, as far as they are sound.
+"""The undamaged records of an event file.
 
 A record frames one message (TensorFlow's ``core/lib/io/record_writer.h``; integers are little-endian)::
 
@@ -21,19 +21,19 @@ __all__ = ["MAX_MESSAGE_BYTES", "read_record_at", "read_records"]
 
 _BUFFER_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 64 << 20
-"""How many bytes a message may have that is read into memory."""
+"""Messages with more bytes than this are not read into memory."""
 
 
 def read_records(path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes | None]]:
-    """Each record's place in the file and its message; None for one that is too long to be read.
+    """Each record's offset in the file and its message; None for one that is too long.
 
-    A file that ends in the middle of a record, of a writer that was killed or still writes, is used as far
-    as it goes; a damaged message is passed over; behind a damaged length nothing can be found.
+    A file that ends in the middle of a record, because its writer was killed or is still writing, is used as
+    far as it goes. A damaged message is skipped. After a damaged length nothing can be found.
 
     Args:
         path: the file.
-        size: how much of it is read, in bytes.
-        notes: takes what is left out.
+        size: how many bytes of it to read.
+        notes: collects what is left out.
 
     Raises:
         StorageError: the file cannot be read.
@@ -50,42 +50,42 @@ def _read_sound_records(
 ) -> Iterator[tuple[int, bytes | None]]:
     unpack, crc, read = struct.Struct("<QI").unpack, google_crc32c.value, file.read
     trailer = struct.Struct("<I").unpack_from
-    checks: dict[int, int] = {}  # of lengths, which are few
+    checks: dict[int, int] = {}  # checksums of lengths, which are few
     at = 0
     while at < size:
         head = read(12) if at + 12 <= size else b""
         if len(head) < 12:
-            notes.add("event files that end in the middle of a record are used as far as they go", str(path))
+            notes.add("event files that end in the middle of a record were used up to there", str(path))
             return
         length, check = unpack(head)
         if checks.get(length) != check:
             if _masked_crc(crc(head[:8])) != check:
-                notes.add("damaged lengths: what is behind them in the file is lost", f"{path}, byte {at}")
+                notes.add("damaged lengths: the rest of the file is lost", f"{path}, byte {at}")
                 return
             if len(checks) < 1 << 16:
                 checks[length] = check
-        behind = at + length + 16
-        if behind > size:
-            notes.add("event files that end in the middle of a record are used as far as they go", str(path))
+        end = at + length + 16
+        if end > size:
+            notes.add("event files that end in the middle of a record were used up to there", str(path))
             return
         if length > MAX_MESSAGE_BYTES:
             yield at, None
-            file.seek(behind)
+            file.seek(end)
         else:
             data = read(length + 4)
-            if len(data) < length + 4:  # the file was cut since its size was asked for
+            if len(data) < length + 4:  # the file was truncated in the meantime
                 return
             (check,) = trailer(data, length)
             message = data[:length]
             if _masked_crc(crc(message)) == check:
                 yield at, message
             else:
-                notes.add("damaged events were passed over", f"{path}, byte {at}")
-        at = behind
+                notes.add("damaged events were skipped", f"{path}, byte {at}")
+        at = end
 
 
 def read_record_at(path: Path, at: int) -> bytes:
-    """The message of a record that :func:`read_records` gave.
+    """Read the message of a record that :func:`read_records` found.
 
     Raises:
         OSError: the file cannot be read.
@@ -94,7 +94,7 @@ def read_record_at(path: Path, at: int) -> bytes:
         file.seek(at)
         (length,) = struct.unpack("<Q", file.read(12)[:8])
         if length > MAX_MESSAGE_BYTES:
-            raise OSError(f"{path} was changed")
+            raise OSError(f"{path} has changed")
         return file.read(length)
 
 

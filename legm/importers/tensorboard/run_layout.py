@@ -1,14 +1,14 @@
-"""Which folders of event files are one run: a pure function of where they are and what is in them.
+"""Which folders of event files make up one run: a pure function of their paths and contents.
 
-TensorBoard shows each folder as a run of its own. Writers split one run over several, which join it here:
+TensorBoard shows each folder as a run. Writers split one run over several folders, which are joined here:
 
-- **Keras** writes into ``train``, ``validation`` and the like: their metrics get that in front.
-- **PyTorch's** ``add_hparams`` writes into a folder that is named by a time, in that of the run. Several with
-  different hyperparameters are runs of their own.
-- **PyTorch's** ``add_scalars(main, {name: …})`` writes each into a folder ``<main>_<name>`` with the only tag
-  ``main``, a ``/`` in it being ``_``: the metric ``<main>/<name>``.
+- **Keras** writes into ``train``, ``validation`` and the like, which becomes a prefix of their metrics.
+- **PyTorch's** ``add_hparams`` writes into a subfolder of the run that is named after a time. Several of them
+  with different hyperparameters are separate runs.
+- **PyTorch's** ``add_scalars(main, {name: …})`` writes each name into a folder ``<main>_<name>`` with the
+  only tag ``main``, in which ``/`` becomes ``_``: the metric ``<main>/<name>``.
 
-tensorboardX does as PyTorch; newer versions of it write what is added together into ``<main>/<name>``.
+tensorboardX does the same; its newer versions write the values of ``add_scalars`` into ``<main>/<name>``.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _TIME_NAME = re.compile(r"\d{9,11}\.\d+")
 
 
 class FolderContents(Protocol):
-    """What is in the event files of a folder."""
+    """What the event files of a folder contain."""
 
     @property
     def only_tag(self) -> str | None:
-        """The tag of their numbers, where there is just one, and nothing else."""
+        """The tag of their numbers, if there is only one and nothing else."""
 
     @property
     def parameters(self) -> Mapping[str, Plain]:
@@ -41,60 +41,60 @@ class FolderContents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunPart:
-    """A folder of event files that belongs to a run.
+    """A folder of event files that is part of a run.
 
     Args:
-        folder: where it is.
-        prefix: what is in front of the names of its metrics.
-        whole: what its only metric is called instead of its tag; "" for the tag.
+        folder: its path.
+        prefix: the prefix of its metrics' names.
+        only_metric: the name of its only metric instead of its tag; "" for the tag.
     """
 
     folder: PurePosixPath
     prefix: str = ""
-    whole: str = ""
+    only_metric: str = ""
 
     def metric_name(self, tag: str) -> str:
-        """What a tag in it is called."""
-        return self.prefix + (self.whole or tag)
+        """The metric's name for a tag."""
+        return self.prefix + (self.only_metric or tag)
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run: the folder that is its own, and the folders of event files that belong to it, its own first."""
+    """A run: its own folder, and the folders of event files that are part of it, its own first."""
 
     path: PurePosixPath
     parts: tuple[RunPart, ...]
 
 
 def group_into_runs(folders: Mapping[PurePosixPath, FolderContents]) -> list[RunFolder]:
-    """The runs, by path.
+    """Group folders of event files into runs, ordered by path.
 
     Args:
-        folders: each folder that holds event files, by its path below one folder.
+        folders: each folder that contains event files, by its path relative to the source.
     """
-    beside: dict[PurePosixPath, list[PurePosixPath]] = {}
+    by_parent: dict[PurePosixPath, list[PurePosixPath]] = {}
     for folder in folders:
         if folder.parts:
-            beside.setdefault(folder.parent, []).append(folder)
+            by_parent.setdefault(folder.parent, []).append(folder)
     parents = {}
-    for siblings in beside.values():
+    for siblings in by_parent.values():
         for folder in siblings:
             if (parent := _parent_run(folder, siblings, folders)) is not None:
                 parents[folder] = parent
     runs: dict[PurePosixPath, list[RunPart]] = {}
     for folder in sorted(folders, key=lambda one: one.parts):
-        path, prefix, whole = folder, "", ""
+        path, prefix, only_metric = folder, "", ""
         while path in parents:
             path, before, name = parents[path]
-            prefix, whole = before + prefix, whole or name
-        runs.setdefault(path, []).append(RunPart(folder, prefix, whole))
+            prefix, only_metric = before + prefix, only_metric or name
+        runs.setdefault(path, []).append(RunPart(folder, prefix, only_metric))
     return [RunFolder(path, tuple(runs[path])) for path in sorted(runs, key=lambda one: one.parts)]
 
 
 def _parent_run(
     folder: PurePosixPath, siblings: Sequence[PurePosixPath], folders: Mapping[PurePosixPath, FolderContents]
 ) -> tuple[PurePosixPath, str, str] | None:
-    """Whose part a folder is, its prefix there, and what its only metric is called; None for a whole run."""
+    """The run that a folder is part of, its prefix, and its only metric's name; None for a separate run."""
     tag = folders[folder].only_tag
     if (added := _add_scalars_target(folder, tag)) is not None:
         parent, name = added
@@ -109,13 +109,13 @@ def _parent_run(
         return folder.parent, f"{folder.name}/", ""
     if folder.parent in folders and _TIME_NAME.fullmatch(folder.name):
         own = folders[folder].parameters
-        told = (folders[one].parameters for one in siblings if _TIME_NAME.fullmatch(one.name))
-        return (folder.parent, "", "") if all(one == own for one in told) else None
+        others = (folders[one].parameters for one in siblings if _TIME_NAME.fullmatch(one.name))
+        return (folder.parent, "", "") if all(one == own for one in others) else None
     return None
 
 
 def _add_scalars_target(folder: PurePosixPath, tag: str | None) -> tuple[PurePosixPath, str] | None:
-    """Whose number ``add_scalars`` wrote into a folder, and its name; None where it did not."""
+    """The run and the name for which ``add_scalars`` wrote into a folder; None if it did not."""
     head, deep = (tag or "").replace("/", "_") + "_", tuple((tag or "").split("/"))
     if not tag:
         return None

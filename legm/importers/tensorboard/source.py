@@ -1,4 +1,4 @@
-"""A folder of TensorBoard's event files as a source of runs."""
+"""A folder of TensorBoard event files as a source of runs."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from legm.util.progress import show_progress
 __all__ = ["TensorboardSource"]
 
 _FOLDER_PARAMETER = "folder"
-"""The parameter of runs without any: what tells them apart is where they are."""
-_END_TOLERANCE = 1.0  # seconds that an event may be later than the end of its session
+"""The parameter of runs without any: only their paths distinguish them."""
+_END_TOLERANCE = 1.0  # seconds by which an event may follow the end of its session
 
 
 class TensorboardSource:
-    """The runs in a folder of event files, as they are when they are first asked for.
+    """The runs in a folder of event files, as they are when they are first read.
 
     Args:
         path: the folder.
-        deleted: means nothing here: what is deleted is gone.
+        deleted: has no effect: deleted runs are gone.
     """
 
     kind = "tensorboard"
@@ -54,13 +54,13 @@ class TensorboardSource:
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
-        """The folder at a path, if there are event files in it or below it."""
+        """The path, if there are event files in it or below it."""
         is_one = path.is_dir() and not is_other_store(Path(os.path.realpath(path)))
         return path if is_one and any(True for _ in event_folders(path, Notes())) else None
 
     @staticmethod
     def nearest_store_folder(path: Path) -> Path:
-        """The folder in a recognised one in which the nearest event files are, or itself."""
+        """The subfolder of a store that contains the nearest event files, or the store itself."""
         folder, _ = next(event_folders(path, Notes()))
         return path.joinpath(*folder.relative_to(path).parts[:1])
 
@@ -107,10 +107,10 @@ class TensorboardSource:
         )
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no file is held open."""
 
     def _run_folders(self) -> dict[str, RunFolder]:
-        """The runs by key; the first time all event files are read."""
+        """The runs by key; all event files are scanned the first time."""
         if self._runs is None:
             for folder, paths in show_progress(event_folders(self._root, self.notes), "reading event files"):
                 scan = scan_event_files(paths, self.notes)
@@ -128,18 +128,20 @@ class TensorboardSource:
                 return True
         except LegmError:
             return True
-        self.notes.add("folders whose event files say nothing of a run were left out", run.path.as_posix())
+        self.notes.add(
+            "folders whose event files contain nothing of a run were left out", run.path.as_posix()
+        )
         return False
 
     def _experiment_of(self, path: PurePosixPath) -> str:
-        """The folder that the run's folder is in."""
+        """The experiment, named after the folder that contains the run's folder."""
         if len(path.parts) > 1:
             return path.parent.as_posix()
         root = Path(os.path.realpath(self._root))
         return (root if path.parts else root.parent).name or self.kind
 
     def _read_yaml_parameters(self, path: PurePosixPath) -> dict[str, Plain]:
-        """The parameters that Lightning wrote beside a run's event files."""
+        """The parameters that Lightning wrote next to a run's event files."""
         file = self._root / path / "hparams.yaml"
         return read_hparams_yaml(file) if file.is_file() and not file.is_symlink() else {}
 
@@ -157,7 +159,7 @@ class TensorboardSource:
                         yield Display(valid_name(content.tag), content.value, content.step, content.time)
 
     def _files(self, run: RunFolder) -> Iterator[ExternalFile]:
-        """Pictures and sounds, event files that hold more than legm has words for, and all other files."""
+        """Images and sounds, event files with content that legm does not support, and all other files."""
         taken = set()
         for file in self._files_from_events(run):
             taken.add(file.name)
@@ -167,7 +169,7 @@ class TensorboardSource:
             yield ExternalFile(f"files/{file.name}", file.open) if file.name in taken else file
 
     def _is_excluded(self, path: Path, run: Path) -> bool:
-        """Whether what is at a path below a run's folder is none of its files."""
+        """Whether a path below a run's folder does not belong to its files."""
         if is_event_file(path):
             return True
         below = path.relative_to(self._root).as_posix()

@@ -1,7 +1,7 @@
-"""What a ``TensorProto`` of TensorFlow's holds, where it is one number or texts: pure functions.
+"""The content of a TensorFlow ``TensorProto`` with a single number or with texts: pure functions.
 
-Values stand in ``tensor_content``, as the tensor's bytes, or in the list of their type; of a list that is
-empty all are zero (``core/framework/tensor.proto``, ``types.proto``).
+Values are in ``tensor_content`` as the tensor's bytes, or in the list for their type. If that list is
+empty, all values are zero (``core/framework/tensor.proto``, ``types.proto``).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _LAYOUTS = {
     22: ("uint32_val", "<I"),
     23: ("uint64_val", "<Q"),
 }
-"""By ``DataType`` the list of the values, and how one is laid out in bytes."""
+"""By ``DataType``: the list of the values, and the layout of one in bytes."""
 _STRING = 7
 
 
 def tensor_number(tensor: Any) -> float | None:
-    """The number of a tensor of rank 0, or of one with a single element; None for every other."""
+    """The number in a tensor with a single element; None for any other tensor."""
     kind = _LAYOUTS.get(tensor.dtype)
     if kind is None or any(dim.size != 1 for dim in tensor.tensor_shape.dim):
         return None
@@ -41,7 +41,7 @@ def tensor_number(tensor: Any) -> float | None:
     values = getattr(tensor, field)
     if not values:
         return 0.0
-    if field == "half_val":  # the bits as an integer
+    if field == "half_val":  # its bits as an integer
         return _unpack(struct.pack("<H", values[0] & 0xFFFF), layout)
     return float(values[0])
 
@@ -55,7 +55,7 @@ def _unpack(content: bytes, layout: str) -> float | None:
 
 
 def tensor_texts(tensor: Any) -> tuple[tuple[int, ...], list[bytes]] | None:
-    """The shape of a tensor of texts, and the texts row by row; None for every other."""
+    """The shape of a tensor of texts, and the texts row by row; None for any other tensor."""
     if tensor.dtype != _STRING:
         return None
     return tuple(dim.size for dim in tensor.tensor_shape.dim), list(tensor.string_val)

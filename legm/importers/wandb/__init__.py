@@ -1,1 +1,1 @@
-"""W&B's runs: the folders and logs that it keeps on a machine, which need no W&B, and a server."""
+"""W&B runs: its local folders and logs, read without W&B, and a W&B server."""

@@ -1,4 +1,4 @@
-"""W&B's words as legm's: what is the same for folders and for a server."""
+"""W&B runs as external runs: what local folders and a server have in common."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from legm.backends.wandb import names
 from legm.core import points as columns
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
@@ -25,29 +26,28 @@ __all__ = [
 ]
 
 UNCATEGORIZED = "uncategorized"
-"""W&B's project of runs that have none."""
+"""W&B's project for runs that have none."""
 
 INTERNAL_ARTIFACT_TYPES = ("run_table", "job", "wandb-")
-"""How the types of artifacts begin that W&B makes by itself."""
+"""Prefixes of the types of artifacts that W&B creates by itself."""
 
-_NATIVE_STEP = Series("legm/step")
-_BOOKKEEPING = {"aggregate", "comparison"}
+_NATIVE_STEP = Series(names.STEP_KEY)
 _STEP_LIMIT = 2**62
-_KILLED = 255  # the exit code of a run that was interrupted at the keyboard
+_KILLED = 255  # the exit code after a keyboard interrupt
 
 
 @dataclass(frozen=True, slots=True)
 class WandbRun:
-    """A run as W&B tells it, but for its numbers and its files.
+    """A run as W&B describes it, without its numbers and files.
 
     Args:
-        run_id, project, entity, name, group, job_type, notes: W&B's; "" for none.
-        tags: W&B's.
+        run_id, project, entity, name, group, job_type, notes: W&B's texts; "" for none.
+        tags: its tags.
         status, error: how it ended.
         started, ended: seconds since 1970.
-        parameters: its configuration, flat.
-        summary: what the script set in the summary itself, flat.
-        origin: what else is known of where it comes from.
+        parameters: its flattened configuration.
+        summary: the flattened values that the script itself set in the summary.
+        origin: further facts about where it comes from.
     """
 
     run_id: str
@@ -73,7 +73,7 @@ class WandbRun:
 
 
 def status_from_exit_code(exit_code: int | None) -> tuple[Status, str | None]:
-    """How a run ended, by its exit code; None where it has not."""
+    """The status and error for an exit code; None means that the run has not ended."""
     if exit_code is None:
         return Status.RUNNING, None
     if exit_code == 0:
@@ -83,65 +83,65 @@ def status_from_exit_code(exit_code: int | None) -> tuple[Status, str | None]:
 
 
 def external_run(
-    told: WandbRun,
+    run: WandbRun,
     records: Callable[[], Iterator[Points | Display | BestRule]],
     files: Callable[[], Iterable[ExternalFile]],
     own_files: Callable[[], Iterable[ExternalFile]],
     notes: Notes,
 ) -> ExternalRun | None:
-    """What W&B told as a run; None for what legm keeps beside its runs.
+    """The external run for a W&B run; None for bookkeeping that legm stores next to its runs.
 
     Args:
-        told: the run.
-        records: its numbers at W&B's steps, and the rest.
+        run: the W&B run.
+        records: its numbers at W&B's steps, and the other records.
         files: its files, and those of its artifacts.
-        own_files: the files of a run that legm wrote.
-        notes: takes what is left out.
+        own_files: the files of a native run.
+        notes: collects what is left out.
     """
-    if "legm_experiment" in told.parameters and told.job_type in _BOOKKEEPING:
-        notes.add("entries that legm keeps beside its runs in W&B were left out", told.key)
+    if names.EXPERIMENT_KEY in run.parameters and run.job_type in names.COMPUTED_JOBS:
+        notes.add("legm's own bookkeeping entries in W&B were left out", run.key)
         return None
-    if "legm_run" not in told.parameters:
-        return _as_external_run(told, records, files)
+    if names.RUN_KEY not in run.parameters:
+        return _as_external_run(run, records, files)
     native = replace(
-        # A run without a result was left, and W&B's exit code says no more than that.
-        _as_external_run(replace(told, status=Status.RUNNING, error=None), records, own_files),
+        # A native run without a result was interrupted, whatever W&B's exit code says.
+        _as_external_run(replace(run, status=Status.RUNNING, error=None), records, own_files),
         records=lambda: _at_native_steps(records()),
     )
     try:
         return restore_native_run(native, "W&B", notes)
     except StorageError as error:
-        return unreadable_run(told.key, told.project, error)
+        return unreadable_run(run.key, run.project, error)
 
 
 def _as_external_run(
-    told: WandbRun,
+    run: WandbRun,
     records: Callable[[], Iterator[Points | Display | BestRule]],
     files: Callable[[], Iterable[ExternalFile]],
 ) -> ExternalRun:
-    texts = {name: value for name, value in told.summary.items() if not isinstance(value, (int, float))}
+    texts = {name: value for name, value in run.summary.items() if not isinstance(value, (int, float))}
     details = {
-        "entity": told.entity,
-        "group": told.group,
-        "job_type": told.job_type,
-        "notes": told.notes,
+        "entity": run.entity,
+        "group": run.group,
+        "job_type": run.job_type,
+        "notes": run.notes,
         "summary": {name: value for name, value in texts.items() if not _is_file_reference(value)},
-        **told.origin,
+        **run.origin,
     }
     return ExternalRun(
-        key=told.key,
-        experiment=told.project or UNCATEGORIZED,
-        name=told.name,
-        parameters=told.parameters,
-        tags=dict.fromkeys(told.tags, ""),
-        status=told.status,
-        started=told.started,
-        ended=told.ended,
-        error=told.error,
+        key=run.key,
+        experiment=run.project or UNCATEGORIZED,
+        name=run.name,
+        parameters=run.parameters,
+        tags=dict.fromkeys(run.tags, ""),
+        status=run.status,
+        started=run.started,
+        ended=run.ended,
+        error=run.error,
         records=records,
         files=files,
         details={name: value for name, value in details.items() if value not in ("", {}, [])},
-        description=told.job_type,
+        description=run.job_type,
     )
 
 
@@ -164,7 +164,7 @@ def summary_numbers(summary: Mapping[str, Any], step: int | None, time: float) -
 
 
 def _at_native_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Points]:
-    """A run's numbers at the steps that legm logged beside them; W&B's own count rows."""
+    """A run's numbers at the steps that legm logged with them; W&B's own steps count rows."""
     found = dict(columns.columns_by_series(record for record in records if isinstance(record, Points)))
     if _NATIVE_STEP not in found:
         yield columns.points_from_columns(found, lambda series: series)

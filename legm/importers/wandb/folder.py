@@ -1,12 +1,12 @@
-"""The folders that W&B keeps on a machine, read without W&B.
+"""The local folders of W&B, read without W&B.
 
 ::
 
-    wandb/offline-run-20260131_101502-<id>/run-<id>.wandb     the log, which has everything but files
-                                           files/             media, saved files, code, the console
-    wandb/run-20260131_101502-<id>/                           the same, of a run that a server has too
+    wandb/offline-run-20260131_101502-<id>/run-<id>.wandb     the log: everything except files
+                                           files/             media, saved files, code, console output
+    wandb/run-20260131_101502-<id>/                           the same for a run that is also on a server
 
-A run that W&B went on with, or began again under its id, has several folders: its fragments.
+A run that W&B resumed, or started again under the same id, has several folders: its fragments.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from legm.backends import portable
+from legm.backends.wandb import names
 from legm.errors import LegmError, StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.files import files_below
@@ -36,26 +38,27 @@ from legm.records import BestRule, Display, Points
 
 __all__ = ["WandbFolderSource"]
 
-_BATCH = 1 << 16  # numbers and texts that are given at once, and a little more
+_BATCH = 1 << 16  # numbers and texts that are returned at once, approximately
 _CHECK_EVERY = 256  # records
 
 
 @dataclass(frozen=True, slots=True)
 class _CachedRun:
-    """A run that was read, and the sizes and times of its logs then."""
+    """A run that was read, with the sizes and modification times of its logs at that time."""
 
     state: tuple[tuple[int, int], ...]
-    told: WandbRun
+    run: WandbRun
     artifacts: tuple[LoggedArtifact, ...]
 
 
 class WandbFolderSource:
-    """The runs in W&B's folders.
+    """The runs in local W&B folders.
 
     Args:
         path: the folder ``wandb``, the folder of one run, or one log.
-        deleted: means nothing here: what is deleted is gone.
-        follows: whether a run's links to files elsewhere stand for these, which a script saved just now.
+        deleted: has no effect: deleted runs are gone.
+        follow_links: whether links to files elsewhere count as these files, because the script saved them
+            just now.
     """
 
     kind = "wandb"
@@ -70,7 +73,7 @@ class WandbFolderSource:
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
-        """W&B's folder at a path, or in it; the folder of a run; a log."""
+        """The W&B folder at, or in, a path; or the folder of a run, or a log."""
         if path.is_file():
             return path if path.suffix == ".wandb" else None
         for folder in (path, path / "wandb", path / ".wandb"):
@@ -83,14 +86,14 @@ class WandbFolderSource:
         found: dict[str, list[tuple[float, Path]]] = {}
         for log in _log_paths(self._path):
             try:
-                told = _read_run_record(log)
+                fold = _read_run_record(log)
             except LegmError as error:
                 yield unreadable_run(str(log), UNCATEGORIZED, error)
                 continue
-            if told is None:
-                self.notes.add("logs without a run were left out: nothing of it was written", str(log))
+            if fold is None:
+                self.notes.add("logs without a run were left out: nothing was written to them", str(log))
                 continue
-            found.setdefault(_describe(told).key, []).append((told.started, log))
+            found.setdefault(_describe(fold).key, []).append((fold.started, log))
         for logs in found.values():
             logs.sort()
         self._log_paths = {key: tuple(log for _, log in logs) for key, logs in found.items()}
@@ -103,11 +106,11 @@ class WandbFolderSource:
         """The run with a key."""
         found = self._read_run(key) if key in self._log_paths else None
         if found is None:
-            raise StorageError(f"{self.location} has no run {key} any more")
+            raise StorageError(f"{self.location} no longer has the run {key}")
         return found
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no file is held open."""
 
     def _read_run(self, key: str) -> ExternalRun | None:
         logs = self._log_paths[key]
@@ -117,17 +120,17 @@ class WandbFolderSource:
             return unreadable_run(key, key.split("/")[-2], error)
         return self._external_run(cached, logs)
 
-    def run_from_fold(self, told: RunFold, logs: Sequence[Path]) -> ExternalRun | None:
-        """The run of logs that somebody reads as they grow, by what they have said so far."""
-        return self._external_run(_CachedRun((), _describe(told), tuple(told.artifacts)), logs)
+    def run_from_fold(self, fold: RunFold, logs: Sequence[Path]) -> ExternalRun | None:
+        """The run of logs that a caller reads as they grow, from the records so far."""
+        return self._external_run(_CachedRun((), _describe(fold), tuple(fold.artifacts)), logs)
 
     def _external_run(self, cached: _CachedRun, logs: Sequence[Path]) -> ExternalRun | None:
-        told = cached.told
-        native_logs = [log for log in logs if log.with_name("files").joinpath("legm", "run.json").is_file()]
-        if "legm_run" in told.parameters and native_logs:
-            logs = (native_logs[-1],)  # legm writes a run that goes on anew
+        run = cached.run
+        native_logs = [log for log in logs if (log.with_name("files") / portable.RUN_FILE).is_file()]
+        if names.RUN_KEY in run.parameters and native_logs:
+            logs = (native_logs[-1],)  # legm writes a resumed run from the beginning
         return external_run(
-            told,
+            run,
             lambda: self._read_records(logs),
             lambda: self._all_files(logs, cached),
             lambda: self._saved_files(logs[-1]),
@@ -135,58 +138,56 @@ class WandbFolderSource:
         )
 
     def _read_cached(self, key: str, logs: Sequence[Path]) -> _CachedRun:
-        """What the logs say of the run, read again only where they changed."""
+        """Read the run from its logs, or from the cache if they have not changed."""
         state = tuple(_log_state(log) for log in logs)
         cached = self._cached.get(key)
         if cached is None or cached.state != state:
-            told = RunFold(skim=True)
-            for _ in self._fold_logs(logs, told):
+            fold = RunFold(skim=True)
+            for _ in self._fold_logs(logs, fold):
                 pass
-            told.add_last_row()
-            if told.has_statistics:
-                self.notes.add("measurements of the machine (system metrics) are not taken", key)
-            cached = _CachedRun(state, _describe(told), tuple(told.artifacts))
+            fold.add_last_row()
+            if fold.has_statistics:
+                self.notes.add("system metrics are not imported", key)
+            cached = _CachedRun(state, _describe(fold), tuple(fold.artifacts))
             self._cached[key] = cached
         return cached
 
-    def _fold_logs(self, logs: Sequence[Path], told: RunFold) -> Iterator[Points | Display]:
-        """Read logs, one after the other; their numbers and texts in batches."""
+    def _fold_logs(self, logs: Sequence[Path], fold: RunFold) -> Iterator[Points | Display]:
+        """Read logs one after the other; yields their numbers and texts in batches."""
         for number, log in enumerate(logs):
             if number:
-                told.begin_fragment()
+                fold.begin_fragment()
             reader = LogReader(log)
             for count, record in enumerate(reader.new_records()):
-                told.add_record(record)
-                if not count % _CHECK_EVERY and told.pending >= _BATCH:
-                    yield from told.take_new()
+                fold.add_record(record)
+                if not count % _CHECK_EVERY and fold.pending >= _BATCH:
+                    yield from fold.take_new()
             if reader.unread_bytes:
-                self.notes.add(
-                    "logs that end in the middle of a record: they were used as far as they go", str(log)
-                )
+                self.notes.add("logs that end in the middle of a record were used up to there", str(log))
             if reader.damaged:
-                self.notes.add("logs with damaged places: the records there were left out", str(log))
-            if told.undecoded:
-                self.notes.add("logs with values that are no values of W&B's: these were left out", str(log))
-        yield from told.take_new()
+                self.notes.add("logs with damaged parts: the records there were left out", str(log))
+            if fold.undecoded:
+                self.notes.add("logs with values that W&B does not write: these were left out", str(log))
+        yield from fold.take_new()
 
     def _read_records(self, logs: Sequence[Path]) -> Iterator[Points | Display | BestRule]:
-        told = RunFold()
-        yield from self._fold_logs(logs, told)
-        yield from summary_numbers(told.summary, told.step, told.ended)
-        if told.best is not None:
-            yield told.best
+        fold = RunFold()
+        yield from self._fold_logs(logs, fold)
+        yield from summary_numbers(fold.summary, fold.step, fold.ended)
+        if fold.best is not None:
+            yield fold.best
 
     # Files
 
     def _saved_files(self, log: Path) -> Iterable[ExternalFile]:
-        """The files that belong to a log; one that was moved away alone has none beside it."""
+        """The files next to a log; a log that was moved away on its own has none."""
         is_alone = self._path == log and "run-" not in log.absolute().parent.name
         if is_alone:
             return ()
         return files_below(log.with_name("files"), self.notes, what="files", follow_links=self._follow_links)
 
     def _all_files(self, logs: Sequence[Path], cached: _CachedRun) -> Iterator[ExternalFile]:
-        """The files of the run, a later fragment's in place of an earlier one's, and of its artifacts."""
+        """The files of the run, with those of later fragments first, and the files of its artifacts."""
         names = set()
         for number, log in reversed([*enumerate(logs)]):
             for file in self._saved_files(log):
@@ -202,42 +203,42 @@ class WandbFolderSource:
             for name, one in artifact.files.items():
                 path = _artifact_file_path(one.path, one.digest)
                 if one.is_reference:
-                    self.notes.add("references to files elsewhere, in artifacts, are not taken", label)
+                    self.notes.add("references to external files in artifacts are not imported", label)
                 elif path is None:
-                    self.notes.add("files of artifacts that are not on this machine (any more)", label)
+                    self.notes.add("files of artifacts that are no longer on this machine", label)
                 else:
                     yield ExternalFile.from_path(f"{label}/{name}", path)
 
 
-def _describe(told: RunFold) -> WandbRun:
-    status, error = status_from_exit_code(told.exit_code)
+def _describe(fold: RunFold) -> WandbRun:
+    status, error = status_from_exit_code(fold.exit_code)
     artifacts = [
         {"name": one.name, "type": one.type, "aliases": list(one.aliases)}
-        for one in told.artifacts
+        for one in fold.artifacts
         if not one.type.startswith(INTERNAL_ARTIFACT_TYPES)
     ]
-    origin = {**told.origin, "sweep": told.sweep, "artifacts": artifacts}
+    origin = {**fold.origin, "sweep": fold.sweep, "artifacts": artifacts}
     return WandbRun(
-        run_id=told.run_id,
-        project=told.project,
-        entity=told.entity,
-        name=told.name,
-        group=told.group,
-        job_type=told.job_type,
-        notes=told.notes,
-        tags=told.tags,
+        run_id=fold.run_id,
+        project=fold.project,
+        entity=fold.entity,
+        name=fold.name,
+        group=fold.group,
+        job_type=fold.job_type,
+        notes=fold.notes,
+        tags=fold.tags,
         status=status,
         error=error,
-        started=told.started,
-        ended=told.ended if told.exit_code is not None else None,
-        parameters=told.parameters,
-        summary=told.summary,
-        origin={"host": told.host, **origin},
+        started=fold.started,
+        ended=fold.ended if fold.exit_code is not None else None,
+        parameters=fold.parameters,
+        summary=fold.summary,
+        origin={"host": fold.host, **origin},
     )
 
 
 def _log_paths(path: Path) -> Iterator[Path]:
-    """The logs at a path: itself, or in the folder, or in the folders in it, sorted; links are left out."""
+    """The logs at a path, in it, or in its subfolders, sorted; links are left out."""
     if path.is_file():
         yield path
         return
@@ -248,12 +249,12 @@ def _log_paths(path: Path) -> Iterator[Path]:
 
 
 def _read_run_record(log: Path) -> RunFold | None:
-    """What is known of a run when it begins; None where there is no run in the log."""
-    told = RunFold()
+    """What is known about a run at its start; None if the log contains no run."""
+    fold = RunFold()
     for record in LogReader(log).new_records():
         if record.WhichOneof("record_type") == "run":
-            told.add_record(record)
-            return told
+            fold.add_record(record)
+            return fold
     return None
 
 
@@ -266,7 +267,7 @@ def _log_state(log: Path) -> tuple[int, int]:
 
 
 def _artifact_file_path(path: str, digest: str) -> Path | None:
-    """Where a file of an artifact is: where W&B staged it, or in its cache, never elsewhere."""
+    """The path of an artifact's file in W&B's staging folder or cache; files elsewhere are never read."""
     staged = Path(path)
     if staged.is_absolute() and staged.is_file():
         location = staged.resolve()

@@ -1,4 +1,4 @@
-"""The rows of a run's history, in W&B's logs or from a server, as points and texts."""
+"""The rows of a run's history, from W&B's logs or a server, as points and texts."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ __all__ = ["WANDB_KEYS", "HistoryRows", "display_text", "restore_non_finite", "t
 
 _STEP, _TIME, _RUNTIME, _IGNORED = -1, -2, -3, -4
 WANDB_KEYS = {"_step": _STEP, "_timestamp": _TIME, "_runtime": _RUNTIME, "_wandb": _IGNORED}
-"""What W&B itself puts into a row or a summary."""
+"""The keys that W&B itself adds to a row or a summary."""
 _STEP_LIMIT = 2**62
 _MAX_STEP = 2**63 - 1
-_LATEST_TIME = 2e11  # seconds: the year 8307
+_LATEST_TIME = 2e11  # seconds since 1970: the year 8307
 _NON_FINITE = {
     "NaN": math.nan,
     "Infinity": math.inf,
     "-Infinity": -math.inf,
-}  # in place of what is not finite
+}  # W&B's texts for numbers that are not finite
 _FILES = frozenset({"path", "paths", "filenames", "artifact_path"})
 
 
 class HistoryRows:
-    """Takes the rows of a run, one after the other.
+    """Collects the rows of a run, one after the other.
 
     Args:
-        items: reads what rows hold.
-        began: when the run began, where that is known: seconds since 1970.
+        items: decodes the items of rows.
+        start: when the run started, if known: seconds since 1970.
 
     Attributes:
-        step: the largest of a row; None before the first one.
-        heard: when the last row was logged; 0 before the first one.
-        row_step: the last row's step as it is in its log.
-        last: by metric the last value, and the number of its row; of the rows that :meth:`take_new` gave.
-        texts: the same of what is no number, as it is shown; None where it is in a file.
+        step: the largest step of a row; None before the first one.
+        last_time: when the last row was logged; 0 before the first one.
+        row_step: the last row's step as stored in its log.
+        last: by metric the last value and the number of its row, for rows that :meth:`take_new` returned.
+        texts: the same for values that are not numbers, as displayed; None for a value stored in a file.
     """
 
     def __init__(self, items: ItemReader, start: float = 0.0) -> None:
@@ -51,35 +51,35 @@ class HistoryRows:
         self.last: dict[str, tuple[float, int]] = {}
         self.texts: dict[str, tuple[str | None, int]] = {}
         self.start = start
-        self._shift: int | None = 0  # of the steps; None before the first row of a further log
+        self._shift: int | None = 0  # of the steps; None before the first row of another log
         self._items = items
-        self._metric_numbers: dict[bytes, int] = {}  # by how an item begins; negative for W&B's own
+        self._metric_numbers: dict[bytes, int] = {}  # by the bytes before the value; negative for W&B's own
         self._names: dict[str, int] = {}
-        self._given = 0  # rows
+        self._given = 0  # rows returned so far
         self._clear()
 
     def _clear(self) -> None:
         self._metrics: list[int] = []
         self._values: list[float] = []
-        self._rows: list[tuple[int, float, int]] = []  # step, time, how many numbers
+        self._rows: list[tuple[int, float, int]] = []  # step, time, number of values
         self._displays: list[Display] = []
 
     def begin_log(self) -> None:
-        """The rows that follow are those of another log of the same run, which W&B went on with."""
+        """Start with the rows of another log of the same run, which W&B resumed."""
         self._shift, self.row_step, self.start = None, -1, 0.0
 
     @property
     def count(self) -> int:
-        """How many there were."""
+        """The number of rows so far."""
         return self._given + len(self._rows)
 
     @property
     def pending(self) -> int:
-        """How many numbers, texts and rows wait for :meth:`take_new`."""
+        """The number of numbers, texts and rows waiting for :meth:`take_new`."""
         return len(self._values) + len(self._displays) + len(self._rows)
 
     def add_record(self, data: bytes) -> None:
-        """Take a row of a log: a ``HistoryRecord``."""
+        """Add a row of a log: a ``HistoryRecord``."""
         row = self._items.decode("HistoryRecord", data)
         if row is None:
             return
@@ -90,7 +90,7 @@ class HistoryRows:
         for item in row.item:
             head, _, tail = item.partition(VALUE_MARK)
             try:
-                number, value = numbers[head], float(tail[1:])  # behind the length, which is one byte here
+                number, value = numbers[head], float(tail[1:])  # after the length, which is one byte here
             except (KeyError, ValueError):
                 others.append(item)
                 continue
@@ -99,22 +99,24 @@ class HistoryRows:
                 add_value(value)
             else:
                 own[number] = value
-        told = self._decode_items(row.item, others, before, own) if others else {}
+        values = self._decode_items(row.item, others, before, own) if others else {}
         step = row.step.num if row.HasField("step") else self._step_of(own.get(_STEP))
-        self._end_row(told, before, step, own)
+        self._end_row(values, before, step, own)
 
     def add_values(self, row: Mapping[str, Any]) -> None:
-        """Take a row as a server gives it, which has words for what is not finite."""
+        """Add a row from a server, which has texts for numbers that are not finite."""
         tree = {key: restore_non_finite(value) for key, value in row.items()}
         own = _pop_wandb_numbers(tree)
         self._end_row(flatten(tree), len(self._values), self._step_of(own.get(_STEP)), own)
 
-    def _end_row(self, told: Mapping[str, Any], before: int, row_step: int, own: Mapping[int, float]) -> None:
-        """Take the values of a row that were not read at once, and where and when all of it was logged."""
+    def _end_row(
+        self, values: Mapping[str, Any], before: int, row_step: int, own: Mapping[int, float]
+    ) -> None:
+        """Add the values of a row that were not read directly, and the row's step and time."""
         step = self._step_in_run(row_step)
         time = valid_time(own.get(_TIME, self.start + own.get(_RUNTIME, 0.0)), self.start)
         self.last_time = max(self.last_time, time)
-        for name, value in told.items():
+        for name, value in values.items():
             if isinstance(value, (bool, int, float)):
                 self._metrics.append(self._names.setdefault(name, len(self._names)))
                 self._values.append(to_float(value))
@@ -128,13 +130,13 @@ class HistoryRows:
     def _decode_items(
         self, row: Iterable[bytes], items: list[bytes], before: int, own: dict[int, float]
     ) -> dict[str, Any]:
-        """What is no number of a metric that is known, by name; W&B's own numbers are put to the others.
+        """The values of a row that are not numbers of known metrics, by name; W&B's own go into ``own``.
 
         Args:
             row: all items of the row.
-            items: those that were not understood.
-            before: where the row's numbers begin; where items tell a type, they are a picture's, say.
-            own: takes W&B's own numbers.
+            items: the items that were not read directly.
+            before: where the row's numbers begin. They are dropped if the items are those of a media object.
+            own: receives W&B's own numbers.
         """
         found = list(self._items.split(items))
         if any(path[-1] == "_type" for path, _ in found):
@@ -149,7 +151,7 @@ class HistoryRows:
         return flatten(tree)
 
     def _learn_metrics(self, items: Iterable[bytes]) -> None:
-        """Know the metrics of items by how they begin, so that their next numbers are read at once."""
+        """Learn the bytes with which these items start, so that their next numbers are read directly."""
         for item in items:
             head = item.partition(VALUE_MARK)[0]
             path = self._items.known_path(head)
@@ -157,14 +159,14 @@ class HistoryRows:
                 number = WANDB_KEYS.get(path[0]) or self._names.setdefault(".".join(path), len(self._names))
                 self._metric_numbers[head] = number
 
-    def _step_of(self, told: float | None) -> int:
-        """The step of a row: what its items say, or the next one."""
-        if told is not None and abs(told) < _STEP_LIMIT:
-            return int(told)
+    def _step_of(self, given: float | None) -> int:
+        """The step of a row from its items, else the next one."""
+        if given is not None and abs(given) < _STEP_LIMIT:
+            return int(given)
         return self.row_step + 1
 
     def _step_in_run(self, step: int) -> int:
-        """A step of this fragment as one of the run."""
+        """Convert a step of this fragment to one of the run."""
         self.row_step = step
         if self._shift is None:
             goes_on = step == 0 and self.step is not None and self.step < _STEP_LIMIT
@@ -174,11 +176,11 @@ class HistoryRows:
         return step
 
     def add_text(self, name: str, text: str, step: int, time: float) -> None:
-        """Take a text that is in no row."""
+        """Add a text that is not in a row."""
         self._displays.append(Display(name, text, step, time))
 
     def take_new(self) -> Iterator[Points | Display]:
-        """What was taken since the last call, each metric's numbers in their order."""
+        """What was added since the last call, each metric's numbers in order."""
         metrics, values, rows, displays = self._metrics, self._values, self._rows, self._displays
         self._clear()
         if values:
@@ -201,20 +203,20 @@ class HistoryRows:
 
 
 def restore_non_finite(value: Any) -> Any:
-    """A value as a server gives it, with numbers for its words for what is not finite."""
+    """A value from a server, with numbers instead of its texts for what is not finite."""
     if isinstance(value, dict):
         return {key: restore_non_finite(one) for key, one in value.items()}
     return _NON_FINITE.get(value, value) if isinstance(value, str) else value
 
 
 def _pop_wandb_numbers(tree: dict[str, Any]) -> dict[int, float]:
-    """Takes W&B's own values out of a row, and gives the numbers among them."""
+    """Remove W&B's own values from a row, and return the numbers among them."""
     taken = {number: tree.pop(key, None) for key, number in WANDB_KEYS.items()}
     return {number: to_float(one) for number, one in taken.items() if isinstance(one, (int, float))}
 
 
 def display_text(value: Any) -> str | None:
-    """What is no number as a text; None for what is in a file of the run."""
+    """The text for a value that is not a number; None for a value stored in a file of the run."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and "_type" in value and not _FILES.isdisjoint(value):
@@ -223,7 +225,7 @@ def display_text(value: Any) -> str | None:
 
 
 def to_float(value: Any) -> float:
-    """A number, infinite where it is too large; NaN for what is none."""
+    """A number as a float: infinite if it is too large, NaN if it is not a number."""
     try:
         return float(value)
     except OverflowError:
@@ -233,5 +235,5 @@ def to_float(value: Any) -> float:
 
 
 def valid_time(value: float, instead: float = 0.0) -> float:
-    """Seconds since 1970, if they can be that."""
+    """A time in seconds since 1970 if it is valid, else a replacement."""
     return value if 0 <= value < _LATEST_TIME else instead

@@ -1,4 +1,4 @@
-"""Items of W&B's histories, summaries and configurations: a path of keys, and a value in JSON."""
+"""Items of W&B's histories, summaries and configurations: a path of keys, and a value as JSON."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ __all__ = ["VALUE_MARK", "ItemReader", "Path", "delete_at_path", "flatten", "par
 Path: TypeAlias = tuple[str, ...]
 
 VALUE_MARK = b"\x82\x01"
-"""With which the field ``value_json`` begins, an item's last one."""
+"""The start of the field ``value_json``, which is an item's last one."""
 _MAX_DEPTH = 64
-_MAX_PATHS = 1 << 14  # beginnings that are remembered
+_MAX_PATHS = 1 << 14  # paths that are cached
 
 
 class ItemReader:
     """Splits items into paths and JSON texts.
 
-    Items of one path begin with the same bytes, which are decoded once: a message object for each would take
-    most of the time that a log takes.
+    Items with the same path start with the same bytes, which are decoded only once. Creating a message object
+    for each item would take most of the time.
     """
 
     def __init__(self) -> None:
         self.undecoded = 0
-        """How many items, or messages that hold them, were none."""
+        """How many items, or messages with items, could not be decoded."""
         self._paths: dict[bytes, Path] = {}
 
     def split(self, items: Iterable[bytes]) -> Iterator[tuple[Path, bytes]]:
-        """Each item's path, and its value's JSON text in UTF-8."""
+        """Each item's path, and its value as JSON text in UTF-8."""
         paths = self._paths
         for item in items:
             head, _, tail = item.partition(VALUE_MARK)
@@ -47,7 +47,7 @@ class ItemReader:
             yield path, found.value_json.encode() or _json_of(found)
 
     def decode(self, name: str, data: bytes) -> Any:
-        """An item, or a message that holds items; None, and it is counted, where it is none."""
+        """An item, or a message with items; None if it cannot be decoded, which is counted."""
         found = decode_message(name, data)
         self.undecoded += found is None
         return found
@@ -55,7 +55,7 @@ class ItemReader:
     def keep_latest(
         self, items: Iterable[bytes], latest: dict[bytes, bytes], *, removed: bool = False
     ) -> None:
-        """Keep each path's latest item undecoded, in the order of their coming; b"" where it is removed."""
+        """Keep each path's latest item undecoded, in order of arrival; b"" for a removed one."""
         for item in items:
             head, _, tail = item.partition(VALUE_MARK)
             if not tail or tail[0] != len(tail) - 1:
@@ -68,7 +68,7 @@ class ItemReader:
             latest[head] = b"" if removed else item
 
     def tree(self, latest: Mapping[bytes, bytes]) -> dict[str, Any]:
-        """What was kept, decoded."""
+        """Decode the items that were kept."""
         found: dict[str, Any] = {}
         for head, item in latest.items():
             if item:
@@ -79,7 +79,7 @@ class ItemReader:
         return found
 
     def known_path(self, head: bytes) -> Path | None:
-        """The path of items that begin so, if it is known: see :meth:`split`."""
+        """The path of items that start with these bytes, if known: see :meth:`split`."""
         return self._paths.get(head)
 
     def _remember(self, head: bytes, path: Path) -> None:
@@ -98,7 +98,7 @@ def _path_of(item: Any) -> Path:
 
 
 def _json_of(item: Any) -> bytes:
-    """A typed value as JSON."""
+    """A typed value as JSON text."""
     kind = item.WhichOneof("value")
     if kind in {None, "none"}:
         return b"null"
@@ -107,7 +107,7 @@ def _json_of(item: Any) -> bytes:
 
 
 def parse_json_value(text: bytes) -> Any:
-    """The value of a JSON text; a text that is none, or is nested absurdly, stays the text."""
+    """The value of a JSON text; a text that is invalid, or nested too deeply, is returned as it is."""
     display_text = text.decode(errors="replace")
     try:
         value = json.loads(display_text)
@@ -131,7 +131,7 @@ def _is_shallow(value: Any) -> bool:
 
 
 def set_at_path(tree: dict[str, Any], path: Path, value: Any) -> None:
-    """Set what is at a path."""
+    """Set the value at a path."""
     for key in path[:-1]:
         inner = tree.get(key)
         if not isinstance(inner, dict):
@@ -141,7 +141,7 @@ def set_at_path(tree: dict[str, Any], path: Path, value: Any) -> None:
 
 
 def delete_at_path(tree: dict[str, Any], path: Path) -> None:
-    """Remove what is at a path."""
+    """Delete the value at a path."""
     for key in path[:-1]:
         inner = tree.get(key)
         if not isinstance(inner, dict):
@@ -151,7 +151,7 @@ def delete_at_path(tree: dict[str, Any], path: Path) -> None:
 
 
 def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The values by names that are joined with ``.``; of equal ones the later gets ``_`` behind it."""
+    """The values by names joined with ``.``; if two are equal, the later one gets ``_`` appended."""
     found: dict[str, Any] = {}
     for name, value in _iterate_leaves(tree, ""):
         free = name

@@ -1,9 +1,10 @@
-"""W&B's log of a run, a ``.wandb`` file, which may be growing.
+"""Reading W&B's log of a run, a ``.wandb`` file, which may still be growing.
 
-A header of seven bytes (``:W&B``, 0xBEE1, version 0), then blocks of 32 KiB as LevelDB's logs have them. A
-block holds chunks: checksum (CRC-32 of kind and data, 4 bytes), length (2), kind (1: a whole record, 2: its
-first, 3: a middle, 4: its last piece), data; less than seven bytes at its end are filled. Damage costs the
-rest of its block, as in LevelDB's own reader.
+It has a header of seven bytes (``:W&B``, 0xBEE1, version 0), then blocks of 32 KiB in the format of LevelDB's
+logs. A block contains chunks: checksum (CRC-32 of kind and data, 4 bytes), length (2), kind (1: a whole
+record,
+2: its first, 3: a middle, 4: its last chunk), data. Less than seven bytes at its end are padding. Damage
+costs the rest of its block, as in LevelDB's own reader.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ _BLOCK = 1 << 15
 _CHUNK = struct.Struct("<IHB")
 _WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _SEEDS = {kind: zlib.crc32(bytes([kind])) for kind in (_WHOLE, _FIRST, _MIDDLE, _LAST)}
-_MAX_RECORD_BYTES = 1 << 26  # bytes of a record; larger ones are damage
+_MAX_RECORD_BYTES = 1 << 26  # larger records count as damage
 
 
 class LogReader:
-    """Reads the records of a log, each once, as far as they are there.
+    """Reads the records of a log, each once, as soon as they are complete.
 
     Args:
         path: the file.
@@ -37,19 +38,19 @@ class LogReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damaged = 0
-        """In how many places something was damaged and left out."""
+        """The number of damaged parts that were left out."""
         self.unread_bytes = 0
-        """How many bytes at the end are not understood: a record that is cut, or still being written."""
+        """The number of bytes at the end that belong to an incomplete record."""
         self._offset = 0
-        self._given_end = 0  # up to here all records were given
-        self._chunks: list[bytes] | None = None  # of a record that has begun; None where there is none
-        self._size = 0  # of the pieces
+        self._given_end = 0  # all records before this offset were returned
+        self._chunks: list[bytes] | None = None  # of a record that has started; None without one
+        self._size = 0  # of the chunks
 
     def new_records(self) -> Iterator[Any]:
-        """Every record that is whole by now and was not given yet.
+        """Every complete record that was not returned yet.
 
         Raises:
-            CorruptFile: the file is no log of W&B's.
+            CorruptFile: the file is not a W&B log.
             StorageError: it cannot be read.
         """
         try:
@@ -63,8 +64,8 @@ class LogReader:
         if self._offset == 0:
             head = file.read(len(_HEADER))
             if not _HEADER.startswith(head):
-                problem = f"it begins with {head!r}, and not with {_HEADER!r}"
-                raise CorruptFile(self.path, "byte 0", problem, "Give a .wandb file that W&B wrote.")
+                problem = f"it starts with {head!r} instead of {_HEADER!r}"
+                raise CorruptFile(self.path, "byte 0", problem, "Pass a .wandb file that W&B wrote.")
             if len(head) < len(_HEADER):
                 return
             self._offset = self._given_end = len(_HEADER)
@@ -77,7 +78,7 @@ class LogReader:
                 return
 
     def _block_records(self, block: bytes, start: int) -> Iterator[Any]:
-        """The records that end in a block; afterwards the place is behind the last chunk that is sound."""
+        """The records that end in a block; moves the offset behind the last undamaged chunk."""
         at, size, unpack, seeds, crc32 = (
             self._offset - start,
             _CHUNK.size,
@@ -102,10 +103,10 @@ class LogReader:
                 yield record
 
     def _finish_block(self, block: bytes, start: int, *, is_last: bool) -> bool:
-        """Whether what follows a whole block can be read; what is left of the block is damage then."""
+        """Move on to the next block, if there can be one; the unread rest of this block is damage."""
         left = start + _BLOCK - self._offset
         if is_last and left >= _CHUNK.size:
-            return False  # it may be still being written
+            return False  # it may still be being written
         if left >= _CHUNK.size and block[-left:].strip(b"\0"):
             self._count_damage()
         self._offset = start + _BLOCK
@@ -118,15 +119,15 @@ class LogReader:
         self._chunks = None
 
     def _add_chunk(self, kind: int, data: bytes) -> Any:
-        """The record that a chunk completes; None where it does not."""
+        """The record that a chunk completes; None if it does not complete one."""
         if kind in {_WHOLE, _FIRST}:
             if self._chunks is not None:
-                self._count_damage()  # the one before has no end
+                self._count_damage()  # the record before has no end
             if kind == _WHOLE:
                 return self._decode(data)
             self._chunks, self._size = [], 0
         if self._chunks is None:
-            return None  # its beginning was damaged, which was counted
+            return None  # its start was damaged, which was counted
         self._size += len(data)
         if self._size > _MAX_RECORD_BYTES:
             self._count_damage()

@@ -1,8 +1,9 @@
-"""The messages in W&B's logs: what is read of ``wandb_internal.proto``, by its names and numbers.
+"""The messages in W&B's logs: the fields of ``wandb_internal.proto`` that are read, by name and number.
 
-They are described in a pool of their own, so that W&B's own module may be imported beside them. Rows of the
-history and of the summary are left as bytes until they are needed, and so are the items of both and of a
-configuration: there are many, and most are read at once by :mod:`legm.importers.wandb.items`.
+They are described in a separate pool, so that W&B's own module can be imported as well. Rows of the history
+and
+of the summary stay bytes until they are needed, and so do the items of both and of a configuration: there are
+many, and most are read directly by :mod:`legm.importers.wandb.items`.
 """
 
 from __future__ import annotations
@@ -106,18 +107,18 @@ FIELDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
         "local_path": (6, "string"),
     },
 }
-"""For each message its fields: number and type, with ``*`` where it is repeated."""
+"""The fields of each message: number and type, with ``*`` if repeated."""
 
 _CHOICES = {"Record": "record_type", "HistoryItem": "value"}
-"""The messages with fields of which one is there at most."""
+"""The messages with fields of which at most one is set."""
 _KEYS = frozenset({"key", "nested_key", "value_json"})
 
 
 @cache
 def _decoders() -> tuple[Mapping[str, Any], type[Exception]]:
-    """How each message is decoded, and the error of that."""
+    """The decoder of each message, and the error that decoders raise."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    from google.protobuf.decode_message import DecodeError
+    from google.protobuf.message import DecodeError
 
     package = "wandb_internal"
     file = descriptor_pb2.FileDescriptorProto(name="legm/wandb.proto", package=package, syntax="proto3")
@@ -143,7 +144,7 @@ def _decoders() -> tuple[Mapping[str, Any], type[Exception]]:
 
 
 def decode_message(name: str, data: bytes) -> Any:
-    """A message of W&B's; None where its bytes are none.
+    """Decode a W&B message; None if the bytes are invalid.
 
     Args:
         name: its kind, one of :data:`FIELDS`.

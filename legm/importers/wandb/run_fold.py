@@ -1,4 +1,4 @@
-"""What W&B's log says of a run, record by record: a pure fold, over a whole log or a growing one."""
+"""Folds the records of a W&B log into a description of the run: pure, over a whole log or a growing one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from legm.records import BestRule, Display, Points
 __all__ = ["LoggedArtifact", "LoggedFile", "RunFold"]
 
 _COMPUTED_MARKS = (b"\x12\x05_step\x82\x01", b"\x12\x06_wandb\x12\x07runtime\x82\x01")
-"""Paths of which one is in every summary that wandb-core makes by itself, and in none that a script sets."""
+"""Paths of which one is in every summary that wandb-core creates itself, and in none that a script sets."""
 _STATISTICS = frozenset({"min", "max", "mean", "best", "last", "first"})
 _MAXIMIZE = 2
 
@@ -25,9 +25,9 @@ class LoggedFile:
     """A file in an artifact.
 
     Args:
-        path: where it was on this machine; "" where that is unknown.
-        digest: of its content, in base 64; or of its address.
-        is_reference: whether it is elsewhere, and only its address is in the artifact.
+        path: its path on this machine; "" if unknown.
+        digest: the digest of its content, or of its address, in base 64.
+        is_reference: whether it is stored elsewhere and the artifact only has its address.
     """
 
     path: str
@@ -40,9 +40,9 @@ class LoggedArtifact:
     """An artifact that the run logged.
 
     Args:
-        name, type: W&B's.
-        aliases: such as ``latest``; the version is known to a server only.
-        files: by their path in it.
+        name, type: W&B's name and type.
+        aliases: such as ``latest``; only a server knows the version.
+        files: by their path in the artifact.
     """
 
     name: str
@@ -52,25 +52,25 @@ class LoggedArtifact:
 
 
 class RunFold:
-    """What the records of a run said so far.
+    """The state of a run according to its records so far.
 
     Args:
-        started: when the run began, where that is known before its records are.
-        skims: whether only what describes the run is wanted, and neither its numbers nor its texts.
+        started: when the run started, if known before its records are read.
+        skim: whether only the description of the run is wanted, without its numbers and texts.
 
     Attributes:
-        run_id, project, entity, name, group, job_type, notes, host, sweep: texts of W&B's, "" for none.
-        tags: W&B's.
-        started: when its first fragment began, in seconds since 1970; 0 while it is unknown.
-        exit_code: None while there is no end.
-        origin: what else is known of where the run comes from.
-        artifacts: those that were logged.
-        has_statistics: whether there are measurements of the machine.
+        run_id, project, entity, name, group, job_type, notes, host, sweep: W&B's texts, "" for none.
+        tags: its tags.
+        started: when its first fragment started, in seconds since 1970; 0 if unknown.
+        exit_code: None until the run has ended.
+        origin: further facts about where the run comes from.
+        artifacts: the artifacts that it logged.
+        has_statistics: whether there are system metrics.
     """
 
     def __init__(self, started: float = 0.0, *, skim: bool = False) -> None:
         self._skims = skim
-        self._unread = b""  # the last row, where it skims
+        self._unread = b""  # the last row, when skimming
         self.run_id = self.project = self.entity = self.name = self.group = ""
         self.job_type = self.notes = self.host = self.sweep = ""
         self.tags: tuple[str, ...] = ()
@@ -83,15 +83,15 @@ class RunFold:
         self._items = ItemReader()
         self._rows = HistoryRows(self._items, started)
         self._config: dict[str, Any] = {}
-        self._summary: dict[bytes, bytes] = {}  # see ItemReader.keep
-        self._set_after: dict[str, int] = {}  # how many rows there were when a script set the summary's value
+        self._summary: dict[bytes, bytes] = {}  # see ItemReader.keep_latest
+        self._set_after: dict[str, int] = {}  # the number of rows before a script set a summary value
         self._rules: list[tuple[str, bool]] = []
 
     def begin_fragment(self) -> None:
-        """The records that follow are those of another log of the same run, which W&B went on with.
+        """Start with the records of another log of the same run, which W&B resumed.
 
-        W&B counts its steps from 0 again where it goes on without a server: they continue behind those that
-        there are. A log whose first step is another one knew of them, and keeps its steps.
+        When W&B resumes without a server, it counts steps from 0 again; they are shifted behind the existing
+        ones. A log whose first step is not 0 continues the steps, and they stay as they are.
         """
         self.exit_code = None
         self._rows.begin_log()
@@ -99,7 +99,7 @@ class RunFold:
     # Records
 
     def add_record(self, record: Any) -> None:
-        """Take the next record, as :class:`legm.importers.wandb.log.LogReader` gives it."""
+        """Add the next record from :class:`legm.importers.wandb.log.LogReader`."""
         kind = record.WhichOneof("record_type")
         if kind == "history":
             self._unread = record.history
@@ -139,21 +139,21 @@ class RunFold:
         self._add_config(run.config)
         self._add_summary(run.summary)
 
-    def _add_environment(self, told: Any) -> None:
-        known = {name: getattr(told, name) for name in ("os", "python", "program", "username", "host")}
+    def _add_environment(self, record: Any) -> None:
+        known = {name: getattr(record, name) for name in ("os", "python", "program", "username", "host")}
         self.origin |= {name: value for name, value in known.items() if value}
-        if told.args:
-            self.origin["args"] = list(told.args)
-        self._add_git(told)
+        if record.args:
+            self.origin["args"] = list(record.args)
+        self._add_git(record)
 
     def add_last_row(self) -> None:
-        """Take the last row, where it skims: it tells when the run was last heard of."""
+        """Add the last row when skimming: its time says how long the run was active."""
         if self._skims and self._unread:
             self._rows.add_record(self._unread)
 
-    def _add_git(self, told: Any) -> None:
-        if told.git.commit:
-            self.origin["git"] = {"commit": told.git.commit, "remote": told.git.remote_url}
+    def _add_git(self, record: Any) -> None:
+        if record.git.commit:
+            self.origin["git"] = {"commit": record.git.commit, "remote": record.git.remote_url}
 
     def _add_config(self, config: Any) -> None:
         for path, text in self._items.split(config.update):
@@ -179,20 +179,21 @@ class RunFold:
             self.add_rule(metric.name or metric.glob_name, higher=higher)
 
     def add_rule(self, metric: str, *, higher: bool) -> None:
-        """Say that the script asked for a metric's greatest or least value; a pattern names several."""
+        """Note that the script asked for a metric's maximum or minimum; a pattern selects several metrics."""
         self._rules.append((metric, higher))
 
-    def _add_artifact(self, told: Any) -> None:
+    def _add_artifact(self, record: Any) -> None:
         files = {
-            one.path: LoggedFile(one.local_path, one.digest, bool(one.ref)) for one in told.manifest.contents
+            one.path: LoggedFile(one.local_path, one.digest, bool(one.ref))
+            for one in record.manifest.contents
         }
-        self.artifacts.append(LoggedArtifact(told.name, told.type, tuple(told.aliases), files))
+        self.artifacts.append(LoggedArtifact(record.name, record.type, tuple(record.aliases), files))
 
     def add_row(self, row: Mapping[str, Any]) -> None:
-        """Take a row of the history as a server gives it, which has words for what is not finite."""
+        """Add a row of the history from a server, which has texts for numbers that are not finite."""
         self._rows.add_values(row)
 
-    # What is known
+    # The state
 
     @property
     def step(self) -> int | None:
@@ -201,46 +202,46 @@ class RunFold:
 
     @property
     def ended(self) -> float:
-        """When the last row was logged, or the run ended: the later; its start before either."""
+        """When the last row was logged or the run ended, whichever is later; else its start."""
         return max(self._rows.last_time, self._ended, self._rows.start, self.started)
 
     @property
     def undecoded(self) -> int:
-        """How many values were no messages of W&B's, and are left out."""
+        """The number of values that could not be decoded and are left out."""
         return self._items.undecoded
 
     @property
     def pending(self) -> int:
-        """How many numbers, texts and rows wait for :meth:`take_new`."""
+        """The number of numbers, texts and rows waiting for :meth:`take_new`."""
         return self._rows.pending
 
     def take_new(self) -> Iterator[Points | Display]:
-        """What was logged since the last call, each metric's numbers in their order."""
+        """What was logged since the last call, each metric's numbers in order."""
         return self._rows.take_new()
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The configuration as it is now; names of nested ones are joined with ``.``."""
+        """The current configuration, with nested names joined by ``.``."""
         return flatten({key: value for key, value in self._config.items() if key != "_wandb"})
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What the summary says beside the last values of the metrics, which :meth:`take_new` gave.
+        """The summary without the last values of metrics, which :meth:`take_new` returned.
 
-        Names of nested ones are joined with ``.``. What W&B makes of a metric by itself is left out: its last
-        value, or its least and so on (``loss.min``).
+        Nested names are joined by ``.``. What W&B itself computes from a metric is left out: its last value,
+        its minimum and so on (``loss.min``).
         """
         return self.own_summary(self._items.tree(self._summary))
 
     def own_summary(self, tree: Mapping[str, Any]) -> dict[str, Any]:
-        """The same of a summary that is given."""
+        """The same for a given summary."""
         step = tree.get("_step")
-        is_ahead = isinstance(step, int) and step > self._rows.row_step  # the row itself is cut
+        is_ahead = isinstance(step, int) and step > self._rows.row_step  # the row itself is missing
         return {
             name: value
-            for key, told in tree.items()
+            for key, content in tree.items()
             if key not in WANDB_KEYS
-            for name, value in flatten({key: told}).items()
+            for name, value in flatten({key: content}).items()
             if not self._is_computed_by_wandb(name, value, is_ahead, self._set_after.get(key))
         }
 
@@ -260,7 +261,7 @@ class RunFold:
 
     @property
     def best(self) -> BestRule | None:
-        """The first metric whose least or greatest value the script asked for, of those that it logged."""
+        """The first logged metric whose minimum or maximum the script asked for."""
         for pattern, higher in self._rules:
             for name in [pattern] if pattern in self._rows.last else sorted(self._rows.last):
                 if name == pattern or fnmatchcase(name, pattern):

@@ -1,4 +1,4 @@
-"""A W&B server, asked by W&B's own public interface: W&B must be installed for it."""
+"""Runs on a W&B server, read through W&B's public API; W&B must be installed."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _PAGES = frozenset({"workspace", "table", "overview", "runs"})
 _STATUSES = {
     "finished": Status.COMPLETED,
     "failed": Status.FAILED,
-    "crashed": Status.INTERRUPTED,  # it was not heard of any more
+    "crashed": Status.INTERRUPTED,  # it stopped sending heartbeats
     "killed": Status.INTERRUPTED,
 }
 _RUNS, _ROWS, _BATCH = 50, 1_000, 1 << 16
 _TIMEOUT = 60
-_MIN, _MAX, _BEST, _MAXIMIZE = 1, 2, 4, 2  # in what a configuration says of metrics
+_MIN, _MAX, _BEST, _MAXIMIZE = 1, 2, 4, 2  # codes in the metrics part of a configuration
 
 
 def is_wandb_address(text: str) -> bool:
-    """Whether a source is on a W&B server: ``wandb:…``, or a page of W&B's or of WANDB_BASE_URL."""
+    """Whether a source is on a W&B server: ``wandb:…``, or a page of wandb.ai or WANDB_BASE_URL."""
     if text.startswith("wandb:"):
         return True
     if not text.startswith(("http://", "https://")):
@@ -59,10 +59,10 @@ class WandbServerSource:
     Args:
         address: ``wandb:ENTITY/PROJECT``, ``wandb:ENTITY``, ``wandb:ENTITY/PROJECT/RUN``, or the address of a
             project's or a run's page.
-        deleted: means nothing here: what is deleted is gone.
+        deleted: has no effect: deleted runs are gone.
 
     Raises:
-        StorageError: W&B is not installed, there is no login, or the address is none.
+        StorageError: W&B is not installed, there is no login, or the address is invalid.
     """
 
     kind = "wandb"
@@ -76,9 +76,7 @@ class WandbServerSource:
 
             from legm.util.wandb_login import has_login, server_url
         except ImportError as cause:
-            raise StorageError(
-                f"to read {self.location}, W&B must be installed: pip install 'legm[wandb]'"
-            ) from cause
+            raise StorageError(f"to read {self.location}, install W&B: pip install 'legm[wandb]'") from cause
         url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else server_url({})
         if not has_login(url, {}):
             raise StorageError(f"there is no login for {url}: run `wandb login`, or set WANDB_API_KEY")
@@ -87,16 +85,16 @@ class WandbServerSource:
 
     @contextlib.contextmanager
     def _translate_errors(self, what: str) -> Iterator[None]:
-        """Errors of W&B's as ours."""
+        """Translate errors of W&B."""
         try:
             yield
         except StorageError:
             raise
-        except Exception as cause:  # the SDK has many kinds, and not all are its own
+        except Exception as cause:  # the SDK raises many kinds, some of other libraries
             raise StorageError(f"cannot {what} of {self.location}: {_problem_text(cause)}") from cause
 
     def _iterate(self, what: str, items: Iterable[T]) -> Iterator[T]:
-        """What W&B gives page by page."""
+        """Iterate over what W&B fetches page by page, translating its errors."""
         with self._translate_errors(what):
             waiting = iter(items)
         while True:
@@ -108,7 +106,7 @@ class WandbServerSource:
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every run, project by project, oldest first."""
-        self._api.flush()  # it keeps what it was once told
+        self._api.flush()  # it caches earlier answers
         projects = [self._project] if self._project else self._projects()
         for project in projects:
             path = f"{self._entity}/{project}"
@@ -132,22 +130,22 @@ class WandbServerSource:
         with self._translate_errors("read the run"):
             found = self._read_run(self._api.run(key))
         if found is None:
-            raise StorageError(f"{self.location} has no run {key} any more")
+            raise StorageError(f"{self.location} no longer has the run {key}")
         return found
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no connection is held open."""
 
     def _read_run(self, run: Any) -> ExternalRun | None:
         with self._translate_errors("read a run"):
-            told = self._describe(run)
+            described = self._describe(run)
             if run.system_metrics:
-                self.notes.add("measurements of the machine (system metrics) are not taken", told.key)
+                self.notes.add("system metrics are not imported", described.key)
         return external_run(
-            told,
-            lambda: self._read_records(run, told),
-            lambda: [*self._run_files(run, told), *self._artifact_files(run, told)],
-            lambda: self._run_files(run, told),
+            described,
+            lambda: self._read_records(run, described),
+            lambda: [*self._run_files(run, described), *self._artifact_files(run, described)],
+            lambda: self._run_files(run, described),
             self.notes,
         )
 
@@ -172,7 +170,7 @@ class WandbServerSource:
             notes=str(run.notes or ""),
             tags=tuple(map(str, run.tags or ())),
             status=status,
-            error=f"W&B says that it {state}" if status in {Status.FAILED, Status.INTERRUPTED} else None,
+            error=f"W&B reports that it {state}" if status in {Status.FAILED, Status.INTERRUPTED} else None,
             started=_parse_time(run.created_at) or 0.0,
             ended=None if status is Status.RUNNING else _parse_time(getattr(run, "heartbeat_at", None)),
             parameters=flatten(run.config),
@@ -181,37 +179,39 @@ class WandbServerSource:
         )
 
     def _read_records(self, run: Any, described: WandbRun) -> Iterator[Points | Display | BestRule]:
-        told = RunFold(started=described.started)
+        fold = RunFold(started=described.started)
         with self._translate_errors("read the history"):
             rows = run.scan_history(page_size=_ROWS, use_cache=False)
-            # Of a run that was listed, the SDK drops what a configuration says of metrics.
+            # For a listed run the SDK drops what its configuration says about metrics.
             alone = run if "_wandb" in run.rawconfig else self._api.run(described.key)
-            _add_metric_rules(told, alone.rawconfig)
+            _add_metric_rules(fold, alone.rawconfig)
         for row in self._iterate("read the history", rows):
-            told.add_row(row)
-            if told.pending >= _BATCH:
-                yield from told.take_new()
-        yield from told.take_new()
-        summary = told.own_summary(
+            fold.add_row(row)
+            if fold.pending >= _BATCH:
+                yield from fold.take_new()
+        yield from fold.take_new()
+        summary = fold.own_summary(
             {name: restore_non_finite(one) for name, one in run.summary_metrics.items()}
         )
-        yield from summary_numbers(summary, told.step, told.ended)
-        if told.best is not None:
-            yield told.best
+        yield from summary_numbers(summary, fold.step, fold.ended)
+        if fold.best is not None:
+            yield fold.best
 
     # Files
 
-    def _run_files(self, run: Any, told: WandbRun) -> Iterator[ExternalFile]:
+    def _run_files(self, run: Any, described: WandbRun) -> Iterator[ExternalFile]:
         for file in self._iterate("list the files", run.files()):
             name = str(file.name)
             if not _is_relative_name(name):
-                self.notes.add("files whose names lead out of the run's were left out", f"{told.key}: {name}")
+                self.notes.add(
+                    "files whose names lead out of the run's folder were left out", f"{described.key}: {name}"
+                )
             elif file.size:
                 yield ExternalFile(name, partial(_open_download, name, partial(file.download, replace=True)))
             else:
                 yield ExternalFile.from_path(name, Path(os.devnull))
 
-    def _artifact_files(self, run: Any, told: WandbRun) -> Iterator[ExternalFile]:
+    def _artifact_files(self, run: Any, described: WandbRun) -> Iterator[ExternalFile]:
         for artifact in self._iterate("list the artifacts", run.logged_artifacts()):
             if str(artifact.type).startswith(INTERNAL_ARTIFACT_TYPES):
                 continue
@@ -222,10 +222,13 @@ class WandbServerSource:
                 continue
             for name, entry in entries.items():
                 if entry.ref is not None:
-                    self.notes.add("references to files elsewhere, in artifacts, are not taken", told.key)
+                    self.notes.add(
+                        "references to external files in artifacts are not imported", described.key
+                    )
                 elif not _is_relative_name(name):
                     self.notes.add(
-                        "files whose names lead out of the run's were left out", f"{told.key}: {name}"
+                        "files whose names lead out of the run's folder were left out",
+                        f"{described.key}: {name}",
                     )
                 else:
                     download = partial(artifact.get_entry(name).download, skip_cache=True)
@@ -234,7 +237,7 @@ class WandbServerSource:
 
 @contextlib.contextmanager
 def _open_download(name: str, download: Any) -> Iterator[BinaryIO]:
-    """A file of W&B's, in a temporary folder while it is open; OSError of any kind where it cannot be had."""
+    """A file from W&B, in a temporary folder while it is open; any OSError if it cannot be fetched."""
     with tempfile.TemporaryDirectory(prefix="legm-import-") as location:
         try:
             made = download(root=location)
@@ -242,7 +245,7 @@ def _open_download(name: str, download: Any) -> Iterator[BinaryIO]:
                 made.close()
         except OSError:
             raise
-        except Exception as cause:  # the SDK has many kinds, and not all are its own
+        except Exception as cause:  # the SDK raises many kinds, some of other libraries
             raise OSError(_problem_text(cause)) from cause
         with (Path(location) / name).open("rb") as file:
             yield file
@@ -253,16 +256,16 @@ def _problem_text(cause: Exception) -> str:
 
 
 def _is_relative_name(name: str) -> bool:
-    """Whether a file's name stays in the folder that it is put in, on every system."""
+    """Whether a file's name stays below the folder it is put into, on every system."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not name.startswith("/") and ".." not in parts and not {"\\", ":"} & {*name}
 
 
 def _parse_address(address: str) -> tuple[str, str, str]:
-    """Entity, project and run of an address; "" for none.
+    """The entity, project and run of an address; "" if missing.
 
     Raises:
-        StorageError: it is no address of runs.
+        StorageError: it is not an address of runs.
     """
     is_page = not address.startswith("wandb:")
     path = urlsplit(address).path if is_page else address.removeprefix("wandb:")
@@ -270,13 +273,15 @@ def _parse_address(address: str) -> tuple[str, str, str]:
     if len(parts) > 2 and parts[2] in _PAGES:
         parts = [*parts[:2], *(parts[3:4] if parts[2] == "runs" else ())]
     if not 1 <= len(parts) <= 3 or (is_page and len(parts) < 2):
-        raise StorageError(f"{redact_url_password(address)!r} names no runs of W&B's: give {_ADDRESS_FORMS}")
+        raise StorageError(
+            f"{redact_url_password(address)!r} is not an address of W&B runs: pass {_ADDRESS_FORMS}"
+        )
     entity, project, run_id = [*parts, "", ""][:3]
     return entity, project, run_id
 
 
 def _parse_time(moment: Any) -> float | None:
-    """W&B's times are texts in UTC, with or without a zone."""
+    """Parse a time of W&B, a text in UTC, with or without a time zone."""
     try:
         found = datetime.fromisoformat(str(moment).replace("Z", "+00:00"))
     except ValueError:
@@ -284,8 +289,8 @@ def _parse_time(moment: Any) -> float | None:
     return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _add_metric_rules(told: RunFold, config: Mapping[str, Any]) -> None:
-    """What ``define_metric`` said, which a configuration holds by the numbers of W&B's messages."""
+def _add_metric_rules(fold: RunFold, config: Mapping[str, Any]) -> None:
+    """Add what ``define_metric`` set, which the configuration holds as field numbers of W&B's messages."""
     internal = config.get("_wandb")
     for one in (internal.get("m") if isinstance(internal, dict) else None) or ():
         if not isinstance(one, dict):
@@ -294,4 +299,4 @@ def _add_metric_rules(told: RunFold, config: Mapping[str, Any]) -> None:
         kinds = {*chosen} if isinstance(chosen, list) else set()
         higher = _MAX in kinds or (_BEST in kinds and one.get("8") == _MAXIMIZE)
         if isinstance(name, str) and (higher or kinds & {_MIN, _BEST}):
-            told.add_rule(name, higher=higher)
+            fold.add_rule(name, higher=higher)

@@ -1,9 +1,9 @@
-// The leaderboard's columns: what each shows of a row, what it is sorted by, and which are shown.
+// The leaderboard's columns: what each shows, how it sorts, and which are visible.
 
 const FEW_METRICS = 4;
 const MANY_PARAMETERS = 12;
 
-/** The columns that can be shown beside the name, the runs and the chosen metric, by their id. */
+/** The optional columns, by id: all except the name, the runs and the selected metric. */
 function optionalColumns() {
   const { metrics, varying } = experiment();
   const others = metrics.filter((one) => one !== metric());
@@ -45,14 +45,14 @@ function parameterColumn(one) {
 
 function parameterCell(one, row) {
   const own = experiment().state(one, row);
-  if (!own) return element("span", { class: "faint" }, one.note(experiment().place(row)));
+  if (!own) return element("span", { class: "faint" }, one.note(experiment().configurationIndex(row)));
   const [text, brief] = [one.text(own), cut(valueText(one, own), 28)];
   return element("span", { title: brief === text ? null : text }, brief);
 }
 
-const LONG_NUMBER = 9; // letters
+const LONG_NUMBER = 9; // characters
 
-/** A value as there is room for: a long number is rounded. */
+/** A value for a table cell; long numbers are rounded. */
 function valueText(one, own) {
   const text = one.text(own);
   return one.number(own) !== null && text.length > LONG_NUMBER ? compact(one.number(own)) : text;
@@ -73,7 +73,7 @@ function meanCell(one, row, decimals) {
   );
 }
 
-/** The ids of the columns that are shown. */
+/** The ids of the visible columns. */
 function shownColumns() {
   if (state.columns) return state.columns;
   const { metrics, varying } = experiment();
@@ -145,7 +145,7 @@ function runsCell(row) {
   return element("span", { class: "runs" }, ...badges, element("span", {}, String(counts.completed[row])));
 }
 
-/** The chosen metric with a bar: the mean and its spread on the scale of all rows. */
+/** The selected metric with a bar: the mean and its spread, on a common scale. */
 function chosenCell() {
   const one = metric();
   const decimals = decimalsOf(Array.from(one.mean), Array.from(one.std));
@@ -166,7 +166,7 @@ function chosenCell() {
   };
 }
 
-/** From a value to its place in percent; the few that are far off are at the ends. */
+/** The position of a value in percent; outliers are clipped to the ends. */
 function barScale(one) {
   const values = ranked()
     .flatMap((row) => (one.has(row) ? [one.mean[row] - one.std[row], one.mean[row] + one.std[row]] : []))
@@ -178,7 +178,7 @@ function barScale(one) {
   return (value) => (high > low ? Math.min(Math.max((value - low) / (high - low), 0), 1) * 100 : 50);
 }
 
-// -- their choice
+// -- column selection
 
 function renderColumnChoice() {
   const shown = new Set(shownColumns());

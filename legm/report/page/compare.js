@@ -1,4 +1,4 @@
-// What makes two configurations differ, and their metrics side by side.
+// The differences between two configurations, and their metrics side by side.
 
 function renderCompare() {
   const order = ranked();
@@ -54,7 +54,7 @@ function parametersTable(a, b) {
   return pairTable("parameter", a, b, rows.length ? rows : [none]);
 }
 
-/** The parameters that are active in one of two and differ there, as legm diff says. */
+/** The parameters in which two configurations differ, as in legm diff. */
 function differences(a, b) {
   return experiment().parameters.filter((one) => experiment().state(one, a) !== experiment().state(one, b));
 }
@@ -62,7 +62,7 @@ function differences(a, b) {
 function valueCell(parameter, row) {
   const own = experiment().state(parameter, row);
   if (own) return element("td", { class: "value" }, parameter.text(own));
-  return element("td", { class: "faint note" }, parameter.note(experiment().place(row)));
+  return element("td", { class: "faint note" }, parameter.note(experiment().configurationIndex(row)));
 }
 
 function pairTable(first, a, b, rows, ...more) {
@@ -112,7 +112,7 @@ function metricsTable(a, b) {
   return pairTable("metric", a, b, rows.length ? rows : [none], "B − A");
 }
 
-/** Only of the chosen metric the page says which is better: only there the direction is in sight. */
+/** Only the selected metric is marked as better or worse: only its direction is visible. */
 function betterSide(one, own, other) {
   if (one !== metric() || !one.has(own) || !one.has(other)) return null;
   return (higherBetter() ? one.mean[own] > one.mean[other] : one.mean[own] < one.mean[other])

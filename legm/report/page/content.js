@@ -1,4 +1,4 @@
-// The content of one experiment, as the panels ask for it. A row is a configuration and description.
+// The content of one experiment, for the panels. A row is a configuration and description.
 
 class Parameter {
   constructor(content) {
@@ -9,9 +9,9 @@ class Parameter {
     this.active = decoded(content.active);
   }
 
-  /** The value's number among the values, from 1; 0 where it does not count, or is not there. */
-  state(place) {
-    return this.active[place] ? this.of[place] : 0;
+  /** The number of the value, from 1; 0 if the parameter is inactive or absent. */
+  state(index) {
+    return this.active[index] ? this.of[index] : 0;
   }
 
   text(state) {
@@ -22,9 +22,9 @@ class Parameter {
     return this.numbers[state - 1];
   }
 
-  /** Why it does not count. */
-  note(place) {
-    return this.of[place] ? "inactive" : "absent";
+  /** Why it is not active. */
+  note(index) {
+    return this.of[index] ? "inactive" : "absent";
   }
 }
 
@@ -63,34 +63,34 @@ class Experiment {
 
   varies(parameter) {
     const configurations = this.content.configurations;
-    return configurations.some((_, place) => parameter.state(place) !== parameter.state(0));
+    return configurations.some((_, index) => parameter.state(index) !== parameter.state(0));
   }
 
   configuration(row) {
-    return this.content.configurations[this.place(row)];
+    return this.content.configurations[this.configurationIndex(row)];
   }
 
-  place(row) {
+  configurationIndex(row) {
     return this.rows[row].configuration;
   }
 
   state(parameter, row) {
-    return parameter.state(this.place(row));
+    return parameter.state(this.configurationIndex(row));
   }
 
-  /** What a row is called, its description with it where there are several. */
+  /** The name of a row, with its description if there are several. */
   label(row) {
     const { description } = this.rows[row];
     const { name } = this.configuration(row);
     return description && this.descriptions.length > 1 ? `${name} · ${description}` : name;
   }
 
-  /** Where a row is found again in another report of the same runs. */
+  /** The identifier of a row, which is the same in every report of the same runs. */
   id(row) {
     return `${this.configuration(row).fingerprint.split("-").pop().slice(0, 12)}.${this.rows[row].description}`;
   }
 
-  /** The curve of a dev metric with its numbers, undefined where the row has none. */
+  /** The decoded curve of a dev metric; undefined if the row has none. */
   line(row, metric) {
     const key = `${row} ${metric}`;
     if (!this.lines.has(key)) {
@@ -115,7 +115,7 @@ class Experiment {
     return line;
   }
 
-  /** Every run's columns, decoded when they are first asked for. */
+  /** The columns of all runs, decoded on first use. */
   get runs() {
     if (!this.decodedRuns) {
       const { row, status, started, ended, best_step, last_step, points, ...rest } = this.content.runs;
@@ -141,7 +141,7 @@ class Experiment {
   }
 }
 
-/** By run, its value of a metric. */
+/** The values of a metric, by run. */
 function runValues({ runs, values }) {
   const numbers = decoded(values);
   return runs

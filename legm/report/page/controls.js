@@ -1,4 +1,4 @@
-// The head of the page: which experiment, metric, direction and description; the filters; the theme.
+// The page's controls: experiment, metric, direction and description; filters; the theme.
 
 function renderHead() {
   const chosen = experiment();
@@ -69,7 +69,7 @@ const STATUSES = { completed: "✓", failed: "✕", interrupted: "‖", running:
 
 function renderCounts(chosen) {
   const rows = chosen.rows.map((_, row) => row).filter(isDescribed);
-  const places = new Set(rows.map((row) => chosen.place(row)));
+  const configurations = new Set(rows.map((row) => chosen.configurationIndex(row)));
   const items = Object.keys(STATUSES).map((status) => {
     const number = rows.reduce((sum, row) => sum + chosen.counts[status][row], 0);
     const text = `${number.toLocaleString("en")} ${status}`;
@@ -79,18 +79,18 @@ function renderCounts(chosen) {
         : element("a", { href: "#unfinished", click: goTo }, text);
     return element("li", { class: `status ${status}${number ? "" : " zero"}` }, mark(status), inside);
   });
-  fill(byId("counts"), element("li", { class: "total" }, counted(places.size, "configuration")), ...items);
+  fill(byId("counts"), element("li", { class: "total" }, counted(configurations.size, "configuration")), ...items);
 }
 
 function mark(status) {
   return element("span", { class: "mark", "aria-hidden": "true" }, STATUSES[status]);
 }
 
-/** Go to a part of the page; the address keeps the choices. */
+/** Scroll to a section; the URL keeps the state. */
 function goTo(event) {
   event.preventDefault();
-  const place = document.querySelector(event.currentTarget.getAttribute("href"));
-  place.scrollIntoView({ block: "start" });
+  const section = document.querySelector(event.currentTarget.getAttribute("href"));
+  section.scrollIntoView({ block: "start" });
 }
 
 // -- the theme
@@ -108,7 +108,7 @@ function colourOf(name) {
 
 // -- filters
 
-const FEW = 12; // values that a list shows
+const FEW = 12; // values in a list of checkboxes
 
 function renderFilters() {
   const fields = experiment().varying.map((parameter) => filterField(parameter));
@@ -143,10 +143,10 @@ function clearButton() {
   );
 }
 
-/** The states that configurations have of a parameter: its values in order, and 0 where it does not count. */
+/** The states of a parameter in all configurations: its values in order, and 0 if inactive. */
 function statesOf(parameter) {
-  const places = experiment().content.configurations.map((_, place) => parameter.state(place));
-  return [...new Set(places)].sort((a, b) => (a === 0) - (b === 0) || byValue(parameter, a, b));
+  const states = experiment().content.configurations.map((_, index) => parameter.state(index));
+  return [...new Set(states)].sort((a, b) => (a === 0) - (b === 0) || byValue(parameter, a, b));
 }
 
 function byValue(parameter, a, b) {

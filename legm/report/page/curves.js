@@ -1,6 +1,6 @@
-// The curves of the configurations that are shown: a line each, with its spread, a picture for each metric.
+// The curves of the selected configurations, with their spread, in one plot per metric.
 
-const ROOM = { one: 400, several: 280 }; // pixels a metric
+const ROOM = { one: 400, several: 280 }; // pixels per metric
 
 function renderCurves() {
   renderCurveTools();
@@ -42,7 +42,7 @@ function renderCurveTools() {
   byId("show-all").textContent = many > MOST_CURVES ? `First ${MOST_CURVES} of the table` : `All ${many}`;
 }
 
-/** A metric is added or taken away; one is always left. */
+/** Add or remove a metric; one always remains. */
 function toggleCurve(name) {
   const rest = state.curves.filter((one) => one !== name);
   if (rest.length === state.curves.length) state.curves = [...state.curves, name];
@@ -75,11 +75,11 @@ function curveTraces(metrics, rows) {
     for (const row of rows) {
       const line = experiment().line(row, name);
       if (!line) continue;
-      const place = { xaxis: "x", yaxis: i ? `y${i + 1}` : "y", legendgroup: String(row) };
+      const axes = { xaxis: "x", yaxis: i ? `y${i + 1}` : "y", legendgroup: String(row) };
       const first = metrics.findIndex((one) => experiment().line(row, one)) === i;
-      if (state.spread && line.lower) bands.push({ ...place, ...bandTrace(line, row, floor) });
-      lines.push({ ...place, ...lineTrace(line, row), showlegend: first });
-      lines.push(...infiniteTraces(line, row, name, rows, metrics).map((one) => ({ ...place, ...one })));
+      if (state.spread && line.lower) bands.push({ ...axes, ...bandTrace(line, row, floor) });
+      lines.push({ ...axes, ...lineTrace(line, row), showlegend: first });
+      lines.push(...infiniteTraces(line, row, name, rows, metrics).map((one) => ({ ...axes, ...one })));
     }
   });
   return [...bands, ...lines];
@@ -106,7 +106,7 @@ function lineTrace(line, row) {
   };
 }
 
-/** The spread as one shape for each stretch without a gap. */
+/** The spread as one shape per stretch without a gap. */
 function bandTrace(line, row, floor) {
   const x = [];
   const y = [];
@@ -142,7 +142,7 @@ function bandTrace(line, row, floor) {
   };
 }
 
-/** What a spread that reaches below zero is cut at, where the axis is logarithmic. */
+/** The lower limit at which a spread is clipped on a logarithmic axis. */
 function smallestPositive(name, rows) {
   const positive = rows
     .flatMap((row) => experiment().line(row, name)?.center ?? [])
@@ -150,7 +150,7 @@ function smallestPositive(name, rows) {
   return positive.length ? positive.reduce((a, b) => Math.min(a, b)) / 2 : 1e-12;
 }
 
-/** Marks at the edge of the picture where a curve is infinite. */
+/** Marks at the edge of the plot where a curve is infinite. */
 function infiniteTraces(line, row, name, rows) {
   const finite = rows.flatMap((one) => experiment().line(one, name)?.center ?? []).filter(Number.isFinite);
   const [low, high] = finite.length
@@ -216,7 +216,7 @@ function curveLayout(metrics, rows) {
   return layout;
 }
 
-// -- what all pictures have in common
+// -- common to all plots
 
 function plotLayout() {
   return {
@@ -255,7 +255,7 @@ function plotOptions(name) {
   return {
     responsive: true,
     displaylogo: false,
-    plotlyServerURL: "", // nothing of the page is sent anywhere
+    plotlyServerURL: "", // nothing is sent anywhere
     modeBarButtons: [["toImage"], ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
     toImageButtonOptions: { format: "svg", filename: `legm-${name}` },
   };

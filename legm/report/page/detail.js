@@ -1,24 +1,24 @@
-// An open row of the leaderboard: all parameters of a configuration, and every run.
+// An expanded row of the leaderboard: all parameters of a configuration, and its runs.
 
-const MOST_RUNS = 200; // that an open row lists
+const MOST_RUNS = 200; // listed in an expanded row
 
 function detail(row) {
   return element("div", { class: "detail-parts" }, parametersOf(row), runsTable(row));
 }
 
-/** All but those that are a run's own, which stand with the runs. */
+/** All parameters except those of single runs, which are listed with the runs. */
 function parametersOf(row) {
-  const place = experiment().place(row);
+  const index = experiment().configurationIndex(row);
   const ofRuns = new Set(experiment().runs.parameters.map((one) => one.name));
   const items = experiment()
-    .parameters.filter((one) => one.of[place] && !(ofRuns.has(one.name) && !one.active[place]))
+    .parameters.filter((one) => one.of[index] && !(ofRuns.has(one.name) && !one.active[index]))
     .map((one) => {
-      const inactive = !one.active[place];
+      const inactive = !one.active[index];
       return element(
         "div",
         { class: inactive ? "faint" : null },
         element("dt", {}, one.name),
-        element("dd", {}, one.text(one.of[place]), inactive ? " (does not count)" : ""),
+        element("dd", {}, one.text(one.of[index]), inactive ? " (inactive)" : ""),
       );
     });
   const { fingerprint } = experiment().configuration(row);

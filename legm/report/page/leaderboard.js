@@ -1,4 +1,4 @@
-// The leaderboard: a row for each configuration and description, and what is known of it.
+// The leaderboard: a row for each configuration and description.
 
 function renderTable() {
   const all = columns();
@@ -25,8 +25,8 @@ function renderTable() {
 
 function emptyText() {
   return experiment().rows.length
-    ? "No configuration passes the search and the filters."
-    : "This experiment has no configuration yet.";
+    ? "No configuration matches the search and the filters."
+    : "This experiment has no configurations yet.";
 }
 
 function sortedRows(all) {
@@ -63,7 +63,7 @@ function tableHead(all) {
   );
 }
 
-/** The cells with that of the letters A and B behind the number of runs. */
+/** The cells of a row, with the buttons A and B after the number of runs. */
 function withLetters(all, cells, letters) {
   const at = all.findIndex((one) => one.id === "runs") + 1;
   return [...cells.slice(0, at), letters, ...cells.slice(at)];
@@ -88,7 +88,7 @@ function tableRow(row, all) {
   });
   const swatch = element("span", { class: "swatch" });
   if (shown) swatch.style.background = look(row).color;
-  const place = rank(row);
+  const position = rank(row);
   const cells = all.map((one) =>
     one.id === "name"
       ? element("th", { scope: "row", class: one.kind }, one.cell(row))
@@ -98,7 +98,7 @@ function tableRow(row, all) {
     "tr",
     { class: shown ? "shown" : null, "data-row": row },
     element("td", { class: "pick" }, element("label", {}, pick, swatch)),
-    element("td", { class: "number rank" }, place === undefined ? "–" : String(place)),
+    element("td", { class: "number rank" }, position === undefined ? "–" : String(position)),
     ...withLetters(
       all,
       cells,

@@ -1,4 +1,4 @@
-// What a change makes anew, and the parts of the page that never change.
+// What is redrawn after a change, and the static parts of the page.
 
 const PARTS = {
   experiment: [
@@ -30,7 +30,7 @@ const PARTS = {
   theme: [renderTheme, renderTable, renderCurves, renderParallel],
 };
 
-/** Show what a change of the state made different. */
+/** Redraw the page after a change of the state. */
 function changed(what) {
   giveColours();
   for (const render of PARTS[what]) render();
@@ -135,7 +135,7 @@ function start() {
     for (const part of document.querySelectorAll(".second, #experiment-field")) part.hidden = true;
     fill(
       document.querySelector("main"),
-      element("section", { class: "empty" }, "There is no experiment to show here yet."),
+      element("section", { class: "empty" }, "There are no experiments to show yet."),
     );
     return;
   }

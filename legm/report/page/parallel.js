@@ -1,13 +1,13 @@
 // Parallel coordinates: an axis for each parameter and one for the metric, a line for each configuration.
 
-const SHADES = 20; // how many colours, each of them one trace
+const SHADES = 20; // number of colours, with one trace each
 const BENDS = { many: 6, few: 16 }; // points of a line between two axes
 const MANY_LINES = 60;
 const USUAL_AXES = 7;
-const FEW_VALUES = 10; // up to here numbers stand side by side instead of on a scale
-const AXIS_WIDTH = 84; // pixels, the least
-const NOT_ACTIVE = -0.16; // where a parameter that does not count is,
-const ROOM_BELOW = 0.1; // and how far its lines are spread
+const FEW_VALUES = 10; // up to this many numbers are evenly spaced instead of on a scale
+const AXIS_WIDTH = 84; // minimal, in pixels
+const NOT_ACTIVE = -0.16; // the position of an inactive parameter,
+const ROOM_BELOW = 0.1; // and the height over which its lines are spread
 const SCALES = {
   light: ["#d6dbe1", "#a9c4dd", "#6aa5d4", "#2f7fbf", "#0f5796", "#08366a"],
   dark: ["#3a4350", "#3f5f80", "#4583b5", "#56a8e0", "#8fd0f7", "#dff3ff"],
@@ -80,9 +80,9 @@ function renderAxisChoice() {
   );
 }
 
-// -- axes: from a row to its height, and the labels beside it
+// -- axes: the height of each row, and the labels
 
-/** Values side by side where there are few or they are no numbers, else on a scale. */
+/** Few values, or values that are not numbers, are evenly spaced; others are on a scale. */
 function parameterScale(parameter, rows) {
   const own = new Map(rows.map((row) => [row, experiment().state(parameter, row)]));
   const states = [...new Set(own.values())].filter(Boolean).sort((a, b) => byValue(parameter, a, b));
@@ -108,7 +108,7 @@ function parameterScale(parameter, rows) {
   };
 }
 
-/** Within one value the lines lie in the order of the metric, so that they can be told apart. */
+/** The lines of one value are ordered by the metric, so that they can be distinguished. */
 function sideBySide(own, states, rows) {
   const heights = new Map();
   const room = 1 / states.length;
@@ -132,7 +132,7 @@ function valueTicks(parameter, states) {
     .filter((_, i) => i % every === 0);
 }
 
-/** A linear scale, or a logarithmic one for positive numbers of very different size. */
+/** A linear scale, or a logarithmic one for positive numbers of very different magnitude. */
 function numberScale(numbers) {
   const [low, high] = [numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b))];
   if (low === high) return { at: () => 0.5, ticks: [{ at: 0.5, text: compact(low) }] };
@@ -186,7 +186,7 @@ function metricScale(rows) {
 
 // -- traces
 
-/** From 0 for the worst to 1 for the best; the few far off do not use up the colours. */
+/** From 0 for the worst to 1 for the best; outliers are clipped so as not to dominate the colours. */
 function goodness(rows) {
   const values = rows.map(metricValue).sort((a, b) => a - b);
   const at = (share) => values[Math.round(share * (values.length - 1))];
@@ -261,12 +261,12 @@ function linesTrace(rows, scales, style) {
 
 function shade(share) {
   const scale = SCALES[isDark() ? "dark" : "light"];
-  const place = share * (scale.length - 1);
-  const i = Math.min(Math.floor(place), scale.length - 2);
+  const position = share * (scale.length - 1);
+  const i = Math.min(Math.floor(position), scale.length - 2);
   const [from, to] = [scale[i], scale[i + 1]].map((text) =>
     [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)),
   );
-  return `rgb(${from.map((one, k) => Math.round(one + (to[k] - one) * (place - i))).join(",")})`;
+  return `rgb(${from.map((one, k) => Math.round(one + (to[k] - one) * (position - i))).join(",")})`;
 }
 
 function parallelLayout(scales) {

@@ -1,4 +1,4 @@
-// What the person chose, kept in the address so that it can be sent; and what follows from it.
+// The user's choices, which the URL keeps so that they can be shared, and what follows from them.
 
 const REPORT = JSON.parse(byId("content").textContent);
 const MOST_CURVES = 40;
@@ -10,17 +10,17 @@ const experiments = REPORT.experiments.map((content) => new Experiment(content))
 
 const state = {
   experiment: 0,
-  metric: null, // a summary's key
-  higher: {}, // by key, where the person turned it
+  metric: null, // a summary key
+  higher: {}, // by key, if the user changed the direction
   description: null, // null for all
   search: "",
   filters: {}, // by parameter: {state} or {least, most}
   sort: { column: "metric", reversed: false },
-  columns: null, // null for those that are shown without being chosen
+  columns: null, // null for the default ones
   shown: [], // rows with curves, in the order of their colours
   pair: [null, null],
-  picked: false, // whether the person chose the rows that are shown,
-  paired: false, // and those that are compared
+  picked: false, // whether the user chose the rows with curves,
+  paired: false, // and the rows that are compared
   curves: null, // metrics
   spread: true,
   logarithmic: false,
@@ -44,7 +44,7 @@ function higherBetter(one = metric()) {
   return one ? (state.higher[one.key] ?? one.higher_better) : true;
 }
 
-/** What a new experiment begins with. */
+/** Switch to an experiment, with the default choices. */
 function begin(index) {
   state.experiment = index;
   const chosen = experiment();
@@ -73,7 +73,7 @@ function defaultCurves() {
   return [curveMetrics.includes(name) ? name : curveMetrics[0]].filter((one) => one !== undefined);
 }
 
-/** The best have their curves drawn, and the first two are compared, unless the person chose others. */
+/** By default the best rows have their curves drawn, and the first two are compared. */
 function chooseBest() {
   const order = ranked();
   state.shown = state.picked ? state.shown.filter(isDescribed) : order.filter(hasCurves).slice(0, BEST);
@@ -86,7 +86,7 @@ function hasCurves(row) {
 
 // -- which rows, in which order
 
-let ranks = { of: null, order: [], places: new Map() };
+let ranks = { of: null, order: [], positions: new Map() };
 
 /** The rows of the chosen description, best first; those without a value come last. */
 function ranked() {
@@ -96,15 +96,15 @@ function ranked() {
       .rows.map((_, row) => row)
       .filter(isDescribed);
     const order = sortedBy(rows, metricValue, higherBetter());
-    ranks = { of, order, places: new Map(order.filter(isPlaced).map((row, i) => [row, i + 1])) };
+    ranks = { of, order, positions: new Map(order.filter(isPlaced).map((row, i) => [row, i + 1])) };
   }
   return ranks.order;
 }
 
-/** A row's place in the ranking; undefined where it has no value. */
+/** A row's rank; undefined without a value. */
 function rank(row) {
   ranked();
-  return ranks.places.get(row);
+  return ranks.positions.get(row);
 }
 
 function isDescribed(row) {
@@ -119,7 +119,7 @@ function metricValue(row) {
   return metric()?.has(row) ? metric().mean[row] : NaN;
 }
 
-/** Rows by a number or text; equals by name, what is missing last in either direction. */
+/** Rows sorted by a number or text, ties by name; missing values last in either direction. */
 function sortedBy(rows, value, descending) {
   const values = new Map(rows.map((row) => [row, value(row)]));
   const missing = (one) => one === undefined || one === null || Number.isNaN(one);
@@ -143,7 +143,7 @@ function byName(a, b) {
   return byText(experiment().label(a), experiment().label(b)) || a - b;
 }
 
-/** The rows that pass the search and the filters, best first. */
+/** The rows that match the search and the filters, best first. */
 function filtered() {
   const filters = Object.entries(state.filters).map(([name, filter]) => [
     experiment().parameters.find((one) => one.name === name),
@@ -196,7 +196,7 @@ function look(row) {
 
 const slots = new Map();
 
-/** Each row that is shown keeps its colour as long as it is. */
+/** Each row keeps its colour as long as its curve is shown. */
 function giveColours() {
   for (const row of [...slots.keys()]) if (!state.shown.includes(row)) slots.delete(row);
   for (const row of state.shown) {
@@ -208,7 +208,7 @@ function giveColours() {
   }
 }
 
-// -- the address
+// -- the URL
 
 const PLAIN = ["search", "theme"];
 
@@ -237,11 +237,11 @@ function writeAddress() {
   try {
     history.replaceState(null, "", `#${address}`);
   } catch {
-    // An address that cannot be changed is no reason to stop.
+    // The URL cannot be changed everywhere; the page works without it.
   }
 }
 
-/** Filters with the value's text, which stays what it is when the report is made again. */
+/** Filters with the value as text, which stays the same when the report is built again. */
 function filtersAsText() {
   return Object.fromEntries(
     Object.entries(state.filters).map(([name, filter]) => {
@@ -251,7 +251,7 @@ function filtersAsText() {
   );
 }
 
-/** Take from the address what this report has; anything else is passed over. */
+/** Restore the choices in the URL that exist in this report; others are ignored. */
 function readAddress() {
   const address = new URLSearchParams(location.hash.slice(1));
   const structured = (name) => {

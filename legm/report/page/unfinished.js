@@ -1,10 +1,10 @@
-// Runs that failed, were interrupted or still go on: each with when and why.
+// Runs that failed, were interrupted or are still running, with time and reason.
 
 function renderUnfinished() {
   const list = unfinishedRuns();
   const completed = experiment().rows.some((_, row) => experiment().counts.completed[row]);
   byId("unfinished-empty").hidden = list.length > 0;
-  byId("unfinished-empty").textContent = completed ? "Every run has completed." : "There is no run yet.";
+  byId("unfinished-empty").textContent = completed ? "Every run has completed." : "There are no runs yet.";
   byId("unfinished-note").textContent = list.length
     ? `${counted(list.length, "run")}, never part of an average`
     : "";
@@ -15,7 +15,7 @@ function renderUnfinished() {
   byId("unfinished-more").textContent = `Show ${Math.min(rest, PAGE)} more of ${rest}`;
 }
 
-/** Failed ones first, then interrupted, then running; the newest first. */
+/** Failed runs first, then interrupted, then running ones; the newest first. */
 function unfinishedRuns() {
   const { runs } = experiment();
   const list = [];
@@ -72,7 +72,7 @@ function errorText(error) {
   );
 }
 
-/** Show a configuration in the leaderboard, opened. */
+/** Show a configuration in the leaderboard, expanded. */
 function openInTable(row) {
   state.open.add(row);
   state.search = "";

@@ -1,4 +1,4 @@
-// Numbers out of their texts, numbers into text, and elements.
+// Decoding and formatting of numbers, and creation of elements.
 
 const ARRAYS = {
   u1: Uint8Array,
@@ -10,7 +10,7 @@ const ARRAYS = {
   f8: Float64Array,
 };
 
-/** The numbers of "<type>:<base64>". */
+/** Decode the numbers in "<type>:<base64>". */
 function decoded(text) {
   const binary = atob(text.slice(3));
   const bytes = new Uint8Array(binary.length);
@@ -36,7 +36,7 @@ function withMinus(text) {
   return text.replace("-", "−");
 }
 
-/** A number with so many decimals, or as a power of ten where these would say nothing. */
+/** A number with a number of decimals, or in scientific notation if these do not suit. */
 function fixed(value, decimals) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
@@ -51,7 +51,7 @@ function power(value, digits) {
   return `${withMinus(mantissa)}×10${raised}`;
 }
 
-/** A number with four digits that count. */
+/** A number with four significant digits. */
 function short(value) {
   if (!Number.isFinite(value)) return fixed(value, 0);
   if (Number.isInteger(value) && Math.abs(value) < 1e7) return withMinus(String(value));
@@ -60,7 +60,7 @@ function short(value) {
   return withMinus(value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(size)))));
 }
 
-/** A number with at most four digits that count, and no zeros behind them. */
+/** A number with at most four significant digits, without trailing zeros. */
 function compact(value) {
   const [mantissa, exponent] = value.toPrecision(4).split("e");
   const rounded = Number(`${mantissa}e${exponent ?? 0}`);
@@ -72,7 +72,7 @@ function compact(value) {
   return withMinus(String(rounded));
 }
 
-/** How many decimals show two digits of the usual deviation; by the values where there is none. */
+/** The decimals that show two digits of the typical deviation, or of the values without one. */
 function decimalsOf(means, deviations) {
   const usual = median(deviations.filter((d) => Number.isFinite(d) && d > 0));
   const sizes = means.filter((m) => Number.isFinite(m) && m !== 0).map(Math.abs);
@@ -106,7 +106,7 @@ function counted(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
-/** A text with "…" for its middle where it is too long. */
+/** A text with "…" in its middle if it is too long. */
 function cut(text, width) {
   const letters = [...text];
   if (letters.length <= width) return text;
@@ -114,7 +114,7 @@ function cut(text, width) {
   return `${letters.slice(0, width - 1 - tail).join("")}…${letters.slice(letters.length - tail).join("")}`;
 }
 
-/** Text for Plotly, which takes a little HTML: shown as it is. */
+/** Text for Plotly, escaped since Plotly interprets some HTML. */
 function plotText(text) {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\s+/g, " ");
 }
@@ -122,7 +122,7 @@ function plotText(text) {
 const NUMBER = /(\d+(?:\.\d+)?(?:e[-+]?\d+)?)/i;
 const byLetters = new Intl.Collator("en").compare;
 
-/** The order of two texts, of the numbers in them by what they say. */
+/** The order of two texts; numbers in them are ordered by value. */
 function byText(a, b) {
   const [x, y] = [a.split(NUMBER), b.split(NUMBER)];
   for (let i = 0; i < Math.min(x.length, y.length); i++) {
@@ -136,7 +136,7 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-/** An element. Functions become listeners; what is given as a child is an element, or text as it is. */
+/** Create an element. Functions become listeners; children are elements or literal text. */
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -148,6 +148,6 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-function fill(place, ...children) {
-  place.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
+function fill(parent, ...children) {
+  parent.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
 }

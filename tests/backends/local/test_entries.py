@@ -17,13 +17,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, LegmError
-from legm.analysis.overview import configurations
-from legm.backends.local import LocalBackend, entries, yamltext
+from legm.backends.local import entries, folder_reader
 from legm.backends.local.entries import EntryFile
 from legm.backends.local.folders import read_configuration
 from legm.backends.local.results import read_result
-from legm.backends.local.yamltext import flow, flow_key, numbers
 from legm.records import Series, Status
+from legm.runlog.folder import configuration_folders
+from legm.util import yaml_text
+from legm.util.yaml_text import flow, flow_key, numbers
 
 AWKWARD = [
     "ü",
@@ -152,16 +153,16 @@ def test_what_is_put_is_read_by_legm_and_by_yaml(path, contents):
 
 @given(heads)
 def test_a_mapping_over_several_lines_is_read_by_yaml_as_it_was_written(mapping):
-    assert equal(yaml.safe_load(yamltext.block(mapping)) or {}, mapping)
+    assert equal(yaml.safe_load(yaml_text.block(mapping)) or {}, mapping)
 
 
 @given(plain)
 def test_flow_text_is_yaml_and_nearly_json(value):
     text = flow(value)
     assert "\n" not in text
-    for form in (text, yamltext.ascii_only(text)):
+    for form in (text, yaml_text.ascii_only(text)):
         assert equal(yaml.safe_load(form), value)
-        assert equal(json.loads(yamltext.as_json(form)), value)
+        assert equal(json.loads(yaml_text.as_json(form)), value)
 
 
 def test_the_file_is_ascii_so_that_no_cut_makes_it_unreadable(file):
@@ -287,7 +288,7 @@ def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monk
             if at % 7 == 0 or len(data) - at < 20:
                 seen.append((loaded(file.path), read(file)))
 
-    monkeypatch.setattr(entries, "_write", watched(a_byte_at_a_time))
+    monkeypatch.setattr(entries, "write_at", watched(a_byte_at_a_time))
     monkeypatch.setattr(entries, "write_atomically", watched(entries.write_atomically))
     monkeypatch.setattr(os, "fsync", watched(os.fsync))
     put(file, "a", [0.0, math.nan])
@@ -308,13 +309,13 @@ def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monk
 def test_a_refusing_disk_leaves_the_file_as_it_was(file, monkeypatch):
     put(file, "a", [0.5])
     before = file.path.read_bytes()
-    write = entries._write
+    write = entries.write_at
 
     def full(file, start, data):
         write(file, start, data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(entries, "_write", full)
+    monkeypatch.setattr(entries, "write_at", full)
     with pytest.raises(LegmError, match=r"cannot write .*metrics\.yml: the disk is full"):
         put(file, "b", [1.5])
     assert file.path.read_bytes() == before
@@ -600,7 +601,7 @@ def run_folder(tmp_path) -> Path:
 
 
 def runs(folder: Path, names: frozenset[str] | None = None) -> list:
-    return list(LocalBackend.runs_in(folder, names))
+    return list(folder_reader.read_runs(folder, names))
 
 
 def by_hand(folder: Path, name: str, change) -> None:
@@ -727,8 +728,8 @@ def test_a_reader_beside_writers_never_meets_half_a_run(tmp_path):
     try:
         reads = 0
         while any(worker.poll() is None for worker in workers):
-            for place in configurations(tmp_path):
-                for result in LocalBackend.runs_in(place, None):
+            for place in configuration_folders(tmp_path):
+                for result in folder_reader.read_runs(place, None):
                     reads += 1
                     if result.status is Status.COMPLETED:
                         (history,) = result.histories.values()
@@ -736,5 +737,5 @@ def test_a_reader_beside_writers_never_meets_half_a_run(tmp_path):
     finally:
         assert [worker.wait() for worker in workers] == [0, 0]
     assert reads
-    (place,) = configurations(tmp_path)
-    assert [r.best[Series("loss")] for r in LocalBackend.runs_in(place)] == [59.0, 59.0]
+    (place,) = configuration_folders(tmp_path)
+    assert [r.best[Series("loss")] for r in folder_reader.read_runs(place)] == [59.0, 59.0]

@@ -301,7 +301,7 @@ def test_a_disk_error_raises_and_leaves_whole_records_that_can_be_written_again(
 
 def test_what_an_interrupted_call_left_is_overwritten_even_if_it_could_not_be_cut(file, monkeypatch):
     file.scalar("x", 1, 1, 1)
-    raw = file._file
+    raw = file.file
 
     class Full:
         def write(self, data):
@@ -316,10 +316,10 @@ def test_what_an_interrupted_call_left_is_overwritten_even_if_it_could_not_be_cu
             return raw.seek(at)
 
     size = file.path.stat().st_size
-    file._file = Full()
+    file.file = Full()
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
         file.scalar("x", 2, 2, 2)
-    file._file = raw
+    file.file = raw
     assert [step for _, step, *_ in scalars(file.path)] == [1]
     file.scalar("x", 3, 3, 3)
     assert [step for _, step, *_ in scalars(file.path)] == [1, 3]

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, StorageError
-from legm.analysis.overview import configurations, look
+from legm.analysis.overview import look
 from legm.backends.local.folders import (
     PARAMETERS_FILE,
     ConfigurationFolders,
@@ -22,6 +22,7 @@ from legm.backends.local.folders import (
 )
 from legm.core.identity import fingerprint
 from legm.records import Configuration
+from legm.runlog.folder import configuration_folders
 
 EXPERIMENT = "LeNet@MNIST"
 AWKWARD = [
@@ -72,7 +73,10 @@ def losses(root: Path, **params) -> list[float]:
     made = handler(root, **params)
     aggregate = made.aggregate_results({"other": "median"})["best_loss"]
     found = sorted(
-        value for folder in configurations(root) for r in look(folder).runs for value in r.best.values()
+        value
+        for folder in configuration_folders(root)
+        for r in look(folder).runs
+        for value in r.best.values()
     )
     assert aggregate["n"] == len(set(found))
     return found
@@ -105,7 +109,7 @@ def test_a_renamed_folder_is_found_again(tmp_path):
         assert run(tmp_path, 2.0) == folder
     assert len(look(folder).runs) == 4
     assert handler(tmp_path).aggregate_results()["best_loss"]["n"] == 4
-    assert len(list(configurations(tmp_path))) == 2
+    assert len(list(configuration_folders(tmp_path))) == 2
 
 
 def test_two_folders_that_changed_names_are_told_apart(tmp_path):
@@ -301,7 +305,7 @@ def test_no_name_leaves_the_folder_it_belongs_in(tmp_path_factory, experiment, d
     assert [path.name for path in (base / "a").iterdir()] == ["root"]
     (folder,) = [path for path in root.iterdir() if not path.name.startswith(".")]
     assert folder == experiment_folder(root, experiment)
-    (place,) = configurations(root)
+    (place,) = configuration_folders(root)
     assert place.parent == folder
     assert saved.parent == place
     assert kept.parent.parent == place / "artifacts"
@@ -383,7 +387,7 @@ def test_destroyed_parameters_are_shown_and_the_next_run_is_kept(tmp_path, conte
     assert str(folder / PARAMETERS_FILE) in look(folder).problem
     other = run(tmp_path, 2.0)
     assert other.name == "0.1_1"
-    assert list(configurations(tmp_path)) == [folder, other]
+    assert list(configuration_folders(tmp_path)) == [folder, other]
 
 
 def test_a_folder_without_parameters_is_no_configuration(tmp_path):
@@ -407,8 +411,8 @@ def test_looking_writes_nothing(tmp_path):
     (tmp_path / "root" / "unrelated").mkdir()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     for place in (tmp_path / "root", folder.parent, folder):
-        assert list(configurations(place)) == [folder]
-    assert list(configurations(tmp_path / "root" / "unrelated")) == []
+        assert list(configuration_folders(place)) == [folder]
+    assert list(configuration_folders(tmp_path / "root" / "unrelated")) == []
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 from legm import BackendError, ExperimentHandler, MetricError
 from legm.backends.mlflow.names import metric_key
 from legm.backends.mlflow.stores import sqlite_uri
+from legm.delivery.client import connect
 from legm.records import Query, Status
 from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
 from tests.support.mlflow_store import client, history, only_run, prepare_store, runs
@@ -40,9 +41,10 @@ def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_pa
     expected = [comparable(result) for result in script(ours)]
     assert [comparable(result) for result in script(theirs)] == expected
     read = []
-    for handler in (ours, theirs):
-        query = Query(name, handler.fingerprint, "it's “d”", None)
-        found = sorted(handler._client.runs(query), key=lambda r: r.run.run_id)
+    for backend, of in (("local", tmp_path / "local"), ("mlflow", tmp_path / "m%?#")):
+        clients = connect(of, backend, options if backend == "mlflow" else None)
+        query = Query(name, ours.fingerprint, "it's “d”", None)
+        found = sorted(clients.runs(query), key=lambda r: r.run.run_id)
         read.append([comparable(r) for r in found if r.status is Status.COMPLETED])
     assert read[0] == read[1] == [expected[1], expected[3]]
     for aggregation in ("mean", "median"):

@@ -1,7 +1,7 @@
-"""YAML as legm writes it, fast and in a subset that is also JSON but for NaN and infinities.
+"""Fast writing and reading of a subset of YAML that is also JSON, except for NaN and infinities.
 
-Strings are always quoted and numbers always in a form that YAML 1.1 reads as what they are, so that
-``yaml.safe_load`` gives back just what was written (PyYAML reads ``1e-07`` as text, for one).
+Strings are always quoted, and numbers are always in a form that YAML 1.1 reads as numbers, so that
+``yaml.safe_load`` returns exactly what was written (PyYAML reads ``1e-07`` as a string, for example).
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from legm.records import Plain
 
 __all__ = ["as_json", "ascii_only", "block", "flow", "flow_key", "numbers", "parse_block", "string"]
 
-# What JSON leaves as it is and YAML forbids, or takes for a line break.
+# Characters that JSON does not escape and YAML forbids or reads as line breaks.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = frozenset(
     ["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
-)  # which YAML 1.1 takes for values
+)  # which YAML 1.1 reads as other values
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 _MAX_KEY_LENGTH = (
-    100  # YAML takes a longer one (1024 characters, each of which may be escaped) only after "? "
+    100  # YAML allows a longer one (1024 characters, each of which may be escaped) only after "? "
 )
 _EXPONENT_WITHOUT_POINT = re.compile(r"(?<![\d.])(\d+)e")
 
@@ -34,7 +34,7 @@ def string(text: str) -> str:
 
 
 def ascii_only(text: str) -> str:
-    """Flow text with its strings escaped, so that it is UTF-8 wherever it is cut."""
+    """Flow text with its strings escaped, so that it can be split anywhere and stays UTF-8."""
     if text.isascii():
         return text
     return _NON_ASCII.sub(
@@ -43,7 +43,7 @@ def ascii_only(text: str) -> str:
 
 
 def key(text: str, indent: str = "") -> str:
-    """A mapping's key with its colon, quoted where it has to be."""
+    """A mapping's key with its colon, quoted if necessary."""
     if len(text) <= _MAX_KEY_LENGTH and _PLAIN_KEY.fullmatch(text) and text.lower() not in _WORDS:
         return f"{text}:"
     quoted = flow_key(text)
@@ -93,19 +93,19 @@ def block(mapping: Mapping[str, Plain], indent: str = "") -> str:
 
 
 _LINE = re.compile(r'(?P<indent> *)(?P<key>[A-Za-z_]\w*|"(?:[^"\\]|\\.)*"):(?: (?P<value>.+))?\n', re.ASCII)
-_PIECE = re.compile(r"[^ \n].*\n(?: .*\n)*")  # a line, and those below it that are indented
-_NOT_JSON = re.compile(r"(?<![\w.])\d+[eE]|[\d.][eE]\d|NaN|Infinity")  # which YAML takes for text
+_PIECE = re.compile(r"[^ \n].*\n(?: .*\n)*")  # a line, and the indented lines after it
+_NOT_JSON = re.compile(r"(?<![\w.])\d+[eE]|[\d.][eE]\d|NaN|Infinity")  # which YAML reads as strings
 
 
 def parse_block(text: str, known: dict[str, Any]) -> dict[str, Plain] | None:
-    """What :func:`block` wrote, in a small part of the time that a reader of all YAML needs.
+    """Parse the output of :func:`block`, much faster than a parser of all YAML.
 
     Args:
         text: the text.
-        known: what was met before, by its text; it is added to. What is equal is shared.
+        known: a cache of parsed values, by their text, so that equal values are shared.
 
     Returns:
-        the mapping; None for a text that may be YAML but is not what :func:`block` writes.
+        the mapping; None for a text that may be YAML but not the output of :func:`block`.
     """
     pieces = _PIECE.findall(text)
     if "".join(pieces) != text:
@@ -150,7 +150,7 @@ def _parse_piece(piece: str, known: dict[str, Any]) -> tuple[str, Plain] | None:
 
 
 def _parse_line(line: str) -> tuple[int, str, Plain] | None:
-    """How deep a line of a block stands, its key and its value, ``...`` where a mapping follows."""
+    """The depth of a line of a block, its key and its value; ``...`` if a mapping follows."""
     found = _LINE.fullmatch(line)
     if found is None or len(found["indent"]) % 2:
         return None
@@ -175,7 +175,7 @@ _ESCAPE = re.compile(r"\\(?:U([0-9a-f]{8})|.)")
 
 
 def as_json(text: str) -> str:
-    """What :func:`flow` wrote, as :func:`json.loads` takes it."""
+    """The output of :func:`flow` as JSON text for :func:`json.loads`."""
     if ".nan" in text or ".inf" in text or '? "' in text:
         text = _STRING_OR_SPECIAL.sub(lambda m: _SPECIAL.get(m[0], m[0]), text)
     if "\\U" in text:
@@ -184,5 +184,5 @@ def as_json(text: str) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value that was read is a number: a float or an int, but no truth value."""
+    """Whether a value is a float or an int, but not a bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,105 @@
+"""Which configuration of an experiment a text names: the one rule for every call and command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from legm.core.naming import numbered_name
+from legm.errors import ParameterError, closest
+from legm.records import Configuration
+
+__all__ = ["Candidate", "label_configurations", "resolve_configuration"]
+
+_LEAST_PIECE = 6  # characters of a fingerprint that may stand for it
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A configuration that a text may name.
+
+    Args:
+        label: what ``legm ls`` calls it: its folder's name, or its numbered name.
+        configuration: None where its parameters cannot be read.
+        folder: None where it has none that a user sees.
+    """
+
+    label: str
+    configuration: Configuration | None
+    folder: Path | None = None
+
+    @property
+    def key(self) -> str:
+        """Equal for copies of one configuration."""
+        return self.configuration.fingerprint if self.configuration is not None else str(self.folder)
+
+
+def label_configurations(configurations: Iterable[Configuration]) -> Mapping[str, str]:
+    """By fingerprint, what configurations without folders are called: name and number, as folders are.
+
+    They come in the order of their names; of equal names the fingerprint decides.
+    """
+    labels: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for one in sorted(configurations, key=lambda one: (one.name, one.fingerprint)):
+        k = counts[one.name] = counts.get(one.name, -1) + 1
+        labels[one.fingerprint] = numbered_name(one.name, k) if one.name else one.fingerprint
+    return labels
+
+
+def resolve_configuration(
+    text: str, candidates: Sequence[Candidate], experiment: str, experiment_folder: Path
+) -> Candidate:
+    """The configuration that a text names.
+
+    Args:
+        text: its label; or its name, its fingerprint, or a piece of that of at least six characters; or its
+            folder, or ``ROOT/EXPERIMENT/`` with any of these behind it: as a path, as it is or from the root
+            directory on.
+        candidates: the experiment's configurations.
+        experiment: what a message calls the experiment.
+        experiment_folder: where it is below the root directory; it need not exist.
+
+    Raises:
+        ParameterError: there is none, or there are several.
+    """
+    texts = (text, *_last_parts(text, experiment_folder))
+    for matches in (_is_folder_or_label, _is_name_or_fingerprint):
+        found = {one.key: one for one in candidates if any(matches(one, each) for each in texts)}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        if found:
+            labels = ", ".join(sorted(one.label for one in found.values())[:10])
+            keys = ", ".join(sorted(found)[:10])
+            raise ParameterError(
+                f"{len(found)} configurations of {experiment} are called {text!r}: name one by its folder "
+                f"({labels}) or its fingerprint ({keys})"
+            )
+    names = {one.label for one in candidates}
+    names |= {one.configuration.name for one in candidates if one.configuration and one.configuration.name}
+    raise ParameterError(f"{experiment} has no configuration {text!r}; {closest(text, names)}")
+
+
+def _last_parts(text: str, experiment_folder: Path) -> Iterator[str]:
+    """What stands behind the experiment's folder in a text that is a path into it."""
+    if "\0" in text:
+        return
+    path, folder = Path(text), experiment_folder.resolve()
+    for start in (Path(), experiment_folder.parent, experiment_folder):
+        whole = (start / path).resolve()
+        if whole.parent == folder:
+            yield whole.name
+
+
+def _is_folder_or_label(one: Candidate, text: str) -> bool:
+    return text == one.label or (one.folder is not None and text == one.folder.name)
+
+
+def _is_name_or_fingerprint(one: Candidate, text: str) -> bool:
+    found = one.configuration
+    if found is None or not text:
+        return False
+    return text in {found.name, found.fingerprint} or (
+        len(text) >= _LEAST_PIECE and text in found.fingerprint
+    )

@@ -1,0 +1,140 @@
+"""What the folders of configurations say, without a root directory: a :class:`legm.hooks.FolderReader`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from legm.errors import CorruptFile, LegmError
+from legm.records import Configuration, ConfigurationStatus, Query, RunCounts, RunResult, StoredRun
+
+__all__ = [
+    "counted_once",
+    "experiment_in",
+    "read_configuration",
+    "read_runs",
+    "read_status",
+    "read_statuses",
+    "read_stored_runs",
+    "repair",
+]
+
+
+def read_configuration(folder: Path) -> Configuration:
+    """The configuration in a folder.
+
+    Raises:
+        StorageError: it is not a configuration's folder.
+        CorruptFile: its parameters were edited or damaged.
+    """
+    from legm.backends.local.folders import read_configuration
+
+    return read_configuration(folder)
+
+
+def read_status(folder: Path) -> ConfigurationStatus:
+    """A configuration's folder as it is, read anew."""
+    from legm.backends.local.reading import scan
+
+    return scan(str(folder))
+
+
+def read_statuses(experiment: Path) -> list[ConfigurationStatus]:
+    """The configurations in an experiment's folder, by the folders' names, from the catalogue.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    from legm.backends.local.catalogue import read_statuses
+
+    return read_statuses(experiment)
+
+
+def counted_once(statuses: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
+    """The runs in folders, counted, but for those in damaged ones; those in copies of a folder once."""
+    from legm.backends.local.catalogue import counted_once
+
+    return counted_once(statuses)
+
+
+def experiment_in(folder: Path) -> str | None:
+    """The name by which the backend finds an experiment's folder; None for a folder of no experiment.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    from legm.backends.local.reading import experiment_in
+
+    return experiment_in(folder)
+
+
+def read_runs(folder: Path, histories: frozenset[str] = frozenset()) -> Iterator[RunResult]:
+    """The runs in a configuration's folder, with the series of these dev metrics.
+
+    Raises:
+        LegmError: a file is damaged, or cannot be read.
+    """
+    from legm.backends.local.reading import runs_in
+
+    return runs_in([folder], Query("", histories=histories))
+
+
+def read_stored_runs(
+    folder: Path, configuration: Configuration | None, *, series: bool = True
+) -> Iterator[StoredRun]:
+    """The completed runs in a configuration's folder, each by itself, so that damage hides no other one.
+
+    Args:
+        folder: the configuration's.
+        configuration: None where it cannot be read; then no run has a result.
+        series: whether the series are wanted.
+
+    Raises:
+        LegmError: the folder's files cannot be read at all.
+    """
+    from legm.backends.local.entries import Entry, EntryFile
+    from legm.backends.local.results import read_result
+
+    def entries_of(file: EntryFile) -> tuple[list[Entry], list[str]]:
+        try:
+            return file.entries(), []
+        except CorruptFile:
+            sound, damaged = file.check()
+        numbers = (f"experiment_{one.number}" if one.number >= 0 else "an entry" for one, _ in damaged)
+        return sound, [f"{number} of {file.path.name}" for number in numbers]
+
+    metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
+    entries, damaged = entries_of(metrics)
+    steps_by_run = {str(entry.head.get("run_id")): entry for entry in entries_of(steps)[0]}
+    names = None if series else frozenset[str]()
+
+    def stored_runs() -> Iterator[StoredRun]:
+        for what in damaged:
+            yield StoredRun("", None, f"{what} is not what legm wrote: try `legm recover`")
+        for entry in entries:
+            run_id = str(entry.head.get("run_id"))
+            if configuration is None:
+                yield StoredRun(run_id, None)
+                continue
+            try:
+                result = read_result(metrics, entry, (steps, steps_by_run), configuration, names)
+            except LegmError as error:
+                yield StoredRun(run_id, None, str(error))
+            else:
+                yield StoredRun(run_id, result)
+
+    return stored_runs()
+
+
+def repair(folder: Path) -> list[str]:
+    """Make what is damaged in a configuration's folder again, as far as the run logs have it.
+
+    Returns:
+        what was done, and what could not be, in a sentence each.
+
+    Raises:
+        StorageError: a file cannot be written.
+    """
+    from legm.backends.local.repair import repair
+
+    return repair(folder)

@@ -1,0 +1,186 @@
+"""The tasks of this project: ``nox -l`` lists them, ``nox -s core`` runs one of them.
+
+Nox is the one task file, since the tasks need its environments anyway: one for each Python and each set of
+versions, the same on Linux, macOS and Windows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["core-ends", "lint", "types"]
+nox.options.stop_on_first_error = False
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+VERSIONS = nox.project.python_versions(PROJECT)
+"""Every Python that the classifiers promise, the oldest first."""
+MAIN = "3.11"
+"""The Python that runs the whole suite, whose libraries are not all there for the newest one at once."""
+
+
+def interpreters(version: str) -> Iterator[Path]:
+    """What may be the interpreter of a version: on PATH, installed by pyenv, or by uv."""
+    name = f"python{version}"
+    for folder in os.get_exec_path():
+        found = shutil.which(name, path=folder)
+        if found:
+            yield Path(found)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    pattern = "python.exe" if os.name == "nt" else "bin/python"
+    yield from sorted(pyenv.glob(f"versions/{version}.*/{pattern}"), reverse=True)
+    if uv := shutil.which("uv"):
+        command = [uv, "python", "find", "--managed-python", "--no-python-downloads", "--no-project", version]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+        if done.returncode == 0:
+            yield Path(done.stdout.strip())
+
+
+def runs(interpreter: Path, version: str) -> bool:
+    """Whether an interpreter runs and is of a version: a shim of pyenv's may lead to none."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run([interpreter, "-c", code], capture_output=True, encoding="utf-8", check=False)
+    except OSError:
+        return False
+    return done.returncode == 0 and done.stdout.strip() == version
+
+
+def installed() -> list[str]:
+    """The promised versions that this machine has; each is on PATH afterwards, where nox looks for it."""
+    found = []
+    for version in VERSIONS:
+        if version == "{}.{}".format(*sys.version_info):
+            found.append(version)
+            continue
+        for interpreter in interpreters(version):
+            if runs(interpreter, version):
+                if str(interpreter.parent) not in os.get_exec_path():
+                    os.environ["PATH"] += os.pathsep + str(interpreter.parent)
+                found.append(version)
+                break
+    return found
+
+
+INSTALLED = installed()
+ENDS = [*dict.fromkeys((INSTALLED[0], INSTALLED[-1]))]
+"""The oldest and the newest of them."""
+
+
+def core_tests(session: nox.Session) -> None:
+    """Run the tests of the pure rings, the run log and the local backend."""
+    session.run("python", "-m", "pytest", "-m", "core", "-n", "2", *session.posargs)
+
+
+@nox.session(python=VERSIONS)
+def core(session: nox.Session) -> None:
+    """The core tests, on every Python that is promised; they end within 30 seconds."""
+    session.install("-e", ".[test-core]")
+    core_tests(session)
+
+
+@nox.session(name="core-ends", python=ENDS)
+def core_ends(session: nox.Session) -> None:
+    """The core tests, on the oldest and the newest Python that are installed here."""
+    session.install("-e", ".[test-core]")
+    core_tests(session)
+
+
+@nox.session(python=VERSIONS)
+def base(session: nox.Session) -> None:
+    """Every test that needs no extra, on every Python that is promised."""
+    session.install("-e", ".[test-core]")
+    session.run("python", "-m", "pytest", "-m", "not libraries and not servers and not browser", "-n", "2")
+
+
+@nox.session(name="core-oldest-dependencies", python=VERSIONS[0], venv_backend="uv")
+def core_oldest_dependencies(session: nox.Session) -> None:
+    """The core tests with the oldest version of every dependency that pyproject.toml allows."""
+    session.install("--resolution=lowest-direct", "-e", ".[test-core]")
+    core_tests(session)
+
+
+@nox.session(python=MAIN)
+def test(session: nox.Session) -> None:
+    """The whole suite, with every library; arguments go to pytest: ``nox -s test -- tests/export``."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "pytest", "-n", "auto", *session.posargs)
+
+
+TRACKERS = [
+    "tests/backends/mlflow",
+    "tests/backends/wandb",
+    "tests/importers/test_mlflow.py",
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests" / "importers").glob("test_wandb*.py"))),
+]
+
+
+def tracker_tests(session: nox.Session) -> None:
+    """Run the tests of the backends and importers of MLflow and W&B, and print the versions of both."""
+    session.run("python", "-c", "import mlflow, wandb; print(mlflow.__version__, wandb.__version__)")
+    session.run("python", "-m", "pytest", "-n", "2", *(session.posargs or TRACKERS))
+
+
+@nox.session(name="trackers-oldest", python=MAIN)
+def trackers_oldest(session: nox.Session) -> None:
+    """The tests of the MLflow and W&B backends and importers, with the oldest allowed versions."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    allowed = [*extras["mlflow"], *extras["wandb"]]
+    session.install("-e", ".[test-trackers]", *(re.sub(r">=([^,]+).*", r"==\1", one) for one in allowed))
+    tracker_tests(session)
+
+
+@nox.session(name="trackers-newest", python=MAIN)
+def trackers_newest(session: nox.Session) -> None:
+    """The same with the newest ones."""
+    session.install("--upgrade", "-e", ".[test-trackers]")
+    tracker_tests(session)
+
+
+@nox.session(python=MAIN)
+def lint(session: nox.Session) -> None:
+    """The linter, the formatter and what the workflows and forms look like."""
+    session.install("ruff>=0.6", "check-jsonschema>=0.29", "validate-pyproject>=0.23", "packaging")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("validate-pyproject", "pyproject.toml")
+    workflows = [str(path) for path in sorted(Path(".github/workflows").glob("*.yml"))]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+
+
+@nox.session(python=MAIN)
+def types(session: nox.Session) -> None:
+    """The type checker, with the libraries whose types it reads."""
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+
+
+@nox.session(python=MAIN)
+def docs(session: nox.Session) -> None:
+    """The site, built strictly: a warning, a broken link or reference fails; it is in ``build/docs``."""
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-n", "docs", "build/docs", *session.posargs)
+
+
+@nox.session(python=MAIN)
+def bench(session: nox.Session) -> None:
+    """The benchmarks: legm beside MLflow, W&B, trackio and TensorBoard."""
+    session.install("-e", ".[benchmark]")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(python=MAIN)
+def package(session: nox.Session) -> None:
+    """Build the sdist and the wheel, check both, and use what each installs; they are in ``dist``."""
+    session.install("build>=1.2", "twine>=6.1", "check-wheel-contents>=0.6")
+    session.run("python", ".ci/package.py", "dist")
