@@ -45,6 +45,7 @@ nitpick_ignore_regex = [
         r"legm\.core\.identity\.Difference",
         r"legm\.delivery\.client\.BackendClient",
         r"legm\.importers\.external\.Source",
+        r"legm\.importers\.identity\.Identity",
     )
 ]
 
@@ -140,6 +141,20 @@ def write_math(translator: Any, node: nodes.math | nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def show_default(
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: object,
+    options: object,
+    signature: str | None,
+    returned: str | None,
+) -> tuple[str | None, str | None]:
+    """A dataclass's default that is made for each instance is ``...`` in its signature."""
+    del app, what, name, obj, options
+    return (signature and signature.replace("<factory>", "..."), returned)
+
+
 def check_hosts(app: Sphinx, error: Exception | None) -> None:
     """No page loads anything from another host."""
     if error is not None or app.builder.format != "html":
@@ -158,5 +173,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
     app.connect("source-read", read_page)
     app.add_transform(BothThemes)
+    app.connect("autodoc-process-signature", show_default)
     app.connect("build-finished", check_hosts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -78,8 +78,8 @@ class Backend(Protocol):
 class FolderReader(Protocol):
     """What a backend with FOLDERS can say of the folders that a user names, without a root directory.
 
-    Such a backend may have one as ``folder_reader``; commands that take a folder's path use it. See
-    :mod:`legm.backends.local.folder_reader`, whose functions say what is returned and raised.
+    Such a backend may have one as ``folder_reader``; commands that take a folder's path use it. The local
+    backend's functions of the same names say what is returned and raised.
     """
 
     def read_configuration(self, folder: Path) -> Configuration:
