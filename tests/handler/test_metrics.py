@@ -975,6 +975,7 @@ class Model:
         return {"dev": dev, "best": best, "test": self.test, "best_step": step}
 
 
+@pytest.mark.slow
 @settings(max_examples=120)
 @given(calls)
 def test_any_sequence_of_calls_equals_a_naive_model(sequence):

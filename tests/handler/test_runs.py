@@ -432,6 +432,7 @@ print(said)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with fork")
 @pytest.mark.parametrize("before", ["pending", "written", "logged"])
 @pytest.mark.parametrize("ending", ["exit", "_exit"])
