@@ -52,7 +52,7 @@ def test_with_lower_the_lowest_mean_is_first_and_nan_is_last_still(root):
     assert found[0]["folder"] == str(root / FOLDER / found[0]["configuration"])
 
 
-def test_a_person_sees_value_runs_and_the_parameters_that_differ(root):
+def test_a_user_sees_value_runs_and_the_parameters_that_differ(root):
     lines = shown("best", root / FOLDER, "loss", "--lower").splitlines()
     assert " ".join(lines[0].split()) == "# configuration best loss runs others layers momentum rate solver"
     assert "0.25 ± 0.00" in lines[2]
@@ -94,7 +94,7 @@ def test_only_configurations_with_the_values_asked_for_are_ranked(root):
         assert len(as_json("best", path, "loss", *options)) == count, given
 
 
-def test_runs_with_a_description_are_ranked_apart(root):
+def test_runs_with_a_description_are_ranked_separately(root):
     (one,) = as_json("best", root / FOLDER, "loss", "--description", "try this")
     assert (one["value"]["mean"], one["completed"]) == (0.125, 1)
 
@@ -131,7 +131,7 @@ def test_a_renamed_experiments_folder_is_still_one(root, tmp_path):
     assert [one["value"]["mean"] for one in found] == [0.25, 0.5, 2.0, "nan"]
 
 
-def test_a_configuration_that_a_person_copied_is_ranked_once(root, tmp_path):
+def test_a_configuration_that_a_user_copied_is_ranked_once(root, tmp_path):
     shutil.copytree(root, tmp_path / "root")
     place = tmp_path / "root" / FOLDER
     first = as_json("best", place, "loss")
@@ -139,7 +139,7 @@ def test_a_configuration_that_a_person_copied_is_ranked_once(root, tmp_path):
     assert as_json("best", place, "loss") == first
 
 
-def test_damage_is_told_and_the_rest_is_ranked(root, tmp_path):
+def test_damage_is_reported_and_the_rest_is_ranked(root, tmp_path):
     shutil.copytree(root, tmp_path / "root")
     place = tmp_path / "root" / FOLDER
     damaged = place / as_json("best", place, "loss", "--lower")[0]["configuration"] / "params.yml"
@@ -174,11 +174,11 @@ def test_damage_is_told_and_the_rest_is_ranked(root, tmp_path):
         ),
     ],
 )
-def test_what_is_not_there_is_told_with_what_is(root, arguments, message):
+def test_what_is_not_there_is_reported_with_what_is(root, arguments, message):
     assert message in failed("best", root / FOLDER, *arguments)
 
 
-def test_a_path_that_leads_nowhere_is_told_with_what_is_there(root, tmp_path):
+def test_a_path_that_leads_nowhere_is_reported_with_what_is_there(root, tmp_path):
     assert failed("best", root / "Net_1", "loss") == (
         f"Error: there is no folder {root / 'Net_1'}: {root} has no 'Net_1'; known: {FOLDER!r}"
     )

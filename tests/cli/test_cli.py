@@ -199,7 +199,7 @@ def test_show_gives_a_program_every_run(tree):
     assert (killed["points"], killed["last_step"], killed["ended"]) == (2, 1, None)
 
 
-def test_a_run_that_goes_on_is_shown_as_running_and_left_alone(tree):
+def test_a_running_run_is_shown_as_running_and_left_alone(tree):
     root, ids = tree
     living, run_id = worker(root)
     try:
@@ -244,7 +244,7 @@ def test_ls_without_an_argument_lists_the_current_folder(tree, monkeypatch):
 # show
 
 
-def test_show_tells_parameters_runs_and_aggregates(tree):
+def test_show_prints_parameters_runs_and_aggregates(tree):
     root, ids = tree
     output = shown("show", places(root)[0])
     lines = output.splitlines()
@@ -307,7 +307,7 @@ def test_a_parameter_that_no_terminal_can_show_is_shown_escaped(tmp_path):
 # diff
 
 
-def test_diff_tells_what_differs_and_nothing_else(tree):
+def test_diff_prints_what_differs_and_nothing_else(tree):
     one, other = places(tree[0])
     lines = [line.split() for line in shown("diff", one, other).splitlines()]
     assert ["depth", "[x]", "absent", '"ü"'] in lines
@@ -329,7 +329,7 @@ def test_diff_of_the_same_says_so(tree):
 # recover
 
 
-def test_recover_settles_what_was_left_and_finds_nothing_the_second_time(tree):
+def test_recover_finalizes_what_was_left_and_finds_nothing_the_second_time(tree):
     root, ids = tree
     (row,) = as_json("recover", root)["runs"]
     assert [row["run_id"]] == ids["interrupted"]
@@ -340,7 +340,7 @@ def test_recover_settles_what_was_left_and_finds_nothing_the_second_time(tree):
     assert as_json("recover", root) == {"runs": [], "repairs": []}
 
 
-def test_recover_tells_a_person_which_runs_it_settled(tree):
+def test_recover_prints_which_runs_it_finalized(tree):
     root, ids = tree
     output = shown("recover", root)
     (row,) = [line for line in output.splitlines() if ids["interrupted"][0] in line]
@@ -432,7 +432,7 @@ def test_lost_steps_are_restored_from_the_run_logs(tree):
     assert sorted(map(repr, after.values())) == sorted(map(repr, before.values()))
 
 
-def test_a_damaged_entry_whose_run_log_is_gone_is_told(tree):
+def test_a_damaged_entry_whose_run_log_is_gone_is_reported(tree):
     root, ids = tree
     place = places(root)[0]
     damage(place / "metrics.yml", b'"best_step": 2', b'"best_step": 1')
@@ -472,7 +472,7 @@ def test_edited_parameters_are_shown_and_restored(tree):
     assert (place / "params.yml").read_bytes() == sound
 
 
-def test_a_damaged_run_log_is_told_and_the_rest_is_shown(tree):
+def test_a_damaged_run_log_is_reported_and_the_rest_is_shown(tree):
     root, ids = tree
     place = places(root)[0]
     log = place / "runs" / "open" / f"{ids['interrupted'][0]}.log"
@@ -557,7 +557,7 @@ def test_names_that_the_terminal_cannot_show_are_escaped(tree, encoding, value):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGPIPE"), reason="needs pipes that can break")
-def test_a_reader_that_has_seen_enough_is_no_error(tree):
+def test_a_reader_that_has_seen_enough_is_not_an_error(tree):
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "legm", "ls", str(tree[0])]

@@ -1,4 +1,4 @@
-"""``legm compare``: what a person and a program are told of a difference."""
+"""``legm compare``: what it prints of a difference, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_program_is_given_what_the_handler_gives(path):
     assert handler.compare("0.1,adam_0", "0.1,sgd_0", "loss").upper == found["upper"]
 
 
-def test_a_person_sees_the_difference_its_interval_and_its_p_value(path):
+def test_a_user_sees_the_difference_its_interval_and_its_p_value(path):
     lines = shown("compare", path / "0.1,adam_0", path / "0.1,sgd_0", "loss").splitlines()
     assert lines[0] == "best loss: a = 0.1,adam_0"
     assert lines[1].split("  ")[-1].strip() == "pairs"
@@ -69,7 +69,7 @@ def test_a_configuration_can_be_named_by_its_name_or_a_piece_of_its_fingerprint(
     assert as_json("compare", path / digest[5:13], path / "0.1,sgd", "loss") == by_folder
 
 
-def test_what_cannot_be_compared_is_told(path):
+def test_what_cannot_be_compared_is_reported(path):
     one, other = path / "0.1,adam_0", path / "0.1,sgd_0"
     assert "did you mean 'loss'?" in failed("compare", one, other, "los")
     assert "was given the configuration '0.1,adam' twice" in failed("compare", one, one, "loss")

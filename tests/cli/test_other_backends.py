@@ -83,7 +83,7 @@ def test_the_backends_options_are_read_as_yaml(roots, tmp_path):
     assert "the backend 'mlflow' has no option 'uri'" in message
 
 
-def test_what_the_backend_has_not_is_told_with_what_it_has(roots, path):
+def test_what_the_backend_has_not_is_reported_with_what_it_has(roots, path):
     assert f"known: {EXPERIMENT!r}" in failed("best", roots[0] / "Nets", "loss", *MLFLOW)
     assert "did you mean '0.1,adam_0'" in failed("show", path / "0.1,adm_0", *MLFLOW)
     assert f"known: {EXPERIMENT!r}" in failed("show", roots[0] / "Nets" / "x", *MLFLOW)

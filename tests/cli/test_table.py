@@ -130,7 +130,7 @@ def test_the_parameters_can_be_chosen(path):
     assert "did you mean 'solver'?" in failed("table", path, "loss", "--params", "solvr")
 
 
-def test_where_no_parameter_differs_the_name_tells_rows_apart(path):
+def test_where_no_parameter_differs_the_name_distinguishes_rows(path):
     lines = shown("table", path, "loss", "--where", "rate=0.1", "--where", "solver=adam").splitlines()
     assert [markdown_cells(lines[0]), markdown_cells(lines[2])] == [
         ["configuration", "best loss"],
@@ -159,7 +159,7 @@ def test_a_files_ending_says_the_format(path, tmp_path, name, start):
     assert text.endswith("\n")
 
 
-def test_what_cannot_be_written_is_told(path, tmp_path):
+def test_what_cannot_be_written_is_reported(path, tmp_path):
     assert "t.txt does not end in any of .md, .tex, .csv" in misused("table", path, "loss", "-o", "t.txt")
     assert f"cannot write {tmp_path / 'no' / 't.md'}" in failed(
         "table", path, "loss", "-o", tmp_path / "no" / "t.md"

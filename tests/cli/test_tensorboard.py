@@ -74,5 +74,5 @@ def test_the_command_can_be_printed_instead(tmp_path):
     ]
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+def test_a_folder_that_is_not_there_is_reported(tmp_path):
     assert "there is no folder in it" in failed("tensorboard", tmp_path / "missing")

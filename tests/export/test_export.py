@@ -296,7 +296,7 @@ def test_a_run_whose_log_is_gone_is_made_of_the_yaml_files(every, tmp_path):
     assert known(sorted(found, key=lambda result: result.run.run_id)) == known(completed)
 
 
-def test_what_a_person_changed_or_took_out_counts(tmp_path):
+def test_what_a_user_changed_or_deleted_counts(tmp_path):
     root = tmp_path / "root"
     kept, changed, out = (train(root, seed=seed) for seed in range(3))
     path = root / "e" / "0.5_0" / "metrics.yml"
@@ -321,7 +321,7 @@ def test_a_copy_of_a_folder_is_exported_once(tmp_path):
     assert export_runs(root, MemoryBackend(tmp_path)).states == {State.DELIVERED: 1}
 
 
-def test_a_run_that_goes_on_waits_for_the_next_export(tmp_path):
+def test_a_running_run_is_left_for_the_next_export(tmp_path):
     root, memory = tmp_path / "root", MemoryBackend(tmp_path)
     train(root)
     handler = begun(root, 3)
@@ -343,7 +343,7 @@ def test_a_run_that_goes_on_waits_for_the_next_export(tmp_path):
     assert known(read_back(memory, tmp_path, {}, "e")) == known(local_runs(root))
 
 
-def test_damage_is_told_and_the_rest_goes_on(every, tmp_path):
+def test_damage_is_reported_and_the_rest_continues(every, tmp_path):
     root, memory = tmp_path / "root", MemoryBackend(tmp_path)
     shutil.copytree(every, root)
     (root / "e" / "0.5_0" / "params.yml").write_text("}{")
@@ -405,7 +405,7 @@ class Choosy(MemoryBackend):
             self.results[run.run_id] = result
 
 
-def test_what_a_target_refuses_forgets_or_changes_is_missing_and_the_rest_goes_on(tmp_path):
+def test_what_a_target_refuses_forgets_or_changes_is_missing_and_the_rest_continues(tmp_path):
     root = tmp_path / "root"
     ids = [train(root, seed=seed).run.run_id for seed in range(5)]
     target = Choosy(tmp_path, refused=ids[:1], forgotten=ids[1:2], changed=ids[2:3])
@@ -466,7 +466,7 @@ export_runs(root, name, into=into)
         ("local", "legm_close_run", 2),
     ],
 )
-def test_an_export_that_was_killed_goes_on_and_counts_nothing_twice(tmp_path, name, hook, left):
+def test_an_export_that_was_killed_is_continued_and_counts_nothing_twice(tmp_path, name, hook, left):
     root, into = tmp_path / "root", tmp_path / "into"
     with begun(root, 7) as handler:
         for step in range(30_000):
