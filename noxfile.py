@@ -167,9 +167,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=MAIN)
 def docs(session: nox.Session) -> None:
-    """The site, built strictly: a warning, a broken link or reference fails; it is in ``build/docs``."""
+    """The site, built strictly: a warning, a broken link or reference fails; it is in ``build/site``."""
     session.install("-e", ".[docs]")
-    session.run("sphinx-build", "-W", "--keep-going", "-n", "docs", "build/docs", *session.posargs)
+    session.run("python", "-m", "sphinx", "-E", "-W", "--keep-going", "docs", "build/site", *session.posargs)
 
 
 @nox.session(python=MAIN)

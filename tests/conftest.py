@@ -102,7 +102,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         markers = {marker for folder, marker in folders if item.path.is_relative_to(folder)}
         used = set(getattr(item, "fixturenames", ()))
-        for marker in sorted(markers | {marker for marker, names in FIXTURES.items() if names & used}):
+        markers |= {marker for marker, names in FIXTURES.items() if names & used}
+        if any(item.get_closest_marker(name) for name in ("libraries", "slow")):
+            markers.discard("core")
+        for marker in sorted(markers):
             item.add_marker(marker)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

@@ -219,6 +219,7 @@ def test_package_inits_are_empty_or_lazy():
         assert not list(imports_of(f"legm.{name}")), name
 
 
+@pytest.mark.libraries
 def test_every_module_can_be_imported_first():
     """No module relies on another one's having been imported before; the drop-in's shadows are scripts."""
     names = [

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import FOLDERS
 from tests.support.paths import TESTS
 
-FILES = sorted(path for path in TESTS.rglob("*.py") if "compat_scripts" not in path.parts)
+FILES = sorted(path for path in TESTS.rglob("*.py") if not {"compat_scripts", "samples"} & set(path.parts))
 MODULES = [path for path in FILES if path.name.startswith("test_")]
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import Any
+from zipfile import BadZipFile
 
 from legm.core.naming import safe_name
 from legm.records import BestRule, Configuration, Curve, History, Run, RunResult, Series, Split, Status
@@ -26,6 +28,7 @@ __all__ = [
     "SERIES_FILE",
     "TEXTS",
     "artifact_file",
+    "checked_files",
     "curve_csv",
     "result_from",
     "result_json",
@@ -60,6 +63,19 @@ def artifact_file(name: str) -> str:
 def text_file(name: str, step: int) -> str:
     """The file that holds a text of the run."""
     return f"{TEXTS}/{safe_name(name)}/{step}.txt"
+
+
+@contextmanager
+def checked_files(run_id: str) -> Iterator[None]:
+    """While the stored files of a run are parsed: damage says which run's they are.
+
+    Raises:
+        ValueError: a file does not hold what was written.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as cause:
+        raise ValueError(f"the stored files of the run {run_id} are damaged: {cause!r}") from cause
 
 
 def run_json(run: Run) -> bytes:

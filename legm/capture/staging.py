@@ -17,6 +17,7 @@ from filelock import lock_descriptor
 
 from legm.errors import storage_error
 from legm.importers.decisions import Overrides
+from legm.runlog.folder import OWN_FOLDER
 
 __all__ = ["StagingFolder", "abandoned_folders"]
 
@@ -26,7 +27,7 @@ _OTHER_STORE_VARIABLES = ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW
 
 
 def _staging_root(root: Path) -> Path:
-    return root.absolute() / ".legm" / "capture"
+    return root.absolute() / OWN_FOLDER / "capture"
 
 
 class StagingFolder:
@@ -64,7 +65,7 @@ class StagingFolder:
             lock_descriptor(lock)
         except OSError as cause:
             shutil.rmtree(folder, ignore_errors=True)
-            raise storage_error("make the folder", folder, cause) from cause
+            raise storage_error("create the folder", folder, cause) from cause
         return cls(folder, lock, experiment, overrides)
 
     @classmethod

@@ -109,7 +109,7 @@ class CompatRun:
         try:
             settings.root.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            raise storage_error("make the folder", settings.root, cause) from cause
+            raise storage_error("create the folder", settings.root, cause) from cause
         self._begin_within(_WITHOUT_NUMBERS)
 
     # Calls of the script

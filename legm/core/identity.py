@@ -135,11 +135,17 @@ def _plain_mapping(value: Mapping[Any, Any], inner: Callable[[object, str], Plai
 def _qualified_name(value: Any, path: str) -> str:
     """``module.name`` of a function or class, the same in every process."""
     name = getattr(value, "__qualname__", None)
+    module = getattr(value, "__module__", None)
+    if name is None and type(value).__module__ == "numpy":  # a ufunc of before NumPy 2.2
+        import numpy as np
+
+        short = getattr(value, "__name__", "")
+        if getattr(np, short, None) is value:
+            name, module = short, "numpy"
     owner = getattr(value, "__self__", None)
     bound = owner is not None and not isinstance(owner, (type, types.ModuleType))
     if not isinstance(name, str) or not callable(value) or "<lambda>" in name or bound:
         raise _unstable_value(path, value)
-    module = getattr(value, "__module__", None)
     return f"{module}.{name}" if module else name
 
 

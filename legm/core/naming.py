@@ -24,12 +24,14 @@ __all__ = [
     "safe_name",
     "short_name",
     "shorten_name",
+    "unescape_name",
 ]
 
 _KEPT_CHARACTERS = frozenset("._-+=,@()[] ")
 _MAX_BYTES = 180  # bytes; file systems allow 255, and a number, a description or an extension may follow
 _RESERVED_ON_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # by Windows
 _ESCAPE_LIKE = re.compile(r"_(?=x[0-9a-f]+_)")
+_ESCAPED = re.compile(r"_x([0-9a-f]{1,6})_")
 
 
 def _escape_character(character: str) -> str:
@@ -53,6 +55,11 @@ def escape_name(text: str, is_kept: Callable[[str], bool]) -> str:
     return "".join(
         c if is_kept(c) else _escape_character(c) for c in _ESCAPE_LIKE.sub(_escape_character("_"), text)
     )
+
+
+def unescape_name(name: str) -> str:
+    """The text that :func:`escape_name` was given, for names of letters, digits and what was kept."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
 
 
 def safe_name(text: str) -> str:

@@ -34,6 +34,7 @@ from legm.records import (
     RunResult,
     Summary,
 )
+from legm.runlog.folder import OWN_FOLDER
 from legm.stats.counts import count_by_description
 
 __all__ = ["BackendClient", "connect"]
@@ -265,12 +266,12 @@ class BackendClient:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            raise storage_error("make the folder", folder, cause) from cause
+            raise storage_error("create the folder", folder, cause) from cause
         return folder
 
     def _own_folder(self, configuration: Configuration) -> Path:
         experiment = shorten_name(safe_name(configuration.experiment), configuration.fingerprint)
-        return self.root / ".legm" / experiment / configuration.fingerprint
+        return self.root / OWN_FOLDER / experiment / configuration.fingerprint
 
     # One run
 

@@ -16,7 +16,7 @@ from legm.delivery.registry import folder_reader
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, StoredRun, Summary
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder, configuration_folders
+from legm.runlog.folder import AGGREGATES_FILE, LogFolder, configuration_folders
 from legm.stats.aggregate import summary_from_dict
 from legm.util.atomic_files import load_yaml
 
@@ -85,7 +85,7 @@ class Part:
         """
         if self.folder is None:
             return {}
-        path = self.folder / "aggregated_metrics.yml"
+        path = self.folder / AGGREGATES_FILE
         try:
             content = load_yaml(path) or {}
             return {

@@ -10,6 +10,7 @@ from pathlib import Path
 from legm.errors import ParameterError, closest, storage_error
 from legm.importers.identity import Identity
 from legm.importers.identity_file import read_identities, write_identities
+from legm.runlog.folder import OWN_FOLDER
 from legm.util.locks import file_lock
 
 __all__ = ["Overrides", "identities_path", "open_decisions"]
@@ -76,7 +77,7 @@ class Overrides:
 
 def identities_path(root: Path) -> Path:
     """The path of the file below a root directory that stores the identities of imported experiments."""
-    return root / ".legm" / "imported.yml"
+    return root / OWN_FOLDER / "imported.yml"
 
 
 @contextmanager
@@ -98,7 +99,7 @@ def open_decisions(root: Path, *, keep: bool = True) -> Iterator[dict[str, Ident
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
-        raise storage_error("make the folder", path.parent, cause) from cause
+        raise storage_error("create the folder", path.parent, cause) from cause
     with file_lock(path.with_suffix(".lock")):
         before = read_identities(path) if path.exists() else {}
         identities = dict(before)

@@ -39,7 +39,7 @@ def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
-        raise storage_error("make the folder", path.parent, cause) from cause
+        raise storage_error("create the folder", path.parent, cause) from cause
     write_atomically(path, (_HEADER + block(content)).encode())
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from zipfile import BadZipFile
 
 from legm.backends import portable
 from legm.core import points as columns
+from legm.core.naming import unescape_name
 from legm.core.to_records import records_from_result
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun
@@ -16,10 +16,9 @@ from legm.importers.notes import Notes
 from legm.importers.run_validation import require_valid_run
 from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
 
-__all__ = ["restore_native_run", "unescaped"]
+__all__ = ["restore_native_run"]
 
 _DAMAGE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, BadZipFile)
-_ESCAPE = re.compile(r"_x([0-9a-f]{1,6})_")
 
 
 def restore_native_run(
@@ -89,7 +88,7 @@ def restore_native_run(
         error=None if result is None else result.error,
         records=records,
         files=lambda: [
-            replace(file, name=unescaped(name.removeprefix(f"{portable.ARTIFACTS}/")))
+            replace(file, name=unescape_name(name.removeprefix(f"{portable.ARTIFACTS}/")))
             for name, file in files.items()
             if name.startswith(f"{portable.ARTIFACTS}/")
         ],
@@ -105,11 +104,6 @@ def _damage_error(external: ExternalRun, tracker: str, cause: BaseException) -> 
 def _read_content(file: ExternalFile) -> bytes:
     with file.open() as opened:
         return opened.read()
-
-
-def unescaped(name: str) -> str:
-    """Undo :func:`legm.core.naming.escape_name`."""
-    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
 
 
 def _native_series(series: Series, metric: Callable[[str], str]) -> Series | None:
@@ -152,7 +146,7 @@ def _native_displays(
         step = parts[-1].removesuffix(".txt")
         if len(parts) == 3 and parts[0] == portable.TEXTS and step.lstrip("-").isdigit():
             text = _read_content(file).decode(errors="replace")
-            yield Display(unescaped(parts[1]), text, int(step), run.started)
+            yield Display(unescape_name(parts[1]), text, int(step), run.started)
     for series, found in columns.columns_by_series(shown).items():
         if series.name.startswith(f"{portable.DISPLAYS}/"):
             name = metric(series.name.removeprefix(f"{portable.DISPLAYS}/"))

@@ -15,20 +15,22 @@ from typing import Any
 from legm.core.identity import to_plain
 from legm.core.naming import short_name
 from legm.errors import InvalidName, LegmError, StorageError, UnstableValue, storage_error
+from legm.runlog.folder import (
+    AGGREGATES_FILE,
+    ARTIFACTS,
+    METRICS_FILE,
+    PARAMETERS_FILE,
+    PLOTS,
+    RUNS,
+    STEPS_FILE,
+    TENSORBOARD,
+    artifacts_folder,
+)
 
 __all__ = ["UserFiles"]
 
 _RESERVED_NAMES = frozenset(
-    (
-        "params.yml",
-        "metrics.yml",
-        "steps.yml",
-        "aggregated_metrics.yml",
-        "plots",
-        "tensorboard",
-        "runs",
-        "artifacts",
-    )
+    (PARAMETERS_FILE, METRICS_FILE, STEPS_FILE, AGGREGATES_FILE, PLOTS, TENSORBOARD, RUNS, ARTIFACTS)
 )
 _EXTENSIONS = (".yml", ".json", ".txt", ".npz")
 
@@ -45,7 +47,7 @@ class UserFiles:
     def __init__(self, folder: Path, description: str, run_id: str) -> None:
         self._folder = folder
         self._description = description
-        self._artifacts = folder / "artifacts" / run_id
+        self._artifacts = artifacts_folder(folder, run_id)
         self._data: dict[str, Any] = {}
 
     def path(self, basename: str) -> Path:
@@ -64,7 +66,10 @@ class UserFiles:
             raise InvalidName(
                 f"{basename!r} is reserved for legm: choose another name, such as {'my-' + basename!r}"
             )
-        return self._folder / (f"{short_name(self._description)}-{name}" if self._description else name)
+        path = self._folder / (f"{short_name(self._description)}-{name}" if self._description else name)
+        if path.name.endswith(f"-{PLOTS}") and path.is_dir():
+            raise InvalidName(f"{path} is where legm keeps plots: choose another name than {basename!r}")
+        return path
 
     def keep(self, source: Path, name: str | None) -> Path:
         """Copy a file into the run's artifacts.

@@ -29,6 +29,7 @@ from legm.errors import LegmError, NotSupported
 from legm.handler import ExperimentHandler
 from legm.hooks import Backend, Capability
 from legm.records import Query, Run, RunCounts, RunResult, Series, Status
+from legm.runlog.folder import OWN_FOLDER
 from legm.stats import aggregate
 from legm.stats.counts import count_by_description
 from legm.testing.memory import MemoryBackend
@@ -683,7 +684,7 @@ def _flush(handlers: Iterable[ExperimentHandler], *, delivered: bool = False) ->
 
 def _is_legms(path: Path, store: Path) -> bool:
     """Whether a file in the store was written by legm itself, not by the backend."""
-    return path.suffix == ".log" or path.relative_to(store).parts[0].startswith(".legm")
+    return path.suffix == ".log" or path.relative_to(store).parts[0].startswith(OWN_FOLDER)
 
 
 def _png(note: bytes) -> bytes:

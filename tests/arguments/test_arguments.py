@@ -915,7 +915,7 @@ def test_a_coroutine_function_stays_one():
     assert inspect.iscoroutinefunction(function)
     assert asyncio.run(function(init__namespace=Namespace(a=1))) == (1, 2)
     assert asyncio.run(function(3)) == (3, 2)
-    with pytest.raises(ParameterError, match="has a"):
+    with pytest.raises(ParameterError, match="is missing a: "):
         asyncio.run(function(init__namespace=Namespace()))
 
 
@@ -1121,7 +1121,7 @@ def test_only_functions_can_be_decorated(bad):
 
 
 def test_the_name_of_the_keyword_is_taken():
-    with pytest.raises(ParameterError, match="has a parameter 'init__namespace'"):
+    with pytest.raises(ParameterError, match="must not have a parameter 'init__namespace'"):
         from_namespace(lambda init__namespace: None)
 
 

@@ -195,7 +195,7 @@ def test_an_unknown_parameter_is_an_attribute_error_with_the_closest_names():
         handler(learning_rate=1).learning_rte  # noqa: B018
 
 
-@pytest.mark.parametrize("name", ["start", "set_param", "log", "_live", "fingerprint", "__init__"])
+@pytest.mark.parametrize("name", ["start", "set_param", "log", "_session", "fingerprint", "__init__"])
 def test_the_handlers_own_names_are_refused_at_once(name):
     with pytest.raises(ParameterError, match="the handler has a method or attribute"):
         ExperimentHandler("unused", "e").set_param(name, 1)

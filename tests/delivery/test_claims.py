@@ -21,11 +21,11 @@ import pytest
 
 from legm import BackendError, ExperimentHandler, ParameterError, StateError, StorageError, hookimpl
 from legm.delivery import live as delivery
-from legm.records import Status
+from legm.delivery.client import connect
+from legm.records import Query, Status
 from legm.runlog.folder import LogFolder
 from legm.testing import MemoryBackend
 from tests.support.mlflow_store import prepare_store
-from tests.support.reading import runs_of
 from tests.support.remote_backend import Remote, leave
 from tests.support.waiting import until
 
@@ -44,7 +44,8 @@ def run(handler: ExperimentHandler) -> None:
 
 def statuses(root: Path, handler: ExperimentHandler | None = None, backend: object = "local") -> list[Status]:
     handler = handler or handler_of(root)
-    return [result.status for result in runs_of(root, backend=backend, fingerprint=handler.fingerprint)]
+    query = Query("e", handler.fingerprint)
+    return [result.status for result in connect(root, backend).runs(query)]
 
 
 def claims(root: Path) -> list[Path]:
@@ -247,7 +248,7 @@ def test_a_claim_and_the_run_that_it_became_are_counted_once(tmp_path):
 
 
 def test_who_asks_while_a_claim_becomes_a_run_is_told_when_it_has(tmp_path, monkeypatch):
-    create, made, goes_on = LogFolder.create, threading.Event(), threading.Event()
+    create, made, goes_on = LogFolder.create_log, threading.Event(), threading.Event()
 
     def slow(*given):
         writer = create(*given)
@@ -257,7 +258,7 @@ def test_who_asks_while_a_claim_becomes_a_run_is_told_when_it_has(tmp_path, monk
 
     first, second = handler_of(tmp_path), handler_of(tmp_path)
     assert first.should_run(2)
-    monkeypatch.setattr(LogFolder, "create", slow)
+    monkeypatch.setattr(LogFolder, "create_log", slow)
     begins = threading.Thread(target=first.start)
     begins.start()
     assert made.wait(60)

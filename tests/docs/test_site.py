@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import importlib
 import re
-from pathlib import Path
 
 import pytest
 
 from legm.hooks import Capability
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "public-names.md").read_text(encoding="utf-8")
 REFERENCE = ROOT / "docs" / "api"
 

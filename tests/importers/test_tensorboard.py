@@ -27,7 +27,7 @@ from legm.importers.detection import open_source
 from legm.importers.ingest import Ingestion
 from legm.importers.notes import Notes
 from legm.importers.tensorboard.events import EventReader
-from legm.importers.tensorboard.records import records
+from legm.importers.tensorboard.records import read_records
 from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
 from legm.importers.tensorboard.source import TensorboardSource
 from legm.records import Display, Points, Status
@@ -606,7 +606,7 @@ def test_a_file_that_was_cut_anywhere_is_used_as_far_as_it_goes(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_bytes(whole)
     ends, count = {0}, 0
-    for at, message in records(path, len(whole), Notes()):
+    for at, message in read_records(path, len(whole), Notes()):
         ends.add(at + len(message) + 16)
     assert max(ends) == len(whole)
     for size in range(len(whole)):
@@ -626,7 +626,7 @@ def test_a_flipped_byte_costs_its_record_or_the_rest_of_the_file_and_is_reported
     path = tmp_path / "runs" / "a" / "tfevents.1"
     path.parent.mkdir(parents=True)
     path.write_bytes(whole)
-    lost, (at, _) = 0, list(records(path, len(whole), Notes()))[3]
+    lost, (at, _) = 0, list(read_records(path, len(whole), Notes()))[3]
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
         found, notes = everything(tmp_path / "runs")

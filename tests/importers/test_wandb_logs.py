@@ -306,7 +306,7 @@ def test_damage_costs_its_block_and_is_counted(written, tmp_path):
         is_last = place // 32768 == len(data) // 32768
         assert (reader.damaged, reader.unread_bytes > 0) == ((0, True) if is_last else (1, False))
     path.write_bytes(b"SQLite format 3\0" + data[16:])
-    with pytest.raises(CorruptFile, match="begins with b'SQLite "):
+    with pytest.raises(CorruptFile, match="starts with b'SQLite "):
         list(LogReader(path).new_records())
 
 

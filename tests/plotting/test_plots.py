@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from matplotlib.image import imread
 
-from legm import ExperimentHandler, LegmError, MetricError, StateError, plotting
+from legm import ExperimentHandler, InvalidName, LegmError, MetricError, StateError, plotting
 from legm.analysis import summaries as analysis
 from legm.delivery.client import BackendClient, connect
 from legm.records import Configuration
@@ -92,7 +92,7 @@ def test_the_title_can_be_another_one_or_none(handler):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"formats": ["jpg"]}, "no format 'jpg'"),
+        ({"formats": ["jpg"]}, "cannot be saved in the format 'jpg'"),
         ({"formats": []}, "names no format"),
         ({"style": "gplot"}, "did you mean 'ggplot'"),
         ({"style": {"lines.width": 1}}, "no setting 'lines.width'"),
@@ -165,3 +165,17 @@ def test_configurations_with_unequal_runs_say_so():
     assert "1 run" in texts(single)
     assert not single.axes[0].collections  # no band
     assert "no completed run" in texts(plotting.plot_configurations({}, "t"))
+
+
+def test_a_users_file_that_is_called_like_the_folder_of_plots_does_not_break_plot(tmp_path):
+    own = logged(tmp_path, description="dbg")
+    (own.configuration_folder / "dbg-plots").write_text("mine", encoding="utf-8")
+    (first, *_) = own.plot()
+    assert Path(first).parent.name == "dbg-plots_1"
+    assert (own.configuration_folder / "dbg-plots").read_text(encoding="utf-8") == "mine"
+    assert own.plot()[0] == first
+    other = logged(tmp_path, description="other")
+    other.plot()
+    plain = logged(tmp_path)
+    with pytest.raises(InvalidName, match="where legm keeps plots"):
+        plain.get_save_filename("other-plots")

@@ -306,6 +306,7 @@ values_at_steps = st.dictionaries(st.integers(-5, 20), numbers, min_size=1, max_
 
 
 class TestCurves:
+    @pytest.mark.slow
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
     @settings(max_examples=25)
@@ -318,6 +319,7 @@ class TestCurves:
         found = np.array(astuple(curve)[2:])
         np.testing.assert_array_equal(found, np.array(list(naive(runs, method)), np.float64).T)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
     @settings(max_examples=25)

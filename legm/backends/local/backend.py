@@ -30,6 +30,15 @@ from legm.records import (
     Status,
     Summary,
 )
+from legm.runlog.folder import (
+    AGGREGATES_FILE,
+    METRICS_FILE,
+    PLOTS,
+    STEPS_FILE,
+    TENSORBOARD,
+    LogFolder,
+    artifacts_folder,
+)
 from legm.util import yaml_text
 from legm.util.atomic_files import load_yaml, write_atomically
 from legm.util.locks import file_lock
@@ -159,12 +168,12 @@ class LocalBackend:
         folder = self._folders(run.configuration.experiment).find(run.configuration.fingerprint)
         if folder is None:
             return
-        with file_lock(_made(folder / "runs") / ".lock"):
+        with file_lock(_made_logs(folder).lock):
             for file in _entry_files(folder):
                 entry = _entry_of(file, run.run_id)
                 if entry is not None:
                     file.remove(entry)
-        for place in (_events_folder(folder, run), folder / "artifacts" / run.run_id):
+        for place in (_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
             try:
                 shutil.rmtree(place)
             except FileNotFoundError:
@@ -176,7 +185,7 @@ class LocalBackend:
         metrics, steps = _entry_files(opened.folder)
         run_id = result.run.run_id
         values_text, steps_text = series_texts(result)
-        with file_lock(_made(opened.folder / "runs") / ".lock"):
+        with file_lock(_made_logs(opened.folder).lock):
             if opened.metrics is None and not opened.is_new:
                 opened.metrics = _entry_of(metrics, run_id)
                 opened.steps = _entry_of(steps, run_id)
@@ -229,8 +238,8 @@ class LocalBackend:
         from legm.stats.aggregate import summary_as_dict
 
         folder = self._require_folder(configuration)
-        path = folder / "aggregated_metrics.yml"
-        with file_lock(_made(folder / "runs") / ".lock"):
+        path = folder / AGGREGATES_FILE
+        with file_lock(_made_logs(folder).lock):
             content = load_yaml(path) or {}
             if not isinstance(content, dict):
                 raise CorruptFile(path, "line 1", "it is no mapping by description", "Delete it.")
@@ -252,7 +261,7 @@ class LocalBackend:
             folder = experiment_folder(self._root, experiment)
         else:
             folder = self._require_folder(configuration)
-        plots = _made(folder / (f"{short_name(description)}-plots" if description else "plots"))
+        plots = _plots_folder(folder, description)
         path = plots / f"{short_name(name)}.{format}"
         write_atomically(path, content)
         return str(path)
@@ -262,12 +271,30 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
-        raise storage_error("make the folder", folder, cause) from cause
+        raise storage_error("create the folder", folder, cause) from cause
     return folder
 
 
+def _made_logs(folder: Path) -> LogFolder:
+    """The run logs in a configuration's folder, which is made where there is none."""
+    logs = LogFolder.of(folder)
+    _made(logs.folder)
+    return logs
+
+
+def _plots_folder(folder: Path, description: str) -> Path:
+    """The folder of the pictures of a description; a user's file may already have its name."""
+    name = f"{short_name(description)}-{PLOTS}" if description else PLOTS
+    path = folder / name
+    number = 1
+    while path.exists() and not path.is_dir():
+        path = folder / f"{name}_{number}"
+        number += 1
+    return _made(path)
+
+
 def _entry_files(folder: Path) -> tuple[EntryFile, EntryFile]:
-    return EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
+    return EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
 
 
 def _entry_of(file: EntryFile, run_id: str) -> Entry | None:
@@ -289,7 +316,7 @@ def _still(file: EntryFile, entry: Entry | None, run_id: str) -> Entry | None:
 
 def _events_folder(folder: Path, run: Run) -> Path:
     name = f"{short_name(run.description)}-{run.run_id}" if run.description else run.run_id
-    return folder / "tensorboard" / name
+    return folder / TENSORBOARD / name
 
 
 def _write_events(file: EventFile, records: Iterable[Record]) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 
 from legm.errors import LegmError
 from legm.records import Configuration, ConfigurationStatus, Plain, RunCounts
-from legm.runlog.folder import PARAMETERS_FILE, subfolders
+from legm.runlog.folder import METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS, subfolders
 
 __all__ = ["counted_once", "read_statuses"]
 
@@ -46,7 +46,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         StorageError: the folder cannot be read.
     """
     began = time.time()
-    place, path = str(folder), folder / ".legm" / "catalogue"
+    place, path = str(folder), folder / OWN_FOLDER / "catalogue"
     marks = {name: found for name in subfolders(folder) if (found := _stat_signature(f"{place}/{name}"))}
     kept = _load(path)
     table = _StringTable(kept.get("shared", []))
@@ -99,8 +99,8 @@ def _stat_signature(place: str) -> tuple[int, ...]:
     except OSError:
         return ()
     at, size = _change(parameters)
-    metrics_at, metrics_size = _change_of(f"{place}/metrics.yml")
-    runs_at, runs_size = _change_of(f"{place}/runs")
+    metrics_at, metrics_size = _change_of(f"{place}/{METRICS_FILE}")
+    runs_at, runs_size = _change_of(f"{place}/{RUNS}")
     return at, metrics_at, runs_at, size, metrics_size, runs_size
 
 

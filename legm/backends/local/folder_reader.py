@@ -94,6 +94,7 @@ def read_stored_runs(
     """
     from legm.backends.local.entries import Entry, EntryFile
     from legm.backends.local.results import read_result
+    from legm.runlog.folder import METRICS_FILE, STEPS_FILE
 
     def entries_of(file: EntryFile) -> tuple[list[Entry], list[str]]:
         try:
@@ -103,7 +104,7 @@ def read_stored_runs(
         numbers = (f"experiment_{one.number}" if one.number >= 0 else "an entry" for one, _ in damaged)
         return sound, [f"{number} of {file.path.name}" for number in numbers]
 
-    metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
+    metrics, steps = EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
     entries, damaged = entries_of(metrics)
     steps_by_run = {str(entry.head.get("run_id")): entry for entry in entries_of(steps)[0]}
     names = None if series else frozenset[str]()

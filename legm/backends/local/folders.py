@@ -23,7 +23,7 @@ from legm.core.identity import fingerprint
 from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
-from legm.runlog.folder import PARAMETERS_FILE
+from legm.runlog.folder import OWN_FOLDER, PARAMETERS_FILE
 from legm.util import yaml_text
 from legm.util.atomic_files import load_yaml, parse_yaml, write_atomically
 from legm.util.locks import file_lock
@@ -58,7 +58,7 @@ class ConfigurationFolders:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._own = folder / ".legm"
+        self._own = folder / OWN_FOLDER
         self._index = self._own / "index"
         self._lock = self._own / "lock"
 
@@ -134,7 +134,7 @@ class ConfigurationFolders:
         try:
             self._own.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            raise storage_error("make the folder", self._own, cause) from cause
+            raise storage_error("create the folder", self._own, cause) from cause
         return file_lock(self._lock)
 
     def _read_index(self) -> bytes:
@@ -235,7 +235,7 @@ class ConfigurationFolders:
                 k += 1
         except OSError as cause:
             raise storage_error(
-                "make the folder", self.folder / numbered_name(configuration.name, 0), cause
+                "create the folder", self.folder / numbered_name(configuration.name, 0), cause
             ) from cause
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -12,7 +12,14 @@ from legm.backends.local.folders import experiment_folder, read_configuration
 from legm.backends.local.results import count_entries, read_result
 from legm.errors import LegmError
 from legm.records import ConfigurationStatus, Query, RunResult
-from legm.runlog.folder import LogFolder, is_configuration, results_only_in_logs, subfolders
+from legm.runlog.folder import (
+    METRICS_FILE,
+    STEPS_FILE,
+    LogFolder,
+    is_configuration,
+    results_only_in_logs,
+    subfolders,
+)
 
 __all__ = ["experiment_in", "experiments", "runs_in", "scan"]
 
@@ -63,7 +70,7 @@ def scan(place: str, known: dict[str, Any] | None = None) -> ConfigurationStatus
     except LegmError as error:
         return ConfigurationStatus(place, None, problem=error)
     try:
-        entries = EntryFile(folder / "metrics.yml").entries()
+        entries = EntryFile(folder / METRICS_FILE).entries()
         others = results_only_in_logs(
             LogFolder.of(folder), [str(entry.head.get("run_id", "")) for entry in entries]
         )
@@ -84,7 +91,7 @@ def runs_in(places: Iterable[Path], query: Query) -> Iterator[RunResult]:
     seen: set[str] = set()
     for folder in places:
         configuration = read_configuration(folder)
-        metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
+        metrics, steps = EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
         series_wanted = query.histories is None or bool(query.histories)
         by_run = {e.head["run_id"]: e for e in steps.entries()} if series_wanted else {}
         here = set()

@@ -14,7 +14,7 @@ from legm.core import results
 from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import PARAMETERS_FILE, LogFolder
+from legm.runlog.folder import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE, LogFolder
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
 
@@ -36,10 +36,11 @@ def repair(folder: Path) -> list[str]:
         StorageError: a file cannot be written.
     """
     done = _repair_parameters(folder)
-    if not (folder / "runs").is_dir():
+    logs = LogFolder.of(folder)
+    if not logs.folder.is_dir():
         return done
-    with file_lock(folder / "runs" / ".lock"):
-        metrics, steps = EntryFile(folder / "metrics.yml"), EntryFile(folder / "steps.yml")
+    with file_lock(logs.lock):
+        metrics, steps = EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
         for file in (metrics, steps):
             # From the end, since an entry that goes moves those after it.
             for entry, text in reversed(file.damaged()):
@@ -53,7 +54,7 @@ def _repair_parameters(folder: Path) -> list[str]:
     try:
         read_configuration(folder)
     except CorruptFile as error:
-        for path in sorted((folder / "runs").glob("*.log")):
+        for path in sorted(LogFolder.of(folder).folder.glob("*.log")):
             try:
                 configuration = runlog.read_log(path).run.configuration
             except LegmError:
@@ -70,7 +71,7 @@ def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> l
     ids = [run_id for found in _RUN_ID.findall(text) if (run_id := found.decode()) not in sound]
     results = [result for run_id in ids if (result := _completed(folder, run_id))]
     if not results:  # perhaps it is the id that is damaged
-        others = sorted({path.stem for path in (folder / "runs").rglob("*.log")} - sound)
+        others = sorted({path.stem for path in LogFolder.of(folder).folder.rglob("*.log")} - sound)
         candidates = [result for run_id in others if (result := _completed(folder, run_id))]
         results = [r for r in candidates if file.was(text, entry.number, *_content(file, r))]
     if not results:
@@ -101,7 +102,7 @@ def _run_ids(file: EntryFile) -> set[str]:
 def _content(file: EntryFile, result: RunResult) -> tuple[dict[str, Any], str]:
     """What a run's entry in one of the two files says: its head and its series."""
     values, steps = series_texts(result)
-    return (steps_head(result), steps) if file.path.name == "steps.yml" else (head_of(result), values)
+    return (steps_head(result), steps) if file.path.name == STEPS_FILE else (head_of(result), values)
 
 
 def _completed(folder: Path, run_id: str) -> RunResult | None:

@@ -22,6 +22,7 @@ from legm.records import (
     Split,
     Status,
 )
+from legm.runlog.folder import METRICS_FILE, STEPS_FILE, LogFolder
 from legm.stats.counts import ALL_VALUES_METRICS, count_by_description
 from legm.util.locks import file_lock
 from legm.util.yaml_text import flow_key, is_number, numbers
@@ -145,7 +146,7 @@ def read_result(
     except CorruptFile:
         # The run may have been logged (again) between reading the two files: retry, with writers locked out.
         try:
-            with file_lock(metrics.path.parent / "runs" / ".lock"):
+            with file_lock(LogFolder.of(metrics.path.parent).lock):
                 now = _entries_by_run(metrics).get(str(entry.head.get("run_id")))
                 if now is not None:
                     then = (steps[0], _entries_by_run(steps[0])) if steps else None
@@ -252,7 +253,7 @@ def count_entries(
         counted = {one.description: one for one in count_by_description(configuration, others, str(folder))}
     for description, found in heads.items():
         known = counted.get(description) or RunCounts(configuration, description, folder=str(folder))
-        counted[description] = _add_heads(known, found, folder / "metrics.yml")
+        counted[description] = _add_heads(known, found, folder / METRICS_FILE)
     return tuple(counted[description] for description in sorted(counted))
 
 
@@ -358,6 +359,6 @@ def _missing_series(metrics: EntryFile, entry: Entry, key: str) -> CorruptFile:
     return CorruptFile(
         metrics.path,
         f"experiment_{entry.number}",
-        f"{key!r} is not a list of numbers with as many steps in {Path('steps.yml')}",
+        f"{key!r} is not a list of numbers with as many steps in {STEPS_FILE}",
         "Repair both, or delete the entry.",
     )

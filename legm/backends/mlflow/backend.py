@@ -398,8 +398,9 @@ class MlflowBackend:
                 yield from readers.map(lambda run: self._read_result(run, query.histories), found.values())
 
     def _read_result(self, run: Any, metrics: frozenset[str] | None) -> RunResult:
-        with self._translate_errors(f"read the artifacts of the run {run.info.run_id}"):
-            files, tags = self._artifacts(run), run.data.tags
+        files, tags = self._artifacts(run), run.data.tags
+        reading = f"read the artifacts of the run {run.info.run_id}"
+        with self._translate_errors(reading), portable.checked_files(tags[names.RUN_ID_TAG]):
             if names.STATUS_TAG not in tags:
                 return RunResult(portable.run_from(files.read(portable.RUN_FILE)), Status.RUNNING)
             fingerprint = tags[names.FINGERPRINT_TAG]

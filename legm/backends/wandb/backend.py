@@ -415,7 +415,8 @@ class WandbBackend:
                 yield from readers.map(lambda stored: self._read_result(stored, query.histories), found)
 
     def _read_result(self, stored: StoredRun, metrics: frozenset[str] | None) -> RunResult:
-        with self._translate_errors(f"read the run {stored.run.run_id}"):
+        run_id = stored.run.run_id
+        with self._translate_errors(f"read the run {run_id}"), portable.checked_files(run_id):
             configuration = self._configurations.setdefault(
                 stored.run.configuration.fingerprint, stored.run.configuration
             )

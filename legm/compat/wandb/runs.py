@@ -23,6 +23,7 @@ from legm.compat.wandb.summaries import Summary
 from legm.core.config_objects import parameters_from_config
 from legm.errors import LegmError, MetricError
 from legm.records import Plain, Status
+from legm.runlog.folder import OWN_FOLDER
 from legm.runlog.recorder import to_metric_step, to_metric_value
 
 __all__ = ["Run"]
@@ -106,7 +107,7 @@ class Run:
     @property
     def dir(self) -> str:
         """A folder whose files are stored when the run ends."""
-        folder = SESSION.settings.root / ".legm" / "files" / self.id
+        folder = SESSION.settings.root / OWN_FOLDER / "files" / self.id
         folder.mkdir(parents=True, exist_ok=True)
         return str(folder)
 
@@ -363,7 +364,7 @@ class Run:
     join = finish
 
     def _store_saved_files(self) -> None:
-        folder = SESSION.settings.root / ".legm" / "files" / self.id
+        folder = SESSION.settings.root / OWN_FOLDER / "files" / self.id
         for name, path in self._saved.items():
             if path.is_file():
                 self._store_file(path, name)

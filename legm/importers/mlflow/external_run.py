@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from legm.backends.mlflow import names
+from legm.core.naming import unescape_name
 from legm.errors import StorageError
 from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.native_runs import restore_native_run, unescaped
+from legm.importers.native_runs import restore_native_run
 from legm.importers.notes import Notes
 from legm.importers.text_values import parse_value
 from legm.records import Plain, Points, Status
@@ -80,7 +81,7 @@ def external_run(
         return None
     if kind == names.RUN_KIND:
         try:
-            return restore_native_run(_as_external_run(run, points, files), "MLflow", notes, unescaped)
+            return restore_native_run(_as_external_run(run, points, files), "MLflow", notes, unescape_name)
         except StorageError as error:
             return unreadable_run(run.run_id, run.experiment, error)
     return _as_external_run(run, points, files)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from legm.importers.legm_root import is_configuration_file
 from legm.importers.notes import Notes
+from legm.runlog.folder import PARAMETERS_FILE
 
 __all__ = ["event_folders", "is_event_file", "is_skipped_folder"]
 
@@ -24,7 +25,7 @@ def is_event_file(path: Path) -> bool:
 
 def is_other_store(folder: Path) -> bool:
     """Whether a folder belongs to another store, or to a configuration of legm."""
-    return folder.name in _STORE_NAMES or is_configuration_file(folder / "params.yml")
+    return folder.name in _STORE_NAMES or is_configuration_file(folder / PARAMETERS_FILE)
 
 
 def is_skipped_folder(folder: Path) -> bool:

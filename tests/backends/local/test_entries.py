@@ -517,6 +517,7 @@ def test_what_is_no_entry_is_an_error_that_names_file_and_line(three, text, line
 # Damage
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_told_or_changes_no_number(file):
     put(file, "a", [0.5, math.nan, -0.0])
     entry = put(file, "b", [1.5])
@@ -721,6 +722,7 @@ for step in range(60):
 """
 
 
+@pytest.mark.slow
 def test_a_reader_beside_writers_never_meets_half_a_run(tmp_path):
     workers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(n)]) for n in range(2)]
     try:
