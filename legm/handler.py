@@ -708,7 +708,7 @@ class ExperimentHandler:
         return data
 
     def tensorboard_write(self, name: str, value: Any, step: int) -> None:
-        """Put a scalar or a text beside the run's own in TensorBoard; it is no metric.
+        """Put a scalar or a text beside the run's own in TensorBoard; it is not a metric.
 
         Raises:
             NotSupported: the backend cannot show it.
@@ -736,7 +736,7 @@ class ExperimentHandler:
             description: of the new run.
 
         Raises:
-            StorageError: it is no configuration's folder.
+            StorageError: it is not a configuration's folder.
             CorruptFile: its parameters were edited or damaged.
         """
         from legm.delivery.registry import folder_reader

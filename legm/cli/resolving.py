@@ -219,7 +219,7 @@ def configuration_at(place: Location) -> tuple[Experiment, ConfigurationStatus]:
         experiment = _local_experiment(_parent(path))
         return experiment, _member(experiment, path.name)
     require_folder(path)
-    what = f"{path} is no configuration's folder: it has no {PARAMETERS_FILE}"
+    what = f"{path} is not a configuration's folder: it has no {PARAMETERS_FILE}"
     if _is_experiment(path):
         what += f"; it is an experiment, with {', '.join(itertools.islice(_configurations_in(path), 3))}, …"
     raise StorageError(what)

@@ -499,8 +499,8 @@ MISSING = "Error: there is no folder missing: . has no 'missing'; there is no fo
         (["recover", "missing"], MISSING),
         (["sync", "missing"], MISSING),
         (["show", "missing"], MISSING),
-        (["show", "."], "Error: . is no configuration's folder: it has no params.yml"),
-        (["diff", ".", "missing"], "Error: . is no configuration's folder: it has no params.yml"),
+        (["show", "."], "Error: . is not a configuration's folder: it has no params.yml"),
+        (["diff", ".", "missing"], "Error: . is not a configuration's folder: it has no params.yml"),
     ],
 )
 def test_an_error_is_one_line_and_not_a_traceback(tmp_path, monkeypatch, arguments, message):
