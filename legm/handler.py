@@ -260,7 +260,9 @@ class ExperimentHandler:
 
     def _changeable(self, call: str) -> Parameters:
         if self._configuration is not None:
-            raise StateError(f"{call} came after start(), when parameters are frozen: call it before start()")
+            raise StateError(
+                f"{call} was called after start(), which freezes the parameters: call it before start()"
+            )
         return self._parameters
 
     def __getattr__(self, name: str) -> Any:
@@ -348,7 +350,7 @@ class ExperimentHandler:
             session.recorder.require_own_process()
             if session.was_claimed:
                 return True
-            raise StateError("should_run() came when the run had begun: ask before start() or reset()")
+            raise StateError("should_run() was called after the run began: call it before start() or reset()")
         return self._slot.ask(self._client, self._current(), self._description, n, timeout)
 
     @contextmanager
@@ -399,15 +401,17 @@ class ExperimentHandler:
 
     def _require_folder(self) -> Path:
         if self._folder is None:
-            raise StateError("the configuration has its folder from start() on: call start() first")
+            raise StateError("the configuration has no folder before start(): call start() first")
         return self._folder
 
     def _running(self, call: str) -> RunSession:
         session = self._session
         if session is None:
             if self._configuration is None:
-                raise StateError(f"{call} came before start(): set the parameters, call start(), then {call}")
-            raise StateError(f"{call} came after the run was closed: begin a new one with reset()")
+                raise StateError(
+                    f"{call} was called before start(): set the parameters, call start(), then {call}"
+                )
+            raise StateError(f"{call} was called after the run was closed: begin a new one with reset()")
         session.is_logged = False
         return session
 
@@ -606,7 +610,7 @@ class ExperimentHandler:
             ParameterError: one of these parameters counts, so that it would be another configuration.
         """
         if self._configuration is None:
-            raise StateError("reset() came before start(): call start() for the first run")
+            raise StateError("reset() was called before start(): call start() for the first run")
         uncompared = self._parameters.uncompared()
         for name in parameters:
             if name not in uncompared:

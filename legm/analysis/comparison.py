@@ -88,7 +88,7 @@ def compare_runs(
     except TypeError:
         is_level = False
     if not is_level:
-        raise LegmError(f"level={level!r} is no number strictly between 0 and 1, such as 0.95")
+        raise LegmError(f"level={level!r} is not a number strictly between 0 and 1, such as 0.95")
     check_name("metric", metric, MetricError)
     names = None if seed is None else _seed_names(seed)
     everyone = {a.fingerprint}
@@ -183,7 +183,7 @@ def _compare(a: _Side, b: _Side, names: tuple[str, ...] | None, level: float) ->
                 {"without a seed": len(side.runs) - seeded, "without a partner": seeded - n}
             )
         if max(n_a, n_b) > len(common):
-            notes.append("where several runs have one seed, their mean stands for them")
+            notes.append("where several runs have the same seed, their mean is used")
         outcome = significance.paired_permutation_test(x, y)
         interval = significance.paired_confidence_interval(x, y, level)
     else:
@@ -229,7 +229,7 @@ def _require_seed(names: Sequence[str], *sides: _Side) -> None:
                 continue
             hint = closest(name, side.parameters)
             if name in side.configuration.active:
-                hint = "it is compared, so that every run has the same: keep it out by disable_param()"
+                hint = "it is compared, so every run has the same value: exclude it with disable_param()"
             raise ParameterError(f"no run of {_name(side.configuration)!r} has a seed {name!r}; {hint}")
 
 

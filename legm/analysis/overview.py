@@ -48,7 +48,7 @@ def look(folder: Path, histories: frozenset[str] = frozenset()) -> Overview:
         StorageError: it is no configuration's folder.
     """
     if not is_configuration(folder):
-        raise StorageError(f"{folder} is no configuration's folder: it has no {PARAMETERS_FILE}")
+        raise StorageError(f"{folder} is not a configuration's folder: it has no {PARAMETERS_FILE}")
     reader = folder_reader()
     try:
         configuration = reader.read_configuration(folder)

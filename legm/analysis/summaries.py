@@ -196,7 +196,7 @@ def _pictures(
     try:
         matches = re.compile(pattern).search if pattern is not None else lambda _: None
     except re.error as cause:
-        raise LegmError(f"exclude_pattern {pattern!r} is no regular expression: {cause}") from cause
+        raise LegmError(f"exclude_pattern {pattern!r} is not a regular expression: {cause}") from cause
     shown = {name: curve for name, curve in curves.items() if name not in exclude and not matches(name)}
     if groups is None:
         return {name: [curve] for name, curve in shown.items()}

@@ -138,7 +138,7 @@ def finalize_log(
     if not any(isinstance(record, Outcome) for record in known.records):
         known.content_end = writer.append(runlog.record_frame(interrupted))
         known.records.append(interrupted)
-        log.warning("run %s was interrupted; what it holds is kept in %s", known.run.run_id, writer.path)
+        log.warning("run %s was interrupted; its records are kept in %s", known.run.run_id, writer.path)
     if result is None:
         result = results.run_result(known.run, known.records)
     if not known.is_delivered_to(client.name) or all(known.is_delivered_to(name) for name in known.backends):

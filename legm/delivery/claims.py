@@ -156,7 +156,7 @@ def _claimed_by(path: Path) -> str | None:
     except OSError as cause:
         raise storage_error("read the claim", path, cause) from cause
     except (ValueError, KeyError, TypeError) as cause:
-        log.warning("the claim %s is not what was written, and is removed: %r", path, cause)
+        log.warning("the claim %s is damaged and is deleted: %r", path, cause)
     with suppress(OSError):
         path.unlink()
     return None
@@ -279,8 +279,8 @@ class RunSlot:
             with file_lock(logs.lock):
                 if claim.is_void:
                     log.warning(
-                        "the claim %s was void before its run began, and its place may be another's: "
-                        "start() sooner, or ask with a longer timeout",
+                        "the claim %s expired before its run began, and another process may have its slot: "
+                        "call start() sooner, or claim with a longer timeout",
                         claim.path,
                     )
                 try:

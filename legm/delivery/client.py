@@ -260,7 +260,7 @@ class BackendClient:
         if self.supports(Capability.FOLDERS):
             made: Path | None = self._call("legm_folder", configuration=configuration, create=True)
             if made is None:
-                raise BackendError(f"the backend {self.name!r} made no folder in legm_folder")
+                raise BackendError(f"the backend {self.name!r} created no folder in legm_folder")
             return made
         folder = self._own_folder(configuration)
         try:
@@ -406,7 +406,9 @@ class BackendClient:
             raise BackendError(problem)
         if problem:
             log.error(
-                "%s. What was computed is stored in %s; compute it again to send it.", problem, self.name
+                "%s. The result is stored in %s; compute it again to send it to the mirrors.",
+                problem,
+                self.name,
             )
         return kept
 

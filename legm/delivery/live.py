@@ -112,10 +112,12 @@ class DeliverySet:
         if done:
             self._writer.append(runlog.cursors_frame(done))
         if len(self.targets) > 1:
-            said = (f"{name}: {what or 'has all of it'}" for name, what in owed.items())
-            log.info("run %s, %s", self._run.run_id, "; ".join(said))
+            states = (f"{name}: {what or 'complete'}" for name, what in owed.items())
+            log.info("delivery of run %s: %s", self._run.run_id, "; ".join(states))
         missing = [
-            f"{name} has not all of run {self._run.run_id}: {what}" for name, what in owed.items() if what
+            f"{name} has not received all of run {self._run.run_id}: {what}"
+            for name, what in owed.items()
+            if what
         ]
         if missing and self._client.strict:
             raise BackendError("; ".join(missing))
@@ -160,7 +162,7 @@ class InlineWriter:
             self._troubled = False
         except LegmError as error:
             if not self._troubled:
-                log.error("%s. Training goes on; the run log keeps what is owed.", error)  # noqa: TRY400
+                log.error("%s. Training continues; undelivered records stay in the run log.", error)  # noqa: TRY400
             self._troubled = True
         self._handed_on = position
         return {self._client.name: self.delivered}
@@ -259,10 +261,10 @@ class BackgroundUploader:
             for record in runlog.read_log(self._writer.path, self.delivered).records
             if isinstance(record, Points)
         )
-        owed = f"{count} values are owed" if count else "its end is owed"
+        owed = f"{count} values are undelivered" if count else "the end of the run is undelivered"
         log.warning(
-            "%s has not all of run %s yet: %s. What is owed is kept in the run log, and is "
-            "delivered when it answers again, at the latest by: legm sync %s",
+            "%s has not received all of run %s yet: %s. The undelivered part stays in the run log, and is "
+            "delivered when the backend answers again, or by: legm sync %s",
             self.name,
             self._run.run_id,
             owed,
@@ -364,9 +366,9 @@ class BackgroundUploader:
                 self._troubled_since = time.monotonic()
             self._changed.notify_all()
         if first:
-            log.error("%s. Training goes on; the run log keeps what is owed.", error)
+            log.error("%s. Training continues; undelivered records stay in the run log.", error)
 
     def _recovered(self) -> None:
         if self._troubled_since is not None:
-            log.warning("%s answers again; it gets what is owed", self._client.name)
+            log.warning("%s answers again; delivering the backlog", self._client.name)
             self._troubled_since = None

@@ -80,7 +80,7 @@ def make_backends(backend: object, root: Path, options: Mapping[str, Any]) -> li
     for name, own in options.items():
         if name not in names:
             raise BackendError(
-                f"backend_options are by backend where there are several; {name!r} is none of them: "
+                f"with several backends, backend_options are by backend name; {name!r} is none of them: "
                 f"{closest(name, names)}"
             )
         if not isinstance(own, Mapping):
@@ -109,14 +109,16 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
         except LegmError:
             raise
         except TypeError as cause:
-            raise BackendError(f"the backend does not take these options {dict(options)}: {cause}") from cause
+            raise BackendError(
+                f"the backend does not accept these options {dict(options)}: {cause}"
+            ) from cause
     elif options:
         raise BackendError(
-            f"options {sorted(options)} were given with a backend that is made already: {backend!r}"
+            f"options {sorted(options)} cannot be given with an instance of a backend: {backend!r}"
         )
     missing = [name for name in ("name", "capabilities") if not hasattr(backend, name)]
     if missing:
-        raise BackendError(f"{backend!r} is no backend: it lacks {', '.join(missing)}")
+        raise BackendError(f"{backend!r} is not a backend: it lacks {', '.join(missing)}")
     return cast("Backend", backend)
 
 
@@ -188,7 +190,7 @@ def installed() -> list[Installed]:
         except LegmError as error:
             found.append(Installed(name, package, problem=str(error)))
         except Exception as error:  # noqa: BLE001 - a broken one is listed as such
-            found.append(Installed(name, package, problem=f"it is no backend: {error!r}"))
+            found.append(Installed(name, package, problem=f"it is not a backend: {error!r}"))
         else:
             found.append(Installed(name, package, can))
     return found

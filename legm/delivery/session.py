@@ -250,7 +250,7 @@ def store_run(
     there = logs.open_folder / f"{run.run_id}.log"
     if runlog.logs_being_written([there]):
         raise StorageError(
-            f"the run log {there} is being written by another process: try again when it has ended"
+            f"the run log {there} is being written by another process: try again after that process has ended"
         )
     writer = logs.create_log(run, client.backend_options, content)
     try:

@@ -357,7 +357,7 @@ def test_a_timeout_that_is_no_time_is_an_error_that_says_so(tmp_path, timeout):
 
 def test_asking_during_a_run_that_was_not_asked_for_is_an_error(tmp_path):
     handler = handler_of(tmp_path).start()
-    with pytest.raises(StateError, match=r"ask before start\(\)"):
+    with pytest.raises(StateError, match=r"call it before start\(\)"):
         handler.should_run(5)
     handler.log()
     assert handler.should_run(2)
@@ -507,7 +507,7 @@ def test_a_run_begun_with_a_void_claim_begins_and_a_warning_says_so(tmp_path, ca
     assert other.should_run(1)
     run(handler)
     (warning,) = (r for r in caplog.records if r.levelno == logging.WARNING)
-    assert warning.getMessage().startswith(f"the claim {claim} was void before its run began")
+    assert warning.getMessage().startswith(f"the claim {claim} expired before its run began")
     assert statuses(tmp_path) == [Status.COMPLETED]
     assert claims(tmp_path) != [claim]
 
@@ -526,7 +526,7 @@ def test_a_claim_file_that_is_damaged_is_reported_and_holds_nothing(tmp_path, ca
     (folder / "x.claim").write_text('{"description": ')
     assert handler_of(tmp_path).should_run(2)
     assert not claims(tmp_path)
-    assert "x.claim is not what was written" in caplog.text
+    assert "x.claim is damaged" in caplog.text
 
 
 FORK = """
