@@ -53,7 +53,7 @@ _REQUIRED_BY = {
 def folder_reader() -> FolderReader:
     """What reads the folders that a user names: those of the local backend.
 
-    It makes no backend, so that a look at a folder is quick.
+    It creates no backend, so that reading a folder is quick.
     """
     return cast("FolderReader", importlib.import_module(_FOLDER_READER))
 
@@ -98,7 +98,7 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
         options: the backend's own.
 
     Raises:
-        BackendError: the name is unknown, the options do not fit, or what was given is no backend.
+        BackendError: the name is unknown, the options do not fit, or what was given is not a backend.
     """
     if isinstance(backend, str):
         backend = _found(backend)
@@ -160,7 +160,7 @@ class Installed:
 
     Args:
         name: of the backend.
-        package: what it came with, and that one's version.
+        package: the package that provides it, with its version.
         capabilities: what it can do; empty where it cannot be used.
         problem: why it cannot be used; "" where it can.
     """
@@ -197,7 +197,7 @@ def installed() -> list[Installed]:
 
 
 def _refuse_unknown(backend: type, options: Mapping[str, Any]) -> None:
-    """Name the options that a backend does not have, where its signature tells."""
+    """Name the options that a backend does not have, where its signature shows them."""
     import inspect
 
     try:
