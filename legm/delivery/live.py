@@ -158,9 +158,8 @@ class InlineWriter:
         """
         self.is_done = False
         try:
-            self._write(
-                self._undelivered(position) if self.delivered != self._handed_on else records, position
-            )
+            pending = self._undelivered(position) if self.delivered != self._handed_on else records
+            self._write(pending, position)
             self._troubled = False
         except LegmError as error:
             if not self._troubled:
@@ -192,7 +191,7 @@ class InlineWriter:
         self.is_done = True
 
     def wait(self) -> str:
-        """Describe what is undelivered: nothing, so ""."""
+        """Return "": a finished inline delivery is complete."""
         return ""
 
     def release(self) -> None:
