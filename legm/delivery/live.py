@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 _INTERVAL = 1.0  # seconds between two batches of a running run
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two attempts, doubled each time
 _GRACE = 3.0  # seconds that log() waits for a backend that is in trouble
+_LAST_MOMENT = 0.2  # seconds that a run that is released waits for a backend that is finishing it
 _LONGEST_CALL = 60.0  # seconds without an answer after which a backend is in trouble
 
 
@@ -289,6 +290,8 @@ class BackgroundUploader:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+        if self._closing is not None:  # perhaps the backend is finishing the run just now
+            self._thread.join(_LAST_MOMENT)
 
     # The thread's side
 
