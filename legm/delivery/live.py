@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _INTERVAL = 1.0  # seconds between two batches of a running run
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two attempts, doubled each time
 _GRACE = 3.0  # seconds that log() waits for a backend that is in trouble
-_LAST_MOMENT = 0.2  # seconds that a run that is released waits for a backend that is finishing it
+_LAST_MOMENT = 0.2  # seconds that release() waits for a backend that is finishing the run
 _LONGEST_CALL = 60.0  # seconds without an answer after which a backend is in trouble
 
 
@@ -286,11 +286,11 @@ class BackgroundUploader:
         return self._calling_since is not None and now - self._calling_since > _LONGEST_CALL
 
     def release(self) -> None:
-        """Stop the thread without waiting for it; what is undelivered is delivered later."""
+        """Stop the thread; what is undelivered is delivered later."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        if self._closing is not None:  # perhaps the backend is finishing the run just now
+        if self._closing is not None:  # the backend may be finishing the run
             self._thread.join(_LAST_MOMENT)
 
     # The thread's side
