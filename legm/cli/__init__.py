@@ -1,7 +1,7 @@
 """The command line: ``legm``, the same as ``python -m legm``.
 
 Each command is in the module of its name, which is imported when the command is asked for; what a command
-needs beside click is imported when it runs.
+needs besides click is imported when it runs.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Commands(Mapping[str, click.Command]):
 
 
 class _Group(click.Group):
-    """Tells legm's own errors as messages, not as tracebacks."""
+    """Reports legm's own errors as messages, without tracebacks."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -80,14 +80,14 @@ class _Group(click.Group):
 @click.version_option(package_name="legm", prog_name="legm")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Look at experiments: which configuration is best, and what became of its runs."""
+    """Inspect experiments: which configurations and runs there are, and which are best."""
     import gc
     import logging
 
-    gc.set_threshold(100_000, 50, 50)  # a look at many configurations makes much, and nothing in circles
+    gc.set_threshold(100_000, 50, 50)  # reading many configurations allocates much, and no cycles
     if os.environ.get("NO_COLOR"):
         ctx.color = False
-    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot show is no reason to stop
+    for stream in (sys.stdout, sys.stderr):  # characters that it cannot encode are escaped
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.ERROR, format="legm: %(message)s")

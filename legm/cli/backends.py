@@ -1,4 +1,4 @@
-"""``legm backends``: which backends are installed, and what each can do."""
+"""``legm backends``: which backends are installed, and their capabilities."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["backends_command"]
 @click.command("backends")
 @json_option
 def backends_command(*, as_json: bool) -> None:
-    """List the backends that can be named, and what each can do.
+    """List the installed backends and their capabilities.
 
-    Where one cannot be used it says why.
+    If a backend cannot be used, the reason is shown instead.
     """
     from dataclasses import asdict
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["best_command"]
 
-_SHOWN = 20  # configurations, where a person does not say how many
+_SHOWN = 20  # configurations, unless a user says how many
 
 
 @click.command("best")
@@ -71,8 +71,8 @@ def best_command(
 ) -> None:
     """Rank configurations by a metric over their runs.
 
-    PATH is ROOT/EXPERIMENT, or ROOT where it has just one. Completed runs count; of a dev METRIC the value at
-    each run's best step. Beside its name a METRIC may be given as test_NAME or best_NAME.
+    PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. Only completed runs count; a dev METRIC is
+    read at each run's best step. A METRIC may also be given as test_NAME or best_NAME.
     """
     from legm.cli.selecting import Choice
 
@@ -113,14 +113,14 @@ def _print_ranked(
     ]
     rows = [
         (
-            str(place),
+            str(rank),
             labels[one.configuration.fingerprint],
             encodable(value_text(one.value, digits)),
             number(one.value.n),
             _others(one),
             *(value_of(one.configuration, name) for name in names),
         )
-        for place, one in enumerate(shown, 1)
+        for rank, one in enumerate(shown, 1)
     ]
     print_table(columns, rows)
 
@@ -131,10 +131,10 @@ def _others(one: Ranked) -> str:
     return ", ".join(filter(None, (statuses_text(counts), f"{one.value.nan} NaN" if one.value.nan else "")))
 
 
-def _ranked_dict(place: int, one: Ranked, labels: Mapping[str, str]) -> dict[str, Any]:
+def _ranked_dict(rank: int, one: Ranked, labels: Mapping[str, str]) -> dict[str, Any]:
     found = one.configuration
     return {
-        "place": place,
+        "place": rank,
         "configuration": labels[found.fingerprint],
         **configuration_dict(found),
         "folder": one.folder,

@@ -1,4 +1,4 @@
-"""``legm compare``: whether the difference between configurations is real."""
+"""``legm compare``: tests whether configurations differ in a metric."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = ["compare_command"]
     "seeds",
     multiple=True,
     metavar="NAME",
-    help="The parameter that tells which runs belong together; may be given several times. "
-    "Without it those that look like seeds.",
+    help="The parameter by which runs are paired; may be given several times. "
+    "By default the parameters that look like seeds.",
 )
-@click.option("--unpaired", is_flag=True, help="Compare the runs without pairs.")
+@click.option("--unpaired", is_flag=True, help="Compare the runs without pairing them.")
 @click.option("--level", default=0.95, show_default=True, help="The coverage of the confidence interval.")
 @description_option
 @backend_options
@@ -51,10 +51,10 @@ def compare_command(
     at: Callable[[Path], Location],
     as_json: bool,
 ) -> None:
-    """Say whether configurations really differ by a metric.
+    """Test whether configurations differ in a metric.
 
-    A is compared with each of the others, seed by seed where seeds are known: the difference of the means
-    with its confidence interval, and the p-value of a permutation test, adjusted by Holm's method where
+    A is compared with each of the others, seed by seed if seeds are known: the difference of the means
+    with its confidence interval, and the p-value of a permutation test, adjusted by Holm's method if
     there are several others. Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
     from legm.analysis.comparison import compare_runs, comparison_as_dict
@@ -64,17 +64,17 @@ def compare_command(
 
     if len(paths) < 2:
         raise click.UsageError(
-            f"there is only {paths[0]} and {metric!r}: name two configurations and a metric"
+            f"only {paths[0]} and {metric!r} were given: name two configurations and a metric"
         )
     if unpaired and seeds:
-        raise click.UsageError("--unpaired and --seed exclude each other")
+        raise click.UsageError("--unpaired and --seed cannot be combined")
     found = [configuration_at(at(path)) for path in paths]
     (experiment, first), *others = found
     for other, one in others:
         if other.title != experiment.title:
             raise ParameterError(
-                f"{one.folder} is of the experiment {other.title!r}, not of {experiment.title!r}: "
-                "configurations of one experiment can be compared"
+                f"{one.folder} belongs to the experiment {other.title!r}, not to {experiment.title!r}: "
+                "only configurations of the same experiment can be compared"
             )
     counts = [count for _, one in found for count in one.counts if count.description == description]
     wanted = metric_among(metric, counts, test=test)
@@ -107,7 +107,7 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
 
     rows = [
         (
-            str(place) if len(compared) > 1 else "",
+            str(position) if len(compared) > 1 else "",
             label,
             text(one.mean_a),
             text(one.mean_b),
@@ -117,7 +117,7 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
             f"{one.p_adjusted:.3g}" if one.arrangements and len(compared) > 1 else "",
             str(one.pairs) if one.paired else "none",
         )
-        for place, (label, one) in enumerate(zip(others, compared, strict=True), 1)
+        for position, (label, one) in enumerate(zip(others, compared, strict=True), 1)
     ]
     say(f"{title}: a = {name}", bold=True)
     columns = [
@@ -133,10 +133,10 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
     ]
     print_table(columns, rows)
     notes: dict[str, list[str]] = {}
-    for place, one in enumerate(compared, 1):
+    for position, one in enumerate(compared, 1):
         for note in one.notes:
-            notes.setdefault(note, []).append(str(place))
+            notes.setdefault(note, []).append(str(position))
     if notes:
         say()
-    for note, places in notes.items():
-        say(note if len(places) == len(compared) else f"{', '.join(places)}: {note}")
+    for note, positions in notes.items():
+        say(note if len(positions) == len(compared) else f"{', '.join(positions)}: {note}")

@@ -1,6 +1,6 @@
-"""What the shell offers while a person types: paths, metrics, parameters, backends.
+"""Shell completion: paths, metrics, parameters, backends.
 
-Whatever goes wrong, nothing is offered, and nothing is said: a person is in the middle of a line.
+An error offers nothing and prints nothing, since the user is in the middle of typing a line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Completer: TypeAlias = "Callable[[click.Context, click.Parameter, str], list[Com
 
 
 def _quiet(complete: Callable[[click.Context, str], Iterable[str]]) -> Completer:
-    """Offers what begins with what was typed."""
+    """Offers the completions that start with what was typed."""
 
     @functools.wraps(complete)
     def quietly(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -49,7 +49,7 @@ def _quiet(complete: Callable[[click.Context, str], Iterable[str]]) -> Completer
 def complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Root directories, experiments in them, configurations of these.
 
-    Folders are the shell's own business where its script does not say that it wants them from here.
+    Folders are left to the shell, unless its script asks for them here.
     """
     from click.shell_completion import CompletionItem
 
@@ -63,12 +63,12 @@ def _complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
     head, slash, _ = incomplete.rpartition("/")
     before = Path(head or slash or ".")
     backend = ctx.params.get("backend") or "local"
-    names = _folders(before) if backend == "local" else _elsewhere(_place(ctx, before))
+    names = _folders(before) if backend == "local" else _in_backend(_location(ctx, before))
     return [f"{head}{slash}{name}" for name in names]
 
 
 def _folders(before: Path) -> Iterable[str]:
-    """The folders in a folder that lead to configurations, or are some."""
+    """The folders in a folder that are configurations, or may lead to some."""
     from legm.runlog.folder import is_configuration, subfolders
 
     names = subfolders(before)
@@ -77,16 +77,16 @@ def _folders(before: Path) -> Iterable[str]:
     return [one for one in names if is_configuration(f"{before}/{one}")] or [f"{one}/" for one in names]
 
 
-def _elsewhere(place: Location) -> Iterable[str]:
+def _in_backend(location: Location) -> Iterable[str]:
     """The experiments that a backend has, or the configurations of one."""
     from legm.cli.resolving import experiments_at
     from legm.core.naming import safe_name
 
-    if place.path.is_dir() and (known := place.store().client.experiments()):
+    if location.path.is_dir() and (known := location.store().client.experiments()):
         return [f"{safe_name(name)}/" for name in known]
-    if place.path.name and (named := list(experiments_at(place))):
+    if location.path.name and (named := list(experiments_at(location))):
         return list(named[0].labels().values())
-    return _folders(place.path)
+    return _folders(location.path)
 
 
 @_quiet
@@ -100,7 +100,7 @@ def complete_metric(ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
 @_quiet
 def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """Configurations; when there are two, the metrics too."""
+    """Configurations; after two of them, the metrics too."""
     given = (*(ctx.params.get("paths") or ()), *filter(None, [ctx.params.get("metric")]))
     paths = [item.value for item in _complete_path(ctx, ctx.command.params[0], incomplete)]
     if len(given) < 2:
@@ -108,13 +108,13 @@ def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
     from legm.cli.resolving import configuration_at
     from legm.cli.selecting import known_metrics
 
-    _, one = configuration_at(_place(ctx, Path(given[0])))
+    _, one = configuration_at(_location(ctx, Path(given[0])))
     return [*sorted(known_metrics(one.counts)[bool(ctx.params.get("test"))]), *paths]
 
 
 @_quiet
 def complete_constraint(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """The experiment's parameters with ``=``; behind it their values."""
+    """The experiment's parameters with ``=``; after it their values."""
     from legm.cli.output import as_text
 
     name, equals, _ = incomplete.partition("=")
@@ -132,19 +132,19 @@ def complete_constraint(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
 @_quiet
 def complete_aggregation(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
-    """The methods that aggregate."""
+    """The aggregation methods."""
     return ["mean", "median", "outlier_mean", "confidence"]
 
 
 @_quiet
 def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
-    """The backends that can be named."""
+    """The installed backends."""
     from legm.delivery.registry import names
 
     return names()
 
 
-def _place(ctx: click.Context, path: Path) -> Location:
+def _location(ctx: click.Context, path: Path) -> Location:
     from legm.cli.resolving import Location
     from legm.cli.values import scalar
 
@@ -155,5 +155,5 @@ def _place(ctx: click.Context, path: Path) -> Location:
 def _experiment(ctx: click.Context) -> Experiment:
     from legm.cli.resolving import experiment_at
 
-    # Where an option's value is still to come, click leaves the arguments aside.
-    return experiment_at(_place(ctx, Path(ctx.params["path"] or ctx.args[0])))
+    # While an option's value is missing, click leaves the arguments in ctx.args.
+    return experiment_at(_location(ctx, Path(ctx.params["path"] or ctx.args[0])))

@@ -13,7 +13,7 @@ __all__ = ["completion_command"]
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion_command(ctx: click.Context, shell: str) -> None:
-    r"""Print what lets a shell complete legm's commands.
+    r"""Print the script that completes legm's commands in a shell.
 
     It completes commands and options, experiments and configurations, metrics, parameters and their values.
 

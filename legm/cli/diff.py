@@ -1,4 +1,4 @@
-"""``legm diff``: which parameters make two configurations differ."""
+"""``legm diff``: the parameters in which two configurations differ."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ At = Callable[[Path], "Location"]
 @backend_options
 @json_option
 def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
-    """Say which parameters make the configurations A and B differ.
+    """Show the parameters in which configurations A and B differ.
 
     Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """

@@ -1,4 +1,4 @@
-"""``legm export``: runs into another backend, or into a table."""
+"""``legm export``: replays runs into another backend, or writes a table."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["export_command"]
 
-_SHOWN = 5  # runs of which the same is to be said
+_SHOWN = 5  # runs listed below one message
 
 
 @click.command("export")
 @path_argument("root")
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False), required=False)
 @click.option(
-    "--to", required=True, metavar="NAME", shell_complete=complete_backend, help="A backend, or table."
+    "--to", required=True, metavar="NAME", shell_complete=complete_backend, help="The backend, or table."
 )
 @click.option(
     "--backend-option",
@@ -38,15 +38,20 @@ _SHOWN = 5  # runs of which the same is to be said
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The backend's root directory; ROOT's unless given.",
+    help="The backend's root directory; by default that of the runs.",
 )
 @click.option(
     "--rows",
     type=click.Choice(["runs", "points"]),
-    help="Of a table: a row for each run (without this option), or for each number.",
+    help="The rows of a table: one for each run (the default), or for each value.",
 )
 @click.option(
-    "--from", "source", default="local", show_default=True, metavar="NAME", help="The backend that has them."
+    "--from",
+    "source",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="The backend that stores the runs.",
 )
 @click.option(
     "--from-option",
@@ -54,9 +59,9 @@ _SHOWN = 5  # runs of which the same is to be said
     multiple=True,
     metavar="NAME=VALUE",
     callback=option_values,
-    help="An option of the backend that has them.",
+    help="An option of the backend that stores the runs; may be given several times.",
 )
-@click.option("--experiment", help="Only this one, where another backend than the local one has them.")
+@click.option("--experiment", help="Only this experiment, if --from is not local.")
 @json_option
 def export_command(
     root: Path,
@@ -69,11 +74,11 @@ def export_command(
     as_json: bool,
     **where_from: Any,
 ) -> None:
-    """Replay the runs at or below ROOT into another backend, or write them to the table OUT.
+    """Replay runs into another backend, or write them to a table.
 
-    OUT is a .csv or .parquet file. Into a backend each run is delivered once, however often this is
-    called; what the backend then has is read back and compared. The exit status is 1 where something is
-    missing.
+    ROOT is a root directory, or an experiment or a configuration in it. The table OUT is a .csv or .parquet
+    file. A backend receives each run once, however often the command is repeated; the runs are then read back
+    from it and compared. The exit status is 1 if something is missing.
     """
     from legm import export
     from legm.cli.resolving import require_folder
@@ -122,22 +127,22 @@ def _print(report: Report, *, is_table: bool) -> None:
     if is_table:
         say(f"{report.target}: {delivered}")
     else:
-        say(f"{report.target}: {delivered} delivered, {_runs(counts[State.THERE])} there already")
+        say(f"{report.target}: {delivered} delivered, {_runs(counts[State.THERE])} already there")
         aggregates = f", {report.summaries} aggregates written" if report.summaries else ""
         say(f"read back and compared: {_runs(report.equal)} equal{aggregates}")
     if counts[State.GOES_ON]:
-        say(f"{_runs(counts[State.GOES_ON])} not over: export again later")
-    said: defaultdict[tuple[State, str], list[str]] = defaultdict(list)
+        say(f"{_runs(counts[State.GOES_ON])} still running: export again later")
+    by_message: defaultdict[tuple[State, str], list[str]] = defaultdict(list)
     for one in report.runs:
         if one.state is not State.GOES_ON:
-            said[one.state, one.text].append(one.where)
-    for (state, text), places in said.items():
+            by_message[one.state, one.text].append(one.where)
+    for (state, text), names in by_message.items():
         problem = state is State.MISSING
         click.secho(f"{'missing' if problem else 'note'}: {text}", fg="red" if problem else None, err=problem)
-        for place in places[:_SHOWN]:
-            click.echo(f"  {place}", err=problem)
-        if len(places) > _SHOWN:
-            click.echo(f"  and {len(places) - _SHOWN} more", err=problem)
+        for name in names[:_SHOWN]:
+            click.echo(f"  {name}", err=problem)
+        if len(names) > _SHOWN:
+            click.echo(f"  and {len(names) - _SHOWN} more", err=problem)
 
 
 def _runs(count: int) -> str:

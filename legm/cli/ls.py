@@ -39,8 +39,8 @@ At = Callable[[Path], "Location"]
 def ls_command(path: Path, *, at: At, as_json: bool) -> None:
     """List configurations and how many runs each has.
 
-    PATH is a root directory or an experiment in it, ROOT/EXPERIMENT; the current folder without one.
-    Configurations without a run are only counted; --json has them.
+    PATH is a root directory or an experiment in it, ROOT/EXPERIMENT; by default the current folder.
+    Configurations without runs are only counted; --json lists them.
     """
     from legm.cli.resolving import experiments_at
 
@@ -69,10 +69,10 @@ def _print_members(members: Sequence[ConfigurationStatus]) -> None:
 
 
 def _print_counted(members: Sequence[ConfigurationStatus]) -> None:
-    # What tells configurations apart comes first, where the terminal has room.
-    apart = set(differing([one.configuration for one in members if one.configuration]))
+    # The parameters that distinguish configurations come first: the rest may be cut.
+    distinguishing = set(differing([one.configuration for one in members if one.configuration]))
     names = {
-        active: sorted(active, key=lambda name: (name not in apart, name))
+        active: sorted(active, key=lambda name: (name not in distinguishing, name))
         for active in {one.configuration.active for one in members if one.configuration}
     }
     rows = []

@@ -32,8 +32,8 @@ class Cell:
     """A cell.
 
     Args:
-        text: what stands in it.
-        best: whether it is the best of its column.
+        text: its content.
+        best: whether its value is the best of its column.
     """
 
     text: str
@@ -41,12 +41,12 @@ class Cell:
 
 
 def markdown(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequence[bool]) -> str:
-    """A table that GitHub and most others show; its columns are aligned for whoever reads the text.
+    """A table in GitHub's Markdown; its columns are aligned in the text too.
 
     Args:
-        headers: what stands above the columns.
+        headers: the columns' headers.
         rows: a cell for each column.
-        numbers: which columns end at one edge.
+        numbers: which columns are right-aligned.
     """
 
     def text(cell: Cell) -> str:
@@ -73,9 +73,9 @@ def latex(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Seque
     r"""A ``tabular`` that needs the package booktabs; the best of a column are ``\textbf``.
 
     Args:
-        headers: what stands above the columns.
+        headers: the columns' headers.
         rows: a cell for each column.
-        numbers: which columns end at one edge.
+        numbers: which columns are right-aligned.
     """
 
     def text(cell: Cell) -> str:

@@ -1,4 +1,4 @@
-"""``legm mlflow-ui``: MLflow's page on the runs that it keeps."""
+"""``legm mlflow-ui``: starts MLflow's page on its store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["mlflow_ui_command"]
 @click.option("--port", default=5000, show_default=True, help="The port on 127.0.0.1.")
 @click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
 def mlflow_ui_command(root: Path, *, port: int, only_print: bool) -> None:
-    """Open MLflow's page on the runs that it keeps in ROOT."""
+    """Start MLflow's page on the runs it stores in ROOT."""
     command = server_command(root, port)
     # MLflow's jobs would need a second server.
     serve("MLflow", command, port, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, only_print=only_print)
@@ -38,7 +38,7 @@ def server_command(root: Path, port: int) -> list[str]:
     database = root / "mlflow.db"
     if not database.is_file():
         raise StorageError(f"there is no MLflow store {database}: run something with backend='mlflow'")
-    make_backend("mlflow", root, {})  # says what is missing
+    make_backend("mlflow", root, {})  # reports what is missing
     return [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--backend-store-uri", sqlite_uri(database.resolve())),

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ description_option = click.option(
     "--description",
     default="",
     metavar="TEXT",
-    help="Of the runs with this description; those without one otherwise.",
+    help="Only runs with this description; by default those without one.",
 )
 
 top_option = click.option(
@@ -79,7 +79,7 @@ aggregation_option = click.option(
     show_default=True,
     metavar="METHOD",
     shell_complete=complete_aggregation,
-    help="Over the runs: mean, median, outlier_mean, confidence or confidence_0.9.",
+    help="How runs are aggregated: mean, median, outlier_mean, confidence or confidence_0.9.",
 )
 
 constraints_option = click.option(
@@ -94,7 +94,7 @@ constraints_option = click.option(
 
 
 def backend_options(function: F) -> F:
-    """``--backend`` and ``--backend-option``; the command gets ``at``, which makes a place of a path."""
+    """``--backend`` and ``--backend-option``; the command gets ``at``, which turns a path into a Location."""
 
     @click.option(
         "--backend",
@@ -102,7 +102,7 @@ def backend_options(function: F) -> F:
         show_default=True,
         metavar="NAME",
         shell_complete=complete_backend,
-        help="The backend that keeps the runs.",
+        help="The backend that stores the runs.",
     )
     @click.option(
         "--backend-option",
@@ -113,9 +113,9 @@ def backend_options(function: F) -> F:
         help="An option of the backend, such as tracking_uri; may be given several times.",
     )
     @functools.wraps(function)
-    def with_place(*args: Any, backend: str, options: dict[str, Any], **kwargs: Any) -> Any:
+    def with_location(*args: Any, backend: str, options: dict[str, Any], **kwargs: Any) -> Any:
         if backend == "local" and options:
-            raise click.UsageError("the backend 'local' has no options: name another one by --backend")
+            raise click.UsageError("the backend 'local' has no options: name another backend with --backend")
 
         def at(path: Path) -> Location:
             from legm.cli.resolving import Location
@@ -124,7 +124,7 @@ def backend_options(function: F) -> F:
 
         return function(*args, at=at, **kwargs)
 
-    return with_place  # type: ignore[return-value]
+    return with_location  # type: ignore[return-value]
 
 
 def option_values(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def option_values(_ctx: click.Context, _param: click.Parameter, texts: tuple[str
 
 
 def _pairs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """``("a=1",)`` as ``(("a", "1"),)``; of several = the first counts."""
+    """``("a=1",)`` as ``(("a", "1"),)``; the first = separates name and value."""
     for text in texts:
         if not text.partition("=")[0] or "=" not in text:
             raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE")

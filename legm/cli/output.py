@@ -1,4 +1,4 @@
-"""How the commands speak: tables and messages for a person, JSON for a program."""
+"""What commands print: tables and messages for a user, JSON for a program."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ STATUSES = {"completed": "green", "failed": "red", "interrupted": "yellow", "run
 _STATUS = re.compile("|".join(rf"(?:\d+ )?{status}" for status in STATUSES))
 
 
-# For a person
+# For a user
 
 
 def say(text: str = "", **style: Any) -> None:
-    """Print a line, in the encoding that the standard output says it has."""
+    """Print a line, in the standard output's encoding."""
     click.secho(text, file=sys.stdout, **style)
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, as wide as the terminal; where there is none, as wide as needed.
+    """Print a table, as wide as the terminal; without a terminal, as wide as needed.
 
-    Columns in which no row has anything are left out.
+    Empty columns are left out.
     """
     used = [i for i in range(len(columns)) if any(row[i] for row in rows)] or [0]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -85,14 +85,14 @@ def _can_show(text: str) -> bool:
 
 
 def encodable(text: str) -> str:
-    """A text with plain characters for the signs of print, where the standard output has not got these."""
+    """A text with ASCII characters instead of typographic ones that the standard output cannot encode."""
     if _can_show(text):
         return text
     return text.replace("±", "+-").replace("\N{MINUS SIGN}", "-").replace("∞", "inf")
 
 
 def print_problems(problems: Iterable[object]) -> None:
-    """Tell what could not be read, beside the output."""
+    """Report on standard error what could not be read."""
     for problem in problems:
         click.secho(f"damaged: {problem}", fg="red", err=True)
 
@@ -105,7 +105,7 @@ def number(value: float | None) -> str:
 
 
 def moment(seconds: float | None) -> str:
-    """A time (s since 1970) in a table, on the clock of the place; "" for none."""
+    """A time (s since 1970) in a table, in local time; "" for none."""
     return _minute(int(seconds // 60)) if seconds else ""
 
 
@@ -115,7 +115,7 @@ def _minute(minutes: int) -> str:
 
 
 def statuses_text(counts: Mapping[str, int]) -> str:
-    """How many runs there are of each kind but completed ones: ``1 failed, 2 running``."""
+    """How many runs have each status but completed: ``1 failed, 2 running``."""
     return ", ".join([f"{counts[s]} {s}" for s in STATUSES if s != "completed" and counts.get(s)])
 
 
@@ -162,7 +162,7 @@ def differing(configurations: Sequence[Configuration]) -> list[str]:
 
 
 def series_text(series: Series) -> str:
-    """A metric as it is called: ``dice[cat]`` for one of an indexed metric."""
+    """A series' name: ``dice[cat]`` for one of an indexed metric."""
     return series.name if series.index is None else f"{series.name}[{series.index}]"
 
 
@@ -170,7 +170,7 @@ def series_text(series: Series) -> str:
 
 
 def printable(value: Any) -> Any:
-    """A value in which NaN and infinities are text, since JSON has none."""
+    """A value with NaN and infinities as text, since JSON does not have them."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
@@ -179,17 +179,17 @@ def printable(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A plain value as JSON, on one line, for a person."""
+    """A plain value as JSON, on one line, for a user."""
     return json.dumps(printable(value), ensure_ascii=False)
 
 
 def print_json(value: Any) -> None:
-    """Print what a program asked for."""
+    """Print a value as JSON."""
     say(json.dumps(printable(value), indent=2))
 
 
 def configuration_dict(found: Configuration | None) -> dict[str, Any]:
-    """What identifies a configuration; None for all of it where it cannot be read."""
+    """What identifies a configuration; None for every value if it cannot be read."""
     return {
         "experiment": found.experiment if found else None,
         "name": found.name if found else None,

@@ -1,4 +1,4 @@
-"""``legm plot``: curves and bars as a picture."""
+"""``legm plot``: draws curves and bars."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_command"]
 
-_CURVES = 10  # configurations in one picture, where a person does not say how many
+_CURVES = 10  # configurations in one picture, unless a user says how many
 
 
 @click.command("plot")
@@ -42,7 +42,7 @@ _CURVES = 10  # configurations in one picture, where a person does not say how m
     "--output",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file: .png, .pdf or .svg. Without it a PNG in the current folder.",
+    help="The file: .png, .pdf or .svg. By default a PNG in the current folder.",
 )
 @click.option("--bars", is_flag=True, help="Draw the ranking as bars instead of curves.")
 @click.option("--lower", is_flag=True, help="Lower is better.")
@@ -57,7 +57,7 @@ _CURVES = 10  # configurations in one picture, where a person does not say how m
     metavar="SHEET",
     help="A matplotlib style sheet, by its path or name; may be given several times.",
 )
-@click.option("--title", help="What stands above; an empty text for nothing.")
+@click.option("--title", help="The title; an empty text for none.")
 @description_option
 @backend_options
 @json_option
@@ -80,9 +80,9 @@ def plot_command(
 ) -> None:
     """Draw the curves of a metric, or its ranking as bars.
 
-    PATH is a configuration, of which each METRIC's curve with its spread over the runs is drawn; or
-    ROOT/EXPERIMENT, of which the curves of the best configurations by METRIC are drawn into one picture, or
-    with --bars the ranking by each METRIC.
+    If PATH is a configuration, each METRIC's curve is drawn with its spread over the runs. If it is
+    ROOT/EXPERIMENT, the curves of the best configurations by METRIC are drawn into one picture, or with
+    --bars the ranking by each METRIC.
     """
     from legm import plotting
     from legm.cli.resolving import configuration_or_experiment
@@ -107,7 +107,7 @@ def plot_command(
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a person wants to see; each as the command's option."""
+    """What a user wants to see; each field is the command's option."""
 
     metrics: tuple[str, ...]
     test: bool
@@ -121,7 +121,7 @@ class _Asked:
     title: str | None
 
     def heading(self, *words: str) -> str:
-        """What stands above the picture."""
+        """The picture's title."""
         return ", ".join(filter(None, (*words, self.description))) if self.title is None else self.title
 
 
@@ -134,7 +134,9 @@ def _of_configuration(
     from legm.cli.selecting import metric_among
 
     if asked.bars or asked.constraints or asked.top is not None:
-        raise click.UsageError(f"--bars, --where and --top are for an experiment; {member.folder} is none")
+        raise click.UsageError(
+            f"--bars, --where and --top are for an experiment; {member.folder} is a configuration"
+        )
     configuration = known_configuration(member)
     counts = [one for one in member.counts if one.description == asked.description]
     names = [_with_curve(metric_among(name, counts, test=asked.test)) for name in asked.metrics]
@@ -155,7 +157,9 @@ def _of_experiment(asked: _Asked, experiment: Experiment) -> tuple[Figure, list[
     if not asked.bars:
         name = _with_curve(metrics[0])
         if len(metrics) > 1:
-            raise click.UsageError("curves of several configurations are of one METRIC, --bars of several")
+            raise click.UsageError(
+                "curves of several configurations show one METRIC; --bars can show several"
+            )
     rankings = {
         one.key: choice.ranked(one, higher_better=not asked.lower, aggregation=asked.aggregation)
         for one in metrics

@@ -1,4 +1,4 @@
-"""``legm recover``: runs whose process died are finalized, damaged files are repaired."""
+"""``legm recover``: finalizes runs whose process died, and repairs damaged files."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["recover_command"]
 @path_argument("root", default=Path())
 @json_option
 def recover_command(root: Path, *, as_json: bool) -> None:
-    """Settle the runs of killed processes, mend damaged files.
+    """Finalize runs whose process died, and repair damaged files.
 
-    Of the runs below ROOT whose process ended without log(), one that was completed but not stored is
-    stored; another one is marked as interrupted. Damaged entries are taken from the run logs again.
+    A run below ROOT whose process ended without calling log() is stored if it was completed, and marked as
+    interrupted otherwise. Damaged entries are restored from the run logs.
     """
     from legm.analysis import overview
     from legm.cli.resolving import require_folder
 
     require_folder(root)
     rows, notes = [], []
-    for folder, settled, messages in overview.recover(root):
-        rows += [{"configuration": str(folder), **run_dict(result)} for result in settled]
+    for folder, finalized, messages in overview.recover(root):
+        rows += [{"configuration": str(folder), **run_dict(result)} for result in finalized]
         notes += messages
     if as_json:
         print_json({"runs": rows, "repairs": notes})

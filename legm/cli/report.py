@@ -1,4 +1,4 @@
-"""``legm report``: everything there is to see, on one page."""
+"""``legm report``: writes an HTML report of experiments."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ __all__ = ["report_command"]
     show_default=True,
     help="The file.",
 )
-@click.option("--metric", metavar="METRIC", help="What configurations are ranked by when the page opens.")
-@click.option("--lower/--higher", default=None, help="Whether a lower value of it is better.")
+@click.option(
+    "--metric", metavar="METRIC", help="The metric by which configurations are ranked when the page opens."
+)
+@click.option("--lower/--higher", default=None, help="Whether lower values of the metric are better.")
 @test_option
 @backend_options
 @json_option
@@ -42,9 +44,9 @@ def report_command(
     at: Callable[[Path], Location],
     as_json: bool,
 ) -> None:
-    """Write one page with everything there is to see.
+    """Write an HTML report of experiments.
 
-    PATH is ROOT or ROOT/EXPERIMENT. The page is one HTML file that opens without a server or a network.
+    PATH is ROOT or ROOT/EXPERIMENT. The report is one HTML file that opens without a server or a network.
     """
     from legm import report
     from legm.cli.resolving import experiments_at

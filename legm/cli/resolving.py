@@ -1,8 +1,8 @@
-"""What the paths that a person gives mean: a root directory, an experiment in it, a configuration of that.
+"""Resolves the paths that a user gives: a root directory, an experiment in it, a configuration of that.
 
 With the local backend these are folders. With any other, ``ROOT`` is the root directory, and the rest is
-what the backend has for it: in ``ROOT/EXPERIMENT`` an experiment's name, as it is or as a folder would have
-it, and in ``ROOT/EXPERIMENT/CONFIGURATION`` the name that ``legm ls`` prints, or a piece of the fingerprint.
+a name in the backend: in ``ROOT/EXPERIMENT`` an experiment's name, as it is or as its folder would be
+called, and in ``ROOT/EXPERIMENT/CONFIGURATION`` the name that ``legm ls`` prints, or part of the fingerprint.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a person looks.
+    """A path, and the backend in which it is looked up.
 
     Args:
         path: as it was given.
@@ -54,12 +54,12 @@ class Location:
 
     @property
     def is_local(self) -> bool:
-        """Whether the path is one of folders."""
+        """Whether the path is a folder of the local backend."""
         return self.backend == "local"
 
     @property
     def parent(self) -> Location:
-        """The place that this one is in."""
+        """The location that contains this one."""
         return Location(_parent(self.path), self.backend, self.options)
 
     def store(self) -> Store:
@@ -68,7 +68,7 @@ class Location:
 
 
 class Store:
-    """A backend with its root directory, made when it is needed.
+    """A backend with its root directory, connected when it is first needed.
 
     Args:
         root: the root directory.
@@ -84,13 +84,13 @@ class Store:
 
     @functools.cached_property
     def client(self) -> BackendClient:
-        """Of the backend."""
+        """The backend's client."""
         from legm.delivery.client import connect
 
         return connect(self.root, self._backend, self._options)
 
     def runs(self, query: Query) -> Iterator[RunResult]:
-        """The runs that a query asks for, of the backend."""
+        """The backend's runs that a query asks for."""
         return self.client.runs(query)
 
 
@@ -100,9 +100,9 @@ class Experiment:
 
     Args:
         store: where it is.
-        path: by which a person finds it.
-        members: its configurations; the folder of each is the path by which a person finds it.
-        known_as: the name by which the store finds it; None for a folder that says so itself.
+        path: under which a user finds it.
+        members: its configurations; the folder of each is the path under which a user finds it.
+        known_as: its name in the store; None for a folder, which has the name inside.
     """
 
     store: Store
@@ -112,7 +112,7 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        """The name by which the store finds it."""
+        """Its name in the store."""
         if self.known_as is not None:
             return self.known_as
         return folder_reader().experiment_in(Path(self.path)) or Path(self.path).name
@@ -141,7 +141,7 @@ class Experiment:
         ]
 
     def labels(self) -> dict[str, str]:
-        """By fingerprint, the last part of the configuration's path; the first one's where it was copied."""
+        """By fingerprint, the last part of the configuration's path; if it was copied, that of the first."""
         known: dict[str, str] = {}
         for one in self.members:
             if one.configuration is not None:
@@ -149,18 +149,18 @@ class Experiment:
         return known
 
 
-def experiments_at(place: Location) -> Iterator[Experiment]:
-    """The experiments at a place: those of a root directory, or one, or a part of one.
+def experiments_at(location: Location) -> Iterator[Experiment]:
+    """The experiments at a location: those of a root directory, or one, or a part of one.
 
     Raises:
         StorageError: there is no such folder, or nothing of that name in the backend.
         NotSupported: the backend cannot list its experiments, and none is named.
     """
-    if place.is_local:
-        path = _named_path(place.path)
+    if location.is_local:
+        path = _named_path(location.path)
         require_folder(path)
         if is_configuration(str(path)):
-            yield _local_experiment(_parent(path), [_look(path)])
+            yield _local_experiment(_parent(path), [_read_member(path)])
         elif _is_experiment(path):
             yield _local_experiment(path)
         else:
@@ -168,52 +168,54 @@ def experiments_at(place: Location) -> Iterator[Experiment]:
                 if _is_experiment(path / name):
                     yield _local_experiment(path / name)
         return
-    named = _named(place)
+    named = _named(location)
     if named is not None:
         yield named
         return
-    require_folder(place.path)
-    store = place.store()
+    require_folder(location.path)
+    store = location.store()
     for name in store.client.experiments():
         yield _experiment_of(store, name)
 
 
-def experiment_at(place: Location) -> Experiment:
-    """The experiment at a place; a root directory will do that has just one.
+def experiment_at(location: Location) -> Experiment:
+    """The experiment at a location; a root directory is accepted if it has only one.
 
     Raises:
         StorageError: there is none, or several.
     """
-    if place.is_local and is_configuration(str(place.path)):
-        raise StorageError(f"{place.path} is one configuration: name its experiment, {_parent(place.path)}")
-    found = list(experiments_at(place))
+    if location.is_local and is_configuration(str(location.path)):
+        raise StorageError(
+            f"{location.path} is one configuration: name its experiment, {_parent(location.path)}"
+        )
+    found = list(experiments_at(location))
     if len(found) == 1:
         return found[0]
     if not found:
-        raise StorageError(f"there is no experiment at {place.path}: no folder in it holds configurations")
+        raise StorageError(f"there is no experiment at {location.path}: no folder in it holds configurations")
     names = ", ".join(one.path for one in found[:10])
-    raise StorageError(f"{place.path} has {len(found)} experiments: name one of {names}")
+    raise StorageError(f"{location.path} has {len(found)} experiments: name one of {names}")
 
 
-def configuration_at(place: Location) -> tuple[Experiment, ConfigurationStatus]:
-    """The configuration at a place, and its experiment.
+def configuration_at(location: Location) -> tuple[Experiment, ConfigurationStatus]:
+    """The configuration at a location, and its experiment.
 
     Raises:
-        StorageError: there is no such folder, or it is no configuration's.
+        StorageError: there is no such folder, or it is not a configuration's.
         ParameterError: the experiment has none of that name, or several.
     """
-    path = place.path
-    if not place.is_local:
-        experiment = _named(place.parent)
+    path = location.path
+    if not location.is_local:
+        experiment = _named(location.parent)
         if experiment is None:
             raise StorageError(
-                f"{path} names no configuration: with another backend than the local one it is "
-                f"ROOT/EXPERIMENT/CONFIGURATION, and {_parent(path)} is no experiment"
+                f"{path} does not name a configuration: with a backend other than 'local' a path is "
+                f"ROOT/EXPERIMENT/CONFIGURATION, and {_parent(path)} is not an experiment"
             )
         return experiment, _member(experiment, path.name)
     if is_configuration(str(path)):
         path = _named_path(path)
-        found = _look(path)
+        found = _read_member(path)
         return _local_experiment(_parent(path), [found]), found
     if not path.is_dir() and _is_experiment(_parent(path)):
         experiment = _local_experiment(_parent(path))
@@ -225,25 +227,25 @@ def configuration_at(place: Location) -> tuple[Experiment, ConfigurationStatus]:
     raise StorageError(what)
 
 
-def configuration_or_experiment(place: Location) -> tuple[Experiment, ConfigurationStatus | None]:
-    """What is at a place: an experiment, or one configuration of it.
+def configuration_or_experiment(location: Location) -> tuple[Experiment, ConfigurationStatus | None]:
+    """What is at a location: an experiment, or one configuration of it.
 
     Raises:
         StorageError, ParameterError: as :func:`configuration_at` and :func:`experiment_at`.
     """
-    path = place.path
-    if place.is_local:
+    path = location.path
+    if location.is_local:
         is_one = is_configuration(str(path)) or (not path.is_dir() and _is_experiment(_parent(path)))
     else:
         try:
-            is_one = _named(place.parent) is not None
+            is_one = _named(location.parent) is not None
         except LegmError:
             is_one = False
-    return configuration_at(place) if is_one else (experiment_at(place), None)
+    return configuration_at(location) if is_one else (experiment_at(location), None)
 
 
 def require_folder(path: Path) -> None:
-    """Say which part of a path does not exist, and what is there instead.
+    """Report which part of a path does not exist, and what exists instead.
 
     Raises:
         StorageError: there is no such folder.
@@ -286,25 +288,25 @@ def _local_experiment(folder: Path, members: Sequence[ConfigurationStatus] | Non
     )
 
 
-def _look(path: Path) -> ConfigurationStatus:
+def _read_member(path: Path) -> ConfigurationStatus:
     return folder_reader().read_status(path)
 
 
 # Other backends
 
 
-def _named(place: Location) -> Experiment | None:
-    """The experiment that the last part of a path names; None for a folder that names none.
+def _named(location: Location) -> Experiment | None:
+    """The experiment that the last part of a path names; None for a folder that does not name one.
 
     Raises:
-        StorageError: the path is no folder either.
-        NotSupported: the backend cannot list its experiments, and has none of that very name.
+        StorageError: the path is not a folder either.
+        NotSupported: the backend cannot list its experiments, and has none of exactly that name.
     """
-    if not place.path.name or not place.parent.path.is_dir():
+    if not location.path.name or not location.parent.path.is_dir():
         return None
     from legm.core.naming import safe_name
 
-    store, text = place.parent.store(), place.path.name
+    store, text = location.parent.store(), location.path.name
     try:
         known = store.client.experiments()
     except NotSupported:
@@ -314,8 +316,8 @@ def _named(place: Location) -> Experiment | None:
     for name in known:
         if text in {name, safe_name(name)}:
             return _experiment_of(store, name)
-    if not place.path.is_dir():
-        where = f"the backend {place.backend!r} in {store.root}"
+    if not location.path.is_dir():
+        where = f"the backend {location.backend!r} in {store.root}"
         raise StorageError(f"{where} has no experiment {text!r}; {closest(text, known)}")
     return None
 
@@ -346,7 +348,7 @@ def _member(experiment: Experiment, text: str) -> ConfigurationStatus:
     return members[str(found.folder)]
 
 
-# What a configuration holds
+# A configuration's content
 
 
 def known_configuration(found: ConfigurationStatus) -> Configuration:
@@ -362,7 +364,7 @@ def known_configuration(found: ConfigurationStatus) -> Configuration:
 
 
 def overview_of(experiment: Experiment, found: ConfigurationStatus) -> tuple[str, Overview]:
-    """A configuration's name in its path, and all its runs; damage of a folder is told, not raised."""
+    """A configuration's label, and all its runs; damage of a folder is in the overview, not raised."""
     from legm.analysis import overview
     from legm.records import Query
     from legm.stats.counts import ALL_VALUES_METRICS

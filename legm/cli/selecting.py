@@ -1,4 +1,4 @@
-"""What a person chooses among: metrics by name, configurations by the values of parameters."""
+"""Selects metrics by name, and configurations by the values of parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Choice", "Metric", "known_metrics", "metric_among"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric that a person named.
+    """A metric that a user named.
 
     Args:
         name: of the metric.
@@ -29,14 +29,14 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """What stands above its values."""
+        """The header of its values."""
         if self.name in ALL_VALUES_METRICS and not self.test:
             return self.name
         return f"{'test' if self.test else 'best'} {self.name}"
 
     @property
     def key(self) -> str:
-        """Where it stands in a summary."""
+        """Its key in a summary."""
         from legm.analysis.ranking import value_key
 
         return value_key(self.name, test=self.test)
@@ -44,7 +44,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The configurations of an experiment among which a person chooses.
+    """The configurations of an experiment from which a user chooses.
 
     Args:
         experiment: theirs.
@@ -57,20 +57,20 @@ class Choice:
     constraints: dict[str, Any]
 
     @classmethod
-    def of(cls, place: Location, description: str, constraints: Sequence[tuple[str, str]]) -> Choice:
-        """The configurations at a place.
+    def of(cls, location: Location, description: str, constraints: Sequence[tuple[str, str]]) -> Choice:
+        """The configurations at a location.
 
         Args:
-            place: the experiment's.
+            location: the experiment's.
             description: the runs'.
-            constraints: names and values as a person gave them.
+            constraints: names and values as a user gave them.
 
         Raises:
             StateError: no run has the description.
-            ParameterError: no configuration has a parameter or a value.
+            ParameterError: no configuration has one of the parameters or values.
             StorageError: there is no experiment.
         """
-        return cls.among(experiment_at(place), description, constraints)
+        return cls.among(experiment_at(location), description, constraints)
 
     @classmethod
     def among(
@@ -87,7 +87,7 @@ class Choice:
         return cls(experiment, counts, wanted)
 
     def metric(self, name: str, *, test: bool) -> Metric:
-        """The metric that a person means; beside its name its key is understood: ``test_accuracy``.
+        """The metric that a user means; its key is accepted beside its name: ``test_accuracy``.
 
         Raises:
             MetricError: no completed run has it.
@@ -123,7 +123,7 @@ def known_metrics(counts: Iterable[RunCounts]) -> tuple[set[str], set[str]]:
 
 
 def metric_among(name: str, counts: Sequence[RunCounts], *, test: bool) -> Metric:
-    """The metric that a person means, among those of some runs; see :meth:`Choice.metric`.
+    """The metric that a user means, among those of some runs; see :meth:`Choice.metric`.
 
     Raises:
         MetricError: no completed run has it.
@@ -149,7 +149,7 @@ def metric_among(name: str, counts: Sequence[RunCounts], *, test: bool) -> Metri
 
 
 def _constraints(configurations: Sequence[Configuration], pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Values as they were given on the command line: as text where only that is there."""
+    """The values given on the command line; one stays text if configurations have only the text."""
     found: dict[str, Any] = {}
     if not pairs:
         return found

@@ -19,14 +19,14 @@ def serve(
     *,
     only_print: bool,
 ) -> None:
-    """Run a server until it ends, or until Ctrl-C, which is no error."""
+    """Run a server until it ends, or until Ctrl-C, which is not an error."""
     import os
     import shlex
 
     if only_print:
         say(shlex.join(command))
         return
-    say(f"{title}'s page will be at http://127.0.0.1:{port} (Ctrl-C ends it)")
+    say(f"{title}'s page will be at http://127.0.0.1:{port} (Ctrl-C stops it)")
     server = subprocess.Popen(command, env={**(defaults or {}), **os.environ})  # noqa: S603 - our own command
     try:
         status = server.wait()

@@ -1,4 +1,4 @@
-"""The scripts by which a shell asks legm what may come next."""
+"""The scripts with which a shell completes legm's commands."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ complete -o nosort -F _legm_completion legm
 
 
 def script(shell: str, command: click.Command) -> str:
-    """What a shell reads to complete legm's commands: bash's is legm's own, the others' are click's."""
+    """The script that completes legm's commands in a shell: legm's own for bash, click's for the others."""
     if shell == "bash":
         return _BASH
     from click.shell_completion import get_completion_class

@@ -39,7 +39,7 @@ At = Callable[[Path], "Location"]
 def show_command(config: Path, *, at: At, as_json: bool) -> None:
     """Show a configuration: its parameters, runs and aggregates.
 
-    CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or a piece of the
+    CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or part of the
     fingerprint.
     """
     from legm.cli.resolving import configuration_at, overview_of
@@ -112,7 +112,7 @@ def _print_runs(runs: Sequence[RunResult]) -> None:
         values = {s.name: v for s, v in run.best.items() if s.index is None}
         tests = {s.name: v for s, v in run.test.items() if s.index is None}
         cells = [
-            run.run.run_id[-6:],  # the piece that tells runs apart; --json has all of it
+            run.run.run_id[-6:],  # the part that distinguishes runs; --json has all of it
             run.status.value,
             number(run.best_step if run.best_step is not None else run.last_step),
             number(run.points),
@@ -127,7 +127,7 @@ def _print_runs(runs: Sequence[RunResult]) -> None:
 def _print_aggregates(aggregates: dict[str, Any]) -> None:
     rows = []
     for name, value in aggregates.items():
-        is_one = isinstance(value.get("method"), str)  # and no example that is called so
+        is_one = isinstance(value.get("method"), str)  # and not an index of that name
         for label, one in (
             {name: value} if is_one else {f"{name}[{i}]": v for i, v in value.items()}
         ).items():

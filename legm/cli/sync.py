@@ -1,4 +1,4 @@
-"""``legm sync``: what backends have not received yet is delivered."""
+"""``legm sync``: delivers to backends what they have not received."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ __all__ = ["sync_command"]
 
 @click.command("sync")
 @path_argument("root", default=Path())
-@click.option("--to", help="Only what is owed to this backend.")
-@click.option("--watch", is_flag=True, help="Go on delivering what runs come to owe, until Ctrl-C.")
+@click.option("--to", help="Only what is pending for this backend.")
+@click.option("--watch", is_flag=True, help="Keep delivering new values until Ctrl-C.")
 @json_option
 def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> None:
-    """Deliver what runs owe to a server that was away.
+    """Deliver to backends what they have not received.
 
-    These are the runs below ROOT, and MLflow and other remote backends. Each value is delivered once, however
-    often this is called. The exit status is 1 where something is still owed. With --watch this goes on as a
-    service would; Ctrl-C or SIGTERM ends it with status 0, and --json prints a line for each delivery.
+    This covers all runs below ROOT and all remote backends, such as MLflow. Each value is delivered once,
+    however often the command is repeated. The exit status is 1 if something is still pending. With --watch
+    the command keeps running as a service would; Ctrl-C or SIGTERM stops it with status 0, and --json prints
+    a line for each delivery.
     """
     from legm.cli.resolving import require_folder
-    from legm.delivery import backlog as owed
+    from legm.delivery import backlog
 
     require_folder(root)
     if watch:
-        _watch(owed.watch(root, to), as_json=as_json)
+        _watch(backlog.watch(root, to), as_json=as_json)
         return
     done = []
-    for one in owed.sync(root, to):
+    for one in backlog.sync(root, to):
         done.append(one)
         if not as_json:
             _print_delivered(one)
     if as_json:
         print_json([_delivered_dict(one) for one in done])
     elif not done:
-        say("nothing is owed")
+        say("nothing is pending")
     if any(one.problem for one in done):
         sys.exit(1)
 
@@ -58,7 +59,7 @@ def _watch(deliveries: Iterator[Delivered], *, as_json: bool) -> None:
     runs = values = 0
     try:
         if not as_json:
-            say("waiting for runs that owe something (Ctrl-C ends it)")
+            say("waiting for runs with pending values (Ctrl-C stops it)")
         for one in deliveries:
             if one.result is not None:
                 runs, values = runs + 1, values + one.result.points
@@ -78,8 +79,8 @@ def _print_delivered(one: Delivered) -> None:
     if one.result is not None:
         say(f"{one.backend}: run {one.result.run.run_id} with {one.result.points} values delivered")
     else:
-        why = one.problem or "a living process delivers it itself"
-        say(f"{one.backend or 'unknown'}: {one.path.stem} is still owed: {why}")
+        why = one.problem or "the running process delivers it itself"
+        say(f"{one.backend or 'unknown'}: {one.path.stem} is still pending: {why}")
 
 
 def _delivered_dict(one: Delivered) -> dict[str, Any]:

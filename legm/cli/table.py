@@ -1,4 +1,4 @@
-"""``legm table``: the results as a table for a paper, a page or another program."""
+"""``legm table``: writes results as a table for a paper, a web page or another program."""
 
 from __future__ import annotations
 
@@ -47,18 +47,24 @@ _FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv"}
     "--format",
     "form",
     type=click.Choice(list(_FORMATS)),
-    help="Without it what the ending of --output says, and Markdown otherwise.",
+    help="By default the format of --output's extension, and Markdown without --output.",
 )
 @click.option(
-    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead."
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file instead of printing.",
 )
 @test_option
 @click.option(
-    "--lower", multiple=True, metavar="METRIC", help="Of this metric lower is better; may be repeated."
+    "--lower",
+    multiple=True,
+    metavar="METRIC",
+    help="Lower is better for this metric; may be given several times.",
 )
 @constraints_option
 @top_option
-@click.option("--params", metavar="NAME,...", help="The parameters to show; otherwise those that differ.")
+@click.option("--params", metavar="NAME,...", help="The parameters to show; by default those that differ.")
 @aggregation_option
 @description_option
 @backend_options
@@ -81,9 +87,9 @@ def table_command(
 ) -> None:
     """Write a table of configurations as Markdown, LaTeX or CSV.
 
-    PATH is ROOT/EXPERIMENT, or ROOT where it has just one. A row is a configuration, best first by the first
-    METRIC; the columns are the parameters that differ, and each METRIC as mean and deviation, the best in
-    bold. Beside its name a METRIC may be given as test_NAME or best_NAME: a table can have both kinds.
+    PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. A row is a configuration, best first by
+    the first METRIC; the columns are the parameters that differ, and each METRIC as mean and deviation, the
+    best in bold. A METRIC may also be given as test_NAME or best_NAME: a table can have both kinds.
     """
     from legm.cli.selecting import Choice
 
@@ -91,7 +97,9 @@ def table_command(
     metrics = list(dict.fromkeys(choice.metric(name, test=test) for name in metric))
     lower_better = {choice.metric(name, test=test) for name in lower}
     if unknown := lower_better.difference(metrics):
-        raise click.UsageError(f"--lower names {unknown.pop().title!r}, which is none of the table's metrics")
+        raise click.UsageError(
+            f"--lower names {unknown.pop().title!r}, which is not one of the table's metrics"
+        )
     ranked = {
         one: choice.ranked(one, higher_better=one not in lower_better, aggregation=aggregation)
         for one in metrics
@@ -101,7 +109,7 @@ def table_command(
     known = {one.fingerprint for one in found}
     found = [*found, *(one for digest, one in others.items() if digest not in known)][: top or None]
     values = {
-        one: {place.configuration.fingerprint: place for place in places} for one, places in ranked.items()
+        one: {entry.configuration.fingerprint: entry for entry in entries} for one, entries in ranked.items()
     }
     names = _shown_parameters(found, params)
     if as_json:
@@ -125,7 +133,7 @@ def _format_of(output: Path | None) -> str:
     endings = {ending: name for name, ending in _FORMATS.items()}
     if output.suffix not in endings:
         known = ", ".join(endings)
-        raise click.UsageError(f"{output} has none of the endings {known}: name the format by --format")
+        raise click.UsageError(f"{output} does not end in any of {known}: name the format with --format")
     return endings[output.suffix]
 
 
@@ -157,15 +165,15 @@ def _written(
     columns = [[markup.Cell(value_of(one, name)) for one in found] for name in names]
     headers = list(names)
     numbers = [are_numbers(one.parameters.get(name) for one in found) for name in names]
-    if not names:  # something has to tell the rows apart
+    if not names:  # something has to distinguish the rows
         columns, headers, numbers = (
             [[markup.Cell(labels[one.fingerprint]) for one in found]],
             ["configuration"],
             [False],
         )
-    for metric, places in values.items():
+    for metric, entries in values.items():
         columns.append(
-            _value_cells([places.get(one.fingerprint) for one in found], next(iter(places.values()), None))
+            _value_cells([entries.get(one.fingerprint) for one in found], next(iter(entries.values()), None))
         )
         headers.append(metric.title)
         numbers.append(True)
@@ -173,19 +181,19 @@ def _written(
     return write(headers, list(zip(*columns, strict=True)), numbers)
 
 
-def _value_cells(places: Sequence[Ranked | None], best: Ranked | None) -> list[Any]:
-    """A metric's column; where several are as good as the best, all are marked."""
+def _value_cells(entries: Sequence[Ranked | None], best: Ranked | None) -> list[Any]:
+    """A metric's column; if several are as good as the best, all are marked."""
     from legm.cli.markup import Cell
     from legm.stats.aggregate import aggregate_interval
     from legm.stats.formatting import decimals_for_spreads, spread_half_width, value_text
 
-    digits = decimals_for_spreads(spread_half_width(one.value) for one in places if one is not None)
+    digits = decimals_for_spreads(spread_half_width(one.value) for one in entries if one is not None)
     first = aggregate_interval(best.value)[0] if best is not None else None
     return [
         Cell("")
         if one is None
         else Cell(value_text(one.value, digits), aggregate_interval(one.value)[0] == first)
-        for one in places
+        for one in entries
     ]
 
 
@@ -200,17 +208,17 @@ def _csv(
     rows: list[list[object]] = [
         [labels[one.fingerprint], *(value_of(one, name) for name in names)] for one in found
     ]
-    for metric, places in values.items():
+    for metric, entries in values.items():
         fields = [
             "mean",
             "std",
             "n",
-            *sorted({field for one in places.values() for field in one.value.fields}),
+            *sorted({field for one in entries.values() for field in one.value.fields}),
         ]
         headers += [f"{metric.key}_{field}" for field in fields]
         for row, one in zip(rows, found, strict=True):
-            place = places.get(one.fingerprint)
-            dictionary = value_dict(place.value) if place is not None else {}
+            entry = entries.get(one.fingerprint)
+            dictionary = value_dict(entry.value) if entry is not None else {}
             row += [dictionary.get(field) for field in fields]
     return headers, rows
 
@@ -224,9 +232,9 @@ def _as_dicts(
             "configuration": labels[one.fingerprint],
             **configuration_dict(one),
             "values": {
-                metric.key: value_dict(places[one.fingerprint].value)
-                for metric, places in values.items()
-                if one.fingerprint in places
+                metric.key: value_dict(entries[one.fingerprint].value)
+                for metric, entries in values.items()
+                if one.fingerprint in entries
             },
         }
         for one in found

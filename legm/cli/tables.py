@@ -1,4 +1,4 @@
-"""Tables for a person: columns laid out for the terminal's width, fast for ten thousand rows. Pure."""
+"""Tables for a user: columns laid out for the terminal's width, fast for ten thousand rows. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 __all__ = ["Column", "laid_out", "width_of"]
 
 _GAP = "  "
-_LEAST = 12  # what a column that can be narrowed keeps
-_BREAKS = (",", "/_+- ")  # a cell is folded after one of these where it can be, of the first rather
+_LEAST = 12  # the least width of a column that can be narrowed
+_BREAKS = (",", "/_+- ")  # a cell is folded after one of these if possible, preferably of the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,10 @@ class Column:
     """A column.
 
     Args:
-        header: what stands above it.
-        right: whether its cells end at one edge, as numbers do.
-        fit: where the terminal is too narrow: "cut" shortens cells, "fold" goes on in the next line, ""
-            leaves them as they are.
+        header: its text above the cells.
+        right: whether its cells are right-aligned, as numbers are.
+        fit: what happens if the terminal is too narrow: "cut" shortens cells, "fold" continues them on the
+            next line, "" leaves them as they are.
         paint: adds colours to a cell that has its final width.
     """
 
@@ -43,16 +43,16 @@ def laid_out(
 ) -> Iterator[str]:
     """The lines of a table.
 
-    Cells are cut first, then folded. Columns that do not fit even so come in a further table below, with
-    the first column again.
+    Cells are cut first, then folded. Columns that still do not fit are put into a further table below, which
+    repeats the first column.
 
     Args:
         columns: at least one.
         rows: a cell for each column.
         width: the terminal's; None for as wide as needed.
         head: adds colours to the line of headers.
-        rule: what the line below them is made of.
-        ellipsis: what stands for what is cut, one character.
+        rule: the character of the line below them.
+        ellipsis: the character that replaces what is cut.
     """
     cells = [_printable([one.header, *(row[i] for row in rows)]) for i, one in enumerate(columns)]
     widths = [max(_widths(column)) for column in cells]

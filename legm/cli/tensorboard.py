@@ -1,4 +1,4 @@
-"""``legm tensorboard``: TensorBoard on the runs."""
+"""``legm tensorboard``: starts TensorBoard on the runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["tensorboard_command"]
 @click.option("--port", default=6006, show_default=True, help="The port on 127.0.0.1.")
 @click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
 def tensorboard_command(root: Path, *, port: int, only_print: bool) -> None:
-    """Open TensorBoard on the runs.
+    """Start TensorBoard on the runs.
 
     ROOT is a root directory, an experiment or a configuration; runs appear while they train.
     """

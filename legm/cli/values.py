@@ -8,7 +8,7 @@ __all__ = ["scalar"]
 
 
 def scalar(text: str) -> Any:
-    """What a value on the command line says: a number, a list, true, null; anything else is text."""
+    """The value of a text on the command line: a number, a list, true, null; anything else is text."""
     import json
 
     try:

@@ -1,4 +1,4 @@
-"""The way out: runs into any backend, or into a table."""
+"""Exports runs into any backend, or into a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replays runs into another backend, each once, and reads back what it has."""
+"""Replays runs into another backend, each once, and reads them back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ from legm.delivery.client import BackendClient, connect
 from legm.delivery.session import store_run
 from legm.errors import BackendError, LegmError
 from legm.export.reports import Exported, Report, State
-from legm.export.sources import BackendSource, Found, LocalSource, Lost, Part, Source
+from legm.export.sources import (
+    BackendSource,
+    ConfigurationRuns,
+    LoadedRun,
+    LocalSource,
+    Source,
+    UnavailableRun,
+)
 from legm.hooks import Capability
 from legm.records import Artifact, Query, Record, Run, RunResult, Status
 from legm.runlog import format as runlog
@@ -29,7 +36,7 @@ from legm.util.progress import show_progress
 
 __all__ = ["export_runs", "source_of"]
 
-_PATIENCE = 3  # runs that a target may refuse in a row, before the rest is not tried
+_MAX_REFUSALS = 3  # after so many refused runs in a row, the rest is not tried
 
 
 def export_runs(
@@ -42,30 +49,30 @@ def export_runs(
     source_options: Mapping[str, Any] | None = None,
     experiment: str | None = None,
 ) -> Report:
-    """Replay every run that is over into a backend, and compare what it then has with what was given.
+    """Replay every run that has ended into a backend, read the runs back and compare them.
 
-    What is there already is not delivered again, and what was delivered in part goes on from there. The
-    root directory is only read.
+    A run that the backend already has is not delivered again; a partial delivery is continued.
+    The root directory is only read.
 
     Args:
-        root: where the runs are: a root directory, or an experiment or a configuration in it.
-        to: the backend that gets them: its name, class or an instance.
-        options: its own.
-        into: its root directory; without one that of the runs. A backend that keeps folders needs another.
-        source: the backend that has the runs.
-        source_options: its own.
-        experiment: the one whose runs are wanted, where another backend than the local one has them.
+        root: the folder of the runs: a root directory, or an experiment or a configuration in it.
+        to: the backend that receives them: its name, class or an instance.
+        options: its options.
+        into: its root directory; by default that of the runs. Required for a backend that writes folders.
+        source: the backend that stores the runs.
+        source_options: its options.
+        experiment: only the runs of this one; for a source other than the local backend.
 
     Raises:
-        LegmError: there are no runs, or a backend cannot be used. What is wrong with single runs is told
-            in the report.
+        LegmError: there are no runs, or a backend cannot be used. Problems of single runs
+            are in the report.
     """
-    found, place = source_of(root, source, source_options or {}, experiment)
-    target = place if into is None else Path(into)
-    client = connect(target, to, options)
-    _refuse_itself(client, found, place, into)
+    runs, source_root = source_of(root, source, source_options or {}, experiment)
+    target_root = source_root if into is None else Path(into)
+    client = connect(target_root, to, options)
+    _refuse_same_store(client, runs, source_root, into)
     export = _Export(client)
-    for _ in show_progress(export.take(found), f"exporting to {client.name}"):
+    for _ in show_progress(export.replay_all(runs), f"exporting to {client.name}"):
         pass
     return export.report()
 
@@ -78,7 +85,7 @@ def source_of(
     *,
     series: bool = True,
 ) -> tuple[Source, Path]:
-    """Where runs come from, and the root directory that is.
+    """The source of the runs, and its root directory.
 
     Raises:
         LegmError: there are no runs, or the backend cannot be used.
@@ -86,10 +93,12 @@ def source_of(
     folder = Path(root)
     if source == "local":
         if options:
-            raise BackendError(f"the backend 'local' has no options, so none such as {sorted(options)}")
+            raise BackendError(
+                f"the backend 'local' has no options, but was given {', '.join(sorted(options))}"
+            )
         if experiment is not None:
             raise BackendError(
-                f"name the folder of the experiment {experiment!r} instead, as ROOT/EXPERIMENT"
+                f"the local backend takes the experiment {experiment!r} as a folder: ROOT/EXPERIMENT"
             )
         local = LocalSource(folder, series=series)
         return local, local.root
@@ -97,19 +106,19 @@ def source_of(
     return BackendSource(client, experiment, series=series), folder
 
 
-def _refuse_itself(
-    client: BackendClient, source: Source, place: Path, into: str | os.PathLike[str] | None
+def _refuse_same_store(
+    client: BackendClient, source: Source, source_root: Path, into: str | os.PathLike[str] | None
 ) -> None:
-    """A store cannot be exported into itself.
+    """Refuse to export a store into itself.
 
     Raises:
-        BackendError: it would be.
+        BackendError: source and target are the same store, or no root directory was given.
     """
     if client.supports(Capability.FOLDERS) and into is None:
-        raise BackendError(f"the backend {client.name!r} keeps folders: say into which root directory")
-    is_same = client.root.resolve() == place.resolve()
-    if is_same and (client.name, client.options) == source.place:
-        raise BackendError(f"the runs are in this very store already: {client.name} in {place}")
+        raise BackendError(f"the backend {client.name!r} writes folders: give its root directory (into)")
+    is_same = client.root.resolve() == source_root.resolve()
+    if is_same and (client.name, client.options) == source.backend:
+        raise BackendError(f"the runs are already in this store: {client.name} in {source_root}")
 
 
 _Key: TypeAlias = tuple[str, str]  # a configuration: its experiment and fingerprint
@@ -117,23 +126,23 @@ _Key: TypeAlias = tuple[str, str]  # a configuration: its experiment and fingerp
 
 @dataclass(frozen=True, slots=True)
 class _Delivered:
-    """A run that the target took.
+    """A run that the target accepted.
 
     Args:
-        told: what is said of it if it comes back as it should.
-        expected: how it should come back.
+        outcome: what is reported if it reads back as expected.
+        expected: the digests with which it should read back.
     """
 
-    told: Exported
+    outcome: Exported
     expected: dict[str, str]
 
 
 @dataclass(slots=True)
 class _Export:
-    """One export on its way.
+    """An export, with what it has found so far.
 
     Args:
-        client: to the target.
+        client: of the target.
     """
 
     client: BackendClient
@@ -141,103 +150,103 @@ class _Export:
     points: int = 0
     equal: int = 0
     summaries: int = 0
-    told: list[Exported] = field(default_factory=list)
+    reported: list[Exported] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
     _refused: list[str] = field(default_factory=list)
 
     def report(self) -> Report:
-        """What came of it."""
+        """The report of what was exported."""
         return Report(
-            self.client.name, self.states, self.points, self.equal, self.summaries, tuple(self.told)
+            self.client.name, self.states, self.points, self.equal, self.summaries, tuple(self.reported)
         )
 
-    def take(self, source: Source) -> Iterator[None]:
-        """All the runs of a source; something comes after each."""
-        for part in source.parts():
-            yield from self._part(part)
+    def replay_all(self, source: Source) -> Iterator[None]:
+        """Export all runs of a source, and yield after each."""
+        for group in source.configurations():
+            yield from self._replay_configuration(group)
 
-    def _part(self, part: Part) -> Iterator[None]:
+    def _replay_configuration(self, group: ConfigurationRuns) -> Iterator[None]:
         present: dict[_Key, dict[str, dict[str, str]]] = {}
         delivered: defaultdict[_Key, dict[str, _Delivered]] = defaultdict(dict)
         completed: Counter[str] = Counter()
-        for one in part.runs:
-            if isinstance(one, Lost):
-                self._tell(
-                    Exported(one.where, State.GOES_ON if one.goes_on else State.MISSING, 0, one.reason)
+        for one in group.runs:
+            if isinstance(one, UnavailableRun):
+                self._add(
+                    Exported(one.where, State.GOES_ON if one.is_running else State.MISSING, 0, one.reason)
                 )
                 yield
                 continue
             run = one.result.run
-            if run.run_id in self._seen:  # in a copy of the folder
+            if run.run_id in self._seen:  # it is in a copy of the folder too
                 continue
             self._seen.add(run.run_id)
             completed[run.description] += one.result.status is Status.COMPLETED
             key = run.configuration.experiment, run.configuration.fingerprint
             if key not in present:
-                present[key] = self._present(*key)
-            expected = result_digests(self._as_kept(one))
+                present[key] = self._stored_digests(*key)
+            expected = result_digests(self._as_stored(one))
             known = Exported(_where(one), State.THERE, one.result.points, self._note(one))
-            if present[key].get(run.run_id) == expected and self._is_settled(run):
+            if present[key].get(run.run_id) == expected and self._is_finalized(run):
                 self.equal += 1
-                self._tell(known)
-            elif self._is_delivered(one):
+                self._add(known)
+            elif self._try_to_deliver(one):
                 delivered[key][run.run_id] = _Delivered(replace(known, state=State.DELIVERED), expected)
             yield
         for key, runs in delivered.items():
-            self._check(*key, runs)
+            self._read_back(*key, runs)
         if present:
-            self._summaries(part, completed)
+            self._summaries(group, completed)
 
-    def _tell(self, one: Exported) -> None:
+    def _add(self, one: Exported) -> None:
         self.states[one.state] += 1
         if one.text:
-            self.told.append(one)
+            self.reported.append(one)
 
-    def _present(self, experiment: str, fingerprint: str) -> dict[str, dict[str, str]]:
-        """By run id, what the target has of a configuration; nothing where it cannot be read."""
+    def _stored_digests(self, experiment: str, fingerprint: str) -> dict[str, dict[str, str]]:
+        """By run id, the digests of a configuration's runs in the target; empty if it cannot be read."""
         query = Query(experiment, fingerprint, histories=None)
         try:
             found = self.client.runs(query)
             return {result.run.run_id: result_digests(result) for result in found}
         except LegmError:
-            return {}  # what is delivered again is put in the place of what is there
+            return {}  # a run that is delivered again replaces the stored one
 
-    def _is_settled(self, run: Run) -> bool:
-        """Whether the target was done with a run that it has: an export may have been killed."""
+    def _is_finalized(self, run: Run) -> bool:
+        """Whether a run in the target was finalized: an earlier export may have been killed."""
         if not self.client.supports(Capability.FOLDERS):
             return True
         folder = self.client.folder(run.configuration)
         return folder is None or not (LogFolder.of(folder).open_folder / f"{run.run_id}.log").exists()
 
-    def _as_kept(self, one: Found) -> RunResult:
-        """The result as the target gives it back."""
+    def _as_stored(self, one: LoadedRun) -> RunResult:
+        """The result as the target should return it."""
         if self.client.is_remote:
             return replace(one.result, run=redact_run(one.result.run))
-        keeps_folders = self.client.supports(Capability.FOLDERS)
-        if keeps_folders and one.log is None and one.result.status is not Status.COMPLETED:
-            return results.run_result(one.result.run, one.records)  # it comes from the log that we write
+        writes_folders = self.client.supports(Capability.FOLDERS)
+        if writes_folders and one.log is None and one.result.status is not Status.COMPLETED:
+            return results.run_result(one.result.run, one.records)  # read from the log that we write
         return one.result
 
-    def _is_delivered(self, one: Found) -> bool:
-        """Deliver a run that is not there, and say whether the target took it."""
-        if len(self._refused) >= _PATIENCE:
-            text = f"not tried, after {_PATIENCE} runs in a row were refused: {self._refused[-1]}"
-            self._tell(Exported(_where(one), State.MISSING, 0, text))
+    def _try_to_deliver(self, one: LoadedRun) -> bool:
+        """Deliver a run, and return whether the target accepted it."""
+        if len(self._refused) >= _MAX_REFUSALS:
+            text = f"not tried, because {_MAX_REFUSALS} runs in a row were refused: {self._refused[-1]}"
+            self._add(Exported(_where(one), State.MISSING, 0, text))
             return False
         try:
             self._deliver(one)
         except (LegmError, OSError) as error:
             self._refused.append(str(error))
-            self._tell(Exported(_where(one), State.MISSING, 0, str(error)))
+            self._add(Exported(_where(one), State.MISSING, 0, str(error)))
             return False
         self._refused.clear()
         return True
 
     # Delivery
 
-    def _deliver(self, one: Found) -> None:
+    def _deliver(self, one: LoadedRun) -> None:
         if self.client.supports(Capability.FOLDERS):
-            self._into_folder(one)
+            self._store_in_folder(one)
         elif one.log is not None:
             known = runlog.Log(one.log, one.result.run, list(one.records))
             replay(self.client, known, one.result, lambda records: _with_files(records, one))
@@ -247,8 +256,8 @@ class _Export:
                 write_run_log(log, one.result.run, one.records)
                 replay(self.client, runlog.Log(log, one.result.run, list(one.records)), one.result)
 
-    def _into_folder(self, one: Found) -> None:
-        """With a log of its own, which belongs to a configuration's folder."""
+    def _store_in_folder(self, one: LoadedRun) -> None:
+        """Store a run in a configuration's folder, with a run log of its own."""
         run = one.result.run
         files = UserFiles(self.client.make_folder(run.configuration), run.description, run.run_id)
         records = [
@@ -259,11 +268,11 @@ class _Export:
         ]
         store_run(self.client, run, encode_frames(records), one.result)
 
-    # What the target then has
+    # Reading back
 
-    def _check(self, experiment: str, fingerprint: str, delivered: dict[str, _Delivered]) -> None:
+    def _read_back(self, experiment: str, fingerprint: str, delivered: dict[str, _Delivered]) -> None:
         """Read a configuration's runs back, and compare those that were delivered."""
-        trouble = "the target does not give it back"
+        problem = "the target does not return it"
         query = Query(experiment, fingerprint, histories=None)
         rest = dict(delivered)
         try:
@@ -273,51 +282,51 @@ class _Export:
                 one = rest.pop(result.run.run_id)
                 wrong = differing_fields(result, one.expected)
                 if wrong:
-                    text = f"the target gives back other {', '.join(wrong)}"
-                    self._tell(replace(one.told, state=State.MISSING, text=text))
+                    text = f"the target returns it with different {', '.join(wrong)}"
+                    self._add(replace(one.outcome, state=State.MISSING, text=text))
                 else:
                     self.equal += 1
-                    self.points += one.told.points
-                    self._tell(one.told)
+                    self.points += one.outcome.points
+                    self._add(one.outcome)
         except LegmError as error:
-            trouble = f"it could not be read back: {error}"
+            problem = f"it could not be read back: {error}"
         for one in rest.values():
-            self._tell(replace(one.told, state=State.MISSING, text=trouble))
+            self._add(replace(one.outcome, state=State.MISSING, text=problem))
 
-    def _note(self, one: Found) -> str:
-        """What a person should know: what the target has otherwise than the source."""
+    def _note(self, one: LoadedRun) -> str:
+        """What a user should know: how the target's run differs from the source's."""
         run = one.result.run
         notes = [one.note]
         if self.client.is_remote and redact_run(run) is not run:
-            notes.append("its credentials stay here")
-        if one.result.points != self._as_kept(one).points:
+            notes.append("its credentials were left out")
+        if one.result.points != self._as_stored(one).points:
             notes.append("a step that was set twice counts once")
         files = {record.name for record in one.records if isinstance(record, Artifact)}
         gone = files.difference(r.name for r in _with_files(one.records, one) if isinstance(r, Artifact))
         if gone:
-            notes.append(f"these files of it are gone: {', '.join(sorted(gone))}")
+            notes.append(f"these files of the run no longer exist: {', '.join(sorted(gone))}")
         return "; ".join(filter(None, notes))
 
-    def _summaries(self, part: Part, completed: Mapping[str, int]) -> None:
-        """Write the aggregates that are kept with the runs."""
-        if part.configuration is None or not self.client.supports(Capability.SUMMARIES):
+    def _summaries(self, group: ConfigurationRuns, completed: Mapping[str, int]) -> None:
+        """Write the aggregates that are stored with the runs."""
+        if group.configuration is None or not self.client.supports(Capability.SUMMARIES):
             return
         try:
-            for description, summary in part.summaries(dict(completed)).items():
-                self.client.write_summary(part.configuration, description, summary)
+            for description, summary in group.summaries(dict(completed)).items():
+                self.client.write_summary(group.configuration, description, summary)
                 self.summaries += 1
         except LegmError as error:
-            self._tell(Exported(f"{part.where}, aggregates", State.MISSING, 0, str(error)))
+            self._add(Exported(f"{group.where}, aggregates", State.MISSING, 0, str(error)))
 
 
-def _where(one: Found) -> str:
+def _where(one: LoadedRun) -> str:
     run = one.result.run
-    place = one.folder or f"{run.configuration.experiment}/{run.configuration.name}"
-    return f"{place}, run {run.run_id}"
+    parent = one.folder or f"{run.configuration.experiment}/{run.configuration.name}"
+    return f"{parent}, run {run.run_id}"
 
 
-def _with_files(records: Sequence[Record], one: Found) -> list[Record]:
-    """The records with files where they are now; what is gone is left out."""
+def _with_files(records: Sequence[Record], one: LoadedRun) -> list[Record]:
+    """The records, with the current paths of files; missing files are left out."""
     found: list[Record] = []
     for record in records:
         if not isinstance(record, Artifact):

@@ -1,4 +1,4 @@
-"""What stands in a table: columns with a type, and values as that type."""
+"""The columns of a table: each has a type, to which its values are converted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["Column", "typed"]
 
 _LARGEST = 2**63
-_EXACT = 2**53  # the whole numbers that a float has
+_EXACT = 2**53  # up to here a float represents every integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +26,18 @@ class Column:
     kind: type
 
     def cell(self, value: Any) -> Any:
-        """A plain value as one of this column."""
+        """A plain value, converted to the column's type."""
         if value is None:
             return None
         return _text(value) if self.kind is str else self.kind(value)
 
 
 def typed(name: str, values: Iterable[Any]) -> Column:
-    """The column that plain values make: of text, unless all of them are of one kind of number.
+    """The column for plain values: of text, unless all of them have one type of number.
 
     Args:
         name: its name.
-        values: what is to stand in it; None where something is missing.
+        values: its values; None for a missing one.
     """
     kinds, largest = set(), 0
     for value in values:
@@ -57,4 +57,4 @@ def typed(name: str, values: Iterable[Any]) -> Column:
 def _text(value: Any) -> str:
     if isinstance(value, (list, dict)):
         value = json.dumps(value, ensure_ascii=False)
-    return str(value).encode(errors="backslashreplace").decode()  # half a character is in no encoding
+    return str(value).encode(errors="backslashreplace").decode()  # a lone surrogate cannot be encoded

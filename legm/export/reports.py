@@ -1,4 +1,4 @@
-"""What became of runs that were exported."""
+"""Reports of an export."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ __all__ = ["Exported", "Report", "State"]
 
 
 class State(enum.Enum):
-    """What became of one run."""
+    """The outcome of one run."""
 
     DELIVERED = "delivered"
     THERE = "there"
-    """The target had all of it."""
+    """The target already had all of it."""
     GOES_ON = "goes on"
-    """It is not over, so that it waits for another export."""
+    """It is still running, and is left for a later export."""
     MISSING = "missing"
-    """The target has not all of it."""
+    """The target does not have all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What became of one run.
+    """The outcome of one run.
 
     Args:
-        where: which run it is, for a person.
-        state: what became of it.
-        points: how many numbers it has.
-        text: why it is missing, or what a person should know of it; "" for nothing.
+        where: the run's folder or configuration, and its id, for a user.
+        state: whether the target has it.
+        points: how many values it has.
+        text: why it is missing, or what a user should know about it; "" for nothing.
     """
 
     where: str
@@ -41,15 +41,15 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of all the runs.
+    """The outcome of all runs.
 
     Args:
-        target: where they went.
-        states: how many there are of each kind.
-        points: how many numbers those have that were delivered now.
-        equal: how many were read back, and were equal to the last bit.
+        target: the backend or the file that received them.
+        states: how many runs have each state.
+        points: how many values were delivered by this export.
+        equal: how many runs were read back and were equal bit for bit.
         summaries: how many aggregates were written.
-        runs: those of which there is something to say.
+        runs: the runs with a text.
     """
 
     target: str
@@ -61,5 +61,5 @@ class Report:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is missing, but for runs that go on."""
+        """Whether nothing is missing, except runs that are still running."""
         return not self.states.get(State.MISSING)

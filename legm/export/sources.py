@@ -1,4 +1,4 @@
-"""Where exported runs come from: folders of the local backend, or any backend."""
+"""Sources of exported runs: folders of the local backend, or any backend."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from legm.runlog.folder import AGGREGATES_FILE, LogFolder, configuration_folders
 from legm.stats.aggregate import summary_from_dict
 from legm.util.atomic_files import load_yaml
 
-__all__ = ["BackendSource", "Found", "LocalSource", "Lost", "Part", "Source"]
+__all__ = ["BackendSource", "ConfigurationRuns", "LoadedRun", "LocalSource", "Source", "UnavailableRun"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A run with all that is known of it.
+class LoadedRun:
+    """A run with everything that is known about it.
 
     Args:
-        result: what it came to.
+        result: its result.
         records: all of its records.
-        log: where they are, with the times; None where they were made of the result.
-        folder: the configuration's; None where it has none.
-        note: what a person should know of it; "" for nothing.
+        log: the run log that holds them, with times; None if they were made from the result.
+        folder: the configuration's; None if it has none.
+        note: what a user should know about it; "" for nothing.
     """
 
     result: RunResult
@@ -43,44 +43,44 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """A run that cannot be had.
+class UnavailableRun:
+    """A run that cannot be exported.
 
     Args:
-        where: which it is, for a person.
+        where: its folder or configuration, and its id, for a user.
         reason: why not.
-        goes_on: whether that is because it is not over.
+        is_running: whether the reason is that it is still running.
     """
 
     where: str
     reason: str
-    goes_on: bool = False
+    is_running: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ConfigurationRuns:
     """The runs of one configuration.
 
     Args:
-        where: what they are, for a person.
-        runs: to be gone through once; one is made at a time.
-        configuration: None where it cannot be read.
-        folder: the configuration's; None where it has none.
+        where: the configuration's folder or name, for a user.
+        runs: an iterable for one pass; each run is loaded when it is reached.
+        configuration: None if it cannot be read.
+        folder: the configuration's; None if it has none.
     """
 
     where: str
-    runs: Iterable[Found | Lost]
+    runs: Iterable[LoadedRun | UnavailableRun]
     configuration: Configuration | None
     folder: Path | None = None
 
     def summaries(self, completed: dict[str, int]) -> dict[str, Summary]:
-        """The aggregates that are kept with the configuration, by description.
+        """The aggregates that are stored with the configuration, by description.
 
         Args:
             completed: by description, how many runs completed.
 
         Raises:
-            CorruptFile: they are not what was written.
+            CorruptFile: the file does not hold aggregates.
             StorageError: they cannot be read.
         """
         if self.folder is None:
@@ -97,28 +97,28 @@ class Part:
 
 
 class Source(Protocol):
-    """Where runs come from."""
+    """A source of runs."""
 
     @property
-    def place(self) -> tuple[str, dict[str, Plain]]:
-        """The backend's name, and what makes it again."""
+    def backend(self) -> tuple[str, dict[str, Plain]]:
+        """The backend's name and options."""
 
-    def parts(self) -> Iterator[Part]:
+    def configurations(self) -> Iterator[ConfigurationRuns]:
         """The configurations, each with its runs."""
 
 
 class LocalSource:
     """The runs in the folders of configurations.
 
-    What ``metrics.yml`` says counts; where the run's log says the same, the log is taken, since it has the
-    times too.
+    The result in ``metrics.yml`` is authoritative. If the run's log agrees with it, the log is used, since it
+    has the times too.
 
     Args:
         folder: a root directory, an experiment or a configuration.
-        series: whether the series are wanted.
+        series: whether series are read.
 
     Raises:
-        StorageError: there is no configuration.
+        StorageError: there are no configurations.
     """
 
     def __init__(self, folder: Path, *, series: bool = True) -> None:
@@ -129,71 +129,81 @@ class LocalSource:
         self.root = self._folders[0].parent.parent
 
     @property
-    def place(self) -> tuple[str, dict[str, Plain]]:
-        """The local backend."""
+    def backend(self) -> tuple[str, dict[str, Plain]]:
+        """The backend's name and options."""
         return "local", {}
 
-    def parts(self) -> Iterator[Part]:
-        """The folders."""
+    def configurations(self) -> Iterator[ConfigurationRuns]:
+        """The folders of configurations, each with its runs."""
         for folder in self._folders:
             try:
                 configuration = folder_reader().read_configuration(folder)
             except LegmError as error:
-                yield Part(str(folder), self._runs(folder, None, str(error)), None, folder)
+                yield ConfigurationRuns(str(folder), self._runs(folder, None, str(error)), None, folder)
             else:
-                yield Part(str(folder), self._runs(folder, configuration, ""), configuration, folder)
+                yield ConfigurationRuns(
+                    str(folder), self._runs(folder, configuration, ""), configuration, folder
+                )
 
-    def _runs(self, folder: Path, configuration: Configuration | None, damage: str) -> Iterator[Found | Lost]:
+    def _runs(
+        self, folder: Path, configuration: Configuration | None, damage: str
+    ) -> Iterator[LoadedRun | UnavailableRun]:
         try:
             stored = folder_reader().read_stored_runs(folder, configuration, series=self._series)
         except LegmError as error:
-            yield Lost(str(folder), str(error))
+            yield UnavailableRun(str(folder), str(error))
             return
         logs = LogFolder.of(folder)
         known: set[str] = set()
         for one in stored:
             known.add(one.run_id)
-            yield self._stored_run(folder, one, damage) if one.run_id else Lost(str(folder), one.problem)
+            yield (
+                self._stored_run(folder, one, damage)
+                if one.run_id
+                else UnavailableRun(str(folder), one.problem)
+            )
         others = logs.logs_except(known)
         being_written = runlog.logs_being_written(path for path in others if logs.is_open(path))
         for path in others:
             if path in being_written:
-                yield Lost(f"{folder}, run {path.stem}", "it is still running", goes_on=True)
+                yield UnavailableRun(f"{folder}, run {path.stem}", "it is still running", is_running=True)
                 continue
-            found = _unstored(folder, path, is_open=logs.is_open(path))
+            found = _read_unstored(folder, path, is_open=logs.is_open(path))
             if found is not None:
                 yield found
         if damage and not known:
-            yield Lost(str(folder), damage)
+            yield UnavailableRun(str(folder), damage)
 
-    def _stored_run(self, folder: Path, one: StoredRun, damage: str) -> Found | Lost:
+    def _stored_run(self, folder: Path, one: StoredRun, damage: str) -> LoadedRun | UnavailableRun:
         """A run that is in ``metrics.yml``."""
         where = f"{folder}, run {one.run_id}"
         logs, result = LogFolder.of(folder), one.result
         damage = one.problem or damage
         path = logs.find(one.run_id)
         if path is not None and logs.is_open(path) and runlog.logs_being_written([path]):
-            return Lost(where, "it is still running", goes_on=True)
+            return UnavailableRun(where, "it is still running", is_running=True)
         if result is not None and not self._series:
-            return Found(result, (), folder=folder)
-        logged, trouble = _logged(path)
+            return LoadedRun(result, (), folder=folder)
+        logged, problem = _read_logged(path)
         if logged is None:
             if result is None:
-                return Lost(where, damage)
-            note = trouble or "its log is gone: when each value was set is not known"
-            return Found(result, records_from_result(result), folder=folder, note=note)
-        known, told = logged
+                return UnavailableRun(where, damage)
+            note = problem or "its log is missing, so the times of its values are unknown"
+            return LoadedRun(result, records_from_result(result), folder=folder, note=note)
+        known, replayed = logged
         if result is None:
-            return Found(told, known.records, known.path, folder, f"it is taken from its log: {damage}")
-        changed = differing_fields(told, result_digests(result))
+            return LoadedRun(
+                replayed, known.records, known.path, folder, f"it was read from its log instead: {damage}"
+            )
+        changed = differing_fields(replayed, result_digests(result))
         if changed:
-            note = f"metrics.yml counts, which differs from the run's log in {', '.join(changed)}"
-            return Found(result, records_from_result(result), folder=folder, note=note)
-        return Found(told, known.records, known.path, folder)
+            note = f"metrics.yml was used; the run's log differs in {', '.join(changed)}"
+            return LoadedRun(result, records_from_result(result), folder=folder, note=note)
+        return LoadedRun(replayed, known.records, known.path, folder)
 
 
-def _logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str]:
-    """A log with what the run came to; without one why not, in words."""
+def _read_logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str]:
+    """A log with the run's result; without one, the reason as text."""
     if path is None:
         return None, ""
     try:
@@ -203,8 +213,8 @@ def _logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str
         return None, str(error)
 
 
-def _unstored(folder: Path, path: Path, *, is_open: bool) -> Found | Lost | None:
-    """A run of which only the log knows; None where a person took it out."""
+def _read_unstored(folder: Path, path: Path, *, is_open: bool) -> LoadedRun | UnavailableRun | None:
+    """A run that only its log has; None if a user deleted its entry."""
     where = f"{folder}, run {path.stem}"
     try:
         known = runlog.read_log(path)
@@ -212,22 +222,22 @@ def _unstored(folder: Path, path: Path, *, is_open: bool) -> Found | Lost | None
             known.records.append(interruption(path))
         result = results.run_result(known.run, known.records)
     except (LegmError, FileNotFoundError) as error:
-        return Lost(where, str(error))
+        return UnavailableRun(where, str(error))
     if result.status is Status.COMPLETED and not is_open:
         return None
-    return Found(result, known.records, path, folder)
+    return LoadedRun(result, known.records, path, folder)
 
 
 class BackendSource:
-    """The runs of any backend, made of what it gives back.
+    """The runs of any backend, as it returns them.
 
     Args:
-        client: the way to it.
+        client: of the backend.
         experiment: only this one; None for all.
-        series: whether the series are wanted.
+        series: whether series are read.
 
     Raises:
-        NotSupported: no experiment was named, and the backend does not list them.
+        NotSupported: no experiment was named, and the backend cannot list them.
         LegmError: it could not be read.
     """
 
@@ -237,24 +247,26 @@ class BackendSource:
         self._histories = None if series else frozenset[str]()
 
     @property
-    def place(self) -> tuple[str, dict[str, Plain]]:
-        """The backend's name, and what makes it again."""
+    def backend(self) -> tuple[str, dict[str, Plain]]:
+        """The backend's name and options."""
         return self._client.name, self._client.options
 
-    def parts(self) -> Iterator[Part]:
-        """The configurations."""
+    def configurations(self) -> Iterator[ConfigurationRuns]:
+        """The configurations, each with its runs."""
         for experiment in self._experiments:
             for configuration in list(self._client.configurations(experiment)):
                 where = f"{experiment}/{configuration.name or configuration.fingerprint}"
-                yield Part(where, self._runs(configuration, where), configuration)
+                yield ConfigurationRuns(where, self._runs(configuration, where), configuration)
 
-    def _runs(self, configuration: Configuration, where: str) -> Iterator[Found | Lost]:
+    def _runs(self, configuration: Configuration, where: str) -> Iterator[LoadedRun | UnavailableRun]:
         query = Query(configuration.experiment, configuration.fingerprint, histories=self._histories)
         try:
             for result in self._client.runs(query):
                 if result.status is Status.RUNNING:
-                    yield Lost(f"{where}, run {result.run.run_id}", "it is still running", goes_on=True)
+                    yield UnavailableRun(
+                        f"{where}, run {result.run.run_id}", "it is still running", is_running=True
+                    )
                 else:
-                    yield Found(result, records_from_result(result))
+                    yield LoadedRun(result, records_from_result(result))
         except LegmError as error:
-            yield Lost(where, str(error))
+            yield UnavailableRun(where, str(error))

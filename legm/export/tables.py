@@ -1,4 +1,4 @@
-"""Runs as a table for analysis: a row for each run, or a row for each number."""
+"""Runs as a table for analysis: a row for each run, or a row for each value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from legm.errors import LegmError, closest, storage_error
 from legm.export.backends import source_of
 from legm.export.columns import Column, typed
 from legm.export.reports import Exported, Report, State
-from legm.export.sources import Found, Lost, Source
+from legm.export.sources import LoadedRun, Source, UnavailableRun
 from legm.export.writers import TableWriter, writer_for
 from legm.records import RunResult, Series
 from legm.util.progress import show_progress
@@ -23,7 +23,7 @@ from legm.util.progress import show_progress
 __all__ = ["ROWS", "export_table"]
 
 ROWS = ("runs", "points")
-"""What a row may be."""
+"""What a row can stand for."""
 
 _RUN_COLUMNS = {
     "experiment": str,
@@ -59,57 +59,59 @@ def export_table(
     source_options: Mapping[str, Any] | None = None,
     experiment: str | None = None,
 ) -> Report:
-    """Write every run that is over to a table, which takes the place of an earlier file as a whole.
+    """Write every run that has ended to a table, which replaces an existing file atomically.
 
     Args:
-        root: where the runs are: a root directory, or an experiment or a configuration in it.
+        root: the folder of the runs: a root directory, or an experiment or a configuration in it.
         path: the file; its name ends in .csv or .parquet.
         rows: "runs" for a row a run, with its parameters, best and test values; "points" for a row for each
-            number of each series.
-        source: the backend that has the runs.
-        source_options: its own.
-        experiment: the one whose runs are wanted, where another backend than the local one has them.
+            value of each series.
+        source: the backend that stores the runs.
+        source_options: its options.
+        experiment: only the runs of this one; for a source other than the local backend.
 
     Raises:
-        LegmError: there are no runs, the file cannot be written, or what it needs is not installed. What
-            is wrong with single runs is told in the report.
+        LegmError: there are no runs, the file cannot be written, or pyarrow is needed but not installed.
+            Problems of single runs are in the report.
     """
     if rows not in ROWS:
-        raise LegmError(f"a table has no rows of {rows!r}; {closest(rows, ROWS)}")
+        raise LegmError(f"a table cannot have rows of {rows!r}; {closest(rows, ROWS)}")
     target = Path(path)
     make = writer_for(target)
     found, _ = source_of(root, source, source_options or {}, experiment, series=rows == "points")
-    taking = _Taking(found, f"writing {target.name}")
+    runs = _EndedRuns(found, f"writing {target.name}")
     temporary = target.with_name(f".{secrets.token_hex(8)}")
     try:
         if rows == "points":
-            _write_points(make, temporary, taking)
+            _write_points(make, temporary, runs)
         else:
-            _write_runs(make, temporary, taking)
+            _write_runs(make, temporary, runs)
         temporary.replace(target)
     except OSError as cause:
         raise storage_error("write", target, cause) from cause
     finally:
         temporary.unlink(missing_ok=True)
-    return Report(str(target), taking.states, taking.points, 0, 0, tuple(taking.told))
+    return Report(str(target), runs.states, runs.points, 0, 0, tuple(runs.reported))
 
 
-class _Taking:
-    """The runs of a source that are over, each once, and what was said of the others."""
+class _EndedRuns:
+    """The ended runs of a source, each once; counts the states of all, and collects what to report."""
 
-    def __init__(self, source: Source, doing: str) -> None:
+    def __init__(self, source: Source, title: str) -> None:
         self._source = source
-        self._doing = doing
+        self._title = title
         self.states: Counter[State] = Counter()
         self.points = 0
-        self.told: list[Exported] = []
+        self.reported: list[Exported] = []
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[LoadedRun]:
         seen: set[str] = set()
-        for one in show_progress((one for part in self._source.parts() for one in part.runs), self._doing):
-            if isinstance(one, Lost):
-                state = State.GOES_ON if one.goes_on else State.MISSING
-                self.told.append(Exported(one.where, state, 0, one.reason))
+        for one in show_progress(
+            (one for group in self._source.configurations() for one in group.runs), self._title
+        ):
+            if isinstance(one, UnavailableRun):
+                state = State.GOES_ON if one.is_running else State.MISSING
+                self.reported.append(Exported(one.where, state, 0, one.reason))
             elif one.result.run.run_id in seen:
                 continue
             else:
@@ -117,26 +119,26 @@ class _Taking:
                 state = State.DELIVERED
                 self.points += one.result.points
                 if one.note:
-                    self.told.append(Exported(str(one.folder), state, one.result.points, one.note))
+                    self.reported.append(Exported(str(one.folder), state, one.result.points, one.note))
             self.states[state] += 1
-            if isinstance(one, Found):
+            if isinstance(one, LoadedRun):
                 yield one
 
 
-def _write_runs(make: type[TableWriter], path: Path, runs: _Taking) -> None:
+def _write_runs(make: type[TableWriter], path: Path, runs: _EndedRuns) -> None:
     rows = [_run_row(one) for one in runs]
     found = {name for row in rows for name in row}.difference(_RUN_COLUMNS)
     columns = [Column(name, kind) for name, kind in _RUN_COLUMNS.items()]
-    for front in ("param.", "best_", "test_"):
-        names = sorted(name for name in found if name.startswith(front))
+    for prefix in ("param.", "best_", "test_"):
+        names = sorted(name for name in found if name.startswith(prefix))
         columns += [typed(name, (row.get(name) for row in rows)) for name in names]
     with make(path, columns) as writer:
         for at in range(0, len(rows), 1000):
-            piece = rows[at : at + 1000]
-            writer.write([[column.cell(row.get(column.name)) for row in piece] for column in columns])
+            chunk = rows[at : at + 1000]
+            writer.write([[column.cell(row.get(column.name)) for row in chunk] for column in columns])
 
 
-def _run_row(one: Found) -> dict[str, Any]:
+def _run_row(one: LoadedRun) -> dict[str, Any]:
     result, run = one.result, one.result.run
     configuration = run.configuration
     parameters = {**configuration.parameters, **run.parameters}
@@ -160,11 +162,11 @@ def _run_row(one: Found) -> dict[str, Any]:
 
 
 def _plain_series(values: Mapping[Series, float]) -> Iterator[tuple[Series, float]]:
-    """Without the metrics that have a value for each of thousands of examples."""
+    """Without the series of indexed metrics, which may have one value for each of thousands of examples."""
     return ((series, value) for series, value in values.items() if series.index is None)
 
 
-def _write_points(make: type[TableWriter], path: Path, runs: _Taking) -> None:
+def _write_points(make: type[TableWriter], path: Path, runs: _EndedRuns) -> None:
     columns = [Column(name, kind) for name, kind in _POINT_COLUMNS.items()]
     text = Column("", str)
     with make(path, columns) as writer:
@@ -177,8 +179,8 @@ def _write_points(make: type[TableWriter], path: Path, runs: _Taking) -> None:
                 writer.write([*cells, steps, values, times])
 
 
-def _series(one: Found) -> Iterator[tuple[Series, list[Any], list[float], list[Any]]]:
-    """Each series as it counts, with its steps, values and times; None where these are not known."""
+def _series(one: LoadedRun) -> Iterator[tuple[Series, list[Any], list[float], list[Any]]]:
+    """Each series with its steps, values and times; None for a step or time that is unknown."""
     result: RunResult = one.result
     if one.log is None:
         for series, history in result.histories.items():

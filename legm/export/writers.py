@@ -1,4 +1,4 @@
-"""Files of tables: CSV, and Parquet through pyarrow. They are written piece by piece."""
+"""Writers of table files: CSV, and Parquet through pyarrow. Rows are written in chunks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from legm.export.columns import Column
 
 __all__ = ["TableWriter", "writer_for"]
 
-_GROUP = 1 << 17  # rows that Parquet packs together
+_ROW_GROUP = 1 << 17  # rows in a row group
 
 
 class TableWriter(Protocol):
-    """A file that gets the rows of a table; left as a context, it is complete."""
+    """A file that receives the rows of a table; leaving the context completes it."""
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None: ...
 
@@ -29,15 +29,15 @@ class TableWriter(Protocol):
 
 
 def writer_for(path: Path) -> type[TableWriter]:
-    """What writes a file of this name.
+    """The writer for a file of this name.
 
     Raises:
-        LegmError: nothing does, or it is not installed.
+        LegmError: the extension is unknown, or pyarrow is not installed.
     """
     if path.suffix == ".csv":
         return CsvWriter
     if path.suffix != ".parquet":
-        raise LegmError(f"a table is a .csv or a .parquet file, which {str(path)!r} is not")
+        raise LegmError(f"a table is a .csv or a .parquet file, not {str(path)!r}")
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as cause:
@@ -48,9 +48,9 @@ def writer_for(path: Path) -> type[TableWriter]:
 
 
 class CsvWriter:
-    """Comma-separated values as RFC 4180 has them, in UTF-8; what is missing is an empty cell.
+    """Comma-separated values (RFC 4180) in UTF-8; a missing value is an empty cell.
 
-    Floats are written so that they read back to the last bit; NaN and infinities are nan, inf and -inf.
+    Floats read back bit for bit; NaN and infinities are nan, inf and -inf.
 
     Args:
         path: the file.
@@ -74,7 +74,7 @@ class CsvWriter:
 
 
 class ParquetWriter:
-    """A Parquet file of bool, int64, float64 and string columns; what is missing is null.
+    """A Parquet file of bool, int64, float64 and string columns; a missing value is null.
 
     Args:
         path: the file.
@@ -89,7 +89,7 @@ class ParquetWriter:
         fields = [pa.field(Column("", str).cell(column.name), kinds[column.kind]) for column in columns]
         self._schema = pa.schema(fields)
         self._writer = pq.ParquetWriter(path, self._schema)
-        self._waiting: list[Any] = []
+        self._buffered: list[Any] = []
         self._rows = 0
 
     def write(self, columns: Sequence[list[Any]]) -> None:
@@ -97,17 +97,17 @@ class ParquetWriter:
         import pyarrow as pa
 
         arrays = [pa.array(c, field.type) for c, field in zip(columns, self._schema, strict=True)]
-        self._waiting.append(pa.Table.from_arrays(arrays, schema=self._schema))
+        self._buffered.append(pa.Table.from_arrays(arrays, schema=self._schema))
         self._rows += len(columns[0])
-        if self._rows >= _GROUP:
+        if self._rows >= _ROW_GROUP:
             self._flush()
 
     def _flush(self) -> None:
         import pyarrow as pa
 
-        if self._waiting:
-            self._writer.write_table(pa.concat_tables(self._waiting), row_group_size=_GROUP)
-        self._waiting, self._rows = [], 0
+        if self._buffered:
+            self._writer.write_table(pa.concat_tables(self._buffered), row_group_size=_ROW_GROUP)
+        self._buffered, self._rows = [], 0
 
     def __enter__(self) -> ParquetWriter:
         return self

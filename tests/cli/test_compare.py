@@ -77,7 +77,7 @@ def test_what_cannot_be_compared_is_told(path):
         "compare", path / "0.1,adm_0", other, "loss"
     )
     assert "name two configurations and a metric" in misused("compare", one, "loss")
-    assert "exclude each other" in misused("compare", one, other, "loss", "--unpaired", "--seed", "seed")
+    assert "cannot be combined" in misused("compare", one, other, "loss", "--unpaired", "--seed", "seed")
 
 
 def test_configurations_of_different_experiments_are_not_compared(path, tmp_path):
@@ -85,4 +85,4 @@ def test_configurations_of_different_experiments_are_not_compared(path, tmp_path
         made.start()
         made.set_metric("loss", 1.0)
     (other,) = (tmp_path / "another").glob("_*")
-    assert "is of the experiment 'another'" in failed("compare", path / "0.1,adam_0", other, "loss")
+    assert "belongs to the experiment 'another'" in failed("compare", path / "0.1,adam_0", other, "loss")

@@ -99,7 +99,7 @@ def test_what_cannot_be_drawn_is_told(path, tmp_path):
     assert "has no curve: add --bars" in failed("plot", path, "test_accuracy", "-o", file)
     assert "did you mean 'loss'?" in failed("plot", path / "0.1,adam_0", "los", "-o", file)
     assert "no format 'jpg'" in failed("plot", path, "loss", "-o", tmp_path / "x.jpg")
-    assert "are of one METRIC" in misused("plot", path, "loss", "time", "-o", file)
+    assert "show one METRIC" in misused("plot", path, "loss", "time", "-o", file)
     assert "are for an experiment" in misused("plot", path / "0.1,adam_0", "loss", "--bars", "-o", file)
     assert "cannot write" in failed("plot", path, "loss", "-o", tmp_path / "no" / "x.png")
     assert list(tmp_path.iterdir()) == []

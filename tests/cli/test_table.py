@@ -160,9 +160,9 @@ def test_a_files_ending_says_the_format(path, tmp_path, name, start):
 
 
 def test_what_cannot_be_written_is_told(path, tmp_path):
-    assert "t.txt has none of the endings .md, .tex, .csv" in misused("table", path, "loss", "-o", "t.txt")
+    assert "t.txt does not end in any of .md, .tex, .csv" in misused("table", path, "loss", "-o", "t.txt")
     assert f"cannot write {tmp_path / 'no' / 't.md'}" in failed(
         "table", path, "loss", "-o", tmp_path / "no" / "t.md"
     )
     message = misused("table", path, "loss", "--lower", "test_accuracy")
-    assert "--lower names 'test accuracy', which is none of the table's metrics" in message
+    assert "--lower names 'test accuracy', which is not one of the table's metrics" in message

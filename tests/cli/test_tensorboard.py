@@ -60,7 +60,7 @@ def test_the_page_has_the_runs_until_it_is_interrupted(tmp_path, whole_group):
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)
     assert server.returncode == 0
-    assert f"http://127.0.0.1:{port} (Ctrl-C ends it)" in output
+    assert f"http://127.0.0.1:{port} (Ctrl-C stops it)" in output
     assert "Traceback" not in errors
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10)

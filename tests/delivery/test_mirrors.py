@@ -303,7 +303,7 @@ def test_watching_delivers_what_comes_to_be_owed_until_it_is_interrupted(mlflow_
         timer = threading.Timer(120, watching.kill)
         timer.start()
         try:
-            assert "Ctrl-C ends it" in watching.stdout.readline()
+            assert "Ctrl-C stops it" in watching.stdout.readline()
             said = [watching.stdout.readline() for _ in range(2)]
             assert [line.split(":")[0] for line in said] == ["local", "mlflow"]
             kill_one()

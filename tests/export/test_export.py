@@ -291,7 +291,7 @@ def test_a_run_whose_log_is_gone_is_made_of_the_yaml_files(every, tmp_path):
     report = export_runs(root, "mlflow", **place)
     assert report.is_complete
     assert report.equal == len(completed) == 7
-    assert {one.text for one in report.runs} == {"its log is gone: when each value was set is not known"}
+    assert {one.text for one in report.runs} == {"its log is missing, so the times of its values are unknown"}
     found = [run for one in ("e", "another / one") for run in read_back("mlflow", **place, experiment=one)]
     assert known(sorted(found, key=lambda result: result.run.run_id)) == known(completed)
 
@@ -311,7 +311,7 @@ def test_what_a_person_changed_or_took_out_counts(tmp_path):
     assert memory.results[changed.run.run_id].test == {Series("acc", Split.TEST): 0.75}
     assert memory.results[kept.run.run_id].test == kept.test
     (note,) = report.runs
-    assert "metrics.yml counts, which differs from the run's log in test values" in note.text
+    assert "metrics.yml was used; the run's log differs in test values" in note.text
 
 
 def test_a_copy_of_a_folder_is_exported_once(tmp_path):
@@ -376,8 +376,8 @@ def test_damage_is_told_and_the_rest_goes_on(every, tmp_path):
     assert any("head" in where and "legm recover" in text for where, text in missing.items())
     assert any("failed" in where and failed.name in text for where, text in missing.items())
     notes = [one.text for one in report.runs if one.state is State.DELIVERED]
-    assert sum("it is taken from its log" in text and "params.yml" in text for text in notes) == 2
-    assert sum("it is taken from its log" in text and "metrics.yml" in text for text in notes) == 1
+    assert sum("it was read from its log" in text and "params.yml" in text for text in notes) == 2
+    assert sum("it was read from its log" in text and "metrics.yml" in text for text in notes) == 1
     assert sum(log.name in text for text in notes) == 1
     done = CliRunner().invoke(main, ["export", str(root), str(tmp_path / "t.csv"), "--to", "table"])
     assert done.exit_code == 1
@@ -415,8 +415,8 @@ def test_what_a_target_refuses_forgets_or_changes_is_missing_and_the_rest_goes_o
     texts = {one.where[-len(ids[0]) :]: one.text for one in report.runs}
     assert texts == {
         ids[0]: "no room",
-        ids[1]: "the target does not give it back",
-        ids[2]: "the target gives back other values",
+        ids[1]: "the target does not return it",
+        ids[2]: "the target returns it with different values",
     }
     target.refused = target.forgotten = target.changed = ()
     again = export_runs(root, target)
@@ -431,7 +431,7 @@ def test_a_target_that_refuses_everything_is_not_asked_for_every_run(tmp_path):
     report = export_runs(root, target)
     assert target.asked == 3
     assert report.states == {State.MISSING: 6}
-    assert [one.text for one in report.runs][-1] == "not tried, after 3 runs in a row were refused: no room"
+    assert [one.text for one in report.runs][-1] == "not tried, because 3 runs in a row were refused: no room"
 
 
 DYING = """
@@ -498,7 +498,7 @@ def test_credentials_stay_here(tmp_path):
     place = elsewhere("mlflow", tmp_path)
     report = export_runs(root, "mlflow", **place)
     assert report.is_complete
-    assert [one.text for one in report.runs] == ["its credentials stay here"]
+    assert [one.text for one in report.runs] == ["its credentials were left out"]
     assert not any(
         b"sk-very-secret" in path.read_bytes() for path in place["into"].rglob("*") if path.is_file()
     )
@@ -519,7 +519,7 @@ def test_files_of_a_run_go_with_it_also_where_the_root_was_moved(tmp_path):
         place = elsewhere(name, tmp_path)
         report = export_runs(root, name, **place)
         assert report.is_complete
-        assert [one.text for one in report.runs] == ["these files of it are gone: gone.txt"]
+        assert [one.text for one in report.runs] == ["these files of the run no longer exist: gone.txt"]
         assert b"what is in kept.txt" in [p.read_bytes() for p in place["into"].rglob("*.txt")]
 
 
@@ -537,12 +537,12 @@ def test_hundreds_of_runs_go_out_and_come_back(tmp_path):
 def test_a_store_is_not_exported_into_itself(every, tmp_path):
     root = tmp_path / "root"
     train(root)
-    with pytest.raises(BackendError, match="keeps folders: say into which"):
+    with pytest.raises(BackendError, match="writes folders: give its root directory"):
         export_runs(root, "local")
-    with pytest.raises(BackendError, match="in this very store already: local"):
+    with pytest.raises(BackendError, match="already in this store: local"):
         export_runs(root / "e", "local", into=root)
     ExperimentHandler(root, "e", backend="mlflow").start().log()
-    with pytest.raises(BackendError, match="in this very store already: mlflow"):
+    with pytest.raises(BackendError, match="already in this store: mlflow"):
         export_runs(root, "mlflow", source="mlflow")
 
 
@@ -569,7 +569,7 @@ def test_the_command_says_what_was_done_and_its_status_whether_something_is_miss
     assert done.exit_code == 0, done.output
     points = sum(result.points for result in local_runs(root))
     assert done.stdout.splitlines()[:2] == [
-        f"mlflow: 9 runs with {points} values delivered, 0 runs there already",
+        f"mlflow: 9 runs with {points} values delivered, 0 runs already there",
         "read back and compared: 9 runs equal, 1 aggregates written",
     ]
     (log,) = (

@@ -256,7 +256,7 @@ def test_csv_needs_no_pyarrow_and_parquet_says_how_to_get_it(root, tmp_path, mon
     assert export_table(root, tmp_path / "t.csv").is_complete
     with pytest.raises(LegmError, match=r"pip install 'legm\[parquet\]'"):
         export_table(root, tmp_path / "t.parquet")
-    with pytest.raises(LegmError, match="no rows of 'metrics'; known: 'points', 'runs'"):
+    with pytest.raises(LegmError, match="cannot have rows of 'metrics'; known: 'points', 'runs'"):
         export_table(root, tmp_path / "t.csv", rows="metrics")
 
 

@@ -181,7 +181,7 @@ def test_a_killed_run_is_delivered_once_by_sync(mlflow_store, tmp_path):
     command = [sys.executable, "-m", "legm", "sync", str(tmp_path)]
     first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "with 3000 values delivered" in first
-    assert "nothing is owed" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "nothing is pending" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
     run = only_run(client(tmp_path))
     assert run.info.status == "KILLED"
     assert history(client(tmp_path), run, "dev/loss") == [(step, float(step)) for step in range(3000)]
