@@ -1,4 +1,4 @@
-"""The user's calls."""
+"""The handler: the calls that users write in their training scripts."""
 
 from __future__ import annotations
 
@@ -62,29 +62,29 @@ _RULES = ("last", "early_stopping")
 
 
 class ExperimentHandler:
-    """Holds an experiment's hyperparameters, and by them knows what the experiment is.
+    """Holds an experiment's hyperparameters, which identify the configuration, and records its runs.
 
     Set parameters, ``start()``, set metrics, ``log()``; then ``aggregate_results()``, ``plot()`` and
     ``get_best()`` work over every run of the same configuration. Parameters are read as attributes:
-    ``handler.learning_rate``. As a context manager it logs when it is left normally, and marks the run
-    as failed, keeping what was set, when it is left by an exception.
+    ``handler.learning_rate``. As a context manager it calls ``log()`` on a normal exit. On an exception it
+    marks the run as failed and keeps what was set.
 
     Args:
-        root_directory: the general folder; it is made when the first run starts.
+        root_directory: the folder for all experiments; it is created when the first run starts.
         experiment_name: the kind of experiment, such as ``"LeNet@MNIST"``.
-        description: tells apart runs of one configuration (a temporary code change, say).
+        description: distinguishes runs of one configuration (a temporary code change, say).
         backend: where runs are kept: a name (``"local"``), a class made from the root directory and
-            options, or an instance; or a list of these: the first is the primary, which reads come
-            from, the others are mirrors that get the same, and whose trouble is logged only.
+            options, or an instance; or a list of these. The first is the primary, which reads come from.
+            The others are mirrors, which receive the same records; their errors are only logged.
         backend_options: the backend's own options; for a list of backends, by the backend's name.
-        strict: whether it is an error of ``log()`` (and of what is computed over runs) that a backend
-            has not all of it; otherwise the log says so, and it is delivered later.
-        credentials: shell patterns for the names of parameters whose texts are credentials: they are not
-            compared, and leave this machine as ``<redacted>`` only. Without patterns, names such as
-            ``api_key`` and ``password`` are recognized; ``()`` takes no parameter for one.
+        strict: whether ``log()`` (and what is computed over runs) raises an error where a backend has not
+            received everything; otherwise that is logged, and the rest is delivered later.
+        credentials: shell patterns for the names of parameters whose texts are credentials. These are not
+            compared, and leave this machine only as ``<redacted>``. Without patterns, names such as
+            ``api_key`` and ``password`` are recognized; with ``()``, none.
 
     Raises:
-        InvalidName: the experiment's name or the description is no text, or empty.
+        InvalidName: the experiment's name or the description is not text, or is empty.
         BackendError: the backend is unknown or does not fit.
     """
 
@@ -117,7 +117,7 @@ class ExperimentHandler:
         self._experiment = experiment_name
         self._description = description or ""
         self._client = connect(root_directory, backend, backend_options, strict=strict)
-        cls = type(self)  # not the handler itself: it ends when it is dropped
+        cls = type(self)  # not the handler: a cycle would keep it when it is dropped
         self._parameters = Parameters(
             lambda name: hasattr(cls, name),
             lambda name, value: is_credential(name, value, credentials),
@@ -141,24 +141,24 @@ class ExperimentHandler:
             the value.
 
         Raises:
-            ParameterError: the name is the handler's own or no text, or the parent makes a cycle.
+            ParameterError: the name is not text or belongs to the handler, or the parent makes a cycle.
             StateError: the run has started.
         """
         self._changeable(f"set_param({name!r})").set({name: value}, parent)
         return value
 
     def set_dict_params(self, params: T, parent: str | None = None, flatten: bool = False) -> T:
-        """Set hyperparameters from a mapping or configuration object; all of them or, with an error, none.
+        """Set hyperparameters from a mapping or configuration object; on an error none is set.
 
         Args:
             params: a mapping, a dataclass, attrs class or pydantic model, an OmegaConf or Hydra
                 configuration (interpolations are resolved), a named tuple or a namespace.
             parent: the parameter that must be active for all of them to count.
-            flatten: whether what is nested becomes parameters of its own, with joined names such as
-                ``model.depth``; otherwise it is one parameter with a mapping for a value.
+            flatten: whether nested values become separate parameters with joined names such as
+                ``model.depth``; otherwise each is one parameter whose value is a mapping.
 
         Returns:
-            what was given.
+            the argument.
 
         Raises:
             ParameterError: it is none of these, a value is missing, two joined names are the same, or as
@@ -170,7 +170,7 @@ class ExperimentHandler:
         return params
 
     def set_namespace_params(self, namespace: T, parent: str | None = None, flatten: bool = False) -> T:
-        """Set hyperparameters from the attributes of a namespace, as argparse gives it; all or none.
+        """Set hyperparameters from the attributes of a namespace, as from argparse; on an error none is set.
 
         Args:
             namespace: anything that ``vars()`` takes, or that :meth:`set_dict_params` does.
@@ -188,13 +188,13 @@ class ExperimentHandler:
         return namespace
 
     def set_parent(self, child: str, parent: str, active_value: Any = None) -> None:
-        """Let a parameter count only where another one is active, or has a value.
+        """Make a parameter count only where another one is active, or has a certain value.
 
         Args:
             child: the parameter.
             parent: the one it depends on; a parameter with several parents needs all of them.
-            active_value: the value that the parent must have, or a function that is true of it; None
-                for any value that makes the parent active.
+            active_value: the value that the parent must have, or a function that returns whether it is
+                right; None for any value that makes the parent active.
 
         Raises:
             ParameterError: this would make a cycle.
@@ -205,7 +205,7 @@ class ExperimentHandler:
         )
 
     def disable_param(self, name: str) -> None:
-        """Keep a parameter out of the comparison: a device, a path, a seed.
+        """Exclude a parameter from the comparison: a device, a path, a seed.
 
         Raises:
             ParameterError: it was never set.
@@ -214,7 +214,7 @@ class ExperimentHandler:
         self.disable_params([name])
 
     def disable_params(self, names: Iterable[str]) -> None:
-        """Keep parameters out of the comparison; see :meth:`disable_param`."""
+        """Exclude parameters from the comparison; see :meth:`disable_param`."""
         self._changeable("disable_params()").disable([names] if isinstance(names, str) else names)
 
     def name_param(
@@ -242,7 +242,7 @@ class ExperimentHandler:
     def set_param_metadata(
         self, metadata: Mapping[str, Mapping[str, Any]], namespace: object | None = None
     ) -> None:
-        """Set parents, comparison and names of many parameters at once; all of it or, with an error, none.
+        """Set parents, comparison and names of many parameters at once; on an error nothing is set.
 
         Args:
             metadata: ``{parameter: {field: value}}`` with the fields ``parent`` (a name or a list of
@@ -260,7 +260,9 @@ class ExperimentHandler:
 
     def _changeable(self, call: str) -> Parameters:
         if self._configuration is not None:
-            raise StateError(f"{call} came after start(), when parameters are frozen: call it before start()")
+            raise StateError(
+                f"{call} was called after start(), which freezes the parameters: call it before start()"
+            )
         return self._parameters
 
     def __getattr__(self, name: str) -> Any:
@@ -300,7 +302,7 @@ class ExperimentHandler:
     __hash__ = None  # type: ignore[assignment]
 
     def explain_difference(self, other: ExperimentHandler) -> tuple[Difference, ...]:
-        """What makes two handlers' configurations differ.
+        """List the differences between two handlers' configurations.
 
         Returns:
             a difference for each parameter, to be read or printed; none where they are the same.
@@ -318,45 +320,44 @@ class ExperimentHandler:
     # Which runs are needed
 
     def should_run(self, n: int, timeout: float = TIMEOUT) -> bool:
-        """Whether fewer than ``n`` runs of this configuration and description are completed or going on.
+        """Whether fewer than ``n`` runs of this configuration and description are completed or running.
 
-        If so the handler has a *claim* on one of the ``n`` places, and everybody who asks after it counts
-        the claim: of forty processes that ask at once as many get True as places are free. ``start()`` and
-        ``reset()`` turn the claim into the run. Failed and interrupted runs have no place, so that the next
-        who asks gets it.
+        If so, the handler gets a *claim* on one of the ``n`` slots, which every later call counts: of forty
+        processes that ask at once, as many get True as slots are free. ``start()`` and ``reset()`` turn the
+        claim into the run. Failed and interrupted runs take no slot, so the next process that asks gets it.
 
         A claim ends without a run when the handler is left as a context manager or dropped, when its
-        process ends, in whatever way, and after ``timeout``. Asked again, the handler answers the same and
-        holds its claim for another ``timeout``; while the run goes on that had the claim it is True. After
-        ``log()`` the question is about the next run.
+        process ends in any way, and after ``timeout``. A repeated call returns the same answer and renews
+        the claim for another ``timeout``. While the claimed run is running, the answer is True. After
+        ``log()`` the call is about the next run.
 
         Args:
-            n: how many completed runs there are to be.
+            n: how many completed runs are wanted.
             timeout: seconds that may pass until the run begins; ``math.inf``: while the process lives.
 
         Returns:
-            whether to begin a run, or to go on with the one that was begun after asking.
+            whether to begin a run, or to continue the claimed one that has begun.
 
         Raises:
-            ParameterError: ``n`` is no whole number of at least 0, or the timeout not above 0.
-            StateError: a run is going on that began without a claim.
-            StorageError: the root directory cannot be written; nothing is claimed then.
-            BackendError: the backend does not answer; nothing is claimed then.
+            ParameterError: ``n`` is not a whole number of at least 0, or the timeout is not above 0.
+            StateError: a run that began without a claim is still running.
+            StorageError: the root directory cannot be written; nothing is claimed.
+            BackendError: the backend does not answer; nothing is claimed.
         """
         session = self._session
         if session is not None and not session.is_logged:
             session.recorder.require_own_process()
             if session.was_claimed:
                 return True
-            raise StateError("should_run() came when the run had begun: ask before start() or reset()")
+            raise StateError("should_run() was called after the run began: call it before start() or reset()")
         return self._slot.ask(self._client, self._current(), self._description, n, timeout)
 
     @contextmanager
     def claim(self, n: int, timeout: float = TIMEOUT) -> Iterator[bool]:
-        """:meth:`should_run` as a context manager: leaving it gives up a claim that no run was begun with.
+        """:meth:`should_run` as a context manager: on exit it releases a claim that no run has used.
 
-        ``with handler.claim(5) as ok:`` and inside of it ``if ok:`` and ``with handler.start():``. It leaves
-        the run itself alone, and exceptions go through.
+        Write ``with handler.claim(5) as ok:``, and inside it ``if ok:`` and ``with handler.start():``. It
+        does not end the run, and exceptions propagate.
 
         Raises:
             ParameterError, StateError, StorageError, BackendError: as :meth:`should_run`.
@@ -375,8 +376,8 @@ class ExperimentHandler:
             the handler, so that ``with handler.start():`` works.
 
         Raises:
-            UnstableValue: an active parameter cannot tell configurations apart.
-            StateError: a run is going on that already has something in it.
+            UnstableValue: an active parameter cannot distinguish configurations.
+            StateError: a run that already has records is still running.
             StorageError: the root directory cannot be written.
             BackendError: the backend failed.
         """
@@ -399,15 +400,17 @@ class ExperimentHandler:
 
     def _require_folder(self) -> Path:
         if self._folder is None:
-            raise StateError("the configuration has its folder from start() on: call start() first")
+            raise StateError("the configuration has no folder before start(): call start() first")
         return self._folder
 
     def _running(self, call: str) -> RunSession:
         session = self._session
         if session is None:
             if self._configuration is None:
-                raise StateError(f"{call} came before start(): set the parameters, call start(), then {call}")
-            raise StateError(f"{call} came after the run was closed: begin a new one with reset()")
+                raise StateError(
+                    f"{call} was called before start(): set the parameters, call start(), then {call}"
+                )
+            raise StateError(f"{call} was called after the run was closed: begin a new one with reset()")
         session.is_logged = False
         return session
 
@@ -425,7 +428,7 @@ class ExperimentHandler:
             the value.
 
         Raises:
-            MetricError: the name, value or step cannot be used; nothing was set then.
+            MetricError: the name, value or step is invalid; nothing was set.
             StateError: there is no run.
         """
         session = self._session
@@ -475,7 +478,7 @@ class ExperimentHandler:
 
         Args:
             metric_names: the names for a returned sequence, in its order, or which keys of a returned
-                mapping to log. Without names a mapping is logged whole, and a sequence as
+                mapping to log. Without names a mapping is logged completely, and a sequence as
                 ``<function>_0``, ``<function>_1``, …; a single number as ``<function>``.
             test: see :meth:`set_metric`.
 
@@ -507,7 +510,7 @@ class ExperimentHandler:
         metric: str | None = None,
         higher_better: bool = True,
     ) -> None:
-        """Say how the best step is chosen; ``best_<metric>`` is every metric at that step.
+        """Set how the best step is chosen; ``best_<metric>`` is every metric at that step.
 
         Args:
             method: ``"last"`` or ``"early_stopping"``.
@@ -540,12 +543,12 @@ class ExperimentHandler:
         self._running("set_best()").recorder.add_record(BestRule(method, chosen, metric, bool(higher_better)))
 
     def log(self) -> RunResult:
-        """Complete the run: from now on it counts.
+        """Complete the run, so that it counts.
 
-        Called again after more metrics it replaces the run's entry.
+        A repeated call after more metrics replaces the run's entry.
 
         Returns:
-            the run's result: best step, best and test values, series.
+            the result: best step, best and test values, series.
 
         Raises:
             MetricError: the best step is to be chosen by a metric that was never set.
@@ -560,12 +563,12 @@ class ExperimentHandler:
         return result
 
     def flush(self, timeout: float = 0.0) -> bool:
-        """Write what was set to the run log, and hand it to the backends, now.
+        """Write what was set to the run log, and deliver it to the backends now.
 
-        That happens by itself several times a second; without a run there is nothing to do.
+        This happens by itself several times a second; without a run there is nothing to do.
 
         Args:
-            timeout: seconds to wait until every backend has it; backends of this machine have it at once.
+            timeout: seconds to wait until every backend has it; backends on this machine have it at once.
 
         Returns:
             whether every backend has everything that was set.
@@ -603,10 +606,10 @@ class ExperimentHandler:
 
         Raises:
             StateError: no run was started yet.
-            ParameterError: one of these parameters counts, so that it would be another configuration.
+            ParameterError: one of these parameters is compared, so the configuration would be another one.
         """
         if self._configuration is None:
-            raise StateError("reset() came before start(): call start() for the first run")
+            raise StateError("reset() was called before start(): call start() for the first run")
         uncompared = self._parameters.uncompared()
         for name in parameters:
             if name not in uncompared:
@@ -616,7 +619,7 @@ class ExperimentHandler:
                 )
         outcome = Outcome(Status.INTERRUPTED, time.time(), "reset() before log()")
         if self._session is not None and not self._session.is_logged:
-            self._session.finish(outcome)  # raises while the run is open, so that nothing of it is lost
+            self._session.finish(outcome)  # raises while the run is open, so that none of it is lost
             self._session.is_logged = True
         self._end(outcome)
         self._parameters.set(parameters)
@@ -655,7 +658,7 @@ class ExperimentHandler:
         """A path in the configuration's folder, with the description in front of the name.
 
         Raises:
-            InvalidName: the name is empty, or legm's own.
+            InvalidName: the name is empty, or reserved by legm.
             StateError: start() was not called.
         """
         folder = self._require_folder()
@@ -667,7 +670,7 @@ class ExperimentHandler:
         return self.get_save_filename()
 
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> str:
-        """Keep a copy of a file with the run.
+        """Store a copy of a file with the run.
 
         Args:
             path: the file.
@@ -677,7 +680,7 @@ class ExperimentHandler:
             where the copy is.
 
         Raises:
-            NotSupported: the backend keeps no files.
+            NotSupported: the backend stores no files.
             StorageError: there is no such file, or it cannot be copied.
             StateError: there is no run.
         """
@@ -685,13 +688,13 @@ class ExperimentHandler:
         return str(self._running("log_artifact()").keep_file(Path(path), name))
 
     def set_custom_data(self, data: T, basename: str = "custom_data.yml") -> T:
-        """Keep data as a file in the configuration's folder.
+        """Store data as a file in the configuration's folder.
 
-        Set twice in one run, a mapping is updated, a list extended, text appended to.
+        A second call in the same run updates a mapping, extends a list, and appends text.
 
         Args:
             data: plain data for .yml and .json, text for .txt, a mapping of arrays for .npz.
-            basename: the file's name; its extension says how.
+            basename: the file's name; its extension sets the format.
 
         Returns:
             the data.
@@ -708,11 +711,11 @@ class ExperimentHandler:
         return data
 
     def tensorboard_write(self, name: str, value: Any, step: int) -> None:
-        """Put a scalar or a text beside the run's own in TensorBoard; it is no metric.
+        """Show a scalar or a text beside the run's metrics in TensorBoard; it is not a metric.
 
         Raises:
             NotSupported: the backend cannot show it.
-            MetricError: it is neither a number nor text, or the step is no whole number.
+            MetricError: it is neither a number nor text, or the step is not a whole number.
             StateError: there is no run.
         """
         self._client.require(Capability.DISPLAYS, "tensorboard_write()")
@@ -728,29 +731,29 @@ class ExperimentHandler:
     ) -> ExperimentHandler:
         """A handler with an existing configuration's parameters and metadata, ready for another run.
 
-        What was a function in the metadata has its outcome only: after a change of the parameter it
-        looked at, the metadata has to be set again.
+        Functions in the metadata are stored only as their results: after a change of the parameter that a
+        function depends on, set the metadata again.
 
         Args:
-            folder: the configuration's, of the local backend.
+            folder: of the configuration, in the local backend.
             description: of the new run.
 
         Raises:
-            StorageError: it is no configuration's folder.
+            StorageError: it is not a configuration's folder.
             CorruptFile: its parameters were edited or damaged.
         """
         from legm.delivery.registry import folder_reader
 
-        place = Path(folder).resolve()
-        configuration = folder_reader().read_configuration(place)
-        handler = cls(place.parent.parent, configuration.experiment, description)
+        path = Path(folder).resolve()
+        configuration = folder_reader().read_configuration(path)
+        handler = cls(path.parent.parent, configuration.experiment, description)
         handler._parameters.restore(configuration)
         return handler
 
     # Over runs
 
     def aggregate_results(self, aggregation: Aggregation = "mean") -> dict[str, Any]:
-        """Aggregate every completed run of this configuration and description, and keep the result.
+        """Aggregate every completed run of this configuration and description, and store the result.
 
         Args:
             aggregation: ``"mean"`` (population deviation), ``"median"`` (with quartiles),
@@ -765,7 +768,7 @@ class ExperimentHandler:
         Raises:
             StateError: there is no completed run.
             MetricError: there is no such method or metric.
-            NotSupported: the backend keeps no aggregates.
+            NotSupported: the backend stores no aggregates.
         """
         from legm.analysis import summaries as analysis
 
@@ -792,7 +795,7 @@ class ExperimentHandler:
             formats: of the files: "png", "pdf" (vector graphics, fonts embedded), "svg".
             style: a matplotlib style sheet over legm's own look: the path of one, the name of one of
                 matplotlib's, or a mapping of settings; or several, of which the later ones win.
-            title: stands above each picture in place of the configuration's name; "" for none.
+            title: above each picture, instead of the configuration's name; "" for none.
 
         Returns:
             where each picture is, in order; of several formats, the first picture in each of them, then
@@ -802,7 +805,7 @@ class ExperimentHandler:
             LegmError: there is no such format or style.
             StateError: there is no completed run.
             MetricError: a metric of a group does not exist.
-            NotSupported: the backend keeps no pictures.
+            NotSupported: the backend stores no pictures.
         """
         from legm.analysis import summaries as analysis
 
@@ -884,17 +887,17 @@ class ExperimentHandler:
         seed: str | Sequence[str] | None = None,
         level: float = 0.95,
     ) -> Comparison | list[Comparison]:
-        """Compare configurations of this experiment by a metric: is the difference real?
+        """Compare configurations of this experiment by a metric, with a significance test.
 
         Runs with the handler's description are compared, paired by seed where seeds are known.
 
         Args:
-            a: a configuration: a handler, a place of :meth:`get_best`, or its name, folder or fingerprint.
+            a: a configuration: a handler, a result of :meth:`get_best`, or its name, folder or fingerprint.
             b: another one, or several, whose p-values are then adjusted by Holm's method.
             metric: a dev metric, at the best step, or a test metric; of ``time`` and ``time_per_sample``
                 a run has the mean.
             test: whether it is a test metric.
-            seed: the parameter whose value tells which runs belong together, or several; ``()`` for none.
+            seed: the parameter whose value pairs the runs, or several; ``()`` for an unpaired comparison.
                 Without it those whose name is ``seed`` or ``random_state``, begins with ``seed_`` or ends
                 with ``_seed``.
             level: the coverage of the difference's confidence interval.
@@ -904,7 +907,7 @@ class ExperimentHandler:
             list of these where b is one.
 
         Raises:
-            MetricError: a configuration has not the metric, or it has one value per index.
+            MetricError: a configuration does not have the metric, or it has one value per index.
             ParameterError: there is no such configuration, it was given twice, or no run has the seed.
             StateError: a configuration has no completed run.
             LegmError: the level is not between 0 and 1.
@@ -951,7 +954,7 @@ class ExperimentHandler:
         Raises:
             LegmError: there is no such format or style.
             MetricError, ParameterError: as :meth:`get_best`.
-            NotSupported: the backend keeps no pictures.
+            NotSupported: the backend stores no pictures.
         """
         from legm.analysis import summaries as analysis
 

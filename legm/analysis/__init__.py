@@ -1,1 +1,1 @@
-"""Questions over many runs: summaries, rankings, comparisons, overviews."""
+"""Analyses over many runs: summaries, rankings, comparisons, overviews."""

@@ -1,4 +1,4 @@
-"""Configurations beside each other: which of their runs belong together, and whether a difference is real."""
+"""Compares configurations: which of their runs form pairs, and whether a difference is significant."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["compare_runs", "comparison_as_dict", "find_configurations"]
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """What one configuration brings into a comparison.
+    """One configuration's values in a comparison.
 
     Args:
         label: "a" or "b".
@@ -63,15 +63,15 @@ def compare_runs(
     """Compare a configuration with others by one metric of their completed runs.
 
     Args:
-        client: the way to the backend.
+        client: of the backend.
         description: of the runs.
-        a: what is compared.
-        others: what it is compared with; their p-values are adjusted together.
+        a: the configuration to compare.
+        others: the configurations to compare it with; their p-values are adjusted together.
         metric: a dev metric, at the best step, or a test metric; for one in ALL_VALUES_METRICS a run
             has the mean of its values.
         test: whether it is a test metric.
-        seed: the parameters that tell which runs belong together: one, or several of which all must be
-            equal; none for an unpaired comparison; None for those that look like seeds on both sides.
+        seed: the parameters whose values pair the runs: one, or several of which all must be equal; an
+            empty sequence for an unpaired comparison; None for those that look like seeds on both sides.
         level: the coverage of the interval.
 
     Returns:
@@ -88,7 +88,7 @@ def compare_runs(
     except TypeError:
         is_level = False
     if not is_level:
-        raise LegmError(f"level={level!r} is no number strictly between 0 and 1, such as 0.95")
+        raise LegmError(f"level={level!r} is not a number strictly between 0 and 1, such as 0.95")
     check_name("metric", metric, MetricError)
     names = None if seed is None else _seed_names(seed)
     everyone = {a.fingerprint}
@@ -183,7 +183,7 @@ def _compare(a: _Side, b: _Side, names: tuple[str, ...] | None, level: float) ->
                 {"without a seed": len(side.runs) - seeded, "without a partner": seeded - n}
             )
         if max(n_a, n_b) > len(common):
-            notes.append("where several runs have one seed, their mean stands for them")
+            notes.append("where several runs have the same seed, their mean is used")
         outcome = significance.paired_permutation_test(x, y)
         interval = significance.paired_confidence_interval(x, y, level)
     else:
@@ -229,7 +229,7 @@ def _require_seed(names: Sequence[str], *sides: _Side) -> None:
                 continue
             hint = closest(name, side.parameters)
             if name in side.configuration.active:
-                hint = "it is compared, so that every run has the same: keep it out by disable_param()"
+                hint = "it is compared, so every run has the same value: exclude it with disable_param()"
             raise ParameterError(f"no run of {_name(side.configuration)!r} has a seed {name!r}; {hint}")
 
 
@@ -252,7 +252,7 @@ def _limits(
     paired: bool,
     level: float,
 ) -> list[str]:
-    """What the numbers cannot say."""
+    """Notes on what the numbers cannot show."""
     few = " and ".join(label for label, values in (("a", x), ("b", y)) if len(values) < 2)
     if few:
         return [f"no interval and no p-value: they need two runs, and {few} has fewer"]
@@ -271,10 +271,10 @@ def _name(configuration: Configuration) -> str:
 def find_configurations(
     client: BackendClient, experiment: str, wanted: Sequence[Configuration | str | os.PathLike[str]]
 ) -> list[Configuration]:
-    """The configurations of an experiment that a user means.
+    """The configurations of an experiment that a user names.
 
     Args:
-        client: the way to the backend.
+        client: of the backend.
         experiment: the experiment.
         wanted: each itself, or a text that names it: see
             :func:`legm.analysis.resolver.resolve_configuration`.

@@ -1,4 +1,4 @@
-"""What is in the folders below a root directory: configurations with their runs, differences, recovery."""
+"""Reads the folders below a root directory: configurations with their runs, differences, recovery."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Overview:
 
 
 def look(folder: Path, histories: frozenset[str] = frozenset()) -> Overview:
-    """A configuration's folder as it is; damage is told, not raised.
+    """A configuration's folder as it is; damage is reported, not raised.
 
     Args:
         folder: the configuration's.
         histories: the dev metrics whose series are wanted.
 
     Raises:
-        StorageError: it is no configuration's folder.
+        StorageError: it is not a configuration's folder.
     """
     if not is_configuration(folder):
-        raise StorageError(f"{folder} is no configuration's folder: it has no {PARAMETERS_FILE}")
+        raise StorageError(f"{folder} is not a configuration's folder: it has no {PARAMETERS_FILE}")
     reader = folder_reader()
     try:
         configuration = reader.read_configuration(folder)
@@ -79,22 +79,21 @@ def diff(ours: Configuration, theirs: Configuration) -> tuple[Difference, ...]:
 
 
 def recover(root: Path) -> Iterator[tuple[Path, list[RunResult], list[str]]]:
-    """Settle the runs that processes left behind, and make damaged files again.
+    """Finalize runs whose process died, and repair damaged files.
 
     Yields:
-        for each configuration: its folder, the runs that were settled, and what was repaired or not.
+        for each configuration: its folder, the finalized runs, and what was or was not repaired.
 
     Raises:
         StorageError: there is no such folder.
     """
     for folder in configuration_folders(root):
         messages: list[str] = []
-        settled: list[RunResult] = []
+        finalized: list[RunResult] = []
         try:
             messages = folder_reader().repair(folder)
-            place = folder.parent.parent
-            settled = finalize_dead_runs(connect(place), LogFolder.of(folder))
+            finalized = finalize_dead_runs(connect(folder.parent.parent), LogFolder.of(folder))
         except LegmError as error:
             messages.append(str(error))
-        if settled or messages:
-            yield folder, settled, messages
+        if finalized or messages:
+            yield folder, finalized, messages

@@ -18,7 +18,7 @@ ReadRuns: TypeAlias = Callable[[Query], Iterable[RunResult]]
 
 
 def value_key(metric: str, *, test: bool) -> str:
-    """Where a metric that configurations are ranked by stands in a summary."""
+    """The key in a summary of a metric that configurations are ranked by."""
     if metric in ALL_VALUES_METRICS and not test:
         return metric
     return ("test_" if test else "best_") + metric
@@ -43,7 +43,7 @@ def rank(
         higher_better: whether higher is better.
         test: whether it is a test metric.
         constraints: values that active parameters must have.
-        aggregation: over the runs; what counts is the mean, for the median the median.
+        aggregation: over the runs; they are ranked by the mean, or for "median" by the median.
 
     Returns:
         the configurations, best first; those without the metric are left out.

@@ -1,4 +1,4 @@
-"""Which configuration of an experiment a text names: the one rule for every call and command."""
+"""Finds the configuration of an experiment that a text names: one rule for every call and command."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def resolve_configuration(
 
 
 def _last_parts(text: str, experiment_folder: Path) -> Iterator[str]:
-    """What stands behind the experiment's folder in a text that is a path into it."""
+    """The part after the experiment's folder of a text that is a path into it."""
     if "\0" in text:
         return
     path, folder = Path(text), experiment_folder.resolve()

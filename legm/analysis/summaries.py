@@ -1,4 +1,4 @@
-"""Over runs that a backend gives back: aggregates and curves, and keeping them and their pictures there."""
+"""Computes aggregates and curves over the runs of a backend, and stores them and their pictures there."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def aggregate_results(
     description: str,
     aggregation: aggregate.Aggregation,
 ) -> dict[str, Any]:
-    """Aggregate the completed runs of a configuration and keep the result in the backend."""
+    """Aggregate the completed runs of a configuration and store the result in the backend."""
     client.require(Capability.SUMMARIES, "aggregate_results()")
-    aggregate.AggregationMethods.parse(aggregation)  # a mistake is told before anything is read
+    aggregate.AggregationMethods.parse(aggregation)  # a mistake is reported before anything is read
     runs = read_runs(client, configuration, description, ALL_VALUES_METRICS)
     summary = aggregate.summarise_runs(show_progress(runs, "aggregating runs"), aggregation)
     require_runs(summary, configuration, description)
@@ -65,7 +65,7 @@ def plot_curves(
     style: StyleSheets,
     title: str | None,
 ) -> list[str]:
-    """Draw the aggregated curves of a configuration's dev metrics, and keep the pictures."""
+    """Draw the aggregated curves of a configuration's dev metrics, and store the pictures."""
     from legm import plotting
 
     client.require(Capability.FIGURES, "plot()")
@@ -138,7 +138,7 @@ def comparison_curves(
     """The aggregated curve of one dev metric, of each of several configurations in their order.
 
     Args:
-        client: where the runs are.
+        client: of the backend.
         configurations: whose curves are wanted.
         description: of the runs.
         metric: a dev metric.
@@ -196,7 +196,7 @@ def _pictures(
     try:
         matches = re.compile(pattern).search if pattern is not None else lambda _: None
     except re.error as cause:
-        raise LegmError(f"exclude_pattern {pattern!r} is no regular expression: {cause}") from cause
+        raise LegmError(f"exclude_pattern {pattern!r} is not a regular expression: {cause}") from cause
     shown = {name: curve for name, curve in curves.items() if name not in exclude and not matches(name)}
     if groups is None:
         return {name: [curve] for name, curve in shown.items()}
@@ -213,7 +213,7 @@ def plot_bars(
     style: StyleSheets,
     title: str | None,
 ) -> list[str]:
-    """Draw rankings as bars, and keep the picture with the experiment."""
+    """Draw rankings as bars, and store the picture with the experiment."""
     from legm import plotting
 
     kinds, look = plotting.checked_formats(formats), plotting.Style.of(style)

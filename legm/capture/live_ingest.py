@@ -231,7 +231,7 @@ class LiveIngest:
         overrides = self._overrides
         named = {*overrides.seeds, *overrides.ignored, *overrides.compared, *overrides.named}
         known = self._known_names
-        found = [f"no run has a parameter {name!r}: {closest(name, known)}" for name in sorted(named - known)]
+        found = [f"no run has a parameter {name!r}; {closest(name, known)}" for name in sorted(named - known)]
         found += [
             f"whether {name!r} is compared was decided by earlier runs of the experiment, and cannot change"
             for name in sorted(self._already_decided)

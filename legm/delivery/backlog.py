@@ -1,4 +1,4 @@
-"""Delivers the backlog: what backends have not received of runs yet, from the run logs, exactly once."""
+"""Delivers the backlog, the records that backends have not received yet, from the run logs, exactly once."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 BATCH = 256 << 10
-"""Bytes of the run log that a remote backend gets at once."""
+"""Bytes of the run log that a remote backend receives in one batch."""
 
 PAUSES = (1.0, 60.0)
-"""Seconds between two looks of :func:`watch`: the first, and the longest they grow to."""
+"""Seconds between two passes of :func:`watch`: the first pause, and the longest."""
 
 
 def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult]:
     """Finalize the runs of one configuration whose process died.
 
-    A run that was completed is delivered whole; any other one gets the outcome "interrupted". Damaged logs
-    are reported and left alone.
+    A completed run is delivered completely; any other run gets the outcome "interrupted". Damaged logs are
+    reported and left unchanged.
 
     Returns:
         the results of the runs that were finalized.
@@ -56,7 +56,7 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
         try:
             result = deliver_log(client, logs, path) if _goes_to(client, path) else None
         except LegmError as error:
-            if path.exists():  # otherwise somebody else finalized it just now
+            if path.exists():  # otherwise another process has just finalized it
                 log.error("%s. The undelivered part of the run stays in %s.", error, path)  # noqa: TRY400
         else:
             finalized += [result] if result is not None else []
@@ -68,7 +68,7 @@ def _goes_to(client: BackendClient, path: Path) -> bool:
 
 
 def flush_backlog(client: BackendClient, except_for: Path) -> None:
-    """Deliver what a backend has not received of earlier runs of its root directory.
+    """Deliver what a backend has not received of earlier runs in its root directory.
 
     Args:
         client: of the backend.
@@ -89,11 +89,11 @@ def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult
     """Deliver the rest of a run whose process died, and finalize its log.
 
     Returns:
-        its result; None where another process is writing it, or we may not write it.
+        its result; None where another process is writing the log, or this one may not write it.
 
     Raises:
         CorruptFile: the log is damaged.
-        LegmError: the backend could not take it; the log stays as it is.
+        LegmError: the backend could not accept it; the log is unchanged.
     """
     try:
         outcome = interruption(path)  # before it is opened for writing, which is noted as a change
@@ -109,7 +109,7 @@ def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult
 
 
 def interruption(path: Path) -> Outcome:
-    """The outcome of a run whose process died, by its log: it ended when that was last written."""
+    """The outcome of a run whose process died: it ended when its log was last written."""
     return Outcome(Status.INTERRUPTED, path.stat().st_mtime, "the process ended without log()")
 
 
@@ -120,17 +120,17 @@ def finalize_log(
     interrupted: Outcome,
     result: RunResult | None = None,
 ) -> RunResult:
-    """Deliver the rest of a run, and move its log out of ``open/`` where no backend lacks any of it.
+    """Deliver the rest of a run, and move its log out of ``open/`` once every backend has all of it.
 
     Args:
-        client: of the backend that gets it.
+        client: of the backend to deliver to.
         logs: where the log is.
         writer: of the log.
-        interrupted: the outcome of a run that has none.
-        result: what the run came to; None for what its records say.
+        interrupted: the outcome for a run that has none.
+        result: the run's result; None to compute it from the records.
 
     Raises:
-        LegmError: the backend could not take it; the log stays as it is.
+        LegmError: the backend could not accept it; the log is unchanged.
     """
     from legm.core import results  # needs NumPy
 
@@ -138,7 +138,7 @@ def finalize_log(
     if not any(isinstance(record, Outcome) for record in known.records):
         known.content_end = writer.append(runlog.record_frame(interrupted))
         known.records.append(interrupted)
-        log.warning("run %s was interrupted; what it holds is kept in %s", known.run.run_id, writer.path)
+        log.warning("run %s was interrupted; its records are kept in %s", known.run.run_id, writer.path)
     if result is None:
         result = results.run_result(known.run, known.records)
     if not known.is_delivered_to(client.name) or all(known.is_delivered_to(name) for name in known.backends):
@@ -156,23 +156,23 @@ def replay(
     result: RunResult,
     amended: Callable[[Sequence[Record]], Sequence[Record]] = lambda records: records,
 ) -> None:
-    """Hand a run's records on to a backend, from where it has them, and let it finish the run.
+    """Deliver the records that a backend lacks of a run, and let it finish the run.
 
     Args:
         client: of the backend.
         known: the log, with all of the run's records.
-        result: what the run came to.
-        amended: what is handed on for some of the records.
+        result: the run's result.
+        amended: replaces records on their way to the backend.
 
     Raises:
-        LegmError: the backend could not take it.
+        LegmError: the backend could not accept it.
     """
     position = client.open_run(known.run, make_folder=True)
     try:
         tail = runlog.LogTail(known.path, known.cursors.get(client.name, 0) if position is None else position)
         try:
             before = -1
-            while tail.position != before:  # a batch may hold no records, only what names their series
+            while tail.position != before:  # a batch may hold no records, only the names of their series
                 before = tail.position
                 client.write(known.run, amended(tail.read(BATCH)), tail.position)
         finally:
@@ -184,13 +184,13 @@ def replay(
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of one run's log.
+    """The outcome of delivering one run's log to one backend.
 
     Args:
         path: where the log was.
-        backend: where it was to go.
+        backend: the backend's name.
         result: the run; None where it was not delivered.
-        problem: why not; "" where its own process is still delivering it.
+        problem: why it was not; "" where its own process is still delivering it.
     """
 
     path: Path
@@ -200,11 +200,11 @@ class Delivered:
 
 
 def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
-    """Deliver each run below a root directory to the backends its log names; a second time does nothing.
+    """Deliver each run below a root directory to the backends named in its log; a second call does nothing.
 
     Args:
         root: the root directory.
-        to: only to this backend.
+        to: the only backend to deliver to; None for all.
 
     Raises:
         StorageError: there is no such folder.
@@ -216,22 +216,22 @@ def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
         try:
             known = runlog.read_log(path)
         except LegmError as error:
-            if path.exists():  # otherwise somebody else finalized it just now
+            if path.exists():  # otherwise another process has just finalized it
                 yield Delivered(path, "", problem=str(error))
             continue
-        lacking = [name for name in known.backends if not known.is_delivered_to(name)]
-        for name in lacking or list(known.backends)[:1]:  # where none lacks anything the log is moved
+        undelivered = [name for name in known.backends if not known.is_delivered_to(name)]
+        for name in undelivered or list(known.backends)[:1]:  # where every backend has all, the log is moved
             if to in {None, name}:
                 yield _deliver(root, path, name, known.backends[name], clients)
 
 
 def watch(root: Path, to: str | None = None) -> Iterator[Delivered]:
-    """:func:`sync` again and again, without an end.
+    """Repeat :func:`sync` forever.
 
-    The pauses between two looks double, up to a minute, until something was delivered.
+    The pause between two passes doubles, up to a minute, until something is delivered.
 
     Yields:
-        each delivery, and what could not be delivered once for each reason.
+        each delivery, and each failed delivery once for each reason.
 
     Raises:
         StorageError: there is no such folder.

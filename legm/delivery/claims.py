@@ -1,13 +1,13 @@
-"""Who may begin a run of a configuration, when many processes ask at once.
+"""Decides which process may begin a run of a configuration when many ask at once.
 
-A configuration has as many places as it is to have runs. A completed run has one, a running one has
-one, and so has a claim: the file ``<id>.claim`` beside the logs of open runs, which was given to a
-process that has not begun its run yet. All that is decided, and every turn of a claim into a run, happens
-under the lock of the configuration's runs, so that each place is taken once.
+A configuration has as many slots as runs are wanted. Each completed run, each running run and each claim
+takes one slot. A claim is the file ``<id>.claim`` beside the logs of open runs; it belongs to a process
+that has not begun its run yet. Slots are claimed, and claims become runs, under the lock of the
+configuration's runs, so that each slot is taken once.
 
 A claim is JSON: ``description``, ``timeout`` (seconds), ``host`` and ``pid``. Its process holds a lock on
-the file, as the writer of a run log does: one that nobody locks is void, and so is one that is older than
-its timeout. Void claims are removed by the next who asks.
+the file, as the writer of a run log does. A claim is void where no process locks it, or where it is older
+than its timeout. The next process that asks deletes void claims.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ __all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_count"]
 log = logging.getLogger(__name__)
 
 TIMEOUT = 3600.0
-"""Seconds after which a claim is void whose run has not begun."""
+"""Seconds after which a claim is void if its run has not begun."""
 
 _TAKEN = frozenset({Status.COMPLETED, Status.RUNNING})
 
 
 def to_count(n: Any) -> int:
-    """How many runs there are to be.
+    """Check how many runs are wanted.
 
     Raises:
-        ParameterError: it is no whole number of at least 0.
+        ParameterError: it is not a whole number of at least 0.
     """
     try:
         count = -1 if isinstance(n, bool) else operator.index(n)
@@ -70,12 +70,12 @@ def _to_seconds(timeout: Any) -> float:
 
 
 class Claim:
-    """A place that this process holds until its run begins, or until it is let go.
+    """A slot that this process holds until its run begins, or until it is released.
 
-    Dropping it, and the end of the process in whatever way, let it go.
+    Dropping the claim releases it, and so does any end of the process.
 
     Args:
-        folder: where its file is made.
+        folder: where its file is created.
         description: of the run.
         timeout: seconds after which it is void.
 
@@ -98,7 +98,7 @@ class Claim:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         except OSError as cause:
             raise storage_error("write the claim", self.path, cause) from cause
-        self._finalizer = weakref.finalize(self, _let_go, self.path, fd, os.getpid())
+        self._finalizer = weakref.finalize(self, _delete_claim, self.path, fd, os.getpid())
         try:
             lock_descriptor(fd, blocking=False)
             os.write(fd, json.dumps(content).encode())
@@ -107,22 +107,22 @@ class Claim:
             raise storage_error("write the claim", self.path, cause) from cause
 
     def release(self) -> None:
-        """Give the place up; twice does nothing."""
+        """Release the slot; a second call does nothing."""
         self._finalizer()
 
     @property
     def is_void(self) -> bool:
-        """Whether its time is over, so that others do not count it."""
+        """Whether its timeout has passed, so that others do not count it."""
         try:
             return _age(self.path) > self._timeout
         except OSError:
             return True
 
     def renew(self) -> bool:
-        """Hold it for its time again.
+        """Start its timeout again.
 
         Returns:
-            whether it still held.
+            whether the slot is still held.
         """
         if self.is_void:
             return False
@@ -133,7 +133,7 @@ class Claim:
         return True
 
 
-def _let_go(path: Path, fd: int, pid: int) -> None:
+def _delete_claim(path: Path, fd: int, pid: int) -> None:
     os.close(fd)
     if pid == os.getpid():  # a forked child leaves its parent's claim alone
         with suppress(OSError):
@@ -145,32 +145,32 @@ def _age(path: Path) -> float:
 
 
 def _claimed_by(path: Path) -> str | None:
-    """The description of a claim; None, and no file any more, where it is void."""
+    """The description of a claim; None where it is void, and its file is then deleted."""
     try:
         about = json.loads(path.read_bytes())
         description = str(about["description"])
         if _age(path) <= about["timeout"] and _is_held(path):
             return description
-    except FileNotFoundError:  # let go just now
+    except FileNotFoundError:  # released just now
         return None
     except OSError as cause:
         raise storage_error("read the claim", path, cause) from cause
     except (ValueError, KeyError, TypeError) as cause:
-        log.warning("the claim %s is not what was written, and is removed: %r", path, cause)
+        log.warning("the claim %s is damaged and is deleted: %r", path, cause)
     with suppress(OSError):
         path.unlink()
     return None
 
 
 def _is_held(path: Path) -> bool:
-    """Whether a process locks a claim; where that cannot be told its time decides."""
+    """Whether a process locks a claim; True where that is unknown, so that only its timeout decides."""
     from filelock import lock_descriptor
 
     try:
         fd = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
-    except OSError:  # somebody else's
+    except OSError:  # another user's file
         return True
     try:
         return not lock_descriptor(fd, blocking=False)
@@ -179,11 +179,11 @@ def _is_held(path: Path) -> bool:
 
 
 class Claims:
-    """The places of one configuration, for runs of one description.
+    """The slots of one configuration, for runs of one description.
 
     Args:
-        client: to where the runs are kept.
-        configuration: whose runs.
+        client: of the backend that has the runs.
+        configuration: of the runs.
         description: of the runs; "" for none.
     """
 
@@ -193,19 +193,21 @@ class Claims:
         self._description = description
 
     def take(self, n: int, timeout: float) -> Claim | None:
-        """Claim a place if fewer than ``n`` are taken.
+        """Claim a slot if fewer than ``n`` are taken.
 
-        What takes long, settling runs of processes that are gone and asking the backend, comes first.
-        Then, under the lock, claims and run logs alone say what has changed since.
+        The slow steps come first: finalizing runs whose process died, and reading the backend. Then, under
+        the lock, only claims and run logs are read to find what has changed since.
 
         Returns:
-            the claim; None where no place is left.
+            the claim; None where no slot is free.
 
         Raises:
-            BackendError, StorageError: the backend cannot be asked, or the root directory not written.
+            BackendError, StorageError: the backend cannot be read, or the root directory not written.
         """
         folder = self._client.folder(self._configuration)
-        settled = {path.name for path in LogFolder.of(folder).folder.glob("*.log")} if folder else set[str]()
+        finalized = (
+            {path.name for path in LogFolder.of(folder).folder.glob("*.log")} if folder else set[str]()
+        )
         runs = read_runs(self._client, self._configuration, self._description)
         known = {result.run.run_id: result.status for result in runs}
         if sum(status is Status.COMPLETED for status in known.values()) >= n:
@@ -213,22 +215,22 @@ class Claims:
         logs = LogFolder.of(self._client.make_folder(self._configuration))
         logs.create_folders()
         with file_lock(logs.lock):
-            taken = self._claimed(logs) + self._run(logs, known, settled)
+            taken = self._count_claims(logs) + self._count_runs(logs, known, finalized)
             return Claim(logs.open_folder, self._description, timeout) if taken < n else None
 
-    def _claimed(self, logs: LogFolder) -> int:
-        """How many claims of others hold."""
+    def _count_claims(self, logs: LogFolder) -> int:
+        """Count the claims of other processes that are not void."""
         return sum(_claimed_by(path) == self._description for path in logs.open_folder.glob("*.claim"))
 
-    def _run(self, logs: LogFolder, known: dict[str, Status], settled: set[str]) -> int:
-        """How many runs are completed or running.
+    def _count_runs(self, logs: LogFolder, known: dict[str, Status], finalized: set[str]) -> int:
+        """Count the runs that are completed or running.
 
-        A log tells of the runs that went on or began since the backend was asked. One that was settled before
-        and that the backend does not know was taken out by a person.
+        The logs show the runs that began or continued since the backend was read. A user has deleted a run
+        whose log was finalized before and that the backend does not have.
         """
         statuses = dict(known)
         for path in logs.logs_except(one for one, status in known.items() if status is not Status.RUNNING):
-            if path.name in settled and path.stem not in known:
+            if path.name in finalized and path.stem not in known:
                 continue
             found = logs.read_run_status(path)
             if found is not None and found[0].description == self._description:
@@ -237,7 +239,7 @@ class Claims:
 
 
 class RunSlot:
-    """The place of one handler among its configuration's runs: one claim at most, from any thread."""
+    """The slot of one handler among its configuration's runs: at most one claim, from any thread."""
 
     def __init__(self) -> None:
         self._asking = threading.Lock()
@@ -247,10 +249,10 @@ class RunSlot:
     def ask(
         self, client: BackendClient, configuration: Configuration, description: str, n: int, timeout: float
     ) -> bool:
-        """Whether one of ``n`` places is this handler's: the one that it holds, or one that it gets now.
+        """Whether this handler has one of ``n`` slots: it keeps the one that it holds, or claims one now.
 
         Raises:
-            ParameterError: the number or the timeout is none.
+            ParameterError: the number or the timeout is invalid.
             BackendError, StorageError: as :meth:`Claims.take`.
         """
         count, seconds = to_count(n), _to_seconds(timeout)
@@ -258,14 +260,14 @@ class RunSlot:
         with self._asking:
             if self._claim is not None and self._terms == terms and self._claim.renew():
                 return True
-            self._let_go()
+            self._release()
             self._claim = Claims(client, configuration, description).take(count, seconds)
             self._terms = terms
             return self._claim is not None
 
     @contextmanager
     def becoming_run(self, logs: LogFolder, configuration: Configuration) -> Iterator[bool]:
-        """What is done inside makes the run's log: nobody counts both the claim and its run, or neither.
+        """Create the run's log inside this context: no process counts both the claim and its run, or neither.
 
         Yields:
             whether there was a claim.
@@ -273,27 +275,27 @@ class RunSlot:
         with self._asking:
             claim = self._claim if self._terms[:1] == (configuration.fingerprint,) else None
             if claim is None or self._terms[-1] != os.getpid():
-                self._let_go()
+                self._release()
                 yield False
                 return
             with file_lock(logs.lock):
                 if claim.is_void:
                     log.warning(
-                        "the claim %s was void before its run began, and its place may be another's: "
-                        "start() sooner, or ask with a longer timeout",
+                        "the claim %s expired before its run began, and another process may have its slot: "
+                        "call start() sooner, or claim with a longer timeout",
                         claim.path,
                     )
                 try:
                     yield True
                 finally:
-                    self._let_go()
+                    self._release()
 
     def release(self) -> None:
-        """Give up the claim, if there is one."""
+        """Release the claim, if there is one."""
         with self._asking:
-            self._let_go()
+            self._release()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         if self._claim is not None:
             self._claim.release()
             self._claim = None

@@ -1,7 +1,7 @@
 """Calls a backend's hooks: typed, with errors translated, capabilities checked, credentials redacted.
 
 Where a run goes to several backends, the first is the primary, which reads come from; the others are its
-mirrors, whose trouble is logged and never fails a call.
+mirrors, whose errors are logged and never fail a call.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def connect(
         backend: a name, a class that is called with the root directory and options, or an instance; or a
             list of these, the primary first.
         options: the backend's own; for a list of backends, by the backend's name.
-        strict: whether what a mirror could not take is an error.
+        strict: whether it is an error that a mirror could not accept something.
 
     Raises:
         BackendError: a backend is unknown or does not fit.
@@ -72,13 +72,13 @@ def connect(
 
 
 class BackendClient:
-    """Calls one backend's hooks; as the primary it knows its mirrors.
+    """Calls one backend's hooks; the client of the primary has those of its mirrors.
 
     Args:
         backend: where the records go, and where reads come from.
         root: the root directory.
-        mirrors: the clients of the other backends that get the same.
-        strict: whether what a mirror could not take is an error.
+        mirrors: the clients of the other backends, which receive the same records.
+        strict: whether it is an error that a mirror could not accept something.
 
     Every method raises a :class:`~legm.errors.LegmError` where the backend fails: its own as they are, any
     other one as a :class:`~legm.errors.BackendError` that names the backend and the hook.
@@ -107,7 +107,7 @@ class BackendClient:
 
     @property
     def is_remote(self) -> bool:
-        """Whether the backend may be slow or away, and is not this machine's."""
+        """Whether the backend is not on this machine, and may be slow or unreachable."""
         return self.supports(Capability.REMOTE)
 
     @property
@@ -162,7 +162,7 @@ class BackendClient:
             raise self._failed(hook, _of_run(arguments), cause) from cause
 
     def _iterate(self, hook: str, wanted: str, found: Iterable[T]) -> Iterator[T]:
-        """Iterate over what a hook returned, which may still do its work meanwhile."""
+        """Iterate over what a hook returned; a generator still does its work meanwhile."""
         last = ""
         iterator = iter(found)
         while True:
@@ -252,15 +252,15 @@ class BackendClient:
         return folder if folder.exists() else None
 
     def make_folder(self, configuration: Configuration) -> Path:
-        """The folder of a configuration's run logs and files, made where there is none yet.
+        """The folder of a configuration's run logs and files, created where there is none yet.
 
         Raises:
-            StorageError: it cannot be made.
+            StorageError: it cannot be created.
         """
         if self.supports(Capability.FOLDERS):
             made: Path | None = self._call("legm_folder", configuration=configuration, create=True)
             if made is None:
-                raise BackendError(f"the backend {self.name!r} made no folder in legm_folder")
+                raise BackendError(f"the backend {self.name!r} created no folder in legm_folder")
             return made
         folder = self._own_folder(configuration)
         try:
@@ -283,7 +283,7 @@ class BackendClient:
             make_folder: whether its configuration may have no folder yet.
 
         Returns:
-            up to which byte of the run log the backend has it; None where it does not say.
+            the byte of the run log up to which the backend has it; None where it does not say.
         """
         if make_folder and self.supports(Capability.FOLDERS):
             self.make_folder(run.configuration)
@@ -291,11 +291,11 @@ class BackendClient:
         return position
 
     def write(self, run: Run, records: Sequence[Record], position: int) -> None:
-        """Hand on records, but for outcomes, which come with the run's end, and what it does not support.
+        """Write records, except outcomes (the run's end has them) and what the backend does not support.
 
         Args:
             run: the open run.
-            records: what came since the last batch.
+            records: those since the last batch.
             position: the run log's position after them, in bytes.
         """
         given = [
@@ -312,14 +312,14 @@ class BackendClient:
         self._call("legm_close_run", run=run, result=result, records=records)
 
     def release_run(self, run: Run) -> None:
-        """Nothing more of the run comes; an error is logged."""
+        """Release the run: nothing more is written; an error is logged."""
         try:
             self._call("legm_release_run", run=run)
         except LegmError as error:
             log.error("%s", error)  # noqa: TRY400
 
     def discard_run(self, run: Run) -> None:
-        """Delete a run, with all that was kept of it.
+        """Delete a run with everything that was stored of it.
 
         Raises:
             NotSupported: the backend cannot delete runs.
@@ -330,7 +330,7 @@ class BackendClient:
     # What was computed over runs, in every backend that has the capability
 
     def write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
-        """Store aggregates, in place of earlier ones of this description, in the mirrors too.
+        """Store aggregates, replacing earlier ones of this description, in the mirrors too.
 
         Raises:
             LegmError: the primary could not; with ``strict`` also where a mirror could not, or not in time.
@@ -406,7 +406,9 @@ class BackendClient:
             raise BackendError(problem)
         if problem:
             log.error(
-                "%s. What was computed is stored in %s; compute it again to send it.", problem, self.name
+                "%s. The result is stored in %s; compute it again to send it to the mirrors.",
+                problem,
+                self.name,
             )
         return kept
 

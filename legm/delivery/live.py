@@ -1,10 +1,10 @@
-"""One run's records on their way to its backends while the run goes on.
+"""Delivers one run's records to its backends while the run is running.
 
-A backend of this machine gets records on the recorder's thread as they come (:class:`InlineWriter`). A
-remote one, and any mirror, has a thread of its own for each run (:class:`BackgroundUploader`), which reads
-the run log behind the recorder: the log is the queue, so that a server may hang or be away for as long as it
-likes without costing the training a moment or a byte of memory. Whatever a backend could not take it
-gets from the log later: by itself, or by what is in :mod:`legm.delivery.backlog`.
+A backend on this machine receives records on the recorder's thread as they arrive (:class:`InlineWriter`).
+A remote backend, and every mirror, has its own thread for each run (:class:`BackgroundUploader`), which
+reads the run log behind the recorder. The log is the queue: a server may hang or be unreachable for any
+length of time without slowing the training or using memory. What a backend could not accept is delivered
+from the log later, by the same thread or by :mod:`legm.delivery.backlog`.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ __all__ = ["BackgroundUploader", "DeliverySet", "InlineWriter", "begin_delivery"
 
 log = logging.getLogger(__name__)
 
-_INTERVAL = 1.0  # seconds between two batches of a run that goes on
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries, doubled each time
+_INTERVAL = 1.0  # seconds between two batches of a running run
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two attempts, doubled each time
 _GRACE = 3.0  # seconds that log() waits for a backend that is in trouble
+_LAST_MOMENT = 0.2  # seconds that release() waits for a backend that is finishing the run
 _LONGEST_CALL = 60.0  # seconds without an answer after which a backend is in trouble
 
 
 def begin_delivery(client: BackendClient, run: Run, writer: runlog.LogWriter) -> DeliverySet:
-    """Begin to deliver a new run, to the mirrors too.
+    """Begin to deliver a new run to the primary backend and its mirrors.
 
     Raises:
-        LegmError: a primary backend of this machine could not begin it.
+        LegmError: a primary backend on this machine could not begin the run.
     """
     if not client.is_remote:
         client.open_run(run)
@@ -50,13 +51,13 @@ def begin_delivery(client: BackendClient, run: Run, writer: runlog.LogWriter) ->
 
 
 class DeliverySet:
-    """One run's records on their way to every backend, the primary first.
+    """Delivers one run's records to every backend, the primary first.
 
     Args:
-        client: to the primary.
-        run: whose.
+        client: of the primary backend.
+        run: the run.
         writer: of the run's log.
-        targets: to each backend.
+        targets: one for each backend.
     """
 
     def __init__(
@@ -72,10 +73,10 @@ class DeliverySet:
         self.targets = tuple(targets)
 
     def __call__(self, records: Sequence[Record], position: int) -> Mapping[str, int]:
-        """Hand on records that the log now has.
+        """Deliver records that were written to the log.
 
         Returns:
-            the cursors that moved: by backend, up to which byte it has the run.
+            the cursors that moved: by backend, the byte up to which it has the run.
         """
         return {name: at for target in self.targets for name, at in target(records, position).items()}
 
@@ -97,32 +98,34 @@ class DeliverySet:
         return True
 
     def close(self, result: RunResult, records: Sequence[Record]) -> bool:
-        """Let every backend finish the run, and note in the log which of them did.
+        """Let every backend finish the run, and write to the log which of them did.
 
         Returns:
-            whether all did; the log says what is owed to the others.
+            whether all did; the log says what is undelivered to the others.
 
         Raises:
-            LegmError: a primary of this machine could not; with ``strict``, any.
+            LegmError: a primary backend on this machine could not; with ``strict``, any backend could not.
         """
         for target in self.targets:
             target.finish(result, records)
-        owed = {target.name: target.wait() for target in self.targets}
-        done = {target.name: target.delivered for target in self.targets if not owed[target.name]}
+        undelivered = {target.name: target.wait() for target in self.targets}
+        done = {target.name: target.delivered for target in self.targets if not undelivered[target.name]}
         if done:
             self._writer.append(runlog.cursors_frame(done))
         if len(self.targets) > 1:
-            said = (f"{name}: {what or 'has all of it'}" for name, what in owed.items())
-            log.info("run %s, %s", self._run.run_id, "; ".join(said))
+            states = (f"{name}: {what or 'complete'}" for name, what in undelivered.items())
+            log.info("delivery of run %s: %s", self._run.run_id, "; ".join(states))
         missing = [
-            f"{name} has not all of run {self._run.run_id}: {what}" for name, what in owed.items() if what
+            f"{name} has not received all of run {self._run.run_id}: {what}"
+            for name, what in undelivered.items()
+            if what
         ]
         if missing and self._client.strict:
             raise BackendError("; ".join(missing))
         return not missing
 
     def release(self, logs: LogFolder) -> None:
-        """Nothing more comes. A run that was delivered after ``log()`` gave up waiting is settled now."""
+        """Release every backend, and finalize a run that was delivered after ``log()`` stopped waiting."""
         for target in self.targets:
             target.release()
         if self._writer.path.parent == logs.open_folder and all(target.is_done for target in self.targets):
@@ -130,18 +133,18 @@ class DeliverySet:
 
 
 class InlineWriter:
-    """One run's records on their way to a backend of this machine, on the recorder's thread.
+    """Delivers one run's records to a backend on this machine, on the recorder's thread.
 
     Args:
-        client: where to.
-        run: whose.
-        writer: of the run's log, for what has to come again.
+        client: of the backend.
+        run: the run.
+        writer: of the run's log, from which undelivered records are read again.
     """
 
     def __init__(self, client: BackendClient, run: Run, writer: runlog.LogWriter) -> None:
         self.name = client.name
-        self.delivered = writer.position  # up to which byte the backend has the run
-        self.is_done = False  # whether it finished the run, and has all of it
+        self.delivered = writer.position  # the byte up to which the backend has the run
+        self.is_done = False  # whether the backend has all of the run, and finished it
         self._client = client
         self._run = run
         self._writer = writer
@@ -149,24 +152,25 @@ class InlineWriter:
         self._troubled = False
 
     def __call__(self, records: Sequence[Record], position: int) -> Mapping[str, int]:
-        """Hand on records that the log now has; an error is logged once, and made good later.
+        """Deliver records that were written to the log; an error is logged once, and delivery retried later.
 
         Returns:
-            the cursors: by backend, up to which byte it has the run.
+            the cursors: by backend, the byte up to which it has the run.
         """
         self.is_done = False
         try:
-            self._write(self._owed(position) if self.delivered != self._handed_on else records, position)
+            pending = self._undelivered(position) if self.delivered != self._handed_on else records
+            self._write(pending, position)
             self._troubled = False
         except LegmError as error:
             if not self._troubled:
-                log.error("%s. Training goes on; the run log keeps what is owed.", error)  # noqa: TRY400
+                log.error("%s. Training continues; undelivered records stay in the run log.", error)  # noqa: TRY400
             self._troubled = True
         self._handed_on = position
         return {self._client.name: self.delivered}
 
-    def _owed(self, position: int) -> list[Record]:
-        """What the log has up to a position and the backend has not."""
+    def _undelivered(self, position: int) -> list[Record]:
+        """The records that are in the log up to a position, and not in the backend."""
         return runlog.read_log(self._writer.path, self.delivered, position).records
 
     def _write(self, records: Sequence[Record], position: int) -> None:
@@ -174,46 +178,46 @@ class InlineWriter:
         self.delivered = position
 
     def finish(self, result: RunResult, records: Sequence[Record]) -> None:
-        """Hand on what is owed, and let the backend finish the run.
+        """Deliver what is undelivered, and let the backend finish the run.
 
         Raises:
-            LegmError: it could not.
+            LegmError: the backend could not.
         """
         position = self._writer.position
         if self.delivered != self._handed_on:
             self._handed_on = position
-            self._write(self._owed(position), position)
+            self._write(self._undelivered(position), position)
         self.delivered = self._handed_on = position
         self._client.close_run(self._run, result, records)
         self.is_done = True
 
     def wait(self) -> str:
-        """What is owed, in words: nothing."""
+        """Return "": a finished inline delivery is complete."""
         return ""
 
     def release(self) -> None:
-        """Nothing more comes."""
+        """Release the backend: nothing more is written."""
         self._client.release_run(self._run)
 
 
 class BackgroundUploader:
-    """One run's records on their way to a remote backend, on a thread of its own, read from the run log.
+    """Delivers one run's records to a remote backend from the run log, on its own thread.
 
     Args:
-        client: where to.
-        run: whose.
-        writer: of the run's log; it is written by others.
+        client: of the backend.
+        run: the run.
+        writer: of the run's log; others write to it.
     """
 
     def __init__(self, client: BackendClient, run: Run, writer: runlog.LogWriter) -> None:
         self.name = client.name
-        self.delivered = 0  # up to which byte the backend has the run
+        self.delivered = 0  # the byte up to which the backend has the run
         self._client = client
         self._run = run
         self._writer = writer
         self._changed = threading.Condition()
         self._logged_up_to = 0
-        self._noted = 0  # what of it the log says
+        self._reported = 0  # the cursor that was last returned for the log
         self._closing: tuple[RunResult, Sequence[Record]] | None = None
         self._closed_at = -1  # the position when the backend finished the run; -1 while it has not
         self._troubled_since: float | None = None
@@ -225,29 +229,29 @@ class BackgroundUploader:
     # The run's side
 
     def __call__(self, records: Sequence[Record], position: int) -> Mapping[str, int]:  # noqa: ARG002
-        """The log has more; nothing waits here.
+        """Note that the log has grown, without waiting.
 
         Returns:
-            the cursor, where it moved: by backend, up to which byte it has the run.
+            the cursor, where it moved: by backend, the byte up to which it has the run.
         """
         self._logged_up_to = position
-        if self.delivered == self._noted:
+        if self.delivered == self._reported:
             return {}
-        self._noted = self.delivered
-        return {self._client.name: self._noted}
+        self._reported = self.delivered
+        return {self._client.name: self._reported}
 
     def finish(self, result: RunResult, records: Sequence[Record]) -> None:
-        """The run is to be finished; :meth:`wait` for it."""
+        """Ask the thread to finish the run; :meth:`wait` waits for it."""
         with self._changed:
             self._closing = result, records
             self._changed.notify_all()
 
     def wait(self) -> str:
-        """Wait until the backend has the run and finished it, as long as it does not look like an outage.
+        """Wait until the backend has all of the run and finished it, unless there seems to be an outage.
 
         Returns:
-            what is owed, in words, as the log then says; "" where nothing is. InlineWriter goes on as long as
-            this process lives.
+            a description of what is undelivered; "" where nothing is. Delivery continues as long as this
+            process lives.
         """
         with self._changed, show_waiting(f"sending the run to {self.name}"):
             while self._closing is not None and not self._is_away():
@@ -259,20 +263,20 @@ class BackgroundUploader:
             for record in runlog.read_log(self._writer.path, self.delivered).records
             if isinstance(record, Points)
         )
-        owed = f"{count} values are owed" if count else "its end is owed"
+        undelivered = f"{count} values are undelivered" if count else "the end of the run is undelivered"
         log.warning(
-            "%s has not all of run %s yet: %s. What is owed is kept in the run log, and is "
-            "delivered when it answers again, at the latest by: legm sync %s",
+            "%s has not received all of run %s yet: %s. The undelivered part stays in the run log, and is "
+            "delivered when the backend answers again, or by: legm sync %s",
             self.name,
             self._run.run_id,
-            owed,
+            undelivered,
             self._client.root,
         )
-        return owed
+        return undelivered
 
     @property
     def is_done(self) -> bool:
-        """Whether the backend finished the run, and has all of it."""
+        """Whether the backend has all of the run, and finished it."""
         return self._closing is None and self._closed_at >= self._logged_up_to
 
     def _is_away(self) -> bool:
@@ -282,10 +286,12 @@ class BackgroundUploader:
         return self._calling_since is not None and now - self._calling_since > _LONGEST_CALL
 
     def release(self) -> None:
-        """Nothing more comes, and nobody waits: what is owed is delivered later."""
+        """Stop the thread; what is undelivered is delivered later."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+        if self._closing is not None:  # the backend may be finishing the run
+            self._thread.join(_LAST_MOMENT)
 
     # The thread's side
 
@@ -303,10 +309,10 @@ class BackgroundUploader:
                     tail.close()
                     tail = None
                 pause = _FIRST_PAUSE
-            except Exception as error:  # noqa: BLE001 - the thread lives on, and the trouble is told
+            except Exception as error:  # noqa: BLE001 - the thread keeps running, and the error is logged
                 if tail is not None:
                     tail.close()
-                tail = None  # asked anew, the backend says what it has
+                tail = None  # opening the run again returns what the backend has
                 self._trouble(error)
                 with self._changed:
                     if not self._stopped:
@@ -324,10 +330,10 @@ class BackgroundUploader:
             self._calling_since = None
 
     def _step(self, tail: runlog.LogTail) -> bool:
-        """One batch; or the end of the run; or a moment's rest.
+        """Deliver one batch, or finish the run, or wait for more.
 
         Returns:
-            whether to go on; false where the run was finished and has more: it is opened again.
+            whether to continue; false where a finished run has more, so that it must be opened again.
         """
         closing = self._closing
         records = tail.read(BATCH)
@@ -336,14 +342,14 @@ class BackgroundUploader:
             return False
         position = tail.position
         self._timed(lambda: self._client.write(self._run, records, position))
-        if closing is None:  # otherwise it is well when it has finished the run
+        if closing is None:  # otherwise it has recovered only after finishing the run
             self._recovered()
         moved, self.delivered = self.delivered != position, position
         if moved and position < self._writer.position:
             return True
         if closing is not None:
             if position < self._writer.position:
-                runlog.read_log(self._writer.path)  # says where it is damaged
+                runlog.read_log(self._writer.path)  # raises an error that says where it is damaged
             result, known = closing
             self._timed(lambda: self._client.close_run(self._run, result, known))
             self._recovered()
@@ -364,9 +370,9 @@ class BackgroundUploader:
                 self._troubled_since = time.monotonic()
             self._changed.notify_all()
         if first:
-            log.error("%s. Training goes on; the run log keeps what is owed.", error)
+            log.error("%s. Training continues; undelivered records stay in the run log.", error)
 
     def _recovered(self) -> None:
         if self._troubled_since is not None:
-            log.warning("%s answers again; it gets what is owed", self._client.name)
+            log.warning("%s answers again; delivering the backlog", self._client.name)
             self._troubled_since = None

@@ -53,7 +53,7 @@ _REQUIRED_BY = {
 def folder_reader() -> FolderReader:
     """What reads the folders that a user names: those of the local backend.
 
-    It makes no backend, so that a look at a folder is quick.
+    It creates no backend, so that reading a folder is quick.
     """
     return cast("FolderReader", importlib.import_module(_FOLDER_READER))
 
@@ -80,7 +80,7 @@ def make_backends(backend: object, root: Path, options: Mapping[str, Any]) -> li
     for name, own in options.items():
         if name not in names:
             raise BackendError(
-                f"backend_options are by backend where there are several; {name!r} is none of them: "
+                f"with several backends, backend_options are by backend name; {name!r} is none of them: "
                 f"{closest(name, names)}"
             )
         if not isinstance(own, Mapping):
@@ -98,7 +98,7 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
         options: the backend's own.
 
     Raises:
-        BackendError: the name is unknown, the options do not fit, or what was given is no backend.
+        BackendError: the name is unknown, the options do not fit, or what was given is not a backend.
     """
     if isinstance(backend, str):
         backend = _found(backend)
@@ -109,14 +109,16 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
         except LegmError:
             raise
         except TypeError as cause:
-            raise BackendError(f"the backend does not take these options {dict(options)}: {cause}") from cause
+            raise BackendError(
+                f"the backend does not accept these options {dict(options)}: {cause}"
+            ) from cause
     elif options:
         raise BackendError(
-            f"options {sorted(options)} were given with a backend that is made already: {backend!r}"
+            f"options {sorted(options)} cannot be given with an instance of a backend: {backend!r}"
         )
     missing = [name for name in ("name", "capabilities") if not hasattr(backend, name)]
     if missing:
-        raise BackendError(f"{backend!r} is no backend: it lacks {', '.join(missing)}")
+        raise BackendError(f"{backend!r} is not a backend: it lacks {', '.join(missing)}")
     return cast("Backend", backend)
 
 
@@ -158,7 +160,7 @@ class Installed:
 
     Args:
         name: of the backend.
-        package: what it came with, and that one's version.
+        package: the package that provides it, with its version.
         capabilities: what it can do; empty where it cannot be used.
         problem: why it cannot be used; "" where it can.
     """
@@ -188,14 +190,14 @@ def installed() -> list[Installed]:
         except LegmError as error:
             found.append(Installed(name, package, problem=str(error)))
         except Exception as error:  # noqa: BLE001 - a broken one is listed as such
-            found.append(Installed(name, package, problem=f"it is no backend: {error!r}"))
+            found.append(Installed(name, package, problem=f"it is not a backend: {error!r}"))
         else:
             found.append(Installed(name, package, can))
     return found
 
 
 def _refuse_unknown(backend: type, options: Mapping[str, Any]) -> None:
-    """Name the options that a backend does not have, where its signature tells."""
+    """Name the options that a backend does not have, where its signature shows them."""
     import inspect
 
     try:

@@ -1,7 +1,7 @@
 """A run that is being written: its log, its files, and its delivery to every backend.
 
 Whoever writes a run does it through a :class:`RunSession`: the handler, the drop-in, and a capture that
-shows a script's run while it trains. A run that is known as a whole is stored by :func:`store_run`.
+shows a script's run while it trains. A run whose records are all known is stored by :func:`store_run`.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def new_run(
     Args:
         configuration: what it is a run of.
         description: distinguishes runs of one configuration; "" for none.
-        parameters: its own, which are not compared.
+        parameters: those of the run, which are not compared.
         started: seconds since 1970; None for now.
-        origin: what is to be known of where it comes from, beside this machine and process.
+        origin: where the run comes from, beside this machine and process.
     """
     began = time.time() if started is None else started
     environment: dict[str, Plain] = {
@@ -70,18 +70,18 @@ def new_run(
 
 
 class RunSession:
-    """A run between its beginning and the end of whoever writes it.
+    """A run that this process is writing.
 
     A session that is dropped is released: its run counts as interrupted, unless it was finished.
 
     Args:
         client: of the primary backend.
         run: the run.
-        slot: the claim that becomes this run; None where nobody may hold one.
+        slot: the claim that becomes this run; None where there is none.
 
     Raises:
         StorageError: the folder cannot be written.
-        LegmError: a primary backend of this machine could not begin the run.
+        LegmError: a primary backend on this machine could not begin the run.
     """
 
     def __init__(self, client: BackendClient, run: Run, slot: RunSlot | None = None) -> None:
@@ -90,7 +90,7 @@ class RunSession:
         """The configuration's."""
         self.files = UserFiles(self.folder, run.description, run.run_id)
         self.is_logged = False
-        """Whether the run was completed and nothing came since; whoever sets something says that it did."""
+        """Whether the run was completed and nothing was set since; whoever sets something resets this."""
         self._client = client
         self._logs = LogFolder.of(self.folder)
         with (slot or RunSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
@@ -107,7 +107,7 @@ class RunSession:
         self.release: Callable[[], object] = weakref.finalize(
             self, _release, self.recorder, self.delivery, self._logs
         )
-        """Write what is left, and release the log and the backends; a second time does nothing."""
+        """Write what is left, and release the log and the backends; a second call does nothing."""
 
     def keep_file(self, source: Path, name: str | None = None) -> Path:
         """Keep a copy of a file with the run.
@@ -124,14 +124,14 @@ class RunSession:
         return kept
 
     def finish(self, outcome: Outcome) -> RunResult:
-        """End the run, in every backend; more may come, and end it again.
+        """End the run in every backend; it may be continued, and ended again.
 
         Returns:
-            what the run came to.
+            the run's result.
 
         Raises:
             MetricError: the best step is to be chosen by a metric that was never set.
-            LegmError: the run cannot be stored; its log has all of it, and it may be tried again.
+            LegmError: the run cannot be stored; its log has all of it, and the call may be repeated.
         """
         from legm.core import results  # needs NumPy
 
@@ -149,7 +149,7 @@ class RunSession:
         """End the run unless it is logged, and release it.
 
         Raises:
-            StateError: this is a forked process, and the run its parent's.
+            StateError: this is a forked process, and the run belongs to its parent.
             LegmError: as :meth:`finish`.
         """
         self.recorder.require_own_process()
@@ -160,10 +160,10 @@ class RunSession:
             self.release()
 
     def wait_until_written(self) -> None:
-        """Everything is in the log, and stays there alone until more comes.
+        """Wait until everything that was set is in the log.
 
         Raises:
-            StateError: this is a forked process, and the run its parent's.
+            StateError: this is a forked process, and the run belongs to its parent.
             StorageError: the log cannot be written.
         """
         with self.recorder.paused():
@@ -173,22 +173,22 @@ class RunSession:
 def resume_as(
     client: BackendClient, run: Run, earlier: Run, folder: Path, leave_out: Iterable[str] = ()
 ) -> tuple[RunSession, dict[str, str]]:
-    """Begin a run that has all that an earlier one had, and delete that one where every backend can.
+    """Begin a run with all records of an earlier one, and delete the earlier one where every backend can.
 
-    It is how a run whose parameters came late becomes one of the configuration that all of them make.
+    This moves a run whose parameters were set late to the configuration that all its parameters make.
 
     Args:
         client: of the primary backend.
         run: the new run.
-        earlier: the run that was released, or of which the process is gone.
-        folder: the earlier one's configuration's.
-        leave_out: names of artifacts that are not taken.
+        earlier: the run, which was released or whose process died.
+        folder: of the earlier run's configuration.
+        leave_out: names of artifacts that are not copied.
 
     Returns:
-        the session of the new run, and by name why an artifact could not be taken.
+        the session of the new run, and by name why an artifact could not be copied.
 
     Raises:
-        LegmError: the earlier run cannot be read or deleted, or the new one not be begun.
+        LegmError: the earlier run cannot be read or deleted, or the new one cannot begin.
     """
     known = LogFolder.of(folder).read(earlier.run_id)
     is_same_path = (run.run_id, run.configuration.fingerprint) == (
@@ -199,7 +199,7 @@ def resume_as(
         delete_run(client, earlier)
     session = RunSession(client, run)
     problems: dict[str, str] = {}
-    taken: list[Record] = []
+    copied: list[Record] = []
     for record in [] if known is None else known.records:
         if isinstance(record, Artifact) and record.name not in leave_out:
             try:
@@ -207,10 +207,10 @@ def resume_as(
             except LegmError as error:
                 problems[record.name] = str(error)
             else:
-                taken.append(replace(record, path=str(kept)))
+                copied.append(replace(record, path=str(kept)))
         elif not isinstance(record, (Artifact, Outcome)):
-            taken.append(record)
-    session.recorder.add_records(taken)
+            copied.append(record)
+    session.recorder.add_records(copied)
     session.recorder.flush()
     if not is_same_path and can_delete_runs(client):
         delete_run(client, earlier)
@@ -229,18 +229,18 @@ def _release(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None
 def store_run(
     client: BackendClient, run: Run, content: Iterable[bytes], result: RunResult | None = None
 ) -> RunResult:
-    """Store a whole run: its log is written beside its path and moved there, then delivered.
+    """Store a complete run atomically: its log is written beside its path, moved there, then delivered.
 
-    A process that is killed meanwhile leaves a run that is all there, or none.
+    A process that is killed meanwhile leaves the complete run, or none.
 
     Args:
         client: of the backend.
-        run: the run; one of this id is replaced.
+        run: the run; an earlier one with this id is replaced.
         content: the frames of all of its records, its outcome among them.
-        result: what the run came to; None for what its records say.
+        result: the run's result; None to compute it from the records.
 
     Returns:
-        what the run came to.
+        the run's result.
 
     Raises:
         StorageError: the run is being written by another process.
@@ -250,7 +250,7 @@ def store_run(
     there = logs.open_folder / f"{run.run_id}.log"
     if runlog.logs_being_written([there]):
         raise StorageError(
-            f"the run log {there} is being written by another process: try again when it has ended"
+            f"the run log {there} is being written by another process: try again after that process has ended"
         )
     writer = logs.create_log(run, client.backend_options, content)
     try:
@@ -266,7 +266,7 @@ def can_delete_runs(client: BackendClient) -> bool:
 
 
 def delete_run(client: BackendClient, run: Run) -> None:
-    """Delete a run that nobody writes, from the backend, its mirrors, and the run logs.
+    """Delete a run that no process is writing, from the backend, its mirrors, and the run logs.
 
     Raises:
         NotSupported: a backend cannot delete runs.

@@ -29,7 +29,7 @@ from legm.export.sources import (
 from legm.hooks import Capability
 from legm.records import Artifact, Query, Record, Run, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.encode import encode_frames, write_log
+from legm.runlog.encode import encode_frames, write_run_log
 from legm.runlog.folder import LogFolder, artifacts_folder
 from legm.runlog.user_files import UserFiles
 from legm.util.progress import show_progress
@@ -253,7 +253,7 @@ class _Export:
         else:
             with tempfile.TemporaryDirectory(prefix="legm-") as folder:
                 log = Path(folder) / "run.log"
-                write_log(log, one.result.run, one.records)
+                write_run_log(log, one.result.run, one.records)
                 replay(self.client, runlog.Log(log, one.result.run, list(one.records)), one.result)
 
     def _store_in_folder(self, one: LoadedRun) -> None:

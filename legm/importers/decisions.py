@@ -61,7 +61,7 @@ class Overrides:
         """
         for name in (*self.seeds, *self.ignored, *self.compared, *self.named):
             if name not in names:
-                raise ParameterError(f"no run has a parameter {name!r}: {closest(name, names)}")
+                raise ParameterError(f"no run has a parameter {name!r}; {closest(name, names)}")
         self.require_consistent()
 
     def require_consistent(self) -> None:

@@ -37,7 +37,7 @@ from legm.core.identity import canonical_text, from_plain
 from legm.core.parameters import Parameters, format_name_value
 from legm.records import Configuration, Plain
 
-__all__ = ["Identity", "ObservedParameters", "infer_identity", "parameter_kind"]
+__all__ = ["Identity", "ObservedParameters", "infer_identity", "infer_parameter_kind"]
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _MAX_NAMES, _MAX_VALUE_LENGTH = 4, 24
@@ -161,7 +161,7 @@ def _is_written_name(words: list[str]) -> bool:
     return is_path and not _WRITTEN_WORDS.isdisjoint(words) and _READ_WORDS.isdisjoint(words)
 
 
-def parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -> str | None:
+def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -> str | None:
     """What a parameter looks like: seed, device, workers, host, time or path; None for any other.
 
     Args:
@@ -276,7 +276,7 @@ def infer_identity(
                 compared.append(name)
             continue
         values = observed.values(name)
-        kind = parameter_kind(name, values, more_to_come=more_to_come)
+        kind = infer_parameter_kind(name, values, more_to_come=more_to_come)
         if kind is None:
             compared.append(name)
         else:

@@ -163,7 +163,7 @@ class _Import:
             if not self._experiments or run.experiment in self._experiments:
                 yield run
         for name in self._experiments - found:
-            raise StorageError(f"{self._source.location} has no experiment {name!r}: {closest(name, found)}")
+            raise StorageError(f"{self._source.location} has no experiment {name!r}; {closest(name, found)}")
 
     def run(self, overrides: Overrides, given: Path | None, *, dry_run: bool) -> Report:
         """Import the runs, or report what would be done."""

@@ -8,9 +8,7 @@ and its key in the source, so that it is recognized.
 
 from __future__ import annotations
 
-import contextlib
 import enum
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from http.client import HTTPException
 from pathlib import Path
@@ -18,7 +16,7 @@ from pathlib import Path
 from legm.core.naming import short_name
 from legm.delivery.client import BackendClient
 from legm.delivery.session import can_delete_runs, delete_run, store_run
-from legm.errors import LegmError, storage_error
+from legm.errors import LegmError
 from legm.hooks import Capability
 from legm.importers.external import ExternalFile, ExternalRun
 from legm.importers.notes import Notes
@@ -27,6 +25,7 @@ from legm.records import Artifact, Query, Status
 from legm.runlog import format as runlog
 from legm.runlog.encode import encode_frames
 from legm.runlog.folder import LogFolder, artifacts_folder
+from legm.util.atomic_files import atomic_replacement
 
 __all__ = [
     "Ingested",
@@ -129,7 +128,7 @@ class Ingestion:
                 continue
             target = artifact_path(folder, file.name)
             try:
-                _write_atomically(read_chunks(file), target)
+                _write_chunks(read_chunks(file), target)
             except UnreadableFileError as error:
                 notes.add(f"files that cannot be read: {error}", f"{external.key}: {file.name}")
             else:
@@ -159,19 +158,11 @@ def read_chunks(file: ExternalFile) -> Iterator[bytes]:
         raise UnreadableFileError(getattr(cause, "strerror", None) or str(cause)) from cause
 
 
-def _write_atomically(chunks: Iterable[bytes], target: Path) -> None:
-    """Write a file atomically."""
-    temporary = target.with_name(f".{secrets.token_hex(8)}")
-    try:
+def _write_chunks(chunks: Iterable[bytes], target: Path) -> None:
+    with atomic_replacement(target) as temporary:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
             file.writelines(chunks)
-        temporary.replace(target)
-    except OSError as cause:
-        raise storage_error("write", target, cause) from cause
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _log_ends_with(path: Path, content: bytes) -> bool:

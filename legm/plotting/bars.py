@@ -30,7 +30,7 @@ from legm.plotting.text import annotate_text, text_measurer
 from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, tick_labels
 from legm.records import Ranked
 from legm.stats.aggregate import aggregate_interval
-from legm.stats.formatting import decimals_for_spreads, spread_name, value_text
+from legm.stats.formatting import decimals_for_spreads, spread_description, value_text
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
@@ -121,7 +121,7 @@ def _make_panel(key: str, ranking: Sequence[Ranked]) -> _Panel:
     runs = [_runs_text(one) for one in shown]
     same = len(set(runs)) == 1 and "," not in runs[0]
     numbers = [value_text(one.value, digits) for one in shown]
-    caption = "; ".join(dict.fromkeys(spread_name(one.value.method) for one in shown if one.value.n))
+    caption = "; ".join(dict.fromkeys(spread_description(one.value.method) for one in shown if one.value.n))
     if same:
         caption += f" over {runs[0]}" * bool(caption)
     else:

@@ -29,7 +29,7 @@ from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text import annotate_text
 from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, step_labels, tick_labels
 from legm.records import Curve
-from legm.stats.formatting import spread_name
+from legm.stats.formatting import spread_description
 
 __all__ = ["plot_configurations", "plot_curves"]
 
@@ -207,7 +207,7 @@ def _caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs: int) -
     count = f"{runs} run{'s' * (runs != 1)}" if runs else "no completed run"
     if least < runs:
         count = f"{least} to {count}"
-    spreads = "; ".join(dict.fromkeys(spread_name(entry.curve.method) for entry in entries))
+    spreads = "; ".join(dict.fromkeys(spread_description(entry.curve.method) for entry in entries))
     pieces = [f"{spreads} over {count}" if runs > 1 and entries else count]
     if any((entry.curve.runs < entry.runs).any() for entry in entries):
         pieces[0] += ", fewer at some steps" if runs > 1 else ", no value at some steps"

@@ -19,7 +19,7 @@ __all__ = ["Style", "StyleSheet", "StyleSheets"]
 StyleSheet: TypeAlias = str | os.PathLike[str] | Mapping[str, Any]
 StyleSheets: TypeAlias = StyleSheet | Sequence[StyleSheet] | None
 
-_DEFAULT_SHEET = Path(__file__).with_name("legm.mplstyle")
+OWN_STYLE_SHEET = Path(__file__).with_name("legm.mplstyle")
 _GENERIC_FAMILIES = frozenset(
     {"serif", "sans-serif", "sans serif", "sans", "cursive", "fantasy", "monospace"}
 )
@@ -55,7 +55,7 @@ class Style:
         if isinstance(style, Style):
             return style
         rc: Any = rcParamsDefault.copy()
-        _apply_sheet(rc, _DEFAULT_SHEET)
+        _apply_sheet(rc, OWN_STYLE_SHEET)
         several = style if isinstance(style, Sequence) and not isinstance(style, str) else [style]
         given: set[str] = set()
         for sheet in several:

@@ -9,12 +9,12 @@ from typing import Any
 from legm.records import Points, Record, Run, Series
 from legm.runlog import format as runlog
 
-__all__ = ["encode_frames", "write_log"]
+__all__ = ["encode_frames", "write_run_log"]
 
 _ROWS_PER_FRAME = 8192  # so that a long run is delivered in several batches
 
 
-def write_log(path: Path, run: Run, records: Iterable[Record]) -> None:
+def write_run_log(path: Path, run: Run, records: Iterable[Record]) -> None:
     """Write a new log with a run's records; equal records give an equal file, byte for byte.
 
     Args:

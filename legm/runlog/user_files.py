@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import secrets
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from legm.core.identity import to_plain
 from legm.core.naming import short_name
-from legm.errors import InvalidName, LegmError, StorageError, UnstableValue, storage_error
+from legm.errors import InvalidName, LegmError, StorageError, UnstableValue
 from legm.runlog.folder import (
     AGGREGATES_FILE,
     ARTIFACTS,
@@ -26,6 +24,7 @@ from legm.runlog.folder import (
     TENSORBOARD,
     artifacts_folder,
 )
+from legm.util.atomic_files import atomic_replacement
 
 __all__ = ["UserFiles"]
 
@@ -93,7 +92,7 @@ class UserFiles:
             )
             raise StorageError(f"cannot keep {source}: it {problem}")
         target = self._artifacts / short_name(name or source.name)
-        with _atomic_replacement(target) as temporary:
+        with atomic_replacement(target) as temporary:
             self._artifacts.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, temporary)
         return target
@@ -123,24 +122,10 @@ class UserFiles:
         data = _copy_data(data, extension, basename)
         merged = _merge_data(self._data[basename], data, basename) if basename in self._data else data
         content = _encode_data(merged, extension, basename)
-        with _atomic_replacement(path) as temporary:
+        with atomic_replacement(path) as temporary:
             temporary.write_bytes(content)
         self._data[basename] = merged
         return path
-
-
-@contextlib.contextmanager
-def _atomic_replacement(path: Path) -> Iterator[Path]:
-    """A temporary file that replaces the given one atomically when the block ends without an error."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as cause:
-        raise storage_error("write", path, cause) from cause
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _copy_data(data: Any, extension: str, basename: str) -> Any:

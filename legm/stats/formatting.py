@@ -8,10 +8,16 @@ from collections.abc import Iterable
 from legm.records import Aggregate
 from legm.stats.aggregate import AggregationMethod, MethodKind, aggregate_interval
 
-__all__ = ["decimals_for_spreads", "spread_half_width", "spread_name", "typographic_signs", "value_text"]
+__all__ = [
+    "decimals_for_spreads",
+    "spread_description",
+    "spread_half_width",
+    "typographic_signs",
+    "value_text",
+]
 
 
-def spread_name(method: str) -> str:
+def spread_description(method: str) -> str:
     """A method's center and spread in words.
 
     Args:

@@ -587,6 +587,23 @@ class BackendTests:
             handler.log()
         _expect(self.holds(tmp_path, b"a sentence that occurs nowhere else"), "the text is not in the store")
 
+    def test_runs_are_deleted_or_refused(self, tmp_path: Path) -> None:
+        """DISCARD: a deleted run is gone, and no other run is."""
+        backend, handler = self._logged(tmp_path)
+        client = BackendClient(backend, tmp_path)
+        kept = sorted(one.run.run_id for one in self._read(tmp_path, backend))
+        handler.reset()
+        with handler:
+            handler.set_metric("loss", 0.25)
+            deleted = handler.log().run
+        if not client.supports(Capability.DISCARD):
+            with _refused(NotSupported, "discard_run()"):
+                client.discard_run(deleted)
+            return
+        client.discard_run(deleted)
+        found = sorted(one.run.run_id for one in self._read(tmp_path, backend))
+        _same(found, kept, "the runs after one was deleted")
+
     def test_folders_are_made_when_asked(self, tmp_path: Path) -> None:
         """FOLDERS: one for each configuration, the same for every instance, created only on request."""
         backend = self._made(tmp_path)

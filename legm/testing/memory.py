@@ -19,7 +19,7 @@ class MemoryBackend:
     """
 
     name = "memory"
-    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.REMOTE, Capability.DISCARD}
+    capabilities = frozenset(Capability) - {Capability.FOLDERS, Capability.REMOTE}
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -48,6 +48,12 @@ class MemoryBackend:
     def legm_close_run(self, run: Run, result: RunResult) -> None:
         """Store the result."""
         self.results[run.run_id] = result
+
+    @hookimpl
+    def legm_discard_run(self, run: Run) -> None:
+        """Delete a run."""
+        self.results.pop(run.run_id, None)
+        self.records.pop(run.run_id, None)
 
     @hookimpl
     def legm_read_runs(self, query: Query) -> Iterator[RunResult]:

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile, storage_error
 
-__all__ = ["load_yaml", "parse_yaml", "write_atomically"]
+__all__ = ["atomic_replacement", "load_yaml", "parse_yaml", "write_atomically"]
+
+
+@contextlib.contextmanager
+def atomic_replacement(path: Path) -> Iterator[Path]:
+    """A temporary file that replaces another one atomically when the block ends without an error.
+
+    Args:
+        path: the file that is replaced or created.
+
+    Yields:
+        the temporary file, beside it, to be written.
+
+    Raises:
+        StorageError: it cannot be written; the file is unchanged.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as cause:
+        raise storage_error("write", path, cause) from cause
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -97,7 +97,7 @@ def test_several_runs_of_one_seed_count_by_their_mean(tmp_path):
     found = a.compare(a, b, "acc")
     assert rounded(found) == paired_by_scipy(list(A.values()), [0.85, *list(B.values())[1:]])
     assert (found.pairs, found.n_a, found.n_b) == (5, 5, 6)
-    assert "where several runs have one seed, their mean stands for them" in found.notes
+    assert "where several runs have the same seed, their mean is used" in found.notes
 
 
 def test_equal_seeds_are_one_seed_whatever_their_type(tmp_path):

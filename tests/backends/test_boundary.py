@@ -129,7 +129,7 @@ def test_what_a_backend_could_not_take_comes_once_and_in_order(tmp_path, error, 
         work(first + 3)
     assert shaky.refused == 6
     assert sum(record.levelno >= logging.ERROR for record in caplog.records) == 2  # one for each outage
-    assert "Training goes on" in caplog.text
+    assert "Training continues" in caplog.text
     assert shaky.written() == expected
     handler.log()
     assert shaky.written() == expected

@@ -312,7 +312,7 @@ def test_overrides_apply_and_those_without_effect_are_reported(tmp_path):
     (found,) = results(tmp_path, "mine")
     assert set(found.run.configuration.active) == {"lr", "seed"}
     assert found.run.environment["imported"]["captured_experiment"] == "Default"
-    assert "no run has a parameter 'flod': did you mean 'fold'?" in err
+    assert "no run has a parameter 'flod'; did you mean 'fold'?" in err
     status, _, err = play(tmp_path, code, "--experiment", "mine", "--ignore", "lr")
     assert status == 0
     assert "whether 'lr' is compared was decided by earlier runs" in err

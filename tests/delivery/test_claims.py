@@ -131,7 +131,7 @@ sys.stdin.readline()
 """
 
 
-def test_forty_handlers_in_threads_of_eight_processes_get_exactly_the_places_that_there_are(tmp_path):
+def test_forty_handlers_in_threads_of_eight_processes_get_exactly_the_free_slots(tmp_path):
     command = [sys.executable, "-c", THREADS, str(tmp_path)]
     processes = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(8)
@@ -194,7 +194,7 @@ def test_processes_that_run_as_long_as_a_run_is_missing_complete_exactly_as_many
 
 
 @pytest.mark.parametrize("backend", ["memory", "mlflow"])
-def test_backends_without_folders_share_places_by_the_root_directory(tmp_path, backend):
+def test_backends_without_folders_share_slots_by_the_root_directory(tmp_path, backend):
     shared = MemoryBackend(tmp_path) if backend == "memory" else backend
     if backend == "mlflow":
         prepare_store(tmp_path / "mlflow.db")
@@ -209,10 +209,10 @@ def test_backends_without_folders_share_places_by_the_root_directory(tmp_path, b
     assert not claims(tmp_path)
 
 
-# What has a place
+# What takes a slot
 
 
-def test_there_is_a_place_for_each_run_that_is_missing(tmp_path):
+def test_there_is_a_slot_for_each_missing_run(tmp_path):
     for missing in (3, 2, 1):
         waiting = [handler_of(tmp_path) for _ in range(4)]
         assert [handler.should_run(3) for handler in waiting] == [True] * missing + [False] * (4 - missing)
@@ -222,7 +222,7 @@ def test_there_is_a_place_for_each_run_that_is_missing(tmp_path):
     assert statuses(tmp_path) == [Status.COMPLETED] * 3
 
 
-def test_a_completed_run_has_its_place_for_ever_and_a_failed_one_none(tmp_path):
+def test_a_completed_run_keeps_its_slot_and_a_failed_one_takes_none(tmp_path):
     run(handler_of(tmp_path))
     with pytest.raises(RuntimeError), handler_of(tmp_path).start():
         raise RuntimeError
@@ -288,7 +288,7 @@ def test_descriptions_and_configurations_are_counted_apart(tmp_path):
     assert handler_of(tmp_path, lr=0.2).should_run(1)
 
 
-def test_a_run_that_a_person_took_out_has_no_place(tmp_path):
+def test_a_run_that_a_user_deleted_takes_no_slot(tmp_path):
     run(handler_of(tmp_path))
     (metrics,) = tmp_path.rglob("metrics.yml")
     metrics.write_bytes(b"".join(metrics.read_bytes().splitlines(keepends=True)[1:]))
@@ -296,7 +296,7 @@ def test_a_run_that_a_person_took_out_has_no_place(tmp_path):
     assert handler_of(tmp_path).should_run(1)
 
 
-def test_a_seed_that_is_not_compared_makes_no_other_places(tmp_path):
+def test_a_seed_that_is_not_compared_makes_no_other_slots(tmp_path):
     ran = []
     for seed in range(4):
         handler = handler_of(tmp_path)
@@ -311,7 +311,7 @@ def test_a_seed_that_is_not_compared_makes_no_other_places(tmp_path):
 # Asking
 
 
-def test_asking_twice_is_answered_the_same_and_takes_one_place(tmp_path):
+def test_asking_twice_is_answered_the_same_and_takes_one_slot(tmp_path):
     first, second = handler_of(tmp_path), handler_of(tmp_path)
     assert [first.should_run(1), first.should_run(1)] == [True, True]
     assert len(claims(tmp_path)) == 1
@@ -320,7 +320,7 @@ def test_asking_twice_is_answered_the_same_and_takes_one_place(tmp_path):
     assert first.should_run(1)
 
 
-def test_one_handler_asked_from_many_threads_takes_one_place(tmp_path):
+def test_one_handler_asked_from_many_threads_takes_one_slot(tmp_path):
     handler = handler_of(tmp_path)
     assert answers([handler] * 8, 3) == [True] * 8
     assert len(claims(tmp_path)) == 1
@@ -357,7 +357,7 @@ def test_a_timeout_that_is_no_time_is_an_error_that_says_so(tmp_path, timeout):
 
 def test_asking_during_a_run_that_was_not_asked_for_is_an_error(tmp_path):
     handler = handler_of(tmp_path).start()
-    with pytest.raises(StateError, match=r"ask before start\(\)"):
+    with pytest.raises(StateError, match=r"call it before start\(\)"):
         handler.should_run(5)
     handler.log()
     assert handler.should_run(2)
@@ -387,7 +387,7 @@ def test_reset_turns_the_claim_into_the_next_run(tmp_path):
         handler.reset(seed=seed)
         assert not claims(tmp_path)
         assert other.should_run(3) == (seed == 1)
-        with other:  # gives its place back
+        with other:  # releases its slot
             pass
     assert seed == 3
     assert statuses(tmp_path) == [Status.COMPLETED] * 3
@@ -426,7 +426,7 @@ sys.stdin.readline()
 
 @contextmanager
 def holder(root: Path, does: str = "waits") -> Iterator[subprocess.Popen]:
-    """Another process that got the only place."""
+    """Another process that got the only slot."""
     command = [sys.executable, "-c", HOLDER, str(root), does]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "True\n"
@@ -438,7 +438,7 @@ def holder(root: Path, does: str = "waits") -> Iterator[subprocess.Popen]:
 
 
 @pytest.mark.parametrize(("does", "by"), [("waits", "SIGKILL"), ("waits", "SIGTERM"), ("runs", "SIGKILL")])
-def test_the_place_of_a_process_that_was_killed_is_free_at_once(tmp_path, does, by):
+def test_the_slot_of_a_process_that_was_killed_is_free_at_once(tmp_path, does, by):
     with holder(tmp_path, does) as process:
         assert not handler_of(tmp_path).should_run(1)
         process.send_signal(signal.Signals[by])
@@ -507,7 +507,7 @@ def test_a_run_begun_with_a_void_claim_begins_and_a_warning_says_so(tmp_path, ca
     assert other.should_run(1)
     run(handler)
     (warning,) = (r for r in caplog.records if r.levelno == logging.WARNING)
-    assert warning.getMessage().startswith(f"the claim {claim} was void before its run began")
+    assert warning.getMessage().startswith(f"the claim {claim} expired before its run began")
     assert statuses(tmp_path) == [Status.COMPLETED]
     assert claims(tmp_path) != [claim]
 
@@ -526,7 +526,7 @@ def test_a_claim_file_that_is_damaged_is_reported_and_holds_nothing(tmp_path, ca
     (folder / "x.claim").write_text('{"description": ')
     assert handler_of(tmp_path).should_run(2)
     assert not claims(tmp_path)
-    assert "x.claim is not what was written" in caplog.text
+    assert "x.claim is damaged" in caplog.text
 
 
 FORK = """

@@ -196,7 +196,7 @@ def test_chaos_in_a_mirror_leaves_the_local_result_untouched_and_the_mirror_comp
         r.getMessage() for r in caplog.records if r.levelno == logging.ERROR and "flaky" in r.getMessage()
     ]
     assert errors
-    assert all("Training goes on" in error for error in errors)
+    assert all("Training continues" in error for error in errors)
 
 
 class Hanging(Mirror):
@@ -212,7 +212,7 @@ class Hanging(Mirror):
         raise ConnectionError("it never answered")
 
 
-def test_a_mirror_that_hangs_never_ends_the_run_and_the_report_says_what_is_owed(
+def test_a_mirror_that_hangs_never_ends_the_run_and_the_report_says_what_is_undelivered(
     tmp_path, caplog, monkeypatch
 ):
     monkeypatch.setattr(delivery, "_LONGEST_CALL", 0.5)
@@ -224,7 +224,7 @@ def test_a_mirror_that_hangs_never_ends_the_run_and_the_report_says_what_is_owed
     for step in range(50):
         handler.set_metric("loss", float(step))
     handler.log()
-    assert "local: has all of it; hanging: 50 values are owed; mirror: has all of it" in caplog.text
+    assert "local: complete; hanging: 50 values are undelivered; mirror: complete" in caplog.text
     assert handler.aggregate_results()["best_loss"]["n"] == 1
     (kept,) = tmp_path.glob("*/*/runs/open/*.log")
     hanging.ended.set()
@@ -246,7 +246,8 @@ def test_strict_raises_where_a_mirror_has_not_all(tmp_path, hook):
     handler.set_param("lr", 0.1)
     handler.start()
     handler.set_metric("loss", 0.5)
-    with pytest.raises(BackendError, match=r"refusing has not all of run .*: (1 values are|its end is) owed"):
+    missing = "(1 values are|the end of the run is) undelivered"
+    with pytest.raises(BackendError, match=rf"refusing has not received all of run .*: {missing}"):
         handler.log()
 
 

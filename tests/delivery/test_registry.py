@@ -67,8 +67,8 @@ def test_another_packages_backend_is_found_by_its_name(tmp_path, packages):
         handler.set_param("lr", 0.1)
         handler.start()
         handler.set_metric("loss", 0.5)
-    (place,) = handler.get_best("loss")
-    assert place.value.mean == 0.5
+    (ranked,) = handler.get_best("loss")
+    assert ranked.value.mean == 0.5
     assert not {"legm_broken", "legm_outdated"} & set(sys.modules)
 
 

@@ -64,10 +64,10 @@ def test_a_run_without_its_backend_goes_on_and_a_later_handler_delivers_it(tmp_p
     leave(handler)
     (error,) = at_level(caplog, logging.ERROR)
     assert "no route to host" in error
-    assert "Training goes on" in error
+    assert "Training continues" in error
     (warning,) = at_level(caplog, logging.WARNING)
     assert run_id in warning
-    assert "5 values are owed" in warning
+    assert "5 values are undelivered" in warning
     assert f"legm sync {tmp_path}" in warning
     (path,) = tmp_path.rglob("*.log")
     assert (path.stem, path.parent.name) == (run_id, "open")
@@ -91,7 +91,7 @@ def test_a_run_without_its_backend_goes_on_and_a_later_handler_delivers_it(tmp_p
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_a_look_at_the_configuration_delivers_what_is_owed(tmp_path):
+def test_a_look_at_the_configuration_delivers_its_backlog(tmp_path):
     remote = Remote(tmp_path)
     first = ExperimentHandler(tmp_path, "e", backend=remote).start()
     first.set_metric("loss", 1, step=0)
@@ -161,9 +161,9 @@ def test_a_backend_that_opens_runs_and_refuses_the_rest_does_not_hold_up_log(tmp
     handler.set_metric("loss", 0, step=0)
     handler.log()
     (error,) = at_level(caplog, logging.ERROR)
-    assert "Training goes on" in error
+    assert "Training continues" in error
     (warning,) = at_level(caplog, logging.WARNING)
-    assert "is owed" in warning or "are owed" in warning
+    assert "undelivered" in warning
 
 
 # Hanging
@@ -194,8 +194,8 @@ def test_a_backend_that_hangs_holds_up_neither_training_nor_log(tmp_path, caplog
         (path,) = tmp_path.rglob("*.log")
         assert path.parent.name == "open"
         (warning,) = at_level(caplog, logging.WARNING)
-        owed = "its end is owed" if hook == "close" else f"{result.points} values are owed"
-        assert owed in warning
+        missing = "the end of the run is" if hook == "close" else f"{result.points} values are"
+        assert f"{missing} undelivered" in warning
     finally:
         remote.hangs_in = None
         remote.goes_on.set()

@@ -43,7 +43,7 @@ from legm.records import (
     Status,
 )
 from legm.runlog import format as runlog
-from legm.runlog.encode import write_log
+from legm.runlog.encode import write_run_log
 from legm.testing import MemoryBackend
 from tests.support.local_runs import begun, known, local_runs, train
 from tests.support.mlflow_store import prepare_store
@@ -172,14 +172,14 @@ def test_a_result_comes_back_from_the_records_that_are_made_of_it(result):
 def test_records_come_back_from_a_log_that_is_made_of_them(every, tmp_path):
     for number, result in enumerate(local_runs(every)):
         path = tmp_path / f"{number}.log"
-        write_log(path, result.run, records_from_result(result))
+        write_run_log(path, result.run, records_from_result(result))
         log = runlog.read_log(path)
         assert log.run == result.run
         assert comparable(results.run_result(log.run, log.records)) == comparable(
             results.run_result(result.run, records_from_result(result))
         )
         again = tmp_path / f"{number} again.log"
-        write_log(again, result.run, records_from_result(result))
+        write_run_log(again, result.run, records_from_result(result))
         assert again.read_bytes() == path.read_bytes()
 
 
@@ -190,7 +190,7 @@ def test_a_long_run_comes_back_from_its_log_and_is_read_in_pieces(tmp_path):
     values = np.arange(count + int(layout.sum()), dtype=float) / 7
     points = Points(((loss,), (acc, loss)), layout, np.arange(count), np.zeros(count), values)
     run = Run("r", Configuration("e", "v1-0", "", {}, (), {}), "", 0.0)
-    write_log(tmp_path / "r.log", run, [points])
+    write_run_log(tmp_path / "r.log", run, [points])
     (found,) = runlog.read_log(tmp_path / "r.log").records
     assert [*found.rows()] == [*points.rows()]
     tail, pieces = runlog.LogTail(tmp_path / "r.log"), []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from legm import CorruptFile
 from legm.core.identity import canonical_text
-from legm.importers.identity import Identity, ObservedParameters, infer_identity, parameter_kind
+from legm.importers.identity import Identity, ObservedParameters, infer_identity, infer_parameter_kind
 from legm.importers.identity_file import read_identities, write_identities
 from legm.importers.names import valid_name, valid_names
 from legm.importers.text_values import parse_value
@@ -48,7 +48,7 @@ from legm.importers.text_values import parse_value
     ],
 )
 def test_a_parameter_that_looks_like_noise_by_name_and_values_is_proposed(name, values, kind):
-    assert parameter_kind(name, values) == kind
+    assert infer_parameter_kind(name, values) == kind
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_parameter_that_looks_like_noise_by_name_and_values_is_proposed(name, 
     ],
 )
 def test_a_parameter_that_may_matter_is_compared(name, values):
-    assert parameter_kind(name, values) is None
+    assert infer_parameter_kind(name, values) is None
 
 
 # The parameters of many runs

@@ -370,9 +370,9 @@ def test_what_the_caller_decides_overrides_what_is_inferred(sqlite, tmp_path):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ({"ignore": ["sed"]}, "no run has a parameter 'sed': did you mean 'seed'"),
+        ({"ignore": ["sed"]}, "no run has a parameter 'sed'; did you mean 'seed'"),
         ({"ignore": ["lr"], "compare": ["lr"]}, "both compared and not"),
-        ({"experiments": ["f"]}, "has no experiment 'f': known: 'e'"),
+        ({"experiments": ["f"]}, "has no experiment 'f'; known: 'e'"),
     ],
 )
 def test_an_impossible_override_is_an_error_before_anything_is_imported(sqlite, tmp_path, override, said):

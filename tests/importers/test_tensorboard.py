@@ -39,11 +39,11 @@ WRITTEN = SAMPLES / "tensorboard"
 CURVE = [0.1, 1 / 3, float("nan"), float("inf"), -float("inf"), 5e-324, 1e-20, -7.25, 0.0]
 
 
-def torch_writer(folder: str):
+def torch_writer(folder: str, **options: str):
     """PyTorch's writer; it is imported when it is used."""
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(folder)
+    return SummaryWriter(folder, **options)
 
 
 WRITERS = {"torch": torch_writer, "tensorboardX": tensorboardX.SummaryWriter}
@@ -494,7 +494,7 @@ def test_an_import_that_is_killed_while_a_run_moves_leaves_it_once_the_next_time
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Ingestion, "_delete_run", killed)
+        patched.setattr(Ingestion, "_delete_from_other_configurations", killed)
         with pytest.raises(KeyboardInterrupt):
             import_runs(source, root)
     assert len(list(root.glob("*/*/runs/*.log"))) == 2

@@ -335,6 +335,15 @@ class LosesDisplays(Backend):
     capabilities = Backend.capabilities | {Capability.DISPLAYS}
 
 
+class DeletesNothing(Backend):
+    fails = "runs_are_deleted_or_refused"
+    capabilities = Backend.capabilities | {Capability.DISCARD}
+
+    @hookimpl
+    def legm_discard_run(self, run):
+        pass
+
+
 class MakesFoldersUnasked(Backend):
     fails = "folders_are_made_when_asked"
     capabilities = Backend.capabilities | {Capability.FOLDERS}

@@ -207,7 +207,7 @@ class LocalBackend:
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
-        """Each configuration once, also where a person copied its folder, or damaged its runs."""
+        """Each configuration once, also where a user copied its folder, or damaged its runs."""
         found: dict[str, Configuration] = {}
         for one in read_statuses(experiment_folder(self._root, experiment)):
             if one.configuration is None:
@@ -242,7 +242,7 @@ class LocalBackend:
         with file_lock(_made_logs(folder).lock):
             content = load_yaml(path) or {}
             if not isinstance(content, dict):
-                raise CorruptFile(path, "line 1", "it is no mapping by description", "Delete it.")
+                raise CorruptFile(path, "line 1", "it is not a mapping by description", "Delete it.")
             content[description] = summary_as_dict(summary)
             write_atomically(path, yaml_text.block(content).encode())
 

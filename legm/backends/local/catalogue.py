@@ -2,8 +2,8 @@
 
 Below ``<root>/<experiment>/.legm`` the file ``catalogue`` has, for each folder, the times and sizes of what
 was looked at, and what was found. While these are still so, nothing is read again. A folder that was changed
-within the last seconds, that has a run which goes on, or that is damaged, is read at each scan. The file is
-only a copy: whoever deletes it loses nothing.
+within the last seconds, that has a running run, or that is damaged, is read at each scan. The file is only a
+copy: whoever deletes it loses nothing.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class _StringTable:
 
 
 def _goes_on(row: list[Any]) -> bool:
-    """Whether a packed status has a run that goes on."""
+    """Whether a packed status has a run that is still running."""
     return any(count[4] for count in row[4])
 
 

@@ -111,7 +111,7 @@ class ConfigurationFolders:
         )
 
     def copies(self, digest: str) -> list[Path]:
-        """Every folder with a fingerprint: more than one where a person copied one."""
+        """Every folder with a fingerprint: more than one where a user copied one."""
         first = self.find(digest)
         if first is None:
             return []
@@ -266,7 +266,7 @@ def _name(text: bytes) -> str | None:
 
 
 def _fingerprint_of(folder: Path) -> str | None:
-    """What a folder's parameters file says first; None where it is no configuration's."""
+    """What a folder's parameters file says first; None if it is not a configuration's."""
     path = folder / PARAMETERS_FILE
     try:
         with path.open("rb") as file:
@@ -315,7 +315,9 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
     try:
         data = path.read_bytes()
     except FileNotFoundError as cause:
-        raise StorageError(f"{folder} is no configuration's folder: it has no {PARAMETERS_FILE}") from cause
+        raise StorageError(
+            f"{folder} is not a configuration's folder: it has no {PARAMETERS_FILE}"
+        ) from cause
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
     try:
@@ -347,7 +349,7 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
             path,
             f"line {_line_of(path, 'parameters')}",
             f"the parameters give {digest}, not {found.fingerprint}: they were edited or damaged",
-            "Restore them; for a configuration with other parameters start a new one.",
+            "Restore them. To use other parameters, start a new configuration.",
         )
     return found
 

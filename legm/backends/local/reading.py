@@ -39,7 +39,7 @@ def experiments(root: Path) -> Iterator[str]:
 
 
 def experiment_in(folder: Path) -> str | None:
-    """The name by which an experiment's folder is found; None where it is no experiment's.
+    """The name by which an experiment's folder is found; None where it is not an experiment's.
 
     Raises:
         StorageError: the folder cannot be read.
@@ -52,7 +52,7 @@ def experiment_in(folder: Path) -> str | None:
         except LegmError as error:
             log.error("%s", error)  # noqa: TRY400
             continue
-        # A folder that a person renamed is found by its own name.
+        # A folder that a user renamed is found by its own name.
         return name if experiment_folder(folder.parent, name).name == folder.name else folder.name
     return None
 

@@ -76,7 +76,7 @@ def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> l
         results = [r for r in candidates if file.was(text, entry.number, *_content(file, r))]
     if not results:
         name = f"experiment_{entry.number}" if entry.number >= 0 else "an entry"
-        return [f"{file.path}: {name} is damaged and no run log has its run: mend or delete it"]
+        return [f"{file.path}: {name} is damaged and no run log has its run: repair or delete it"]
     for place, result in enumerate(results):
         file.put(*_content(file, result), entry if place == 0 else None)
     names = ", ".join(result.run.run_id for result in results)

@@ -125,7 +125,7 @@ def _as_external_run(
         "group": run.group,
         "job_type": run.job_type,
         "notes": run.notes,
-        "summary": {name: value for name, value in texts.items() if not _is_file_reference(value)},
+        "summary": {name: value for name, value in texts.items() if not _is_wandb_file_reference(value)},
         **run.origin,
     }
     return ExternalRun(
@@ -145,7 +145,7 @@ def _as_external_run(
     )
 
 
-def _is_file_reference(value: Any) -> bool:
+def _is_wandb_file_reference(value: Any) -> bool:
     return isinstance(value, dict) and "_type" in value
 
 

@@ -225,7 +225,7 @@ def test_several_processes_find_what_one_does(root, monkeypatch):
     alone = [(one.folder, one.counts, str(one.problem)) for one in read_statuses(root / "e")]
     (root / "e" / ".legm" / "catalogue").unlink()
     monkeypatch.setattr(catalogue, "_WORTH_PROCESSES", 1)
-    monkeypatch.setattr(catalogue, "_processes", lambda: 2)
+    monkeypatch.setattr(catalogue, "count_processes", lambda: 2)
     shared = [(one.folder, one.counts, str(one.problem)) for one in read_statuses(root / "e")]
     assert json.dumps(shared, default=str) == json.dumps(alone, default=str)
 

@@ -238,8 +238,8 @@ def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog
         for step in range(100):
             handler.set_metric("loss", step, step=step)
     assert sum(record.levelno >= logging.ERROR for record in caplog.records) == 1
-    assert "Training goes on" in caplog.text
-    assert "100 values are owed" in caplog.text
+    assert "Training continues" in caplog.text
+    assert "100 values are undelivered" in caplog.text
     assert len(list(root.rglob("open/*.log"))) == 1
     with pytest.raises(BackendError, match="could not read the runs"):
         handler.aggregate_results()
@@ -256,7 +256,7 @@ def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog
     for step in range(50, 100):
         handler.set_metric("loss", step, step=step)
     threading.Timer(4, own_server.start).start()
-    until(lambda: "it gets what is owed" in caplog.text, 120)
+    until(lambda: "delivering the backlog" in caplog.text, 120)
     handler.log()
     found = runs(reader, "e", "tags.`legm.kind` = 'run'")
     assert len(found) == 2
@@ -267,14 +267,14 @@ def test_a_server_may_be_absent_come_die_and_return(tmp_path, own_server, caplog
     assert handler.get_best("loss")[0].value.mean == 99
 
 
-def test_a_run_that_is_delivered_after_log_gave_up_is_settled(tmp_path, own_server, caplog):
+def test_a_run_that_is_delivered_after_log_gave_up_is_finalized(tmp_path, own_server, caplog):
     options = {"tracking_uri": own_server.uri}
     handler = ExperimentHandler(tmp_path / "root", "e", backend="mlflow", backend_options=options).start()
     handler.set_metric("loss", 1)
     handler.log()
-    assert "1 values are owed" in caplog.text
+    assert "1 values are undelivered" in caplog.text
     own_server.start()
-    until(lambda: "it gets what is owed" in caplog.text)
+    until(lambda: "delivering the backlog" in caplog.text)
     reader = MlflowClient(own_server.uri)
     until(lambda: only_run(reader).info.status == "FINISHED")
     with handler:

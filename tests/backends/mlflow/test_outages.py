@@ -132,7 +132,7 @@ def test_no_value_is_lost_or_there_twice(tmp_path, proxy, mlflow_server, caplog,
         handler.set_metric("loss", step / 7, step=step)
     handler.log()
     assert len(errors(caplog)) == 1
-    assert any("owed" in r.getMessage() for r in caplog.records if r.levelno == logging.WARNING)
+    assert any("undelivered" in r.getMessage() for r in caplog.records if r.levelno == logging.WARNING)
     proxy.heal()
     until(
         lambda: only_run(MlflowClient(mlflow_server.uri), experiment_of(tmp_path)).info.status == "FINISHED"

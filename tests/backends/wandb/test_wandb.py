@@ -368,8 +368,8 @@ def test_an_outage_costs_no_value_and_no_row_comes_twice(
     one.log()
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
     assert len(told) == 1, told
-    assert "Training goes on" in told[0]
-    assert any("What is owed is kept" in r.getMessage() for r in caplog.records)
+    assert "Training continues" in told[0]
+    assert any("The undelivered part stays in the run log" in r.getMessage() for r in caplog.records)
     server.heal()
     until(lambda: any(run.exit_code is not None for run in list(server.runs.values())))
     (run,) = [run for run in server.runs.values() if run.job_type == "run"]
