@@ -325,6 +325,7 @@ def _named(location: Location) -> Experiment | None:
 def _experiment_of(store: Store, name: str) -> Experiment:
     from legm.analysis.resolver import label_configurations
     from legm.core.naming import safe_name
+    from legm.records import ConfigurationStatus
 
     counts: dict[str, list[RunCounts]] = {}
     for one in store.client.run_counts(name):

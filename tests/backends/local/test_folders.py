@@ -392,7 +392,7 @@ def test_destroyed_parameters_are_shown_and_the_next_run_is_kept(tmp_path, conte
 
 def test_a_folder_without_parameters_is_no_configuration(tmp_path):
     for act in (read_configuration, look, ExperimentHandler.load_existent):
-        with pytest.raises(StorageError, match=r"no configuration's folder: it has no params\.yml"):
+        with pytest.raises(StorageError, match=r"not a configuration's folder: it has no params\.yml"):
             act(tmp_path)
 
 
