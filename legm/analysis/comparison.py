@@ -20,6 +20,7 @@ from legm.delivery.reading import read_runs
 from legm.errors import LegmError, MetricError, ParameterError, closest
 from legm.hooks import Capability
 from legm.records import Comparison, Configuration, Plain, RunResult, Series, Split, Status, Summary
+from legm.runlog.folder import OWN_FOLDER
 from legm.stats import significance
 from legm.stats.counts import ALL_VALUES_METRICS, summary_key
 from legm.util.progress import show_progress
@@ -306,16 +307,19 @@ def find_configurations(
 def _candidates(client: BackendClient, experiment: str) -> list[Candidate]:
     """Every configuration of an experiment, as a text may name it."""
     configurations = list(client.configurations(experiment))
-    if not client.supports(Capability.FOLDERS):
-        labels = label_configurations(configurations)
-        return [Candidate(labels[one.fingerprint], one) for one in configurations]
     folders = ((one, client.folder(one)) for one in configurations)
-    return [Candidate(folder.name if folder else one.fingerprint, one, folder) for one, folder in folders]
+    if client.supports(Capability.FOLDERS):
+        return [Candidate(folder.name if folder else one.fingerprint, one, folder) for one, folder in folders]
+    labels = label_configurations(configurations)
+    return [Candidate(labels[one.fingerprint], one, folder) for one, folder in folders]
 
 
 def _resolve(text: str, candidates: Sequence[Candidate], experiment: str, root: Path) -> Configuration:
-    folder = next((one.folder.parent for one in candidates if one.folder), root / safe_name(experiment))
-    found = resolve_configuration(text, candidates, repr(experiment), folder).configuration
+    experiment_folder = root / safe_name(experiment)
+    parents = [one.folder.parent for one in candidates if one.folder is not None]
+    if parents and OWN_FOLDER not in parents[0].parts:  # it may have been renamed
+        experiment_folder = parents[0]
+    found = resolve_configuration(text, candidates, repr(experiment), experiment_folder).configuration
     assert found is not None  # noqa: S101 - each was read
     return found
 

@@ -93,7 +93,11 @@ def _last_parts(text: str, experiment_folder: Path) -> Iterator[str]:
 
 
 def _is_folder_or_label(one: Candidate, text: str) -> bool:
-    return text == one.label or (one.folder is not None and text == one.folder.name)
+    if text == one.label or one.folder is None or "\0" in text:
+        return text == one.label
+    return text == one.folder.name or (
+        Path(text).is_absolute() and Path(text).resolve() == one.folder.resolve()
+    )
 
 
 def _is_name_or_fingerprint(one: Candidate, text: str) -> bool:

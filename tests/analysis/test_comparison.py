@@ -382,7 +382,7 @@ def test_an_unknown_configuration_is_refused(tmp_path, unknown):
 def test_an_unknown_configuration_is_told_with_the_closest(tmp_path):
     (a,) = fill(tmp_path, A)
     run(tmp_path, 0.125, 0.5, seed=0)
-    with pytest.raises(ParameterError, match=r"did you mean '0\.125'\?"):
+    with pytest.raises(ParameterError, match=r"did you mean '0\.125' or '0\.125_0'\?"):
         a.compare(a, "0.12", "acc")
 
 

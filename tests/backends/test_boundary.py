@@ -370,7 +370,21 @@ def test_what_the_backend_cannot_do_is_refused_before_anything_is_done(tmp_path,
 
 def test_every_capability_that_a_backend_may_lack_is_tried_here():
     changes_no_answer = {Capability.FOLDERS, Capability.REMOTE, Capability.CURVES}
-    assert {c for c in UNSUPPORTED if isinstance(c, Capability)} == set(Capability) - changes_no_answer
+    no_call_of_a_handler = {Capability.EXPERIMENTS, Capability.DISCARD}
+    tried = {c for c in UNSUPPORTED if isinstance(c, Capability)}
+    assert tried == set(Capability) - changes_no_answer - no_call_of_a_handler
+
+
+def test_what_only_a_client_asks_for_is_refused_too(tmp_path):
+    memory = Memory(tmp_path)
+    handler = ExperimentHandler(tmp_path, "e", backend=memory).start()
+    handler.set_metric("loss", 1)
+    run = handler.log().run
+    client = connect(tmp_path, memory)
+    with pytest.raises(NotSupported, match="'memory' does not list its experiments"):
+        client.experiments()
+    with pytest.raises(NotSupported, match="'discard', which the backend 'memory' does not support"):
+        client.discard_run(run)
 
 
 # What is imported, and when
