@@ -99,8 +99,11 @@ def test_looking_where_there_is_no_store_makes_none(tmp_path):
 
 def test_a_backend_that_lists_no_experiments_is_asked_for_one_by_name(tmp_path, monkeypatch):
     from legm.backends.mlflow import MlflowBackend
+    from legm.hooks import Capability
 
     fill(tmp_path, "mlflow")
+    others = MlflowBackend.capabilities - {Capability.EXPERIMENTS}
+    monkeypatch.setattr(MlflowBackend, "capabilities", others)
     monkeypatch.delattr(MlflowBackend, "legm_read_experiments")
     assert "does not list its experiments: name one, as in ROOT/EXPERIMENT" in failed("ls", tmp_path, *MLFLOW)
     assert len(as_json("best", tmp_path / EXPERIMENT, "loss", *MLFLOW)) == 4
