@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -161,6 +162,28 @@ def test_no_modules_import_each_other_in_a_circle():
 
     for module in MODULES:
         walk(module, ())
+
+
+def test_runs_are_read_through_one_door():
+    """Runs whose process died are finalized first; the others read what an import or export just wrote."""
+    asked = {
+        module
+        for module, path in MODULES.items()
+        if re.search(r"client\.(runs|run_counts)\(", path.read_text(encoding="utf-8"))
+    }
+    allowed = {
+        "legm.delivery.client",  # counts runs by reading them, where the backend does not
+        "legm.delivery.reading",  # the door
+        "legm.importers.ingest",  # what the target of an import has
+        "legm.importers.importing",
+        "legm.importers.legm_root",  # a source is only read
+        "legm.export.backends",  # what the target of an export has
+        "legm.export.sources",  # a source is only read
+        "legm.compat.snapshot",  # what a script sees of runs that others may be writing
+        "legm.cli.resolving",  # hands it to a ranking, behind the door
+        "legm.testing.conformance",
+    }
+    assert asked <= allowed
 
 
 # What is pure

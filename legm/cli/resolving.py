@@ -325,10 +325,11 @@ def _named(location: Location) -> Experiment | None:
 def _experiment_of(store: Store, name: str) -> Experiment:
     from legm.analysis.resolver import label_configurations
     from legm.core.naming import safe_name
+    from legm.delivery.reading import read_counts
     from legm.records import ConfigurationStatus
 
     counts: dict[str, list[RunCounts]] = {}
-    for one in store.client.run_counts(name):
+    for one in read_counts(store.client, name):
         counts.setdefault(one.configuration.fingerprint, []).append(one)
     labels = label_configurations(found[0].configuration for found in counts.values())
     path = str(store.root / safe_name(name))
@@ -367,12 +368,12 @@ def known_configuration(found: ConfigurationStatus) -> Configuration:
 def overview_of(experiment: Experiment, found: ConfigurationStatus) -> tuple[str, Overview]:
     """A configuration's label, and all its runs; damage of a folder is in the overview, not raised."""
     from legm.analysis import overview
-    from legm.records import Query
+    from legm.delivery.reading import read_runs
     from legm.stats.counts import ALL_VALUES_METRICS
 
     if experiment.store.is_local:
         return found.label, overview.look(Path(found.folder), ALL_VALUES_METRICS)
     configuration = known_configuration(found)
-    query = Query(experiment.name, configuration.fingerprint, histories=ALL_VALUES_METRICS)
-    runs = sorted(experiment.store.runs(query), key=lambda run: run.run.run_id)
+    found_runs = read_runs(experiment.store.client, configuration, histories=ALL_VALUES_METRICS)
+    runs = sorted(found_runs, key=lambda run: run.run.run_id)
     return found.label, overview.Overview(Path(found.folder), configuration, runs)

@@ -475,7 +475,7 @@ def test_without_a_p_value_it_reads_well(tmp_path):
     assert text.endswith("no interval and no p-value: they need two runs, and b has fewer")
 
 
-def test_configurations_of_one_name_are_told_apart_by_their_fingerprints(tmp_path):
+def test_configurations_of_one_name_are_distinguished_by_their_fingerprints(tmp_path):
     for depth in (1, 2):
         for seed in range(2):
             with _deep(tmp_path, depth, seed) as made:
@@ -499,7 +499,7 @@ def bits(comparison: Comparison) -> list:
     return [struct.pack("d", v) if isinstance(v, float) else v for v in plain.values()]
 
 
-def test_mlflow_gives_the_same_answer_to_the_last_bit(tmp_path):
+def test_mlflow_gives_the_same_answer_bit_for_bit(tmp_path):
     a = {seed: value + 1e-9 / 3 for seed, value in A.items()}
     ours = fill(tmp_path / "local", a, B, {0: 0.1, "x": 0.2, 1: 0.3})
     prepare_store(tmp_path / "mlflow" / "mlflow.db")

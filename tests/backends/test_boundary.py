@@ -25,7 +25,7 @@ from tests.support.sample_runs import comparable, script
 
 
 @pytest.mark.parametrize("made", ["class", "instance"])
-def test_another_backend_gets_the_same_results_to_the_last_bit(tmp_path, made):
+def test_another_backend_gets_the_same_results_bit_for_bit(tmp_path, made):
     memory = Memory(tmp_path / "m")
     given = type("Made", (Memory,), {"__new__": lambda cls, *args: memory}) if made == "class" else memory
     ours = ExperimentHandler(tmp_path / "local", "e", "d")
@@ -137,7 +137,7 @@ def test_what_a_backend_could_not_take_comes_once_and_in_order(tmp_path, error, 
     assert result.points == len(expected)
 
 
-def test_what_is_still_owed_at_log_is_an_error_and_delivered_by_the_next_log(tmp_path):
+def test_what_is_undelivered_at_log_is_an_error_and_delivered_by_the_next_log(tmp_path):
     shaky = Shaky(tmp_path)
     handler = ExperimentHandler(tmp_path, "e", backend=shaky).start()
     handler.set_metric("loss", 0, step=0)
@@ -158,7 +158,7 @@ def test_what_is_still_owed_at_log_is_an_error_and_delivered_by_the_next_log(tmp
     assert shaky.written() == [("dev/loss", step, step) for step in range(4)]
 
 
-def test_what_is_still_owed_at_the_end_is_delivered_by_the_next_look(tmp_path, caplog):
+def test_what_is_undelivered_at_the_end_is_delivered_by_the_next_look(tmp_path, caplog):
     shaky = Shaky(tmp_path)
     with pytest.raises(BackendError), ExperimentHandler(tmp_path, "e", backend=shaky) as handler:  # noqa: PT012
         handler.start()

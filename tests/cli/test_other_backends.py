@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
+from legm import ExperimentHandler
 from legm.core.naming import safe_name
 from tests.support.answers import EXPERIMENT, fill
 from tests.support.calling import as_json, failed, shown
+from tests.support.mlflow_store import prepare_store
 
 MLFLOW = ("--backend", "mlflow")
 
@@ -107,3 +113,29 @@ def test_a_backend_that_lists_no_experiments_is_asked_for_one_by_name(tmp_path, 
     monkeypatch.delattr(MlflowBackend, "legm_read_experiments")
     assert "does not list its experiments: name one, as in ROOT/EXPERIMENT" in failed("ls", tmp_path, *MLFLOW)
     assert len(as_json("best", tmp_path / EXPERIMENT, "loss", *MLFLOW)) == 4
+
+
+KILLED = """
+import os, signal, sys
+from legm import ExperimentHandler
+
+handler = ExperimentHandler(sys.argv[1], "e", backend="mlflow").start()
+handler.set_metric("loss", 0.5)
+assert handler.flush(60)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("command", ["ls", "show"])
+def test_a_run_whose_process_died_is_not_running_any_more(tmp_path, command):
+    prepare_store(tmp_path / "mlflow.db")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    if command == "ls":
+        (found,) = as_json("ls", str(tmp_path), *MLFLOW)
+        (counts,) = found["runs"]
+        assert (counts["interrupted"], counts["running"]) == (1, 0)
+    else:
+        fingerprint = ExperimentHandler(tmp_path, "e").fingerprint
+        (run,) = as_json("show", str(tmp_path / "e" / fingerprint), *MLFLOW)["runs"]
+        assert run["status"] == "interrupted"

@@ -123,7 +123,7 @@ def read(backend, experiment: str = "e") -> list:
 
 
 @pytest.mark.usefixtures("_patient")
-def test_every_backend_has_the_runs_to_the_last_bit_and_what_was_computed(mlflow_store, tmp_path):
+def test_every_backend_has_the_runs_bit_for_bit_and_what_was_computed(mlflow_store, tmp_path):
     mirror = Mirror(tmp_path)
     options = {"wandb": QUIET_WANDB}
     handler = ExperimentHandler(
@@ -293,7 +293,7 @@ def test_sync_brings_a_killed_run_to_each_backend_once(mlflow_store, tmp_path):
     assert [(m.step, m.value) for m in history] == [(step, step / 7) for step in range(300)]
 
 
-def test_watching_delivers_what_comes_to_be_owed_until_it_is_interrupted(mlflow_store, tmp_path):
+def test_watching_delivers_what_becomes_pending_until_it_is_interrupted(mlflow_store, tmp_path):
     def kill_one():
         subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
 

@@ -60,6 +60,7 @@ def test_examples_run_in_order(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "legm_acme", raising=False)  # another test's package of this name
     namespace: dict[str, object] = {"__name__": "__main__"}
     varies = VARIES
     for block in blocks(page):

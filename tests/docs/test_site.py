@@ -24,6 +24,13 @@ def test_the_page_of_public_names_has_what_a_module_exports(module: str) -> None
     assert re.findall(r"`(\w+)`", PUBLIC[module]) == sorted(exported)
 
 
+def test_the_public_modules_are_these() -> None:
+    assert set(PUBLIC) == {
+        *("legm", "legm.errors", "legm.hooks", "legm.records", "legm.testing", "legm.backends.portable"),
+        *("legm.capture", "legm.compat", "legm.export", "legm.importers", "legm.plotting", "legm.report"),
+    }
+
+
 @pytest.mark.parametrize("module", PUBLIC)
 def test_what_is_public_exists(module: str) -> None:
     loaded = importlib.import_module(module)

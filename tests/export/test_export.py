@@ -205,7 +205,7 @@ def test_a_long_run_comes_back_from_its_log_and_is_read_in_pieces(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mlflow", "wandb", "local"])
-def test_every_run_comes_back_to_the_last_bit_and_a_second_export_adds_nothing(every, tmp_path, name):
+def test_every_run_comes_back_bit_for_bit_and_a_second_export_adds_nothing(every, tmp_path, name):
     root = tmp_path / "root"
     shutil.copytree(every, root)
     before, place = tree(root), elsewhere(name, tmp_path)

@@ -137,7 +137,7 @@ class TestNames:
         names = [f"adam,hidden=1024+1024+512,lr={lr},warm=1000,decay=cosine,seed=0" for lr in (0.1, 0.001)]
         assert truncate_distinct(names, 30, len) == ["…lr=0.1…", "…lr=0.001…"]
 
-    def test_names_that_differ_at_two_far_places_are_told_apart(self):
+    def test_names_that_differ_at_two_far_places_are_distinguished(self):
         names = [f"{a}{'x' * 80}{b}{'y' * 80}end" for a in "ab" for b in "cd"]
         assert len(set(truncate_distinct(names, 20, len))) == 4
 

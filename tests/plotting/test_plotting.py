@@ -320,7 +320,7 @@ class TestPlotBars:
             "(5 runs, 2 failed)" in t for t in texts(plot_bars({"a": [ranked("a", 1.0, failed=2)]}, ""))
         )
 
-    def test_equal_names_are_told_apart_by_their_folder(self):
+    def test_equal_names_are_distinguished_by_their_folder(self):
         ranking = [ranked("lr=1", 1.0, folder="/root/e/lr=1_0"), ranked("lr=1", 2.0, folder="/root/e/lr=1_1")]
         assert {"lr=1_0", "lr=1_1"} <= set(texts(plot_bars({"best_loss": ranking}, "title")))
 

@@ -69,7 +69,7 @@ def metric_of(content: dict, key: str) -> dict:
 # The numbers
 
 
-def test_the_leaderboards_numbers_are_those_of_aggregate_to_the_last_bit(tmp_path):
+def test_the_leaderboards_numbers_are_those_of_aggregate_bit_for_bit(tmp_path):
     for rate in (0.1, 0.01):
         for seed in range(7):
             values = [math.sin(seed + rate + step) / 3 for step in range(4)]
@@ -104,7 +104,7 @@ def test_every_runs_own_values_are_there(tmp_path):
     assert {int(seed): value for seed, value in zip(texts, values, strict=True)} == losses
 
 
-def test_nan_and_infinities_are_kept_and_told_apart_from_what_is_missing(tmp_path):
+def test_nan_and_infinities_are_kept_and_distinguished_from_what_is_missing(tmp_path):
     logged(tmp_path, {"rate": 1, "seed": 0}, {"loss": [NAN], "accuracy": [1.0]})
     logged(tmp_path, {"rate": 1, "seed": 1}, {"loss": [2.0]})
     logged(tmp_path, {"rate": 2, "seed": 0}, {"loss": [INF], "other": [-INF]})

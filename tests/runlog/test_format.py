@@ -182,7 +182,7 @@ def test_layouts_are_numbered_in_the_order_they_came(path, layouts):
     assert read_log(path).records[0].layouts == tuple(map(tuple, layouts))
 
 
-def test_rows_of_different_widths_are_told_apart(path):
+def test_rows_of_different_widths_are_distinguished(path):
     writer = begun(path)
     writer.append(layout_frame(LAYOUT), layout_frame([Series("acc", Split.TEST)]))
     columns = array("I", [0, 1, 0]), array("q", [0, 0, 1]), array("d", [1, 2, 3]), array("d", [1, 2, 3, 4, 5])

@@ -154,14 +154,14 @@ class TestAggregate:
 
     @pytest.mark.parametrize("method", METHODS)
     @given(st.lists(numbers, max_size=30), st.randoms())
-    def test_does_not_depend_on_the_order_of_the_runs_to_the_last_bit(self, method, values, random):
+    def test_does_not_depend_on_the_order_of_the_runs_bit_for_bit(self, method, values, random):
         shuffled = random.sample(values, len(values))
         values, shuffled = [*values, 0.0], [0.0, *shuffled]
         assert bits(aggregate(values, method)) == bits(aggregate(shuffled, method))
 
     @pytest.mark.parametrize("method", METHODS)
     @given(st.lists(st.lists(numbers, min_size=1, max_size=12), min_size=1, max_size=5))
-    def test_does_not_depend_on_the_other_metrics_to_the_last_bit(self, method, metrics):
+    def test_does_not_depend_on_the_other_metrics_bit_for_bit(self, method, metrics):
         runs = [
             run({f"m{i}": values[at] for i, values in enumerate(metrics) if at < len(values)})
             for at in range(12)

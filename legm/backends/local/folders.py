@@ -207,7 +207,7 @@ class ConfigurationFolders:
         }
         entries = self._survey(known)
         write_atomically(self._index, self._lines(entries))
-        # A configuration that cannot be read may be mended at any time: then it is looked for each time.
+        # A configuration that cannot be read may be repaired at any time, so it is searched for each time.
         if all(path.parent.name in entries for path in self.folder.glob(f"[!.]*/{PARAMETERS_FILE}")):
             self._stamp(self._lines(entries)[_STAMP_LENGTH:])
         return self._read_index()

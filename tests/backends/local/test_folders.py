@@ -112,7 +112,7 @@ def test_a_renamed_folder_is_found_again(tmp_path):
     assert len(list(configuration_folders(tmp_path))) == 2
 
 
-def test_two_folders_that_changed_names_are_told_apart(tmp_path):
+def test_two_folders_that_changed_names_are_distinguished(tmp_path):
     one, other = run(tmp_path, 1.0), run(tmp_path, 5.0, lr=0.5)
     one.rename(one.with_name("x"))
     other.rename(one)

@@ -34,7 +34,7 @@ def options(request) -> dict:
 # The same answers
 
 
-def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_path, options):
+def test_the_same_script_gives_the_local_backends_answers_bit_for_bit(tmp_path, options):
     name = experiment_of(tmp_path)
     ours = ExperimentHandler(tmp_path / "local", name, "it's “d”")
     theirs = ExperimentHandler(tmp_path / "m%?#", name, "it's “d”", backend="mlflow", backend_options=options)

@@ -78,7 +78,7 @@ def steps(rows: list[dict], key: str) -> list[tuple[int, float]]:
     return [(row["legm/step"], row[key]) for row in rows if key in row]
 
 
-def test_the_same_script_gives_the_local_backends_answers_to_the_last_bit(tmp_path, options):
+def test_the_same_script_gives_the_local_backends_answers_bit_for_bit(tmp_path, options):
     ours = ExperimentHandler(tmp_path / "local", "e %?#", "it's “d”")
     theirs = handler(tmp_path / "w", options, "e %?#", "it's “d”")
     expected = [comparable(result) for result in script(ours)]
