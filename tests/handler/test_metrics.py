@@ -841,7 +841,7 @@ def test_an_unknown_metric_is_an_error_of_log_that_can_be_mended(handler, metric
     handler.set_dict_metrics({"a": {"iou": 1}})
     handler.set_best("early_stopping", metric=metric)
     for _ in range(2):
-        with pytest.raises(MetricError, match=f"'{metric}' chooses .* never set.*'accuracy'"):
+        with pytest.raises(MetricError, match=f"dev metric '{metric}', which was never set.*'accuracy'"):
             handler.log()
     handler.set_metric("accuracy", 3, step=2)
     handler.set_best("early_stopping", metric="accuracy")
