@@ -236,7 +236,7 @@ for picture in pictures():
     def test_formats_are_checked(self):
         assert checked_formats("pdf") == ["pdf"]
         assert checked_formats(("png", "pdf", "png")) == ["png", "pdf"]
-        with pytest.raises(LegmError, match=r"no format 'pgn'; did you mean 'png'\?"):
+        with pytest.raises(LegmError, match=r"cannot be saved in the format 'pgn'; did you mean 'png'\?"):
             checked_formats(["pdf", "pgn"])
         with pytest.raises(LegmError, match="known: png, pdf, svg"):
             checked_formats([])
