@@ -196,6 +196,7 @@ class ReadsConfigurationsTwice(Backend):
 
 class ListsOtherExperiments(Backend):
     fails = "what_is_counted_is_what_is_there"
+    capabilities = Backend.capabilities | {Capability.EXPERIMENTS}
 
     @hookimpl
     def legm_read_experiments(self):

@@ -36,5 +36,11 @@ def only_run(of: MlflowClient, experiment: str = "e"):
     return run
 
 
+def has_ended(of: MlflowClient, experiment: str = "e") -> bool:
+    """Whether the one run of legm's is there, and finished."""
+    found = runs(of, experiment, "tags.`legm.kind` = 'run'")
+    return [run.info.status for run in found] == ["FINISHED"]
+
+
 def history(of: MlflowClient, run, key: str) -> list[tuple[int, float]]:
     return [(m.step, m.value) for m in of.get_metric_history(run.info.run_id, key)]

@@ -20,7 +20,7 @@ from legm.backends.mlflow.stores import sqlite_uri
 from legm.delivery.client import connect
 from legm.records import Query, Status
 from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
-from tests.support.mlflow_store import client, history, only_run, prepare_store, runs
+from tests.support.mlflow_store import client, has_ended, history, only_run, prepare_store, runs
 from tests.support.processes import run_at_once
 from tests.support.sample_runs import comparable, script
 from tests.support.waiting import until
@@ -276,7 +276,7 @@ def test_a_run_that_is_delivered_after_log_gave_up_is_finalized(tmp_path, own_se
     own_server.start()
     until(lambda: "delivering the backlog" in caplog.text)
     reader = MlflowClient(own_server.uri)
-    until(lambda: only_run(reader).info.status == "FINISHED")
+    until(lambda: has_ended(reader))
     with handler:
         pass
     assert not list(tmp_path.rglob("open/*.log"))

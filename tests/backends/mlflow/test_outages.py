@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from legm import ExperimentHandler
 from legm.delivery import live as delivery
 from tests.support.mlflow_server import experiment_of
-from tests.support.mlflow_store import history, only_run
+from tests.support.mlflow_store import has_ended, history, only_run
 from tests.support.waiting import until
 
 
@@ -134,9 +134,7 @@ def test_no_value_is_lost_or_there_twice(tmp_path, proxy, mlflow_server, caplog,
     assert len(errors(caplog)) == 1
     assert any("undelivered" in r.getMessage() for r in caplog.records if r.levelno == logging.WARNING)
     proxy.heal()
-    until(
-        lambda: only_run(MlflowClient(mlflow_server.uri), experiment_of(tmp_path)).info.status == "FINISHED"
-    )
+    until(lambda: has_ended(MlflowClient(mlflow_server.uri), experiment_of(tmp_path)))
     with handler:
         pass
     until(lambda: not list(tmp_path.rglob("open/*.log")))
