@@ -254,7 +254,8 @@ def test_a_parameter_called_like_a_method_keeps_its_name_for_the_script(tmp_path
     assert dict(one.parameters) == {"log": 1, "log_": 2}
 
 
-def test_another_backend_gets_the_runs(tmp_path):
+def test_another_backend_gets_the_runs(tmp_path, wandb_home, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
     code = (
         "import time\nfrom legm.compat import mlflow\nmlflow.set_experiment('p')\nwith mlflow.start_run():\n"
         "    mlflow.log_metric('x', 1)\n    time.sleep(1)\n    mlflow.log_param('late', 2)\n"
