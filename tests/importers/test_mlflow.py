@@ -648,7 +648,7 @@ def test_an_artifact_whose_name_climbs_stays_with_the_run(tmp_path):
     names = ["../../../up", "/abs", "a/../b", "a//b", "C:\\x", "CON", "é"]
 
     class Source:
-        kind, place, notes = "made", "made", Notes()
+        kind, location, notes = "made", "made", Notes()
 
         def run(self, key: str) -> ExternalRun:
             return ExternalRun(
