@@ -73,7 +73,7 @@ def build_events(folder: str, runs: int, steps: int) -> dict[str, float]:
     """Folders of event files of so many runs of ten metrics."""
     from tensorboard.compat.proto.event_pb2 import Event
 
-    from legm.backends.local.events import _encode_record
+    from legm.backends.local.event_file import _encode_record
 
     began, numbers = time.perf_counter(), random.Random(0)
     for number in range(runs):
@@ -126,7 +126,7 @@ def build_logs(folder: str, runs: int, steps: int) -> dict[str, float]:
 
 def reading(source: str) -> dict[str, float]:
     """Every number of W&B's logs as legm reads it, without anything that is done with it."""
-    from legm.importers.wandb.log import LogReader
+    from legm.importers.wandb.log_reader import LogReader
     from legm.importers.wandb.run_fold import RunFold
     from legm.records import Points
 

@@ -23,8 +23,8 @@ def build_looked_at(folder: str, configurations: int, runs: int) -> dict[str, fl
     """
     from legm import ExperimentHandler
     from legm.backends.local.backend import LocalBackend
-    from legm.backends.local.entries import EntryFile
-    from legm.backends.local.results import head_of, series_texts, steps_head
+    from legm.backends.local.entry_file import EntryFile
+    from legm.backends.local.result_yaml import head_of, series_texts, steps_head
     from legm.records import Query
 
     def handler(number: int) -> ExperimentHandler:

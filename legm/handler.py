@@ -19,7 +19,7 @@ from legm.core.parameters import NameRule, Parameters, condition_from_active_val
 from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect
 from legm.delivery.reading import read_counts
-from legm.delivery.session import RunSession, new_run
+from legm.delivery.run_session import RunSession, new_run
 from legm.errors import (
     InvalidName,
     LegmError,

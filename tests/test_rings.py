@@ -175,12 +175,12 @@ def test_runs_are_read_through_one_door():
         "legm.delivery.client",  # counts runs by reading them, where the backend does not
         "legm.delivery.reading",  # the door
         "legm.importers.ingest",  # what the target of an import has
-        "legm.importers.importing",
+        "legm.importers.pipeline",
         "legm.importers.legm_root",  # a source is only read
-        "legm.export.backends",  # what the target of an export has
+        "legm.export.to_backend",  # what the target of an export has
         "legm.export.sources",  # a source is only read
-        "legm.compat.snapshot",  # what a script sees of runs that others may be writing
-        "legm.cli.resolving",  # hands it to a ranking, behind the door
+        "legm.compat.run_snapshot",  # what a script sees of runs that others may be writing
+        "legm.cli.locations",  # hands it to a ranking, behind the door
         "legm.testing.conformance",
     }
     assert asked <= allowed

@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from legm.analysis.resolver import Candidate, label_configurations, resolve_configuration
+from legm.analysis.configuration_lookup import Candidate, label_configurations, resolve_configuration
 from legm.analysis.summaries import require_runs
 from legm.core.identity import canonical_text, check_name
 from legm.core.naming import safe_name
@@ -20,9 +20,9 @@ from legm.delivery.reading import read_runs
 from legm.errors import LegmError, MetricError, ParameterError, closest
 from legm.hooks import Capability
 from legm.records import Comparison, Configuration, Plain, RunResult, Series, Split, Status, Summary
-from legm.runlog.folder import OWN_FOLDER
+from legm.runlog.log_folder import OWN_FOLDER
 from legm.stats import significance
-from legm.stats.counts import ALL_VALUES_METRICS, summary_key
+from legm.stats.run_counts import ALL_VALUES_METRICS, summary_key
 from legm.util.progress import show_progress
 
 __all__ = ["compare_runs", "comparison_as_dict", "find_configurations"]
@@ -278,7 +278,7 @@ def find_configurations(
         client: of the backend.
         experiment: the experiment.
         wanted: each itself, or a text that names it: see
-            :func:`legm.analysis.resolver.resolve_configuration`.
+            :func:`legm.analysis.configuration_lookup.resolve_configuration`.
 
     Raises:
         ParameterError: there is none, there are several, or it is another experiment's.

@@ -13,7 +13,7 @@ from legm.delivery.client import connect
 from legm.delivery.registry import folder_reader
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, RunResult
-from legm.runlog.folder import PARAMETERS_FILE, LogFolder, configuration_folders, is_configuration
+from legm.runlog.log_folder import PARAMETERS_FILE, LogFolder, configuration_folders, is_configuration
 
 __all__ = ["Overview", "diff", "look", "recover"]
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from legm.errors import MetricError, ParameterError, closest
 from legm.records import Aggregate, Configuration, Query, Ranked, RunCounts, RunResult
 from legm.stats import aggregate
-from legm.stats.counts import ALL_VALUES_METRICS
+from legm.stats.run_counts import ALL_VALUES_METRICS
 from legm.util.progress import show_progress
 
 __all__ = ["ReadRuns", "rank", "value_key"]

@@ -11,7 +11,7 @@ from legm.errors import LegmError, MetricError, StateError, closest
 from legm.hooks import Capability
 from legm.records import Configuration, Curve, Ranked, RunResult, Status, Summary
 from legm.stats import aggregate
-from legm.stats.counts import ALL_VALUES_METRICS
+from legm.stats.run_counts import ALL_VALUES_METRICS
 from legm.util.progress import show_progress
 
 if TYPE_CHECKING:

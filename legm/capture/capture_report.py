@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from legm.capture.capturing import Capture
-from legm.importers.summary_text import comparison_lines, count_text
+from legm.importers.import_report import comparison_lines, count_text
 
 __all__ = ["capture_lines"]
 

@@ -17,9 +17,9 @@ from legm.capture.staging import StagingFolder, abandoned_folders
 from legm.capture.tailers import Tailer
 from legm.capture.wandb_tailer import WandbTailer
 from legm.errors import LegmError
-from legm.importers.decisions import Overrides
-from legm.importers.importing import Report, import_runs
-from legm.importers.mlflow.external_run import DELETED
+from legm.importers.identity_decisions import Overrides
+from legm.importers.mlflow.run_conversion import DELETED
+from legm.importers.pipeline import Report, import_runs
 
 __all__ = ["Capture", "capture"]
 

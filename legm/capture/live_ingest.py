@@ -11,15 +11,15 @@ from pathlib import Path
 from legm.capture.live_run import LiveRun
 from legm.capture.tailers import Tailer
 from legm.delivery.client import connect
-from legm.delivery.session import delete_run
+from legm.delivery.run_session import delete_run
 from legm.errors import LegmError, closest
-from legm.importers.decisions import Overrides, open_decisions
-from legm.importers.external import ExternalRun, Source
-from legm.importers.identity import Identity, ObservedParameters, infer_identity
+from legm.importers.external_run import ExternalRun, Source
+from legm.importers.identity_decisions import Overrides, open_decisions
+from legm.importers.identity_inference import Identity, ObservedParameters, infer_identity
+from legm.importers.import_notes import Notes
 from legm.importers.ingest import Ingestion
-from legm.importers.names import is_reserved
-from legm.importers.notes import Notes
 from legm.importers.translation import experiment_of, parameters_of, translate_run
+from legm.importers.valid_names import is_reserved
 from legm.records import Points, Run, Status
 
 __all__ = ["CapturedSource", "LiveIngest", "as_captured"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from legm.core.points import columns_by_series, points_from_columns
+from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.delivery.client import BackendClient
-from legm.delivery.session import RunSession, resume_as
-from legm.importers.names import valid_name
+from legm.delivery.run_session import RunSession, resume_as
+from legm.importers.valid_names import valid_name
 from legm.records import Points, Run, Series, Split
 
 __all__ = ["LiveRun"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from legm.capture.tailers import Update
-from legm.core.points import columns_by_series, points_from_columns
+from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.importers.mlflow.sqlite import MlflowSqliteSource
 
 __all__ = ["MlflowTailer"]

@@ -16,8 +16,8 @@ from urllib.parse import quote
 from filelock import lock_descriptor
 
 from legm.errors import storage_error
-from legm.importers.decisions import Overrides
-from legm.runlog.folder import OWN_FOLDER
+from legm.importers.identity_decisions import Overrides
+from legm.runlog.log_folder import OWN_FOLDER
 
 __all__ = ["StagingFolder", "abandoned_folders"]
 

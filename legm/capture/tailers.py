@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from legm.importers.external import ExternalRun, Source
+from legm.importers.external_run import ExternalRun, Source
 from legm.records import Points
 
 __all__ = ["Tailer", "Update"]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from legm.capture.tailers import Update
-from legm.core.points import columns_by_series, points_from_columns
-from legm.importers.wandb.folder import WandbFolderSource
-from legm.importers.wandb.log import LogReader
+from legm.core.point_columns import columns_by_series, points_from_columns
+from legm.importers.wandb.local_folders import WandbFolderSource
+from legm.importers.wandb.log_reader import LogReader
 from legm.importers.wandb.run_fold import RunFold
 from legm.records import Points
 

@@ -34,10 +34,10 @@ from legm.cli.output import (
     value_dict,
     value_of,
 )
-from legm.cli.tables import Column
+from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
-    from legm.cli.resolving import Location
+    from legm.cli.locations import Location
     from legm.records import Ranked
 
 __all__ = ["best_command"]
@@ -74,7 +74,7 @@ def best_command(
     PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. Only completed runs count; a dev METRIC is
     read at each run's best step. A METRIC may also be given as test_NAME or best_NAME.
     """
-    from legm.cli.selecting import Choice
+    from legm.cli.selection import Choice
 
     choice = Choice.of(at(path), description, constraints)
     wanted = choice.metric(metric, test=test)
@@ -95,7 +95,7 @@ def best_command(
 def _print_ranked(
     shown: Sequence[Ranked], labels: Mapping[str, str], title: str, names: Sequence[str]
 ) -> None:
-    from legm.stats.formatting import decimals_for_spreads, spread_half_width, value_text
+    from legm.stats.number_formatting import decimals_for_spreads, spread_half_width, value_text
 
     digits = decimals_for_spreads(spread_half_width(one.value) for one in shown)
     columns = [

@@ -43,8 +43,8 @@ def capture_command(
     legm capture -- python train.py --lr 0.1. Its runs appear in the root directory while it is running.
     When it has ended, they are compared with what it logged. The exit status is that of COMMAND.
     """
+    from legm.capture.capture_report import capture_lines
     from legm.capture.capturing import capture
-    from legm.capture.summary_text import capture_lines
 
     logging.getLogger("legm.capture").setLevel(logging.WARNING)
     try:

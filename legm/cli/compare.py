@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from legm.cli.completing import complete_compared
+from legm.cli.completion_values import complete_compared
 from legm.cli.options import FOLDER, backend_options, description_option, json_option, test_option
 from legm.cli.output import encodable, print_json, print_table, say
-from legm.cli.tables import Column
+from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
-    from legm.cli.resolving import Location
+    from legm.cli.locations import Location
     from legm.records import Comparison
 
 __all__ = ["compare_command"]
@@ -58,8 +58,8 @@ def compare_command(
     there are several others. Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
     from legm.analysis.comparison import compare_runs, comparison_as_dict
-    from legm.cli.resolving import configuration_at, known_configuration
-    from legm.cli.selecting import metric_among
+    from legm.cli.locations import configuration_at, known_configuration
+    from legm.cli.selection import metric_among
     from legm.errors import ParameterError
 
     if len(paths) < 2:
@@ -95,7 +95,7 @@ def compare_command(
 
 
 def _print_compared(name: str, others: Sequence[str], compared: Sequence[Comparison], title: str) -> None:
-    from legm.stats.formatting import decimals_for_spreads, typographic_signs
+    from legm.stats.number_formatting import decimals_for_spreads, typographic_signs
 
     digits = decimals_for_spreads((one.upper - one.lower) / 2 for one in compared)
 

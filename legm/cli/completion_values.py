@@ -16,7 +16,7 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from legm.cli.resolving import Experiment, Location
+    from legm.cli.locations import Experiment, Location
 
 __all__ = [
     "complete_aggregation",
@@ -69,7 +69,7 @@ def _complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
 def _folders(before: Path) -> Iterable[str]:
     """The folders in a folder that are configurations, or may lead to some."""
-    from legm.runlog.folder import is_configuration, subfolders
+    from legm.runlog.log_folder import is_configuration, subfolders
 
     names = subfolders(before)
     if is_configuration(str(before)):
@@ -79,7 +79,7 @@ def _folders(before: Path) -> Iterable[str]:
 
 def _in_backend(location: Location) -> Iterable[str]:
     """The experiments that a backend has, or the configurations of one."""
-    from legm.cli.resolving import experiments_at
+    from legm.cli.locations import experiments_at
     from legm.core.naming import safe_name
 
     if location.path.is_dir() and (known := location.store().client.experiments()):
@@ -92,7 +92,7 @@ def _in_backend(location: Location) -> Iterable[str]:
 @_quiet
 def complete_metric(ctx: click.Context, _incomplete: str) -> Iterable[str]:
     """The metrics of the experiment that was named before."""
-    from legm.cli.selecting import known_metrics
+    from legm.cli.selection import known_metrics
 
     dev, test = known_metrics(_experiment(ctx).counts())
     return sorted(test if ctx.params.get("test") else dev)
@@ -105,8 +105,8 @@ def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
     paths = [item.value for item in _complete_path(ctx, ctx.command.params[0], incomplete)]
     if len(given) < 2:
         return paths
-    from legm.cli.resolving import configuration_at
-    from legm.cli.selecting import known_metrics
+    from legm.cli.locations import configuration_at
+    from legm.cli.selection import known_metrics
 
     _, one = configuration_at(_location(ctx, Path(given[0])))
     return [*sorted(known_metrics(one.counts)[bool(ctx.params.get("test"))]), *paths]
@@ -145,15 +145,15 @@ def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
 
 def _location(ctx: click.Context, path: Path) -> Location:
-    from legm.cli.resolving import Location
-    from legm.cli.values import scalar
+    from legm.cli.locations import Location
+    from legm.cli.options import parse_option_value
 
-    options = {name: scalar(text) for name, text in ctx.params.get("options") or ()}
+    options = {name: parse_option_value(text) for name, text in ctx.params.get("options") or ()}
     return Location(path, ctx.params.get("backend") or "local", options)
 
 
 def _experiment(ctx: click.Context) -> Experiment:
-    from legm.cli.resolving import experiment_at
+    from legm.cli.locations import experiment_at
 
     # While an option's value is missing, click leaves the arguments in ctx.args.
     return experiment_at(_location(ctx, Path(ctx.params["path"] or ctx.args[0])))

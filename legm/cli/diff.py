@@ -10,10 +10,10 @@ import click
 
 from legm.cli.options import backend_options, json_option, path_argument
 from legm.cli.output import as_text, print_json, print_table, say
-from legm.cli.tables import Column
+from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
-    from legm.cli.resolving import Location
+    from legm.cli.locations import Location
 
 __all__ = ["diff_command"]
 
@@ -31,7 +31,7 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
     Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
     from legm.analysis.overview import diff
-    from legm.cli.resolving import configuration_at, known_configuration
+    from legm.cli.locations import configuration_at, known_configuration
 
     one, other = (configuration_at(at(path))[1] for path in (a, b))
     found = diff(known_configuration(one), known_configuration(other))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from legm.cli.completing import complete_backend
+from legm.cli.completion_values import complete_backend
 from legm.cli.options import json_option, option_values, path_argument
 from legm.cli.output import print_json, say
 
@@ -81,7 +81,7 @@ def export_command(
     from it and compared. The exit status is 1 if something is missing.
     """
     from legm import export
-    from legm.cli.resolving import require_folder
+    from legm.cli.locations import require_folder
 
     require_folder(root)
 

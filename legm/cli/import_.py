@@ -72,8 +72,8 @@ def import_command(
     continues an interrupted one. At the end both sides are read again and compared. The exit status is 1 if a
     run could not be read or is not equal.
     """
-    from legm.importers.importing import import_runs
-    from legm.importers.summary_text import report_lines
+    from legm.importers.import_report import report_lines
+    from legm.importers.pipeline import import_runs
 
     report = import_runs(
         source,

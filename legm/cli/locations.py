@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from legm.delivery.registry import folder_reader
 from legm.errors import LegmError, NotSupported, StorageError, closest
-from legm.runlog.folder import PARAMETERS_FILE, is_configuration, subfolders
+from legm.runlog.log_folder import PARAMETERS_FILE, is_configuration, subfolders
 
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
@@ -323,7 +323,7 @@ def _named(location: Location) -> Experiment | None:
 
 
 def _experiment_of(store: Store, name: str) -> Experiment:
-    from legm.analysis.resolver import label_configurations
+    from legm.analysis.configuration_lookup import label_configurations
     from legm.core.naming import safe_name
     from legm.delivery.reading import read_counts
     from legm.records import ConfigurationStatus
@@ -342,7 +342,7 @@ def _experiment_of(store: Store, name: str) -> Experiment:
 
 def _member(experiment: Experiment, text: str) -> ConfigurationStatus:
     """The configuration that the last part of a path names."""
-    from legm.analysis.resolver import Candidate, resolve_configuration
+    from legm.analysis.configuration_lookup import Candidate, resolve_configuration
 
     members = {one.folder: one for one in experiment.members}
     candidates = [Candidate(one.label, one.configuration, Path(folder)) for folder, one in members.items()]
@@ -369,7 +369,7 @@ def overview_of(experiment: Experiment, found: ConfigurationStatus) -> tuple[str
     """A configuration's label, and all its runs; damage of a folder is in the overview, not raised."""
     from legm.analysis import overview
     from legm.delivery.reading import read_runs
-    from legm.stats.counts import ALL_VALUES_METRICS
+    from legm.stats.run_counts import ALL_VALUES_METRICS
 
     if experiment.store.is_local:
         return found.label, overview.look(Path(found.folder), ALL_VALUES_METRICS)

@@ -21,10 +21,10 @@ from legm.cli.output import (
     say,
     statuses_text,
 )
-from legm.cli.tables import Column
+from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
-    from legm.cli.resolving import Location
+    from legm.cli.locations import Location
     from legm.records import ConfigurationStatus, RunCounts
 
 __all__ = ["ls_command"]
@@ -42,7 +42,7 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
     PATH is a root directory or an experiment in it, ROOT/EXPERIMENT; by default the current folder.
     Configurations without runs are only counted; --json lists them.
     """
-    from legm.cli.resolving import experiments_at
+    from legm.cli.locations import experiments_at
 
     found = list(experiments_at(at(path)))
     if as_json:

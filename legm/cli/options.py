@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from legm.cli.completing import (
+from legm.cli.completion_values import (
     complete_aggregation,
     complete_backend,
     complete_constraint,
     complete_metric,
     complete_path,
 )
-from legm.cli.values import scalar
 
 if TYPE_CHECKING:
-    from legm.cli.resolving import Location
+    from legm.cli.locations import Location
 
 __all__ = [
     "FOLDER",
@@ -30,6 +29,7 @@ __all__ = [
     "json_option",
     "metric_argument",
     "option_values",
+    "parse_option_value",
     "path_argument",
     "test_option",
     "top_option",
@@ -118,7 +118,7 @@ def backend_options(function: F) -> F:
             raise click.UsageError("the backend 'local' has no options: name another backend with --backend")
 
         def at(path: Path) -> Location:
-            from legm.cli.resolving import Location
+            from legm.cli.locations import Location
 
             return Location(path, backend, options)
 
@@ -129,7 +129,7 @@ def backend_options(function: F) -> F:
 
 def option_values(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
     """A callback: the options of a backend, ``NAME=VALUE`` each, by name."""
-    return {name: scalar(text) for name, text in _pairs(texts)}
+    return {name: parse_option_value(text) for name, text in _pairs(texts)}
 
 
 def _pairs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -143,3 +143,19 @@ def _pairs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         if names.count(name) > 1:
             raise click.BadParameter(f"{name!r} was given twice")
     return pairs
+
+
+def parse_option_value(text: str) -> Any:
+    """The value of a text on the command line: a number, a list, true, null; anything else is text."""
+    import json
+
+    try:
+        return json.loads(text)  # also 1e-3, which is text in YAML
+    except ValueError:
+        pass
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from legm.cli.tables import Column, laid_out
+from legm.cli.terminal_tables import Column, laid_out
 
 if TYPE_CHECKING:
     from legm.records import Aggregate, Configuration, RunResult, Series

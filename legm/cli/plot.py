@@ -25,8 +25,8 @@ from legm.cli.output import print_json, print_problems, say
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from legm.cli.resolving import Experiment, Location
-    from legm.cli.selecting import Metric
+    from legm.cli.locations import Experiment, Location
+    from legm.cli.selection import Metric
     from legm.plotting import Style
     from legm.records import Configuration, ConfigurationStatus, Curve
 
@@ -85,7 +85,7 @@ def plot_command(
     --bars the ranking by each METRIC.
     """
     from legm import plotting
-    from legm.cli.resolving import configuration_or_experiment
+    from legm.cli.locations import configuration_or_experiment
     from legm.util.atomic_files import write_atomically
 
     (form,) = plotting.checked_formats(output.suffix.removeprefix(".") if output is not None else "png")
@@ -130,8 +130,8 @@ def _of_configuration(
 ) -> tuple[Figure, list[str]]:
     """The curves of one configuration, and what is shown."""
     from legm import plotting
-    from legm.cli.resolving import known_configuration
-    from legm.cli.selecting import metric_among
+    from legm.cli.locations import known_configuration
+    from legm.cli.selection import metric_among
 
     if asked.bars or asked.constraints or asked.top is not None:
         raise click.UsageError(
@@ -149,7 +149,7 @@ def _of_configuration(
 def _of_experiment(asked: _Asked, experiment: Experiment) -> tuple[Figure, list[str]]:
     """Bars, or the curves of the best configurations; and the names of those that are shown."""
     from legm import plotting
-    from legm.cli.selecting import Choice
+    from legm.cli.selection import Choice
     from legm.util.progress import show_progress
 
     choice = Choice.among(experiment, asked.description, asked.constraints)

@@ -8,7 +8,7 @@ import click
 
 from legm.cli.options import json_option, path_argument
 from legm.cli.output import moment, number, paint_statuses, print_json, print_table, run_dict, say
-from legm.cli.tables import Column
+from legm.cli.terminal_tables import Column
 
 __all__ = ["recover_command"]
 
@@ -23,7 +23,7 @@ def recover_command(root: Path, *, as_json: bool) -> None:
     interrupted otherwise. Damaged entries are restored from the run logs.
     """
     from legm.analysis import overview
-    from legm.cli.resolving import require_folder
+    from legm.cli.locations import require_folder
 
     require_folder(root)
     rows, notes = [], []

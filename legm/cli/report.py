@@ -12,7 +12,7 @@ from legm.cli.options import backend_options, json_option, path_argument, test_o
 from legm.cli.output import print_json, say
 
 if TYPE_CHECKING:
-    from legm.cli.resolving import Location
+    from legm.cli.locations import Location
 
 __all__ = ["report_command"]
 
@@ -49,7 +49,7 @@ def report_command(
     PATH is ROOT or ROOT/EXPERIMENT. The report is one HTML file that opens without a server or a network.
     """
     from legm import report
-    from legm.cli.resolving import experiments_at
+    from legm.cli.locations import experiments_at
     from legm.errors import StorageError
 
     found = list(experiments_at(at(path)))

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from legm.cli.resolving import Experiment, Location, experiment_at
-from legm.cli.values import scalar
+from legm.cli.locations import Experiment, Location, experiment_at
+from legm.cli.options import parse_option_value
 from legm.errors import MetricError, ParameterError, StateError, closest
 from legm.records import Configuration, Ranked, RunCounts
-from legm.stats.counts import ALL_VALUES_METRICS
+from legm.stats.run_counts import ALL_VALUES_METRICS
 
 __all__ = ["Choice", "Metric", "known_metrics", "metric_among"]
 
@@ -164,7 +164,7 @@ def _constraints(configurations: Sequence[Configuration], pairs: Sequence[tuple[
         if not values:
             names = {known for one in configurations for known in one.active}
             raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
-        value = scalar(text)
+        value = parse_option_value(text)
         if canonical_text(value) not in values and canonical_text(text) not in values:
             known = sorted(map(str, values.values()))
             raise ParameterError(f"no configuration has {name}={text}; {closest(text, known)}")

@@ -21,10 +21,10 @@ from legm.cli.output import (
     run_dict,
     say,
 )
-from legm.cli.tables import Column
+from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
-    from legm.cli.resolving import Location
+    from legm.cli.locations import Location
     from legm.records import Configuration, RunResult
 
 __all__ = ["show_command"]
@@ -42,7 +42,7 @@ def show_command(config: Path, *, at: At, as_json: bool) -> None:
     CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or part of the
     fingerprint.
     """
-    from legm.cli.resolving import configuration_at, overview_of
+    from legm.cli.locations import configuration_at, overview_of
     from legm.stats.aggregate import summarise_runs, summary_as_dict
 
     label, one = overview_of(*configuration_at(at(config)))

@@ -32,7 +32,7 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
     the command keeps running as a service would; Ctrl-C or SIGTERM stops it with status 0, and --json prints
     a line for each delivery.
     """
-    from legm.cli.resolving import require_folder
+    from legm.cli.locations import require_folder
     from legm.delivery import backlog
 
     require_folder(root)

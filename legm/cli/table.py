@@ -31,8 +31,8 @@ from legm.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from legm.cli.resolving import Location
-    from legm.cli.selecting import Choice, Metric
+    from legm.cli.locations import Location
+    from legm.cli.selection import Choice, Metric
     from legm.records import Configuration, Ranked
 
 __all__ = ["table_command"]
@@ -91,7 +91,7 @@ def table_command(
     the first METRIC; the columns are the parameters that differ, and each METRIC as mean and deviation, the
     best in bold. A METRIC may also be given as test_NAME or best_NAME: a table can have both kinds.
     """
-    from legm.cli.selecting import Choice
+    from legm.cli.selection import Choice
 
     choice = Choice.of(at(path), description, constraints)
     metrics = list(dict.fromkeys(choice.metric(name, test=test) for name in metric))
@@ -157,17 +157,17 @@ def _written(
     names: Sequence[str],
     values: Mapping[Metric, Mapping[str, Ranked]],
 ) -> str:
-    from legm.cli import markup
+    from legm.cli import table_markup
 
     if kind == "csv":
-        return markup.csv(*_csv(choice, found, names, values))
+        return table_markup.csv(*_csv(choice, found, names, values))
     labels = choice.experiment.labels()
-    columns = [[markup.Cell(value_of(one, name)) for one in found] for name in names]
+    columns = [[table_markup.Cell(value_of(one, name)) for one in found] for name in names]
     headers = list(names)
     numbers = [are_numbers(one.parameters.get(name) for one in found) for name in names]
     if not names:  # something has to distinguish the rows
         columns, headers, numbers = (
-            [[markup.Cell(labels[one.fingerprint]) for one in found]],
+            [[table_markup.Cell(labels[one.fingerprint]) for one in found]],
             ["configuration"],
             [False],
         )
@@ -177,15 +177,15 @@ def _written(
         )
         headers.append(metric.title)
         numbers.append(True)
-    write = markup.latex if kind == "latex" else markup.markdown
+    write = table_markup.latex if kind == "latex" else table_markup.markdown
     return write(headers, list(zip(*columns, strict=True)), numbers)
 
 
 def _value_cells(entries: Sequence[Ranked | None], best: Ranked | None) -> list[Any]:
     """A metric's column; if several are as good as the best, all are marked."""
-    from legm.cli.markup import Cell
+    from legm.cli.table_markup import Cell
     from legm.stats.aggregate import aggregate_interval
-    from legm.stats.formatting import decimals_for_spreads, spread_half_width, value_text
+    from legm.stats.number_formatting import decimals_for_spreads, spread_half_width, value_text
 
     digits = decimals_for_spreads(spread_half_width(one.value) for one in entries if one is not None)
     first = aggregate_interval(best.value)[0] if best is not None else None

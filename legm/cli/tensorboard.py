@@ -22,7 +22,7 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool) -> None:
 
     ROOT is a root directory, an experiment or a configuration; runs appear while they train.
     """
-    from legm.cli.resolving import require_folder
+    from legm.cli.locations import require_folder
 
     require_folder(root)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(root)]

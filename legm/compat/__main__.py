@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import NoReturn
 
-from legm.compat.import_redirect import redirect_imports
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
+from legm.compat.stand_in_imports import redirect_imports
 
 __all__ = ["main"]
 

@@ -12,7 +12,7 @@ from legm.core.origins import DROP_IN, IMPORTED
 from legm.delivery.client import connect
 from legm.errors import LegmError, NotSupported
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
-from legm.runlog.folder import LogFolder
+from legm.runlog.log_folder import LogFolder
 from legm.util.atomic_files import load_yaml
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from legm.compat.notices import Notices
 from legm.compat.settings import Settings
+from legm.compat.unsupported_calls import Notices
 from legm.core.identity import check_name, to_plain
 from legm.core.parameters import NameRule, Parameters
 from legm.errors import ParameterError, UnstableValue

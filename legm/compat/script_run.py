@@ -20,18 +20,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from legm.compat.notices import Notices
-from legm.compat.parameters import GivenParameters
+from legm.compat.run_snapshot import NOTES, Number, Snapshot, read_history
+from legm.compat.script_parameters import GivenParameters
 from legm.compat.settings import Settings
-from legm.compat.snapshot import NOTES, Number, Snapshot, read_history
+from legm.compat.unsupported_calls import Notices
 from legm.core.identity import check_name, to_plain
 from legm.core.origins import DROP_IN
 from legm.delivery.client import connect
-from legm.delivery.session import RunSession, can_delete_runs, new_run, resume_as
+from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resume_as
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.records import BestRule, Display, Outcome, Plain, Run, Status
-from legm.runlog.folder import artifacts_folder
+from legm.runlog.log_folder import artifacts_folder
 from legm.runlog.recorder import to_metric_value
 
 __all__ = ["CompatRun"]

@@ -14,10 +14,10 @@ import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
-from legm.compat.notices import Notices
-from legm.compat.run import CompatRun
+from legm.compat.run_snapshot import Snapshot, find_snapshot, stored_snapshots
+from legm.compat.script_run import CompatRun
 from legm.compat.settings import Settings
-from legm.compat.snapshot import Snapshot, find_snapshot, stored_snapshots
+from legm.compat.unsupported_calls import Notices
 from legm.errors import LegmError
 from legm.records import Plain, Status
 
@@ -60,7 +60,7 @@ class ScriptSession:
         earlier: Snapshot | None = None,
         notes: Mapping[str, Plain] | None = None,
     ) -> CompatRun:
-        """Begin a new run or resume a stored one; see :class:`~legm.compat.run.CompatRun`."""
+        """Begin a new run or resume a stored one; see :class:`~legm.compat.script_run.CompatRun`."""
         run = CompatRun(self.settings, self.notices, kind, key, experiment, description, earlier, notes)
         self.runs[key] = run
         ended = [one for one in self.runs.values() if one.status is not Status.RUNNING]

@@ -22,7 +22,7 @@ _STAND_INS = {
     "wandb.integration.xgboost": "legm.compat.wandb.xgboost",
     "wandb.sdk.lib.config_util": "legm.compat.wandb.errors",
     "wandb.sdk.lib.runid": "legm.compat.wandb.util",
-    "wandb.sdk.wandb_run": "legm.compat.wandb.runs",
+    "wandb.sdk.wandb_run": "legm.compat.wandb.wandb_run",
     "wandb.util": "legm.compat.wandb.util",
     "wandb.plots": "legm.compat.wandb.plot",
     "mlflow.tracking": "legm.compat.mlflow",
@@ -73,7 +73,7 @@ class _StandInModule(ModuleType):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         if self._home is not None:
             return getattr(self._home, name)
-        from legm.compat.session import SESSION
+        from legm.compat.script_session import SESSION
 
         return SESSION.notices.make_null_object(f"{self.__name__}.{name}")
 

@@ -14,7 +14,7 @@ from legm.delivery.registry import make_backend
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Outcome, Plain, Record, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder, find_pending_logs
+from legm.runlog.log_folder import LogFolder, find_pending_logs
 
 __all__ = [
     "BATCH",

@@ -31,7 +31,7 @@ from legm.delivery.client import BackendClient
 from legm.delivery.reading import read_runs
 from legm.errors import ParameterError, storage_error
 from legm.records import Configuration, Status
-from legm.runlog.folder import LogFolder
+from legm.runlog.log_folder import LogFolder
 from legm.util.locks import file_lock
 
 __all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_count"]

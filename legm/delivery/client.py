@@ -34,8 +34,8 @@ from legm.records import (
     RunResult,
     Summary,
 )
-from legm.runlog.folder import OWN_FOLDER
-from legm.stats.counts import count_by_description
+from legm.runlog.log_folder import OWN_FOLDER
+from legm.stats.run_counts import count_by_description
 
 __all__ = ["BackendClient", "connect"]
 

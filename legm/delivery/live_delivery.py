@@ -20,7 +20,7 @@ from legm.delivery.client import BackendClient
 from legm.errors import BackendError, LegmError
 from legm.records import Points, Record, Run, RunResult
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder
+from legm.runlog.log_folder import LogFolder
 from legm.util.progress import show_waiting
 
 __all__ = ["BackgroundUploader", "DeliverySet", "InlineWriter", "begin_delivery"]

@@ -9,7 +9,7 @@ from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import BackendClient
 from legm.hooks import Capability
 from legm.records import Configuration, Query, RunCounts, RunResult
-from legm.runlog.folder import LogFolder
+from legm.runlog.log_folder import LogFolder
 
 __all__ = ["read_counts", "read_runs"]
 

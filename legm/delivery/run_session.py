@@ -21,12 +21,12 @@ from legm.core.naming import make_run_id
 from legm.delivery.backlog import finalize_log, interruption
 from legm.delivery.claims import RunSlot
 from legm.delivery.client import BackendClient
-from legm.delivery.live import DeliverySet, begin_delivery
+from legm.delivery.live_delivery import DeliverySet, begin_delivery
 from legm.errors import LegmError, StorageError
 from legm.hooks import Capability
 from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunResult
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder
+from legm.runlog.log_folder import LogFolder
 from legm.runlog.recorder import Recorder
 from legm.runlog.user_files import UserFiles
 from legm.version import __version__

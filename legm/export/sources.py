@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from legm.core import results
-from legm.core.equality import differing_fields, result_digests
-from legm.core.to_records import records_from_result
+from legm.core.result_equality import differing_fields, result_digests
+from legm.core.results import records_from_result
 from legm.delivery.backlog import interruption
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import folder_reader
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, StoredRun, Summary
 from legm.runlog import format as runlog
-from legm.runlog.folder import AGGREGATES_FILE, LogFolder, configuration_folders
+from legm.runlog.log_folder import AGGREGATES_FILE, LogFolder, configuration_folders
 from legm.stats.aggregate import summary_from_dict
 from legm.util.atomic_files import load_yaml
 

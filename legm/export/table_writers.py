@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from legm.errors import LegmError
-from legm.export.columns import Column
+from legm.export.table_columns import Column
 
 __all__ = ["TableWriter", "writer_for"]
 

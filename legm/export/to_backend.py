@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 
 from legm.core import results
 from legm.core.credentials import redact_run
-from legm.core.equality import differing_fields, result_digests
+from legm.core.result_equality import differing_fields, result_digests
 from legm.delivery.backlog import replay
 from legm.delivery.client import BackendClient, connect
-from legm.delivery.session import store_run
+from legm.delivery.run_session import store_run
 from legm.errors import BackendError, LegmError
-from legm.export.reports import Exported, Report, State
+from legm.export.export_report import Exported, Report, State
 from legm.export.sources import (
     BackendSource,
     ConfigurationRuns,
@@ -30,7 +30,7 @@ from legm.hooks import Capability
 from legm.records import Artifact, Query, Record, Run, RunResult, Status
 from legm.runlog import format as runlog
 from legm.runlog.encode import encode_frames, write_run_log
-from legm.runlog.folder import LogFolder, artifacts_folder
+from legm.runlog.log_folder import LogFolder, artifacts_folder
 from legm.runlog.user_files import UserFiles
 from legm.util.progress import show_progress
 

@@ -12,11 +12,11 @@ from typing import Any
 from legm.core.naming import best_key
 from legm.core.results import last_test_values, ordered_dev_points, records_until_completion
 from legm.errors import LegmError, closest, storage_error
-from legm.export.backends import source_of
-from legm.export.columns import Column, typed
-from legm.export.reports import Exported, Report, State
+from legm.export.export_report import Exported, Report, State
 from legm.export.sources import LoadedRun, Source, UnavailableRun
-from legm.export.writers import TableWriter, writer_for
+from legm.export.table_columns import Column, typed
+from legm.export.table_writers import TableWriter, writer_for
+from legm.export.to_backend import source_of
 from legm.records import RunResult, Series
 from legm.util.progress import show_progress
 

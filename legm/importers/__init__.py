@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from legm.importers.importing import Report, import_runs
+    from legm.importers.pipeline import Report, import_runs
 
 __all__ = ["Report", "import_runs"]
 
@@ -22,9 +22,9 @@ __all__ = ["Report", "import_runs"]
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'legm.importers' has no attribute {name!r}")
-    from legm.importers import importing
+    from legm.importers import pipeline
 
-    value: object = getattr(importing, name)
+    value: object = getattr(pipeline, name)
     return value
 
 

@@ -10,7 +10,7 @@ from urllib.request import url2pathname
 
 from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
-from legm.importers.external import Source
+from legm.importers.external_run import Source
 
 __all__ = ["open_source"]
 
@@ -19,7 +19,7 @@ _SOURCES_IN_FILES = (
     "legm.importers.mlflow.sqlite:MlflowSqliteSource",
     "legm.importers.mlflow.mlruns:MlrunsSource",
     "legm.importers.classic.source:ClassicSource",
-    "legm.importers.wandb.folder:WandbFolderSource",
+    "legm.importers.wandb.local_folders:WandbFolderSource",
     "legm.importers.tensorboard.source:TensorboardSource",
 )
 """The sources that are read from files, in order of precedence.

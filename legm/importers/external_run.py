@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 from legm.errors import LegmError
-from legm.importers.notes import Notes
+from legm.importers.import_notes import Notes
 from legm.records import BestRule, Display, Plain, Points, Run, Status
 
 __all__ = ["ExternalFile", "ExternalRun", "Source", "unreadable_run"]

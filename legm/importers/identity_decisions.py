@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legm.errors import ParameterError, closest, storage_error
-from legm.importers.identity import Identity
 from legm.importers.identity_file import read_identities, write_identities
-from legm.runlog.folder import OWN_FOLDER
+from legm.importers.identity_inference import Identity
+from legm.runlog.log_folder import OWN_FOLDER
 from legm.util.locks import file_lock
 
 __all__ = ["Overrides", "identities_path", "open_decisions"]

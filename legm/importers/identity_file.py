@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile, storage_error
-from legm.importers.identity import Identity
+from legm.importers.identity_inference import Identity
 from legm.util.atomic_files import load_yaml, write_atomically
 from legm.util.yaml_text import block
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from legm.importers.importing import Report
+from legm.importers.pipeline import Report
 
 __all__ = ["comparison_lines", "count_text", "report_lines"]
 

@@ -15,16 +15,16 @@ from pathlib import Path
 
 from legm.core.naming import short_name
 from legm.delivery.client import BackendClient
-from legm.delivery.session import can_delete_runs, delete_run, store_run
+from legm.delivery.run_session import can_delete_runs, delete_run, store_run
 from legm.errors import LegmError
 from legm.hooks import Capability
-from legm.importers.external import ExternalFile, ExternalRun
-from legm.importers.notes import Notes
+from legm.importers.external_run import ExternalFile, ExternalRun
+from legm.importers.import_notes import Notes
 from legm.importers.translation import TranslatedRun, experiment_of, run_id_of
 from legm.records import Artifact, Query, Status
 from legm.runlog import format as runlog
 from legm.runlog.encode import encode_frames
-from legm.runlog.folder import LogFolder, artifacts_folder
+from legm.runlog.log_folder import LogFolder, artifacts_folder
 from legm.util.atomic_files import atomic_replacement
 
 __all__ = [

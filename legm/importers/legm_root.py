@@ -6,16 +6,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from legm.core.results import records_until_completion
-from legm.core.to_records import records_from_result
+from legm.core.results import records_from_result, records_until_completion
 from legm.delivery.client import connect
 from legm.errors import StorageError
-from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.notes import Notes
+from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.import_notes import Notes
 from legm.importers.run_validation import require_valid_run
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import LogFolder, artifacts_folder, read_result_from_log
+from legm.runlog.log_folder import LogFolder, artifacts_folder, read_result_from_log
 
 __all__ = ["LegmRootSource", "is_configuration_file"]
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from zipfile import BadZipFile
 
 from legm.backends import portable
-from legm.core import points as columns
+from legm.core import point_columns as columns
 from legm.core.naming import unescape_name
-from legm.core.to_records import records_from_result
+from legm.core.results import records_from_result
 from legm.errors import StorageError
-from legm.importers.external import ExternalFile, ExternalRun
-from legm.importers.notes import Notes
+from legm.importers.external_run import ExternalFile, ExternalRun
+from legm.importers.import_notes import Notes
 from legm.importers.run_validation import require_valid_run
 from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
 

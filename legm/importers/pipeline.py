@@ -12,13 +12,12 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
-from legm.importers.decisions import Overrides, identities_path, open_decisions
 from legm.importers.detection import open_source
-from legm.importers.external import ExternalRun, Source
-from legm.importers.identity import Identity, ObservedParameters, infer_identity
+from legm.importers.external_run import ExternalRun, Source
+from legm.importers.identity_decisions import Overrides, identities_path, open_decisions
 from legm.importers.identity_file import read_identities, write_identities
+from legm.importers.identity_inference import Identity, ObservedParameters, infer_identity
 from legm.importers.ingest import Ingested, Ingestion
-from legm.importers.names import is_reserved
 from legm.importers.translation import (
     configuration_of,
     experiment_of,
@@ -27,9 +26,10 @@ from legm.importers.translation import (
     run_id_of,
     translate_run,
 )
+from legm.importers.valid_names import is_reserved
 from legm.importers.verification import Verification
 from legm.records import Query, RunResult, Status
-from legm.runlog.folder import LogFolder, artifacts_folder
+from legm.runlog.log_folder import LogFolder, artifacts_folder
 from legm.util.progress import show_progress
 
 __all__ = ["Report", "import_runs"]

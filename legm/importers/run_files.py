@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from legm.importers.external import ExternalFile
-from legm.importers.notes import Notes
+from legm.importers.external_run import ExternalFile
+from legm.importers.import_notes import Notes
 
 __all__ = ["files_below"]
 

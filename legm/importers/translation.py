@@ -21,11 +21,11 @@ from legm.core.identity import from_plain, to_plain
 from legm.core.naming import make_run_id
 from legm.core.origins import IMPORTED
 from legm.core.parameters import NameRule, Parameters
-from legm.core.points import columns_by_series, points_from_columns
+from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.errors import UnstableValue
-from legm.importers.external import ExternalRun
-from legm.importers.identity import Identity
-from legm.importers.names import valid_name, valid_names
+from legm.importers.external_run import ExternalRun
+from legm.importers.identity_inference import Identity
+from legm.importers.valid_names import valid_name, valid_names
 from legm.records import BestRule, Configuration, Display, Outcome, Plain, Points, Run, Series, Split, Status
 
 __all__ = [

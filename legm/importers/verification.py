@@ -11,9 +11,9 @@ import numpy as np
 
 from legm.core import results
 from legm.core.identity import canonical_text
-from legm.core.points import columns_by_series
+from legm.core.point_columns import columns_by_series
 from legm.errors import StorageError
-from legm.importers.external import ExternalFile, ExternalRun
+from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.ingest import UnreadableFileError, artifact_path, read_chunks
 from legm.importers.translation import NOT_ENDED, TranslatedRun
 from legm.records import Plain, Points, RunResult, Series, Status

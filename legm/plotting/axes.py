@@ -12,9 +12,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import AutoMinorLocator, FixedLocator, NullLocator
 
-from legm.plotting.names import truncate_middle, wrap_text
+from legm.plotting.readable_names import truncate_middle, wrap_text
 from legm.plotting.style import Style
-from legm.plotting.text import annotate_text, set_text, text_measurer
+from legm.plotting.text_rendering import annotate_text, set_text, text_measurer
 
 __all__ = [
     "axes_size",

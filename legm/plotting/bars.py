@@ -24,13 +24,13 @@ from legm.plotting.axes import (
     write_heading,
 )
 from legm.plotting.downsampling import clip_to_drawable
-from legm.plotting.names import axis_name_with_unit, truncate_distinct
+from legm.plotting.readable_names import axis_name_with_unit, truncate_distinct
 from legm.plotting.style import Style, StyleSheets
-from legm.plotting.text import annotate_text, text_measurer
+from legm.plotting.text_rendering import annotate_text, text_measurer
 from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, tick_labels
 from legm.records import Ranked
 from legm.stats.aggregate import aggregate_interval
-from legm.stats.formatting import decimals_for_spreads, spread_description, value_text
+from legm.stats.number_formatting import decimals_for_spreads, spread_description, value_text
 
 if TYPE_CHECKING:
     from legm.records import FloatArray

@@ -24,12 +24,12 @@ from legm.plotting.axes import (
 )
 from legm.plotting.downsampling import Line, line
 from legm.plotting.legend import add_legend
-from legm.plotting.names import axis_name_with_unit, readable_names
+from legm.plotting.readable_names import axis_name_with_unit, readable_names
 from legm.plotting.style import Style, StyleSheets
-from legm.plotting.text import annotate_text
+from legm.plotting.text_rendering import annotate_text
 from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, step_labels, tick_labels
 from legm.records import Curve
-from legm.stats.formatting import spread_description
+from legm.stats.number_formatting import spread_description
 
 __all__ = ["plot_configurations", "plot_curves"]
 

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from legm.plotting.names import truncate_distinct
+from legm.plotting.readable_names import truncate_distinct
 from legm.plotting.style import Style
-from legm.plotting.text import set_text, text_measurer
+from legm.plotting.text_rendering import set_text, text_measurer
 
 __all__ = ["add_legend"]
 

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import Formatter, MaxNLocator
 
-from legm.plotting.text import text_measurer
-from legm.stats.formatting import typographic_signs
+from legm.plotting.text_rendering import text_measurer
+from legm.stats.number_formatting import typographic_signs
 
 __all__ = ["FittingTickLocator", "TickLabelFormatter", "axis_limits", "step_labels", "tick_labels"]
 

@@ -1,8 +1,8 @@
 """The content of a report: an experiment's runs as plain values, without any I/O.
 
 The content is stored by column: a list of rows (a configuration and description each), a list of runs, and
-for each metric or parameter one text with the numbers of all rows or runs (see :mod:`legm.report.encoding`).
-All summaries and curves come from :mod:`legm.stats.aggregate`.
+for each metric or parameter one text with the numbers of all rows or runs (see
+:mod:`legm.report.number_encoding`). All summaries and curves come from :mod:`legm.stats.aggregate`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from legm.core.credentials import redact_configuration, redact_run
 from legm.core.identity import canonical_text
 from legm.plotting import line
 from legm.records import Aggregate, Configuration, Curve, Plain, RunResult, Status
-from legm.report.encoding import encode_exact, encode_for_drawing
+from legm.report.number_encoding import encode_exact, encode_for_drawing
 from legm.stats import aggregate
-from legm.stats.counts import ALL_VALUES_METRICS, summary_key
+from legm.stats.run_counts import ALL_VALUES_METRICS, summary_key
 
 __all__ = ["STATUSES", "ExperimentContent", "InitialView", "unique_names"]
 

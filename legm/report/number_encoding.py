@@ -1,9 +1,8 @@
-"""Arrays of numbers as short texts, and JSON that is safe inside a page."""
+"""Arrays of numbers as short texts."""
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
-__all__ = ["encode_exact", "encode_for_drawing", "json_for_script"]
+__all__ = ["encode_exact", "encode_for_drawing"]
 
 _INTEGER_TYPES = ("u1", "i2", "u2", "i4", "u4")  # the shortest first
 _RELATIVE_PRECISION = 1e-4  # of a curve's height: finer differences are invisible
@@ -61,9 +60,3 @@ def encode_for_drawing(values: FloatArray) -> str:
 def _base64_text(code: str, numbers: Any) -> str:
     data = numbers.astype(np.dtype(code).newbyteorder("<")).tobytes()
     return f"{code}:{base64.b64encode(data).decode('ascii')}"
-
-
-def json_for_script(content: Any) -> str:
-    """JSON for a script element, which can neither end the element nor start a comment."""
-    text = json.dumps(content, allow_nan=False, separators=(",", ":"))  # all of it is ASCII
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -5,17 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import time
 from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
+from typing import Any
 
 from legm.errors import LegmError
 from legm.records import Plain
-from legm.report.encoding import json_for_script
 from legm.version import __version__
 
-__all__ = ["read_plotly_script", "render_page"]
+__all__ = ["json_for_script", "read_plotly_script", "render_page"]
 
 _SCRIPTS = (  # in this order, in one scope
     "values",
@@ -96,3 +97,9 @@ def _content_security_policy(*scripts: str) -> str:
         f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data: blob:; "
         f"base-uri 'none'; form-action 'none'"
     )
+
+
+def json_for_script(content: Any) -> str:
+    """JSON for a script element, which can neither end the element nor start a comment."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))  # all of it is ASCII
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -13,7 +13,7 @@ from typing import Any
 from legm.core.identity import to_plain
 from legm.core.naming import short_name
 from legm.errors import InvalidName, LegmError, StorageError, UnstableValue
-from legm.runlog.folder import (
+from legm.runlog.log_folder import (
     AGGREGATES_FILE,
     ARTIFACTS,
     METRICS_FILE,

@@ -29,7 +29,7 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.stats.counts import ALL_VALUES_METRICS, summary_key
+from legm.stats.run_counts import ALL_VALUES_METRICS, summary_key
 from legm.stats.student_t import student_t_quantile
 
 if TYPE_CHECKING:

@@ -22,16 +22,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from legm.core.equality import RESULT_FIELDS, float_bits
+from legm.core.result_equality import RESULT_FIELDS, float_bits
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.errors import LegmError, NotSupported
 from legm.handler import ExperimentHandler
 from legm.hooks import Backend, Capability
 from legm.records import Query, Run, RunCounts, RunResult, Series, Status
-from legm.runlog.folder import OWN_FOLDER
+from legm.runlog.log_folder import OWN_FOLDER
 from legm.stats import aggregate
-from legm.stats.counts import count_by_description
+from legm.stats.run_counts import count_by_description
 from legm.testing.memory import MemoryBackend
 
 __all__ = ["BackendTests"]

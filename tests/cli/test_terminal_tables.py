@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.cli.tables import Column, laid_out, width_of
+from legm.cli.terminal_tables import Column, laid_out, width_of
 
 CELLS = st.text(st.sampled_from("ab1 ,_/=-精度é\u0301\n\x1b"), max_size=40)
 ROWS = st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=5)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from legm import ExperimentHandler
-from legm.compat.notices import Notices, NullObject
+from legm.compat.run_snapshot import stored_snapshots
 from legm.compat.settings import Settings
-from legm.compat.snapshot import stored_snapshots
+from legm.compat.unsupported_calls import Notices, NullObject
 from legm.errors import NotSupported
 from legm.records import RunResult, Status
 from tests.support.compat_play import play, played, snapshots

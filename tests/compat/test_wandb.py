@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from legm.compat.run_snapshot import stored_snapshots
 from legm.compat.settings import Settings
-from legm.compat.snapshot import stored_snapshots
 from tests.support.compat_stores import (
     Held,
     comparable,

@@ -20,10 +20,10 @@ import numpy as np
 import pytest
 
 from legm import BackendError, ExperimentHandler, ParameterError, StateError, StorageError, hookimpl
-from legm.delivery import live as delivery
+from legm.delivery import live_delivery as delivery
 from legm.delivery.client import connect
 from legm.records import Query, Status
-from legm.runlog.folder import LogFolder
+from legm.runlog.log_folder import LogFolder
 from legm.testing import MemoryBackend
 from tests.support.mlflow_store import prepare_store
 from tests.support.remote_backend import Remote, leave

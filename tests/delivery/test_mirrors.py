@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from legm import BackendError, ExperimentHandler, hookimpl
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.cli import main
-from legm.delivery import live as delivery
+from legm.delivery import live_delivery as delivery
 from legm.delivery.backlog import sync
 from legm.delivery.client import BackendClient, connect
 from legm.hooks import Capability

@@ -11,7 +11,7 @@ import pytest
 
 from legm import CorruptFile, ExperimentHandler, hookimpl
 from legm.core.credentials import REDACTED, is_credential, redact_url_password
-from legm.delivery import live as delivery
+from legm.delivery import live_delivery as delivery
 from legm.records import BestRule, Configuration, Outcome, Points, Run, RunResult, Series, Status
 from legm.runlog import format as runlog
 from legm.runlog.format import LogTail, LogWriter, read_log_head
@@ -39,7 +39,11 @@ def _impatient(monkeypatch):
 
 
 def at_level(caplog, level: int) -> list[str]:
-    return [r.getMessage() for r in caplog.records if r.name == "legm.delivery.live" and r.levelno == level]
+    return [
+        r.getMessage()
+        for r in caplog.records
+        if r.name == "legm.delivery.live_delivery" and r.levelno == level
+    ]
 
 
 def losses(values, first: int = 0) -> list:

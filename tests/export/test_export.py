@@ -25,8 +25,8 @@ from legm import BackendError, ExperimentHandler, StorageError, hookimpl
 from legm.analysis.overview import recover
 from legm.cli import main
 from legm.core import results
-from legm.core.equality import RESULT_FIELDS, differing_fields, result_digests
-from legm.core.to_records import records_from_result
+from legm.core.result_equality import RESULT_FIELDS, differing_fields, result_digests
+from legm.core.results import records_from_result
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.export import State, export_runs

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from legm import ExperimentHandler, LegmError, StorageError
 from legm.cli import main
 from legm.export import State, export_runs, export_table
-from legm.export.columns import typed
+from legm.export.table_columns import typed
 from legm.records import Series, Split
 from legm.testing import MemoryBackend
 from tests.support.local_runs import begun, known, local_runs, train
@@ -240,7 +240,7 @@ def test_an_earlier_table_stays_until_the_new_one_is_whole(root, tmp_path, monke
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("legm.export.writers.CsvWriter.write", fail)
+        patched.setattr("legm.export.table_writers.CsvWriter.write", fail)
         with pytest.raises(StorageError, match="the disk is full"):
             export_table(root, path)
     assert path.read_text() == "earlier"

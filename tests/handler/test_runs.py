@@ -19,7 +19,7 @@ from legm import ExperimentHandler, MetricError, ParameterError, StateError, Sto
 from legm.analysis.overview import look
 from legm.core.parameters import Parameters
 from legm.delivery.client import connect
-from legm.delivery.session import RunSession, new_run
+from legm.delivery.run_session import RunSession, new_run
 from legm.records import Outcome, RunResult, Status
 from legm.runlog import format as runlog
 

@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 
 from legm import CorruptFile
 from legm.core.identity import canonical_text
-from legm.importers.identity import Identity, ObservedParameters, infer_identity, infer_parameter_kind
 from legm.importers.identity_file import read_identities, write_identities
-from legm.importers.names import valid_name, valid_names
-from legm.importers.text_values import parse_value
+from legm.importers.identity_inference import (
+    Identity,
+    ObservedParameters,
+    infer_identity,
+    infer_parameter_kind,
+)
+from legm.importers.valid_names import valid_name, valid_names
+from legm.importers.value_parsing import parse_value
 
 # One parameter
 

@@ -29,7 +29,7 @@ from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Points, Query, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import configuration_folders
+from legm.runlog.log_folder import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.mlflow_server import experiment_of
 from tests.support.mlflow_store import prepare_store
@@ -641,8 +641,8 @@ def test_names_that_climb_stay_below_the_root(sqlite, tmp_path):
 
 
 def test_an_artifact_whose_name_climbs_stays_with_the_run(tmp_path):
-    from legm.importers.external import ExternalFile, ExternalRun
-    from legm.importers.notes import Notes
+    from legm.importers.external_run import ExternalFile, ExternalRun
+    from legm.importers.import_notes import Notes
 
     (tmp_path / "f").write_text("x")
     names = ["../../../up", "/abs", "a/../b", "a//b", "C:\\x", "CON", "é"]

@@ -20,18 +20,18 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 
 from legm import ExperimentHandler, StorageError
-from legm.backends.local.events import _encode_record
+from legm.backends.local.event_file import _encode_record
 from legm.cli import main
 from legm.importers import import_runs
 from legm.importers.detection import open_source
+from legm.importers.import_notes import Notes
 from legm.importers.ingest import Ingestion
-from legm.importers.notes import Notes
-from legm.importers.tensorboard.events import EventReader
-from legm.importers.tensorboard.records import read_records
+from legm.importers.tensorboard.event_reader import EventReader
 from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
 from legm.importers.tensorboard.source import TensorboardSource
+from legm.importers.tensorboard.tfrecords import read_records
 from legm.records import Display, Points, Status
-from legm.runlog.folder import configuration_folders
+from legm.runlog.log_folder import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.paths import SAMPLES
 

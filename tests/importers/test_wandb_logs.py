@@ -14,9 +14,9 @@ import pytest
 from wandb.proto import wandb_internal_pb2 as theirs
 
 from legm import CorruptFile
-from legm.importers.wandb import items
-from legm.importers.wandb.log import LogReader
-from legm.importers.wandb.messages import FIELDS
+from legm.importers.wandb import json_items
+from legm.importers.wandb.log_messages import FIELDS
+from legm.importers.wandb.log_reader import LogReader
 from legm.importers.wandb.run_fold import RunFold
 from legm.records import BestRule, Display, Points
 from tests.support.wandb_log import chunk, framed, records
@@ -142,14 +142,14 @@ def test_the_messages_are_those_of_the_installed_sdk():
                 assert of_items or real.message_type.name in FIELDS
             else:
                 assert kinds[real.type] in ({"INT32", "ENUM"} if plain == "int32" else {plain.upper()})
-    assert bytes([16 << 3 & 127 | 2 | 128, 16 >> 4]) == items.VALUE_MARK
+    assert bytes([16 << 3 & 127 | 2 | 128, 16 >> 4]) == json_items.VALUE_MARK
 
 
 def test_wandb_is_not_imported_and_may_be_imported_beside_it(written):
     code = """
 import sys
 from pathlib import Path
-from legm.importers.wandb.log import LogReader
+from legm.importers.wandb.log_reader import LogReader
 first = len(list(LogReader(Path(sys.argv[1])).new_records()))
 assert not [name for name in sys.modules if name.partition(".")[0] == "wandb"]
 from wandb.proto import wandb_internal_pb2

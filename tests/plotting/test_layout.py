@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm.plotting import plot_bars, plot_configurations, plot_curves
-from legm.plotting.names import truncate_distinct, truncate_middle, wrap_text
+from legm.plotting.readable_names import truncate_distinct, truncate_middle, wrap_text
 from tests.support.pictures import curve, drawn_texts, problems, ranked
 
 STYLES = {

@@ -18,7 +18,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.image import imread
 from matplotlib.transforms import Bbox
 
-import legm.plotting.text
+import legm.plotting.text_rendering
 from legm.plotting import line, plot_bars, plot_curves, step_labels, tick_labels
 from tests.support.pictures import curve, draw, ranked, render_png, texts
 
@@ -219,7 +219,7 @@ class TestPlotCurves:
         assert {"$\\frac{a □", "$\\bad{$ □"} <= set(texts(figure))
 
     def test_other_fonts_are_asked_for_a_missing_glyph(self, monkeypatch):
-        monkeypatch.setattr(legm.plotting.text, "FALLBACK_FONTS", ("Not Installed", "STIXGeneral"))
+        monkeypatch.setattr(legm.plotting.text_rendering, "FALLBACK_FONTS", ("Not Installed", "STIXGeneral"))
         figure = draw(plot_curves([curve([1, 2], "\u2a0a")], "title", 5))
         label = figure.axes[0].yaxis.label
         assert label.get_text() == "\u2a0a"

@@ -17,7 +17,7 @@ from legm.analysis.overview import diff, look
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Run, RunResult, Series, Split, Status
-from legm.runlog.folder import configuration_folders
+from legm.runlog.log_folder import configuration_folders
 from legm.testing.memory import MemoryBackend
 from tests.support.waiting import until
 

@@ -18,7 +18,8 @@ from legm import ExperimentHandler, LegmError, MetricError, StorageError, report
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Query, Run, RunResult, Series, Split, Status
-from legm.report.encoding import encode_exact, encode_for_drawing, json_for_script
+from legm.report.number_encoding import encode_exact, encode_for_drawing
+from legm.report.page import json_for_script
 from legm.stats import aggregate
 from legm.testing.memory import MemoryBackend
 from tests.support.mlflow_store import prepare_store

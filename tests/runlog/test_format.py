@@ -28,7 +28,6 @@ from legm.records import (
     Split,
     Status,
 )
-from legm.runlog.folder import LogFolder, results_only_in_logs
 from legm.runlog.format import (
     HEADER,
     LogWriter,
@@ -41,6 +40,7 @@ from legm.runlog.format import (
     run_frame,
     storage_error,
 )
+from legm.runlog.log_folder import LogFolder, results_only_in_logs
 
 CONFIGURATION = Configuration("LeNet@MNIST", "v1-00", "0.1", {"lr": 0.1, "seed": 3}, ("lr",), {"seed": {}})
 RUN = Run("20260101-000000-000-abcdef", CONFIGURATION, "no warm-up", 1.5e9, {"seed": 3}, {"host": "ü"})
@@ -322,7 +322,7 @@ import resource, signal, sys
 from array import array
 from pathlib import Path
 from legm import StorageError
-from legm.runlog.folder import LogFolder
+from legm.runlog.log_folder import LogFolder
 from legm.records import Configuration, Run, Series
 from legm.runlog.format import LogWriter, layout_frame, points_frame, read_log
 

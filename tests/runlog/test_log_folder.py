@@ -8,10 +8,10 @@ from pathlib import Path
 import legm
 from legm.core.parameters import Parameters
 from legm.delivery.client import connect
-from legm.delivery.session import RunSession, new_run
+from legm.delivery.run_session import RunSession, new_run
 from legm.records import Outcome, Status
-from legm.runlog import folder as folder_module
-from legm.runlog.folder import LogFolder, read_result_from_log, results_only_in_logs
+from legm.runlog import log_folder as folder_module
+from legm.runlog.log_folder import LogFolder, read_result_from_log, results_only_in_logs
 
 PACKAGE = Path(legm.__file__).parent
 

@@ -16,7 +16,7 @@ from legm_acme import Backend
 from legm import LegmError, hookimpl
 from legm.hooks import Capability
 from legm.records import History, Points, Query, Series, Status
-from legm.stats.counts import count_by_description
+from legm.stats.run_counts import count_by_description
 from legm.testing import BackendTests
 
 

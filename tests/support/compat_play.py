@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from legm.compat.run_snapshot import Snapshot, stored_snapshots
 from legm.compat.settings import Settings
-from legm.compat.snapshot import Snapshot, stored_snapshots
 from tests.support.compat_stores import run
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from legm.compat.run_snapshot import read_history, stored_snapshots
 from legm.compat.settings import Settings
-from legm.compat.snapshot import read_history, stored_snapshots
 from tests.support.paths import ROOT, TESTS
 from tests.support.shared import once
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from legm import ExperimentHandler
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
-from legm.export.backends import export_runs
+from legm.export.to_backend import export_runs
 from legm.records import Query, RunResult, Status
 from tests.support.sample_runs import comparable, script
 from tests.support.wandb_scripts import wait_for_ends

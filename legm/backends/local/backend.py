@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from legm.backends.local.catalogue import counted_once, read_statuses
-from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.folders import ConfigurationFolders, experiment_folder
-from legm.backends.local.reading import experiments, runs_in
-from legm.backends.local.results import head_of, series_texts, steps_head
+from legm.backends.local.entry_file import Entry, EntryFile
+from legm.backends.local.folder_contents import experiments, runs_in
+from legm.backends.local.folder_index import ConfigurationFolders, experiment_folder
+from legm.backends.local.result_yaml import head_of, series_texts, steps_head
+from legm.backends.local.status_cache import counted_once, read_statuses
 from legm.core.naming import short_name
 from legm.errors import CorruptFile, storage_error
 from legm.hooks import Capability, hookimpl
@@ -30,7 +30,7 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.runlog.folder import (
+from legm.runlog.log_folder import (
     AGGREGATES_FILE,
     METRICS_FILE,
     PLOTS,
@@ -44,7 +44,7 @@ from legm.util.atomic_files import load_yaml, write_atomically
 from legm.util.locks import file_lock
 
 if TYPE_CHECKING:
-    from legm.backends.local.events import EventFile
+    from legm.backends.local.event_file import EventFile
 
 __all__ = ["LocalBackend"]
 
@@ -101,13 +101,13 @@ class LocalBackend:
         """Begin the run's event file."""
         if run.run_id in self._open and self._open[run.run_id].events is not None:
             return
-        from legm.backends.local import events  # needs TensorBoard's files
+        from legm.backends.local import event_file  # needs TensorBoard's files
 
         folder = self._require_folder(run.configuration)
         place = _events_folder(folder, run)
         is_new = not place.exists()
         try:
-            opened = events.EventFile(place, started=run.started)
+            opened = event_file.EventFile(place, started=run.started)
         except OSError as cause:
             raise storage_error("write event files in", place, cause) from cause
         known = self._open.get(run.run_id)
@@ -134,7 +134,7 @@ class LocalBackend:
     @hookimpl
     def legm_close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
         """Finish the event files, and add a completed run to the YAML files."""
-        from legm.backends.local import events
+        from legm.backends.local import event_file
         from legm.core.results import ordered_dev_points
 
         opened = self._open[run.run_id]
@@ -146,11 +146,11 @@ class LocalBackend:
         place = _events_folder(opened.folder, run)
         try:
             if not opened.in_order or not opened.is_new:
-                with events.replacement(place, started=run.started) as file:
+                with event_file.replacement(place, started=run.started) as file:
                     _write_events(file, ordered_dev_points(records))
                     _write_events(file, (r for r in records if isinstance(r, Display)))
                 opened.in_order, opened.is_new = True, True
-            with events.replacement(_made(place / "result"), started=run.started) as file:
+            with event_file.replacement(_made(place / "result"), started=run.started) as file:
                 _write_result(file, result, opened.folder.name)
         except OSError as cause:
             raise storage_error("write event files in", place, cause) from cause

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.folders import experiment_folder, read_configuration
-from legm.backends.local.results import count_entries, read_result
+from legm.backends.local.entry_file import Entry, EntryFile
+from legm.backends.local.folder_index import experiment_folder, read_configuration
+from legm.backends.local.result_yaml import count_entries, read_result
 from legm.errors import LegmError
 from legm.records import ConfigurationStatus, Query, RunResult
-from legm.runlog.folder import (
+from legm.runlog.log_folder import (
     METRICS_FILE,
     STEPS_FILE,
     LogFolder,

@@ -23,7 +23,7 @@ from legm.core.identity import fingerprint
 from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
-from legm.runlog.folder import OWN_FOLDER, PARAMETERS_FILE
+from legm.runlog.log_folder import OWN_FOLDER, PARAMETERS_FILE
 from legm.util import yaml_text
 from legm.util.atomic_files import load_yaml, parse_yaml, write_atomically
 from legm.util.locks import file_lock

@@ -27,14 +27,14 @@ def read_configuration(folder: Path) -> Configuration:
         StorageError: it is not a configuration's folder.
         CorruptFile: its parameters were edited or damaged.
     """
-    from legm.backends.local.folders import read_configuration
+    from legm.backends.local.folder_index import read_configuration
 
     return read_configuration(folder)
 
 
 def read_status(folder: Path) -> ConfigurationStatus:
     """A configuration's folder as it is, read anew."""
-    from legm.backends.local.reading import scan
+    from legm.backends.local.folder_contents import scan
 
     return scan(str(folder))
 
@@ -45,14 +45,14 @@ def read_statuses(experiment: Path) -> list[ConfigurationStatus]:
     Raises:
         StorageError: the folder cannot be read.
     """
-    from legm.backends.local.catalogue import read_statuses
+    from legm.backends.local.status_cache import read_statuses
 
     return read_statuses(experiment)
 
 
 def counted_once(statuses: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
     """The runs in folders, counted, but for those in damaged ones; those in copies of a folder once."""
-    from legm.backends.local.catalogue import counted_once
+    from legm.backends.local.status_cache import counted_once
 
     return counted_once(statuses)
 
@@ -63,7 +63,7 @@ def experiment_in(folder: Path) -> str | None:
     Raises:
         StorageError: the folder cannot be read.
     """
-    from legm.backends.local.reading import experiment_in
+    from legm.backends.local.folder_contents import experiment_in
 
     return experiment_in(folder)
 
@@ -74,7 +74,7 @@ def read_runs(folder: Path, histories: frozenset[str] = frozenset()) -> Iterator
     Raises:
         LegmError: a file is damaged, or cannot be read.
     """
-    from legm.backends.local.reading import runs_in
+    from legm.backends.local.folder_contents import runs_in
 
     return runs_in([folder], Query("", histories=histories))
 
@@ -92,9 +92,9 @@ def read_stored_runs(
     Raises:
         LegmError: the folder's files cannot be read at all.
     """
-    from legm.backends.local.entries import Entry, EntryFile
-    from legm.backends.local.results import read_result
-    from legm.runlog.folder import METRICS_FILE, STEPS_FILE
+    from legm.backends.local.entry_file import Entry, EntryFile
+    from legm.backends.local.result_yaml import read_result
+    from legm.runlog.log_folder import METRICS_FILE, STEPS_FILE
 
     def entries_of(file: EntryFile) -> tuple[list[Entry], list[str]]:
         try:

@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.entries import Entry, EntryFile
-from legm.backends.local.folders import parameters_text, read_configuration
-from legm.backends.local.results import head_of, series_texts, steps_head
+from legm.backends.local.entry_file import Entry, EntryFile
+from legm.backends.local.folder_index import parameters_text, read_configuration
+from legm.backends.local.result_yaml import head_of, series_texts, steps_head
 from legm.core import results
 from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
 from legm.runlog import format as runlog
-from legm.runlog.folder import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE, LogFolder
+from legm.runlog.log_folder import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE, LogFolder
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from legm.backends.local.entries import Entry, EntryFile
+from legm.backends.local.entry_file import Entry, EntryFile
 from legm.core.naming import best_key
 from legm.errors import CorruptFile, StorageError
 from legm.records import (
@@ -22,8 +22,8 @@ from legm.records import (
     Split,
     Status,
 )
-from legm.runlog.folder import METRICS_FILE, STEPS_FILE, LogFolder
-from legm.stats.counts import ALL_VALUES_METRICS, count_by_description
+from legm.runlog.log_folder import METRICS_FILE, STEPS_FILE, LogFolder
+from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description
 from legm.util.locks import file_lock
 from legm.util.yaml_text import flow_key, is_number, numbers
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from legm.errors import LegmError
 from legm.records import Configuration, ConfigurationStatus, Plain, RunCounts
-from legm.runlog.folder import METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS, subfolders
+from legm.runlog.log_folder import METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS, subfolders
 
 __all__ = ["counted_once", "read_statuses"]
 
@@ -57,7 +57,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     damaged = {}
     for name, row in _scan_each(folder, changed, table):
         if row is None:
-            from legm.backends.local.reading import scan
+            from legm.backends.local.folder_contents import scan
 
             damaged[name] = scan(f"{place}/{name}")
         else:
@@ -84,9 +84,9 @@ def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
         if len(copies) == 1 or first is None:
             yield from copies[0].counts
         else:
-            from legm.backends.local.reading import runs_in
+            from legm.backends.local.folder_contents import runs_in
             from legm.records import Query
-            from legm.stats.counts import count_by_description
+            from legm.stats.run_counts import count_by_description
 
             places = [Path(one.folder) for one in copies]
             yield from count_by_description(first, runs_in(places, Query(first.experiment)), copies[0].folder)
@@ -122,7 +122,7 @@ def _scan_each(
     """What folders hold, read anew and packed, None of what is damaged; processes share many of them."""
     if not names:
         return
-    import legm.backends.local.reading  # noqa: F401 - once, for all processes
+    import legm.backends.local.folder_contents  # noqa: F401 - once, for all processes
 
     count = count_processes() if len(names) >= _WORTH_PROCESSES else 1
     if count == 1:
@@ -154,7 +154,7 @@ def _scans_of(folder: Path, names: Sequence[str]) -> tuple[list[list[Plain]], li
 
 
 def _packed_scans(folder: Path, names: Sequence[str], table: _StringTable) -> Iterator[list[Plain] | None]:
-    from legm.backends.local.reading import scan
+    from legm.backends.local.folder_contents import scan
 
     known: dict[str, Any] = {}
     for name in names:

@@ -37,9 +37,9 @@ from legm.backends.wandb.display import (
     native_config,
     summary_values,
 )
-from legm.backends.wandb.history import send_rows
+from legm.backends.wandb.history_upload import send_rows
+from legm.backends.wandb.run_finder import FolderRuns, ServerRuns, StoredRun
 from legm.backends.wandb.server_health import require_healthy
-from legm.backends.wandb.stored_runs import FolderRuns, ServerRuns, StoredRun
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl
 from legm.records import (

@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from legm.compat.import_hooks import add_import_hook
+from legm.compat.import_callbacks import add_import_hook
 from legm.compat.mlflow import artifacts, data, entities, exceptions, models
 from legm.compat.mlflow.client import MlflowClient, register_model_version
 from legm.compat.mlflow.entities import ModelVersion
@@ -51,7 +51,7 @@ from legm.compat.mlflow.fluent import (
     set_tracking_uri,
     start_run,
 )
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 
 __all__ = [
     "ActiveRun",

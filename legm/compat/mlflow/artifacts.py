@@ -8,7 +8,7 @@ from typing import Any
 
 from legm.compat.mlflow.client import MlflowClient, parse_artifact_uri
 from legm.compat.mlflow.entities import FileInfo
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 
 __all__ = ["download_artifacts", "list_artifacts", "load_dict", "load_text"]
 

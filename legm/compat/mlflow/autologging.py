@@ -16,10 +16,10 @@ from functools import partial
 from types import MethodType, ModuleType
 from typing import Any
 
-from legm.compat.import_hooks import add_import_hook
+from legm.compat.import_callbacks import add_import_hook
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.exceptions import MlflowException
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 from legm.errors import LegmError
 
 __all__ = [

@@ -16,7 +16,7 @@ from legm.compat.mlflow import fluent
 from legm.compat.mlflow.autologging import Autologging, bound_arguments
 from legm.compat.mlflow.client import MlflowClient
 from legm.compat.mlflow.models import ModelInfo
-from legm.compat.mlflow.score_watcher import SCORE_WATCHER
+from legm.compat.mlflow.post_training_scores import SCORE_WATCHER
 
 __all__ = ["BoostingLogger", "BoostingRounds"]
 

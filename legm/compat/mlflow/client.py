@@ -21,9 +21,9 @@ from legm.compat.mlflow.entities import (
     ViewType,
 )
 from legm.compat.mlflow.exceptions import invalid_value_error, not_found_error
-from legm.compat.mlflow.query import parse_filter, sort_runs
-from legm.compat.mlflow.store import STORE
-from legm.compat.session import SESSION
+from legm.compat.mlflow.search_filters import parse_filter, sort_runs
+from legm.compat.mlflow.tracking_store import STORE
+from legm.compat.script_session import SESSION
 
 __all__ = ["MlflowClient", "parse_artifact_uri", "register_model_version"]
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 
 __all__ = ["Dataset", "from_numpy", "from_pandas"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.compat.mlflow.models import ModelInfo, ModelSignature, store_model
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 
 __all__ = ["Flavor"]
 

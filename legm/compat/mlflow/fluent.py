@@ -11,8 +11,8 @@ from typing import Any
 from legm.compat.mlflow.client import MlflowClient
 from legm.compat.mlflow.entities import Experiment, Run, ViewType
 from legm.compat.mlflow.exceptions import MlflowException
-from legm.compat.mlflow.store import DEFAULT_EXPERIMENT, STORE
-from legm.compat.session import SESSION
+from legm.compat.mlflow.tracking_store import DEFAULT_EXPERIMENT, STORE
+from legm.compat.script_session import SESSION
 from legm.records import Status
 
 __all__ = [

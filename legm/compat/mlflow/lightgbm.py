@@ -10,7 +10,7 @@ from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import Autologging
 from legm.compat.mlflow.boosting import BoostingLogger, BoostingRounds
 from legm.compat.mlflow.flavors import Flavor
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 
 __all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
 

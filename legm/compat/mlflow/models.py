@@ -11,8 +11,8 @@ from typing import Any
 
 from legm.compat.mlflow.client import register_model_version
 from legm.compat.mlflow.fluent import active_run_id
-from legm.compat.mlflow.store import STORE
-from legm.compat.session import SESSION
+from legm.compat.mlflow.tracking_store import STORE
+from legm.compat.script_session import SESSION
 
 __all__ = ["ModelInfo", "ModelSignature", "infer_signature", "store_model"]
 

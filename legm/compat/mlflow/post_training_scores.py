@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from types import FrameType, ModuleType
 from typing import Any
 
-from legm.compat.import_hooks import add_import_hook
+from legm.compat.import_callbacks import add_import_hook
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.autologging import TRAINING_STACK, Autologging, wrap_function
-from legm.compat.mlflow.store import STORE
+from legm.compat.mlflow.tracking_store import STORE
 
 __all__ = ["SCORE_WATCHER", "ScoreWatcher"]
 

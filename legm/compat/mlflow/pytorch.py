@@ -14,7 +14,7 @@ from legm.compat.mlflow import fluent
 from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import TRAINING_STACK, Autologging, wrap_function
 from legm.compat.mlflow.flavors import Flavor
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 
 __all__ = [
     "AUTOLOGGING",

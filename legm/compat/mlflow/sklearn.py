@@ -19,10 +19,10 @@ from legm.compat.mlflow.autologging import (
     wrap_function,
 )
 from legm.compat.mlflow.flavors import Flavor
-from legm.compat.mlflow.score_watcher import SCORE_WATCHER
-from legm.compat.mlflow.store import STORE
+from legm.compat.mlflow.post_training_scores import SCORE_WATCHER
+from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.mlflow.training_scores import training_figures, training_scores
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 
 __all__ = ["AUTOLOGGING", "autolog", "load_model", "log_model", "save_model"]
 

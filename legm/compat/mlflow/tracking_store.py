@@ -21,9 +21,9 @@ from legm.compat.mlflow.entities import (
     RunTag,
 )
 from legm.compat.mlflow.exceptions import MlflowException, invalid_value_error, not_found_error
-from legm.compat.run import CompatRun
-from legm.compat.session import SESSION
-from legm.compat.snapshot import Number, Snapshot, read_history, stored_experiments
+from legm.compat.run_snapshot import Number, Snapshot, read_history, stored_experiments
+from legm.compat.script_run import CompatRun
+from legm.compat.script_session import SESSION
 from legm.records import Status
 
 __all__ = ["STORE", "Store"]

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 
 __all__ = ["training_figures", "training_scores"]
 

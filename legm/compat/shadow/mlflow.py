@@ -1,6 +1,6 @@
 """``import mlflow`` in a process that was started by a script under ``python -m legm.compat``."""
 
-from legm.compat.import_redirect import redirect_imports
+from legm.compat.stand_in_imports import redirect_imports
 
 redirect_imports()
 

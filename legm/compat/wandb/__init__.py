@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 from legm.compat.wandb import errors, plot, util
 from legm.compat.wandb.api import Api
 from legm.compat.wandb.artifacts import Artifact
 from legm.compat.wandb.configs import Config, UninitializedObject
+from legm.compat.wandb.current_run import CURRENT_RUN, Settings, init
 from legm.compat.wandb.errors import CommError, Error, UsageError
 from legm.compat.wandb.media import Histogram, Html, Image, Table
 from legm.compat.wandb.plot import plot_table
-from legm.compat.wandb.runs import Run
-from legm.compat.wandb.state import CURRENT_RUN, Settings, init
+from legm.compat.wandb.wandb_run import Run
 
 __all__ = [
     "AlertLevel",
@@ -81,7 +81,7 @@ def setup(*_: Any, **__: Any) -> None:
 def log(
     data: Mapping[str, Any], step: int | None = None, commit: bool | None = None, sync: bool | None = None
 ) -> None:
-    """See :meth:`~legm.compat.wandb.runs.Run.log`."""
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.log`."""
     _run("log").log(data, step, commit, sync)
 
 
@@ -95,42 +95,42 @@ join = finish
 
 
 def define_metric(name: str, *args: Any, **kwargs: Any) -> None:
-    """See :meth:`~legm.compat.wandb.runs.Run.define_metric`."""
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.define_metric`."""
     _run("define_metric").define_metric(name, *args, **kwargs)
 
 
 def save(*args: Any, **kwargs: Any) -> list[str]:
-    """See :meth:`~legm.compat.wandb.runs.Run.save`."""
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.save`."""
     return _run("save").save(*args, **kwargs)
 
 
 def log_artifact(artifact_or_path: Any, *args: Any, **kwargs: Any) -> Artifact:
-    """See :meth:`~legm.compat.wandb.runs.Run.log_artifact`."""
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.log_artifact`."""
     return _run("log_artifact").log_artifact(artifact_or_path, *args, **kwargs)
 
 
 def log_model(*args: Any, **kwargs: Any) -> None:
-    """See :meth:`~legm.compat.wandb.runs.Run.log_model`."""
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.log_model`."""
     _run("log_model").log_model(*args, **kwargs)
 
 
 def use_artifact(*args: Any, **kwargs: Any) -> Artifact:
-    """See :meth:`~legm.compat.wandb.runs.Run.use_artifact`."""
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.use_artifact`."""
     return _run("use_artifact").use_artifact(*args, **kwargs)
 
 
 def alert(title: str, text: str = "", level: str | None = None, wait_duration: Any = None) -> None:
-    """See :meth:`~legm.compat.wandb.runs.Run.alert`."""
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.alert`."""
     _run("alert").alert(title, text, level)
 
 
 def watch(models: Any = None, *args: Any, **kwargs: Any) -> None:
-    """See :meth:`~legm.compat.wandb.runs.Run.watch`."""
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.watch`."""
     _run("watch").watch(models, *args, **kwargs)
 
 
 def unwatch(models: Any | Sequence[Any] | None = None) -> None:
-    """See :meth:`~legm.compat.wandb.runs.Run.unwatch`."""
+    """See :meth:`~legm.compat.wandb.wandb_run.Run.unwatch`."""
     _run("unwatch").unwatch(models)
 
 

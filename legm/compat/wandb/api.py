@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from legm.compat.session import SESSION
-from legm.compat.snapshot import Snapshot, read_history
+from legm.compat.run_snapshot import Snapshot, read_history
+from legm.compat.script_session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.errors import CommError
 from legm.records import Status

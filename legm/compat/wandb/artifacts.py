@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 from legm.compat.wandb.errors import CommError
 from legm.compat.wandb.media import Media, Table
 

@@ -8,10 +8,10 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from legm.compat.session import SESSION
-from legm.compat.snapshot import Snapshot
+from legm.compat.run_snapshot import Snapshot
+from legm.compat.script_session import SESSION
 from legm.compat.wandb.errors import UsageError
-from legm.compat.wandb.runs import Run
+from legm.compat.wandb.wandb_run import Run
 from legm.records import Status
 
 __all__ = ["CURRENT_RUN", "Settings", "generate_id", "init"]

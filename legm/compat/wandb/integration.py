@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 
 _SUBMODULES = ("lightgbm", "sklearn", "xgboost")
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from legm.compat.wandb import plot
 from legm.compat.wandb.artifacts import Artifact
+from legm.compat.wandb.current_run import CURRENT_RUN
 from legm.compat.wandb.errors import Error
 from legm.compat.wandb.media import Table
-from legm.compat.wandb.runs import Run
-from legm.compat.wandb.state import CURRENT_RUN
+from legm.compat.wandb.wandb_run import Run
 
 __all__ = ["log_summary", "wandb_callback"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 from legm.compat.wandb.errors import UsageError
 from legm.core.identity import to_plain
 from legm.errors import UnstableValue

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 from legm.compat.wandb.media import Histogram
 
 __all__ = ["ModelWatcher"]

@@ -138,6 +138,6 @@ def _by_class(y_true: Any, y_probas: Any, labels: Sequence[str] | None) -> Any:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    from legm.compat.session import SESSION
+    from legm.compat.script_session import SESSION
 
     return SESSION.notices.make_null_object(f"wandb.plot.{name}")

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from legm.compat.session import SESSION
+from legm.compat.script_session import SESSION
 from legm.compat.wandb import plot
+from legm.compat.wandb.current_run import CURRENT_RUN
 from legm.compat.wandb.errors import Error
 from legm.compat.wandb.media import Chart, Table
-from legm.compat.wandb.state import CURRENT_RUN
 
 __all__ = [
     "plot_calibration_curve",

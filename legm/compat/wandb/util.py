@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from legm.compat.session import SESSION
-from legm.compat.wandb.state import generate_id
+from legm.compat.script_session import SESSION
+from legm.compat.wandb.current_run import generate_id
 
 __all__ = ["generate_id"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from legm.compat.notices import NullObject
-from legm.compat.run import CompatRun
-from legm.compat.session import SESSION
+from legm.compat.script_run import CompatRun
+from legm.compat.script_session import SESSION
+from legm.compat.unsupported_calls import NullObject
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.configs import Config
 from legm.compat.wandb.errors import UsageError
@@ -23,7 +23,7 @@ from legm.compat.wandb.summaries import Summary
 from legm.core.config_objects import parameters_from_config
 from legm.errors import LegmError, MetricError
 from legm.records import Plain, Status
-from legm.runlog.folder import OWN_FOLDER
+from legm.runlog.log_folder import OWN_FOLDER
 from legm.runlog.recorder import to_metric_step, to_metric_value
 
 __all__ = ["Run"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from legm.core.points import points_from_columns
+from legm.core.point_columns import points_from_columns
 from legm.records import BestRule, Points, Series, Split
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from legm.importers.import_notes import Notes
 from legm.importers.legm_root import is_configuration_file
-from legm.importers.notes import Notes
 
 __all__ = ["READ_FILES", "configuration_folders", "description_of_file", "first_start_time"]
 

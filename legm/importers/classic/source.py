@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile, LegmError, StorageError
-from legm.importers.classic.entries import (
+from legm.importers.classic.entry_locations import (
     EntryLocation,
     locate_entries,
     read_description,
@@ -34,9 +34,9 @@ from legm.importers.classic.layout import (
     first_start_time,
     is_configuration_folder,
 )
-from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.files import files_below
-from legm.importers.notes import Notes
+from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.import_notes import Notes
+from legm.importers.run_files import files_below
 from legm.importers.unpickling import interpret_pickle
 from legm.records import BestRule, Points, Status
 from legm.util.yaml_text import block

@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from legm.importers.external import ExternalFile
-from legm.importers.files import files_below
-from legm.importers.notes import Notes
+from legm.importers.external_run import ExternalFile
+from legm.importers.import_notes import Notes
+from legm.importers.run_files import files_below
 
 __all__ = ["ArtifactFolders"]
 

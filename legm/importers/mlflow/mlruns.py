@@ -22,18 +22,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.core.points import points_from_blocks
+from legm.core.point_columns import points_from_blocks
 from legm.errors import CorruptFile, StorageError, storage_error
-from legm.importers.external import ExternalRun, unreadable_run
+from legm.importers.external_run import ExternalRun, unreadable_run
+from legm.importers.import_notes import Notes
 from legm.importers.mlflow.artifact_folders import ArtifactFolders
-from legm.importers.mlflow.external_run import (
+from legm.importers.mlflow.run_conversion import (
     DELETED,
     MlflowRun,
     external_run,
     restore_infinities,
     to_seconds,
 )
-from legm.importers.notes import Notes
 from legm.records import Plain, Points, Series
 from legm.util.atomic_files import parse_yaml
 

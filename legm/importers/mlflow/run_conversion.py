@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from legm.backends.mlflow import names
 from legm.core.naming import unescape_name
 from legm.errors import StorageError
-from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.import_notes import Notes
 from legm.importers.native_runs import restore_native_run
-from legm.importers.notes import Notes
-from legm.importers.text_values import parse_value
+from legm.importers.value_parsing import parse_value
 from legm.records import Plain, Points, Status
 
 if TYPE_CHECKING:

@@ -17,17 +17,17 @@ from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 import numpy as np
 
 from legm.core.credentials import redact_url_password
-from legm.core.points import points_from_blocks
+from legm.core.point_columns import points_from_blocks
 from legm.errors import StorageError
-from legm.importers.external import ExternalFile, ExternalRun
-from legm.importers.mlflow.external_run import (
+from legm.importers.external_run import ExternalFile, ExternalRun
+from legm.importers.import_notes import Notes
+from legm.importers.mlflow.run_conversion import (
     DELETED,
     MlflowRun,
     external_run,
     restore_infinities,
     to_seconds,
 )
-from legm.importers.notes import Notes
 from legm.records import Points, Series
 
 __all__ = ["MlflowServerSource"]

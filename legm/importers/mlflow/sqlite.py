@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from legm.core.points import points_from_rows
+from legm.core.point_columns import points_from_rows
 from legm.errors import CorruptFile, StorageError
-from legm.importers.external import ExternalRun
+from legm.importers.external_run import ExternalRun
+from legm.importers.import_notes import Notes
 from legm.importers.mlflow.artifact_folders import ArtifactFolders
-from legm.importers.mlflow.external_run import (
+from legm.importers.mlflow.run_conversion import (
     DELETED,
     MlflowRun,
     external_run,
     restore_infinities,
     to_seconds,
 )
-from legm.importers.notes import Notes
 from legm.records import Points
 
 __all__ = ["MlflowSqliteSource"]

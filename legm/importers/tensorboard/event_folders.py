@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from legm.importers.import_notes import Notes
 from legm.importers.legm_root import is_configuration_file
-from legm.importers.notes import Notes
-from legm.runlog.folder import PARAMETERS_FILE
+from legm.runlog.log_folder import PARAMETERS_FILE
 
 __all__ = ["event_folders", "is_event_file", "is_skipped_folder"]
 

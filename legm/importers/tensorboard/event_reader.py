@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from google.protobuf.message import DecodeError
 
-from legm.core.points import points_from_rows
-from legm.importers.notes import Notes
-from legm.importers.tensorboard.records import MAX_MESSAGE_BYTES, read_records
+from legm.core.point_columns import points_from_rows
+from legm.importers.import_notes import Notes
 from legm.importers.tensorboard.tensors import tensor_number, tensor_texts
+from legm.importers.tensorboard.tfrecords import MAX_MESSAGE_BYTES, read_records
 from legm.records import Points
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from legm.errors import LegmError, StorageError, storage_error
-from legm.importers.notes import Notes
-from legm.importers.tensorboard.events import (
+from legm.importers.import_notes import Notes
+from legm.importers.tensorboard.event_reader import (
     EventContent,
     EventReader,
     EventTime,

@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 from google.protobuf.message import DecodeError
 
-from legm.importers.external import ExternalFile
-from legm.importers.tensorboard.events import EventReader, MediaEvent, media_contents
-from legm.importers.tensorboard.records import read_record_at
+from legm.importers.external_run import ExternalFile
+from legm.importers.tensorboard.event_reader import EventReader, MediaEvent, media_contents
+from legm.importers.tensorboard.tfrecords import read_record_at
 
 __all__ = ["media_files"]
 

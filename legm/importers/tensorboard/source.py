@@ -8,23 +8,23 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from legm.errors import LegmError, StorageError
-from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.files import files_below
-from legm.importers.names import valid_name
-from legm.importers.notes import Notes
+from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.import_notes import Notes
+from legm.importers.run_files import files_below
 from legm.importers.tensorboard.event_folders import (
     event_folders,
     is_event_file,
     is_other_store,
     is_skipped_folder,
 )
-from legm.importers.tensorboard.events import EventReader, TextEvent
+from legm.importers.tensorboard.event_reader import EventReader, TextEvent
 from legm.importers.tensorboard.file_head import open_head
 from legm.importers.tensorboard.folder_scan import FolderScan, scan_event_files
 from legm.importers.tensorboard.hparams import merge_parameters
 from legm.importers.tensorboard.hparams_yaml import read_hparams_yaml
 from legm.importers.tensorboard.media import media_files
 from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
+from legm.importers.valid_names import valid_name
 from legm.records import Display, Plain, Points, Status
 from legm.util.progress import show_progress
 

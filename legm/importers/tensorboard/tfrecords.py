@@ -15,7 +15,7 @@ from typing import BinaryIO
 import google_crc32c
 
 from legm.errors import storage_error
-from legm.importers.notes import Notes
+from legm.importers.import_notes import Notes
 
 __all__ = ["MAX_MESSAGE_BYTES", "read_record_at", "read_records"]
 

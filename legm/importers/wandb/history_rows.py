@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from legm.core.points import points_from_rows
-from legm.importers.wandb.items import VALUE_MARK, ItemReader, flatten, parse_json_value, set_at_path
+from legm.core.point_columns import points_from_rows
+from legm.importers.wandb.json_items import VALUE_MARK, ItemReader, flatten, parse_json_value, set_at_path
 from legm.records import Display, Points
 
 __all__ = ["WANDB_KEYS", "HistoryRows", "display_text", "restore_non_finite", "to_float", "valid_time"]

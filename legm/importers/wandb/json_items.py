@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from legm.importers.wandb.messages import decode_message
+from legm.importers.wandb.log_messages import decode_message
 
 __all__ = ["VALUE_MARK", "ItemReader", "Path", "delete_at_path", "flatten", "parse_json_value", "set_at_path"]
 

@@ -21,10 +21,11 @@ from pathlib import Path
 from legm.backends import portable
 from legm.backends.wandb import names
 from legm.errors import LegmError, StorageError
-from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.files import files_below
-from legm.importers.notes import Notes
-from legm.importers.wandb.external_run import (
+from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.import_notes import Notes
+from legm.importers.run_files import files_below
+from legm.importers.wandb.log_reader import LogReader
+from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     UNCATEGORIZED,
     WandbRun,
@@ -32,7 +33,6 @@ from legm.importers.wandb.external_run import (
     status_from_exit_code,
     summary_numbers,
 )
-from legm.importers.wandb.log import LogReader
 from legm.importers.wandb.run_fold import LoggedArtifact, RunFold
 from legm.records import BestRule, Display, Points
 

@@ -3,7 +3,7 @@
 They are described in a separate pool, so that W&B's own module can be imported as well. Rows of the history
 and
 of the summary stay bytes until they are needed, and so do the items of both and of a configuration: there are
-many, and most are read directly by :mod:`legm.importers.wandb.items`.
+many, and most are read directly by :mod:`legm.importers.wandb.json_items`.
 """
 
 from __future__ import annotations

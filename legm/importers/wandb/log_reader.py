@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile, storage_error
-from legm.importers.wandb.messages import decode_message
+from legm.importers.wandb.log_messages import decode_message
 
 __all__ = ["LogReader"]
 

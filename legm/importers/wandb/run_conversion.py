@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from legm.backends.wandb import names
-from legm.core import points as columns
+from legm.core import point_columns as columns
 from legm.errors import StorageError
-from legm.importers.external import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.import_notes import Notes
 from legm.importers.native_runs import restore_native_run
-from legm.importers.notes import Notes
 from legm.records import BestRule, Display, Points, Series, Split, Status
 
 __all__ = [

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from legm.importers.wandb.history_rows import WANDB_KEYS, HistoryRows, display_text, to_float, valid_time
-from legm.importers.wandb.items import ItemReader, delete_at_path, flatten, parse_json_value, set_at_path
+from legm.importers.wandb.json_items import ItemReader, delete_at_path, flatten, parse_json_value, set_at_path
 from legm.records import BestRule, Display, Points
 
 __all__ = ["LoggedArtifact", "LoggedFile", "RunFold"]
@@ -99,7 +99,7 @@ class RunFold:
     # Records
 
     def add_record(self, record: Any) -> None:
-        """Add the next record from :class:`legm.importers.wandb.log.LogReader`."""
+        """Add the next record from :class:`legm.importers.wandb.log_reader.LogReader`."""
         kind = record.WhichOneof("record_type")
         if kind == "history":
             self._unread = record.history

@@ -14,11 +14,16 @@ from urllib.parse import unquote, urlsplit
 
 from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
-from legm.importers.external import ExternalFile, ExternalRun
-from legm.importers.notes import Notes
-from legm.importers.wandb.external_run import INTERNAL_ARTIFACT_TYPES, WandbRun, external_run, summary_numbers
+from legm.importers.external_run import ExternalFile, ExternalRun
+from legm.importers.import_notes import Notes
 from legm.importers.wandb.history_rows import restore_non_finite
-from legm.importers.wandb.items import flatten
+from legm.importers.wandb.json_items import flatten
+from legm.importers.wandb.run_conversion import (
+    INTERNAL_ARTIFACT_TYPES,
+    WandbRun,
+    external_run,
+    summary_numbers,
+)
 from legm.importers.wandb.run_fold import RunFold
 from legm.records import BestRule, Display, Points, Status
 

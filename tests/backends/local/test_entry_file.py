@@ -17,12 +17,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, LegmError
-from legm.backends.local import entries, folder_reader
-from legm.backends.local.entries import EntryFile
-from legm.backends.local.folders import read_configuration
-from legm.backends.local.results import read_result
+from legm.backends.local import entry_file, folder_reader
+from legm.backends.local.entry_file import EntryFile
+from legm.backends.local.folder_index import read_configuration
+from legm.backends.local.result_yaml import read_result
 from legm.records import Series, Status
-from legm.runlog.folder import configuration_folders
+from legm.runlog.log_folder import configuration_folders
 from legm.util import yaml_text
 from legm.util.yaml_text import flow, flow_key, numbers
 
@@ -96,8 +96,8 @@ def text_of(found: dict) -> str:
 
 
 def put(
-    file: EntryFile, run: str, values: list[float], replaced: entries.Entry | None = None
-) -> entries.Entry:
+    file: EntryFile, run: str, values: list[float], replaced: entry_file.Entry | None = None
+) -> entry_file.Entry:
     return file.put({"run_id": run, "best_loss": values[-1]}, text_of({"loss": values}), replaced)
 
 
@@ -234,7 +234,7 @@ def test_a_writer_killed_between_the_new_entry_and_the_old_one_leaves_the_new_on
 
 
 def test_comments_that_outweigh_the_entries_are_left_out(file, monkeypatch):
-    monkeypatch.setattr(entries, "_REWRITE_THRESHOLD", 2000)
+    monkeypatch.setattr(entry_file, "_REWRITE_THRESHOLD", 2000)
     file.path.write_text("# measured on the new machine\n")
     other = put(file, "a", [0.5])
     entry = put(file, "b", [0.0])
@@ -255,20 +255,20 @@ def test_comments_that_outweigh_the_entries_are_left_out(file, monkeypatch):
 
 
 def test_no_room_for_rewriting_loses_nothing(file, monkeypatch):
-    monkeypatch.setattr(entries, "_REWRITE_THRESHOLD", 100)
+    monkeypatch.setattr(entry_file, "_REWRITE_THRESHOLD", 100)
     entry = put(file, "a", [0.5])
 
     def refuse(path, data):
-        raise entries.StorageError(f"cannot write {path}: the disk is full")
+        raise entry_file.StorageError(f"cannot write {path}: the disk is full")
 
-    monkeypatch.setattr(entries, "write_atomically", refuse)
+    monkeypatch.setattr(entry_file, "write_atomically", refuse)
     for value in (1.5, 2.5, 3.5):
         entry = put(file, "a", [value], entry)
         assert read(file) == {"a": (value, [value])}
 
 
 def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monkeypatch):
-    monkeypatch.setattr(entries, "_REWRITE_THRESHOLD", 1500)
+    monkeypatch.setattr(entry_file, "_REWRITE_THRESHOLD", 1500)
     seen: list[dict] = []
 
     def watched(function):
@@ -288,8 +288,8 @@ def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monk
             if at % 7 == 0 or len(data) - at < 20:
                 seen.append((loaded(file.path), read(file)))
 
-    monkeypatch.setattr(entries, "write_at", watched(a_byte_at_a_time))
-    monkeypatch.setattr(entries, "write_atomically", watched(entries.write_atomically))
+    monkeypatch.setattr(entry_file, "write_at", watched(a_byte_at_a_time))
+    monkeypatch.setattr(entry_file, "write_atomically", watched(entry_file.write_atomically))
     monkeypatch.setattr(os, "fsync", watched(os.fsync))
     put(file, "a", [0.0, math.nan])
     entry = put(file, "b", [0.5])
@@ -309,13 +309,13 @@ def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monk
 def test_a_refusing_disk_leaves_the_file_as_it_was(file, monkeypatch):
     put(file, "a", [0.5])
     before = file.path.read_bytes()
-    write = entries.write_at
+    write = entry_file.write_at
 
     def full(file, start, data):
         write(file, start, data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(entries, "write_at", full)
+    monkeypatch.setattr(entry_file, "write_at", full)
     with pytest.raises(LegmError, match=r"cannot write .*metrics\.yml: the disk is full"):
         put(file, "b", [1.5])
     assert file.path.read_bytes() == before
@@ -712,9 +712,9 @@ def test_a_run_that_is_logged_again_while_it_is_read_is_read_again(run_folder, l
 WRITER = """
 import sys
 from legm import ExperimentHandler
-from legm.backends.local import entries
+from legm.backends.local import entry_file
 
-entries._REWRITE_THRESHOLD = 2000
+entry_file._REWRITE_THRESHOLD = 2000
 handler = ExperimentHandler(sys.argv[1], "e").start()
 for step in range(60):
     handler.set_metric("loss", step, step=step)

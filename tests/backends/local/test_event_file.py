@@ -28,8 +28,8 @@ from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.util import tensor_util
 
-from legm.backends.local import events
-from legm.backends.local.events import EventFile, replacement
+from legm.backends.local import event_file
+from legm.backends.local.event_file import EventFile, replacement
 from legm.records import Points, Series, Split, Status
 from tests.support.paths import ROOT
 
@@ -170,7 +170,7 @@ def test_any_names_steps_and_values_are_read_back(tmp_path, rows):
 
 
 def test_a_batch_larger_than_a_chunk_is_whole_and_in_order(file, monkeypatch):
-    monkeypatch.setattr(events, "_CHUNK", 7)
+    monkeypatch.setattr(event_file, "_CHUNK", 7)
     wide, narrow = dev(*"abcdefghij"), dev("a")
     rows = [(wide if i % 3 else narrow, i, i, range(10 if i % 3 else 1)) for i in range(50)]
     file.points(points(*rows))
@@ -401,7 +401,7 @@ def test_scalars_need_no_protobuf(tmp_path):
     program = """
 import json, sys
 from pathlib import Path
-from legm.backends.local.events import EventFile
+from legm.backends.local.event_file import EventFile
 file = EventFile(Path(sys.argv[1]), started=1.0)
 file.scalar("x", 1, 1, 1)
 file.close()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, StorageError
 from legm.analysis.overview import look
-from legm.backends.local.folders import (
+from legm.backends.local.folder_index import (
     PARAMETERS_FILE,
     ConfigurationFolders,
     experiment_folder,
@@ -22,7 +22,7 @@ from legm.backends.local.folders import (
 )
 from legm.core.identity import fingerprint
 from legm.records import Configuration
-from legm.runlog.folder import configuration_folders
+from legm.runlog.log_folder import configuration_folders
 
 EXPERIMENT = "LeNet@MNIST"
 AWKWARD = [

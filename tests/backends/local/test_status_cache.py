@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler
-from legm.backends.local import catalogue, reading
+from legm.backends.local import folder_contents, status_cache
 from legm.backends.local.backend import LocalBackend
-from legm.backends.local.catalogue import read_statuses
+from legm.backends.local.status_cache import read_statuses
 from legm.records import Query
-from legm.stats.counts import count_by_description
+from legm.stats.run_counts import count_by_description
 from legm.util import yaml_text
 
 
@@ -59,7 +59,7 @@ def counted(root):
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """An experiment with runs of several kinds, whose files count as old."""
-    monkeypatch.setattr(catalogue, "_SETTLED", 0.0)
+    monkeypatch.setattr(status_cache, "_SETTLED", 0.0)
     ran(tmp_path, 0.5)
     ran(tmp_path, 0.25, seeds=3)
     ran(tmp_path, 0.25, seeds=1, description="other")
@@ -71,13 +71,13 @@ def root(tmp_path, monkeypatch):
 def reads(monkeypatch):
     """The folders whose configuration is read."""
     found = []
-    read = reading.read_configuration
+    read = folder_contents.read_configuration
 
     def noting(folder, known=None):
         found.append(folder.name)
         return read(folder, known)
 
-    monkeypatch.setattr(reading, "read_configuration", noting)
+    monkeypatch.setattr(folder_contents, "read_configuration", noting)
     return found
 
 
@@ -224,8 +224,8 @@ def test_several_processes_find_what_one_does(root, monkeypatch):
     (root / "e" / "0.5_0" / "params.yml").write_text("no: [parameters")
     alone = [(one.folder, one.counts, str(one.problem)) for one in read_statuses(root / "e")]
     (root / "e" / ".legm" / "catalogue").unlink()
-    monkeypatch.setattr(catalogue, "_WORTH_PROCESSES", 1)
-    monkeypatch.setattr(catalogue, "count_processes", lambda: 2)
+    monkeypatch.setattr(status_cache, "_WORTH_PROCESSES", 1)
+    monkeypatch.setattr(status_cache, "count_processes", lambda: 2)
     shared = [(one.folder, one.counts, str(one.problem)) for one in read_statuses(root / "e")]
     assert json.dumps(shared, default=str) == json.dumps(alone, default=str)
 
@@ -291,4 +291,4 @@ def test_what_was_met_before_makes_no_difference():
 def test_no_process_is_forked_beside_another_thread(root):
     handler = ExperimentHandler(root, "e").start()
     handler.set_metric("loss", 1.0)  # the recorder's thread lives
-    assert catalogue.count_processes() == 1
+    assert status_cache.count_processes() == 1

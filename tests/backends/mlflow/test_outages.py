@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from legm import ExperimentHandler
-from legm.delivery import live as delivery
+from legm.delivery import live_delivery as delivery
 from tests.support.mlflow_server import experiment_of
 from tests.support.mlflow_store import has_ended, history, only_run
 from tests.support.waiting import until

@@ -14,8 +14,8 @@ import pytest
 import wandb
 
 from legm import BackendError, ExperimentHandler
-from legm.backends.wandb import history
-from legm.delivery import live as delivery
+from legm.backends.wandb import history_upload
+from legm.delivery import live_delivery as delivery
 from legm.delivery.client import connect
 from legm.records import Query, Status
 from tests.support.sample_runs import comparable, script
@@ -215,7 +215,7 @@ def test_rows_are_the_same_where_the_sdk_has_other_messages(tmp_path, monkeypatc
     written = []
     for name in ("messages", "run.log"):
         if name == "run.log":
-            monkeypatch.setattr(history, "InterfaceSock", None)
+            monkeypatch.setattr(history_upload, "InterfaceSock", None)
         with handler(tmp_path / name, {"mode": "offline", "settings": QUIET}) as one:
             one.set_param("lr", 0.1)
             one.start()
