@@ -126,8 +126,8 @@ def build_logs(folder: str, runs: int, steps: int) -> dict[str, float]:
 
 def reading(source: str) -> dict[str, float]:
     """Every number of W&B's logs as legm reads it, without anything that is done with it."""
-    from legm.importers.wandb.log_reader import LogReader
     from legm.importers.wandb.run_fold import RunFold
+    from legm.importers.wandb.transaction_log import LogReader
     from legm.records import Points
 
     began, points = time.perf_counter(), 0

@@ -10,8 +10,8 @@ from typing import Any
 from legm.capture.tailers import Update
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.importers.wandb.local_folders import WandbFolderSource
-from legm.importers.wandb.log_reader import LogReader
 from legm.importers.wandb.run_fold import RunFold
+from legm.importers.wandb.transaction_log import LogReader
 from legm.records import Points
 
 __all__ = ["WandbTailer"]

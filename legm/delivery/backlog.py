@@ -13,7 +13,7 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Outcome, Plain, Record, RunResult, Status
-from legm.runlog import format as runlog
+from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder, find_pending_logs
 
 __all__ = [
@@ -49,7 +49,7 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
     """
     finalized = []
     pending = logs.pending_logs()
-    being_written = runlog.logs_being_written(pending)
+    being_written = log_writer.logs_being_written(pending)
     for path in pending:
         if path in being_written:
             continue
@@ -64,7 +64,7 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
 
 
 def _goes_to(client: BackendClient, path: Path) -> bool:
-    return runlog.read_log_head(path).backends.get(client.name) == client.options
+    return log_reader.read_log_head(path).backends.get(client.name) == client.options
 
 
 def flush_backlog(client: BackendClient, except_for: Path) -> None:
@@ -97,7 +97,7 @@ def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult
     """
     try:
         outcome = interruption(path)  # before it is opened for writing, which is noted as a change
-        writer = runlog.LogWriter(path, create=False)
+        writer = log_writer.LogWriter(path, create=False)
     except CorruptFile:
         raise
     except (StorageError, FileNotFoundError):
@@ -116,7 +116,7 @@ def interruption(path: Path) -> Outcome:
 def finalize_log(
     client: BackendClient,
     logs: LogFolder,
-    writer: runlog.LogWriter,
+    writer: log_writer.LogWriter,
     interrupted: Outcome,
     result: RunResult | None = None,
 ) -> RunResult:
@@ -134,9 +134,9 @@ def finalize_log(
     """
     from legm.core import results  # needs NumPy
 
-    known = runlog.read_log(writer.path)
+    known = log_reader.read_log(writer.path)
     if not any(isinstance(record, Outcome) for record in known.records):
-        known.content_end = writer.append(runlog.record_frame(interrupted))
+        known.content_end = writer.append(log_frames.record_frame(interrupted))
         known.records.append(interrupted)
         log.warning("run %s was interrupted; its records are kept in %s", known.run.run_id, writer.path)
     if result is None:
@@ -144,7 +144,7 @@ def finalize_log(
     if not known.is_delivered_to(client.name) or all(known.is_delivered_to(name) for name in known.backends):
         replay(client, known, result)
         known.cursors[client.name] = writer.position
-        writer.append(runlog.cursors_frame({client.name: writer.position}))
+        writer.append(log_frames.cursors_frame({client.name: writer.position}))
     if all(known.is_delivered_to(name) for name in known.backends):
         logs.finalize_log(writer)
     return result
@@ -152,7 +152,7 @@ def finalize_log(
 
 def replay(
     client: BackendClient,
-    known: runlog.Log,
+    known: log_reader.Log,
     result: RunResult,
     amended: Callable[[Sequence[Record]], Sequence[Record]] = lambda records: records,
 ) -> None:
@@ -169,7 +169,9 @@ def replay(
     """
     position = client.open_run(known.run, make_folder=True)
     try:
-        tail = runlog.LogTail(known.path, known.cursors.get(client.name, 0) if position is None else position)
+        tail = log_reader.LogTail(
+            known.path, known.cursors.get(client.name, 0) if position is None else position
+        )
         try:
             before = -1
             while tail.position != before:  # a batch may hold no records, only the names of their series
@@ -214,7 +216,7 @@ def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
     clients: dict[str, BackendClient] = {}
     for path in find_pending_logs(root):
         try:
-            known = runlog.read_log(path)
+            known = log_reader.read_log(path)
         except LegmError as error:
             if path.exists():  # otherwise another process has just finalized it
                 yield Delivered(path, "", problem=str(error))

@@ -19,7 +19,7 @@ from legm.delivery.backlog import BATCH, flush_backlog
 from legm.delivery.client import BackendClient
 from legm.errors import BackendError, LegmError
 from legm.records import Points, Record, Run, RunResult
-from legm.runlog import format as runlog
+from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder
 from legm.util.progress import show_waiting
 
@@ -34,7 +34,7 @@ _LAST_MOMENT = 0.2  # seconds that release() waits for a backend that is finishi
 _LONGEST_CALL = 60.0  # seconds without an answer after which a backend is in trouble
 
 
-def begin_delivery(client: BackendClient, run: Run, writer: runlog.LogWriter) -> DeliverySet:
+def begin_delivery(client: BackendClient, run: Run, writer: log_writer.LogWriter) -> DeliverySet:
     """Begin to deliver a new run to the primary backend and its mirrors.
 
     Raises:
@@ -64,7 +64,7 @@ class DeliverySet:
         self,
         client: BackendClient,
         run: Run,
-        writer: runlog.LogWriter,
+        writer: log_writer.LogWriter,
         targets: Sequence[InlineWriter | BackgroundUploader],
     ) -> None:
         self._client = client
@@ -111,7 +111,7 @@ class DeliverySet:
         undelivered = {target.name: target.wait() for target in self.targets}
         done = {target.name: target.delivered for target in self.targets if not undelivered[target.name]}
         if done:
-            self._writer.append(runlog.cursors_frame(done))
+            self._writer.append(log_frames.cursors_frame(done))
         if len(self.targets) > 1:
             states = (f"{name}: {what or 'complete'}" for name, what in undelivered.items())
             log.info("delivery of run %s: %s", self._run.run_id, "; ".join(states))
@@ -141,7 +141,7 @@ class InlineWriter:
         writer: of the run's log, from which undelivered records are read again.
     """
 
-    def __init__(self, client: BackendClient, run: Run, writer: runlog.LogWriter) -> None:
+    def __init__(self, client: BackendClient, run: Run, writer: log_writer.LogWriter) -> None:
         self.name = client.name
         self.delivered = writer.position  # the byte up to which the backend has the run
         self.is_done = False  # whether the backend has all of the run, and finished it
@@ -171,7 +171,7 @@ class InlineWriter:
 
     def _undelivered(self, position: int) -> list[Record]:
         """The records that are in the log up to a position, and not in the backend."""
-        return runlog.read_log(self._writer.path, self.delivered, position).records
+        return log_reader.read_log(self._writer.path, self.delivered, position).records
 
     def _write(self, records: Sequence[Record], position: int) -> None:
         self._client.write(self._run, records, position)
@@ -209,7 +209,7 @@ class BackgroundUploader:
         writer: of the run's log; others write to it.
     """
 
-    def __init__(self, client: BackendClient, run: Run, writer: runlog.LogWriter) -> None:
+    def __init__(self, client: BackendClient, run: Run, writer: log_writer.LogWriter) -> None:
         self.name = client.name
         self.delivered = 0  # the byte up to which the backend has the run
         self._client = client
@@ -260,7 +260,7 @@ class BackgroundUploader:
                 return ""
         count = sum(
             len(record)
-            for record in runlog.read_log(self._writer.path, self.delivered).records
+            for record in log_reader.read_log(self._writer.path, self.delivered).records
             if isinstance(record, Points)
         )
         undelivered = f"{count} values are undelivered" if count else "the end of the run is undelivered"
@@ -297,13 +297,13 @@ class BackgroundUploader:
 
     def _work(self) -> None:
         pause = _FIRST_PAUSE
-        tail: runlog.LogTail | None = None
+        tail: log_reader.LogTail | None = None
         while not self._stopped:
             try:
                 if tail is None:
                     since = self._timed(lambda: self._client.open_run(self._run, make_folder=True))
                     self.delivered = self.delivered if since is None else since
-                    tail = runlog.LogTail(self._writer.path, self.delivered)
+                    tail = log_reader.LogTail(self._writer.path, self.delivered)
                     flush_backlog(self._client, self._writer.path)
                 if not self._step(tail):
                     tail.close()
@@ -329,7 +329,7 @@ class BackgroundUploader:
         finally:
             self._calling_since = None
 
-    def _step(self, tail: runlog.LogTail) -> bool:
+    def _step(self, tail: log_reader.LogTail) -> bool:
         """Deliver one batch, or finish the run, or wait for more.
 
         Returns:
@@ -349,7 +349,7 @@ class BackgroundUploader:
             return True
         if closing is not None:
             if position < self._writer.position:
-                runlog.read_log(self._writer.path)  # raises an error that says where it is damaged
+                log_reader.read_log(self._writer.path)  # raises an error that says where it is damaged
             result, known = closing
             self._timed(lambda: self._client.close_run(self._run, result, known))
             self._recovered()

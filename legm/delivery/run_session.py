@@ -25,7 +25,7 @@ from legm.delivery.live_delivery import DeliverySet, begin_delivery
 from legm.errors import LegmError, StorageError
 from legm.hooks import Capability
 from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunResult
-from legm.runlog import format as runlog
+from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.recorder import Recorder
 from legm.runlog.user_files import UserFiles
@@ -136,9 +136,9 @@ class RunSession:
         from legm.core import results  # needs NumPy
 
         with self.recorder.paused() as writer:
-            records = [*runlog.read_log(writer.path).records, outcome]
+            records = [*log_reader.read_log(writer.path).records, outcome]
             result = results.run_result(self.run, records)
-            writer.append(runlog.record_frame(outcome))
+            writer.append(log_frames.record_frame(outcome))
             writer.sync()
             if self.delivery.close(result, records):
                 self._logs.finalize_log(writer)
@@ -248,7 +248,7 @@ def store_run(
     """
     logs = LogFolder.of(client.make_folder(run.configuration))
     there = logs.open_folder / f"{run.run_id}.log"
-    if runlog.logs_being_written([there]):
+    if log_writer.logs_being_written([there]):
         raise StorageError(
             f"the run log {there} is being written by another process: try again after that process has ended"
         )

@@ -15,7 +15,7 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import folder_reader
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, StoredRun, Summary
-from legm.runlog import format as runlog
+from legm.runlog import log_reader, log_writer
 from legm.runlog.log_folder import AGGREGATES_FILE, LogFolder, configuration_folders
 from legm.stats.aggregate import summary_from_dict
 from legm.util.atomic_files import load_yaml
@@ -163,7 +163,7 @@ class LocalSource:
                 else UnavailableRun(str(folder), one.problem)
             )
         others = logs.logs_except(known)
-        being_written = runlog.logs_being_written(path for path in others if logs.is_open(path))
+        being_written = log_writer.logs_being_written(path for path in others if logs.is_open(path))
         for path in others:
             if path in being_written:
                 yield UnavailableRun(f"{folder}, run {path.stem}", "it is still running", is_running=True)
@@ -180,7 +180,7 @@ class LocalSource:
         logs, result = LogFolder.of(folder), one.result
         damage = one.problem or damage
         path = logs.find(one.run_id)
-        if path is not None and logs.is_open(path) and runlog.logs_being_written([path]):
+        if path is not None and logs.is_open(path) and log_writer.logs_being_written([path]):
             return UnavailableRun(where, "it is still running", is_running=True)
         if result is not None and not self._series:
             return LoadedRun(result, (), folder=folder)
@@ -202,12 +202,12 @@ class LocalSource:
         return LoadedRun(replayed, known.records, known.path, folder)
 
 
-def _read_logged(path: Path | None) -> tuple[tuple[runlog.Log, RunResult] | None, str]:
+def _read_logged(path: Path | None) -> tuple[tuple[log_reader.Log, RunResult] | None, str]:
     """A log with the run's result; without one, the reason as text."""
     if path is None:
         return None, ""
     try:
-        known = runlog.read_log(path)
+        known = log_reader.read_log(path)
         return (known, results.run_result(known.run, known.records)), ""
     except LegmError as error:
         return None, str(error)
@@ -217,7 +217,7 @@ def _read_unstored(folder: Path, path: Path, *, is_open: bool) -> LoadedRun | Un
     """A run that only its log has; None if a user deleted its entry."""
     where = f"{folder}, run {path.stem}"
     try:
-        known = runlog.read_log(path)
+        known = log_reader.read_log(path)
         if not any(isinstance(record, Outcome) for record in known.records):
             known.records.append(interruption(path))
         result = results.run_result(known.run, known.records)

@@ -28,9 +28,10 @@ from legm.export.sources import (
 )
 from legm.hooks import Capability
 from legm.records import Artifact, Query, Record, Run, RunResult, Status
-from legm.runlog import format as runlog
-from legm.runlog.encode import encode_frames, write_run_log
+from legm.runlog import log_reader
 from legm.runlog.log_folder import LogFolder, artifacts_folder
+from legm.runlog.log_frames import encode_frames
+from legm.runlog.log_writer import write_run_log
 from legm.runlog.user_files import UserFiles
 from legm.util.progress import show_progress
 
@@ -248,13 +249,13 @@ class _Export:
         if self.client.supports(Capability.FOLDERS):
             self._store_in_folder(one)
         elif one.log is not None:
-            known = runlog.Log(one.log, one.result.run, list(one.records))
+            known = log_reader.Log(one.log, one.result.run, list(one.records))
             replay(self.client, known, one.result, lambda records: _with_files(records, one))
         else:
             with tempfile.TemporaryDirectory(prefix="legm-") as folder:
                 log = Path(folder) / "run.log"
                 write_run_log(log, one.result.run, one.records)
-                replay(self.client, runlog.Log(log, one.result.run, list(one.records)), one.result)
+                replay(self.client, log_reader.Log(log, one.result.run, list(one.records)), one.result)
 
     def _store_in_folder(self, one: LoadedRun) -> None:
         """Store a run in a configuration's folder, with a run log of its own."""

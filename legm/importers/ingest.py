@@ -22,9 +22,9 @@ from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.import_notes import Notes
 from legm.importers.translation import TranslatedRun, experiment_of, run_id_of
 from legm.records import Artifact, Query, Status
-from legm.runlog import format as runlog
-from legm.runlog.encode import encode_frames
+from legm.runlog import log_reader
 from legm.runlog.log_folder import LogFolder, artifacts_folder
+from legm.runlog.log_frames import encode_frames
 from legm.util.atomic_files import atomic_replacement
 
 __all__ = [
@@ -168,7 +168,7 @@ def _write_chunks(chunks: Iterable[bytes], target: Path) -> None:
 def _log_ends_with(path: Path, content: bytes) -> bool:
     """Whether a run log ends with exactly these frames, apart from cursors after them."""
     try:
-        known = runlog.read_log(path)
+        known = log_reader.read_log(path)
         data = path.read_bytes()
     except LegmError:
         return False

@@ -13,7 +13,7 @@ from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_ru
 from legm.importers.import_notes import Notes
 from legm.importers.run_validation import require_valid_run
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
-from legm.runlog import format as runlog
+from legm.runlog import log_reader
 from legm.runlog.log_folder import LogFolder, artifacts_folder, read_result_from_log
 
 __all__ = ["LegmRootSource", "is_configuration_file"]
@@ -85,7 +85,7 @@ class LegmRootSource:
         key = result.run.run_id
         log = self._log_path(key)
         try:
-            run = result.run if log is None else runlog.read_log_head(log).run
+            run = result.run if log is None else log_reader.read_log_head(log).run
             require_valid_run(run)
         except StorageError as error:
             return unreadable_run(key, result.run.configuration.experiment, error)
@@ -112,7 +112,7 @@ class LegmRootSource:
         found = (
             records_from_result(self._read_result(key, None))
             if log is None
-            else records_until_completion(runlog.read_log(log).records)
+            else records_until_completion(log_reader.read_log(log).records)
         )
         for record in found:
             if isinstance(record, (Points, Display, BestRule)):
@@ -121,7 +121,7 @@ class LegmRootSource:
     def _artifact_files(self, key: str, log: Path | None) -> Iterator[ExternalFile]:
         if log is None:
             return
-        for record in records_until_completion(runlog.read_log(log).records):
+        for record in records_until_completion(log_reader.read_log(log).records):
             if not isinstance(record, Artifact):
                 continue
             folder = LogFolder.holding(log).folder.parent

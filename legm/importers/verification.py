@@ -17,7 +17,7 @@ from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.ingest import UnreadableFileError, artifact_path, read_chunks
 from legm.importers.translation import NOT_ENDED, TranslatedRun
 from legm.records import Plain, Points, RunResult, Series, Status
-from legm.runlog import format as runlog
+from legm.runlog import log_reader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,7 +100,7 @@ class Verification:
             repeated,
         )
         try:
-            logged = runlog.read_log(log).records
+            logged = log_reader.read_log(log).records
         except StorageError:
             self._add_count(self.adapted, "runs without a run log: their times are not stored", 1)
             return

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.records import Outcome, Plain, Run, RunResult, Status
-from legm.runlog import format as runlog
+from legm.runlog import log_frames, log_reader, log_writer
 
 __all__ = [
     "AGGREGATES_FILE",
@@ -155,7 +155,7 @@ class LogFolder:
 
     def create_log(
         self, run: Run, backends: Mapping[str, Mapping[str, Plain]], content: Iterable[bytes] = ()
-    ) -> runlog.LogWriter:
+    ) -> log_writer.LogWriter:
         """Create the log of a new run.
 
         Args:
@@ -173,11 +173,11 @@ class LogFolder:
         # It is moved to open/ once it has its run: a process killed before that leaves no log without a run.
         # Creating it here first changes this folder's modification time, which shows that there is a new log.
         fresh = self.folder / f"{run.run_id}.new"
-        if fresh.exists() and not runlog.logs_being_written([fresh]):  # left by a process that was killed
+        if fresh.exists() and not log_writer.logs_being_written([fresh]):  # left by a process that was killed
             fresh.unlink(missing_ok=True)
-        writer = runlog.LogWriter(fresh, create=True)
+        writer = log_writer.LogWriter(fresh, create=True)
         try:
-            writer.append(runlog.run_frame(run), runlog.backends_frame(backends))
+            writer.append(log_frames.run_frame(run), log_frames.backends_frame(backends))
             for frame in content:
                 writer.append(frame)
             writer.move(self.open_folder / f"{run.run_id}.log")
@@ -187,7 +187,7 @@ class LogFolder:
             raise
         return writer
 
-    def finalize_log(self, writer: runlog.LogWriter) -> None:
+    def finalize_log(self, writer: log_writer.LogWriter) -> None:
         """Move a log out of ``open/``: its run has ended and is completely delivered.
 
         Raises:
@@ -195,7 +195,7 @@ class LogFolder:
         """
         writer.move(self.folder / writer.path.name)
 
-    def reopen_log(self, writer: runlog.LogWriter) -> None:
+    def reopen_log(self, writer: log_writer.LogWriter) -> None:
         """Move a finalized log back to ``open/``: its run is resumed.
 
         Raises:
@@ -242,7 +242,7 @@ class LogFolder:
         """The path of a run's log; None if there is none."""
         return next((path for path in self._paths(f"{run_id}.log") if path.is_file()), None)
 
-    def read(self, run_id: str) -> runlog.Log | None:
+    def read(self, run_id: str) -> log_reader.Log | None:
         """Read the log of a run, even while another process moves it; None if there is none.
 
         Raises:
@@ -252,7 +252,7 @@ class LogFolder:
         found = self.follow(self.open_folder / f"{run_id}.log")
         return None if found is None else found[0]
 
-    def follow(self, path: Path) -> tuple[runlog.Log, Path] | None:
+    def follow(self, path: Path) -> tuple[log_reader.Log, Path] | None:
         """Read a log that may have been moved.
 
         Args:
@@ -267,7 +267,7 @@ class LogFolder:
         """
         for candidate in (path, *self._paths(path.name)):
             try:
-                return runlog.read_log(candidate), candidate
+                return log_reader.read_log(candidate), candidate
             except StorageError:  # includes damage
                 if candidate.exists():
                     raise
@@ -285,7 +285,7 @@ class LogFolder:
         Raises:
             StorageError: the log cannot be read.
         """
-        is_live = any(runlog.is_log_locked(candidate) for candidate in {path, *self._paths(path.name)})
+        is_live = any(log_writer.is_log_locked(candidate) for candidate in {path, *self._paths(path.name)})
         try:
             found = self.follow(path)
         except CorruptFile as error:
@@ -317,7 +317,7 @@ def results_only_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResul
     """
     paths = logs.logs_except(known)
     # Asked before reading: of a log whose writer has ended, everything is there.
-    being_written = runlog.logs_being_written(paths)
+    being_written = log_writer.logs_being_written(paths)
     results = ((path, read_result_from_log(path, live=path in being_written)) for path in paths)
     return [
         found
@@ -346,5 +346,5 @@ def read_result_from_log(path: Path, *, live: bool) -> RunResult | None:
     if found is None:  # deleted in the meantime
         return None
     known, now = found
-    is_running = live or (now != path and runlog.is_log_locked(now))
+    is_running = live or (now != path and log_writer.is_log_locked(now))
     return results.run_result(known.run, known.records, Status.RUNNING if is_running else Status.INTERRUPTED)

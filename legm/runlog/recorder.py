@@ -19,7 +19,8 @@ from typing import Any
 from legm.core.identity import check_name
 from legm.errors import LegmError, MetricError, StateError
 from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, Series, Split
-from legm.runlog.format import LogWriter, cursors_frame, layout_frame, points_frame, record_frame
+from legm.runlog.log_frames import cursors_frame, layout_frame, points_frame, record_frame
+from legm.runlog.log_writer import LogWriter
 
 __all__ = ["Recorder", "to_metric_value"]
 

@@ -17,7 +17,7 @@ import yaml
 from legm import ExperimentHandler
 from legm.backends.local import folder_reader
 from legm.records import Status
-from legm.runlog.format import read_log
+from legm.runlog.log_reader import read_log
 from tests.support.calling import as_json, call, failed, shown
 
 EXPERIMENT = "Net [bold]ü[/bold] 精度"

@@ -18,8 +18,8 @@ import yaml
 from legm import ExperimentHandler, LegmError, StorageError
 from legm.analysis.overview import look, recover
 from legm.records import Status
-from legm.runlog.format import read_log
 from legm.runlog.log_folder import configuration_folders
+from legm.runlog.log_reader import read_log
 from tests.support.processes import ForkServer, run_at_once, wait_for_end
 from tests.support.waiting import until
 

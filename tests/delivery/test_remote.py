@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from legm import CorruptFile, ExperimentHandler, hookimpl
+from legm import CorruptFile, ExperimentHandler, StorageError, hookimpl
 from legm.core.credentials import REDACTED, is_credential, redact_url_password
 from legm.delivery import live_delivery as delivery
 from legm.records import BestRule, Configuration, Outcome, Points, Run, RunResult, Series, Status
-from legm.runlog import format as runlog
-from legm.runlog.format import LogTail, LogWriter, read_log_head
+from legm.runlog import log_frames, log_reader
+from legm.runlog.log_reader import LogTail, read_log_head
+from legm.runlog.log_writer import LogWriter
 from tests.support.memory_backend import flat
 from tests.support.remote_backend import Remote, leave
 from tests.support.sample_runs import comparable, script
@@ -409,17 +410,17 @@ def a_run() -> Run:
 def points(*steps: int, layout: int = 0) -> bytes:
     """A frame with one number at each step, which is the step."""
     floats = array("d", map(float, steps))
-    return runlog.points_frame(array("I", [layout] * len(steps)), array("q", steps), floats, floats)
+    return log_frames.points_frame(array("I", [layout] * len(steps)), array("q", steps), floats, floats)
 
 
 PLACES = {"remote": {"address": "http://h", "port": 3}, "other": {}}
-LOSS = runlog.layout_frame([Series("loss")])
+LOSS = log_frames.layout_frame([Series("loss")])
 
 
 @pytest.fixture
 def writer(tmp_path):
     made = LogWriter(tmp_path / "a.log", create=True)
-    made.append(runlog.run_frame(a_run()), runlog.backends_frame(PLACES))
+    made.append(log_frames.run_frame(a_run()), log_frames.backends_frame(PLACES))
     yield made
     made.close()
 
@@ -432,8 +433,10 @@ def test_a_tail_reads_on_in_a_growing_log(writer):
     assert tail.position == writer.position
     assert tail.read(1 << 20) == []
     rule, outcome = BestRule("early_stopping", 2), Outcome(Status.COMPLETED, 2.5)
-    writer.append(points(2), runlog.record_frame(rule), runlog.cursors_frame({"remote": 3}), points(3))
-    writer.append(runlog.record_frame(outcome))
+    writer.append(
+        points(2), log_frames.record_frame(rule), log_frames.cursors_frame({"remote": 3}), points(3)
+    )
+    writer.append(log_frames.record_frame(outcome))
     records = tail.read(1 << 20)
     assert flat(records) == [*losses([2], 2), rule, *losses([3], 3)]
     assert records[-1] == outcome
@@ -471,11 +474,11 @@ def test_a_tail_gives_every_record_from_where_it_begins_once(writer, skipped):
 
 
 def test_a_tail_that_begins_later_knows_the_earlier_layouts(writer):
-    since = writer.append(LOSS, points(0), runlog.record_frame(BestRule()), points(1))
+    since = writer.append(LOSS, points(0), log_frames.record_frame(BestRule()), points(1))
     tail = LogTail(writer.path, since)
     assert tail.position == since
     assert tail.read(1 << 20) == []
-    writer.append(points(2, 3), runlog.layout_frame([Series("acc")]), points(4, layout=1))
+    writer.append(points(2, 3), log_frames.layout_frame([Series("acc")]), points(4, layout=1))
     assert flat(tail.read(1 << 20)) == [*losses([2, 3], 2), ("dev/acc", 4, 4)]
     tail.close()
 
@@ -519,7 +522,7 @@ def test_a_tail_reads_on_after_the_log_got_another_name(writer, tmp_path):
 
 
 def test_a_tail_of_no_log_is_a_storage_error(tmp_path):
-    with pytest.raises(runlog.StorageError, match="read the run log"):
+    with pytest.raises(StorageError, match="read the run log"):
         LogTail(tmp_path / "none.log")
 
 
@@ -527,17 +530,17 @@ def test_a_tail_of_no_log_is_a_storage_error(tmp_path):
 def test_the_head_gives_run_and_places_without_records(tmp_path, places):
     run = replace(a_run(), description="ä")
     log = LogWriter(tmp_path / "a.log", create=True)
-    end = log.append(runlog.run_frame(run), runlog.backends_frame(places))
-    log.append(LOSS, points(*range(100)), runlog.record_frame(BestRule()))
+    end = log.append(log_frames.run_frame(run), log_frames.backends_frame(places))
+    log.append(LOSS, points(*range(100)), log_frames.record_frame(BestRule()))
     log.close()
     head = read_log_head(tmp_path / "a.log")
     assert (head.run, head.backends, head.records, head.end) == (run, places, [], end)
-    assert runlog.read_log(tmp_path / "a.log").backends == places
+    assert log_reader.read_log(tmp_path / "a.log").backends == places
 
 
 def test_the_head_of_a_log_without_places_has_none(tmp_path):
     log = LogWriter(tmp_path / "a.log", create=True)
-    log.append(runlog.run_frame(a_run()), LOSS, points(0))
+    log.append(log_frames.run_frame(a_run()), LOSS, points(0))
     log.close()
     head = read_log_head(tmp_path / "a.log")
     assert (head.run, head.backends, head.records) == (a_run(), {}, [])

@@ -42,8 +42,8 @@ from legm.records import (
     Split,
     Status,
 )
-from legm.runlog import format as runlog
-from legm.runlog.encode import write_run_log
+from legm.runlog import log_reader
+from legm.runlog.log_writer import write_run_log
 from legm.testing import MemoryBackend
 from tests.support.local_runs import begun, known, local_runs, train
 from tests.support.mlflow_store import prepare_store
@@ -173,7 +173,7 @@ def test_records_come_back_from_a_log_that_is_made_of_them(every, tmp_path):
     for number, result in enumerate(local_runs(every)):
         path = tmp_path / f"{number}.log"
         write_run_log(path, result.run, records_from_result(result))
-        log = runlog.read_log(path)
+        log = log_reader.read_log(path)
         assert log.run == result.run
         assert comparable(results.run_result(log.run, log.records)) == comparable(
             results.run_result(result.run, records_from_result(result))
@@ -191,9 +191,9 @@ def test_a_long_run_comes_back_from_its_log_and_is_read_in_pieces(tmp_path):
     points = Points(((loss,), (acc, loss)), layout, np.arange(count), np.zeros(count), values)
     run = Run("r", Configuration("e", "v1-0", "", {}, (), {}), "", 0.0)
     write_run_log(tmp_path / "r.log", run, [points])
-    (found,) = runlog.read_log(tmp_path / "r.log").records
+    (found,) = log_reader.read_log(tmp_path / "r.log").records
     assert [*found.rows()] == [*points.rows()]
-    tail, pieces = runlog.LogTail(tmp_path / "r.log"), []
+    tail, pieces = log_reader.LogTail(tmp_path / "r.log"), []
     for _ in range(10):
         pieces += [len(record) for record in tail.read(1 << 16)]
     tail.close()

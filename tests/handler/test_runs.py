@@ -21,7 +21,7 @@ from legm.core.parameters import Parameters
 from legm.delivery.client import connect
 from legm.delivery.run_session import RunSession, new_run
 from legm.records import Outcome, RunResult, Status
-from legm.runlog import format as runlog
+from legm.runlog import log_writer
 
 
 def begin(root: Path, description: str | None = None, **params) -> ExperimentHandler:
@@ -662,7 +662,7 @@ class FullDisk:
 @pytest.fixture
 def full_disk(monkeypatch):
     disk = FullDisk()
-    monkeypatch.setattr(runlog, "os", disk)
+    monkeypatch.setattr(log_writer, "os", disk)
     return disk
 
 

@@ -28,7 +28,7 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Points, Query, Status
-from legm.runlog import format as runlog
+from legm.runlog import log_reader
 from legm.runlog.log_folder import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.mlflow_server import experiment_of
@@ -299,7 +299,7 @@ def test_the_times_of_runs_that_legm_wrote_are_those_that_mlflow_has(tmp_path):
     (path,) = (tmp_path / "root").glob("*/*/runs/*.log")
     (theirs,) = (tmp_path / "m").rglob("*.log")
     ours, original = (
-        [r for r in runlog.read_log(p).records if isinstance(r, Points)] for p in (path, theirs)
+        [r for r in log_reader.read_log(p).records if isinstance(r, Points)] for p in (path, theirs)
     )
     assert ours[0].times.tolist() == pytest.approx(
         np.concatenate([p.times for p in original]).tolist(), abs=0.0011

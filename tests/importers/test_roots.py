@@ -13,7 +13,7 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Query, RunResult, Status
-from legm.runlog import format as runlog
+from legm.runlog import log_reader
 from tests.support.mlflow_store import prepare_store
 from tests.support.sample_runs import comparable, script
 
@@ -80,7 +80,9 @@ def test_metadata_names_files_and_failed_runs_come_too(tmp_path):
         assert one.run.configuration == other.run.configuration
     (log,) = (tmp_path / "b").glob(f"*/*/runs/{ours[0].run.run_id}.log")
     (before,) = (tmp_path / "moved").glob(f"*/*/runs/{ours[0].run.run_id}.log")
-    kinds = [[type(record).__name__ for record in runlog.read_log(path).records] for path in (log, before)]
+    kinds = [
+        [type(record).__name__ for record in log_reader.read_log(path).records] for path in (log, before)
+    ]
     assert sorted(kinds[0]) == sorted(kinds[1])
 
 

@@ -19,7 +19,7 @@ from legm.cli import main
 from legm.importers import import_runs
 from legm.importers.detection import open_source
 from legm.records import BestRule, Display, Points, Series, Split, Status
-from legm.runlog import format as runlog
+from legm.runlog import log_reader
 from tests.support.wandb_imports import exported, imported, own_runs, results, same
 from tests.support.wandb_log import framed, records
 from tests.support.wandb_scripts import logs, run_script
@@ -109,7 +109,7 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     ]
     assert run.histories[DEV].values.tolist() == [row["loss"] for row in rows]
     assert run.histories[DEV].steps.tolist() == list(range(21))
-    kept = runlog.read_log(next(tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log"))).records
+    kept = log_reader.read_log(next(tmp_path.glob(f"root/*/*/runs/{run.run.run_id}.log"))).records
     times = {
         (series.name, step): time
         for record in kept
@@ -274,14 +274,16 @@ def test_runs_that_were_exported_come_back_as_they_were(own, tmp_path, tracker):
     (described,) = [one for one in found if len(one.histories) == 1 and one.status is Status.COMPLETED]
     (log,) = (tmp_path / "root").glob(f"*/*/runs/{described.run.run_id}.log")
     shown = {
-        (one.name, one.value, one.step) for one in runlog.read_log(log).records if isinstance(one, Display)
+        (one.name, one.value, one.step)
+        for one in log_reader.read_log(log).records
+        if isinstance(one, Display)
     }
     assert shown == {("note", "a *text*", 3), ("extra @", 0.5, 4)}
     (kept,) = (tmp_path / "root").glob(f"*/*/artifacts/{described.run.run_id}/*")
     assert kept.name == "weights @.bin"
     (before,) = own.glob(f"*/*/runs/{described.run.run_id}.log")
     ours, original = (
-        next(one.times.tolist() for one in runlog.read_log(path).records if isinstance(one, Points))
+        next(one.times.tolist() for one in log_reader.read_log(path).records if isinstance(one, Points))
         for path in (log, before)
     )
     assert ours == pytest.approx(original, abs=0.0011)

@@ -16,8 +16,8 @@ from wandb.proto import wandb_internal_pb2 as theirs
 from legm import CorruptFile
 from legm.importers.wandb import json_items
 from legm.importers.wandb.log_messages import FIELDS
-from legm.importers.wandb.log_reader import LogReader
 from legm.importers.wandb.run_fold import RunFold
+from legm.importers.wandb.transaction_log import LogReader
 from legm.records import BestRule, Display, Points
 from tests.support.wandb_log import chunk, framed, records
 from tests.support.wandb_scripts import logs, run_script
@@ -149,7 +149,7 @@ def test_wandb_is_not_imported_and_may_be_imported_beside_it(written):
     code = """
 import sys
 from pathlib import Path
-from legm.importers.wandb.log_reader import LogReader
+from legm.importers.wandb.transaction_log import LogReader
 first = len(list(LogReader(Path(sys.argv[1])).new_records()))
 assert not [name for name in sys.modules if name.partition(".")[0] == "wandb"]
 from wandb.proto import wandb_internal_pb2

@@ -12,7 +12,7 @@ from pathlib import Path
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import Query, RunResult
-from legm.runlog import format as runlog
+from legm.runlog import log_reader
 from tests.support.waiting import until
 
 
@@ -23,9 +23,9 @@ def results(root: Path, experiment: str) -> dict[str, RunResult]:
     return {one.run.environment["imported"]["key"]: one for one in found}
 
 
-def log_of(root: Path, result: RunResult) -> runlog.Log:
+def log_of(root: Path, result: RunResult) -> log_reader.Log:
     (path,) = root.glob(f"*/*/runs/{result.run.run_id}.log")
-    return runlog.read_log(path)
+    return log_reader.read_log(path)
 
 
 def kill_an_import(source: Path, root: Path, logs: int) -> None:

@@ -13,7 +13,7 @@ from legm.backends.local.result_yaml import head_of, series_texts, steps_head
 from legm.core import results
 from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
-from legm.runlog import format as runlog
+from legm.runlog import log_reader
 from legm.runlog.log_folder import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE, LogFolder
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
@@ -56,7 +56,7 @@ def _repair_parameters(folder: Path) -> list[str]:
     except CorruptFile as error:
         for path in sorted(LogFolder.of(folder).folder.glob("*.log")):
             try:
-                configuration = runlog.read_log(path).run.configuration
+                configuration = log_reader.read_log(path).run.configuration
             except LegmError:
                 continue
             write_atomically(folder / PARAMETERS_FILE, parameters_text(configuration))

@@ -24,7 +24,6 @@ from legm.errors import LegmError, StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import Notes
 from legm.importers.run_files import files_below
-from legm.importers.wandb.log_reader import LogReader
 from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     UNCATEGORIZED,
@@ -34,6 +33,7 @@ from legm.importers.wandb.run_conversion import (
     summary_numbers,
 )
 from legm.importers.wandb.run_fold import LoggedArtifact, RunFold
+from legm.importers.wandb.transaction_log import LogReader
 from legm.records import BestRule, Display, Points
 
 __all__ = ["WandbFolderSource"]

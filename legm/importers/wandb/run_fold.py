@@ -99,7 +99,7 @@ class RunFold:
     # Records
 
     def add_record(self, record: Any) -> None:
-        """Add the next record from :class:`legm.importers.wandb.log_reader.LogReader`."""
+        """Add the next record from :class:`legm.importers.wandb.transaction_log.LogReader`."""
         kind = record.WhichOneof("record_type")
         if kind == "history":
             self._unread = record.history

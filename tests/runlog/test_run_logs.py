@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import CorruptFile, StorageError
+from legm.errors import storage_error
 from legm.records import (
     Artifact,
     BestRule,
@@ -28,19 +29,10 @@ from legm.records import (
     Split,
     Status,
 )
-from legm.runlog.format import (
-    HEADER,
-    LogWriter,
-    cursors_frame,
-    layout_frame,
-    logs_being_written,
-    points_frame,
-    read_log,
-    record_frame,
-    run_frame,
-    storage_error,
-)
 from legm.runlog.log_folder import LogFolder, results_only_in_logs
+from legm.runlog.log_frames import HEADER, cursors_frame, layout_frame, points_frame, record_frame, run_frame
+from legm.runlog.log_reader import read_log
+from legm.runlog.log_writer import LogWriter, logs_being_written
 
 CONFIGURATION = Configuration("LeNet@MNIST", "v1-00", "0.1", {"lr": 0.1, "seed": 3}, ("lr",), {"seed": {}})
 RUN = Run("20260101-000000-000-abcdef", CONFIGURATION, "no warm-up", 1.5e9, {"seed": 3}, {"host": "ü"})
@@ -291,7 +283,7 @@ OTHER_WRITER = """
 import sys
 from pathlib import Path
 from legm import StorageError
-from legm.runlog.format import LogWriter
+from legm.runlog.log_writer import LogWriter
 
 try:
     LogWriter(Path(sys.argv[1]), create=False)
@@ -324,7 +316,9 @@ from pathlib import Path
 from legm import StorageError
 from legm.runlog.log_folder import LogFolder
 from legm.records import Configuration, Run, Series
-from legm.runlog.format import LogWriter, layout_frame, points_frame, read_log
+from legm.runlog.log_frames import layout_frame, points_frame
+from legm.runlog.log_reader import read_log
+from legm.runlog.log_writer import LogWriter
 
 def row(step, width):
     return points_frame(array("I", [0]), array("q", [step]), array("d", [0]), array("d", [0.5] * width))

@@ -1,0 +1,260 @@
+"""The frames of a run log: how records are encoded in it, and decoded.
+
+A run log is one append-only file per run, from which everything else can be restored.
+
+Format, version 1. The file starts with the line ``legm run log 1``. Frames follow: the four bytes
+``F5 4C 52 0A``, the payload's length and a checksum as little-endian 32-bit integers, one byte for the kind
+of frame, and the payload. The checksum is the CRC-32 (as in zlib) of length, kind and payload. Kinds:
+
+====  ==========  ==========================================================================
+1     run         JSON: the :class:`~legm.records.Run`
+2     layout      JSON: the series of one layout; layouts are numbered in order
+3     points      number of rows (u32), then by column: layout (u32), steps (i64), times (f64), values (f64)
+4     record      JSON: a best rule, display, artifact or outcome
+5     cursors     JSON: by backend, the byte of this file up to which records were delivered
+6     backends    JSON: by backend that the run is delivered to, the options that construct it again
+====  ==========  ==========================================================================
+
+A process that is killed leaves at most one incomplete frame, at the end. It is ignored when the log is read
+and removed when it is next written. A damaged frame before complete ones is an error. The writer holds a lock
+on the file: the run of a log without an outcome that is not locked was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from legm.errors import CorruptFile
+from legm.records import (
+    Artifact,
+    BestRule,
+    Display,
+    Outcome,
+    Plain,
+    Points,
+    Record,
+    Run,
+    Series,
+    Split,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from array import array
+
+__all__ = [
+    "BACKENDS",
+    "CURSORS",
+    "FRAME_HEAD",
+    "HEADER",
+    "RUN",
+    "FrameDecoder",
+    "backends_frame",
+    "cursors_frame",
+    "encode_frames",
+    "iterate_frames",
+    "layout_frame",
+    "parse_frame",
+    "points_frame",
+    "record_frame",
+    "run_frame",
+]
+
+HEADER = b"legm run log 1\n"
+MAGIC = b"\xf5LR\n"
+FRAME_HEAD = struct.Struct("<4sIIB")
+RUN, LAYOUT, POINTS, RECORD, CURSORS, BACKENDS = 1, 2, 3, 4, 5, 6
+_RECORD_TYPES: dict[str, type[Any]] = {
+    "best_rule": BestRule,
+    "display": Display,
+    "artifact": Artifact,
+    "outcome": Outcome,
+}
+_ROWS_PER_FRAME = 8192  # so that a long run is delivered in several batches
+_TYPE_NAMES = {kind: name for name, kind in _RECORD_TYPES.items()}
+
+
+def _encode_frame(kind: int, *payload: bytes | memoryview) -> bytes:
+    length = sum(len(piece) for piece in payload)
+    crc = zlib.crc32(struct.pack("<IB", length, kind))
+    for piece in payload:
+        crc = zlib.crc32(piece, crc)
+    return b"".join((FRAME_HEAD.pack(MAGIC, length, crc, kind), *payload))
+
+
+def _encode_json_frame(kind: int, content: object) -> bytes:
+    return _encode_frame(kind, json.dumps(content, separators=(",", ":")).encode())
+
+
+def run_frame(run: Run) -> bytes:
+    """The frame of a run."""
+    return _encode_json_frame(RUN, asdict(run))
+
+
+def layout_frame(series: Iterable[Series]) -> bytes:
+    """The frame of the next layout: its series."""
+    return _encode_json_frame(LAYOUT, [[s.name, s.split.value, s.index] for s in series])
+
+
+def points_frame(layout: array[int], steps: array[int], times: array[float], values: array[float]) -> bytes:
+    """The frame of rows of numbers, by column, as in :class:`~legm.records.Points`."""
+    columns = (memoryview(column).cast("B") for column in (layout, steps, times, values))
+    return _encode_frame(POINTS, struct.pack("<I", len(layout)), *columns)
+
+
+def record_frame(record: BestRule | Display | Artifact | Outcome) -> bytes:
+    """The frame of a record other than points."""
+    content = asdict(record)
+    if isinstance(record, Outcome):
+        content["status"] = record.status.value
+    return _encode_json_frame(RECORD, {"type": _TYPE_NAMES[type(record)], **content})
+
+
+def cursors_frame(cursors: Mapping[str, int]) -> bytes:
+    """The frame of the delivered positions, in bytes, by backend."""
+    return _encode_json_frame(CURSORS, dict(cursors))
+
+
+def backends_frame(backends: Mapping[str, Mapping[str, Plain]]) -> bytes:
+    """The frame of the backends that the run is delivered to: by name, the options of each."""
+    return _encode_json_frame(BACKENDS, {name: dict(options) for name, options in backends.items()})
+
+
+def encode_frames(records: Iterable[Record]) -> Iterator[bytes]:
+    """Encode records as frames, to be written after the run's frame.
+
+    Args:
+        records: all records of a run, in order.
+    """
+    known: dict[tuple[Series, ...], int] = {}
+    for record in records:
+        if not isinstance(record, Points):
+            yield record_frame(record)
+        elif len(record.layout):
+            for series in record.layouts:
+                if series not in known:
+                    known[series] = len(known)
+                    yield layout_frame(series)
+            yield from _encode_point_frames(record, known)
+
+
+def _encode_point_frames(points: Points, known: dict[tuple[Series, ...], int]) -> Iterator[bytes]:
+    import numpy as np
+
+    numbers = np.array([known[series] for series in points.layouts], "<u4")[points.layout]
+    widths = np.array([len(series) for series in points.layouts], np.int64)[points.layout]
+    ends = np.concatenate([[0], np.cumsum(widths)])
+    for at in range(0, len(numbers), _ROWS_PER_FRAME):
+        rows = slice(at, min(at + _ROWS_PER_FRAME, len(numbers)))
+        columns: list[Any] = [
+            np.ascontiguousarray(numbers[rows]),
+            np.ascontiguousarray(points.steps[rows], "<i8"),
+            np.ascontiguousarray(points.times[rows], "<f8"),
+            np.ascontiguousarray(points.values[ends[rows.start] : ends[rows.stop]], "<f8"),
+        ]
+        yield points_frame(*columns)
+
+
+class FrameDecoder:
+    """Decodes frames into records; successive frames of points become one record."""
+
+    def __init__(self) -> None:
+        self._layouts: list[tuple[Series, ...]] = []
+        self._points: list[memoryview] = []
+        self._records: list[Record] = []
+
+    def add_frame(self, kind: int, payload: memoryview, *, wanted: bool = True) -> None:
+        """Decode the next frame; the layouts of frames that are not wanted are known all the same."""
+        if kind == POINTS and wanted:
+            self._points.append(payload)
+        elif kind == LAYOUT:
+            layout = json.loads(bytes(payload))
+            self._layouts.append(tuple(Series(name, Split(split), index) for name, split, index in layout))
+        elif kind == RECORD and wanted:
+            self._end_points()
+            self._records.append(_decode_record_frame(json.loads(bytes(payload))))
+
+    def _end_points(self) -> None:
+        self._records += _decode_point_frames(self._points, self._layouts)
+        self._points = []
+
+    def pop_records(self) -> list[Record]:
+        """Remove and return the records decoded so far."""
+        self._end_points()
+        records, self._records = self._records, []
+        return records
+
+
+def iterate_frames(path: Path, data: bytes) -> Iterator[tuple[int, int, memoryview]]:
+    """The start, kind and payload of each complete frame in a log's data.
+
+    Raises:
+        CorruptFile: a frame before complete ones is damaged.
+    """
+    view = memoryview(data)
+    start = len(HEADER)
+    while start < len(data):
+        payload = parse_frame(view, start)
+        if payload is None:
+            later = _find_next_frame(data, view, start + 1)
+            if later is None:
+                return  # an incomplete frame at the end
+            raise CorruptFile(
+                path,
+                f"byte {start}",
+                f"the next {later - start} bytes are damaged",
+                "Restore the file from a copy, or move it out of the folder to continue without this run.",
+            )
+        yield start, view[start + 12], payload
+        start += FRAME_HEAD.size + len(payload)
+
+
+def parse_frame(view: memoryview, start: int) -> memoryview | None:
+    """The payload of the frame at a byte; None where no complete, undamaged frame starts."""
+    if len(view) - start < FRAME_HEAD.size:
+        return None
+    magic, length, crc, kind = FRAME_HEAD.unpack_from(view, start)
+    payload = view[start + FRAME_HEAD.size : start + FRAME_HEAD.size + length]
+    if magic != MAGIC or len(payload) != length:
+        return None
+    return payload if zlib.crc32(payload, zlib.crc32(struct.pack("<IB", length, kind))) == crc else None
+
+
+def _find_next_frame(data: bytes, view: memoryview, start: int) -> int | None:
+    while (start := data.find(MAGIC, start)) >= 0:
+        if parse_frame(view, start) is not None:
+            return start
+        start += 1
+    return None
+
+
+def _decode_point_frames(payloads: list[memoryview], layouts: list[tuple[Series, ...]]) -> list[Points]:
+    """The rows of several frames as one record; no record for no frames."""
+    if not payloads:
+        return []
+    import numpy as np
+
+    columns: list[list[Any]] = [[], [], [], []]
+    for payload in payloads:
+        (rows,) = struct.unpack_from("<I", payload)
+        at = 4
+        for column, kind, count in zip(
+            columns, ("<u4", "<i8", "<f8", "<f8"), (rows, rows, rows, -1), strict=True
+        ):
+            column.append(np.frombuffer(payload, kind, count, at))
+            at += column[-1].nbytes
+    return [Points(tuple(layouts), *(c[0] if len(c) == 1 else np.concatenate(c) for c in columns))]
+
+
+def _decode_record_frame(content: dict[str, Any]) -> Record:
+    kind = _RECORD_TYPES[content.pop("type")]
+    if kind is Outcome:
+        content["status"] = Status(content["status"])
+    record: Record = kind(**content)
+    return record

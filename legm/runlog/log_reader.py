@@ -1,0 +1,198 @@
+"""Reads run logs: a whole log, its head, or what is appended to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from legm.errors import CorruptFile, storage_error
+from legm.records import Configuration, Plain, Record, Run
+from legm.runlog.log_frames import (
+    BACKENDS,
+    CURSORS,
+    FRAME_HEAD,
+    HEADER,
+    RUN,
+    FrameDecoder,
+    iterate_frames,
+    parse_frame,
+)
+
+__all__ = ["Log", "LogTail", "read_log", "read_log_head"]
+
+_ANY_VERSION = re.compile(rb"legm run log \d+\n")
+
+
+@dataclass(slots=True)
+class Log:
+    """The content of a log.
+
+    Args:
+        path: the file.
+        run: the run.
+        records: its records, in order, from the requested range of bytes.
+        cursors: by backend, the byte up to which records were delivered.
+        backends: by name, the options of each backend that the run is delivered to.
+        content_end: the byte after the last complete frame that belongs to the run itself.
+        end: the byte after the last complete frame.
+        incomplete_bytes: the number of bytes of an incomplete frame after it.
+    """
+
+    path: Path
+    run: Run
+    records: list[Record] = field(default_factory=list)
+    cursors: dict[str, int] = field(default_factory=dict)
+    backends: dict[str, dict[str, Plain]] = field(default_factory=dict)
+    content_end: int = 0
+    end: int = 0
+    incomplete_bytes: int = 0
+
+    def is_delivered_to(self, backend: str) -> bool:
+        """Whether a backend has all of the run, including its end.
+
+        While a run is written, cursors are written before the next records; only the cursor of a completely
+        delivered run comes after them.
+        """
+        return self.cursors.get(backend, 0) >= self.content_end
+
+
+def read_log(path: Path, since: int = 0, until: int | None = None) -> Log:
+    """Read a log; it may be written at the same time.
+
+    Args:
+        path: the file.
+        since: leave out the records of frames that start before this byte.
+        until: leave out the records of frames that start at or after this byte.
+
+    Raises:
+        CorruptFile: it is damaged, beyond an incomplete frame at the end.
+        StorageError: the file cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as cause:
+        raise storage_error("read the run log", path, cause) from cause
+    return _parse_log(path, data, since, until)
+
+
+def _parse_log(path: Path, data: bytes, since: int, until: int | None) -> Log:
+    if not data.startswith(HEADER):
+        if HEADER.startswith(data):
+            raise _empty_log_error(path, 0)
+        if _ANY_VERSION.match(data):
+            raise CorruptFile(
+                path, "byte 0", "it was written by a newer version of legm", "Update legm to read it."
+            )
+        raise CorruptFile(path, "byte 0", "it is not a run log", "Move it out of the folder.")
+    log: Log | None = None
+    decoder = FrameDecoder()
+    end = content_end = len(HEADER)
+    for start, kind, payload in iterate_frames(path, data):
+        end = start + FRAME_HEAD.size + len(payload)
+        if kind == RUN:
+            content = json.loads(bytes(payload))
+            content["configuration"]["active"] = tuple(content["configuration"]["active"])
+            log = Log(path, Run(**{**content, "configuration": Configuration(**content["configuration"])}))
+        elif kind == CURSORS and log is not None:
+            log.cursors.update(json.loads(bytes(payload)))
+        elif kind == BACKENDS and log is not None:
+            log.backends.update(json.loads(bytes(payload)))
+        else:
+            decoder.add_frame(kind, payload, wanted=start >= since and (until is None or start < until))
+            content_end = end
+    if log is None:
+        raise _empty_log_error(path, end)
+    log.records = decoder.pop_records()
+    log.content_end, log.end, log.incomplete_bytes = content_end, end, len(data) - end
+    return log
+
+
+def read_log_head(path: Path) -> Log:
+    """Read a log's run and backends, without its records.
+
+    Args:
+        path: the file.
+
+    Raises:
+        CorruptFile: it is damaged.
+        StorageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(len(HEADER))
+            for kind in (RUN, BACKENDS):
+                head = file.read(FRAME_HEAD.size)
+                if len(head) < FRAME_HEAD.size or head[-1] != kind:
+                    break
+                data += head + file.read(FRAME_HEAD.unpack(head)[1])
+    except OSError as cause:
+        raise storage_error("read the run log", path, cause) from cause
+    return _parse_log(path, data, 0, None)
+
+
+class LogTail:
+    """Reads a log incrementally, also while it is written or moved.
+
+    Args:
+        path: the file.
+        since: leave out the records of frames that start before this byte.
+
+    Raises:
+        StorageError: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, since: int = 0) -> None:
+        self._path = path
+        try:
+            self._file = path.open("rb", buffering=0)
+        except OSError as cause:
+            raise storage_error("read the run log", path, cause) from cause
+        self._decoder = FrameDecoder()
+        self._since = since
+        self.position = len(HEADER)
+        """The byte after the last frame that was read."""
+        while self.position < since and self._next_frames(1 << 20):
+            pass
+
+    def read(self, most: int) -> list[Record]:
+        """Read the records of the next complete frames.
+
+        There may be none although frames were read; :attr:`position` has moved then.
+
+        Args:
+            most: about how many bytes to read; at least one frame is read if it is complete.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        self._next_frames(most)
+        return self._decoder.pop_records()
+
+    def _next_frames(self, most: int) -> bool:
+        try:
+            self._file.seek(self.position)
+            data = self._file.read(max(most, FRAME_HEAD.size))
+            if len(data) >= FRAME_HEAD.size:
+                length = FRAME_HEAD.size + FRAME_HEAD.unpack_from(data)[1]
+                if len(data) < length <= os.fstat(self._file.fileno()).st_size - self.position:
+                    data += self._file.read(length - len(data))
+        except OSError as cause:
+            raise storage_error("read the run log", self._path, cause) from cause
+        view, at = memoryview(data), 0
+        while (payload := parse_frame(view, at)) is not None:
+            self._decoder.add_frame(view[at + 12], payload, wanted=self.position + at >= self._since)
+            at += FRAME_HEAD.size + len(payload)
+        self.position += at
+        return at > 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _empty_log_error(path: Path, end: int) -> CorruptFile:
+    problem = "it ends before the run's first record"
+    return CorruptFile(path, f"byte {end}", problem, "Delete it: it is empty.")

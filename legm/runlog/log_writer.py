@@ -1,0 +1,169 @@
+"""Writes run logs: the lock of a log's only writer, and whole logs at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from legm.errors import StorageError, storage_error
+from legm.records import Record, Run
+from legm.runlog.log_frames import HEADER, encode_frames, run_frame
+from legm.runlog.log_reader import read_log
+
+__all__ = ["LogWriter", "is_log_locked", "logs_being_written", "write_run_log"]
+
+_LOCK_RETRY_DELAYS = (0.002, 0.01, 0.05, 0.0)  # seconds between attempts to lock a log
+
+
+class LogWriter:
+    """The only writer of a run's log, which it locks.
+
+    Args:
+        path: the file; its folder must exist.
+        create: whether to create a new log; an existing one is truncated after its last complete frame.
+
+    Raises:
+        StorageError: the file cannot be written, or another process is writing it.
+    """
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        from filelock import lock_descriptor
+
+        self.path = path
+        flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | (os.O_CREAT | os.O_EXCL if create else 0)
+        try:
+            self._fd = os.open(path, flags, 0o666)
+        except OSError as cause:
+            raise storage_error("write the run log", path, cause) from cause
+        try:
+            if not _try_to_lock_log(self._fd, lock_descriptor):
+                raise StorageError(f"the run log {path} is being written by another process")
+            if create:
+                self.position = 0
+                self._write(HEADER)
+            else:
+                self.position = read_log(path).end
+                os.ftruncate(self._fd, self.position)
+        except BaseException as cause:
+            os.close(self._fd)
+            if create:
+                path.unlink(missing_ok=True)
+            if isinstance(cause, OSError):
+                raise storage_error("write the run log", path, cause) from cause
+            raise
+
+    def append(self, *frames: bytes) -> int:
+        """Append frames, all or none of them.
+
+        Returns:
+            the position after them, in bytes from the start of the file.
+
+        Raises:
+            StorageError: they cannot be written; the log is unchanged.
+        """
+        self._write(b"".join(frames))
+        return self.position
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            os.lseek(self._fd, self.position, os.SEEK_SET)
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError as cause:
+            with contextlib.suppress(OSError):  # what remains is an incomplete frame, which readers ignore
+                os.ftruncate(self._fd, self.position)
+            raise storage_error("write the run log", self.path, cause) from cause
+        self.position += len(data)
+
+    def sync(self) -> None:
+        """Wait until everything is on the disk itself, so that even a power failure loses nothing.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        try:
+            os.fsync(self._fd)
+        except OSError as cause:
+            raise storage_error("write the run log", self.path, cause) from cause
+
+    def move(self, path: Path) -> None:
+        """Move the file to another path; the writer stays open.
+
+        Raises:
+            StorageError: it cannot be moved.
+        """
+        try:
+            self.path.replace(path)
+        except OSError as cause:
+            raise storage_error("move the run log to", path, cause) from cause
+        self.path = path
+
+    def close(self) -> None:
+        """Release the lock and close the file; closing twice does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _try_to_lock_log(fd: int, lock_descriptor: Any) -> bool:
+    """Try to lock an open log; repeatedly, since others lock it briefly to check whether it is locked."""
+    for wait in _LOCK_RETRY_DELAYS:
+        if lock_descriptor(fd, blocking=False):
+            return True
+        time.sleep(wait)
+    return False
+
+
+def logs_being_written(paths: Iterable[Path]) -> set[Path]:
+    """The logs that a live process is writing, here or on another machine of a shared file system."""
+    found = set(paths)
+    for wait in _LOCK_RETRY_DELAYS:
+        found = {path for path in found if is_log_locked(path)}
+        if not found:
+            break
+        time.sleep(wait)
+    return found
+
+
+def is_log_locked(path: Path) -> bool:
+    """Whether a log is locked: by its writer, or briefly by another process that checks it."""
+    from filelock import lock_descriptor
+
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    except OSError:  # not writable for this user: then judged by its age
+        try:
+            return time.time() - path.stat().st_mtime < 60
+        except OSError:
+            return False
+    try:
+        return not lock_descriptor(fd, blocking=False)
+    finally:
+        os.close(fd)
+
+
+def write_run_log(path: Path, run: Run, records: Iterable[Record]) -> None:
+    """Write a new log with a run's records; equal records give an equal file, byte for byte.
+
+    Args:
+        path: the file, which must not exist; its folder must.
+        run: the run.
+        records: all its records, in order.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    writer = LogWriter(path, create=True)
+    try:
+        writer.append(run_frame(run))
+        for frame in encode_frames(records):
+            writer.append(frame)
+    finally:
+        writer.close()
