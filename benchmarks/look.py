@@ -24,7 +24,7 @@ def build_looked_at(folder: str, configurations: int, runs: int) -> dict[str, fl
     from legm import ExperimentHandler
     from legm.backends.local.backend import LocalBackend
     from legm.backends.local.entry_file import EntryFile
-    from legm.backends.local.result_yaml import head_of, series_texts, steps_head
+    from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
     from legm.records import Query
 
     def handler(number: int) -> ExperimentHandler:
@@ -65,9 +65,9 @@ def build_looked_at(folder: str, configurations: int, runs: int) -> dict[str, fl
             run_id = f"{result.run.run_id[:-6]}{number:06x}"
             best = {series: value + number / 1e6 for series, value in result.best.items()}
             made = replace(result, run=replace(result.run, run_id=run_id), best=best)
-            values_text, steps_text = series_texts(made)
-            steps.put(steps_head(made), steps_text)
-            metrics.put(head_of(made), values_text)
+            values_text, steps_text = series_yaml(made)
+            steps.put(steps_yaml_head(made), steps_text)
+            metrics.put(metrics_yaml_head(made), values_text)
             (place / "runs" / f"{run_id}.log").write_bytes(log.read_bytes())
     return {"seconds": time.perf_counter() - began, "configurations": configurations, "runs": runs}
 

@@ -24,7 +24,7 @@ def build_reported(folder: str, configurations: int, runs: int, steps: int) -> d
     from legm import ExperimentHandler
     from legm.backends.local.backend import LocalBackend
     from legm.backends.local.entry_file import EntryFile
-    from legm.backends.local.result_yaml import head_of, series_texts, steps_head
+    from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
     from legm.records import History, Query
 
     def handler(number: int) -> ExperimentHandler:
@@ -75,9 +75,9 @@ def build_reported(folder: str, configurations: int, runs: int, steps: int) -> d
                 test={series: value * factor for series, value in result.test.items()},
                 histories={s: History(h.steps, h.values * factor) for s, h in result.histories.items()},
             )
-            values_text, steps_text = series_texts(made)
-            kept_steps.put(steps_head(made), steps_text)
-            metrics.put(head_of(made), values_text)
+            values_text, steps_text = series_yaml(made)
+            kept_steps.put(steps_yaml_head(made), steps_text)
+            metrics.put(metrics_yaml_head(made), values_text)
             (place / "runs" / log.with_stem(run_id).name).write_bytes(log.read_bytes())
     return {"seconds": time.perf_counter() - began, "configurations": configurations, "runs": runs}
 

@@ -810,7 +810,7 @@ class ExperimentHandler:
         from legm.analysis import summaries as analysis
 
         left_out = [exclude] if isinstance(exclude, str) else exclude or ()
-        return analysis.plot_curves(
+        return analysis.write_curve_figures(
             self._client,
             self._current(),
             self._description,
@@ -844,7 +844,7 @@ class ExperimentHandler:
         from legm.analysis import ranking
 
         found = read_counts(self._client, self._experiment)
-        return ranking.rank(
+        return ranking.rank_experiment(
             self._client.runs,
             [one for one in found if one.description == self._description],
             metric,
@@ -916,7 +916,7 @@ class ExperimentHandler:
 
         others = b if isinstance(b, Sequence) and not isinstance(b, str) else None
         wanted = [self._named(one) for one in (a, *([b] if others is None else others))]
-        first, *rest = comparison.find_configurations(self._client, self._experiment, wanted)
+        first, *rest = comparison.find_compared_configurations(self._client, self._experiment, wanted)
         found = comparison.compare_runs(
             self._client, self._description, first, rest, metric, test=test, seed=seed, level=level
         )
@@ -962,7 +962,7 @@ class ExperimentHandler:
         names = [metrics] if isinstance(metrics, str) else list(metrics)
         prefix = "test_" if test else "best_"
         rankings = {prefix + name: self.get_best(name, higher_better, test, **constraints) for name in names}
-        return analysis.plot_bars(
+        return analysis.write_bar_figures(
             self._client, self._experiment, self._description, rankings, formats, style, title
         )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.analysis.configuration_lookup import Candidate, label_configurations, resolve_configuration
-from legm.analysis.summaries import require_runs
+from legm.analysis.summaries import require_summarized_runs
 from legm.core.identity import canonical_text, check_name
 from legm.core.naming import safe_name
 from legm.core.seeds import looks_like_seed
@@ -25,11 +25,11 @@ from legm.stats import significance
 from legm.stats.run_counts import ALL_VALUES_METRICS, summary_key
 from legm.util.progress import show_progress
 
-__all__ = ["compare_runs", "comparison_as_dict", "find_configurations"]
+__all__ = ["compare_runs", "comparison_as_dict", "find_compared_configurations"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class _ComparedSide:
     """One configuration's values in a comparison.
 
     Args:
@@ -91,29 +91,29 @@ def compare_runs(
     if not is_level:
         raise LegmError(f"level={level!r} is not a number strictly between 0 and 1, such as 0.95")
     check_name("metric", metric, MetricError)
-    names = None if seed is None else _seed_names(seed)
+    names = None if seed is None else _pairing_seed_names(seed)
     everyone = {a.fingerprint}
     for other in others:
         if other.fingerprint in everyone:
-            raise ParameterError(f"compare() was given the configuration {_name(other)!r} twice")
+            raise ParameterError(f"compare() was given the configuration {_compared_name(other)!r} twice")
         everyone.add(other.fingerprint)
-    ours = _side(client, description, a, "a", metric, test)
-    theirs = (_side(client, description, other, "b", metric, test) for other in others)
-    found = [_compare(ours, side, names, float(level)) for side in theirs]
+    ours = _compared_side(client, description, a, "a", metric, test)
+    theirs = (_compared_side(client, description, other, "b", metric, test) for other in others)
+    found = [_compare_sides(ours, side, names, float(level)) for side in theirs]
     adjusted = significance.holm_adjust([one.p for one in found])
     return [replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
 
 
-def _seed_names(seed: str | Sequence[str]) -> tuple[str, ...]:
+def _pairing_seed_names(seed: str | Sequence[str]) -> tuple[str, ...]:
     names = (seed,) if isinstance(seed, str) else tuple(seed) if isinstance(seed, Iterable) else (None,)
     if not all(isinstance(name, str) for name in names):
         raise ParameterError(f"seed={seed!r} names no parameters: give a name, or a list of names")
     return names
 
 
-def _side(
+def _compared_side(
     client: BackendClient, description: str, configuration: Configuration, label: str, metric: str, test: bool
-) -> _Side:
+) -> _ComparedSide:
     wanted = Series(metric, Split.TEST if test else Split.DEV)
     key = summary_key(wanted)
     pooled = key in ALL_VALUES_METRICS
@@ -130,7 +130,7 @@ def _side(
             continue
         known.update(run.best, run.test)
         parameters.update(name for name, value in run.run.parameters.items() if value is not None)
-        value = _value(run, wanted, pooled)
+        value = _compared_value(run, wanted, pooled)
         if value is None:
             left_out["without the metric"] += 1
         elif value != value:  # noqa: PLR0124 - NaN
@@ -138,12 +138,12 @@ def _side(
         else:
             runs.append((run.run.parameters, value))
     counts = (status[kind] for kind in (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED))
-    require_runs(Summary({}, *counts), configuration, description)
-    _require_metric(wanted, known, configuration)
-    return _Side(configuration, label, key, runs, frozenset(parameters), status.total(), left_out)
+    require_summarized_runs(Summary({}, *counts), configuration, description)
+    _require_compared_metric(wanted, known, configuration)
+    return _ComparedSide(configuration, label, key, runs, frozenset(parameters), status.total(), left_out)
 
 
-def _value(run: RunResult, wanted: Series, pooled: bool) -> float | None:
+def _compared_value(run: RunResult, wanted: Series, pooled: bool) -> float | None:
     """A run's number, None where it has none."""
     if pooled and wanted in run.histories:
         values = [value for value in run.histories[wanted].values.tolist() if value == value]  # noqa: PLR0124
@@ -151,7 +151,7 @@ def _value(run: RunResult, wanted: Series, pooled: bool) -> float | None:
     return (run.test if wanted.split is Split.TEST else run.best).get(wanted)
 
 
-def _require_metric(wanted: Series, known: set[Series], configuration: Configuration) -> None:
+def _require_compared_metric(wanted: Series, known: set[Series], configuration: Configuration) -> None:
     if wanted in known:
         return
     kind, name = wanted.split.value, wanted.name
@@ -161,17 +161,21 @@ def _require_metric(wanted: Series, known: set[Series], configuration: Configura
     hint = closest(name, {series.name for series in known if series.split is wanted.split})
     if Series(name, other) in known:
         hint = f"it is a {other.value} metric: test={other is Split.TEST}"
-    raise MetricError(f"no completed run of {_name(configuration)!r} has the {kind} metric {name!r}; {hint}")
+    raise MetricError(
+        f"no completed run of {_compared_name(configuration)!r} has the {kind} metric {name!r}; {hint}"
+    )
 
 
-def _compare(a: _Side, b: _Side, names: tuple[str, ...] | None, level: float) -> Comparison:
+def _compare_sides(
+    a: _ComparedSide, b: _ComparedSide, names: tuple[str, ...] | None, level: float
+) -> Comparison:
     if names is None:
         names = tuple(sorted(filter(looks_like_seed, a.parameters & b.parameters)))
         lacking = "no parameter of both looks like a seed"
     else:
-        _require_seed(names, a, b)
+        _require_pairing_seed(names, a, b)
         lacking = "as asked"
-    ours, theirs = _by_seed(a.runs, names), _by_seed(b.runs, names)
+    ours, theirs = _values_by_seed(a.runs, names), _values_by_seed(b.runs, names)
     common = sorted(ours.keys() & theirs.keys())
     notes: list[str] = []
     left_out = {side.label: Counter(side.left_out) for side in (a, b)}
@@ -199,7 +203,7 @@ def _compare(a: _Side, b: _Side, names: tuple[str, ...] | None, level: float) ->
         if out:
             kinds = ", ".join(f"{count} {reason}" for reason, count in sorted(out.items()))
             notes.append(f"{out.total()} of {side.total} runs of {side.label} are left out: {kinds}")
-    notes += _limits(x, y, outcome, paired, level)
+    notes += _difference_limits(x, y, outcome, paired, level)
     return Comparison(
         a=a.configuration,
         b=b.configuration,
@@ -223,7 +227,7 @@ def _compare(a: _Side, b: _Side, names: tuple[str, ...] | None, level: float) ->
     )
 
 
-def _require_seed(names: Sequence[str], *sides: _Side) -> None:
+def _require_pairing_seed(names: Sequence[str], *sides: _ComparedSide) -> None:
     for side in sides:
         for name in names:
             if name in side.parameters:
@@ -231,10 +235,12 @@ def _require_seed(names: Sequence[str], *sides: _Side) -> None:
             hint = closest(name, side.parameters)
             if name in side.configuration.active:
                 hint = "it is compared, so every run has the same value: exclude it with disable_param()"
-            raise ParameterError(f"no run of {_name(side.configuration)!r} has a seed {name!r}; {hint}")
+            raise ParameterError(
+                f"no run of {_compared_name(side.configuration)!r} has a seed {name!r}; {hint}"
+            )
 
 
-def _by_seed(
+def _values_by_seed(
     runs: Sequence[tuple[Mapping[str, Plain], float]], names: Sequence[str]
 ) -> dict[str, list[float]]:
     """The values of the runs by the canonical text of their seed, of those that have one."""
@@ -246,7 +252,7 @@ def _by_seed(
     return found
 
 
-def _limits(
+def _difference_limits(
     x: Sequence[float],
     y: Sequence[float],
     outcome: significance.PermutationTest,
@@ -265,11 +271,11 @@ def _limits(
     return []
 
 
-def _name(configuration: Configuration) -> str:
+def _compared_name(configuration: Configuration) -> str:
     return configuration.name or configuration.fingerprint
 
 
-def find_configurations(
+def find_compared_configurations(
     client: BackendClient, experiment: str, wanted: Sequence[Configuration | str | os.PathLike[str]]
 ) -> list[Configuration]:
     """The configurations of an experiment that a user names.
@@ -289,13 +295,13 @@ def find_configurations(
         if isinstance(one, Configuration):
             if one.experiment != experiment:
                 raise ParameterError(
-                    f"the configuration {_name(one)!r} is of the experiment {one.experiment!r}, "
+                    f"the configuration {_compared_name(one)!r} is of the experiment {one.experiment!r}, "
                     f"not of {experiment!r}: configurations of one experiment can be compared"
                 )
             found.append(one)
         elif isinstance(one, (str, os.PathLike)):
-            candidates = candidates or _candidates(client, experiment)
-            found.append(_resolve(os.fspath(one), candidates, experiment, client.root))
+            candidates = candidates or _comparison_candidates(client, experiment)
+            found.append(_resolve_compared(os.fspath(one), candidates, experiment, client.root))
         else:
             raise ParameterError(
                 "compare() takes handlers, configurations, results of get_best(), or their names, folders or "
@@ -304,7 +310,7 @@ def find_configurations(
     return found
 
 
-def _candidates(client: BackendClient, experiment: str) -> list[Candidate]:
+def _comparison_candidates(client: BackendClient, experiment: str) -> list[Candidate]:
     """Every configuration of an experiment, as a text may name it."""
     configurations = list(client.configurations(experiment))
     folders = ((one, client.folder(one)) for one in configurations)
@@ -314,7 +320,9 @@ def _candidates(client: BackendClient, experiment: str) -> list[Candidate]:
     return [Candidate(labels[one.fingerprint], one, folder) for one, folder in folders]
 
 
-def _resolve(text: str, candidates: Sequence[Candidate], experiment: str, root: Path) -> Configuration:
+def _resolve_compared(
+    text: str, candidates: Sequence[Candidate], experiment: str, root: Path
+) -> Configuration:
     experiment_folder = root / safe_name(experiment)
     parents = [one.folder.parent for one in candidates if one.folder is not None]
     if parents and OWN_FOLDER not in parents[0].parts:  # it may have been renamed

@@ -15,7 +15,7 @@ from legm.errors import LegmError, StorageError
 from legm.records import Configuration, RunResult
 from legm.runlog.log_folder import PARAMETERS_FILE, LogFolder, configuration_folders, is_configuration
 
-__all__ = ["Overview", "diff", "look", "recover"]
+__all__ = ["Overview", "diff_configurations", "read_overview", "recover_folders"]
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Overview:
     problem: str = ""
 
 
-def look(folder: Path, histories: frozenset[str] = frozenset()) -> Overview:
+def read_overview(folder: Path, histories: frozenset[str] = frozenset()) -> Overview:
     """A configuration's folder as it is; damage is reported, not raised.
 
     Args:
@@ -61,7 +61,7 @@ def look(folder: Path, histories: frozenset[str] = frozenset()) -> Overview:
     return Overview(folder, configuration, runs)
 
 
-def diff(ours: Configuration, theirs: Configuration) -> tuple[Difference, ...]:
+def diff_configurations(ours: Configuration, theirs: Configuration) -> tuple[Difference, ...]:
     """What makes two stored configurations differ."""
 
     def note(configuration: Configuration, name: str) -> str:
@@ -78,7 +78,7 @@ def diff(ours: Configuration, theirs: Configuration) -> tuple[Difference, ...]:
     return found
 
 
-def recover(root: Path) -> Iterator[tuple[Path, list[RunResult], list[str]]]:
+def recover_folders(root: Path) -> Iterator[tuple[Path, list[RunResult], list[str]]]:
     """Finalize runs whose process died, and repair damaged files.
 
     Yields:

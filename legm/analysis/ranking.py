@@ -11,7 +11,7 @@ from legm.stats import aggregate
 from legm.stats.run_counts import ALL_VALUES_METRICS
 from legm.util.progress import show_progress
 
-__all__ = ["ReadRuns", "rank", "value_key"]
+__all__ = ["ReadRuns", "rank_experiment", "value_key"]
 
 ReadRuns: TypeAlias = Callable[[Query], Iterable[RunResult]]
 """Reads runs, as :meth:`legm.delivery.client.BackendClient.runs` does."""
@@ -24,7 +24,7 @@ def value_key(metric: str, *, test: bool) -> str:
     return ("test_" if test else "best_") + metric
 
 
-def rank(
+def rank_experiment(
     read: ReadRuns,
     counts: Sequence[RunCounts],
     metric: str,
@@ -53,9 +53,9 @@ def rank(
         ParameterError: no configuration has a parameter of a constraint, or none has all their values.
     """
     key = value_key(metric, test=test)
-    chosen = _constrained(counts, constraints)
+    chosen = _ranked_with_constraints(counts, constraints)
     if key in ALL_VALUES_METRICS:
-        values = _over_all_values(read, chosen, key, aggregation)
+        values = _rank_over_all_values(read, chosen, key, aggregation)
     else:
         values = aggregate.aggregate_counts(chosen, key, aggregation)
     ranked = [
@@ -73,7 +73,7 @@ def rank(
     return aggregate.sort_ranked(ranked, higher_better)
 
 
-def _over_all_values(
+def _rank_over_all_values(
     read: ReadRuns, counts: Sequence[RunCounts], key: str, aggregation: aggregate.Aggregation
 ) -> list[Aggregate | None]:
     """Aggregates that need the series of every run; None where no completed run has the metric."""
@@ -88,7 +88,9 @@ def _over_all_values(
     return values
 
 
-def _constrained(counts: Sequence[RunCounts], constraints: Mapping[str, Any]) -> Sequence[RunCounts]:
+def _ranked_with_constraints(
+    counts: Sequence[RunCounts], constraints: Mapping[str, Any]
+) -> Sequence[RunCounts]:
     if not constraints:
         return counts
     from legm.core.identity import canonical_text, to_plain
@@ -98,13 +100,13 @@ def _constrained(counts: Sequence[RunCounts], constraints: Mapping[str, Any]) ->
         if name not in names:
             raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
     wanted = {name: canonical_text(to_plain(name, value)) for name, value in constraints.items()}
-    chosen = [one for one in counts if _has(one.configuration, wanted)]
+    chosen = [one for one in counts if _meets_constraints(one.configuration, wanted)]
     if not chosen:
         raise ParameterError(f"no configuration has {dict(constraints)}")
     return chosen
 
 
-def _has(configuration: Configuration, wanted: Mapping[str, str]) -> bool:
+def _meets_constraints(configuration: Configuration, wanted: Mapping[str, str]) -> bool:
     from legm.core.identity import canonical_text
 
     return all(

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
     from legm.plotting import Style, StyleSheets
 
-__all__ = ["aggregate_results", "comparison_curves", "plot_bars", "plot_curves", "require_runs"]
+__all__ = [
+    "aggregate_results",
+    "comparison_curves",
+    "require_summarized_runs",
+    "write_bar_figures",
+    "write_curve_figures",
+]
 
 
 def aggregate_results(
@@ -33,12 +39,12 @@ def aggregate_results(
     aggregate.AggregationMethods.parse(aggregation)  # a mistake is reported before anything is read
     runs = read_runs(client, configuration, description, ALL_VALUES_METRICS)
     summary = aggregate.summarise_runs(show_progress(runs, "aggregating runs"), aggregation)
-    require_runs(summary, configuration, description)
+    require_summarized_runs(summary, configuration, description)
     client.write_summary(configuration, description, summary)
     return aggregate.summary_as_dict(summary)
 
 
-def require_runs(summary: Summary, configuration: Configuration, description: str) -> None:
+def require_summarized_runs(summary: Summary, configuration: Configuration, description: str) -> None:
     """Refuse a configuration without a completed run.
 
     Raises:
@@ -53,7 +59,7 @@ def require_runs(summary: Summary, configuration: Configuration, description: st
         )
 
 
-def plot_curves(
+def write_curve_figures(
     client: BackendClient,
     configuration: Configuration,
     description: str,
@@ -86,23 +92,23 @@ def plot_curves(
     runs = counting(show_progress(found, "reading runs"))
     curves = {curve.metric: curve for curve in aggregate.aggregate_curves(runs, None, aggregation)}
     if completed == 0:
-        require_runs(Summary({}, 0, 0, 0), configuration, description)
+        require_summarized_runs(Summary({}, 0, 0, 0), configuration, description)
     for metric in names or ():
         if metric not in curves:
             raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, known)}")
     client.write_curves(configuration, description, list(curves.values()))
-    pictures = _pictures(curves, wanted, frozenset(exclude), exclude_pattern)
+    pictures = _curves_by_figure(curves, wanted, frozenset(exclude), exclude_pattern)
     heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
     paths = []
     for name, shown in show_progress(pictures.items(), "drawing plots"):
         figure = plotting.plot_curves(shown, heading if title is None else title, completed, look)
-        paths += _write_figure(
+        paths += _write_summary_figure(
             client, configuration.experiment, configuration, description, name, figure, look, kinds
         )
     return paths
 
 
-def _write_figure(
+def _write_summary_figure(
     client: BackendClient,
     experiment: str,
     configuration: Configuration | None,
@@ -185,7 +191,7 @@ def _grouped_metrics(
     return named
 
 
-def _pictures(
+def _curves_by_figure(
     curves: Mapping[str, Curve],
     groups: Mapping[str, list[str]] | None,
     exclude: frozenset[str],
@@ -204,7 +210,7 @@ def _pictures(
     return {title: members for title, members in pictures.items() if members}
 
 
-def plot_bars(
+def write_bar_figures(
     client: BackendClient,
     experiment: str,
     description: str,
@@ -220,4 +226,4 @@ def plot_bars(
     heading = ", ".join(filter(None, (experiment, description))) if title is None else title
     figure = plotting.plot_bars(rankings, heading, look)
     name = "comparison-" + "+".join(rankings)
-    return _write_figure(client, experiment, None, description, name, figure, look, kinds)
+    return _write_summary_figure(client, experiment, None, description, name, figure, look, kinds)

@@ -17,7 +17,7 @@ from legm.arguments.declarations import (
 )
 from legm.errors import ParameterError, closest
 
-__all__ = ["ArgumentSource", "Conditions", "OneOf", "metadata_from_sources", "sources_from_carriers"]
+__all__ = ["ArgumentConditions", "ArgumentSource", "OneOf", "metadata_from_sources", "sources_from_carriers"]
 
 Table: TypeAlias = Mapping[Any, Any] | Callable[[Any], Any]
 
@@ -47,14 +47,18 @@ class OneOf:
 
     def __call__(self, value: Any) -> bool:
         """Whether the value is, or contains, one of them."""
-        return any(_is_same_value(item, wanted) for item in _as_sequence(value) for wanted in self.values)
+        return any(
+            _is_same_argument_value(item, wanted)
+            for item in _condition_values(value)
+            for wanted in self.values
+        )
 
 
-def _as_sequence(value: Any) -> Sequence[Any]:
+def _condition_values(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
-def _is_same_value(one: Any, other: Any) -> bool:
+def _is_same_argument_value(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
@@ -68,12 +72,12 @@ def sources_from_carriers(carriers: Carrier | Sequence[Carrier]) -> list[Argumen
         ArgumentSource(
             carrier_title(carrier), {argument.name: argument for argument in declared_arguments(carrier)}
         )
-        for carrier in _as_sequence(carriers)
+        for carrier in _condition_values(carriers)
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Condition:
+class _ArgumentCondition:
     """The arguments that are added for each value of an argument."""
 
     argument: str
@@ -82,7 +86,9 @@ class _Condition:
     def sources(self, value: Any) -> list[ArgumentSource]:
         """The arguments that are added for a value."""
         if isinstance(self.given, Mapping):
-            return next((found for key, found in self.given.items() if _is_same_value(key, value)), [])
+            return next(
+                (found for key, found in self.given.items() if _is_same_argument_value(key, value)), []
+            )
         return _sources_from_result(self.given(value))
 
     def active(self, value: Any, item: Any) -> Any:
@@ -95,7 +101,7 @@ def _sources_from_result(found: Any) -> list[ArgumentSource]:
     return [] if found is None else sources_from_carriers(found)
 
 
-class Conditions:
+class ArgumentConditions:
     """All conditions of a command line.
 
     Args:
@@ -171,8 +177,8 @@ class Conditions:
         found = []
         for number, condition in enumerate(self._conditions):
             value = values.get(condition.argument)
-            for item in _as_sequence(value) if condition.argument in values else ():
-                if any(number == at and _is_same_value(item, of) for at, of in origins):
+            for item in _condition_values(value) if condition.argument in values else ():
+                if any(number == at and _is_same_argument_value(item, of) for at, of in origins):
                     continue
                 origins.append((number, item))
                 fields = {"parent": condition.argument, "parent_active": condition.active(value, item)}
@@ -188,16 +194,18 @@ class Conditions:
         return found
 
 
-def _conditions_from_tables(call: str, tables: Mapping[str, Table]) -> list[_Condition]:
+def _conditions_from_tables(call: str, tables: Mapping[str, Table]) -> list[_ArgumentCondition]:
     if not isinstance(tables, Mapping):
         raise ParameterError(f"{call} must be a mapping {{argument: {{value: …}}}}, not {tables!r}")
     made = []
     for name, table in tables.items():
         if callable(table) and not isinstance(table, type):
-            made.append(_Condition(name, table))
+            made.append(_ArgumentCondition(name, table))
         elif isinstance(table, Mapping):
             made.append(
-                _Condition(name, {value: sources_from_carriers(given) for value, given in table.items()})
+                _ArgumentCondition(
+                    name, {value: sources_from_carriers(given) for value, given in table.items()}
+                )
             )
         else:
             raise ParameterError(

@@ -119,7 +119,7 @@ def add_arguments(
     Raises:
         ParameterError: a name, field or keyword of a declaration is invalid.
     """
-    for argument in _exclude(declared_arguments(argparse_args), exclude):
+    for argument in _exclude_arguments(declared_arguments(argparse_args), exclude):
         add_argument(parser, argument, replace_underscores=replace_underscores)
 
 
@@ -142,7 +142,7 @@ def add_metadata(
     arguments = declared_arguments(argparse_args)
     known = {argument.name: argument for argument in arguments}
     added = {}
-    for argument in _exclude(arguments, exclude):
+    for argument in _exclude_arguments(arguments, exclude):
         fields = argument_metadata(argument, known, destination)
         if destination.get(argument.name, fields) != fields:
             raise ParameterError(
@@ -154,7 +154,7 @@ def add_metadata(
     destination.update(added)
 
 
-def _exclude(arguments: Iterable[Argument], exclude: str | Iterable[str] | None) -> list[Argument]:
+def _exclude_arguments(arguments: Iterable[Argument], exclude: str | Iterable[str] | None) -> list[Argument]:
     left_out = {exclude} if isinstance(exclude, str) else set(exclude or ())
     return [a for a in arguments if left_out.isdisjoint((a.name, a.base))]
 
@@ -250,24 +250,24 @@ def _parse_declaration(key: str, declaration: Mapping[str, Any]) -> list[Argumen
     if not isinstance(declaration, Mapping):
         raise ParameterError(f"the argument {key!r} must be a dict of keywords, not {declaration!r}")
     keywords = {name: value for name, value in declaration.items() if name not in _LEGM_KEYWORDS}
-    _check_keywords(key, keywords)
+    _check_argument_keywords(key, keywords)
     metadata = declaration.get("metadata") or {}
-    _check_metadata(key, metadata)
+    _check_argument_metadata(key, metadata)
     searchable = declaration.get("searchable", False)
-    _check_searchable(key, searchable, keywords)
-    flags = _flags(key, declaration.get("flags", ()))
+    _check_searchable_argument(key, searchable, keywords)
+    flags = _argument_flags(key, declaration.get("flags", ()))
     name = keywords.pop("dest", None) or key.lstrip("-").replace("-", "_")
     splits = declaration.get("splits")
     if splits is None:
         return [Argument(name, name, "", flags, keywords, metadata, searchable)]
-    _check_splits(key, splits, declaration)
+    _check_argument_splits(key, splits, declaration)
     return [
         Argument(f"{split}_{name}", name, split, (f"--{split}_{name}",), keywords, metadata, searchable)
         for split in splits
     ]
 
 
-def _flags(key: str, more: str | Sequence[str]) -> tuple[str, ...]:
+def _argument_flags(key: str, more: str | Sequence[str]) -> tuple[str, ...]:
     more = (more,) if isinstance(more, str) else tuple(more)
     for flag in more:
         if not isinstance(flag, str) or not flag.startswith("-") or _INVALID_NAME.search(flag):
@@ -275,7 +275,7 @@ def _flags(key: str, more: str | Sequence[str]) -> tuple[str, ...]:
     return (key if key.startswith("-") else f"--{key}", *more)
 
 
-def _check_keywords(key: str, keywords: Mapping[str, Any]) -> None:
+def _check_argument_keywords(key: str, keywords: Mapping[str, Any]) -> None:
     known, action = {*_ARGPARSE_KEYWORDS}, keywords.get("action")
     if isinstance(action, type):
         own = inspect.signature(action).parameters
@@ -290,7 +290,7 @@ def _check_keywords(key: str, keywords: Mapping[str, Any]) -> None:
             )
 
 
-def _check_metadata(key: str, metadata: Mapping[str, Any]) -> None:
+def _check_argument_metadata(key: str, metadata: Mapping[str, Any]) -> None:
     if not isinstance(metadata, Mapping):
         raise ParameterError(f"the metadata of {key!r} must map fields to values, not be {metadata!r}")
     for field in metadata:
@@ -304,7 +304,7 @@ def _check_metadata(key: str, metadata: Mapping[str, Any]) -> None:
         raise ParameterError(f"the parent of {key!r} must be a name or a list of names, not {parents!r}")
 
 
-def _check_searchable(key: str, searchable: Any, keywords: Mapping[str, Any]) -> None:
+def _check_searchable_argument(key: str, searchable: Any, keywords: Mapping[str, Any]) -> None:
     if not isinstance(searchable, bool):
         raise ParameterError(f"searchable of {key!r} must be True or False, not {searchable!r}")
     if not searchable:
@@ -318,7 +318,7 @@ def _check_searchable(key: str, searchable: Any, keywords: Mapping[str, Any]) ->
         raise ParameterError(f"{key!r} cannot be searchable with nargs={nargs!r}; use a number, '+' or '*'")
 
 
-def _check_splits(key: str, splits: Any, declaration: Mapping[str, Any]) -> None:
+def _check_argument_splits(key: str, splits: Any, declaration: Mapping[str, Any]) -> None:
     if isinstance(splits, str) or not isinstance(splits, Sequence) or not splits:
         raise ParameterError(f"the splits of {key!r} must be a list of names, not {splits!r}")
     for split in splits:
@@ -354,16 +354,16 @@ def argument_metadata(
     if parents is None:
         return fields
     if isinstance(parents, str):
-        fields["parent"] = _resolve_parent(argument, parents, known, others)
+        fields["parent"] = _resolve_argument_parent(argument, parents, known, others)
         return fields
-    names = {parent: _resolve_parent(argument, parent, known, others) for parent in parents}
+    names = {parent: _resolve_argument_parent(argument, parent, known, others) for parent in parents}
     fields["parent"] = list(names.values())
     if isinstance(fields.get("parent_active"), Mapping):
         fields["parent_active"] = {names.get(p, p): value for p, value in fields["parent_active"].items()}
     return fields
 
 
-def _resolve_parent(
+def _resolve_argument_parent(
     argument: Argument, parent: str, known: Mapping[str, Argument], others: Collection[str]
 ) -> str:
     if parent in known or parent in others:

@@ -119,7 +119,7 @@ def _inherited_parameters(function: Callable[..., Any], owner: Any) -> Iterator[
     name = function.__name__
     for kind in (owner if isinstance(owner, type) else type(owner), type(owner)):
         above = iter(kind.__mro__)
-        if any(_undecorated(cls.__dict__.get(name)) is inspect.unwrap(function) for cls in above):
+        if any(_undecorated_function(cls.__dict__.get(name)) is inspect.unwrap(function) for cls in above):
             break
     for cls in above:
         method = cls.__dict__.get(name)
@@ -128,7 +128,7 @@ def _inherited_parameters(function: Callable[..., Any], owner: Any) -> Iterator[
         if cls is object:
             return
         try:
-            parameters = list(inspect.signature(_undecorated(method)).parameters.values())
+            parameters = list(inspect.signature(_undecorated_function(method)).parameters.values())
         except (TypeError, ValueError):  # a built-in without a signature
             return
         unbound = isinstance(method, staticmethod) and name != "__new__"
@@ -139,7 +139,7 @@ def _inherited_parameters(function: Callable[..., Any], owner: Any) -> Iterator[
             return
 
 
-def _undecorated(method: Any) -> Any:
+def _undecorated_function(method: Any) -> Any:
     return inspect.unwrap(getattr(method, "__func__", method))
 
 
@@ -167,10 +167,12 @@ def splitify_namespace(namespace: N, split: str, splits: Sequence[str] | None = 
         raise ParameterError(f"splitify_namespace() takes a namespace of argparse or a mapping, not {kind}")
     values: Mapping[Any, Any] = namespace if isinstance(namespace, Mapping) else vars(namespace)
     known = {*(_USUAL_SPLITS if splits is None else splits)}
-    if split not in known and (splits is not None or not any(_split_of(name, {split}) for name in values)):
+    if split not in known and (
+        splits is not None or not any(_split_of_name(name, {split}) for name in values)
+    ):
         raise ParameterError(f"there is no split {split!r}; {closest(split, known)}")
     known.add(split)
-    prefixes = {name: _split_of(name, known) for name in values}
+    prefixes = {name: _split_of_name(name, known) for name in values}
     own = {name[len(split) + 1 :]: values[name] for name, prefix in prefixes.items() if prefix == split}
     seen = {
         name: value
@@ -186,7 +188,7 @@ def splitify_namespace(namespace: N, split: str, splits: Sequence[str] | None = 
     return result
 
 
-def _split_of(name: Any, splits: Iterable[str]) -> str:
+def _split_of_name(name: Any, splits: Iterable[str]) -> str:
     """The split whose prefix a name has; the longest of several; "" for none."""
     found = (
         s for s in splits if isinstance(name, str) and name.startswith(f"{s}_") and len(name) > len(s) + 1

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from legm.arguments.conditions import (
+    ArgumentConditions,
     ArgumentSource,
-    Conditions,
     OneOf,
     Table,
     metadata_from_sources,
@@ -72,14 +72,14 @@ def parse_args_and_metadata(
         )
     always = sources_from_carriers(modules)
     commands = {name: sources_from_carriers(given) for name, given in (subparsers or {}).items()}
-    conditions = Conditions(conditional_modules or {}, conditional_args or {})
+    conditions = ArgumentConditions(conditional_modules or {}, conditional_args or {})
     possible = [*always, *itertools.chain(*commands.values()), *conditions.declared()]
     conditions.check(possible, commands, dest)
     points = _CommandLine(words, dest, commands, conditions).points(always)
     metadata = _merge_metadata(points)
     names = dict.fromkeys(name for point in points for name in point.values)
     known = {name for source in possible for name in source.arguments}
-    absent = [name for name in _parents(metadata) if name not in names and name in known]
+    absent = [name for name in _argument_parents(metadata) if name not in names and name in known]
     namespaces = [argparse.Namespace(**dict.fromkeys([*names, *absent]) | point.values) for point in points]
     return (
         namespaces[0] if len(namespaces) == 1 else namespaces,
@@ -125,7 +125,7 @@ class _CommandLine:
     words: Sequence[str]
     dest: str | None
     commands: Mapping[str, Sequence[ArgumentSource]]
-    conditions: Conditions
+    conditions: ArgumentConditions
     seen: list[ArgumentSource] = field(default_factory=list)
     read: list[_GridPoint] = field(default_factory=list)
 
@@ -229,7 +229,7 @@ def _add_arguments(parser: argparse.ArgumentParser, sources: Iterable[ArgumentSo
         new = {name: argument for name, argument in source.arguments.items() if name not in added}
         for name, argument in source.arguments.items():
             other, title = added.get(name, (argument, ""))
-            if (_shape(other) != _shape(argument)) if last else (other != argument):
+            if (_argument_shape(other) != _argument_shape(argument)) if last else (other != argument):
                 raise ParameterError(
                     f"{title} and {source.title} both declare {name!r}, but differently: rename one of them, "
                     f"or declare both in the same way"
@@ -240,7 +240,7 @@ def _add_arguments(parser: argparse.ArgumentParser, sources: Iterable[ArgumentSo
             added[name] = (argument, source.title)
 
 
-def _shape(argument: Argument) -> tuple[Any, ...]:
+def _argument_shape(argument: Argument) -> tuple[Any, ...]:
     """What determines which words of the command line belong to an argument."""
     keywords = argument.keywords
     return (argument.flags, argument.searchable, keywords.get("nargs"), keywords.get("action"))
@@ -262,16 +262,16 @@ def _merge_metadata(points: Iterable[_GridPoint]) -> dict[str, dict[str, Any]]:
             continue
         seen.append(point.sources)
         for name, fields in metadata_from_sources(point.sources).items():
-            merged[name] = _either(name, merged[name], fields) if name in merged else fields
+            merged[name] = _merge_argument_metadata(name, merged[name], fields) if name in merged else fields
     return merged
 
 
-def _either(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_argument_metadata(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata that are valid at the points of both."""
-    if _comparable(one) == _comparable(other):
+    if _comparable_argument_metadata(one) == _comparable_argument_metadata(other):
         return dict(one)
     actives = [fields.get("parent_active") for fields in (one, other)]
-    rest = [_comparable({**fields, "parent_active": None}) for fields in (one, other)]
+    rest = [_comparable_argument_metadata({**fields, "parent_active": None}) for fields in (one, other)]
     if rest[0] != rest[1] or "parent" not in one:
         raise ParameterError(
             f"the metadata of {name!r} differ between points of the grid: {dict(one)!r} and {dict(other)!r}; "
@@ -281,7 +281,7 @@ def _either(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict
     return {**one, "parent_active": OneOf(tuple(values))}
 
 
-def _comparable(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _comparable_argument_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields in a form where functions with the same code and the same captured values are equal."""
     return {
         name: (value.__code__, value.__defaults__, [cell.cell_contents for cell in value.__closure__ or ()])
@@ -291,7 +291,7 @@ def _comparable(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parents(metadata: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _argument_parents(metadata: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for fields in metadata.values():
         parents = fields.get("parent") or []
         yield from [parents] if isinstance(parents, str) else parents

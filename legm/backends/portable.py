@@ -91,15 +91,15 @@ def run_from(data: bytes) -> Run:
     return Run(configuration=Configuration(**configuration), **content)
 
 
-def _series(series: Series) -> list[str | None]:
+def _portable_series(series: Series) -> list[str | None]:
     return [series.name, series.split.value, series.index]
 
 
-def _by_series(values: Mapping[Series, Any]) -> list[list[Any]]:
-    return [[*_series(series), value] for series, value in values.items()]
+def _portable_values(values: Mapping[Series, Any]) -> list[list[Any]]:
+    return [[*_portable_series(series), value] for series, value in values.items()]
 
 
-def _from_series(rows: list[list[Any]]) -> dict[Series, Any]:
+def _values_from_portable(rows: list[list[Any]]) -> dict[Series, Any]:
     return {Series(name, Split(split), index): value for name, split, index, value in rows}
 
 
@@ -110,10 +110,10 @@ def result_json(result: RunResult) -> bytes:
         "run": run,
         "status": result.status.value,
         "rule": asdict(result.rule),
-        "best": _by_series(result.best),
-        "best_steps": _by_series(result.best_steps),
-        "test": _by_series(result.test),
-        "series": [_series(series) for series in result.histories],
+        "best": _portable_values(result.best),
+        "best_steps": _portable_values(result.best_steps),
+        "test": _portable_values(result.test),
+        "series": [_portable_series(series) for series in result.histories],
         **{name: getattr(result, name) for name in _AS_THEY_ARE},
     }
     return json.dumps(content, indent=1).encode()
@@ -126,9 +126,9 @@ def result_from(data: bytes, configuration: Configuration) -> tuple[RunResult, l
         run=Run(configuration=configuration, **content["run"]),
         status=Status(content["status"]),
         rule=BestRule(**content["rule"]),
-        best=_from_series(content["best"]),
-        best_steps=_from_series(content["best_steps"]),
-        test=_from_series(content["test"]),
+        best=_values_from_portable(content["best"]),
+        best_steps=_values_from_portable(content["best_steps"]),
+        test=_values_from_portable(content["test"]),
         **{name: content[name] for name in _AS_THEY_ARE},
     )
     return result, [Series(name, Split(split), index) for name, split, index in content["series"]]

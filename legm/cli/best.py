@@ -22,17 +22,17 @@ from legm.cli.options import (
 from legm.cli.output import (
     are_numbers,
     configuration_dict,
-    differing,
-    encodable,
-    number,
+    differing_parameters,
     paint_statuses,
     print_json,
     print_problems,
     print_table,
+    printable_text,
+    printed_number,
+    printed_parameter,
     say,
     statuses_text,
     value_dict,
-    value_of,
 )
 from legm.cli.terminal_tables import Column
 
@@ -74,9 +74,9 @@ def best_command(
     PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. Only completed runs count; a dev METRIC is
     read at each run's best step. A METRIC may also be given as test_NAME or best_NAME.
     """
-    from legm.cli.selection import Choice
+    from legm.cli.selection import Selection
 
-    choice = Choice.of(at(path), description, constraints)
+    choice = Selection.of(at(path), description, constraints)
     wanted = choice.metric(metric, test=test)
     ranked = choice.ranked(wanted, higher_better=not lower, aggregation=aggregation)
     labels = choice.experiment.labels()
@@ -86,7 +86,9 @@ def best_command(
     if as_json:
         print_json([_ranked_dict(i, one, labels) for i, one in enumerate(shown, 1)])
     else:
-        _print_ranked(shown, labels, wanted.title, differing([one.configuration for one in ranked]))
+        _print_ranked(
+            shown, labels, wanted.title, differing_parameters([one.configuration for one in ranked])
+        )
         if len(shown) < len(ranked):
             say(f"\n{len(ranked) - len(shown):,} more: --top 0 shows all")
     print_problems(choice.experiment.problems)
@@ -106,7 +108,9 @@ def _print_ranked(
         Column("others", fit="fold", paint=paint_statuses),
         *(
             Column(
-                name, right=are_numbers(one.configuration.parameters.get(name) for one in shown), fit="cut"
+                name,
+                right=are_numbers(one.configuration.parameters.get(name) for one in shown),
+                fit="cut",
             )
             for name in names
         ),
@@ -115,17 +119,17 @@ def _print_ranked(
         (
             str(rank),
             labels[one.configuration.fingerprint],
-            encodable(value_text(one.value, digits)),
-            number(one.value.n),
-            _others(one),
-            *(value_of(one.configuration, name) for name in names),
+            printable_text(value_text(one.value, digits)),
+            printed_number(one.value.n),
+            _other_aggregates_text(one),
+            *(printed_parameter(one.configuration, name) for name in names),
         )
         for rank, one in enumerate(shown, 1)
     ]
     print_table(columns, rows)
 
 
-def _others(one: Ranked) -> str:
+def _other_aggregates_text(one: Ranked) -> str:
     """The runs that do not count."""
     counts = {"failed": one.failed, "interrupted": one.interrupted}
     return ", ".join(filter(None, (statuses_text(counts), f"{one.value.nan} NaN" if one.value.nan else "")))

@@ -10,7 +10,7 @@ import click
 
 from legm.cli.completion_values import complete_compared
 from legm.cli.options import FOLDER, backend_options, description_option, json_option, test_option
-from legm.cli.output import encodable, print_json, print_table, say
+from legm.cli.output import print_json, print_table, printable_text, say
 from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def compare_command(
     there are several others. Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
     from legm.analysis.comparison import compare_runs, comparison_as_dict
-    from legm.cli.locations import configuration_at, known_configuration
-    from legm.cli.selection import metric_among
+    from legm.cli.locations import configuration_at, located_configuration
+    from legm.cli.selection import select_metric
     from legm.errors import ParameterError
 
     if len(paths) < 2:
@@ -77,12 +77,12 @@ def compare_command(
                 "only configurations of the same experiment can be compared"
             )
     counts = [count for _, one in found for count in one.counts if count.description == description]
-    wanted = metric_among(metric, counts, test=test)
+    wanted = select_metric(metric, counts, test=test)
     compared = compare_runs(
         experiment.store.client,
         description,
-        known_configuration(first),
-        [known_configuration(one) for _, one in others],
+        located_configuration(first),
+        [located_configuration(one) for _, one in others],
         wanted.name,
         test=wanted.test,
         seed=() if unpaired else seeds or None,
@@ -100,7 +100,7 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
     digits = decimals_for_spreads((one.upper - one.lower) / 2 for one in compared)
 
     def text(value: float) -> str:
-        return "" if value != value else encodable(typographic_signs(f"{value:.{digits}f}"))  # noqa: PLR0124 - NaN
+        return "" if value != value else printable_text(typographic_signs(f"{value:.{digits}f}"))  # noqa: PLR0124 - NaN
 
     def interval(one: Comparison) -> str:
         return f"{text(one.lower)} to {text(one.upper)}" if one.lower <= one.upper else ""

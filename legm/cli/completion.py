@@ -22,6 +22,6 @@ def completion_command(ctx: click.Context, shell: str) -> None:
     zsh:  put  eval "$(legm completion zsh)"         into ~/.zshrc, after compinit
     fish: put  legm completion fish | source         into ~/.config/fish/config.fish
     """
-    from legm.cli.completion_scripts import script
+    from legm.cli.completion_scripts import completion_script
 
-    say(script(shell, ctx.find_root().command).rstrip())
+    say(completion_script(shell, ctx.find_root().command).rstrip())

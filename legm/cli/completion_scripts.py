@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-__all__ = ["script"]
+__all__ = ["completion_script"]
 
 _BASH = r"""_legm_completion() {
     # Bash splits words at "=" and ":" too, which names of configurations hold: what touches is one word here.
@@ -43,7 +43,7 @@ complete -o nosort -F _legm_completion legm
 """
 
 
-def script(shell: str, command: click.Command) -> str:
+def completion_script(shell: str, command: click.Command) -> str:
     """The script that completes legm's commands in a shell: legm's own for bash, click's for the others."""
     if shell == "bash":
         return _BASH

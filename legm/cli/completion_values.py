@@ -16,7 +16,7 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from legm.cli.locations import Experiment, Location
+    from legm.cli.locations import LocatedExperiment, Location
 
 __all__ = [
     "complete_aggregation",
@@ -30,7 +30,7 @@ __all__ = [
 Completer: TypeAlias = "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]"
 
 
-def _quiet(complete: Callable[[click.Context, str], Iterable[str]]) -> Completer:
+def _completing_quietly(complete: Callable[[click.Context, str], Iterable[str]]) -> Completer:
     """Offers the completions that start with what was typed."""
 
     @functools.wraps(complete)
@@ -58,16 +58,20 @@ def complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return _complete_path(ctx, param, incomplete)
 
 
-@_quiet
+@_completing_quietly
 def _complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
     head, slash, _ = incomplete.rpartition("/")
     before = Path(head or slash or ".")
     backend = ctx.params.get("backend") or "local"
-    names = _folders(before) if backend == "local" else _in_backend(_location(ctx, before))
+    names = (
+        _complete_folders(before)
+        if backend == "local"
+        else _complete_in_backend(_completed_location(ctx, before))
+    )
     return [f"{head}{slash}{name}" for name in names]
 
 
-def _folders(before: Path) -> Iterable[str]:
+def _complete_folders(before: Path) -> Iterable[str]:
     """The folders in a folder that are configurations, or may lead to some."""
     from legm.runlog.log_folder import is_configuration, subfolders
 
@@ -77,7 +81,7 @@ def _folders(before: Path) -> Iterable[str]:
     return [one for one in names if is_configuration(f"{before}/{one}")] or [f"{one}/" for one in names]
 
 
-def _in_backend(location: Location) -> Iterable[str]:
+def _complete_in_backend(location: Location) -> Iterable[str]:
     """The experiments that a backend has, or the configurations of one."""
     from legm.cli.locations import experiments_at
     from legm.core.naming import safe_name
@@ -86,19 +90,19 @@ def _in_backend(location: Location) -> Iterable[str]:
         return [f"{safe_name(name)}/" for name in known]
     if location.path.name and (named := list(experiments_at(location))):
         return list(named[0].labels().values())
-    return _folders(location.path)
+    return _complete_folders(location.path)
 
 
-@_quiet
+@_completing_quietly
 def complete_metric(ctx: click.Context, _incomplete: str) -> Iterable[str]:
     """The metrics of the experiment that was named before."""
-    from legm.cli.selection import known_metrics
+    from legm.cli.selection import selectable_metrics
 
-    dev, test = known_metrics(_experiment(ctx).counts())
+    dev, test = selectable_metrics(_completed_experiment(ctx).counts())
     return sorted(test if ctx.params.get("test") else dev)
 
 
-@_quiet
+@_completing_quietly
 def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
     """Configurations; after two of them, the metrics too."""
     given = (*(ctx.params.get("paths") or ()), *filter(None, [ctx.params.get("metric")]))
@@ -106,37 +110,39 @@ def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
     if len(given) < 2:
         return paths
     from legm.cli.locations import configuration_at
-    from legm.cli.selection import known_metrics
+    from legm.cli.selection import selectable_metrics
 
-    _, one = configuration_at(_location(ctx, Path(given[0])))
-    return [*sorted(known_metrics(one.counts)[bool(ctx.params.get("test"))]), *paths]
+    _, one = configuration_at(_completed_location(ctx, Path(given[0])))
+    return [*sorted(selectable_metrics(one.counts)[bool(ctx.params.get("test"))]), *paths]
 
 
-@_quiet
+@_completing_quietly
 def complete_constraint(ctx: click.Context, incomplete: str) -> Iterable[str]:
     """The experiment's parameters with ``=``; after it their values."""
-    from legm.cli.output import as_text
+    from legm.cli.output import json_line
 
     name, equals, _ = incomplete.partition("=")
     active = [
         (known, one.configuration.parameters[known])
-        for one in _experiment(ctx).members
+        for one in _completed_experiment(ctx).members
         if one.configuration is not None
         for known in one.configuration.active
     ]
     if not equals:
         return sorted({f"{known}=" for known, _ in active})
-    values = {value if isinstance(value, str) else as_text(value) for known, value in active if known == name}
+    values = {
+        value if isinstance(value, str) else json_line(value) for known, value in active if known == name
+    }
     return [f"{name}={value}" for value in sorted(values)]
 
 
-@_quiet
+@_completing_quietly
 def complete_aggregation(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
     """The aggregation methods."""
     return ["mean", "median", "outlier_mean", "confidence"]
 
 
-@_quiet
+@_completing_quietly
 def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
     """The installed backends."""
     from legm.delivery.registry import names
@@ -144,7 +150,7 @@ def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
     return names()
 
 
-def _location(ctx: click.Context, path: Path) -> Location:
+def _completed_location(ctx: click.Context, path: Path) -> Location:
     from legm.cli.locations import Location
     from legm.cli.options import parse_option_value
 
@@ -152,8 +158,8 @@ def _location(ctx: click.Context, path: Path) -> Location:
     return Location(path, ctx.params.get("backend") or "local", options)
 
 
-def _experiment(ctx: click.Context) -> Experiment:
+def _completed_experiment(ctx: click.Context) -> LocatedExperiment:
     from legm.cli.locations import experiment_at
 
     # While an option's value is missing, click leaves the arguments in ctx.args.
-    return experiment_at(_location(ctx, Path(ctx.params["path"] or ctx.args[0])))
+    return experiment_at(_completed_location(ctx, Path(ctx.params["path"] or ctx.args[0])))

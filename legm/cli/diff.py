@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from legm.cli.options import backend_options, json_option, path_argument
-from legm.cli.output import as_text, print_json, print_table, say
+from legm.cli.output import json_line, print_json, print_table, say
 from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
 
     Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
-    from legm.analysis.overview import diff
-    from legm.cli.locations import configuration_at, known_configuration
+    from legm.analysis.overview import diff_configurations
+    from legm.cli.locations import configuration_at, located_configuration
 
     one, other = (configuration_at(at(path))[1] for path in (a, b))
-    found = diff(known_configuration(one), known_configuration(other))
+    found = diff_configurations(located_configuration(one), located_configuration(other))
     if as_json:
         print_json(
             [
@@ -53,6 +53,10 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
         say("the same configuration")
         return
     print_table(
-        [Column("parameter", fit="fold"), Column(one.label, fit="fold"), Column(other.label, fit="fold")],
-        [(d.name, d.our_note or as_text(d.ours), d.their_note or as_text(d.theirs)) for d in found],
+        [
+            Column("parameter", fit="fold"),
+            Column(one.label, fit="fold"),
+            Column(other.label, fit="fold"),
+        ],
+        [(d.name, d.our_note or json_line(d.ours), d.their_note or json_line(d.theirs)) for d in found],
     )

@@ -81,9 +81,9 @@ def export_command(
     from it and compared. The exit status is 1 if something is missing.
     """
     from legm import export
-    from legm.cli.locations import require_folder
+    from legm.cli.locations import require_location_folder
 
-    require_folder(root)
+    require_location_folder(root)
 
     if to == "table":
         if out is None:
@@ -96,14 +96,14 @@ def export_command(
             raise click.UsageError("a file and --rows are for tables: --to table")
         report = export.export_runs(root, to, options, into=into, **where_from)
     if as_json:
-        print_json(_as_dict(report))
+        print_json(_export_dict(report))
     else:
-        _print(report, is_table=to == "table")
+        _print_export(report, is_table=to == "table")
     if not report.is_complete:
         sys.exit(1)
 
 
-def _as_dict(report: Report) -> dict[str, Any]:
+def _export_dict(report: Report) -> dict[str, Any]:
     from legm.export import State
 
     return {
@@ -119,19 +119,19 @@ def _as_dict(report: Report) -> dict[str, Any]:
     }
 
 
-def _print(report: Report, *, is_table: bool) -> None:
+def _print_export(report: Report, *, is_table: bool) -> None:
     from legm.export import State
 
     counts = {state: report.states.get(state, 0) for state in State}
-    delivered = f"{_runs(counts[State.DELIVERED])} with {report.points:,} values"
+    delivered = f"{_count_of_runs(counts[State.DELIVERED])} with {report.points:,} values"
     if is_table:
         say(f"{report.target}: {delivered}")
     else:
-        say(f"{report.target}: {delivered} delivered, {_runs(counts[State.THERE])} already there")
+        say(f"{report.target}: {delivered} delivered, {_count_of_runs(counts[State.THERE])} already there")
         aggregates = f", {report.summaries} aggregates written" if report.summaries else ""
-        say(f"read back and compared: {_runs(report.equal)} equal{aggregates}")
+        say(f"read back and compared: {_count_of_runs(report.equal)} equal{aggregates}")
     if counts[State.GOES_ON]:
-        say(f"{_runs(counts[State.GOES_ON])} still running: export again later")
+        say(f"{_count_of_runs(counts[State.GOES_ON])} still running: export again later")
     by_message: defaultdict[tuple[State, str], list[str]] = defaultdict(list)
     for one in report.runs:
         if one.state is not State.GOES_ON:
@@ -145,5 +145,5 @@ def _print(report: Report, *, is_table: bool) -> None:
             click.echo(f"  and {len(names) - _SHOWN} more", err=problem)
 
 
-def _runs(count: int) -> str:
+def _count_of_runs(count: int) -> str:
     return f"{count:,} {'run' if count == 1 else 'runs'}"

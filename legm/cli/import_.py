@@ -19,7 +19,7 @@ __all__ = ["import_command", "parameter_options"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _names(option: str, what: str) -> Callable[[F], F]:
+def _split_parameter_names(option: str, what: str) -> Callable[[F], F]:
     return click.option(option, multiple=True, metavar="NAME", help=f"{what}; may be given several times.")
 
 
@@ -31,7 +31,7 @@ def parameter_options(function: F) -> F:
         ("--ignore", "A parameter that is not compared"),
         ("--seed-param", "A parameter that is a seed, and therefore not compared"),
     ):
-        function = _names(option, what)(function)
+        function = _split_parameter_names(option, what)(function)
     return function
 
 
@@ -39,7 +39,7 @@ def parameter_options(function: F) -> F:
 @click.argument("source")
 @path_argument("root")
 @click.option("--dry-run", is_flag=True, help="Only report what would be done.")
-@_names("--experiment", "Only this experiment of the source")
+@_split_parameter_names("--experiment", "Only this experiment of the source")
 @parameter_options
 @click.option(
     "--identity",

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from legm.records import Configuration, ConfigurationStatus, Query, RunCounts, RunResult
 
 __all__ = [
-    "Experiment",
+    "LocatedExperiment",
+    "LocatedStore",
     "Location",
-    "Store",
     "configuration_at",
     "configuration_or_experiment",
     "experiment_at",
     "experiments_at",
-    "known_configuration",
-    "overview_of",
-    "require_folder",
+    "located_configuration",
+    "located_overview",
+    "require_location_folder",
 ]
 
 
@@ -60,14 +60,14 @@ class Location:
     @property
     def parent(self) -> Location:
         """The location that contains this one."""
-        return Location(_parent(self.path), self.backend, self.options)
+        return Location(_parent_of_location(self.path), self.backend, self.options)
 
-    def store(self) -> Store:
+    def store(self) -> LocatedStore:
         """The backend, with the path as its root directory."""
-        return Store(self.path, self.backend, self.options)
+        return LocatedStore(self.path, self.backend, self.options)
 
 
-class Store:
+class LocatedStore:
     """A backend with its root directory, connected when it is first needed.
 
     Args:
@@ -95,7 +95,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class LocatedExperiment:
     """An experiment in a backend.
 
     Args:
@@ -105,7 +105,7 @@ class Experiment:
         known_as: its name in the store; None for a folder, which has the name inside.
     """
 
-    store: Store
+    store: LocatedStore
     path: str
     members: Sequence[ConfigurationStatus]
     known_as: str | None = None
@@ -149,7 +149,7 @@ class Experiment:
         return known
 
 
-def experiments_at(location: Location) -> Iterator[Experiment]:
+def experiments_at(location: Location) -> Iterator[LocatedExperiment]:
     """The experiments at a location: those of a root directory, or one, or a part of one.
 
     Raises:
@@ -157,28 +157,28 @@ def experiments_at(location: Location) -> Iterator[Experiment]:
         NotSupported: the backend cannot list its experiments, and none is named.
     """
     if location.is_local:
-        path = _named_path(location.path)
-        require_folder(path)
+        path = _location_path(location.path)
+        require_location_folder(path)
         if is_configuration(str(path)):
-            yield _local_experiment(_parent(path), [_read_member(path)])
-        elif _is_experiment(path):
-            yield _local_experiment(path)
+            yield _local_experiment_at(_parent_of_location(path), [_configuration_status_at(path)])
+        elif _is_experiment_location(path):
+            yield _local_experiment_at(path)
         else:
             for name in subfolders(path):
-                if _is_experiment(path / name):
-                    yield _local_experiment(path / name)
+                if _is_experiment_location(path / name):
+                    yield _local_experiment_at(path / name)
         return
-    named = _named(location)
+    named = _experiment_named_by_location(location)
     if named is not None:
         yield named
         return
-    require_folder(location.path)
+    require_location_folder(location.path)
     store = location.store()
     for name in store.client.experiments():
-        yield _experiment_of(store, name)
+        yield _located_experiment(store, name)
 
 
-def experiment_at(location: Location) -> Experiment:
+def experiment_at(location: Location) -> LocatedExperiment:
     """The experiment at a location; a root directory is accepted if it has only one.
 
     Raises:
@@ -186,7 +186,7 @@ def experiment_at(location: Location) -> Experiment:
     """
     if location.is_local and is_configuration(str(location.path)):
         raise StorageError(
-            f"{location.path} is one configuration: name its experiment, {_parent(location.path)}"
+            f"{location.path} is one configuration: name its experiment, {_parent_of_location(location.path)}"
         )
     found = list(experiments_at(location))
     if len(found) == 1:
@@ -197,7 +197,7 @@ def experiment_at(location: Location) -> Experiment:
     raise StorageError(f"{location.path} has {len(found)} experiments: name one of {names}")
 
 
-def configuration_at(location: Location) -> tuple[Experiment, ConfigurationStatus]:
+def configuration_at(location: Location) -> tuple[LocatedExperiment, ConfigurationStatus]:
     """The configuration at a location, and its experiment.
 
     Raises:
@@ -206,28 +206,28 @@ def configuration_at(location: Location) -> tuple[Experiment, ConfigurationStatu
     """
     path = location.path
     if not location.is_local:
-        experiment = _named(location.parent)
+        experiment = _experiment_named_by_location(location.parent)
         if experiment is None:
             raise StorageError(
                 f"{path} does not name a configuration: with a backend other than 'local' a path is "
-                f"ROOT/EXPERIMENT/CONFIGURATION, and {_parent(path)} is not an experiment"
+                f"ROOT/EXPERIMENT/CONFIGURATION, and {_parent_of_location(path)} is not an experiment"
             )
-        return experiment, _member(experiment, path.name)
+        return experiment, _configuration_named_by_location(experiment, path.name)
     if is_configuration(str(path)):
-        path = _named_path(path)
-        found = _read_member(path)
-        return _local_experiment(_parent(path), [found]), found
-    if not path.is_dir() and _is_experiment(_parent(path)):
-        experiment = _local_experiment(_parent(path))
-        return experiment, _member(experiment, path.name)
-    require_folder(path)
+        path = _location_path(path)
+        found = _configuration_status_at(path)
+        return _local_experiment_at(_parent_of_location(path), [found]), found
+    if not path.is_dir() and _is_experiment_location(_parent_of_location(path)):
+        experiment = _local_experiment_at(_parent_of_location(path))
+        return experiment, _configuration_named_by_location(experiment, path.name)
+    require_location_folder(path)
     what = f"{path} is not a configuration's folder: it has no {PARAMETERS_FILE}"
-    if _is_experiment(path):
+    if _is_experiment_location(path):
         what += f"; it is an experiment, with {', '.join(itertools.islice(_configurations_in(path), 3))}, …"
     raise StorageError(what)
 
 
-def configuration_or_experiment(location: Location) -> tuple[Experiment, ConfigurationStatus | None]:
+def configuration_or_experiment(location: Location) -> tuple[LocatedExperiment, ConfigurationStatus | None]:
     """What is at a location: an experiment, or one configuration of it.
 
     Raises:
@@ -235,16 +235,18 @@ def configuration_or_experiment(location: Location) -> tuple[Experiment, Configu
     """
     path = location.path
     if location.is_local:
-        is_one = is_configuration(str(path)) or (not path.is_dir() and _is_experiment(_parent(path)))
+        is_one = is_configuration(str(path)) or (
+            not path.is_dir() and _is_experiment_location(_parent_of_location(path))
+        )
     else:
         try:
-            is_one = _named(location.parent) is not None
+            is_one = _experiment_named_by_location(location.parent) is not None
         except LegmError:
             is_one = False
     return configuration_at(location) if is_one else (experiment_at(location), None)
 
 
-def require_folder(path: Path) -> None:
+def require_location_folder(path: Path) -> None:
     """Report which part of a path does not exist, and what exists instead.
 
     Raises:
@@ -253,9 +255,9 @@ def require_folder(path: Path) -> None:
     if path.is_dir():
         return
     missing = path
-    while not _parent(missing).is_dir():
-        missing = _parent(missing)
-    there = _parent(missing)
+    while not _parent_of_location(missing).is_dir():
+        missing = _parent_of_location(missing)
+    there = _parent_of_location(missing)
     names = subfolders(there)
     hint = closest(missing.name, names) if names else "there is no folder in it"
     raise StorageError(f"there is no folder {path}: {there} has no {missing.name!r}; {hint}")
@@ -264,38 +266,40 @@ def require_folder(path: Path) -> None:
 # Folders
 
 
-def _named_path(path: Path) -> Path:
+def _location_path(path: Path) -> Path:
     """A path that ends with a name, also of ``.`` and ``..``."""
     return path if path.name not in {"", ".."} else Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def _parent(path: Path) -> Path:
-    return _named_path(path).parent
+def _parent_of_location(path: Path) -> Path:
+    return _location_path(path).parent
 
 
 def _configurations_in(folder: Path) -> Iterator[str]:
     return (name for name in subfolders(folder) if is_configuration(f"{folder}/{name}"))
 
 
-def _is_experiment(folder: Path) -> bool:
+def _is_experiment_location(folder: Path) -> bool:
     return any(True for _ in _configurations_in(folder))
 
 
-def _local_experiment(folder: Path, members: Sequence[ConfigurationStatus] | None = None) -> Experiment:
-    store = Store(_parent(folder), "local", {})
-    return Experiment(
+def _local_experiment_at(
+    folder: Path, members: Sequence[ConfigurationStatus] | None = None
+) -> LocatedExperiment:
+    store = LocatedStore(_parent_of_location(folder), "local", {})
+    return LocatedExperiment(
         store, str(folder), folder_reader().read_statuses(folder) if members is None else members
     )
 
 
-def _read_member(path: Path) -> ConfigurationStatus:
+def _configuration_status_at(path: Path) -> ConfigurationStatus:
     return folder_reader().read_status(path)
 
 
 # Other backends
 
 
-def _named(location: Location) -> Experiment | None:
+def _experiment_named_by_location(location: Location) -> LocatedExperiment | None:
     """The experiment that the last part of a path names; None for a folder that does not name one.
 
     Raises:
@@ -312,17 +316,17 @@ def _named(location: Location) -> Experiment | None:
     except NotSupported:
         if not list(store.client.configurations(text)):
             raise
-        return _experiment_of(store, text)
+        return _located_experiment(store, text)
     for name in known:
         if text in {name, safe_name(name)}:
-            return _experiment_of(store, name)
+            return _located_experiment(store, name)
     if not location.path.is_dir():
         where = f"the backend {location.backend!r} in {store.root}"
         raise StorageError(f"{where} has no experiment {text!r}; {closest(text, known)}")
     return None
 
 
-def _experiment_of(store: Store, name: str) -> Experiment:
+def _located_experiment(store: LocatedStore, name: str) -> LocatedExperiment:
     from legm.analysis.configuration_lookup import label_configurations
     from legm.core.naming import safe_name
     from legm.delivery.reading import read_counts
@@ -337,10 +341,10 @@ def _experiment_of(store: Store, name: str) -> Experiment:
         ConfigurationStatus(f"{path}/{label}", counts[key][0].configuration, tuple(counts[key]))
         for key, label in labels.items()
     ]
-    return Experiment(store, path, members, name)
+    return LocatedExperiment(store, path, members, name)
 
 
-def _member(experiment: Experiment, text: str) -> ConfigurationStatus:
+def _configuration_named_by_location(experiment: LocatedExperiment, text: str) -> ConfigurationStatus:
     """The configuration that the last part of a path names."""
     from legm.analysis.configuration_lookup import Candidate, resolve_configuration
 
@@ -353,7 +357,7 @@ def _member(experiment: Experiment, text: str) -> ConfigurationStatus:
 # A configuration's content
 
 
-def known_configuration(found: ConfigurationStatus) -> Configuration:
+def located_configuration(found: ConfigurationStatus) -> Configuration:
     """The configuration of a folder that can be read.
 
     Raises:
@@ -365,15 +369,15 @@ def known_configuration(found: ConfigurationStatus) -> Configuration:
     return found.configuration
 
 
-def overview_of(experiment: Experiment, found: ConfigurationStatus) -> tuple[str, Overview]:
+def located_overview(experiment: LocatedExperiment, found: ConfigurationStatus) -> tuple[str, Overview]:
     """A configuration's label, and all its runs; damage of a folder is in the overview, not raised."""
     from legm.analysis import overview
     from legm.delivery.reading import read_runs
     from legm.stats.run_counts import ALL_VALUES_METRICS
 
     if experiment.store.is_local:
-        return found.label, overview.look(Path(found.folder), ALL_VALUES_METRICS)
-    configuration = known_configuration(found)
+        return found.label, overview.read_overview(Path(found.folder), ALL_VALUES_METRICS)
+    configuration = located_configuration(found)
     found_runs = read_runs(experiment.store.client, configuration, histories=ALL_VALUES_METRICS)
     runs = sorted(found_runs, key=lambda run: run.run.run_id)
     return found.label, overview.Overview(Path(found.folder), configuration, runs)

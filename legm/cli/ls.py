@@ -11,13 +11,13 @@ import click
 from legm.cli.options import backend_options, json_option, path_argument
 from legm.cli.output import (
     configuration_dict,
-    differing,
-    moment,
+    differing_parameters,
     paint_statuses,
     parameters_text,
     print_json,
     print_problems,
     print_table,
+    printed_time,
     say,
     statuses_text,
 )
@@ -46,7 +46,7 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
 
     found = list(experiments_at(at(path)))
     if as_json:
-        print_json([_status_dict(one) for of in found for one in of.members])
+        print_json([_listed_dict(one) for of in found for one in of.members])
         return
     if not found:
         say(f"no configurations below {path}")
@@ -55,33 +55,35 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
         if number_of:
             say()
         say(one.title, bold=True)
-        _print_members(one.members)
+        _print_listed(one.members)
     print_problems(problem for one in found for problem in one.problems)
 
 
-def _print_members(members: Sequence[ConfigurationStatus]) -> None:
-    empty = [one for one in members if one.configuration and not any(_counts(one.counts).values())]
+def _print_listed(members: Sequence[ConfigurationStatus]) -> None:
+    empty = [one for one in members if one.configuration and not any(_listed_counts(one.counts).values())]
     shown = [one for one in members if one not in empty]
     if shown:
-        _print_counted(shown)
+        _print_listed_counts(shown)
     if empty:
         say(f"{len(empty)} configuration{'s' if len(empty) > 1 else ''} without runs")
 
 
-def _print_counted(members: Sequence[ConfigurationStatus]) -> None:
+def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
     # The parameters that distinguish configurations come first: the rest may be cut.
-    distinguishing = set(differing([one.configuration for one in members if one.configuration]))
+    distinguishing = set(differing_parameters([one.configuration for one in members if one.configuration]))
     names = {
         active: sorted(active, key=lambda name: (name not in distinguishing, name))
         for active in {one.configuration.active for one in members if one.configuration}
     }
     rows = []
     for one in members:
-        counts = _counts(one.counts)
+        counts = _listed_counts(one.counts)
         last = max([count.last or 0.0 for count in one.counts], default=None)
         found = one.configuration
         parameters = parameters_text(found, names[found.active]) if found else "?"
-        rows.append((one.label, f"{counts['completed']:,}", statuses_text(counts), moment(last), parameters))
+        rows.append(
+            (one.label, f"{counts['completed']:,}", statuses_text(counts), printed_time(last), parameters)
+        )
     columns = [
         Column("configuration", fit="fold"),
         Column("runs", right=True),
@@ -92,7 +94,7 @@ def _print_counted(members: Sequence[ConfigurationStatus]) -> None:
     print_table(columns, rows)
 
 
-def _counts(counts: Sequence[RunCounts]) -> dict[str, int]:
+def _listed_counts(counts: Sequence[RunCounts]) -> dict[str, int]:
     """How many runs of each kind there are, whatever their description."""
     return {
         "completed": sum([one.completed for one in counts]),
@@ -102,14 +104,14 @@ def _counts(counts: Sequence[RunCounts]) -> dict[str, int]:
     }
 
 
-def _status_dict(one: ConfigurationStatus) -> dict[str, Any]:
+def _listed_dict(one: ConfigurationStatus) -> dict[str, Any]:
     return {
         "folder": one.folder,
         **configuration_dict(one.configuration),
         "runs": [
             {
                 "description": count.description,
-                **_counts([count]),
+                **_listed_counts([count]),
                 "last": count.last,
                 "values": {key: list(values) for key, values in count.values.items()},
             }

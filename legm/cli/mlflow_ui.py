@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from legm.cli.options import path_argument
-from legm.cli.serving import serve
+from legm.cli.serving import serve_until_ended
 
 __all__ = ["mlflow_ui_command"]
 
@@ -21,7 +21,9 @@ def mlflow_ui_command(root: Path, *, port: int, only_print: bool) -> None:
     """Start MLflow's page on the runs it stores in ROOT."""
     command = server_command(root, port)
     # MLflow's jobs would need a second server.
-    serve("MLflow", command, port, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, only_print=only_print)
+    serve_until_ended(
+        "MLflow", command, port, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, only_print=only_print
+    )
 
 
 def server_command(root: Path, port: int) -> list[str]:

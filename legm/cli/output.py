@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from legm.cli.terminal_tables import Column, laid_out
+from legm.cli.terminal_tables import Column, terminal_table_lines
 
 if TYPE_CHECKING:
     from legm.records import Aggregate, Configuration, RunResult, Series
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 __all__ = [
     "STATUSES",
     "are_numbers",
-    "as_text",
     "configuration_dict",
-    "differing",
-    "encodable",
-    "moment",
-    "number",
+    "differing_parameters",
+    "json_line",
+    "json_value",
     "paint_statuses",
     "parameters_text",
     "print_json",
     "print_problems",
     "print_table",
-    "printable",
+    "printable_text",
+    "printed_number",
+    "printed_parameter",
+    "printed_time",
     "run_dict",
     "say",
     "series_text",
     "statuses_text",
     "value_dict",
-    "value_of",
 ]
 
 STATUSES = {"completed": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
@@ -63,8 +63,8 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     """
     used = [i for i in range(len(columns)) if any(row[i] for row in rows)] or [0]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    can = _can_show("─…")
-    lines = laid_out(
+    can = _can_print("─…")
+    lines = terminal_table_lines(
         [columns[i] for i in used],
         rows if len(used) == len(columns) else [[row[i] for i in used] for row in rows],
         width,
@@ -75,7 +75,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     say("\n".join(lines))
 
 
-def _can_show(text: str) -> bool:
+def _can_print(text: str) -> bool:
     """Whether the standard output's encoding has these characters."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
@@ -84,9 +84,9 @@ def _can_show(text: str) -> bool:
     return True
 
 
-def encodable(text: str) -> str:
+def printable_text(text: str) -> str:
     """A text with ASCII characters instead of typographic ones that the standard output cannot encode."""
-    if _can_show(text):
+    if _can_print(text):
         return text
     return text.replace("±", "+-").replace("\N{MINUS SIGN}", "-").replace("∞", "inf")
 
@@ -97,20 +97,20 @@ def print_problems(problems: Iterable[object]) -> None:
         click.secho(f"damaged: {problem}", fg="red", err=True)
 
 
-def number(value: float | None) -> str:
+def printed_number(value: float | None) -> str:
     """A number in a table; "" for none."""
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
 
 
-def moment(seconds: float | None) -> str:
+def printed_time(seconds: float | None) -> str:
     """A time (s since 1970) in a table, in local time; "" for none."""
-    return _minute(int(seconds // 60)) if seconds else ""
+    return _printed_minute(int(seconds // 60)) if seconds else ""
 
 
 @functools.lru_cache(maxsize=1000)
-def _minute(minutes: int) -> str:
+def _printed_minute(minutes: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(60 * minutes))
 
 
@@ -130,12 +130,12 @@ def parameters_text(configuration: Configuration, names: Iterable[str]) -> str:
     return ", ".join([f"{name}={parameters[name]}" for name in names])
 
 
-def value_of(configuration: Configuration, name: str) -> str:
+def printed_parameter(configuration: Configuration, name: str) -> str:
     """A parameter's value in a table; "" where it is inactive."""
     if name not in configuration.active:
         return ""
     value = configuration.parameters[name]
-    return value if isinstance(value, str) else as_text(value)
+    return value if isinstance(value, str) else json_line(value)
 
 
 def are_numbers(values: Iterable[object]) -> bool:
@@ -143,7 +143,7 @@ def are_numbers(values: Iterable[object]) -> bool:
     return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values if v is not None)
 
 
-def differing(configurations: Sequence[Configuration]) -> list[str]:
+def differing_parameters(configurations: Sequence[Configuration]) -> list[str]:
     """The names of the parameters by which configurations differ, sorted.
 
     One is among them where it is active in some only, or its values are not all the same.
@@ -169,23 +169,23 @@ def series_text(series: Series) -> str:
 # For a program
 
 
-def printable(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """A value with NaN and infinities as text, since JSON does not have them."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
-        return {key: printable(item) for key, item in value.items()}
-    return [printable(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: json_value(item) for key, item in value.items()}
+    return [json_value(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def as_text(value: Any) -> str:
+def json_line(value: Any) -> str:
     """A plain value as JSON, on one line, for a user."""
-    return json.dumps(printable(value), ensure_ascii=False)
+    return json.dumps(json_value(value), ensure_ascii=False)
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    say(json.dumps(printable(value), indent=2))
+    say(json.dumps(json_value(value), indent=2))
 
 
 def configuration_dict(found: Configuration | None) -> dict[str, Any]:
@@ -216,12 +216,12 @@ def run_dict(result: RunResult) -> dict[str, Any]:
         "points": result.points,
         "last_step": result.last_step,
         "best_step": result.best_step,
-        "best": _by_text(result.best),
-        "test": _by_text(result.test),
+        "best": _values_by_series_text(result.best),
+        "test": _values_by_series_text(result.test),
         "parameters": result.run.parameters,
         "error": result.error,
     }
 
 
-def _by_text(values: Mapping[Series, float]) -> dict[str, float]:
+def _values_by_series_text(values: Mapping[Series, float]) -> dict[str, float]:
     return {series_text(series): value for series, value in values.items()}

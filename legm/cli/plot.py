@@ -25,8 +25,8 @@ from legm.cli.output import print_json, print_problems, say
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from legm.cli.locations import Experiment, Location
-    from legm.cli.selection import Metric
+    from legm.cli.locations import LocatedExperiment, Location
+    from legm.cli.selection import SelectedMetric
     from legm.plotting import Style
     from legm.records import Configuration, ConfigurationStatus, Curve
 
@@ -90,13 +90,13 @@ def plot_command(
 
     (form,) = plotting.checked_formats(output.suffix.removeprefix(".") if output is not None else "png")
     look = plotting.Style.of(styles)
-    asked = _Asked(metric, test, lower, bars, constraints, top, aggregation, description, look, title)
+    asked = _PlotRequest(metric, test, lower, bars, constraints, top, aggregation, description, look, title)
     experiment, member = configuration_or_experiment(at(path))
     if member is not None:
-        figure, shown = _of_configuration(asked, experiment, member)
+        figure, shown = _plot_configuration(asked, experiment, member)
     else:
-        figure, shown = _of_experiment(asked, experiment)
-    where = output or Path(_file_name(experiment if member is None else member, asked))
+        figure, shown = _plot_experiment(asked, experiment)
+    where = output or Path(_plot_file_name(experiment if member is None else member, asked))
     write_atomically(where, plotting.render(figure, form, look))
     if as_json:
         print_json({"output": str(where), "configurations": shown})
@@ -106,7 +106,7 @@ def plot_command(
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _PlotRequest:
     """What a user wants to see; each field is the command's option."""
 
     metrics: tuple[str, ...]
@@ -125,37 +125,37 @@ class _Asked:
         return ", ".join(filter(None, (*words, self.description))) if self.title is None else self.title
 
 
-def _of_configuration(
-    asked: _Asked, experiment: Experiment, member: ConfigurationStatus
+def _plot_configuration(
+    asked: _PlotRequest, experiment: LocatedExperiment, member: ConfigurationStatus
 ) -> tuple[Figure, list[str]]:
     """The curves of one configuration, and what is shown."""
     from legm import plotting
-    from legm.cli.locations import known_configuration
-    from legm.cli.selection import metric_among
+    from legm.cli.locations import located_configuration
+    from legm.cli.selection import select_metric
 
     if asked.bars or asked.constraints or asked.top is not None:
         raise click.UsageError(
             f"--bars, --where and --top are for an experiment; {member.folder} is a configuration"
         )
-    configuration = known_configuration(member)
+    configuration = located_configuration(member)
     counts = [one for one in member.counts if one.description == asked.description]
-    names = [_with_curve(metric_among(name, counts, test=asked.test)) for name in asked.metrics]
-    drawn = _curves(asked, experiment, configuration, names)
+    names = [_plotted_metric_name(select_metric(name, counts, test=asked.test)) for name in asked.metrics]
+    drawn = _plotted_curves(asked, experiment, configuration, names)
     completed = sum(one.completed for one in counts)
     heading = asked.heading(experiment.title, member.label)
     return plotting.plot_curves(drawn, heading, completed, asked.style), [member.label]
 
 
-def _of_experiment(asked: _Asked, experiment: Experiment) -> tuple[Figure, list[str]]:
+def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tuple[Figure, list[str]]:
     """Bars, or the curves of the best configurations; and the names of those that are shown."""
     from legm import plotting
-    from legm.cli.selection import Choice
+    from legm.cli.selection import Selection
     from legm.util.progress import show_progress
 
-    choice = Choice.among(experiment, asked.description, asked.constraints)
+    choice = Selection.among(experiment, asked.description, asked.constraints)
     metrics = [choice.metric(name, test=asked.test) for name in asked.metrics]
     if not asked.bars:
-        name = _with_curve(metrics[0])
+        name = _plotted_metric_name(metrics[0])
         if len(metrics) > 1:
             raise click.UsageError(
                 "curves of several configurations show one METRIC; --bars can show several"
@@ -174,13 +174,13 @@ def _of_experiment(asked: _Asked, experiment: Experiment) -> tuple[Figure, list[
     curves = [
         (label, curve)
         for label, configuration in zip(shown, show_progress(first, "reading runs"), strict=True)
-        for curve in _curves(asked, experiment, configuration, [name])
+        for curve in _plotted_curves(asked, experiment, configuration, [name])
     ]
     return plotting.plot_configurations(curves, heading, asked.style), shown
 
 
-def _curves(
-    asked: _Asked, experiment: Experiment, configuration: Configuration, names: Sequence[str]
+def _plotted_curves(
+    asked: _PlotRequest, experiment: LocatedExperiment, configuration: Configuration, names: Sequence[str]
 ) -> list[Curve]:
     from legm.delivery.reading import read_runs
     from legm.stats.aggregate import aggregate_curves
@@ -190,7 +190,7 @@ def _curves(
     return aggregate_curves(runs, names, asked.aggregation)
 
 
-def _with_curve(metric: Metric) -> str:
+def _plotted_metric_name(metric: SelectedMetric) -> str:
     """The name of a metric that has a curve.
 
     Raises:
@@ -203,7 +203,7 @@ def _with_curve(metric: Metric) -> str:
     return metric.name
 
 
-def _file_name(of: Experiment | ConfigurationStatus, asked: _Asked) -> str:
+def _plot_file_name(of: LocatedExperiment | ConfigurationStatus, asked: _PlotRequest) -> str:
     from legm.core.naming import short_name
 
     return f"{of.label}-{short_name('+'.join(asked.metrics), 60)}.png"

@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 
 from legm.cli.options import json_option, path_argument
-from legm.cli.output import moment, number, paint_statuses, print_json, print_table, run_dict, say
+from legm.cli.output import (
+    paint_statuses,
+    print_json,
+    print_table,
+    printed_number,
+    printed_time,
+    run_dict,
+    say,
+)
 from legm.cli.terminal_tables import Column
 
 __all__ = ["recover_command"]
@@ -23,11 +31,11 @@ def recover_command(root: Path, *, as_json: bool) -> None:
     interrupted otherwise. Damaged entries are restored from the run logs.
     """
     from legm.analysis import overview
-    from legm.cli.locations import require_folder
+    from legm.cli.locations import require_location_folder
 
-    require_folder(root)
+    require_location_folder(root)
     rows, notes = [], []
-    for folder, finalized, messages in overview.recover(root):
+    for folder, finalized, messages in overview.recover_folders(root):
         rows += [{"configuration": str(folder), **run_dict(result)} for result in finalized]
         notes += messages
     if as_json:
@@ -47,9 +55,9 @@ def recover_command(root: Path, *, as_json: bool) -> None:
                 Path(row["configuration"]).name,
                 row["run_id"],
                 row["status"],
-                number(row["last_step"]),
-                number(row["points"]),
-                moment(row["started"]),
+                printed_number(row["last_step"]),
+                printed_number(row["points"]),
+                printed_time(row["started"]),
             )
             for row in rows
         ]

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from legm.cli.locations import Experiment, Location, experiment_at
+from legm.cli.locations import LocatedExperiment, Location, experiment_at
 from legm.cli.options import parse_option_value
 from legm.errors import MetricError, ParameterError, StateError, closest
 from legm.records import Configuration, Ranked, RunCounts
 from legm.stats.run_counts import ALL_VALUES_METRICS
 
-__all__ = ["Choice", "Metric", "known_metrics", "metric_among"]
+__all__ = ["SelectedMetric", "Selection", "select_metric", "selectable_metrics"]
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class SelectedMetric:
     """A metric that a user named.
 
     Args:
@@ -43,7 +43,7 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Selection:
     """The configurations of an experiment from which a user chooses.
 
     Args:
@@ -52,12 +52,12 @@ class Choice:
         constraints: the values that active parameters must have.
     """
 
-    experiment: Experiment
+    experiment: LocatedExperiment
     counts: Sequence[RunCounts]
     constraints: dict[str, Any]
 
     @classmethod
-    def of(cls, location: Location, description: str, constraints: Sequence[tuple[str, str]]) -> Choice:
+    def of(cls, location: Location, description: str, constraints: Sequence[tuple[str, str]]) -> Selection:
         """The configurations at a location.
 
         Args:
@@ -74,8 +74,8 @@ class Choice:
 
     @classmethod
     def among(
-        cls, experiment: Experiment, description: str, constraints: Sequence[tuple[str, str]]
-    ) -> Choice:
+        cls, experiment: LocatedExperiment, description: str, constraints: Sequence[tuple[str, str]]
+    ) -> Selection:
         """The configurations of an experiment; see :meth:`of`."""
         every = experiment.counts()
         counts = [one for one in every if one.description == description]
@@ -83,27 +83,29 @@ class Choice:
             kind = f"with the description {description!r}" if description else "without a description"
             known = {one.description for one in every}
             raise StateError(f"{experiment.path} has no run {kind}; {closest(description, known)}")
-        wanted = _constraints([one.configuration for one in counts], constraints)
+        wanted = _selection_constraints([one.configuration for one in counts], constraints)
         return cls(experiment, counts, wanted)
 
-    def metric(self, name: str, *, test: bool) -> Metric:
+    def metric(self, name: str, *, test: bool) -> SelectedMetric:
         """The metric that a user means; its key is accepted beside its name: ``test_accuracy``.
 
         Raises:
             MetricError: no completed run has it.
         """
-        return metric_among(name, self.counts, test=test)
+        return select_metric(name, self.counts, test=test)
 
-    def ranked(self, metric: Metric, *, higher_better: bool, aggregation: str = "mean") -> list[Ranked]:
+    def ranked(
+        self, metric: SelectedMetric, *, higher_better: bool, aggregation: str = "mean"
+    ) -> list[Ranked]:
         """The configurations that have a metric, best first.
 
         Raises:
             MetricError: there is no such method.
             ParameterError: no configuration has all the values of the constraints.
         """
-        from legm.analysis.ranking import rank
+        from legm.analysis.ranking import rank_experiment
 
-        return rank(
+        return rank_experiment(
             self.experiment.store.runs,
             self.counts,
             metric.name,
@@ -114,7 +116,7 @@ class Choice:
         )
 
 
-def known_metrics(counts: Iterable[RunCounts]) -> tuple[set[str], set[str]]:
+def selectable_metrics(counts: Iterable[RunCounts]) -> tuple[set[str], set[str]]:
     """The names of the dev and of the test metrics that completed runs have a value of."""
     keys = {key for one in counts for key in one.values}
     return tuple(  # type: ignore[return-value]
@@ -122,22 +124,22 @@ def known_metrics(counts: Iterable[RunCounts]) -> tuple[set[str], set[str]]:
     )
 
 
-def metric_among(name: str, counts: Sequence[RunCounts], *, test: bool) -> Metric:
-    """The metric that a user means, among those of some runs; see :meth:`Choice.metric`.
+def select_metric(name: str, counts: Sequence[RunCounts], *, test: bool) -> SelectedMetric:
+    """The metric that a user means, among those of some runs; see :meth:`Selection.metric`.
 
     Raises:
         MetricError: no completed run has it.
     """
     key = ("test_" if test else "best_") + name
     if (name in ALL_VALUES_METRICS and not test) or any(key in one.values for one in counts):
-        return Metric(name, test)
-    dev, tests = known_metrics(counts)
+        return SelectedMetric(name, test)
+    dev, tests = selectable_metrics(counts)
     indexed = {key for one in counts for key in one.indexed}
     if key in indexed:
         raise MetricError(f"{name!r} has one value per index: choose a metric of the whole run")
     for prefix, known, is_test in (("test_", tests, True), ("best_", dev, False)):
         if name.startswith(prefix) and name.removeprefix(prefix) in known:
-            return Metric(name.removeprefix(prefix), is_test)
+            return SelectedMetric(name.removeprefix(prefix), is_test)
     if not any(one.completed for one in counts):
         raise MetricError(f"there is no metric {name!r}: no run is completed")
     kind, other = ("test", dev) if test else ("dev", tests)
@@ -148,7 +150,9 @@ def metric_among(name: str, counts: Sequence[RunCounts], *, test: bool) -> Metri
     raise MetricError(f"no completed run has the {kind} metric {name!r}; {hint}")
 
 
-def _constraints(configurations: Sequence[Configuration], pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _selection_constraints(
+    configurations: Sequence[Configuration], pairs: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
     """The values given on the command line; one stays text if configurations have only the text."""
     found: dict[str, Any] = {}
     if not pairs:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from legm.cli.output import say
 
-__all__ = ["serve"]
+__all__ = ["serve_until_ended"]
 
 
-def serve(
+def serve_until_ended(
     title: str,
     command: Sequence[str],
     port: int,

@@ -11,13 +11,13 @@ import click
 from legm.cli.options import backend_options, json_option, path_argument
 from legm.cli.output import (
     are_numbers,
-    as_text,
     configuration_dict,
-    number,
+    json_line,
     paint_statuses,
     print_json,
     print_problems,
     print_table,
+    printed_number,
     run_dict,
     say,
 )
@@ -42,10 +42,10 @@ def show_command(config: Path, *, at: At, as_json: bool) -> None:
     CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or part of the
     fingerprint.
     """
-    from legm.cli.locations import configuration_at, overview_of
+    from legm.cli.locations import configuration_at, located_overview
     from legm.stats.aggregate import summarise_runs, summary_as_dict
 
-    label, one = overview_of(*configuration_at(at(config)))
+    label, one = located_overview(*configuration_at(at(config)))
     by_description: dict[str, list[RunResult]] = {}
     for run in one.runs:
         by_description.setdefault(run.run.description, []).append(run)
@@ -77,9 +77,13 @@ def show_command(config: Path, *, at: At, as_json: bool) -> None:
 def _print_configuration(found: Configuration, label: str) -> None:
     say(f"{found.experiment}: {label}", bold=True)
     say(f"{found.fingerprint}\n")
-    columns = [Column("parameter", fit="fold"), Column("value", fit="fold"), Column("note")]
+    columns = [
+        Column("parameter", fit="fold"),
+        Column("value", fit="fold"),
+        Column("note"),
+    ]
     rows = [
-        (name, as_text(value), "" if name in found.active else _why_inactive(found, name))
+        (name, json_line(value), "" if name in found.active else _why_inactive(found, name))
         for name, value in found.parameters.items()
     ]
     print_table(columns, rows)
@@ -114,11 +118,11 @@ def _print_runs(runs: Sequence[RunResult]) -> None:
         cells = [
             run.run.run_id[-6:],  # the part that distinguishes runs; --json has all of it
             run.status.value,
-            number(run.best_step if run.best_step is not None else run.last_step),
-            number(run.points),
+            printed_number(run.best_step if run.best_step is not None else run.last_step),
+            printed_number(run.points),
             *(str(run.run.parameters.get(name, "")) for name in own),
-            *(number(values.get(name)) for name in best),
-            *(number(tests.get(name)) for name in test),
+            *(printed_number(values.get(name)) for name in best),
+            *(printed_number(tests.get(name)) for name in test),
         ]
         rows.append(cells)
     print_table(columns, rows)
@@ -131,8 +135,11 @@ def _print_aggregates(aggregates: dict[str, Any]) -> None:
         for label, one in (
             {name: value} if is_one else {f"{name}[{i}]": v for i, v in value.items()}
         ).items():
-            rows.append((label, *(number(one[column]) for column in ("mean", "std", "n", "nan"))))
+            rows.append((label, *(printed_number(one[column]) for column in ("mean", "std", "n", "nan"))))
     print_table(
-        [Column("metric", fit="fold"), *(Column(name, right=True) for name in ("mean", "std", "n", "nan"))],
+        [
+            Column("metric", fit="fold"),
+            *(Column(name, right=True) for name in ("mean", "std", "n", "nan")),
+        ],
         rows,
     )

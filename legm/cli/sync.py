@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from legm.cli.options import json_option, path_argument
-from legm.cli.output import print_json, printable, run_dict, say
+from legm.cli.output import json_value, print_json, run_dict, say
 
 if TYPE_CHECKING:
     from legm.delivery.backlog import Delivered
@@ -32,10 +32,10 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
     the command keeps running as a service would; Ctrl-C or SIGTERM stops it with status 0, and --json prints
     a line for each delivery.
     """
-    from legm.cli.locations import require_folder
+    from legm.cli.locations import require_location_folder
     from legm.delivery import backlog
 
-    require_folder(root)
+    require_location_folder(root)
     if watch:
         _watch(backlog.watch(root, to), as_json=as_json)
         return
@@ -64,7 +64,7 @@ def _watch(deliveries: Iterator[Delivered], *, as_json: bool) -> None:
             if one.result is not None:
                 runs, values = runs + 1, values + one.result.points
             if as_json:
-                say(json.dumps(printable(_delivered_dict(one))))
+                say(json.dumps(json_value(_delivered_dict(one))))
             else:
                 _print_delivered(one)
     except KeyboardInterrupt:

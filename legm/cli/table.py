@@ -22,17 +22,17 @@ from legm.cli.options import (
 from legm.cli.output import (
     are_numbers,
     configuration_dict,
-    differing,
+    differing_parameters,
     print_json,
     print_problems,
+    printed_parameter,
     say,
     value_dict,
-    value_of,
 )
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
-    from legm.cli.selection import Choice, Metric
+    from legm.cli.selection import SelectedMetric, Selection
     from legm.records import Configuration, Ranked
 
 __all__ = ["table_command"]
@@ -91,9 +91,9 @@ def table_command(
     the first METRIC; the columns are the parameters that differ, and each METRIC as mean and deviation, the
     best in bold. A METRIC may also be given as test_NAME or best_NAME: a table can have both kinds.
     """
-    from legm.cli.selection import Choice
+    from legm.cli.selection import Selection
 
-    choice = Choice.of(at(path), description, constraints)
+    choice = Selection.of(at(path), description, constraints)
     metrics = list(dict.fromkeys(choice.metric(name, test=test) for name in metric))
     lower_better = {choice.metric(name, test=test) for name in lower}
     if unknown := lower_better.difference(metrics):
@@ -111,12 +111,12 @@ def table_command(
     values = {
         one: {entry.configuration.fingerprint: entry for entry in entries} for one, entries in ranked.items()
     }
-    names = _shown_parameters(found, params)
+    names = _table_parameters(found, params)
     if as_json:
-        print_json(_as_dicts(choice, found, values))
+        print_json(_table_as_dicts(choice, found, values))
         return
-    kind = form or _format_of(output)
-    text = _written(kind, choice, found, names, values)
+    kind = form or _table_format_of(output)
+    text = _write_table(kind, choice, found, names, values)
     if output is None:
         say(text.rstrip("\n"))
     else:
@@ -127,7 +127,7 @@ def table_command(
     print_problems(choice.experiment.problems)
 
 
-def _format_of(output: Path | None) -> str:
+def _table_format_of(output: Path | None) -> str:
     if output is None:
         return "markdown"
     endings = {ending: name for name, ending in _FORMATS.items()}
@@ -137,11 +137,11 @@ def _format_of(output: Path | None) -> str:
     return endings[output.suffix]
 
 
-def _shown_parameters(found: Sequence[Configuration], params: str | None) -> list[str]:
+def _table_parameters(found: Sequence[Configuration], params: str | None) -> list[str]:
     from legm.errors import ParameterError, closest
 
     if params is None:
-        return differing(found)
+        return differing_parameters(found)
     names = [name.strip() for name in params.split(",") if name.strip()]
     known = {name for one in found for name in one.active}
     for name in names:
@@ -150,63 +150,65 @@ def _shown_parameters(found: Sequence[Configuration], params: str | None) -> lis
     return names
 
 
-def _written(
+def _write_table(
     kind: str,
-    choice: Choice,
+    choice: Selection,
     found: Sequence[Configuration],
     names: Sequence[str],
-    values: Mapping[Metric, Mapping[str, Ranked]],
+    values: Mapping[SelectedMetric, Mapping[str, Ranked]],
 ) -> str:
     from legm.cli import table_markup
 
     if kind == "csv":
-        return table_markup.csv(*_csv(choice, found, names, values))
+        return table_markup.csv_table(*_table_as_csv(choice, found, names, values))
     labels = choice.experiment.labels()
-    columns = [[table_markup.Cell(value_of(one, name)) for one in found] for name in names]
+    columns = [[table_markup.MarkupCell(printed_parameter(one, name)) for one in found] for name in names]
     headers = list(names)
     numbers = [are_numbers(one.parameters.get(name) for one in found) for name in names]
     if not names:  # something has to distinguish the rows
         columns, headers, numbers = (
-            [[table_markup.Cell(labels[one.fingerprint]) for one in found]],
+            [[table_markup.MarkupCell(labels[one.fingerprint]) for one in found]],
             ["configuration"],
             [False],
         )
     for metric, entries in values.items():
         columns.append(
-            _value_cells([entries.get(one.fingerprint) for one in found], next(iter(entries.values()), None))
+            _table_value_cells(
+                [entries.get(one.fingerprint) for one in found], next(iter(entries.values()), None)
+            )
         )
         headers.append(metric.title)
         numbers.append(True)
-    write = table_markup.latex if kind == "latex" else table_markup.markdown
+    write = table_markup.latex_table if kind == "latex" else table_markup.markdown_table
     return write(headers, list(zip(*columns, strict=True)), numbers)
 
 
-def _value_cells(entries: Sequence[Ranked | None], best: Ranked | None) -> list[Any]:
+def _table_value_cells(entries: Sequence[Ranked | None], best: Ranked | None) -> list[Any]:
     """A metric's column; if several are as good as the best, all are marked."""
-    from legm.cli.table_markup import Cell
+    from legm.cli.table_markup import MarkupCell
     from legm.stats.aggregate import aggregate_interval
     from legm.stats.number_formatting import decimals_for_spreads, spread_half_width, value_text
 
     digits = decimals_for_spreads(spread_half_width(one.value) for one in entries if one is not None)
     first = aggregate_interval(best.value)[0] if best is not None else None
     return [
-        Cell("")
+        MarkupCell("")
         if one is None
-        else Cell(value_text(one.value, digits), aggregate_interval(one.value)[0] == first)
+        else MarkupCell(value_text(one.value, digits), aggregate_interval(one.value)[0] == first)
         for one in entries
     ]
 
 
-def _csv(
-    choice: Choice,
+def _table_as_csv(
+    choice: Selection,
     found: Sequence[Configuration],
     names: Sequence[str],
-    values: Mapping[Metric, Mapping[str, Ranked]],
+    values: Mapping[SelectedMetric, Mapping[str, Ranked]],
 ) -> tuple[list[str], list[list[object]]]:
     labels = choice.experiment.labels()
     headers = ["configuration", *names]
     rows: list[list[object]] = [
-        [labels[one.fingerprint], *(value_of(one, name) for name in names)] for one in found
+        [labels[one.fingerprint], *(printed_parameter(one, name) for name in names)] for one in found
     ]
     for metric, entries in values.items():
         fields = [
@@ -223,8 +225,8 @@ def _csv(
     return headers, rows
 
 
-def _as_dicts(
-    choice: Choice, found: Sequence[Configuration], values: Mapping[Metric, Mapping[str, Ranked]]
+def _table_as_dicts(
+    choice: Selection, found: Sequence[Configuration], values: Mapping[SelectedMetric, Mapping[str, Ranked]]
 ) -> list[dict[str, Any]]:
     labels = choice.experiment.labels()
     return [

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Cell", "csv", "latex", "markdown"]
+__all__ = ["MarkupCell", "csv_table", "latex_table", "markdown_table"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _LATEX = {
@@ -28,7 +28,7 @@ _LATEX = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MarkupCell:
     """A cell.
 
     Args:
@@ -40,7 +40,9 @@ class Cell:
     best: bool = False
 
 
-def markdown(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequence[bool]) -> str:
+def markdown_table(
+    headers: Sequence[str], rows: Sequence[Sequence[MarkupCell]], numbers: Sequence[bool]
+) -> str:
     """A table in GitHub's Markdown; its columns are aligned in the text too.
 
     Args:
@@ -49,11 +51,14 @@ def markdown(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Se
         numbers: which columns are right-aligned.
     """
 
-    def text(cell: Cell) -> str:
-        escaped = _MARKDOWN.sub(r"\\\1", _one_line(cell.text))
+    def text(cell: MarkupCell) -> str:
+        escaped = _MARKDOWN.sub(r"\\\1", _one_line_markup(cell.text))
         return f"**{escaped}**" if cell.best else escaped
 
-    lines = [[text(Cell(header)) for header in headers], *([text(cell) for cell in row] for row in rows)]
+    lines = [
+        [text(MarkupCell(header)) for header in headers],
+        *([text(cell) for cell in row] for row in rows),
+    ]
     widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
     rule = [
         "-" * (width - 1) + ":" if right else "-" * width
@@ -69,7 +74,7 @@ def markdown(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Se
     return "".join(f"| {' | '.join(line)} |\n" for line in (aligned[0], rule, *aligned[1:]))
 
 
-def latex(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequence[bool]) -> str:
+def latex_table(headers: Sequence[str], rows: Sequence[Sequence[MarkupCell]], numbers: Sequence[bool]) -> str:
     r"""A ``tabular`` that needs the package booktabs; the best of a column are ``\textbf``.
 
     Args:
@@ -78,11 +83,11 @@ def latex(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Seque
         numbers: which columns are right-aligned.
     """
 
-    def text(cell: Cell) -> str:
-        escaped = "".join(_LATEX.get(c, c) for c in _one_line(cell.text))
+    def text(cell: MarkupCell) -> str:
+        escaped = "".join(_LATEX.get(c, c) for c in _one_line_markup(cell.text))
         return rf"\textbf{{{escaped}}}" if cell.best else escaped
 
-    def line(cells: Sequence[Cell]) -> str:
+    def line(cells: Sequence[MarkupCell]) -> str:
         return " & ".join(map(text, cells)) + r" \\"
 
     return "\n".join(
@@ -90,7 +95,7 @@ def latex(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Seque
             r"% \usepackage{booktabs}",
             rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in numbers)}}}",
             r"\toprule",
-            line([Cell(header) for header in headers]),
+            line([MarkupCell(header) for header in headers]),
             r"\midrule",
             *map(line, rows),
             r"\bottomrule",
@@ -100,7 +105,7 @@ def latex(headers: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Seque
     )
 
 
-def csv(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def csv_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Comma-separated values (RFC 4180) with numbers in full precision, lines ended by a line feed.
 
     Args:
@@ -116,5 +121,5 @@ def csv(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def _one_line(text: str) -> str:
+def _one_line_markup(text: str) -> str:
     return " ".join(text.split())

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from legm.cli.options import path_argument
-from legm.cli.serving import serve
+from legm.cli.serving import serve_until_ended
 
 __all__ = ["tensorboard_command"]
 
@@ -22,9 +22,9 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool) -> None:
 
     ROOT is a root directory, an experiment or a configuration; runs appear while they train.
     """
-    from legm.cli.locations import require_folder
+    from legm.cli.locations import require_location_folder
 
-    require_folder(root)
+    require_location_folder(root)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(root)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
-    serve("TensorBoard", command, port, only_print=only_print)
+    serve_until_ended("TensorBoard", command, port, only_print=only_print)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Column", "laid_out", "width_of"]
+__all__ = ["Column", "terminal_table_lines", "terminal_width"]
 
 _GAP = "  "
 _LEAST = 12  # the least width of a column that can be narrowed
@@ -32,7 +32,7 @@ class Column:
     paint: Callable[[str], str] | None = None
 
 
-def laid_out(
+def terminal_table_lines(
     columns: Sequence[Column],
     rows: Sequence[Sequence[str]],
     width: int | None = None,
@@ -54,20 +54,20 @@ def laid_out(
         rule: the character of the line below them.
         ellipsis: the character that replaces what is cut.
     """
-    cells = [_printable([one.header, *(row[i] for row in rows)]) for i, one in enumerate(columns)]
-    widths = [max(_widths(column)) for column in cells]
-    for number, block in enumerate(_blocks(columns, widths, width)):
+    cells = [_escaped_cells([one.header, *(row[i] for row in rows)]) for i, one in enumerate(columns)]
+    widths = [max(_terminal_widths(column)) for column in cells]
+    for number, block in enumerate(_columns_per_table(columns, widths, width)):
         if number:
             yield ""
         chosen = [columns[i] for i in block]
-        rooms = _rooms(chosen, [widths[i] for i in block], width)
-        lines = _lines([cells[i] for i in block], chosen, rooms, ellipsis)
+        rooms = _column_widths(chosen, [widths[i] for i in block], width)
+        lines = _table_lines([cells[i] for i in block], chosen, rooms, ellipsis)
         yield from map(head, next(lines))
         yield rule * (sum(rooms) + len(_GAP) * (len(block) - 1))
         yield from itertools.chain.from_iterable(lines)
 
 
-def width_of(text: str) -> int:
+def terminal_width(text: str) -> int:
     """How many columns of a terminal a text takes: a wide character two, a combining mark none."""
     if text.isascii():
         return len(text)
@@ -76,11 +76,11 @@ def width_of(text: str) -> int:
     )
 
 
-def _widths(cells: Sequence[str]) -> Iterator[int]:
-    return map(len if "".join(cells).isascii() else width_of, cells)
+def _terminal_widths(cells: Sequence[str]) -> Iterator[int]:
+    return map(len if "".join(cells).isascii() else terminal_width, cells)
 
 
-def _printable(cells: list[str]) -> list[str]:
+def _escaped_cells(cells: list[str]) -> list[str]:
     """Cells in which line breaks and the like are escaped."""
     if "".join(cells).isprintable():
         return cells
@@ -89,16 +89,18 @@ def _printable(cells: list[str]) -> list[str]:
     ]
 
 
-def _least(column: Column, width: int) -> int:
+def _least_column_width(column: Column, width: int) -> int:
     """How narrow a column may become."""
     if column.fit == "fold":
         return min(width, _LEAST)
-    return min(width, max(_LEAST, width_of(column.header))) if column.fit else width
+    return min(width, max(_LEAST, terminal_width(column.header))) if column.fit else width
 
 
-def _blocks(columns: Sequence[Column], widths: Sequence[int], width: int | None) -> list[list[int]]:
+def _columns_per_table(
+    columns: Sequence[Column], widths: Sequence[int], width: int | None
+) -> list[list[int]]:
     """The columns of each table, by number."""
-    least = [_least(*one) + len(_GAP) for one in zip(columns, widths, strict=True)]
+    least = [_least_column_width(*one) + len(_GAP) for one in zip(columns, widths, strict=True)]
     if width is None or sum(least) <= width + len(_GAP):
         return [list(range(len(columns)))]
     blocks, taken = [[0]], least[0]
@@ -111,14 +113,14 @@ def _blocks(columns: Sequence[Column], widths: Sequence[int], width: int | None)
     return blocks
 
 
-def _rooms(columns: Sequence[Column], widths: Sequence[int], width: int | None) -> list[int]:
+def _column_widths(columns: Sequence[Column], widths: Sequence[int], width: int | None) -> list[int]:
     """How wide each column of a table becomes: the widest that can be narrowed are, until all fit."""
     rooms = list(widths)
     if width is None:
         return rooms
     spare = width - len(_GAP) * (len(columns) - 1)
     for fit in ("cut", "fold"):
-        least = {i: _least(one, rooms[i]) for i, one in enumerate(columns) if one.fit == fit}
+        least = {i: _least_column_width(one, rooms[i]) for i, one in enumerate(columns) if one.fit == fit}
         while sum(rooms) > spare and (wide := [i for i in least if rooms[i] > least[i]]):
             most = max(rooms[i] for i in wide)
             widest = [i for i in wide if rooms[i] == most]
@@ -129,50 +131,56 @@ def _rooms(columns: Sequence[Column], widths: Sequence[int], width: int | None) 
     return rooms
 
 
-def _lines(
+def _table_lines(
     cells: Sequence[list[str]], columns: Sequence[Column], rooms: Sequence[int], ellipsis: str
 ) -> Iterator[list[str]]:
     """The lines of each row of one table, the headers' first."""
-    wide = [max(_widths(one)) > room for one, room in zip(cells, rooms, strict=True)]
+    wide = [max(_terminal_widths(one)) > room for one, room in zip(cells, rooms, strict=True)]
     cut = [
-        [_cut(cell, room, ellipsis) for cell in one] if is_wide and column.fit == "cut" else one
+        [_cut_cell(cell, room, ellipsis) for cell in one] if is_wide and column.fit == "cut" else one
         for one, column, room, is_wide in zip(cells, columns, rooms, wide, strict=True)
     ]
     if not any(is_wide and column.fit == "fold" for column, is_wide in zip(columns, wide, strict=True)):
-        yield from ([line] for line in _joined(cut, columns, rooms))
+        yield from ([line] for line in _joined_cell_lines(cut, columns, rooms))
         return
     for row in zip(*cut, strict=True):
         parts = [
-            _folded(cell, room) if column.fit == "fold" else [cell]
+            _folded_cell(cell, room) if column.fit == "fold" else [cell]
             for cell, column, room in zip(row, columns, rooms, strict=True)
         ]
         most = max(map(len, parts))
-        yield list(_joined([part + [""] * (most - len(part)) for part in parts], columns, rooms))
+        yield list(_joined_cell_lines([part + [""] * (most - len(part)) for part in parts], columns, rooms))
 
 
-def _joined(cells: Sequence[list[str]], columns: Sequence[Column], rooms: Sequence[int]) -> Iterator[str]:
+def _joined_cell_lines(
+    cells: Sequence[list[str]], columns: Sequence[Column], rooms: Sequence[int]
+) -> Iterator[str]:
     """Lines of cells that fit."""
-    padded = [_padded(*one) for one in zip(cells, columns, rooms, strict=True)]
+    padded = [_padded_cells(*one) for one in zip(cells, columns, rooms, strict=True)]
     return map(str.rstrip, map(_GAP.join, zip(*padded, strict=True)))
 
 
-def _padded(cells: Sequence[str], column: Column, room: int) -> list[str]:
+def _padded_cells(cells: Sequence[str], column: Column, room: int) -> list[str]:
     if "".join(cells).isascii():
         padded = [cell.rjust(room) if column.right else cell.ljust(room) for cell in cells]
     else:
-        spaces = [" " * (room - width_of(cell)) for cell in cells]
+        spaces = [" " * (room - terminal_width(cell)) for cell in cells]
         padded = [s + c if column.right else c + s for c, s in zip(cells, spaces, strict=True)]
     return [column.paint(cell) for cell in padded] if column.paint else padded
 
 
-def _cut(cell: str, room: int, ellipsis: str) -> str:
-    return cell if width_of(cell) <= room else cell[: _fitting(cell, room - 1)].rstrip() + ellipsis
+def _cut_cell(cell: str, room: int, ellipsis: str) -> str:
+    return (
+        cell
+        if terminal_width(cell) <= room
+        else cell[: _characters_that_fit(cell, room - 1)].rstrip() + ellipsis
+    )
 
 
-def _folded(cell: str, room: int) -> list[str]:
+def _folded_cell(cell: str, room: int) -> list[str]:
     lines = []
-    while width_of(cell) > room:
-        end = _fitting(cell, room)
+    while terminal_width(cell) > room:
+        end = _characters_that_fit(cell, room)
         ends = (max(cell.rfind(mark, end // 3, end) for mark in marks) + 1 for marks in _BREAKS)
         at = next(filter(None, ends), end)
         lines.append(cell[:at])
@@ -180,13 +188,13 @@ def _folded(cell: str, room: int) -> list[str]:
     return [*lines, cell]
 
 
-def _fitting(text: str, room: int) -> int:
+def _characters_that_fit(text: str, room: int) -> int:
     """How many characters of a text fit into so many columns; at least one."""
     if text.isascii():
         return max(room, 1)
     taken = 0
     for i, c in enumerate(text):
-        taken += width_of(c)
+        taken += terminal_width(c)
         if taken > room:
             return max(i, 1)
     return len(text)

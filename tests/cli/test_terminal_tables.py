@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.cli.terminal_tables import Column, laid_out, width_of
+from legm.cli.terminal_tables import Column, terminal_table_lines, terminal_width
 
 CELLS = st.text(st.sampled_from("ab1 ,_/=-精度é\u0301\n\x1b"), max_size=40)
 ROWS = st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=5)
@@ -15,11 +15,15 @@ FITS = st.tuples(*[st.sampled_from(["cut", "fold"])] * 3)
 
 
 def lines(columns, rows, width=None, **more):
-    return list(laid_out(columns, rows, width, **more))
+    return list(terminal_table_lines(columns, rows, width, **more))
 
 
 def test_columns_are_as_wide_as_needed_where_there_is_no_terminal():
-    columns = [Column("name", fit="cut"), Column("n", right=True), Column("note", fit="fold")]
+    columns = [
+        Column("name", fit="cut"),
+        Column("n", right=True),
+        Column("note", fit="fold"),
+    ]
     assert lines(columns, [("a" * 30, "1", "x"), ("b", "22", "y" * 30)]) == [
         "name                             n  note",
         "─" * 66,
@@ -29,11 +33,11 @@ def test_columns_are_as_wide_as_needed_where_there_is_no_terminal():
 
 
 def test_a_wide_character_takes_two_columns_and_a_combining_mark_none():
-    assert [width_of(text) for text in ("abc", "精度", "é", "e\u0301", "")] == [3, 4, 1, 1, 0]
+    assert [terminal_width(text) for text in ("abc", "精度", "é", "e\u0301", "")] == [3, 4, 1, 1, 0]
     first, _, *rest = lines([Column("精度"), Column("x")], [("a", "1"), ("e\u0301精", "2")])
-    assert [width_of(line[: line.rindex(end)]) for line, end in zip([first, *rest], "x12", strict=True)] == [
-        6
-    ] * 3
+    assert [
+        terminal_width(line[: line.rindex(end)]) for line, end in zip([first, *rest], "x12", strict=True)
+    ] == [6] * 3
 
 
 @given(ROWS, FITS, st.integers(40, 90))
@@ -43,7 +47,7 @@ def test_no_line_is_wider_than_the_terminal(rows, fits, width):
         Column("second", right=True, fit=fits[1]),
         Column("精", fit=fits[2]),
     ]
-    assert max(map(width_of, lines(columns, rows, width))) <= width
+    assert max(map(terminal_width, lines(columns, rows, width))) <= width
 
 
 @given(ROWS, st.integers(40, 90))

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler, LegmError, StorageError
-from legm.analysis.overview import look, recover
+from legm.analysis.overview import read_overview, recover_folders
 from legm.records import Status
 from legm.runlog.log_folder import configuration_folders
 from legm.runlog.log_reader import read_log
@@ -105,16 +105,16 @@ def test_a_hundred_kills_lose_at_most_the_last_second(tmp_path, tmp_path_factory
     entries = [entry["run_id"] for entry in load(folder / "metrics.yml").values()]
     assert len(entries) == len(set(entries))
     assert kept_logged <= set(entries)
-    before = {run.run.run_id: run for run in look(folder).runs}
+    before = {run.run.run_id: run for run in read_overview(folder).runs}
     assert {run.status for run in before.values()} <= {Status.COMPLETED, Status.INTERRUPTED}
     assert sum(run.status is Status.INTERRUPTED for run in before.values()) > KILLS / 2
 
-    settled = [run for _, runs, _ in recover(tmp_path) for run in runs]
+    settled = [run for _, runs, _ in recover_folders(tmp_path) for run in runs]
     assert {run.run.run_id for run in settled} >= {
         i for i, run in before.items() if run.status is Status.INTERRUPTED
     }
-    assert not list(recover(tmp_path))
-    after = {run.run.run_id: run for run in look(folder).runs}
+    assert not list(recover_folders(tmp_path))
+    after = {run.run.run_id: run for run in read_overview(folder).runs}
     assert {i: run.points for i, run in after.items()} == {i: run.points for i, run in before.items()}
 
     with ExperimentHandler.load_existent(folder).start() as handler:
@@ -161,7 +161,7 @@ def test_eight_processes_share_a_new_configuration(tmp_path):
         assert entry["best_loss"] == seed + 19 / 64
     assert {entry["run_id"] for entry in steps.values()} == {entry["run_id"] for entry in metrics.values()}
     assert all(entry["loss"] == list(range(20)) for entry in steps.values())
-    assert not list(recover(tmp_path))
+    assert not list(recover_folders(tmp_path))
 
 
 # A limit on the size of files makes real writes fail in the middle, as a full disk does.
@@ -209,7 +209,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_complete_is_touched(tmp_path, 
     assert entries["experiment_0"]["loss"] == [1 / (step + 1) for step in range(100)]
     if len(entries) > 1:  # the run went on after the disk had room again
         assert entries["experiment_1"]["loss"] == [2 / (step + 1) for step in range(1000)]
-    assert not look(folder).problem
+    assert not read_overview(folder).problem
 
 
 def test_a_read_only_root_is_a_clear_error_at_start(tmp_path):

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import BackendError, ExperimentHandler, StorageError, hookimpl
-from legm.analysis.overview import recover
+from legm.analysis.overview import recover_folders
 from legm.cli import main
 from legm.core import results
 from legm.core.result_equality import RESULT_FIELDS, differing_fields, result_digests
@@ -213,7 +213,7 @@ def test_every_run_comes_back_bit_for_bit_and_a_second_export_adds_nothing(every
     assert report.is_complete
     assert report.states == {State.DELIVERED: report.equal}
     assert tree(root) == before
-    for _ in recover(root):  # the interrupted run was exported as it is kept from now on
+    for _ in recover_folders(root):  # the interrupted run was exported as it is kept from now on
         pass
     expected = local_runs(root)
     assert len(expected) == report.equal == 9
@@ -237,7 +237,7 @@ def test_every_run_comes_back_bit_for_bit_and_a_second_export_adds_nothing(every
 def test_what_went_out_comes_back_as_local_runs(every, tmp_path, name):
     root = tmp_path / "root"
     shutil.copytree(every, root)
-    for _ in recover(root):
+    for _ in recover_folders(root):
         pass
     place = elsewhere(name, tmp_path)
     export_runs(root, name, **place)

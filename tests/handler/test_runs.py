@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
-from legm.analysis.overview import look
+from legm.analysis.overview import read_overview
 from legm.core.parameters import Parameters
 from legm.delivery.client import connect
 from legm.delivery.run_session import RunSession, new_run
@@ -47,7 +47,7 @@ def shown(folder: Path) -> list[tuple[Status, str | None]]:
 
 
 def runs(folder: Path) -> list[RunResult]:
-    overview = look(folder)
+    overview = read_overview(folder)
     assert not overview.problem
     return overview.runs
 

@@ -16,7 +16,7 @@ from tests.support.shared import once
 def prepare_store(path: Path) -> Path:
     """Put a store without a run there, as MLflow makes it; its tables are made once for all workers."""
     if not path.exists():
-        made = once("mlflow-store", lambda folder: stores.create_sqlite_file(folder / "mlflow.db"))
+        made = once("mlflow-store", lambda folder: stores.create_sqlite_store(folder / "mlflow.db"))
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made / "mlflow.db", path)
     return path

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from legm.backends.local.entry_file import Entry, EntryFile
-from legm.backends.local.folder_contents import experiments, runs_in
-from legm.backends.local.folder_index import ConfigurationFolders, experiment_folder
-from legm.backends.local.result_yaml import head_of, series_texts, steps_head
+from legm.backends.local.folder_contents import experiments_below, runs_in_folders
+from legm.backends.local.folder_index import FolderIndex, experiment_folder
+from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.backends.local.status_cache import counted_once, read_statuses
 from legm.core.naming import short_name
 from legm.errors import CorruptFile, storage_error
@@ -82,8 +82,8 @@ class LocalBackend:
         self._root = root
         self._open: dict[str, _OpenRun] = {}
 
-    def _folders(self, experiment: str) -> ConfigurationFolders:
-        return ConfigurationFolders(experiment_folder(self._root, experiment))
+    def _folders(self, experiment: str) -> FolderIndex:
+        return FolderIndex(experiment_folder(self._root, experiment))
 
     def _require_folder(self, configuration: Configuration) -> Path:
         return self._folders(configuration.experiment).create(configuration)
@@ -124,7 +124,7 @@ class LocalBackend:
             self.legm_open_run(run)
         for record in records:
             if isinstance(record, Points):
-                opened.in_order = opened.in_order and _goes_on(record, opened.last_steps)
+                opened.in_order = opened.in_order and _steps_only_rise(record, opened.last_steps)
         assert opened.events is not None  # noqa: S101
         try:
             _write_events(opened.events, records)
@@ -146,12 +146,12 @@ class LocalBackend:
         place = _events_folder(opened.folder, run)
         try:
             if not opened.in_order or not opened.is_new:
-                with event_file.replacement(place, started=run.started) as file:
+                with event_file.replace_event_file(place, started=run.started) as file:
                     _write_events(file, ordered_dev_points(records))
                     _write_events(file, (r for r in records if isinstance(r, Display)))
                 opened.in_order, opened.is_new = True, True
-            with event_file.replacement(_made(place / "result"), started=run.started) as file:
-                _write_result(file, result, opened.folder.name)
+            with event_file.replace_event_file(_create_folder(place / "result"), started=run.started) as file:
+                _write_result_events(file, result, opened.folder.name)
         except OSError as cause:
             raise storage_error("write event files in", place, cause) from cause
 
@@ -168,9 +168,9 @@ class LocalBackend:
         folder = self._folders(run.configuration.experiment).find(run.configuration.fingerprint)
         if folder is None:
             return
-        with file_lock(_made_logs(folder).lock):
-            for file in _entry_files(folder):
-                entry = _entry_of(file, run.run_id)
+        with file_lock(_create_log_folder(folder).lock):
+            for file in _entry_files_in(folder):
+                entry = _entry_of_run(file, run.run_id)
                 if entry is not None:
                     file.remove(entry)
         for place in (_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
@@ -182,18 +182,18 @@ class LocalBackend:
                 raise storage_error("remove", place, cause) from cause
 
     def _put(self, opened: _OpenRun, result: RunResult) -> None:
-        metrics, steps = _entry_files(opened.folder)
+        metrics, steps = _entry_files_in(opened.folder)
         run_id = result.run.run_id
-        values_text, steps_text = series_texts(result)
-        with file_lock(_made_logs(opened.folder).lock):
+        values_text, steps_text = series_yaml(result)
+        with file_lock(_create_log_folder(opened.folder).lock):
             if opened.metrics is None and not opened.is_new:
-                opened.metrics = _entry_of(metrics, run_id)
-                opened.steps = _entry_of(steps, run_id)
+                opened.metrics = _entry_of_run(metrics, run_id)
+                opened.steps = _entry_of_run(steps, run_id)
             else:
-                opened.metrics = _still(metrics, opened.metrics, run_id)
-                opened.steps = _still(steps, opened.steps, run_id)
-            opened.steps = steps.put(steps_head(result), steps_text, opened.steps)
-            opened.metrics = metrics.put(head_of(result), values_text, opened.metrics)
+                opened.metrics = _find_entry_again(metrics, opened.metrics, run_id)
+                opened.steps = _find_entry_again(steps, opened.steps, run_id)
+            opened.steps = steps.put(steps_yaml_head(result), steps_text, opened.steps)
+            opened.metrics = metrics.put(metrics_yaml_head(result), values_text, opened.metrics)
 
     @hookimpl
     def legm_read_runs(self, query: Query) -> Iterable[RunResult]:
@@ -203,7 +203,7 @@ class LocalBackend:
             places = [folder for _, folder in folders.all()]
         else:
             places = folders.copies(query.fingerprint)
-        return runs_in(places, query)
+        return runs_in_folders(places, query)
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
@@ -219,7 +219,7 @@ class LocalBackend:
     @hookimpl
     def legm_read_experiments(self) -> Iterable[str]:
         """The experiments in the folders below the root directory."""
-        return list(experiments(self._root))
+        return list(experiments_below(self._root))
 
     @hookimpl
     def legm_read_counts(self, experiment: str) -> Iterable[RunCounts]:
@@ -239,7 +239,7 @@ class LocalBackend:
 
         folder = self._require_folder(configuration)
         path = folder / AGGREGATES_FILE
-        with file_lock(_made_logs(folder).lock):
+        with file_lock(_create_log_folder(folder).lock):
             content = load_yaml(path) or {}
             if not isinstance(content, dict):
                 raise CorruptFile(path, "line 1", "it is not a mapping by description", "Delete it.")
@@ -267,7 +267,7 @@ class LocalBackend:
         return str(path)
 
 
-def _made(folder: Path) -> Path:
+def _create_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
@@ -275,10 +275,10 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _made_logs(folder: Path) -> LogFolder:
+def _create_log_folder(folder: Path) -> LogFolder:
     """The run logs in a configuration's folder, which is made where there is none."""
     logs = LogFolder.of(folder)
-    _made(logs.folder)
+    _create_folder(logs.folder)
     return logs
 
 
@@ -290,25 +290,25 @@ def _plots_folder(folder: Path, description: str) -> Path:
     while path.exists() and not path.is_dir():
         path = folder / f"{name}_{number}"
         number += 1
-    return _made(path)
+    return _create_folder(path)
 
 
-def _entry_files(folder: Path) -> tuple[EntryFile, EntryFile]:
+def _entry_files_in(folder: Path) -> tuple[EntryFile, EntryFile]:
     return EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
 
 
-def _entry_of(file: EntryFile, run_id: str) -> Entry | None:
+def _entry_of_run(file: EntryFile, run_id: str) -> Entry | None:
     for entry in file.entries():
         if entry.head.get("run_id") == run_id:
             return entry
     return None
 
 
-def _still(file: EntryFile, entry: Entry | None, run_id: str) -> Entry | None:
+def _find_entry_again(file: EntryFile, entry: Entry | None, run_id: str) -> Entry | None:
     """The entry that was put, or where it is now if the file was rewritten since."""
     if entry is None or file.is_at(entry):
         return entry
-    return _entry_of(file, run_id)
+    return _entry_of_run(file, run_id)
 
 
 # Event files
@@ -328,7 +328,7 @@ def _write_events(file: EventFile, records: Iterable[Record]) -> None:
             write(record.name, record.value, record.step, record.time)  # type: ignore[arg-type]
 
 
-def _goes_on(points: Points, last_steps: dict[Series, int]) -> bool:
+def _steps_only_rise(points: Points, last_steps: dict[Series, int]) -> bool:
     """Whether the steps of each series only rise; notes the last ones."""
     import numpy as np
 
@@ -340,7 +340,7 @@ def _goes_on(points: Points, last_steps: dict[Series, int]) -> bool:
     return True
 
 
-def _write_result(file: EventFile, result: RunResult, group: str) -> None:
+def _write_result_events(file: EventFile, result: RunResult, group: str) -> None:
     """What the table of hyperparameters shows: active parameters, best and test metrics."""
     configuration = result.run.configuration
     active = {name: configuration.parameters[name] for name in configuration.active}

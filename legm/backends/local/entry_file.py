@@ -50,7 +50,7 @@ _REWRITE_THRESHOLD = 1 << 20  # bytes of comments
 _READ_SIZE = 1 << 16  # bytes at the end of the file that are read at once
 
 
-class Trailer(NamedTuple):
+class EntryTrailer(NamedTuple):
     """The trailer of a line; positions in bytes.
 
     Args:
@@ -72,13 +72,17 @@ class Trailer(NamedTuple):
     at: int
 
     @staticmethod
-    def of(head: bytes, body: bytes, following: int, dead: int, at: int) -> Trailer:
+    def of(head: bytes, body: bytes, following: int, dead: int, at: int) -> EntryTrailer:
         length, crc = len(body) + _TRAILER_LENGTH, zlib.crc32(body[1:])
-        return Trailer(length, len(head), _head_crc(head, length, crc, following), crc, following, dead, at)
+        return EntryTrailer(
+            length, len(head), _entry_head_crc(head, length, crc, following), crc, following, dead, at
+        )
 
     def fits(self, head: bytes) -> bool:
         """Whether an entry's head and this trailer were written together."""
-        return len(head) == self.head and self.head_crc == _head_crc(head, self.length, self.crc, self.next)
+        return len(head) == self.head and self.head_crc == _entry_head_crc(
+            head, self.length, self.crc, self.next
+        )
 
     def encode(self) -> bytes:
         return (
@@ -87,17 +91,17 @@ class Trailer(NamedTuple):
         ).encode()
 
     @staticmethod
-    def decode(line: bytes) -> Trailer | None:
+    def decode(line: bytes) -> EntryTrailer | None:
         found = _TRAILER.search(line[-_TRAILER_LENGTH:])
         if found is None:
             return None
         length, head, head_crc, crc, following, dead, at = found.groups()
-        return Trailer(
+        return EntryTrailer(
             int(length), int(head), int(head_crc, 16), int(crc, 16), int(following), int(dead), int(at)
         )
 
 
-def _head_crc(head: bytes, length: int, crc: int, following: int) -> int:
+def _entry_head_crc(head: bytes, length: int, crc: int, following: int) -> int:
     return zlib.crc32(b"%d %d %d" % (length, crc, following), zlib.crc32(head[1:]))
 
 
@@ -114,7 +118,7 @@ class Entry:
 
     number: int
     start: int
-    trailer: Trailer | None
+    trailer: EntryTrailer | None
     head: dict[str, Any]
 
 
@@ -164,7 +168,7 @@ class EntryFile:
             return {key: value for key, value in entry.head.items() if names is None or key in names}
         try:
             with self.path.open("rb", buffering=0) as file:
-                body = _read(file, entry.start, entry.trailer.length - _TRAILER_LENGTH)
+                body = _read_entry_bytes(file, entry.start, entry.trailer.length - _TRAILER_LENGTH)
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
         if not entry.trailer.fits(body[: entry.trailer.head]) or zlib.crc32(body[1:]) != entry.trailer.crc:
@@ -191,12 +195,12 @@ class EntryFile:
             return False
         try:
             with self.path.open("rb", buffering=0) as file:
-                head = _read(file, entry.start, entry.trailer.head)
+                head = _read_entry_bytes(file, entry.start, entry.trailer.head)
         except OSError:
             return False
         return head[:1] == b"e" and entry.trailer.fits(head)
 
-    def _moved(self, start: int, trailer: Trailer) -> Entry | None:
+    def _moved(self, start: int, trailer: EntryTrailer) -> Entry | None:
         """The entry that was at a position, after another process rewrote the file; None if it is gone."""
         for entry in self.entries():
             now = entry.trailer
@@ -208,16 +212,16 @@ class EntryFile:
         """The entries, read by their trailers; None if a line has none."""
         found: list[Entry] = []
         begin = max(0, size - _READ_SIZE)
-        tail = _read(file, begin, size - begin)  # all of most files, in one go
+        tail = _read_entry_bytes(file, begin, size - begin)  # all of most files, in one go
 
         def read(start: int, length: int) -> bytes:
             if start < begin:
-                return _read(file, start, length)
+                return _read_entry_bytes(file, start, length)
             return tail[start - begin : start - begin + length]
 
         end = size
         while end > 0:
-            trailer = Trailer.decode(read(max(0, end - _TRAILER_LENGTH), _TRAILER_LENGTH))
+            trailer = EntryTrailer.decode(read(max(0, end - _TRAILER_LENGTH), _TRAILER_LENGTH))
             if trailer is None or not _TRAILER_LENGTH < trailer.length <= end:
                 return None
             end -= trailer.length
@@ -232,7 +236,7 @@ class EntryFile:
         found.reverse()
         return list({entry.number: entry for entry in found}.values())
 
-    def _entry(self, start: int, head: bytes, trailer: Trailer) -> Entry | None:
+    def _entry(self, start: int, head: bytes, trailer: EntryTrailer) -> Entry | None:
         key = _KEY.match(head)
         if key is None:
             return None
@@ -252,12 +256,12 @@ class EntryFile:
         file.seek(0)
         data = file.read()  # to its end as it is now: an entry that just began to count is there as a whole
         entries = (
-            self._piece(data, start, piece) for start, piece in _split_pieces(data) if _is_entry(piece)
+            self._piece(data, start, piece) for start, piece in _split_entries(data) if _is_entry(piece)
         )
         return list({entry.number: entry for entry in entries}.values())
 
     def _piece(self, data: bytes, start: int, piece: bytes) -> Entry:
-        trailer = _own_trailer(piece)
+        trailer = _entry_trailer(piece)
         entry = None if trailer is None else self._entry(start, piece[: trailer.head], trailer)
         if entry is None and _ANY_TRAILER.search(piece):
             raise self._damaged(start)
@@ -280,7 +284,7 @@ class EntryFile:
         except OSError as cause:
             raise storage_error("read", self.path, cause) from cause
         sound, damaged = [], []
-        for start, piece in _split_pieces(data):
+        for start, piece in _split_entries(data):
             if not _is_entry(piece):
                 continue
             try:
@@ -295,11 +299,11 @@ class EntryFile:
     @staticmethod
     def was(text: bytes, number: int, head: dict[str, Any], series: str) -> bool:
         """Whether this content matches the checksum of a damaged entry, which includes its number."""
-        trailer = Trailer.decode(text)
+        trailer = EntryTrailer.decode(text)
         return trailer is not None and zlib.crc32(_entry_texts(number, head, series)[1][1:]) == trailer.crc
 
     def _hand_written(self, data: bytes, start: int, piece: bytes) -> Entry:
-        line = _line_number(data, start)
+        line = _entry_line_number(data, start)
         parsed = parse_yaml(self.path, piece, line)
         if isinstance(parsed, dict) and len(parsed) == 1:
             ((key, content),) = parsed.items()
@@ -320,7 +324,7 @@ class EntryFile:
         name = data[start : start + 30].split(b":")[0].decode(errors="replace")
         return CorruptFile(
             self.path,
-            f"line {_line_number(data, start)} ({name})",
+            f"line {_entry_line_number(data, start)} ({name})",
             "it is not what legm wrote",
             "If the disk damaged it, 'legm recover' takes the run from its log again. If you edited it on "
             "purpose, delete the comment from ' # legm' to the end of the line, and it counts as it is.",
@@ -359,11 +363,11 @@ class EntryFile:
         if replaced is not None and replaced.trailer is not None:
             dead += replaced.trailer.length
         head_text, body = _entry_texts(number, head, series)
-        trailer = Trailer.of(head_text, body, max(following, number + 1), dead, start)
+        trailer = EntryTrailer.of(head_text, body, max(following, number + 1), dead, start)
         try:
-            write_at(file, start, _PENDING + body[1:] + trailer.encode())
+            write_entry_at(file, start, _PENDING + body[1:] + trailer.encode())
             os.fsync(file.fileno())
-            write_at(file, start, body[:1])
+            write_entry_at(file, start, body[:1])
             os.fsync(file.fileno())
         except OSError:
             with contextlib.suppress(OSError):
@@ -375,7 +379,7 @@ class EntryFile:
         if replaced.trailer is None:  # written by a user, possibly on several lines
             return self._rewritten(entry, without=replaced.start)
         if self.is_at(replaced):
-            write_at(file, replaced.start, _PENDING)
+            write_entry_at(file, replaced.start, _PENDING)
         if dead > max(_REWRITE_THRESHOLD, start + trailer.length - dead):
             with contextlib.suppress(StorageError):  # the disk is full: try another time
                 return self._rewritten(entry)
@@ -395,7 +399,7 @@ class EntryFile:
             return
         try:
             with self.path.open("r+b", buffering=0) as file:
-                write_at(file, entry.start, _PENDING)
+                write_entry_at(file, entry.start, _PENDING)
                 os.fsync(file.fileno())
         except OSError as cause:
             raise storage_error("write", self.path, cause) from cause
@@ -405,22 +409,24 @@ class EntryFile:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
             return 0, 0, 0
-        trailer = Trailer.decode(_read(file, max(0, size - _TRAILER_LENGTH), _TRAILER_LENGTH))
+        trailer = EntryTrailer.decode(
+            _read_entry_bytes(file, max(0, size - _TRAILER_LENGTH), _TRAILER_LENGTH)
+        )
         if trailer is not None and _TRAILER_LENGTH < trailer.length <= size:
             start = size - trailer.length
-            head = _read(file, start, trailer.head)
+            head = _read_entry_bytes(file, start, trailer.head)
             if trailer.fits(head) and head.startswith(_COMMENT):
                 file.truncate(start)
                 return self._clean_end(file)
             if trailer.fits(head) and trailer.at == start:
                 return size, trailer.next, trailer.dead
-        data = _read(file, 0, size)
+        data = _read_entry_bytes(file, 0, size)
         last = data.rfind(b"\n", 0, size - 1) + 1
-        if _is_incomplete(data[last:]):
+        if _is_incomplete_entry(data[last:]):
             file.truncate(last)
             return self._clean_end(file)
         if not data.endswith(b"\n"):
-            write_at(file, size, b"\n")
+            write_entry_at(file, size, b"\n")
             size += 1
         return size, max(map(int, _ANY_NUMBER.findall(data)), default=-1) + 1, 0
 
@@ -435,11 +441,11 @@ class EntryFile:
         """The file without legm's comments and the piece at a position, and the start of the last piece."""
         data = self.path.read_bytes()
         kept, last = bytearray(), 0
-        for start, piece in _split_pieces(data):
+        for start, piece in _split_entries(data):
             if piece.startswith(_COMMENT) or start == without:
                 continue
             last = len(kept)
-            trailer = _own_trailer(piece)
+            trailer = _entry_trailer(piece)
             if trailer is None:
                 kept += piece
             else:
@@ -454,7 +460,7 @@ def _entry_texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes,
     return head_text, head_text + (f", {yaml_text.ascii_only(series)}}}" if series else "}").encode()
 
 
-def _split_pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _split_entries(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The top-level pieces of a YAML text: each unindented line with the indented lines after it."""
     start = 0
     while start < len(data):
@@ -470,40 +476,40 @@ def _split_pieces(data: bytes) -> Iterator[tuple[int, bytes]]:
         start = end
 
 
-def _own_trailer(piece: bytes) -> Trailer | None:
+def _entry_trailer(piece: bytes) -> EntryTrailer | None:
     """The trailer of a piece, if its head is intact.
 
     What an editor does to the end of a line does not matter, nor do remarks after it.
     """
     first, _, rest = piece.partition(b"\n")
     line = first.rstrip() + b"\n"
-    trailer = Trailer.decode(line)
+    trailer = EntryTrailer.decode(line)
     if trailer is None or trailer.length != len(line) or not trailer.fits(line[: trailer.head]):
         return None
     return None if _CONTENT.search(rest) else trailer
 
 
-def _is_incomplete(line: bytes) -> bool:
+def _is_incomplete_entry(line: bytes) -> bool:
     """Whether the last line is incomplete, left by a killed writer or still being written."""
-    return _COMMENT.startswith(line) or (line.startswith(_COMMENT) and not _swallowed(line))
+    return _COMMENT.startswith(line) or (line.startswith(_COMMENT) and not _has_swallowed_entry(line))
 
 
-def _swallowed(comment: bytes) -> bool:
+def _has_swallowed_entry(comment: bytes) -> bool:
     """Whether damage has merged an entry into the comment before it."""
     return _SWALLOWED.search(comment) is not None
 
 
 def _is_entry(piece: bytes) -> bool:
     if piece.startswith(_COMMENT):
-        return _swallowed(piece)
+        return _has_swallowed_entry(piece)
     return bool(piece.strip()) and not piece.startswith((_PENDING, b"---", b"..."))
 
 
-def _line_number(data: bytes, start: int) -> int:
+def _entry_line_number(data: bytes, start: int) -> int:
     return data.count(b"\n", 0, start) + 1
 
 
-def _read(file: BinaryIO, start: int, length: int) -> bytes:
+def _read_entry_bytes(file: BinaryIO, start: int, length: int) -> bytes:
     file.seek(start)
     data = file.read(length)
     while len(data) < length:
@@ -514,7 +520,7 @@ def _read(file: BinaryIO, start: int, length: int) -> bytes:
     return data
 
 
-def write_at(file: BinaryIO, start: int, data: bytes) -> None:
+def write_entry_at(file: BinaryIO, start: int, data: bytes) -> None:
     file.seek(start)
     rest = memoryview(data)
     while rest:

@@ -54,7 +54,7 @@ class EventFile:
     Args:
         folder: the folder of the file; TensorBoard shows a folder as a run.
         started: when the run started, in seconds since 1970 (UTC).
-        hidden: whether to use a name that readers ignore, for :func:`replacement`.
+        hidden: whether to use a name that readers ignore, for :func:`replace_event_file`.
 
     Raises:
         OSError: the folder or file cannot be created. Every method raises it if the disk refuses.
@@ -62,12 +62,14 @@ class EventFile:
 
     def __init__(self, folder: Path, *, started: float, hidden: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / (f".{secrets.token_hex(8)}.partial" if hidden else _file_name())
+        self.path = folder / (f".{secrets.token_hex(8)}.partial" if hidden else _event_file_name())
         self.file = self.path.open("xb", buffering=0)
         self._end = 0
-        version = _encode_record(_encode_head(started, 0) + b"\x1a\x0dbrain.Event:2")
+        version = _encode_event_record(_encode_event_head(started, 0) + b"\x1a\x0dbrain.Event:2")
         restart = -(2**63) if hidden else 2**63 - 1  # readers drop later steps of earlier files
-        self._append([version, _encode_record(_encode_head(started, restart) + b"\x3a\x02\x08\x01")])
+        self._append(
+            [version, _encode_event_record(_encode_event_head(started, restart) + b"\x3a\x02\x08\x01")]
+        )
 
     def points(self, points: Points) -> None:
         """Write every dev series as scalars ``dev/<name>``, in the order the rows were set.
@@ -75,19 +77,21 @@ class EventFile:
         Test series and indexed series are left out. Values are rounded to float32; values that are too large
         become infinite, NaN and infinities stay unchanged.
         """
-        self._append(map(_encode_points, _split_points(points)))
+        self._append(map(_encode_point_events, _split_event_points(points)))
 
     def scalar(self, tag: str, value: float, step: int, time: float) -> None:
         """Write one value; ``time`` in seconds since 1970, ``step`` any int64."""
         self._append(
-            _encode_rows([tag], np.array([step], np.int64), np.array([time]), np.array([[value]], np.float64))
+            _encode_event_rows(
+                [tag], np.array([step], np.int64), np.array([time]), np.array([[value]], np.float64)
+            )
         )
 
     def text(self, tag: str, value: str, step: int, time: float) -> None:
         """Write a text, which TensorBoard shows as Markdown; ``time`` in seconds since 1970."""
         tensor = {"dtype": "DT_STRING", "string_val": [value.encode("utf-8", "replace")]}
         metadata = {"plugin_data": {"plugin_name": "text"}}
-        self._value({"tag": _clean_tag(tag), "metadata": metadata, "tensor": tensor}, step, time)
+        self._value({"tag": _clean_event_tag(tag), "metadata": metadata, "tensor": tensor}, step, time)
 
     def hparams(self, parameters: Mapping[str, Plain], group: str, started: float) -> None:
         """Write the run's entry in TensorBoard's HPARAMS table.
@@ -100,9 +104,9 @@ class EventFile:
         """
         from tensorboard.plugins.hparams.plugin_data_pb2 import SessionStartInfo
 
-        info = SessionStartInfo(group_name=_clean_tag(group), start_time_secs=started)
+        info = SessionStartInfo(group_name=_clean_event_tag(group), start_time_secs=started)
         for name, value in parameters.items():
-            setattr(info.hparams[_clean_tag(name)], *_encode_hparam(value))
+            setattr(info.hparams[_clean_event_tag(name)], *_encode_event_hparam(value))
         self._session("session_start_info", info, started)
 
     def session_end(self, status: Status, ended: float) -> None:
@@ -129,7 +133,7 @@ class EventFile:
         from tensorboard.compat.proto.event_pb2 import Event
 
         event = Event(wall_time=time, step=step, summary={"value": [value]})
-        self._append([_encode_record(event.SerializeToString())])
+        self._append([_encode_event_record(event.SerializeToString())])
 
     def _append(self, pieces: Iterable[bytes]) -> None:
         end = self._end
@@ -148,7 +152,7 @@ class EventFile:
 
 
 @contextlib.contextmanager
-def replacement(folder: Path, *, started: float) -> Iterator[EventFile]:
+def replace_event_file(folder: Path, *, started: float) -> Iterator[EventFile]:
     """Write an event file that replaces all files in the folder.
 
     When the block ends, the new file appears atomically, and then the old ones are truncated: a reader sees
@@ -169,7 +173,7 @@ def replacement(folder: Path, *, started: float) -> Iterator[EventFile]:
     try:
         yield file
         file.close()
-        file.path = file.path.rename(folder / _file_name())
+        file.path = file.path.rename(folder / _event_file_name())
     except BaseException:
         file.close()
         file.path.unlink(missing_ok=True)
@@ -181,14 +185,14 @@ def replacement(folder: Path, *, started: float) -> Iterator[EventFile]:
             os.truncate(path, 0)
 
 
-def _file_name() -> str:
+def _event_file_name() -> str:
     """The name of a new event file; later files sort after, and so are read after, earlier ones."""
     seconds, rest = divmod(clock.time_ns(), 10**9)
     host = platform.node() or "localhost"
     return f"events.out.tfevents.{seconds:010d}.{host}.{os.getpid()}.{rest:09d}{secrets.token_hex(2)}"
 
 
-def _split_points(points: Points) -> Iterator[Points]:
+def _split_event_points(points: Points) -> Iterator[Points]:
     """The same rows in the same order, in records of about ``_CHUNK`` numbers."""
     widths = np.array([len(series) for series in points.layouts], np.int64)
     ends = np.cumsum(widths[points.layout])
@@ -202,72 +206,74 @@ def _split_points(points: Points) -> Iterator[Points]:
         row, at = last, end
 
 
-def _encode_points(points: Points) -> bytes:
+def _encode_point_events(points: Points) -> bytes:
     """The records of all rows, in the order of the rows, since readers expect increasing steps."""
     records = [b""] * len(points.layout)
     for series, places, values in points.located_blocks():
         shown = [i for i, one in enumerate(series) if one.split is Split.DEV and one.index is None]
         if shown:
             tags = [f"dev/{series[i].name}" for i in shown]
-            made = _encode_rows(tags, points.steps[places], points.times[places], values[:, shown])
+            made = _encode_event_rows(tags, points.steps[places], points.times[places], values[:, shown])
             for place, record in zip(places.tolist(), made, strict=True):
                 records[place] = record
     return b"".join(records)
 
 
-def _encode_rows(tags: Sequence[str], steps: IntArray, times: FloatArray, values: FloatArray) -> list[bytes]:
+def _encode_event_rows(
+    tags: Sequence[str], steps: IntArray, times: FloatArray, values: FloatArray
+) -> list[bytes]:
     """One record for each of ``n`` rows: ``steps`` and ``times`` have shape (n,), ``values`` (n, tags)."""
     summary, places = b"", []
     for tag in tags:
-        value = _encode_field(1, _clean_tag(tag).encode()) + b"\x15" + bytes(4)
-        summary += _encode_field(1, value)
+        value = _encode_event_field(1, _clean_event_tag(tag).encode()) + b"\x15" + bytes(4)
+        summary += _encode_event_field(1, value)
         places.append(len(summary) - 4)
-    record = _encode_record(_encode_head(0, -1) + _encode_field(5, summary))
+    record = _encode_event_record(_encode_event_head(0, -1) + _encode_event_field(5, summary))
     first = len(record) - 4 - len(summary)
     columns = np.add.outer([first + place for place in places], np.arange(4)).ravel()
 
     rows = np.tile(np.frombuffer(record, np.uint8), (len(steps), 1))
-    rows[:, 13:21] = _as_bytes(times, "<f8")
+    rows[:, 13:21] = _event_row_bytes(times, "<f8")
     septets = steps.astype(np.uint64)[:, None] >> np.arange(0, 70, 7, dtype=np.uint64)
     rows[:, 22:32] = septets & np.uint64(127) | np.array([128] * 9 + [0], np.uint64)
     with np.errstate(over="ignore", invalid="ignore"):
-        rows[:, columns] = _as_bytes(values, "<f4")
+        rows[:, columns] = _event_row_bytes(values, "<f4")
     size, laid = len(record), rows.tobytes()
     starts = range(0, len(laid), size)
     checks = [google_crc32c.value(laid[start + 12 : start + size - 4]) for start in starts]
-    rows[:, -4:] = _as_bytes(_mask_crc(np.array(checks, np.uint64)), "<u4")
+    rows[:, -4:] = _event_row_bytes(_mask_event_crc(np.array(checks, np.uint64)), "<u4")
     laid = rows.tobytes()
     return [laid[start : start + size] for start in starts]
 
 
-def _as_bytes(array: NDArray[Any], dtype: str) -> NDArray[np.uint8]:
+def _event_row_bytes(array: NDArray[Any], dtype: str) -> NDArray[np.uint8]:
     """The bytes of the array as the given type: shape (n, bytes of a row)."""
     return np.ascontiguousarray(array, dtype).view(np.uint8).reshape(len(array), -1)
 
 
-def _encode_record(event: bytes) -> bytes:
+def _encode_event_record(event: bytes) -> bytes:
     """The event as a framed record."""
     length = struct.pack("<Q", len(event))
-    checks = (struct.pack("<I", _mask_crc(google_crc32c.value(part))) for part in (length, event))
+    checks = (struct.pack("<I", _mask_event_crc(google_crc32c.value(part))) for part in (length, event))
     return length + next(checks) + event + next(checks)
 
 
-def _mask_crc(crc: Any) -> Any:
+def _mask_event_crc(crc: Any) -> Any:
     """TensorFlow's masked CRC of a CRC (int or uint64 array): rotated right by 15 bits, plus a constant."""
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def _encode_head(time: float, step: int) -> bytes:
+def _encode_event_head(time: float, step: int) -> bytes:
     """The fields ``wall_time`` and ``step`` at the start of an event."""
-    return b"\x09" + struct.pack("<d", time) + b"\x10" + _encode_varint(step % 2**64)
+    return b"\x09" + struct.pack("<d", time) + b"\x10" + _encode_event_varint(step % 2**64)
 
 
-def _encode_field(number: int, content: bytes) -> bytes:
+def _encode_event_field(number: int, content: bytes) -> bytes:
     """A field of a protobuf message that holds bytes, a string or a message."""
-    return bytes([number << 3 | 2]) + _encode_varint(len(content)) + content
+    return bytes([number << 3 | 2]) + _encode_event_varint(len(content)) + content
 
 
-def _encode_varint(number: int) -> bytes:
+def _encode_event_varint(number: int) -> bytes:
     septets = bytearray()
     while number > 127:
         septets.append(number & 127 | 128)
@@ -275,12 +281,12 @@ def _encode_varint(number: int) -> bytes:
     return bytes([*septets, number])
 
 
-def _clean_tag(text: str) -> str:
+def _clean_event_tag(text: str) -> str:
     """The text with question marks for lone surrogates, which UTF-8 cannot represent."""
     return text.encode("utf-8", "replace").decode()
 
 
-def _encode_hparam(value: Plain) -> tuple[str, bool | float | str]:
+def _encode_event_hparam(value: Plain) -> tuple[str, bool | float | str]:
     """The field of a ``google.protobuf.Value`` that shows the value, and what to put in it."""
     if isinstance(value, bool):
         return "bool_value", value
@@ -289,4 +295,4 @@ def _encode_hparam(value: Plain) -> tuple[str, bool | float | str]:
         return "number_value", value
     if not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return "string_value", _clean_tag(value)
+    return "string_value", _clean_event_tag(value)

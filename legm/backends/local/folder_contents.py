@@ -9,7 +9,7 @@ from typing import Any
 
 from legm.backends.local.entry_file import Entry, EntryFile
 from legm.backends.local.folder_index import experiment_folder, read_configuration
-from legm.backends.local.result_yaml import count_entries, read_result
+from legm.backends.local.result_yaml import count_yaml_entries, read_result_yaml
 from legm.errors import LegmError
 from legm.records import ConfigurationStatus, Query, RunResult
 from legm.runlog.log_folder import (
@@ -21,12 +21,12 @@ from legm.runlog.log_folder import (
     subfolders,
 )
 
-__all__ = ["experiment_in", "experiments", "runs_in", "scan"]
+__all__ = ["experiment_in", "experiments_below", "runs_in_folders", "scan_configuration"]
 
 log = logging.getLogger(__name__)
 
 
-def experiments(root: Path) -> Iterator[str]:
+def experiments_below(root: Path) -> Iterator[str]:
     """The experiments whose folders are below a root directory, each by the name that finds its folder.
 
     Raises:
@@ -57,7 +57,7 @@ def experiment_in(folder: Path) -> str | None:
     return None
 
 
-def scan(place: str, known: dict[str, Any] | None = None) -> ConfigurationStatus:
+def scan_configuration(place: str, known: dict[str, Any] | None = None) -> ConfigurationStatus:
     """What a configuration's folder holds, read anew.
 
     Args:
@@ -75,13 +75,13 @@ def scan(place: str, known: dict[str, Any] | None = None) -> ConfigurationStatus
             LogFolder.of(folder), [str(entry.head.get("run_id", "")) for entry in entries]
         )
         return ConfigurationStatus(
-            place, configuration, count_entries(folder, configuration, entries, others)
+            place, configuration, count_yaml_entries(folder, configuration, entries, others)
         )
     except LegmError as error:
         return ConfigurationStatus(place, configuration, problem=error)
 
 
-def runs_in(places: Iterable[Path], query: Query) -> Iterator[RunResult]:
+def runs_in_folders(places: Iterable[Path], query: Query) -> Iterator[RunResult]:
     """The runs in a configuration's folder and its copies, each once.
 
     Args:
@@ -98,11 +98,11 @@ def runs_in(places: Iterable[Path], query: Query) -> Iterator[RunResult]:
         for entry in metrics.entries():
             run_id = str(entry.head.get("run_id", ""))
             here.add(run_id)
-            if run_id in seen or _other_description(entry, query):
+            if run_id in seen or _has_other_description(entry, query):
                 continue
             seen.add(run_id)
             places_of = (steps, by_run) if series_wanted else None
-            yield read_result(metrics, entry, places_of, configuration, query.histories)
+            yield read_result_yaml(metrics, entry, places_of, configuration, query.histories)
         for result in results_only_in_logs(LogFolder.of(folder), here):
             known = result.run.run_id in seen
             if not known and query.description in (None, result.run.description):
@@ -110,5 +110,5 @@ def runs_in(places: Iterable[Path], query: Query) -> Iterator[RunResult]:
                 yield result
 
 
-def _other_description(entry: Entry, query: Query) -> bool:
+def _has_other_description(entry: Entry, query: Query) -> bool:
     return query.description is not None and (entry.head.get("description") or "") != query.description

@@ -29,9 +29,9 @@ from legm.util.atomic_files import load_yaml, parse_yaml, write_atomically
 from legm.util.locks import file_lock
 
 __all__ = [
-    "ConfigurationFolders",
+    "FolderIndex",
     "experiment_folder",
-    "parameters_text",
+    "parameters_yaml",
     "read_configuration",
 ]
 
@@ -49,7 +49,7 @@ def experiment_folder(root: Path, experiment: str) -> Path:
     return root / shorten_name(safe_name(experiment), fingerprint(experiment, {}))
 
 
-class ConfigurationFolders:
+class FolderIndex:
     """The folders of one experiment.
 
     Args:
@@ -94,7 +94,7 @@ class ConfigurationFolders:
             current = self._is_current(index)
             folder = self._make(configuration, index)
             try:
-                line = _line(configuration.fingerprint, folder.name)
+                line = _index_line(configuration.fingerprint, folder.name)
                 with self._index.open("ab") as file:
                     file.write(line)
                 if current:
@@ -160,8 +160,8 @@ class ConfigurationFolders:
         at = index.find(f"\n{digest}\t".encode())
         while at >= 0:
             start = at + len(digest) + 2
-            name = _name(index[start : index.find(b"\n", start)])
-            if name is not None and _fingerprint_of(self.folder / name) == digest:
+            name = _folder_name(index[start : index.find(b"\n", start)])
+            if name is not None and _fingerprint_of_folder(self.folder / name) == digest:
                 yield self.folder / name
             at = index.find(f"\n{digest}\t".encode(), start)
 
@@ -171,13 +171,13 @@ class ConfigurationFolders:
         return {
             name: digest.decode(errors="replace")
             for digest, _, text in rows
-            if (name := _name(text)) is not None
+            if (name := _folder_name(text)) is not None
         }
 
     @staticmethod
     def _lines(entries: dict[str, str]) -> bytes:
         return _STAMP.format(0, 0).encode() + b"".join(
-            _line(digest, name) for name, digest in entries.items()
+            _index_line(digest, name) for name, digest in entries.items()
         )
 
     def _survey(self, known: dict[str, str]) -> dict[str, str]:
@@ -193,7 +193,7 @@ class ConfigurationFolders:
         entries = {name: digest for name, digest in known.items() if name in present}
         for name in names:
             if name not in entries:
-                digest = _fingerprint_of(self.folder / name)
+                digest = _fingerprint_of_folder(self.folder / name)
                 if digest is not None:
                     entries[name] = digest
         return entries
@@ -203,7 +203,7 @@ class ConfigurationFolders:
         known = {
             name: digest
             for name, digest in self._entries(self._read_index()).items()
-            if _fingerprint_of(self.folder / name) == digest
+            if _fingerprint_of_folder(self.folder / name) == digest
         }
         entries = self._survey(known)
         write_atomically(self._index, self._lines(entries))
@@ -225,7 +225,7 @@ class ConfigurationFolders:
         temporary = self._own / f"new-{secrets.token_hex(4)}"
         try:
             temporary.mkdir()
-            write_atomically(temporary / PARAMETERS_FILE, parameters_text(configuration))
+            write_atomically(temporary / PARAMETERS_FILE, parameters_yaml(configuration))
             k = self._next_number(configuration.name, index)
             while True:
                 folder = self.folder / numbered_name(configuration.name, k)
@@ -242,7 +242,7 @@ class ConfigurationFolders:
 
     @staticmethod
     def _next_number(name: str, index: bytes) -> int:
-        start = _line("", f"{name}_")[:-2]
+        start = _index_line("", f"{name}_")[:-2]
         at = index.rfind(start)
         while at >= 0:
             end = index[at + len(start) : index.find(b'"', at + len(start))]
@@ -252,11 +252,11 @@ class ConfigurationFolders:
         return 0
 
 
-def _line(digest: str, name: str) -> bytes:
+def _index_line(digest: str, name: str) -> bytes:
     return f"{digest}\t{json.dumps(name)}\n".encode()
 
 
-def _name(text: bytes) -> str | None:
+def _folder_name(text: bytes) -> str | None:
     """The name in a line of the index; None where the line is damaged."""
     try:
         name = json.loads(text)
@@ -265,7 +265,7 @@ def _name(text: bytes) -> str | None:
     return name if isinstance(name, str) and name == Path(name).name else None
 
 
-def _fingerprint_of(folder: Path) -> str | None:
+def _fingerprint_of_folder(folder: Path) -> str | None:
     """What a folder's parameters file says first; None if it is not a configuration's."""
     path = folder / PARAMETERS_FILE
     try:
@@ -285,7 +285,7 @@ def _fingerprint_of(folder: Path) -> str | None:
     return found if isinstance(found, str) and _FINGERPRINT.fullmatch(found) else None
 
 
-def parameters_text(configuration: Configuration) -> bytes:
+def parameters_yaml(configuration: Configuration) -> bytes:
     """What ``params.yml`` says of a configuration."""
     return yaml_text.block(
         {
@@ -347,14 +347,14 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
     if digest != found.fingerprint:
         raise CorruptFile(
             path,
-            f"line {_line_of(path, 'parameters')}",
+            f"line {_folder_of_index_line(path, 'parameters')}",
             f"the parameters give {digest}, not {found.fingerprint}: they were edited or damaged",
             "Restore them. To use other parameters, start a new configuration.",
         )
     return found
 
 
-def _line_of(path: Path, key: str) -> int:
+def _folder_of_index_line(path: Path, key: str) -> int:
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         if line.startswith(key):
             return number

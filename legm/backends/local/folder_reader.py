@@ -34,9 +34,9 @@ def read_configuration(folder: Path) -> Configuration:
 
 def read_status(folder: Path) -> ConfigurationStatus:
     """A configuration's folder as it is, read anew."""
-    from legm.backends.local.folder_contents import scan
+    from legm.backends.local.folder_contents import scan_configuration
 
-    return scan(str(folder))
+    return scan_configuration(str(folder))
 
 
 def read_statuses(experiment: Path) -> list[ConfigurationStatus]:
@@ -74,9 +74,9 @@ def read_runs(folder: Path, histories: frozenset[str] = frozenset()) -> Iterator
     Raises:
         LegmError: a file is damaged, or cannot be read.
     """
-    from legm.backends.local.folder_contents import runs_in
+    from legm.backends.local.folder_contents import runs_in_folders
 
-    return runs_in([folder], Query("", histories=histories))
+    return runs_in_folders([folder], Query("", histories=histories))
 
 
 def read_stored_runs(
@@ -93,7 +93,7 @@ def read_stored_runs(
         LegmError: the folder's files cannot be read at all.
     """
     from legm.backends.local.entry_file import Entry, EntryFile
-    from legm.backends.local.result_yaml import read_result
+    from legm.backends.local.result_yaml import read_result_yaml
     from legm.runlog.log_folder import METRICS_FILE, STEPS_FILE
 
     def entries_of(file: EntryFile) -> tuple[list[Entry], list[str]]:
@@ -118,7 +118,7 @@ def read_stored_runs(
                 yield StoredRun(run_id, None)
                 continue
             try:
-                result = read_result(metrics, entry, (steps, steps_by_run), configuration, names)
+                result = read_result_yaml(metrics, entry, (steps, steps_by_run), configuration, names)
             except LegmError as error:
                 yield StoredRun(run_id, None, str(error))
             else:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.entry_file import Entry, EntryFile
-from legm.backends.local.folder_index import parameters_text, read_configuration
-from legm.backends.local.result_yaml import head_of, series_texts, steps_head
+from legm.backends.local.folder_index import parameters_yaml, read_configuration
+from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.core import results
 from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
@@ -46,7 +46,7 @@ def repair(folder: Path) -> list[str]:
             for entry, text in reversed(file.damaged()):
                 done += _repair_entry(folder, file, entry, text)
         if not (metrics.damaged() or steps.damaged()):
-            done += _add_steps(folder, metrics, steps)
+            done += _repair_steps(folder, metrics, steps)
     return done
 
 
@@ -59,7 +59,7 @@ def _repair_parameters(folder: Path) -> list[str]:
                 configuration = log_reader.read_log(path).run.configuration
             except LegmError:
                 continue
-            write_atomically(folder / PARAMETERS_FILE, parameters_text(configuration))
+            write_atomically(folder / PARAMETERS_FILE, parameters_yaml(configuration))
             os.utime(folder.parent)  # so that the index is made anew
             return [f"{error.path} was damaged and is restored from the log of a run"]
         return [str(error)]
@@ -67,45 +67,49 @@ def _repair_parameters(folder: Path) -> list[str]:
 
 
 def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> list[str]:
-    sound = _run_ids(file)
+    sound = _undamaged_run_ids(file)
     ids = [run_id for found in _RUN_ID.findall(text) if (run_id := found.decode()) not in sound]
-    results = [result for run_id in ids if (result := _completed(folder, run_id))]
+    results = [result for run_id in ids if (result := _completed_run_from_log(folder, run_id))]
     if not results:  # perhaps it is the id that is damaged
         others = sorted({path.stem for path in LogFolder.of(folder).folder.rglob("*.log")} - sound)
-        candidates = [result for run_id in others if (result := _completed(folder, run_id))]
-        results = [r for r in candidates if file.was(text, entry.number, *_content(file, r))]
+        candidates = [result for run_id in others if (result := _completed_run_from_log(folder, run_id))]
+        results = [r for r in candidates if file.was(text, entry.number, *_repaired_entry_content(file, r))]
     if not results:
         name = f"experiment_{entry.number}" if entry.number >= 0 else "an entry"
         return [f"{file.path}: {name} is damaged and no run log has its run: repair or delete it"]
     for place, result in enumerate(results):
-        file.put(*_content(file, result), entry if place == 0 else None)
+        file.put(*_repaired_entry_content(file, result), entry if place == 0 else None)
     names = ", ".join(result.run.run_id for result in results)
     return [f"{file.path}: a damaged entry is restored from the log of {names}"]
 
 
-def _add_steps(folder: Path, metrics: EntryFile, steps: EntryFile) -> list[str]:
+def _repair_steps(folder: Path, metrics: EntryFile, steps: EntryFile) -> list[str]:
     """The steps of runs that have values but no steps any more."""
     done = []
-    for run_id in sorted(_run_ids(metrics) - _run_ids(steps)):
-        result = _completed(folder, run_id)
+    for run_id in sorted(_undamaged_run_ids(metrics) - _undamaged_run_ids(steps)):
+        result = _completed_run_from_log(folder, run_id)
         if result is not None:
-            steps.put(*_content(steps, result))
+            steps.put(*_repaired_entry_content(steps, result))
             done.append(f"{steps.path}: a missing entry is restored from the log of {run_id}")
     return done
 
 
-def _run_ids(file: EntryFile) -> set[str]:
+def _undamaged_run_ids(file: EntryFile) -> set[str]:
     """The runs whose entries are sound."""
     return {str(entry.head.get("run_id")) for entry in file.check()[0]}
 
 
-def _content(file: EntryFile, result: RunResult) -> tuple[dict[str, Any], str]:
+def _repaired_entry_content(file: EntryFile, result: RunResult) -> tuple[dict[str, Any], str]:
     """What a run's entry in one of the two files says: its head and its series."""
-    values, steps = series_texts(result)
-    return (steps_head(result), steps) if file.path.name == STEPS_FILE else (head_of(result), values)
+    values, steps = series_yaml(result)
+    return (
+        (steps_yaml_head(result), steps)
+        if file.path.name == STEPS_FILE
+        else (metrics_yaml_head(result), values)
+    )
 
 
-def _completed(folder: Path, run_id: str) -> RunResult | None:
+def _completed_run_from_log(folder: Path, run_id: str) -> RunResult | None:
     try:
         known = LogFolder.of(folder).read(run_id)
     except LegmError:

@@ -27,25 +27,25 @@ from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description
 from legm.util.locks import file_lock
 from legm.util.yaml_text import flow_key, is_number, numbers
 
-__all__ = ["count_entries", "head_of", "read_result", "series_texts", "steps_head"]
+__all__ = ["count_yaml_entries", "metrics_yaml_head", "read_result_yaml", "series_yaml", "steps_yaml_head"]
 
 _OWN_KEYS = frozenset({"run_id", "description", "best_step", "legm"})
 _PREFIXES = ("best_", "test_", "dev/")
 T = TypeVar("T")
 
 
-def series_key(metric: str) -> str:
+def series_yaml_key(metric: str) -> str:
     """The key of a dev metric's series; a name that the entry uses otherwise gets the prefix ``dev/``."""
     return f"dev/{metric}" if metric in _OWN_KEYS or metric.startswith(_PREFIXES) else metric
 
 
-def _metric_of(key: str) -> str | None:
+def _metric_of_yaml_key(key: str) -> str | None:
     if key.startswith("dev/"):
         return key.removeprefix("dev/")
     return None if key in _OWN_KEYS or key.startswith(_PREFIXES) else key
 
 
-def _by_name(values: Mapping[Series, T]) -> dict[str, T | dict[str, T]]:
+def _yaml_values_by_name(values: Mapping[Series, T]) -> dict[str, T | dict[str, T]]:
     """Values by metric; those of an indexed metric by its index."""
     nested: dict[str, Any] = {}
     for series, value in values.items():
@@ -56,7 +56,9 @@ def _by_name(values: Mapping[Series, T]) -> dict[str, T | dict[str, T]]:
     return nested
 
 
-def _by_series(nested: Mapping[str, Any], split: Split, convert: Callable[[Any], T]) -> dict[Series, T]:
+def _yaml_values_by_series(
+    nested: Mapping[str, Any], split: Split, convert: Callable[[Any], T]
+) -> dict[Series, T]:
     values: dict[Series, T] = {}
     for name, value in nested.items():
         if isinstance(value, dict):
@@ -66,7 +68,7 @@ def _by_series(nested: Mapping[str, Any], split: Split, convert: Callable[[Any],
     return values
 
 
-def head_of(result: RunResult) -> dict[str, Plain]:
+def metrics_yaml_head(result: RunResult) -> dict[str, Plain]:
     """An entry of ``metrics.yml`` without the series."""
     run = result.run
     head: dict[str, Plain] = {
@@ -74,12 +76,12 @@ def head_of(result: RunResult) -> dict[str, Plain]:
         "description": run.description,
         "best_step": result.best_step,
     }
-    head |= {best_key(name): value for name, value in _by_name(result.best).items()}
-    head |= {f"test_{name}": value for name, value in _by_name(result.test).items()}
+    head |= {best_key(name): value for name, value in _yaml_values_by_name(result.best).items()}
+    head |= {f"test_{name}": value for name, value in _yaml_values_by_name(result.test).items()}
     head["legm"] = {
-        "series": sorted({series_key(series.name) for series in result.histories}),
+        "series": sorted({series_yaml_key(series.name) for series in result.histories}),
         "rule": asdict(result.rule),
-        "best_steps": _by_name(result.best_steps),
+        "best_steps": _yaml_values_by_name(result.best_steps),
         "points": result.points,
         "last_step": result.last_step,
         "started": run.started,
@@ -90,27 +92,27 @@ def head_of(result: RunResult) -> dict[str, Plain]:
     return head
 
 
-def steps_head(result: RunResult) -> dict[str, Plain]:
+def steps_yaml_head(result: RunResult) -> dict[str, Plain]:
     """An entry of ``steps.yml`` without the steps."""
     return {"run_id": result.run.run_id}
 
 
-def series_texts(result: RunResult) -> tuple[str, str]:
+def series_yaml(result: RunResult) -> tuple[str, str]:
     """The series and their steps as YAML flow text; the metrics needed for aggregation come first."""
     values: dict[str, list[tuple[str | None, str]]] = {}
     steps: dict[str, list[tuple[str | None, str]]] = {}
     written: dict[int, str] = {}  # shared arrays are encoded once
     for series, history in result.histories.items():
-        key = series_key(series.name)
+        key = series_yaml_key(series.name)
         text = written.get(id(history.steps))
         if text is None:
             text = written[id(history.steps)] = f"[{numbers(history.steps.tolist())}]"
         values.setdefault(key, []).append((series.index, f"[{numbers(history.values.tolist())}]"))
         steps.setdefault(key, []).append((series.index, text))
-    return _flow_text(values), _flow_text(steps)
+    return _series_yaml_flow(values), _series_yaml_flow(steps)
 
 
-def _flow_text(lists: Mapping[str, list[tuple[str | None, str]]]) -> str:
+def _series_yaml_flow(lists: Mapping[str, list[tuple[str | None, str]]]) -> str:
     pieces = []
     for key, parts in lists.items():
         if parts[0][0] is None:
@@ -122,7 +124,7 @@ def _flow_text(lists: Mapping[str, list[tuple[str | None, str]]]) -> str:
     return ", ".join(pieces)
 
 
-def read_result(
+def read_result_yaml(
     metrics: EntryFile,
     entry: Entry,
     steps: tuple[EntryFile, Mapping[str, Entry]] | None,
@@ -142,7 +144,7 @@ def read_result(
         CorruptFile: an entry is damaged, or a value in it is not a number.
     """
     try:
-        return _parse_result(metrics, entry, steps, configuration, names)
+        return _parse_result_yaml(metrics, entry, steps, configuration, names)
     except CorruptFile:
         # The run may have been logged (again) between reading the two files: retry, with writers locked out.
         try:
@@ -150,7 +152,7 @@ def read_result(
                 now = _entries_by_run(metrics).get(str(entry.head.get("run_id")))
                 if now is not None:
                     then = (steps[0], _entries_by_run(steps[0])) if steps else None
-                    return _parse_result(metrics, now, then, configuration, names)
+                    return _parse_result_yaml(metrics, now, then, configuration, names)
         except CorruptFile:
             raise
         except StorageError:  # there is nothing to lock, or no permission
@@ -162,7 +164,7 @@ def _entries_by_run(file: EntryFile) -> dict[str, Entry]:
     return {str(entry.head.get("run_id")): entry for entry in file.entries()}
 
 
-def _parse_result(
+def _parse_result_yaml(
     metrics: EntryFile,
     entry: Entry,
     steps: tuple[EntryFile, Mapping[str, Entry]] | None,
@@ -173,7 +175,7 @@ def _parse_result(
     run_id = str(head.get("run_id", f"experiment_{entry.number}"))
 
     def wrong(value: Any, what: str) -> CorruptFile:
-        return _corrupt_value(metrics.path, f"experiment_{entry.number}", value, what)
+        return _corrupt_yaml_value(metrics.path, f"experiment_{entry.number}", value, what)
 
     def number(value: Any) -> float:
         if not is_number(value):
@@ -210,10 +212,10 @@ def _parse_result(
         status=Status.COMPLETED,
         rule=BestRule(**{field.name: rule[field.name] for field in fields(BestRule) if field.name in rule}),
         best_step=None if head.get("best_step") is None else whole(head["best_step"]),
-        best=_by_series(best, Split.DEV, number),
-        best_steps=_by_series(mapping(own.get("best_steps") or {}), Split.DEV, whole),
-        test=_by_series(test, Split.TEST, number),
-        histories=_parse_histories(metrics, entry, steps, run_id, _selected_names(entry, names))
+        best=_yaml_values_by_series(best, Split.DEV, number),
+        best_steps=_yaml_values_by_series(mapping(own.get("best_steps") or {}), Split.DEV, whole),
+        test=_yaml_values_by_series(test, Split.TEST, number),
+        histories=_parse_yaml_histories(metrics, entry, steps, run_id, _selected_yaml_keys(entry, names))
         if steps
         else {},
         points=whole(own.get("points", 0)),
@@ -222,15 +224,15 @@ def _parse_result(
     )
 
 
-def _selected_names(entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
+def _selected_yaml_keys(entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
     """The requested keys of series that exist."""
     known: Iterable[str] = entry.head if entry.trailer is None else entry.head["legm"]["series"]
     return frozenset(
-        key for key in known if (m := _metric_of(key)) is not None and (names is None or m in names)
+        key for key in known if (m := _metric_of_yaml_key(key)) is not None and (names is None or m in names)
     )
 
 
-def count_entries(
+def count_yaml_entries(
     folder: Path, configuration: Configuration, entries: Iterable[Entry], others: Iterable[RunResult]
 ) -> tuple[RunCounts, ...]:
     """Count the runs of a configuration by description, without reading more than the entries' heads.
@@ -253,11 +255,11 @@ def count_entries(
         counted = {one.description: one for one in count_by_description(configuration, others, str(folder))}
     for description, found in heads.items():
         known = counted.get(description) or RunCounts(configuration, description, folder=str(folder))
-        counted[description] = _add_heads(known, found, folder / METRICS_FILE)
+        counted[description] = _count_yaml_heads(known, found, folder / METRICS_FILE)
     return tuple(counted[description] for description in sorted(counted))
 
 
-def _add_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Path) -> RunCounts:
+def _count_yaml_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Path) -> RunCounts:
     """A count with the completed runs of some entries' heads added."""
     values = {key: list(found) for key, found in counted.values.items()}
     indexed, last = set(counted.indexed), counted.last or 0.0
@@ -269,7 +271,7 @@ def _add_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Pat
             try:
                 name = keys[key]
             except KeyError:
-                name = keys[key] = _summary_key(key)
+                name = keys[key] = _summary_key_of(key)
             if name is None:
                 continue
             if type(value) is float or is_number(value):
@@ -277,7 +279,7 @@ def _add_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Pat
             elif isinstance(value, dict):
                 indexed.add(name)
             else:
-                raise _corrupt_value(path, str(head.get("run_id")), value, "a number")
+                raise _corrupt_yaml_value(path, str(head.get("run_id")), value, "a number")
     return replace(
         counted,
         completed=counted.completed + len(heads),
@@ -287,7 +289,7 @@ def _add_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Pat
     )
 
 
-def _summary_key(key: str) -> str | None:
+def _summary_key_of(key: str) -> str | None:
     """The summary key for a key of an entry; None for what counts do not contain."""
     if key.startswith("test_"):
         return key
@@ -297,7 +299,7 @@ def _summary_key(key: str) -> str | None:
     return None if name in ALL_VALUES_METRICS else f"best_{name}"
 
 
-def _corrupt_value(path: Path, where: str, value: Any, what: str) -> CorruptFile:
+def _corrupt_yaml_value(path: Path, where: str, value: Any, what: str) -> CorruptFile:
     return CorruptFile(
         path,
         where,
@@ -306,7 +308,7 @@ def _corrupt_value(path: Path, where: str, value: Any, what: str) -> CorruptFile
     )
 
 
-def _parse_histories(
+def _parse_yaml_histories(
     metrics: EntryFile,
     entry: Entry,
     steps: tuple[EntryFile, Mapping[str, Entry]],
@@ -334,7 +336,7 @@ def _parse_histories(
     last: tuple[Any, Any] = (..., None)
     by_hand = step_entries[run_id].trailer is None
     for key in values:
-        metric = _metric_of(key)
+        metric = _metric_of_yaml_key(key)
         if metric is None:
             continue
         of_values, of_steps = values[key], places.get(key)
@@ -348,14 +350,14 @@ def _parse_histories(
                     last = series_steps, np.array(series_steps, np.int64)
                 history = History(last[1], np.array(series_values, np.float64))
             except (TypeError, ValueError, OverflowError) as cause:
-                raise _missing_series(metrics, entry, key) from cause
+                raise _missing_yaml_series(metrics, entry, key) from cause
             if history.steps.shape != history.values.shape or history.values.ndim != 1:
-                raise _missing_series(metrics, entry, key)
+                raise _missing_yaml_series(metrics, entry, key)
             found[Series(metric, Split.DEV, None if index is None else str(index))] = history
     return found
 
 
-def _missing_series(metrics: EntryFile, entry: Entry, key: str) -> CorruptFile:
+def _missing_yaml_series(metrics: EntryFile, entry: Entry, key: str) -> CorruptFile:
     return CorruptFile(
         metrics.path,
         f"experiment_{entry.number}",

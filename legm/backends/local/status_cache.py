@@ -48,27 +48,29 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     began = time.time()
     place, path = str(folder), folder / OWN_FOLDER / "catalogue"
     marks = {name: found for name in subfolders(folder) if (found := _stat_signature(f"{place}/{name}"))}
-    kept = _load(path)
+    kept = _load_status_cache(path)
     table = _StringTable(kept.get("shared", []))
     old: dict[str, list[Any]] = kept.get("folders", {})
     known = dict(zip(old, _SIGNATURE.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
     rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
     changed = [name for name in marks if name not in rows]
     damaged = {}
-    for name, row in _scan_each(folder, changed, table):
+    for name, row in _scan_statuses(folder, changed, table):
         if row is None:
-            from legm.backends.local.folder_contents import scan
+            from legm.backends.local.folder_contents import scan_configuration
 
-            damaged[name] = scan(f"{place}/{name}")
+            damaged[name] = scan_configuration(f"{place}/{name}")
         else:
             rows[name] = row
     if changed or len(rows) < len(old):
         too_new = (began - _SETTLED) * 1e9
         lasting = {
-            name: row for name, row in rows.items() if not _goes_on(row) and max(marks[name][:3]) < too_new
+            name: row
+            for name, row in rows.items()
+            if not _is_status_running(row) and max(marks[name][:3]) < too_new
         }
         packed = b"".join([_SIGNATURE.pack(*marks[name]) for name in lasting])
-        _save(path, {"shared": table.shared, "marks": _as_text(packed), "folders": lasting})
+        _save_status_cache(path, {"shared": table.shared, "marks": _packed_text(packed), "folders": lasting})
     found_now = {name: table.unpacked(f"{place}/{name}", row) for name, row in rows.items()} | damaged
     return [found_now[name] for name in marks]
 
@@ -84,12 +86,14 @@ def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
         if len(copies) == 1 or first is None:
             yield from copies[0].counts
         else:
-            from legm.backends.local.folder_contents import runs_in
+            from legm.backends.local.folder_contents import runs_in_folders
             from legm.records import Query
             from legm.stats.run_counts import count_by_description
 
             places = [Path(one.folder) for one in copies]
-            yield from count_by_description(first, runs_in(places, Query(first.experiment)), copies[0].folder)
+            yield from count_by_description(
+                first, runs_in_folders(places, Query(first.experiment)), copies[0].folder
+            )
 
 
 def _stat_signature(place: str) -> tuple[int, ...]:
@@ -98,25 +102,25 @@ def _stat_signature(place: str) -> tuple[int, ...]:
         parameters = os.stat(f"{place}/{PARAMETERS_FILE}")  # noqa: PTH116 - quicker than Path's
     except OSError:
         return ()
-    at, size = _change(parameters)
-    metrics_at, metrics_size = _change_of(f"{place}/{METRICS_FILE}")
-    runs_at, runs_size = _change_of(f"{place}/{RUNS}")
+    at, size = _file_change(parameters)
+    metrics_at, metrics_size = _file_change_of(f"{place}/{METRICS_FILE}")
+    runs_at, runs_size = _file_change_of(f"{place}/{RUNS}")
     return at, metrics_at, runs_at, size, metrics_size, runs_size
 
 
-def _change_of(path: str) -> tuple[int, int]:
+def _file_change_of(path: str) -> tuple[int, int]:
     try:
-        return _change(os.stat(path))  # noqa: PTH116 - quicker than Path's
+        return _file_change(os.stat(path))  # noqa: PTH116 - quicker than Path's
     except OSError:
         return 0, 0
 
 
-def _change(status: os.stat_result) -> tuple[int, int]:
+def _file_change(status: os.stat_result) -> tuple[int, int]:
     """When a file was changed (ns), and its size in bytes."""
     return (status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns), status.st_size
 
 
-def _scan_each(
+def _scan_statuses(
     folder: Path, names: Sequence[str], table: _StringTable
 ) -> Iterator[tuple[str, list[Plain] | None]]:
     """What folders hold, read anew and packed, None of what is damaged; processes share many of them."""
@@ -124,41 +128,45 @@ def _scan_each(
         return
     import legm.backends.local.folder_contents  # noqa: F401 - once, for all processes
 
-    count = count_processes() if len(names) >= _WORTH_PROCESSES else 1
+    count = count_scan_processes() if len(names) >= _WORTH_PROCESSES else 1
     if count == 1:
-        yield from zip(names, _packed_scans(folder, names, table), strict=True)
+        yield from zip(names, _packed_statuses(folder, names, table), strict=True)
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     pieces = [names[start :: 2 * count] for start in range(2 * count)]
     with ProcessPoolExecutor(count, get_context("fork")) as pool:
-        for piece, (shared, rows) in zip(pieces, pool.map(_scans_of, repeat(folder), pieces), strict=True):
+        for piece, (shared, rows) in zip(
+            pieces, pool.map(_packed_statuses_of, repeat(folder), pieces), strict=True
+        ):
             numbers = [table.number(common) for common in shared]
             for name, row in zip(piece, rows, strict=True):
                 yield name, row and table.renumbered(row, numbers)
 
 
-def count_processes() -> int:
+def count_scan_processes() -> int:
     """How many processes may share the work: one where there is another thread, which no fork survives."""
     if threading.active_count() > 1 or not hasattr(os, "sched_getaffinity"):
         return 1
     return min(len(os.sched_getaffinity(0)), 8)
 
 
-def _scans_of(folder: Path, names: Sequence[str]) -> tuple[list[list[Plain]], list[list[Plain] | None]]:
+def _packed_statuses_of(
+    folder: Path, names: Sequence[str]
+) -> tuple[list[list[Plain]], list[list[Plain] | None]]:
     """What folders hold, for another process: what their rows share, and the rows."""
     table = _StringTable([])
-    rows = list(_packed_scans(folder, names, table))
+    rows = list(_packed_statuses(folder, names, table))
     return table.shared, rows
 
 
-def _packed_scans(folder: Path, names: Sequence[str], table: _StringTable) -> Iterator[list[Plain] | None]:
-    from legm.backends.local.folder_contents import scan
+def _packed_statuses(folder: Path, names: Sequence[str], table: _StringTable) -> Iterator[list[Plain] | None]:
+    from legm.backends.local.folder_contents import scan_configuration
 
     known: dict[str, Any] = {}
     for name in names:
-        status = scan(f"{folder}/{name}", known)
+        status = scan_configuration(f"{folder}/{name}", known)
         yield table.packed(status) if status.problem is None else None
 
 
@@ -195,7 +203,7 @@ class _StringTable:
         lengths = [len(values) for values in count.values.values()]
         numbers = array("d", chain.from_iterable(count.values.values()))
         counts = [count.completed, count.failed, count.interrupted, count.running]
-        return [count.description, *counts, keys, lengths, _as_text(numbers.tobytes()), count.last]
+        return [count.description, *counts, keys, lengths, _packed_text(numbers.tobytes()), count.last]
 
     def unpacked(self, place: str, row: list[Any]) -> ConfigurationStatus:
         """The status of a row that :meth:`packed` made."""
@@ -206,7 +214,7 @@ class _StringTable:
         counts = [
             RunCounts(
                 *(found, description, completed, failed, interrupted, running),
-                _Numbers(self._tuples[keys], lengths, text),
+                _PackedNumbers(self._tuples[keys], lengths, text),
                 *(frozenset(self.shared[keys][1]), last, place),
             )
             for description, completed, failed, interrupted, running, keys, lengths, text, last in counted
@@ -219,18 +227,18 @@ class _StringTable:
         return [numbers[own[0]], *own[1:], [[*one[:5], numbers[one[5]], *one[6:]] for one in counted]]
 
 
-def _goes_on(row: list[Any]) -> bool:
+def _is_status_running(row: list[Any]) -> bool:
     """Whether a packed status has a run that is still running."""
     return any(count[4] for count in row[4])
 
 
-class _Numbers(Mapping[str, Sequence[float]]):
+class _PackedNumbers(Mapping[str, Sequence[float]]):
     """A count's values by key, unpacked when they are asked for.
 
     Args:
         keys: the keys.
         lengths: how many values each has.
-        text: all values as :func:`_as_text` has them.
+        text: all values as :func:`_packed_text` has them.
     """
 
     __slots__ = ("_keys", "_lengths", "_text")
@@ -259,12 +267,12 @@ class _Numbers(Mapping[str, Sequence[float]]):
         return repr(dict(self))
 
 
-def _as_text(data: bytes) -> str:
+def _packed_text(data: bytes) -> str:
     """Numbers in a form that JSON reads faster than digits."""
     return b2a_base64(data, newline=False).decode()
 
 
-def _load(path: Path) -> Mapping[str, Any]:
+def _load_status_cache(path: Path) -> Mapping[str, Any]:
     """The catalogue; an empty one where there is none, or none that can be read."""
     try:
         data = path.read_bytes()
@@ -277,7 +285,7 @@ def _load(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _save(path: Path, content: Mapping[str, Any]) -> None:
+def _save_status_cache(path: Path, content: Mapping[str, Any]) -> None:
     from legm.util.atomic_files import write_atomically
 
     data = json.dumps(content, separators=(",", ":")).encode()

@@ -27,7 +27,7 @@ from mlflow.entities import ExperimentTag, Metric, Param, RunStatus, RunTag, Vie
 
 from legm.backends import portable
 from legm.backends.mlflow import names
-from legm.backends.mlflow.bulk_insert import can_insert_points, insert_points
+from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
 from legm.backends.mlflow.display import (
     configuration_note,
     display_value,
@@ -36,9 +36,9 @@ from legm.backends.mlflow.display import (
 )
 from legm.backends.mlflow.stores import (
     ArtifactStore,
-    check_uri,
-    open_store,
-    sqlite_path,
+    check_store_uri,
+    open_mlflow_store,
+    sqlite_store_path,
     sqlite_uri,
     translate_errors,
 )
@@ -76,7 +76,7 @@ _METRICS_PER_REQUEST, _PARAMS_PER_REQUEST = 990, 100
 _READER_THREADS = 8
 
 
-def _is_incomplete(parent: Any) -> bool:
+def _is_incomplete_run_creation(parent: Any) -> bool:
     """Whether the MLflow run of a configuration is still being created, or its creator was killed."""
     return bool(parent.info.status == "RUNNING")
 
@@ -117,10 +117,10 @@ class MlflowBackend:
         self._uri = (
             tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(self._root / "mlflow.db")
         )
-        path = sqlite_path(self._uri)
+        path = sqlite_store_path(self._uri)
         if path is not None:
             self._uri = sqlite_uri(path)
-        check_uri(self._uri)
+        check_store_uri(self._uri)
         self._is_server = self._uri.startswith(("http://", "https://"))
         self._location = artifact_location
         self._tags = {
@@ -141,12 +141,14 @@ class MlflowBackend:
     @property
     def _store(self) -> Any:
         if self._opened is None:
-            self._opened = open_store(self._uri, None if self._is_server else str(self._root / "mlartifacts"))
+            self._opened = open_mlflow_store(
+                self._uri, None if self._is_server else str(self._root / "mlartifacts")
+            )
         return self._opened
 
     def _exists(self) -> bool:
         """Whether there is a store to read; the check does not create its file."""
-        path = sqlite_path(self._uri)
+        path = sqlite_store_path(self._uri)
         return path is None or path.exists()
 
     def _translate_errors(self, doing: str) -> Any:
@@ -221,7 +223,7 @@ class MlflowBackend:
         key = (experiment, json.dumps(tags, sort_keys=True))
         if key not in self._parents:
             found = next(self._search(experiment, tags), None)
-            if found is None or _is_incomplete(found):
+            if found is None or _is_incomplete_run_creation(found):
                 made = found or self._create(experiment, name, time.time(), tags)
                 if begin is not None:
                     begin(made)
@@ -263,8 +265,8 @@ class MlflowBackend:
         labels = [RunTag(*item) for item in (tags or {}).items()]
         for at in range(0, len(values), _PARAMS_PER_REQUEST):
             self._store.log_batch(run_id, [], values[at : at + _PARAMS_PER_REQUEST], [])
-        if len(points) > 1 and can_insert_points(self._store):
-            insert_points(self._store, run_id, points)
+        if len(points) > 1 and can_bulk_insert(self._store):
+            bulk_insert_points(self._store, run_id, points)
             points = []
         last = max(0, (len(points) - 1) // _METRICS_PER_REQUEST * _METRICS_PER_REQUEST)
         for at in range(0, last, _METRICS_PER_REQUEST):
@@ -438,7 +440,7 @@ class MlflowBackend:
                 return
             seen: dict[str, Any] = {}
             for run in self._search(number, {names.KIND_TAG: names.CONFIGURATION_KIND}):
-                if _is_incomplete(run):
+                if _is_incomplete_run_creation(run):
                     continue
                 seen.setdefault(run.data.tags[names.FINGERPRINT_TAG], run)
             with ThreadPoolExecutor(_READER_THREADS if self._is_server else 1) as readers:

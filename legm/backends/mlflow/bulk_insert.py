@@ -16,7 +16,7 @@ from typing import Any
 
 from mlflow.entities import Metric
 
-__all__ = ["can_insert_points", "insert_points"]
+__all__ = ["bulk_insert_points", "can_bulk_insert"]
 
 _KEY, _NEWNESS = ("run_uuid", "key"), ("step", "timestamp", "value")
 _COLUMNS = {*_KEY, *_NEWNESS, "is_nan"}
@@ -29,7 +29,7 @@ def _metric_tables() -> tuple[Any, Any]:
     return SqlMetric.__table__, SqlLatestMetric.__table__
 
 
-def can_insert_points(store: Any) -> bool:
+def can_bulk_insert(store: Any) -> bool:
     """Whether a store is SQLite or PostgreSQL and has the tables that are known here."""
     dialect = getattr(getattr(store, "engine", None), "name", "")
     return dialect in {"sqlite", "postgresql"} and all(
@@ -37,21 +37,21 @@ def can_insert_points(store: Any) -> bool:
     )
 
 
-def insert_points(store: Any, run_id: str, metrics: Iterable[Metric]) -> None:
+def bulk_insert_points(store: Any, run_id: str, metrics: Iterable[Metric]) -> None:
     """Insert points into a run, except those that are stored already."""
-    rows = [_row(run_id, metric) for metric in metrics]
+    rows = [_metric_row_to_insert(run_id, metric) for metric in metrics]
     if not rows:
         return
     latest: dict[str, dict[str, Any]] = {}
     for row in rows:
         known = latest.setdefault(row["key"], row)
-        if _newness(row) > _newness(known):
+        if _insert_order(row) > _insert_order(known):
             latest[row["key"]] = row
     with store.ManagedSessionMaker(read_only=False) as session:
-        _insert(session, store.engine.name, rows, [latest[key] for key in sorted(latest)])
+        _insert_rows(session, store.engine.name, rows, [latest[key] for key in sorted(latest)])
 
 
-def _row(run_id: str, metric: Metric) -> dict[str, Any]:
+def _metric_row_to_insert(run_id: str, metric: Metric) -> dict[str, Any]:
     is_nan = math.isnan(metric.value)
     bounded = 0.0 if is_nan else min(max(metric.value, -sys.float_info.max), sys.float_info.max)
     return {
@@ -64,11 +64,11 @@ def _row(run_id: str, metric: Metric) -> dict[str, Any]:
     }
 
 
-def _newness(row: dict[str, Any]) -> tuple[Any, ...]:
+def _insert_order(row: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(row[name] for name in _NEWNESS)
 
 
-def _insert(
+def _insert_rows(
     session: Any, dialect: str, rows: Sequence[dict[str, Any]], latest: Sequence[dict[str, Any]]
 ) -> None:
     from sqlalchemy import tuple_

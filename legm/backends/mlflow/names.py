@@ -78,12 +78,12 @@ _LONGEST_EXPERIMENT = 400
 
 def experiment_name(experiment: str) -> str:
     """The name of the MLflow experiment of a legm experiment."""
-    return shorten_name(experiment, _digest(experiment), _LONGEST_EXPERIMENT)
+    return shorten_name(experiment, _name_digest(experiment), _LONGEST_EXPERIMENT)
 
 
 def description_digest(description: str) -> str:
     """The value of :data:`DESCRIPTION_DIGEST_TAG`."""
-    return _digest(description)[:32]
+    return _name_digest(description)[:32]
 
 
 def metric_key(*parts: str) -> str:
@@ -91,17 +91,17 @@ def metric_key(*parts: str) -> str:
 
     A ``/`` stays where it separates groups; every other character is written as ``_x<hex>_``.
     """
-    key = "/".join(_segment(segment) for part in parts for segment in part.split("/"))
-    return shorten_name(key, _digest("/".join(parts)), _LONGEST_KEY, mark="_")  # a server refuses "~"
+    key = "/".join(_name_segment(segment) for part in parts for segment in part.split("/"))
+    return shorten_name(key, _name_digest("/".join(parts)), _LONGEST_KEY, mark="_")  # a server refuses "~"
 
 
-def _segment(text: str) -> str:
+def _name_segment(text: str) -> str:
     if not text.strip(". "):
         return "".join(f"_x{ord(c):x}_" for c in text) or "_x2f_"  # an empty segment is between two "/"
     return escape_name(text, lambda c: c.isalnum() or c in "_-. ")
 
 
-def _digest(text: str) -> str:
+def _name_digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
@@ -113,20 +113,20 @@ def indexed_file(series: Series) -> str:
 
 def aggregates_file(description: str) -> str:
     """The artifact with the aggregates of a configuration's runs that have this description."""
-    return f"{_prefix(description)}aggregated_metrics.json"
+    return f"{_name_prefix(description)}aggregated_metrics.json"
 
 
 def curve_file(description: str, metric: str) -> str:
     """The artifact with the aggregated curve of a metric."""
-    return f"{_prefix(description)}curves/{short_name(metric)}.csv"
+    return f"{_name_prefix(description)}curves/{short_name(metric)}.csv"
 
 
 def figure_file(description: str, name: str, extension: str) -> str:
     """The artifact with a figure."""
-    return f"{_prefix(description)}plots/{short_name(name)}.{extension}"
+    return f"{_name_prefix(description)}plots/{short_name(name)}.{extension}"
 
 
-def _prefix(description: str) -> str:
+def _name_prefix(description: str) -> str:
     return f"{short_name(description)}-" if description else ""
 
 

@@ -35,7 +35,14 @@ from legm.backends.mlflow.names import sqlite_uri
 from legm.core.credentials import redact_url_password
 from legm.errors import BackendError
 
-__all__ = ["ArtifactStore", "check_uri", "open_store", "sqlite_path", "sqlite_uri", "translate_errors"]
+__all__ = [
+    "ArtifactStore",
+    "check_store_uri",
+    "open_mlflow_store",
+    "sqlite_store_path",
+    "sqlite_uri",
+    "translate_errors",
+]
 
 _TIMEOUT = 30  # seconds, for one request
 _DATABASES = {"postgresql", "mysql", "mssql"}
@@ -54,22 +61,22 @@ def translate_errors(doing: str, uri: str) -> Iterator[None]:
         yield
     except (MlflowException, requests.RequestException, OSError) as cause:
         raise BackendError(
-            f"MLflow at {redact_url_password(uri)} could not {doing}: {_short(cause)}"
+            f"MLflow at {redact_url_password(uri)} could not {doing}: {_short_store_error(cause)}"
         ) from cause
     except Exception as cause:
         if type(cause).__module__.split(".")[0] not in {"sqlalchemy", "psycopg2", "pymysql", "urllib3"}:
             raise
         raise BackendError(
-            f"MLflow at {redact_url_password(uri)} could not {doing}: {_short(cause)}"
+            f"MLflow at {redact_url_password(uri)} could not {doing}: {_short_store_error(cause)}"
         ) from cause
 
 
-def _short(cause: BaseException) -> str:
+def _short_store_error(cause: BaseException) -> str:
     text = redact_url_password(" ".join(str(cause).split()))
     return text if len(text) <= 300 else text[:300] + "…"
 
 
-def _request_limits() -> dict[str, Any]:
+def _store_request_limits() -> dict[str, Any]:
     """One attempt with a timeout, unless the user's environment says otherwise."""
     limits: dict[str, Any] = {}
     if "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ:
@@ -95,21 +102,21 @@ class _OneAttemptStore(RestStore):
         body = None if json_body is None else json.loads(json_body)
         given = {"params": body} if method == "GET" else {"json": body}
         response = http_request(
-            self.get_host_creds(), endpoint, method, raise_on_status=False, **_request_limits(), **given
+            self.get_host_creds(), endpoint, method, raise_on_status=False, **_store_request_limits(), **given
         )
         answer = response_proto or api.Response()
         parse_dict(verify_rest_response(response, endpoint).json(), answer)
         return answer
 
 
-def sqlite_path(uri: str) -> Path | None:
+def sqlite_store_path(uri: str) -> Path | None:
     """The path of a SQLite store's file; None for other stores and for one in memory."""
     if not uri.startswith("sqlite:///") or uri.endswith(":memory:"):
         return None
     return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0])).absolute()
 
 
-def check_uri(uri: str) -> None:
+def check_store_uri(uri: str) -> None:
     """Check that an address is one of a store, and import what that store needs on the caller's thread.
 
     Raises:
@@ -135,7 +142,7 @@ def check_uri(uri: str) -> None:
             )
 
 
-def open_store(uri: str, artifacts: str | None) -> Any:
+def open_mlflow_store(uri: str, artifacts: str | None) -> Any:
     """The store at an address; opening an address twice gives the same store.
 
     Args:
@@ -149,15 +156,15 @@ def open_store(uri: str, artifacts: str | None) -> Any:
         scheme = uri.partition(":")[0]
         if scheme in {"http", "https"}:
             return _OneAttemptStore(partial(get_default_host_creds, uri))
-        path = sqlite_path(uri)
+        path = sqlite_store_path(uri)
         if path is not None and not path.exists():
-            create_sqlite_file(path)
+            create_sqlite_store(path)
         elif path is None and scheme.partition("+")[0] in _DATABASES:
-            _try_to_connect(uri)
+            _try_store_connection(uri)
         return _get_store(uri, artifacts)
 
 
-def create_sqlite_file(path: Path) -> None:
+def create_sqlite_store(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(path) + ".lock"):
         if path.exists():
@@ -177,7 +184,7 @@ def create_sqlite_file(path: Path) -> None:
         new.replace(path)
 
 
-def _try_to_connect(uri: str) -> None:
+def _try_store_connection(uri: str) -> None:
     """Connect once: MLflow itself would retry for minutes."""
     import sqlalchemy
 
@@ -243,7 +250,7 @@ class ArtifactStore:
             endpoint,
             method,
             raise_on_status=False,
-            **_request_limits(),
+            **_store_request_limits(),
             **given,
         )
         response.raise_for_status()

@@ -32,14 +32,14 @@ from legm.backends import portable
 from legm.backends.wandb import names
 from legm.backends.wandb.display import (
     display_config,
-    history_rows,
+    display_history_rows,
+    display_summary_values,
     indexed_tables,
     native_config,
-    summary_values,
 )
-from legm.backends.wandb.history_upload import send_rows
-from legm.backends.wandb.run_finder import FolderRuns, ServerRuns, StoredRun
-from legm.backends.wandb.server_health import require_healthy
+from legm.backends.wandb.history_upload import send_history_rows
+from legm.backends.wandb.run_finder import FolderRuns, FoundRun, ServerRuns
+from legm.backends.wandb.server_health import require_healthy_server
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl
 from legm.records import (
@@ -237,7 +237,7 @@ class WandbBackend:
 
     def _check_health(self) -> None:
         if self._is_online:
-            require_healthy(self._url)
+            require_healthy_server(self._url)
 
     # W&B's runs
 
@@ -317,7 +317,7 @@ class WandbBackend:
             rows: list[dict[str, Any]] = []
             for record in records:
                 if isinstance(record, Points):
-                    rows.extend(history_rows(record))
+                    rows.extend(display_history_rows(record))
                 elif isinstance(record, Artifact):
                     content = Path(record.path).read_bytes()
                     self._save_file(live.handle, portable.artifact_file(record.name), content)
@@ -325,11 +325,11 @@ class WandbBackend:
                     name = portable.text_file(record.name, record.step)
                     self._save_file(live.handle, name, record.value.encode())
                 elif isinstance(record, Display):
-                    row = {names.display_key(record.name): record.value, names.STEP_KEY: record.step}
+                    row = {names.display_history_key(record.name): record.value, names.STEP_KEY: record.step}
                     rows.append({**row, "_timestamp": record.time})
             known = min(live.known_rows, len(rows))
             live.known_rows -= known
-            send_rows(live.handle, rows[known:])
+            send_history_rows(live.handle, rows[known:])
 
     @hookimpl
     def legm_close_run(self, run: Run, result: RunResult) -> None:
@@ -341,7 +341,9 @@ class WandbBackend:
             self._save_file(handle, portable.RESULT_FILE, portable.result_json(replace(result, run=run)))
             for key, table in indexed_tables(result).items():
                 handle.summary[key] = wandb.Table(columns=["index", "value"], data=table)
-            values = {names.best_key(s.name): value for s, value in result.best.items() if s.index is None}
+            values = {
+                names.best_summary_key(s.name): value for s, value in result.best.items() if s.index is None
+            }
             values |= {names.history_key(s): value for s, value in result.test.items() if s.index is None}
             handle.summary.update(values)
             handle.summary[names.BEST_STEP_KEY] = result.best_step
@@ -385,7 +387,7 @@ class WandbBackend:
 
     def _stored_runs(
         self, experiment: str, configuration: Configuration | None, fingerprint: str | None
-    ) -> Iterator[StoredRun]:
+    ) -> Iterator[FoundRun]:
         if not self._is_online:
             yield from self._folders.runs(experiment, fingerprint)
             return
@@ -414,7 +416,7 @@ class WandbBackend:
             with ThreadPoolExecutor(_READER_THREADS if self._is_online else 1) as readers:
                 yield from readers.map(lambda stored: self._read_result(stored, query.histories), found)
 
-    def _read_result(self, stored: StoredRun, metrics: frozenset[str] | None) -> RunResult:
+    def _read_result(self, stored: FoundRun, metrics: frozenset[str] | None) -> RunResult:
         run_id = stored.run.run_id
         with self._translate_errors(f"read the run {run_id}"), portable.checked_files(run_id):
             configuration = self._configurations.setdefault(
@@ -523,7 +525,7 @@ class WandbBackend:
             self._translate_errors("store the aggregates"),
             self._computed_run(configuration.experiment, configuration, description) as handle,
         ):
-            self._update_summary(handle, summary_values(summary), {})
+            self._update_summary(handle, display_summary_values(summary), {})
             whole = json.dumps(summary_as_dict(summary), indent=1).encode()
             self._save_file(handle, names.AGGREGATES_FILE, whole)
 
@@ -557,7 +559,7 @@ class WandbBackend:
             file = names.figure_file(name, format)
             self._save_file(handle, file, content)
             if format == "png":
-                self._update_summary(handle, {}, {names.figure_key(name): file})
+                self._update_summary(handle, {}, {names.figure_summary_key(name): file})
             if self._is_online:
                 return f"{handle.url}/files/{file}"
             return str(

@@ -10,7 +10,13 @@ from typing import Any
 from legm.backends.wandb import names
 from legm.records import Aggregate, Configuration, Points, Run, RunResult, Series, Status, Summary
 
-__all__ = ["display_config", "history_rows", "indexed_tables", "native_config", "summary_values"]
+__all__ = [
+    "display_config",
+    "display_history_rows",
+    "display_summary_values",
+    "indexed_tables",
+    "native_config",
+]
 
 _LONGEST_VALUE = 1_000  # characters of a parameter's text
 
@@ -18,7 +24,7 @@ _LONGEST_VALUE = 1_000  # characters of a parameter's text
 def display_config(configuration: Configuration, own: Mapping[str, Any]) -> dict[str, Any]:
     """The active parameters and a run's own, as W&B shows and filters them."""
     values = {**{name: configuration.parameters[name] for name in configuration.active}, **own}
-    return {names.parameter_key(name): _display_value(value) for name, value in values.items()}
+    return {names.config_key(name): _display_value(value) for name, value in values.items()}
 
 
 def native_config(run: Run, run_json: bytes) -> dict[str, Any]:
@@ -43,7 +49,7 @@ def _display_value(value: Any) -> Any:
     return value
 
 
-def history_rows(points: Points) -> Iterator[dict[str, Any]]:
+def display_history_rows(points: Points) -> Iterator[dict[str, Any]]:
     """A row of W&B's history for each row with at least one metric that is not indexed, in order."""
     kept_by_layout: dict[tuple[Series, ...], tuple[list[str], list[int]]] = {}
     for layout in points.layouts:
@@ -62,16 +68,16 @@ def indexed_tables(result: RunResult) -> dict[str, list[tuple[str, float]]]:
     for values in (result.best, result.test):
         for series, value in values.items():
             if series.index is not None:
-                tables.setdefault(names.indexed_key(series), []).append((series.index, value))
+                tables.setdefault(names.indexed_summary_key(series), []).append((series.index, value))
     return tables
 
 
-def summary_values(summary: Summary) -> dict[str, float | int]:
+def display_summary_values(summary: Summary) -> dict[str, float | int]:
     """Aggregates as numbers by keys such as ``best_loss/mean``."""
     found: dict[str, float | int] = {
-        names.status_count_key(Status.COMPLETED): summary.completed,
-        names.status_count_key(Status.FAILED): summary.failed,
-        names.status_count_key(Status.INTERRUPTED): summary.interrupted,
+        names.status_count_summary_key(Status.COMPLETED): summary.completed,
+        names.status_count_summary_key(Status.FAILED): summary.failed,
+        names.status_count_summary_key(Status.INTERRUPTED): summary.interrupted,
     }
     for name, value in summary.values.items():
         if isinstance(value, Aggregate):

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-__all__ = ["send_rows"]
+__all__ = ["send_history_rows"]
 
 try:
     from wandb.proto.wandb_server_pb2 import ServerRequest  # type: ignore[attr-defined]
@@ -25,14 +25,14 @@ except ImportError:
 _ROWS_AT_ONCE = 1_000
 
 
-def send_rows(run: Any, rows: Iterable[dict[str, float | str]]) -> None:
+def send_history_rows(run: Any, rows: Iterable[dict[str, float | str]]) -> None:
     """Log rows in order, as ``run.log(row)`` would.
 
     Args:
         run: the W&B run.
         rows: numbers and texts by key, each row with its ``_timestamp``.
     """
-    if not _can_publish(run):
+    if not _can_publish_history(run):
         for row in rows:
             run.log(row)
         return
@@ -50,7 +50,7 @@ def send_rows(run: Any, rows: Iterable[dict[str, float | str]]) -> None:
         interface._asyncer.run(publish)
 
 
-def _can_publish(run: Any) -> bool:
+def _can_publish_history(run: Any) -> bool:
     interface = getattr(run, "_interface", None)
     return (
         InterfaceSock is not None

@@ -30,18 +30,18 @@ __all__ = [
     "STATUS_KEY",
     "STEP_KEY",
     "SUMMARY_FILE",
-    "best_key",
+    "best_summary_key",
     "computed_run_id",
+    "config_key",
     "curve_file",
-    "display_key",
+    "display_history_key",
     "figure_file",
-    "figure_key",
+    "figure_summary_key",
     "group_name",
     "history_key",
-    "indexed_key",
-    "parameter_key",
+    "indexed_summary_key",
     "project_name",
-    "status_count_key",
+    "status_count_summary_key",
 ]
 
 RUN_JOB = "run"
@@ -94,7 +94,7 @@ def computed_run_id(job: str, *parts: str) -> str:
     return f"{job}-{digest[:24]}"
 
 
-def parameter_key(name: str) -> str:
+def config_key(name: str) -> str:
     """The config key of a parameter."""
     return f"param/{name}" if _TAKEN.match(name) or not name else name
 
@@ -104,22 +104,22 @@ def history_key(series: Series) -> str:
     return f"{series.split.value}/{series.name}"
 
 
-def display_key(name: str) -> str:
+def display_history_key(name: str) -> str:
     """The history key of a number that is only shown."""
     return f"{DISPLAYS}/{name}"
 
 
-def best_key(metric: str) -> str:
+def best_summary_key(metric: str) -> str:
     """The summary key of a metric's value at the best step."""
     return f"best/{metric}"
 
 
-def indexed_key(series: Series) -> str:
+def indexed_summary_key(series: Series) -> str:
     """The summary key of the table of an indexed metric."""
     return f"indexed/{'test' if series.split is Split.TEST else 'best'}_{series.name}"
 
 
-def status_count_key(status: Status) -> str:
+def status_count_summary_key(status: Status) -> str:
     """The summary key of the number of runs that ended with a status."""
     return f"runs/{status.value}"
 
@@ -134,6 +134,6 @@ def figure_file(name: str, extension: str) -> str:
     return f"plots/{short_name(name)}.{extension}"
 
 
-def figure_key(name: str) -> str:
+def figure_summary_key(name: str) -> str:
     """The summary key of a figure."""
     return f"plots/{name}"

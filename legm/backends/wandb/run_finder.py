@@ -1,6 +1,6 @@
 """Finds the runs that legm wrote: in W&B's folders on this machine, or on a server.
 
-Both yield :class:`StoredRun`: the run as it began, and its files. A W&B run that legm did not write is
+Both yield :class:`FoundRun`: the run as it began, and its files. A W&B run that legm did not write is
 skipped and counted.
 """
 
@@ -20,13 +20,13 @@ from legm.backends.wandb import names
 from legm.errors import CorruptFile
 from legm.records import Run
 
-__all__ = ["FolderRuns", "ServerRuns", "StoredRun"]
+__all__ = ["FolderRuns", "FoundRun", "ServerRuns"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class StoredRun:
+class FoundRun:
     """A run that W&B has.
 
     Args:
@@ -53,7 +53,7 @@ class FolderRuns:
         pattern = re.compile(rf".*-{re.escape(run_id)}(-\d+)?")  # numbered within one second
         return sorted(path for path in self._folder.glob(f"*run-*-{run_id}*") if pattern.fullmatch(path.name))
 
-    def runs(self, experiment: str, fingerprint: str | None) -> Iterator[StoredRun]:
+    def runs(self, experiment: str, fingerprint: str | None) -> Iterator[FoundRun]:
         """The runs of an experiment, or of one configuration of it, oldest first."""
         newest = {
             stored.run.run_id: stored
@@ -67,7 +67,7 @@ class FolderRuns:
         """The experiments of all runs."""
         return {stored.run.configuration.experiment for stored in self._every()}
 
-    def _every(self) -> Iterator[StoredRun]:
+    def _every(self) -> Iterator[FoundRun]:
         skipped = 0
         for folder in sorted(self._folder.glob("*run-*-*")):
             files = folder / "files"
@@ -75,11 +75,11 @@ class FolderRuns:
                 skipped += folder.is_dir() and not folder.is_symlink()
                 continue
             with contextlib.suppress(FileNotFoundError):  # results over runs; or deleted just now
-                yield StoredRun(_read_run(files / portable.RUN_FILE), _file_reader(files))
+                yield FoundRun(_read_found_run(files / portable.RUN_FILE), _found_file_reader(files))
         _report_skipped(skipped, str(self._folder))
 
 
-def _read_run(path: Path) -> Run:
+def _read_found_run(path: Path) -> Run:
     try:
         return portable.run_from(path.read_bytes())
     except (ValueError, KeyError, TypeError) as cause:
@@ -88,7 +88,7 @@ def _read_run(path: Path) -> Run:
         ) from cause
 
 
-def _file_reader(files: Path) -> Callable[[str], bytes | None]:
+def _found_file_reader(files: Path) -> Callable[[str], bytes | None]:
     def read(name: str) -> bytes | None:
         try:
             return (files / name).read_bytes()
@@ -112,7 +112,7 @@ class ServerRuns:
 
     def runs(
         self, project: str, experiment: str, group: str | None, fingerprint: str | None
-    ) -> Iterator[StoredRun]:
+    ) -> Iterator[FoundRun]:
         """The runs of an experiment, or of one configuration of it; the server filters by group."""
         for stored in self._every(project, [{"group": group}] if group is not None else []):
             configuration = stored.run.configuration
@@ -126,7 +126,7 @@ class ServerRuns:
         firsts = (next(self._every(one.name, []), None) for one in self._api.projects(self._entity))
         return {stored.run.configuration.experiment for stored in firsts if stored is not None}
 
-    def _every(self, project: str, conditions: Sequence[Mapping[str, Any]]) -> Iterator[StoredRun]:
+    def _every(self, project: str, conditions: Sequence[Mapping[str, Any]]) -> Iterator[FoundRun]:
         self._api.flush()  # it caches earlier responses
         found = self._api.runs(
             f"{self._entity}/{project}",
@@ -142,14 +142,14 @@ class ServerRuns:
                 if not isinstance(text, str):
                     skipped += 1
                     continue
-                yield StoredRun(portable.run_from(text.encode()), _file_downloader(wandb_run))
+                yield FoundRun(portable.run_from(text.encode()), _found_file_downloader(wandb_run))
         except ValueError as cause:  # W&B raises it for a project that does not exist
             if "project" not in str(cause).lower():
                 raise
         _report_skipped(skipped, f"{self._entity}/{project}")
 
 
-def _file_downloader(wandb_run: Any) -> Callable[[str], bytes | None]:
+def _found_file_downloader(wandb_run: Any) -> Callable[[str], bytes | None]:
     def read(name: str) -> bytes | None:
         with tempfile.TemporaryDirectory() as folder:
             file = wandb_run.file(name)

@@ -6,12 +6,12 @@ import contextlib
 import urllib.error
 import urllib.request
 
-__all__ = ["require_healthy"]
+__all__ = ["require_healthy_server"]
 
 _TIMEOUT = 5.0  # seconds
 
 
-def require_healthy(url: str) -> None:
+def require_healthy_server(url: str) -> None:
     """Check that the server responds: the SDK itself would retry for long, and then refuse the run for good.
 
     Raises:

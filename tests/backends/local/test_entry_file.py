@@ -20,7 +20,7 @@ from legm import CorruptFile, ExperimentHandler, LegmError
 from legm.backends.local import entry_file, folder_reader
 from legm.backends.local.entry_file import EntryFile
 from legm.backends.local.folder_index import read_configuration
-from legm.backends.local.result_yaml import read_result
+from legm.backends.local.result_yaml import read_result_yaml
 from legm.records import Series, Status
 from legm.runlog.log_folder import configuration_folders
 from legm.util import yaml_text
@@ -288,7 +288,7 @@ def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monk
             if at % 7 == 0 or len(data) - at < 20:
                 seen.append((loaded(file.path), read(file)))
 
-    monkeypatch.setattr(entry_file, "write_at", watched(a_byte_at_a_time))
+    monkeypatch.setattr(entry_file, "write_entry_at", watched(a_byte_at_a_time))
     monkeypatch.setattr(entry_file, "write_atomically", watched(entry_file.write_atomically))
     monkeypatch.setattr(os, "fsync", watched(os.fsync))
     put(file, "a", [0.0, math.nan])
@@ -309,13 +309,13 @@ def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monk
 def test_a_refusing_disk_leaves_the_file_as_it_was(file, monkeypatch):
     put(file, "a", [0.5])
     before = file.path.read_bytes()
-    write = entry_file.write_at
+    write = entry_file.write_entry_at
 
     def full(file, start, data):
         write(file, start, data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(entry_file, "write_at", full)
+    monkeypatch.setattr(entry_file, "write_entry_at", full)
     with pytest.raises(LegmError, match=r"cannot write .*metrics\.yml: the disk is full"):
         put(file, "b", [1.5])
     assert file.path.read_bytes() == before
@@ -702,7 +702,7 @@ def test_a_run_that_is_logged_again_while_it_is_read_is_read_again(run_folder, l
     steps.put({"run_id": run_id}, f'"loss": {at}', places)
     metrics.put(head, f'"loss": {values}', entry)
     for seen in ({run_id: places}, {}, {run_id: steps.entries()[0]}):
-        result = read_result(metrics, entry, (steps, seen), configuration, frozenset({"loss"}))
+        result = read_result_yaml(metrics, entry, (steps, seen), configuration, frozenset({"loss"}))
         (history,) = result.histories.values()
         assert history.values[-1] in (9.5, 1.5)
         assert len(history.values) == (3 if longer else 1) or history.values.tolist() == [0.5, 1.5]

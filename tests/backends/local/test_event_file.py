@@ -29,7 +29,7 @@ from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.util import tensor_util
 
 from legm.backends.local import event_file
-from legm.backends.local.event_file import EventFile, replacement
+from legm.backends.local.event_file import EventFile, replace_event_file
 from legm.records import Points, Series, Split, Status
 from tests.support.paths import ROOT
 
@@ -341,7 +341,7 @@ def test_closing_twice_is_harmless_and_writing_after_it_an_error(file):
 def test_a_replacement_is_not_seen_before_it_is_whole(file):
     folder = file.path.parent
     file.scalar("x", 1, 1, 1)
-    with replacement(folder, started=STARTED) as new:
+    with replace_event_file(folder, started=STARTED) as new:
         new.scalar("x", 10, 1, 1)
         assert shown(folder, "x") == [(1, 1.0)]
     assert shown(folder, "x") == [(1, 10.0)]
@@ -359,7 +359,7 @@ def test_a_reader_shows_the_replacement_instead_of_what_it_read_before(file, acc
     items = getattr(reader, kind)
     assert [event.step for event in items("x")] == [2, 1]
     for _ in range(2):
-        with replacement(file.path.parent, started=STARTED) as new:
+        with replace_event_file(file.path.parent, started=STARTED) as new:
             new.scalar("x", 1, 1, 1)
             new.scalar("x", 2, 2, 2)
         reader.Reload()
@@ -379,7 +379,7 @@ def test_a_second_file_of_a_run_adds_to_the_first(file):
 def test_a_replacement_that_fails_leaves_everything_as_it_was(file):
     file.scalar("x", 1, 1, 1)
     before = {path: path.read_bytes() for path in file.path.parent.iterdir()}
-    with pytest.raises(OverflowError), replacement(file.path.parent, started=STARTED) as new:
+    with pytest.raises(OverflowError), replace_event_file(file.path.parent, started=STARTED) as new:
         new.scalar("x", 2, 2**63, 2)
     assert {path: path.read_bytes() for path in file.path.parent.iterdir()} == before
 
@@ -389,7 +389,7 @@ def test_replacements_do_not_pile_up_and_leave_other_files_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / ".0123.partial").write_text("of a process that was killed")
     for _ in range(5):
-        with replacement(tmp_path, started=STARTED) as new:
+        with replace_event_file(tmp_path, started=STARTED) as new:
             new.scalar("x", 1, 1, 1)
     names = {path.name for path in tmp_path.iterdir()}
     assert names > {"result", "notes.txt"}

@@ -13,10 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, StorageError
-from legm.analysis.overview import look
+from legm.analysis.overview import read_overview
 from legm.backends.local.folder_index import (
     PARAMETERS_FILE,
-    ConfigurationFolders,
+    FolderIndex,
     experiment_folder,
     read_configuration,
 )
@@ -75,7 +75,7 @@ def losses(root: Path, **params) -> list[float]:
     found = sorted(
         value
         for folder in configuration_folders(root)
-        for r in look(folder).runs
+        for r in read_overview(folder).runs
         for value in r.best.values()
     )
     assert aggregate["n"] == len(set(found))
@@ -89,8 +89,8 @@ def configuration(name: str = "0.1", experiment: str = EXPERIMENT, **params) -> 
     )
 
 
-def unindexed(root: Path) -> ConfigurationFolders:
-    return ConfigurationFolders(root / EXPERIMENT)
+def unindexed(root: Path) -> FolderIndex:
+    return FolderIndex(root / EXPERIMENT)
 
 
 # Found wherever it is
@@ -107,7 +107,7 @@ def test_a_renamed_folder_is_found_again(tmp_path):
     for name in ("my best one", "0.5_1", "ü [x]"):
         folder = folder.rename(folder.with_name(name))
         assert run(tmp_path, 2.0) == folder
-    assert len(look(folder).runs) == 4
+    assert len(read_overview(folder).runs) == 4
     assert handler(tmp_path).aggregate_results()["best_loss"]["n"] == 4
     assert len(list(configuration_folders(tmp_path))) == 2
 
@@ -140,7 +140,7 @@ def test_of_copies_beside_each_other_every_run_counts_once(tmp_path):
     copy = shutil.copytree(folder, folder.with_name("copy"))
     assert handler(tmp_path).aggregate_results()["best_loss"]["n"] == 1
     assert run(tmp_path, 2.0) in (folder, copy)
-    other = copy if len(look(copy).runs) == 1 else folder
+    other = copy if len(read_overview(copy).runs) == 1 else folder
     aside = other.rename(tmp_path / "aside")  # so that a run of its own comes into the other copy
     with ExperimentHandler(tmp_path, EXPERIMENT) as made:
         assert made.get_best("loss")[0].completed == 2
@@ -309,9 +309,9 @@ def test_no_name_leaves_the_folder_it_belongs_in(tmp_path_factory, experiment, d
     assert place.parent == folder
     assert saved.parent == place
     assert kept.parent.parent == place / "artifacts"
-    assert look(place).problem == ""
-    assert [list(r.best.values()) for r in look(place).runs] == [[1.0]]
-    assert look(place).runs[0].run.description == description
+    assert read_overview(place).problem == ""
+    assert [list(r.best.values()) for r in read_overview(place).runs] == [[1.0]]
+    assert read_overview(place).runs[0].run.description == description
     for path in base.rglob("*"):
         assert path.name.isprintable()
     shutil.rmtree(base)
@@ -377,21 +377,21 @@ def test_edited_parameters_are_an_error_that_names_the_file(tmp_path, old, new):
     assert f"{path}, line " in str(caught.value)
     with pytest.raises(CorruptFile):
         ExperimentHandler.load_existent(folder)
-    assert str(path) in look(folder).problem
+    assert str(path) in read_overview(folder).problem
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\n", b"- 1\n", b"text", b"\xff\xfe\xfd", b"{"])
 def test_destroyed_parameters_are_shown_and_the_next_run_is_kept(tmp_path, content):
     folder = run(tmp_path, 1.0)
     (folder / PARAMETERS_FILE).write_bytes(content)
-    assert str(folder / PARAMETERS_FILE) in look(folder).problem
+    assert str(folder / PARAMETERS_FILE) in read_overview(folder).problem
     other = run(tmp_path, 2.0)
     assert other.name == "0.1_1"
     assert list(configuration_folders(tmp_path)) == [folder, other]
 
 
 def test_a_folder_without_parameters_is_no_configuration(tmp_path):
-    for act in (read_configuration, look, ExperimentHandler.load_existent):
+    for act in (read_configuration, read_overview, ExperimentHandler.load_existent):
         with pytest.raises(StorageError, match=r"not a configuration's folder: it has no params\.yml"):
             act(tmp_path)
 

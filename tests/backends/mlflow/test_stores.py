@@ -11,8 +11,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from legm import BackendError, ExperimentHandler
-from legm.backends.mlflow.bulk_insert import can_insert_points, insert_points
-from legm.backends.mlflow.stores import open_store, sqlite_uri
+from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
+from legm.backends.mlflow.stores import open_mlflow_store, sqlite_uri
 
 
 def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path):
@@ -27,10 +27,10 @@ def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path
         for at, value in enumerate(odd)
     ]
     ours, theirs = (client.create_run(experiment).info.run_id for _ in range(2))
-    store = open_store(uri, None)
-    assert can_insert_points(store)
+    store = open_mlflow_store(uri, None)
+    assert can_bulk_insert(store)
     for batch in (points[:20], points[10:], points[:5], [Metric("a", 7.0, 1, 2**62)]):
-        insert_points(store, ours, batch)
+        bulk_insert_points(store, ours, batch)
         client.log_batch(theirs, batch)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
 
