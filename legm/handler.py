@@ -17,7 +17,7 @@ from legm.core.credentials import is_credential
 from legm.core.identity import Difference, check_name, parameter_differences
 from legm.core.parameters import NameRule, Parameters, condition_from_active_value
 from legm.delivery.claims import TIMEOUT, RunSlot
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.delivery.reading import read_counts
 from legm.delivery.run_session import RunSession, new_run
 from legm.errors import (
@@ -116,7 +116,7 @@ class ExperimentHandler:
             check_name("description", description, InvalidName)
         self._experiment = experiment_name
         self._description = description or ""
-        self._client = connect(root_directory, backend, backend_options, strict=strict)
+        self._client = connect_client(root_directory, backend, backend_options, strict=strict)
         cls = type(self)  # not the handler: a cycle would keep it when it is dropped
         self._parameters = Parameters(
             lambda name: hasattr(cls, name),
@@ -924,7 +924,7 @@ class ExperimentHandler:
 
     @staticmethod
     def _named(one: Comparable) -> Configuration | str | os.PathLike[str]:
-        """What a user names a configuration by, as :func:`find_configurations` takes it."""
+        """What a user names a configuration by, as :func:`legm.analysis.comparison.find_compared_configurations` takes it."""
         if isinstance(one, ExperimentHandler):
             return one._current()  # noqa: SLF001 - another handler
         return one.configuration if isinstance(one, Ranked) else one

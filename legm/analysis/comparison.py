@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from legm.analysis.configuration_lookup import Candidate, label_configurations, resolve_configuration
+from legm.analysis.configuration_lookup import LookupCandidate, label_configurations, resolve_configuration
 from legm.analysis.summaries import require_summarized_runs
 from legm.core.identity import canonical_text, check_name
 from legm.core.naming import safe_name
@@ -147,7 +147,7 @@ def _compared_value(run: RunResult, wanted: Series, pooled: bool) -> float | Non
     """A run's number, None where it has none."""
     if pooled and wanted in run.histories:
         values = [value for value in run.histories[wanted].values.tolist() if value == value]  # noqa: PLR0124
-        return significance.mean(values)
+        return significance.sample_mean(values)
     return (run.test if wanted.split is Split.TEST else run.best).get(wanted)
 
 
@@ -180,7 +180,7 @@ def _compare_sides(
     notes: list[str] = []
     left_out = {side.label: Counter(side.left_out) for side in (a, b)}
     if paired := len(common) > 1:
-        x, y = ([significance.mean(one[seed]) for seed in common] for one in (ours, theirs))
+        x, y = ([significance.sample_mean(one[seed]) for seed in common] for one in (ours, theirs))
         n_a, n_b = (sum(len(one[seed]) for seed in common) for one in (ours, theirs))
         for side, by_seed, n in ((a, ours, n_a), (b, theirs, n_b)):
             seeded = sum(map(len, by_seed.values()))
@@ -208,8 +208,8 @@ def _compare_sides(
         a=a.configuration,
         b=b.configuration,
         metric=a.key,
-        mean_a=significance.mean(x),
-        mean_b=significance.mean(y),
+        mean_a=significance.sample_mean(x),
+        mean_b=significance.sample_mean(y),
         n_a=n_a,
         n_b=n_b,
         difference=interval[0],
@@ -289,7 +289,7 @@ def find_compared_configurations(
     Raises:
         ParameterError: there is none, there are several, or it is another experiment's.
     """
-    candidates: list[Candidate] = []
+    candidates: list[LookupCandidate] = []
     found = []
     for one in wanted:
         if isinstance(one, Configuration):
@@ -310,18 +310,21 @@ def find_compared_configurations(
     return found
 
 
-def _comparison_candidates(client: BackendClient, experiment: str) -> list[Candidate]:
+def _comparison_candidates(client: BackendClient, experiment: str) -> list[LookupCandidate]:
     """Every configuration of an experiment, as a text may name it."""
     configurations = list(client.configurations(experiment))
     folders = ((one, client.folder(one)) for one in configurations)
     if client.supports(Capability.FOLDERS):
-        return [Candidate(folder.name if folder else one.fingerprint, one, folder) for one, folder in folders]
+        return [
+            LookupCandidate(folder.name if folder else one.fingerprint, one, folder)
+            for one, folder in folders
+        ]
     labels = label_configurations(configurations)
-    return [Candidate(labels[one.fingerprint], one, folder) for one, folder in folders]
+    return [LookupCandidate(labels[one.fingerprint], one, folder) for one, folder in folders]
 
 
 def _resolve_compared(
-    text: str, candidates: Sequence[Candidate], experiment: str, root: Path
+    text: str, candidates: Sequence[LookupCandidate], experiment: str, root: Path
 ) -> Configuration:
     experiment_folder = root / safe_name(experiment)
     parents = [one.folder.parent for one in candidates if one.folder is not None]

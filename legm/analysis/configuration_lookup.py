@@ -10,13 +10,13 @@ from legm.core.naming import numbered_name
 from legm.errors import ParameterError, closest
 from legm.records import Configuration
 
-__all__ = ["Candidate", "label_configurations", "resolve_configuration"]
+__all__ = ["LookupCandidate", "label_configurations", "resolve_configuration"]
 
 _LEAST_PIECE = 6  # characters of a fingerprint that may stand for it
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class LookupCandidate:
     """A configuration that a text may name.
 
     Args:
@@ -49,8 +49,8 @@ def label_configurations(configurations: Iterable[Configuration]) -> Mapping[str
 
 
 def resolve_configuration(
-    text: str, candidates: Sequence[Candidate], experiment: str, experiment_folder: Path
-) -> Candidate:
+    text: str, candidates: Sequence[LookupCandidate], experiment: str, experiment_folder: Path
+) -> LookupCandidate:
     """The configuration that a text names.
 
     Args:
@@ -64,7 +64,7 @@ def resolve_configuration(
     Raises:
         ParameterError: there is none, or there are several.
     """
-    texts = (text, *_last_parts(text, experiment_folder))
+    texts = (text, *_last_path_parts(text, experiment_folder))
     for matches in (_is_folder_or_label, _is_name_or_fingerprint):
         found = {one.key: one for one in candidates if any(matches(one, each) for each in texts)}
         if len(found) == 1:
@@ -81,7 +81,7 @@ def resolve_configuration(
     raise ParameterError(f"{experiment} has no configuration {text!r}; {closest(text, names)}")
 
 
-def _last_parts(text: str, experiment_folder: Path) -> Iterator[str]:
+def _last_path_parts(text: str, experiment_folder: Path) -> Iterator[str]:
     """The part after the experiment's folder of a text that is a path into it."""
     if "\0" in text:
         return
@@ -92,7 +92,7 @@ def _last_parts(text: str, experiment_folder: Path) -> Iterator[str]:
             yield whole.name
 
 
-def _is_folder_or_label(one: Candidate, text: str) -> bool:
+def _is_folder_or_label(one: LookupCandidate, text: str) -> bool:
     if text == one.label or one.folder is None or "\0" in text:
         return text == one.label
     return text == one.folder.name or (
@@ -100,7 +100,7 @@ def _is_folder_or_label(one: Candidate, text: str) -> bool:
     )
 
 
-def _is_name_or_fingerprint(one: Candidate, text: str) -> bool:
+def _is_name_or_fingerprint(one: LookupCandidate, text: str) -> bool:
     found = one.configuration
     if found is None or not text:
         return False

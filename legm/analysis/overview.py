@@ -9,7 +9,7 @@ from pathlib import Path
 
 from legm.core.identity import Difference, parameter_differences
 from legm.delivery.backlog import finalize_dead_runs
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.delivery.registry import folder_reader
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, RunResult
@@ -92,7 +92,7 @@ def recover_folders(root: Path) -> Iterator[tuple[Path, list[RunResult], list[st
         finalized: list[RunResult] = []
         try:
             messages = folder_reader().repair(folder)
-            finalized = finalize_dead_runs(connect(folder.parent.parent), LogFolder.of(folder))
+            finalized = finalize_dead_runs(connect_client(folder.parent.parent), LogFolder.of(folder))
         except LegmError as error:
             messages.append(str(error))
         if finalized or messages:

@@ -8,10 +8,10 @@ from pathlib import Path
 from legm.capture.capturing import Capture
 from legm.importers.import_report import comparison_lines, count_text
 
-__all__ = ["capture_lines"]
+__all__ = ["capture_report_lines"]
 
 
-def capture_lines(done: Capture, root: Path) -> Iterator[str]:
+def capture_report_lines(done: Capture, root: Path) -> Iterator[str]:
     """The capture, line by line."""
     for report in done.reports:
         configurations = count_text(report.configurations, "configuration")

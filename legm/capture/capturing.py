@@ -17,7 +17,7 @@ from legm.capture.staging import StagingFolder, abandoned_folders
 from legm.capture.tailers import Tailer
 from legm.capture.wandb_tailer import WandbTailer
 from legm.errors import LegmError
-from legm.importers.identity_decisions import Overrides
+from legm.importers.identity_decisions import IdentityOverrides
 from legm.importers.mlflow.run_conversion import DELETED
 from legm.importers.pipeline import Report, import_runs
 
@@ -78,7 +78,7 @@ def capture(
         StorageError: the root directory cannot be written; the command was not started.
     """
     root = Path(root)
-    overrides = Overrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
+    overrides = IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
     overrides.require_consistent()
     live_ingest = LiveIngest(root, experiment, overrides)
     staging = StagingFolder.create(root, experiment, overrides)
@@ -147,7 +147,7 @@ def _import_stores(
                 continue
             with closing(CapturedSource(source, experiment, end_description)) as as_captured:
                 live_ingest.ingest_all(as_captured)
-                reports.append(_reworded(import_runs(as_captured, root)))
+                reports.append(_reworded_note(import_runs(as_captured, root)))
         except Exception as error:  # noqa: BLE001 - the stores are kept, and the exit status is the script's
             what = str(error) if isinstance(error, LegmError) else repr(error)
             problems.append(f"not everything that was logged to {tailer.kind} was captured: {what}")
@@ -155,7 +155,7 @@ def _import_stores(
     return reports, problems
 
 
-def _reworded(report: Report) -> Report:
+def _reworded_note(report: Report) -> Report:
     """Adapt an import report to a capture, which has no option for deleted runs."""
     omitted = dict(report.omitted)
     if DELETED in omitted:

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from legm.capture.live_run import LiveRun
 from legm.capture.tailers import Tailer
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.delivery.run_session import delete_run
 from legm.errors import LegmError, closest
 from legm.importers.external_run import ExternalRun, Source
-from legm.importers.identity_decisions import Overrides, open_decisions
+from legm.importers.identity_decisions import IdentityOverrides, open_decisions
 from legm.importers.identity_inference import Identity, ObservedParameters, infer_identity
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.ingest import Ingestion
 from legm.importers.translation import experiment_of, parameters_of, translate_run
-from legm.importers.valid_names import is_reserved
+from legm.importers.valid_names import is_reserved_name
 from legm.records import Points, Run, Status
 
-__all__ = ["CapturedSource", "LiveIngest", "as_captured"]
+__all__ = ["CapturedSource", "LiveIngest", "as_captured_run"]
 
 log = logging.getLogger("legm.capture")
 
@@ -32,7 +32,9 @@ _DELAY_WITH_NUMBERS, _DELAY_WITHOUT_NUMBERS = (
 )  # seconds until a run is shown: after its first number, or without any
 
 
-def as_captured(run: ExternalRun, experiment: str | None, end_description: str | None = None) -> ExternalRun:
+def as_captured_run(
+    run: ExternalRun, experiment: str | None, end_description: str | None = None
+) -> ExternalRun:
     """A run of a private store, adapted to the capture.
 
     Args:
@@ -50,7 +52,7 @@ def as_captured(run: ExternalRun, experiment: str | None, end_description: str |
 
 
 class CapturedSource:
-    """A private store as an import source, once its script has ended: see :func:`as_captured`."""
+    """A private store as an import source, once its script has ended: see :func:`as_captured_run`."""
 
     def __init__(self, source: Source, experiment: str | None, end_description: str) -> None:
         self._source = source
@@ -60,11 +62,11 @@ class CapturedSource:
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every run."""
-        return (as_captured(run, self._experiment, self._ending) for run in self._source.runs())
+        return (as_captured_run(run, self._experiment, self._ending) for run in self._source.runs())
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
-        return as_captured(self._source.run(key), self._experiment, self._ending)
+        return as_captured_run(self._source.run(key), self._experiment, self._ending)
 
     def close(self) -> None:
         """Close the store."""
@@ -98,11 +100,11 @@ class LiveIngest:
         LegmError: the root directory cannot be used.
     """
 
-    def __init__(self, root: Path, experiment: str | None, overrides: Overrides) -> None:
+    def __init__(self, root: Path, experiment: str | None, overrides: IdentityOverrides) -> None:
         self._root = root
         self._experiment = experiment
         self._overrides = overrides
-        self._client = connect(root)
+        self._client = connect_client(root)
         self._ingestions: dict[str, Ingestion] = {}
         self._waiting: dict[tuple[str, str], _WaitingRun] = {}
         self._live: dict[tuple[str, str], LiveRun] = {}
@@ -123,7 +125,7 @@ class LiveIngest:
             LegmError: the store cannot be read.
         """
         for update in tailer.updates():
-            run, at = as_captured(update.run, self._experiment), (tailer.kind, update.run.key)
+            run, at = as_captured_run(update.run, self._experiment), (tailer.kind, update.run.key)
             try:
                 if update.is_deleted:
                     self._forget_run(at)
@@ -160,13 +162,13 @@ class LiveIngest:
         """Show a run, with what was shown of it so far."""
         empty = replace(run, records=lambda: iter(()))
         with open_decisions(self._root, keep=False) as decisions:
-            new = translate_run(empty, at[0], self._identity_of(run, decisions), is_reserved).run
+            new = translate_run(empty, at[0], self._identity_of(run, decisions), is_reserved_name).run
         started = self._live[at] = LiveRun(self._client, new, repr(run.parameters), earlier)
         return started
 
     def _identity_of(self, run: ExternalRun, decisions: Mapping[str, Identity]) -> Identity:
         """The identity of a run's experiment: as decided before, else inferred."""
-        values, _ = parameters_of(run, is_reserved)
+        values, _ = parameters_of(run, is_reserved_name)
         self._known_names |= set(values)
         known = decisions.get(experiment_of(run), Identity())
         decided = {*known.ignored, *known.compared}
@@ -191,14 +193,14 @@ class LiveIngest:
         if run.native_run is None:
             with open_decisions(self._root) as decisions:
                 identity = decisions[experiment_of(run)] = self._identity_of(run, decisions)
-        new = translate_run(run, at[0], identity, is_reserved)
+        new = translate_run(run, at[0], identity, is_reserved_name)
         before = self._ingested.get(at)
         live = self._live.pop(at, None)
         if live is not None:
             live.close()
             before = live.run
         ingestion = self._ingestions.setdefault(at[0], Ingestion(self._client, at[0]))
-        ingestion.ingest(run, new, Notes())
+        ingestion.ingest(run, new, ImportNotes())
         if before is not None and before.configuration.fingerprint != new.run.configuration.fingerprint:
             delete_run(self._client, before)
         self._ingested[at] = new.run

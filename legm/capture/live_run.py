@@ -50,7 +50,7 @@ class LiveRun:
         """Add numbers; they are on disk, and in TensorBoard, within a second."""
         if len(points):
             self._session.recorder.add_records(
-                [points_from_columns(columns_by_series([points]), _dev_series)]
+                [points_from_columns(columns_by_series([points]), _live_dev_series)]
             )
 
     def close(self) -> None:
@@ -58,5 +58,5 @@ class LiveRun:
         self._session.release()
 
 
-def _dev_series(series: Series) -> Series:
+def _live_dev_series(series: Series) -> Series:
     return Series(valid_name(series.name), Split.DEV, series.index)

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from legm.capture.tailers import Update
+from legm.capture.tailers import RunUpdate
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.importers.mlflow.sqlite import MlflowSqliteSource
 
@@ -30,7 +30,7 @@ class MlflowTailer:
         self._states: dict[str, tuple[str, int | None, bool]] = {}
         self._at: dict[str, int] = {}
 
-    def updates(self) -> Iterator[Update]:
+    def updates(self) -> Iterator[RunUpdate]:
         """The runs that are still running, and those that have changed since the last call."""
         if self._source is None:
             self._source = self.open_source()
@@ -47,7 +47,7 @@ class MlflowTailer:
             self._at[key] = after if last is None else last
             run = open_source.run(key)
             points = points_from_columns(columns_by_series(batches), lambda series: series)
-            yield Update(run, points, is_deleted)
+            yield RunUpdate(run, points, is_deleted)
 
     def open_source(self) -> MlflowSqliteSource | None:
         """The store; None before the first run, because MLflow is still creating its tables then."""

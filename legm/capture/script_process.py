@@ -69,7 +69,7 @@ class ScriptProcess:
 
         def forward(number: int, _: FrameType | None) -> None:
             # Keys typed at the terminal have reached the script as well.
-            if number not in (signal.SIGINT, getattr(signal, "SIGQUIT", None)) or not _has_terminal():
+            if number not in (signal.SIGINT, getattr(signal, "SIGQUIT", None)) or not _script_has_terminal():
                 with contextlib.suppress(OSError):
                     self._process.send_signal(number)
 
@@ -86,7 +86,7 @@ class ScriptProcess:
                 signal.signal(number, handler)
 
 
-def _has_terminal() -> bool:
+def _script_has_terminal() -> bool:
     """Whether this process is in the foreground of a terminal."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)

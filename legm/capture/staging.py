@@ -16,7 +16,7 @@ from urllib.parse import quote
 from filelock import lock_descriptor
 
 from legm.errors import storage_error
-from legm.importers.identity_decisions import Overrides
+from legm.importers.identity_decisions import IdentityOverrides
 from legm.runlog.log_folder import OWN_FOLDER
 
 __all__ = ["StagingFolder", "abandoned_folders"]
@@ -40,7 +40,7 @@ class StagingFolder:
         overrides: what the user decided about parameters.
     """
 
-    def __init__(self, folder: Path, lock: int, experiment: str | None, overrides: Overrides) -> None:
+    def __init__(self, folder: Path, lock: int, experiment: str | None, overrides: IdentityOverrides) -> None:
         self.folder = folder
         self.lock = lock
         self.experiment = experiment
@@ -50,7 +50,7 @@ class StagingFolder:
         self.mlflow = folder / "mlflow.db"
 
     @classmethod
-    def create(cls, root: Path, experiment: str | None, overrides: Overrides) -> StagingFolder:
+    def create(cls, root: Path, experiment: str | None, overrides: IdentityOverrides) -> StagingFolder:
         """Create a staging folder below a root directory.
 
         Raises:
@@ -77,7 +77,9 @@ class StagingFolder:
             return None
         try:
             about = json.loads((folder / _ABOUT_FILE).read_bytes())
-            overrides = Overrides(**{name: tuple(names) for name, names in about["overrides"].items()})
+            overrides = IdentityOverrides(
+                **{name: tuple(names) for name, names in about["overrides"].items()}
+            )
             staging = cls(folder, lock, about["experiment"], overrides)
             if lock_descriptor(lock, blocking=False) and not staging.processes():
                 return staging

@@ -9,11 +9,11 @@ from typing import Protocol
 from legm.importers.external_run import ExternalRun, Source
 from legm.records import Points
 
-__all__ = ["Tailer", "Update"]
+__all__ = ["RunUpdate", "Tailer"]
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class RunUpdate:
     """A run of a script that is still running, or has ended since the last read.
 
     Args:
@@ -33,7 +33,7 @@ class Tailer(Protocol):
     kind: str
     """The kind of store in one word: ``mlflow``."""
 
-    def updates(self) -> Iterator[Update]:
+    def updates(self) -> Iterator[RunUpdate]:
         """The runs that are still running, and those that have ended since the last call.
 
         Raises:

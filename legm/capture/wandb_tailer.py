@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from legm.capture.tailers import Update
+from legm.capture.tailers import RunUpdate
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.importers.wandb.local_folders import WandbFolderSource
 from legm.importers.wandb.run_fold import RunFold
-from legm.importers.wandb.transaction_log import LogReader
+from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import Points
 
 __all__ = ["WandbTailer"]
@@ -23,9 +23,9 @@ class _GrowingRun:
 
     fold: RunFold = field(default_factory=RunFold)
     logs: list[Path] = field(default_factory=list)
-    reader: LogReader | None = None
+    reader: TransactionLogReader | None = None
 
-    def begin(self, reader: LogReader, records: list[Any]) -> None:
+    def begin(self, reader: TransactionLogReader, records: list[Any]) -> None:
         """Continue with another log, of which some records were already read."""
         if self.reader is not None:
             self._add_records(self.reader.new_records())
@@ -56,17 +56,19 @@ class WandbTailer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._source = WandbFolderSource(folder, follow_links=True)
-        self._unassigned: dict[Path, tuple[LogReader, list[Any]]] = {}  # logs whose run is not known yet
+        self._unassigned: dict[
+            Path, tuple[TransactionLogReader, list[Any]]
+        ] = {}  # logs whose run is not known yet
         self._logs: set[Path] = set()
         self._runs: dict[tuple[str, str, str], _GrowingRun] = {}
         self._ended: set[tuple[str, str, str]] = set()
 
-    def updates(self) -> Iterator[Update]:
+    def updates(self) -> Iterator[RunUpdate]:
         """The runs that are still running, and those that have ended since the last call."""
         for log in sorted(self._folder.glob("*run-*/run-*.wandb")):
             if log not in self._logs:
                 self._logs.add(log)
-                self._unassigned[log] = LogReader(log), []
+                self._unassigned[log] = TransactionLogReader(log), []
         for log, (reader, records) in list(self._unassigned.items()):
             records.extend(reader.new_records())
             head = next((one.run for one in records if one.WhichOneof("record_type") == "run"), None)
@@ -85,7 +87,7 @@ class WandbTailer:
             points = [one for one in fold.take_new() if isinstance(one, Points)]
             run = self._source.run_from_fold(fold, tuple(run_logs.logs))
             if run is not None:
-                yield Update(run, points_from_columns(columns_by_series(points), lambda series: series))
+                yield RunUpdate(run, points_from_columns(columns_by_series(points), lambda series: series))
 
     def open_source(self) -> WandbFolderSource | None:
         """The folder as an import source; None if it contains no log."""

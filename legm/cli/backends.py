@@ -19,9 +19,9 @@ def backends_command(*, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from legm.delivery.registry import installed
+    from legm.delivery.registry import installed_backends
 
-    found = installed()
+    found = installed_backends()
     if as_json:
         print_json([asdict(one) for one in found])
         return

@@ -43,7 +43,7 @@ def capture_command(
     legm capture -- python train.py --lr 0.1. Its runs appear in the root directory while it is running.
     When it has ended, they are compared with what it logged. The exit status is that of COMMAND.
     """
-    from legm.capture.capture_report import capture_lines
+    from legm.capture.capture_report import capture_report_lines
     from legm.capture.capturing import capture
 
     logging.getLogger("legm.capture").setLevel(logging.WARNING)
@@ -60,6 +60,6 @@ def capture_command(
     except CommandError as error:
         click.echo(f"legm: {error}", err=True)
         sys.exit(error.status)
-    for line in capture_lines(done, root):
+    for line in capture_report_lines(done, root):
         click.echo(f"legm: {line}", err=True)
     sys.exit(done.status)

@@ -145,9 +145,9 @@ def complete_aggregation(_ctx: click.Context, _incomplete: str) -> Iterable[str]
 @_completing_quietly
 def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
     """The installed backends."""
-    from legm.delivery.registry import names
+    from legm.delivery.registry import backend_names
 
-    return names()
+    return backend_names()
 
 
 def _completed_location(ctx: click.Context, path: Path) -> Location:

@@ -72,7 +72,7 @@ def import_command(
     continues an interrupted one. At the end both sides are read again and compared. The exit status is 1 if a
     run could not be read or is not equal.
     """
-    from legm.importers.import_report import report_lines
+    from legm.importers.import_report import import_report_lines
     from legm.importers.pipeline import import_runs
 
     report = import_runs(
@@ -91,7 +91,7 @@ def import_command(
         content = {**dataclasses.asdict(report), "runs": report.runs, "is_complete": report.is_complete}
         print_json({**content, "identity_file": report.identity_file and str(report.identity_file)})
     else:
-        for line in report_lines(report):
+        for line in import_report_lines(report):
             say(line)
     if not report.is_complete:
         sys.exit(1)

@@ -85,9 +85,9 @@ class LocatedStore:
     @functools.cached_property
     def client(self) -> BackendClient:
         """The backend's client."""
-        from legm.delivery.client import connect
+        from legm.delivery.client import connect_client
 
-        return connect(self.root, self._backend, self._options)
+        return connect_client(self.root, self._backend, self._options)
 
     def runs(self, query: Query) -> Iterator[RunResult]:
         """The backend's runs that a query asks for."""
@@ -346,10 +346,12 @@ def _located_experiment(store: LocatedStore, name: str) -> LocatedExperiment:
 
 def _configuration_named_by_location(experiment: LocatedExperiment, text: str) -> ConfigurationStatus:
     """The configuration that the last part of a path names."""
-    from legm.analysis.configuration_lookup import Candidate, resolve_configuration
+    from legm.analysis.configuration_lookup import LookupCandidate, resolve_configuration
 
     members = {one.folder: one for one in experiment.members}
-    candidates = [Candidate(one.label, one.configuration, Path(folder)) for folder, one in members.items()]
+    candidates = [
+        LookupCandidate(one.label, one.configuration, Path(folder)) for folder, one in members.items()
+    ]
     found = resolve_configuration(text, candidates, experiment.path, Path(experiment.path))
     return members[str(found.folder)]
 

@@ -14,7 +14,7 @@ from legm.cli.options import json_option, path_argument
 from legm.cli.output import json_value, print_json, run_dict, say
 
 if TYPE_CHECKING:
-    from legm.delivery.backlog import Delivered
+    from legm.delivery.backlog import DeliveredLog
 
 __all__ = ["sync_command"]
 
@@ -37,10 +37,10 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
 
     require_location_folder(root)
     if watch:
-        _watch(backlog.watch(root, to), as_json=as_json)
+        _watch(backlog.watch_backlog(root, to), as_json=as_json)
         return
     done = []
-    for one in backlog.sync(root, to):
+    for one in backlog.sync_backlog(root, to):
         done.append(one)
         if not as_json:
             _print_delivered(one)
@@ -52,7 +52,7 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
         sys.exit(1)
 
 
-def _watch(deliveries: Iterator[Delivered], *, as_json: bool) -> None:
+def _watch(deliveries: Iterator[DeliveredLog], *, as_json: bool) -> None:
     import signal
 
     before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
@@ -75,7 +75,7 @@ def _watch(deliveries: Iterator[Delivered], *, as_json: bool) -> None:
             signal.signal(one_signal, handler)
 
 
-def _print_delivered(one: Delivered) -> None:
+def _print_delivered(one: DeliveredLog) -> None:
     if one.result is not None:
         say(f"{one.backend}: run {one.result.run.run_id} with {one.result.points} values delivered")
     else:
@@ -83,7 +83,7 @@ def _print_delivered(one: Delivered) -> None:
         say(f"{one.backend or 'unknown'}: {one.path.stem} is still pending: {why}")
 
 
-def _delivered_dict(one: Delivered) -> dict[str, Any]:
+def _delivered_dict(one: DeliveredLog) -> dict[str, Any]:
     return {
         "log": str(one.path),
         "backend": one.backend,

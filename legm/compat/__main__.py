@@ -11,7 +11,7 @@ from types import ModuleType, TracebackType
 from typing import NoReturn
 
 from legm.compat.script_session import SESSION
-from legm.compat.stand_in_imports import redirect_imports
+from legm.compat.stand_in_imports import redirect_to_stand_ins
 
 __all__ = ["main"]
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         sys.exit(2)
     sys.argv = list(arguments)
     sys.path[0] = str(script.resolve().parent)
-    redirect_imports()
+    redirect_to_stand_ins()
     module = ModuleType("__main__")
     module.__file__ = str(script)
     module.__builtins__ = builtins  # type: ignore[attr-defined]

@@ -9,10 +9,10 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["add_import_hook"]
+__all__ = ["call_when_imported"]
 
 
-def add_import_hook(name: str, call: Callable[[ModuleType], object]) -> None:
+def call_when_imported(name: str, call: Callable[[ModuleType], object]) -> None:
     """Call a function with a module: now if the module is imported already, else right after its import.
 
     Args:
@@ -23,14 +23,14 @@ def add_import_hook(name: str, call: Callable[[ModuleType], object]) -> None:
     if module is not None and not getattr(module.__spec__, "_initializing", False):
         call(module)
         return
-    hooks = next((finder for finder in sys.meta_path if isinstance(finder, _HookFinder)), None)
+    hooks = next((finder for finder in sys.meta_path if isinstance(finder, _CallbackFinder)), None)
     if hooks is None:
-        hooks = _HookFinder()
+        hooks = _CallbackFinder()
         sys.meta_path.insert(0, hooks)
     hooks.calls.setdefault(name, []).append(call)
 
 
-class _HookFinder(MetaPathFinder):
+class _CallbackFinder(MetaPathFinder):
     """Lets the other finders find a module, and calls its hooks once it has been executed."""
 
     def __init__(self) -> None:

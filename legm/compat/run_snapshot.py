@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from legm.compat.settings import Settings
 from legm.core.origins import DROP_IN, IMPORTED
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.errors import LegmError, NotSupported
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
 from legm.runlog.log_folder import LogFolder
@@ -17,10 +17,10 @@ from legm.util.atomic_files import load_yaml
 
 __all__ = [
     "NOTES",
-    "Number",
-    "Snapshot",
+    "LoggedNumber",
+    "RunSnapshot",
     "find_snapshot",
-    "read_history",
+    "read_snapshot_history",
     "stored_experiments",
     "stored_snapshots",
 ]
@@ -29,7 +29,7 @@ NOTES = "legm-compat.yml"
 """The artifact with the notes that were set after the run had begun."""
 
 
-class Number(NamedTuple):
+class LoggedNumber(NamedTuple):
     """One value of a metric, its step, and the time it was set (seconds since 1970)."""
 
     value: float
@@ -38,7 +38,7 @@ class Number(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class RunSnapshot:
     """The state of a run at one moment.
 
     Args:
@@ -59,7 +59,7 @@ class Snapshot:
     experiment: str
     parameters: Mapping[str, Plain]
     notes: Mapping[str, Plain]
-    latest: Mapping[str, Number]
+    latest: Mapping[str, LoggedNumber]
     tests: Mapping[str, float]
     status: Status
     started: float
@@ -69,7 +69,7 @@ class Snapshot:
     folder: Path | None = None
 
 
-def read_records(folder: Path, run_id: str) -> list[Record]:
+def read_snapshot_records(folder: Path, run_id: str) -> list[Record]:
     """The records in the run log; empty if there is no log.
 
     Raises:
@@ -79,22 +79,22 @@ def read_records(folder: Path, run_id: str) -> list[Record]:
     return [] if known is None else known.records
 
 
-def read_history(folder: Path, run_id: str) -> dict[str, list[Number]]:
+def read_snapshot_history(folder: Path, run_id: str) -> dict[str, list[LoggedNumber]]:
     """Every value of every dev metric, in the order in which they were set."""
-    found: dict[str, list[Number]] = {}
-    for record in read_records(folder, run_id):
+    found: dict[str, list[LoggedNumber]] = {}
+    for record in read_snapshot_records(folder, run_id):
         if not isinstance(record, Points):
             continue
         for layout, step, time, values in record.rows():
             for series, value in zip(layout, values, strict=True):
                 if series.split is Split.DEV and series.index is None:
-                    found.setdefault(series.name, []).append(Number(value, step, time))
+                    found.setdefault(series.name, []).append(LoggedNumber(value, step, time))
     return found
 
 
 def stored_snapshots(
     settings: Settings, experiments: list[str] | None = None, *, latest: bool = True
-) -> Iterator[Snapshot]:
+) -> Iterator[RunSnapshot]:
     """The stored runs, oldest first within each experiment.
 
     Args:
@@ -103,34 +103,34 @@ def stored_snapshots(
         latest: whether to read the newest values of metrics too.
     """
     for experiment in stored_experiments(settings) if experiments is None else experiments:
-        client = connect(settings.root, settings.backend[0])
+        client = connect_client(settings.root, settings.backend[0])
         runs = client.runs(Query(experiment, histories=None if latest else frozenset()))
         for result in sorted(runs, key=lambda one: one.run.run_id):
-            yield _snapshot(result, client.folder(result.run.configuration))
+            yield _snapshot_of_result(result, client.folder(result.run.configuration))
 
 
 def stored_experiments(settings: Settings) -> list[str]:
     """The experiments that the backend lists."""
     try:
-        return connect(settings.root, settings.backend[0]).experiments()
+        return connect_client(settings.root, settings.backend[0]).experiments()
     except NotSupported:
         return []
 
 
-def find_snapshot(settings: Settings, key: str) -> Snapshot | None:
+def find_snapshot(settings: Settings, key: str) -> RunSnapshot | None:
     """The stored run with this key in the other tracker; the newest if there are several."""
     found = [one for one in stored_snapshots(settings) if one.key == key]
     return found[-1] if found else None
 
 
-def _snapshot(result: RunResult, folder: Path | None) -> Snapshot:
+def _snapshot_of_result(result: RunResult, folder: Path | None) -> RunSnapshot:
     run = result.run
     # Earlier versions stored drop-in runs under the key of imported runs.
     origin = dict(run.environment.get(DROP_IN) or run.environment.get(IMPORTED) or {})
     files: dict[str, Path] = {}
     if folder is not None:
         try:
-            records = read_records(folder, run.run_id)
+            records = read_snapshot_records(folder, run.run_id)
         except LegmError:
             records = []
         files = {record.name: Path(record.path) for record in records if isinstance(record, Artifact)}
@@ -139,13 +139,13 @@ def _snapshot(result: RunResult, folder: Path | None) -> Snapshot:
     names = origin.get("renamed") or {}
     parameters = {**run.configuration.parameters, **run.parameters}
     when = result.ended or run.started
-    return Snapshot(
+    return RunSnapshot(
         key=str(origin.get("key") or run.run_id),
         experiment=run.configuration.experiment,
         parameters={names.get(name, name): value for name, value in parameters.items()},
         notes=origin,
         latest={
-            series.name: Number(float(one.values[-1]), int(one.steps[-1]), when)
+            series.name: LoggedNumber(float(one.values[-1]), int(one.steps[-1]), when)
             for series, one in result.histories.items()
             if len(one.steps) and series.index is None
         },

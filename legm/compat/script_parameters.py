@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from legm.compat.settings import Settings
-from legm.compat.unsupported_calls import Notices
+from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.identity import check_name, to_plain
 from legm.core.parameters import NameRule, Parameters
 from legm.errors import ParameterError, UnstableValue
 from legm.handler import ExperimentHandler
 from legm.records import Plain
 
-__all__ = ["GivenParameters"]
+__all__ = ["ScriptParameters"]
 
 
-class GivenParameters:
+class ScriptParameters:
     """Parameters in plain form, by the names that the script gave them.
 
     Args:
@@ -24,7 +24,7 @@ class GivenParameters:
         values: the parameters of the run that is resumed.
     """
 
-    def __init__(self, notices: Notices, values: Mapping[str, Plain]) -> None:
+    def __init__(self, notices: UnsupportedCalls, values: Mapping[str, Plain]) -> None:
         self.values = dict(values)
         self._notices = notices
         self._unstable: set[str] = set()

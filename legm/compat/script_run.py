@@ -20,13 +20,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from legm.compat.run_snapshot import NOTES, Number, Snapshot, read_history
-from legm.compat.script_parameters import GivenParameters
+from legm.compat.run_snapshot import NOTES, LoggedNumber, RunSnapshot, read_snapshot_history
+from legm.compat.script_parameters import ScriptParameters
 from legm.compat.settings import Settings
-from legm.compat.unsupported_calls import Notices
+from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.identity import check_name, to_plain
 from legm.core.origins import DROP_IN
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resume_as
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
@@ -34,7 +34,7 @@ from legm.records import BestRule, Display, Outcome, Plain, Run, Status
 from legm.runlog.log_folder import artifacts_folder
 from legm.runlog.recorder import to_metric_value
 
-__all__ = ["CompatRun"]
+__all__ = ["ScriptRun"]
 
 log = logging.getLogger("legm.compat")
 
@@ -42,7 +42,7 @@ log = logging.getLogger("legm.compat")
 _AFTER_NUMBERS, _WITHOUT_NUMBERS = 0.5, 5.0
 
 
-class CompatRun:
+class ScriptRun:
     """A run that accepts parameters, numbers and files at any time, from any thread.
 
     Args:
@@ -62,12 +62,12 @@ class CompatRun:
     def __init__(
         self,
         settings: Settings,
-        notices: Notices,
+        notices: UnsupportedCalls,
         kind: str,
         key: str,
         experiment: str,
         description: str = "",
-        earlier: Snapshot | None = None,
+        earlier: RunSnapshot | None = None,
         notes: Mapping[str, Plain] | None = None,
     ) -> None:
         self.key = key
@@ -83,10 +83,10 @@ class CompatRun:
         self._description = description
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._parameters = GivenParameters(notices, {} if earlier is None else earlier.parameters)
+        self._parameters = ScriptParameters(notices, {} if earlier is None else earlier.parameters)
         self._notes: dict[str, Plain] = {**({} if earlier is None else earlier.notes), **(notes or {})}
         self._notes.pop("renamed", None)
-        self._latest: dict[str, Number] = {} if earlier is None else dict(earlier.latest)
+        self._latest: dict[str, LoggedNumber] = {} if earlier is None else dict(earlier.latest)
         self._tests: dict[str, float] = {} if earlier is None else dict(earlier.tests)
         self._counts: dict[str, int] = {name: one.step + 1 for name, one in self._latest.items()}
         self._files: dict[str, Path] = {} if earlier is None else dict(earlier.files)
@@ -105,7 +105,7 @@ class CompatRun:
             check_name("description", description, InvalidName)
         # A wrong backend is reported now, not in the middle of training.
         backend = settings.backend
-        self._client = connect(settings.root, backend[0] if len(backend) == 1 else list(backend))
+        self._client = connect_client(settings.root, backend[0] if len(backend) == 1 else list(backend))
         try:
             settings.root.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
@@ -147,9 +147,9 @@ class CompatRun:
                 self._counts[name] = self._counts.get(name, 0) + 1
                 by_step.setdefault(at, {})[name] = number
                 if name not in self._latest or at >= self._latest[name].step:
-                    self._latest[name] = Number(number, at, now)
+                    self._latest[name] = LoggedNumber(number, at, now)
             for at, numbers in by_step.items():
-                self._record(partial(_log_values, values=numbers, step=at))
+                self._record(partial(_loggable_values, values=numbers, step=at))
             if by_step:
                 self._begin_within(_AFTER_NUMBERS)
 
@@ -248,10 +248,10 @@ class CompatRun:
 
     # Reading
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> RunSnapshot:
         """The current state of the run."""
         with self._lock:
-            return Snapshot(
+            return RunSnapshot(
                 self.key,
                 self.experiment,
                 dict(self._parameters.values),
@@ -266,13 +266,13 @@ class CompatRun:
                 self._folder,
             )
 
-    def history(self) -> dict[str, list[Number]]:
+    def history(self) -> dict[str, list[LoggedNumber]]:
         """Every value of every dev metric, in the order in which they were set."""
         with self._lock:
             self._open_session().recorder.flush()
             assert self._folder is not None  # noqa: S101 - it has begun
             assert self._run is not None  # noqa: S101
-            return read_history(self._folder, self._run.run_id)
+            return read_snapshot_history(self._folder, self._run.run_id)
 
     # The legm run
 
@@ -380,5 +380,5 @@ class CompatRun:
         self._files.pop(NOTES, None)
 
 
-def _log_values(session: RunSession, values: Mapping[str, float], step: int) -> None:
+def _loggable_values(session: RunSession, values: Mapping[str, float], step: int) -> None:
     session.recorder.add_metrics(values, step, test=False)

@@ -14,10 +14,10 @@ import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
-from legm.compat.run_snapshot import Snapshot, find_snapshot, stored_snapshots
-from legm.compat.script_run import CompatRun
+from legm.compat.run_snapshot import RunSnapshot, find_snapshot, stored_snapshots
+from legm.compat.script_run import ScriptRun
 from legm.compat.settings import Settings
-from legm.compat.unsupported_calls import Notices
+from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.errors import LegmError
 from legm.records import Plain, Status
 
@@ -32,8 +32,8 @@ class ScriptSession:
     """The runs of this process, and how the process ends."""
 
     def __init__(self) -> None:
-        self.notices = Notices(strict=Settings.of(os.environ).strict)
-        self.runs: dict[str, CompatRun] = {}
+        self.notices = UnsupportedCalls(strict=Settings.of(os.environ).strict)
+        self.runs: dict[str, ScriptRun] = {}
         """By their ids in the other tracker, in the order in which they began."""
         self.error: str | None = None
         """The error that ended the script; None if there was none."""
@@ -57,25 +57,25 @@ class ScriptSession:
         key: str,
         experiment: str,
         description: str = "",
-        earlier: Snapshot | None = None,
+        earlier: RunSnapshot | None = None,
         notes: Mapping[str, Plain] | None = None,
-    ) -> CompatRun:
-        """Begin a new run or resume a stored one; see :class:`~legm.compat.script_run.CompatRun`."""
-        run = CompatRun(self.settings, self.notices, kind, key, experiment, description, earlier, notes)
+    ) -> ScriptRun:
+        """Begin a new run or resume a stored one; see :class:`~legm.compat.script_run.ScriptRun`."""
+        run = ScriptRun(self.settings, self.notices, kind, key, experiment, description, earlier, notes)
         self.runs[key] = run
         ended = [one for one in self.runs.values() if one.status is not Status.RUNNING]
         for one in ended[:-_MOST_HELD]:
             one.release()
         return run
 
-    def snapshots(self, experiments: list[str] | None = None, *, latest: bool = True) -> list[Snapshot]:
+    def snapshots(self, experiments: list[str] | None = None, *, latest: bool = True) -> list[RunSnapshot]:
         """Every run of this process and every stored run, oldest first; see :func:`stored_snapshots`."""
         mine = [one.snapshot() for one in self.runs.values()]
         found = {one.key: one for one in stored_snapshots(self.settings, experiments, latest=latest)}
         found |= {one.key: one for one in mine if experiments is None or one.experiment in experiments}
         return sorted(found.values(), key=lambda one: one.started)
 
-    def find(self, key: str) -> Snapshot | None:
+    def find(self, key: str) -> RunSnapshot | None:
         """The run with this id in the other tracker; None if there is none."""
         if key in self.runs:
             return self.runs[key].snapshot()

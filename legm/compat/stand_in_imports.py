@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["StandInFinder", "redirect_imports"]
+__all__ = ["StandInFinder", "redirect_to_stand_ins"]
 
 _REDIRECTED = ("wandb", "mlflow")
 _STAND_INS = {
@@ -81,7 +81,7 @@ class _StandInModule(ModuleType):
         return [] if self._home is None else dir(self._home)
 
 
-def redirect_imports() -> None:
+def redirect_to_stand_ins() -> None:
     """Redirect imports from now on, in this process and in the Python processes that it starts."""
     if not any(isinstance(finder, StandInFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, StandInFinder())

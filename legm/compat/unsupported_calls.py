@@ -8,12 +8,12 @@ from typing import Any
 
 from legm.errors import NotSupported
 
-__all__ = ["Notices", "NullObject"]
+__all__ = ["NullObject", "UnsupportedCalls"]
 
 log = logging.getLogger("legm.compat")
 
 
-class Notices:
+class UnsupportedCalls:
     """The calls that were not recorded.
 
     Args:
@@ -53,7 +53,7 @@ class Notices:
 class NullObject:
     """Accepts every call and is false, empty, a context manager, and a decorator that changes nothing."""
 
-    def __init__(self, name: str, notices: Notices) -> None:
+    def __init__(self, name: str, notices: UnsupportedCalls) -> None:
         self.__dict__.update(_name=name, _notices=notices)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -37,15 +37,15 @@ def object_fields(value: Any) -> dict[str, Any] | None:
     if isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
         return dict(vars(value))
     if dataclasses.is_dataclass(value):
-        return _read_attributes(value, [field.name for field in dataclasses.fields(value)])
+        return _config_attributes(value, [field.name for field in dataclasses.fields(value)])
     if hasattr(kind, "__attrs_attrs__"):
-        return _read_attributes(value, [field.name for field in kind.__attrs_attrs__])
+        return _config_attributes(value, [field.name for field in kind.__attrs_attrs__])
     if hasattr(kind, "model_fields") and hasattr(kind, "model_dump"):
-        return _read_attributes(value, kind.model_fields) | (value.model_extra or {})
+        return _config_attributes(value, kind.model_fields) | (value.model_extra or {})
     return None
 
 
-def _read_attributes(value: object, names: list[str] | Mapping[str, object]) -> dict[str, Any]:
+def _config_attributes(value: object, names: list[str] | Mapping[str, object]) -> dict[str, Any]:
     for name in names:
         if not hasattr(value, name):
             raise UnstableValue(
@@ -96,7 +96,7 @@ def parameters_from_config(call: str, config: Any, *, flatten: bool = False) -> 
     Raises:
         ParameterError: it is none of these, a value is missing, or two joined names are equal.
     """
-    values = resolve_omegaconf(config) if is_omegaconf(config) else _nested_mapping(config)
+    values = resolve_omegaconf(config) if is_omegaconf(config) else _nested_config(config)
     if values is None and hasattr(config, "__dict__") and not isinstance(config, (type, types.FunctionType)):
         values = dict(vars(config))
     if not isinstance(values, Mapping):
@@ -108,11 +108,11 @@ def parameters_from_config(call: str, config: Any, *, flatten: bool = False) -> 
     if not flatten:
         return dict(values)
     flat: dict[str, Any] = {}
-    _flatten(values, "", flat, 0)
+    _flatten_config(values, "", flat, 0)
     return flat
 
 
-def _nested_mapping(value: Any) -> Mapping[Any, Any] | None:
+def _nested_config(value: Any) -> Mapping[Any, Any] | None:
     if isinstance(value, Mapping):
         return value
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
@@ -121,14 +121,14 @@ def _nested_mapping(value: Any) -> Mapping[Any, Any] | None:
     return object_fields(value)
 
 
-def _flatten(values: Mapping[Any, Any], prefix: str, flat: dict[str, Any], depth: int) -> None:
+def _flatten_config(values: Mapping[Any, Any], prefix: str, flat: dict[str, Any], depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise ParameterError(f"{prefix[:80]!r} is nested more than {_MAX_DEPTH} deep or contains itself")
     for key, value in values.items():
         name = f"{prefix}{key}" if prefix else key
-        inner = _nested_mapping(resolve_omegaconf(value, name) if is_omegaconf(value) else value)
+        inner = _nested_config(resolve_omegaconf(value, name) if is_omegaconf(value) else value)
         if inner and all(isinstance(key, str) for key in inner):
-            _flatten(inner, f"{name}.", flat, depth + 1)
+            _flatten_config(inner, f"{name}.", flat, depth + 1)
         elif name in flat:
             raise ParameterError(
                 f"two parameters are called {name!r} when nested names are joined: rename one of them, or "

@@ -46,7 +46,7 @@ def is_credential(name: str, value: Any, patterns: Iterable[str] | None = None) 
     return "token" in words and _TOKEN_VALUE.fullmatch(value) is not None
 
 
-def _redact_parameters(
+def _redact_credentials(
     parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]
 ) -> dict[str, Plain]:
     return {
@@ -60,7 +60,7 @@ def redact_configuration(configuration: Configuration) -> Configuration:
     if not any("credential" in fields for fields in configuration.metadata.values()):
         return configuration
     return replace(
-        configuration, parameters=_redact_parameters(configuration.parameters, configuration.metadata)
+        configuration, parameters=_redact_credentials(configuration.parameters, configuration.metadata)
     )
 
 
@@ -72,7 +72,7 @@ def redact_run(run: Run) -> Run:
     return replace(
         run,
         configuration=configuration,
-        parameters=_redact_parameters(run.parameters, configuration.metadata),
+        parameters=_redact_credentials(run.parameters, configuration.metadata),
     )
 
 

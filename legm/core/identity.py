@@ -101,7 +101,7 @@ def _plain(value: Any, path: str, depth: int) -> Plain:
     if isinstance(value, functools.partial):
         call = {"function": value.func, "arguments": value.args, "keywords": value.keywords}
         return inner(call, "")
-    return _qualified_name(value, path)
+    return _plain_qualified_name(value, path)
 
 
 def _plain_number(value: Any, path: str) -> Plain:
@@ -132,7 +132,7 @@ def _plain_mapping(value: Mapping[Any, Any], inner: Callable[[object, str], Plai
     return {"legm:map": sorted(pairs, key=canonical_text)}
 
 
-def _qualified_name(value: Any, path: str) -> str:
+def _plain_qualified_name(value: Any, path: str) -> str:
     """``module.name`` of a function or class, the same in every process."""
     name = getattr(value, "__qualname__", None)
     module = getattr(value, "__module__", None)
@@ -169,9 +169,9 @@ def from_plain(value: Plain) -> Any:
     if len(value) == 1:
         ((tag, content),) = value.items()
         if tag == "legm:set":
-            return {_hashable(from_plain(item)) for item in content}
+            return {_hashable_plain(from_plain(item)) for item in content}
         if tag == "legm:map":
-            return {_hashable(from_plain(key)): from_plain(item) for key, item in content}
+            return {_hashable_plain(from_plain(key)): from_plain(item) for key, item in content}
         if tag == "legm:bytes":
             return bytes.fromhex(content)
         if tag == "legm:complex":
@@ -181,9 +181,9 @@ def from_plain(value: Plain) -> Any:
     return {key: from_plain(item) for key, item in value.items()}
 
 
-def _hashable(value: Any) -> Any:
+def _hashable_plain(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(_hashable(item) for item in value)
+        return tuple(_hashable_plain(item) for item in value)
     return frozenset(value) if isinstance(value, set) else value
 
 
@@ -197,16 +197,16 @@ def canonical_text(value: Plain) -> str:
         return repr(int(value))
     if kind is str or kind is int:
         return _encode_json(value) if kind is str else repr(value)
-    return _encode_json(_normalize(value))
+    return _encode_json(_canonical_plain(value))
 
 
-def _normalize(value: Plain) -> Plain:
+def _canonical_plain(value: Plain) -> Plain:
     if isinstance(value, float):
         if math.isfinite(value):
             return int(value) if value.is_integer() else value
         return {"legm:number": "nan" if math.isnan(value) else str(value)}
     if isinstance(value, list):
-        return [_normalize(item) for item in value]
+        return [_canonical_plain(item) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
@@ -214,8 +214,12 @@ def _normalize(value: Plain) -> Plain:
         if tag == "legm:set":
             return {tag: [json.loads(text) for text in sorted({canonical_text(item) for item in content})]}
         if tag == "legm:map":
-            return {tag: sorted(([_normalize(k), _normalize(v)] for k, v in content), key=canonical_text)}
-    return {key: _normalize(item) for key, item in value.items()}
+            return {
+                tag: sorted(
+                    ([_canonical_plain(k), _canonical_plain(v)] for k, v in content), key=canonical_text
+                )
+            }
+    return {key: _canonical_plain(item) for key, item in value.items()}
 
 
 def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:

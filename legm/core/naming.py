@@ -34,11 +34,11 @@ _ESCAPE_LIKE = re.compile(r"_(?=x[0-9a-f]+_)")
 _ESCAPED = re.compile(r"_x([0-9a-f]{1,6})_")
 
 
-def _escape_character(character: str) -> str:
+def _escape_name_character(character: str) -> str:
     return f"_x{ord(character):x}_"
 
 
-def _is_kept(character: str) -> bool:
+def _is_kept_in_name(character: str) -> bool:
     if character in _KEPT_CHARACTERS:
         return True
     # A combining mark is not a letter and so never kept: macOS treats "e" with a mark as "é".
@@ -53,7 +53,8 @@ def escape_name(text: str, is_kept: Callable[[str], bool]) -> str:
         is_kept: whether a character is kept.
     """
     return "".join(
-        c if is_kept(c) else _escape_character(c) for c in _ESCAPE_LIKE.sub(_escape_character("_"), text)
+        c if is_kept(c) else _escape_name_character(c)
+        for c in _ESCAPE_LIKE.sub(_escape_name_character("_"), text)
     )
 
 
@@ -70,13 +71,13 @@ def safe_name(text: str) -> str:
     """
     if not text:
         raise InvalidName("a name must not be empty")
-    name = escape_name(text, _is_kept)
+    name = escape_name(text, _is_kept_in_name)
     if not unicodedata.is_normalized("NFC", name):  # letters whose combination is normalized differently
-        name = "".join(c if c.isascii() else _escape_character(c) for c in name)
+        name = "".join(c if c.isascii() else _escape_name_character(c) for c in name)
     if name[0] in ". -" or _RESERVED_ON_WINDOWS.fullmatch(name):
-        name = _escape_character(name[0]) + name[1:]
+        name = _escape_name_character(name[0]) + name[1:]
     if name[-1] in ". ":
-        name = name[:-1] + _escape_character(name[-1])
+        name = name[:-1] + _escape_name_character(name[-1])
     return name
 
 

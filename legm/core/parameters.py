@@ -24,33 +24,33 @@ FIELDS = ("parent", "parent_active", "disable_comparison", "name", "name_transfo
 
 
 @dataclass(frozen=True, slots=True)
-class Truthy:
+class TruthyCondition:
     """The condition holds if the parent is active."""
 
 
 @dataclass(frozen=True, slots=True)
-class Equals:
+class EqualsCondition:
     """The condition holds if the parent's value, in plain form, equals this one."""
 
     value: Plain
 
 
 @dataclass(frozen=True, slots=True)
-class Predicate:
+class PredicateCondition:
     """The condition holds if the function returns a true value for the parent's value."""
 
     function: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedCondition:
     """The stored result of a predicate for one plain value of the parent."""
 
     holds: bool
     value: Plain
 
 
-Condition: TypeAlias = Truthy | Equals | Predicate | Recorded
+Condition: TypeAlias = TruthyCondition | EqualsCondition | PredicateCondition | RecordedCondition
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class NameRule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class _ParameterRules:
     """All metadata of the parameters; copied, changed and replaced as a whole.
 
     Args:
@@ -84,10 +84,10 @@ class _Rules:
     disabled: set[str] = field(default_factory=set)
     names: dict[str, NameRule] = field(default_factory=dict)
 
-    def copy(self) -> _Rules:
+    def copy(self) -> _ParameterRules:
         """A copy that can be changed without changing these rules."""
         edges = {child: dict(parents) for child, parents in self.edges.items()}
-        return _Rules(edges, set(self.disabled), dict(self.names))
+        return _ParameterRules(edges, set(self.disabled), dict(self.names))
 
     def add_parent(self, child: str, parent: str, condition: Condition) -> None:
         """Add an edge from a child to a parent, or replace its condition.
@@ -154,11 +154,11 @@ class _Rules:
         if parents is not None:
             several = not isinstance(parents, str)
             parent_names = list(parents) if several else [parents]
-            _require_known(parent_names, known)
+            _require_known_parameters(parent_names, known)
             for parent in parent_names:
-                condition: Condition = Truthy()
+                condition: Condition = TruthyCondition()
                 if not several and "parent_active" in fields:
-                    condition = _condition(parent, active_value)
+                    condition = _parent_condition(parent, active_value)
                 elif several and active_value is not None:
                     condition = _condition_by_parent(name, parent, parent_names, active_value)
                 self.add_parent(name, parent, condition)
@@ -186,7 +186,7 @@ class Parameters:
         self._reserved = reserved
         self._is_credential = is_credential
         self._values: dict[str, Any] = {}
-        self._rules = _Rules()
+        self._rules = _ParameterRules()
 
     # Setting
 
@@ -213,7 +213,7 @@ class Parameters:
         self._values.update(values)
         if parent is not None:
             for name in values:
-                self._rules.edges.setdefault(name, {})[parent] = Truthy()
+                self._rules.edges.setdefault(name, {})[parent] = TruthyCondition()
 
     def set_parent(self, child: str, parent: str, condition: Condition) -> None:
         """Make the child active only where the condition on the parent holds.
@@ -230,7 +230,7 @@ class Parameters:
             ParameterError: one of them was never set.
         """
         names = list(names)
-        _require_known(names, self._values)
+        _require_known_parameters(names, self._values)
         self._rules.disabled.update(names)
 
     def set_name_rule(self, names: Iterable[str], rule: NameRule) -> None:
@@ -240,7 +240,7 @@ class Parameters:
             ParameterError: one of them was never set, or the rule is invalid.
         """
         names = list(names)
-        _require_known(names, self._values)
+        _require_known_parameters(names, self._values)
         self._rules.add_name(names, rule)
 
     def set_metadata(self, metadata: Mapping[str, Mapping[str, Any]], known: Iterable[str] = ()) -> None:
@@ -257,7 +257,7 @@ class Parameters:
         known = {*self._values, *known}
         rules = self._rules.copy()
         for name, fields in metadata.items():
-            _require_known([name], known)
+            _require_known_parameters([name], known)
             rules.add_metadata(name, fields, known)
         self._rules = rules
 
@@ -313,13 +313,13 @@ class Parameters:
         if self._is_uncompared(parent) or not self._ancestors_hold(parent):
             return False
         match condition:
-            case Truthy():
+            case TruthyCondition():
                 return not self._is_none_or_false(parent)
-            case Equals(value):
+            case EqualsCondition(value):
                 return canonical_text(to_plain(parent, self._values[parent])) == canonical_text(value)
-            case Predicate(function):
+            case PredicateCondition(function):
                 return bool(function(self._values[parent]))
-            case Recorded(holds, value):
+            case RecordedCondition(holds, value):
                 self._require_same(parent, value)
                 return holds
 
@@ -417,13 +417,13 @@ class Parameters:
 
     def _recorded_condition(self, parent: str, condition: Condition) -> dict[str, Plain]:
         match condition:
-            case Truthy():
+            case TruthyCondition():
                 return {}
-            case Equals(value):
+            case EqualsCondition(value):
                 return {"equals": value}
-            case Recorded(holds, value):
+            case RecordedCondition(holds, value):
                 return {"holds": holds, "for": value}
-            case Predicate(function):
+            case PredicateCondition(function):
                 value = self._values[parent]
                 return {"holds": bool(function(value)), "for": self._plain_or_text(parent)}
 
@@ -432,11 +432,11 @@ class Parameters:
         self.set({name: from_plain(value) for name, value in configuration.parameters.items()})
         for name, stored in configuration.metadata.items():
             for parent, edge in stored.get("parents", {}).items():
-                condition: Condition = Truthy()
+                condition: Condition = TruthyCondition()
                 if "equals" in edge:
-                    condition = Equals(edge["equals"])
+                    condition = EqualsCondition(edge["equals"])
                 elif "holds" in edge:
-                    condition = Recorded(edge["holds"], edge["for"])
+                    condition = RecordedCondition(edge["holds"], edge["for"])
                 self.set_parent(name, parent, condition)
             if stored.get("disable_comparison"):
                 self._rules.disabled.add(name)
@@ -446,22 +446,22 @@ class Parameters:
                 self._rules.names[name] = NameRule(priority=rule["priority"], recorded=recorded)
 
 
-def _require_known(names: Iterable[str], known: Collection[str]) -> None:
+def _require_known_parameters(names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
             raise ParameterError(f"there is no parameter {name!r}; {closest(str(name), known)}")
 
 
-def _condition(parent: str, value: Any) -> Condition:
+def _parent_condition(parent: str, value: Any) -> Condition:
     """The condition for a value of ``parent_active``: a function is called, another value is compared."""
     if callable(value) and not isinstance(value, type):
-        return Predicate(value)
-    return Equals(to_plain(parent, value))
+        return PredicateCondition(value)
+    return EqualsCondition(to_plain(parent, value))
 
 
 def condition_from_active_value(parent: str, active_value: Any) -> Condition:
     """The condition for :meth:`legm.ExperimentHandler.set_parent`; None means that no value was given."""
-    return Truthy() if active_value is None else _condition(parent, active_value)
+    return TruthyCondition() if active_value is None else _parent_condition(parent, active_value)
 
 
 def _condition_by_parent(child: str, parent: str, parents: list[str], value: Any) -> Condition:
@@ -474,7 +474,7 @@ def _condition_by_parent(child: str, parent: str, parents: list[str], value: Any
             raise ParameterError(
                 f"parent_active of {child!r} names {name!r}, which is not one of its parents {parents}"
             )
-    return _condition(parent, value[parent]) if parent in value else Truthy()
+    return _parent_condition(parent, value[parent]) if parent in value else TruthyCondition()
 
 
 def format_name_value(value: Any) -> str:

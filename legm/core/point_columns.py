@@ -88,10 +88,13 @@ def columns_by_series(batches: Iterable[Points]) -> Columns:
         for layout, steps, times, values in points.blocks():
             for i, series in enumerate(layout):
                 pieces.setdefault(series, []).append((steps, times, values[:, i]))
-    return {series: found[0] if len(found) == 1 else _concatenate(found) for series, found in pieces.items()}
+    return {
+        series: found[0] if len(found) == 1 else _concatenate_columns(found)
+        for series, found in pieces.items()
+    }
 
 
-def _concatenate(
+def _concatenate_columns(
     pieces: Iterable[tuple[IntArray, FloatArray, FloatArray]],
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     steps, times, values = zip(*pieces, strict=True)

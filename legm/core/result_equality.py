@@ -12,14 +12,14 @@ from typing import Any
 from legm.core.identity import canonical_text
 from legm.records import Plain, Run, RunResult, Series
 
-__all__ = ["RESULT_FIELDS", "RUN_FIELDS", "differing_fields", "float_bits", "result_digests"]
+__all__ = ["RESULT_FIELDS", "RUN_FIELDS", "differing_result_fields", "float_bits", "result_digests"]
 
 RESULT_FIELDS: Mapping[str, Callable[[RunResult], Plain]] = {
     "run id": lambda result: result.run.run_id,
     "experiment": lambda result: result.run.configuration.experiment,
     "fingerprint": lambda result: result.run.configuration.fingerprint,
     "configuration's name": lambda result: result.run.configuration.name,
-    "active parameters": lambda result: _active_parameters(result.run),
+    "active parameters": lambda result: _active_result_parameters(result.run),
     "metadata": lambda result: {k: dict(v) for k, v in result.run.configuration.metadata.items()},
     "own parameters": lambda result: dict(result.run.parameters),
     "description": lambda result: result.run.description,
@@ -28,9 +28,9 @@ RESULT_FIELDS: Mapping[str, Callable[[RunResult], Plain]] = {
     "error": lambda result: result.error,
     "rule": lambda result: asdict(result.rule),
     "best step": lambda result: result.best_step,
-    "best values": lambda result: _bits_by_series(result.best),
+    "best values": lambda result: _float_bits_by_series(result.best),
     "steps used instead": lambda result: {str(s): step for s, step in result.best_steps.items()},
-    "test values": lambda result: _bits_by_series(result.test),
+    "test values": lambda result: _float_bits_by_series(result.test),
     "number of points": lambda result: result.points,
     "last step": lambda result: result.last_step,
     "steps": lambda result: {str(s): h.steps.tolist() for s, h in result.histories.items()},
@@ -55,7 +55,7 @@ def result_digests(result: RunResult, fields: Collection[str] = RUN_FIELDS) -> d
     }
 
 
-def differing_fields(found: RunResult, expected: Mapping[str, str]) -> list[str]:
+def differing_result_fields(found: RunResult, expected: Mapping[str, str]) -> list[str]:
     """The names of the fields that differ from those of an earlier result.
 
     Args:
@@ -71,9 +71,9 @@ def float_bits(values: Iterable[float]) -> list[str]:
     return ["nan" if math.isnan(value) else struct.pack(">d", value).hex() for value in values]
 
 
-def _bits_by_series(values: Mapping[Series, float]) -> dict[str, str]:
+def _float_bits_by_series(values: Mapping[Series, float]) -> dict[str, str]:
     return dict(zip(map(str, values), float_bits(values.values()), strict=True))
 
 
-def _active_parameters(run: Run) -> dict[str, Any]:
+def _active_result_parameters(run: Run) -> dict[str, Any]:
     return {name: run.configuration.parameters[name] for name in run.configuration.active}

@@ -18,15 +18,15 @@ from legm.runlog.log_folder import LogFolder, find_pending_logs
 
 __all__ = [
     "BATCH",
-    "Delivered",
+    "DeliveredLog",
     "deliver_log",
     "finalize_dead_runs",
     "finalize_log",
     "flush_backlog",
-    "interruption",
-    "replay",
-    "sync",
-    "watch",
+    "interruption_outcome",
+    "replay_log",
+    "sync_backlog",
+    "watch_backlog",
 ]
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ BATCH = 256 << 10
 """Bytes of the run log that a remote backend receives in one batch."""
 
 PAUSES = (1.0, 60.0)
-"""Seconds between two passes of :func:`watch`: the first pause, and the longest."""
+"""Seconds between two passes of :func:`watch_backlog`: the first pause, and the longest."""
 
 
 def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult]:
@@ -54,7 +54,7 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
         if path in being_written:
             continue
         try:
-            result = deliver_log(client, logs, path) if _goes_to(client, path) else None
+            result = deliver_log(client, logs, path) if _is_run_of_backend(client, path) else None
         except LegmError as error:
             if path.exists():  # otherwise another process has just finalized it
                 log.error("%s. The undelivered part of the run stays in %s.", error, path)  # noqa: TRY400
@@ -63,7 +63,7 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
     return finalized
 
 
-def _goes_to(client: BackendClient, path: Path) -> bool:
+def _is_run_of_backend(client: BackendClient, path: Path) -> bool:
     return log_reader.read_log_head(path).backends.get(client.name) == client.options
 
 
@@ -78,7 +78,7 @@ def flush_backlog(client: BackendClient, except_for: Path) -> None:
         if path.name == except_for.name:
             continue
         try:
-            if _goes_to(client, path):
+            if _is_run_of_backend(client, path):
                 deliver_log(client, LogFolder.holding(path), path)
         except LegmError as error:
             if path.exists():
@@ -96,7 +96,7 @@ def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult
         LegmError: the backend could not accept it; the log is unchanged.
     """
     try:
-        outcome = interruption(path)  # before it is opened for writing, which is noted as a change
+        outcome = interruption_outcome(path)  # before it is opened for writing, which is noted as a change
         writer = log_writer.LogWriter(path, create=False)
     except CorruptFile:
         raise
@@ -108,7 +108,7 @@ def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult
         writer.close()
 
 
-def interruption(path: Path) -> Outcome:
+def interruption_outcome(path: Path) -> Outcome:
     """The outcome of a run whose process died: it ended when its log was last written."""
     return Outcome(Status.INTERRUPTED, path.stat().st_mtime, "the process ended without log()")
 
@@ -142,7 +142,7 @@ def finalize_log(
     if result is None:
         result = results.run_result(known.run, known.records)
     if not known.is_delivered_to(client.name) or all(known.is_delivered_to(name) for name in known.backends):
-        replay(client, known, result)
+        replay_log(client, known, result)
         known.cursors[client.name] = writer.position
         writer.append(log_frames.cursors_frame({client.name: writer.position}))
     if all(known.is_delivered_to(name) for name in known.backends):
@@ -150,7 +150,7 @@ def finalize_log(
     return result
 
 
-def replay(
+def replay_log(
     client: BackendClient,
     known: log_reader.Log,
     result: RunResult,
@@ -185,7 +185,7 @@ def replay(
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeliveredLog:
     """The outcome of delivering one run's log to one backend.
 
     Args:
@@ -201,7 +201,7 @@ class Delivered:
     problem: str = ""
 
 
-def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
+def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
     """Deliver each run below a root directory to the backends named in its log; a second call does nothing.
 
     Args:
@@ -219,16 +219,16 @@ def sync(root: Path, to: str | None = None) -> Iterator[Delivered]:
             known = log_reader.read_log(path)
         except LegmError as error:
             if path.exists():  # otherwise another process has just finalized it
-                yield Delivered(path, "", problem=str(error))
+                yield DeliveredLog(path, "", problem=str(error))
             continue
         undelivered = [name for name in known.backends if not known.is_delivered_to(name)]
         for name in undelivered or list(known.backends)[:1]:  # where every backend has all, the log is moved
             if to in {None, name}:
-                yield _deliver(root, path, name, known.backends[name], clients)
+                yield _deliver_pending_log(root, path, name, known.backends[name], clients)
 
 
-def watch(root: Path, to: str | None = None) -> Iterator[Delivered]:
-    """Repeat :func:`sync` forever.
+def watch_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
+    """Repeat :func:`sync_backlog` forever.
 
     The pause between two passes doubles, up to a minute, until something is delivered.
 
@@ -238,10 +238,10 @@ def watch(root: Path, to: str | None = None) -> Iterator[Delivered]:
     Raises:
         StorageError: there is no such folder.
     """
-    pause, known = PAUSES[0], set[Delivered]()
+    pause, known = PAUSES[0], set[DeliveredLog]()
     while True:
-        pending, delivered = set[Delivered](), False
-        for one in sync(root, to):
+        pending, delivered = set[DeliveredLog](), False
+        for one in sync_backlog(root, to):
             if one.result is not None:
                 delivered = True
                 yield one
@@ -254,13 +254,13 @@ def watch(root: Path, to: str | None = None) -> Iterator[Delivered]:
         time.sleep(pause)
 
 
-def _deliver(
+def _deliver_pending_log(
     root: Path, path: Path, name: str, options: dict[str, Plain], clients: dict[str, BackendClient]
-) -> Delivered:
+) -> DeliveredLog:
     key = json.dumps([name, options], sort_keys=True)
     try:
         if key not in clients:
             clients[key] = BackendClient(make_backend(name, root, options), root)
-        return Delivered(path, name, deliver_log(clients[key], LogFolder.holding(path), path))
+        return DeliveredLog(path, name, deliver_log(clients[key], LogFolder.holding(path), path))
     except LegmError as error:
-        return Delivered(path, name, problem=str(error))
+        return DeliveredLog(path, name, problem=str(error))

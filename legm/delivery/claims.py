@@ -34,7 +34,7 @@ from legm.records import Configuration, Status
 from legm.runlog.log_folder import LogFolder
 from legm.util.locks import file_lock
 
-__all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_count"]
+__all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_run_count"]
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ TIMEOUT = 3600.0
 _TAKEN = frozenset({Status.COMPLETED, Status.RUNNING})
 
 
-def to_count(n: Any) -> int:
+def to_run_count(n: Any) -> int:
     """Check how many runs are wanted.
 
     Raises:
@@ -59,7 +59,7 @@ def to_count(n: Any) -> int:
     return count
 
 
-def _to_seconds(timeout: Any) -> float:
+def _claim_timeout(timeout: Any) -> float:
     try:
         seconds = float(timeout)
     except (TypeError, ValueError):
@@ -114,7 +114,7 @@ class Claim:
     def is_void(self) -> bool:
         """Whether its timeout has passed, so that others do not count it."""
         try:
-            return _age(self.path) > self._timeout
+            return _claim_age(self.path) > self._timeout
         except OSError:
             return True
 
@@ -140,7 +140,7 @@ def _delete_claim(path: Path, fd: int, pid: int) -> None:
             path.unlink()
 
 
-def _age(path: Path) -> float:
+def _claim_age(path: Path) -> float:
     return time.time() - path.stat().st_mtime
 
 
@@ -149,7 +149,7 @@ def _claimed_by(path: Path) -> str | None:
     try:
         about = json.loads(path.read_bytes())
         description = str(about["description"])
-        if _age(path) <= about["timeout"] and _is_held(path):
+        if _claim_age(path) <= about["timeout"] and _is_claim_held(path):
             return description
     except FileNotFoundError:  # released just now
         return None
@@ -162,7 +162,7 @@ def _claimed_by(path: Path) -> str | None:
     return None
 
 
-def _is_held(path: Path) -> bool:
+def _is_claim_held(path: Path) -> bool:
     """Whether a process locks a claim; True where that is unknown, so that only its timeout decides."""
     from filelock import lock_descriptor
 
@@ -255,7 +255,7 @@ class RunSlot:
             ParameterError: the number or the timeout is invalid.
             BackendError, StorageError: as :meth:`Claims.take`.
         """
-        count, seconds = to_count(n), _to_seconds(timeout)
+        count, seconds = to_run_count(n), _claim_timeout(timeout)
         terms = (configuration.fingerprint, count, seconds, os.getpid())
         with self._asking:
             if self._claim is not None and self._terms == terms and self._claim.renew():

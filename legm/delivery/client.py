@@ -37,7 +37,7 @@ from legm.records import (
 from legm.runlog.log_folder import OWN_FOLDER
 from legm.stats.run_counts import count_by_description
 
-__all__ = ["BackendClient", "connect"]
+__all__ = ["BackendClient", "connect_client"]
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ _PATIENCE = 30.0  # seconds that storing what was computed over runs may take in
 _NEEDS = {Artifact: Capability.ARTIFACTS, Display: Capability.DISPLAYS}
 
 
-def connect(
+def connect_client(
     root: str | os.PathLike[str],
     backend: object = "local",
     options: Mapping[str, Any] | None = None,
@@ -159,7 +159,7 @@ class BackendClient:
         except LegmError:
             raise
         except Exception as cause:
-            raise self._failed(hook, _of_run(arguments), cause) from cause
+            raise self._failed(hook, _error_with_run(arguments), cause) from cause
 
     def _iterate(self, hook: str, wanted: str, found: Iterable[T]) -> Iterator[T]:
         """Iterate over what a hook returned; a generator still does its work meanwhile."""
@@ -413,7 +413,7 @@ class BackendClient:
         return kept
 
 
-def _of_run(arguments: Mapping[str, Any]) -> str:
+def _error_with_run(arguments: Mapping[str, Any]) -> str:
     """Which run a call was about, in words."""
     run = arguments.get("run")
     return f" for the run {run.run_id}" if isinstance(run, Run) else ""

@@ -18,12 +18,12 @@ from legm.errors import BackendError, LegmError, closest
 from legm.hooks import Backend, Capability, FolderReader, Hooks
 
 __all__ = [
-    "Installed",
+    "InstalledBackend",
+    "backend_names",
     "folder_reader",
-    "installed",
+    "installed_backends",
     "make_backend",
     "make_backends",
-    "names",
     "plugin_manager",
 ]
 
@@ -101,9 +101,9 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
         BackendError: the name is unknown, the options do not fit, or what was given is not a backend.
     """
     if isinstance(backend, str):
-        backend = _found(backend)
+        backend = _find_backend(backend)
     if isinstance(backend, type):
-        _refuse_unknown(backend, options)
+        _refuse_unknown_backend_options(backend, options)
         try:
             backend = backend(root, **options)
         except LegmError:
@@ -122,7 +122,7 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
     return cast("Backend", backend)
 
 
-def _found(name: str) -> object:
+def _find_backend(name: str) -> object:
     """The class behind a name: legm's own, or that of an installed package."""
     if name in _BUILT_IN:
         module, _, title = _BUILT_IN[name].partition(":")
@@ -132,7 +132,7 @@ def _found(name: str) -> object:
             extra = _EXTRAS.get(name)
             remedy = f"install it with: pip install 'legm[{extra}]'" if extra else "reinstall legm"
             raise BackendError(f"the backend {name!r} cannot be used ({cause}): {remedy}") from cause
-    others = _entry_points()
+    others = _backend_entry_points()
     if name not in others:
         raise BackendError(f"there is no backend {name!r}; {closest(name, [*_BUILT_IN, *others])}")
     point = others[name]
@@ -140,22 +140,22 @@ def _found(name: str) -> object:
         return point.load()
     except Exception as cause:
         raise BackendError(
-            f"the backend {name!r} of the package {_package(point)} cannot be used: "
+            f"the backend {name!r} of the package {_backend_package(point)} cannot be used: "
             f"{type(cause).__name__}: {cause}"
         ) from cause
 
 
-def _entry_points() -> dict[str, EntryPoint]:
+def _backend_entry_points() -> dict[str, EntryPoint]:
     """By name, what installed packages declare; nothing of theirs is imported."""
     return {point.name: point for point in entry_points(group=_GROUP) if point.name not in _BUILT_IN}
 
 
-def _package(point: EntryPoint) -> str:
+def _backend_package(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledBackend:
     """A backend that can be named.
 
     Args:
@@ -171,32 +171,32 @@ class Installed:
     problem: str = ""
 
 
-def names() -> list[str]:
+def backend_names() -> list[str]:
     """The backends that can be named, whether or not they can be used."""
-    return [*_BUILT_IN, *sorted(_entry_points())]
+    return [*_BUILT_IN, *sorted(_backend_entry_points())]
 
 
-def installed() -> list[Installed]:
+def installed_backends() -> list[InstalledBackend]:
     """Every backend that can be named; each is imported, to see whether it can be used."""
     from legm.version import __version__
 
     packages = dict.fromkeys(_BUILT_IN, f"legm {__version__}")
-    packages |= {name: _package(point) for name, point in sorted(_entry_points().items())}
+    packages |= {name: _backend_package(point) for name, point in sorted(_backend_entry_points().items())}
     found = []
     for name, package in packages.items():
         try:
-            backend: Any = _found(name)
+            backend: Any = _find_backend(name)
             can = tuple(sorted(one.value for one in backend.capabilities))
         except LegmError as error:
-            found.append(Installed(name, package, problem=str(error)))
+            found.append(InstalledBackend(name, package, problem=str(error)))
         except Exception as error:  # noqa: BLE001 - a broken one is listed as such
-            found.append(Installed(name, package, problem=f"it is not a backend: {error!r}"))
+            found.append(InstalledBackend(name, package, problem=f"it is not a backend: {error!r}"))
         else:
-            found.append(Installed(name, package, can))
+            found.append(InstalledBackend(name, package, can))
     return found
 
 
-def _refuse_unknown(backend: type, options: Mapping[str, Any]) -> None:
+def _refuse_unknown_backend_options(backend: type, options: Mapping[str, Any]) -> None:
     """Name the options that a backend does not have, where its signature shows them."""
     import inspect
 

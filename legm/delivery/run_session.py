@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from legm.core.naming import make_run_id
-from legm.delivery.backlog import finalize_log, interruption
+from legm.delivery.backlog import finalize_log, interruption_outcome
 from legm.delivery.claims import RunSlot
 from legm.delivery.client import BackendClient
 from legm.delivery.live_delivery import DeliverySet, begin_delivery
@@ -105,7 +105,7 @@ class RunSession:
             raise
         self.recorder = Recorder(writer, self.delivery)
         self.release: Callable[[], object] = weakref.finalize(
-            self, _release, self.recorder, self.delivery, self._logs
+            self, _release_run, self.recorder, self.delivery, self._logs
         )
         """Write what is left, and release the log and the backends; a second call does nothing."""
 
@@ -217,7 +217,7 @@ def resume_as(
     return session, problems
 
 
-def _release(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
+def _release_run(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
     if recorder.is_own_process:
         recorder.close()
         try:
@@ -255,7 +255,7 @@ def store_run(
     writer = logs.create_log(run, client.backend_options, content)
     try:
         writer.sync()
-        return finalize_log(client, logs, writer, interruption(writer.path), result)
+        return finalize_log(client, logs, writer, interruption_outcome(writer.path), result)
     finally:
         writer.close()
 

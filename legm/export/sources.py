@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from legm.core import results
-from legm.core.result_equality import differing_fields, result_digests
+from legm.core.result_equality import differing_result_fields, result_digests
 from legm.core.results import records_from_result
-from legm.delivery.backlog import interruption
+from legm.delivery.backlog import interruption_outcome
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import folder_reader
 from legm.errors import CorruptFile, LegmError, StorageError
@@ -168,7 +168,7 @@ class LocalSource:
             if path in being_written:
                 yield UnavailableRun(f"{folder}, run {path.stem}", "it is still running", is_running=True)
                 continue
-            found = _read_unstored(folder, path, is_open=logs.is_open(path))
+            found = _read_unstored_run(folder, path, is_open=logs.is_open(path))
             if found is not None:
                 yield found
         if damage and not known:
@@ -184,7 +184,7 @@ class LocalSource:
             return UnavailableRun(where, "it is still running", is_running=True)
         if result is not None and not self._series:
             return LoadedRun(result, (), folder=folder)
-        logged, problem = _read_logged(path)
+        logged, problem = _read_logged_run(path)
         if logged is None:
             if result is None:
                 return UnavailableRun(where, damage)
@@ -195,14 +195,14 @@ class LocalSource:
             return LoadedRun(
                 replayed, known.records, known.path, folder, f"it was read from its log instead: {damage}"
             )
-        changed = differing_fields(replayed, result_digests(result))
+        changed = differing_result_fields(replayed, result_digests(result))
         if changed:
             note = f"metrics.yml was used; the run's log differs in {', '.join(changed)}"
             return LoadedRun(result, records_from_result(result), folder=folder, note=note)
         return LoadedRun(replayed, known.records, known.path, folder)
 
 
-def _read_logged(path: Path | None) -> tuple[tuple[log_reader.Log, RunResult] | None, str]:
+def _read_logged_run(path: Path | None) -> tuple[tuple[log_reader.Log, RunResult] | None, str]:
     """A log with the run's result; without one, the reason as text."""
     if path is None:
         return None, ""
@@ -213,13 +213,13 @@ def _read_logged(path: Path | None) -> tuple[tuple[log_reader.Log, RunResult] | 
         return None, str(error)
 
 
-def _read_unstored(folder: Path, path: Path, *, is_open: bool) -> LoadedRun | UnavailableRun | None:
+def _read_unstored_run(folder: Path, path: Path, *, is_open: bool) -> LoadedRun | UnavailableRun | None:
     """A run that only its log has; None if a user deleted its entry."""
     where = f"{folder}, run {path.stem}"
     try:
         known = log_reader.read_log(path)
         if not any(isinstance(record, Outcome) for record in known.records):
-            known.records.append(interruption(path))
+            known.records.append(interruption_outcome(path))
         result = results.run_result(known.run, known.records)
     except (LegmError, FileNotFoundError) as error:
         return UnavailableRun(where, str(error))

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Column", "typed"]
+__all__ = ["TypedColumn", "typed_column"]
 
 _LARGEST = 2**63
 _EXACT = 2**53  # up to here a float represents every integer
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TypedColumn:
     """A column.
 
     Args:
@@ -29,10 +29,10 @@ class Column:
         """A plain value, converted to the column's type."""
         if value is None:
             return None
-        return _text(value) if self.kind is str else self.kind(value)
+        return _column_text(value) if self.kind is str else self.kind(value)
 
 
-def typed(name: str, values: Iterable[Any]) -> Column:
+def typed_column(name: str, values: Iterable[Any]) -> TypedColumn:
     """The column for plain values: of text, unless all of them have one type of number.
 
     Args:
@@ -46,15 +46,15 @@ def typed(name: str, values: Iterable[Any]) -> Column:
             if type(value) is int:
                 largest = max(largest, value + 1, -value)
     if len(kinds) == 1 and kinds <= {bool, float}:
-        return Column(name, *kinds)
+        return TypedColumn(name, *kinds)
     if kinds == {int} and largest <= _LARGEST:
-        return Column(name, int)
+        return TypedColumn(name, int)
     if kinds == {int, float} and largest <= _EXACT:
-        return Column(name, float)
-    return Column(name, str)
+        return TypedColumn(name, float)
+    return TypedColumn(name, str)
 
 
-def _text(value: Any) -> str:
+def _column_text(value: Any) -> str:
     if isinstance(value, (list, dict)):
         value = json.dumps(value, ensure_ascii=False)
     return str(value).encode(errors="backslashreplace").decode()  # a lone surrogate cannot be encoded

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 from legm.core import results
 from legm.core.credentials import redact_run
-from legm.core.result_equality import differing_fields, result_digests
-from legm.delivery.backlog import replay
-from legm.delivery.client import BackendClient, connect
+from legm.core.result_equality import differing_result_fields, result_digests
+from legm.delivery.backlog import replay_log
+from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.run_session import store_run
 from legm.errors import BackendError, LegmError
 from legm.export.export_report import Exported, Report, State
@@ -35,7 +35,7 @@ from legm.runlog.log_writer import write_run_log
 from legm.runlog.user_files import UserFiles
 from legm.util.progress import show_progress
 
-__all__ = ["export_runs", "source_of"]
+__all__ = ["export_runs", "export_source_of"]
 
 _MAX_REFUSALS = 3  # after so many refused runs in a row, the rest is not tried
 
@@ -68,9 +68,9 @@ def export_runs(
         LegmError: there are no runs, or a backend cannot be used. Problems of single runs
             are in the report.
     """
-    runs, source_root = source_of(root, source, source_options or {}, experiment)
+    runs, source_root = export_source_of(root, source, source_options or {}, experiment)
     target_root = source_root if into is None else Path(into)
-    client = connect(target_root, to, options)
+    client = connect_client(target_root, to, options)
     _refuse_same_store(client, runs, source_root, into)
     export = _Export(client)
     for _ in show_progress(export.replay_all(runs), f"exporting to {client.name}"):
@@ -78,7 +78,7 @@ def export_runs(
     return export.report()
 
 
-def source_of(
+def export_source_of(
     root: str | os.PathLike[str],
     source: object,
     options: Mapping[str, Any],
@@ -103,7 +103,7 @@ def source_of(
             )
         local = LocalSource(folder, series=series)
         return local, local.root
-    client = connect(folder, source, options)
+    client = connect_client(folder, source, options)
     return BackendSource(client, experiment, series=series), folder
 
 
@@ -126,7 +126,7 @@ _Key: TypeAlias = tuple[str, str]  # a configuration: its experiment and fingerp
 
 
 @dataclass(frozen=True, slots=True)
-class _Delivered:
+class _DeliveredRun:
     """A run that the target accepted.
 
     Args:
@@ -168,7 +168,7 @@ class _Export:
 
     def _replay_configuration(self, group: ConfigurationRuns) -> Iterator[None]:
         present: dict[_Key, dict[str, dict[str, str]]] = {}
-        delivered: defaultdict[_Key, dict[str, _Delivered]] = defaultdict(dict)
+        delivered: defaultdict[_Key, dict[str, _DeliveredRun]] = defaultdict(dict)
         completed: Counter[str] = Counter()
         for one in group.runs:
             if isinstance(one, UnavailableRun):
@@ -186,12 +186,12 @@ class _Export:
             if key not in present:
                 present[key] = self._stored_digests(*key)
             expected = result_digests(self._as_stored(one))
-            known = Exported(_where(one), State.THERE, one.result.points, self._note(one))
+            known = Exported(_run_location(one), State.THERE, one.result.points, self._note(one))
             if present[key].get(run.run_id) == expected and self._is_finalized(run):
                 self.equal += 1
                 self._add(known)
             elif self._try_to_deliver(one):
-                delivered[key][run.run_id] = _Delivered(replace(known, state=State.DELIVERED), expected)
+                delivered[key][run.run_id] = _DeliveredRun(replace(known, state=State.DELIVERED), expected)
             yield
         for key, runs in delivered.items():
             self._read_back(*key, runs)
@@ -232,13 +232,13 @@ class _Export:
         """Deliver a run, and return whether the target accepted it."""
         if len(self._refused) >= _MAX_REFUSALS:
             text = f"not tried, because {_MAX_REFUSALS} runs in a row were refused: {self._refused[-1]}"
-            self._add(Exported(_where(one), State.MISSING, 0, text))
+            self._add(Exported(_run_location(one), State.MISSING, 0, text))
             return False
         try:
             self._deliver(one)
         except (LegmError, OSError) as error:
             self._refused.append(str(error))
-            self._add(Exported(_where(one), State.MISSING, 0, str(error)))
+            self._add(Exported(_run_location(one), State.MISSING, 0, str(error)))
             return False
         self._refused.clear()
         return True
@@ -250,12 +250,12 @@ class _Export:
             self._store_in_folder(one)
         elif one.log is not None:
             known = log_reader.Log(one.log, one.result.run, list(one.records))
-            replay(self.client, known, one.result, lambda records: _with_files(records, one))
+            replay_log(self.client, known, one.result, lambda records: _records_with_files(records, one))
         else:
             with tempfile.TemporaryDirectory(prefix="legm-") as folder:
                 log = Path(folder) / "run.log"
                 write_run_log(log, one.result.run, one.records)
-                replay(self.client, log_reader.Log(log, one.result.run, list(one.records)), one.result)
+                replay_log(self.client, log_reader.Log(log, one.result.run, list(one.records)), one.result)
 
     def _store_in_folder(self, one: LoadedRun) -> None:
         """Store a run in a configuration's folder, with a run log of its own."""
@@ -265,13 +265,13 @@ class _Export:
             Artifact(record.name, str(files.keep(Path(record.path), record.name)))
             if isinstance(record, Artifact)
             else record
-            for record in _with_files(one.records, one)
+            for record in _records_with_files(one.records, one)
         ]
         store_run(self.client, run, encode_frames(records), one.result)
 
     # Reading back
 
-    def _read_back(self, experiment: str, fingerprint: str, delivered: dict[str, _Delivered]) -> None:
+    def _read_back(self, experiment: str, fingerprint: str, delivered: dict[str, _DeliveredRun]) -> None:
         """Read a configuration's runs back, and compare those that were delivered."""
         problem = "the target does not return it"
         query = Query(experiment, fingerprint, histories=None)
@@ -281,7 +281,7 @@ class _Export:
                 if result.run.run_id not in rest:
                     continue
                 one = rest.pop(result.run.run_id)
-                wrong = differing_fields(result, one.expected)
+                wrong = differing_result_fields(result, one.expected)
                 if wrong:
                     text = f"the target returns it with different {', '.join(wrong)}"
                     self._add(replace(one.outcome, state=State.MISSING, text=text))
@@ -303,7 +303,9 @@ class _Export:
         if one.result.points != self._as_stored(one).points:
             notes.append("a step that was set twice counts once")
         files = {record.name for record in one.records if isinstance(record, Artifact)}
-        gone = files.difference(r.name for r in _with_files(one.records, one) if isinstance(r, Artifact))
+        gone = files.difference(
+            r.name for r in _records_with_files(one.records, one) if isinstance(r, Artifact)
+        )
         if gone:
             notes.append(f"these files of the run no longer exist: {', '.join(sorted(gone))}")
         return "; ".join(filter(None, notes))
@@ -320,13 +322,13 @@ class _Export:
             self._add(Exported(f"{group.where}, aggregates", State.MISSING, 0, str(error)))
 
 
-def _where(one: LoadedRun) -> str:
+def _run_location(one: LoadedRun) -> str:
     run = one.result.run
     parent = one.folder or f"{run.configuration.experiment}/{run.configuration.name}"
     return f"{parent}, run {run.run_id}"
 
 
-def _with_files(records: Sequence[Record], one: LoadedRun) -> list[Record]:
+def _records_with_files(records: Sequence[Record], one: LoadedRun) -> list[Record]:
     """The records, with the current paths of files; missing files are left out."""
     found: list[Record] = []
     for record in records:

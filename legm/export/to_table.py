@@ -14,9 +14,9 @@ from legm.core.results import last_test_values, ordered_dev_points, records_unti
 from legm.errors import LegmError, closest, storage_error
 from legm.export.export_report import Exported, Report, State
 from legm.export.sources import LoadedRun, Source, UnavailableRun
-from legm.export.table_columns import Column, typed
-from legm.export.table_writers import TableWriter, writer_for
-from legm.export.to_backend import source_of
+from legm.export.table_columns import TypedColumn, typed_column
+from legm.export.table_writers import TableWriter, table_writer_for
+from legm.export.to_backend import export_source_of
 from legm.records import RunResult, Series
 from legm.util.progress import show_progress
 
@@ -77,8 +77,8 @@ def export_table(
     if rows not in ROWS:
         raise LegmError(f"a table cannot have rows of {rows!r}; {closest(rows, ROWS)}")
     target = Path(path)
-    make = writer_for(target)
-    found, _ = source_of(root, source, source_options or {}, experiment, series=rows == "points")
+    make = table_writer_for(target)
+    found, _ = export_source_of(root, source, source_options or {}, experiment, series=rows == "points")
     runs = _EndedRuns(found, f"writing {target.name}")
     temporary = target.with_name(f".{secrets.token_hex(8)}")
     try:
@@ -128,10 +128,10 @@ class _EndedRuns:
 def _write_runs(make: type[TableWriter], path: Path, runs: _EndedRuns) -> None:
     rows = [_run_row(one) for one in runs]
     found = {name for row in rows for name in row}.difference(_RUN_COLUMNS)
-    columns = [Column(name, kind) for name, kind in _RUN_COLUMNS.items()]
+    columns = [TypedColumn(name, kind) for name, kind in _RUN_COLUMNS.items()]
     for prefix in ("param.", "best_", "test_"):
         names = sorted(name for name in found if name.startswith(prefix))
-        columns += [typed(name, (row.get(name) for row in rows)) for name in names]
+        columns += [typed_column(name, (row.get(name) for row in rows)) for name in names]
     with make(path, columns) as writer:
         for at in range(0, len(rows), 1000):
             chunk = rows[at : at + 1000]
@@ -156,30 +156,30 @@ def _run_row(one: LoadedRun) -> dict[str, Any]:
         "last_step": result.last_step,
         "best_step": result.best_step,
         **{f"param.{name}": value for name, value in parameters.items()},
-        **{best_key(series.name): value for series, value in _plain_series(result.best)},
-        **{f"test_{series.name}": value for series, value in _plain_series(result.test)},
+        **{best_key(series.name): value for series, value in _unindexed_series(result.best)},
+        **{f"test_{series.name}": value for series, value in _unindexed_series(result.test)},
     }
 
 
-def _plain_series(values: Mapping[Series, float]) -> Iterator[tuple[Series, float]]:
+def _unindexed_series(values: Mapping[Series, float]) -> Iterator[tuple[Series, float]]:
     """Without the series of indexed metrics, which may have one value for each of thousands of examples."""
     return ((series, value) for series, value in values.items() if series.index is None)
 
 
 def _write_points(make: type[TableWriter], path: Path, runs: _EndedRuns) -> None:
-    columns = [Column(name, kind) for name, kind in _POINT_COLUMNS.items()]
-    text = Column("", str)
+    columns = [TypedColumn(name, kind) for name, kind in _POINT_COLUMNS.items()]
+    text = TypedColumn("", str)
     with make(path, columns) as writer:
         for one in runs:
             run_id = text.cell(one.result.run.run_id)
-            for series, steps, values, times in _series(one):
+            for series, steps, values, times in _series_columns(one):
                 count = len(values)
                 labels = [run_id, series.name, series.split.value, series.index]
                 cells = [[text.cell(label)] * count for label in labels]
                 writer.write([*cells, steps, values, times])
 
 
-def _series(one: LoadedRun) -> Iterator[tuple[Series, list[Any], list[float], list[Any]]]:
+def _series_columns(one: LoadedRun) -> Iterator[tuple[Series, list[Any], list[float], list[Any]]]:
     """Each series with its steps, values and times; None for a step or time that is unknown."""
     result: RunResult = one.result
     if one.log is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Protocol
 
 from legm.errors import LegmError
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.records import BestRule, Display, Plain, Points, Run, Status
 
 __all__ = ["ExternalFile", "ExternalRun", "Source", "unreadable_run"]
@@ -99,7 +99,7 @@ class Source(Protocol):
     """The kind of store in one word: ``mlflow``."""
     location: str
     """Its path or address for messages, without passwords."""
-    notes: Notes
+    notes: ImportNotes
     """What was left out, or could not be read."""
 
     def runs(self) -> Iterator[ExternalRun]:

@@ -13,11 +13,11 @@ from legm.importers.identity_inference import Identity
 from legm.runlog.log_folder import OWN_FOLDER
 from legm.util.locks import file_lock
 
-__all__ = ["Overrides", "identities_path", "open_decisions"]
+__all__ = ["IdentityOverrides", "identities_path", "open_decisions"]
 
 
 @dataclass(frozen=True, slots=True)
-class Overrides:
+class IdentityOverrides:
     """What the user decided about parameters.
 
     Args:

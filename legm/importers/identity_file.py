@@ -9,7 +9,7 @@ from typing import Any
 from legm.errors import CorruptFile, storage_error
 from legm.importers.identity_inference import Identity
 from legm.util.atomic_files import load_yaml, write_atomically
-from legm.util.yaml_text import block
+from legm.util.yaml_text import yaml_block
 
 __all__ = ["read_identities", "write_identities"]
 
@@ -40,7 +40,7 @@ def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise storage_error("create the folder", path.parent, cause) from cause
-    write_atomically(path, (_HEADER + block(content)).encode())
+    write_atomically(path, (_HEADER + yaml_block(content)).encode())
 
 
 def read_identities(path: Path) -> dict[str, Identity]:

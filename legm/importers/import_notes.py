@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["Notes"]
+__all__ = ["ImportNotes"]
 
 
-class Notes:
+class ImportNotes:
     """Remarks about things in a source; each thing counts once per remark, however often it is read."""
 
     def __init__(self) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from legm.importers.pipeline import Report
 
-__all__ = ["comparison_lines", "count_text", "report_lines"]
+__all__ = ["comparison_lines", "count_text", "import_report_lines"]
 
 _MAX_EXAMPLES = 5  # of runs that failed or differ
 
 
-def report_lines(report: Report) -> Iterator[str]:
+def import_report_lines(report: Report) -> Iterator[str]:
     """The report, line by line."""
     verb = "would be imported" if report.is_dry_run else "imported"
     yield f"{report.source} ({report.kind}): {count_text(report.runs + len(report.failed), 'run')}"

@@ -19,7 +19,7 @@ from legm.delivery.run_session import can_delete_runs, delete_run, store_run
 from legm.errors import LegmError
 from legm.hooks import Capability
 from legm.importers.external_run import ExternalFile, ExternalRun
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.translation import TranslatedRun, experiment_of, run_id_of
 from legm.records import Artifact, Query, Status
 from legm.runlog import log_reader
@@ -33,7 +33,7 @@ __all__ = [
     "UnreadableFileError",
     "artifact_path",
     "delete_run",
-    "read_chunks",
+    "read_file_chunks",
 ]
 
 _CHUNK_BYTES = 1 << 20
@@ -78,7 +78,7 @@ class Ingestion:
                 fingerprints.add(one.run.configuration.fingerprint)
         return self._known[experiment]
 
-    def ingest(self, external: ExternalRun, new: TranslatedRun, notes: Notes) -> Ingested:
+    def ingest(self, external: ExternalRun, new: TranslatedRun, notes: ImportNotes) -> Ingested:
         """Store a run that is new, or may have grown.
 
         If its parameters have changed, it is removed from the configuration it belonged to.
@@ -103,7 +103,7 @@ class Ingestion:
         self._delete_from_other_configurations(new, notes)
         return ingested
 
-    def _delete_from_other_configurations(self, new: TranslatedRun, notes: Notes) -> None:
+    def _delete_from_other_configurations(self, new: TranslatedRun, notes: ImportNotes) -> None:
         """Delete a run from every configuration but its current one."""
         experiment, run_id = new.run.configuration.experiment, new.run.run_id
         others = self._configurations.get((experiment, run_id), set()) - {new.run.configuration.fingerprint}
@@ -118,7 +118,7 @@ class Ingestion:
                         "runs whose parameters changed: the backend cannot delete the old entry", run_id
                     )
 
-    def _copy_files(self, external: ExternalRun, folder: Path, notes: Notes) -> Iterator[Artifact]:
+    def _copy_files(self, external: ExternalRun, folder: Path, notes: ImportNotes) -> Iterator[Artifact]:
         for file in list(external.files()):  # list all of them before copies appear
             if not self._keeps_files:
                 notes.add(
@@ -128,7 +128,7 @@ class Ingestion:
                 continue
             target = artifact_path(folder, file.name)
             try:
-                _write_chunks(read_chunks(file), target)
+                _write_chunks(read_file_chunks(file), target)
             except UnreadableFileError as error:
                 notes.add(f"files that cannot be read: {error}", f"{external.key}: {file.name}")
             else:
@@ -144,7 +144,7 @@ class UnreadableFileError(Exception):
     """A file of the source cannot be read."""
 
 
-def read_chunks(file: ExternalFile) -> Iterator[bytes]:
+def read_file_chunks(file: ExternalFile) -> Iterator[bytes]:
     """Read a file's content in chunks.
 
     Raises:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from legm.core.results import records_from_result, records_until_completion
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.run_validation import require_valid_run
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.runlog import log_reader
@@ -36,8 +36,8 @@ class LegmRootSource:
 
     def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
         self.location = str(path)
-        self.notes = Notes()
-        self._client = connect(path)
+        self.notes = ImportNotes()
+        self._client = connect_client(path)
         self._configurations: dict[str, Configuration] = {}  # by run id
 
     @staticmethod

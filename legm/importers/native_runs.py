@@ -12,7 +12,7 @@ from legm.core.naming import unescape_name
 from legm.core.results import records_from_result
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.run_validation import require_valid_run
 from legm.records import BestRule, Display, Points, Run, RunResult, Series, Split, Status
 
@@ -22,7 +22,7 @@ _DAMAGE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, OSError, EOFE
 
 
 def restore_native_run(
-    external: ExternalRun, tracker: str, notes: Notes, metric: Callable[[str], str] = str
+    external: ExternalRun, tracker: str, notes: ImportNotes, metric: Callable[[str], str] = str
 ) -> ExternalRun:
     """Restore a run that legm wrote to another tracker.
 
@@ -47,15 +47,15 @@ def restore_native_run(
     result: RunResult | None = None
     series: list[Series] = []
     try:
-        run = portable.run_from(_read_content(files[portable.RUN_FILE]))
+        run = portable.run_from(_read_native_content(files[portable.RUN_FILE]))
         if portable.RESULT_FILE in files and portable.SERIES_FILE in files:
             result, series = portable.result_from(
-                _read_content(files[portable.RESULT_FILE]), run.configuration
+                _read_native_content(files[portable.RESULT_FILE]), run.configuration
             )
             run = result.run
         require_valid_run(run)
     except _DAMAGE_ERRORS as cause:
-        raise _damage_error(external, tracker, cause) from cause
+        raise _native_damage_error(external, tracker, cause) from cause
     status = external.status if result is None else result.status
 
     def records() -> Iterator[Points | Display | BestRule]:
@@ -69,13 +69,13 @@ def restore_native_run(
             )
             return
         try:
-            histories = portable.series_from(_read_content(files[portable.SERIES_FILE]), series, None)
+            histories = portable.series_from(_read_native_content(files[portable.SERIES_FILE]), series, None)
         except _DAMAGE_ERRORS as cause:
-            raise _damage_error(external, tracker, cause) from cause
+            raise _native_damage_error(external, tracker, cause) from cause
         times = _times_by_step(shown, metric)
         for record in records_from_result(replace(result, histories=histories)):
             if isinstance(record, Points):
-                yield _with_times(record, times)
+                yield _with_native_times(record, times)
             elif isinstance(record, BestRule):
                 yield record
 
@@ -96,12 +96,12 @@ def restore_native_run(
     )
 
 
-def _damage_error(external: ExternalRun, tracker: str, cause: BaseException) -> StorageError:
+def _native_damage_error(external: ExternalRun, tracker: str, cause: BaseException) -> StorageError:
     files = f"the files below {portable.FOLDER}/ of the {tracker} run {external.key}"
     return StorageError(f"{files} are damaged: {cause!r}")
 
 
-def _read_content(file: ExternalFile) -> bytes:
+def _read_native_content(file: ExternalFile) -> bytes:
     with file.open() as opened:
         return opened.read()
 
@@ -123,7 +123,7 @@ def _times_by_step(shown: list[Points], metric: Callable[[str], str]) -> dict[Se
     }
 
 
-def _with_times(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Points:
+def _with_native_times(points: Points, known: Mapping[Series, Mapping[int, float]]) -> Points:
     """The points with the known times filled in."""
     import numpy as np
 
@@ -145,7 +145,7 @@ def _native_displays(
         parts = name.split("/")
         step = parts[-1].removesuffix(".txt")
         if len(parts) == 3 and parts[0] == portable.TEXTS and step.lstrip("-").isdigit():
-            text = _read_content(file).decode(errors="replace")
+            text = _read_native_content(file).decode(errors="replace")
             yield Display(unescape_name(parts[1]), text, int(step), run.started)
     for series, found in columns.columns_by_series(shown).items():
         if series.name.startswith(f"{portable.DISPLAYS}/"):

@@ -14,7 +14,7 @@ from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
 from legm.importers.detection import open_source
 from legm.importers.external_run import ExternalRun, Source
-from legm.importers.identity_decisions import Overrides, identities_path, open_decisions
+from legm.importers.identity_decisions import IdentityOverrides, identities_path, open_decisions
 from legm.importers.identity_file import read_identities, write_identities
 from legm.importers.identity_inference import Identity, ObservedParameters, infer_identity
 from legm.importers.ingest import Ingested, Ingestion
@@ -26,7 +26,7 @@ from legm.importers.translation import (
     run_id_of,
     translate_run,
 )
-from legm.importers.valid_names import is_reserved
+from legm.importers.valid_names import is_reserved_name
 from legm.importers.verification import Verification
 from legm.records import Query, RunResult, Status
 from legm.runlog.log_folder import LogFolder, artifacts_folder
@@ -128,7 +128,7 @@ def import_runs(
     opened = open_source(source, deleted=deleted) if isinstance(source, (str, Path)) else source
     try:
         return _Import(opened, Path(root), experiments, backend, backend_options or {}).run(
-            Overrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
+            IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
             None if identity_file is None else Path(identity_file),
             dry_run=dry_run,
         )
@@ -165,7 +165,7 @@ class _Import:
         for name in self._experiments - found:
             raise StorageError(f"{self._source.location} has no experiment {name!r}; {closest(name, found)}")
 
-    def run(self, overrides: Overrides, given: Path | None, *, dry_run: bool) -> Report:
+    def run(self, overrides: IdentityOverrides, given: Path | None, *, dry_run: bool) -> Report:
         """Import the runs, or report what would be done."""
         observed = self._observe_parameters()
         overrides.require_known({name for one in observed.values() for name in one.names()})
@@ -213,9 +213,9 @@ class _Import:
         observed: dict[str, ObservedParameters] = {}
         fingerprints: set[str] = set()
         for run in show_progress(self._selected_runs(), "reading the runs"):
-            fingerprints.add(configuration_of(run, Identity(), is_reserved).fingerprint)
+            fingerprints.add(configuration_of(run, Identity(), is_reserved_name).fingerprint)
             if run.native_run is None and run.parameters:
-                values, renamed = parameters_of(run, is_reserved)
+                values, renamed = parameters_of(run, is_reserved_name)
                 metadata = metadata_of(run, renamed)
                 observed.setdefault(experiment_of(run), ObservedParameters()).add(values, metadata)
         self._configurations_if_all_compared = len(fingerprints)
@@ -241,7 +241,7 @@ class _Import:
         run_keys: _RunKeys = {}
         for external in show_progress(self._selected_runs(), "importing runs"):
             identity = self._identity_of(external)
-            configuration = configuration_of(external, identity, is_reserved)
+            configuration = configuration_of(external, identity, is_reserved_name)
             runs = run_keys.setdefault((configuration.experiment, configuration.fingerprint), {})
             status = ingestion.known(external)
             has_ended = status not in {None, Status.INTERRUPTED} and not external.can_grow
@@ -249,7 +249,7 @@ class _Import:
                 counts[Ingested.CREATED if status is None else Ingested.UNCHANGED] += 1
             else:
                 try:
-                    new = translate_run(external, self._source.kind, identity, is_reserved)
+                    new = translate_run(external, self._source.kind, identity, is_reserved_name)
                 except LegmError as error:
                     self._failed[external.key] = str(error)
                     continue
@@ -275,7 +275,7 @@ class _Import:
         run_id = result.run.run_id
         try:
             external = self._source.run(key)
-            new = translate_run(external, self._source.kind, self._identity_of(external), is_reserved)
+            new = translate_run(external, self._source.kind, self._identity_of(external), is_reserved_name)
         except LegmError as error:
             self._failed[key] = str(error)
             return

@@ -104,7 +104,7 @@ class _ValueBuilder:
             items = list(self._values_until(yaml.SequenceEndEvent, depth))
             return self._remember_anchor(event, before, self._sequence_value(event.tag or "", items))
         inner = self._values_until(yaml.MappingEndEvent, depth)
-        fields = {_hashable_key(key): next(inner) for key in inner}
+        fields = {_hashable_yaml_key(key): next(inner) for key in inner}
         return self._remember_anchor(event, before, self._mapping_value(event.tag or "", fields))
 
     def _values_until(self, end: type, depth: int) -> Iterator[Any]:
@@ -154,14 +154,14 @@ class _ValueBuilder:
         return self._scalars.construct_object(self._yaml.ScalarNode(tag, text))
 
     def _sequence_value(self, tag: str, items: list[Any]) -> Any:
-        name = _object_name(tag)
+        name = _yaml_object_name(tag)
         return self._unevaluated_object(name, items) if name else items
 
     def _mapping_value(self, tag: str, fields: dict[Any, Any]) -> Any:
         if tag == f"{_STANDARD}set":
             return set(fields)
         fields = {str(key): value for key, value in fields.items()}
-        name = _object_name(tag)
+        name = _yaml_object_name(tag)
         if not name:
             return fields
         if tag == f"{_PYTHON}object:{name}":
@@ -180,13 +180,13 @@ class _ValueBuilder:
         return UnevaluatedObject(name, arguments, **fields)
 
 
-def _object_name(tag: str) -> str:
+def _yaml_object_name(tag: str) -> str:
     """The class or function that a tag names; "" for a tag of a plain type."""
     if tag.startswith(_PYTHON):
         return tag.removeprefix(_PYTHON).partition(":")[2]
     return "" if tag.startswith(_STANDARD) else tag
 
 
-def _hashable_key(value: Any) -> Any:
+def _hashable_yaml_key(value: Any) -> Any:
     """A hashable key: nested values become their text."""
     return str(value) if isinstance(value, (list, dict, set)) else value

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from legm.importers.external_run import ExternalFile
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 
-__all__ = ["files_below"]
+__all__ = ["run_files_below"]
 
 
-def files_below(
+def run_files_below(
     folder: Path,
-    notes: Notes,
+    notes: ImportNotes,
     prefix: str = "",
     *,
     what: str = "artifacts",

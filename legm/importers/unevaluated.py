@@ -97,7 +97,10 @@ class PlainValues:
 
     def _convert_object(self, unevaluated: UnevaluatedObject, depth: int) -> Any:
         name = unevaluated.name.removeprefix("builtins.").removeprefix("__builtin__.")
-        if name in _NUMPY_SCALARS and (number := _numpy_number(unevaluated.arguments)) is not None:
+        if (
+            name in _NUMPY_SCALARS
+            and (number := _unevaluated_numpy_number(unevaluated.arguments)) is not None
+        ):
             return number
         arguments = self.convert(list(unevaluated.arguments), depth)
         first = arguments[0] if arguments else None
@@ -124,7 +127,7 @@ def _set_or_list(items: list[Any]) -> Any:
     return items if any(isinstance(one, (list, dict, set)) for one in items) else set(items)
 
 
-def _numpy_number(arguments: Any) -> float | int | bool | None:
+def _unevaluated_numpy_number(arguments: Any) -> float | int | bool | None:
     """A NumPy scalar, which is stored as its type and its bytes."""
     if (
         len(arguments) != 2

@@ -211,7 +211,7 @@ class _PickleMachine:
 
     def _set_in_top(self, items: list[Any]) -> None:
         target = self._stack[-1]
-        pairs = list(zip(map(_checked_key, items[::2]), items[1::2], strict=True))
+        pairs = list(zip(map(_checked_pickle_key, items[::2]), items[1::2], strict=True))
         if isinstance(target, dict):
             target.update(pairs)
         elif isinstance(target, UnevaluatedObject):
@@ -222,7 +222,7 @@ class _PickleMachine:
     def _add_to_top(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if isinstance(target, set):
-            target.update(map(_checked_key, items))
+            target.update(map(_checked_pickle_key, items))
         elif isinstance(target, UnevaluatedObject):
             target.items.extend(items)
         else:
@@ -269,7 +269,7 @@ class _PickleMachine:
         target.state = state
 
 
-def _checked_key(value: Any) -> Any:
+def _checked_pickle_key(value: Any) -> Any:
     """A value that may be used as a key, and hashed."""
     parts = value if isinstance(value, tuple) else (value,)
     if not all(isinstance(one, _KEY_TYPES) for one in parts):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
-__all__ = ["is_reserved", "valid_name", "valid_names"]
+__all__ = ["is_reserved_name", "valid_name", "valid_names"]
 
 _MAX_LENGTH = 250  # characters, as in legm.core.identity.check_text
 
 
-def is_reserved(name: str) -> bool:
+def is_reserved_name(name: str) -> bool:
     """Whether a parameter cannot have this name, because it is an attribute of the handler."""
     from legm.handler import ExperimentHandler
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-__all__ = ["parse_value"]
+__all__ = ["parse_value_text"]
 
 _CONSTANTS = {"True": True, "False": False, "None": None}
 _MAX_LENGTH = 2000  # characters; longer ones are texts
@@ -18,7 +18,7 @@ _DIGITS = frozenset("0123456789")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
 
-def parse_value(text: str) -> Any:
+def parse_value_text(text: str) -> Any:
     """A number, a boolean, None, or a list, tuple or mapping of these and of texts; else the text itself."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
@@ -38,14 +38,14 @@ def parse_value(text: str) -> Any:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             return text
-        if _is_plain(value) and str(value) == text:
+        if _is_plain_text(value) and str(value) == text:
             return value
     return text
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain_text(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
+        return all(map(_is_plain_text, value))
     if isinstance(value, dict):
-        return all(type(key) is str for key in value) and all(map(_is_plain, value.values()))
+        return all(type(key) is str for key in value) and all(map(_is_plain_text, value.values()))
     return value is None or type(value) in (bool, int, float, str)

@@ -14,7 +14,7 @@ from legm.core.identity import canonical_text
 from legm.core.point_columns import columns_by_series
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
-from legm.importers.ingest import UnreadableFileError, artifact_path, read_chunks
+from legm.importers.ingest import UnreadableFileError, artifact_path, read_file_chunks
 from legm.importers.translation import NOT_ENDED, TranslatedRun
 from legm.records import Plain, Points, RunResult, Series, Status
 from legm.runlog import log_reader
@@ -172,7 +172,7 @@ def _has_same_content(file: ExternalFile, path: Path) -> bool:
     Raises:
         UnreadableFileError: the file of the source cannot be read.
     """
-    chunks = read_chunks(file)
+    chunks = read_file_chunks(file)
     first = next(chunks, b"")
     try:
         with path.open("rb") as copy:

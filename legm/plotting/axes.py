@@ -12,9 +12,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import AutoMinorLocator, FixedLocator, NullLocator
 
-from legm.plotting.readable_names import truncate_middle, wrap_text
+from legm.plotting.readable_names import truncate_name, wrap_name
 from legm.plotting.style import Style
-from legm.plotting.text_rendering import annotate_text, set_text, text_measurer
+from legm.plotting.text_rendering import render_annotation, set_rendered_text, text_measurer
 
 __all__ = [
     "axes_size",
@@ -125,8 +125,8 @@ def label_axis(axis: Axis, text: str, style: Style, room: float) -> None:
     """Set the label of an axis, truncated to a width in points."""
     font = style.font("axes.labelsize", "axes.labelweight")
     axis.labelpad = style.rc["axes.labelpad"]
-    set_text(
-        axis.label, truncate_middle(text, room, text_measurer(font)), font, color=style.rc["axes.labelcolor"]
+    set_rendered_text(
+        axis.label, truncate_name(text, room, text_measurer(font)), font, color=style.rc["axes.labelcolor"]
     )
 
 
@@ -183,19 +183,19 @@ def write_heading(axes: Axes, title: str, caption: str, style: Style, room: floa
     location = of["axes.titlelocation"]
     at = ({"left": 0.0, "center": 0.5, "right": 1.0}[location], 1.0)
     small = style.font("small")
-    lines = wrap_text(caption, room, text_measurer(small))
+    lines = wrap_name(caption, room, text_measurer(small))
     text, faint = "\n".join(lines), {"color": style.faint, "linespacing": 1.3, "va": "bottom"}
     pad = of["axes.titlepad"]
     if not title:
-        set_text(axes.set_title("", loc=location, pad=pad, y=1.0), text, small, **faint)
+        set_rendered_text(axes.set_title("", loc=location, pad=pad, y=1.0), text, small, **faint)
         return
-    annotate_text(axes, text, small, at, (0, pad), ha=location, ma=location, in_layout=False, **faint)
+    render_annotation(axes, text, small, at, (0, pad), ha=location, ma=location, in_layout=False, **faint)
     font = style.font("axes.titlesize", "axes.titleweight")
     above = axes.set_title(
         "", loc=location, pad=pad + 1.3 * small.get_size_in_points() * len(lines) + 3, y=1.0
     )
     color = style.color("axes.titlecolor", "text.color")
-    set_text(above, truncate_middle(title, room, text_measurer(font)), font, color=color, va="bottom")
+    set_rendered_text(above, truncate_name(title, room, text_measurer(font)), font, color=color, va="bottom")
 
 
 def line_properties(style: Style) -> dict[str, Any]:

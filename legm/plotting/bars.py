@@ -24,9 +24,9 @@ from legm.plotting.axes import (
     write_heading,
 )
 from legm.plotting.downsampling import clip_to_drawable
-from legm.plotting.readable_names import axis_name_with_unit, truncate_distinct
+from legm.plotting.readable_names import axis_name_with_unit, truncate_distinct_names
 from legm.plotting.style import Style, StyleSheets
-from legm.plotting.text_rendering import annotate_text, text_measurer
+from legm.plotting.text_rendering import render_annotation, text_measurer
 from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, tick_labels
 from legm.records import Ranked
 from legm.stats.aggregate import aggregate_interval
@@ -45,7 +45,7 @@ _TEXT_OFFSET = 7  # in points, between bars and their names or numbers
 
 
 @dataclass(frozen=True, slots=True)
-class _Panel:
+class _BarPanel:
     """What is written around the bars of one metric."""
 
     key: str
@@ -56,7 +56,7 @@ class _Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class _BarLayout:
     """The positions of names and numbers; all but the last in points.
 
     Args:
@@ -89,8 +89,8 @@ def plot_bars(
         the figure, 9 inches wide unless the style sets the width, and as high as its bars need.
     """
     style = Style.of(style)
-    panels = [_make_panel(key, ranking) for key, ranking in rankings.items()]
-    plan = _plan_layout(panels, style)
+    panels = [_make_bar_panel(key, ranking) for key, ranking in rankings.items()]
+    plan = _plan_bar_layout(panels, style)
     line, base = style.size("ytick.labelsize"), style.size("font.size")
     pitch = (3.2 if plan.above else 2.2) * line
     heights = [6 * base + pitch * max(1, len(panel.shown)) for panel in panels]
@@ -108,17 +108,17 @@ def plot_bars(
     wide, _ = finalize_layout(every)
     for axes, panel in zip(every, panels, strict=True):
         room = wide - plan.numbers - line if plan.above else plan.room
-        _write_names(axes, panel, room, style, above=plan.above)
+        _write_bar_names(axes, panel, room, style, above=plan.above)
         heading = title if axes is every[0] else ""
         write_heading(axes, heading, panel.caption, style, wide + plan.right)
     return lock_layout(figure)
 
 
-def _make_panel(key: str, ranking: Sequence[Ranked]) -> _Panel:
+def _make_bar_panel(key: str, ranking: Sequence[Ranked]) -> _BarPanel:
     shown = ranking[:_MAX_BARS]
-    _, lower, upper = _intervals(shown)
+    _, lower, upper = _bar_intervals(shown)
     digits = decimals_for_spreads(((upper - lower) / 2).tolist())
-    runs = [_runs_text(one) for one in shown]
+    runs = [_bar_runs_text(one) for one in shown]
     same = len(set(runs)) == 1 and "," not in runs[0]
     numbers = [value_text(one.value, digits) for one in shown]
     caption = "; ".join(dict.fromkeys(spread_description(one.value.method) for one in shown if one.value.n))
@@ -128,11 +128,11 @@ def _make_panel(key: str, ranking: Sequence[Ranked]) -> _Panel:
         numbers = [f"{number}   ({count})" for number, count in zip(numbers, runs, strict=True)]
     if len(ranking) > len(shown):
         caption += f"; the best {len(shown)} of {len(ranking)} configurations"
-    names = [_configuration_name(one) for one in shown]
-    return _Panel(key, shown, names, numbers, caption or "no completed run has a value")
+    names = [_bar_name(one) for one in shown]
+    return _BarPanel(key, shown, names, numbers, caption or "no completed run has a value")
 
 
-def _plan_layout(panels: Sequence[_Panel], style: Style) -> _Layout:
+def _plan_bar_layout(panels: Sequence[_BarPanel], style: Style) -> _BarLayout:
     """Place names left of the bars and numbers right of them, or both above if bars would be too short."""
     font = tick_font(style, "y")
     em, width_of = font.get_size_in_points(), text_measurer(font)
@@ -144,17 +144,18 @@ def _plan_layout(panels: Sequence[_Panel], style: Style) -> _Layout:
     if room >= min(names, 10 * em):
         room = min(room, _MAX_NAME_WIDTH * em)
         names = max(
-            (width_of(n) for p in panels for n in truncate_distinct(p.names, room, width_of)), default=0.0
+            (width_of(n) for p in panels for n in truncate_distinct_names(p.names, room, width_of)),
+            default=0.0,
         )
-        return _Layout(width, numbers, room, names + _TEXT_OFFSET, numbers + _TEXT_OFFSET, above=False)
-    return _Layout(max(width, numbers + edges + 16 * em), numbers, 0.0, 0.0, 0.0, above=True)
+        return _BarLayout(width, numbers, room, names + _TEXT_OFFSET, numbers + _TEXT_OFFSET, above=False)
+    return _BarLayout(max(width, numbers + edges + 16 * em), numbers, 0.0, 0.0, 0.0, above=True)
 
 
-def _draw_bars(axes: Axes, panel: _Panel, plan: _Layout, style: Style) -> None:
+def _draw_bars(axes: Axes, panel: _BarPanel, plan: _BarLayout, style: Style) -> None:
     """Draw the bars of a panel."""
     shown, of = panel.shown, style.rc
     positions = np.arange(len(shown)) + (0.2 if plan.above else 0)
-    centers, lower, upper = _intervals(shown)
+    centers, lower, upper = _bar_intervals(shown)
     best = next(iter(of["axes.prop_cycle"])).get("color", of["lines.color"])
     axes.barh(
         positions,
@@ -176,7 +177,7 @@ def _draw_bars(axes: Axes, panel: _Panel, plan: _Layout, style: Style) -> None:
         capsize=of["errorbar.capsize"],
         **{name: value for name, value in line_properties(style).items() if name != "markeredgewidth"},
     )
-    _set_limits(axes, np.concatenate((centers, lower, upper)), len(shown), style)
+    _set_bar_limits(axes, np.concatenate((centers, lower, upper)), len(shown), style)
     axes.yaxis.set_major_locator(NullLocator())
     axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(FittingTickLocator(6, tick_labels, tick_font(style, "x")))
@@ -184,10 +185,10 @@ def _draw_bars(axes: Axes, panel: _Panel, plan: _Layout, style: Style) -> None:
     label_axis(axes.xaxis, axis_name_with_unit(panel.key), style, plan.width / 2)
 
 
-def _write_names(axes: Axes, panel: _Panel, room: float, style: Style, *, above: bool) -> None:
+def _write_bar_names(axes: Axes, panel: _BarPanel, room: float, style: Style, *, above: bool) -> None:
     """Write the name and number of each bar, next to it or above it."""
     font = tick_font(style, "y")
-    names = truncate_distinct(panel.names, room, text_measurer(font))
+    names = truncate_distinct_names(panel.names, room, text_measurer(font))
     look = {
         "on": axes.get_yaxis_transform(),
         "va": "bottom" if above else "center",
@@ -197,11 +198,11 @@ def _write_names(axes: Axes, panel: _Panel, room: float, style: Style, *, above:
     inwards, outwards = ("left", "right") if above else ("right", "left")
     name_away, number_away = ((3, 2), (0, 2)) if above else ((-_TEXT_OFFSET, 0), (_TEXT_OFFSET, 0))
     for row, (name, number) in enumerate(zip(names, panel.numbers, strict=True)):
-        annotate_text(axes, name, font, (0, row), name_away, ha=inwards, **look)
-        annotate_text(axes, number, font, (1, row), number_away, ha=outwards, **look)
+        render_annotation(axes, name, font, (0, row), name_away, ha=inwards, **look)
+        render_annotation(axes, number, font, (1, row), number_away, ha=outwards, **look)
 
 
-def _set_limits(axes: Axes, seen: FloatArray, bars: int, style: Style) -> None:
+def _set_bar_limits(axes: Axes, seen: FloatArray, bars: int, style: Style) -> None:
     """Set the limits of the axes so that zero, every bar and its spread are inside."""
     least, most = seen.min(initial=0.0, where=~np.isnan(seen)), seen.max(initial=0.0, where=~np.isnan(seen))
     low, high = axis_limits([least, most], 0.03, 1.0)
@@ -217,18 +218,18 @@ def _set_limits(axes: Axes, seen: FloatArray, bars: int, style: Style) -> None:
         )
 
 
-def _intervals(shown: Sequence[Ranked]) -> FloatArray:
+def _bar_intervals(shown: Sequence[Ranked]) -> FloatArray:
     """The centers and the ends of the spreads, shape (3, n)."""
     return clip_to_drawable(np.array([aggregate_interval(one.value) for one in shown]).reshape(-1, 3).T)
 
 
-def _configuration_name(ranked: Ranked) -> str:
+def _bar_name(ranked: Ranked) -> str:
     """The name of a configuration's folder, whose number distinguishes equal names; without one, its name."""
     name = PurePath(ranked.folder).name if ranked.folder else ranked.configuration.name
     return name or ranked.configuration.fingerprint[:12]
 
 
-def _runs_text(one: Ranked) -> str:
+def _bar_runs_text(one: Ranked) -> str:
     """The number of runs of a bar, and the number of failed and interrupted runs and of NaN."""
     counts = {"failed": one.failed, "interrupted": one.interrupted, "NaN": one.value.nan}
     others = [f"{count} {kind}" for kind, count in counts.items() if count]

@@ -26,7 +26,7 @@ from legm.plotting.downsampling import Line, line
 from legm.plotting.legend import add_legend
 from legm.plotting.readable_names import axis_name_with_unit, readable_names
 from legm.plotting.style import Style, StyleSheets
-from legm.plotting.text_rendering import annotate_text
+from legm.plotting.text_rendering import render_annotation
 from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, step_labels, tick_labels
 from legm.records import Curve
 from legm.stats.number_formatting import spread_description
@@ -60,7 +60,7 @@ def plot_curves(curves: Sequence[Curve], title: str, runs: int, style: Style | S
     names = [curve.metric for curve in curves]
     entries = [_NamedCurve(name, one, runs) for name, one in zip(readable_names(names), curves, strict=True)]
     label = axis_name_with_unit(names[0]) if len(set(names)) == 1 else "value"
-    return _draw(entries, title, label, runs, Style.of(style), legend=len(curves) > 1)
+    return _draw_curves(entries, title, label, runs, Style.of(style), legend=len(curves) > 1)
 
 
 def plot_configurations(
@@ -82,10 +82,10 @@ def plot_configurations(
     metrics = {one.metric for _, one in pairs}
     label = axis_name_with_unit(metrics.pop()) if len(metrics) == 1 else "value"
     runs = max((entry.runs for entry in entries), default=0)
-    return _draw(entries, title, label, runs, Style.of(style), legend=True)
+    return _draw_curves(entries, title, label, runs, Style.of(style), legend=True)
 
 
-def _draw(
+def _draw_curves(
     entries: Sequence[_NamedCurve], title: str, label: str, runs: int, style: Style, *, legend: bool
 ) -> Figure:
     """Draw curves; texts are truncated to the size of the axes."""
@@ -95,10 +95,10 @@ def _draw(
     axes = figure.add_subplot()
     style_axes(axes, style, "both")
     lines = [line(entry.curve) for entry in entries]
-    looks = _line_styles(style, len(entries))
+    looks = _curve_line_styles(style, len(entries))
     for entry, drawn, look in zip(entries, lines, looks, strict=True):
-        _draw_line(axes, drawn, look, style, band=entry.runs > 1)
-    _set_limits(axes, entries, lines, style)
+        _draw_curve(axes, drawn, look, style, band=entry.runs > 1)
+    _set_curve_limits(axes, entries, lines, style)
     for axis, name, most, labels in (
         (axes.xaxis, "x", 6, step_labels),
         (axes.yaxis, "y", 9, tick_labels),
@@ -119,11 +119,11 @@ def _draw(
         axes_size(axes)
     wide, high = finalize_layout([axes])
     label_axis(axes.yaxis, label, style, high - (3 * em if title else 0))
-    write_heading(axes, title, _caption(entries, lines, runs), style, wide)
+    write_heading(axes, title, _curves_caption(entries, lines, runs), style, wide)
     return lock_layout(figure)
 
 
-def _line_styles(style: Style, count: int) -> list[dict[str, Any]]:
+def _curve_line_styles(style: Style, count: int) -> list[dict[str, Any]]:
     """The line properties of curves: the style's cycle, with dashes when it repeats."""
     cycle = list(style.rc["axes.prop_cycle"])
     dashes = [(0, style.rc[f"lines.{name}_pattern"]) for name in ("dashed", "dashdot", "dotted")]
@@ -135,7 +135,9 @@ def _line_styles(style: Style, count: int) -> list[dict[str, Any]]:
     return looks
 
 
-def _set_limits(axes: Axes, entries: Sequence[_NamedCurve], lines: Sequence[Line], style: Style) -> None:
+def _set_curve_limits(
+    axes: Axes, entries: Sequence[_NamedCurve], lines: Sequence[Line], style: Style
+) -> None:
     """Set the limits of the axes so that every point and its spread is inside."""
     axes.set_xlim(*axis_limits([x for one in lines for x in (*one.steps[:1], *one.steps[-1:])], 0.02, 1.0))
     ends = [
@@ -149,10 +151,12 @@ def _set_limits(axes: Axes, entries: Sequence[_NamedCurve], lines: Sequence[Line
     if not len(seen):
         axes.yaxis.set_visible(False)
         font = style.font("font.size")
-        annotate_text(axes, "no finite values", font, (0.5, 0.5), ha="center", va="center", color=style.faint)
+        render_annotation(
+            axes, "no finite values", font, (0.5, 0.5), ha="center", va="center", color=style.faint
+        )
 
 
-def _draw_line(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, band: bool) -> None:
+def _draw_curve(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, band: bool) -> None:
     """One center line with its spread; single points get a marker and an error bar."""
     there = np.pad(~np.isnan(drawn.center), 1)
     alone = there[1:-1] & ~there[:-2] & ~there[2:]
@@ -200,7 +204,7 @@ def _draw_line(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, b
             )
 
 
-def _caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs: int) -> str:
+def _curves_caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs: int) -> str:
     """What the band is, over how many runs, and what is not where one would look for it."""
     counts = {entry.runs for entry in entries} or {runs}
     least = min(counts)

@@ -54,7 +54,7 @@ def render(figure: Figure, format: str, style: Style) -> bytes:
         agg: Any = FigureCanvasAgg(figure)  # these calls have no types
         agg.print_png(buffer)
         return buffer.getvalue()
-    with _writer_settings(style):
+    with _image_writer_settings(style):
         try:
             if format == "pdf":
                 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -72,7 +72,7 @@ def render(figure: Figure, format: str, style: Style) -> bytes:
 
 
 @contextmanager
-def _writer_settings(style: Style) -> Iterator[None]:
+def _image_writer_settings(style: Style) -> Iterator[None]:
     """Set what the PDF and SVG writers only read from global settings, such as how fonts are embedded."""
     settings: Any = mpl.rcParams
     names = [name for name in style.rc if name.startswith(("pdf.", "svg."))]

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from legm.plotting.readable_names import truncate_distinct
+from legm.plotting.readable_names import truncate_distinct_names
 from legm.plotting.style import Style
-from legm.plotting.text_rendering import set_text, text_measurer
+from legm.plotting.text_rendering import set_rendered_text, text_measurer
 
 __all__ = ["add_legend"]
 
@@ -39,8 +39,10 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], names: Sequence[str], styl
 
     def made(room: float, **where: Any) -> tuple[Legend, float, float]:
         legend = _make_legend(axes, handles, style, **where)
-        for text, label in zip(legend.get_texts(), truncate_distinct(names, room, width_of), strict=True):
-            set_text(text, label, font)
+        for text, label in zip(
+            legend.get_texts(), truncate_distinct_names(names, room, width_of), strict=True
+        ):
+            set_rendered_text(text, label, font)
         extent = legend.get_window_extent()
         return legend, extent.width * 72 / figure.dpi, extent.height * 72 / figure.dpi
 
@@ -59,7 +61,7 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], names: Sequence[str], styl
     gap, border = (style.rc[f"legend.{name}"] * em for name in ("columnspacing", "borderpad"))
     handle = (style.rc["legend.handlelength"] + style.rc["legend.handletextpad"]) * em
     room = width - 2 * em - 2 * border - handle
-    widest = max(width_of(label) for label in truncate_distinct(names, room, width_of)) + handle
+    widest = max(width_of(label) for label in truncate_distinct_names(names, room, width_of)) + handle
     columns = max(1, math.floor((width - 2 * em - 2 * border + gap) / (widest + gap)))
     rows = math.ceil(len(names) / columns)
     _, _, high = made(room, loc="outside lower center", ncols=math.ceil(len(names) / rows))

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["axis_name_with_unit", "readable_names", "truncate_distinct", "truncate_middle", "wrap_text"]
+__all__ = ["axis_name_with_unit", "readable_names", "truncate_distinct_names", "truncate_name", "wrap_name"]
 
 _MAX_LETTERS = 400  # more than fit into any figure
 _PARTS = re.compile(r"([,/])")  # between the values in a configuration's name, or the levels of a metric's
@@ -32,7 +32,7 @@ def axis_name_with_unit(name: str) -> str:
     return readable_names([name])[0] + (" (s)" if base in {"time", "time_per_sample"} else "")
 
 
-def truncate_middle(text: str, room: float, width: Callable[[str], float]) -> str:
+def truncate_name(text: str, room: float, width: Callable[[str], float]) -> str:
     """The text with "…" in its middle if it is too wide; the ends of names distinguish most of them.
 
     Args:
@@ -54,7 +54,7 @@ def truncate_middle(text: str, room: float, width: Callable[[str], float]) -> st
     return shortened(low)
 
 
-def truncate_distinct(names: Sequence[str], room: float, width: Callable[[str], float]) -> list[str]:
+def truncate_distinct_names(names: Sequence[str], room: float, width: Callable[[str], float]) -> list[str]:
     """Truncate names to a width so that different names stay different.
 
     Names that would become equal first lose the parts that they have in common, then their common start and
@@ -65,18 +65,18 @@ def truncate_distinct(names: Sequence[str], room: float, width: Callable[[str], 
         room: the available width.
         width: returns the width of a text, in the same unit.
     """
-    short = dict(zip(names, (truncate_middle(name, room, width) for name in names), strict=True))
-    for shorten in (_without_common_parts, _without_common_ends):
-        for same in _groups_of_equals(short):
+    short = dict(zip(names, (truncate_name(name, room, width) for name in names), strict=True))
+    for shorten in (_names_without_common_parts, _names_without_common_ends):
+        for same in _groups_of_equal_names(short):
             for name, rest in zip(same, shorten(same), strict=True):
-                short[name] = truncate_middle(rest, room, width)
-    for number, name in enumerate((name for same in _groups_of_equals(short) for name in same), 1):
+                short[name] = truncate_name(rest, room, width)
+    for number, name in enumerate((name for same in _groups_of_equal_names(short) for name in same), 1):
         end = f" ({number})"
-        short[name] = truncate_middle(name, room - width(end), width) + end
+        short[name] = truncate_name(name, room - width(end), width) + end
     return [short[name] for name in names]
 
 
-def _groups_of_equals(short: dict[str, str]) -> list[list[str]]:
+def _groups_of_equal_names(short: dict[str, str]) -> list[list[str]]:
     """The groups of names with equal short forms."""
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for name, label in short.items():
@@ -84,7 +84,7 @@ def _groups_of_equals(short: dict[str, str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _without_common_parts(names: Sequence[str]) -> list[str]:
+def _names_without_common_parts(names: Sequence[str]) -> list[str]:
     """The names with "…" for the parts that are equal in all of them, if all have equally many."""
     split = [_PARTS.split(name) for name in names]
     if len({len(parts) for parts in split}) > 1:
@@ -97,7 +97,7 @@ def _without_common_parts(names: Sequence[str]) -> list[str]:
     return kept
 
 
-def _without_common_ends(names: Sequence[str]) -> list[str]:
+def _names_without_common_ends(names: Sequence[str]) -> list[str]:
     """The names with "…" for most of their common start and end."""
     start = _common_prefix_length(names)
     end = _common_prefix_length([name[start:][::-1] for name in names])
@@ -111,7 +111,7 @@ def _common_prefix_length(names: Iterable[str]) -> int:
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
 
 
-def wrap_text(text: str, room: float, width: Callable[[str], float]) -> list[str]:
+def wrap_name(text: str, room: float, width: Callable[[str], float]) -> list[str]:
     """The text in lines of a width; single words that are wider are truncated.
 
     Args:
@@ -125,5 +125,5 @@ def wrap_text(text: str, room: float, width: Callable[[str], float]) -> list[str
         if lines and width(longer) <= room:
             lines[-1] = longer
         else:
-            lines.append(truncate_middle(word, room, width))
+            lines.append(truncate_name(word, room, width))
     return lines

@@ -55,13 +55,13 @@ class Style:
         if isinstance(style, Style):
             return style
         rc: Any = rcParamsDefault.copy()
-        _apply_sheet(rc, OWN_STYLE_SHEET)
+        _apply_style_sheet(rc, OWN_STYLE_SHEET)
         several = style if isinstance(style, Sequence) and not isinstance(style, str) else [style]
         given: set[str] = set()
         for sheet in several:
             if sheet is not None:
-                given |= _apply_sheet(rc, sheet)
-        return cls(rc, frozenset(given), tuple(_installed_families(rc)))
+                given |= _apply_style_sheet(rc, sheet)
+        return cls(rc, frozenset(given), tuple(_installed_font_families(rc)))
 
     def size(self, name: str) -> float:
         """A font size in points.
@@ -121,11 +121,11 @@ class Style:
         return self.towards_background(self.rc["text.color"], 0.3)
 
 
-def _apply_sheet(rc: Any, sheet: StyleSheet) -> set[str]:
+def _apply_style_sheet(rc: Any, sheet: StyleSheet) -> set[str]:
     """Apply a style sheet; returns the names of the settings in it."""
     if isinstance(sheet, Mapping):
         for name, value in sheet.items():
-            _set_value(rc, str(name), value, "the style")
+            _set_style_value(rc, str(name), value, "the style")
         return {str(name) for name in sheet}
     if isinstance(sheet, str) and (known := _matplotlib_style(sheet)) is not None:
         dict.update(rc, known)
@@ -151,12 +151,12 @@ def _apply_sheet(rc: Any, sheet: StyleSheet) -> set[str]:
         where = f"the style sheet {path}, line {number}"
         if not colon:
             raise LegmError(f"{where}: {text!r} is not a setting; write it as name: value")
-        _set_value(rc, name, value.removeprefix('"').removesuffix('"'), where)
+        _set_style_value(rc, name, value.removeprefix('"').removesuffix('"'), where)
         given.add(name)
     return given
 
 
-def _set_value(rc: Any, name: str, value: Any, where: str) -> None:
+def _set_style_value(rc: Any, name: str, value: Any, where: str) -> None:
     """Set one setting, whose value matplotlib checks."""
     if name not in rc:
         raise LegmError(f"{where}: matplotlib has no setting {name!r}; {closest(name, rc)}")
@@ -180,7 +180,7 @@ def _closest_style(name: str) -> str:
     return closest(name, style.available)
 
 
-def _installed_families(rc: Mapping[str, Any]) -> list[str]:
+def _installed_font_families(rc: Mapping[str, Any]) -> list[str]:
     """The installed font families among those in the settings; at least DejaVu Sans."""
     there = {entry.name for entry in font_manager.fontManager.ttflist}
     wanted = [

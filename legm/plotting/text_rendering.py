@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
-__all__ = ["annotate_text", "set_text", "text_measurer"]
+__all__ = ["render_annotation", "set_rendered_text", "text_measurer"]
 
 FALLBACK_FONTS = (  # in this order, if installed, for characters that the style's own fonts lack
     *("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR"),
@@ -25,7 +25,7 @@ FALLBACK_FONTS = (  # in this order, if installed, for characters that the style
 _HINTING = 1.05  # hinting moves letters to whole pixels, which makes text at most this much wider
 
 
-def annotate_text(
+def render_annotation(
     axes: Axes,
     text: str,
     font: FontProperties,
@@ -48,13 +48,13 @@ def annotate_text(
     written = axes.annotate(
         "", at, away, on or "axes fraction", textcoords="offset points", annotation_clip=False
     )
-    set_text(written, text, font, **look)
+    set_rendered_text(written, text, font, **look)
     return written
 
 
-def set_text(drawn: Text, text: str, font: FontProperties, **look: Any) -> None:
+def set_rendered_text(drawn: Text, text: str, font: FontProperties, **look: Any) -> None:
     """Set the text of a matplotlib text literally, without mathematics in ``$``."""
-    text, font = _with_available_glyphs(text, font)
+    text, font = _text_with_available_glyphs(text, font)
     plain = {"parse_math": False, "usetex": False, "antialiased": True}
     drawn.set(text=text, fontproperties=font, **plain, **look)
 
@@ -67,7 +67,7 @@ def text_measurer(font: FontProperties) -> Callable[[str], float]:
 
     @functools.cache
     def advance(letter: str) -> float:
-        text, fonts = _with_available_glyphs(f"|{letter}|", font)
+        text, fonts = _text_with_available_glyphs(f"|{letter}|", font)
         between, alone = (
             text_to_path.get_text_width_height_descent(one, fonts, ismath=False)[0] for one in (text, "||")
         )
@@ -79,7 +79,7 @@ def text_measurer(font: FontProperties) -> Callable[[str], float]:
     return width
 
 
-def _with_available_glyphs(text: str, font: FontProperties) -> tuple[str, FontProperties]:
+def _text_with_available_glyphs(text: str, font: FontProperties) -> tuple[str, FontProperties]:
     """The text with a box for characters that no font has, and the font with fallbacks for the others."""
     text = "".join(" " if unicodedata.category(c) == "Cc" and c != "\n" else c for c in text)
     families: Sequence[str] = font.get_family()

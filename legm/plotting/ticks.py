@@ -105,11 +105,11 @@ class FittingTickLocator(MaxNLocator):
 def step_labels(steps: Sequence[float]) -> list[str]:
     """The labels of steps: numbers, from 10,000 on with a prefix (k, M, G, …)."""
     if max(map(abs, steps), default=0) < 10_000:
-        return [_decimal(step, 1.0) for step in steps]
+        return [_decimal_tick_label(step, 1.0) for step in steps]
     labels = []
     for step in steps:
         power = min(int(math.log10(max(abs(step), 1)) + 1e-9) // 3, 6)
-        labels.append(_decimal(step / 1000**power, 1 / 1000**power) + " kMGTPE"[power].strip())
+        labels.append(_decimal_tick_label(step / 1000**power, 1 / 1000**power) + " kMGTPE"[power].strip())
     return labels
 
 
@@ -124,16 +124,16 @@ def tick_labels(values: Sequence[float]) -> list[str]:
     if exponent < -3 or exponent >= 15 or (exponent >= 5 and gap / 10**exponent > 1e-5):
         power = str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         scale = 10.0**exponent
-        digits = max(len(_decimal(v / scale, gap / scale).partition(".")[2]) for v in values)
+        digits = max(len(_decimal_tick_label(v / scale, gap / scale).partition(".")[2]) for v in values)
         return [
             typographic_signs(f"{v / scale:.{digits}f}\N{MULTIPLICATION SIGN}10{power}") if v else "0"
             for v in values
         ]
-    digits = max(len(_decimal(value, gap).partition(".")[2]) for value in values)
+    digits = max(len(_decimal_tick_label(value, gap).partition(".")[2]) for value in values)
     return [typographic_signs(f"{value or 0.0:.{digits}f}") for value in values]
 
 
-def _decimal(value: float, gap: float) -> str:
+def _decimal_tick_label(value: float, gap: float) -> str:
     """A number with the fewest decimals that represent it to a thousandth of a gap."""
     for digits in range(16):
         text = f"{value:.{digits}f}"

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from legm.analysis.ranking import value_key
-from legm.delivery.client import BackendClient, connect
+from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, MetricError, closest
 from legm.hooks import Capability
 from legm.records import Configuration
-from legm.report.content import ExperimentContent, InitialView, unique_names
+from legm.report.content import ExperimentContent, InitialReportView, unique_report_names
 from legm.report.page import read_plotly_script, render_page
 from legm.util.atomic_files import write_atomically
 from legm.util.progress import show_progress
@@ -56,7 +56,7 @@ def build(
         MetricError: no experiment has the metric.
         LegmError: the backend cannot read the runs, or plotly is not installed.
     """
-    client = root if isinstance(root, BackendClient) else connect(root, backend, backend_options)
+    client = root if isinstance(root, BackendClient) else connect_client(root, backend, backend_options)
     library = read_plotly_script()  # raises before anything is read
     key = None if metric is None else value_key(metric, test=test)
     collected: list[ExperimentContent] = []
@@ -74,7 +74,7 @@ def build(
             own.removeprefix(prefix) for own in known if value_key(own.removeprefix(prefix), test=test) == own
         ]
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(str(metric), names)}")
-    asked = InitialView(key, higher_better)
+    asked = InitialReportView(key, higher_better)
     return render_page(
         client.root.resolve().name, client.name, [content.content(asked) for content in collected], library
     )
@@ -127,7 +127,7 @@ def _collect_experiment(
     """Add all runs of an experiment to the content, one configuration after the other."""
     folders = [client.folder(one) for one in configurations]
     has_folders = client.supports(Capability.FOLDERS)
-    names = unique_names(configurations, [f.name if f and has_folders else None for f in folders])
+    names = unique_report_names(configurations, [f.name if f and has_folders else None for f in folders])
     every = zip(configurations, names, strict=True)
     for configuration, name in show_progress(every, "reading runs"):
         try:

@@ -18,11 +18,11 @@ from legm.core.credentials import redact_configuration, redact_run
 from legm.core.identity import canonical_text
 from legm.plotting import line
 from legm.records import Aggregate, Configuration, Curve, Plain, RunResult, Status
-from legm.report.number_encoding import encode_exact, encode_for_drawing
+from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
 from legm.stats import aggregate
 from legm.stats.run_counts import ALL_VALUES_METRICS, summary_key
 
-__all__ = ["STATUSES", "ExperimentContent", "InitialView", "unique_names"]
+__all__ = ["STATUSES", "ExperimentContent", "InitialReportView", "unique_report_names"]
 
 STATUSES = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.RUNNING)
 """The order in which the page counts runs."""
@@ -37,7 +37,7 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 @dataclass(frozen=True, slots=True)
-class InitialView:
+class InitialReportView:
     """The metric that the page shows first.
 
     Args:
@@ -50,7 +50,7 @@ class InitialView:
 
 
 @dataclass(slots=True)
-class _Parameter:
+class _ReportParameter:
     """The distinct values of a parameter, and the value of each configuration or run, by its index."""
 
     values: dict[str, int] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class _Parameter:
         key = canonical_text(value)
         if key not in self.values:
             self.values[key] = len(self.values) + 1
-            self.shown.append([_value_text(value), _value_number(value)])
+            self.shown.append([_report_value_text(value), _report_value_number(value)])
         self.of[index] = self.values[key]
         if active:
             self.active.add(index)
@@ -72,12 +72,12 @@ class _Parameter:
         return {
             "name": name,
             "values": self.shown,
-            "of": encode_exact([self.of.get(index, 0) for index in range(count)]),
-            "active": encode_exact([int(index in self.active) for index in range(count)]),
+            "of": encode_numbers_exactly([self.of.get(index, 0) for index in range(count)]),
+            "active": encode_numbers_exactly([int(index in self.active) for index in range(count)]),
         }
 
 
-def _value_text(value: Plain) -> str:
+def _report_value_text(value: Plain) -> str:
     """A readable value; a string that could be mistaken for another value keeps its quotes."""
     if isinstance(value, str):
         plain = (
@@ -89,7 +89,7 @@ def _value_text(value: Plain) -> str:
     return json.dumps(value, ensure_ascii=False).replace("NaN", "nan").replace("Infinity", "inf")
 
 
-def _value_number(value: Plain) -> float | None:
+def _report_value_number(value: Plain) -> float | None:
     """The number for sorting and for the position on an axis; None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
@@ -116,14 +116,14 @@ class ExperimentContent:
         self.name = name
         self._problems: list[str] = []
         self._configurations: list[dict[str, Plain]] = []
-        self._parameters: dict[str, _Parameter] = {}
+        self._parameters: dict[str, _ReportParameter] = {}
         self._rows: list[dict[str, Plain]] = []
         self._counts: list[Counter[Status]] = []
         self._summaries: dict[str, dict[int, Aggregate]] = {}
         self._indexed: dict[str, int] = {}
         self._grids: dict[str, int] = {}
         self._runs: list[tuple[int, RunResult]] = []
-        self._run_parameters: dict[str, _Parameter] = {}
+        self._run_parameters: dict[str, _ReportParameter] = {}
         self._run_values: dict[str, dict[int, float]] = {}
         self._rules: Counter[tuple[str, bool]] = Counter()
 
@@ -145,7 +145,7 @@ class ExperimentContent:
         self._configurations.append({"name": name, "fingerprint": shown.fingerprint})
         for parameter, value in shown.parameters.items():
             active = parameter in shown.active
-            self._parameters.setdefault(parameter, _Parameter()).put(index, value, active=active)
+            self._parameters.setdefault(parameter, _ReportParameter()).put(index, value, active=active)
         by_description: dict[str, list[RunResult]] = {}
         for run in runs:
             by_description.setdefault(run.run.description, []).append(run)
@@ -176,25 +176,28 @@ class ExperimentContent:
 
     def _curve(self, curve: Curve, buckets: int) -> dict[str, Plain]:
         thin = line(curve, buckets)
-        steps = encode_exact(thin.steps)
+        steps = encode_numbers_exactly(thin.steps)
         most = int(curve.runs.max())
         found: dict[str, Plain] = {
             "steps": self._grids.setdefault(steps, len(self._grids)),
-            "center": encode_for_drawing(thin.center),
+            "center": encode_numbers_for_drawing(thin.center),
             "runs": most,
             "fewer": bool((curve.runs < most).any()),
         }
         if most > 1:
-            found |= {"lower": encode_for_drawing(thin.lower), "upper": encode_for_drawing(thin.upper)}
+            found |= {
+                "lower": encode_numbers_for_drawing(thin.lower),
+                "upper": encode_numbers_for_drawing(thin.upper),
+            }
         for name, infinite in (("above", thin.above), ("below", thin.below)):
             if len(infinite):
-                found[name] = encode_exact(infinite)
+                found[name] = encode_numbers_exactly(infinite)
         return found
 
     def _add_run(self, row: int, run: RunResult) -> None:
         index = len(self._runs)
         for name, value in redact_run(run.run).parameters.items():
-            self._run_parameters.setdefault(name, _Parameter()).put(index, value)
+            self._run_parameters.setdefault(name, _ReportParameter()).put(index, value)
         if run.status is Status.COMPLETED:
             for series, number in (*run.best.items(), *run.test.items()):
                 key = summary_key(series)
@@ -218,7 +221,7 @@ class ExperimentContent:
         """The summary keys of the metrics that configurations can be ranked by."""
         return frozenset(self._summaries)
 
-    def content(self, asked: InitialView = InitialView()) -> dict[str, Plain]:
+    def content(self, asked: InitialReportView = InitialReportView()) -> dict[str, Plain]:
         """The content of the experiment, ready for JSON.
 
         Args:
@@ -239,13 +242,14 @@ class ExperimentContent:
             ],
             "rows": self._rows,
             "counts": {
-                status.value: encode_exact([counts[status] for counts in self._counts]) for status in STATUSES
+                status.value: encode_numbers_exactly([counts[status] for counts in self._counts])
+                for status in STATUSES
             },
             "grids": list(self._grids),
             "runs": self._run_columns(),
         }
 
-    def _metrics(self, asked: InitialView) -> list[dict[str, Plain]]:
+    def _metrics(self, asked: InitialReportView) -> list[dict[str, Plain]]:
         rules = dict(reversed([rule for rule, _ in self._rules.most_common()]))
         empty = Aggregate(math.nan, math.nan, 0, 0, "")
         found = []
@@ -264,15 +268,15 @@ class ExperimentContent:
                     "split": split,
                     "higher_better": higher,
                     "because": because,
-                    "mean": encode_exact([one.mean for one in of]),
-                    "std": encode_exact([one.std for one in of]),
-                    "n": encode_exact([one.n for one in of]),
-                    "nan": encode_exact([one.nan for one in of]),
+                    "mean": encode_numbers_exactly([one.mean for one in of]),
+                    "std": encode_numbers_exactly([one.std for one in of]),
+                    "n": encode_numbers_exactly([one.n for one in of]),
+                    "nan": encode_numbers_exactly([one.nan for one in of]),
                 }
             )
         return found
 
-    def _first_metric(self, asked: InitialView) -> str | None:
+    def _first_metric(self, asked: InitialReportView) -> str | None:
         """The metric to show first: the requested one, that of the runs' early stopping, or the first one."""
         rules = [f"best_{metric}" for (metric, _), _ in self._rules.most_common()]
         every = sorted(self._summaries, key=_metric_sort_key)
@@ -281,19 +285,19 @@ class ExperimentContent:
     def _run_columns(self) -> dict[str, Plain]:
         runs, count = [run for _, run in self._runs], len(self._runs)
         return {
-            "row": encode_exact([row for row, _ in self._runs]),
-            "status": encode_exact([STATUSES.index(run.status) for run in runs]),
+            "row": encode_numbers_exactly([row for row, _ in self._runs]),
+            "status": encode_numbers_exactly([STATUSES.index(run.status) for run in runs]),
             "id": [run.run.run_id for run in runs],
-            "started": encode_exact([run.run.started for run in runs]),
-            "ended": encode_exact([_nan_if_none(run.ended) for run in runs]),
-            "best_step": encode_exact([_nan_if_none(run.best_step) for run in runs]),
-            "last_step": encode_exact([_nan_if_none(run.last_step) for run in runs]),
-            "points": encode_exact([run.points for run in runs]),
+            "started": encode_numbers_exactly([run.run.started for run in runs]),
+            "ended": encode_numbers_exactly([_report_number(run.ended) for run in runs]),
+            "best_step": encode_numbers_exactly([_report_number(run.best_step) for run in runs]),
+            "last_step": encode_numbers_exactly([_report_number(run.last_step) for run in runs]),
+            "points": encode_numbers_exactly([run.points for run in runs]),
             "errors": {index: run.error for index, run in enumerate(runs) if run.error},
             "parameters": [
                 parameter.content(name, count) for name, parameter in sorted(self._run_parameters.items())
             ],
-            "values": {key: _encode_sparse(of, count) for key, of in sorted(self._run_values.items())},
+            "values": {key: _encode_sparse_column(of, count) for key, of in sorted(self._run_values.items())},
         }
 
 
@@ -310,19 +314,19 @@ def _split_metric_key(key: str) -> tuple[str, str]:
     return name, "test" if prefix == "test" else "dev"
 
 
-def _nan_if_none(number: float | None) -> float:
+def _report_number(number: float | None) -> float:
     return math.nan if number is None else number
 
 
-def _encode_sparse(of: Mapping[int, float], count: int) -> dict[str, str]:
+def _encode_sparse_column(of: Mapping[int, float], count: int) -> dict[str, str]:
     """The numbers of the runs that have one, and the indices of these runs."""
     return {
-        "runs": encode_exact(list(of)) if len(of) < count else "",
-        "values": encode_exact(list(of.values())),
+        "runs": encode_numbers_exactly(list(of)) if len(of) < count else "",
+        "values": encode_numbers_exactly(list(of.values())),
     }
 
 
-def unique_names(configurations: Sequence[Configuration], folders: Sequence[str | None]) -> list[str]:
+def unique_report_names(configurations: Sequence[Configuration], folders: Sequence[str | None]) -> list[str]:
     """Names that distinguish the configurations of an experiment.
 
     Args:

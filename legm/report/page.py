@@ -60,7 +60,7 @@ def render_page(title: str, backend: str, experiments: Sequence[Plain], library:
     Returns:
         self-contained HTML in UTF-8.
     """
-    own = _wrap_scripts("\n".join(_read_part(f"{name}.js") for name in _SCRIPTS))
+    own = _wrap_page_scripts("\n".join(_read_page_part(f"{name}.js") for name in _SCRIPTS))
     content = {
         "title": title,
         "backend": backend,
@@ -68,10 +68,10 @@ def render_page(title: str, backend: str, experiments: Sequence[Plain], library:
         "legm": __version__,
         "experiments": list(experiments),
     }
-    text = Template(_read_part("page.html")).substitute(
+    text = Template(_read_page_part("page.html")).substitute(
         policy=_content_security_policy(library, own),
         title=html.escape(title),
-        style=_read_part("page.css"),
+        style=_read_page_part("page.css"),
         library=library,
         script=own,
         content=json_for_script(content),
@@ -79,11 +79,11 @@ def render_page(title: str, backend: str, experiments: Sequence[Plain], library:
     return text.encode()
 
 
-def _read_part(name: str) -> str:
+def _read_page_part(name: str) -> str:
     return (files("legm.report") / "page" / name).read_text(encoding="utf-8")
 
 
-def _wrap_scripts(scripts: str) -> str:
+def _wrap_page_scripts(scripts: str) -> str:
     return f'"use strict";\n(() => {{\n{scripts}\n}})();\n'
 
 

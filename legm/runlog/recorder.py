@@ -35,13 +35,13 @@ _INT64 = range(-(2**63), 2**63)
 _current_pid = os.getpid()  # asking the system each time would take a tenth of add_metrics()
 
 
-def _update_current_pid() -> None:
+def _update_recorder_pid() -> None:
     global _current_pid  # noqa: PLW0603 - it is the process's
     _current_pid = os.getpid()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_update_current_pid)
+    os.register_at_fork(after_in_child=_update_recorder_pid)
 
 
 def to_metric_value(name: str, value: Any) -> float:
@@ -87,7 +87,7 @@ def to_metric_step(name: str, step: Any) -> int:
     return whole
 
 
-class _Layout:
+class _RecordedLayout:
     """Series that are set together, and the number of their rows so far."""
 
     __slots__ = ("names", "number", "rows", "series", "shared")
@@ -125,10 +125,10 @@ class Recorder:
         self._closed = False
         self._pid = _current_pid
         self._plain_types: set[type] = {float, int, bool}
-        self._layouts: list[_Layout] = []
-        self._by_names: tuple[dict[tuple[str, ...], _Layout], ...] = ({}, {})  # dev, test
-        self._by_series: dict[tuple[Series, ...], _Layout] = {}
-        self._members: dict[Series, list[_Layout]] = {}
+        self._layouts: list[_RecordedLayout] = []
+        self._by_names: tuple[dict[tuple[str, ...], _RecordedLayout], ...] = ({}, {})  # dev, test
+        self._by_series: dict[tuple[Series, ...], _RecordedLayout] = {}
+        self._members: dict[Series, list[_RecordedLayout]] = {}
         self._indexed: dict[tuple[str, Split], bool] = {}
         self._known_layouts = 0  # how many of them are in the log
         self._others: list[BestRule | Display | Artifact | Outcome] = []
@@ -196,7 +196,7 @@ class Recorder:
             if before > _WAKE_THRESHOLD and not self._wake.is_set():
                 self._wake.set()
 
-    def _set_at_positions(self, layout: _Layout, numbers: list[float]) -> None:
+    def _set_at_positions(self, layout: _RecordedLayout, numbers: list[float]) -> None:
         """Add a row whose series may have different numbers of earlier values."""
         now = time.time()
         singles = [self._layout_of((series,)) for series in layout.series]
@@ -208,7 +208,7 @@ class Recorder:
         for single in singles:
             single.rows += 1
 
-    def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[_Layout, list[float]]:
+    def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[_RecordedLayout, list[float]]:
         """The layout and values of metrics that are new, indexed, or not plain Python numbers."""
         split = Split.TEST if test else Split.DEV
         items = list(_flatten_metrics(metrics))
@@ -245,7 +245,7 @@ class Recorder:
                 )
         return kinds
 
-    def _layout_of(self, series: tuple[Series, ...]) -> _Layout:
+    def _layout_of(self, series: tuple[Series, ...]) -> _RecordedLayout:
         layout = self._by_series.get(series)
         if layout is None:
             if len(set(series)) < len(series):
@@ -253,7 +253,7 @@ class Recorder:
             others = {id(member): member for s in series for member in self._members.get(s, ())}
             for other in others.values():
                 other.shared = True
-            layout = _Layout(len(self._layouts), series, shared=bool(others))
+            layout = _RecordedLayout(len(self._layouts), series, shared=bool(others))
             self._layouts.append(layout)
             self._by_series[series] = layout
             for s in series:

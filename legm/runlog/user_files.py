@@ -119,16 +119,16 @@ class UserFiles:
                 f"{basename!r} must end in one of {', '.join(_EXTENSIONS)}, which chooses the format"
             )
         path = self.path(basename)
-        data = _copy_data(data, extension, basename)
-        merged = _merge_data(self._data[basename], data, basename) if basename in self._data else data
-        content = _encode_data(merged, extension, basename)
+        data = _copy_user_data(data, extension, basename)
+        merged = _merge_user_data(self._data[basename], data, basename) if basename in self._data else data
+        content = _encode_user_data(merged, extension, basename)
         with atomic_replacement(path) as temporary:
             temporary.write_bytes(content)
         self._data[basename] = merged
         return path
 
 
-def _copy_data(data: Any, extension: str, basename: str) -> Any:
+def _copy_user_data(data: Any, extension: str, basename: str) -> Any:
     if extension == ".npz":
         import numpy as np
 
@@ -148,7 +148,7 @@ def _copy_data(data: Any, extension: str, basename: str) -> Any:
         ) from cause
 
 
-def _merge_data(old: Any, new: Any, basename: str) -> Any:
+def _merge_user_data(old: Any, new: Any, basename: str) -> Any:
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **new}
     if isinstance(old, (list, str)) and isinstance(new, type(old)):
@@ -159,7 +159,7 @@ def _merge_data(old: Any, new: Any, basename: str) -> Any:
     )
 
 
-def _encode_data(data: Any, extension: str, basename: str) -> bytes:
+def _encode_user_data(data: Any, extension: str, basename: str) -> bytes:
     if extension == ".npz":
         import numpy as np
 

@@ -1,8 +1,8 @@
 """Summaries, curves and rankings of runs: pure functions with results that are reproducible bit for bit.
 
-Every number here comes from one function, :func:`_statistics`, over *groups*: the values of all groups in one
-flat array, each group sorted, with the size of each. Sorting makes the result independent of the order of the
-runs. A group is the values of one metric in a summary, or of one step in a curve.
+Every number here comes from one function, :func:`_aggregate_statistics`, over *groups*: the values of all
+groups in one flat array, each group sorted, with the size of each. Sorting makes the result independent of
+the order of the runs. A group is the values of one metric in a summary, or of one step in a curve.
 """
 
 from __future__ import annotations
@@ -454,7 +454,9 @@ def _aggregate_groups(groups: Sequence[Sequence[float]], method: AggregationMeth
         every.extend(group)
     numbers = np.repeat(np.arange(len(groups)), [len(values) for values in groups])
     _, values, counts = _sort_into_groups(numbers, np.frombuffer(every, np.float64))
-    columns = {name: column.tolist() for name, column in _statistics(values, counts, method).items()}
+    columns = {
+        name: column.tolist() for name, column in _aggregate_statistics(values, counts, method).items()
+    }
     means, stds, title = columns.pop("mean"), columns.pop("std"), str(method)
     for i, n in enumerate(counts.tolist()):
         fields: dict[str, float] = {name: column[i] for name, column in columns.items()}
@@ -470,8 +472,8 @@ def _aggregate_curve(
 ) -> Curve:
     """Aggregate the steps and values of several runs by step."""
     columns: list[tuple[Any, ...]] = []
-    for steps, values, counts in _group_by_step(parts):
-        found = _statistics(values, counts, method)
+    for steps, values, counts in _group_curve_values_by_step(parts):
+        found = _aggregate_statistics(values, counts, method)
         with np.errstate(all="ignore"):
             spread = found["mean"], found["mean"] - found["std"], found["mean"] + found["std"]
         if method.kind is MethodKind.MEDIAN:
@@ -482,7 +484,7 @@ def _aggregate_curve(
     return Curve(metric, str(method), *(np.concatenate(pieces) for pieces in zip(*columns, strict=True)))
 
 
-def _group_by_step(
+def _group_curve_values_by_step(
     parts: Sequence[tuple[IntArray, FloatArray]],
 ) -> Iterator[tuple[IntArray, FloatArray, IntArray]]:
     """The values of runs by step, in chunks of increasing steps: steps (n,), values by step, counts (n,).
@@ -526,7 +528,9 @@ def _sort_into_groups(numbers: IntArray, values: FloatArray) -> tuple[IntArray, 
     return numbers[starts], values[usable], np.add.reduceat(usable, starts, dtype=np.int64)
 
 
-def _statistics(values: FloatArray, counts: IntArray, method: AggregationMethod) -> dict[str, FloatArray]:
+def _aggregate_statistics(
+    values: FloatArray, counts: IntArray, method: AggregationMethod
+) -> dict[str, FloatArray]:
     """The statistics of each group: mean, std and the method's own fields, each of shape (n,).
 
     Args:
@@ -542,13 +546,13 @@ def _statistics(values: FloatArray, counts: IntArray, method: AggregationMethod)
             cut = n // 10
             rank_in_group = np.arange(len(values)) - np.repeat(starts, n)
             kept = (rank_in_group >= np.repeat(cut, n)) & (rank_in_group < np.repeat(n - cut, n))
-            mean, std = _moments(values[kept], n - 2 * cut, 0)
+            mean, std = _aggregate_moments(values[kept], n - 2 * cut, 0)
         else:
-            mean, std = _moments(values, n, int(method.kind is MethodKind.CONFIDENCE))
+            mean, std = _aggregate_moments(values, n, int(method.kind is MethodKind.CONFIDENCE))
         columns = {"mean": mean, "std": std}
         if method.kind is MethodKind.MEDIAN:
             for name, share in (("median", 0.5), ("q1", 0.25), ("q3", 0.75)):
-                columns[name] = _quantile(values, starts, n, share)
+                columns[name] = _aggregate_quantile(values, starts, n, share)
         if method.kind is MethodKind.CONFIDENCE:
             sizes, which = np.unique(n, return_inverse=True)
             factors = [
@@ -562,7 +566,7 @@ def _statistics(values: FloatArray, counts: IntArray, method: AggregationMethod)
     return result
 
 
-def _moments(values: FloatArray, n: IntArray, ddof: int) -> tuple[FloatArray, FloatArray]:
+def _aggregate_moments(values: FloatArray, n: IntArray, ddof: int) -> tuple[FloatArray, FloatArray]:
     """Mean and standard deviation of sorted groups of n > 0 values, without intermediate overflow.
 
     Each group is scaled by a power of two, which is exact. The mean is clipped to the range of the values, so
@@ -580,7 +584,7 @@ def _moments(values: FloatArray, n: IntArray, ddof: int) -> tuple[FloatArray, Fl
     return np.ldexp(mean, exponent), np.ldexp(std, exponent)
 
 
-def _quantile(values: FloatArray, starts: IntArray, n: IntArray, share: float) -> FloatArray:
+def _aggregate_quantile(values: FloatArray, starts: IntArray, n: IntArray, share: float) -> FloatArray:
     """A quantile of each group by linear interpolation (definition 7 of Hyndman and Fan, 1996)."""
     position = (n - 1) * share
     below = np.floor(position).astype(np.int64)

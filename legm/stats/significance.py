@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 __all__ = [
     "PermutationTest",
     "holm_adjust",
-    "mean",
     "paired_confidence_interval",
     "paired_permutation_test",
+    "sample_mean",
     "unpaired_confidence_interval",
     "unpaired_permutation_test",
 ]
@@ -77,24 +77,24 @@ def paired_permutation_test(a: Sequence[float], b: Sequence[float]) -> Permutati
     p = (k + 1) / (m + 1), where k of m random ones are at least as far from 0: B. Phipson and G. K. Smyth,
     Permutation p-values should never be zero, 2010.
     """
-    first, second = _array(a), _array(b)
+    first, second = _sample_array(a), _sample_array(b)
     n = len(first)
-    if n < 2 or not _all_finite(first, second):
+    if n < 2 or not _are_samples_finite(first, second):
         return _NO_TEST
-    first, second, _ = _scale_down(first, second)
+    first, second, _ = _scale_samples(first, second)
     sizes = np.sort(
         np.abs(first - second)
     )  # sorted without signs: the result for (b, a) equals that for (a, b)
-    reached = abs(math.fsum(first - second)) - _rounding_bound(sizes)
+    reached = abs(math.fsum(first - second)) - _permutation_rounding_bound(sizes)
     if 2**n <= MAX_EXACT_ARRANGEMENTS:
         sums = sizes[:1]  # the opposite sign of the first only mirrors all sums
         for size in sizes[1:]:
             sums = np.concatenate((sums + size, sums - size))
-        return PermutationTest(_count_as_extreme(sums, reached) / len(sums), 2**n, exact=True)
+        return PermutationTest(_count_extreme_permutations(sums, reached) / len(sums), 2**n, exact=True)
     total, count = sizes.sum(), 0
-    for words in _random_words(SAMPLED_ARRANGEMENTS - 1, -(-n // 64)):
+    for words in _random_permutation_words(SAMPLED_ARRANGEMENTS - 1, -(-n // 64)):
         positive = np.unpackbits(words.astype("<u8").view(np.uint8), axis=1, count=n)
-        count += _count_as_extreme(2 * (positive @ sizes) - total, reached)
+        count += _count_extreme_permutations(2 * (positive @ sizes) - total, reached)
     return PermutationTest((count + 1) / SAMPLED_ARRANGEMENTS, SAMPLED_ARRANGEMENTS, exact=False)
 
 
@@ -115,24 +115,24 @@ def unpaired_permutation_test(a: Sequence[float], b: Sequence[float]) -> Permuta
     Source: E. J. G. Pitman, Significance tests which may be applied to samples from any populations, 1937;
     for more than MAX_EXACT_ARRANGEMENTS as for :func:`paired_permutation_test`.
     """
-    first, second = _array(a), _array(b)
-    if min(len(first), len(second)) < 2 or not _all_finite(first, second):
+    first, second = _sample_array(a), _sample_array(b)
+    if min(len(first), len(second)) < 2 or not _are_samples_finite(first, second):
         return _NO_TEST
-    first, second, _ = _scale_down(first, second)
+    first, second, _ = _scale_samples(first, second)
     fewer = min(first, second, key=len)
     values = np.sort(np.concatenate((first, second)))
     center = math.fsum(values) / len(values)
     # Relative to the center of all values, the difference of means is proportional to the sum of one sample.
     values -= center
-    reached = abs(math.fsum(fewer - center)) - _rounding_bound(values)
+    reached = abs(math.fsum(fewer - center)) - _permutation_rounding_bound(values)
     arrangements = math.comb(len(values), len(fewer))
     if arrangements <= MAX_EXACT_ARRANGEMENTS:
-        far = _count_as_extreme(_subset_sums(values, len(fewer)), reached)
+        far = _count_extreme_permutations(_permutation_sums(values, len(fewer)), reached)
         return PermutationTest(far / arrangements, arrangements, exact=True)
     count = 0
-    for words in _random_words(SAMPLED_ARRANGEMENTS - 1, len(values)):
+    for words in _random_permutation_words(SAMPLED_ARRANGEMENTS - 1, len(values)):
         chosen = np.argpartition(words, len(fewer) - 1, axis=1)[:, : len(fewer)]
-        count += _count_as_extreme(values[chosen].sum(axis=1), reached)
+        count += _count_extreme_permutations(values[chosen].sum(axis=1), reached)
     return PermutationTest((count + 1) / SAMPLED_ARRANGEMENTS, SAMPLED_ARRANGEMENTS, exact=False)
 
 
@@ -149,14 +149,14 @@ def paired_confidence_interval(
     Source: Student (W. S. Gosset), The probable error of a mean, 1908: d -/+ t s / sqrt(n), with s the
     sample standard deviation of the differences and t for n - 1 degrees of freedom.
     """
-    first, second = _array(a), _array(b)
-    if not len(first) or not _all_finite(first, second):
-        return mean(a) - mean(b), math.nan, math.nan
-    first, second, exponent = _scale_down(first, second)
-    center, variance = _moments(first - second)
+    first, second = _sample_array(a), _sample_array(b)
+    if not len(first) or not _are_samples_finite(first, second):
+        return sample_mean(a) - sample_mean(b), math.nan, math.nan
+    first, second, exponent = _scale_samples(first, second)
+    center, variance = _sample_moments(first - second)
     n = len(first)
     margin = student_t_quantile(level, n - 1) * math.sqrt(variance / n) if n > 1 else math.nan
-    return _scale_back(center, margin, exponent)
+    return _unscale_interval(center, margin, exponent)
 
 
 def unpaired_confidence_interval(
@@ -173,11 +173,11 @@ def unpaired_confidence_interval(
     variances are involved, 1947: the samples may have different variances; the degrees of freedom are those
     of F. E. Satterthwaite, An approximate distribution of estimates of variance components, 1946.
     """
-    first, second = _array(a), _array(b)
-    if not len(first) or not len(second) or not _all_finite(first, second):
-        return mean(a) - mean(b), math.nan, math.nan
-    first, second, exponent = _scale_down(first, second)
-    (ours, our_variance), (theirs, their_variance) = _moments(first), _moments(second)
+    first, second = _sample_array(a), _sample_array(b)
+    if not len(first) or not len(second) or not _are_samples_finite(first, second):
+        return sample_mean(a) - sample_mean(b), math.nan, math.nan
+    first, second, exponent = _scale_samples(first, second)
+    (ours, our_variance), (theirs, their_variance) = _sample_moments(first), _sample_moments(second)
     n, m = len(first), len(second)
     squares = our_variance / n, their_variance / m  # the squared standard errors
     margin = 0.0 if min(n, m) > 1 else math.nan
@@ -185,7 +185,7 @@ def unpaired_confidence_interval(
         share = squares[0] / sum(squares)
         dof = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / (m - 1))
         margin = student_t_quantile(level, max(dof, 1.0)) * math.sqrt(sum(squares))
-    return _scale_back(ours - theirs, margin, exponent)
+    return _unscale_interval(ours - theirs, margin, exponent)
 
 
 def holm_adjust(p: Sequence[float]) -> list[float]:
@@ -212,27 +212,27 @@ def holm_adjust(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def mean(values: Sequence[float]) -> float:
+def sample_mean(values: Sequence[float]) -> float:
     """The mean; NaN without values; with infinite values, their sum."""
-    numbers = _array(values)
+    numbers = _sample_array(values)
     infinite = numbers[~np.isfinite(numbers)]
     if len(infinite):
         return float(sum(infinite.tolist()))
     if not len(numbers):
         return math.nan
-    scaled, _, exponent = _scale_down(numbers, numbers)
-    return _scale_back(_moments(scaled)[0], 0.0, exponent)[0]
+    scaled, _, exponent = _scale_samples(numbers, numbers)
+    return _unscale_interval(_sample_moments(scaled)[0], 0.0, exponent)[0]
 
 
-def _array(values: Sequence[float]) -> FloatArray:
+def _sample_array(values: Sequence[float]) -> FloatArray:
     return np.array(values, np.float64)
 
 
-def _all_finite(first: FloatArray, second: FloatArray) -> bool:
+def _are_samples_finite(first: FloatArray, second: FloatArray) -> bool:
     return bool(np.isfinite(first).all() and np.isfinite(second).all())
 
 
-def _scale_down(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray, int]:
+def _scale_samples(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray, int]:
     """The values divided by a power of two, so that the largest is between 1/2 and 1, and the exponent.
 
     This is exact, and later steps cannot overflow.
@@ -241,21 +241,21 @@ def _scale_down(first: FloatArray, second: FloatArray) -> tuple[FloatArray, Floa
     return np.ldexp(first, -exponent), np.ldexp(second, -exponent), exponent
 
 
-def _scale_back(center: float, margin: float, exponent: int) -> tuple[float, float, float]:
+def _unscale_interval(center: float, margin: float, exponent: int) -> tuple[float, float, float]:
     """The center, lower and upper end in the original scale."""
     with np.errstate(over="ignore"):
         found: list[float] = np.ldexp([center, center - margin, center + margin], exponent).tolist()
     return found[0], found[1], found[2]
 
 
-def _moments(values: FloatArray) -> tuple[float, float]:
+def _sample_moments(values: FloatArray) -> tuple[float, float]:
     """Mean, and variance with divisor n - 1; equal values have exactly their value as mean and variance 0."""
     n = len(values)
     center = min(max(math.fsum(values) / n, values.min()), values.max())
     return float(center), math.fsum((values - center) ** 2) / (n - 1) if n > 1 else math.nan
 
 
-def _rounding_bound(values: FloatArray) -> float:
+def _permutation_rounding_bound(values: FloatArray) -> float:
     """The largest difference, due to rounding, between two sums of scaled values that are equal otherwise.
 
     The values were rounded when they were measured and when they were subtracted, and every partial sum is
@@ -265,11 +265,11 @@ def _rounding_bound(values: FloatArray) -> float:
     return float(_EPSILON * n * (4 + n * np.abs(values).max()))
 
 
-def _count_as_extreme(sums: FloatArray, reached: float) -> int:
+def _count_extreme_permutations(sums: FloatArray, reached: float) -> int:
     return int(np.count_nonzero(np.abs(sums) >= reached))
 
 
-def _subset_sums(values: FloatArray, size: int) -> FloatArray:
+def _permutation_sums(values: FloatArray, size: int) -> FloatArray:
     """The sums of all subsets of a size, shape (n choose size,)."""
     sums = [np.zeros(math.comb(len(values), k)) for k in range(size + 1)]
     for i, value in enumerate(values):  # sums[k] starts with the subsets of the first i values
@@ -279,7 +279,7 @@ def _subset_sums(values: FloatArray, size: int) -> FloatArray:
     return sums[size]
 
 
-def _random_words(rows: int, columns: int) -> Iterator[NDArray[np.uint64]]:
+def _random_permutation_words(rows: int, columns: int) -> Iterator[NDArray[np.uint64]]:
     """Random 64-bit numbers in chunks of shape (some rows, columns), the same each time.
 
     They are the raw output of the bit generator, which NumPy keeps stable across versions.

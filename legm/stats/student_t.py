@@ -31,12 +31,12 @@ def student_t_quantile(level: float, dof: float) -> float:
 
     normal = -NormalDist().inv_cdf((1 - level) / 2)
     if dof > 1000:
-        return _asymptotic_quantile(normal, dof)
-    density = 2 * _gamma_ratio(dof / 2) / math.sqrt(math.pi * dof)  # of |T| at 0
+        return _asymptotic_t_quantile(normal, dof)
+    density = 2 * _t_gamma_ratio(dof / 2) / math.sqrt(math.pi * dof)  # of |T| at 0
     t = max(normal, level / density)
     # Both are below the solution, and A is concave in t: Newton's method increases t and never overshoots.
     for _ in range(200):
-        step = _missing_probability(t, dof, level, density) / (
+        step = _t_probability_shortfall(t, dof, level, density) / (
             density * (1 + t * t / dof) ** (-(dof + 1) / 2)
         )
         t += step
@@ -45,7 +45,7 @@ def student_t_quantile(level: float, dof: float) -> float:
     return t
 
 
-def _asymptotic_quantile(x: float, dof: float) -> float:
+def _asymptotic_t_quantile(x: float, dof: float) -> float:
     """The asymptotic expansion of the quantile (26.7.5), from the normal quantile."""
     terms = (
         (x**3 + x) / 4,
@@ -56,17 +56,17 @@ def _asymptotic_quantile(x: float, dof: float) -> float:
     return x + math.fsum(term / dof**k for k, term in enumerate(terms, 1))
 
 
-def _missing_probability(t: float, dof: float, level: float, density: float) -> float:
+def _t_probability_shortfall(t: float, dof: float, level: float, density: float) -> float:
     """The level minus A(t|dof), from A or 1 - A, for whichever the continued fraction converges fast."""
     a, square = dof / 2, t * t / dof
     x = 1 / (1 + square)
     beta = math.exp(-a * math.log1p(square)) * math.sqrt(square * x) * density * math.sqrt(dof) / 2
     if x < (a + 1) / (a + 2.5):
-        return beta / a * _beta_continued_fraction(a, 0.5, x) - (1 - level)
-    return level - 2 * beta * _beta_continued_fraction(0.5, a, square * x)
+        return beta / a * _t_beta_fraction(a, 0.5, x) - (1 - level)
+    return level - 2 * beta * _t_beta_fraction(0.5, a, square * x)
 
 
-def _beta_continued_fraction(a: float, b: float, x: float) -> float:
+def _t_beta_fraction(a: float, b: float, x: float) -> float:
     """The continued fraction of the incomplete beta function (26.5.8), by the modified Lentz method."""
     value = c = 1.0
     d = 0.0
@@ -84,7 +84,7 @@ def _beta_continued_fraction(a: float, b: float, x: float) -> float:
     return 1 / value
 
 
-def _gamma_ratio(x: float) -> float:
+def _t_gamma_ratio(x: float) -> float:
     """Gamma(x + 1/2) / Gamma(x); for large x from the difference of Stirling's series (6.1.41)."""
     if x < 20:
         return math.gamma(x + 0.5) / math.gamma(x)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["has_login", "server_url"]
+__all__ = ["has_wandb_login", "wandb_server_url"]
 
 
-def server_url(settings: dict[str, Any]) -> str:
+def wandb_server_url(settings: dict[str, Any]) -> str:
     """The server's address: the setting, W&B's environment variable, or W&B's default.
 
     Args:
@@ -23,7 +23,7 @@ def server_url(settings: dict[str, Any]) -> str:
     return str(url).rstrip("/")
 
 
-def has_login(url: str, settings: dict[str, Any]) -> bool:
+def has_wandb_login(url: str, settings: dict[str, Any]) -> bool:
     """Whether there is a key for the server: a setting, W&B's variables, ``.netrc``, or W&B's own settings.
 
     Args:

@@ -13,7 +13,16 @@ from typing import Any
 
 from legm.records import Plain
 
-__all__ = ["as_json", "ascii_only", "block", "flow", "flow_key", "numbers", "parse_block", "string"]
+__all__ = [
+    "ascii_yaml",
+    "parse_yaml_block",
+    "yaml_block",
+    "yaml_flow",
+    "yaml_flow_as_json",
+    "yaml_flow_key",
+    "yaml_numbers",
+    "yaml_string",
+]
 
 # Characters that JSON does not escape and YAML forbids or reads as line breaks.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -28,12 +37,12 @@ _MAX_KEY_LENGTH = (
 _EXPONENT_WITHOUT_POINT = re.compile(r"(?<![\d.])(\d+)e")
 
 
-def string(text: str) -> str:
+def yaml_string(text: str) -> str:
     """A quoted string on one line."""
     return _UNPRINTABLE.sub(lambda m: f"\\u{ord(m[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
-def ascii_only(text: str) -> str:
+def ascii_yaml(text: str) -> str:
     """Flow text with its strings escaped, so that it can be split anywhere and stays UTF-8."""
     if text.isascii():
         return text
@@ -42,21 +51,21 @@ def ascii_only(text: str) -> str:
     )
 
 
-def key(text: str, indent: str = "") -> str:
+def yaml_key(text: str, indent: str = "") -> str:
     """A mapping's key with its colon, quoted if necessary."""
     if len(text) <= _MAX_KEY_LENGTH and _PLAIN_KEY.fullmatch(text) and text.lower() not in _WORDS:
         return f"{text}:"
-    quoted = flow_key(text)
+    quoted = yaml_flow_key(text)
     return f"{quoted}\n{indent}:" if quoted.startswith("?") else f"{quoted}:"
 
 
-def flow_key(text: str) -> str:
+def yaml_flow_key(text: str) -> str:
     """A mapping's key in flow text, without its colon."""
-    quoted = string(text)
+    quoted = yaml_string(text)
     return quoted if len(quoted) <= _MAX_KEY_LENGTH else f"? {quoted}"
 
 
-def numbers(values: Iterable[float]) -> str:
+def yaml_numbers(values: Iterable[float]) -> str:
     """Floats or ints, separated by commas, each in its shortest exact form."""
     text = ", ".join(map(repr, values))
     if "e" in text:
@@ -66,29 +75,29 @@ def numbers(values: Iterable[float]) -> str:
     return text
 
 
-def flow(value: Plain) -> str:
+def yaml_flow(value: Plain) -> str:
     """A plain value on one line."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return numbers([value])
+        return yaml_numbers([value])
     if isinstance(value, str):
-        return string(value)
+        return yaml_string(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{flow_key(k)}: {flow(v)}" for k, v in value.items()) + "}"
-    return "[" + ", ".join(map(flow, value)) + "]"
+        return "{" + ", ".join(f"{yaml_flow_key(k)}: {yaml_flow(v)}" for k, v in value.items()) + "}"
+    return "[" + ", ".join(map(yaml_flow, value)) + "]"
 
 
-def block(mapping: Mapping[str, Plain], indent: str = "") -> str:
+def yaml_block(mapping: Mapping[str, Plain], indent: str = "") -> str:
     """A mapping over several lines, nested mappings indented."""
     lines = []
     for name, value in mapping.items():
         if isinstance(value, Mapping) and value:
-            lines.append(f"{indent}{key(name, indent)}\n{block(value, indent + '  ')}")
+            lines.append(f"{indent}{yaml_key(name, indent)}\n{yaml_block(value, indent + '  ')}")
         else:
-            lines.append(f"{indent}{key(name, indent)} {flow(value)}\n")
+            lines.append(f"{indent}{yaml_key(name, indent)} {yaml_flow(value)}\n")
     return "".join(lines)
 
 
@@ -97,15 +106,15 @@ _PIECE = re.compile(r"[^ \n].*\n(?: .*\n)*")  # a line, and the indented lines a
 _NOT_JSON = re.compile(r"(?<![\w.])\d+[eE]|[\d.][eE]\d|NaN|Infinity")  # which YAML reads as strings
 
 
-def parse_block(text: str, known: dict[str, Any]) -> dict[str, Plain] | None:
-    """Parse the output of :func:`block`, much faster than a parser of all YAML.
+def parse_yaml_block(text: str, known: dict[str, Any]) -> dict[str, Plain] | None:
+    """Parse the output of :func:`yaml_block`, much faster than a parser of all YAML.
 
     Args:
         text: the text.
         known: a cache of parsed values, by their text, so that equal values are shared.
 
     Returns:
-        the mapping; None for a text that may be YAML but not the output of :func:`block`.
+        the mapping; None for a text that may be YAML but not the output of :func:`yaml_block`.
     """
     pieces = _PIECE.findall(text)
     if "".join(pieces) != text:
@@ -115,14 +124,14 @@ def parse_block(text: str, known: dict[str, Any]) -> dict[str, Plain] | None:
         try:
             found = known[piece]
         except KeyError:
-            found = known[piece] = _parse_piece(piece, known)
+            found = known[piece] = _parse_yaml_piece(piece, known)
         if found is None or found[0] in mapping:
             return None
         mapping[found[0]] = found[1]
     return mapping
 
 
-def _parse_piece(piece: str, known: dict[str, Any]) -> tuple[str, Plain] | None:
+def _parse_yaml_piece(piece: str, known: dict[str, Any]) -> tuple[str, Plain] | None:
     """A key with its value, which may be a mapping over several lines."""
     open_mappings: list[dict[str, Plain]] = [{}]
     opened = False  # whether the line before began a mapping
@@ -130,7 +139,7 @@ def _parse_piece(piece: str, known: dict[str, Any]) -> tuple[str, Plain] | None:
         try:
             found = known[f" {line}"]
         except KeyError:
-            found = known[f" {line}"] = _parse_line(line)
+            found = known[f" {line}"] = _parse_yaml_line(line)
         if found is None:
             return None
         depth, name, value = found
@@ -149,7 +158,7 @@ def _parse_piece(piece: str, known: dict[str, Any]) -> tuple[str, Plain] | None:
     return None if opened else next(iter(open_mappings[0].items()))
 
 
-def _parse_line(line: str) -> tuple[int, str, Plain] | None:
+def _parse_yaml_line(line: str) -> tuple[int, str, Plain] | None:
     """The depth of a line of a block, its key and its value; ``...`` if a mapping follows."""
     found = _LINE.fullmatch(line)
     if found is None or len(found["indent"]) % 2:
@@ -157,14 +166,14 @@ def _parse_line(line: str) -> tuple[int, str, Plain] | None:
     name, value = found["key"], found["value"]
     try:
         if name[0] == '"':
-            name = json.loads(as_json(name))
+            name = json.loads(yaml_flow_as_json(name))
         elif name.lower() in _WORDS:
             return None
         if value is None:
             return len(found["indent"]) // 2, name, ...
         if value[0] != '"' and _NOT_JSON.search(value):
             return None
-        return len(found["indent"]) // 2, name, json.loads(as_json(value))
+        return len(found["indent"]) // 2, name, json.loads(yaml_flow_as_json(value))
     except ValueError:
         return None
 
@@ -174,8 +183,8 @@ _SPECIAL = {".nan": "NaN", ".inf": "Infinity", "-.inf": "-Infinity", "? ": ""}
 _ESCAPE = re.compile(r"\\(?:U([0-9a-f]{8})|.)")
 
 
-def as_json(text: str) -> str:
-    """The output of :func:`flow` as JSON text for :func:`json.loads`."""
+def yaml_flow_as_json(text: str) -> str:
+    """The output of :func:`yaml_flow` as JSON text for :func:`json.loads`."""
     if ".nan" in text or ".inf" in text or '? "' in text:
         text = _STRING_OR_SPECIAL.sub(lambda m: _SPECIAL.get(m[0], m[0]), text)
     if "\\U" in text:
@@ -183,6 +192,6 @@ def as_json(text: str) -> str:
     return text
 
 
-def is_number(value: object) -> bool:
+def is_yaml_number(value: object) -> bool:
     """Whether a value is a float or an int, but not a bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

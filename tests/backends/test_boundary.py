@@ -14,7 +14,7 @@ import pytest
 
 import legm
 from legm import BackendError, ExperimentHandler, LegmError, NotSupported, StorageError, errors, hookimpl
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.hooks import Capability
 from legm.records import BestRule, Outcome, Points, Query, Status
 from tests.support.memory_backend import Memory, flat
@@ -35,7 +35,7 @@ def test_another_backend_gets_the_same_results_bit_for_bit(tmp_path, made):
     read = []
     for backend, of in (("local", tmp_path / "local"), (memory, tmp_path / "m")):
         query = Query("e", ours.fingerprint, "d", None)
-        found = sorted(connect(of, backend).runs(query), key=lambda r: r.run.run_id)
+        found = sorted(connect_client(of, backend).runs(query), key=lambda r: r.run.run_id)
         read.append([comparable(r) for r in found if r.status is Status.COMPLETED])
     assert read[0] == read[1] == [expected[1], expected[3]]
     best = [handler.get_best("loss")[0].value for handler in (ours, theirs)]
@@ -380,7 +380,7 @@ def test_what_only_a_client_asks_for_is_refused_too(tmp_path):
     handler = ExperimentHandler(tmp_path, "e", backend=memory).start()
     handler.set_metric("loss", 1)
     run = handler.log().run
-    client = connect(tmp_path, memory)
+    client = connect_client(tmp_path, memory)
     with pytest.raises(NotSupported, match="'memory' does not list its experiments"):
         client.experiments()
     with pytest.raises(NotSupported, match="'discard', which the backend 'memory' does not support"):

@@ -13,7 +13,7 @@ import pytest
 from legm import ExperimentHandler
 from legm.compat.run_snapshot import stored_snapshots
 from legm.compat.settings import Settings
-from legm.compat.unsupported_calls import Notices, NullObject
+from legm.compat.unsupported_calls import NullObject, UnsupportedCalls
 from legm.errors import NotSupported
 from legm.records import RunResult, Status
 from tests.support.compat_play import play, played, snapshots
@@ -291,7 +291,7 @@ def test_an_unsupported_call_is_an_error_where_that_is_wanted(tmp_path):
 
 
 def test_what_stands_for_an_unsupported_call_is_nothing():
-    absorber = NullObject("x", Notices())
+    absorber = NullObject("x", UnsupportedCalls())
     assert not absorber
     assert list(absorber) == []
     assert len(absorber) == 0
@@ -322,7 +322,7 @@ def test_what_stands_for_an_unsupported_call_is_nothing():
 
 def test_strict_notices_raise():
     with pytest.raises(NotSupported, match="x is not recorded: why"):
-        Notices(strict=True).report_unsupported("x", "why")
+        UnsupportedCalls(strict=True).report_unsupported("x", "why")
 
 
 # wandb

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import ExperimentHandler, ParameterError, StateError, UnstableValue
-from legm.core.parameters import Equals, Parameters, Truthy
+from legm.core.parameters import EqualsCondition, Parameters, TruthyCondition
 
 NAMES = [f"p{i}" for i in range(6)]
 
@@ -32,7 +32,11 @@ def trees(draw):
     present = sorted(values)
     for child, parent in draw(st.lists(st.tuples(*[st.sampled_from(present or [""])] * 2), max_size=6)):
         if parent < child:
-            wanted = draw(st.sampled_from([Truthy(), Equals("a"), Equals(None), Equals(1)]))
+            wanted = draw(
+                st.sampled_from(
+                    [TruthyCondition(), EqualsCondition("a"), EqualsCondition(None), EqualsCondition(1)]
+                )
+            )
             params.set_parent(child, parent, wanted)
     if present:
         params.disable(draw(st.lists(st.sampled_from(present), max_size=2)))

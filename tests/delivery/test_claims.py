@@ -21,7 +21,7 @@ import pytest
 
 from legm import BackendError, ExperimentHandler, ParameterError, StateError, StorageError, hookimpl
 from legm.delivery import live_delivery as delivery
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.records import Query, Status
 from legm.runlog.log_folder import LogFolder
 from legm.testing import MemoryBackend
@@ -45,7 +45,7 @@ def run(handler: ExperimentHandler) -> None:
 def statuses(root: Path, handler: ExperimentHandler | None = None, backend: object = "local") -> list[Status]:
     handler = handler or handler_of(root)
     query = Query("e", handler.fingerprint)
-    return [result.status for result in connect(root, backend).runs(query)]
+    return [result.status for result in connect_client(root, backend).runs(query)]
 
 
 def claims(root: Path) -> list[Path]:

@@ -21,8 +21,8 @@ from legm import BackendError, ExperimentHandler, hookimpl
 from legm.backends.mlflow.stores import sqlite_uri
 from legm.cli import main
 from legm.delivery import live_delivery as delivery
-from legm.delivery.backlog import sync
-from legm.delivery.client import BackendClient, connect
+from legm.delivery.backlog import sync_backlog
+from legm.delivery.client import BackendClient, connect_client
 from legm.hooks import Capability
 from legm.records import Display, Points, Query, Status
 from tests.support.memory_backend import Memory
@@ -131,7 +131,7 @@ def test_every_backend_has_the_runs_bit_for_bit_and_what_was_computed(mlflow_sto
     )
     script(handler)
     handler.aggregate_results()
-    again = connect(tmp_path, ["local", "mlflow", "wandb", mirror], options).with_mirrors
+    again = connect_client(tmp_path, ["local", "mlflow", "wandb", mirror], options).with_mirrors
     local, *others = (sorted(map(repr, read(client.backend))) for client in again)
     assert len(local) == 2
     assert [other == local for other in others] == [True, True, True]
@@ -161,7 +161,7 @@ def test_any_backend_may_be_the_primary_and_the_folder_a_mirror(tmp_path, primar
     alone.disable_param("seed")
     alone.start()
     assert json.dumps(alone.aggregate_results()) == json.dumps(found)
-    both = connect(tmp_path, [primary, "local"], options).with_mirrors
+    both = connect_client(tmp_path, [primary, "local"], options).with_mirrors
     assert read(both[0].backend) == read(both[1].backend)
 
 
@@ -281,11 +281,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_sync_brings_a_killed_run_to_each_backend_once(mlflow_store, tmp_path):
     subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
-    first = [(one.backend, one.problem, one.result.points) for one in sync(tmp_path, "mlflow")]
+    first = [(one.backend, one.problem, one.result.points) for one in sync_backlog(tmp_path, "mlflow")]
     assert first == [("mlflow", "", 300)]
     assert len(list(tmp_path.glob("*/*/runs/open/*.log"))) == 1
-    assert [one.backend for one in sync(tmp_path)] == ["local"]
-    assert list(sync(tmp_path)) == []
+    assert [one.backend for one in sync_backlog(tmp_path)] == ["local"]
+    assert list(sync_backlog(tmp_path)) == []
     of = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
     number = of.get_experiment_by_name("e").experiment_id
     (run,) = of.search_runs([number], "tags.`legm.kind` = 'run'")

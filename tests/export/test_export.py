@@ -25,7 +25,7 @@ from legm import BackendError, ExperimentHandler, StorageError, hookimpl
 from legm.analysis.overview import recover_folders
 from legm.cli import main
 from legm.core import results
-from legm.core.result_equality import RESULT_FIELDS, differing_fields, result_digests
+from legm.core.result_equality import RESULT_FIELDS, differing_result_fields, result_digests
 from legm.core.results import records_from_result
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
@@ -134,9 +134,11 @@ def test_two_results_are_the_same_only_where_every_piece_is(every):
     history = first.histories[Series("loss")]
     values = np.nextafter(history.values, np.inf)
     changed = replace(first, histories={**first.histories, Series("loss"): History(history.steps, values)})
-    assert differing_fields(first, ours) == []
-    assert differing_fields(changed, ours) == ["values"]
-    assert differing_fields(replace(first, test={Series("acc", Split.TEST): -0.0}), ours) == ["test values"]
+    assert differing_result_fields(first, ours) == []
+    assert differing_result_fields(changed, ours) == ["values"]
+    assert differing_result_fields(replace(first, test={Series("acc", Split.TEST): -0.0}), ours) == [
+        "test values"
+    ]
 
 
 def run_results() -> st.SearchStrategy[RunResult]:

@@ -18,7 +18,7 @@ import yaml
 from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
 from legm.analysis.overview import read_overview
 from legm.core.parameters import Parameters
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, new_run
 from legm.records import Outcome, RunResult, Status
 from legm.runlog import log_writer
@@ -797,7 +797,7 @@ def test_an_interrupt_while_a_value_is_taken_leaves_whole_rows(tmp_path, test):
 
 def test_an_interrupt_in_the_middle_of_a_row_takes_it_back_whole(tmp_path, monkeypatch):
     configuration = Parameters().configuration("e")
-    session = RunSession(connect(tmp_path), new_run(configuration, "", {}))
+    session = RunSession(connect_client(tmp_path), new_run(configuration, "", {}))
     recorder = session.recorder
     recorder.add_metrics({"a": 0, "b": 0}, None, test=False)
     for column in ("_values", "_steps", "_times", "_layout"):

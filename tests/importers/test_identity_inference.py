@@ -19,7 +19,7 @@ from legm.importers.identity_inference import (
     infer_parameter_kind,
 )
 from legm.importers.valid_names import valid_name, valid_names
-from legm.importers.value_parsing import parse_value
+from legm.importers.value_parsing import parse_value_text
 
 # One parameter
 
@@ -249,7 +249,7 @@ PLAIN = st.recursive(
 
 @given(PLAIN.filter(lambda value: not isinstance(value, str)))
 def test_a_text_that_str_made_of_a_value_is_that_value_again(value):
-    found = parse_value(str(value))
+    found = parse_value_text(str(value))
     if "nan" in str(value) or "inf" in str(value):
         assert str(found) == str(value)
     else:
@@ -259,7 +259,7 @@ def test_a_text_that_str_made_of_a_value_is_that_value_again(value):
 
 @given(st.text())
 def test_no_text_is_lost(text):
-    assert str(parse_value(text)) == text
+    assert str(parse_value_text(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -267,21 +267,21 @@ def test_no_text_is_lost(text):
     ["007", "1.50", "1e5", "+1", " 1", "1_000", "[1,2]", "{1, 2}", "b'a'", "1+2j", "true", "null", ""],
 )
 def test_a_text_that_python_would_write_otherwise_stays_a_text(text):
-    assert parse_value(text) == text
-    assert isinstance(parse_value(text), str)
+    assert parse_value_text(text) == text
+    assert isinstance(parse_value_text(text), str)
 
 
 @pytest.mark.parametrize(
     "text", ["[" * 1999, "[" * 900 + "]" * 900, "[" + "9" * 1900 + "]", "9" * 1999, "(" + "-" * 1990 + "1)"]
 )
 def test_a_text_made_to_trip_the_parser_is_a_text_or_its_value(text):
-    assert str(parse_value(text)) == text
+    assert str(parse_value_text(text)) == text
 
 
 @pytest.mark.parametrize(("text", "value"), [("nan", math.nan), ("inf", math.inf), ("-inf", -math.inf)])
 def test_infinities_and_nan_are_numbers(text, value):
-    assert str(parse_value(text)) == str(value)
-    assert isinstance(parse_value(text), float)
+    assert str(parse_value_text(text)) == str(value)
+    assert isinstance(parse_value_text(text), float)
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=()), max_size=300), unique=True, max_size=6))

@@ -642,13 +642,13 @@ def test_names_that_climb_stay_below_the_root(sqlite, tmp_path):
 
 def test_an_artifact_whose_name_climbs_stays_with_the_run(tmp_path):
     from legm.importers.external_run import ExternalFile, ExternalRun
-    from legm.importers.import_notes import Notes
+    from legm.importers.import_notes import ImportNotes
 
     (tmp_path / "f").write_text("x")
     names = ["../../../up", "/abs", "a/../b", "a//b", "C:\\x", "CON", "é"]
 
     class Source:
-        kind, location, notes = "made", "made", Notes()
+        kind, location, notes = "made", "made", ImportNotes()
 
         def run(self, key: str) -> ExternalRun:
             return ExternalRun(

@@ -24,12 +24,12 @@ from legm.backends.local.event_file import _encode_event_record
 from legm.cli import main
 from legm.importers import import_runs
 from legm.importers.detection import open_source
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.ingest import Ingestion
 from legm.importers.tensorboard.event_reader import EventReader
 from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
 from legm.importers.tensorboard.source import TensorboardSource
-from legm.importers.tensorboard.tfrecords import read_records
+from legm.importers.tensorboard.tfrecords import read_tfrecords
 from legm.records import Display, Points, Status
 from legm.runlog.log_folder import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
@@ -608,7 +608,7 @@ def test_a_file_that_was_cut_anywhere_is_used_as_far_as_it_goes(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_bytes(whole)
     ends, count = {0}, 0
-    for at, message in read_records(path, len(whole), Notes()):
+    for at, message in read_tfrecords(path, len(whole), ImportNotes()):
         ends.add(at + len(message) + 16)
     assert max(ends) == len(whole)
     for size in range(len(whole)):
@@ -628,7 +628,7 @@ def test_a_flipped_byte_costs_its_record_or_the_rest_of_the_file_and_is_reported
     path = tmp_path / "runs" / "a" / "tfevents.1"
     path.parent.mkdir(parents=True)
     path.write_bytes(whole)
-    lost, (at, _) = 0, list(read_records(path, len(whole), Notes()))[3]
+    lost, (at, _) = 0, list(read_tfrecords(path, len(whole), ImportNotes()))[3]
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
         found, notes = everything(tmp_path / "runs")
@@ -867,6 +867,8 @@ def test_numbers_come_in_batches(tmp_path):
     with path.open("ab") as file:
         file.write(rows)
     sizes = [
-        len(one) for one in EventReader(Notes()).read(path, path.stat().st_size) if isinstance(one, Points)
+        len(one)
+        for one in EventReader(ImportNotes()).read(path, path.stat().st_size)
+        if isinstance(one, Points)
     ]
     assert (sum(sizes), max(sizes)) == (150_001, 1 << 16)

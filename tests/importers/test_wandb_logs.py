@@ -17,7 +17,7 @@ from legm import CorruptFile
 from legm.importers.wandb import json_items
 from legm.importers.wandb.log_messages import FIELDS
 from legm.importers.wandb.run_fold import RunFold
-from legm.importers.wandb.transaction_log import LogReader
+from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import BestRule, Display, Points
 from tests.support.wandb_log import chunk, framed, records
 from tests.support.wandb_scripts import logs, run_script
@@ -85,7 +85,7 @@ def written(tmp_path_factory) -> dict[str, Path]:
 def read(path: Path) -> tuple[RunFold, Metrics, list[Display]]:
     """A whole log: what it tells, for each metric steps, times and values, and its texts."""
     told = RunFold()
-    for record in LogReader(path).new_records():
+    for record in TransactionLogReader(path).new_records():
         told.add_record(record)
     return told, *drained(told)
 
@@ -149,11 +149,11 @@ def test_wandb_is_not_imported_and_may_be_imported_beside_it(written):
     code = """
 import sys
 from pathlib import Path
-from legm.importers.wandb.transaction_log import LogReader
-first = len(list(LogReader(Path(sys.argv[1])).new_records()))
+from legm.importers.wandb.transaction_log import TransactionLogReader
+first = len(list(TransactionLogReader(Path(sys.argv[1])).new_records()))
 assert not [name for name in sys.modules if name.partition(".")[0] == "wandb"]
 from wandb.proto import wandb_internal_pb2
-assert first == len(list(LogReader(Path(sys.argv[1])).new_records()))
+assert first == len(list(TransactionLogReader(Path(sys.argv[1])).new_records()))
 assert wandb_internal_pb2.Record(run=wandb_internal_pb2.RunRecord(run_id="x")).run.run_id == "x"
 """
     subprocess.run([sys.executable, "-c", code, str(written["typed"])], check=True)
@@ -246,12 +246,12 @@ def test_a_killed_run_has_no_end_and_all_that_was_flushed(written):
 
 def test_a_growing_log_gives_each_record_once_as_soon_as_it_is_complete(written, tmp_path):
     data = written["whole"].read_bytes()
-    whole = [record.SerializeToString() for record in LogReader(written["whole"]).new_records()]
+    whole = [record.SerializeToString() for record in TransactionLogReader(written["whole"]).new_records()]
     chance = random.Random(0)
     for pieces in (3, 200):
         growing = tmp_path / "growing.wandb"
         growing.write_bytes(b"")
-        reader, found, told = LogReader(growing), [], RunFold()
+        reader, found, told = TransactionLogReader(growing), [], RunFold()
         cuts = [*sorted(chance.randrange(len(data)) for _ in range(pieces)), len(data)]
         metrics: dict[str, list] = {}
         for before, cut in zip([0, *cuts], cuts, strict=False):
@@ -272,12 +272,12 @@ def test_a_growing_log_gives_each_record_once_as_soon_as_it_is_complete(written,
 
 def test_a_log_cut_anywhere_gives_what_was_before_the_cut(written, tmp_path):
     data = written["typed"].read_bytes()
-    whole = [record.SerializeToString() for record in LogReader(written["typed"]).new_records()]
+    whole = [record.SerializeToString() for record in TransactionLogReader(written["typed"]).new_records()]
     path = tmp_path / "cut.wandb"
     before = 0
     for cut in [*range(0, len(data), 3), len(data)]:
         path.write_bytes(data[:cut])
-        reader = LogReader(path)
+        reader = TransactionLogReader(path)
         found = [record.SerializeToString() for record in reader.new_records()]
         assert found == whole[: len(found)]
         assert len(found) >= before
@@ -289,7 +289,7 @@ def test_a_log_cut_anywhere_gives_what_was_before_the_cut(written, tmp_path):
 
 def test_damage_costs_its_block_and_is_counted(written, tmp_path):
     data = written["whole"].read_bytes()
-    whole = [record.SerializeToString() for record in LogReader(written["whole"]).new_records()]
+    whole = [record.SerializeToString() for record in TransactionLogReader(written["whole"]).new_records()]
     assert len(data) > 6 * 32768
     known = {*whole}
     path = tmp_path / "damaged.wandb"
@@ -299,7 +299,7 @@ def test_damage_costs_its_block_and_is_counted(written, tmp_path):
         flipped = bytearray(data)
         flipped[place] ^= 1 << chance.randrange(8)
         path.write_bytes(flipped)
-        reader = LogReader(path)
+        reader = TransactionLogReader(path)
         found = [record.SerializeToString() for record in reader.new_records()]
         assert known.issuperset(found)
         assert len(whole) - len(found) < len(whole) / 3
@@ -307,7 +307,7 @@ def test_damage_costs_its_block_and_is_counted(written, tmp_path):
         assert (reader.damaged, reader.unread_bytes > 0) == ((0, True) if is_last else (1, False))
     path.write_bytes(b"SQLite format 3\0" + data[16:])
     with pytest.raises(CorruptFile, match="starts with b'SQLite "):
-        list(LogReader(path).new_records())
+        list(TransactionLogReader(path).new_records())
 
 
 def test_hostile_lengths_do_not_fill_the_memory(tmp_path):
@@ -323,7 +323,7 @@ def test_hostile_lengths_do_not_fill_the_memory(tmp_path):
         file.write(framed([b"\x10\x02"])[7:])
     tracemalloc.start()
     try:
-        reader = LogReader(path)
+        reader = TransactionLogReader(path)
         found = list(reader.new_records())
         assert tracemalloc.get_traced_memory()[1] < 100 << 20
     finally:
@@ -332,7 +332,7 @@ def test_hostile_lengths_do_not_fill_the_memory(tmp_path):
     assert reader.damaged >= 1
     claims = [b"\x8a\x01\xff\xff\xff\xff\x07\x0a", b"\x12\x80\x80\x80\x64", b"\xff" * 40, b"\x0a" * 5000]
     path.write_bytes(framed([*claims, b"\x10\x03"]))
-    reader = LogReader(path)
+    reader = TransactionLogReader(path)
     assert len(list(reader.new_records())) + reader.damaged == 5
 
 

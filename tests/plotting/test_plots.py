@@ -8,7 +8,7 @@ from matplotlib.image import imread
 
 from legm import ExperimentHandler, InvalidName, LegmError, MetricError, StateError, plotting
 from legm.analysis import summaries as analysis
-from legm.delivery.client import BackendClient, connect
+from legm.delivery.client import BackendClient, connect_client
 from legm.records import Configuration
 from tests.support.pictures import texts
 
@@ -16,7 +16,7 @@ STARTS = {"png": b"\x89PNG", "pdf": b"%PDF-1.4", "svg": b"<?xml"}
 
 
 def client_of(handler: ExperimentHandler) -> BackendClient:
-    return connect(handler.configuration_folder.parents[1])
+    return connect_client(handler.configuration_folder.parents[1])
 
 
 def best_of(handler: ExperimentHandler) -> Configuration:

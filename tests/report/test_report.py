@@ -18,7 +18,7 @@ from legm import ExperimentHandler, LegmError, MetricError, StorageError, report
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Query, Run, RunResult, Series, Split, Status
-from legm.report.number_encoding import encode_exact, encode_for_drawing
+from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
 from legm.report.page import json_for_script
 from legm.stats import aggregate
 from legm.testing.memory import MemoryBackend
@@ -150,13 +150,13 @@ def test_a_long_curve_keeps_its_extremes_in_few_points(tmp_path):
 
 def test_a_curve_far_from_zero_keeps_its_shape():
     values = 1.7e9 + np.arange(5) / 8
-    assert list(decoded(encode_for_drawing(values))) == list(values)
-    assert encode_for_drawing(np.array([0.1, 0.2, NAN])).startswith("f4:")
+    assert list(decoded(encode_numbers_for_drawing(values))) == list(values)
+    assert encode_numbers_for_drawing(np.array([0.1, 0.2, NAN])).startswith("f4:")
 
 
 @pytest.mark.parametrize("values", [[], [0, 255], [-1, 2], [70_000], [0.5, NAN], [-0.0, 1.0], [2.0**60, 1.0]])
 def test_numbers_survive_their_text_exactly(values):
-    found = decoded(encode_exact(values)).astype(np.float64)
+    found = decoded(encode_numbers_exactly(values)).astype(np.float64)
     assert found.tobytes() == np.array(values, np.float64).tobytes()
 
 

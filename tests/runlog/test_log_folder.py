@@ -7,7 +7,7 @@ from pathlib import Path
 
 import legm
 from legm.core.parameters import Parameters
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, new_run
 from legm.records import Outcome, Status
 from legm.runlog import log_folder as folder_module
@@ -17,7 +17,7 @@ PACKAGE = Path(legm.__file__).parent
 
 
 def session_in(root: Path) -> RunSession:
-    session = RunSession(connect(root), new_run(Parameters().configuration("e"), "", {}))
+    session = RunSession(connect_client(root), new_run(Parameters().configuration("e"), "", {}))
     session.recorder.add_metrics({"loss": 0.5}, 0, test=False)
     session.recorder.flush()
     return session

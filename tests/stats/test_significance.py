@@ -16,9 +16,9 @@ from legm.stats.significance import (
     MAX_EXACT_ARRANGEMENTS,
     SAMPLED_ARRANGEMENTS,
     holm_adjust,
-    mean,
     paired_confidence_interval,
     paired_permutation_test,
+    sample_mean,
     unpaired_confidence_interval,
     unpaired_permutation_test,
 )
@@ -293,17 +293,17 @@ class TestIntervals:
 class TestMean:
     @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
     def test_lies_among_the_values(self, values):
-        assert min(values) <= mean(values) <= max(values)
+        assert min(values) <= sample_mean(values) <= max(values)
 
     @given(st.lists(thousandths, min_size=1))
     def test_is_the_mean(self, values):
-        assert mean(values) == pytest.approx(sum(values) / len(values), rel=1e-15)
+        assert sample_mean(values) == pytest.approx(sum(values) / len(values), rel=1e-15)
 
     def test_infinities_are_as_arithmetic_has_them(self):
-        assert mean([1e308, 1e308, -math.inf]) == -math.inf
-        assert math.isnan(mean([math.inf, -math.inf]))
-        assert math.isnan(mean([]))
-        assert math.isnan(mean([1.0, math.nan]))
+        assert sample_mean([1e308, 1e308, -math.inf]) == -math.inf
+        assert math.isnan(sample_mean([math.inf, -math.inf]))
+        assert math.isnan(sample_mean([]))
+        assert math.isnan(sample_mean([1.0, math.nan]))
 
 
 class TestHolm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from legm.compat.run_snapshot import Snapshot, stored_snapshots
+from legm.compat.run_snapshot import RunSnapshot, stored_snapshots
 from legm.compat.settings import Settings
 from tests.support.compat_stores import run
 
@@ -24,5 +24,5 @@ def played(folder: Path, code: str, **variables: str) -> str:
     return done.stdout
 
 
-def snapshots(folder: Path, experiment: str) -> list[Snapshot]:
+def snapshots(folder: Path, experiment: str) -> list[RunSnapshot]:
     return list(stored_snapshots(Settings(folder / "root"), [experiment]))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from legm.compat.run_snapshot import read_history, stored_snapshots
+from legm.compat.run_snapshot import read_snapshot_history, stored_snapshots
 from legm.compat.settings import Settings
 from tests.support.paths import ROOT, TESTS
 from tests.support.shared import once
@@ -94,7 +94,7 @@ def in_legm(root: Path, experiment: str) -> list[Held]:
     for one in stored_snapshots(Settings(root), [experiment]):
         assert one.run is not None
         assert one.folder is not None
-        series = read_history(one.folder, one.run.run_id)
+        series = read_snapshot_history(one.folder, one.run.run_id)
         points = {name: {number.step: number.value for number in numbers} for name, numbers in series.items()}
         found.append(Held(dict(one.parameters), {name: sorted(by.items()) for name, by in points.items()}))
     return found

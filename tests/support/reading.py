@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.records import Query, RunResult
 
 __all__ = ["runs_of"]
@@ -20,4 +20,4 @@ def runs_of(root: Path, experiment: str = "e", backend: object = "local", **quer
         **query: further fields of :class:`legm.records.Query`.
     """
     wanted = Query(experiment, **{"histories": None, **query})
-    return sorted(connect(root, backend).runs(wanted), key=lambda result: result.run.run_id)
+    return sorted(connect_client(root, backend).runs(wanted), key=lambda result: result.run.run_id)

@@ -244,7 +244,7 @@ class LocalBackend:
             if not isinstance(content, dict):
                 raise CorruptFile(path, "line 1", "it is not a mapping by description", "Delete it.")
             content[description] = summary_as_dict(summary)
-            write_atomically(path, yaml_text.block(content).encode())
+            write_atomically(path, yaml_text.yaml_block(content).encode())
 
     @hookimpl
     def legm_write_figure(

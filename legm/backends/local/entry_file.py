@@ -179,11 +179,11 @@ class EntryFile:
         text = body[entry.trailer.head :].decode()
         if names is None:
             return self._parse(entry.start, "{" + text.removeprefix(", "))
-        text = yaml_text.as_json(text)
+        text = yaml_text.yaml_flow_as_json(text)
         decoder = json.JSONDecoder()
         found = {}
         for name in names:
-            start = yaml_text.as_json(yaml_text.ascii_only(f", {yaml_text.flow_key(name)}: "))
+            start = yaml_text.yaml_flow_as_json(yaml_text.ascii_yaml(f", {yaml_text.yaml_flow_key(name)}: "))
             at = text.find(start)
             if at >= 0:
                 found[name] = decoder.raw_decode(text, at + len(start))[0]
@@ -244,7 +244,7 @@ class EntryFile:
 
     def _parse(self, start: int, body: str) -> dict[str, Any]:
         try:
-            parsed = json.loads(yaml_text.as_json(body))
+            parsed = json.loads(yaml_text.yaml_flow_as_json(body))
         except ValueError as cause:
             raise self._damaged(start) from cause
         if not isinstance(parsed, dict):
@@ -456,8 +456,8 @@ class EntryFile:
 
 def _entry_texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes, bytes]:
     """An entry's head, and the entry without its trailer."""
-    head_text = f"experiment_{number}: {yaml_text.ascii_only(yaml_text.flow(head))[:-1]}".encode()
-    return head_text, head_text + (f", {yaml_text.ascii_only(series)}}}" if series else "}").encode()
+    head_text = f"experiment_{number}: {yaml_text.ascii_yaml(yaml_text.yaml_flow(head))[:-1]}".encode()
+    return head_text, head_text + (f", {yaml_text.ascii_yaml(series)}}}" if series else "}").encode()
 
 
 def _split_entries(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -287,7 +287,7 @@ def _fingerprint_of_folder(folder: Path) -> str | None:
 
 def parameters_yaml(configuration: Configuration) -> bytes:
     """What ``params.yml`` says of a configuration."""
-    return yaml_text.block(
+    return yaml_text.yaml_block(
         {
             "fingerprint": configuration.fingerprint,
             "schema": SCHEMA,
@@ -321,7 +321,7 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
     try:
-        content: Any = yaml_text.parse_block(data.decode(), {} if known is None else known)
+        content: Any = yaml_text.parse_yaml_block(data.decode(), {} if known is None else known)
     except UnicodeDecodeError:
         content = None
     if content is None:

@@ -25,7 +25,7 @@ from legm.records import (
 from legm.runlog.log_folder import METRICS_FILE, STEPS_FILE, LogFolder
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description
 from legm.util.locks import file_lock
-from legm.util.yaml_text import flow_key, is_number, numbers
+from legm.util.yaml_text import is_yaml_number, yaml_flow_key, yaml_numbers
 
 __all__ = ["count_yaml_entries", "metrics_yaml_head", "read_result_yaml", "series_yaml", "steps_yaml_head"]
 
@@ -106,8 +106,8 @@ def series_yaml(result: RunResult) -> tuple[str, str]:
         key = series_yaml_key(series.name)
         text = written.get(id(history.steps))
         if text is None:
-            text = written[id(history.steps)] = f"[{numbers(history.steps.tolist())}]"
-        values.setdefault(key, []).append((series.index, f"[{numbers(history.values.tolist())}]"))
+            text = written[id(history.steps)] = f"[{yaml_numbers(history.steps.tolist())}]"
+        values.setdefault(key, []).append((series.index, f"[{yaml_numbers(history.values.tolist())}]"))
         steps.setdefault(key, []).append((series.index, text))
     return _series_yaml_flow(values), _series_yaml_flow(steps)
 
@@ -116,11 +116,11 @@ def _series_yaml_flow(lists: Mapping[str, list[tuple[str | None, str]]]) -> str:
     pieces = []
     for key, parts in lists.items():
         if parts[0][0] is None:
-            pieces.append(f"{flow_key(key)}: {parts[0][1]}")
+            pieces.append(f"{yaml_flow_key(key)}: {parts[0][1]}")
         else:
             # No space after these commas: EntryFile.series thus distinguishes an index from a metric.
-            inner = ",".join(f"{flow_key(str(index))}: {text}" for index, text in parts)
-            pieces.append(f"{flow_key(key)}: {{{inner}}}")
+            inner = ",".join(f"{yaml_flow_key(str(index))}: {text}" for index, text in parts)
+            pieces.append(f"{yaml_flow_key(key)}: {{{inner}}}")
     return ", ".join(pieces)
 
 
@@ -178,7 +178,7 @@ def _parse_result_yaml(
         return _corrupt_yaml_value(metrics.path, f"experiment_{entry.number}", value, what)
 
     def number(value: Any) -> float:
-        if not is_number(value):
+        if not is_yaml_number(value):
             raise wrong(value, "a number")
         return float(value)
 
@@ -274,7 +274,7 @@ def _count_yaml_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], pa
                 name = keys[key] = _summary_key_of(key)
             if name is None:
                 continue
-            if type(value) is float or is_number(value):
+            if type(value) is float or is_yaml_number(value):
                 values.setdefault(name, []).append(float(value))
             elif isinstance(value, dict):
                 indexed.add(name)

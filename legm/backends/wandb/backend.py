@@ -56,7 +56,7 @@ from legm.records import (
     Summary,
 )
 from legm.stats.aggregate import summary_as_dict
-from legm.util.wandb_login import has_login, server_url
+from legm.util.wandb_login import has_wandb_login, wandb_server_url
 
 __all__ = ["WandbBackend"]
 
@@ -170,7 +170,7 @@ class WandbBackend:
         for tag in self._tags:
             if not isinstance(tag, str) or not 1 <= len(tag) <= 64:
                 raise BackendError(f"W&B's tags have 1 to 64 characters, unlike {tag!r}")
-        self._url = server_url(self._settings)
+        self._url = wandb_server_url(self._settings)
         self._mode = self._choose_mode(mode or os.environ.get("WANDB_MODE") or None)
         self._folders = FolderRuns(self._dir)
         known: dict[str, Any] = {
@@ -202,7 +202,7 @@ class WandbBackend:
             )
         if asked == "offline":
             return asked
-        if has_login(self._url, self._settings):
+        if has_wandb_login(self._url, self._settings):
             return "online"
         if asked == "online":
             raise BackendError(

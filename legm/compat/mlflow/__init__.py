@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from legm.compat.import_callbacks import add_import_hook
+from legm.compat.import_callbacks import call_when_imported
 from legm.compat.mlflow import artifacts, data, entities, exceptions, models
 from legm.compat.mlflow.client import MlflowClient, register_model_version
 from legm.compat.mlflow.entities import ModelVersion
@@ -119,10 +119,10 @@ def autolog(*args: Any, exclude_flavors: Sequence[str] | None = None, **options:
     options |= dict(zip(names, args, strict=False))
     for library, flavor in _AUTOLOGGED.items():
         if flavor not in (exclude_flavors or ()):
-            add_import_hook(library, partial(_autolog_with, flavor, options))
+            call_when_imported(library, partial(_autolog_with, flavor, options))
     for library in _NOT_AUTOLOGGED:
         if library not in (exclude_flavors or ()) and not options.get("disable"):
-            add_import_hook(library, _report_no_autologging)
+            call_when_imported(library, _report_no_autologging)
 
 
 def _report_no_autologging(library: ModuleType) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from types import MethodType, ModuleType
 from typing import Any
 
-from legm.compat.import_callbacks import add_import_hook
+from legm.compat.import_callbacks import call_when_imported
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.script_session import SESSION
@@ -122,7 +122,7 @@ class Autologging:
         self._options = dict(options)
         while self.is_on and self._wrappers:
             name, wrap = self._wrappers.popitem()
-            add_import_hook(name, partial(self._wrap_with, wrap))
+            call_when_imported(name, partial(self._wrap_with, wrap))
 
     def _wrap_with(self, wrap: Callable[[Any], object], module: Any) -> None:
         with self.report_errors("training"):  # the installed version may be an unknown one

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType, ModuleType
 from typing import Any
 
-from legm.compat.import_callbacks import add_import_hook
+from legm.compat.import_callbacks import call_when_imported
 from legm.compat.mlflow import fluent
 from legm.compat.mlflow.autologging import TRAINING_STACK, Autologging, wrap_function
 from legm.compat.mlflow.tracking_store import STORE
@@ -45,7 +45,7 @@ class ScoreWatcher:
         """Watch the predictions and scores of a class of models, and scikit-learn's metrics."""
         if not self._is_watching:
             self._is_watching = True
-            add_import_hook("sklearn.metrics", self._watch_metrics)
+            call_when_imported("sklearn.metrics", self._watch_metrics)
         for name in _PREDICTIONS:
             wrap_function(kind, name, self._predict)
         wrap_function(kind, "score", self._score)
@@ -120,17 +120,19 @@ class ScoreWatcher:
         if type(score) is bool or not isinstance(score, numbers.Real):
             return
         self._calls[run_id, metric] += 1
-        STORE.log_metrics(run_id, {f"{_numbered(metric, self._calls[run_id, metric])}_{data}": score}, None)
+        STORE.log_metrics(
+            run_id, {f"{_numbered_metric(metric, self._calls[run_id, metric])}_{data}": score}, None
+        )
 
     def _dataset_name(self, run_id: str, data: Any) -> str:
         name = _variable_name(data, inspect.currentframe())
         known = self._data.setdefault((run_id, name), [])
         if id(data) not in known:
             known.append(id(data))
-        return _numbered(name, known.index(id(data)) + 1)
+        return _numbered_metric(name, known.index(id(data)) + 1)
 
 
-def _numbered(name: str, count: int) -> str:
+def _numbered_metric(name: str, count: int) -> str:
     return name if count == 1 else f"{name}-{count}"
 
 

@@ -30,7 +30,7 @@ _COMPARE = {
 _KINDS = {"metric": "metrics", "param": "params", "parameter": "params", "tag": "tags"}
 
 
-def field_value(run: Run, kind: str, key: str) -> Any:
+def filtered_field_value(run: Run, kind: str, key: str) -> Any:
     """A metric, parameter, tag or attribute of a run; None if the run has none."""
     kind = _KINDS.get(kind.rstrip("s"), "attributes")
     if kind != "attributes":
@@ -39,19 +39,19 @@ def field_value(run: Run, kind: str, key: str) -> Any:
     return getattr(run.info, names.get(key, key), None)
 
 
-def _like(pattern: str, *, any_case: bool) -> Callable[[Any], bool]:
+def _like_condition(pattern: str, *, any_case: bool) -> Callable[[Any], bool]:
     text = "".join(".*" if c == "%" else "." if c == "_" else re.escape(c) for c in pattern)
     compiled = re.compile(text, re.DOTALL | (re.IGNORECASE if any_case else 0))
     return lambda value: compiled.fullmatch(str(value)) is not None
 
 
-def _condition(test: str, text: str, kind: str) -> Callable[[Any], bool]:
+def _filter_condition(test: str, text: str, kind: str) -> Callable[[Any], bool]:
     quoted = text[:1] in {"'", '"'}
     if test in {"IN", "NOT IN"}:
         wanted = [one[1] or one[2] for one in re.finditer(r"'([^']*)'|\"([^\"]*)\"", text)]
         return lambda value: (str(value) in wanted) == (test == "IN")
     if test in {"LIKE", "ILIKE"}:
-        return _like(text[1:-1], any_case=test == "ILIKE")
+        return _like_condition(text[1:-1], any_case=test == "ILIKE")
     try:
         other: Any = text[1:-1] if quoted else float(text)
     except ValueError:
@@ -91,12 +91,12 @@ def parse_filter(filter_string: str | None) -> Callable[[Run], bool]:
         if test.startswith("IS "):
             tests.append((kind, key, None, test == "IS NULL"))
         else:
-            tests.append((kind, key, _condition(test, found["value"] or "", kind), False))
+            tests.append((kind, key, _filter_condition(test, found["value"] or "", kind), False))
         at = found.end()
 
     def fits(run: Run) -> bool:
         for kind, key, test, none in tests:
-            value = field_value(run, kind, key)
+            value = filtered_field_value(run, kind, key)
             if (value is None) != none if test is None else value is None or not test(value):
                 return False
         return True
@@ -116,7 +116,7 @@ def sort_runs(runs: Sequence[Run], order_by: Sequence[str] | str | None) -> list
         if not kind:
             kind, key = "attributes", name
         key = key.strip('`"')
-        values = [(field_value(run, kind.lower(), key), run) for run in found]
+        values = [(filtered_field_value(run, kind.lower(), key), run) for run in found]
         usable = [one for one in values if one[0] is not None and one[0] == one[0]]
         rest = [run for value, run in values if value is None or value != value]  # noqa: PLR0124
         usable.sort(key=lambda one: one[0], reverse=direction.upper() == "DESC")

@@ -21,12 +21,12 @@ from legm.compat.mlflow.entities import (
     RunTag,
 )
 from legm.compat.mlflow.exceptions import MlflowException, invalid_value_error, not_found_error
-from legm.compat.run_snapshot import Number, Snapshot, read_history, stored_experiments
-from legm.compat.script_run import CompatRun
+from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history, stored_experiments
+from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
 from legm.records import Status
 
-__all__ = ["STORE", "Store"]
+__all__ = ["STORE", "TrackingStore"]
 
 DEFAULT_EXPERIMENT = "Default"
 _MLFLOW_STATUSES = {
@@ -38,7 +38,7 @@ _MLFLOW_STATUSES = {
 _LEGM_STATUSES = {name: status for status, name in _MLFLOW_STATUSES.items()} | {"SCHEDULED": Status.RUNNING}
 
 
-class Store:
+class TrackingStore:
     """Runs by mlflow's ids, and experiments by name."""
 
     def __init__(self) -> None:
@@ -96,16 +96,16 @@ class Store:
 
     # Runs
 
-    def create_run(self, experiment: str, name: str | None, tags: Mapping[str, Any] | None) -> CompatRun:
+    def create_run(self, experiment: str, name: str | None, tags: Mapping[str, Any] | None) -> ScriptRun:
         """Create a run."""
         tags = {key: str(value) for key, value in (tags or {}).items()}
         name = name or tags.get("mlflow.runName") or f"run-{secrets.token_hex(3)}"
         tags["mlflow.runName"] = name
-        tags.setdefault("mlflow.user", _user())
+        tags.setdefault("mlflow.user", _tracking_user())
         run_id = secrets.token_hex(16)
         return SESSION.begin("mlflow", run_id, experiment, notes={"name": name, "tags": tags})
 
-    def open_run(self, run_id: str) -> CompatRun:
+    def open_run(self, run_id: str) -> ScriptRun:
         """The run with an id, for writing; a stored run is reopened.
 
         Raises:
@@ -120,7 +120,7 @@ class Store:
         run.status, run.ended = earlier.status, earlier.ended
         return run
 
-    def find_snapshot(self, run_id: str) -> Snapshot:
+    def find_snapshot(self, run_id: str) -> RunSnapshot:
         """The state of the run with an id, for reading.
 
         Raises:
@@ -135,7 +135,7 @@ class Store:
         """The run with an id, as mlflow's object."""
         return self.to_mlflow_run(self.find_snapshot(run_id))
 
-    def to_mlflow_run(self, one: Snapshot) -> Run:
+    def to_mlflow_run(self, one: RunSnapshot) -> Run:
         """The state of a run as mlflow's object."""
         tags = one.notes.get("tags") or {}
         if not isinstance(tags, Mapping):
@@ -163,14 +163,14 @@ class Store:
         data = RunData(metrics, params, {k: str(v) for k, v in tags.items()})
         return Run(info, data, RunInputs(tuple(inputs)))
 
-    def history(self, run_id: str, key: str) -> list[Number]:
+    def history(self, run_id: str, key: str) -> list[LoggedNumber]:
         """Every value of a metric."""
         if run_id in SESSION.runs:
             return SESSION.runs[run_id].history().get(key, [])
         one = self.find_snapshot(run_id)
         if one.run is None or one.folder is None:
             return []
-        return read_history(one.folder, one.run.run_id).get(key, [])
+        return read_snapshot_history(one.folder, one.run.run_id).get(key, [])
 
     # Writing
 
@@ -248,11 +248,11 @@ class Store:
         return self.uri or os.environ.get("MLFLOW_TRACKING_URI") or SESSION.settings.root.as_uri()
 
 
-def _user() -> str:
+def _tracking_user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
 
 
-STORE = Store()
+STORE = TrackingStore()

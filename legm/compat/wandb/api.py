@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from legm.compat.run_snapshot import Snapshot, read_history
+from legm.compat.run_snapshot import RunSnapshot, read_snapshot_history
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.errors import CommError
@@ -56,7 +56,7 @@ class _StoredSummary(dict[str, Any]):
 class _StoredRun:
     """A stored run."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: RunSnapshot) -> None:
         self._snapshot = snapshot
         self.id = snapshot.key
         self.project = snapshot.experiment
@@ -82,7 +82,7 @@ class _StoredRun:
         if self.id in SESSION.runs:
             series = SESSION.runs[self.id].history()
         elif self._snapshot.run is not None and self._snapshot.folder is not None:
-            series = read_history(self._snapshot.folder, self._snapshot.run.run_id)
+            series = read_snapshot_history(self._snapshot.folder, self._snapshot.run.run_id)
         else:
             series = {}
         rows: dict[int, dict[str, Any]] = {}

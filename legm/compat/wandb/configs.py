@@ -13,7 +13,7 @@ from legm.core.config_objects import parameters_from_config
 __all__ = ["Config", "UninitializedObject"]
 
 
-def _to_dict(given: Any) -> dict[str, Any]:
+def _config_dict(given: Any) -> dict[str, Any]:
     """The argument of ``config=`` or ``update()`` as a dictionary."""
     if given is None:
         return {}
@@ -44,10 +44,10 @@ class Config(AttributeMapping):
         super().__init__("config", _changed=changed)
 
     def _set(self, given: Any, *, allow_val_change: bool | None) -> None:
-        new = {str(name).strip("-"): value for name, value in _to_dict(given).items()}
+        new = {str(name).strip("-"): value for name, value in _config_dict(given).items()}
         if not allow_val_change:
             for name, value in new.items():
-                if name in self._items and not _are_equal(self._items[name], value):
+                if name in self._items and not _are_equal_config_values(self._items[name], value):
                     raise ConfigError(
                         f"the config has {name!r} = {self._items[name]!r} already, not {value!r}: pass "
                         f"allow_val_change=True to config.update() to change it"
@@ -65,7 +65,7 @@ class Config(AttributeMapping):
 
     def setdefaults(self, d: Any) -> None:
         """Set the parameters that are not set yet."""
-        self._set({k: v for k, v in _to_dict(d).items() if k not in self._items}, allow_val_change=None)
+        self._set({k: v for k, v in _config_dict(d).items() if k not in self._items}, allow_val_change=None)
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._set({key: value}, allow_val_change=None)
@@ -73,7 +73,7 @@ class Config(AttributeMapping):
     __setattr__ = __setitem__
 
 
-def _are_equal(old: Any, new: Any) -> bool:
+def _are_equal_config_values(old: Any, new: Any) -> bool:
     if hasattr(old, "tolist") or hasattr(new, "tolist"):
         old, new = (one.tolist() if hasattr(one, "tolist") else one for one in (old, new))
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):

@@ -8,7 +8,7 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from legm.compat.run_snapshot import Snapshot
+from legm.compat.run_snapshot import RunSnapshot
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.errors import UsageError
 from legm.compat.wandb.wandb_run import Run
@@ -143,13 +143,14 @@ def init(
         run.summary.__dict__["_items"].update({name: one.value for name, one in earlier.latest.items()})
         run.config.__dict__["_items"].update(earlier.parameters)
     run.config.update(
-        _filter_config(config, config_include_keys, config_exclude_keys), bool(allow_val_change or earlier)
+        _select_config_keys(config, config_include_keys, config_exclude_keys),
+        bool(allow_val_change or earlier),
     )
     CURRENT_RUN.push(run)
     return run
 
 
-def _run_to_resume(run_id: str | None, resume: Any, project: str) -> Snapshot | None:
+def _run_to_resume(run_id: str | None, resume: Any, project: str) -> RunSnapshot | None:
     """The stored run to resume; None for a new run."""
     if not resume or resume == "never" or run_id is None:
         return None
@@ -163,7 +164,7 @@ def _run_to_resume(run_id: str | None, resume: Any, project: str) -> Snapshot | 
     return None
 
 
-def _filter_config(config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None) -> Any:
+def _select_config_keys(config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None) -> Any:
     if not include and not exclude:
         return config
     from legm.compat.wandb.configs import Config

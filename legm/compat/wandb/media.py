@@ -16,7 +16,7 @@ from legm.errors import UnstableValue
 __all__ = ["Chart", "Histogram", "Html", "Image", "Media", "Table", "to_media"]
 
 
-def _to_array(values: Any) -> Any:
+def _media_array(values: Any) -> Any:
     """A NumPy array, also from a tensor that is on a device or in a graph."""
     import numpy as np
 
@@ -26,7 +26,7 @@ def _to_array(values: Any) -> Any:
     return np.asarray(values)
 
 
-def _plain(value: Any) -> Any:
+def _plain_cell(value: Any) -> Any:
     if isinstance(value, Media):
         return repr(value)
     try:
@@ -69,14 +69,14 @@ class Image(Media):
                 SESSION.notices.report_unsupported(
                     f"wandb.Image({name}=…)", "the image is stored without them"
                 )
-        self._png = _png(data_or_path, mode)
+        self._png = _png_image(data_or_path, mode)
 
     def content(self) -> bytes:
         """The image as PNG."""
         return self._png
 
 
-def _png(data: Any, mode: str | None) -> bytes:
+def _png_image(data: Any, mode: str | None) -> bytes:
     from PIL import Image as Pillow
 
     if isinstance(data, Image):
@@ -92,15 +92,15 @@ def _png(data: Any, mode: str | None) -> bytes:
     elif isinstance(data, Pillow.Image):
         data.save(file, "PNG")
     else:
-        Pillow.fromarray(_pixels(data), mode).save(file, "PNG")
+        Pillow.fromarray(_image_pixels(data), mode).save(file, "PNG")
     return file.getvalue()
 
 
-def _pixels(data: Any) -> Any:
+def _image_pixels(data: Any) -> Any:
     import numpy as np
 
     tensor = hasattr(data, "detach")
-    array = _to_array(data)
+    array = _media_array(data)
     if array.ndim == 3 and tensor and array.shape[0] in (1, 3, 4):
         array = array.transpose(1, 2, 0)
     if array.ndim == 3 and array.shape[2] == 1:
@@ -132,7 +132,7 @@ class Histogram(Media):
         if np_histogram is not None:
             counts, edges = np_histogram
         else:
-            values = _to_array(sequence).ravel()
+            values = _media_array(sequence).ravel()
             counts, edges = np.histogram(values[np.isfinite(values)], bins=num_bins)
         self.histogram = np.asarray(counts).tolist()
         self.bins = np.asarray(edges).tolist()
@@ -194,7 +194,7 @@ class Table(Media):
         """The values of a column."""
         at = self.columns.index(name)
         values = [row[at] for row in self.data]
-        return _to_array(values) if convert_to == "numpy" else values
+        return _media_array(values) if convert_to == "numpy" else values
 
     def get_dataframe(self) -> Any:
         """The table as a pandas data frame."""
@@ -208,7 +208,7 @@ class Table(Media):
 
     def content(self) -> bytes:
         """Columns and rows as JSON."""
-        rows = [[_plain(cell) for cell in row] for row in self.data]
+        rows = [[_plain_cell(cell) for cell in row] for row in self.data]
         return json.dumps({"columns": self.columns, "data": rows}).encode()
 
 
@@ -244,7 +244,7 @@ class Chart(Media):
         return json.dumps({**head, **json.loads(self.table.content())}).encode()
 
 
-class _Json(Media):
+class _JsonMedia(Media):
     def __init__(self, text: str) -> None:
         self._text = text
 
@@ -259,11 +259,11 @@ def to_media(value: Any) -> Media | None:
     if hasattr(value, "savefig") or (hasattr(value, "gcf") and hasattr(value, "figure")):
         return Image(value)
     if hasattr(value, "to_plotly_json"):
-        return _Json(value.to_json())
+        return _JsonMedia(value.to_json())
     if type(value).__module__.partition(".")[0] == "PIL":
         return Image(value)
     if hasattr(value, "itertuples"):
         return Table(dataframe=value)
     if isinstance(value, (list, tuple)) or hasattr(value, "tolist"):
-        return _Json(json.dumps(_plain(_to_array(value) if hasattr(value, "detach") else value)))
+        return _JsonMedia(json.dumps(_plain_cell(_media_array(value) if hasattr(value, "detach") else value)))
     return None

@@ -39,7 +39,7 @@ class ModelWatcher:
                 f"wandb.watch(log={log!r})", "it must be gradients, parameters, all or None"
             )
             return
-        for at, model in enumerate(_as_sequence(models)):
+        for at, model in enumerate(_watched_models(models)):
             if not _is_module(model):
                 SESSION.notices.report_unsupported(
                     "wandb.watch", f"{type(model).__qualname__} is not a PyTorch model"
@@ -61,7 +61,7 @@ class ModelWatcher:
 
     def unwatch(self, models: Any = None) -> None:
         """Stop watching these models, or all models."""
-        for one in list(self._hooks) if models is None else map(id, _as_sequence(models)):
+        for one in list(self._hooks) if models is None else map(id, _watched_models(models)):
             for hook in self._hooks.pop(one, ()):
                 hook.remove()
 
@@ -86,7 +86,7 @@ class ModelWatcher:
 
     def _log_histogram(self, name: str, tensor: Any) -> None:
         try:
-            histogram = _histogram(tensor)
+            histogram = _watched_histogram(tensor)
         except Exception as error:  # noqa: BLE001 - the training continues
             SESSION.notices.report_unsupported(f"the histogram of {name}", str(error))
             return
@@ -94,7 +94,7 @@ class ModelWatcher:
             self._log(name, histogram)
 
 
-def _as_sequence(models: Any) -> Sequence[Any]:
+def _watched_models(models: Any) -> Sequence[Any]:
     return models if isinstance(models, (tuple, list)) else (models,)
 
 
@@ -109,7 +109,7 @@ def _once_every(count: int) -> Callable[[], bool]:
     return lambda: next(calls) % max(count, 1) == 0
 
 
-def _histogram(tensor: Any) -> Histogram | None:
+def _watched_histogram(tensor: Any) -> Histogram | None:
     """The histogram of a tensor's values, computed by PyTorch; None if no value is finite."""
     values = tensor.detach().cpu()
     if values.is_sparse:

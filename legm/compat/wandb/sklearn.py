@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-def _log(name: str, chart: Chart) -> None:
+def _log_sklearn_chart(name: str, chart: Chart) -> None:
     if CURRENT_RUN.run is None:
         raise Error(f"you must call wandb.init() before wandb.sklearn draws the {name}")
     CURRENT_RUN.run.log({name: chart})
@@ -52,17 +52,19 @@ def plot_confusion_matrix(y_true: Any, y_pred: Any, labels: Sequence[Any] | None
     if named is None or len(named) != len(classes):
         named = [str(one) for one in classes]
     true, predicted = ([numbers[one] for one in np.asarray(y).tolist()] for y in (y_true, y_pred))
-    _log("confusion_matrix", plot.confusion_matrix(y_true=true, preds=predicted, class_names=named))
+    _log_sklearn_chart(
+        "confusion_matrix", plot.confusion_matrix(y_true=true, preds=predicted, class_names=named)
+    )
 
 
 def plot_roc(y_true: Any, y_probas: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
     """The ROC curve of each class."""
-    _log("roc", plot.roc_curve(y_true, y_probas, _label_texts(labels)))
+    _log_sklearn_chart("roc", plot.roc_curve(y_true, y_probas, _label_texts(labels)))
 
 
 def plot_precision_recall(y_true: Any, y_probas: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
     """The precision over the recall of each class."""
-    _log("precision_recall", plot.pr_curve(y_true, y_probas, _label_texts(labels)))
+    _log_sklearn_chart("precision_recall", plot.pr_curve(y_true, y_probas, _label_texts(labels)))
 
 
 def plot_feature_importances(
@@ -83,16 +85,16 @@ def plot_feature_importances(
     names = list(feature_names) if feature_names is not None else list(range(len(values)))
     rows = sorted(
         ([str(name), float(value)] for name, value in zip(names, values, strict=True)),
-        key=_by_value,
+        key=_feature_importance,
         reverse=True,
     )
-    _log(
+    _log_sklearn_chart(
         "feature_importances",
         plot.bar(Table(["feature", "importance"], rows), "feature", "importance", title),
     )
 
 
-def _by_value(row: list[Any]) -> float:
+def _feature_importance(row: list[Any]) -> float:
     return float(row[1])
 
 
@@ -109,7 +111,9 @@ def plot_class_proportions(y_train: Any, y_test: Any, labels: Sequence[Any] | No
         for which, by in counts.items()
         for one, name in zip(classes, shown, strict=True)
     ]
-    _log("class_proportions", plot.bar(Table(["class", "dataset", "count"], rows), "class", "count"))
+    _log_sklearn_chart(
+        "class_proportions", plot.bar(Table(["class", "dataset", "count"], rows), "class", "count")
+    )
 
 
 def plot_summary_metrics(
@@ -135,7 +139,7 @@ def plot_summary_metrics(
             "r2_score": metrics.r2_score(true, predicted),
         }
     rows = [[name, float(score)] for name, score in scores.items()]
-    _log(
+    _log_sklearn_chart(
         "summary_metrics",
         plot.bar(Table(["metric_name", "metric_value"], rows), "metric_name", "metric_value"),
     )
@@ -147,7 +151,9 @@ def plot_residuals(model: Any, X: Any, y: Any) -> None:
 
     predicted = np.asarray(model.predict(X), float)
     rows = np.column_stack([predicted, np.asarray(y, float) - predicted]).tolist()
-    _log("residuals", plot.scatter(Table(["prediction", "residual"], rows), "prediction", "residual"))
+    _log_sklearn_chart(
+        "residuals", plot.scatter(Table(["prediction", "residual"], rows), "prediction", "residual")
+    )
 
 
 def plot_learning_curve(
@@ -168,7 +174,7 @@ def plot_learning_curve(
         for which, scores in (("train", train), ("test", test))
         for size, score in zip(sizes, scores.mean(axis=1), strict=True)
     ]
-    _log(
+    _log_sklearn_chart(
         "learning_curve",
         plot.line(Table(["dataset", "train_size", "score"], rows), "train_size", "score", "dataset"),
     )
@@ -190,7 +196,9 @@ def plot_classifier(
 ) -> None:
     """All plots for a fitted classifier."""
     if CURRENT_RUN.run is not None:
-        CURRENT_RUN.run.config.update({"model_name": model_name, **_params(model)}, allow_val_change=True)
+        CURRENT_RUN.run.config.update(
+            {"model_name": model_name, **_sklearn_params(model)}, allow_val_change=True
+        )
     plot_feature_importances(model, feature_names)
     if log_learning_curve:
         plot_learning_curve(model, X_train, y_train)
@@ -211,7 +219,9 @@ def plot_regressor(
 ) -> None:
     """All plots for a fitted regressor."""
     if CURRENT_RUN.run is not None:
-        CURRENT_RUN.run.config.update({"model_name": model_name, **_params(model)}, allow_val_change=True)
+        CURRENT_RUN.run.config.update(
+            {"model_name": model_name, **_sklearn_params(model)}, allow_val_change=True
+        )
     plot_summary_metrics(model, X_train, y_train, X_test, y_test)
     plot_residuals(model, X_test, y_test)
 
@@ -240,7 +250,7 @@ def plot_calibration_curve(clf: Any, X: Any, y: Any, clf_name: str = "Classifier
         right, sure = calibration_curve(y_test, probabilities, n_bins=10)
         rows += [[name, float(a), float(b)] for a, b in zip(right, sure, strict=True)]
     x, y = "mean_predicted_value", "fraction_of_positives"
-    _log("calibration_curve", plot.line(Table(["model", y, x], rows), x, y, "model"))
+    _log_sklearn_chart("calibration_curve", plot.line(Table(["model", y, x], rows), x, y, "model"))
 
 
 def plot_outlier_candidates(regressor: Any, X: Any, y: Any, **_: Any) -> None:
@@ -255,7 +265,7 @@ def plot_outlier_candidates(regressor: Any, X: Any, y: Any, **_: Any) -> None:
     rows = [[i, float(one)] for i, one in enumerate(distances)]
     table = Table(["instance", "distance"], rows)
     title = f"Influence threshold {4 / len(x):.4g}"
-    _log("outlier_candidates", plot.scatter(table, "instance", "distance", title))
+    _log_sklearn_chart("outlier_candidates", plot.scatter(table, "instance", "distance", title))
 
 
 def plot_elbow_curve(clusterer: Any, X: Any, cluster_ranges: Sequence[int] | None = None, **_: Any) -> None:
@@ -268,7 +278,7 @@ def plot_elbow_curve(clusterer: Any, X: Any, cluster_ranges: Sequence[int] | Non
         error = abs(float(clone(clusterer).set_params(n_clusters=count).fit(X).score(X)))
         rows.append([count, error, time.perf_counter() - began])
     table = Table(["cluster_ranges", "errors", "clustering_time"], rows)
-    _log("elbow_curve", plot.line(table, "cluster_ranges", "errors"))
+    _log_sklearn_chart("elbow_curve", plot.line(table, "cluster_ranges", "errors"))
 
 
 def plot_silhouette(
@@ -284,7 +294,9 @@ def plot_silhouette(
     values = silhouette_samples(X, clusters, metric=metric)
     rows = [[str(clusters[i]), float(values[i])] for i in np.lexsort((values, clusters))]
     title = f"Silhouette, {values.mean():.4g} on average"
-    _log("silhouette_plot", plot.bar(Table(["cluster", "silhouette"], rows), "cluster", "silhouette", title))
+    _log_sklearn_chart(
+        "silhouette_plot", plot.bar(Table(["cluster", "silhouette"], rows), "cluster", "silhouette", title)
+    )
 
 
 def plot_clusterer(
@@ -298,7 +310,7 @@ def plot_clusterer(
     plot_silhouette(model, X_train, cluster_labels, labels)
 
 
-def _params(model: Any) -> dict[str, Any]:
+def _sklearn_params(model: Any) -> dict[str, Any]:
     return {k: v for k, v in model.get_params().items() if isinstance(v, (str, int, float, type(None)))}
 
 

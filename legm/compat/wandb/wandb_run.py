@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from legm.compat.script_run import CompatRun
+from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
 from legm.compat.unsupported_calls import NullObject
 from legm.compat.wandb.artifacts import Artifact, find_artifact
@@ -41,7 +41,7 @@ class Run:
     """
 
     def __init__(
-        self, run_id: str, project: str, tracked: CompatRun | None, step: int = 0, **fields: Any
+        self, run_id: str, project: str, tracked: ScriptRun | None, step: int = 0, **fields: Any
     ) -> None:
         self.id = run_id
         self.project = project
@@ -169,9 +169,9 @@ class Run:
         if commit or (commit is None and step is None):
             self.step = max(self.step, at + 1)
 
-    def _log_row(self, tracked: CompatRun, data: Mapping[str, Any], step: int) -> None:
+    def _log_row(self, tracked: ScriptRun, data: Mapping[str, Any], step: int) -> None:
         numbers = {}
-        for name, value in _flatten(data):
+        for name, value in _flatten_row(data):
             if value is None or isinstance(value, NullObject):  # reported when it was created
                 continue
             if isinstance(value, str):
@@ -399,10 +399,10 @@ class Run:
         return f"<Run {self.path}>"
 
 
-def _flatten(data: Mapping[str, Any], prefix: str = "") -> Any:
+def _flatten_row(data: Mapping[str, Any], prefix: str = "") -> Any:
     for key, value in data.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{name}.")
+            yield from _flatten_row(value, f"{name}.")
         else:
             yield name, value

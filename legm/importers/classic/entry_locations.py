@@ -15,7 +15,7 @@ from legm.errors import CorruptFile, storage_error
 from legm.importers.plain_yaml import parse_plain_yaml
 from legm.importers.size_limits import read_at_most
 
-__all__ = ["EntryLocation", "locate_entries", "read_description", "read_entry", "read_mapping"]
+__all__ = ["EntryLocation", "locate_entries", "read_entry", "read_entry_description", "read_entry_mapping"]
 
 _MAX_ENTRY_BYTES, _MAX_FILE_BYTES = 1 << 28, 1 << 26
 _MAX_LINE_BYTES = 1 << 20
@@ -87,7 +87,7 @@ def _locate_entries(path: Path, file: BinaryIO) -> dict[str, EntryLocation]:
     return found
 
 
-def read_description(path: Path, name: str, entry: EntryLocation) -> str | None:
+def read_entry_description(path: Path, name: str, entry: EntryLocation) -> str | None:
     """The description that distinguishes a run from others of its configuration; None if it has none.
 
     Raises:
@@ -95,7 +95,7 @@ def read_description(path: Path, name: str, entry: EntryLocation) -> str | None:
         StorageError: the file cannot be read.
     """
     if entry.description is not None:
-        content = _parse_range(path, entry.description)
+        content = _parse_entry_range(path, entry.description)
     else:
         content = read_entry(path, name, entry)
     value = content.get("description") if isinstance(content, dict) else None
@@ -110,10 +110,10 @@ def read_entry(path: Path, name: str, entry: EntryLocation) -> dict[str, Any]:
         StorageError: the file cannot be read.
     """
     try:
-        content = _parse_range(path, entry)
+        content = _parse_entry_range(path, entry)
     except CorruptFile as problem:
         try:
-            content = read_mapping(path)  # an alias may refer to another entry
+            content = read_entry_mapping(path)  # an alias may refer to another entry
         except CorruptFile:
             raise problem from None
     metrics = content.get(name) if isinstance(content, dict) else None
@@ -124,7 +124,7 @@ def read_entry(path: Path, name: str, entry: EntryLocation) -> dict[str, Any]:
     return metrics
 
 
-def _parse_range(path: Path, entry: EntryLocation) -> Any:
+def _parse_entry_range(path: Path, entry: EntryLocation) -> Any:
     if entry.end - entry.start > _MAX_ENTRY_BYTES:
         problem = f"a run of more than {_MAX_ENTRY_BYTES} bytes is too large"
         raise CorruptFile(path, f"line {entry.line}", problem, _REMEDY)
@@ -137,7 +137,7 @@ def _parse_range(path: Path, entry: EntryLocation) -> Any:
     return parse_plain_yaml(path, text, entry.line)
 
 
-def read_mapping(path: Path) -> dict[str, Any] | None:
+def read_entry_mapping(path: Path) -> dict[str, Any] | None:
     """The content of a file that is read whole; None if it does not exist.
 
     Raises:

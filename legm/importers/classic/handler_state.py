@@ -58,10 +58,10 @@ def handler_state_from(pickled: Any) -> HandlerState:
         name: values.convert(state.get(name))
         for name in ("_param_dict", "_disabled_params", "_parent_param_dict", "_experiment_category")
     }
-    conditions = dict(_mapping_items(state.get("_parent_param_value_dict")))
+    conditions = dict(_state_items(state.get("_parent_param_value_dict")))
     parents = {}
-    for child, parent in _mapping_items(plain_state["_parent_param_dict"]):
-        active = dict(_mapping_items(conditions.get(child))).get(parent)
+    for child, parent in _state_items(plain_state["_parent_param_dict"]):
+        active = dict(_state_items(conditions.get(child))).get(parent)
         parents[str(child)] = (
             str(parent),
             active if isinstance(active, UnevaluatedName) else values.convert(active),
@@ -75,7 +75,7 @@ def handler_state_from(pickled: Any) -> HandlerState:
     )
 
 
-def _mapping_items(mapping: Any) -> Iterable[tuple[Any, Any]]:
+def _state_items(mapping: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(mapping, dict):
         return mapping.items()
     return mapping.pairs if isinstance(mapping, UnevaluatedObject) else ()

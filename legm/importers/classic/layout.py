@@ -22,10 +22,10 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.legm_root import is_configuration_file
 
-__all__ = ["READ_FILES", "configuration_folders", "description_of_file", "first_start_time"]
+__all__ = ["READ_FILES", "configuration_folders", "description_of_file", "first_event_start_time"]
 
 METRICS, INDEXED_METRICS = "metrics.yml", "indexed_metrics.yml"
 READ_FILES = frozenset({METRICS, INDEXED_METRICS, "params.yml", "steps.yml", "obj.pkl", "names.txt"})
@@ -41,7 +41,7 @@ def is_configuration_folder(names: Collection[str]) -> bool:
     return "obj.pkl" in names or ("params.yml" in names and not {METRICS, INDEXED_METRICS}.isdisjoint(names))
 
 
-def configuration_folders(root: Path, notes: Notes, *, max_depth: int | None = None) -> Iterator[Path]:
+def configuration_folders(root: Path, notes: ImportNotes, *, max_depth: int | None = None) -> Iterator[Path]:
     """The configurations' folders in a folder, including itself; links are not followed.
 
     Args:
@@ -69,7 +69,7 @@ def configuration_folders(root: Path, notes: Notes, *, max_depth: int | None = N
                     notes.add("links to folders, which may lead anywhere, were left out", str(folder / name))
 
 
-def first_start_time(folder: Path) -> float:
+def first_event_start_time(folder: Path) -> float:
     """When a configuration's first run started (s), from the names of its event files; 0 without any."""
     try:
         names = [one.name for one in (folder / "tensorboard").iterdir()]

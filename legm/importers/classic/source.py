@@ -14,9 +14,9 @@ from legm.errors import CorruptFile, LegmError, StorageError
 from legm.importers.classic.entry_locations import (
     EntryLocation,
     locate_entries,
-    read_description,
     read_entry,
-    read_mapping,
+    read_entry_description,
+    read_entry_mapping,
 )
 from legm.importers.classic.entry_numbers import EntryNumbers, parse_entry
 from legm.importers.classic.handler_state import (
@@ -31,15 +31,15 @@ from legm.importers.classic.layout import (
     READ_FILES,
     configuration_folders,
     description_of_file,
-    first_start_time,
+    first_event_start_time,
     is_configuration_folder,
 )
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.import_notes import Notes
-from legm.importers.run_files import files_below
+from legm.importers.import_notes import ImportNotes
+from legm.importers.run_files import run_files_below
 from legm.importers.unpickling import interpret_pickle
 from legm.records import BestRule, Points, Status
-from legm.util.yaml_text import block
+from legm.util.yaml_text import yaml_block
 
 __all__ = ["ClassicSource"]
 
@@ -111,7 +111,7 @@ class ClassicSource:
     def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
         self._root = Path(os.path.normpath(path.absolute()))
         self.location = str(path)
-        self.notes = Notes()
+        self.notes = ImportNotes()
         self._folders: dict[str, Path] = {}
         self._last_configuration: _Configuration | None = None
         self._last_read: tuple[_CompletedRun, EntryNumbers] | None = None
@@ -120,14 +120,14 @@ class ClassicSource:
     def find_store(path: Path) -> Path | None:
         """The path, if it is a configuration's folder or contains one."""
         is_one = path.is_dir() and any(
-            True for _ in configuration_folders(path, Notes(), max_depth=_MAX_SEARCH_DEPTH)
+            True for _ in configuration_folders(path, ImportNotes(), max_depth=_MAX_SEARCH_DEPTH)
         )
         return path if is_one else None
 
     @staticmethod
     def nearest_store_folder(path: Path) -> Path:
         """The subfolder of a store that contains the first configuration, or the store itself."""
-        folder = next(configuration_folders(path, Notes(), max_depth=_MAX_SEARCH_DEPTH))
+        folder = next(configuration_folders(path, ImportNotes(), max_depth=_MAX_SEARCH_DEPTH))
         return path.joinpath(*folder.relative_to(path).parts[:1])
 
     def runs(self) -> Iterator[ExternalRun]:
@@ -164,7 +164,7 @@ class ClassicSource:
         handler_state = self._read_handler_state(folder)
         experiment, key = self._experiment_and_key(folder, handler_state)
         runs = self._completed_runs(folder, key)
-        content = read_mapping(folder / "params.yml")
+        content = read_entry_mapping(folder / "params.yml")
         if content is None and handler_state is None:
             raise StorageError(f"{folder} has neither a readable params.yml nor a readable obj.pkl")
         parameters = {"": (handler_state.parameters if handler_state else {}) if content is None else content}
@@ -182,8 +182,8 @@ class ClassicSource:
             self._read_text(folder / "names.txt"),
             handler_state,
             {f"{key}/{run.name}": run for run in runs},
-            first_start_time(folder),
-            read_mapping(folder / "steps.yml") or {},
+            first_event_start_time(folder),
+            read_entry_mapping(folder / "steps.yml") or {},
         )
 
     def _read_handler_state(self, folder: Path) -> HandlerState | None:
@@ -227,7 +227,7 @@ class ClassicSource:
         for name in sorted({*plain, *indexed}, key=lambda one: (len(one), one)):
             both = (plain.get(name), indexed.get(name))
             descriptions = [
-                None if entry is None else read_description(folder / file, name, entry)
+                None if entry is None else read_entry_description(folder / file, name, entry)
                 for file, entry in zip((METRICS, INDEXED_METRICS), both, strict=True)
             ]
             is_cut = any(
@@ -316,7 +316,7 @@ class ClassicSource:
         is_known = known is not None and known[0] is run
         others = (known[1] if known and is_known else self._numbers(configuration, run)).not_numbers
         if others:
-            yield ExternalFile(_NOT_NUMBERS_FILE, partial(io.BytesIO, block(others).encode()))
+            yield ExternalFile(_NOT_NUMBERS_FILE, partial(io.BytesIO, yaml_block(others).encode()))
         folder, runs = configuration.folder, list(configuration.runs.values())
         last = {"": runs[-1]} | {one.description: one for one in runs}
 
@@ -328,7 +328,7 @@ class ClassicSource:
                 return True
             return path.is_dir() and is_configuration_folder([one.name for one in path.iterdir()])
 
-        for file in files_below(folder, self.notes, is_excluded=is_excluded):
+        for file in run_files_below(folder, self.notes, is_excluded=is_excluded):
             yield ExternalFile(f"files/{file.name}", file.open) if file.name == _NOT_NUMBERS_FILE else file
 
 

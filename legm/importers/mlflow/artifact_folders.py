@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from legm.importers.external_run import ExternalFile
-from legm.importers.import_notes import Notes
-from legm.importers.run_files import files_below
+from legm.importers.import_notes import ImportNotes
+from legm.importers.run_files import run_files_below
 
 __all__ = ["ArtifactFolders"]
 
@@ -22,7 +22,7 @@ class ArtifactFolders:
         notes: collects what cannot be read.
     """
 
-    def __init__(self, store_folder: Path, notes: Notes) -> None:
+    def __init__(self, store_folder: Path, notes: ImportNotes) -> None:
         self._store_folder = store_folder.resolve()
         self._notes = notes
 
@@ -71,4 +71,4 @@ class ArtifactFolders:
     def files_in(self, existing_folders: dict[str, Path]) -> Iterator[ExternalFile]:
         """The files in the folders, by name; links that lead out of them are left out."""
         for prefix, folder in existing_folders.items():
-            yield from files_below(folder, self._notes, prefix)
+            yield from run_files_below(folder, self._notes, prefix)

@@ -25,14 +25,14 @@ from typing import Any
 from legm.core.point_columns import points_from_blocks
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.importers.external_run import ExternalRun, unreadable_run
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.mlflow.artifact_folders import ArtifactFolders
 from legm.importers.mlflow.run_conversion import (
     DELETED,
     MlflowRun,
     external_run,
-    restore_infinities,
-    to_seconds,
+    mlflow_to_seconds,
+    restore_mlflow_infinities,
 )
 from legm.records import Plain, Points, Series
 from legm.util.atomic_files import parse_yaml
@@ -59,7 +59,7 @@ class MlrunsSource:
     def __init__(self, path: Path, *, deleted: bool = False) -> None:
         self._root = path
         self.location = str(path)
-        self.notes = Notes()
+        self.notes = ImportNotes()
         self._deleted = deleted
         self._files = ArtifactFolders(path.absolute().parent, self.notes)
         self._experiment_metadata: dict[Path, dict[str, Any]] = {}
@@ -77,7 +77,7 @@ class MlrunsSource:
     def runs(self) -> Iterator[ExternalRun]:
         """Every run, experiment by experiment."""
         for experiment in [*_experiment_folders(self._root), *_experiment_folders(self._root / ".trash")]:
-            for run in _subfolders(experiment):
+            for run in _mlruns_subfolders(experiment):
                 if not (run / "meta.yaml").is_file():
                     continue
                 try:
@@ -100,7 +100,7 @@ class MlrunsSource:
 
     def _read_run(self, folder: Path) -> ExternalRun | None:
         experiment = self._experiment(folder.parent)
-        meta = _read_mapping(folder / "meta.yaml")
+        meta = _read_mlruns_mapping(folder / "meta.yaml")
         run_id = str(meta.get("run_id") or meta.get("run_uuid") or folder.name)
         is_deleted = "deleted" in (meta.get("lifecycle_stage"), experiment.get("lifecycle_stage"))
         if (is_deleted or folder.parent.parent.name == ".trash") and not self._deleted:
@@ -133,7 +133,7 @@ class MlrunsSource:
     def _experiment(self, folder: Path) -> dict[str, Any]:
         if folder not in self._experiment_metadata:
             path = folder / "meta.yaml"
-            self._experiment_metadata[folder] = _read_mapping(path) if path.is_file() else {}
+            self._experiment_metadata[folder] = _read_mlruns_mapping(path) if path.is_file() else {}
         return self._experiment_metadata[folder]
 
     def _artifact_folders(self, folder: Path, meta: Mapping[str, Any], run_id: str) -> dict[str, Path]:
@@ -153,9 +153,9 @@ class MlrunsSource:
         """The models logged in each run, by run id: each a name and the folder of its artifacts."""
         if experiment not in self._models:
             found: dict[str, list[tuple[str, Path]]] = {}
-            for folder in _subfolders(experiment / "models"):
+            for folder in _mlruns_subfolders(experiment / "models"):
                 if (folder / "meta.yaml").is_file() and (folder / "artifacts").is_dir():
-                    meta = _read_mapping(folder / "meta.yaml")
+                    meta = _read_mlruns_mapping(folder / "meta.yaml")
                     model = (f"{meta.get('name')}-{folder.name}", folder / "artifacts")
                     found.setdefault(str(meta.get("source_run_id")), []).append(model)
             self._models[experiment] = found
@@ -164,20 +164,24 @@ class MlrunsSource:
     def _dataset_inputs(self, folder: Path) -> dict[str, Plain]:
         """The datasets that were logged as the run's inputs."""
         found: list[Plain] = []
-        for one in _subfolders(folder / "inputs"):
+        for one in _mlruns_subfolders(folder / "inputs"):
             if not (one / "meta.yaml").is_file():
                 continue
             data = (
-                folder.parent / "datasets" / Path(str(_read_mapping(one / "meta.yaml").get("source_id"))).name
+                folder.parent
+                / "datasets"
+                / Path(str(_read_mlruns_mapping(one / "meta.yaml").get("source_id"))).name
             )
             if (data / "meta.yaml").is_file():
-                found.append({name: str(value) for name, value in _read_mapping(data / "meta.yaml").items()})
+                found.append(
+                    {name: str(value) for name, value in _read_mlruns_mapping(data / "meta.yaml").items()}
+                )
         return {"inputs": found} if found else {}
 
     def _read_texts(self, folder: Path) -> dict[str, str]:
         """Params or tags, by name."""
         return {
-            path.relative_to(folder).as_posix(): _read_small_file(path).decode(errors="replace")
+            path.relative_to(folder).as_posix(): _read_mlruns_file(path).decode(errors="replace")
             for path in self._files_below(folder)
         }
 
@@ -196,15 +200,15 @@ class MlrunsSource:
         for path in self._files_below(folder):
             name = path.relative_to(folder).as_posix()
             for stamps, values, steps in _metric_blocks(path):
-                block = ((Series(name),), steps, to_seconds(stamps), restore_infinities(values))
+                block = ((Series(name),), steps, mlflow_to_seconds(stamps), restore_mlflow_infinities(values))
                 yield points_from_blocks([block])
 
 
 def _experiment_folders(root: Path) -> Iterator[Path]:
-    return (folder for folder in _subfolders(root) if _is_experiment(folder))
+    return (folder for folder in _mlruns_subfolders(root) if _is_mlruns_experiment(folder))
 
 
-def _is_experiment(folder: Path) -> bool:
+def _is_mlruns_experiment(folder: Path) -> bool:
     try:
         with (folder / "meta.yaml").open("rb") as file:
             return re.search(rb"^experiment_id:", file.read(_MAX_BYTES), re.MULTILINE) is not None
@@ -212,7 +216,7 @@ def _is_experiment(folder: Path) -> bool:
         return False
 
 
-def _subfolders(folder: Path) -> list[Path]:
+def _mlruns_subfolders(folder: Path) -> list[Path]:
     """The subfolders of a folder, sorted, without hidden ones and links."""
     try:
         found = [
@@ -223,7 +227,7 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _read_small_file(path: Path) -> bytes:
+def _read_mlruns_file(path: Path) -> bytes:
     """Read a file of limited size.
 
     Raises:
@@ -242,8 +246,8 @@ def _read_small_file(path: Path) -> bytes:
     return data
 
 
-def _read_mapping(path: Path) -> dict[str, Any]:
-    content = parse_yaml(path, _read_small_file(path))
+def _read_mlruns_mapping(path: Path) -> dict[str, Any]:
+    content = parse_yaml(path, _read_mlruns_file(path))
     if not isinstance(content, dict):
         raise CorruptFile(path, "line 1", "it is not a mapping", _REMEDY)
     return content
@@ -270,29 +274,29 @@ def _metric_blocks(path: Path) -> Iterator[tuple[Any, Any, Any]]:
                     number = line + whole.count(b"\n") + len(end)
                     raise CorruptFile(path, f"line {number}", problem, _REMEDY)
                 if end:
-                    yield _parse_block(path, whole, line)
+                    yield _parse_metric_block(path, whole, line)
                     line += whole.count(b"\n") + 1
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
     if rest.strip():
-        yield _parse_block(path, rest, line)
+        yield _parse_metric_block(path, rest, line)
 
 
-def _parse_block(path: Path, text: bytes, first_line: int) -> tuple[Any, Any, Any]:
+def _parse_metric_block(path: Path, text: bytes, first_line: int) -> tuple[Any, Any, Any]:
     lines = text.split(b"\n")
     try:
-        return _parse_rows([line.split() for line in lines])
+        return _parse_metric_rows([line.split() for line in lines])
     except (ValueError, OverflowError):
         for number, line in enumerate(lines, first_line):
             try:
-                _parse_rows([line.split()])
+                _parse_metric_rows([line.split()])
             except (ValueError, OverflowError) as cause:
                 problem = f"{line[:60].decode(errors='replace')!r} is not a timestamp, a value and a step"
                 raise CorruptFile(path, f"line {number}", problem, _REMEDY) from cause
         raise
 
 
-def _parse_rows(rows: list[list[bytes]]) -> tuple[Any, Any, Any]:
+def _parse_metric_rows(rows: list[list[bytes]]) -> tuple[Any, Any, Any]:
     """Timestamps, values, steps: the first versions wrote no step, recent ones append a dataset.
 
     Raises:

@@ -10,15 +10,15 @@ from legm.backends.mlflow import names
 from legm.core.naming import unescape_name
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.native_runs import restore_native_run
-from legm.importers.value_parsing import parse_value
+from legm.importers.value_parsing import parse_value_text
 from legm.records import Plain, Points, Status
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
 
-__all__ = ["DELETED", "MlflowRun", "external_run", "restore_infinities", "to_seconds"]
+__all__ = ["DELETED", "MlflowRun", "external_run", "mlflow_to_seconds", "restore_mlflow_infinities"]
 
 DELETED = "runs that are deleted in MLflow were left out; --deleted includes them"
 _LARGEST = 1.7976931348623157e308
@@ -47,14 +47,14 @@ class MlflowRun:
     details: Mapping[str, Plain] = field(default_factory=dict)
 
 
-def restore_infinities(values: FloatArray) -> FloatArray:
+def restore_mlflow_infinities(values: FloatArray) -> FloatArray:
     """Turn the largest float back into infinity, which MLflow's databases store that way."""
     import numpy as np
 
     return np.where(np.abs(values) == _LARGEST, np.copysign(np.inf, values), values)
 
 
-def to_seconds(times: FloatArray) -> FloatArray:
+def mlflow_to_seconds(times: FloatArray) -> FloatArray:
     """Times in seconds: MLflow stores milliseconds, but its first versions stored seconds."""
     import numpy as np
 
@@ -65,7 +65,7 @@ def external_run(
     run: MlflowRun,
     points: Callable[[], Iterator[Points]],
     files: Callable[[], Iterable[ExternalFile]],
-    notes: Notes,
+    notes: ImportNotes,
 ) -> ExternalRun | None:
     """The external run for an MLflow run; None for bookkeeping that legm stores next to its runs.
 
@@ -97,7 +97,7 @@ def _as_external_run(
         key=run.run_id,
         experiment=run.experiment,
         name=run.name or run.tags.get("mlflow.runName", ""),
-        parameters={name: parse_value(text) for name, text in run.params.items()},
+        parameters={name: parse_value_text(text) for name, text in run.params.items()},
         tags=run.tags,
         status=_STATUSES.get(run.status, Status.RUNNING),
         started=started,

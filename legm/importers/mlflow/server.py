@@ -20,13 +20,13 @@ from legm.core.credentials import redact_url_password
 from legm.core.point_columns import points_from_blocks
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.mlflow.run_conversion import (
     DELETED,
     MlflowRun,
     external_run,
-    restore_infinities,
-    to_seconds,
+    mlflow_to_seconds,
+    restore_mlflow_infinities,
 )
 from legm.records import Points, Series
 
@@ -52,7 +52,7 @@ class MlflowServerSource:
 
     def __init__(self, address: str, *, deleted: bool = False) -> None:
         self.location = redact_url_password(address)
-        self.notes = Notes()
+        self.notes = ImportNotes()
         self._deleted = deleted
         parts = urlsplit(address)
         _, at, host = parts.netloc.rpartition("@")
@@ -60,7 +60,7 @@ class MlflowServerSource:
         login = (
             f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
             if at
-            else _login_from_environment()
+            else _mlflow_login_from_environment()
         )
         token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
         self._headers: dict[str, str] = {}
@@ -201,8 +201,8 @@ class MlflowServerSource:
                 rows = answer.get("metrics") or ()
                 try:
                     steps = np.array([int(row.get("step", 0)) for row in rows], np.int64)
-                    times = to_seconds(np.array([float(row.get("timestamp", 0)) for row in rows]))
-                    values = restore_infinities(np.array([float(row.get("value", 0)) for row in rows]))
+                    times = mlflow_to_seconds(np.array([float(row.get("timestamp", 0)) for row in rows]))
+                    values = restore_mlflow_infinities(np.array([float(row.get("value", 0)) for row in rows]))
                 except (ValueError, TypeError, OverflowError) as cause:
                     raise StorageError(
                         f"the MLflow server {self.location} returns invalid values of {key!r} "
@@ -250,7 +250,7 @@ class MlflowServerSource:
                     yield str(one["path"])
 
 
-def _login_from_environment() -> str:
+def _mlflow_login_from_environment() -> str:
     user = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     return f"{user}:{os.environ.get('MLFLOW_TRACKING_PASSWORD', '')}" if user else ""
 

@@ -17,14 +17,14 @@ from urllib.parse import quote
 from legm.core.point_columns import points_from_rows
 from legm.errors import CorruptFile, StorageError
 from legm.importers.external_run import ExternalRun
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.mlflow.artifact_folders import ArtifactFolders
 from legm.importers.mlflow.run_conversion import (
     DELETED,
     MlflowRun,
     external_run,
-    restore_infinities,
-    to_seconds,
+    mlflow_to_seconds,
+    restore_mlflow_infinities,
 )
 from legm.records import Points
 
@@ -71,7 +71,7 @@ class MlflowSqliteSource:
     def __init__(self, path: Path, *, deleted: bool = False) -> None:
         self._path = path
         self.location = str(path)
-        self.notes = Notes()
+        self.notes = ImportNotes()
         self._deleted = deleted
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._files = ArtifactFolders(path.absolute().parent, self.notes)
@@ -196,7 +196,7 @@ class MlflowSqliteSource:
     def _read_texts(self, table: str, run_id: str) -> dict[str, str]:
         """Params or tags, by name."""
         rows = self._query(_TEXT_QUERIES[table], (run_id,))
-        return {str(key): _as_text(value) for key, value in rows}
+        return {str(key): _sqlite_text(value) for key, value in rows}
 
     def _dataset_inputs(self, run_id: str) -> dict[str, list[dict[str, str]]]:
         """The datasets that were logged as the run's inputs."""
@@ -204,7 +204,7 @@ class MlflowSqliteSource:
             return {}
         fields = ("name", "digest", "source_type", "source", "schema", "profile")
         rows = [
-            dict(zip(fields, map(_as_text, row), strict=True))
+            dict(zip(fields, map(_sqlite_text, row), strict=True))
             for row in self._query(_INPUTS_QUERY, (run_id,))
         ]
         return {"inputs": rows} if rows else {}
@@ -252,8 +252,11 @@ class MlflowSqliteSource:
                 names.setdefault(key, len(names))
             try:
                 numbers = np.fromiter(map(names.__getitem__, keys), np.int64, len(keys))
-                steps, times = np.array(flat[1::4], np.int64), to_seconds(np.array(flat[2::4], np.float64))
-                values = restore_infinities(np.array(flat[3::4], np.float64))
+                steps, times = (
+                    np.array(flat[1::4], np.int64),
+                    mlflow_to_seconds(np.array(flat[2::4], np.float64)),
+                )
+                values = restore_mlflow_infinities(np.array(flat[3::4], np.float64))
             except (TypeError, ValueError, OverflowError) as cause:
                 where = f"the metrics of the run {run_id}"
                 raise CorruptFile(self._path, where, f"not numbers: {cause}", _REMEDY) from cause
@@ -275,7 +278,7 @@ class MlflowSqliteSource:
             self._copy.cleanup()
 
 
-def _as_text(value: object) -> str:
+def _sqlite_text(value: object) -> str:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return "" if value is None else str(value)

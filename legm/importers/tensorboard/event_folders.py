@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.legm_root import is_configuration_file
 from legm.runlog.log_folder import PARAMETERS_FILE
 
@@ -33,7 +33,7 @@ def is_skipped_folder(folder: Path) -> bool:
     return folder.name[:1] == "." or is_other_store(folder)
 
 
-def event_folders(root: Path, notes: Notes) -> Iterator[tuple[Path, list[Path]]]:
+def event_folders(root: Path, notes: ImportNotes) -> Iterator[tuple[Path, list[Path]]]:
     """The folders that contain event files, nearest first, each with its files in the order of their start.
 
     Links are not followed.
@@ -62,10 +62,10 @@ def event_folders(root: Path, notes: Notes) -> Iterator[tuple[Path, list[Path]]]
             elif is_event_file(path) or (entry.is_symlink() and path.is_dir()):
                 notes.add("links, which may lead anywhere, were left out", str(path))
         if files:
-            yield folder, sorted(files, key=_start_order)
+            yield folder, sorted(files, key=_event_file_order)
 
 
-def _start_order(path: Path) -> tuple[int, list[str | int]]:
+def _event_file_order(path: Path) -> tuple[int, list[str | int]]:
     """A sort key from a file's name: the second it was started, then the writer's own file counters."""
     found = _EVENT_FILE_NAME.search(path.name)
     pieces = re.split(r"(\d+)", path.name)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from google.protobuf.message import DecodeError
 
 from legm.core.point_columns import points_from_rows
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.tensorboard.tensors import tensor_number, tensor_texts
-from legm.importers.tensorboard.tfrecords import MAX_MESSAGE_BYTES, read_records
+from legm.importers.tensorboard.tfrecords import MAX_MESSAGE_BYTES, read_tfrecords
 from legm.records import Points
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ __all__ = [
     "MediaEvent",
     "TextEvent",
     "UnsupportedEvent",
-    "media_contents",
+    "event_media_contents",
 ]
 
 _BATCH_SIZE = 1 << 16  # numbers that are held at once
@@ -136,7 +136,7 @@ class EventReader:
         metric_name: the metric's name for a tag.
     """
 
-    def __init__(self, notes: Notes, metric_name: Callable[[str], str] = str) -> None:
+    def __init__(self, notes: ImportNotes, metric_name: Callable[[str], str] = str) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
 
         self._parse = Event.FromString
@@ -160,14 +160,14 @@ class EventReader:
         """
         layouts, unpack_time = self._layouts, struct.Struct("<d").unpack_from
         numbers, steps, times, values = self._rows
-        for offset, message in read_records(path, size, self._notes):
+        for offset, message in read_tfrecords(path, size, self._notes):
             if message is None:
                 yield UnsupportedEvent(f"events of more than {MAX_MESSAGE_BYTES >> 20} MB")
                 continue
             # Most events are a time, a step, and a number between bytes that were seen before.
             start, step = 9, 0
             if message[9:10] == b"\x10":
-                start, step = _read_varint(message, 10)
+                start, step = _read_event_varint(message, 10)
             for layout in layouts:
                 metric = layout.metrics.get(message[start : layout.at])
                 if metric is not None and message[0] == 9 and message.endswith(layout.tail):
@@ -201,12 +201,12 @@ class EventReader:
             kind = value.WhichOneof("value")
             if plugin == "hparams":
                 yield HparamsSession(value.metadata.plugin_data.content, event.wall_time)
-            elif (found := _number_of(value, plugin)) is not None:
+            elif (found := _event_number(value, plugin)) is not None:
                 self._add_number(value.tag, event, found)
-            elif kind == "tensor" and plugin == "text" and (text := _text_of(value.tensor)) is not None:
+            elif kind == "tensor" and plugin == "text" and (text := _event_text(value.tensor)) is not None:
                 name = self._metric_name(value.tag.removesuffix("/text_summary"))
                 yield TextEvent(name, text, event.step, event.wall_time)
-            elif (media := media_contents(value, plugin)) is not None:
+            elif (media := event_media_contents(value, plugin)) is not None:
                 kind, contents = media
                 yield MediaEvent(kind, self._metric_name(value.tag), event.step, contents, offset, number)
             elif kind is not None:
@@ -234,7 +234,7 @@ class EventReader:
         if len(values) != 1 or message[0] != 9 or self._tries.get(values[0].tag, 0) >= _MAX_TRIES:
             return
         tag, plugin = values[0].tag, self._plugin_of(values[0])
-        number = None if plugin == "hparams" else _number_of(values[0], plugin)
+        number = None if plugin == "hparams" else _event_number(values[0], plugin)
         if number is None or len(self._tries) >= _MAX_TAGS:
             return
         self._tries[tag] = self._tries.get(tag, 0) + 1
@@ -263,7 +263,7 @@ class EventReader:
             parsed = self._parse(event)
         except DecodeError:
             return False
-        found = [(one.tag, self._plugin_of(one), _number_of(one, plugin)) for one in parsed.summary.value]
+        found = [(one.tag, self._plugin_of(one), _event_number(one, plugin)) for one in parsed.summary.value]
         return (parsed.wall_time, parsed.step, found) == (1.25, 7, [(tag, plugin, number)])
 
     def _take_batch(self) -> Points:
@@ -282,7 +282,7 @@ class EventReader:
         return points
 
 
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
+def _read_event_varint(message: bytes, at: int) -> tuple[int, int]:
     """The end of a varint and its value as an int64."""
     number = byte = shift = 0
     try:
@@ -298,7 +298,7 @@ def _read_varint(message: bytes, at: int) -> tuple[int, int]:
     return at + 1, number - (1 << 64) if number >> 63 else number
 
 
-def _number_of(value: Any, plugin: str) -> float | None:
+def _event_number(value: Any, plugin: str) -> float | None:
     """A simple value, or a tensor with one number; for unknown plugins only one without dimensions."""
     kind = value.WhichOneof("value")
     if kind == "simple_value":
@@ -314,7 +314,7 @@ def _plugin_kind(plugin: str) -> str:
     return plugin.replace("_", " ") if is_name else "tensors of plugins" if plugin else "tensors"
 
 
-def _text_of(tensor: Any) -> str | None:
+def _event_text(tensor: Any) -> str | None:
     """A text, or a list of texts as lines; None for a table."""
     found = tensor_texts(tensor)
     if found is None or len(found[0]) > 1:
@@ -322,7 +322,7 @@ def _text_of(tensor: Any) -> str | None:
     return "\n".join(one.decode(errors="replace") for one in found[1])
 
 
-def media_contents(value: Any, plugin: str) -> tuple[str, list[bytes]] | None:
+def event_media_contents(value: Any, plugin: str) -> tuple[str, list[bytes]] | None:
     """The kind and the contents of the images or sounds in a ``Summary.Value``; None for any other value."""
     kind = value.WhichOneof("value")
     if kind == "image":

@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-__all__ = ["open_head"]
+__all__ = ["open_file_head"]
 
 
-class _FileHead(io.RawIOBase):
+class _EventFileHead(io.RawIOBase):
     def __init__(self, path: Path, size: int) -> None:
         self._file = path.open("rb", buffering=0)
         self._left = size
@@ -27,7 +27,7 @@ class _FileHead(io.RawIOBase):
         super().close()
 
 
-def open_head(path: Path, size: int) -> BinaryIO:
+def open_file_head(path: Path, size: int) -> BinaryIO:
     """Open the first bytes of a file for reading.
 
     Args:
@@ -37,4 +37,4 @@ def open_head(path: Path, size: int) -> BinaryIO:
     Raises:
         OSError: it cannot be read.
     """
-    return cast("BinaryIO", io.BufferedReader(_FileHead(path, size)))
+    return cast("BinaryIO", io.BufferedReader(_EventFileHead(path, size)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from legm.errors import LegmError, StorageError, storage_error
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.tensorboard.event_reader import (
     EventContent,
     EventReader,
@@ -19,7 +19,7 @@ from legm.importers.tensorboard.event_reader import (
     TextEvent,
     UnsupportedEvent,
 )
-from legm.importers.tensorboard.hparams import parse_session_info
+from legm.importers.tensorboard.hparams import parse_hparams_session_info
 from legm.records import Plain, Points, Status
 
 __all__ = ["FolderScan", "scan_event_files"]
@@ -69,7 +69,7 @@ class FolderScan:
         """Whether they contain nothing that belongs to a run."""
         return not (self.tags or self.has_more or self.parameters or self.status or self.problem)
 
-    def add(self, content: EventContent, path: Path, notes: Notes) -> None:
+    def add(self, content: EventContent, path: Path, notes: ImportNotes) -> None:
         """Add content of a file."""
         if isinstance(content, Points):
             self._note_time(float(content.times[0]))
@@ -89,9 +89,9 @@ class FolderScan:
             self.has_more = True
             self.has_media = self.has_media or isinstance(content, MediaEvent)
 
-    def _add_session(self, content: HparamsSession, path: Path, notes: Notes) -> None:
+    def _add_session(self, content: HparamsSession, path: Path, notes: ImportNotes) -> None:
         try:
-            info = parse_session_info(content.content)
+            info = parse_hparams_session_info(content.content)
         except DecodeError:
             notes.add("damaged hyperparameters were skipped", str(path))
             return
@@ -106,7 +106,7 @@ class FolderScan:
             self.last = time if self.last is None else max(self.last, time)
 
 
-def scan_event_files(paths: Iterable[Path], notes: Notes) -> FolderScan:
+def scan_event_files(paths: Iterable[Path], notes: ImportNotes) -> FolderScan:
     """Scan the event files of one folder.
 
     Args:

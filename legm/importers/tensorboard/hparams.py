@@ -12,14 +12,14 @@ from typing import Any
 
 from legm.records import Plain, Status
 
-__all__ = ["SessionInfo", "merge_parameters", "parse_session_info"]
+__all__ = ["HparamsSessionInfo", "merge_hparams", "parse_hparams_session_info"]
 
 _MAX_WHOLE = 2**53
 _STATUSES = {1: Status.COMPLETED, 2: Status.FAILED, 3: Status.RUNNING}
 
 
 @dataclass(frozen=True, slots=True)
-class SessionInfo:
+class HparamsSessionInfo:
     """The plugin's information about a session.
 
     Args:
@@ -36,7 +36,7 @@ class SessionInfo:
     details: Mapping[str, Plain] = field(default_factory=dict)
 
 
-def parse_session_info(content: bytes) -> SessionInfo | None:
+def parse_hparams_session_info(content: bytes) -> HparamsSessionInfo | None:
     """Parse a message of the plugin; None if it only declares an experiment.
 
     Raises:
@@ -49,30 +49,30 @@ def parse_session_info(content: bytes) -> SessionInfo | None:
     if kind == "session_start_info":
         info = message.session_start_info
         details = {"group": info.group_name, "model": info.model_uri, "monitor": info.monitor_url}
-        return SessionInfo(
-            {name: _plain_value(value) for name, value in info.hparams.items()},
+        return HparamsSessionInfo(
+            {name: _plain_hparam(value) for name, value in info.hparams.items()},
             details={name: text for name, text in details.items() if text},
         )
     if kind == "session_end_info":
         info = message.session_end_info
-        return SessionInfo(status=_STATUSES.get(info.status), ended=info.end_time_secs or None)
+        return HparamsSessionInfo(status=_STATUSES.get(info.status), ended=info.end_time_secs or None)
     return None
 
 
-def _plain_value(value: Any) -> Plain:
+def _plain_hparam(value: Any) -> Plain:
     """The value of a ``google.protobuf.Value``."""
     kind = value.WhichOneof("kind")
     if kind == "number_value":
         number: float = value.number_value
         return int(number) if number.is_integer() and abs(number) <= _MAX_WHOLE else number
     if kind == "list_value":
-        return [_plain_value(one) for one in value.list_value.values]
+        return [_plain_hparam(one) for one in value.list_value.values]
     if kind == "struct_value":
-        return {name: _plain_value(one) for name, one in value.struct_value.fields.items()}
+        return {name: _plain_hparam(one) for name, one in value.struct_value.fields.items()}
     return None if kind in {None, "null_value"} else getattr(value, kind)
 
 
-def merge_parameters(plugin: Mapping[str, Plain], file: Mapping[str, Plain]) -> dict[str, Plain]:
+def merge_hparams(plugin: Mapping[str, Plain], file: Mapping[str, Plain]) -> dict[str, Plain]:
     """The parameters of the plugin and of ``hparams.yaml``; the file wins because it has the types.
 
     Lightning writes both, and joins nested names with ``/`` for the plugin.

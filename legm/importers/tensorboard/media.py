@@ -12,10 +12,10 @@ from typing import BinaryIO
 from google.protobuf.message import DecodeError
 
 from legm.importers.external_run import ExternalFile
-from legm.importers.tensorboard.event_reader import EventReader, MediaEvent, media_contents
-from legm.importers.tensorboard.tfrecords import read_record_at
+from legm.importers.tensorboard.event_reader import EventReader, MediaEvent, event_media_contents
+from legm.importers.tensorboard.tfrecords import read_tfrecord_at
 
-__all__ = ["media_files"]
+__all__ = ["event_media_files"]
 
 _EXTENSIONS = {
     b"\x89PNG": "png",
@@ -29,7 +29,9 @@ _EXTENSIONS = {
 }
 
 
-def media_files(reader: EventReader, path: Path, size: int, counts: dict[str, int]) -> Iterator[ExternalFile]:
+def event_media_files(
+    reader: EventReader, path: Path, size: int, counts: dict[str, int]
+) -> Iterator[ExternalFile]:
     """The images and sounds in a file: ``images/<tag>/<step>.png``, and further ones ``<step>_1.png``, ….
 
     Args:
@@ -48,11 +50,13 @@ def media_files(reader: EventReader, path: Path, size: int, counts: dict[str, in
             extension = next((one for head, one in _EXTENSIONS.items() if data.startswith(head)), "bin")
             shown = f"{name}_{count}.{extension}" if count else f"{name}.{extension}"
             yield ExternalFile(
-                shown, partial(_open_media, path, content.offset, content.number, content.kind, at)
+                shown, partial(_open_event_media, path, content.offset, content.number, content.kind, at)
             )
 
 
-def _open_media(path: Path, offset: int, number: int, kind: str, at: int) -> AbstractContextManager[BinaryIO]:
+def _open_event_media(
+    path: Path, offset: int, number: int, kind: str, at: int
+) -> AbstractContextManager[BinaryIO]:
     """Open one image or sound of a value.
 
     Raises:
@@ -61,8 +65,8 @@ def _open_media(path: Path, offset: int, number: int, kind: str, at: int) -> Abs
     from tensorboard.compat.proto.event_pb2 import Event
 
     try:
-        value = Event.FromString(read_record_at(path, offset)).summary.value[number]
-        found = media_contents(value, kind)
+        value = Event.FromString(read_tfrecord_at(path, offset)).summary.value[number]
+        found = event_media_contents(value, kind)
         return io.BytesIO(found[1][at] if found is not None else b"")
     except (DecodeError, IndexError) as cause:
         raise OSError(f"{path} has changed") from cause

@@ -21,13 +21,13 @@ from typing import Protocol
 
 from legm.records import Plain
 
-__all__ = ["FolderContents", "RunFolder", "RunPart", "group_into_runs"]
+__all__ = ["RunFolder", "RunLayoutFolder", "RunPart", "group_into_runs"]
 
 _PART_NAMES = frozenset({"train", "validation", "val", "eval", "test"})
 _TIME_NAME = re.compile(r"\d{9,11}\.\d+")
 
 
-class FolderContents(Protocol):
+class RunLayoutFolder(Protocol):
     """What the event files of a folder contain."""
 
     @property
@@ -66,7 +66,7 @@ class RunFolder:
     parts: tuple[RunPart, ...]
 
 
-def group_into_runs(folders: Mapping[PurePosixPath, FolderContents]) -> list[RunFolder]:
+def group_into_runs(folders: Mapping[PurePosixPath, RunLayoutFolder]) -> list[RunFolder]:
     """Group folders of event files into runs, ordered by path.
 
     Args:
@@ -79,7 +79,7 @@ def group_into_runs(folders: Mapping[PurePosixPath, FolderContents]) -> list[Run
     parents = {}
     for siblings in by_parent.values():
         for folder in siblings:
-            if (parent := _parent_run(folder, siblings, folders)) is not None:
+            if (parent := _parent_run_of_folder(folder, siblings, folders)) is not None:
                 parents[folder] = parent
     runs: dict[PurePosixPath, list[RunPart]] = {}
     for folder in sorted(folders, key=lambda one: one.parts):
@@ -91,8 +91,8 @@ def group_into_runs(folders: Mapping[PurePosixPath, FolderContents]) -> list[Run
     return [RunFolder(path, tuple(runs[path])) for path in sorted(runs, key=lambda one: one.parts)]
 
 
-def _parent_run(
-    folder: PurePosixPath, siblings: Sequence[PurePosixPath], folders: Mapping[PurePosixPath, FolderContents]
+def _parent_run_of_folder(
+    folder: PurePosixPath, siblings: Sequence[PurePosixPath], folders: Mapping[PurePosixPath, RunLayoutFolder]
 ) -> tuple[PurePosixPath, str, str] | None:
     """The run that a folder is part of, its prefix, and its only metric's name; None for a separate run."""
     tag = folders[folder].only_tag

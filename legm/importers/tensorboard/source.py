@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from legm.errors import LegmError, StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.import_notes import Notes
-from legm.importers.run_files import files_below
+from legm.importers.import_notes import ImportNotes
+from legm.importers.run_files import run_files_below
 from legm.importers.tensorboard.event_folders import (
     event_folders,
     is_event_file,
@@ -18,11 +18,11 @@ from legm.importers.tensorboard.event_folders import (
     is_skipped_folder,
 )
 from legm.importers.tensorboard.event_reader import EventReader, TextEvent
-from legm.importers.tensorboard.file_head import open_head
+from legm.importers.tensorboard.file_head import open_file_head
 from legm.importers.tensorboard.folder_scan import FolderScan, scan_event_files
-from legm.importers.tensorboard.hparams import merge_parameters
+from legm.importers.tensorboard.hparams import merge_hparams
 from legm.importers.tensorboard.hparams_yaml import read_hparams_yaml
-from legm.importers.tensorboard.media import media_files
+from legm.importers.tensorboard.media import event_media_files
 from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
 from legm.importers.valid_names import valid_name
 from legm.records import Display, Plain, Points, Status
@@ -48,7 +48,7 @@ class TensorboardSource:
     def __init__(self, path: Path, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
         self._root = path
         self.location = str(path)
-        self.notes = Notes()
+        self.notes = ImportNotes()
         self._scans: dict[PurePosixPath, FolderScan] = {}
         self._runs: dict[str, RunFolder] | None = None
 
@@ -56,12 +56,12 @@ class TensorboardSource:
     def find_store(path: Path) -> Path | None:
         """The path, if there are event files in it or below it."""
         is_one = path.is_dir() and not is_other_store(Path(os.path.realpath(path)))
-        return path if is_one and any(True for _ in event_folders(path, Notes())) else None
+        return path if is_one and any(True for _ in event_folders(path, ImportNotes())) else None
 
     @staticmethod
     def nearest_store_folder(path: Path) -> Path:
         """The subfolder of a store that contains the nearest event files, or the store itself."""
-        folder, _ = next(event_folders(path, Notes()))
+        folder, _ = next(event_folders(path, ImportNotes()))
         return path.joinpath(*folder.relative_to(path).parts[:1])
 
     def runs(self) -> Iterator[ExternalRun]:
@@ -80,7 +80,7 @@ class TensorboardSource:
             for scan in scans:
                 if scan.problem is not None:
                     raise scan.problem
-            parameters = merge_parameters(
+            parameters = merge_hparams(
                 _merged_field(scans, "parameters"), self._read_yaml_parameters(found.path)
             )
         except LegmError as error:
@@ -165,7 +165,9 @@ class TensorboardSource:
             taken.add(file.name)
             yield file
         folder = self._root / run.path
-        for file in files_below(folder, self.notes, is_excluded=lambda path: self._is_excluded(path, folder)):
+        for file in run_files_below(
+            folder, self.notes, is_excluded=lambda path: self._is_excluded(path, folder)
+        ):
             yield ExternalFile(f"files/{file.name}", file.open) if file.name in taken else file
 
     def _is_excluded(self, path: Path, run: Path) -> bool:
@@ -180,10 +182,10 @@ class TensorboardSource:
         for part in run.parts:
             scan, reader = self._scans[part.folder], self._event_reader(part)
             for path, size in scan.files if scan.has_media else ():
-                yield from media_files(reader, path, size, counts)
+                yield from event_media_files(reader, path, size, counts)
             for path, size in scan.files if scan.others else ():
                 below = path.relative_to(self._root / run.path).as_posix()
-                yield ExternalFile(f"events/{below}", partial(open_head, path, size))
+                yield ExternalFile(f"events/{below}", partial(open_file_head, path, size))
 
 
 def _merged_field(scans: Sequence[FolderScan], field: str) -> dict[str, Plain]:

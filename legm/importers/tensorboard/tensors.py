@@ -37,16 +37,16 @@ def tensor_number(tensor: Any) -> float | None:
     field, layout = kind
     content = tensor.tensor_content
     if content:
-        return _unpack(content, layout)
+        return _unpack_tensor(content, layout)
     values = getattr(tensor, field)
     if not values:
         return 0.0
     if field == "half_val":  # its bits as an integer
-        return _unpack(struct.pack("<H", values[0] & 0xFFFF), layout)
+        return _unpack_tensor(struct.pack("<H", values[0] & 0xFFFF), layout)
     return float(values[0])
 
 
-def _unpack(content: bytes, layout: str) -> float | None:
+def _unpack_tensor(content: bytes, layout: str) -> float | None:
     if layout == "bfloat16":  # the upper half of a float32
         content, layout = b"\0\0" + content, "<f"
     if len(content) != struct.calcsize(layout):

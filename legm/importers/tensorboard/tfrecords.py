@@ -15,16 +15,16 @@ from typing import BinaryIO
 import google_crc32c
 
 from legm.errors import storage_error
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 
-__all__ = ["MAX_MESSAGE_BYTES", "read_record_at", "read_records"]
+__all__ = ["MAX_MESSAGE_BYTES", "read_tfrecord_at", "read_tfrecords"]
 
 _BUFFER_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 64 << 20
 """Messages with more bytes than this are not read into memory."""
 
 
-def read_records(path: Path, size: int, notes: Notes) -> Iterator[tuple[int, bytes | None]]:
+def read_tfrecords(path: Path, size: int, notes: ImportNotes) -> Iterator[tuple[int, bytes | None]]:
     """Each record's offset in the file and its message; None for one that is too long.
 
     A file that ends in the middle of a record, because its writer was killed or is still writing, is used as
@@ -40,13 +40,13 @@ def read_records(path: Path, size: int, notes: Notes) -> Iterator[tuple[int, byt
     """
     try:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
-            yield from _read_sound_records(file, path, size, notes)
+            yield from _read_undamaged_tfrecords(file, path, size, notes)
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
 
 
-def _read_sound_records(
-    file: BinaryIO, path: Path, size: int, notes: Notes
+def _read_undamaged_tfrecords(
+    file: BinaryIO, path: Path, size: int, notes: ImportNotes
 ) -> Iterator[tuple[int, bytes | None]]:
     unpack, crc, read = struct.Struct("<QI").unpack, google_crc32c.value, file.read
     trailer = struct.Struct("<I").unpack_from
@@ -59,7 +59,7 @@ def _read_sound_records(
             return
         length, check = unpack(head)
         if checks.get(length) != check:
-            if _masked_crc(crc(head[:8])) != check:
+            if _masked_tfrecord_crc(crc(head[:8])) != check:
                 notes.add("damaged lengths: the rest of the file is lost", f"{path}, byte {at}")
                 return
             if len(checks) < 1 << 16:
@@ -77,15 +77,15 @@ def _read_sound_records(
                 return
             (check,) = trailer(data, length)
             message = data[:length]
-            if _masked_crc(crc(message)) == check:
+            if _masked_tfrecord_crc(crc(message)) == check:
                 yield at, message
             else:
                 notes.add("damaged events were skipped", f"{path}, byte {at}")
         at = end
 
 
-def read_record_at(path: Path, at: int) -> bytes:
-    """Read the message of a record that :func:`read_records` found.
+def read_tfrecord_at(path: Path, at: int) -> bytes:
+    """Read the message of a record that :func:`read_tfrecords` found.
 
     Raises:
         OSError: the file cannot be read.
@@ -98,5 +98,5 @@ def read_record_at(path: Path, at: int) -> bytes:
         return file.read(length)
 
 
-def _masked_crc(crc: int) -> int:
+def _masked_tfrecord_crc(crc: int) -> int:
     return ((crc >> 15 | crc << 17 & 0xFFFFFFFF) + 0xA282EAD8) & 0xFFFFFFFF

@@ -10,10 +10,23 @@ from typing import Any
 import numpy as np
 
 from legm.core.point_columns import points_from_rows
-from legm.importers.wandb.json_items import VALUE_MARK, ItemReader, flatten, parse_json_value, set_at_path
+from legm.importers.wandb.json_items import (
+    VALUE_MARK,
+    JsonItemReader,
+    flatten_json,
+    parse_json_value,
+    set_json_at_path,
+)
 from legm.records import Display, Points
 
-__all__ = ["WANDB_KEYS", "HistoryRows", "display_text", "restore_non_finite", "to_float", "valid_time"]
+__all__ = [
+    "WANDB_KEYS",
+    "HistoryRows",
+    "history_number",
+    "history_text",
+    "history_time",
+    "restore_non_finite_history",
+]
 
 _STEP, _TIME, _RUNTIME, _IGNORED = -1, -2, -3, -4
 WANDB_KEYS = {"_step": _STEP, "_timestamp": _TIME, "_runtime": _RUNTIME, "_wandb": _IGNORED}
@@ -44,7 +57,7 @@ class HistoryRows:
         texts: the same for values that are not numbers, as displayed; None for a value stored in a file.
     """
 
-    def __init__(self, items: ItemReader, start: float = 0.0) -> None:
+    def __init__(self, items: JsonItemReader, start: float = 0.0) -> None:
         self.step: int | None = None
         self.last_time = 0.0
         self.row_step = -1
@@ -105,23 +118,23 @@ class HistoryRows:
 
     def add_values(self, row: Mapping[str, Any]) -> None:
         """Add a row from a server, which has texts for numbers that are not finite."""
-        tree = {key: restore_non_finite(value) for key, value in row.items()}
+        tree = {key: restore_non_finite_history(value) for key, value in row.items()}
         own = _pop_wandb_numbers(tree)
-        self._end_row(flatten(tree), len(self._values), self._step_of(own.get(_STEP)), own)
+        self._end_row(flatten_json(tree), len(self._values), self._step_of(own.get(_STEP)), own)
 
     def _end_row(
         self, values: Mapping[str, Any], before: int, row_step: int, own: Mapping[int, float]
     ) -> None:
         """Add the values of a row that were not read directly, and the row's step and time."""
         step = self._step_in_run(row_step)
-        time = valid_time(own.get(_TIME, self.start + own.get(_RUNTIME, 0.0)), self.start)
+        time = history_time(own.get(_TIME, self.start + own.get(_RUNTIME, 0.0)), self.start)
         self.last_time = max(self.last_time, time)
         for name, value in values.items():
             if isinstance(value, (bool, int, float)):
                 self._metrics.append(self._names.setdefault(name, len(self._names)))
-                self._values.append(to_float(value))
+                self._values.append(history_number(value))
             elif value is not None:
-                text = display_text(value)
+                text = history_text(value)
                 self.texts[name] = text, self.count
                 if text is not None:
                     self.add_text(name, text, step, time)
@@ -146,9 +159,9 @@ class HistoryRows:
             self._learn_metrics(items)
         tree: dict[str, Any] = {}
         for path, text in found:
-            set_at_path(tree, path, parse_json_value(text))
+            set_json_at_path(tree, path, parse_json_value(text))
         own |= _pop_wandb_numbers(tree)
-        return flatten(tree)
+        return flatten_json(tree)
 
     def _learn_metrics(self, items: Iterable[bytes]) -> None:
         """Learn the bytes with which these items start, so that their next numbers are read directly."""
@@ -202,20 +215,20 @@ class HistoryRows:
         yield from displays
 
 
-def restore_non_finite(value: Any) -> Any:
+def restore_non_finite_history(value: Any) -> Any:
     """A value from a server, with numbers instead of its texts for what is not finite."""
     if isinstance(value, dict):
-        return {key: restore_non_finite(one) for key, one in value.items()}
+        return {key: restore_non_finite_history(one) for key, one in value.items()}
     return _NON_FINITE.get(value, value) if isinstance(value, str) else value
 
 
 def _pop_wandb_numbers(tree: dict[str, Any]) -> dict[int, float]:
     """Remove W&B's own values from a row, and return the numbers among them."""
     taken = {number: tree.pop(key, None) for key, number in WANDB_KEYS.items()}
-    return {number: to_float(one) for number, one in taken.items() if isinstance(one, (int, float))}
+    return {number: history_number(one) for number, one in taken.items() if isinstance(one, (int, float))}
 
 
-def display_text(value: Any) -> str | None:
+def history_text(value: Any) -> str | None:
     """The text for a value that is not a number; None for a value stored in a file of the run."""
     if isinstance(value, str):
         return value
@@ -224,7 +237,7 @@ def display_text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def to_float(value: Any) -> float:
+def history_number(value: Any) -> float:
     """A number as a float: infinite if it is too large, NaN if it is not a number."""
     try:
         return float(value)
@@ -234,6 +247,6 @@ def to_float(value: Any) -> float:
         return math.nan
 
 
-def valid_time(value: float, instead: float = 0.0) -> float:
+def history_time(value: float, instead: float = 0.0) -> float:
     """A time in seconds since 1970 if it is valid, else a replacement."""
     return value if 0 <= value < _LATEST_TIME else instead

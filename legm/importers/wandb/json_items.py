@@ -8,7 +8,15 @@ from typing import Any, TypeAlias
 
 from legm.importers.wandb.log_messages import decode_message
 
-__all__ = ["VALUE_MARK", "ItemReader", "Path", "delete_at_path", "flatten", "parse_json_value", "set_at_path"]
+__all__ = [
+    "VALUE_MARK",
+    "JsonItemReader",
+    "Path",
+    "delete_json_at_path",
+    "flatten_json",
+    "parse_json_value",
+    "set_json_at_path",
+]
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -18,7 +26,7 @@ _MAX_DEPTH = 64
 _MAX_PATHS = 1 << 14  # paths that are cached
 
 
-class ItemReader:
+class JsonItemReader:
     """Splits items into paths and JSON texts.
 
     Items with the same path start with the same bytes, which are decoded only once. Creating a message object
@@ -42,9 +50,9 @@ class ItemReader:
             found = self.decode("HistoryItem", item)
             if found is None:
                 continue
-            path = _path_of(found)
+            path = _json_item_path(found)
             self._remember(head, path)
-            yield path, found.value_json.encode() or _json_of(found)
+            yield path, found.value_json.encode() or _json_item_value(found)
 
     def decode(self, name: str, data: bytes) -> Any:
         """An item, or a message with items; None if it cannot be decoded, which is counted."""
@@ -73,9 +81,9 @@ class ItemReader:
         for head, item in latest.items():
             if item:
                 for path, text in self.split([item]):
-                    set_at_path(found, path, parse_json_value(text))
+                    set_json_at_path(found, path, parse_json_value(text))
             elif (removed := self.decode("HistoryItem", head)) is not None:
-                delete_at_path(found, _path_of(removed))
+                delete_json_at_path(found, _json_item_path(removed))
         return found
 
     def known_path(self, head: bytes) -> Path | None:
@@ -88,16 +96,16 @@ class ItemReader:
         alone = decode_message("HistoryItem", head)
         if alone is None:
             return
-        if _path_of(alone) == path and not alone.value_json and alone.WhichOneof("value") is None:
+        if _json_item_path(alone) == path and not alone.value_json and alone.WhichOneof("value") is None:
             self._paths[head] = path
 
 
-def _path_of(item: Any) -> Path:
+def _json_item_path(item: Any) -> Path:
     keys = tuple(item.nested_key) or (item.key,)
     return keys if len(keys) <= _MAX_DEPTH else (*keys[: _MAX_DEPTH - 1], ".".join(keys[_MAX_DEPTH - 1 :]))
 
 
-def _json_of(item: Any) -> bytes:
+def _json_item_value(item: Any) -> bytes:
     """A typed value as JSON text."""
     kind = item.WhichOneof("value")
     if kind in {None, "none"}:
@@ -113,10 +121,10 @@ def parse_json_value(text: bytes) -> Any:
         value = json.loads(display_text)
     except (ValueError, RecursionError):
         return display_text
-    return value if _is_shallow(value) else display_text
+    return value if _is_shallow_json(value) else display_text
 
 
-def _is_shallow(value: Any) -> bool:
+def _is_shallow_json(value: Any) -> bool:
     level = [value]
     for _ in range(_MAX_DEPTH):
         level = [
@@ -130,7 +138,7 @@ def _is_shallow(value: Any) -> bool:
     return False
 
 
-def set_at_path(tree: dict[str, Any], path: Path, value: Any) -> None:
+def set_json_at_path(tree: dict[str, Any], path: Path, value: Any) -> None:
     """Set the value at a path."""
     for key in path[:-1]:
         inner = tree.get(key)
@@ -140,7 +148,7 @@ def set_at_path(tree: dict[str, Any], path: Path, value: Any) -> None:
     tree[path[-1]] = value
 
 
-def delete_at_path(tree: dict[str, Any], path: Path) -> None:
+def delete_json_at_path(tree: dict[str, Any], path: Path) -> None:
     """Delete the value at a path."""
     for key in path[:-1]:
         inner = tree.get(key)
@@ -150,10 +158,10 @@ def delete_at_path(tree: dict[str, Any], path: Path) -> None:
     tree.pop(path[-1], None)
 
 
-def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_json(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The values by names joined with ``.``; if two are equal, the later one gets ``_`` appended."""
     found: dict[str, Any] = {}
-    for name, value in _iterate_leaves(tree, ""):
+    for name, value in _iterate_json_leaves(tree, ""):
         free = name
         while free in found:
             free += "_"
@@ -161,9 +169,9 @@ def flatten(tree: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _iterate_leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _iterate_json_leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if isinstance(value, dict) and value and "_type" not in value:
-            yield from _iterate_leaves(value, f"{prefix}{key}.")
+            yield from _iterate_json_leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

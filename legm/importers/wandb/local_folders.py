@@ -22,18 +22,18 @@ from legm.backends import portable
 from legm.backends.wandb import names
 from legm.errors import LegmError, StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.import_notes import Notes
-from legm.importers.run_files import files_below
+from legm.importers.import_notes import ImportNotes
+from legm.importers.run_files import run_files_below
 from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     UNCATEGORIZED,
     WandbRun,
     external_run,
     status_from_exit_code,
-    summary_numbers,
+    wandb_summary_numbers,
 )
 from legm.importers.wandb.run_fold import LoggedArtifact, RunFold
-from legm.importers.wandb.transaction_log import LogReader
+from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import BestRule, Display, Points
 
 __all__ = ["WandbFolderSource"]
@@ -67,7 +67,7 @@ class WandbFolderSource:
         self._path = path
         self._follow_links = follow_links
         self.location = str(path)
-        self.notes = Notes()
+        self.notes = ImportNotes()
         self._log_paths: dict[str, tuple[Path, ...]] = {}  # by key
         self._cached: dict[str, _CachedRun] = {}
 
@@ -93,7 +93,7 @@ class WandbFolderSource:
             if fold is None:
                 self.notes.add("logs without a run were left out: nothing was written to them", str(log))
                 continue
-            found.setdefault(_describe(fold).key, []).append((fold.started, log))
+            found.setdefault(_describe_local_run(fold).key, []).append((fold.started, log))
         for logs in found.values():
             logs.sort()
         self._log_paths = {key: tuple(log for _, log in logs) for key, logs in found.items()}
@@ -122,7 +122,7 @@ class WandbFolderSource:
 
     def run_from_fold(self, fold: RunFold, logs: Sequence[Path]) -> ExternalRun | None:
         """The run of logs that a caller reads as they grow, from the records so far."""
-        return self._external_run(_CachedRun((), _describe(fold), tuple(fold.artifacts)), logs)
+        return self._external_run(_CachedRun((), _describe_local_run(fold), tuple(fold.artifacts)), logs)
 
     def _external_run(self, cached: _CachedRun, logs: Sequence[Path]) -> ExternalRun | None:
         run = cached.run
@@ -139,7 +139,7 @@ class WandbFolderSource:
 
     def _read_cached(self, key: str, logs: Sequence[Path]) -> _CachedRun:
         """Read the run from its logs, or from the cache if they have not changed."""
-        state = tuple(_log_state(log) for log in logs)
+        state = tuple(_local_log_state(log) for log in logs)
         cached = self._cached.get(key)
         if cached is None or cached.state != state:
             fold = RunFold(skim=True)
@@ -148,7 +148,7 @@ class WandbFolderSource:
             fold.add_last_row()
             if fold.has_statistics:
                 self.notes.add("system metrics are not imported", key)
-            cached = _CachedRun(state, _describe(fold), tuple(fold.artifacts))
+            cached = _CachedRun(state, _describe_local_run(fold), tuple(fold.artifacts))
             self._cached[key] = cached
         return cached
 
@@ -157,7 +157,7 @@ class WandbFolderSource:
         for number, log in enumerate(logs):
             if number:
                 fold.begin_fragment()
-            reader = LogReader(log)
+            reader = TransactionLogReader(log)
             for count, record in enumerate(reader.new_records()):
                 fold.add_record(record)
                 if not count % _CHECK_EVERY and fold.pending >= _BATCH:
@@ -173,7 +173,7 @@ class WandbFolderSource:
     def _read_records(self, logs: Sequence[Path]) -> Iterator[Points | Display | BestRule]:
         fold = RunFold()
         yield from self._fold_logs(logs, fold)
-        yield from summary_numbers(fold.summary, fold.step, fold.ended)
+        yield from wandb_summary_numbers(fold.summary, fold.step, fold.ended)
         if fold.best is not None:
             yield fold.best
 
@@ -184,7 +184,9 @@ class WandbFolderSource:
         is_alone = self._path == log and "run-" not in log.absolute().parent.name
         if is_alone:
             return ()
-        return files_below(log.with_name("files"), self.notes, what="files", follow_links=self._follow_links)
+        return run_files_below(
+            log.with_name("files"), self.notes, what="files", follow_links=self._follow_links
+        )
 
     def _all_files(self, logs: Sequence[Path], cached: _CachedRun) -> Iterator[ExternalFile]:
         """The files of the run, with those of later fragments first, and the files of its artifacts."""
@@ -210,7 +212,7 @@ class WandbFolderSource:
                     yield ExternalFile.from_path(f"{label}/{name}", path)
 
 
-def _describe(fold: RunFold) -> WandbRun:
+def _describe_local_run(fold: RunFold) -> WandbRun:
     status, error = status_from_exit_code(fold.exit_code)
     artifacts = [
         {"name": one.name, "type": one.type, "aliases": list(one.aliases)}
@@ -251,14 +253,14 @@ def _log_paths(path: Path) -> Iterator[Path]:
 def _read_run_record(log: Path) -> RunFold | None:
     """What is known about a run at its start; None if the log contains no run."""
     fold = RunFold()
-    for record in LogReader(log).new_records():
+    for record in TransactionLogReader(log).new_records():
         if record.WhichOneof("record_type") == "run":
             fold.add_record(record)
             return fold
     return None
 
 
-def _log_state(log: Path) -> tuple[int, int]:
+def _local_log_state(log: Path) -> tuple[int, int]:
     try:
         found = log.stat()
     except OSError:

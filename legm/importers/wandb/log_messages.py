@@ -115,7 +115,7 @@ _KEYS = frozenset({"key", "nested_key", "value_json"})
 
 
 @cache
-def _decoders() -> tuple[Mapping[str, Any], type[Exception]]:
+def _message_decoders() -> tuple[Mapping[str, Any], type[Exception]]:
     """The decoder of each message, and the error that decoders raise."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     from google.protobuf.message import DecodeError
@@ -150,7 +150,7 @@ def decode_message(name: str, data: bytes) -> Any:
         name: its kind, one of :data:`FIELDS`.
         data: its bytes.
     """
-    decoders, error = _decoders()
+    decoders, error = _message_decoders()
     try:
         return decoders[name](data)
     except error:

@@ -12,7 +12,7 @@ from legm.backends.wandb import names
 from legm.core import point_columns as columns
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.import_notes import Notes
+from legm.importers.import_notes import ImportNotes
 from legm.importers.native_runs import restore_native_run
 from legm.records import BestRule, Display, Points, Series, Split, Status
 
@@ -22,7 +22,7 @@ __all__ = [
     "WandbRun",
     "external_run",
     "status_from_exit_code",
-    "summary_numbers",
+    "wandb_summary_numbers",
 ]
 
 UNCATEGORIZED = "uncategorized"
@@ -87,7 +87,7 @@ def external_run(
     records: Callable[[], Iterator[Points | Display | BestRule]],
     files: Callable[[], Iterable[ExternalFile]],
     own_files: Callable[[], Iterable[ExternalFile]],
-    notes: Notes,
+    notes: ImportNotes,
 ) -> ExternalRun | None:
     """The external run for a W&B run; None for bookkeeping that legm stores next to its runs.
 
@@ -149,7 +149,7 @@ def _is_wandb_file_reference(value: Any) -> bool:
     return isinstance(value, dict) and "_type" in value
 
 
-def summary_numbers(summary: Mapping[str, Any], step: int | None, time: float) -> Iterator[Points]:
+def wandb_summary_numbers(summary: Mapping[str, Any], step: int | None, time: float) -> Iterator[Points]:
     """The numbers that the script set in the summary, as test values."""
     found = {
         Series(name, Split.TEST): float(value)

@@ -8,8 +8,20 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from legm.importers.wandb.history_rows import WANDB_KEYS, HistoryRows, display_text, to_float, valid_time
-from legm.importers.wandb.json_items import ItemReader, delete_at_path, flatten, parse_json_value, set_at_path
+from legm.importers.wandb.history_rows import (
+    WANDB_KEYS,
+    HistoryRows,
+    history_number,
+    history_text,
+    history_time,
+)
+from legm.importers.wandb.json_items import (
+    JsonItemReader,
+    delete_json_at_path,
+    flatten_json,
+    parse_json_value,
+    set_json_at_path,
+)
 from legm.records import BestRule, Display, Points
 
 __all__ = ["LoggedArtifact", "LoggedFile", "RunFold"]
@@ -80,10 +92,10 @@ class RunFold:
         self.origin: dict[str, Any] = {}
         self.artifacts: list[LoggedArtifact] = []
         self.has_statistics = False
-        self._items = ItemReader()
+        self._items = JsonItemReader()
         self._rows = HistoryRows(self._items, started)
         self._config: dict[str, Any] = {}
-        self._summary: dict[bytes, bytes] = {}  # see ItemReader.keep_latest
+        self._summary: dict[bytes, bytes] = {}  # see JsonItemReader.keep_latest
         self._set_after: dict[str, int] = {}  # the number of rows before a script set a summary value
         self._rules: list[tuple[str, bool]] = []
 
@@ -99,7 +111,7 @@ class RunFold:
     # Records
 
     def add_record(self, record: Any) -> None:
-        """Add the next record from :class:`legm.importers.wandb.transaction_log.LogReader`."""
+        """Add the next record from :class:`legm.importers.wandb.transaction_log.TransactionLogReader`."""
         kind = record.WhichOneof("record_type")
         if kind == "history":
             self._unread = record.history
@@ -113,7 +125,7 @@ class RunFold:
             self._add_run(record.run)
         elif kind == "exit":
             self.exit_code = record.exit.exit_code
-            self._ended = valid_time(self._rows.start + record.exit.runtime, 0.0)
+            self._ended = history_time(self._rows.start + record.exit.runtime, 0.0)
         elif kind == "metric":
             self._add_metric(record.metric)
         elif kind == "artifact":
@@ -133,7 +145,7 @@ class RunFold:
         self.notes, self.host, self.sweep = run.notes, run.host, run.sweep_id
         self.tags = tuple(run.tags)
         if run.HasField("start_time"):
-            self._rows.start = valid_time(run.start_time.seconds + run.start_time.nanos / 1e9, 0.0)
+            self._rows.start = history_time(run.start_time.seconds + run.start_time.nanos / 1e9, 0.0)
             self.started = self.started or self._rows.start
         self._add_git(run)
         self._add_config(run.config)
@@ -157,9 +169,9 @@ class RunFold:
 
     def _add_config(self, config: Any) -> None:
         for path, text in self._items.split(config.update):
-            set_at_path(self._config, path, parse_json_value(text))
+            set_json_at_path(self._config, path, parse_json_value(text))
         for path, _ in self._items.split(config.remove):
-            delete_at_path(self._config, path)
+            delete_json_at_path(self._config, path)
 
     def _add_summary(self, data: bytes) -> None:
         if any(mark in data for mark in _COMPUTED_MARKS):
@@ -222,7 +234,7 @@ class RunFold:
     @property
     def parameters(self) -> dict[str, Any]:
         """The current configuration, with nested names joined by ``.``."""
-        return flatten({key: value for key, value in self._config.items() if key != "_wandb"})
+        return flatten_json({key: value for key, value in self._config.items() if key != "_wandb"})
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -241,7 +253,7 @@ class RunFold:
             name: value
             for key, content in tree.items()
             if key not in WANDB_KEYS
-            for name, value in flatten({key: content}).items()
+            for name, value in flatten_json({key: content}).items()
             if not self._is_computed_by_wandb(name, value, is_ahead, self._set_after.get(key))
         }
 
@@ -251,10 +263,10 @@ class RunFold:
             return True
         if name in self._rows.texts:
             text, row = self._rows.texts[name]
-            is_same = isinstance(value, dict) or text == display_text(value)
+            is_same = isinstance(value, dict) or text == history_text(value)
         elif name in self._rows.last:
             last, row = self._rows.last[name]
-            is_same = _is_same(value, last)
+            is_same = _is_last_logged_value(value, last)
         else:
             return False
         return is_same or is_ahead or (set_after is not None and row >= set_after)
@@ -269,8 +281,8 @@ class RunFold:
         return None
 
 
-def _is_same(value: Any, last: float) -> bool:
+def _is_last_logged_value(value: Any, last: float) -> bool:
     if not isinstance(value, (bool, int, float)):
         return False
-    number = to_float(value)
+    number = history_number(value)
     return number == last or (math.isnan(number) and math.isnan(last))

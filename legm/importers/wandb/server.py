@@ -15,14 +15,14 @@ from urllib.parse import unquote, urlsplit
 from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
-from legm.importers.import_notes import Notes
-from legm.importers.wandb.history_rows import restore_non_finite
-from legm.importers.wandb.json_items import flatten
+from legm.importers.import_notes import ImportNotes
+from legm.importers.wandb.history_rows import restore_non_finite_history
+from legm.importers.wandb.json_items import flatten_json
 from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     WandbRun,
     external_run,
-    summary_numbers,
+    wandb_summary_numbers,
 )
 from legm.importers.wandb.run_fold import RunFold
 from legm.records import BestRule, Display, Points, Status
@@ -74,16 +74,16 @@ class WandbServerSource:
 
     def __init__(self, address: str, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
         self.location = redact_url_password(address)
-        self.notes = Notes()
-        self._entity, self._project, self._run_id = _parse_address(address)
+        self.notes = ImportNotes()
+        self._entity, self._project, self._run_id = _parse_server_address(address)
         try:
             import wandb
 
-            from legm.util.wandb_login import has_login, server_url
+            from legm.util.wandb_login import has_wandb_login, wandb_server_url
         except ImportError as cause:
             raise StorageError(f"to read {self.location}, install W&B: pip install 'legm[wandb]'") from cause
-        url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else server_url({})
-        if not has_login(url, {}):
+        url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else wandb_server_url({})
+        if not has_wandb_login(url, {}):
             raise StorageError(f"there is no login for {url}: run `wandb login`, or set WANDB_API_KEY")
         with self._translate_errors("log in"):
             self._api: Any = wandb.Api(overrides={"base_url": url}, timeout=_TIMEOUT)
@@ -164,7 +164,10 @@ class WandbServerSource:
             "commit": getattr(run, "commit", None),
             "state": state,
         }
-        summary = {name: restore_non_finite(value) for name, value in flatten(run.summary_metrics).items()}
+        summary = {
+            name: restore_non_finite_history(value)
+            for name, value in flatten_json(run.summary_metrics).items()
+        }
         return WandbRun(
             run_id=str(run.id),
             project=str(run.project),
@@ -176,9 +179,11 @@ class WandbServerSource:
             tags=tuple(map(str, run.tags or ())),
             status=status,
             error=f"W&B reports that it {state}" if status in {Status.FAILED, Status.INTERRUPTED} else None,
-            started=_parse_time(run.created_at) or 0.0,
-            ended=None if status is Status.RUNNING else _parse_time(getattr(run, "heartbeat_at", None)),
-            parameters=flatten(run.config),
+            started=_parse_server_time(run.created_at) or 0.0,
+            ended=None
+            if status is Status.RUNNING
+            else _parse_server_time(getattr(run, "heartbeat_at", None)),
+            parameters=flatten_json(run.config),
             summary={name: value for name, value in summary.items() if name[:1] != "_"},
             origin={name: value for name, value in origin.items() if value},
         )
@@ -196,9 +201,9 @@ class WandbServerSource:
                 yield from fold.take_new()
         yield from fold.take_new()
         summary = fold.own_summary(
-            {name: restore_non_finite(one) for name, one in run.summary_metrics.items()}
+            {name: restore_non_finite_history(one) for name, one in run.summary_metrics.items()}
         )
-        yield from summary_numbers(summary, fold.step, fold.ended)
+        yield from wandb_summary_numbers(summary, fold.step, fold.ended)
         if fold.best is not None:
             yield fold.best
 
@@ -207,7 +212,7 @@ class WandbServerSource:
     def _run_files(self, run: Any, described: WandbRun) -> Iterator[ExternalFile]:
         for file in self._iterate("list the files", run.files()):
             name = str(file.name)
-            if not _is_relative_name(name):
+            if not _is_relative_file_name(name):
                 self.notes.add(
                     "files whose names lead out of the run's folder were left out", f"{described.key}: {name}"
                 )
@@ -230,7 +235,7 @@ class WandbServerSource:
                     self.notes.add(
                         "references to external files in artifacts are not imported", described.key
                     )
-                elif not _is_relative_name(name):
+                elif not _is_relative_file_name(name):
                     self.notes.add(
                         "files whose names lead out of the run's folder were left out",
                         f"{described.key}: {name}",
@@ -260,13 +265,13 @@ def _problem_text(cause: Exception) -> str:
     return " ".join(str(cause).split())[:300] or type(cause).__name__
 
 
-def _is_relative_name(name: str) -> bool:
+def _is_relative_file_name(name: str) -> bool:
     """Whether a file's name stays below the folder it is put into, on every system."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not name.startswith("/") and ".." not in parts and not {"\\", ":"} & {*name}
 
 
-def _parse_address(address: str) -> tuple[str, str, str]:
+def _parse_server_address(address: str) -> tuple[str, str, str]:
     """The entity, project and run of an address; "" if missing.
 
     Raises:
@@ -285,7 +290,7 @@ def _parse_address(address: str) -> tuple[str, str, str]:
     return entity, project, run_id
 
 
-def _parse_time(moment: Any) -> float | None:
+def _parse_server_time(moment: Any) -> float | None:
     """Parse a time of W&B, a text in UTC, with or without a time zone."""
     try:
         found = datetime.fromisoformat(str(moment).replace("Z", "+00:00"))

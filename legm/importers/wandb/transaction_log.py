@@ -18,7 +18,7 @@ from typing import Any
 from legm.errors import CorruptFile, storage_error
 from legm.importers.wandb.log_messages import decode_message
 
-__all__ = ["LogReader"]
+__all__ = ["TransactionLogReader"]
 
 _HEADER = b":W&B\xe1\xbe\x00"
 _BLOCK = 1 << 15
@@ -28,7 +28,7 @@ _SEEDS = {kind: zlib.crc32(bytes([kind])) for kind in (_WHOLE, _FIRST, _MIDDLE, 
 _MAX_RECORD_BYTES = 1 << 26  # larger records count as damage
 
 
-class LogReader:
+class TransactionLogReader:
     """Reads the records of a log, each once, as soon as they are complete.
 
     Args:

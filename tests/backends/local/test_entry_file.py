@@ -24,7 +24,7 @@ from legm.backends.local.result_yaml import read_result_yaml
 from legm.records import Series, Status
 from legm.runlog.log_folder import configuration_folders
 from legm.util import yaml_text
-from legm.util.yaml_text import flow, flow_key, numbers
+from legm.util.yaml_text import yaml_flow, yaml_flow_key, yaml_numbers
 
 AWKWARD = [
     "ü",
@@ -87,10 +87,14 @@ def text_of(found: dict) -> str:
     """Series as the local backend writes them."""
 
     def inner(value: dict) -> str:
-        return "{" + ",".join(f"{flow_key(key)}: [{numbers(item)}]" for key, item in value.items()) + "}"
+        return (
+            "{"
+            + ",".join(f"{yaml_flow_key(key)}: [{yaml_numbers(item)}]" for key, item in value.items())
+            + "}"
+        )
 
     return ", ".join(
-        f"{flow_key(key)}: {inner(value) if isinstance(value, dict) else f'[{numbers(value)}]'}"
+        f"{yaml_flow_key(key)}: {inner(value) if isinstance(value, dict) else f'[{yaml_numbers(value)}]'}"
         for key, value in found.items()
     )
 
@@ -153,16 +157,16 @@ def test_what_is_put_is_read_by_legm_and_by_yaml(path, contents):
 
 @given(heads)
 def test_a_mapping_over_several_lines_is_read_by_yaml_as_it_was_written(mapping):
-    assert equal(yaml.safe_load(yaml_text.block(mapping)) or {}, mapping)
+    assert equal(yaml.safe_load(yaml_text.yaml_block(mapping)) or {}, mapping)
 
 
 @given(plain)
 def test_flow_text_is_yaml_and_nearly_json(value):
-    text = flow(value)
+    text = yaml_flow(value)
     assert "\n" not in text
-    for form in (text, yaml_text.ascii_only(text)):
+    for form in (text, yaml_text.ascii_yaml(text)):
         assert equal(yaml.safe_load(form), value)
-        assert equal(json.loads(yaml_text.as_json(form)), value)
+        assert equal(json.loads(yaml_text.yaml_flow_as_json(form)), value)
 
 
 def test_the_file_is_ascii_so_that_no_cut_makes_it_unreadable(file):

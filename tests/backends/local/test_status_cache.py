@@ -250,7 +250,7 @@ MAPPINGS = st.dictionaries(st.text(max_size=8), VALUES, max_size=6)
 
 @given(MAPPINGS)
 def test_a_block_is_read_as_yaml_reads_it_or_left_to_yaml(mapping):
-    assert yaml_text.parse_block(yaml_text.block(mapping), {}) in (None, mapping)
+    assert yaml_text.parse_yaml_block(yaml_text.yaml_block(mapping), {}) in (None, mapping)
 
 
 def test_what_most_parameters_look_like_is_not_left_to_yaml():
@@ -262,29 +262,31 @@ def test_what_most_parameters_look_like_is_not_left_to_yaml():
         "ü": [0.5, [True]],
         "of": {"a": {}, "b": {"c": 1}},
     }
-    assert yaml_text.parse_block(yaml_text.block(ordinary), {}) == ordinary
+    assert yaml_text.parse_yaml_block(yaml_text.yaml_block(ordinary), {}) == ordinary
 
 
 @given(MAPPINGS, st.data())
 def test_what_a_person_changes_in_a_block_is_read_as_yaml_reads_it_or_left_to_yaml(mapping, data):
-    text = yaml_text.block(mapping)
+    text = yaml_text.yaml_block(mapping)
     at = data.draw(st.integers(0, len(text)))
     put = data.draw(st.text(st.sampled_from(" \n:'\"-[]{}#&*!|>?%0123456789eE.x~nfy"), max_size=3))
     changed = text[:at] + put + text[at + data.draw(st.integers(0, 3)) :]
-    found = yaml_text.parse_block(changed, {})
+    found = yaml_text.parse_yaml_block(changed, {})
     if found is not None:
         assert found == (yaml.safe_load(changed) or {})
 
 
 @pytest.mark.parametrize("value", ["[? .inf]", "[? ]", "[null, ? .nan]", '[? "x"]', '[? "x", .inf]'])
 def test_a_question_mark_that_begins_no_key_is_left_to_yaml(value):
-    assert yaml_text.parse_block(f"a: {value}\n", {}) is None
+    assert yaml_text.parse_yaml_block(f"a: {value}\n", {}) is None
 
 
 def test_what_was_met_before_makes_no_difference():
     known: dict[str, object] = {}
-    texts = [yaml_text.block({"a": {"b": n % 2, "c": {"d": [n]}}, "e": {}}) for n in range(3)]
-    assert [yaml_text.parse_block(text, known) for text in texts] == [yaml.safe_load(text) for text in texts]
+    texts = [yaml_text.yaml_block({"a": {"b": n % 2, "c": {"d": [n]}}, "e": {}}) for n in range(3)]
+    assert [yaml_text.parse_yaml_block(text, known) for text in texts] == [
+        yaml.safe_load(text) for text in texts
+    ]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="nothing is forked here")

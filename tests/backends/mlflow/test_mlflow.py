@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from legm import BackendError, ExperimentHandler, MetricError
 from legm.backends.mlflow.names import metric_key
 from legm.backends.mlflow.stores import sqlite_uri
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.records import Query, Status
 from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
 from tests.support.mlflow_store import client, has_ended, history, only_run, prepare_store, runs
@@ -42,7 +42,7 @@ def test_the_same_script_gives_the_local_backends_answers_bit_for_bit(tmp_path, 
     assert [comparable(result) for result in script(theirs)] == expected
     read = []
     for backend, of in (("local", tmp_path / "local"), ("mlflow", tmp_path / "m%?#")):
-        clients = connect(of, backend, options if backend == "mlflow" else None)
+        clients = connect_client(of, backend, options if backend == "mlflow" else None)
         query = Query(name, ours.fingerprint, "it's “d”", None)
         found = sorted(clients.runs(query), key=lambda r: r.run.run_id)
         read.append([comparable(r) for r in found if r.status is Status.COMPLETED])

@@ -16,7 +16,7 @@ import wandb
 from legm import BackendError, ExperimentHandler
 from legm.backends.wandb import history_upload
 from legm.delivery import live_delivery as delivery
-from legm.delivery.client import connect
+from legm.delivery.client import connect_client
 from legm.records import Query, Status
 from tests.support.sample_runs import comparable, script
 from tests.support.waiting import until
@@ -85,7 +85,7 @@ def test_the_same_script_gives_the_local_backends_answers_bit_for_bit(tmp_path, 
     assert [comparable(result) for result in script(theirs)] == expected
     read = []
     for backend, of in (("local", tmp_path / "local"), ("wandb", tmp_path / "w")):
-        clients = connect(of, backend, options if backend == "wandb" else None)
+        clients = connect_client(of, backend, options if backend == "wandb" else None)
         query = Query("e %?#", ours.fingerprint, "it's “d”", None)
         found = sorted(clients.runs(query), key=lambda r: r.run.run_id)
         read.append([comparable(r) for r in found if r.status is Status.COMPLETED])
@@ -271,7 +271,7 @@ def test_a_users_init_never_gets_or_ends_a_run_of_ours(tmp_path, reinit):
 
 def test_a_key_decides_between_online_and_offline_and_the_log_says_how_to_send(tmp_path, monkeypatch, caplog):
     wandb.teardown()  # forgets the account of other tests
-    assert connect(tmp_path, "wandb").options["mode"] == "offline"
+    assert connect_client(tmp_path, "wandb").options["mode"] == "offline"
     (said,) = [r.getMessage() for r in caplog.records if r.name.startswith("legm")]
     assert f"wandb sync {tmp_path / 'wandb' / 'offline-run-*'}" in said
     with pytest.raises(BackendError, match=r"no login for https://.*wandb login"):
@@ -279,7 +279,7 @@ def test_a_key_decides_between_online_and_offline_and_the_log_says_how_to_send(t
     with pytest.raises(BackendError, match="cannot keep runs in wandb's mode 'disabled'"):
         handler(tmp_path, {"mode": "disabled"})
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    options = connect(tmp_path, "wandb", {"project": "p"}).options
+    options = connect_client(tmp_path, "wandb", {"project": "p"}).options
     assert (options["mode"], options["project"]) == ("online", "p")
     assert KEY not in json.dumps(options)
 
