@@ -924,7 +924,7 @@ class ExperimentHandler:
 
     @staticmethod
     def _named(one: Comparable) -> Configuration | str | os.PathLike[str]:
-        """What a user names a configuration by, as :func:`legm.analysis.comparison.find_compared_configurations` takes it."""
+        """What names a configuration for :func:`~legm.analysis.comparison.find_compared_configurations`."""
         if isinstance(one, ExperimentHandler):
             return one._current()  # noqa: SLF001 - another handler
         return one.configuration if isinstance(one, Ranked) else one

@@ -152,7 +152,7 @@ def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
 def _completed_location(ctx: click.Context, path: Path) -> Location:
     from legm.cli.locations import Location
-    from legm.cli.options import parse_option_value
+    from legm.cli.option_values import parse_option_value
 
     options = {name: parse_option_value(text) for name, text in ctx.params.get("options") or ()}
     return Location(path, ctx.params.get("backend") or "local", options)

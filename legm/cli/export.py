@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from legm.cli.completion_values import complete_backend
-from legm.cli.options import json_option, option_values, path_argument
+from legm.cli.option_values import backend_option_values
+from legm.cli.options import json_option, path_argument
 from legm.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _SHOWN = 5  # runs listed below one message
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=option_values,
+    callback=backend_option_values,
     help="An option of the backend, such as tracking_uri=…; may be given several times.",
 )
 @click.option(
@@ -58,7 +59,7 @@ _SHOWN = 5  # runs listed below one message
     "source_options",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=option_values,
+    callback=backend_option_values,
     help="An option of the backend that stores the runs; may be given several times.",
 )
 @click.option("--experiment", help="Only this experiment, if --from is not local.")

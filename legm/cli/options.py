@@ -16,6 +16,7 @@ from legm.cli.completion_values import (
     complete_metric,
     complete_path,
 )
+from legm.cli.option_values import backend_option_values, name_value_pairs
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -28,8 +29,6 @@ __all__ = [
     "description_option",
     "json_option",
     "metric_argument",
-    "option_values",
-    "parse_option_value",
     "path_argument",
     "test_option",
     "top_option",
@@ -87,7 +86,7 @@ constraints_option = click.option(
     "constraints",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=lambda _ctx, _param, texts: _pairs(texts),
+    callback=lambda _ctx, _param, texts: name_value_pairs(texts),
     shell_complete=complete_constraint,
     help="Only configurations in which an active parameter has this value; may be given several times.",
 )
@@ -109,7 +108,7 @@ def backend_options(function: F) -> F:
         "options",
         multiple=True,
         metavar="NAME=VALUE",
-        callback=option_values,
+        callback=backend_option_values,
         help="An option of the backend, such as tracking_uri; may be given several times.",
     )
     @functools.wraps(function)
@@ -125,37 +124,3 @@ def backend_options(function: F) -> F:
         return function(*args, at=at, **kwargs)
 
     return with_location  # type: ignore[return-value]
-
-
-def option_values(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, Any]:
-    """A callback: the options of a backend, ``NAME=VALUE`` each, by name."""
-    return {name: parse_option_value(text) for name, text in _pairs(texts)}
-
-
-def _pairs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """``("a=1",)`` as ``(("a", "1"),)``; the first = separates name and value."""
-    for text in texts:
-        if not text.partition("=")[0] or "=" not in text:
-            raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE")
-    pairs = tuple((name, value) for name, _, value in (text.partition("=") for text in texts))
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise click.BadParameter(f"{name!r} was given twice")
-    return pairs
-
-
-def parse_option_value(text: str) -> Any:
-    """The value of a text on the command line: a number, a list, true, null; anything else is text."""
-    import json
-
-    try:
-        return json.loads(text)  # also 1e-3, which is text in YAML
-    except ValueError:
-        pass
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text

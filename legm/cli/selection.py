@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from legm.cli.locations import LocatedExperiment, Location, experiment_at
-from legm.cli.options import parse_option_value
+from legm.cli.option_values import parse_option_value
 from legm.errors import MetricError, ParameterError, StateError, closest
 from legm.records import Configuration, Ranked, RunCounts
 from legm.stats.run_counts import ALL_VALUES_METRICS
