@@ -138,7 +138,7 @@ def _other_aggregates_text(one: Ranked) -> str:
 def _ranked_dict(rank: int, one: Ranked, labels: Mapping[str, str]) -> dict[str, Any]:
     found = one.configuration
     return {
-        "place": rank,
+        "rank": rank,
         "configuration": labels[found.fingerprint],
         **configuration_dict(found),
         "folder": one.folder,

@@ -131,11 +131,11 @@ def _print_export(report: Report, *, is_table: bool) -> None:
         say(f"{report.target}: {delivered} delivered, {_count_of_runs(counts[State.THERE])} already there")
         aggregates = f", {report.summaries} aggregates written" if report.summaries else ""
         say(f"read back and compared: {_count_of_runs(report.equal)} equal{aggregates}")
-    if counts[State.GOES_ON]:
-        say(f"{_count_of_runs(counts[State.GOES_ON])} still running: export again later")
+    if counts[State.RUNNING]:
+        say(f"{_count_of_runs(counts[State.RUNNING])} still running: export again later")
     by_message: defaultdict[tuple[State, str], list[str]] = defaultdict(list)
     for one in report.runs:
-        if one.state is not State.GOES_ON:
+        if one.state is not State.RUNNING:
             by_message[one.state, one.text].append(one.where)
     for (state, text), names in by_message.items():
         problem = state is State.MISSING

@@ -16,7 +16,7 @@ class State(enum.Enum):
     DELIVERED = "delivered"
     THERE = "there"
     """The target already had all of it."""
-    GOES_ON = "goes on"
+    RUNNING = "running"
     """It is still running, and is left for a later export."""
     MISSING = "missing"
     """The target does not have all of it."""

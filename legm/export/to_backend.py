@@ -173,7 +173,7 @@ class _Export:
         for one in group.runs:
             if isinstance(one, UnavailableRun):
                 self._add(
-                    Exported(one.where, State.GOES_ON if one.is_running else State.MISSING, 0, one.reason)
+                    Exported(one.where, State.RUNNING if one.is_running else State.MISSING, 0, one.reason)
                 )
                 yield
                 continue

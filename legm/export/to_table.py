@@ -110,7 +110,7 @@ class _EndedRuns:
             (one for group in self._source.configurations() for one in group.runs), self._title
         ):
             if isinstance(one, UnavailableRun):
-                state = State.GOES_ON if one.is_running else State.MISSING
+                state = State.RUNNING if one.is_running else State.MISSING
                 self.reported.append(Exported(one.where, state, 0, one.reason))
             elif one.result.run.run_id in seen:
                 continue

@@ -492,7 +492,7 @@ class BackendTests:
         (Path(store) / "killed").touch()
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
-    def test_an_error_is_told_with_its_cause(self, tmp_path: Path) -> None:
+    def test_an_error_is_reported_with_its_cause(self, tmp_path: Path) -> None:
         """A store that cannot be used raises an error with its cause."""
         reference = MemoryBackend(tmp_path)
         with self._handler(tmp_path, reference).start() as handler:

@@ -379,7 +379,7 @@ def test_an_unknown_configuration_is_refused(tmp_path, unknown):
         a.compare(unknown, b, "acc")
 
 
-def test_an_unknown_configuration_is_told_with_the_closest(tmp_path):
+def test_an_unknown_configuration_is_reported_with_the_closest(tmp_path):
     (a,) = fill(tmp_path, A)
     run(tmp_path, 0.125, 0.5, seed=0)
     with pytest.raises(ParameterError, match=r"did you mean '0\.125' or '0\.125_0'\?"):
@@ -416,7 +416,7 @@ def test_a_configuration_without_a_completed_run_is_an_error(tmp_path):
 # Which metric
 
 
-def test_an_unknown_metric_is_told_with_the_closest(tmp_path):
+def test_an_unknown_metric_is_reported_with_the_closest(tmp_path):
     a, b = fill(tmp_path, A, B)
     with pytest.raises(MetricError, match=r"has the dev metric 'ac'; did you mean 'acc'\?"):
         a.compare(a, b, "ac")
@@ -430,7 +430,7 @@ def test_what_is_no_metrics_name_is_refused(tmp_path, metric):
 
 
 @pytest.mark.parametrize(("metric", "test"), [("f1", False), ("acc", True)])
-def test_a_metric_of_the_other_kind_is_told(tmp_path, metric, test):
+def test_a_metric_of_the_other_kind_is_reported(tmp_path, metric, test):
     a, b = fill(tmp_path, A, B)
     with pytest.raises(MetricError, match=f"test={not test}"):
         a.compare(a, b, metric, test=test)

@@ -274,7 +274,7 @@ def test_files_of_a_run_are_below_the_root_too(tmp_path):
 # What does not fit
 
 
-def test_an_unknown_name_is_told_with_what_there_is():
+def test_an_unknown_name_is_reported_with_what_there_is():
     with pytest.raises(BackendError, match="no backend 'lokal'; did you mean 'local'"):
         ExperimentHandler("unused", "e", backend="lokal")
 

@@ -132,7 +132,7 @@ def test_a_script_that_ends_crashes_or_is_killed_leaves_its_runs_with_all_number
     assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
 
 
-GOES_ON = """
+STILL_RUNNING = """
 import os, time, mlflow
 mlflow.set_experiment("orphan")
 with mlflow.start_run():
@@ -147,7 +147,7 @@ open("ended", "w").close()
 
 
 def test_a_capture_that_is_killed_is_finished_by_the_next_one_when_its_script_has_ended(tmp_path):
-    process = begin(tmp_path, GOES_ON, "--experiment", "mine", "--ignore", "fold")
+    process = begin(tmp_path, STILL_RUNNING, "--experiment", "mine", "--ignore", "fold")
     assert process.stdout is not None
     assert process.stderr is not None
     assert process.stdout.readline() == "began\n"

@@ -37,7 +37,7 @@ def test_the_highest_mean_is_first_and_nan_is_last(root):
 def test_with_lower_the_lowest_mean_is_first_and_nan_is_last_still(root):
     found = as_json("best", root / FOLDER, "loss", "--lower")
     assert [one["value"]["mean"] for one in found] == [0.25, 0.5, 2.0, "nan"]
-    assert [one["place"] for one in found] == [1, 2, 3, 4]
+    assert [one["rank"] for one in found] == [1, 2, 3, 4]
     assert found[1]["parameters"] == {
         "kind": "a|b_c",
         "layers": [64, 32],

@@ -1,4 +1,4 @@
-"""The command line: what a person is shown, what a program is given, and what is made good again."""
+"""The command line: what a user is shown, what a program is given, and what is made good again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.calling import as_json, call, failed, shown
 EXPERIMENT = "Net [bold]ü[/bold] 精度"
 STATUSES = ("completed", "failed", "interrupted", "running")
 
-# Sets two values, says so when they are on the disk, and waits to be killed or to be told to end.
+# Sets two values, says so when they are on the disk, and waits to be killed or for the signal to end.
 WORKER = """
 import sys
 from legm import ExperimentHandler

@@ -1,4 +1,4 @@
-"""Completion: what a real bash offers while a person types, and the other shells' scripts."""
+"""Completion: what a real bash offers while a user types, and the other shells' scripts."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def text_of(browser: Any) -> str:
 
 
 def keep_picture(browser: Any, name: str) -> None:
-    """For a person to look at, where one asks for it."""
+    """For a user to look at, where one asks for it."""
     folder = os.environ.get("LEGM_PICTURES")
     if folder:
         browser.save_screenshot(f"{folder}/{name}.png")

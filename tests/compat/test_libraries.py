@@ -171,16 +171,16 @@ writer = SummaryWriter("events")
 for step in range(3):
     writer.add_scalar("loss", 1 / (step + 1), step)
 writer.close()
-told = mlflow.pytorch.log_model(model, name="net", registered_model_name="registered")
+logged = mlflow.pytorch.log_model(model, name="net", registered_model_name="registered")
 mlflow.pytorch.log_state_dict({"epoch": 3, "weights": model.state_dict()}, artifact_path="checkpoint")
 mlflow.pytorch.save_model(model, "saved")
 mlflow.end_run()
 same = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
 x = torch.ones(1, 2)
-for place in (told.model_uri, "models:/registered/1", "saved"):
+for place in (logged.model_uri, "models:/registered/1", "saved"):
     same.load_state_dict(mlflow.pytorch.load_model(place))
     print(torch.equal(model(x), same(x)))
-print(mlflow.pytorch.load_state_dict(f"runs:/{told.run_id}/checkpoint")["epoch"])
+print(mlflow.pytorch.load_state_dict(f"runs:/{logged.run_id}/checkpoint")["epoch"])
 
 run = wandb.init(project="p")
 for one in (object(), torch.ones(1)):

@@ -58,7 +58,7 @@ def may_run(handler: ExperimentHandler, n: int) -> bool:
 
 
 def answers(handlers: list[ExperimentHandler], n: int) -> list[bool]:
-    """What the handlers are told when each asks in a thread of its own, all at once."""
+    """What the handlers answer when each asks in a thread of its own, all at once."""
     barrier, found = threading.Barrier(len(handlers)), []
 
     def ask(handler: ExperimentHandler) -> None:
@@ -81,24 +81,24 @@ from pathlib import Path
 import numpy, legm.backends.local
 from legm import ExperimentHandler
 
-def ask(root, together, told):
+def ask(root, together, answers):
     handler = ExperimentHandler(root, "e")
     handler.set_param("lr", 0.1)
     together.wait()
-    told.put(handler.should_run(5))
+    answers.put(handler.should_run(5))
     together.wait()
     together.wait()
 
 context = multiprocessing.get_context("fork")
-together, told = context.Barrier(41), context.Queue()
-crowd = [context.Process(target=ask, args=(sys.argv[1], together, told)) for _ in range(40)]
+together, answers = context.Barrier(41), context.Queue()
+crowd = [context.Process(target=ask, args=(sys.argv[1], together, answers)) for _ in range(40)]
 for process in crowd:
     process.start()
 together.wait()
 together.wait()
 held = len(list(Path(sys.argv[1]).rglob("*.claim")))
 together.wait()
-print(sum(told.get() for _ in crowd), held)
+print(sum(answers.get() for _ in crowd), held)
 for process in crowd:
     process.join()
 """
@@ -120,13 +120,13 @@ for handler in handlers:
     handler.set_param("lr", 0.1)
 print("ready", flush=True)
 sys.stdin.readline()
-told = []
-threads = [threading.Thread(target=lambda h=handler: told.append(h.should_run(7))) for handler in handlers]
+answers = []
+threads = [threading.Thread(target=lambda h=handler: answers.append(h.should_run(7))) for handler in handlers]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(sum(told), flush=True)
+print(sum(answers), flush=True)
 sys.stdin.readline()
 """
 
@@ -247,13 +247,13 @@ def test_a_claim_and_the_run_that_it_became_are_counted_once(tmp_path):
     assert not third.should_run(2)
 
 
-def test_who_asks_while_a_claim_becomes_a_run_is_told_when_it_has(tmp_path, monkeypatch):
-    create, made, goes_on = LogFolder.create_log, threading.Event(), threading.Event()
+def test_who_asks_while_a_claim_becomes_a_run_gets_the_answer_when_it_has(tmp_path, monkeypatch):
+    create, made, continued = LogFolder.create_log, threading.Event(), threading.Event()
 
     def slow(*given):
         writer = create(*given)
         made.set()
-        goes_on.wait(60)
+        continued.wait(60)
         return writer
 
     first, second = handler_of(tmp_path), handler_of(tmp_path)
@@ -263,12 +263,12 @@ def test_who_asks_while_a_claim_becomes_a_run_is_told_when_it_has(tmp_path, monk
     begins.start()
     assert made.wait(60)
     assert len(claims(tmp_path)) == len(list(tmp_path.rglob("*.log"))) == 1
-    threading.Timer(0.3, goes_on.set).start()
+    threading.Timer(0.3, continued.set).start()
     assert second.should_run(2)
     begins.join()
 
 
-def test_a_run_that_nobody_claimed_is_counted_while_it_goes_on(tmp_path):
+def test_a_run_that_nobody_claimed_is_counted_while_it_is_running(tmp_path):
     running = handler_of(tmp_path).start()
     assert not handler_of(tmp_path).should_run(1)
     with pytest.raises(RuntimeError), running:
@@ -604,7 +604,7 @@ def test_leaving_the_handlers_block_gives_up_a_claim_that_was_not_used(tmp_path)
     assert handler_of(tmp_path).should_run(1)
 
 
-# Where it cannot be told
+# Where it is unknown
 
 
 def test_a_root_directory_that_cannot_be_written_is_an_error_that_says_so(tmp_path):

@@ -55,7 +55,7 @@ def losses(values, first: int = 0) -> list:
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_a_run_without_its_backend_goes_on_and_a_later_handler_delivers_it(tmp_path, caplog):
+def test_a_run_without_its_backend_continues_and_a_later_handler_delivers_it(tmp_path, caplog):
     remote = Remote(tmp_path)
     remote.away = True
     handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
@@ -193,7 +193,7 @@ def test_a_backend_that_hangs_holds_up_neither_training_nor_log(tmp_path, caplog
             assert path.stat().st_size > before
         result = handler.log()
         assert remote.hanging.is_set()
-        assert not remote.goes_on.is_set()
+        assert not remote.continued.is_set()
         assert not remote.results
         run_id = result.run.run_id
         (path,) = tmp_path.rglob("*.log")
@@ -203,8 +203,8 @@ def test_a_backend_that_hangs_holds_up_neither_training_nor_log(tmp_path, caplog
         assert f"{missing} undelivered" in warning
     finally:
         remote.hangs_in = None
-        remote.goes_on.set()
-    until(lambda: remote.results)  # delivery goes on as long as the process lives
+        remote.continued.set()
+    until(lambda: remote.results)  # delivery continues as long as the process lives
     assert remote.of(run_id) == losses(range(result.points))
     assert comparable(remote.results[run_id]) == comparable(result)
     leave(handler)
@@ -557,7 +557,7 @@ def test_the_head_of_a_log_that_ends_too_early_is_an_error(writer, kept):
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_a_damaged_log_is_told_when_the_run_ends(tmp_path):
+def test_a_damaged_log_is_reported_when_the_run_ends(tmp_path):
     remote = Remote(tmp_path)
     remote.hangs_in = "open"
     handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
@@ -572,7 +572,7 @@ def test_a_damaged_log_is_told_when_the_run_ends(tmp_path):
         file.write(b"\x00\x01")
     with pytest.raises(CorruptFile):
         handler.log()
-    remote.goes_on.set()
+    remote.continued.set()
     assert not remote.results
 
 

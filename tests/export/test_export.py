@@ -330,7 +330,7 @@ def test_a_running_run_is_left_for_the_next_export(tmp_path):
     handler.set_metric("loss", 0.5)
     handler.flush()
     report = export_runs(root, memory)
-    assert report.states == {State.DELIVERED: 1, State.GOES_ON: 1}
+    assert report.states == {State.DELIVERED: 1, State.RUNNING: 1}
     assert report.is_complete
     handler.log()  # it is complete, though its process lives
     assert export_runs(root, memory).states == {State.THERE: 1, State.DELIVERED: 1}
@@ -339,7 +339,7 @@ def test_a_running_run_is_left_for_the_next_export(tmp_path):
     assert export_runs(root, memory).states == {State.THERE: 1, State.DELIVERED: 1}
     handler.set_metric("loss", 0.125)
     handler.flush()
-    assert export_runs(root, memory).states == {State.THERE: 1, State.GOES_ON: 1}
+    assert export_runs(root, memory).states == {State.THERE: 1, State.RUNNING: 1}
     handler.log()
     export_runs(root, memory)
     assert known(read_back(memory, tmp_path, {}, "e")) == known(local_runs(root))

@@ -876,7 +876,7 @@ def test_wrong_arguments_of_set_best_are_refused_at_once(handler, arguments, key
     assert logged(handler)["best_step"] == 1
 
 
-def test_an_unknown_method_is_told_with_the_closest(handler):
+def test_an_unknown_method_is_reported_with_the_closest(handler):
     with pytest.raises(MetricError, match="no method 'early_stoping'; did you mean 'early_stopping'"):
         handler.set_best("early_stoping", step=1)
 

@@ -42,7 +42,7 @@ def entries(folder: Path) -> list[dict]:
 
 
 def shown(folder: Path) -> list[tuple[Status, str | None]]:
-    """What a person sees, oldest run first."""
+    """What a user sees, oldest run first."""
     return [(run.status, run.error) for run in runs(folder)]
 
 
@@ -173,7 +173,7 @@ def test_reset_refuses_to_make_it_another_configuration(tmp_path, name, message)
     with pytest.raises(ParameterError, match=message):
         handler.reset(**{"seed": 7, name: 1})
     assert (handler.seed, handler.lr) == (0, 0.1)
-    assert values(handler.log()) == [0.5]  # the run goes on
+    assert values(handler.log()) == [0.5]  # the run continues
 
 
 def test_reset_before_log_leaves_an_interrupted_run(tmp_path):
@@ -224,7 +224,7 @@ def test_leaving_with_more_than_was_logged_logs_again(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError("loss is\nso low"), KeyboardInterrupt(), SystemExit(3)])
-def test_leaving_by_an_exception_marks_the_run_as_failed_and_the_exception_goes_on(tmp_path, error):
+def test_leaving_by_an_exception_marks_the_run_as_failed_and_the_exception_is_raised_on(tmp_path, error):
     with pytest.raises(type(error)) as raised, begin(tmp_path) as handler:
         handler.set_metric("loss", 0.5)
         handler.set_metric("loss", 0.25)
@@ -268,7 +268,7 @@ def test_an_error_of_the_log_on_leaving_is_raised_and_what_was_set_is_kept(tmp_p
     assert shown(folder_of(handler))[0][0] is Status.INTERRUPTED
 
 
-def test_the_users_exception_goes_on_when_the_store_fails_too(tmp_path, full_disk, caplog):
+def test_the_users_exception_is_raised_on_when_the_store_fails_too(tmp_path, full_disk, caplog):
     with pytest.raises(ValueError, match="mine"), begin(tmp_path) as handler:
         handler.set_metric("loss", 0.5)
         full_disk.full = True
@@ -675,7 +675,7 @@ def wait_until_refused(disk: FullDisk) -> None:
     raise AssertionError("nothing was written")
 
 
-def test_while_the_disk_is_full_training_goes_on_and_nothing_is_lost(tmp_path, full_disk, caplog):
+def test_while_the_disk_is_full_training_continues_and_nothing_is_lost(tmp_path, full_disk, caplog):
     handler = begin(tmp_path)
     handler.set_metric("loss", 0)
     handler.flush()
@@ -732,7 +732,7 @@ def test_a_full_disk_after_log_does_not_harm_what_was_logged(tmp_path, full_disk
     assert [entry["loss"] for entry in entries(folder_of(handler))] == [[0, 1]]
 
 
-def test_what_a_full_disk_took_at_the_end_is_told(tmp_path, full_disk, caplog):
+def test_what_a_full_disk_took_at_the_end_is_reported(tmp_path, full_disk, caplog):
     handler = begin(tmp_path)
     handler.set_metric("loss", 0)
     handler.flush()

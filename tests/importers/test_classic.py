@@ -121,11 +121,11 @@ def test_every_number_comes_with_its_step(manager):
     for key, result in found.items():
         experiment, *folders, entry = key.split("/")
         folder = CLASSIC / "manager" / Path(experiment, *folders)
-        told = yaml.safe_load((folder / "metrics.yml").read_text())[entry]
+        recorded = yaml.safe_load((folder / "metrics.yml").read_text())[entry]
         examples = yaml.safe_load((folder / "indexed_metrics.yml").read_text())[entry]
         expected = {
             "best_of_k" if name == "_best_of_k" else name: values
-            for name, values in told.items()
+            for name, values in recorded.items()
             if isinstance(values, list) and not name.startswith(("best_", "test_"))
         }
         plain = {s.name: h for s, h in result.histories.items() if s.index is None}
@@ -140,11 +140,11 @@ def test_every_number_comes_with_its_step(manager):
         assert all(
             history.steps.tolist() == [100, 200, 300, 400, 500] for history in result.histories.values()
         )
-        assert result.test[Series("accuracy", Split.TEST)] == told["test_accuracy"]
-        assert result.best[Series("accuracy")] == told["best_accuracy"]
-        assert result.best[Series("best_of_k")] == told["best__best_of_k"]
+        assert result.test[Series("accuracy", Split.TEST)] == recorded["test_accuracy"]
+        assert result.best[Series("accuracy")] == recorded["best_accuracy"]
+        assert result.best[Series("best_of_k")] == recorded["best__best_of_k"]
         assert result.rule == BestRule("early_stopping", step=300)
-        assert (result.status, result.run.description) == (Status.COMPLETED, told["description"])
+        assert (result.status, result.run.description) == (Status.COMPLETED, recorded["description"])
 
 
 def test_what_is_no_number_is_kept_as_a_file(manager):
@@ -587,8 +587,8 @@ def test_damage_only_affects_its_configuration_and_is_reported(tmp_path, name, c
     (tmp_path / "logs/e/a_0" / name).write_bytes(content)
     report = import_runs(tmp_path / "logs", tmp_path / "root")
     assert report.created == 1
-    (told,) = report.failed.values()
-    assert problem in told
+    (failure,) = report.failed.values()
+    assert problem in failure
     assert not report.is_complete
     assert not report.differences
 
@@ -616,8 +616,8 @@ def test_aliases_that_stand_for_ever_more_are_refused(tmp_path, name, content):
     (tmp_path / "logs/e/a_0" / name).write_bytes(content)
     report = import_runs(tmp_path / "logs", tmp_path / "root")
     assert report.created == 1
-    (told,) = report.failed.values()
-    assert "its aliases expand to more than" in told
+    (failure,) = report.failed.values()
+    assert "its aliases expand to more than" in failure
 
 
 def test_a_line_of_200_megabytes_is_refused_without_reading_it(tmp_path):
@@ -630,8 +630,8 @@ def test_a_line_of_200_megabytes_is_refused_without_reading_it(tmp_path):
     report = import_runs(tmp_path / "logs", tmp_path / "root")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    (told,) = report.failed.values()
-    assert "line 2: a line of more than" in told
+    (failure,) = report.failed.values()
+    assert "line 2: a line of more than" in failure
     assert report.created == 1
     assert peak < 40 << 20
 
@@ -682,10 +682,10 @@ class Call:
     """What a pickle makes a call of."""
 
     def __init__(self, function, *arguments, state=None) -> None:
-        self.told = function, arguments, *([] if state is None else [state])
+        self.reduced = function, arguments, *([] if state is None else [state])
 
     def __reduce__(self):
-        return self.told
+        return self.reduced
 
 
 def hostile(canary: Path) -> dict[str, bytes]:

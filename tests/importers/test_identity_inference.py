@@ -197,10 +197,10 @@ TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
         max_size=3,
     )
 )
-def test_the_file_gives_back_what_was_written(tmp_path_factory, told):
+def test_the_file_gives_back_what_was_written(tmp_path_factory, described):
     path = tmp_path_factory.mktemp("review") / "deep" / "identity.yml"
     written = {
-        name: Identity(ignored, tuple(some), tuple(some[:1])) for name, (ignored, some) in told.items()
+        name: Identity(ignored, tuple(some), tuple(some[:1])) for name, (ignored, some) in described.items()
     }
     write_identities(path, written)
     assert read_identities(path) == written

@@ -607,10 +607,10 @@ def test_links_in_a_folder_are_not_followed_out_of_it(tmp_path):
     assert not [
         path for path in (tmp_path / "root").rglob("*") if path.is_file() and b"password" in path.read_bytes()
     ]
-    told = {remark: count for remark, (count, _) in report.omitted.items()}
-    assert told["links that lead out of a run's artifacts were left out"] == 2
-    assert told["artifacts that are not files were left out"] == 1
-    assert told["links instead of params, tags or metrics were left out"] == 2
+    omitted = {remark: count for remark, (count, _) in report.omitted.items()}
+    assert omitted["links that lead out of a run's artifacts were left out"] == 2
+    assert omitted["artifacts that are not files were left out"] == 1
+    assert omitted["links instead of params, tags or metrics were left out"] == 2
 
 
 def test_names_that_climb_stay_below_the_root(sqlite, tmp_path):

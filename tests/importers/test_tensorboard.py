@@ -85,7 +85,7 @@ def curve(result, name: str) -> list[float]:
     return found
 
 
-def told(folder: Path, message: Event) -> Path:
+def write_event(folder: Path, message: Event) -> Path:
     """Put an event behind those of a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "events.out.tfevents.1700000000.host.1.0"
@@ -173,9 +173,9 @@ def test_an_event_file_with_more_than_legm_has_words_for_is_kept_as_it_is(writer
     (path,) = (tmp_path / "runs" / "a").iterdir()
     assert (name, content) == (f"events/{path.name}", path.read_bytes())
     assert artifacts_in(tmp_path / "root", found["b"]) == {}
-    told = " ".join(report.omitted)
-    assert "histograms" in told
-    assert "pr curves" in told
+    reported = " ".join(report.omitted)
+    assert "histograms" in reported
+    assert "pr curves" in reported
 
 
 def test_hyperparameters_have_their_types_and_belong_to_the_run_they_were_written_in(writer, tmp_path):
@@ -380,7 +380,7 @@ def test_equal_sessions_are_one_run_and_different_ones_are_not():
 
 def test_the_path_is_the_name_and_the_folder_above_it_the_experiment(tmp_path):
     for name in ("a", "deep/er/b", "c"):
-        told(tmp_path / "logs" / name, scalar("loss", 1.0, 0))
+        write_event(tmp_path / "logs" / name, scalar("loss", 1.0, 0))
     import_runs(tmp_path / "logs", tmp_path / "root")
     assert sorted(results(tmp_path / "root", "logs")) == ["a", "c"]
     assert sorted(results(tmp_path / "root", "deep/er")) == ["deep/er/b"]
@@ -391,7 +391,7 @@ def test_the_path_is_the_name_and_the_folder_above_it_the_experiment(tmp_path):
 
 def test_runs_without_hyperparameters_are_distinguished_by_their_folders(tmp_path):
     for name in ("lr=0.1", "lr=0.2"):
-        told(tmp_path / "logs" / name, scalar("loss", 1.0, 0))
+        write_event(tmp_path / "logs" / name, scalar("loss", 1.0, 0))
     report = import_runs(tmp_path / "logs", tmp_path / "root")
     assert (report.configurations, report.identities["logs"].named) == (2, ("folder",))
     assert import_runs(tmp_path / "logs", tmp_path / "one", ignore=["folder"]).configurations == 1
@@ -400,12 +400,12 @@ def test_runs_without_hyperparameters_are_distinguished_by_their_folders(tmp_pat
 def test_files_of_a_run_are_kept_but_those_of_other_runs_and_what_is_hidden_are_theirs(tmp_path):
     source = tmp_path / "logs"
     for name in (".", "a", "a/train"):
-        told(source / name, scalar("loss", 1.0, 0))
+        write_event(source / name, scalar("loss", 1.0, 0))
     for name in ("top.txt", "a/model.pt", "a/train/plot.svg", ".git/config", "wandb/x", "images/p/0.png"):
         (source / name).parent.mkdir(exist_ok=True, parents=True)
         (source / name).write_text(name)
     picture = {"tag": "p", "image": {"encoded_image_string": b"\x89PNG"}}
-    told(source, Event(wall_time=1.7e9, summary={"value": [picture]}))
+    write_event(source, Event(wall_time=1.7e9, summary={"value": [picture]}))
     report = import_runs(source, tmp_path / "root")
     assert report.is_complete, report
     (top,) = results(tmp_path / "root", tmp_path.name).values()
@@ -434,7 +434,7 @@ def test_a_second_import_adds_nothing(tmp_path):
 
 def test_files_of_one_second_come_in_the_order_in_which_their_writer_counts_them(tmp_path):
     for count in (10, 9, 11):
-        path = told(tmp_path / "runs" / "a", scalar("loss", float(count), 0))
+        path = write_event(tmp_path / "runs" / "a", scalar("loss", float(count), 0))
         path.rename(path.with_name(f"events.out.tfevents.1700000000.host.1.{count}"))
     import_runs(tmp_path / "runs", tmp_path / "root")
     (result,) = results(tmp_path / "root", "runs").values()
@@ -486,7 +486,7 @@ def test_a_run_whose_hyperparameters_come_later_moves_to_their_configuration(tmp
 
 def test_an_import_that_is_killed_while_a_run_moves_leaves_it_once_the_next_time(tmp_path, monkeypatch):
     source, root = tmp_path / "runs", tmp_path / "root"
-    told(source / "a", scalar("loss", 1.0, 0))
+    write_event(source / "a", scalar("loss", 1.0, 0))
     import_runs(source, root)
     (source / "a" / "hparams.yaml").write_text("lr: 0.5")
 
@@ -506,10 +506,10 @@ def test_an_import_that_is_killed_while_a_run_moves_leaves_it_once_the_next_time
 
 def test_what_is_written_while_it_is_imported_comes_the_next_time(tmp_path):
     source = TensorboardSource(tmp_path / "runs")
-    path = told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
-    told(path.parent, Event(wall_time=1.7e9, graph_def=b""))
+    path = write_event(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
+    write_event(path.parent, Event(wall_time=1.7e9, graph_def=b""))
     (run,) = source.runs()
-    told(path.parent, scalar("loss", 2.0, 1))
+    write_event(path.parent, scalar("loss", 2.0, 1))
     with path.open("ab") as file:
         file.write(b"\0" * 5)
     (points,) = run.records()
@@ -526,7 +526,7 @@ def test_a_killed_import_continues_and_stores_nothing_twice(tmp_path):
     source, root = tmp_path / "runs", tmp_path / "root"
     for run in range(30):
         for step in range(40):
-            path = told(source / f"r{run}", scalar("loss", step, step))
+            path = write_event(source / f"r{run}", scalar("loss", step, step))
         with path.open("ab") as file:
             file.write(
                 b"".join(
@@ -547,7 +547,7 @@ def test_a_killed_import_continues_and_stores_nothing_twice(tmp_path):
 
 
 def test_a_folder_is_known_by_its_event_files_wherever_they_are(tmp_path):
-    told(tmp_path / "a" / "b" / "c", scalar("loss", 1.0, 0))
+    write_event(tmp_path / "a" / "b" / "c", scalar("loss", 1.0, 0))
     done = CliRunner().invoke(main, ["import", str(tmp_path / "a"), str(tmp_path / "root")])
     assert done.exit_code == 0, done.output
     assert "(tensorboard): 1 run" in done.output
@@ -557,7 +557,7 @@ def test_a_folder_is_known_by_its_event_files_wherever_they_are(tmp_path):
 
 
 def test_a_root_of_legm_in_the_folder_is_not_imported_into_itself(tmp_path):
-    told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
+    write_event(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     for new, before in ((1, 0), (0, 1)):
         report = import_runs(tmp_path, tmp_path / "results")
         assert (report.created, report.unchanged, report.kind) == (new, before, "tensorboard")
@@ -566,16 +566,16 @@ def test_a_root_of_legm_in_the_folder_is_not_imported_into_itself(tmp_path):
 
 def test_event_files_among_the_artifacts_of_other_stores_are_theirs(tmp_path):
     for name in ("mlruns/0/r/artifacts", "wandb/run-1/files", "results/e/0_0/tensorboard/r"):
-        told(tmp_path / name, scalar("loss", 1.0, 0))
+        write_event(tmp_path / name, scalar("loss", 1.0, 0))
     (tmp_path / "results" / "e" / "0_0" / "params.yml").write_text("fingerprint: v1-0\n")
     for name in (".", "mlruns", "wandb", "results"):
         assert TensorboardSource.find_store(tmp_path / name) is None, name
-    told(tmp_path / "logs", scalar("loss", 1.0, 0))
+    write_event(tmp_path / "logs", scalar("loss", 1.0, 0))
     assert [run.key for run in TensorboardSource(tmp_path).runs()] == ["logs"]
 
 
 def test_a_folder_with_two_kinds_of_stores_is_an_error_that_names_both(tmp_path):
-    told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
+    write_event(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\0" + bytes(100))
     with pytest.raises(StorageError, match=r"name one of \S+mlflow\.db and \S+/runs$"):
         open_source(tmp_path)
@@ -632,9 +632,9 @@ def test_a_flipped_byte_costs_its_record_or_the_rest_of_the_file_and_is_reported
     for place in range(len(whole)):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
         found, notes = everything(tmp_path / "runs")
-        told = "damaged events were skipped" in notes
-        assert told or any("damaged lengths" in note for note in notes)
-        if told and place > at:
+        reported = "damaged events were skipped" in notes
+        assert reported or any("damaged lengths" in note for note in notes)
+        if reported and place > at:
             lost += 1
             assert sum(len(one) for one in found if isinstance(one, Points)) >= 9
     assert lost > 100
@@ -642,7 +642,7 @@ def test_a_flipped_byte_costs_its_record_or_the_rest_of_the_file_and_is_reported
 
 def test_what_follows_a_damaged_event_is_read_on(tmp_path):
     for step in range(5):
-        path = told(tmp_path / "runs" / "a", scalar("loss", step, step))
+        path = write_event(tmp_path / "runs" / "a", scalar("loss", step, step))
     data = bytearray(path.read_bytes())
     data[data.index(_encode_event_record(scalar("loss", 2, 2).SerializeToString())) + 20] ^= 1
     path.write_bytes(data)
@@ -657,7 +657,7 @@ def test_what_follows_a_damaged_event_is_read_on(tmp_path):
 def test_records_that_are_no_events_are_passed_over(tmp_path):
     rng = np.random.default_rng(0)
     event = scalar("loss", 1.0, 1).SerializeToString()
-    path = told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
+    path = write_event(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     with path.open("ab") as file:
         for _ in range(2000):
             data = bytearray(event)
@@ -672,14 +672,14 @@ def test_records_that_are_no_events_are_passed_over(tmp_path):
 
 @pytest.mark.parametrize("length", [2**60, 2**64 - 1, 200 << 20])
 def test_a_length_that_claims_too_much_takes_no_memory(tmp_path, length):
-    path = told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
+    path = write_event(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     head = length.to_bytes(8, "little")
     with path.open("ab") as file:
         file.write(head + _encode_event_record(head)[8 + 4 + 8 :][:4])  # the check of what it frames
         if length < 1 << 30:
             file.truncate(file.tell() + length + 4)
     if length < 1 << 30:
-        told(path.parent, scalar("loss", 2.0, 1))
+        write_event(path.parent, scalar("loss", 2.0, 1))
     tracemalloc.start()
     report = import_runs(tmp_path / "runs", tmp_path / "root")
     assert tracemalloc.get_traced_memory()[1] < 100 << 20
@@ -694,7 +694,7 @@ def test_a_length_that_claims_too_much_takes_no_memory(tmp_path, length):
 
 def test_an_event_file_that_cannot_be_read_costs_its_run_alone(tmp_path, monkeypatch):
     for name in ("a", "b"):
-        told(tmp_path / "runs" / name, scalar("loss", 1.0, 0))
+        write_event(tmp_path / "runs" / name, scalar("loss", 1.0, 0))
     opened = Path.open
 
     def refuse(self, *args, **kwargs):
@@ -713,8 +713,8 @@ def test_tags_that_climb_stay_with_their_run(tmp_path):
     tags = ["../../../../x", "/abs/x", "a/../../b", "", "C:\\x", "é", "a" * 300]
     for tag in tags:
         picture = {"tag": tag, "image": {"encoded_image_string": b"\x89PNG climbed"}}
-        told(tmp_path / "runs" / "a", Event(wall_time=1.7e9, step=-1, summary={"value": [picture]}))
-        told(tmp_path / "runs" / "a", scalar(tag, 1.0, 0))
+        write_event(tmp_path / "runs" / "a", Event(wall_time=1.7e9, step=-1, summary={"value": [picture]}))
+        write_event(tmp_path / "runs" / "a", scalar(tag, 1.0, 0))
     before = set(tmp_path.rglob("*"))
     report = import_runs(tmp_path / "runs", inside)
     assert report.is_complete, report
@@ -749,7 +749,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 def test_hyperparameters_that_are_damaged_or_malicious_cost_their_run_alone(tmp_path, text, said):
     for name in ("a", "b"):
-        told(tmp_path / "runs" / name, scalar("loss", 1.0, 0))
+        write_event(tmp_path / "runs" / name, scalar("loss", 1.0, 0))
     (tmp_path / "runs" / "a" / "hparams.yaml").write_text(text)
     report = import_runs(tmp_path / "runs", tmp_path / "root")
     assert list(report.failed) == ["a"]
@@ -760,7 +760,7 @@ def test_hyperparameters_that_are_damaged_or_malicious_cost_their_run_alone(tmp_
 
 def test_tags_of_pythons_in_hyperparameters_make_plain_data_and_run_nothing(tmp_path):
     mark = tmp_path / "executed"
-    told(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
+    write_event(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     (tmp_path / "runs" / "a" / "hparams.yaml").write_text(
         f"""
 evil: !!python/object/apply:os.system ['touch {mark}']
@@ -808,8 +808,8 @@ day: 2020-01-02
 
 def test_links_are_not_followed_and_a_cycle_of_them_ends(tmp_path):
     source = tmp_path / "runs"
-    told(source / "a", scalar("loss", 1.0, 0))
-    told(tmp_path / "outside", scalar("secret", 1.0, 0))
+    write_event(source / "a", scalar("loss", 1.0, 0))
+    write_event(tmp_path / "outside", scalar("secret", 1.0, 0))
     (tmp_path / "outside" / "hparams.yaml").write_text("password: 1\n")
     (source / "a" / "loop").symlink_to(source)
     (source / "self").symlink_to("self")
@@ -830,7 +830,7 @@ def test_links_are_not_followed_and_a_cycle_of_them_ends(tmp_path):
 
 def test_times_that_are_no_times_do_not_stop_an_import(tmp_path):
     for at in (float("nan"), float("inf"), -1e300, 1e300, 0.0):
-        told(tmp_path / "runs" / "a", scalar("loss", at, 0, at))
+        write_event(tmp_path / "runs" / "a", scalar("loss", at, 0, at))
     report = import_runs(tmp_path / "runs", tmp_path / "root")
     assert report.is_complete, report
     (result,) = results(tmp_path / "root", "runs").values()
@@ -840,7 +840,7 @@ def test_times_that_are_no_times_do_not_stop_an_import(tmp_path):
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
     def write(runs: range) -> None:
         for run in runs:
-            path = told(tmp_path / "runs" / f"r{run}", scalar("loss", 0, 0))
+            path = write_event(tmp_path / "runs" / f"r{run}", scalar("loss", 0, 0))
             rows = (scalar("loss", s, s).SerializeToString() for s in range(3000))
             path.write_bytes(path.read_bytes() + b"".join(map(_encode_event_record, rows)))
 
@@ -860,7 +860,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
 
 
 def test_numbers_come_in_batches(tmp_path):
-    path = told(tmp_path / "runs" / "a", scalar("loss", 0, 0))
+    path = write_event(tmp_path / "runs" / "a", scalar("loss", 0, 0))
     rows = b"".join(
         _encode_event_record(scalar(f"m{s % 3}", s, s).SerializeToString()) for s in range(150_000)
     )

@@ -90,13 +90,13 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     }  # fmt: skip
     assert run.run.parameters == {"seed": 1}
     assert run.run.description == "train"
-    told = run.run.environment["imported"]
-    assert (told["from"], told["key"], told["name"]) == ("wandb", "team/digits/r0.1-1", "run 1")
-    assert (told["group"], told["notes"], told["entity"]) == ("g", "two\nlines", "team")
-    assert told["tags"] == {"baseline": "", "ä": ""}
-    assert told["summary"] == {"verdict": "good"}
-    assert [one["name"] for one in told["artifacts"]] == ["model", "model"]
-    assert told["python"].startswith("CPython")
+    origin = run.run.environment["imported"]
+    assert (origin["from"], origin["key"], origin["name"]) == ("wandb", "team/digits/r0.1-1", "run 1")
+    assert (origin["group"], origin["notes"], origin["entity"]) == ("g", "two\nlines", "team")
+    assert origin["tags"] == {"baseline": "", "ä": ""}
+    assert origin["summary"] == {"verdict": "good"}
+    assert [one["name"] for one in origin["artifacts"]] == ["model", "model"]
+    assert origin["python"].startswith("CPython")
     assert run.rule == BestRule("early_stopping", metric="accuracy", higher_better=True)
     assert (run.best_step, run.best[DEV]) == (7, 0.1 / 9)
     assert run.test == {Series("test accuracy", Split.TEST): 0.7 + 1 / 10}
@@ -123,12 +123,12 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     ]
     (lonely,) = results(tmp_path / "root", "uncategorized")
     assert lonely.histories[DEV].values.tolist() == [1]
-    told_of = {remark: count for remark, (count, _) in report.omitted.items()}
-    assert told_of.pop("links that lead out of a run's files were left out") == 4
-    assert told_of.pop("references to external files in artifacts are not imported") >= 2
-    assert told_of.pop("system metrics are not imported") == 1
-    told_of.pop("logs that end in the middle of a record were used up to there", None)
-    assert not told_of
+    omitted = {remark: count for remark, (count, _) in report.omitted.items()}
+    assert omitted.pop("links that lead out of a run's files were left out") == 4
+    assert omitted.pop("references to external files in artifacts are not imported") >= 2
+    assert omitted.pop("system metrics are not imported") == 1
+    omitted.pop("logs that end in the middle of a record were used up to there", None)
+    assert not omitted
 
 
 def test_files_and_artifacts_are_kept_with_the_run(written, tmp_path):
@@ -371,9 +371,9 @@ def test_names_that_climb_stay_below_the_root(tmp_path):
     new = everything(tmp_path) - before
     assert all(name.startswith("a/root") for name in new)
     assert not [p for p in root.rglob("*") if p.is_file() and b"password" in p.read_bytes()]
-    told = {remark: count for remark, (count, _) in report.omitted.items()}
-    assert told["links that lead out of a run's files were left out"] == 2
-    assert "files of artifacts that are no longer on this machine" in told
+    omitted = {remark: count for remark, (count, _) in report.omitted.items()}
+    assert omitted["links that lead out of a run's files were left out"] == 2
+    assert "files of artifacts that are no longer on this machine" in omitted
     kept = [path for path in root.glob("*/*/artifacts/**/*") if path.is_file()]
     assert sorted(path.read_text() for path in kept) == ["fine", "staged", "staged"]
 

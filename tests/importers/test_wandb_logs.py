@@ -84,16 +84,16 @@ def written(tmp_path_factory) -> dict[str, Path]:
 
 def read(path: Path) -> tuple[RunFold, Metrics, list[Display]]:
     """A whole log: what it tells, for each metric steps, times and values, and its texts."""
-    told = RunFold()
+    run_fold = RunFold()
     for record in TransactionLogReader(path).new_records():
-        told.add_record(record)
-    return told, *drained(told)
+        run_fold.add_record(record)
+    return run_fold, *drained(run_fold)
 
 
-def drained(told: RunFold) -> tuple[Metrics, list[Display]]:
+def drained(run_fold: RunFold) -> tuple[Metrics, list[Display]]:
     metrics: Metrics = {}
     texts = []
-    for one in told.take_new():
+    for one in run_fold.take_new():
         if isinstance(one, Display):
             texts.append(one)
             continue
@@ -160,7 +160,7 @@ assert wandb_internal_pb2.Record(run=wandb_internal_pb2.RunRecord(run_id="x")).r
 
 
 def test_every_number_is_there_with_its_step_and_its_time(written):
-    told, metrics, _ = read(written["whole"])
+    run_fold, metrics, _ = read(written["whole"])
     truth = expected(written["whole"])
     pictures = {
         name for name in truth if name.startswith(("picture.", "table.", "inner.picture.", "counts."))
@@ -172,35 +172,40 @@ def test_every_number_is_there_with_its_step_and_its_time(written):
     for name, (steps, times, values) in metrics.items():
         assert len(times) == len(steps) > 0
         assert repr(list(zip(steps, values, strict=True))) == repr(truth[name])
-        assert all(told.started <= time <= told.ended for time in times)
+        assert all(run_fold.started <= time <= run_fold.ended for time in times)
     assert metrics["mostly"][0] == [0, 1000, 2000]
     assert metrics["big"][2][0] == 2.0**70
     assert metrics["small"][2][0] == 5e-324
-    assert told.undecoded == 0
+    assert run_fold.undecoded == 0
 
 
 def test_the_run_has_its_latest_configuration(written):
-    told, _, _ = read(written["whole"])
-    assert (told.run_id, told.project, told.entity, told.name) == ("whole", "vision", "team", "a run")
-    assert (told.group, told.job_type, told.notes) == ("g", "train", "two\nlines")
-    assert told.tags == ("t1", "ä", "t2")
-    assert told.parameters == {
+    run_fold, _, _ = read(written["whole"])
+    assert (run_fold.run_id, run_fold.project, run_fold.entity, run_fold.name) == (
+        "whole",
+        "vision",
+        "team",
+        "a run",
+    )
+    assert (run_fold.group, run_fold.job_type, run_fold.notes) == ("g", "train", "two\nlines")
+    assert run_fold.tags == ("t1", "ä", "t2")
+    assert run_fold.parameters == {
         "lr": 0.1, "n": 3, "flag": True, "none": None, "model.depth": 5, "model.literal": 7, "gone": 1,
         "late": "é",
     }  # fmt: skip
-    assert told.exit_code == 3
-    assert told.origin["python"].startswith("CPython")
-    assert told.best == BestRule("early_stopping", metric="accuracy", higher_better=True)
-    assert not told.has_statistics
+    assert run_fold.exit_code == 3
+    assert run_fold.origin["python"].startswith("CPython")
+    assert run_fold.best == BestRule("early_stopping", metric="accuracy", higher_better=True)
+    assert not run_fold.has_statistics
 
 
 def test_the_summary_has_what_the_script_set_and_not_what_the_history_has(written):
-    told, _, _ = read(written["whole"])
-    assert told.summary == {"best": 0.5, "words": "hello", "deep.u.v": 3, "deep.u.w": 4, "loss": 9}
+    run_fold, _, _ = read(written["whole"])
+    assert run_fold.summary == {"best": 0.5, "words": "hello", "deep.u.v": 3, "deep.u.w": 4, "loss": 9}
 
 
 def test_texts_and_what_is_no_number_are_displays_and_files_are_left_to_the_folder(written):
-    told, _, texts = read(written["whole"])
+    run_fold, _, texts = read(written["whole"])
     by_name: dict[str, list[Display]] = {}
     for text in texts:
         by_name.setdefault(text.name, []).append(text)
@@ -210,7 +215,7 @@ def test_texts_and_what_is_no_number_are_displays_and_files_are_left_to_the_fold
     assert json.loads(str(by_name["counts"][0].value))["_type"] == "histogram"
     assert by_name["list"][0].value == "[1, 2, 3]"
     assert by_name["alert"][0].value == "title: text"
-    (model,) = [one for one in told.artifacts if one.name == "model"]
+    (model,) = [one for one in run_fold.artifacts if one.name == "model"]
     assert {*model.aliases} == {"latest", "best"}
     assert Path(model.files["weights/m.bin"].path).read_text() == "abc"
     assert [name for name, file in model.files.items() if file.is_reference] == ["x.csv"]
@@ -238,8 +243,8 @@ def test_typed_values_are_the_same_as_json(written):
 
 
 def test_a_killed_run_has_no_end_and_all_that_was_flushed(written):
-    told, metrics, _ = read(written["killed"])
-    assert told.exit_code is None
+    run_fold, metrics, _ = read(written["killed"])
+    assert run_fold.exit_code is None
     assert metrics["loss"][2][:50] == list(range(50))
     assert read(written["empty"])[0].exit_code == 0
 
@@ -251,7 +256,7 @@ def test_a_growing_log_gives_each_record_once_as_soon_as_it_is_complete(written,
     for pieces in (3, 200):
         growing = tmp_path / "growing.wandb"
         growing.write_bytes(b"")
-        reader, found, told = TransactionLogReader(growing), [], RunFold()
+        reader, found, run_fold = TransactionLogReader(growing), [], RunFold()
         cuts = [*sorted(chance.randrange(len(data)) for _ in range(pieces)), len(data)]
         metrics: dict[str, list] = {}
         for before, cut in zip([0, *cuts], cuts, strict=False):
@@ -259,15 +264,15 @@ def test_a_growing_log_gives_each_record_once_as_soon_as_it_is_complete(written,
                 file.write(data[before:cut])
             for record in reader.new_records():
                 found.append(record.SerializeToString())
-                told.add_record(record)
-            for name, (_, _, values) in drained(told)[0].items():
+                run_fold.add_record(record)
+            for name, (_, _, values) in drained(run_fold)[0].items():
                 metrics.setdefault(name, []).extend(values)
             assert list(reader.new_records()) == []
         assert found == whole
         assert (reader.unread_bytes, reader.damaged) == (0, 0)
         once = read(written["whole"])[1]
         assert repr({name: metrics[name] for name in once}) == repr({name: once[name][2] for name in once})
-        assert told.summary == {"best": 0.5, "words": "hello", "deep.u.v": 3, "deep.u.w": 4, "loss": 9}
+        assert run_fold.summary == {"best": 0.5, "words": "hello", "deep.u.v": 3, "deep.u.w": 4, "loss": 9}
 
 
 def test_a_log_cut_anywhere_gives_what_was_before_the_cut(written, tmp_path):
@@ -347,10 +352,10 @@ def test_what_is_removed_is_gone_and_garbage_that_is_removed_harms_nothing(tmp_p
     path = tmp_path / "run-x.wandb"
     made = [one.SerializeToString() for one in (begun, summary, changed, later)]
     path.write_bytes(framed([*made, garbage]))
-    told, _, _ = read(path)
-    assert told.parameters == {"kept": 1}
-    assert told.summary == {"kept": 1}
-    assert told.undecoded >= 1
+    run_fold, _, _ = read(path)
+    assert run_fold.parameters == {"kept": 1}
+    assert run_fold.summary == {"kept": 1}
+    assert run_fold.undecoded >= 1
 
 
 def test_values_that_are_no_json_or_nested_absurdly_stay_texts(tmp_path):
@@ -368,8 +373,8 @@ def test_values_that_are_no_json_or_nested_absurdly_stay_texts(tmp_path):
     row.history.item.add(nested_key=["_step.x"], value_json="5")
     path = tmp_path / "run-x.wandb"
     path.write_bytes(framed([record.SerializeToString(), row.SerializeToString()]))
-    told, metrics, texts = read(path)
-    assert told.parameters == {**given, "ok": 1, ".".join(["p"] * 1000): 2}
+    run_fold, metrics, texts = read(path)
+    assert run_fold.parameters == {**given, "ok": 1, ".".join(["p"] * 1000): 2}
     assert metrics == {"ok": ([0], [0.0], [1.0]), "_step.x": ([0], [0.0], [5.0])}
     assert {one.name for one in texts} == {"none", "deep", "nested", "long"}
-    assert told.started == 0
+    assert run_fold.started == 0

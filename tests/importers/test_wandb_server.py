@@ -64,8 +64,10 @@ def filled(tmp_path_factory):
     """A server with runs."""
     folder = tmp_path_factory.mktemp("server")
     with serving() as server:
-        told = environment(server, folder / "home")
-        wanted = {name: value for name, value in told.items() if name.startswith(("WANDB_", "NO_", "no_"))}
+        variables = environment(server, folder / "home")
+        wanted = {
+            name: value for name, value in variables.items() if name.startswith(("WANDB_", "NO_", "no_"))
+        }
         done = run_script(folder, SCRIPT.replace("begin(", 'begin(mode="online", '), **wanted)
         assert done.returncode == 0, done.stderr
         assert len(server.runs) == 4
@@ -87,10 +89,10 @@ def test_every_run_of_a_project_is_what_the_sdk_wrote(filled, tmp_path):
         "lr": 0.1, "model.depth": 3, "model.sizes": [64, 32], "plain": True
     }  # fmt: skip
     assert (run.run.parameters, run.run.description) == ({"seed": 1}, "train")
-    told = run.run.environment["imported"]
-    assert (told["key"], told["name"], told["group"]) == (f"{ENTITY}/digits/r1", "run 1", "g")
-    assert (told["tags"], told["notes"]) == ({"baseline": "", "ä": ""}, "two\nlines")
-    assert told["summary"]["verdict"] == "good"
+    origin = run.run.environment["imported"]
+    assert (origin["key"], origin["name"], origin["group"]) == (f"{ENTITY}/digits/r1", "run 1", "g")
+    assert (origin["tags"], origin["notes"]) == ({"baseline": "", "ä": ""}, "two\nlines")
+    assert origin["summary"]["verdict"] == "good"
     assert run.rule == BestRule("early_stopping", metric="accuracy", higher_better=True)
     assert run.test == {
         Series("test accuracy", Split.TEST): 1.5, Series("undefined", Split.TEST): math.inf

@@ -1,4 +1,4 @@
-"""Where text stands in pictures: none over another, none outside, long names cut but told apart."""
+"""Where text stands in pictures: none over another, none outside, long names cut but still different."""
 
 import itertools
 

@@ -98,7 +98,7 @@ def test_the_title_can_be_another_one_or_none(handler):
         ({"style": {"lines.width": 1}}, "no setting 'lines.width'"),
     ],
 )
-def test_a_wrong_format_or_style_is_told_before_anything_is_read(tmp_path, options, message):
+def test_a_wrong_format_or_style_is_reported_before_anything_is_read(tmp_path, options, message):
     empty = ExperimentHandler(tmp_path, "e").start()
     with pytest.raises(LegmError, match=message):
         empty.plot(**options)
@@ -146,7 +146,7 @@ class TestComparisonCurves:
             )
             assert set(curve.runs) == {runs}
 
-    def test_a_metric_that_none_has_is_told_with_what_is_near(self, handler):
+    def test_a_metric_that_none_has_is_reported_with_what_is_near(self, handler):
         with pytest.raises(MetricError, match=r"'los'; did you mean 'loss'\?"):
             analysis.comparison_curves(
                 client_of(handler),

@@ -131,7 +131,7 @@ class TestStyle:
             (3, "not 3"),
         ],
     )
-    def test_a_style_that_does_not_exist_is_told_with_what_is_near(self, style, message):
+    def test_a_style_that_does_not_exist_is_reported_with_what_is_near(self, style, message):
         with pytest.raises(LegmError, match=message):
             Style.of(style)
 
@@ -146,7 +146,7 @@ class TestStyle:
             ("figure.figsize", "line 2: 'figure.figsize' is not a setting"),
         ],
     )
-    def test_a_mistake_in_a_style_sheet_is_told_with_its_line(self, tmp_path, line, message):
+    def test_a_mistake_in_a_style_sheet_is_reported_with_its_line(self, tmp_path, line, message):
         sheet = tmp_path / "paper.mplstyle"
         sheet.write_text(f"# mine\n{line}\n")
         with pytest.raises(LegmError, match=message):

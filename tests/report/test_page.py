@@ -1,4 +1,4 @@
-"""The report's page in a real browser: from a file, without a network, as a person uses it."""
+"""The report's page in a real browser: from a file, without a network, as a user uses it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def address(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Page:
-    """What a person sees of the page, and does with it."""
+    """What a user sees of the page, and does with it."""
 
     def __init__(self, browser: Any) -> None:
         self.browser = browser
@@ -131,7 +131,7 @@ class Page:
         return [str(entry["message"]) for entry in self.browser.get_log("browser")]
 
     def keep_picture(self, name: str) -> None:
-        """For a person to look at, where one asks for it."""
+        """For a user to look at, where one asks for it."""
         if folder := os.environ.get("LEGM_PICTURES"):
             self.browser.save_screenshot(f"{folder}/{name}.png")
 
@@ -524,7 +524,7 @@ def contrast(page: Page, name: str) -> float:
     return (max(ground, ink) + 0.05) / (min(ground, ink) + 0.05)
 
 
-def test_the_theme_follows_the_system_until_the_person_chooses(page, address):
+def test_the_theme_follows_the_system_until_the_user_chooses(page, address):
     page.open(address)
     ground = page.one("#leaderboard").value_of_css_property("background-color")
     page.look("dark")

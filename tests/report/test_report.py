@@ -249,7 +249,7 @@ def test_credentials_are_not_on_the_page(tmp_path):
     assert b"\\u003credacted\\u003e" in page
 
 
-def test_a_damaged_configuration_is_told_and_the_others_are_shown(tmp_path):
+def test_a_damaged_configuration_is_reported_and_the_others_are_shown(tmp_path):
     for rate in (1, 2):
         logged(tmp_path, {"rate": rate}, {"loss": [float(rate)]})
     damaged = min(tmp_path.glob("toy/*/metrics.yml"))

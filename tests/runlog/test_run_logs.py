@@ -215,7 +215,7 @@ def test_a_log_cut_at_any_byte_keeps_its_whole_frames_or_says_that_it_has_none(p
         assert content(path)[1] == every[:kept]
 
 
-def test_a_flipped_bit_is_told_with_its_place_or_cuts_off_the_last_frame(path):
+def test_a_flipped_bit_is_reported_with_its_position_or_cuts_off_the_last_frame(path):
     ends = small_log(path)
     data = bytearray(path.read_bytes())
     run, every, cursors = content(path)
@@ -375,7 +375,7 @@ def test_a_disk_that_refuses_leaves_the_log_as_it_was_and_the_next_append_works(
         (errno.EIO, "Input/output error"),
     ],
 )
-def test_the_disks_refusal_is_told_with_the_file_and_a_remedy(number, remedy):
+def test_the_disks_refusal_is_reported_with_the_file_and_a_remedy(number, remedy):
     cause = OSError(number, "Input/output error")
     assert remedy in str(storage_error("write", Path("/data/x"), cause))
     assert "/data/x" in str(storage_error("write", Path("/data/x"), cause))
@@ -410,11 +410,11 @@ def test_a_run_of_which_only_the_log_knows_is_running_interrupted_or_failed(tmp_
     writer.append(record_frame(Outcome(Status.COMPLETED, 3.0)))
     assert [r.status for r in results_only_in_logs(logs, [])] == [Status.COMPLETED]  # and not stored yet
     logs.finalize_log(writer)
-    assert results_only_in_logs(logs, []) == []  # a person took it out
+    assert results_only_in_logs(logs, []) == []  # a user took it out
     writer.close()
 
 
-def test_a_damaged_log_is_told_and_the_other_runs_are_still_seen(tmp_path, caplog):
+def test_a_damaged_log_is_reported_and_the_other_runs_are_still_seen(tmp_path, caplog):
     logs = LogFolder(tmp_path)
     for number in range(2):
         logs.create_log(replace(RUN, run_id=f"run-{number}"), {}).close()

@@ -68,7 +68,7 @@ class TestMethod:
     def test_reads_as_it_is_written(self, text):
         assert str(AggregationMethod.parse(text)) == text
 
-    def test_confidence_is_of_95_percent_unless_told(self):
+    def test_confidence_is_of_95_percent_unless_given(self):
         assert (
             AggregationMethod.parse("confidence")
             == AggregationMethod.parse("confidence_0.95")

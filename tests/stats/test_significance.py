@@ -183,7 +183,7 @@ class TestEveryPermutationTest:
         moved = [[(value + shift) / 1000 * scale for value in side] for side in (a, b)]
         assert permutations(*moved) == permutations(a, b)
 
-    def test_differences_far_below_the_values_are_told_from_rounding(self, permutations):
+    def test_differences_far_below_the_values_are_distinguished_from_rounding(self, permutations):
         a = [1e6 + i * 1e-7 for i in range(6)]
         b = [1e6 + (i + 6) * 1e-7 for i in range(6)]
         assert permutations(a, b).p == 2 / permutations(a, b).arrangements

@@ -256,7 +256,7 @@ class ForgetsItsPosition(Backend):
 
 
 class KeepsSilent(Backend):
-    fails = "an_error_is_told_with_its_cause"
+    fails = "an_error_is_reported_with_its_cause"
 
     @hookimpl
     def legm_open_run(self, run):

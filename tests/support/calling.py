@@ -15,7 +15,7 @@ def call(*arguments: object) -> Result:
 
 
 def shown(*arguments: object) -> str:
-    """What a person is shown by a call that can be answered."""
+    """What a user is shown by a call that can be answered."""
     result = call(*arguments)
     assert result.exit_code == 0, result.output
     assert result.exception is None

@@ -22,7 +22,7 @@ class Remote(Memory):
         self.loses_answers = False
         self.refused = 0
         self.hangs_in: str | None = None
-        self.hanging, self.goes_on = threading.Event(), threading.Event()
+        self.hanging, self.continued = threading.Event(), threading.Event()
         self.got: list = []
         """Everything that any hook was given."""
 
@@ -30,7 +30,7 @@ class Remote(Memory):
         self.got.append(given)
         if self.hangs_in == hook:
             self.hanging.set()
-            self.goes_on.wait(120)
+            self.continued.wait(120)
         if self.away:
             self.refused += 1
             raise ConnectionError("no route to host")

@@ -65,7 +65,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def same(result: RunResult) -> tuple:
-    """What a run is, wherever it was: numbers that did not count, and why it was broken off, are not told."""
+    """What a run is, wherever it was; without numbers that did not count and why it was broken off."""
     error = None if result.status is Status.INTERRUPTED else result.error
     return result.run.run_id, result.run.started, comparable(replace(result, points=0, error=error))
 

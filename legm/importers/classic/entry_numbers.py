@@ -120,12 +120,12 @@ class _EntryParser:
         """Add the metrics of the run, or of one of its examples."""
         for name, value in metrics.items():
             if isinstance(value, list) and _is_dev_entry(name, metrics, self._steps, index):
-                is_told = self._add_dev(name, value, index)
+                is_recorded = self._add_dev(name, value, index)
             elif name.startswith("best_"):
-                is_told = self._add_best(name.removeprefix("best_"), value, index)
+                is_recorded = self._add_best(name.removeprefix("best_"), value, index)
             else:
-                is_told = self._add_test(name, value, index)
-            if not is_told:
+                is_recorded = self._add_test(name, value, index)
+            if not is_recorded:
                 section = "metrics" if index is None else "examples"
                 not_numbers = self.found.not_numbers.setdefault(section, {})
                 (not_numbers if index is None else not_numbers.setdefault(index, {}))[name] = value

@@ -182,8 +182,8 @@ class HistoryRows:
         """Convert a step of this fragment to one of the run."""
         self.row_step = step
         if self._shift is None:
-            goes_on = step == 0 and self.step is not None and self.step < _STEP_LIMIT
-            self._shift = self.step + 1 if goes_on and self.step is not None else 0
+            continues = step == 0 and self.step is not None and self.step < _STEP_LIMIT
+            self._shift = self.step + 1 if continues and self.step is not None else 0
         step = min(step + self._shift, _MAX_STEP)
         self.step = step if self.step is None else max(step, self.step)
         return step

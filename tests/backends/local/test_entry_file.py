@@ -342,7 +342,7 @@ def test_a_disk_that_fails_at_the_last_instant_leaves_no_half_counted_entry(file
     assert file.path.read_bytes() == before
 
 
-# A person's hands
+# A user's hands
 
 
 @pytest.fixture
@@ -359,7 +359,7 @@ def lines(file: EntryFile) -> list[bytes]:
     return file.path.read_bytes().splitlines(keepends=True)
 
 
-def goes_on(file: EntryFile, expected: dict) -> None:
+def check_that_writing_continues(file: EntryFile, expected: dict) -> None:
     """What is read is right, another entry can be added, and YAML agrees with legm."""
     assert read(file) == expected
     put(file, "new", [9.5])
@@ -379,17 +379,19 @@ def goes_on(file: EntryFile, expected: dict) -> None:
 def test_a_line_may_be_deleted(three, number):
     kept = [line for n, line in enumerate(lines(three)) if n != number]
     three.path.write_bytes(b"".join(kept))
-    goes_on(three, {run: value for n, (run, value) in enumerate(THREE.items()) if n != number})
+    check_that_writing_continues(
+        three, {run: value for n, (run, value) in enumerate(THREE.items()) if n != number}
+    )
 
 
 def test_the_whole_file_may_be_reformatted(three):
     three.path.write_text(yaml.safe_dump(loaded(three.path)))
-    goes_on(three, THREE)
+    check_that_writing_continues(three, THREE)
 
 
 def test_the_lines_may_come_in_another_order(three):
     three.path.write_bytes(b"".join(reversed(lines(three))))
-    goes_on(three, THREE)
+    check_that_writing_continues(three, THREE)
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
@@ -399,7 +401,7 @@ def test_an_entry_may_be_written_by_hand_between_the_others(three, place):
     )
     parts = lines(three)
     three.path.write_bytes(b"".join([*parts[:place], by_hand, *parts[place:]]))
-    goes_on(three, {**THREE, "d": (4.5, [4.5, 5.5])})
+    check_that_writing_continues(three, {**THREE, "d": (4.5, [4.5, 5.5])})
 
 
 @pytest.mark.parametrize(
@@ -415,7 +417,7 @@ def test_an_entry_may_be_written_by_hand_between_the_others(three, place):
 def test_an_entry_may_be_written_in_any_style(three, text):
     with three.path.open("a") as file:
         file.write(text)
-    goes_on(three, {**THREE, "d": (4.5, [4.5])})
+    check_that_writing_continues(three, {**THREE, "d": (4.5, [4.5])})
 
 
 def test_an_entry_by_hand_needs_no_run_id_and_may_have_keys_that_are_no_text(three):
@@ -434,7 +436,7 @@ def test_an_entry_by_hand_may_be_replaced(three):
     entry = put(three, "d", [6.5], entry)
     assert three.is_at(entry)
     assert three.series(entry, None) == {"loss": [6.5]}
-    goes_on(three, {**THREE, "e": (5.5, [5.5]), "d": (6.5, [6.5])})
+    check_that_writing_continues(three, {**THREE, "e": (5.5, [5.5]), "d": (6.5, [6.5])})
 
 
 @pytest.mark.parametrize(
@@ -463,7 +465,7 @@ def test_a_changed_value_without_its_trailer_is_believed(three):
     parts = lines(three)
     parts[1] = parts[1].replace(b"1.5", b"7.5").split(b" # legm")[0] + b"\n"
     three.path.write_bytes(b"".join(parts))
-    goes_on(three, {**THREE, "b": (7.5, [7.5, 7.5])})
+    check_that_writing_continues(three, {**THREE, "b": (7.5, [7.5, 7.5])})
 
 
 @pytest.mark.parametrize(
@@ -479,20 +481,20 @@ def test_a_changed_value_without_its_trailer_is_believed(three):
         lambda data: data.replace(b"\n", b" \n\n"),
     ],
 )
-def test_remarks_blank_lines_and_ends_of_lines_are_a_persons_own(three, edit):
+def test_remarks_blank_lines_and_ends_of_lines_are_the_users_own(three, edit):
     three.path.write_bytes(edit(three.path.read_bytes()))
-    goes_on(three, THREE)
+    check_that_writing_continues(three, THREE)
     assert three.path.read_bytes().count(b"a remark") == edit(b"experiment_1").count(b"a remark")
 
 
-def test_an_entry_that_a_person_made_a_comment_does_not_count(three):
+def test_an_entry_that_a_user_made_a_comment_does_not_count(three):
     for number in (2, 1, 0):
         parts = lines(three)
         parts[number] = b"#" + parts[number]
         three.path.write_bytes(b"".join(parts))
         assert read(three) == dict(list(THREE.items())[:number])
         assert len(loaded(three.path)) == number
-    goes_on(three, {})
+    check_that_writing_continues(three, {})
 
 
 @pytest.mark.parametrize(
@@ -522,14 +524,14 @@ def test_what_is_no_entry_is_an_error_that_names_file_and_line(three, text, line
 
 
 @pytest.mark.slow
-def test_a_flipped_bit_is_told_or_changes_no_number(file):
+def test_a_flipped_bit_is_reported_or_changes_no_number(file):
     put(file, "a", [0.5, math.nan, -0.0])
     entry = put(file, "b", [1.5])
     put(file, "c", [0.125, 1e-7])
     put(file, "b", [3e-308, math.inf], entry)
     data = file.path.read_bytes()
     sound = read(file)
-    told = 0
+    detected = 0
     for at in range(len(data)):
         for bit in range(8):
             damaged = bytearray(data)
@@ -539,11 +541,11 @@ def test_a_flipped_bit_is_told_or_changes_no_number(file):
                 found = read(file)
             except CorruptFile as error:
                 assert str(file.path) in str(error)  # noqa: PT017
-                told += 1
+                detected += 1
                 continue
             assert found.keys() == sound.keys(), (at, bit)
             assert equal([list(v) for v in found.values()], [list(sound[run]) for run in found]), (at, bit)
-    assert told > 5 * len(data)  # the rest is in the replaced entry, or in places
+    assert detected > 5 * len(data)  # the rest is in the replaced entry, or in places
 
 
 def test_a_put_into_a_damaged_file_adds_and_changes_nothing_else(file):
@@ -609,7 +611,7 @@ def runs(folder: Path, names: frozenset[str] | None = None) -> list:
 
 
 def by_hand(folder: Path, name: str, change) -> None:
-    """Rewrite a file as a person would, after a change of its only entry."""
+    """Rewrite a file as a user would, after a change of its only entry."""
     content = loaded(folder / name)
     change(content["experiment_0"])
     (folder / name).write_text(yaml.safe_dump(content))

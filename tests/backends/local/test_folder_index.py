@@ -1,4 +1,4 @@
-"""The folders of configurations: found wherever a person put them, never outside, never twice."""
+"""The folders of configurations: found wherever a user put them, never outside, never twice."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_a_new_run_is_seen_and_only_its_configuration_read(root, reads):
     assert reads == ["0.5_0"]
 
 
-def test_what_a_person_deletes_renames_and_copies_is_seen(root):
+def test_what_a_user_deletes_renames_and_copies_is_seen(root):
     counted(root)
     metrics = root / "e" / "0.25_0" / "metrics.yml"
     kept = metrics.read_bytes().splitlines(keepends=True)[1:]
@@ -152,7 +152,7 @@ def test_parameters_that_were_edited_are_an_error_also_after_a_look(root):
     assert len(counted(root)) == 4
 
 
-def test_a_run_that_goes_on_is_looked_at_again_until_its_process_is_gone(root):
+def test_a_run_that_is_still_running_is_looked_at_again_until_its_process_is_gone(root):
     program = (
         "import sys, time; from legm import ExperimentHandler as H; h = H(sys.argv[1], 'e');"
         "h.set_param('rate', 2.0); h.start(); h.set_metric('loss', 1.0); time.sleep(0.6); print(flush=True);"
@@ -266,7 +266,7 @@ def test_what_most_parameters_look_like_is_not_left_to_yaml():
 
 
 @given(MAPPINGS, st.data())
-def test_what_a_person_changes_in_a_block_is_read_as_yaml_reads_it_or_left_to_yaml(mapping, data):
+def test_what_a_user_changes_in_a_block_is_read_as_yaml_reads_it_or_left_to_yaml(mapping, data):
     text = yaml_text.yaml_block(mapping)
     at = data.draw(st.integers(0, len(text)))
     put = data.draw(st.text(st.sampled_from(" \n:'\"-[]{}#&*!|>?%0123456789eE.x~nfy"), max_size=3))

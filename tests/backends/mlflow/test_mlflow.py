@@ -404,7 +404,7 @@ def test_the_ui_command_names_the_store(tmp_path):
     assert "mlflow.db" in shown
 
 
-# What a person sees
+# What a user sees
 
 
 @pytest.mark.slow

@@ -161,7 +161,7 @@ print(json.dumps(found))
     assert found["file"] == '{"é": 1}'
 
 
-def test_a_resumed_run_goes_on_after_the_rows_of_one_that_was_killed(server, tmp_path):
+def test_a_resumed_run_continues_after_the_rows_of_one_that_was_killed(server, tmp_path):
     code = """
 run = init("r", resume="allow", config={"first": 1})
 run.summary["best"] = 3
@@ -361,7 +361,7 @@ run.finish()
         assert server.run(name).state == "finished"
 
 
-def test_init_and_finish_give_up_when_they_were_told_to(server, tmp_path):
+def test_init_and_finish_give_up_when_they_were_configured_to(server, tmp_path):
     code = """
 for begin in ("refused", "failing"):
     wait_for(begin)

@@ -366,9 +366,9 @@ def test_an_outage_costs_no_value_and_no_row_comes_twice(
     for step in range(50, 100):
         one.set_metric("loss", step / 7, step=step)
     one.log()
-    told = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
-    assert len(told) == 1, told
-    assert "Training continues" in told[0]
+    reported = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+    assert len(reported) == 1, reported
+    assert "Training continues" in reported[0]
     assert any("The undelivered part stays in the run log" in r.getMessage() for r in caplog.records)
     server.heal()
     until(lambda: any(run.exit_code is not None for run in list(server.runs.values())))

@@ -16,13 +16,13 @@ x_train, x_test, y_train, y_test = train_test_split(x, y, random_state=40)
 alpha, l1_ratio = 0.01, 0.5
 with mlflow.start_run(run_name="first", description="a first try") as run:
     model = ElasticNet(alpha=alpha, l1_ratio=l1_ratio, random_state=42).fit(x_train, y_train)
-    told = model.predict(x_test)
+    predicted = model.predict(x_test)
     mlflow.log_param("alpha", alpha)
     mlflow.log_param("l1_ratio", l1_ratio)
-    mlflow.log_metric("rmse", np.sqrt(mean_squared_error(y_test, told)))
-    mlflow.log_metric("r2", r2_score(y_test, told))
-    mlflow.log_metric("mae", mean_absolute_error(y_test, told))
+    mlflow.log_metric("rmse", np.sqrt(mean_squared_error(y_test, predicted)))
+    mlflow.log_metric("r2", r2_score(y_test, predicted))
+    mlflow.log_metric("mae", mean_absolute_error(y_test, predicted))
     mlflow.set_tag("stage", "dev")
-    signature = infer_signature(x_train, told)
+    signature = infer_signature(x_train, predicted)
     mlflow.sklearn.log_model(model, name="model", signature=signature, pip_requirements=["scikit-learn"])
 assert mlflow.last_active_run().info.run_id == run.info.run_id

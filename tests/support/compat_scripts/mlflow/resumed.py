@@ -1,4 +1,4 @@
-"""A run that goes on after its end, with numbers and parameters."""
+"""A run that is resumed after its end, with numbers and parameters."""
 
 import mlflow
 
