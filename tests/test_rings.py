@@ -39,7 +39,7 @@ _MAY_IMPORT["handler"] = (*_MAY_IMPORT["analysis"], "analysis")
 _MAY_IMPORT["export"] = (*_MAY_IMPORT["handler"], "backends")
 _MAY_IMPORT["importers"] = (*_MAY_IMPORT["export"], "handler")
 _OUTER = (*_MAY_IMPORT["handler"], "handler", "arguments")
-_MAY_IMPORT["capture"] = (*_OUTER, "importers")
+_MAY_IMPORT["capture"] = (*_OUTER, "importers", "backends")
 _MAY_IMPORT["compat"] = _MAY_IMPORT["report"] = _MAY_IMPORT["testing"] = _OUTER
 _MAY_IMPORT["cli"] = (*_OUTER, "export", "importers", "capture", "report", "backends")
 _MAY_IMPORT["__init__"] = ("errors", "version", "handler", "arguments", "hooks")
@@ -116,7 +116,7 @@ def test_every_room_imports_only_what_is_further_inside():
 
 
 def test_nothing_but_the_registry_names_a_concrete_backend():
-    """What a tracker's store calls things is no backend: importers and commands read those names too."""
+    """What a tracker's store calls things is no backend: others read those names too."""
     wrong = [
         str(one)
         for one in IMPORTS

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from filelock import lock_descriptor
 
+from legm.backends.mlflow.names import SQLITE_FILE
 from legm.errors import storage_error
 from legm.importers.identity_decisions import IdentityOverrides
 from legm.runlog.log_folder import OWN_FOLDER
@@ -47,7 +48,7 @@ class StagingFolder:
         self.overrides = overrides
         self.wandb = folder / "wandb"
         """The folder that contains W&B's own folders."""
-        self.mlflow = folder / "mlflow.db"
+        self.mlflow = folder / SQLITE_FILE
 
     @classmethod
     def create(cls, root: Path, experiment: str | None, overrides: IdentityOverrides) -> StagingFolder:

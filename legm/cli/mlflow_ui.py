@@ -33,17 +33,17 @@ def server_command(root: Path, port: int) -> list[str]:
         StorageError: there is none.
         BackendError: MLflow is not installed.
     """
-    from legm.backends.mlflow.names import sqlite_uri
+    from legm.backends.mlflow.names import ARTIFACTS_FOLDER, SQLITE_FILE, sqlite_uri
     from legm.delivery.registry import make_backend
     from legm.errors import StorageError
 
-    database = root / "mlflow.db"
+    database = root / SQLITE_FILE
     if not database.is_file():
         raise StorageError(f"there is no MLflow store {database}: run something with backend='mlflow'")
     make_backend("mlflow", root, {})  # reports what is missing
     return [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--backend-store-uri", sqlite_uri(database.resolve())),
-        *("--default-artifact-root", (root.resolve() / "mlartifacts").as_uri()),
+        *("--default-artifact-root", (root.resolve() / ARTIFACTS_FOLDER).as_uri()),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
     ]

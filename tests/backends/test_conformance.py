@@ -12,7 +12,7 @@ from tensorboard.util import tensor_util
 
 from legm.backends.local.backend import LocalBackend
 from legm.backends.mlflow import MlflowBackend
-from legm.backends.mlflow.stores import sqlite_uri
+from legm.backends.mlflow.names import sqlite_uri
 from legm.backends.wandb import WandbBackend
 from legm.testing import BackendTests
 from tests.support.mlflow_store import prepare_store

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from legm import BackendError, ExperimentHandler, hookimpl
-from legm.backends.mlflow.stores import sqlite_uri
+from legm.backends.mlflow.names import sqlite_uri
 from legm.cli import main
 from legm.delivery import live_delivery as delivery
 from legm.delivery.backlog import sync_backlog

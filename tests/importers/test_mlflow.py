@@ -22,7 +22,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param
 
 from legm import CorruptFile, ExperimentHandler, ParameterError, StorageError
-from legm.backends.mlflow.stores import sqlite_uri
+from legm.backends.mlflow.names import sqlite_uri
 from legm.cli import main
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend

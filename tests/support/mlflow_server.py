@@ -17,7 +17,7 @@ from typing import Any
 import requests
 from filelock import FileLock
 
-from legm.backends.mlflow.stores import sqlite_uri
+from legm.backends.mlflow.names import sqlite_uri
 from tests.support.mlflow_store import prepare_store
 from tests.support.shared import shared_folder
 from tests.support.waiting import until

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
 from legm.backends.mlflow import stores
-from legm.backends.mlflow.stores import sqlite_uri
+from legm.backends.mlflow.names import sqlite_uri
 from tests.support.shared import once
 
 

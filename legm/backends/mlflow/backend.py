@@ -39,7 +39,6 @@ from legm.backends.mlflow.stores import (
     check_store_uri,
     open_mlflow_store,
     sqlite_store_path,
-    sqlite_uri,
     translate_errors,
 )
 from legm.core.credentials import redact_url_password
@@ -115,11 +114,13 @@ class MlflowBackend:
             tracking_uri = now
         self._root = root.absolute()
         self._uri = (
-            tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(self._root / "mlflow.db")
+            tracking_uri
+            or os.environ.get("MLFLOW_TRACKING_URI")
+            or names.sqlite_uri(self._root / names.SQLITE_FILE)
         )
         path = sqlite_store_path(self._uri)
         if path is not None:
-            self._uri = sqlite_uri(path)
+            self._uri = names.sqlite_uri(path)
         check_store_uri(self._uri)
         self._is_server = self._uri.startswith(("http://", "https://"))
         self._location = artifact_location
@@ -142,7 +143,7 @@ class MlflowBackend:
     def _store(self) -> Any:
         if self._opened is None:
             self._opened = open_mlflow_store(
-                self._uri, None if self._is_server else str(self._root / "mlartifacts")
+                self._uri, None if self._is_server else str(self._root / names.ARTIFACTS_FOLDER)
             )
         return self._opened
 
@@ -176,7 +177,7 @@ class MlflowBackend:
             return found
         location = self._location
         if location is None and not self._is_server:
-            location = (self._root / "mlartifacts" / short_name(name)).as_uri()
+            location = (self._root / names.ARTIFACTS_FOLDER / short_name(name)).as_uri()
         tags = [ExperimentTag(names.EXPERIMENT_TAG, name)]
         try:
             self._experiments[name] = self._store.create_experiment(
@@ -275,7 +276,7 @@ class MlflowBackend:
             self._store.log_batch(run_id, points[last:], [], labels)
 
     def _artifacts(self, run: Any) -> ArtifactStore:
-        moved_to = self._root / "mlartifacts"
+        moved_to = self._root / names.ARTIFACTS_FOLDER
         return ArtifactStore(run.info.artifact_uri, self._uri if self._is_server else "", moved_to)
 
     # A run

@@ -17,6 +17,7 @@ from legm.records import Series, Split
 
 __all__ = [
     "AGGREGATE_METRICS",
+    "ARTIFACTS_FOLDER",
     "BEST_METRICS",
     "BEST_STEP_METRIC",
     "COMPARISON_KIND",
@@ -32,6 +33,7 @@ __all__ = [
     "POSITION_TAG",
     "RUN_ID_TAG",
     "RUN_KIND",
+    "SQLITE_FILE",
     "STATUS_TAG",
     "aggregates_file",
     "curve_file",
@@ -40,7 +42,13 @@ __all__ = [
     "figure_file",
     "indexed_file",
     "metric_key",
+    "sqlite_uri",
 ]
+
+SQLITE_FILE = "mlflow.db"
+"""The SQLite file in a folder with an MLflow store."""
+ARTIFACTS_FOLDER = "mlartifacts"
+"""The folder beside it with the artifacts."""
 
 EXPERIMENT_TAG = "legm.experiment"
 """The tag of an MLflow experiment with the name of the legm experiment."""

@@ -31,7 +31,7 @@ from mlflow.tracking._tracking_service.utils import (  # the registry of stores,
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 
-from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.names import ARTIFACTS_FOLDER, sqlite_uri
 from legm.core.credentials import redact_url_password
 from legm.errors import BackendError
 
@@ -40,7 +40,6 @@ __all__ = [
     "check_store_uri",
     "open_mlflow_store",
     "sqlite_store_path",
-    "sqlite_uri",
     "translate_errors",
 ]
 
@@ -209,7 +208,7 @@ class ArtifactStore:
         self.folder: Path | None = None
         if parts.scheme in {"", "file"} or len(parts.scheme) == 1:
             self.folder = Path(url2pathname(parts.path) if parts.scheme == "file" else uri)
-            head, name, rest = str(self.folder).partition(f"{os.sep}mlartifacts{os.sep}")
+            head, name, rest = str(self.folder).partition(f"{os.sep}{ARTIFACTS_FOLDER}{os.sep}")
             if moved_to is not None and name and not Path(head).exists():
                 self.folder = moved_to / rest
         self._proxied = parts.path.strip("/") if parts.scheme == "mlflow-artifacts" and server else None

@@ -22,6 +22,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from legm.backends.mlflow.names import ARTIFACTS_FOLDER
 from legm.importers.import_notes import ImportNotes
 from legm.importers.legm_root import is_configuration_file
 
@@ -30,7 +31,7 @@ __all__ = ["READ_FILES", "configuration_folders", "description_of_file", "first_
 METRICS, INDEXED_METRICS = "metrics.yml", "indexed_metrics.yml"
 READ_FILES = frozenset({METRICS, INDEXED_METRICS, "params.yml", "steps.yml", "obj.pkl", "names.txt"})
 """The files of a configuration's folder that are read instead of copied."""
-_SKIPPED_FOLDERS = frozenset({"tensorboard", "plots", "mlruns", "mlartifacts", "wandb"})
+_SKIPPED_FOLDERS = frozenset({"tensorboard", "plots", "mlruns", ARTIFACTS_FOLDER, "wandb"})
 _EVENT_FILE_NAME = re.compile(r"events\.out\.tfevents\.(\d{9,10})\.")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from legm.backends.mlflow.names import ARTIFACTS_FOLDER
 from legm.importers.external_run import ExternalFile
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_files import run_files_below
@@ -47,7 +48,7 @@ class ArtifactFolders:
         elif not parts.scheme or len(parts.scheme) == 1:  # a drive letter
             folder = self._store_folder / (address or tail)
         elif parts.scheme == "mlflow-artifacts":  # only the server knows in which folder
-            folder = self._store_folder / "mlartifacts" / tail
+            folder = self._store_folder / ARTIFACTS_FOLDER / tail
         else:
             self._notes.add(
                 f"artifacts in {parts.scheme}:// were not read: import from the server's address", run_id
@@ -57,7 +58,7 @@ class ArtifactFolders:
         moved = [
             self._store_folder / "/".join(folder.parts[-n:]) for n in range(len(folder.parts) - 1, 1, -1)
         ]
-        kept = [self._store_folder / name / tail for name in ("mlruns", "mlartifacts")]
+        kept = [self._store_folder / name / tail for name in ("mlruns", ARTIFACTS_FOLDER)]
         for candidate in [folder, *kept, *moved]:
             # A folder that contains the store itself is not a run's artifact folder.
             if candidate.is_dir() and not self._store_folder.is_relative_to(candidate.resolve()):

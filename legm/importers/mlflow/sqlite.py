@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from legm.backends.mlflow.names import SQLITE_FILE
 from legm.core.point_columns import points_from_rows
 from legm.errors import CorruptFile, StorageError
 from legm.importers.external_run import ExternalRun
@@ -86,7 +87,7 @@ class MlflowSqliteSource:
     @staticmethod
     def find_store(path: Path) -> Path | None:
         """The SQLite file at a path, or ``mlflow.db`` in a folder."""
-        path = path / "mlflow.db" if path.is_dir() else path
+        path = path / SQLITE_FILE if path.is_dir() else path
         try:
             with path.open("rb") as file:
                 return path if file.read(len(_HEADER)) == _HEADER else None
@@ -130,7 +131,7 @@ class MlflowSqliteSource:
     def _copy_and_index(self) -> None:
         """Continue with an indexed copy: older stores lack the index, and the original is read-only."""
         self._copy = tempfile.TemporaryDirectory(prefix="legm-import-")
-        path = Path(self._copy.name) / "mlflow.db"
+        path = Path(self._copy.name) / SQLITE_FILE
         try:
             writable = sqlite3.connect(path)
             self._connection.backup(writable)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from legm.backends.mlflow.names import ARTIFACTS_FOLDER
 from legm.importers.import_notes import ImportNotes
 from legm.importers.legm_root import is_configuration_file
 from legm.runlog.log_folder import PARAMETERS_FILE
@@ -15,7 +16,7 @@ from legm.runlog.log_folder import PARAMETERS_FILE
 __all__ = ["event_folders", "is_event_file", "is_skipped_folder"]
 
 _EVENT_FILE_NAME = re.compile(r"tfevents\.(\d+)")
-_STORE_NAMES = frozenset({"mlruns", "mlartifacts", "wandb"})
+_STORE_NAMES = frozenset({"mlruns", ARTIFACTS_FOLDER, "wandb"})
 
 
 def is_event_file(path: Path) -> bool:

@@ -15,8 +15,7 @@ import pytest
 from mlflow import MlflowClient
 
 from legm import BackendError, ExperimentHandler, MetricError
-from legm.backends.mlflow.names import metric_key
-from legm.backends.mlflow.stores import sqlite_uri
+from legm.backends.mlflow.names import metric_key, sqlite_uri
 from legm.delivery.client import connect_client
 from legm.records import Query, Status
 from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
