@@ -12,7 +12,8 @@ from mlflow.entities import Metric
 
 from legm import BackendError, ExperimentHandler
 from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
-from legm.backends.mlflow.stores import open_mlflow_store, sqlite_uri
+from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.stores import open_mlflow_store
 
 
 def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path):
