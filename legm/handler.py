@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from legm.core.config_objects import parameters_from_config
 from legm.core.credentials import is_credential
-from legm.core.identity import Difference, check_name, parameter_differences
+from legm.core.identity import ParameterDifference, check_name, parameter_differences
 from legm.core.parameters import NameRule, Parameters, condition_from_active_value
 from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect_client
@@ -40,7 +40,7 @@ from legm.records import (
     RunResult,
     Status,
 )
-from legm.runlog.recorder import to_metric_step, to_metric_value
+from legm.runlog.recorder import to_recorded_step, to_recorded_value
 from legm.runlog.user_files import UserFiles
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ class ExperimentHandler:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def explain_difference(self, other: ExperimentHandler) -> tuple[Difference, ...]:
+    def explain_difference(self, other: ExperimentHandler) -> tuple[ParameterDifference, ...]:
         """List the differences between two handlers' configurations.
 
         Returns:
@@ -314,7 +314,7 @@ class ExperimentHandler:
             other._parameters.inactive_reason,
         )
         if self._experiment != other._experiment:
-            return (Difference("experiment", self._experiment, other._experiment), *found)
+            return (ParameterDifference("experiment", self._experiment, other._experiment), *found)
         return found
 
     # Which runs are needed
@@ -539,7 +539,7 @@ class ExperimentHandler:
             )
         if method == "early_stopping" and (given is None) == (metric is None):
             raise MetricError("set_best('early_stopping') takes either step= or metric=")
-        chosen = None if given is None else to_metric_step("best step", given)
+        chosen = None if given is None else to_recorded_step("best step", given)
         self._running("set_best()").recorder.add_record(BestRule(method, chosen, metric, bool(higher_better)))
 
     def log(self) -> RunResult:
@@ -720,9 +720,9 @@ class ExperimentHandler:
         """
         self._client.require(Capability.DISPLAYS, "tensorboard_write()")
         check_name("scalar or text", name, MetricError)
-        shown = value if isinstance(value, str) else to_metric_value(name, value)
+        shown = value if isinstance(value, str) else to_recorded_value(name, value)
         self._running("tensorboard_write()").recorder.add_record(
-            Display(name, shown, to_metric_step(name, step), time.time())
+            Display(name, shown, to_recorded_step(name, step), time.time())
         )
 
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from legm.core.identity import Difference, parameter_differences
+from legm.core.identity import ParameterDifference, parameter_differences
 from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import connect_client
 from legm.delivery.registry import folder_reader
@@ -61,7 +61,7 @@ def read_overview(folder: Path, histories: frozenset[str] = frozenset()) -> Over
     return Overview(folder, configuration, runs)
 
 
-def diff_configurations(ours: Configuration, theirs: Configuration) -> tuple[Difference, ...]:
+def diff_configurations(ours: Configuration, theirs: Configuration) -> tuple[ParameterDifference, ...]:
     """What makes two stored configurations differ."""
 
     def note(configuration: Configuration, name: str) -> str:
@@ -74,7 +74,7 @@ def diff_configurations(ours: Configuration, theirs: Configuration) -> tuple[Dif
         lambda name: note(theirs, name),
     )
     if ours.experiment != theirs.experiment:
-        return (Difference("experiment", ours.experiment, theirs.experiment), *found)
+        return (ParameterDifference("experiment", ours.experiment, theirs.experiment), *found)
     return found
 
 

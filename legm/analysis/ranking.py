@@ -11,13 +11,13 @@ from legm.stats import aggregate
 from legm.stats.run_counts import ALL_VALUES_METRICS
 from legm.util.progress import show_progress
 
-__all__ = ["ReadRuns", "rank_experiment", "value_key"]
+__all__ = ["ReadRuns", "rank_experiment", "ranking_value_key"]
 
 ReadRuns: TypeAlias = Callable[[Query], Iterable[RunResult]]
 """Reads runs, as :meth:`legm.delivery.client.BackendClient.runs` does."""
 
 
-def value_key(metric: str, *, test: bool) -> str:
+def ranking_value_key(metric: str, *, test: bool) -> str:
     """The key in a summary of a metric that configurations are ranked by."""
     if metric in ALL_VALUES_METRICS and not test:
         return metric
@@ -52,7 +52,7 @@ def rank_experiment(
         MetricError: no run has the metric, or it has a value for each index.
         ParameterError: no configuration has a parameter of a constraint, or none has all their values.
     """
-    key = value_key(metric, test=test)
+    key = ranking_value_key(metric, test=test)
     chosen = _ranked_with_constraints(counts, constraints)
     if key in ALL_VALUES_METRICS:
         values = _rank_over_all_values(read, chosen, key, aggregation)
@@ -70,7 +70,7 @@ def rank_experiment(
             name.removeprefix(prefix) for one in chosen for name in one.values if name.startswith(prefix)
         }
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(metric, known)}")
-    return aggregate.sort_ranked(ranked, higher_better)
+    return aggregate.sort_by_aggregate(ranked, higher_better)
 
 
 def _rank_over_all_values(
@@ -83,7 +83,7 @@ def _rank_over_all_values(
         query = Query(
             configuration.experiment, configuration.fingerprint, one.description, ALL_VALUES_METRICS
         )
-        summary = aggregate.summarise_runs(read(query), aggregation)
+        summary = aggregate.aggregate_runs(read(query), aggregation)
         values.append(aggregate.unindexed_aggregate(summary, key) if key in summary.values else None)
     return values
 
@@ -100,13 +100,13 @@ def _ranked_with_constraints(
         if name not in names:
             raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
     wanted = {name: canonical_text(to_plain(name, value)) for name, value in constraints.items()}
-    chosen = [one for one in counts if _meets_constraints(one.configuration, wanted)]
+    chosen = [one for one in counts if _meets_ranking_constraints(one.configuration, wanted)]
     if not chosen:
         raise ParameterError(f"no configuration has {dict(constraints)}")
     return chosen
 
 
-def _meets_constraints(configuration: Configuration, wanted: Mapping[str, str]) -> bool:
+def _meets_ranking_constraints(configuration: Configuration, wanted: Mapping[str, str]) -> bool:
     from legm.core.identity import canonical_text
 
     return all(

@@ -38,7 +38,7 @@ def aggregate_results(
     client.require(Capability.SUMMARIES, "aggregate_results()")
     aggregate.AggregationMethods.parse(aggregation)  # a mistake is reported before anything is read
     runs = read_runs(client, configuration, description, ALL_VALUES_METRICS)
-    summary = aggregate.summarise_runs(show_progress(runs, "aggregating runs"), aggregation)
+    summary = aggregate.aggregate_runs(show_progress(runs, "aggregating runs"), aggregation)
     require_summarized_runs(summary, configuration, description)
     client.write_summary(configuration, description, summary)
     return aggregate.summary_as_dict(summary)

@@ -57,7 +57,7 @@ def from_namespace(function: Callable[..., R]) -> Callable[..., R]:
             return function(*args, **keywords)
         values = _namespace_values(given)
         bound = signature.bind_partial(*args, **keywords)
-        _fill_arguments(bound, values, _call_name(function))
+        _fill_from_namespace(bound, values, _call_name(function))
         for name, parameter in signature.parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD and args:
                 for above in _inherited_parameters(function, args[0]):
@@ -87,7 +87,7 @@ def _namespace_values(given: Any) -> dict[str, Any]:
     return values
 
 
-def _fill_arguments(bound: inspect.BoundArguments, values: Mapping[str, Any], function: str) -> None:
+def _fill_from_namespace(bound: inspect.BoundArguments, values: Mapping[str, Any], function: str) -> None:
     """Give every parameter a value: the one passed, or the namespace's, or its default.
 
     Raises:

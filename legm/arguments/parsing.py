@@ -76,10 +76,10 @@ def parse_args_and_metadata(
     possible = [*always, *itertools.chain(*commands.values()), *conditions.declared()]
     conditions.check(possible, commands, dest)
     points = _CommandLine(words, dest, commands, conditions).points(always)
-    metadata = _merge_metadata(points)
+    metadata = _merge_grid_metadata(points)
     names = dict.fromkeys(name for point in points for name in point.values)
     known = {name for source in possible for name in source.arguments}
-    absent = [name for name in _argument_parents(metadata) if name not in names and name in known]
+    absent = [name for name in _parents_in_parsed_metadata(metadata) if name not in names and name in known]
     namespaces = [argparse.Namespace(**dict.fromkeys([*names, *absent]) | point.values) for point in points]
     return (
         namespaces[0] if len(namespaces) == 1 else namespaces,
@@ -157,7 +157,7 @@ class _CommandLine:
                 )
         if self.dest is not None:
             parser.add_argument(self.dest, choices=list(self.commands))
-        _add_arguments(parser, self.seen, last=True)
+        _add_arguments_to_parser(parser, self.seen, last=True)
         parsed = parser.parse_args(self.words)
         if self.dest is not None and getattr(parsed, self.dest) != command:
             parser.error(f"argument {self.dest}: it must come before the options")
@@ -206,12 +206,14 @@ class _CommandLine:
 
     def _parse(self, sources: Sequence[ArgumentSource]) -> tuple[dict[str, Any], list[str]]:
         parser = _RaisingParser(add_help=False, allow_abbrev=False)
-        _add_arguments(parser, sources, last=False)
+        _add_arguments_to_parser(parser, sources, last=False)
         namespace, left = parser.parse_known_args(self.words)
         return vars(namespace), left
 
 
-def _add_arguments(parser: argparse.ArgumentParser, sources: Iterable[ArgumentSource], *, last: bool) -> None:
+def _add_arguments_to_parser(
+    parser: argparse.ArgumentParser, sources: Iterable[ArgumentSource], *, last: bool
+) -> None:
     """Add arguments to a parser.
 
     Args:
@@ -229,7 +231,7 @@ def _add_arguments(parser: argparse.ArgumentParser, sources: Iterable[ArgumentSo
         new = {name: argument for name, argument in source.arguments.items() if name not in added}
         for name, argument in source.arguments.items():
             other, title = added.get(name, (argument, ""))
-            if (_argument_shape(other) != _argument_shape(argument)) if last else (other != argument):
+            if (_parsed_shape(other) != _parsed_shape(argument)) if last else (other != argument):
                 raise ParameterError(
                     f"{title} and {source.title} both declare {name!r}, but differently: rename one of them, "
                     f"or declare both in the same way"
@@ -240,7 +242,7 @@ def _add_arguments(parser: argparse.ArgumentParser, sources: Iterable[ArgumentSo
             added[name] = (argument, source.title)
 
 
-def _argument_shape(argument: Argument) -> tuple[Any, ...]:
+def _parsed_shape(argument: Argument) -> tuple[Any, ...]:
     """What determines which words of the command line belong to an argument."""
     keywords = argument.keywords
     return (argument.flags, argument.searchable, keywords.get("nargs"), keywords.get("action"))
@@ -249,7 +251,7 @@ def _argument_shape(argument: Argument) -> tuple[Any, ...]:
 # The metadata
 
 
-def _merge_metadata(points: Iterable[_GridPoint]) -> dict[str, dict[str, Any]]:
+def _merge_grid_metadata(points: Iterable[_GridPoint]) -> dict[str, dict[str, Any]]:
     """The metadata of all parameters at all points.
 
     Raises:
@@ -262,16 +264,16 @@ def _merge_metadata(points: Iterable[_GridPoint]) -> dict[str, dict[str, Any]]:
             continue
         seen.append(point.sources)
         for name, fields in metadata_from_sources(point.sources).items():
-            merged[name] = _merge_argument_metadata(name, merged[name], fields) if name in merged else fields
+            merged[name] = _merge_metadata_of_points(name, merged[name], fields) if name in merged else fields
     return merged
 
 
-def _merge_argument_metadata(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_metadata_of_points(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata that are valid at the points of both."""
-    if _comparable_argument_metadata(one) == _comparable_argument_metadata(other):
+    if _comparable_metadata_of_point(one) == _comparable_metadata_of_point(other):
         return dict(one)
     actives = [fields.get("parent_active") for fields in (one, other)]
-    rest = [_comparable_argument_metadata({**fields, "parent_active": None}) for fields in (one, other)]
+    rest = [_comparable_metadata_of_point({**fields, "parent_active": None}) for fields in (one, other)]
     if rest[0] != rest[1] or "parent" not in one:
         raise ParameterError(
             f"the metadata of {name!r} differ between points of the grid: {dict(one)!r} and {dict(other)!r}; "
@@ -281,7 +283,7 @@ def _merge_argument_metadata(name: str, one: Mapping[str, Any], other: Mapping[s
     return {**one, "parent_active": OneOf(tuple(values))}
 
 
-def _comparable_argument_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _comparable_metadata_of_point(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields in a form where functions with the same code and the same captured values are equal."""
     return {
         name: (value.__code__, value.__defaults__, [cell.cell_contents for cell in value.__closure__ or ()])
@@ -291,7 +293,7 @@ def _comparable_argument_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _argument_parents(metadata: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _parents_in_parsed_metadata(metadata: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for fields in metadata.values():
         parents = fields.get("parent") or []
         yield from [parents] if isinstance(parents, str) else parents

@@ -13,7 +13,7 @@ from pathlib import Path
 from legm.capture.live_ingest import CapturedSource, LiveIngest
 from legm.capture.mlflow_tailer import MlflowTailer
 from legm.capture.script_process import ScriptProcess
-from legm.capture.staging import StagingFolder, abandoned_folders
+from legm.capture.staging import StagingFolder, abandoned_staging_folders
 from legm.capture.tailers import Tailer
 from legm.capture.wandb_tailer import WandbTailer
 from legm.errors import LegmError
@@ -88,23 +88,27 @@ def capture(
         staging.remove()
         raise
     with script.signals_forwarded():
-        with _open_tailers(staging) as tailers:
+        with _open_capture_tailers(staging) as tailers:
             while not script.ends_within(_POLL_INTERVAL):
-                _ingest_updates(live_ingest, tailers)
+                _ingest_capture_updates(live_ingest, tailers)
             until = time.monotonic() + _GRACE_PERIOD
             while staging.is_in_use(live_ingest.has_open_runs) and time.monotonic() < until:
                 time.sleep(_POLL_INTERVAL / 5)
-            _ingest_updates(live_ingest, tailers)
+            _ingest_capture_updates(live_ingest, tailers)
             running_processes = len(
                 staging.processes()
             )  # before the import, so that nothing they write is lost
-            reports, problems = _import_stores(root, live_ingest, tailers, experiment, script.end_description)
+            reports, problems = _import_captured_stores(
+                root, live_ingest, tailers, experiment, script.end_description
+            )
         is_complete = (
-            _remove_if_complete(staging, reports, problems) if not running_processes else staging.release()
+            _remove_complete_capture(staging, reports, problems)
+            if not running_processes
+            else staging.release()
         )
         problems += live_ingest.unmet_overrides()
         earlier_runs = 0
-        for other in abandoned_folders(root, but=staging.folder):
+        for other in abandoned_staging_folders(root, but=staging.folder):
             others, other_problems = _finish_earlier_capture(root, other)
             earlier_runs += sum(report.runs for report in others)
             problems += other_problems
@@ -115,12 +119,12 @@ def capture(
 
 
 @contextmanager
-def _open_tailers(staging: StagingFolder) -> Iterator[list[Tailer]]:
+def _open_capture_tailers(staging: StagingFolder) -> Iterator[list[Tailer]]:
     with closing(MlflowTailer(staging.mlflow)) as mlflow, closing(WandbTailer(staging.wandb)) as wandb:
         yield [mlflow, wandb]
 
 
-def _ingest_updates(live_ingest: LiveIngest, tailers: Sequence[Tailer]) -> None:
+def _ingest_capture_updates(live_ingest: LiveIngest, tailers: Sequence[Tailer]) -> None:
     """Ingest what is new in the stores. Whatever goes wrong here must not stop the script."""
     for tailer in tailers:
         try:
@@ -131,7 +135,7 @@ def _ingest_updates(live_ingest: LiveIngest, tailers: Sequence[Tailer]) -> None:
             log.exception("what is logged to %s cannot be shown while the script is running", tailer.kind)
 
 
-def _import_stores(
+def _import_captured_stores(
     root: Path,
     live_ingest: LiveIngest,
     tailers: Sequence[Tailer],
@@ -147,7 +151,7 @@ def _import_stores(
                 continue
             with closing(CapturedSource(source, experiment, end_description)) as as_captured:
                 live_ingest.ingest_all(as_captured)
-                reports.append(_reworded_note(import_runs(as_captured, root)))
+                reports.append(_reworded_capture_note(import_runs(as_captured, root)))
         except Exception as error:  # noqa: BLE001 - the stores are kept, and the exit status is the script's
             what = str(error) if isinstance(error, LegmError) else repr(error)
             problems.append(f"not everything that was logged to {tailer.kind} was captured: {what}")
@@ -155,7 +159,7 @@ def _import_stores(
     return reports, problems
 
 
-def _reworded_note(report: Report) -> Report:
+def _reworded_capture_note(report: Report) -> Report:
     """Adapt an import report to a capture, which has no option for deleted runs."""
     omitted = dict(report.omitted)
     if DELETED in omitted:
@@ -163,7 +167,9 @@ def _reworded_note(report: Report) -> Report:
     return replace(report, omitted=omitted)
 
 
-def _remove_if_complete(staging: StagingFolder, reports: Sequence[Report], problems: Sequence[str]) -> bool:
+def _remove_complete_capture(
+    staging: StagingFolder, reports: Sequence[Report], problems: Sequence[str]
+) -> bool:
     """Remove the private stores if everything in them was imported."""
     is_complete = not problems and all(report.is_complete for report in reports)
     return staging.remove() if is_complete else staging.release()
@@ -173,8 +179,10 @@ def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Re
     """Import what an earlier capture left behind."""
     live_ingest = LiveIngest(root, staging.experiment, staging.overrides)
     end_description = "still running when the script ended"
-    with _open_tailers(staging) as tailers:
-        reports, problems = _import_stores(root, live_ingest, tailers, staging.experiment, end_description)
-    if not _remove_if_complete(staging, reports, problems):
+    with _open_capture_tailers(staging) as tailers:
+        reports, problems = _import_captured_stores(
+            root, live_ingest, tailers, staging.experiment, end_description
+        )
+    if not _remove_complete_capture(staging, reports, problems):
         problems.append(f"an earlier capture could not be completed: its logs are kept in {staging.folder}")
     return reports, problems

@@ -18,7 +18,7 @@ from legm.importers.identity_decisions import IdentityOverrides, open_decisions
 from legm.importers.identity_inference import Identity, ObservedParameters, infer_identity
 from legm.importers.import_notes import ImportNotes
 from legm.importers.ingest import Ingestion
-from legm.importers.translation import experiment_of, parameters_of, translate_run
+from legm.importers.translation import translate_run, translated_experiment, translated_parameters
 from legm.importers.valid_names import is_reserved_name
 from legm.records import Points, Run, Status
 
@@ -168,9 +168,9 @@ class LiveIngest:
 
     def _identity_of(self, run: ExternalRun, decisions: Mapping[str, Identity]) -> Identity:
         """The identity of a run's experiment: as decided before, else inferred."""
-        values, _ = parameters_of(run, is_reserved_name)
+        values, _ = translated_parameters(run, is_reserved_name)
         self._known_names |= set(values)
-        known = decisions.get(experiment_of(run), Identity())
+        known = decisions.get(translated_experiment(run), Identity())
         decided = {*known.ignored, *known.compared}
         overrides = self._overrides
         self._already_decided |= {
@@ -192,7 +192,7 @@ class LiveIngest:
         identity = Identity()
         if run.native_run is None:
             with open_decisions(self._root) as decisions:
-                identity = decisions[experiment_of(run)] = self._identity_of(run, decisions)
+                identity = decisions[translated_experiment(run)] = self._identity_of(run, decisions)
         new = translate_run(run, at[0], identity, is_reserved_name)
         before = self._ingested.get(at)
         live = self._live.pop(at, None)

@@ -20,7 +20,7 @@ from legm.errors import storage_error
 from legm.importers.identity_decisions import IdentityOverrides
 from legm.runlog.log_folder import OWN_FOLDER
 
-__all__ = ["StagingFolder", "abandoned_folders"]
+__all__ = ["StagingFolder", "abandoned_staging_folders"]
 
 _SITE = Path(__file__).with_name("site")
 _LOCK_FILE, _ABOUT_FILE, _VARIABLE = ".lock", "capture.json", "LEGM_CAPTURE"
@@ -146,7 +146,7 @@ class StagingFolder:
         return False
 
 
-def abandoned_folders(root: Path, but: Path) -> Iterator[StagingFolder]:
+def abandoned_staging_folders(root: Path, but: Path) -> Iterator[StagingFolder]:
     """The staging folders that nobody uses any more, except for one: they could not be imported yet."""
     for folder in sorted(_staging_root(root).glob("*/")):
         staging = StagingFolder.take_over(folder) if folder != but else None

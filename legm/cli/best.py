@@ -20,18 +20,18 @@ from legm.cli.options import (
     top_option,
 )
 from legm.cli.output import (
-    are_numbers,
+    are_printed_as_numbers,
+    color_statuses,
     configuration_dict,
     differing_parameters,
-    paint_statuses,
     print_json,
     print_problems,
     print_table,
     printable_text,
     printed_number,
     printed_parameter,
+    printed_statuses,
     say,
-    statuses_text,
     value_dict,
 )
 from legm.cli.terminal_tables import Column
@@ -84,19 +84,15 @@ def best_command(
         top = 0 if as_json else _SHOWN
     shown = ranked[: top or None]
     if as_json:
-        print_json([_ranked_dict(i, one, labels) for i, one in enumerate(shown, 1)])
+        print_json([_best_dict(i, one, labels) for i, one in enumerate(shown, 1)])
     else:
-        _print_ranked(
-            shown, labels, wanted.title, differing_parameters([one.configuration for one in ranked])
-        )
+        _print_best(shown, labels, wanted.title, differing_parameters([one.configuration for one in ranked]))
         if len(shown) < len(ranked):
             say(f"\n{len(ranked) - len(shown):,} more: --top 0 shows all")
     print_problems(choice.experiment.problems)
 
 
-def _print_ranked(
-    shown: Sequence[Ranked], labels: Mapping[str, str], title: str, names: Sequence[str]
-) -> None:
+def _print_best(shown: Sequence[Ranked], labels: Mapping[str, str], title: str, names: Sequence[str]) -> None:
     from legm.stats.number_formatting import decimals_for_spreads, spread_half_width, value_text
 
     digits = decimals_for_spreads(spread_half_width(one.value) for one in shown)
@@ -105,11 +101,11 @@ def _print_ranked(
         Column("configuration", fit="fold"),
         Column(title, right=True),
         Column("runs", right=True),
-        Column("others", fit="fold", paint=paint_statuses),
+        Column("others", fit="fold", paint=color_statuses),
         *(
             Column(
                 name,
-                right=are_numbers(one.configuration.parameters.get(name) for one in shown),
+                right=are_printed_as_numbers(one.configuration.parameters.get(name) for one in shown),
                 fit="cut",
             )
             for name in names
@@ -121,7 +117,7 @@ def _print_ranked(
             labels[one.configuration.fingerprint],
             printable_text(value_text(one.value, digits)),
             printed_number(one.value.n),
-            _other_aggregates_text(one),
+            _best_aggregates_text(one),
             *(printed_parameter(one.configuration, name) for name in names),
         )
         for rank, one in enumerate(shown, 1)
@@ -129,13 +125,15 @@ def _print_ranked(
     print_table(columns, rows)
 
 
-def _other_aggregates_text(one: Ranked) -> str:
+def _best_aggregates_text(one: Ranked) -> str:
     """The runs that do not count."""
     counts = {"failed": one.failed, "interrupted": one.interrupted}
-    return ", ".join(filter(None, (statuses_text(counts), f"{one.value.nan} NaN" if one.value.nan else "")))
+    return ", ".join(
+        filter(None, (printed_statuses(counts), f"{one.value.nan} NaN" if one.value.nan else ""))
+    )
 
 
-def _ranked_dict(rank: int, one: Ranked, labels: Mapping[str, str]) -> dict[str, Any]:
+def _best_dict(rank: int, one: Ranked, labels: Mapping[str, str]) -> dict[str, Any]:
     found = one.configuration
     return {
         "rank": rank,

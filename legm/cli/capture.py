@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from legm.cli.import_ import parameter_options
+from legm.cli.import_ import import_parameter_options
 from legm.cli.options import FOLDER
 from legm.errors import CommandError
 
@@ -25,7 +25,7 @@ __all__ = ["capture_command"]
     help="The root directory for the runs; also set by LEGM_ROOT.",
 )
 @click.option("--experiment", metavar="NAME", help="The experiment of all runs, instead of the script's own.")
-@parameter_options
+@import_parameter_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def capture_command(
     *,

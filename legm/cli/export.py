@@ -124,15 +124,15 @@ def _print_export(report: Report, *, is_table: bool) -> None:
     from legm.export import State
 
     counts = {state: report.states.get(state, 0) for state in State}
-    delivered = f"{_count_of_runs(counts[State.DELIVERED])} with {report.points:,} values"
+    delivered = f"{_runs_text(counts[State.DELIVERED])} with {report.points:,} values"
     if is_table:
         say(f"{report.target}: {delivered}")
     else:
-        say(f"{report.target}: {delivered} delivered, {_count_of_runs(counts[State.THERE])} already there")
+        say(f"{report.target}: {delivered} delivered, {_runs_text(counts[State.THERE])} already there")
         aggregates = f", {report.summaries} aggregates written" if report.summaries else ""
-        say(f"read back and compared: {_count_of_runs(report.equal)} equal{aggregates}")
+        say(f"read back and compared: {_runs_text(report.equal)} equal{aggregates}")
     if counts[State.RUNNING]:
-        say(f"{_count_of_runs(counts[State.RUNNING])} still running: export again later")
+        say(f"{_runs_text(counts[State.RUNNING])} still running: export again later")
     by_message: defaultdict[tuple[State, str], list[str]] = defaultdict(list)
     for one in report.runs:
         if one.state is not State.RUNNING:
@@ -146,5 +146,5 @@ def _print_export(report: Report, *, is_table: bool) -> None:
             click.echo(f"  and {len(names) - _SHOWN} more", err=problem)
 
 
-def _count_of_runs(count: int) -> str:
+def _runs_text(count: int) -> str:
     return f"{count:,} {'run' if count == 1 else 'runs'}"

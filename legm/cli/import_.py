@@ -13,17 +13,17 @@ import click
 from legm.cli.options import json_option, path_argument
 from legm.cli.output import print_json, say
 
-__all__ = ["import_command", "parameter_options"]
+__all__ = ["import_command", "import_parameter_options"]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _split_parameter_names(option: str, what: str) -> Callable[[F], F]:
+def _import_parameter_names(option: str, what: str) -> Callable[[F], F]:
     return click.option(option, multiple=True, metavar="NAME", help=f"{what}; may be given several times.")
 
 
-def parameter_options(function: F) -> F:
+def import_parameter_options(function: F) -> F:
     """The options that override which parameters are compared."""
     for option, what in (
         ("--name-param", "A parameter that appears in the names of configurations"),
@@ -31,7 +31,7 @@ def parameter_options(function: F) -> F:
         ("--ignore", "A parameter that is not compared"),
         ("--seed-param", "A parameter that is a seed, and therefore not compared"),
     ):
-        function = _split_parameter_names(option, what)(function)
+        function = _import_parameter_names(option, what)(function)
     return function
 
 
@@ -39,8 +39,8 @@ def parameter_options(function: F) -> F:
 @click.argument("source")
 @path_argument("root")
 @click.option("--dry-run", is_flag=True, help="Only report what would be done.")
-@_split_parameter_names("--experiment", "Only this experiment of the source")
-@parameter_options
+@_import_parameter_names("--experiment", "Only this experiment of the source")
+@import_parameter_options
 @click.option(
     "--identity",
     type=click.Path(path_type=Path, dir_okay=False),

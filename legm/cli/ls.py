@@ -10,16 +10,16 @@ import click
 
 from legm.cli.options import backend_options, json_option, path_argument
 from legm.cli.output import (
+    color_statuses,
     configuration_dict,
     differing_parameters,
-    paint_statuses,
-    parameters_text,
     print_json,
     print_problems,
     print_table,
+    printed_parameters,
+    printed_statuses,
     printed_time,
     say,
-    statuses_text,
 )
 from legm.cli.terminal_tables import Column
 
@@ -80,14 +80,14 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
         counts = _listed_counts(one.counts)
         last = max([count.last or 0.0 for count in one.counts], default=None)
         found = one.configuration
-        parameters = parameters_text(found, names[found.active]) if found else "?"
+        parameters = printed_parameters(found, names[found.active]) if found else "?"
         rows.append(
-            (one.label, f"{counts['completed']:,}", statuses_text(counts), printed_time(last), parameters)
+            (one.label, f"{counts['completed']:,}", printed_statuses(counts), printed_time(last), parameters)
         )
     columns = [
         Column("configuration", fit="fold"),
         Column("runs", right=True),
-        Column("others", fit="fold", paint=paint_statuses),
+        Column("others", fit="fold", paint=color_statuses),
         Column("last run"),
         Column("parameters", fit="cut"),
     ]

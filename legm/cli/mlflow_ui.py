@@ -19,14 +19,14 @@ __all__ = ["mlflow_ui_command"]
 @click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
 def mlflow_ui_command(root: Path, *, port: int, only_print: bool) -> None:
     """Start MLflow's page on the runs it stores in ROOT."""
-    command = server_command(root, port)
+    command = mlflow_server_command(root, port)
     # MLflow's jobs would need a second server.
     serve_until_ended(
         "MLflow", command, port, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, only_print=only_print
     )
 
 
-def server_command(root: Path, port: int) -> list[str]:
+def mlflow_server_command(root: Path, port: int) -> list[str]:
     """The command that starts MLflow's page on the store in a root directory.
 
     Raises:

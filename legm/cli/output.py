@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATUSES",
-    "are_numbers",
+    "are_printed_as_numbers",
+    "color_statuses",
     "configuration_dict",
     "differing_parameters",
     "json_line",
     "json_value",
-    "paint_statuses",
-    "parameters_text",
     "print_json",
     "print_problems",
     "print_table",
     "printable_text",
     "printed_number",
     "printed_parameter",
+    "printed_parameters",
+    "printed_series",
+    "printed_statuses",
     "printed_time",
     "run_dict",
     "say",
-    "series_text",
-    "statuses_text",
     "value_dict",
 ]
 
@@ -114,17 +114,17 @@ def _printed_minute(minutes: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(60 * minutes))
 
 
-def statuses_text(counts: Mapping[str, int]) -> str:
+def printed_statuses(counts: Mapping[str, int]) -> str:
     """How many runs have each status but completed: ``1 failed, 2 running``."""
     return ", ".join([f"{counts[s]} {s}" for s in STATUSES if s != "completed" and counts.get(s)])
 
 
-def paint_statuses(text: str) -> str:
+def color_statuses(text: str) -> str:
     """A text in which each status has its colour."""
     return _STATUS.sub(lambda found: click.style(found[0], fg=STATUSES[found[0].split()[-1]]), text)
 
 
-def parameters_text(configuration: Configuration, names: Iterable[str]) -> str:
+def printed_parameters(configuration: Configuration, names: Iterable[str]) -> str:
     """Parameters in one line: ``layers=[64, 32], lr=0.1``."""
     parameters = configuration.parameters
     return ", ".join([f"{name}={parameters[name]}" for name in names])
@@ -138,7 +138,7 @@ def printed_parameter(configuration: Configuration, name: str) -> str:
     return value if isinstance(value, str) else json_line(value)
 
 
-def are_numbers(values: Iterable[object]) -> bool:
+def are_printed_as_numbers(values: Iterable[object]) -> bool:
     """Whether all of them are numbers, but for None."""
     return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values if v is not None)
 
@@ -161,7 +161,7 @@ def differing_parameters(configurations: Sequence[Configuration]) -> list[str]:
     return sorted(found)
 
 
-def series_text(series: Series) -> str:
+def printed_series(series: Series) -> str:
     """A series' name: ``dice[cat]`` for one of an indexed metric."""
     return series.name if series.index is None else f"{series.name}[{series.index}]"
 
@@ -216,12 +216,12 @@ def run_dict(result: RunResult) -> dict[str, Any]:
         "points": result.points,
         "last_step": result.last_step,
         "best_step": result.best_step,
-        "best": _values_by_series_text(result.best),
-        "test": _values_by_series_text(result.test),
+        "best": _values_by_printed_series(result.best),
+        "test": _values_by_printed_series(result.test),
         "parameters": result.run.parameters,
         "error": result.error,
     }
 
 
-def _values_by_series_text(values: Mapping[Series, float]) -> dict[str, float]:
-    return {series_text(series): value for series, value in values.items()}
+def _values_by_printed_series(values: Mapping[Series, float]) -> dict[str, float]:
+    return {printed_series(series): value for series, value in values.items()}

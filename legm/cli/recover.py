@@ -8,7 +8,7 @@ import click
 
 from legm.cli.options import json_option, path_argument
 from legm.cli.output import (
-    paint_statuses,
+    color_statuses,
     print_json,
     print_table,
     printed_number,
@@ -45,7 +45,7 @@ def recover_command(root: Path, *, as_json: bool) -> None:
         columns = [
             Column("configuration", fit="fold"),
             Column("run"),
-            Column("status", paint=paint_statuses),
+            Column("status", paint=color_statuses),
             Column("last step", right=True),
             Column("points", right=True),
             Column("started"),

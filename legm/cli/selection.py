@@ -37,9 +37,9 @@ class SelectedMetric:
     @property
     def key(self) -> str:
         """Its key in a summary."""
-        from legm.analysis.ranking import value_key
+        from legm.analysis.ranking import ranking_value_key
 
-        return value_key(self.name, test=self.test)
+        return ranking_value_key(self.name, test=self.test)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import click
 
 from legm.cli.options import backend_options, json_option, path_argument
 from legm.cli.output import (
-    are_numbers,
+    are_printed_as_numbers,
+    color_statuses,
     configuration_dict,
     json_line,
-    paint_statuses,
     print_json,
     print_problems,
     print_table,
@@ -43,13 +43,13 @@ def show_command(config: Path, *, at: At, as_json: bool) -> None:
     fingerprint.
     """
     from legm.cli.locations import configuration_at, located_overview
-    from legm.stats.aggregate import summarise_runs, summary_as_dict
+    from legm.stats.aggregate import aggregate_runs, summary_as_dict
 
     label, one = located_overview(*configuration_at(at(config)))
     by_description: dict[str, list[RunResult]] = {}
     for run in one.runs:
         by_description.setdefault(run.run.description, []).append(run)
-    aggregates = {text: summary_as_dict(summarise_runs(runs)) for text, runs in by_description.items()}
+    aggregates = {text: summary_as_dict(aggregate_runs(runs)) for text, runs in by_description.items()}
     if as_json:
         print_json(
             {
@@ -62,19 +62,19 @@ def show_command(config: Path, *, at: At, as_json: bool) -> None:
         )
         return
     if one.configuration is not None:
-        _print_configuration(one.configuration, label)
+        _show_configuration(one.configuration, label)
     for text, runs in by_description.items():
         say(f"\nruns{f' with the description {text!r}' if text else ''}:")
-        _print_runs(runs)
+        _show_runs(runs)
         if aggregates[text]:
             say()
-            _print_aggregates(aggregates[text])
+            _show_aggregates(aggregates[text])
     if not one.runs:
         say("\nno runs yet")
     print_problems([one.problem] if one.problem else [])
 
 
-def _print_configuration(found: Configuration, label: str) -> None:
+def _show_configuration(found: Configuration, label: str) -> None:
     say(f"{found.experiment}: {label}", bold=True)
     say(f"{found.fingerprint}\n")
     columns = [
@@ -83,13 +83,13 @@ def _print_configuration(found: Configuration, label: str) -> None:
         Column("note"),
     ]
     rows = [
-        (name, json_line(value), "" if name in found.active else _why_inactive(found, name))
+        (name, json_line(value), "" if name in found.active else _shown_inactive_reason(found, name))
         for name, value in found.parameters.items()
     ]
     print_table(columns, rows)
 
 
-def _why_inactive(found: Configuration, name: str) -> str:
+def _shown_inactive_reason(found: Configuration, name: str) -> str:
     metadata = found.metadata.get(name, {})
     if metadata.get("disable_comparison"):
         return "not compared"
@@ -98,16 +98,19 @@ def _why_inactive(found: Configuration, name: str) -> str:
     return "inactive" if off or not parents else f"inactive (depends on {parents})"
 
 
-def _print_runs(runs: Sequence[RunResult]) -> None:
+def _show_runs(runs: Sequence[RunResult]) -> None:
     best = sorted({s.name for run in runs for s in run.best if s.index is None})
     test = sorted({s.name for run in runs for s in run.test if s.index is None})
     own = sorted({name for run in runs for name in run.run.parameters})
     columns = [
         Column("run"),
-        Column("status", paint=paint_statuses),
+        Column("status", paint=color_statuses),
         Column("step", right=True),
         Column("points", right=True),
-        *(Column(name, right=are_numbers(run.run.parameters.get(name) for run in runs)) for name in own),
+        *(
+            Column(name, right=are_printed_as_numbers(run.run.parameters.get(name) for run in runs))
+            for name in own
+        ),
         *(Column(f"best {name}", right=True) for name in best),
         *(Column(f"test {name}", right=True) for name in test),
     ]
@@ -128,7 +131,7 @@ def _print_runs(runs: Sequence[RunResult]) -> None:
     print_table(columns, rows)
 
 
-def _print_aggregates(aggregates: dict[str, Any]) -> None:
+def _show_aggregates(aggregates: dict[str, Any]) -> None:
     rows = []
     for name, value in aggregates.items():
         is_one = isinstance(value.get("method"), str)  # and not an index of that name

@@ -37,22 +37,22 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
 
     require_location_folder(root)
     if watch:
-        _watch(backlog.watch_backlog(root, to), as_json=as_json)
+        _watch_and_sync(backlog.watch_backlog(root, to), as_json=as_json)
         return
     done = []
     for one in backlog.sync_backlog(root, to):
         done.append(one)
         if not as_json:
-            _print_delivered(one)
+            _print_synced(one)
     if as_json:
-        print_json([_delivered_dict(one) for one in done])
+        print_json([_synced_dict(one) for one in done])
     elif not done:
         say("nothing is pending")
     if any(one.problem for one in done):
         sys.exit(1)
 
 
-def _watch(deliveries: Iterator[DeliveredLog], *, as_json: bool) -> None:
+def _watch_and_sync(deliveries: Iterator[DeliveredLog], *, as_json: bool) -> None:
     import signal
 
     before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
@@ -64,9 +64,9 @@ def _watch(deliveries: Iterator[DeliveredLog], *, as_json: bool) -> None:
             if one.result is not None:
                 runs, values = runs + 1, values + one.result.points
             if as_json:
-                say(json.dumps(json_value(_delivered_dict(one))))
+                say(json.dumps(json_value(_synced_dict(one))))
             else:
-                _print_delivered(one)
+                _print_synced(one)
     except KeyboardInterrupt:
         if not as_json:
             say(f"\n{runs} {'delivery' if runs == 1 else 'deliveries'} with {values:,} values")
@@ -75,7 +75,7 @@ def _watch(deliveries: Iterator[DeliveredLog], *, as_json: bool) -> None:
             signal.signal(one_signal, handler)
 
 
-def _print_delivered(one: DeliveredLog) -> None:
+def _print_synced(one: DeliveredLog) -> None:
     if one.result is not None:
         say(f"{one.backend}: run {one.result.run.run_id} with {one.result.points} values delivered")
     else:
@@ -83,7 +83,7 @@ def _print_delivered(one: DeliveredLog) -> None:
         say(f"{one.backend or 'unknown'}: {one.path.stem} is still pending: {why}")
 
 
-def _delivered_dict(one: DeliveredLog) -> dict[str, Any]:
+def _synced_dict(one: DeliveredLog) -> dict[str, Any]:
     return {
         "log": str(one.path),
         "backend": one.backend,

@@ -20,7 +20,7 @@ from legm.cli.options import (
     top_option,
 )
 from legm.cli.output import (
-    are_numbers,
+    are_printed_as_numbers,
     configuration_dict,
     differing_parameters,
     print_json,
@@ -164,7 +164,7 @@ def _write_table(
     labels = choice.experiment.labels()
     columns = [[table_markup.MarkupCell(printed_parameter(one, name)) for one in found] for name in names]
     headers = list(names)
-    numbers = [are_numbers(one.parameters.get(name) for one in found) for name in names]
+    numbers = [are_printed_as_numbers(one.parameters.get(name) for one in found) for name in names]
     if not names:  # something has to distinguish the rows
         columns, headers, numbers = (
             [[table_markup.MarkupCell(labels[one.fingerprint]) for one in found]],

@@ -32,7 +32,7 @@ from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.records import BestRule, Display, Outcome, Plain, Run, Status
 from legm.runlog.log_folder import artifacts_folder
-from legm.runlog.recorder import to_metric_value
+from legm.runlog.recorder import to_recorded_value
 
 __all__ = ["ScriptRun"]
 
@@ -139,7 +139,7 @@ class ScriptRun:
             for name, value in values.items():
                 try:
                     check_name("metric", name, MetricError)
-                    number = to_metric_value(name, value)
+                    number = to_recorded_value(name, value)
                 except MetricError as error:
                     self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                     continue
@@ -161,7 +161,7 @@ class ScriptRun:
             self.changed = True
             try:
                 check_name("metric", name, MetricError)
-                number = self._tests[name] = to_metric_value(name, value)
+                number = self._tests[name] = to_recorded_value(name, value)
             except MetricError as error:
                 self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                 return

@@ -47,7 +47,7 @@ class ScriptSession:
         """The settings, read from the environment variables on first use."""
         if self._settings is None:
             self._settings = Settings.of(os.environ)
-            _at_exit(self.close)
+            _close_session_at_exit(self.close)
             self._watch_errors()
         return self._settings
 
@@ -113,7 +113,7 @@ class ScriptSession:
         sys.excepthook = note
 
 
-def _at_exit(call: Callable[[], None]) -> None:
+def _close_session_at_exit(call: Callable[[], None]) -> None:
     """Call at the end of the process while threads can still start: since 3.12 atexit is too late."""
     register = getattr(threading, "_register_atexit", atexit.register)
     register(call)

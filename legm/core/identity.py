@@ -31,7 +31,7 @@ from legm.errors import UnstableValue
 from legm.records import Plain
 
 __all__ = [
-    "Difference",
+    "ParameterDifference",
     "canonical_text",
     "check_name",
     "fingerprint",
@@ -239,7 +239,7 @@ def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Difference:
+class ParameterDifference:
     """One parameter in which two configurations differ.
 
     Args:
@@ -265,7 +265,7 @@ def parameter_differences(
     theirs: Mapping[str, Plain],
     our_notes: Callable[[str], str],
     their_notes: Callable[[str], str],
-) -> tuple[Difference, ...]:
+) -> tuple[ParameterDifference, ...]:
     """The differences between two mappings of active parameters, sorted by name.
 
     Args:
@@ -273,7 +273,7 @@ def parameter_differences(
         our_notes, their_notes: return why a parameter is not active.
     """
     return tuple(
-        Difference(
+        ParameterDifference(
             name,
             ours.get(name),
             theirs.get(name),

@@ -34,7 +34,7 @@ from legm.records import Configuration, Status
 from legm.runlog.log_folder import LogFolder
 from legm.util.locks import file_lock
 
-__all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_run_count"]
+__all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_claimed_run_count"]
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ TIMEOUT = 3600.0
 _TAKEN = frozenset({Status.COMPLETED, Status.RUNNING})
 
 
-def to_run_count(n: Any) -> int:
+def to_claimed_run_count(n: Any) -> int:
     """Check how many runs are wanted.
 
     Raises:
@@ -255,7 +255,7 @@ class RunSlot:
             ParameterError: the number or the timeout is invalid.
             BackendError, StorageError: as :meth:`Claims.take`.
         """
-        count, seconds = to_run_count(n), _claim_timeout(timeout)
+        count, seconds = to_claimed_run_count(n), _claim_timeout(timeout)
         terms = (configuration.fingerprint, count, seconds, os.getpid())
         with self._asking:
             if self._claim is not None and self._terms == terms and self._claim.renew():

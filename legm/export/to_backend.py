@@ -71,7 +71,7 @@ def export_runs(
     runs, source_root = export_source_of(root, source, source_options or {}, experiment)
     target_root = source_root if into is None else Path(into)
     client = connect_client(target_root, to, options)
-    _refuse_same_store(client, runs, source_root, into)
+    _refuse_export_to_itself(client, runs, source_root, into)
     export = _Export(client)
     for _ in show_progress(export.replay_all(runs), f"exporting to {client.name}"):
         pass
@@ -107,7 +107,7 @@ def export_source_of(
     return BackendSource(client, experiment, series=series), folder
 
 
-def _refuse_same_store(
+def _refuse_export_to_itself(
     client: BackendClient, source: Source, source_root: Path, into: str | os.PathLike[str] | None
 ) -> None:
     """Refuse to export a store into itself.
@@ -126,7 +126,7 @@ _Key: TypeAlias = tuple[str, str]  # a configuration: its experiment and fingerp
 
 
 @dataclass(frozen=True, slots=True)
-class _DeliveredRun:
+class _DeliveredExport:
     """A run that the target accepted.
 
     Args:
@@ -168,7 +168,7 @@ class _Export:
 
     def _replay_configuration(self, group: ConfigurationRuns) -> Iterator[None]:
         present: dict[_Key, dict[str, dict[str, str]]] = {}
-        delivered: defaultdict[_Key, dict[str, _DeliveredRun]] = defaultdict(dict)
+        delivered: defaultdict[_Key, dict[str, _DeliveredExport]] = defaultdict(dict)
         completed: Counter[str] = Counter()
         for one in group.runs:
             if isinstance(one, UnavailableRun):
@@ -186,12 +186,12 @@ class _Export:
             if key not in present:
                 present[key] = self._stored_digests(*key)
             expected = result_digests(self._as_stored(one))
-            known = Exported(_run_location(one), State.THERE, one.result.points, self._note(one))
+            known = Exported(_exported_run_location(one), State.THERE, one.result.points, self._note(one))
             if present[key].get(run.run_id) == expected and self._is_finalized(run):
                 self.equal += 1
                 self._add(known)
             elif self._try_to_deliver(one):
-                delivered[key][run.run_id] = _DeliveredRun(replace(known, state=State.DELIVERED), expected)
+                delivered[key][run.run_id] = _DeliveredExport(replace(known, state=State.DELIVERED), expected)
             yield
         for key, runs in delivered.items():
             self._read_back(*key, runs)
@@ -232,13 +232,13 @@ class _Export:
         """Deliver a run, and return whether the target accepted it."""
         if len(self._refused) >= _MAX_REFUSALS:
             text = f"not tried, because {_MAX_REFUSALS} runs in a row were refused: {self._refused[-1]}"
-            self._add(Exported(_run_location(one), State.MISSING, 0, text))
+            self._add(Exported(_exported_run_location(one), State.MISSING, 0, text))
             return False
         try:
             self._deliver(one)
         except (LegmError, OSError) as error:
             self._refused.append(str(error))
-            self._add(Exported(_run_location(one), State.MISSING, 0, str(error)))
+            self._add(Exported(_exported_run_location(one), State.MISSING, 0, str(error)))
             return False
         self._refused.clear()
         return True
@@ -271,7 +271,7 @@ class _Export:
 
     # Reading back
 
-    def _read_back(self, experiment: str, fingerprint: str, delivered: dict[str, _DeliveredRun]) -> None:
+    def _read_back(self, experiment: str, fingerprint: str, delivered: dict[str, _DeliveredExport]) -> None:
         """Read a configuration's runs back, and compare those that were delivered."""
         problem = "the target does not return it"
         query = Query(experiment, fingerprint, histories=None)
@@ -322,7 +322,7 @@ class _Export:
             self._add(Exported(f"{group.where}, aggregates", State.MISSING, 0, str(error)))
 
 
-def _run_location(one: LoadedRun) -> str:
+def _exported_run_location(one: LoadedRun) -> str:
     run = one.result.run
     parent = one.folder or f"{run.configuration.experiment}/{run.configuration.name}"
     return f"{parent}, run {run.run_id}"

@@ -79,13 +79,13 @@ def export_table(
     target = Path(path)
     make = table_writer_for(target)
     found, _ = export_source_of(root, source, source_options or {}, experiment, series=rows == "points")
-    runs = _EndedRuns(found, f"writing {target.name}")
+    runs = _TableRuns(found, f"writing {target.name}")
     temporary = target.with_name(f".{secrets.token_hex(8)}")
     try:
         if rows == "points":
-            _write_points(make, temporary, runs)
+            _write_point_table(make, temporary, runs)
         else:
-            _write_runs(make, temporary, runs)
+            _write_run_table(make, temporary, runs)
         temporary.replace(target)
     except OSError as cause:
         raise storage_error("write", target, cause) from cause
@@ -94,7 +94,7 @@ def export_table(
     return Report(str(target), runs.states, runs.points, 0, 0, tuple(runs.reported))
 
 
-class _EndedRuns:
+class _TableRuns:
     """The ended runs of a source, each once; counts the states of all, and collects what to report."""
 
     def __init__(self, source: Source, title: str) -> None:
@@ -125,8 +125,8 @@ class _EndedRuns:
                 yield one
 
 
-def _write_runs(make: type[TableWriter], path: Path, runs: _EndedRuns) -> None:
-    rows = [_run_row(one) for one in runs]
+def _write_run_table(make: type[TableWriter], path: Path, runs: _TableRuns) -> None:
+    rows = [_run_table_row(one) for one in runs]
     found = {name for row in rows for name in row}.difference(_RUN_COLUMNS)
     columns = [TypedColumn(name, kind) for name, kind in _RUN_COLUMNS.items()]
     for prefix in ("param.", "best_", "test_"):
@@ -138,7 +138,7 @@ def _write_runs(make: type[TableWriter], path: Path, runs: _EndedRuns) -> None:
             writer.write([[column.cell(row.get(column.name)) for row in chunk] for column in columns])
 
 
-def _run_row(one: LoadedRun) -> dict[str, Any]:
+def _run_table_row(one: LoadedRun) -> dict[str, Any]:
     result, run = one.result, one.result.run
     configuration = run.configuration
     parameters = {**configuration.parameters, **run.parameters}
@@ -156,30 +156,30 @@ def _run_row(one: LoadedRun) -> dict[str, Any]:
         "last_step": result.last_step,
         "best_step": result.best_step,
         **{f"param.{name}": value for name, value in parameters.items()},
-        **{best_key(series.name): value for series, value in _unindexed_series(result.best)},
-        **{f"test_{series.name}": value for series, value in _unindexed_series(result.test)},
+        **{best_key(series.name): value for series, value in _unindexed_table_series(result.best)},
+        **{f"test_{series.name}": value for series, value in _unindexed_table_series(result.test)},
     }
 
 
-def _unindexed_series(values: Mapping[Series, float]) -> Iterator[tuple[Series, float]]:
+def _unindexed_table_series(values: Mapping[Series, float]) -> Iterator[tuple[Series, float]]:
     """Without the series of indexed metrics, which may have one value for each of thousands of examples."""
     return ((series, value) for series, value in values.items() if series.index is None)
 
 
-def _write_points(make: type[TableWriter], path: Path, runs: _EndedRuns) -> None:
+def _write_point_table(make: type[TableWriter], path: Path, runs: _TableRuns) -> None:
     columns = [TypedColumn(name, kind) for name, kind in _POINT_COLUMNS.items()]
     text = TypedColumn("", str)
     with make(path, columns) as writer:
         for one in runs:
             run_id = text.cell(one.result.run.run_id)
-            for series, steps, values, times in _series_columns(one):
+            for series, steps, values, times in _series_table_columns(one):
                 count = len(values)
                 labels = [run_id, series.name, series.split.value, series.index]
                 cells = [[text.cell(label)] * count for label in labels]
                 writer.write([*cells, steps, values, times])
 
 
-def _series_columns(one: LoadedRun) -> Iterator[tuple[Series, list[Any], list[float], list[Any]]]:
+def _series_table_columns(one: LoadedRun) -> Iterator[tuple[Series, list[Any], list[float], list[Any]]]:
     """Each series with its steps, values and times; None for a step or time that is unknown."""
     result: RunResult = one.result
     if one.log is None:

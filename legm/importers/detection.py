@@ -12,7 +12,7 @@ from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
 from legm.importers.external_run import Source
 
-__all__ = ["open_source"]
+__all__ = ["open_detected_source"]
 
 _SOURCES_IN_FILES = (
     "legm.importers.legm_root:LegmRootSource",
@@ -36,7 +36,7 @@ _SUPPORTED = (
 )
 
 
-def open_source(source: str | Path, *, deleted: bool = False) -> Source:
+def open_detected_source(source: str | Path, *, deleted: bool = False) -> Source:
     """Open the source at a path or an address.
 
     Args:
@@ -47,15 +47,15 @@ def open_source(source: str | Path, *, deleted: bool = False) -> Source:
         StorageError: nothing is there, it is not a supported store, or it contains several stores.
     """
     text = str(source)
-    from legm.importers.wandb.server import WandbServerSource, is_wandb_address
+    from legm.importers.wandb.server import WandbServerSource, is_wandb_server_address
 
-    if is_wandb_address(text):
+    if is_wandb_server_address(text):
         return WandbServerSource(text, deleted=deleted)
     if text.startswith(("http://", "https://")):
         from legm.importers.mlflow.server import MlflowServerSource
 
         return MlflowServerSource(text, deleted=deleted)
-    path = _path_of(text)
+    path = _path_of_detected_source(text)
     if not path.exists():
         raise StorageError(f"{redact_url_password(text)} does not exist: {_SUPPORTED}")
     found: list[tuple[Any, Path]] = []
@@ -78,7 +78,7 @@ def open_source(source: str | Path, *, deleted: bool = False) -> Source:
     return opened
 
 
-def _path_of(text: str) -> Path:
+def _path_of_detected_source(text: str) -> Path:
     if text.startswith("sqlite:///"):
         return Path(unquote(text.removeprefix("sqlite:///").partition("?")[0]))
     if text.startswith("file:"):

@@ -20,7 +20,7 @@ from legm.errors import LegmError
 from legm.hooks import Capability
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.import_notes import ImportNotes
-from legm.importers.translation import TranslatedRun, experiment_of, run_id_of
+from legm.importers.translation import TranslatedRun, translated_experiment, translated_run_id
 from legm.records import Artifact, Query, Status
 from legm.runlog import log_reader
 from legm.runlog.log_folder import LogFolder, artifacts_folder
@@ -31,8 +31,8 @@ __all__ = [
     "Ingested",
     "Ingestion",
     "UnreadableFileError",
-    "artifact_path",
     "delete_run",
+    "ingested_artifact_path",
     "read_file_chunks",
 ]
 
@@ -66,7 +66,7 @@ class Ingestion:
 
     def known(self, external: ExternalRun) -> Status | None:
         """The status of the stored run; None if it is not stored yet."""
-        return self.statuses_in(experiment_of(external)).get(run_id_of(external, self._kind))
+        return self.statuses_in(translated_experiment(external)).get(translated_run_id(external, self._kind))
 
     def statuses_in(self, experiment: str) -> Mapping[str, Status]:
         """The status of each stored run of an experiment, by run id."""
@@ -126,16 +126,16 @@ class Ingestion:
                     f"{external.key}: {file.name}",
                 )
                 continue
-            target = artifact_path(folder, file.name)
+            target = ingested_artifact_path(folder, file.name)
             try:
-                _write_chunks(read_file_chunks(file), target)
+                _write_ingested_chunks(read_file_chunks(file), target)
             except UnreadableFileError as error:
                 notes.add(f"files that cannot be read: {error}", f"{external.key}: {file.name}")
             else:
                 yield Artifact(file.name, str(target))
 
 
-def artifact_path(folder: Path, name: str) -> Path:
+def ingested_artifact_path(folder: Path, name: str) -> Path:
     """The path of a run's file, which is always below the folder, whatever the name contains."""
     return folder.joinpath(*(short_name(part or "/") for part in name.split("/")))
 
@@ -158,7 +158,7 @@ def read_file_chunks(file: ExternalFile) -> Iterator[bytes]:
         raise UnreadableFileError(getattr(cause, "strerror", None) or str(cause)) from cause
 
 
-def _write_chunks(chunks: Iterable[bytes], target: Path) -> None:
+def _write_ingested_chunks(chunks: Iterable[bytes], target: Path) -> None:
     with atomic_replacement(target) as temporary:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:

@@ -16,7 +16,7 @@ from legm.records import Artifact, BestRule, Configuration, Display, Points, Que
 from legm.runlog import log_reader
 from legm.runlog.log_folder import LogFolder, artifacts_folder, read_result_from_log
 
-__all__ = ["LegmRootSource", "is_configuration_file"]
+__all__ = ["LegmRootSource", "is_legm_root_file"]
 
 _FINGERPRINT = re.compile(rb"^fingerprint: ['\"]?v\d+-", re.MULTILINE)
 
@@ -43,7 +43,7 @@ class LegmRootSource:
     @staticmethod
     def find_store(path: Path) -> Path | None:
         """The root directory at a path."""
-        is_root = path.is_dir() and any(is_configuration_file(file) for file in path.glob("*/*/params.yml"))
+        is_root = path.is_dir() and any(is_legm_root_file(file) for file in path.glob("*/*/params.yml"))
         return path if is_root else None
 
     def runs(self) -> Iterator[ExternalRun]:
@@ -132,7 +132,7 @@ class LegmRootSource:
                 yield ExternalFile.from_path(record.name, path)
 
 
-def is_configuration_file(path: Path) -> bool:
+def is_legm_root_file(path: Path) -> bool:
     """Whether a parameter file is legm's: the original legm had files of that name too."""
     try:
         with path.open("rb") as file:

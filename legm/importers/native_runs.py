@@ -72,7 +72,7 @@ def restore_native_run(
             histories = portable.series_from(_read_native_content(files[portable.SERIES_FILE]), series, None)
         except _DAMAGE_ERRORS as cause:
             raise _native_damage_error(external, tracker, cause) from cause
-        times = _times_by_step(shown, metric)
+        times = _native_times_by_step(shown, metric)
         for record in records_from_result(replace(result, histories=histories)):
             if isinstance(record, Points):
                 yield _with_native_times(record, times)
@@ -114,7 +114,9 @@ def _native_series(series: Series, metric: Callable[[str], str]) -> Series | Non
     return Series(metric(name), Split(split))
 
 
-def _times_by_step(shown: list[Points], metric: Callable[[str], str]) -> dict[Series, dict[int, float]]:
+def _native_times_by_step(
+    shown: list[Points], metric: Callable[[str], str]
+) -> dict[Series, dict[int, float]]:
     """The time of each number by series and step, from the metrics that the tracker shows."""
     return {
         series: dict(zip(steps.tolist(), times.tolist(), strict=True))

@@ -12,19 +12,19 @@ from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
-from legm.importers.detection import open_source
+from legm.importers.detection import open_detected_source
 from legm.importers.external_run import ExternalRun, Source
 from legm.importers.identity_decisions import IdentityOverrides, identities_path, open_decisions
 from legm.importers.identity_file import read_identities, write_identities
 from legm.importers.identity_inference import Identity, ObservedParameters, infer_identity
 from legm.importers.ingest import Ingested, Ingestion
 from legm.importers.translation import (
-    configuration_of,
-    experiment_of,
-    metadata_of,
-    parameters_of,
-    run_id_of,
     translate_run,
+    translated_configuration,
+    translated_experiment,
+    translated_metadata,
+    translated_parameters,
+    translated_run_id,
 )
 from legm.importers.valid_names import is_reserved_name
 from legm.importers.verification import Verification
@@ -125,7 +125,7 @@ def import_runs(
         ParameterError: a named parameter does not exist, or an earlier import decided differently.
         LegmError: the backend failed.
     """
-    opened = open_source(source, deleted=deleted) if isinstance(source, (str, Path)) else source
+    opened = open_detected_source(source, deleted=deleted) if isinstance(source, (str, Path)) else source
     try:
         return _Import(opened, Path(root), experiments, backend, backend_options or {}).run(
             IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
@@ -213,11 +213,11 @@ class _Import:
         observed: dict[str, ObservedParameters] = {}
         fingerprints: set[str] = set()
         for run in show_progress(self._selected_runs(), "reading the runs"):
-            fingerprints.add(configuration_of(run, Identity(), is_reserved_name).fingerprint)
+            fingerprints.add(translated_configuration(run, Identity(), is_reserved_name).fingerprint)
             if run.native_run is None and run.parameters:
-                values, renamed = parameters_of(run, is_reserved_name)
-                metadata = metadata_of(run, renamed)
-                observed.setdefault(experiment_of(run), ObservedParameters()).add(values, metadata)
+                values, renamed = translated_parameters(run, is_reserved_name)
+                metadata = translated_metadata(run, renamed)
+                observed.setdefault(translated_experiment(run), ObservedParameters()).add(values, metadata)
         self._configurations_if_all_compared = len(fingerprints)
         return observed
 
@@ -241,7 +241,7 @@ class _Import:
         run_keys: _RunKeys = {}
         for external in show_progress(self._selected_runs(), "importing runs"):
             identity = self._identity_of(external)
-            configuration = configuration_of(external, identity, is_reserved_name)
+            configuration = translated_configuration(external, identity, is_reserved_name)
             runs = run_keys.setdefault((configuration.experiment, configuration.fingerprint), {})
             status = ingestion.known(external)
             has_ended = status not in {None, Status.INTERRUPTED} and not external.can_grow
@@ -254,11 +254,11 @@ class _Import:
                     self._failed[external.key] = str(error)
                     continue
                 counts[ingestion.ingest(external, new, self._source.notes)] += 1
-            runs[run_id_of(external, self._source.kind)] = external.key
+            runs[translated_run_id(external, self._source.kind)] = external.key
         return run_keys
 
     def _identity_of(self, external: ExternalRun) -> Identity:
-        return self._identities.get(experiment_of(external), Identity())
+        return self._identities.get(translated_experiment(external), Identity())
 
     def _verify(self, run_keys: _RunKeys, verification: Verification) -> None:
         for (experiment, fingerprint), keys in show_progress(run_keys.items(), "verifying configurations"):

@@ -49,7 +49,7 @@ def parse_plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        value, has_objects = _ValueBuilder(yaml.parse(text, loader), refused).document()
+        value, has_objects = _PlainYamlBuilder(yaml.parse(text, loader), refused).document()
     except (yaml.YAMLError, ValueError, OverflowError, AttributeError) as cause:
         before = text[: getattr(cause, "position", 0)]
         mark: Any = vars(cause).get("problem_mark")
@@ -59,7 +59,7 @@ def parse_plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
     return PlainValues(_MAX_ALIASED, refused).convert(value) if has_objects else value
 
 
-class _ValueBuilder:
+class _PlainYamlBuilder:
     """Builds values from YAML events.
 
     Args:

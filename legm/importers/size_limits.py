@@ -7,10 +7,10 @@ from pathlib import Path
 
 from legm.errors import CorruptFile, storage_error
 
-__all__ = ["read_at_most"]
+__all__ = ["read_within_size_limit"]
 
 
-def read_at_most(path: Path, max_bytes: int, remedy: str) -> bytes:
+def read_within_size_limit(path: Path, max_bytes: int, remedy: str) -> bytes:
     """Read a file's content.
 
     Args:

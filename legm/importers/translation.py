@@ -31,12 +31,12 @@ from legm.records import BestRule, Configuration, Display, Outcome, Plain, Point
 __all__ = [
     "NOT_ENDED",
     "TranslatedRun",
-    "configuration_of",
-    "experiment_of",
-    "metadata_of",
-    "parameters_of",
-    "run_id_of",
     "translate_run",
+    "translated_configuration",
+    "translated_experiment",
+    "translated_metadata",
+    "translated_parameters",
+    "translated_run_id",
 ]
 
 _TEST_PREFIX = re.compile(r"test[/_.-](?=.)", re.IGNORECASE | re.DOTALL)
@@ -60,7 +60,7 @@ class TranslatedRun:
     renamed: Mapping[str, str]
 
 
-def run_id_of(external: ExternalRun, kind: str) -> str:
+def translated_run_id(external: ExternalRun, kind: str) -> str:
     """The run's id in legm, which never changes; a native run keeps its id."""
     if external.native_run is not None:
         return external.native_run.run_id
@@ -68,21 +68,23 @@ def run_id_of(external: ExternalRun, kind: str) -> str:
     return make_run_id(external.started, digest[:12])
 
 
-def experiment_of(external: ExternalRun) -> str:
+def translated_experiment(external: ExternalRun) -> str:
     """The experiment's name in legm."""
     return external.experiment if external.native_run is not None else valid_name(external.experiment)
 
 
-def parameters_of(
+def translated_parameters(
     external: ExternalRun, is_reserved: Callable[[str], bool]
 ) -> tuple[dict[str, Plain], dict[str, str]]:
     """The run's parameters in plain form under valid names, and original names by their new name."""
     names = valid_names(external.parameters, is_reserved)
-    values = {names[name]: _plain_or_text(names[name], value) for name, value in external.parameters.items()}
+    values = {
+        names[name]: _translated_value(names[name], value) for name, value in external.parameters.items()
+    }
     return values, {new: name for name, new in names.items() if new != name}
 
 
-def metadata_of(
+def translated_metadata(
     external: ExternalRun, renamed: Mapping[str, str]
 ) -> Mapping[str, Mapping[str, Plain]] | None:
     """What the run's source knows about its parameters, under valid names.
@@ -102,14 +104,14 @@ def metadata_of(
     return found
 
 
-def _plain_or_text(name: str, value: Any) -> Plain:
+def _translated_value(name: str, value: Any) -> Plain:
     try:
         return to_plain(name, value)
     except UnstableValue:
         return str(value)
 
 
-def build_parameters(
+def build_translated_parameters(
     values: Mapping[str, Plain], identity: Identity, metadata: Mapping[str, Mapping[str, Plain]] | None = None
 ) -> Parameters:
     """The parameters with the decisions about them, and with what their source knows."""
@@ -130,15 +132,15 @@ def build_parameters(
     return parameters
 
 
-def configuration_of(
+def translated_configuration(
     external: ExternalRun, identity: Identity, is_reserved: Callable[[str], bool]
 ) -> Configuration:
     """The run's configuration; its numbers are not read."""
     if external.native_run is not None:
         return external.native_run.configuration
-    values, renamed = parameters_of(external, is_reserved)
-    parameters = build_parameters(values, identity, metadata_of(external, renamed))
-    return parameters.configuration(experiment_of(external))
+    values, renamed = translated_parameters(external, is_reserved)
+    parameters = build_translated_parameters(values, identity, translated_metadata(external, renamed))
+    return parameters.configuration(translated_experiment(external))
 
 
 def translate_run(
@@ -157,18 +159,18 @@ def translate_run(
     """
     records = list(external.records())
     if external.native_run is not None:
-        outcome = _outcome_of(external, records)
+        outcome = _translated_outcome(external, records)
         results.run_result(external.native_run, [*records, outcome])  # raises if the best step does not exist
         return TranslatedRun(external.native_run, tuple(records), outcome, {})
     columns = columns_by_series(record for record in records if isinstance(record, Points))
     if external.marks_test_metrics:
-        metrics = _series_as_marked(columns)
+        metrics = _translated_series_as_marked(columns)
     else:
         metrics = _translated_series({series: len(steps) for series, (steps, _, _) in columns.items()})
-    values, names = parameters_of(external, is_reserved)
-    metadata = metadata_of(external, names)
+    values, names = translated_parameters(external, is_reserved)
+    metadata = translated_metadata(external, names)
     names |= {str(replace(new, index=None)): old.name for old, new in metrics.items() if new.name != old.name}
-    parameters = build_parameters(values, identity, metadata)
+    parameters = build_translated_parameters(values, identity, metadata)
     inactive = {name: value for name, value in values.items() if value is None or value is False}
     origin: dict[str, Plain] = {
         "from": kind,
@@ -177,11 +179,11 @@ def translate_run(
         "name": external.name,
         "tags": dict(external.tags),
         "renamed": names,
-        **{name: _plain_or_text(name, value) for name, value in external.details.items()},
+        **{name: _translated_value(name, value) for name, value in external.details.items()},
     }
     run = Run(
-        run_id=run_id_of(external, kind),
-        configuration=parameters.configuration(experiment_of(external)),
+        run_id=translated_run_id(external, kind),
+        configuration=parameters.configuration(translated_experiment(external)),
         description=valid_name(external.description) if external.description else "",
         started=external.started,
         parameters={} if external.has_shared_parameters else {**inactive, **parameters.uncompared()},
@@ -189,7 +191,7 @@ def translate_run(
     )
     others = [new for record in records if (new := _translated_record(record, metrics)) is not None]
     points = points_from_columns(columns, metrics.__getitem__)
-    return TranslatedRun(run, (points, *others), _outcome_of(external, records), names)
+    return TranslatedRun(run, (points, *others), _translated_outcome(external, records), names)
 
 
 def _translated_series(counts: Mapping[Series, int]) -> dict[Series, Series]:
@@ -218,7 +220,7 @@ def _translated_record(record: Any, metrics: Mapping[Series, Series]) -> BestRul
     return record if isinstance(record, BestRule) else None
 
 
-def _series_as_marked(series: Iterable[Series]) -> dict[Series, Series]:
+def _translated_series_as_marked(series: Iterable[Series]) -> dict[Series, Series]:
     """The legm series for each series of a run whose source distinguishes tests and examples.
 
     A metric is either indexed by examples or not: if it is both, the indexed one gets ``_indexed`` appended.
@@ -237,7 +239,7 @@ def _series_as_marked(series: Iterable[Series]) -> dict[Series, Series]:
     return found
 
 
-def _outcome_of(external: ExternalRun, records: list[Any]) -> Outcome:
+def _translated_outcome(external: ExternalRun, records: list[Any]) -> Outcome:
     status, error, ended = external.status, external.error, external.ended
     if status is Status.RUNNING:
         status, error = Status.INTERRUPTED, error or NOT_ENDED

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile
-from legm.importers.size_limits import read_at_most
+from legm.importers.size_limits import read_within_size_limit
 from legm.importers.unevaluated import UnevaluatedName, UnevaluatedObject
 
 __all__ = ["interpret_pickle"]
@@ -59,7 +59,7 @@ def interpret_pickle(path: Path) -> Any:
         CorruptFile: it is too large, truncated, not a pickle, or has an instruction that is refused.
         StorageError: it cannot be read.
     """
-    data = read_at_most(path, _MAX_BYTES, _REMEDY)
+    data = read_within_size_limit(path, _MAX_BYTES, _REMEDY)
     machine = _PickleMachine()
     steps = 0
     try:

@@ -14,7 +14,7 @@ from legm.core.identity import canonical_text
 from legm.core.point_columns import columns_by_series
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
-from legm.importers.ingest import UnreadableFileError, artifact_path, read_file_chunks
+from legm.importers.ingest import UnreadableFileError, ingested_artifact_path, read_file_chunks
 from legm.importers.translation import NOT_ENDED, TranslatedRun
 from legm.records import Plain, Points, RunResult, Series, Status
 from legm.runlog import log_reader
@@ -129,7 +129,7 @@ class Verification:
     def _compare_files(self, external: ExternalRun, folder: Path, problems: list[str]) -> None:
         for file in external.files():
             try:
-                is_same = _has_same_content(file, artifact_path(folder, file.name))
+                is_same = _has_same_content(file, ingested_artifact_path(folder, file.name))
             except UnreadableFileError:
                 continue  # it was reported when it was copied
             if is_same:

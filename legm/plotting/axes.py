@@ -18,14 +18,14 @@ from legm.plotting.text_rendering import render_annotation, set_rendered_text, t
 
 __all__ = [
     "axes_size",
-    "finalize_layout",
+    "axes_tick_font",
+    "finalize_axes_layout",
     "label_axis",
     "line_properties",
-    "lock_layout",
+    "lock_axes_layout",
     "make_figure",
     "style_axes",
-    "tick_font",
-    "write_heading",
+    "write_axes_heading",
 ]
 
 _MAX_TICKS = 12  # more than any locator here chooses
@@ -75,13 +75,13 @@ def style_axes(axes: Axes, style: Style, grid: Literal["both", "x"]) -> None:
     wanted = of["axes.grid.axis"] if "axes.grid.axis" in style.given else grid
     for axis, name in ((axes.xaxis, "x"), (axes.yaxis, "y")):
         gridded = of["axes.grid"] and wanted in {name, "both"}
-        _style_ticks(axis, name, style, gridded=gridded)
+        _style_axes_ticks(axis, name, style, gridded=gridded)
 
 
-def _style_ticks(axis: Any, name: str, style: Style, *, gridded: bool) -> None:
+def _style_axes_ticks(axis: Any, name: str, style: Style, *, gridded: bool) -> None:
     """Style the ticks of one axis, which are all created here so that their labels get the font."""
     of, tick = style.rc, f"{name}tick"
-    font = tick_font(style, name)
+    font = axes_tick_font(style, name)
     for which in ("major", "minor"):
         sides = ("bottom", "top") if name == "x" else ("left", "right")
         marks = {side: of[f"{tick}.{side}"] and of[f"{tick}.{which}.{side}"] for side in sides}
@@ -114,7 +114,7 @@ def _style_ticks(axis: Any, name: str, style: Style, *, gridded: bool) -> None:
             label.set(fontproperties=font, antialiased=True, parse_math=False, usetex=False, **side)
 
 
-def tick_font(style: Style, name: str) -> FontProperties:
+def axes_tick_font(style: Style, name: str) -> FontProperties:
     """The font of an axis' tick labels, with DejaVu Sans as fallback for signs."""
     font = style.font(f"{name}tick.labelsize")
     font.set_family([*style.families, "DejaVu Sans"])
@@ -138,7 +138,7 @@ def axes_size(axes: Axes) -> tuple[float, float]:
     return axes.bbox.width * scale, axes.bbox.height * scale
 
 
-def finalize_layout(every: Sequence[Axes]) -> tuple[float, float]:
+def finalize_axes_layout(every: Sequence[Axes]) -> tuple[float, float]:
     """Fix the ticks of x, since new ticks in the next layout would need other margins.
 
     Args:
@@ -159,7 +159,7 @@ def finalize_layout(every: Sequence[Axes]) -> tuple[float, float]:
             locator.use_fewer()
 
 
-def lock_layout(figure: Figure) -> Figure:
+def lock_axes_layout(figure: Figure) -> Figure:
     """Lay out a figure a last time, so that every file format has the same layout."""
     engine: Any = figure.get_layout_engine()
     engine.execute(figure)
@@ -167,7 +167,7 @@ def lock_layout(figure: Figure) -> Figure:
     return figure
 
 
-def write_heading(axes: Axes, title: str, caption: str, style: Style, room: float) -> None:
+def write_axes_heading(axes: Axes, title: str, caption: str, style: Style, room: float) -> None:
     """Write a title above axes, and a smaller caption below it.
 
     They are titles for matplotlib, whose layout reserves space for their height but not for their width.

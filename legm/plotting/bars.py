@@ -14,14 +14,14 @@ from matplotlib.ticker import NullLocator
 
 from legm.plotting.axes import (
     axes_size,
-    finalize_layout,
+    axes_tick_font,
+    finalize_axes_layout,
     label_axis,
     line_properties,
-    lock_layout,
+    lock_axes_layout,
     make_figure,
     style_axes,
-    tick_font,
-    write_heading,
+    write_axes_heading,
 )
 from legm.plotting.downsampling import clip_to_drawable
 from legm.plotting.readable_names import axis_name_with_unit, truncate_distinct_names
@@ -105,13 +105,13 @@ def plot_bars(
         style_axes(axes, style, "x")
         _draw_bars(axes, panel, plan, style)
     axes_size(every[0])
-    wide, _ = finalize_layout(every)
+    wide, _ = finalize_axes_layout(every)
     for axes, panel in zip(every, panels, strict=True):
         room = wide - plan.numbers - line if plan.above else plan.room
         _write_bar_names(axes, panel, room, style, above=plan.above)
         heading = title if axes is every[0] else ""
-        write_heading(axes, heading, panel.caption, style, wide + plan.right)
-    return lock_layout(figure)
+        write_axes_heading(axes, heading, panel.caption, style, wide + plan.right)
+    return lock_axes_layout(figure)
 
 
 def _make_bar_panel(key: str, ranking: Sequence[Ranked]) -> _BarPanel:
@@ -134,7 +134,7 @@ def _make_bar_panel(key: str, ranking: Sequence[Ranked]) -> _BarPanel:
 
 def _plan_bar_layout(panels: Sequence[_BarPanel], style: Style) -> _BarLayout:
     """Place names left of the bars and numbers right of them, or both above if bars would be too short."""
-    font = tick_font(style, "y")
+    font = axes_tick_font(style, "y")
     em, width_of = font.get_size_in_points(), text_measurer(font)
     width = 72 * (style.rc["figure.figsize"][0] if "figure.figsize" in style.given else _DEFAULT_WIDTH)
     numbers = max((width_of(text) for panel in panels for text in panel.numbers), default=0.0)
@@ -180,14 +180,14 @@ def _draw_bars(axes: Axes, panel: _BarPanel, plan: _BarLayout, style: Style) -> 
     _set_bar_limits(axes, np.concatenate((centers, lower, upper)), len(shown), style)
     axes.yaxis.set_major_locator(NullLocator())
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_locator(FittingTickLocator(6, tick_labels, tick_font(style, "x")))
+    axes.xaxis.set_major_locator(FittingTickLocator(6, tick_labels, axes_tick_font(style, "x")))
     axes.xaxis.set_major_formatter(TickLabelFormatter(tick_labels))
     label_axis(axes.xaxis, axis_name_with_unit(panel.key), style, plan.width / 2)
 
 
 def _write_bar_names(axes: Axes, panel: _BarPanel, room: float, style: Style, *, above: bool) -> None:
     """Write the name and number of each bar, next to it or above it."""
-    font = tick_font(style, "y")
+    font = axes_tick_font(style, "y")
     names = truncate_distinct_names(panel.names, room, text_measurer(font))
     look = {
         "on": axes.get_yaxis_transform(),

@@ -13,14 +13,14 @@ from matplotlib.lines import Line2D
 
 from legm.plotting.axes import (
     axes_size,
-    finalize_layout,
+    axes_tick_font,
+    finalize_axes_layout,
     label_axis,
     line_properties,
-    lock_layout,
+    lock_axes_layout,
     make_figure,
     style_axes,
-    tick_font,
-    write_heading,
+    write_axes_heading,
 )
 from legm.plotting.downsampling import Line, line
 from legm.plotting.legend import add_legend
@@ -103,7 +103,7 @@ def _draw_curves(
         (axes.xaxis, "x", 6, step_labels),
         (axes.yaxis, "y", 9, tick_labels),
     ):
-        font = tick_font(style, name)
+        font = axes_tick_font(style, name)
         axis.set_major_locator(FittingTickLocator(most, labels, font, integer=name == "x"))
         axis.set_major_formatter(TickLabelFormatter(labels))
     label_axis(axes.xaxis, "step", style, width * 72)
@@ -117,10 +117,10 @@ def _draw_curves(
     if lacking.any():
         figure.set_size_inches(*(figure.get_size_inches() + lacking / 72))
         axes_size(axes)
-    wide, high = finalize_layout([axes])
+    wide, high = finalize_axes_layout([axes])
     label_axis(axes.yaxis, label, style, high - (3 * em if title else 0))
-    write_heading(axes, title, _curves_caption(entries, lines, runs), style, wide)
-    return lock_layout(figure)
+    write_axes_heading(axes, title, _curves_caption(entries, lines, runs), style, wide)
+    return lock_axes_layout(figure)
 
 
 def _curve_line_styles(style: Style, count: int) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from legm.analysis.ranking import value_key
+from legm.analysis.ranking import ranking_value_key
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, MetricError, closest
@@ -58,7 +58,7 @@ def build(
     """
     client = root if isinstance(root, BackendClient) else connect_client(root, backend, backend_options)
     library = read_plotly_script()  # raises before anything is read
-    key = None if metric is None else value_key(metric, test=test)
+    key = None if metric is None else ranking_value_key(metric, test=test)
     collected: list[ExperimentContent] = []
     found: list[Sequence[Configuration]] = []
     for name in dict.fromkeys(experiments):
@@ -71,7 +71,9 @@ def build(
     if key is not None and known and key not in known:
         kind, prefix = ("test", "test_") if test else ("dev", "best_")
         names = [
-            own.removeprefix(prefix) for own in known if value_key(own.removeprefix(prefix), test=test) == own
+            own.removeprefix(prefix)
+            for own in known
+            if ranking_value_key(own.removeprefix(prefix), test=test) == own
         ]
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(str(metric), names)}")
     asked = InitialReportView(key, higher_better)

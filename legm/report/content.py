@@ -100,7 +100,7 @@ def _report_value_number(value: Plain) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _is_lower_better(metric: str) -> bool:
+def _is_lower_better_in_report(metric: str) -> bool:
     """Whether a metric's name contains a word such as loss or error."""
     return any(_LOWER_IS_BETTER.fullmatch(word.lower()) for word in _WORDS.findall(metric))
 
@@ -154,7 +154,7 @@ class ExperimentContent:
 
     def _add_row(self, index: int, description: str, runs: Sequence[RunResult], share: int) -> None:
         row = len(self._rows)
-        for key, value in aggregate.summarise_runs(runs).values.items():
+        for key, value in aggregate.aggregate_runs(runs).values.items():
             whole = value.get("") if isinstance(value, Mapping) else value
             if isinstance(value, Mapping):
                 self._indexed[key] = max(self._indexed.get(key, 0), len(value) - ("" in value))
@@ -253,9 +253,9 @@ class ExperimentContent:
         rules = dict(reversed([rule for rule, _ in self._rules.most_common()]))
         empty = Aggregate(math.nan, math.nan, 0, 0, "")
         found = []
-        for key in sorted(self._summaries, key=_metric_sort_key):
-            name, split = _split_metric_key(key)
-            higher, because = not _is_lower_better(name), "name"
+        for key in sorted(self._summaries, key=_report_metric_order):
+            name, split = _split_report_metric_key(key)
+            higher, because = not _is_lower_better_in_report(name), "name"
             if name in rules and split != "pooled":
                 higher, because = rules[name], "rule"
             if key == asked.key and asked.higher_better is not None:
@@ -279,7 +279,7 @@ class ExperimentContent:
     def _first_metric(self, asked: InitialReportView) -> str | None:
         """The metric to show first: the requested one, that of the runs' early stopping, or the first one."""
         rules = [f"best_{metric}" for (metric, _), _ in self._rules.most_common()]
-        every = sorted(self._summaries, key=_metric_sort_key)
+        every = sorted(self._summaries, key=_report_metric_order)
         return next((key for key in (asked.key, *rules, *every) if key in self._summaries), None)
 
     def _run_columns(self) -> dict[str, Plain]:
@@ -297,16 +297,18 @@ class ExperimentContent:
             "parameters": [
                 parameter.content(name, count) for name, parameter in sorted(self._run_parameters.items())
             ],
-            "values": {key: _encode_sparse_column(of, count) for key, of in sorted(self._run_values.items())},
+            "values": {
+                key: _sparse_report_numbers(of, count) for key, of in sorted(self._run_values.items())
+            },
         }
 
 
-def _metric_sort_key(key: str) -> tuple[int, str]:
-    name, split = _split_metric_key(key)
+def _report_metric_order(key: str) -> tuple[int, str]:
+    name, split = _split_report_metric_key(key)
     return ("dev", "test", "pooled").index(split), name
 
 
-def _split_metric_key(key: str) -> tuple[str, str]:
+def _split_report_metric_key(key: str) -> tuple[str, str]:
     """The metric's name in a summary key, and its split."""
     if key in ALL_VALUES_METRICS:
         return key, "pooled"
@@ -318,7 +320,7 @@ def _report_number(number: float | None) -> float:
     return math.nan if number is None else number
 
 
-def _encode_sparse_column(of: Mapping[int, float], count: int) -> dict[str, str]:
+def _sparse_report_numbers(of: Mapping[int, float], count: int) -> dict[str, str]:
     """The numbers of the runs that have one, and the indices of these runs."""
     return {
         "runs": encode_numbers_exactly(list(of)) if len(of) < count else "",

@@ -22,7 +22,7 @@ from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, S
 from legm.runlog.log_frames import cursors_frame, layout_frame, points_frame, record_frame
 from legm.runlog.log_writer import LogWriter
 
-__all__ = ["Recorder", "to_metric_value"]
+__all__ = ["Recorder", "to_recorded_value"]
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_update_recorder_pid)
 
 
-def to_metric_value(name: str, value: Any) -> float:
+def to_recorded_value(name: str, value: Any) -> float:
     """A metric's value as a float.
 
     Args:
@@ -67,7 +67,7 @@ def to_metric_value(name: str, value: Any) -> float:
         ) from cause
 
 
-def to_metric_step(name: str, step: Any) -> int:
+def to_recorded_step(name: str, step: Any) -> int:
     """A step as a 64-bit integer.
 
     Args:
@@ -168,7 +168,7 @@ class Recorder:
             or not self._plain_types.issuperset(map(type, numbers))
         ):
             if step is not None:
-                step = to_metric_step(names[0] if names else "", step)
+                step = to_recorded_step(names[0] if names else "", step)
             self.require_own_process()  # before the lock, which the parent may have held when it forked
             layout, numbers = self._slow(metrics, test=test)
         if self._thread is None or _current_pid != self._pid:
@@ -211,11 +211,11 @@ class Recorder:
     def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[_RecordedLayout, list[float]]:
         """The layout and values of metrics that are new, indexed, or not plain Python numbers."""
         split = Split.TEST if test else Split.DEV
-        items = list(_flatten_metrics(metrics))
+        items = list(_flatten_recorded_metrics(metrics))
         values = []
         for name, _, value in items:
             check_name("metric", name, MetricError)
-            values.append(to_metric_value(name, value))
+            values.append(to_recorded_value(name, value))
             if type(value).__module__ == "numpy" and not hasattr(value, "__len__"):
                 self._plain_types.add(
                     type(value)
@@ -446,7 +446,7 @@ class Recorder:
             self._writer.close()
 
 
-def _flatten_metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
+def _flatten_recorded_metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
     """The name, index and value of each number in a mapping of metrics or of indexed metrics."""
     for name, value in metrics.items():
         if isinstance(value, Mapping):

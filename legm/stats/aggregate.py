@@ -130,7 +130,7 @@ class AggregationMethods:
 
     def for_key(self, key: str) -> AggregationMethod:
         """The method for a summary key: chosen by the key, else by the metric's name, else the default."""
-        return self.chosen.get(key) or self.chosen.get(_metric_of_key(key)) or self.default
+        return self.chosen.get(key) or self.chosen.get(_metric_of_aggregate_key(key)) or self.default
 
     def check(self, keys: Iterable[str]) -> None:
         """Check that every named metric exists.
@@ -144,7 +144,7 @@ class AggregationMethods:
             MetricError: a name belongs to none of the keys.
         """
         known = set(keys)
-        names = {_metric_of_key(key) for key in known}
+        names = {_metric_of_aggregate_key(key) for key in known}
         for name in self.chosen:
             if known and name not in known and name not in names:
                 near = closest(name, known if name.startswith(("best_", "test_")) else names)
@@ -153,12 +153,12 @@ class AggregationMethods:
                 )
 
 
-def _metric_of_key(key: str) -> str:
+def _metric_of_aggregate_key(key: str) -> str:
     """The metric's name in a summary key."""
     return key if key in ALL_VALUES_METRICS else key.partition("_")[2]
 
 
-def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean") -> Summary:
+def aggregate_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean") -> Summary:
     """Aggregate every metric over the completed runs.
 
     A metric that some runs set with and others without an index is one mapping, with the key ``""`` for the
@@ -179,7 +179,7 @@ def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
     groups: defaultdict[tuple[str, str | None], array[float]] = defaultdict(lambda: array("d"))
     for run in runs:
         status[run.status] += 1
-        for key_and_index, data in _summary_values(run) if run.status is Status.COMPLETED else ():
+        for key_and_index, data in _values_to_aggregate(run) if run.status is Status.COMPLETED else ():
             groups[key_and_index].frombytes(data)
     methods.check(key for key, _ in groups)
 
@@ -209,7 +209,7 @@ def summarise_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
 def aggregate_counts(
     counts: Sequence[RunCounts], key: str, aggregation: Aggregation = "mean"
 ) -> list[Aggregate | None]:
-    """Aggregate one metric for each of many configurations at once, as :func:`summarise_runs` does.
+    """Aggregate one metric for each of many configurations at once, as :func:`aggregate_runs` does.
 
     Args:
         counts: the counts of the configurations' runs.
@@ -231,7 +231,7 @@ def aggregate_counts(
     return [next(found) if own else None for own in values]
 
 
-def _summary_values(run: RunResult) -> Iterator[tuple[tuple[str, str | None], bytes]]:
+def _values_to_aggregate(run: RunResult) -> Iterator[tuple[tuple[str, str | None], bytes]]:
     """What a run contributes to a summary: key and index, and the values as bytes (float64)."""
     for series, value in (*run.best.items(), *run.test.items()):
         if summary_key(series) not in ALL_VALUES_METRICS:
@@ -367,7 +367,7 @@ def aggregate_curves(
     ]
 
 
-def rank_configurations(
+def rank_by_aggregate(
     candidates: Iterable[tuple[Configuration, Summary, str | None]], key: str, higher_better: bool = True
 ) -> list[Ranked]:
     """Rank configurations by the center of one aggregate: its median for that method, else its mean.
@@ -391,7 +391,7 @@ def rank_configurations(
         known = {name for _, summary, _ in found for name in summary.values}
         if known:
             raise MetricError(f"no configuration has {key!r}; {closest(key, known)}")
-    return sort_ranked(
+    return sort_by_aggregate(
         [
             Ranked(made, unindexed_aggregate(of, key), of.completed, of.failed, of.interrupted, folder)
             for made, of, folder in found
@@ -400,8 +400,8 @@ def rank_configurations(
     )
 
 
-def sort_ranked(ranked: Iterable[Ranked], higher_better: bool) -> list[Ranked]:
-    """Sort ranked configurations, best first, as :func:`rank_configurations` does.
+def sort_by_aggregate(ranked: Iterable[Ranked], higher_better: bool) -> list[Ranked]:
+    """Sort ranked configurations, best first, as :func:`rank_by_aggregate` does.
 
     Args:
         ranked: in any order.

@@ -659,7 +659,7 @@ class BackendTests:
         runs = [run for run in self._read(store, backend) if run.status is Status.COMPLETED]
         lines = [f"{len(runs)} runs"]
         for method in ("mean", "median", "outlier_mean", "confidence_0.9"):
-            found = aggregate.summary_as_dict(aggregate.summarise_runs(runs, method))
+            found = aggregate.summary_as_dict(aggregate.aggregate_runs(runs, method))
             lines += [f"{method} {name}: {value!r}" for name, value in sorted(found.items())]
         for curve in sorted(aggregate.aggregate_curves(runs, None, "mean"), key=lambda curve: curve.metric):
             columns = (curve.steps, curve.center, curve.lower, curve.upper, curve.runs)

@@ -27,7 +27,7 @@ from legm import CorruptFile, ExperimentHandler, LegmError
 from legm.cli import main
 from legm.importers import import_runs
 from legm.importers.classic.source import ClassicSource
-from legm.importers.detection import open_source
+from legm.importers.detection import open_detected_source
 from legm.importers.plain_yaml import parse_plain_yaml
 from legm.importers.unevaluated import PlainValues, UnevaluatedName, UnevaluatedObject
 from legm.importers.unpickling import interpret_pickle
@@ -912,7 +912,7 @@ def test_a_root_of_legms_own_is_never_one_of_the_original(tmp_path):
     handler.log()
     for place in (tmp_path / "ours", tmp_path / "ours" / "e", *(tmp_path / "ours" / "e").glob("*_0")):
         assert ClassicSource.find_store(place) is None
-    assert open_source(tmp_path / "ours").kind == "legm"
+    assert open_detected_source(tmp_path / "ours").kind == "legm"
 
 
 def test_in_a_root_of_both_an_experiment_gives_the_runs_of_the_original(tmp_path):
@@ -931,14 +931,14 @@ def test_in_a_root_of_both_an_experiment_gives_the_runs_of_the_original(tmp_path
 @pytest.mark.parametrize("depth", range(3))
 def test_a_folder_of_the_original_is_distinguished_from_its_event_files(depth):
     place = [CLASSIC / "manager", CLASSIC / "manager" / LENET, CLASSIC / "manager" / LENET / SGD][depth]
-    source = open_source(place)
+    source = open_detected_source(place)
     assert source.kind == "original-legm"
     assert {(run.key.split("/")[0], run.experiment) for run in source.runs()} == {(LENET, LENET)}
 
 
 def test_a_parameter_called_fingerprint_makes_no_folder_ours(tmp_path):
     write(tmp_path / "logs/e/a_0", {"fingerprint": "abc", "lr": 1}, [{"loss": [1.0]}])
-    assert open_source(tmp_path / "logs").kind == "original-legm"
+    assert open_detected_source(tmp_path / "logs").kind == "original-legm"
 
 
 def test_configurations_below_other_names_belong_to_their_experiment(manager):

@@ -23,7 +23,7 @@ from legm import ExperimentHandler, StorageError
 from legm.backends.local.event_file import _encode_event_record
 from legm.cli import main
 from legm.importers import import_runs
-from legm.importers.detection import open_source
+from legm.importers.detection import open_detected_source
 from legm.importers.import_notes import ImportNotes
 from legm.importers.ingest import Ingestion
 from legm.importers.tensorboard.event_reader import EventReader
@@ -553,7 +553,7 @@ def test_a_folder_is_known_by_its_event_files_wherever_they_are(tmp_path):
     assert "(tensorboard): 1 run" in done.output
     (tmp_path / "empty").mkdir()
     with pytest.raises(StorageError, match="a folder with TensorBoard event files"):
-        open_source(tmp_path / "empty")
+        open_detected_source(tmp_path / "empty")
 
 
 def test_a_root_of_legm_in_the_folder_is_not_imported_into_itself(tmp_path):
@@ -561,7 +561,7 @@ def test_a_root_of_legm_in_the_folder_is_not_imported_into_itself(tmp_path):
     for new, before in ((1, 0), (0, 1)):
         report = import_runs(tmp_path, tmp_path / "results")
         assert (report.created, report.unchanged, report.kind) == (new, before, "tensorboard")
-    assert open_source(tmp_path / "results").kind == "legm"
+    assert open_detected_source(tmp_path / "results").kind == "legm"
 
 
 def test_event_files_among_the_artifacts_of_other_stores_are_theirs(tmp_path):
@@ -578,8 +578,8 @@ def test_a_folder_with_two_kinds_of_stores_is_an_error_that_names_both(tmp_path)
     write_event(tmp_path / "runs" / "a", scalar("loss", 1.0, 0))
     (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\0" + bytes(100))
     with pytest.raises(StorageError, match=r"name one of \S+mlflow\.db and \S+/runs$"):
-        open_source(tmp_path)
-    assert open_source(tmp_path / "runs").kind == "tensorboard"
+        open_detected_source(tmp_path)
+    assert open_detected_source(tmp_path / "runs").kind == "tensorboard"
 
 
 # Damage and malice

@@ -17,7 +17,7 @@ from wandb.proto import wandb_internal_pb2 as theirs
 from legm import StorageError
 from legm.cli import main
 from legm.importers import import_runs
-from legm.importers.detection import open_source
+from legm.importers.detection import open_detected_source
 from legm.records import BestRule, Display, Points, Series, Split, Status
 from legm.runlog import log_reader
 from tests.support.wandb_imports import exported, imported, own_runs, results, same
@@ -448,7 +448,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
     peaks = []
     for runs in (2, 12):
         tracemalloc.start()
-        source = open_source(tmp_path)
+        source = open_detected_source(tmp_path)
         for run, _ in zip(source.runs(), range(runs), strict=False):
             assert sum(len(one) for one in run.records() if isinstance(one, Points)) == 4000
         peaks.append(tracemalloc.get_traced_memory()[1])

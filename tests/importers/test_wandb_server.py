@@ -12,7 +12,7 @@ import wandb
 
 from legm import StorageError
 from legm.importers import import_runs
-from legm.importers.detection import open_source
+from legm.importers.detection import open_detected_source
 from legm.records import BestRule, Series, Split, Status
 from tests.support.wandb_imports import exported, imported, own_runs, results, same
 from tests.support.wandb_scripts import run_script
@@ -147,7 +147,7 @@ def test_without_a_login_or_without_wandb_the_error_says_what_to_do(monkeypatch)
     monkeypatch.delenv("WANDB_API_KEY")
     wandb.teardown()
     with pytest.raises(StorageError, match="run `wandb login`, or set WANDB_API_KEY"):
-        open_source(f"wandb:{ENTITY}/digits")
+        open_detected_source(f"wandb:{ENTITY}/digits")
     code = """
 import sys
 sys.modules["wandb"] = None

@@ -82,7 +82,7 @@ def test_the_leaderboards_numbers_are_those_of_aggregate_bit_for_bit(tmp_path):
     for row, one in enumerate(content["rows"]):
         fingerprint = content["configurations"][one["configuration"]]["fingerprint"]
         runs = client_of(tmp_path).runs(Query("toy", fingerprint, histories=None))
-        summary = aggregate.summarise_runs(runs)
+        summary = aggregate.aggregate_runs(runs)
         assert {metric["key"] for metric in content["metrics"]} == set(summary.values)
         for key, expected in summary.values.items():
             metric = metric_of(content, key)

@@ -21,8 +21,8 @@ from legm.stats.aggregate import (
     MethodKind,
     aggregate_curves,
     aggregate_interval,
-    rank_configurations,
-    summarise_runs,
+    aggregate_runs,
+    rank_by_aggregate,
     summary_as_dict,
 )
 from legm.stats.student_t import student_t_quantile
@@ -54,7 +54,7 @@ def run(best=None, test=None, histories=None, status=Status.COMPLETED):
 
 
 def aggregate(values, method="mean"):
-    return summarise_runs([run({"loss": value}) for value in values], method).values["best_loss"]
+    return aggregate_runs([run({"loss": value}) for value in values], method).values["best_loss"]
 
 
 def bits(one):
@@ -109,7 +109,7 @@ class TestMethod:
 
     def test_a_metric_that_no_run_has_is_an_error_naming_the_closest(self):
         runs = [run({"loss": 1.0}, {"accuracy": 0.5}, {"loss": ([0], [1.0])})]
-        for function in (summarise_runs, lambda runs, method: aggregate_curves(runs, None, method)):
+        for function in (aggregate_runs, lambda runs, method: aggregate_curves(runs, None, method)):
             with pytest.raises(LegmError, match=r"'acuracy'.*did you mean 'accuracy'"):
                 function(runs, {"acuracy": "median"})
             with pytest.raises(LegmError, match=r"'best_los'.*did you mean 'best_loss'"):
@@ -118,7 +118,7 @@ class TestMethod:
 
     def test_while_no_run_has_completed_any_metric_may_be_named(self):
         runs = [run({"loss": 1.0}, status=Status.FAILED)]
-        assert summarise_runs(runs, {"accuracy": "median"}) == Summary({}, 0, 1, 0)
+        assert aggregate_runs(runs, {"accuracy": "median"}) == Summary({}, 0, 1, 0)
         assert aggregate_curves(runs, ["accuracy"], {"accuracy": "median"}) == []
 
 
@@ -166,7 +166,7 @@ class TestAggregate:
             run({f"m{i}": values[at] for i, values in enumerate(metrics) if at < len(values)})
             for at in range(12)
         ]
-        together = summarise_runs(runs, method).values
+        together = aggregate_runs(runs, method).values
         for i, values in enumerate(metrics):
             assert bits(together[f"best_m{i}"]) == bits(aggregate(values, method))
 
@@ -231,15 +231,15 @@ class TestSummariseRuns:
     def test_only_completed_runs_are_aggregated_and_the_others_counted(self):
         statuses = [*Status, Status.COMPLETED, Status.FAILED]
         runs = (run({"loss": float(i)}, status=status) for i, status in enumerate(statuses))
-        summary = summarise_runs(runs)
+        summary = aggregate_runs(runs)
         assert (summary.completed, summary.failed, summary.interrupted) == (2, 2, 1)
         assert summary.values["best_loss"] == Aggregate(2.5, 1.5, 2, 0, "mean")
 
     def test_no_runs_give_an_empty_summary(self):
-        assert summarise_runs([]) == Summary({}, 0, 0, 0)
+        assert aggregate_runs([]) == Summary({}, 0, 0, 0)
 
     def test_dev_and_test_metrics_of_one_name_stay_apart(self):
-        values = summarise_runs([run({"loss": 1.0}, {"loss": 2.0})]).values
+        values = aggregate_runs([run({"loss": 1.0}, {"loss": 2.0})]).values
         assert {key: value.mean for key, value in values.items()} == {"best_loss": 1.0, "test_loss": 2.0}
 
     def test_times_aggregate_over_all_their_values(self):
@@ -247,7 +247,7 @@ class TestSummariseRuns:
             run({"time": 9.0, "loss": 1.0}, {"time": 7.0}, {"time": ([0, 1, 2], [1.0, 2.0, math.nan])}),
             run({"time": 9.0, "loss": 1.0}, {}, {"time": ([0], [6.0]), "loss": ([0], [5.0])}),
         ]
-        values = summarise_runs(runs, {"time": "median"}).values
+        values = aggregate_runs(runs, {"time": "median"}).values
         assert list(values) == ["best_loss", "test_time", "time"]
         assert (values["time"].mean, values["time"].n, values["time"].nan) == (3.0, 3, 1)
         assert values["time"].fields["median"] == 2.0
@@ -257,7 +257,7 @@ class TestSummariseRuns:
             run({Series("acc", index="b"): 1.0, Series("acc", index="a"): 2.0}),
             run({Series("acc", index="a"): 4.0}, {Series("acc", Split.TEST, "a"): 8.0}),
         ]
-        values = summarise_runs(runs).values
+        values = aggregate_runs(runs).values
         assert {key: {i: (v.mean, v.n) for i, v in value.items()} for key, value in values.items()} == {
             "best_acc": {"a": (3.0, 2), "b": (1.0, 1)},
             "test_acc": {"a": (8.0, 1)},
@@ -265,7 +265,7 @@ class TestSummariseRuns:
         assert list(values["best_acc"]) == ["a", "b"]
 
     def test_a_metric_that_is_also_indexed_keeps_both(self):
-        values = summarise_runs([run({"acc": 1.0, Series("acc", index="a"): 2.0})]).values
+        values = aggregate_runs([run({"acc": 1.0, Series("acc", index="a"): 2.0})]).values
         assert {i: v.mean for i, v in values["best_acc"].items()} == {"": 1.0, "a": 2.0}
 
     def test_as_a_dict_it_has_sorted_keys_and_plain_numbers(self):
@@ -273,7 +273,7 @@ class TestSummariseRuns:
             run({"z": np.float64(i), "a": i, Series("i", index="7"): i}, {"z": i + 0.5}) for i in range(10)
         ]
         runs.append(run(status=Status.FAILED))
-        found = summary_as_dict(summarise_runs(runs, {"a": "outlier_mean", "test_z": "confidence_0.5"}))
+        found = summary_as_dict(aggregate_runs(runs, {"a": "outlier_mean", "test_z": "confidence_0.5"}))
         assert list(found) == ["best_a", "best_i", "best_z", "test_z"]
         assert found["best_a"] == found["best_z"] | {
             "method": "outlier_mean",
@@ -385,22 +385,22 @@ class TestCurves:
 class TestRank:
     def candidate(self, name, value, fingerprint="f", method="mean"):
         runs = [run({"loss": v}) for v in (value if isinstance(value, list) else [value])]
-        return configuration(name, fingerprint), summarise_runs(runs, method), None
+        return configuration(name, fingerprint), aggregate_runs(runs, method), None
 
     def names(self, ranked):
         return [one.configuration.name for one in ranked]
 
     def test_the_best_is_first_and_nan_last(self):
         given_ = [self.candidate(str(v), v) for v in (2.0, math.nan, math.inf, 1.0, -math.inf)]
-        assert self.names(rank_configurations(given_, "best_loss")) == ["inf", "2.0", "1.0", "-inf", "nan"]
-        assert self.names(rank_configurations(given_, "best_loss", higher_better=False)) == [
+        assert self.names(rank_by_aggregate(given_, "best_loss")) == ["inf", "2.0", "1.0", "-inf", "nan"]
+        assert self.names(rank_by_aggregate(given_, "best_loss", higher_better=False)) == [
             *["-inf", "1.0", "2.0", "inf", "nan"]
         ]
 
     def test_equals_are_ordered_by_name_and_fingerprint(self):
         given_ = [self.candidate("b", 1.0), self.candidate("a", 1.0, "2"), self.candidate("a", 1.0, "1")]
         for higher_better in (True, False):
-            found = rank_configurations(given_, "best_loss", higher_better)
+            found = rank_by_aggregate(given_, "best_loss", higher_better)
             places = [(one.configuration.name, one.configuration.fingerprint) for one in found]
             assert places == [("a", "1"), ("a", "2"), ("b", "f")]
 
@@ -409,23 +409,23 @@ class TestRank:
             self.candidate("a", [0.0, 0.0, 9.0], "f", "median"),
             self.candidate("b", 1.0, "f", "median"),
         ]
-        assert self.names(rank_configurations(given_, "best_loss")) == ["b", "a"]
+        assert self.names(rank_by_aggregate(given_, "best_loss")) == ["b", "a"]
 
     def test_a_configuration_without_the_metric_is_last_with_its_runs(self):
         failed = configuration("failed"), Summary({}, 0, 3, 1), "folder"
-        best, last = rank_configurations([failed, self.candidate("a", 1.0)], "best_loss")
+        best, last = rank_by_aggregate([failed, self.candidate("a", 1.0)], "best_loss")
         assert (best.configuration.name, best.completed) == ("a", 1)
         assert (last.failed, last.interrupted, last.folder, last.value.n) == (3, 1, "folder", 0)
-        assert rank_configurations([failed], "best_loss")[0].failed == 3
+        assert rank_by_aggregate([failed], "best_loss")[0].failed == 3
 
     def test_a_metric_that_none_has_is_an_error_naming_the_closest(self):
         with pytest.raises(LegmError, match="'best_los'; did you mean 'best_loss'"):
-            rank_configurations([self.candidate("a", 1.0)], "best_los")
-        assert rank_configurations([], "best_los") == []
+            rank_by_aggregate([self.candidate("a", 1.0)], "best_los")
+        assert rank_by_aggregate([], "best_los") == []
 
     def test_a_metric_that_is_only_indexed_cannot_rank(self):
-        indexed = summarise_runs([run({Series("acc", index="1"): 1.0})])
-        both = summarise_runs([run({Series("acc", index="1"): 1.0, "acc": 2.0})])
+        indexed = aggregate_runs([run({Series("acc", index="1"): 1.0})])
+        both = aggregate_runs([run({Series("acc", index="1"): 1.0, "acc": 2.0})])
         with pytest.raises(LegmError, match="one value per index"):
-            rank_configurations([(configuration(), indexed, None)], "best_acc")
-        assert rank_configurations([(configuration(), both, None)], "best_acc")[0].value.mean == 2.0
+            rank_by_aggregate([(configuration(), indexed, None)], "best_acc")
+        assert rank_by_aggregate([(configuration(), both, None)], "best_acc")[0].value.mean == 2.0

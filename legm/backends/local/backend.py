@@ -104,7 +104,7 @@ class LocalBackend:
         from legm.backends.local import event_file  # needs TensorBoard's files
 
         folder = self._require_folder(run.configuration)
-        place = _events_folder(folder, run)
+        place = _local_events_folder(folder, run)
         is_new = not place.exists()
         try:
             opened = event_file.EventFile(place, started=run.started)
@@ -127,7 +127,7 @@ class LocalBackend:
                 opened.in_order = opened.in_order and _steps_only_rise(record, opened.last_steps)
         assert opened.events is not None  # noqa: S101
         try:
-            _write_events(opened.events, records)
+            _write_local_events(opened.events, records)
         except OSError as cause:
             raise storage_error("write the event file", opened.events.path, cause) from cause
 
@@ -143,15 +143,17 @@ class LocalBackend:
         if opened.events is not None:
             opened.events.close()
             opened.events = None
-        place = _events_folder(opened.folder, run)
+        place = _local_events_folder(opened.folder, run)
         try:
             if not opened.in_order or not opened.is_new:
                 with event_file.replace_event_file(place, started=run.started) as file:
-                    _write_events(file, ordered_dev_points(records))
-                    _write_events(file, (r for r in records if isinstance(r, Display)))
+                    _write_local_events(file, ordered_dev_points(records))
+                    _write_local_events(file, (r for r in records if isinstance(r, Display)))
                 opened.in_order, opened.is_new = True, True
-            with event_file.replace_event_file(_create_folder(place / "result"), started=run.started) as file:
-                _write_result_events(file, result, opened.folder.name)
+            with event_file.replace_event_file(
+                _create_local_folder(place / "result"), started=run.started
+            ) as file:
+                _write_local_result_events(file, result, opened.folder.name)
         except OSError as cause:
             raise storage_error("write event files in", place, cause) from cause
 
@@ -168,12 +170,12 @@ class LocalBackend:
         folder = self._folders(run.configuration.experiment).find(run.configuration.fingerprint)
         if folder is None:
             return
-        with file_lock(_create_log_folder(folder).lock):
-            for file in _entry_files_in(folder):
-                entry = _entry_of_run(file, run.run_id)
+        with file_lock(_create_local_log_folder(folder).lock):
+            for file in _local_entry_files(folder):
+                entry = _local_entry_of_run(file, run.run_id)
                 if entry is not None:
                     file.remove(entry)
-        for place in (_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
+        for place in (_local_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
             try:
                 shutil.rmtree(place)
             except FileNotFoundError:
@@ -182,16 +184,16 @@ class LocalBackend:
                 raise storage_error("remove", place, cause) from cause
 
     def _put(self, opened: _OpenRun, result: RunResult) -> None:
-        metrics, steps = _entry_files_in(opened.folder)
+        metrics, steps = _local_entry_files(opened.folder)
         run_id = result.run.run_id
         values_text, steps_text = series_yaml(result)
-        with file_lock(_create_log_folder(opened.folder).lock):
+        with file_lock(_create_local_log_folder(opened.folder).lock):
             if opened.metrics is None and not opened.is_new:
-                opened.metrics = _entry_of_run(metrics, run_id)
-                opened.steps = _entry_of_run(steps, run_id)
+                opened.metrics = _local_entry_of_run(metrics, run_id)
+                opened.steps = _local_entry_of_run(steps, run_id)
             else:
-                opened.metrics = _find_entry_again(metrics, opened.metrics, run_id)
-                opened.steps = _find_entry_again(steps, opened.steps, run_id)
+                opened.metrics = _find_local_entry_again(metrics, opened.metrics, run_id)
+                opened.steps = _find_local_entry_again(steps, opened.steps, run_id)
             opened.steps = steps.put(steps_yaml_head(result), steps_text, opened.steps)
             opened.metrics = metrics.put(metrics_yaml_head(result), values_text, opened.metrics)
 
@@ -239,7 +241,7 @@ class LocalBackend:
 
         folder = self._require_folder(configuration)
         path = folder / AGGREGATES_FILE
-        with file_lock(_create_log_folder(folder).lock):
+        with file_lock(_create_local_log_folder(folder).lock):
             content = load_yaml(path) or {}
             if not isinstance(content, dict):
                 raise CorruptFile(path, "line 1", "it is not a mapping by description", "Delete it.")
@@ -261,13 +263,13 @@ class LocalBackend:
             folder = experiment_folder(self._root, experiment)
         else:
             folder = self._require_folder(configuration)
-        plots = _plots_folder(folder, description)
+        plots = _local_plots_folder(folder, description)
         path = plots / f"{short_name(name)}.{format}"
         write_atomically(path, content)
         return str(path)
 
 
-def _create_folder(folder: Path) -> Path:
+def _create_local_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
@@ -275,14 +277,14 @@ def _create_folder(folder: Path) -> Path:
     return folder
 
 
-def _create_log_folder(folder: Path) -> LogFolder:
+def _create_local_log_folder(folder: Path) -> LogFolder:
     """The run logs in a configuration's folder, which is made where there is none."""
     logs = LogFolder.of(folder)
-    _create_folder(logs.folder)
+    _create_local_folder(logs.folder)
     return logs
 
 
-def _plots_folder(folder: Path, description: str) -> Path:
+def _local_plots_folder(folder: Path, description: str) -> Path:
     """The folder of the pictures of a description; a user's file may already have its name."""
     name = f"{short_name(description)}-{PLOTS}" if description else PLOTS
     path = folder / name
@@ -290,36 +292,36 @@ def _plots_folder(folder: Path, description: str) -> Path:
     while path.exists() and not path.is_dir():
         path = folder / f"{name}_{number}"
         number += 1
-    return _create_folder(path)
+    return _create_local_folder(path)
 
 
-def _entry_files_in(folder: Path) -> tuple[EntryFile, EntryFile]:
+def _local_entry_files(folder: Path) -> tuple[EntryFile, EntryFile]:
     return EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
 
 
-def _entry_of_run(file: EntryFile, run_id: str) -> Entry | None:
+def _local_entry_of_run(file: EntryFile, run_id: str) -> Entry | None:
     for entry in file.entries():
         if entry.head.get("run_id") == run_id:
             return entry
     return None
 
 
-def _find_entry_again(file: EntryFile, entry: Entry | None, run_id: str) -> Entry | None:
+def _find_local_entry_again(file: EntryFile, entry: Entry | None, run_id: str) -> Entry | None:
     """The entry that was put, or where it is now if the file was rewritten since."""
     if entry is None or file.is_at(entry):
         return entry
-    return _entry_of_run(file, run_id)
+    return _local_entry_of_run(file, run_id)
 
 
 # Event files
 
 
-def _events_folder(folder: Path, run: Run) -> Path:
+def _local_events_folder(folder: Path, run: Run) -> Path:
     name = f"{short_name(run.description)}-{run.run_id}" if run.description else run.run_id
     return folder / TENSORBOARD / name
 
 
-def _write_events(file: EventFile, records: Iterable[Record]) -> None:
+def _write_local_events(file: EventFile, records: Iterable[Record]) -> None:
     for record in records:
         if isinstance(record, Points):
             file.points(record)
@@ -340,7 +342,7 @@ def _steps_only_rise(points: Points, last_steps: dict[Series, int]) -> bool:
     return True
 
 
-def _write_result_events(file: EventFile, result: RunResult, group: str) -> None:
+def _write_local_result_events(file: EventFile, result: RunResult, group: str) -> None:
     """What the table of hyperparameters shows: active parameters, best and test metrics."""
     configuration = result.run.configuration
     active = {name: configuration.parameters[name] for name in configuration.active}

@@ -21,7 +21,7 @@ from legm.runlog.log_folder import (
     subfolders,
 )
 
-__all__ = ["experiment_in", "experiments_below", "runs_in_folders", "scan_configuration"]
+__all__ = ["experiment_in", "experiments_below", "runs_in_folders", "scan_folder_contents"]
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def experiment_in(folder: Path) -> str | None:
     return None
 
 
-def scan_configuration(place: str, known: dict[str, Any] | None = None) -> ConfigurationStatus:
+def scan_folder_contents(place: str, known: dict[str, Any] | None = None) -> ConfigurationStatus:
     """What a configuration's folder holds, read anew.
 
     Args:

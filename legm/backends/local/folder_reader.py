@@ -34,9 +34,9 @@ def read_configuration(folder: Path) -> Configuration:
 
 def read_status(folder: Path) -> ConfigurationStatus:
     """A configuration's folder as it is, read anew."""
-    from legm.backends.local.folder_contents import scan_configuration
+    from legm.backends.local.folder_contents import scan_folder_contents
 
-    return scan_configuration(str(folder))
+    return scan_folder_contents(str(folder))
 
 
 def read_statuses(experiment: Path) -> list[ConfigurationStatus]:

@@ -47,9 +47,11 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     """
     began = time.time()
     place, path = str(folder), folder / OWN_FOLDER / "catalogue"
-    marks = {name: found for name in subfolders(folder) if (found := _stat_signature(f"{place}/{name}"))}
+    marks = {
+        name: found for name in subfolders(folder) if (found := _status_stat_signature(f"{place}/{name}"))
+    }
     kept = _load_status_cache(path)
-    table = _StringTable(kept.get("shared", []))
+    table = _StatusStringTable(kept.get("shared", []))
     old: dict[str, list[Any]] = kept.get("folders", {})
     known = dict(zip(old, _SIGNATURE.iter_unpack(a2b_base64(kept.get("marks", ""))), strict=True))
     rows = {name: old[name] for name, found in marks.items() if known.get(name) == found}
@@ -57,9 +59,9 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     damaged = {}
     for name, row in _scan_statuses(folder, changed, table):
         if row is None:
-            from legm.backends.local.folder_contents import scan_configuration
+            from legm.backends.local.folder_contents import scan_folder_contents
 
-            damaged[name] = scan_configuration(f"{place}/{name}")
+            damaged[name] = scan_folder_contents(f"{place}/{name}")
         else:
             rows[name] = row
     if changed or len(rows) < len(old):
@@ -70,7 +72,9 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
             if not _is_status_running(row) and max(marks[name][:3]) < too_new
         }
         packed = b"".join([_SIGNATURE.pack(*marks[name]) for name in lasting])
-        _save_status_cache(path, {"shared": table.shared, "marks": _packed_text(packed), "folders": lasting})
+        _save_status_cache(
+            path, {"shared": table.shared, "marks": _packed_status_numbers(packed), "folders": lasting}
+        )
     found_now = {name: table.unpacked(f"{place}/{name}", row) for name, row in rows.items()} | damaged
     return [found_now[name] for name in marks]
 
@@ -96,7 +100,7 @@ def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
             )
 
 
-def _stat_signature(place: str) -> tuple[int, ...]:
+def _status_stat_signature(place: str) -> tuple[int, ...]:
     """When what is looked at was changed (ns), then how large it is; nothing of no configuration."""
     try:
         parameters = os.stat(f"{place}/{PARAMETERS_FILE}")  # noqa: PTH116 - quicker than Path's
@@ -121,7 +125,7 @@ def _file_change(status: os.stat_result) -> tuple[int, int]:
 
 
 def _scan_statuses(
-    folder: Path, names: Sequence[str], table: _StringTable
+    folder: Path, names: Sequence[str], table: _StatusStringTable
 ) -> Iterator[tuple[str, list[Plain] | None]]:
     """What folders hold, read anew and packed, None of what is damaged; processes share many of them."""
     if not names:
@@ -156,21 +160,23 @@ def _packed_statuses_of(
     folder: Path, names: Sequence[str]
 ) -> tuple[list[list[Plain]], list[list[Plain] | None]]:
     """What folders hold, for another process: what their rows share, and the rows."""
-    table = _StringTable([])
+    table = _StatusStringTable([])
     rows = list(_packed_statuses(folder, names, table))
     return table.shared, rows
 
 
-def _packed_statuses(folder: Path, names: Sequence[str], table: _StringTable) -> Iterator[list[Plain] | None]:
-    from legm.backends.local.folder_contents import scan_configuration
+def _packed_statuses(
+    folder: Path, names: Sequence[str], table: _StatusStringTable
+) -> Iterator[list[Plain] | None]:
+    from legm.backends.local.folder_contents import scan_folder_contents
 
     known: dict[str, Any] = {}
     for name in names:
-        status = scan_configuration(f"{folder}/{name}", known)
+        status = scan_folder_contents(f"{folder}/{name}", known)
         yield table.packed(status) if status.problem is None else None
 
 
-class _StringTable:
+class _StatusStringTable:
     """Packs read_statuses into plain rows, and keeps what many have in common once.
 
     Args:
@@ -203,7 +209,14 @@ class _StringTable:
         lengths = [len(values) for values in count.values.values()]
         numbers = array("d", chain.from_iterable(count.values.values()))
         counts = [count.completed, count.failed, count.interrupted, count.running]
-        return [count.description, *counts, keys, lengths, _packed_text(numbers.tobytes()), count.last]
+        return [
+            count.description,
+            *counts,
+            keys,
+            lengths,
+            _packed_status_numbers(numbers.tobytes()),
+            count.last,
+        ]
 
     def unpacked(self, place: str, row: list[Any]) -> ConfigurationStatus:
         """The status of a row that :meth:`packed` made."""
@@ -214,7 +227,7 @@ class _StringTable:
         counts = [
             RunCounts(
                 *(found, description, completed, failed, interrupted, running),
-                _PackedNumbers(self._tuples[keys], lengths, text),
+                _PackedStatusNumbers(self._tuples[keys], lengths, text),
                 *(frozenset(self.shared[keys][1]), last, place),
             )
             for description, completed, failed, interrupted, running, keys, lengths, text, last in counted
@@ -232,13 +245,13 @@ def _is_status_running(row: list[Any]) -> bool:
     return any(count[4] for count in row[4])
 
 
-class _PackedNumbers(Mapping[str, Sequence[float]]):
+class _PackedStatusNumbers(Mapping[str, Sequence[float]]):
     """A count's values by key, unpacked when they are asked for.
 
     Args:
         keys: the keys.
         lengths: how many values each has.
-        text: all values as :func:`_packed_text` has them.
+        text: all values as :func:`_packed_status_numbers` has them.
     """
 
     __slots__ = ("_keys", "_lengths", "_text")
@@ -267,7 +280,7 @@ class _PackedNumbers(Mapping[str, Sequence[float]]):
         return repr(dict(self))
 
 
-def _packed_text(data: bytes) -> str:
+def _packed_status_numbers(data: bytes) -> str:
     """Numbers in a form that JSON reads faster than digits."""
     return b2a_base64(data, newline=False).decode()
 

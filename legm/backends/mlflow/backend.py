@@ -29,17 +29,17 @@ from legm.backends import portable
 from legm.backends.mlflow import names
 from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
 from legm.backends.mlflow.display import (
-    configuration_note,
+    display_configuration_note,
+    display_milliseconds,
     display_value,
     indexed_tables,
-    to_milliseconds,
 )
 from legm.backends.mlflow.stores import (
     ArtifactStore,
     check_store_uri,
     open_mlflow_store,
     sqlite_store_path,
-    translate_errors,
+    translate_store_errors,
 )
 from legm.core.credentials import redact_url_password
 from legm.core.identity import to_plain
@@ -75,7 +75,7 @@ _METRICS_PER_REQUEST, _PARAMS_PER_REQUEST = 990, 100
 _READER_THREADS = 8
 
 
-def _is_incomplete_run_creation(parent: Any) -> bool:
+def _is_incomplete_mlflow_run(parent: Any) -> bool:
     """Whether the MLflow run of a configuration is still being created, or its creator was killed."""
     return bool(parent.info.status == "RUNNING")
 
@@ -153,7 +153,7 @@ class MlflowBackend:
         return path is None or path.exists()
 
     def _translate_errors(self, doing: str) -> Any:
-        return translate_errors(doing, self._uri)
+        return translate_store_errors(doing, self._uri)
 
     def _find_experiment(self, name: str) -> str | None:
         """The id of the MLflow experiment; None if there is none."""
@@ -213,7 +213,7 @@ class MlflowBackend:
         every = {**self._tags, **tags, "mlflow.user": user, "mlflow.source.type": "LOCAL"}
         every["mlflow.source.name"] = Path(sys.argv[0] or "python").name
         items = [RunTag(key, value) for key, value in every.items()]
-        return self._store.create_run(experiment, user, to_milliseconds(started), items, name)
+        return self._store.create_run(experiment, user, display_milliseconds(started), items, name)
 
     def _unique_run(self, experiment: str, name: str, tags: Mapping[str, str], begin: Any = None) -> Any:
         """The only run of a configuration or of an experiment's comparisons; it is created once.
@@ -224,7 +224,7 @@ class MlflowBackend:
         key = (experiment, json.dumps(tags, sort_keys=True))
         if key not in self._parents:
             found = next(self._search(experiment, tags), None)
-            if found is None or _is_incomplete_run_creation(found):
+            if found is None or _is_incomplete_mlflow_run(found):
                 made = found or self._create(experiment, name, time.time(), tags)
                 if begin is not None:
                     begin(made)
@@ -236,7 +236,7 @@ class MlflowBackend:
         return self._parents[key]
 
     def _end(self, run_id: str, status: Status, ended: float) -> None:
-        self._store.update_run_info(run_id, _STATUSES[status], to_milliseconds(ended), None)
+        self._store.update_run_info(run_id, _STATUSES[status], display_milliseconds(ended), None)
 
     def _parent(self, configuration: Configuration) -> Any:
         experiment = self._experiment(configuration.experiment)
@@ -331,7 +331,7 @@ class MlflowBackend:
                 elif isinstance(record, Display):
                     key = names.metric_key(names.DISPLAY_METRICS, record.name)
                     metrics.append(
-                        Metric(key, float(record.value), to_milliseconds(record.time), record.step)
+                        Metric(key, float(record.value), display_milliseconds(record.time), record.step)
                     )
             self._log(mlflow_run.info.run_id, metrics, tags={names.POSITION_TAG: str(position)})
 
@@ -343,7 +343,7 @@ class MlflowBackend:
             if series.index is None  # thousands of examples are not charts; they are in the artifacts
         }
         for layout, step, moment, values in points.rows():
-            stamp = to_milliseconds(moment)
+            stamp = display_milliseconds(moment)
             for series, value in zip(layout, values, strict=True):
                 if series in keys:
                     yield Metric(keys[series], value, stamp, step)
@@ -359,7 +359,7 @@ class MlflowBackend:
             files.write(portable.RESULT_FILE, portable.result_json(replace(result, run=run)))
             for name, table in indexed_tables(result).items():
                 files.write(name, table.encode())
-            stamp = to_milliseconds(ended)
+            stamp = display_milliseconds(ended)
             numbers = {
                 names.metric_key(names.BEST_METRICS, series.name): value
                 for series, value in result.best.items()
@@ -441,7 +441,7 @@ class MlflowBackend:
                 return
             seen: dict[str, Any] = {}
             for run in self._search(number, {names.KIND_TAG: names.CONFIGURATION_KIND}):
-                if _is_incomplete_run_creation(run):
+                if _is_incomplete_mlflow_run(run):
                     continue
                 seen.setdefault(run.data.tags[names.FINGERPRINT_TAG], run)
             with ThreadPoolExecutor(_READER_THREADS if self._is_server else 1) as readers:
@@ -457,7 +457,7 @@ class MlflowBackend:
         """Store aggregates as metrics, as a table in the note, and all of them as an artifact."""
         with self._translate_errors("store the aggregates"):
             parent = self._parent(configuration)
-            values, now = summary_as_dict(summary), to_milliseconds(time.time())
+            values, now = summary_as_dict(summary), display_milliseconds(time.time())
             prefix = f"{names.AGGREGATE_METRICS} ({description})" if description else names.AGGREGATE_METRICS
             metrics = [
                 Metric(names.metric_key(prefix, name, field), float(value), now, 0)
@@ -468,7 +468,7 @@ class MlflowBackend:
             ]
             files = self._artifacts(parent)
             files.write(names.aggregates_file(description), json.dumps(values, indent=1).encode())
-            note = configuration_note(configuration, description, summary)
+            note = display_configuration_note(configuration, description, summary)
             self._log(parent.info.run_id, metrics, tags={_NOTE_TAG: note})
             experiment = self._experiment(configuration.experiment)
             tags = {names.KIND_TAG: names.RUN_KIND, names.FINGERPRINT_TAG: configuration.fingerprint}

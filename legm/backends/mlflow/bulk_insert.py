@@ -23,7 +23,7 @@ _COLUMNS = {*_KEY, *_NEWNESS, "is_nan"}
 _ROWS_PER_STATEMENT = 5_000
 
 
-def _metric_tables() -> tuple[Any, Any]:
+def _tables_for_bulk_insert() -> tuple[Any, Any]:
     from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric
 
     return SqlMetric.__table__, SqlLatestMetric.__table__
@@ -33,7 +33,7 @@ def can_bulk_insert(store: Any) -> bool:
     """Whether a store is SQLite or PostgreSQL and has the tables that are known here."""
     dialect = getattr(getattr(store, "engine", None), "name", "")
     return dialect in {"sqlite", "postgresql"} and all(
-        {column.name for column in table.columns} == _COLUMNS for table in _metric_tables()
+        {column.name for column in table.columns} == _COLUMNS for table in _tables_for_bulk_insert()
     )
 
 
@@ -75,7 +75,7 @@ def _insert_rows(
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert = (sqlite if dialect == "sqlite" else postgresql).insert
-    all_points, latest_points = _metric_tables()
+    all_points, latest_points = _tables_for_bulk_insert()
     for at in range(0, len(rows), _ROWS_PER_STATEMENT):
         session.execute(insert(all_points).on_conflict_do_nothing(), rows[at : at + _ROWS_PER_STATEMENT])
     new = insert(latest_points)

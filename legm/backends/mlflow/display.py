@@ -8,7 +8,7 @@ from typing import Any
 from legm.backends.mlflow.names import indexed_file
 from legm.records import Aggregate, Configuration, RunResult, Summary
 
-__all__ = ["configuration_note", "display_value", "indexed_tables", "to_milliseconds"]
+__all__ = ["display_configuration_note", "display_milliseconds", "display_value", "indexed_tables"]
 
 _LONGEST_VALUE = 500  # characters of a param or tag
 _LONGEST_NOTE = 7900
@@ -20,7 +20,7 @@ def display_value(value: Any) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
-def to_milliseconds(seconds: float) -> int:
+def display_milliseconds(seconds: float) -> int:
     """A time in the unit of MLflow."""
     return int(seconds * 1000)
 
@@ -37,7 +37,7 @@ def indexed_tables(result: RunResult) -> dict[str, str]:
     return {name: "\n".join(lines) for name, lines in rows.items()}
 
 
-def configuration_note(configuration: Configuration, description: str, summary: Summary) -> str:
+def display_configuration_note(configuration: Configuration, description: str, summary: Summary) -> str:
     """The description of a configuration on MLflow's page, in Markdown."""
     about = f" with the description “{description}”" if description else ""
     counts = (

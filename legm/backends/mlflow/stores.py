@@ -40,7 +40,7 @@ __all__ = [
     "check_store_uri",
     "open_mlflow_store",
     "sqlite_store_path",
-    "translate_errors",
+    "translate_store_errors",
 ]
 
 _TIMEOUT = 30  # seconds, for one request
@@ -49,7 +49,7 @@ _ARTIFACTS_ENDPOINT = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 @contextlib.contextmanager
-def translate_errors(doing: str, uri: str) -> Iterator[None]:
+def translate_store_errors(doing: str, uri: str) -> Iterator[None]:
     """Raise errors of MLflow and of the libraries below it as BackendErrors that name the store.
 
     Args:
@@ -151,7 +151,7 @@ def open_mlflow_store(uri: str, artifacts: str | None) -> Any:
     Raises:
         BackendError: there is no store, or it does not answer.
     """
-    with translate_errors("open the store", uri):
+    with translate_store_errors("open the store", uri):
         scheme = uri.partition(":")[0]
         if scheme in {"http", "https"}:
             return _OneAttemptStore(partial(get_default_host_creds, uri))

@@ -83,7 +83,7 @@ _WITHOUT_TRACKING = {
 
 
 @dataclass(slots=True)
-class _LiveRun:
+class _LiveWandbRun:
     """A W&B run that is being written.
 
     Args:
@@ -184,7 +184,7 @@ class WandbBackend:
         self.options = {key: value for key, value in known.items() if value}
         self._server: ServerRuns | None = None
         self._connecting = threading.Lock()
-        self._live: dict[str, _LiveRun] = {}
+        self._live: dict[str, _LiveWandbRun] = {}
         self._ends_at_exit = False
         self._configurations: dict[str, Configuration] = {}
 
@@ -263,7 +263,7 @@ class WandbBackend:
             handle.finish(exit_code=1)
             raise BackendError(f"W&B cannot write to {self._dir}: it uses {handle.dir} instead")
         if not self._ends_at_exit:  # registered after W&B's own handler, so that it runs first
-            atexit.register(_end_open_runs, weakref.ref(self))
+            atexit.register(_end_open_wandb_runs, weakref.ref(self))
             self._ends_at_exit = True
         return handle
 
@@ -299,7 +299,7 @@ class WandbBackend:
             )
             for folder in old:  # W&B cannot resume it, so all of it is written again
                 shutil.rmtree(folder, ignore_errors=True)
-            self._live[run.run_id] = _LiveRun(handle, handle.starting_step)
+            self._live[run.run_id] = _LiveWandbRun(handle, handle.starting_step)
             data = portable.run_json(run)
             config = {**display_config(configuration, run.parameters), **native_config(run, data)}
             handle.config.update(config, allow_val_change=True)
@@ -567,7 +567,7 @@ class WandbBackend:
             )  # where the folder is moved to
 
 
-def _end_open_runs(reference: weakref.ref[WandbBackend]) -> None:
+def _end_open_wandb_runs(reference: weakref.ref[WandbBackend]) -> None:
     backend = reference()
     if backend is not None:
         backend.end_open_runs()

@@ -76,7 +76,7 @@ class FolderRuns:
                 continue
             with contextlib.suppress(FileNotFoundError):  # results over runs; or deleted just now
                 yield FoundRun(_read_found_run(files / portable.RUN_FILE), _found_file_reader(files))
-        _report_skipped(skipped, str(self._folder))
+        _report_skipped_wandb_runs(skipped, str(self._folder))
 
 
 def _read_found_run(path: Path) -> Run:
@@ -146,7 +146,7 @@ class ServerRuns:
         except ValueError as cause:  # W&B raises it for a project that does not exist
             if "project" not in str(cause).lower():
                 raise
-        _report_skipped(skipped, f"{self._entity}/{project}")
+        _report_skipped_wandb_runs(skipped, f"{self._entity}/{project}")
 
 
 def _found_file_downloader(wandb_run: Any) -> Callable[[str], bytes | None]:
@@ -161,6 +161,6 @@ def _found_file_downloader(wandb_run: Any) -> Callable[[str], bytes | None]:
     return read
 
 
-def _report_skipped(count: int, location: str) -> None:
+def _report_skipped_wandb_runs(count: int, location: str) -> None:
     if count:
         log.info("%d W&B runs in %s that legm did not write were skipped", count, location)

@@ -161,11 +161,11 @@ class Api:
         """
         experiments = None if path is None else [path.rpartition("/")[2]]
         found = [_StoredRun(one) for one in SESSION.snapshots(experiments)]
-        found = [one for one in found if _matches(one, filters or {})]
+        found = [one for one in found if _matches_api_filter(one, filters or {})]
         key = order.lstrip("+-")
         if key != "created_at":
-            found = [one for one in found if _field_value(one, key) is not None]
-            found.sort(key=lambda one: _field_value(one, key))
+            found = [one for one in found if _api_field_value(one, key) is not None]
+            found.sort(key=lambda one: _api_field_value(one, key))
         return found[::-1] if order.startswith("-") else found
 
     def run(self, path: str) -> _StoredRun:
@@ -193,7 +193,7 @@ class Api:
         return SESSION.notices.make_null_object(f"wandb.Api().{name}")
 
 
-def _field_value(run: _StoredRun, key: str) -> Any:
+def _api_field_value(run: _StoredRun, key: str) -> Any:
     head, _, rest = key.partition(".")
     if head in {"config", "summary_metrics", "summary"}:
         return (run.config if head == "config" else run.summary).get(rest.removesuffix(".value"))
@@ -214,13 +214,13 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _matches(run: _StoredRun, filters: Mapping[str, Any]) -> bool:
+def _matches_api_filter(run: _StoredRun, filters: Mapping[str, Any]) -> bool:
     for key, wanted in filters.items():
         if key in {"$and", "$or"}:
-            if not (all if key == "$and" else any)(_matches(run, one) for one in wanted):
+            if not (all if key == "$and" else any)(_matches_api_filter(run, one) for one in wanted):
                 return False
             continue
-        value = _field_value(run, key)
+        value = _api_field_value(run, key)
         tests = wanted if isinstance(wanted, Mapping) else {"$eq": wanted}
         for name, other in tests.items():
             if name not in _OPERATORS:

@@ -40,7 +40,7 @@ class ModelWatcher:
             )
             return
         for at, model in enumerate(_watched_models(models)):
-            if not _is_module(model):
+            if not _is_watched_module(model):
                 SESSION.notices.report_unsupported(
                     "wandb.watch", f"{type(model).__qualname__} is not a PyTorch model"
                 )
@@ -66,7 +66,7 @@ class ModelWatcher:
                 hook.remove()
 
     def _parameter_hook(self, prefix: str, log_freq: int) -> Callable[..., None]:
-        is_due = _once_every(log_freq)
+        is_due = _watch_once_every(log_freq)
 
         def forward(model: Any, *_: Any) -> None:
             if is_due():
@@ -76,7 +76,7 @@ class ModelWatcher:
         return forward
 
     def _gradient_hook(self, name: str, log_freq: int) -> Callable[[Any], None]:
-        is_due = _once_every(log_freq)
+        is_due = _watch_once_every(log_freq)
 
         def backward(gradient: Any) -> None:
             if is_due():
@@ -98,12 +98,12 @@ def _watched_models(models: Any) -> Sequence[Any]:
     return models if isinstance(models, (tuple, list)) else (models,)
 
 
-def _is_module(model: Any) -> bool:
+def _is_watched_module(model: Any) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(model, torch.nn.Module)
 
 
-def _once_every(count: int) -> Callable[[], bool]:
+def _watch_once_every(count: int) -> Callable[[], bool]:
     """A function that returns true once in so many calls."""
     calls = itertools.count(1)
     return lambda: next(calls) % max(count, 1) == 0

@@ -24,7 +24,7 @@ from legm.core.config_objects import parameters_from_config
 from legm.errors import LegmError, MetricError
 from legm.records import Plain, Status
 from legm.runlog.log_folder import OWN_FOLDER
-from legm.runlog.recorder import to_metric_step, to_metric_value
+from legm.runlog.recorder import to_recorded_step, to_recorded_value
 
 __all__ = ["Run"]
 
@@ -133,7 +133,7 @@ class Run:
                 self._summary_changed(f"{name}.{inner}", one)
             return
         try:
-            self.tracked.set_test(name, to_metric_value(name, value))
+            self.tracked.set_test(name, to_recorded_value(name, value))
         except MetricError:
             media = to_media(value)
             if media is not None:
@@ -162,7 +162,7 @@ class Run:
             raise TypeError(f"wandb.log() requires a dictionary, not {type(data).__name__}")
         if self.finished:
             raise UsageError(f"the run {self.id} is finished: call wandb.init() to begin another one")
-        at = self.step if step is None else to_metric_step("wandb.log()", step)
+        at = self.step if step is None else to_recorded_step("wandb.log()", step)
         self.step = max(self.step, at)
         if self.tracked is not None:
             self._log_row(self.tracked, data, at)
@@ -171,7 +171,7 @@ class Run:
 
     def _log_row(self, tracked: ScriptRun, data: Mapping[str, Any], step: int) -> None:
         numbers = {}
-        for name, value in _flatten_row(data):
+        for name, value in _flatten_logged_row(data):
             if value is None or isinstance(value, NullObject):  # reported when it was created
                 continue
             if isinstance(value, str):
@@ -179,7 +179,7 @@ class Run:
                 self.summary.add_logged(name, value)
                 continue
             try:
-                numbers[name] = to_metric_value(name, value)
+                numbers[name] = to_recorded_value(name, value)
             except MetricError:
                 several = value if isinstance(value, (list, tuple)) else [value]
                 media: list[Media | None] = [one for one in several if isinstance(one, Media)]
@@ -399,10 +399,10 @@ class Run:
         return f"<Run {self.path}>"
 
 
-def _flatten_row(data: Mapping[str, Any], prefix: str = "") -> Any:
+def _flatten_logged_row(data: Mapping[str, Any], prefix: str = "") -> Any:
     for key, value in data.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            yield from _flatten_row(value, f"{name}.")
+            yield from _flatten_logged_row(value, f"{name}.")
         else:
             yield name, value

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from legm.errors import CorruptFile, storage_error
 from legm.importers.plain_yaml import parse_plain_yaml
-from legm.importers.size_limits import read_at_most
+from legm.importers.size_limits import read_within_size_limit
 
 __all__ = ["EntryLocation", "locate_entries", "read_entry", "read_entry_description", "read_entry_mapping"]
 
@@ -146,7 +146,7 @@ def read_entry_mapping(path: Path) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
-    content = parse_plain_yaml(path, read_at_most(path, _MAX_FILE_BYTES, _REMEDY))
+    content = parse_plain_yaml(path, read_within_size_limit(path, _MAX_FILE_BYTES, _REMEDY))
     if content is not None and not isinstance(content, dict):
         raise CorruptFile(path, "line 1", "it is not a mapping", _REMEDY)
     return content or {}

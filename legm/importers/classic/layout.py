@@ -24,7 +24,7 @@ from pathlib import Path
 
 from legm.backends.mlflow.names import ARTIFACTS_FOLDER
 from legm.importers.import_notes import ImportNotes
-from legm.importers.legm_root import is_configuration_file
+from legm.importers.legm_root import is_legm_root_file
 
 __all__ = ["READ_FILES", "configuration_folders", "description_of_file", "first_event_start_time"]
 
@@ -56,7 +56,7 @@ def configuration_folders(root: Path, notes: ImportNotes, *, max_depth: int | No
 
     for parent, names, files in os.walk(root, onerror=note_unreadable):
         folder = Path(parent)
-        if "params.yml" in files and is_configuration_file(folder / "params.yml"):
+        if "params.yml" in files and is_legm_root_file(folder / "params.yml"):
             names.clear()
             continue
         names[:] = sorted(name for name in names if name[0] != "." and name not in _SKIPPED_FOLDERS)

@@ -199,7 +199,7 @@ class MlrunsSource:
     def _read_points(self, folder: Path) -> Iterator[Points]:
         for path in self._files_below(folder):
             name = path.relative_to(folder).as_posix()
-            for stamps, values, steps in _metric_blocks(path):
+            for stamps, values, steps in _mlruns_metric_blocks(path):
                 block = ((Series(name),), steps, mlflow_to_seconds(stamps), restore_mlflow_infinities(values))
                 yield points_from_blocks([block])
 
@@ -257,7 +257,7 @@ def _int_or_none(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _metric_blocks(path: Path) -> Iterator[tuple[Any, Any, Any]]:
+def _mlruns_metric_blocks(path: Path) -> Iterator[tuple[Any, Any, Any]]:
     """The numbers of a metric in blocks: timestamps, values, steps.
 
     Raises:
@@ -274,29 +274,29 @@ def _metric_blocks(path: Path) -> Iterator[tuple[Any, Any, Any]]:
                     number = line + whole.count(b"\n") + len(end)
                     raise CorruptFile(path, f"line {number}", problem, _REMEDY)
                 if end:
-                    yield _parse_metric_block(path, whole, line)
+                    yield _parse_mlruns_metric_block(path, whole, line)
                     line += whole.count(b"\n") + 1
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
     if rest.strip():
-        yield _parse_metric_block(path, rest, line)
+        yield _parse_mlruns_metric_block(path, rest, line)
 
 
-def _parse_metric_block(path: Path, text: bytes, first_line: int) -> tuple[Any, Any, Any]:
+def _parse_mlruns_metric_block(path: Path, text: bytes, first_line: int) -> tuple[Any, Any, Any]:
     lines = text.split(b"\n")
     try:
-        return _parse_metric_rows([line.split() for line in lines])
+        return _parse_mlruns_metric_rows([line.split() for line in lines])
     except (ValueError, OverflowError):
         for number, line in enumerate(lines, first_line):
             try:
-                _parse_metric_rows([line.split()])
+                _parse_mlruns_metric_rows([line.split()])
             except (ValueError, OverflowError) as cause:
                 problem = f"{line[:60].decode(errors='replace')!r} is not a timestamp, a value and a step"
                 raise CorruptFile(path, f"line {number}", problem, _REMEDY) from cause
         raise
 
 
-def _parse_metric_rows(rows: list[list[bytes]]) -> tuple[Any, Any, Any]:
+def _parse_mlruns_metric_rows(rows: list[list[bytes]]) -> tuple[Any, Any, Any]:
     """Timestamps, values, steps: the first versions wrote no step, recent ones append a dataset.
 
     Raises:

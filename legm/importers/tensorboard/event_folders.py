@@ -10,7 +10,7 @@ from pathlib import Path
 
 from legm.backends.mlflow.names import ARTIFACTS_FOLDER
 from legm.importers.import_notes import ImportNotes
-from legm.importers.legm_root import is_configuration_file
+from legm.importers.legm_root import is_legm_root_file
 from legm.runlog.log_folder import PARAMETERS_FILE
 
 __all__ = ["event_folders", "is_event_file", "is_skipped_folder"]
@@ -24,14 +24,14 @@ def is_event_file(path: Path) -> bool:
     return "tfevents" in path.name
 
 
-def is_other_store(folder: Path) -> bool:
+def is_other_store_folder(folder: Path) -> bool:
     """Whether a folder belongs to another store, or to a configuration of legm."""
-    return folder.name in _STORE_NAMES or is_configuration_file(folder / PARAMETERS_FILE)
+    return folder.name in _STORE_NAMES or is_legm_root_file(folder / PARAMETERS_FILE)
 
 
 def is_skipped_folder(folder: Path) -> bool:
     """Whether a folder below the source is not searched."""
-    return folder.name[:1] == "." or is_other_store(folder)
+    return folder.name[:1] == "." or is_other_store_folder(folder)
 
 
 def event_folders(root: Path, notes: ImportNotes) -> Iterator[tuple[Path, list[Path]]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from legm.core.config_objects import parameters_from_config
 from legm.errors import CorruptFile
 from legm.importers.plain_yaml import parse_plain_yaml
-from legm.importers.size_limits import read_at_most
+from legm.importers.size_limits import read_within_size_limit
 from legm.records import Plain
 
 __all__ = ["read_hparams_yaml"]
@@ -30,7 +30,7 @@ def read_hparams_yaml(path: Path) -> dict[str, Plain]:
     """
     if not path.exists():
         return {}
-    content = parse_plain_yaml(path, read_at_most(path, _MAX_BYTES, _REMEDY)) or {}
+    content = parse_plain_yaml(path, read_within_size_limit(path, _MAX_BYTES, _REMEDY)) or {}
     if not isinstance(content, dict):
         raise CorruptFile(path, "line 1", "it is not a mapping", _REMEDY)
     return parameters_from_config("hparams.yaml", content, flatten=True)

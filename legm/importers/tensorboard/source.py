@@ -14,7 +14,7 @@ from legm.importers.run_files import run_files_below
 from legm.importers.tensorboard.event_folders import (
     event_folders,
     is_event_file,
-    is_other_store,
+    is_other_store_folder,
     is_skipped_folder,
 )
 from legm.importers.tensorboard.event_reader import EventReader, TextEvent
@@ -55,7 +55,7 @@ class TensorboardSource:
     @staticmethod
     def find_store(path: Path) -> Path | None:
         """The path, if there are event files in it or below it."""
-        is_one = path.is_dir() and not is_other_store(Path(os.path.realpath(path)))
+        is_one = path.is_dir() and not is_other_store_folder(Path(os.path.realpath(path)))
         return path if is_one and any(True for _ in event_folders(path, ImportNotes())) else None
 
     @staticmethod

@@ -32,7 +32,7 @@ from legm.importers.wandb.run_conversion import (
     status_from_exit_code,
     wandb_summary_numbers,
 )
-from legm.importers.wandb.run_fold import LoggedArtifact, RunFold
+from legm.importers.wandb.run_fold import FoldedArtifact, RunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import BestRule, Display, Points
 
@@ -43,12 +43,12 @@ _CHECK_EVERY = 256  # records
 
 
 @dataclass(frozen=True, slots=True)
-class _CachedRun:
+class _CachedLocalRun:
     """A run that was read, with the sizes and modification times of its logs at that time."""
 
     state: tuple[tuple[int, int], ...]
     run: WandbRun
-    artifacts: tuple[LoggedArtifact, ...]
+    artifacts: tuple[FoldedArtifact, ...]
 
 
 class WandbFolderSource:
@@ -69,7 +69,7 @@ class WandbFolderSource:
         self.location = str(path)
         self.notes = ImportNotes()
         self._log_paths: dict[str, tuple[Path, ...]] = {}  # by key
-        self._cached: dict[str, _CachedRun] = {}
+        self._cached: dict[str, _CachedLocalRun] = {}
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
@@ -77,16 +77,16 @@ class WandbFolderSource:
         if path.is_file():
             return path if path.suffix == ".wandb" else None
         for folder in (path, path / "wandb", path / ".wandb"):
-            if folder.is_dir() and next(_log_paths(folder), None) is not None:
+            if folder.is_dir() and next(_local_log_paths(folder), None) is not None:
                 return folder
         return None
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every run, oldest first."""
         found: dict[str, list[tuple[float, Path]]] = {}
-        for log in _log_paths(self._path):
+        for log in _local_log_paths(self._path):
             try:
-                fold = _read_run_record(log)
+                fold = _read_local_run_record(log)
             except LegmError as error:
                 yield unreadable_run(str(log), UNCATEGORIZED, error)
                 continue
@@ -122,9 +122,9 @@ class WandbFolderSource:
 
     def run_from_fold(self, fold: RunFold, logs: Sequence[Path]) -> ExternalRun | None:
         """The run of logs that a caller reads as they grow, from the records so far."""
-        return self._external_run(_CachedRun((), _describe_local_run(fold), tuple(fold.artifacts)), logs)
+        return self._external_run(_CachedLocalRun((), _describe_local_run(fold), tuple(fold.artifacts)), logs)
 
-    def _external_run(self, cached: _CachedRun, logs: Sequence[Path]) -> ExternalRun | None:
+    def _external_run(self, cached: _CachedLocalRun, logs: Sequence[Path]) -> ExternalRun | None:
         run = cached.run
         native_logs = [log for log in logs if (log.with_name("files") / portable.RUN_FILE).is_file()]
         if names.RUN_KEY in run.parameters and native_logs:
@@ -137,7 +137,7 @@ class WandbFolderSource:
             self.notes,
         )
 
-    def _read_cached(self, key: str, logs: Sequence[Path]) -> _CachedRun:
+    def _read_cached(self, key: str, logs: Sequence[Path]) -> _CachedLocalRun:
         """Read the run from its logs, or from the cache if they have not changed."""
         state = tuple(_local_log_state(log) for log in logs)
         cached = self._cached.get(key)
@@ -148,7 +148,7 @@ class WandbFolderSource:
             fold.add_last_row()
             if fold.has_statistics:
                 self.notes.add("system metrics are not imported", key)
-            cached = _CachedRun(state, _describe_local_run(fold), tuple(fold.artifacts))
+            cached = _CachedLocalRun(state, _describe_local_run(fold), tuple(fold.artifacts))
             self._cached[key] = cached
         return cached
 
@@ -188,7 +188,7 @@ class WandbFolderSource:
             log.with_name("files"), self.notes, what="files", follow_links=self._follow_links
         )
 
-    def _all_files(self, logs: Sequence[Path], cached: _CachedRun) -> Iterator[ExternalFile]:
+    def _all_files(self, logs: Sequence[Path], cached: _CachedLocalRun) -> Iterator[ExternalFile]:
         """The files of the run, with those of later fragments first, and the files of its artifacts."""
         names = set()
         for number, log in reversed([*enumerate(logs)]):
@@ -203,7 +203,7 @@ class WandbFolderSource:
             version = versions[artifact.name] = versions.get(artifact.name, -1) + 1
             label = f"{artifact.name}:v{version}"
             for name, one in artifact.files.items():
-                path = _artifact_file_path(one.path, one.digest)
+                path = _local_artifact_path(one.path, one.digest)
                 if one.is_reference:
                     self.notes.add("references to external files in artifacts are not imported", label)
                 elif path is None:
@@ -239,7 +239,7 @@ def _describe_local_run(fold: RunFold) -> WandbRun:
     )
 
 
-def _log_paths(path: Path) -> Iterator[Path]:
+def _local_log_paths(path: Path) -> Iterator[Path]:
     """The logs at a path, in it, or in its subfolders, sorted; links are left out."""
     if path.is_file():
         yield path
@@ -250,7 +250,7 @@ def _log_paths(path: Path) -> Iterator[Path]:
                 yield log
 
 
-def _read_run_record(log: Path) -> RunFold | None:
+def _read_local_run_record(log: Path) -> RunFold | None:
     """What is known about a run at its start; None if the log contains no run."""
     fold = RunFold()
     for record in TransactionLogReader(log).new_records():
@@ -268,7 +268,7 @@ def _local_log_state(log: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _artifact_file_path(path: str, digest: str) -> Path | None:
+def _local_artifact_path(path: str, digest: str) -> Path | None:
     """The path of an artifact's file in W&B's staging folder or cache; files elsewhere are never read."""
     staged = Path(path)
     if staged.is_absolute() and staged.is_file():

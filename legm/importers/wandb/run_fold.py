@@ -24,7 +24,7 @@ from legm.importers.wandb.json_items import (
 )
 from legm.records import BestRule, Display, Points
 
-__all__ = ["LoggedArtifact", "LoggedFile", "RunFold"]
+__all__ = ["FoldedArtifact", "FoldedFile", "RunFold"]
 
 _COMPUTED_MARKS = (b"\x12\x05_step\x82\x01", b"\x12\x06_wandb\x12\x07runtime\x82\x01")
 """Paths of which one is in every summary that wandb-core creates itself, and in none that a script sets."""
@@ -33,7 +33,7 @@ _MAXIMIZE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedFile:
+class FoldedFile:
     """A file in an artifact.
 
     Args:
@@ -48,7 +48,7 @@ class LoggedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedArtifact:
+class FoldedArtifact:
     """An artifact that the run logged.
 
     Args:
@@ -60,7 +60,7 @@ class LoggedArtifact:
     name: str
     type: str
     aliases: tuple[str, ...]
-    files: Mapping[str, LoggedFile]
+    files: Mapping[str, FoldedFile]
 
 
 class RunFold:
@@ -90,7 +90,7 @@ class RunFold:
         self._ended = 0.0
         self.exit_code: int | None = None
         self.origin: dict[str, Any] = {}
-        self.artifacts: list[LoggedArtifact] = []
+        self.artifacts: list[FoldedArtifact] = []
         self.has_statistics = False
         self._items = JsonItemReader()
         self._rows = HistoryRows(self._items, started)
@@ -196,10 +196,10 @@ class RunFold:
 
     def _add_artifact(self, record: Any) -> None:
         files = {
-            one.path: LoggedFile(one.local_path, one.digest, bool(one.ref))
+            one.path: FoldedFile(one.local_path, one.digest, bool(one.ref))
             for one in record.manifest.contents
         }
-        self.artifacts.append(LoggedArtifact(record.name, record.type, tuple(record.aliases), files))
+        self.artifacts.append(FoldedArtifact(record.name, record.type, tuple(record.aliases), files))
 
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Add a row of the history from a server, which has texts for numbers that are not finite."""

@@ -27,7 +27,7 @@ from legm.importers.wandb.run_conversion import (
 from legm.importers.wandb.run_fold import RunFold
 from legm.records import BestRule, Display, Points, Status
 
-__all__ = ["WandbServerSource", "is_wandb_address"]
+__all__ = ["WandbServerSource", "is_wandb_server_address"]
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ _TIMEOUT = 60
 _MIN, _MAX, _BEST, _MAXIMIZE = 1, 2, 4, 2  # codes in the metrics part of a configuration
 
 
-def is_wandb_address(text: str) -> bool:
+def is_wandb_server_address(text: str) -> bool:
     """Whether a source is on a W&B server: ``wandb:…``, or a page of wandb.ai or WANDB_BASE_URL."""
     if text.startswith("wandb:"):
         return True
@@ -194,7 +194,7 @@ class WandbServerSource:
             rows = run.scan_history(page_size=_ROWS, use_cache=False)
             # For a listed run the SDK drops what its configuration says about metrics.
             alone = run if "_wandb" in run.rawconfig else self._api.run(described.key)
-            _add_metric_rules(fold, alone.rawconfig)
+            _add_server_metric_rules(fold, alone.rawconfig)
         for row in self._iterate("read the history", rows):
             fold.add_row(row)
             if fold.pending >= _BATCH:
@@ -217,7 +217,9 @@ class WandbServerSource:
                     "files whose names lead out of the run's folder were left out", f"{described.key}: {name}"
                 )
             elif file.size:
-                yield ExternalFile(name, partial(_open_download, name, partial(file.download, replace=True)))
+                yield ExternalFile(
+                    name, partial(_open_server_download, name, partial(file.download, replace=True))
+                )
             else:
                 yield ExternalFile.from_path(name, Path(os.devnull))
 
@@ -242,11 +244,13 @@ class WandbServerSource:
                     )
                 else:
                     download = partial(artifact.get_entry(name).download, skip_cache=True)
-                    yield ExternalFile(f"{artifact.name}/{name}", partial(_open_download, name, download))
+                    yield ExternalFile(
+                        f"{artifact.name}/{name}", partial(_open_server_download, name, download)
+                    )
 
 
 @contextlib.contextmanager
-def _open_download(name: str, download: Any) -> Iterator[BinaryIO]:
+def _open_server_download(name: str, download: Any) -> Iterator[BinaryIO]:
     """A file from W&B, in a temporary folder while it is open; any OSError if it cannot be fetched."""
     with tempfile.TemporaryDirectory(prefix="legm-import-") as location:
         try:
@@ -299,7 +303,7 @@ def _parse_server_time(moment: Any) -> float | None:
     return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _add_metric_rules(fold: RunFold, config: Mapping[str, Any]) -> None:
+def _add_server_metric_rules(fold: RunFold, config: Mapping[str, Any]) -> None:
     """Add what ``define_metric`` set, which the configuration holds as field numbers of W&B's messages."""
     internal = config.get("_wandb")
     for one in (internal.get("m") if isinstance(internal, dict) else None) or ():
