@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from legm.core import credentials
+from legm.core.config_objects import is_omegaconf
 from legm.core.identity import canonical_text, check_name, fingerprint, from_plain, to_plain
 from legm.core.naming import configuration_name
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.records import Configuration, Plain
 
 __all__ = ["FIELDS", "Parameters"]
+
+T = TypeVar("T")
 
 FIELDS = ("parent", "parent_active", "disable_comparison", "name", "name_transform", "name_priority")
 """The fields of a parameter's metadata."""
@@ -37,7 +40,11 @@ class EqualsCondition:
 
 @dataclass(frozen=True, slots=True)
 class PredicateCondition:
-    """The condition holds if the function returns a true value for the parent's value."""
+    """The condition holds if the function returns a true value for the parent's value.
+
+    It is only called where the parent is compared and the parent's own conditions hold. Where it fails for
+    None or False, the condition does not hold.
+    """
 
     function: Callable[[Any], Any]
 
@@ -153,6 +160,10 @@ class _ParameterRules:
             raise ParameterError(f"the metadata of {name!r} has parent_active but no parent")
         if parents is not None:
             several = not isinstance(parents, str)
+            if several and not isinstance(parents, Iterable):
+                raise ParameterError(
+                    f"the parent of {name!r} must be a name or a list of names, not {parents!r}"
+                )
             parent_names = list(parents) if several else [parents]
             _require_known_parameters(parent_names, known)
             for parent in parent_names:
@@ -284,7 +295,7 @@ class Parameters:
         if self._is_none_or_false(name):
             return repr(self._values[name])
         for parent, condition in self._rules.edges.get(name, {}).items():
-            if not self._edge_holds(parent, condition):
+            if not self._edge_holds(name, parent, condition):
                 return f"inactive ({parent} = {self._values.get(parent)!r})"
         return ""
 
@@ -305,12 +316,19 @@ class Parameters:
         value = self._values[name]
         if value is None or value is False:
             return True
-        return hasattr(value, "dtype") and to_plain(name, value) is False  # NumPy's False
+        if not hasattr(value, "dtype") and not is_omegaconf(value):
+            return False
+        plain = self._plain_or_text(name)  # NumPy's False, an empty configuration of OmegaConf
+        return plain is None or plain is False
 
-    def _edge_holds(self, parent: str, condition: Condition) -> bool:
+    def _may_hold(self, parent: str) -> bool:
+        """Whether a parent is compared and its own conditions hold, so that its value decides."""
         if parent not in self._values:
             raise ParameterError(f"{parent!r} is a parent but was never set; {closest(parent, self._values)}")
-        if self._is_uncompared(parent) or not self._ancestors_hold(parent):
+        return not self._is_uncompared(parent) and self._ancestors_hold(parent)
+
+    def _edge_holds(self, child: str, parent: str, condition: Condition) -> bool:
+        if not self._may_hold(parent):
             return False
         match condition:
             case TruthyCondition():
@@ -318,10 +336,19 @@ class Parameters:
             case EqualsCondition(value):
                 return canonical_text(to_plain(parent, self._values[parent])) == canonical_text(value)
             case PredicateCondition(function):
-                return bool(function(self._values[parent]))
+                return self._predicate_holds(child, parent, function)
             case RecordedCondition(holds, value):
                 self._require_same(parent, value)
                 return holds
+
+    def _predicate_holds(self, child: str, parent: str, function: Callable[[Any], Any]) -> bool:
+        what = f"the function that decides by {parent!r} whether {child!r} counts"
+        try:
+            return _call(what, function, self._values[parent], bool)
+        except _FunctionError:
+            if self._is_none_or_false(parent):
+                return False
+            raise
 
     def _require_same(self, name: str, recorded: Plain) -> None:
         if canonical_text(to_plain(name, self._values[name])) != canonical_text(recorded):
@@ -332,7 +359,7 @@ class Parameters:
 
     def _ancestors_hold(self, name: str) -> bool:
         return all(
-            self._edge_holds(parent, condition)
+            self._edge_holds(name, parent, condition)
             for parent, condition in self._rules.edges.get(name, {}).items()
         )
 
@@ -393,16 +420,21 @@ class Parameters:
         if rule.recorded is not None:
             self._require_same(name, rule.recorded[1])
             return rule.recorded[0]
-        if callable(rule.use) and not rule.use(value):
-            return None
-        return format_name_value(rule.transform(value) if rule.transform else to_plain(name, value))
+        if callable(rule.use):
+            what = f"the function that decides whether {name!r} is in the configuration's name"
+            if not _call(what, rule.use, value, bool):
+                return None
+        if rule.transform:
+            return _call(f"the name_transform of {name!r}", rule.transform, value, format_name_value)
+        return format_name_value(to_plain(name, value))
 
     def _recorded_metadata(self) -> dict[str, dict[str, Plain]]:
         """The evaluated metadata, by parameter; :meth:`restore` reads it."""
         outcome: dict[str, dict[str, Plain]] = {}
         for child, edges in self._rules.edges.items():
             outcome.setdefault(child, {})["parents"] = {
-                parent: self._recorded_condition(parent, condition) for parent, condition in edges.items()
+                parent: self._recorded_condition(child, parent, condition)
+                for parent, condition in edges.items()
             }
         for name in sorted(self._rules.disabled):
             outcome.setdefault(name, {})["disable_comparison"] = True
@@ -410,12 +442,17 @@ class Parameters:
             outcome.setdefault(name, {})["credential"] = True
         for name, rule in self._rules.names.items():
             stored: dict[str, Plain] = {"priority": rule.priority}
-            if (callable(rule.use) or rule.transform or rule.recorded) and self.is_active(name):
-                stored |= {"text": self._name_text(name), "for": to_plain(name, self._values[name])}
+            if callable(rule.use) or rule.transform or rule.recorded:
+                if self.is_active(name):
+                    stored |= {"text": self._name_text(name), "for": to_plain(name, self._values[name])}
+                elif rule.recorded:
+                    stored |= {"text": rule.recorded[0], "for": rule.recorded[1]}
+                else:
+                    stored["called"] = False
             outcome.setdefault(name, {})["name"] = stored
         return outcome
 
-    def _recorded_condition(self, parent: str, condition: Condition) -> dict[str, Plain]:
+    def _recorded_condition(self, child: str, parent: str, condition: Condition) -> dict[str, Plain]:
         match condition:
             case TruthyCondition():
                 return {}
@@ -424,11 +461,22 @@ class Parameters:
             case RecordedCondition(holds, value):
                 return {"holds": holds, "for": value}
             case PredicateCondition(function):
-                value = self._values[parent]
-                return {"holds": bool(function(value)), "for": self._plain_or_text(parent)}
+                if not self._may_hold(parent):
+                    return {"called": False}
+                holds = self._predicate_holds(child, parent, function)
+                return {"holds": holds, "for": self._plain_or_text(parent)}
 
     def restore(self, configuration: Configuration) -> None:
-        """Set the parameters and metadata of a stored configuration."""
+        """Set the parameters and metadata of a stored configuration.
+
+        Which of these parameters are credentials is what was decided then.
+        """
+        decided = {
+            name: bool(configuration.metadata.get(name, {}).get("credential"))
+            for name in configuration.parameters
+        }
+        otherwise = self._is_credential
+        self._is_credential = lambda name, value: decided[name] if name in decided else otherwise(name, value)
         self.set({name: from_plain(value) for name, value in configuration.parameters.items()})
         for name, stored in configuration.metadata.items():
             for parent, edge in stored.get("parents", {}).items():
@@ -437,13 +485,62 @@ class Parameters:
                     condition = EqualsCondition(edge["equals"])
                 elif "holds" in edge:
                     condition = RecordedCondition(edge["holds"], edge["for"])
+                elif "called" in edge:
+                    condition = PredicateCondition(_not_stored(f"the condition of {name!r} on {parent!r}"))
                 self.set_parent(name, parent, condition)
             if stored.get("disable_comparison"):
                 self._rules.disabled.add(name)
             if "name" in stored:
                 rule = stored["name"]
                 recorded = (rule["text"], rule["for"]) if "text" in rule else None
-                self._rules.names[name] = NameRule(priority=rule["priority"], recorded=recorded)
+                use = _not_stored(f"the name rule of {name!r}") if "called" in rule else True
+                self._rules.names[name] = NameRule(use, priority=rule["priority"], recorded=recorded)
+
+
+class _FunctionError(ParameterError):
+    """A function in the metadata failed."""
+
+
+class _NotStored(ParameterError):
+    """The result of a function in the metadata is needed, but was not stored."""
+
+
+def _call(what: str, function: Callable[[Any], Any], value: Any, convert: Callable[[Any], T]) -> T:
+    """What a function in the metadata returns for a parameter's value, converted.
+
+    Args:
+        what: the function's task, for the error message.
+        function: the user's function.
+        value: the parameter's value.
+        convert: turns what is returned into what is needed.
+
+    Raises:
+        ParameterError: the function, or the conversion, failed.
+    """
+    try:
+        return convert(function(value))
+    except _NotStored:
+        raise
+    except Exception as cause:
+        name = getattr(function, "__qualname__", None) or repr(function)
+        code = getattr(function, "__code__", None)
+        where = f" ({code.co_filename}, line {code.co_firstlineno})" if code else ""
+        raise _FunctionError(
+            f"{what}, {name}{where}, failed for {value!r:.80}: {type(cause).__name__}: {cause}. "
+            "Make it return an answer for every value that the parameter may have"
+        ) from cause
+
+
+def _not_stored(what: str) -> Callable[[Any], Any]:
+    """A function in place of one that was not called before the metadata was stored."""
+
+    def fail(value: Any) -> Any:
+        raise _NotStored(
+            f"{what} was a function, whose result was not needed and so not stored; for {value!r}, set it "
+            "again with set_param_metadata()"
+        )
+
+    return fail
 
 
 def _require_known_parameters(names: Iterable[str], known: Collection[str]) -> None:

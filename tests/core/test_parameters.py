@@ -157,6 +157,7 @@ def test_metadata_is_set_whole_or_not_at_all():
         ({"lr": {"parent_active": 1}}, "parent_active but no parent"),
         ({"lr": {"parent": ["optimizer"], "parent_active": {"x": 1}}}, "not one of its parents"),
         ({"lr": {"parent": ["optimizer"], "parent_active": "sgd"}}, "must map each of its parents"),
+        ({"lr": {"parent": 3}}, "must be a name or a list of names"),
         ({"lr": "optimizer"}, "must map fields to values"),
         ({"lr": {"name": True, "name_transform": 3}}, "must be a function"),
         ({"lr": {"name": True, "name_priority": "high"}}, "must be a number"),
@@ -266,11 +267,15 @@ def test_handlers_of_other_experiments_differ():
 # Names of configurations
 
 
-def named(metadata, **params):
+def parameters(metadata, **params):
     made = Parameters()
     made.set(params)
     made.set_metadata(metadata)
-    return made.configuration("e").name
+    return made
+
+
+def named(metadata, **params):
+    return parameters(metadata, **params).configuration("e").name
 
 
 def test_values_are_ordered_by_priority_and_then_by_name():
@@ -310,3 +315,120 @@ def test_a_function_in_metadata_is_stored_as_its_outcome_only(tmp_path):
     again.set_param("opt", "adam")
     with pytest.raises(ParameterError, match=r"set it again with set_param_metadata\(\)"):
         again.fingerprint  # noqa: B018
+
+
+# Functions in metadata
+
+
+def never_called(value):
+    raise AssertionError(f"called for {value!r}")
+
+
+def momentum_above_half(momentum):
+    return momentum > 0.5
+
+
+def nesterov(**params):
+    metadata = {
+        "momentum": {"parent": "opt", "parent_active": "sgd"},
+        "nesterov": {"parent": "momentum", "parent_active": momentum_above_half},
+    }
+    return parameters(metadata, **params, nesterov=True)
+
+
+def test_a_function_is_only_called_where_its_parent_counts(tmp_path):
+    made = ExperimentHandler(tmp_path, "e")
+    made.set_dict_params({"opt": "adam", "momentum": 0.9, "nesterov": True, "device": "cpu", "amp": 1})
+    made.set_param_metadata(
+        {
+            "momentum": {"parent": "opt", "parent_active": "sgd", "name": never_called},
+            "nesterov": {"parent": "momentum", "parent_active": never_called},
+            "device": {"disable_comparison": True, "name": True, "name_transform": never_called},
+            "amp": {"parent": "device", "parent_active": never_called},
+        }
+    )
+    with made.start():
+        assert made == handler_of("e", opt="adam")
+
+
+def handler_of(experiment, **params):
+    made = ExperimentHandler("unused", experiment)
+    made.set_dict_params(params)
+    return made
+
+
+def test_a_function_that_cannot_judge_none_leaves_the_child_inactive():
+    def active(**params):
+        return nesterov(**params).configuration("e").active
+
+    assert active(opt="adam", momentum=None) == ("opt",)
+    assert active(opt="sgd", momentum=None) == ("opt",)
+    assert active(opt="sgd", momentum=0.9) == ("momentum", "nesterov", "opt")
+
+
+@pytest.mark.parametrize("value", [None, False])
+def test_a_function_may_hold_for_none_or_false(value):
+    made = handler(scheduler=value, lr=0.1)
+    made.set_parent("lr", "scheduler", lambda scheduler: not scheduler)
+    assert made == handler(lr=0.1)
+
+
+def broken(value):
+    raise KeyError(value)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"lr": {"parent": "opt", "parent_active": broken}}, "decides by 'opt' whether 'lr' counts, broken"),
+        ({"opt": {"name": broken}}, "whether 'opt' is in the configuration's name, broken"),
+        ({"opt": {"name": True, "name_transform": broken}}, "the name_transform of 'opt', broken"),
+        ({"opt": {"name": True, "name_transform": lambda _: Unprintable()}}, "'opt', .*<lambda>.*line"),
+        ({"lr": {"parent": "opt", "parent_active": lambda _: np.arange(2)}}, "whether 'lr' counts.*<lambda>"),
+    ],
+)
+def test_a_function_that_fails_is_named_with_its_parameter(metadata, message):
+    made = parameters(metadata, lr=1, opt="sgd")
+    with pytest.raises(ParameterError, match=message) as caught:
+        made.configuration("e")
+    assert "'sgd'" in str(caught.value)
+    assert caught.value.__cause__ is not None
+
+
+class Unprintable:
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def reloaded(made, **changes):
+    """The parameters of a stored configuration, some of them changed."""
+    again = Parameters()
+    again.restore(made.configuration("e"))
+    again.set(changes)
+    return again
+
+
+def test_a_function_that_was_not_called_is_asked_for_again_where_it_is_needed():
+    again = reloaded(nesterov(opt="adam", momentum=0.9))
+    assert again.configuration("e").active == ("opt",)
+    again.set({"opt": "sgd"})
+    with pytest.raises(ParameterError, match="condition of 'nesterov' on 'momentum' was a function"):
+        again.configuration("e")
+
+
+def test_the_name_rule_of_an_inactive_parameter_is_kept():
+    metadata = {
+        "momentum": {"parent": "opt", "parent_active": "sgd", "name": True, "name_transform": str},
+        "decay": {"name": True, "name_priority": 1},
+    }
+    made = parameters(metadata, opt="adam", momentum=0.9, decay=None)
+    assert reloaded(made, decay=0.1).configuration("e").name == "0.1"
+    with pytest.raises(ParameterError, match="name rule of 'momentum' was a function"):
+        reloaded(made, opt="sgd").configuration("e")
+
+
+def test_the_stored_text_of_a_name_survives_a_time_of_inactivity():
+    name = {"name": True, "name_transform": lambda value: f"m{value}"}
+    metadata = {"momentum": {"parent": "opt", "parent_active": "sgd", **name}}
+    made = parameters(metadata, opt="sgd", momentum=0.9)
+    assert reloaded(reloaded(made, opt="adam"), opt="sgd").configuration("e").name == "m0.9"
