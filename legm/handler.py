@@ -40,7 +40,7 @@ from legm.records import (
     RunResult,
     Status,
 )
-from legm.runlog.recorder import to_recorded_step, to_recorded_value
+from legm.runlog.recorder import EXACT, to_recorded_step, to_recorded_value
 from legm.runlog.user_files import UserFiles
 
 if TYPE_CHECKING:
@@ -284,6 +284,14 @@ class ExperimentHandler:
     def _current(self) -> Configuration:
         return self._configuration or self._parameters.configuration(self._experiment)
 
+    def _compared(self) -> Parameters:
+        """The parameters that the configuration is made of; a value may have been changed since start()."""
+        if self._configuration is None:
+            return self._parameters
+        frozen = Parameters()
+        frozen.restore(self._configuration)
+        return frozen
+
     @property
     def fingerprint(self) -> str:
         """The configuration's identity, which is equal for equal configurations on every machine and backend.
@@ -302,16 +310,14 @@ class ExperimentHandler:
     __hash__ = None  # type: ignore[assignment]
 
     def explain_difference(self, other: ExperimentHandler) -> tuple[ParameterDifference, ...]:
-        """List the differences between two handlers' configurations.
+        """List the differences between two handlers' configurations; a started one is as it was at start().
 
         Returns:
             a difference for each parameter, to be read or printed; none where they are the same.
         """
+        ours, theirs = self._compared(), other._compared()
         found = parameter_differences(
-            self._parameters.active(),
-            other._parameters.active(),
-            self._parameters.inactive_reason,
-            other._parameters.inactive_reason,
+            ours.active(), theirs.active(), ours.inactive_reason, theirs.inactive_reason
         )
         if self._experiment != other._experiment:
             return (ParameterDifference("experiment", self._experiment, other._experiment), *found)
@@ -434,9 +440,13 @@ class ExperimentHandler:
         session = self._session
         if session is None or session.is_logged:
             session = self._running("set_metric()")
-        if type(value) is not float and isinstance(value, Mapping):
-            raise MetricError(f"metric {name!r} must be one number; set_dict_metrics() takes mappings")
-        session.recorder.add_metrics({name: value}, step, test=test)
+        number: Any = value
+        if type(value) is not float:
+            if type(value) is int and -EXACT <= number <= EXACT:
+                number = float(number)  # quicker than what follows for whole numbers
+            elif isinstance(value, Mapping):
+                raise MetricError(f"metric {name!r} must be one number; set_dict_metrics() takes mappings")
+        session.recorder.add_metrics({name: number}, step, test=test)
         return value
 
     def set_dict_metrics(self, metrics: M, test: bool = False, step: int | None = None) -> M:

@@ -14,9 +14,18 @@ from typing import Any
 
 from legm.errors import ParameterError, UnstableValue
 
-__all__ = ["is_omegaconf", "object_fields", "parameters_from_config", "resolve_omegaconf"]
+__all__ = [
+    "is_dtype_or_device",
+    "is_omegaconf",
+    "object_fields",
+    "parameters_from_config",
+    "resolve_omegaconf",
+]
 
 _MAX_DEPTH = 100
+_DTYPES_AND_DEVICES = frozenset(
+    ("numpy.dtype", "torch.dtype", "torch.device", "torch.layout", "torch.memory_format")
+)
 
 
 def object_fields(value: Any) -> dict[str, Any] | None:
@@ -57,6 +66,12 @@ def _config_attributes(value: object, names: list[str] | Mapping[str, object]) -
 def is_omegaconf(value: object) -> bool:
     """Whether a value is an OmegaConf ``DictConfig`` or ``ListConfig``, which Hydra uses too."""
     return any(base.__module__ == "omegaconf.basecontainer" for base in type(value).__mro__)
+
+
+def is_dtype_or_device(value: object) -> bool:
+    """Whether a value is a data type, device or memory layout of NumPy or PyTorch, which its text names."""
+    names = {f"{base.__module__}.{base.__qualname__}" for base in type(value).__mro__}
+    return not names.isdisjoint(_DTYPES_AND_DEVICES)
 
 
 def resolve_omegaconf(value: Any, parameter: str = "") -> Any:

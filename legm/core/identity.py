@@ -9,6 +9,8 @@ as integers, and sets and mappings are sorted. The **fingerprint** is the digest
 
 from __future__ import annotations
 
+import argparse
+import cmath
 import dataclasses
 import datetime
 import enum
@@ -21,12 +23,13 @@ import math
 import numbers
 import os
 import types
+import typing
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from legm.core.config_objects import is_omegaconf, object_fields, resolve_omegaconf
+from legm.core.config_objects import is_dtype_or_device, is_omegaconf, object_fields, resolve_omegaconf
 from legm.errors import UnstableValue
 from legm.records import Plain
 
@@ -44,6 +47,14 @@ VERSION = "v1"
 _TAG = "legm:"
 _MAX_DEPTH = 100
 _MAX_INT_BITS = 4096
+_STANDARD_MODULES = {
+    "_asyncio": "asyncio.tasks",
+    "_decimal": "decimal",
+    "_io": "io",
+    "pathlib._local": "pathlib",
+    "zipfile._path": "zipfile",
+}
+"""By the name that it has in some versions of Python, the public name of a module of the standard library."""
 
 
 def to_plain(name: str, value: object) -> Plain:
@@ -60,7 +71,7 @@ def to_plain(name: str, value: object) -> Plain:
 
 
 def _plain(value: Any, path: str, depth: int) -> Plain:
-    if value is None or type(value) in (bool, str):
+    if value is None or type(value) in (bool, str, float):
         return value
     if depth > _MAX_DEPTH:
         raise UnstableValue(
@@ -71,21 +82,27 @@ def _plain(value: Any, path: str, depth: int) -> Plain:
         return _plain(item, f"{path}{where}", depth + 1)
 
     if isinstance(value, enum.Enum):
-        return value.name
+        return _enum_name(value)
     if isinstance(value, str):
-        return str(value)
-    if isinstance(value, numbers.Number) and not hasattr(value, "dtype"):
-        return _plain_number(value, path)
+        return str.__str__(value)
+    if isinstance(value, type) or typing.get_origin(value) is not None:
+        return _type_name(value, path)
     if hasattr(value, "tolist") and hasattr(value, "dtype"):  # NumPy, PyTorch and JAX, arrays and scalars
-        return inner(value.tolist(), "")
+        return _plain_array(value, path, inner)
+    if isinstance(value, numbers.Number):
+        return _plain_number(value, path)
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
+    if is_dtype_or_device(value):
+        return str(value)
     if (fields := object_fields(value)) is not None:
+        if not fields and not isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
+            return _plain_qualified_name(type(value), path)  # nothing else distinguishes it
         return inner(fields, "")
     if is_omegaconf(value):
         return inner(resolve_omegaconf(value, path), "")
     if isinstance(value, Mapping):
-        return _plain_mapping(value, inner)
+        return _plain_mapping(value, path, inner)
     if isinstance(value, (list, tuple, deque, range)):
         return [inner(item, f"[{i}]") for i, item in enumerate(value)]
     if isinstance(value, (set, frozenset)):
@@ -110,32 +127,128 @@ def _plain_number(value: Any, path: str) -> Plain:
     if isinstance(value, int):
         value = int(value)
         return value if value.bit_length() <= _MAX_INT_BITS else {"legm:number": hex(value)}
-    if isinstance(value, complex):
-        if value.imag == 0:
-            return value.real
-        return {"legm:complex": [value.real, value.imag]}
+    is_complex = isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real)
     try:
+        if is_complex:
+            return _plain_complex(value, path)
         number = float(value)
         if math.isnan(number) or number == value:
             return number
-        return {"legm:number": str(fractions.Fraction(value))}
+        return {"legm:number": str(fractions.Fraction(*value.as_integer_ratio()))}
     except (TypeError, ValueError, OverflowError) as error:
         raise _unstable_value(path, value) from error
 
 
-def _plain_mapping(value: Mapping[Any, Any], inner: Callable[[object, str], Plain]) -> Plain:
-    keys = list(value)
-    by_text = all(type(key) is str for key in keys)
-    if by_text and not (len(keys) == 1 and keys[0].startswith(_TAG)):
-        return {key: inner(value[key], f"[{key!r}]") for key in keys}
-    pairs = [[inner(key, " (a key)"), inner(value[key], f"[{key!r}]")] for key in keys]
+def _plain_complex(value: Any, path: str) -> Plain:
+    if value.imag == 0:
+        return _plain_number(value.real, path)
+    number = complex(value)
+    if number != value and not cmath.isnan(number):
+        raise UnstableValue(
+            f"parameter {path!r} = {value} has more digits than a complex number of two 64-bit floats: round "
+            "it, or pass its parts"
+        )
+    return {"legm:complex": [number.real, number.imag]}
+
+
+def _plain_array(value: Any, path: str, inner: Callable[[object, str], Plain]) -> Plain:
+    if getattr(value.dtype, "kind", "") in ("m", "M") and not hasattr(value, "mask"):
+        return _plain_times(value, inner)
+    try:
+        content = value.tolist()
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as cause:
+        raise _unstable_value(path, value) from cause
+    if type(content) is not type(value):
+        return inner(content, "")
+    return _plain_number(content, path)  # np.longdouble and np.clongdouble have no Python value
+
+
+def _plain_times(value: Any, inner: Callable[[object, str], Plain]) -> Plain:
+    """The plain form of an array of times or durations: of their Python values, where they have them."""
+    import numpy as np
+
+    array = np.asarray(value)
+    if array.dtype.kind not in ("m", "M"):
+        return inner(array.tolist(), "")
+    if array.ndim > 0:
+        return [_plain_times(item, inner) for item in array]
+    if np.isnat(array):
+        return "NaT"
+    content = array.tolist()
+    if isinstance(content, int):  # years and months, and what is more precise or larger than Python's times
+        unit = f"{array.dtype.kind}8[us]"
+        rounded = array.astype(unit) if np.can_cast(array.dtype, unit, "same_kind") else array
+        content = rounded.tolist() if rounded == array else content
+    return str(array) if isinstance(content, int) else inner(content, "")
+
+
+def _enum_name(value: enum.Enum) -> str:
+    """The name of an enum member; those of the single flags, joined with ``|``, for a combination of flags.
+
+    Python's own name of a combination depends on its version.
+    """
+    kind = type(value)
+    if not isinstance(value, enum.Flag) or value._name_ in kind.__members__:
+        return str(value._name_)
+    flags: dict[int, str] = {}
+    for name, flag in kind.__members__.items():
+        if flag._value_ > 0 and flag._value_ & (flag._value_ - 1) == 0:  # a single bit
+            flags.setdefault(flag._value_, name)
+    bits = value._value_
+    if bits < 0:  # all flags but some
+        bits += max(1 << max(flags, default=0).bit_length(), 1 << bits.bit_length())
+    names = []
+    for bit, name in sorted(flags.items()):
+        if bits & bit:
+            names.append(name)
+            bits ^= bit
+    return "|".join([*names, *([str(bits)] if bits or not names else [])])
+
+
+def _plain_mapping(value: Mapping[Any, Any], path: str, inner: Callable[[object, str], Plain]) -> Plain:
+    pairs = [[inner(key, " (a key)"), inner(item, f"[{key!r}]")] for key, item in value.items()]
+    if len({canonical_text(key) for key, _ in pairs}) < len(pairs):
+        raise UnstableValue(
+            f"parameter {path!r} is a mapping with two keys that are compared as equal: "
+            f"{sorted(map(repr, value))}. Remove one of them"
+        )
+    by_text = all(type(key) is str for key, _ in pairs)
+    if by_text and not (len(pairs) == 1 and str(pairs[0][0]).startswith(_TAG)):
+        return {str(key): item for key, item in pairs}
     return {"legm:map": sorted(pairs, key=canonical_text)}
+
+
+def _type_name(value: Any, path: str) -> str:
+    """The name of a class, or of a type with arguments such as ``list[int]`` or ``int | None``."""
+    origin = typing.get_origin(value)
+    if origin is None:
+        return _plain_qualified_name(value, path)
+    arguments = [_type_argument(one, path) for one in typing.get_args(value)]
+    if origin in (typing.Union, types.UnionType):
+        name, arguments = "typing.Union", sorted(set(arguments))
+    else:
+        name = _plain_qualified_name(origin, path)
+    return f"{name}[{', '.join(arguments)}]" if arguments else name
+
+
+def _type_argument(value: Any, path: str) -> str:
+    if value is ...:
+        return "..."
+    if isinstance(value, list):  # of the arguments of a Callable
+        return f"[{', '.join(_type_argument(one, path) for one in value)}]"
+    if isinstance(value, type) or typing.get_origin(value) is not None:
+        return _type_name(value, path)
+    return canonical_text(_plain(value, path, 0))
 
 
 def _plain_qualified_name(value: Any, path: str) -> str:
     """``module.name`` of a function or class, the same in every process."""
     name = getattr(value, "__qualname__", None)
     module = getattr(value, "__module__", None)
+    if isinstance(name, str) and isinstance(module, str):
+        module = _STANDARD_MODULES.get(module, module)
+        if module == "numpy" and isinstance(value, type):
+            name = name.rstrip("_")  # bool_ is bool since NumPy 2
     if name is None and type(value).__module__ == "numpy":  # a ufunc of before NumPy 2.2
         import numpy as np
 

@@ -7,12 +7,14 @@ the new numbers to the run log as one frame, and passes the same records on for 
 from __future__ import annotations
 
 import logging
+import math
 import operator
 import os
+import sys
 import threading
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +24,7 @@ from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, S
 from legm.runlog.log_frames import cursors_frame, layout_frame, points_frame, record_frame
 from legm.runlog.log_writer import LogWriter
 
-__all__ = ["Recorder", "to_recorded_value"]
+__all__ = ["EXACT", "Recorder", "to_recorded_value"]
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ _WAKE_THRESHOLD = 200_000  # values after which the recorder's thread is woken e
 _VALUES_PER_FRAME = 10_000  # values in one frame, except for a wider row
 _PLAIN_STEP_TYPES = frozenset((int, type(None)))  # the types of steps that need no conversion
 _INT64 = range(-(2**63), 2**63)
+EXACT = 2**53
+"""Up to here a 64-bit float represents every whole number."""
 
 _current_pid = os.getpid()  # asking the system each time would take a tenth of add_metrics()
 
@@ -49,14 +53,14 @@ def to_recorded_value(name: str, value: Any) -> float:
 
     Args:
         name: the metric's name, for the error message.
-        value: a Python or NumPy number, or an array or tensor with one element.
+        value: a Python or NumPy number, or an array or tensor with one element; a masked one is NaN.
 
     Raises:
         MetricError: it is not a single number.
     """
     try:
         if hasattr(value, "item"):
-            value = value.item()
+            value = math.nan if _is_masked(value) else value.item()
         if isinstance(value, (str, bytes, bytearray)):
             raise TypeError("text is not a number")
         return float(value)
@@ -65,6 +69,14 @@ def to_recorded_value(name: str, value: Any) -> float:
         raise MetricError(
             f"metric {name!r} must be a single number, not {shown[:80]} of type {type(value).__qualname__}"
         ) from cause
+
+
+def _is_masked(value: Any) -> bool:
+    """Whether a value is a masked array of NumPy with one element, which is masked."""
+    masked: Any = sys.modules.get("numpy.ma")
+    if masked is None or not isinstance(value, masked.MaskedArray):
+        return False
+    return value.size == 1 and bool(masked.getmaskarray(value).all())
 
 
 def to_recorded_step(name: str, step: Any) -> int:
@@ -124,7 +136,9 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._pid = _current_pid
-        self._plain_types: set[type] = {float, int, bool}
+        self._plain_types: set[type] = {float, bool}
+        self._number_types: set[type] = {float, bool, int}  # and those that a float represents up to a limit
+        self._rounded: set[str] = set()  # metrics for which that limit was reported
         self._layouts: list[_RecordedLayout] = []
         self._by_names: tuple[dict[tuple[str, ...], _RecordedLayout], ...] = ({}, {})  # dev, test
         self._by_series: dict[tuple[Series, ...], _RecordedLayout] = {}
@@ -170,7 +184,8 @@ class Recorder:
             if step is not None:
                 step = to_recorded_step(names[0] if names else "", step)
             self.require_own_process()  # before the lock, which the parent may have held when it forked
-            layout, numbers = self._slow(metrics, test=test)
+            if layout is None or not self._are_exact(numbers):
+                layout, numbers = self._slow(metrics, test=test)
         if self._thread is None or _current_pid != self._pid:
             self._start_thread()
         with self._lock:
@@ -196,6 +211,12 @@ class Recorder:
             if before > _WAKE_THRESHOLD and not self._wake.is_set():
                 self._wake.set()
 
+    def _are_exact(self, values: Collection[Any]) -> bool:
+        """Whether an array of doubles holds these values as they are; false also for some that it would."""
+        if not self._number_types.issuperset(map(type, values)):
+            return False
+        return min(values, default=0) >= -EXACT and max(values, default=0) <= EXACT
+
     def _set_at_positions(self, layout: _RecordedLayout, numbers: list[float]) -> None:
         """Add a row whose series may have different numbers of earlier values."""
         now = time.time()
@@ -216,10 +237,12 @@ class Recorder:
         for name, _, value in items:
             check_name("metric", name, MetricError)
             values.append(to_recorded_value(name, value))
-            if type(value).__module__ == "numpy" and not hasattr(value, "__len__"):
-                self._plain_types.add(
-                    type(value)
-                )  # a NumPy scalar, which can be appended to an array of doubles
+            if abs(values[-1]) >= EXACT:
+                self._report_rounding(name, value, values[-1])
+            if type(value).__module__ == "numpy" and not hasattr(value, "__len__"):  # a NumPy scalar
+                self._number_types.add(type(value))
+                if not (value.dtype.kind in "iu" and value.dtype.itemsize == 8):
+                    self._plain_types.add(type(value))
         series = tuple(Series(name, split, index) for name, index, _ in items)
         with self._lock:
             kinds = self._kinds(series)
@@ -228,6 +251,19 @@ class Recorder:
             if all(s.index is None for s in series):
                 self._by_names[test][layout.names] = layout
         return layout, values
+
+    def _report_rounding(self, name: str, value: Any, number: float) -> None:
+        """Warn, once for each metric, that a whole number is too large for a 64-bit float."""
+        exact = value.item() if hasattr(value, "item") else value
+        if isinstance(exact, int) and exact != number and name not in self._rounded:
+            self._rounded.add(name)
+            log.warning(
+                "metric %r: %d is recorded as %d, since 64-bit floats do not represent every whole number "
+                "beyond 2**53. Record it in a larger unit, such as thousands.",
+                name,
+                exact,
+                int(number),
+            )
 
     def _kinds(self, series: tuple[Series, ...]) -> dict[tuple[str, Split], bool]:
         """Whether each metric is indexed.

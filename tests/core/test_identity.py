@@ -11,6 +11,7 @@ import math
 import pathlib
 import subprocess
 import sys
+from typing import Optional
 
 import numpy as np
 import pytest
@@ -81,6 +82,22 @@ class Colour(enum.Enum):
     RED = 1
 
 
+class Part(enum.Flag):
+    A = 1
+    B = 2
+    C = 4
+
+
+@dataclasses.dataclass
+class Sgd:
+    pass
+
+
+@dataclasses.dataclass
+class Adam:
+    pass
+
+
 @dataclasses.dataclass
 class Net:
     width: int
@@ -105,6 +122,14 @@ def activation(x):
         (np.bool_(True), True),
         (pathlib.Path("a") / "b", "a/b"),
         (Colour.RED, "RED"),
+        (Part.C | Part.A, "A|C"),
+        ({Colour.RED: 1}, {"RED": 1}),
+        ({pathlib.PurePosixPath("a"): 1}, {"a": 1}),
+        ({np.str_("a"): 1}, {"a": 1}),
+        (pathlib.PurePosixPath, "pathlib.PurePosixPath"),
+        (int | None, Optional[int]),  # noqa: UP045
+        (np.longdouble(0.5), 0.5),
+        (np.datetime64("2026-01-01T12", "ns"), datetime.datetime(2026, 1, 1, 12)),  # noqa: DTZ001
         (Net(3, ("a",)), {"width": 3, "names": ["a"]}),
         (activation, f"{__name__}.activation"),
         (np.tanh, "numpy.tanh"),
@@ -139,6 +164,12 @@ def test_these_are_the_same(one, other):
         (0.1, np.float32(0.1)),
         (decimal.Decimal("0.1"), 0.1),
         (math.inf, -math.inf),
+        (Part.A | Part.B, Part.A | Part.C),
+        (Part(0), None),
+        (list[int], list[str]),
+        (Sgd(), Adam()),
+        (np.longdouble(1) / 3, 1 / 3),
+        (np.timedelta64(3, "Y"), np.timedelta64(3, "M")),
         (2**53, 2**53 + 1),
         ("é", "e\u0301"),
         (functools.partial(max, 1), functools.partial(max, 2)),
@@ -159,6 +190,18 @@ def test_a_value_without_a_stable_form_is_refused_by_the_parameters_name(value):
         return
     with pytest.raises(UnstableValue, match=r"lr.*disable_param\('lr'\)"):
         to_plain("lr", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({Colour.RED: 1, "RED": 2}, "two keys that are compared as equal"),
+        (np.clongdouble(1j) / 3, "more digits than a complex number"),
+    ],
+)
+def test_what_would_lose_something_is_refused(value, message):
+    with pytest.raises(UnstableValue, match=f"'x'.*{message}"):
+        to_plain("x", value)
 
 
 def test_a_value_that_contains_itself_is_refused():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import ExperimentHandler, ParameterError, StateError, UnstableValue
+from legm.core.identity import fingerprint
 from legm.core.parameters import EqualsCondition, Parameters, TruthyCondition
 
 NAMES = [f"p{i}" for i in range(6)]
@@ -256,6 +257,36 @@ def test_a_difference_says_what_is_inactive_and_why():
         "momentum: 0.9 | inactive (opt = 'adam')",
         "opt: 'sgd' | 'adam'",
     ]
+
+
+def test_what_changes_a_list_after_start_changes_neither_the_identity_nor_its_explanation(tmp_path):
+    layers, stages = [64, 32], {"warm": [1]}
+    one, other = ExperimentHandler(tmp_path, "e"), ExperimentHandler(tmp_path, "e")
+    for made in (one, other):
+        made.set_dict_params({"layers": layers, "stages": stages, "width": 3})
+        made.set_parent("width", "layers", [64, 32])
+        with made.start():
+            layers.append(16)
+            stages["warm"].append(2)
+        assert made.explain_difference(made) == ()
+        layers.pop()
+    assert one != other
+    assert [str(d) for d in one.explain_difference(other)] == ["stages: {'warm': [1]} | {'warm': [1, 2]}"]
+    layers.clear()
+    unstarted = handler(layers=layers)
+    assert [d.name for d in one.explain_difference(unstarted)] == ["layers", "stages", "width"]
+    assert one.fingerprint == fingerprint("e", {"layers": [64, 32], "stages": {"warm": [1]}, "width": 3})
+
+
+def test_what_is_a_credential_is_remembered_with_a_configuration(tmp_path):
+    made = ExperimentHandler(tmp_path, "e", credentials=["*key"])
+    made.set_dict_params({"hub_key": "x1", "password": "hunter2"})
+    with made.start():
+        assert made.explain_difference(made) == ()
+    again = ExperimentHandler.load_existent(made.configuration_folder)
+    assert again == made
+    again.set_param("hub_key", "x2")
+    assert again == made
 
 
 def test_handlers_of_other_experiments_differ():

@@ -180,6 +180,43 @@ def test_nan_infinities_and_negative_zero_are_kept_as_they_are(handler, kind):
     assert [found["best"][f"m{n}"] for n in range(5)] == ["nan", "inf", "-inf", "-0.0", "0.0"]
 
 
+@pytest.mark.parametrize("value", [np.ma.masked, np.ma.array([3.0], mask=[True])], ids=["scalar", "array"])
+def test_a_masked_value_is_nan(handler, value):
+    for _ in range(2):
+        handler.set_metric("m", value)
+        handler.set_dict_metrics({"n": value, "o": np.ma.array(3.0, mask=False)})
+    assert logged(handler)["best"] == {"m": "nan", "n": "nan", "o": "3.0"}
+
+
+BEYOND = 2**53 + 1
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.uint64, Tensor, np.array])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_whole_number_that_loses_digits_is_reported_once(handler, caplog, kind, known):
+    if known:
+        for value in (kind(3), kind(4), float(2**60)):
+            handler.set_metric("tokens", value)
+            handler.set_dict_metrics({"flops": value, "loss": 0.5})
+    assert not caplog.records
+    for value in (kind(BEYOND), kind(BEYOND + 2)):
+        handler.set_metric("tokens", value)
+        handler.set_dict_metrics({"flops": value, "loss": 0.5})
+    messages = [record.getMessage() for record in caplog.records]
+    assert [message.partition(",")[0] for message in messages] == [
+        f"metric {name!r}: {BEYOND} is recorded as {2**53}" for name in ("tokens", "flops")
+    ]
+    assert logged(handler)["best"]["tokens"] == repr(float(BEYOND + 2))
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), 2**60, np.int64(2**62), float(2**53 + 2), 1e300])
+def test_a_large_number_that_a_float_has_is_kept_in_silence(handler, caplog, value):
+    handler.set_metric("flops", 1)
+    handler.set_metric("flops", value)
+    assert logged(handler)["best"] == {"flops": repr(float(value))}
+    assert not caplog.records
+
+
 class Odd:
     """Something that is no number."""
 
