@@ -159,17 +159,19 @@ class Points:
         """For each layout in use: its series, the indices of its rows (n,) and the values (n, width)."""
         import numpy as np
 
+        if not len(self.layout):
+            return
+        if np.all(self.layout == self.layout[0]):
+            rows, series = np.arange(len(self.layout)), self.layouts[int(self.layout[0])]
+            yield series, rows, self.values.reshape(len(rows), len(series))
+            return
         widths = np.array([len(series) for series in self.layouts], np.int64)
         starts = np.zeros(len(self.layout), np.int64)
         np.cumsum(widths[self.layout[:-1]], out=starts[1:])
-        for number in np.unique(self.layout):
-            rows = np.flatnonzero(self.layout == number)
-            width = int(widths[number])
-            if len(rows) == len(self.layout):
-                values = self.values.reshape(len(rows), width)
-            else:
-                values = self.values[starts[rows][:, None] + np.arange(width)]
-            yield self.layouts[int(number)], rows, values
+        order = np.argsort(self.layout, kind="stable")
+        numbers, firsts = np.unique(self.layout[order], return_index=True)
+        for number, rows in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
+            yield self.layouts[number], rows, self.values[starts[rows][:, None] + np.arange(widths[number])]
 
     def rows(self) -> Iterator[tuple[tuple[Series, ...], int, float, list[float]]]:
         """Each row in the order it was set: its series, step, time (s since 1970) and values."""

@@ -16,9 +16,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from legm.compat.run_snapshot import NOTES, LoggedNumber, RunSnapshot, read_snapshot_history
 from legm.compat.script_parameters import ScriptParameters
@@ -33,10 +33,25 @@ from legm.hooks import Capability
 from legm.records import BestRule, Display, Outcome, Plain, Run, Status
 from legm.runlog.log_folder import artifacts_folder
 from legm.runlog.recorder import to_recorded_value
+from legm.util.locks import ReentrySafeLock
 
 __all__ = ["ScriptRun"]
 
 log = logging.getLogger("legm.compat")
+
+M = TypeVar("M", bound=Callable[..., None])
+
+
+def _in_order(method: M) -> M:
+    """Run a call to its end before the next one, even if a signal handler interrupts it to make that one."""
+
+    @wraps(method)
+    def call(self: ScriptRun, *args: Any, **kwargs: Any) -> None:
+        if not self.is_forked():
+            self.calls.run(partial(method, self, *args, **kwargs))
+
+    return call  # type: ignore[return-value]
+
 
 # Seconds until a run begins.
 _AFTER_NUMBERS, _WITHOUT_NUMBERS = 0.5, 5.0
@@ -81,6 +96,8 @@ class ScriptRun:
         self._notices = notices
         self._kind = kind
         self._description = description
+        self.calls = ReentrySafeLock()
+        """Keeps the calls of the script in order."""
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._parameters = ScriptParameters(notices, {} if earlier is None else earlier.parameters)
@@ -106,14 +123,19 @@ class ScriptRun:
         # A wrong backend is reported now, not in the middle of training.
         backend = settings.backend
         self._client = connect_client(settings.root, backend[0] if len(backend) == 1 else list(backend))
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Begin the run soon, in a root directory that can be written."""
         try:
-            settings.root.mkdir(parents=True, exist_ok=True)
+            self._settings.root.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
-            raise storage_error("create the folder", settings.root, cause) from cause
+            raise storage_error("create the folder", self._settings.root, cause) from cause
         self._begin_within(_WITHOUT_NUMBERS)
 
     # Calls of the script
 
+    @_in_order
     def set_parameters(self, values: Mapping[str, Any], *, instead: bool = False) -> None:
         """Set parameters, which overwrite earlier values; ``instead`` drops all earlier parameters first."""
         with self._lock:
@@ -121,6 +143,7 @@ class ScriptRun:
             if self._parameters.set(values, instead=instead) and self._has_begun:
                 self._late_parameters = True
 
+    @_in_order
     def note(self, **notes: Plain) -> None:
         """Set metadata of the run, such as its name and tags; the last value of each counts."""
         with self._lock:
@@ -128,10 +151,9 @@ class ScriptRun:
             self._notes.update(notes)
             self._late_notes = self._late_notes or self._has_begun
 
+    @_in_order
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Set one value of each dev metric; without a step, at each metric's next step."""
-        if self._is_forked():
-            return
         with self._lock:
             self.changed = True
             now = time.time()
@@ -153,10 +175,9 @@ class ScriptRun:
             if by_step:
                 self._begin_within(_AFTER_NUMBERS)
 
+    @_in_order
     def set_test(self, name: str, value: Any) -> None:
         """Set a test value."""
-        if self._is_forked():
-            return
         with self._lock:
             self.changed = True
             try:
@@ -167,10 +188,9 @@ class ScriptRun:
                 return
             self._record(lambda session: session.recorder.add_metrics({name: number}, None, test=True))
 
+    @_in_order
     def show(self, name: str, text: str, step: int) -> None:
         """Show a text with the run's numbers in TensorBoard."""
-        if self._is_forked():
-            return
         with self._lock:
             if not self._supports(Capability.DISPLAYS, f"the text {name!r}"):
                 return
@@ -178,10 +198,12 @@ class ScriptRun:
             self._record(lambda session: session.recorder.add_record(shown))
             self._begin_within(_AFTER_NUMBERS)
 
+    @_in_order
     def keep(self, path: Path, name: str) -> None:
         """Keep a copy of a file; the run begins if it has not yet."""
-        if self._is_forked():
-            return
+        self._keep(path, name)
+
+    def _keep(self, path: Path, name: str) -> None:
         with self._lock:
             self.changed = True
             if not self._supports(Capability.ARTIFACTS, f"the file {name!r}"):
@@ -193,17 +215,23 @@ class ScriptRun:
             except LegmError as error:
                 self._notices.report_unsupported(f"the file {name!r}", str(error))
 
+    @_in_order
     def keep_bytes(self, content: bytes, name: str) -> None:
         """Keep a file with this content."""
+        self._keep_bytes(content, name)
+
+    def _keep_bytes(self, content: bytes, name: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "content")
             path.write_bytes(content)
-            self.keep(path, name)
+            self._keep(path, name)
 
     def end(self, status: Status, error: str | None = None) -> None:
         """End the run; whatever is logged later reopens it."""
-        if os.getpid() != self._pid:
-            return  # the run belongs to the parent process
+        if os.getpid() == self._pid:  # otherwise it belongs to the parent process
+            self.calls.run(partial(self._end, status, error))
+
+    def _end(self, status: Status, error: str | None = None) -> None:
         with self._lock:
             session = self._open_session()
             if self._late_parameters or (self._completed and status is not Status.COMPLETED):
@@ -228,16 +256,18 @@ class ScriptRun:
 
     def release(self) -> None:
         """Close the files that an ended run holds open; it can still be reopened."""
-        if os.getpid() != self._pid:
-            return
+        if os.getpid() == self._pid:
+            self.calls.run(self._release)
+
+    def _release(self) -> None:
         with self._lock:
             if self.changed and self.status is not Status.RUNNING:
-                self.end(self.status)
+                self._end(self.status)
             if self._session is not None:
                 session, self._session = self._session, None
                 session.end(Outcome(Status.COMPLETED, time.time()))
 
-    def _is_forked(self) -> bool:
+    def is_forked(self) -> bool:
         """Whether this process is a fork, so that both the run and the lock belong to its parent."""
         if os.getpid() == self._pid:
             return False
@@ -376,7 +406,7 @@ class ScriptRun:
     def _store_notes(self) -> None:
         import yaml
 
-        self.keep_bytes(yaml.safe_dump(to_plain("notes", self._notes), sort_keys=False).encode(), NOTES)
+        self._keep_bytes(yaml.safe_dump(to_plain("notes", self._notes), sort_keys=False).encode(), NOTES)
         self._files.pop(NOTES, None)
 
 

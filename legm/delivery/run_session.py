@@ -85,6 +85,8 @@ class RunSession:
     """
 
     def __init__(self, client: BackendClient, run: Run, slot: RunSlot | None = None) -> None:
+        from legm.core import results  # noqa: F401 - a signal handler must not find it partly imported
+
         self.run = run
         self.folder = client.make_folder(run.configuration)
         """The configuration's."""
@@ -126,6 +128,9 @@ class RunSession:
     def finish(self, outcome: Outcome) -> RunResult:
         """End the run in every backend; it may be continued, and ended again.
 
+        Where this interrupts the writing of the same thread, as a signal handler may, the run ends as soon
+        as that has ended.
+
         Returns:
             the run's result.
 
@@ -133,8 +138,12 @@ class RunSession:
             MetricError: the best step is to be chosen by a metric that was never set.
             LegmError: the run cannot be stored; its log has all of it, and the call may be repeated.
         """
-        from legm.core import results  # needs NumPy
+        from legm.core import results
 
+        if self.recorder.is_interrupted:
+            self.recorder.postpone(functools.partial(self.finish, outcome))
+            known = log_reader.read_log(self.recorder.path).records
+            return results.run_result(self.run, [*known, outcome])
         with self.recorder.paused() as writer:
             records = [*log_reader.read_log(writer.path).records, outcome]
             result = results.run_result(self.run, records)
@@ -218,7 +227,9 @@ def resume_as(
 
 
 def _release_run(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
-    if recorder.is_own_process:
+    if recorder.is_interrupted:
+        recorder.postpone(functools.partial(_release_run, recorder, delivery, logs))
+    elif recorder.is_own_process:
         recorder.close()
         try:
             delivery.release(logs)

@@ -46,7 +46,7 @@ from legm.records import (
 )
 
 if TYPE_CHECKING:
-    from array import array
+    pass
 
 __all__ = [
     "BACKENDS",
@@ -102,8 +102,8 @@ def layout_frame(series: Iterable[Series]) -> bytes:
     return _encode_json_frame(LAYOUT, [[s.name, s.split.value, s.index] for s in series])
 
 
-def points_frame(layout: array[int], steps: array[int], times: array[float], values: array[float]) -> bytes:
-    """The frame of rows of numbers, by column, as in :class:`~legm.records.Points`."""
+def points_frame(layout: Any, steps: Any, times: Any, values: Any) -> bytes:
+    """The frame of rows of numbers, by column, as in :class:`~legm.records.Points`: contiguous arrays."""
     columns = (memoryview(column).cast("B") for column in (layout, steps, times, values))
     return _encode_frame(POINTS, struct.pack("<I", len(layout)), *columns)
 

@@ -1,36 +1,44 @@
 """Records metrics without delaying the training, and writes them to the run log soon after.
 
-The training thread only appends to arrays. The recorder's own thread wakes up a few times per second, writes
-the new numbers to the run log as one frame, and passes the same records on for delivery.
+A call only appends one row to a list, which is atomic and takes no lock: a signal handler, a finalizer or a
+warning hook may interrupt any call and record something itself. The recorder's own thread wakes up a few
+times per second, writes the new numbers to the run log as one frame, and passes the same records on for
+delivery.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import math
 import operator
 import os
+import queue
+import struct
 import sys
 import threading
 import time
-from array import array
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from legm.core.identity import check_name
 from legm.errors import LegmError, MetricError, StateError
 from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, Series, Split
-from legm.runlog.log_frames import cursors_frame, layout_frame, points_frame, record_frame
+from legm.runlog.log_frames import cursors_frame
 from legm.runlog.log_writer import LogWriter
+from legm.runlog.row_encoder import RecordedLayout, RowEncoder
+from legm.util.locks import ReentrySafeLock
 
-__all__ = ["EXACT", "Recorder", "to_recorded_value"]
+__all__ = ["EXACT", "Recorder", "to_recorded_step", "to_recorded_value"]
 
 log = logging.getLogger(__name__)
 
 _FLUSH_INTERVAL = 0.25  # seconds between flushes
-_WAKE_THRESHOLD = 200_000  # values after which the recorder's thread is woken early
-_VALUES_PER_FRAME = 10_000  # values in one frame, except for a wider row
+_WAKE_THRESHOLD = 100_000  # rows after which the recorder's thread is woken early
 _PLAIN_STEP_TYPES = frozenset((int, type(None)))  # the types of steps that need no conversion
 _INT64 = range(-(2**63), 2**63)
 EXACT = 2**53
@@ -99,24 +107,28 @@ def to_recorded_step(name: str, step: Any) -> int:
     return whole
 
 
-class _RecordedLayout:
-    """Series that are set together, and the number of their rows so far."""
+@dataclass(slots=True)
+class _Batch:
+    """What is written to the log at once.
 
-    __slots__ = ("names", "number", "rows", "series", "shared")
+    Args:
+        frames: what is written.
+        records: the same as records, for delivery.
+        values: the number of values among them.
+        end: the log's position once it is written; None before the first attempt.
+    """
 
-    def __init__(self, number: int, series: tuple[Series, ...], *, shared: bool) -> None:
-        self.number = number
-        self.series = series
-        self.names = tuple(s.name for s in series)
-        self.rows = 0
-        # Whether a series is in another layout too: rows is then not the number of the series' values.
-        self.shared = shared
+    frames: bytes
+    records: list[Record]
+    values: int
+    end: int | None = None
 
 
 class Recorder:
     """Collects a run's records, writes them to its log, and passes them on for delivery.
 
-    It may be used from any thread. After a fork, calls in the child raise an error: a log has one writer.
+    It may be used from any thread, and from a signal handler, a finalizer or a warning hook. After a fork,
+    calls in the child raise an error: a log has one writer.
 
     Args:
         writer: the run's log, which already holds the run's frame.
@@ -130,34 +142,29 @@ class Recorder:
         self._writer = writer
         self._begun = writer.position
         self._deliver = deliver
-        self._lock = threading.Lock()  # guards what was added since the last flush
-        self._writing = threading.Lock()  # guards the log and the delivery
-        self._wake = threading.Event()
+        self._log_lock = ReentrySafeLock()  # guards the log, the delivery, and what is encoded
+        self._starting = threading.RLock()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()  # its put() may interrupt itself
+        self._is_woken = False
         self._thread: threading.Thread | None = None
         self._closed = False
         self._pid = _current_pid
         self._plain_types: set[type] = {float, bool}
         self._number_types: set[type] = {float, bool, int}  # and those that a float represents up to a limit
         self._rounded: set[str] = set()  # metrics for which that limit was reported
-        self._layouts: list[_RecordedLayout] = []
-        self._by_names: tuple[dict[tuple[str, ...], _RecordedLayout], ...] = ({}, {})  # dev, test
-        self._by_series: dict[tuple[Series, ...], _RecordedLayout] = {}
-        self._members: dict[Series, list[_RecordedLayout]] = {}
+        self._by_names: tuple[dict[tuple[str, ...], RecordedLayout], ...] = ({}, {})  # dev, test
+        self._by_series: dict[tuple[Series, ...], RecordedLayout] = {}
+        self._keys = itertools.count()
         self._indexed: dict[tuple[str, Split], bool] = {}
-        self._known_layouts = 0  # how many of them are in the log
-        self._others: list[BestRule | Display | Artifact | Outcome] = []
-        self._empty()
-        self._unwritten: list[tuple[bytes, list[Record]]] = []
+        self._added: list[bytes | Record] = []  # rows as bytes, and other records
+        self._rows = RowEncoder(self._layout_of)
+        self._unwritten: deque[_Batch] = deque()
         self._cursors: Mapping[str, int] = {}
         self._troubled = False
         self.before_next_write: Callable[[], None] | None = None
         """Called once, before the next frame is written; None for nothing."""
         self.points = 0
         """The number of values that were written."""
-
-    def _empty(self) -> None:
-        self._layout, self._steps = array("I"), array("q")
-        self._times, self._values = array("d"), array("d")
 
     # The caller's side
 
@@ -183,53 +190,31 @@ class Recorder:
         ):
             if step is not None:
                 step = to_recorded_step(names[0] if names else "", step)
-            self.require_own_process()  # before the lock, which the parent may have held when it forked
+            self.require_own_process()
+            if not names:
+                return
             if layout is None or not self._are_exact(numbers):
                 layout, numbers = self._slow(metrics, test=test)
         if self._thread is None or _current_pid != self._pid:
             self._start_thread()
-        with self._lock:
-            rows, before = len(self._layout), len(self._values)
-            try:
-                if step is None and layout.shared:
-                    self._set_at_positions(layout, list(map(float, numbers)))
-                else:
-                    self._values.extend(numbers)
-                    self._steps.append(layout.rows if step is None else step)
-                    self._times.append(time.time())
-                    self._layout.append(layout.number)
-                    layout.rows += 1
-            except BaseException as cause:  # including an interrupt by the user: a row is added atomically
-                for column in (self._layout, self._steps, self._times):
-                    del column[rows:]
-                del self._values[before:]
-                if isinstance(cause, OverflowError):
-                    raise MetricError(
-                        f"a value or the step {step!r} of {names} is too large for 64 bits"
-                    ) from cause
-                raise
-            if before > _WAKE_THRESHOLD and not self._wake.is_set():
-                self._wake.set()
+        try:
+            row = layout.pack(
+                layout.positioned if step is None else layout.stepped, step or 0, time.time(), *numbers
+            )
+        except (OverflowError, struct.error) as cause:
+            raise MetricError(f"a value or the step {step!r} of {names} is too large for 64 bits") from cause
+        self._added.append(row)
+        if len(self._added) > _WAKE_THRESHOLD and not self._is_woken:
+            self._is_woken = True
+            self._wake.put(None)
 
     def _are_exact(self, values: Collection[Any]) -> bool:
-        """Whether an array of doubles holds these values as they are; false also for some that it would."""
+        """Whether doubles hold these values as they are; false also for some that they would."""
         if not self._number_types.issuperset(map(type, values)):
             return False
         return min(values, default=0) >= -EXACT and max(values, default=0) <= EXACT
 
-    def _set_at_positions(self, layout: _RecordedLayout, numbers: list[float]) -> None:
-        """Add a row whose series may have different numbers of earlier values."""
-        now = time.time()
-        singles = [self._layout_of((series,)) for series in layout.series]
-        for single, number in zip(singles, numbers, strict=True):
-            self._steps.append(sum(member.rows for member in self._members[single.series[0]]))
-            self._values.append(number)
-            self._times.append(now)
-            self._layout.append(single.number)
-        for single in singles:
-            single.rows += 1
-
-    def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[_RecordedLayout, list[float]]:
+    def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[RecordedLayout, list[float]]:
         """The layout and values of metrics that are new, indexed, or not plain Python numbers."""
         split = Split.TEST if test else Split.DEV
         items = list(_flatten_recorded_metrics(metrics))
@@ -244,12 +229,10 @@ class Recorder:
                 if not (value.dtype.kind in "iu" and value.dtype.itemsize == 8):
                     self._plain_types.add(type(value))
         series = tuple(Series(name, split, index) for name, index, _ in items)
-        with self._lock:
-            kinds = self._kinds(series)
-            layout = self._layout_of(series)
-            self._indexed.update(kinds)
-            if all(s.index is None for s in series):
-                self._by_names[test][layout.names] = layout
+        self._note_kinds(series)
+        layout = self._layout_of(series)
+        if all(s.index is None for s in series):
+            self._by_names[test][layout.names] = layout
         return layout, values
 
     def _report_rounding(self, name: str, value: Any, number: float) -> None:
@@ -265,11 +248,11 @@ class Recorder:
                 int(number),
             )
 
-    def _kinds(self, series: tuple[Series, ...]) -> dict[tuple[str, Split], bool]:
-        """Whether each metric is indexed.
+    def _note_kinds(self, series: Sequence[Series]) -> None:
+        """Note for each metric whether it is indexed.
 
         Raises:
-            MetricError: a metric is both indexed and not.
+            MetricError: a metric is both indexed and not; nothing was noted.
         """
         kinds: dict[tuple[str, Split], bool] = {}
         for new in series:
@@ -279,67 +262,54 @@ class Recorder:
                 raise MetricError(
                     f"metric {new.name!r} was set as {was} and cannot also be {now}: rename one"
                 )
-        return kinds
+        self._indexed.update(kinds)
 
-    def _layout_of(self, series: tuple[Series, ...]) -> _RecordedLayout:
+    def _layout_of(self, series: tuple[Series, ...]) -> RecordedLayout:
         layout = self._by_series.get(series)
         if layout is None:
             if len(set(series)) < len(series):
                 raise MetricError(f"a metric is set twice in one call: {[str(s) for s in series]}")
-            others = {id(member): member for s in series for member in self._members.get(s, ())}
-            for other in others.values():
-                other.shared = True
-            layout = _RecordedLayout(len(self._layouts), series, shared=bool(others))
-            self._layouts.append(layout)
-            self._by_series[series] = layout
-            for s in series:
-                self._members.setdefault(s, []).append(layout)
+            new = RecordedLayout(next(self._keys), series)
+            self._rows.layouts[new.key] = new
+            layout = self._by_series.setdefault(series, new)  # another thread may have been first
         return layout
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was added yet."""
-        return self._thread is None and self._writer.position == self._begun
+        return not self._added and not self._unwritten and self._writer.position == self._begun
 
     def add_record(self, record: BestRule | Display | Artifact | Outcome) -> None:
         """Add a record other than points."""
         if self._thread is None or _current_pid != self._pid:
             self._start_thread()
-        with self._lock:
-            self._others.append(record)
+        self._added.append(record)
 
     def add_records(self, records: Sequence[Record]) -> None:
         """Add existing records, with their own steps and times."""
-        import numpy as np
-
         self._start_thread()
-        with self._lock:
-            for record in records:
-                if not isinstance(record, Points):
-                    self._others.append(record)
-                    continue
+        for record in records:
+            if isinstance(record, Points):
                 for series in record.layouts:
-                    self._indexed.update(self._kinds(series))
-                layouts = [self._layout_of(series) for series in record.layouts]
-                for layout, rows in zip(
-                    layouts, np.bincount(record.layout, minlength=len(layouts)), strict=True
-                ):
-                    layout.rows += int(rows)
-                numbers = np.array([layout.number for layout in layouts], np.uint32)
-                self._layout.frombytes(numbers[record.layout].tobytes())
-                self._steps.frombytes(record.steps.tobytes())
-                self._times.frombytes(record.times.tobytes())
-                self._values.frombytes(record.values.tobytes())
+                    self._note_kinds(series)
+        self._added += records
 
     def _start_thread(self) -> None:
         if self._closed:
             raise StateError("this run is closed: start a new one with reset(), or make another handler")
         self.require_own_process()
-        with self._lock:
+        with self._starting:
             if self._thread is None:
-                self._wake.clear()
                 self._thread = threading.Thread(target=self._work, name="legm-recorder", daemon=True)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:  # the interpreter is shutting down: close() writes what is left
+                    self._thread = None
+
+    @property
+    def path(self) -> Path:
+        """The log's path now."""
+        return self._writer.path
 
     @property
     def is_own_process(self) -> bool:
@@ -359,20 +329,33 @@ class Recorder:
 
     # The writer's side
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether this interrupts the writing of the same thread, as a signal handler or a finalizer may."""
+        return self._log_lock.is_held_here
+
+    def postpone(self, call: Callable[[], object]) -> None:
+        """Call something when the writing that this interrupts has ended."""
+        self._log_lock.postpone(call)
+
     def _work(self) -> None:
         while self._thread is threading.current_thread():
-            woken = self._wake.wait(_FLUSH_INTERVAL)
-            if woken:
-                self._wake.clear()
+            with contextlib.suppress(queue.Empty):
+                self._wake.get(timeout=_FLUSH_INTERVAL)
+            self._is_woken = False
             try:
                 self.flush()
             except Exception as error:  # noqa: BLE001 - training continues, and the error is reported
                 if not self._troubled:
-                    log.error("%s. Training continues; values stay in memory until writing works.", error)  # noqa: TRY400
+                    own = isinstance(error, LegmError)
+                    what = error if own else f"the run log cannot be written: {error!r}"
+                    log.error("%s. Training continues; values stay in memory until writing works.", what)  # noqa: TRY400
                 self._troubled = True
 
     def flush(self) -> int:
         """Write all new records to the log and pass them on for delivery.
+
+        Where this interrupts the writing of the same thread, that goes on afterwards and writes them.
 
         Returns:
             the log's position, in bytes.
@@ -380,106 +363,96 @@ class Recorder:
         Raises:
             StorageError: the log cannot be written; the records are kept for the next flush.
         """
-        with self._writing:
-            with self._lock:
-                taken = self._layout, self._steps, self._times, self._values
-                others, self._others = self._others, []
-                new_layouts = self._layouts[self._known_layouts :]
-                self._known_layouts = len(self._layouts)
-                if taken[0]:
-                    self._empty()
-            records: list[Record] = []
-            frames = [layout_frame(layout.series) for layout in new_layouts]
-            if taken[0]:
-                frames += [points_frame(*rows) for rows in self._in_pieces(*taken)]
-                self.points += len(taken[3])
-                records.append(self._points(*taken))
-            frames += map(record_frame, others)
-            records += others
-            if frames:
-                self._unwritten.append((b"".join(frames), records))
-            if self._unwritten and self.before_next_write is not None:
-                self.before_next_write()
-                self.before_next_write = None
-            while self._unwritten:
-                data, records = self._unwritten[0]
-                cursors = cursors_frame(self._cursors) if self._cursors else b""
-                position = self._writer.append(cursors, data)
-                self._unwritten.pop(0)
-                self._recovered()
-                self._cursors = self._deliver(records, position)
+        if self.is_interrupted:
+            self.postpone(self.flush)
             return self._writer.position
+        with self._log_lock.held():
+            self._write()
+            return self._writer.position
+
+    def _write(self) -> None:
+        self._take()
+        if self._unwritten and self.before_next_write is not None:
+            self.before_next_write()
+            self.before_next_write = None
+        while self._unwritten:
+            batch = self._unwritten[0]
+            if batch.end is None or batch.end != self._writer.position:  # else it was interrupted after this
+                cursors = cursors_frame(self._cursors) if self._cursors else b""
+                batch.end = self._writer.position + len(cursors) + len(batch.frames)
+                self._writer.append(cursors, batch.frames)
+            self._unwritten.popleft()
+            self._recovered()
+            self.points += batch.values
+            self._cursors = self._deliver(batch.records, batch.end)
+
+    def _take(self) -> None:
+        """Make a batch of what was added; where that fails, all of it stays where it is."""
+        added = self._added[:]
+        if not added:
+            return
+        others = [one for one in added if not isinstance(one, bytes)]
+        rows = [one for one in added if isinstance(one, bytes)]
+        encoded = self._rows.encode(rows, others)
+        before = len(self._unwritten)
+        try:
+            self._unwritten.append(_Batch(b"".join(encoded.frames), encoded.records, encoded.values))
+            del self._added[: len(added)]
+        except BaseException:
+            if self._added and self._added[0] is added[0]:  # it was not taken
+                while len(self._unwritten) > before:
+                    self._unwritten.pop()
+                self._rows.undo(encoded)
+            raise
 
     def _recovered(self) -> None:
         if self._troubled:
             log.warning("the run log %s can be written again; nothing was lost", self._writer.path)
             self._troubled = False
 
-    def _in_pieces(
-        self, layout: array[int], steps: array[int], times: array[float], values: array[float]
-    ) -> Iterator[tuple[array[int], array[int], array[float], array[float]]]:
-        """The rows in pieces that a reader of the log can process at once."""
-        if len(values) <= _VALUES_PER_FRAME:
-            yield layout, steps, times, values
-            return
-        import numpy as np
-
-        widths = np.array([len(known.series) for known in self._layouts])
-        ends = np.cumsum(widths[np.frombuffer(layout, np.uint32)])  # of each row among the values
-        begin, at = 0, 0
-        while begin < len(layout):
-            end = min(int(np.searchsorted(ends, at + _VALUES_PER_FRAME)) + 1, len(layout))
-            after = int(ends[end - 1])
-            yield layout[begin:end], steps[begin:end], times[begin:end], values[at:after]
-            begin, at = end, after
-
-    def _points(
-        self, layout: array[int], steps: array[int], times: array[float], values: array[float]
-    ) -> Points:
-        import numpy as np
-
-        return Points(
-            tuple(known.series for known in self._layouts),
-            np.frombuffer(layout, np.uint32),
-            np.frombuffer(steps, np.int64),
-            np.frombuffer(times, np.float64),
-            np.frombuffer(values, np.float64),
-        )
-
-    @contextmanager
+    @contextlib.contextmanager
     def paused(self) -> Iterator[LogWriter]:
         """Write everything to the log and stop the thread; a later call starts it again.
 
         Yields:
-            the writer of the log.
+            the writer of the log, which no other thread uses meanwhile.
 
         Raises:
-            StateError: this is a forked process.
+            StateError: this is a forked process, or this interrupts the writing of the same thread.
             StorageError: the log cannot be written.
         """
         self.require_own_process()
-        with self._lock:
-            thread, self._thread = self._thread, None
-            self._wake.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
-        self.flush()
-        with self._writing:
+        if self.is_interrupted:
+            raise StateError("the run log is being written by the code that was interrupted")
+        self._stop_thread()
+        with self._log_lock.held():
+            self._write()
             self._cursors = {}
             yield self._writer
+
+    def _stop_thread(self) -> None:
+        """Let the thread end by itself: waiting for it would not end if it waits for this one."""
+        self._thread = None
+        self._wake.put(None)
 
     def close(self) -> None:
         """Write what is left and close the log; closing twice does nothing."""
         if self._closed or _current_pid != self._pid:
             return
-        try:
-            with self.paused():
-                pass
-        except LegmError as error:
-            log.error("%s. Values that were set since the last successful write are lost.", error)  # noqa: TRY400
-        finally:
-            self._closed = True
-            self._writer.close()
+        if self.is_interrupted:
+            self.postpone(self.close)
+            return
+        self._closed = True
+        self._stop_thread()
+        with self._log_lock.held():
+            try:
+                self._write()
+            except LegmError as error:
+                log.error("%s. Values that were set since the last successful write are lost.", error)  # noqa: TRY400
+            finally:
+                self._added.clear()
+                self._unwritten.clear()
+                self._writer.close()
 
 
 def _flatten_recorded_metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:

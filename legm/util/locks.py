@@ -1,14 +1,19 @@
-"""Lock files: one writer at a time, on this machine or a shared file system."""
+"""Locks: between processes, by a file; and within a process, for code that may interrupt itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from legm.errors import StorageError, storage_error
+from legm.errors import LegmError, StorageError, storage_error
 
-__all__ = ["file_lock"]
+__all__ = ["ReentrySafeLock", "file_lock"]
+
+log = logging.getLogger(__name__)
 
 _TIMEOUT = 120.0  # seconds to wait for a lock
 
@@ -38,3 +43,48 @@ def file_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+class ReentrySafeLock:
+    """A lock for which code that interrupts its holder need not wait, which would never end.
+
+    A signal handler, a finalizer or a warning hook may run in the middle of anything that its thread does.
+    Where :attr:`is_held_here`, it postpones what it would do under the lock.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._threads: set[int] = set()
+        self._postponed: deque[Callable[[], object]] = deque()
+
+    @property
+    def is_held_here(self) -> bool:
+        """Whether this thread holds it, or was interrupted while it waited for it."""
+        return threading.get_ident() in self._threads
+
+    def postpone(self, call: Callable[[], object]) -> None:
+        """Call something as soon as the lock, which this thread holds, is released; an error is logged."""
+        self._postponed.append(call)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Exclude every other thread; must not be entered where it is held."""
+        try:
+            self._threads.add(threading.get_ident())  # first: an interruption may come at once
+            with self._lock:
+                yield
+        finally:
+            self._threads.discard(threading.get_ident())
+            while self._postponed:
+                try:
+                    self._postponed.popleft()()
+                except LegmError as error:
+                    log.error("%s", error)  # noqa: TRY400
+
+    def run(self, call: Callable[[], object]) -> None:
+        """Call something under the lock: now, or as soon as the code that this interrupts releases it."""
+        if self.is_held_here:
+            self.postpone(call)
+            return
+        with self.held():
+            call()

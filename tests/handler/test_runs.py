@@ -17,10 +17,7 @@ import yaml
 
 from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
 from legm.analysis.overview import read_overview
-from legm.core.parameters import Parameters
-from legm.delivery.client import connect_client
-from legm.delivery.run_session import RunSession, new_run
-from legm.records import Outcome, RunResult, Status
+from legm.records import RunResult, Status
 from legm.runlog import log_writer
 
 
@@ -793,33 +790,3 @@ def test_an_interrupt_while_a_value_is_taken_leaves_whole_rows(tmp_path, test):
         assert (values(result, "a"), values(result, "b")) == ([0, 1, 2], [0, 3, 4])
         assert [h.steps.tolist() for h in result.histories.values()] == [[0, 1, 2]] * 2
     assert result.points == 6
-
-
-def test_an_interrupt_in_the_middle_of_a_row_takes_it_back_whole(tmp_path, monkeypatch):
-    configuration = Parameters().configuration("e")
-    session = RunSession(connect_client(tmp_path), new_run(configuration, "", {}))
-    recorder = session.recorder
-    recorder.add_metrics({"a": 0, "b": 0}, None, test=False)
-    for column in ("_values", "_steps", "_times", "_layout"):
-
-        class Column(type(getattr(recorder, column))):
-            def append(self, value):
-                super().append(value)
-                raise KeyboardInterrupt
-
-            def extend(self, values):
-                super().extend(values)
-                raise KeyboardInterrupt
-
-        for metrics in ({"a": 9, "b": 9}, {"b": 9, "a": 9}, {"a": 9}):
-            for step in (None, 3):
-                whole = getattr(recorder, column)
-                monkeypatch.setattr(recorder, column, Column(whole.typecode, whole))
-                with pytest.raises(KeyboardInterrupt):
-                    recorder.add_metrics(metrics, step, test=False)
-                monkeypatch.setattr(recorder, column, type(whole)(whole.typecode, getattr(recorder, column)))
-    recorder.add_metrics({"a": 1, "b": 1}, None, test=False)
-    recorder.add_metrics({"a": 2}, None, test=False)
-    result = session.finish(Outcome(Status.COMPLETED, 0.0))
-    assert (values(result, "a"), values(result, "b")) == ([0, 1, 2], [0, 1])
-    assert [h.steps.tolist() for h in result.histories.values()] == [[0, 1, 2], [0, 1]]

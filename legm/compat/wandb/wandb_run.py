@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,7 @@ from legm.errors import LegmError, MetricError
 from legm.records import Plain, Status
 from legm.runlog.log_folder import OWN_FOLDER
 from legm.runlog.recorder import to_recorded_step, to_recorded_value
+from legm.util.locks import ReentrySafeLock
 
 __all__ = ["Run"]
 
@@ -65,6 +67,7 @@ class Run:
         self._summary_texts: dict[str, Plain] = {}
         self._saved: dict[str, Path] = {}
         self._artifacts: dict[str, Plain] = {}
+        self._calls = ReentrySafeLock()
         self._watcher = ModelWatcher(lambda name, histogram: self.log({name: histogram}, commit=False))
 
     @property
@@ -162,6 +165,9 @@ class Run:
             raise TypeError(f"wandb.log() requires a dictionary, not {type(data).__name__}")
         if self.finished:
             raise UsageError(f"the run {self.id} is finished: call wandb.init() to begin another one")
+        self._calls.run(partial(self._log, dict(data), step, commit))
+
+    def _log(self, data: Mapping[str, Any], step: int | None, commit: bool | None) -> None:
         at = self.step if step is None else to_recorded_step("wandb.log()", step)
         self.step = max(self.step, at)
         if self.tracked is not None:

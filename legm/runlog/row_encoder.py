@@ -1,0 +1,256 @@
+"""Rows of numbers on their way to the run log: how one is packed, and how many become frames and records."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from legm.records import Points, Record, Series
+from legm.runlog.log_frames import layout_frame, points_frame, record_frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Encoded", "RecordedLayout", "RowEncoder"]
+
+_VALUES_PER_FRAME = 10_000  # values in one frame, except for a wider row
+
+
+class RecordedLayout:
+    """Series that are set together.
+
+    A row is packed as words of 64 bits: its kind, its step, its time, and its values.
+
+    Args:
+        key: distinguishes the layouts of a run.
+        series: the series, in order.
+    """
+
+    __slots__ = ("key", "names", "number", "pack", "positioned", "series", "stepped")
+
+    def __init__(self, key: int, series: tuple[Series, ...]) -> None:
+        self.key = key
+        self.series = series
+        self.names = tuple(s.name for s in series)
+        self.number = -1
+        """In the log; -1 until it is encoded."""
+        self.pack = struct.Struct(f"<qqd{len(series)}d").pack
+        self.stepped = 2 * key
+        """The kind of a row with a step."""
+        self.positioned = 2 * key + 1
+        """The kind of a row whose step is the number of earlier values of each series."""
+
+
+@dataclass(slots=True)
+class Encoded:
+    """What is written to the log at once.
+
+    Args:
+        frames: in order.
+        records: the same as records.
+        values: the number of values among them.
+        layouts: those that are new.
+        counts: by series, the number of values before.
+    """
+
+    frames: list[bytes] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    values: int = 0
+    layouts: list[RecordedLayout] = field(default_factory=list)
+    counts: dict[Series, int] = field(default_factory=dict)
+
+
+class RowEncoder:
+    """Turns rows and records into frames; knows the layouts in the log, and how many values each series has.
+
+    Args:
+        layout_of: returns the layout of series, a new one where there is none.
+    """
+
+    def __init__(self, layout_of: Callable[[tuple[Series, ...]], RecordedLayout]) -> None:
+        self.layouts: dict[int, RecordedLayout] = {}
+        """Every layout by its key; whoever makes one adds it."""
+        self._layout_of = layout_of
+        self._next_number = 0
+        self._counts: dict[Series, int] = {}
+
+    def encode(self, rows: Sequence[bytes], others: Sequence[Record]) -> Encoded:
+        """Encode existing points, then rows, then other records; an error leaves everything as it was.
+
+        Raises:
+            MemoryError: there is not enough memory.
+        """
+        encoded = Encoded()
+        try:
+            for record in others:
+                if isinstance(record, Points):
+                    self._add_points(encoded, record)
+            if rows:
+                self._add_rows(encoded, rows)
+            for record in others:
+                if not isinstance(record, Points):
+                    encoded.frames.append(record_frame(record))
+                    encoded.records.append(record)
+        except BaseException:
+            self.undo(encoded)
+            raise
+        return encoded
+
+    def undo(self, encoded: Encoded) -> None:
+        """Forget what was encoded last, which was not written."""
+        for layout in encoded.layouts:
+            layout.number = -1
+        self._next_number -= len(encoded.layouts)
+        self._counts.update(encoded.counts)
+
+    def _number(self, encoded: Encoded, layouts: Sequence[RecordedLayout]) -> NDArray[Any]:
+        """The layouts' numbers in the log, where new ones are added."""
+        import numpy as np
+
+        for layout in layouts:
+            if layout.number < 0:
+                encoded.frames.append(layout_frame(layout.series))
+                encoded.layouts.append(layout)
+                layout.number = self._next_number
+                self._next_number += 1
+        return np.array([layout.number for layout in layouts], "<u4")
+
+    def _count(self, encoded: Encoded, layouts: Sequence[RecordedLayout], rows: Sequence[int]) -> None:
+        for layout, number in zip(layouts, rows, strict=True):
+            for series in layout.series:
+                before = self._counts.get(series, 0)
+                encoded.counts.setdefault(series, before)
+                self._counts[series] = before + number
+
+    def _add_points(self, encoded: Encoded, points: Points) -> None:
+        import numpy as np
+
+        if not len(points.layout):
+            return
+        used = np.unique(points.layout)
+        layouts = [self._layout_of(points.layouts[number]) for number in used.tolist()]
+        local = np.searchsorted(used, points.layout).astype(np.uint32)
+        self._add(encoded, layouts, local, points.steps, points.times, points.values)
+
+    def _add_rows(self, encoded: Encoded, rows: Sequence[bytes]) -> None:
+        import numpy as np
+
+        words = np.frombuffer(b"".join(rows), "<u8")
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows)) // 8
+        starts = np.cumsum(lengths) - lengths
+        kinds = words[starts]
+        keys, local = np.unique(kinds >> np.uint64(1), return_inverse=True)
+        layouts = [self.layouts[key] for key in keys.tolist()]
+        is_value = np.ones(len(words), bool)
+        for place in range(3):
+            is_value[starts + place] = False
+        columns = _RowColumns(
+            local.astype(np.uint32),
+            words[starts + 1].view("<i8"),
+            words[starts + 2].view("<f8"),
+            lengths - 3,
+        )
+        is_positioned = (kinds & np.uint64(1)).astype(bool)
+        if is_positioned.any():
+            layouts = self._set_positions(layouts, columns, is_positioned)
+        self._add(encoded, layouts, columns.layout, columns.steps, columns.times, words[is_value].view("<f8"))
+
+    def _set_positions(
+        self, layouts: list[RecordedLayout], columns: _RowColumns, is_positioned: NDArray[Any]
+    ) -> list[RecordedLayout]:
+        """Set the steps of rows without one; a row whose series have different positions is split.
+
+        Returns:
+            the layouts of the rows then.
+        """
+        import numpy as np
+
+        ids: dict[Series, int] = {}
+        flat = [ids.setdefault(series, len(ids)) for layout in layouts for series in layout.series]
+        before = np.array([self._counts.get(series, 0) for series in ids], np.int64)
+        widths = np.array([len(layout.series) for layout in layouts], np.int64)
+        firsts = np.cumsum(widths) - widths  # of each layout in flat
+        row_starts = np.cumsum(columns.widths) - columns.widths
+        column = np.arange(int(columns.widths.sum())) - np.repeat(row_starts, columns.widths)
+        series_ids = np.array(flat, np.int64)[np.repeat(firsts[columns.layout], columns.widths) + column]
+        positions = before[series_ids] + _numbers_within(series_ids)
+        lowest = np.minimum.reduceat(positions, row_starts)
+        is_split = is_positioned & (lowest != np.maximum.reduceat(positions, row_starts))
+        columns.steps[is_positioned] = lowest[is_positioned]
+        if not is_split.any():
+            return layouts
+        by_value = np.repeat(is_split, columns.widths)
+        split = np.unique(series_ids[by_value])
+        named = list(ids)
+        singles = [self._layout_of((named[one],)) for one in split.tolist()]
+        pieces = np.where(is_split, columns.widths, 1)
+        is_piece = np.repeat(is_split, pieces)
+        columns.layout = np.repeat(columns.layout, pieces)
+        columns.steps = np.repeat(columns.steps, pieces)
+        columns.times = np.repeat(columns.times, pieces)
+        columns.layout[is_piece] = len(layouts) + np.searchsorted(split, series_ids[by_value])
+        columns.steps[is_piece] = positions[by_value]
+        return [*layouts, *singles]
+
+    def _add(
+        self,
+        encoded: Encoded,
+        layouts: Sequence[RecordedLayout],
+        local: Any,
+        steps: Any,
+        times: Any,
+        values: Any,
+    ) -> None:
+        """Add rows by column, with the indices of their layouts."""
+        import numpy as np
+
+        numbers = self._number(encoded, layouts)[local]
+        ends = np.cumsum(np.array([len(layout.series) for layout in layouts], np.int64)[local])
+        for rows, within in _pieces(ends):
+            columns = (numbers[rows], steps[rows], times[rows], values[within])
+            encoded.frames.append(points_frame(*map(np.ascontiguousarray, columns)))
+        self._count(encoded, layouts, np.bincount(local, minlength=len(layouts)).tolist())
+        series = tuple(layout.series for layout in layouts)
+        encoded.records.append(Points(series, local, steps, times, values))
+        encoded.values += len(values)
+
+
+@dataclass(slots=True)
+class _RowColumns:
+    """Rows by column: the index of the layout, step, time (s since 1970), and number of values."""
+
+    layout: NDArray[Any]
+    steps: NDArray[Any]
+    times: NDArray[Any]
+    widths: NDArray[Any]
+
+
+def _numbers_within(groups: NDArray[Any]) -> NDArray[Any]:
+    """For each entry, how many earlier ones are of the same group."""
+    import numpy as np
+
+    order = np.argsort(groups, kind="stable")
+    is_first = np.ones(len(groups), bool)
+    is_first[1:] = np.diff(groups[order]) != 0
+    starts = np.flatnonzero(is_first)
+    numbers = np.empty(len(groups), np.int64)
+    numbers[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))
+    return numbers
+
+
+def _pieces(ends: NDArray[Any]) -> Iterator[tuple[slice, slice]]:
+    """Rows in pieces that a reader of the log can process at once: their slice, and that of their values.
+
+    Args:
+        ends: the end of each row among the values.
+    """
+    import numpy as np
+
+    begin, at = 0, 0
+    while begin < len(ends):
+        end = min(int(np.searchsorted(ends, at + _VALUES_PER_FRAME)) + 1, len(ends))
+        after = int(ends[end - 1])
+        yield slice(begin, end), slice(at, after)
+        begin, at = end, after
