@@ -20,6 +20,7 @@ from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect_client
 from legm.delivery.reading import read_counts
 from legm.delivery.run_session import RunSession, new_run
+from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_folder
 from legm.errors import (
     InvalidName,
     LegmError,
@@ -42,6 +43,7 @@ from legm.records import (
 )
 from legm.runlog.recorder import EXACT, to_recorded_step, to_recorded_value
 from legm.runlog.user_files import UserFiles
+from legm.util.process_rank import is_main_process
 
 if TYPE_CHECKING:
     from legm.plotting import StyleSheets
@@ -82,6 +84,9 @@ class ExperimentHandler:
         credentials: shell patterns for the names of parameters whose texts are credentials. These are not
             compared, and leave this machine only as ``<redacted>``. Without patterns, names such as
             ``api_key`` and ``password`` are recognized; with ``()``, none.
+        main_process: whether this process records. Of the processes that train one model together (torchrun,
+            SLURM, MPI, accelerate) only rank 0 does, which is found from the environment; in the others
+            parameters can be read, and every other call has no effect. Runs can be read in all of them.
 
     Raises:
         InvalidName: the experiment's name or the description is not text, or is empty.
@@ -95,6 +100,7 @@ class ExperimentHandler:
         "_description",
         "_experiment",
         "_folder",
+        "_is_main_process",
         "_parameters",
         "_session",
         "_slot",
@@ -110,13 +116,17 @@ class ExperimentHandler:
         backend_options: Mapping[str, Any] | None = None,
         strict: bool = False,
         credentials: Sequence[str] | None = None,
+        main_process: bool | None = None,
     ) -> None:
         check_name("experiment", experiment_name, InvalidName)
         if description:
             check_name("description", description, InvalidName)
         self._experiment = experiment_name
         self._description = description or ""
-        self._client = connect_client(root_directory, backend, backend_options, strict=strict)
+        self._is_main_process = is_main_process(main_process)
+        self._client = connect_client(
+            root_directory, backend, backend_options, strict=strict, read_only=not self._is_main_process
+        )
         cls = type(self)  # not the handler: a cycle would keep it when it is dropped
         self._parameters = Parameters(
             lambda name: hasattr(cls, name),
@@ -124,7 +134,7 @@ class ExperimentHandler:
         )
         self._configuration: Configuration | None = None
         self._folder: Path | None = None
-        self._session: RunSession | None = None
+        self._session: RunSession | UnrecordedSession | None = None
         self._slot = RunSlot()
 
     # Parameters
@@ -346,10 +356,16 @@ class ExperimentHandler:
 
         Raises:
             ParameterError: ``n`` is not a whole number of at least 0, or the timeout is not above 0.
-            StateError: a run that began without a claim is still running.
+            StateError: a run that began without a claim is still running, or this process does not record:
+                only rank 0 asks, and informs the others.
             StorageError: the root directory cannot be written; nothing is claimed.
             BackendError: the backend does not answer; nothing is claimed.
         """
+        if not self._is_main_process:
+            raise StateError(
+                "should_run() and claim() are asked by rank 0 alone, since an answer may take a slot: ask "
+                "there and broadcast it, or pass main_process=True if this process trains on its own"
+            )
         session = self._session
         if session is not None and not session.is_logged:
             session.recorder.require_own_process()
@@ -400,16 +416,22 @@ class ExperimentHandler:
 
     def _begin(self, configuration: Configuration) -> None:
         run = new_run(configuration, self._description, self._parameters.uncompared())
+        if not self._is_main_process:
+            self._session = UnrecordedSession(run)
+            log.info("this process does not record its run: the process with rank 0 does")
+            return
         self._session = RunSession(self._client, run, self._slot)
         self._folder = self._session.folder
         log.info("run %s of %s began in %s", run.run_id, configuration.experiment, self._folder)
 
     def _require_folder(self) -> Path:
         if self._folder is None:
-            raise StateError("the configuration has no folder before start(): call start() first")
+            if self._configuration is None or self._is_main_process:
+                raise StateError("the configuration has no folder before start(): call start() first")
+            self._folder = wait_for_folder(self._client, self._configuration)
         return self._folder
 
-    def _running(self, call: str) -> RunSession:
+    def _running(self, call: str) -> RunSession | UnrecordedSession:
         session = self._session
         if session is None:
             if self._configuration is None:
@@ -569,7 +591,8 @@ class ExperimentHandler:
         session = self._running("log()")
         result = session.finish(Outcome(Status.COMPLETED, time.time()))
         session.is_logged = True
-        log.info("run %s is completed: %d values", session.run.run_id, result.points)
+        if isinstance(session, RunSession):
+            log.info("run %s is completed: %d values", session.run.run_id, result.points)
         return result
 
     def flush(self, timeout: float = 0.0) -> bool:
@@ -595,8 +618,8 @@ class ExperimentHandler:
 
     @property
     def run_id(self) -> str | None:
-        """The id of the current run; None before start() and after the run was closed."""
-        return None if self._session is None else self._session.run.run_id
+        """The id of the current run; None before start(), after the run was closed, and without a record."""
+        return self._session.run.run_id if isinstance(self._session, RunSession) else None
 
     def _end(self, outcome: Outcome) -> None:
         """End the current run, if it is not logged, and release it."""

@@ -121,17 +121,19 @@ def _write_summary_figure(
     """Store a picture in each format.
 
     Returns:
-        where each is.
+        where each is; nothing where the client stores nothing.
     """
     from legm import plotting
 
+    if client.read_only:
+        return []
     kept = (
         client.write_figure(
             experiment, configuration, description, name, plotting.render(figure, format, style), format
         )
         for format in formats
     )
-    return [str(path) for path in kept]
+    return [path for path in kept if path is not None]
 
 
 def comparison_curves(

@@ -21,6 +21,7 @@ from legm.importers.ingest import Ingestion
 from legm.importers.translation import translate_run, translated_experiment, translated_parameters
 from legm.importers.valid_names import is_reserved_name
 from legm.records import Points, Run, Status
+from legm.util.process_rank import RANK_TAG
 
 __all__ = ["CapturedSource", "LiveIngest", "as_captured_run"]
 
@@ -61,8 +62,12 @@ class CapturedSource:
         self.kind, self.location, self.notes = source.kind, source.location, source.notes
 
     def runs(self) -> Iterator[ExternalRun]:
-        """Every run."""
-        return (as_captured_run(run, self._experiment, self._ending) for run in self._source.runs())
+        """Every run that rank 0 began."""
+        for run in self._source.runs():
+            if RANK_TAG in run.tags:
+                self.notes.add("runs of ranks other than 0 were left out", run.key)
+            else:
+                yield as_captured_run(run, self._experiment, self._ending)
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
@@ -125,6 +130,8 @@ class LiveIngest:
             LegmError: the store cannot be read.
         """
         for update in tailer.updates():
+            if RANK_TAG in update.run.tags:
+                continue
             run, at = as_captured_run(update.run, self._experiment), (tailer.kind, update.run.key)
             try:
                 if update.is_deleted:

@@ -17,9 +17,11 @@ from types import TracebackType
 from legm.compat.run_snapshot import RunSnapshot, find_snapshot, stored_snapshots
 from legm.compat.script_run import ScriptRun
 from legm.compat.settings import Settings
+from legm.compat.unrecorded_run import UnrecordedRun
 from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.errors import LegmError
 from legm.records import Plain, Status
+from legm.util.process_rank import is_main_process
 
 __all__ = ["SESSION", "ScriptSession"]
 
@@ -61,7 +63,8 @@ class ScriptSession:
         notes: Mapping[str, Plain] | None = None,
     ) -> ScriptRun:
         """Begin a new run or resume a stored one; see :class:`~legm.compat.script_run.ScriptRun`."""
-        run = ScriptRun(self.settings, self.notices, kind, key, experiment, description, earlier, notes)
+        made = ScriptRun if is_main_process() else UnrecordedRun
+        run = made(self.settings, self.notices, kind, key, experiment, description, earlier, notes)
         self.runs[key] = run
         ended = [one for one in self.runs.values() if one.status is not Status.RUNNING]
         for one in ended[:-_MOST_HELD]:

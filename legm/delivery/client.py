@@ -53,6 +53,7 @@ def connect_client(
     options: Mapping[str, Any] | None = None,
     *,
     strict: bool = False,
+    read_only: bool = False,
 ) -> BackendClient:
     """The client of a backend, or of several: the primary, which has the others as its mirrors.
 
@@ -62,13 +63,15 @@ def connect_client(
             list of these, the primary first.
         options: the backend's own; for a list of backends, by the backend's name.
         strict: whether it is an error that a mirror could not accept something.
+        read_only: whether what is computed over runs is not stored.
 
     Raises:
         BackendError: a backend is unknown or does not fit.
     """
     folder = Path(root)
     primary, *mirrors = make_backends(backend, folder, options or {})
-    return BackendClient(primary, folder, [BackendClient(one, folder) for one in mirrors], strict=strict)
+    clients = [BackendClient(one, folder) for one in mirrors]
+    return BackendClient(primary, folder, clients, strict=strict, read_only=read_only)
 
 
 class BackendClient:
@@ -79,18 +82,26 @@ class BackendClient:
         root: the root directory.
         mirrors: the clients of the other backends, which receive the same records.
         strict: whether it is an error that a mirror could not accept something.
+        read_only: whether what is computed over runs is not stored.
 
     Every method raises a :class:`~legm.errors.LegmError` where the backend fails: its own as they are, any
     other one as a :class:`~legm.errors.BackendError` that names the backend and the hook.
     """
 
     def __init__(
-        self, backend: Backend, root: Path, mirrors: Sequence[BackendClient] = (), *, strict: bool = False
+        self,
+        backend: Backend,
+        root: Path,
+        mirrors: Sequence[BackendClient] = (),
+        *,
+        strict: bool = False,
+        read_only: bool = False,
     ) -> None:
         self.backend = backend
         self.root = root
         self.mirrors = tuple(mirrors)
         self.strict = strict
+        self.read_only = read_only
         manager = plugin_manager([backend])
         self._hooks: dict[str, Any] = {
             name: manager.subset_hook_caller(name, [])
@@ -365,7 +376,7 @@ class BackendClient:
         """Store a picture; see :meth:`write_summary`, and :meth:`legm.hooks.Hooks.legm_write_figure`.
 
         Returns:
-            where the primary has it, for a user; None where it does not say.
+            where the primary has it, for a user; None where it does not say, or nothing is stored.
         """
         where: str | None = self._keep(
             Capability.FIGURES,
@@ -381,6 +392,8 @@ class BackendClient:
 
     def _keep(self, capability: Capability, hook: str, **arguments: Any) -> Any:
         """Call a hook of every backend that has the capability, the mirrors at the same time."""
+        if self.read_only:
+            return None
         kept = self._call(hook, **arguments) if self.supports(capability) else None
         problems: dict[str, str] = {}
 

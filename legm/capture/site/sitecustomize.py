@@ -2,8 +2,9 @@
 
 Environment variables say where these are. A script's own settings would take precedence, so a few calls are
 patched when the libraries are imported: an address, a folder or a mode that the script sets is not used, and
-an error that ends the script marks its run as failed. This file uses nothing from legm, which does not have
-to be installed for the Python that runs the script.
+an error that ends the script marks its run as failed. Of a distributed script only rank 0 is captured. This
+file imports nothing from legm, which does not have to be installed for the Python that runs the script; the
+module that finds the rank is loaded by its path.
 """
 
 import atexit
@@ -28,6 +29,14 @@ _VARIABLES = {
     )
     if name in os.environ
 }
+
+
+def _load_ranks():
+    path = os.path.join(_SITE_FOLDER, os.pardir, os.pardir, "util", "process_rank.py")
+    spec = importlib.util.spec_from_file_location("_legm_process_rank", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _warn_unused(what, given):
@@ -62,6 +71,10 @@ def _patch_wandb(wandb):
             given = settings
         else:
             given = {name: getattr(settings, name) for name in getattr(settings, "model_fields_set", ())}
+        if not _RANKS.is_main_process():
+            kwargs.pop("settings", None)
+            kwargs["mode"] = "disabled"
+            return begin(**kwargs)
         if "disabled" in (kwargs.get("mode"), given.get("mode"), os.environ.get("WANDB_MODE")):
             return begin(**kwargs)
         _restore_environment()
@@ -94,6 +107,7 @@ def _patch_mlflow(mlflow):
             _warn_unused("the address", str(uri))
 
     make, create = MlflowClient.__init__, MlflowClient.create_experiment
+    create_run = MlflowClient.create_run
 
     @functools.wraps(make)
     def init(self, tracking_uri=None, registry_uri=None, *args, **kwargs):
@@ -108,7 +122,18 @@ def _patch_mlflow(mlflow):
             _warn_unused("the folder", str(artifact_location))
         return create(self, name, None, *args, **kwargs)
 
+    @functools.wraps(create_run)
+    def create_marked_run(
+        self, *args, **kwargs
+    ):  # the run stays readable for the script, and is not imported
+        if not _RANKS.is_main_process():
+            given = inspect.signature(create_run).bind(self, *args, **kwargs).arguments
+            given["tags"] = dict(given.get("tags") or {}, **{_RANKS.RANK_TAG: str(_RANKS.process_rank())})
+            return create_run(**given)
+        return create_run(self, *args, **kwargs)
+
     MlflowClient.__init__, MlflowClient.create_experiment = init, create_experiment
+    MlflowClient.create_run = create_marked_run
     for module in (mlflow, mlflow.tracking):
         for name in ("set_tracking_uri", "set_registry_uri"):
             if hasattr(module, name):
@@ -203,6 +228,7 @@ def _run_next_sitecustomize():
         spec.loader.exec_module(module)
 
 
+_RANKS = _load_ranks()
 if _STAGING_FOLDER:
     sys.meta_path.insert(0, _PatchingFinder())
 _run_next_sitecustomize()

@@ -25,6 +25,7 @@ from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_hi
 from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
 from legm.records import Status
+from legm.util.process_rank import is_main_process
 
 __all__ = ["STORE", "TrackingStore"]
 
@@ -114,6 +115,8 @@ class TrackingStore:
         if run_id in SESSION.runs:
             return SESSION.runs[run_id]
         earlier = SESSION.find(run_id)
+        if earlier is None and not is_main_process():  # rank 0 may not have written it yet
+            return SESSION.begin("mlflow", run_id, DEFAULT_EXPERIMENT)
         if earlier is None:
             raise not_found_error(f"Run '{run_id}' not found")
         run = SESSION.begin("mlflow", run_id, earlier.experiment, earlier=earlier)

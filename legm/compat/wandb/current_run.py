@@ -13,6 +13,7 @@ from legm.compat.script_session import SESSION
 from legm.compat.wandb.errors import UsageError
 from legm.compat.wandb.wandb_run import Run
 from legm.records import Status
+from legm.util.process_rank import is_main_process
 
 __all__ = ["CURRENT_RUN", "Settings", "generate_id", "init"]
 
@@ -114,6 +115,7 @@ def init(
 
     mode = given_or_environment(mode, "mode", "WANDB_MODE")
     disabled = mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in {"1", "true", "yes"}
+    disabled = disabled or not is_main_process()
     project = given_or_environment(project, "project", "WANDB_PROJECT") or "uncategorized"
     run_id = given_or_environment(id, "run_id", "WANDB_RUN_ID")
     resume = resume or given.get("resume") or os.environ.get("WANDB_RESUME")
@@ -125,7 +127,7 @@ def init(
         "notes": given_or_environment(notes, "run_notes", "WANDB_NOTES"),
         "tags": all_tags.split(",") if isinstance(all_tags, str) else list(all_tags),
     }
-    earlier = _run_to_resume(run_id, resume, project)
+    earlier = None if disabled else _run_to_resume(run_id, resume, project)
     run_id = earlier.key if earlier is not None else run_id or generate_id()
     tracked = None
     if not disabled:
