@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from legm.core.config_objects import parameters_from_config
 from legm.core.credentials import is_credential
-from legm.core.identity import ParameterDifference, check_name, parameter_differences
+from legm.core.identity import ParameterDifference, parameter_differences
+from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, condition_from_active_value
 from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect_client

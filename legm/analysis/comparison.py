@@ -12,8 +12,8 @@ from typing import Any
 
 from legm.analysis.configuration_lookup import LookupCandidate, label_configurations, resolve_configuration
 from legm.analysis.summaries import require_summarized_runs
-from legm.core.identity import canonical_text, check_name
-from legm.core.naming import safe_name
+from legm.core.identity import canonical_text
+from legm.core.naming import check_name, safe_name
 from legm.core.seeds import looks_like_seed
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import read_runs

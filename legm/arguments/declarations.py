@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, MutableMapping, Seque
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from legm.core.identity import check_name
+from legm.core.naming import check_name
 from legm.core.parameters import FIELDS
 from legm.errors import ParameterError, closest
 

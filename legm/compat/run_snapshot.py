@@ -13,7 +13,7 @@ from legm.delivery.client import connect_client
 from legm.errors import LegmError, NotSupported
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
 from legm.runlog.log_folder import LogFolder
-from legm.util.atomic_files import load_yaml
+from legm.util.yaml_files import load_yaml
 
 __all__ = [
     "NOTES",

@@ -7,7 +7,8 @@ from typing import Any
 
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
-from legm.core.identity import check_name, to_plain
+from legm.core.identity import to_plain
+from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters
 from legm.errors import ParameterError, UnstableValue
 from legm.handler import ExperimentHandler

@@ -24,7 +24,8 @@ from legm.compat.run_snapshot import NOTES, LoggedNumber, RunSnapshot, read_snap
 from legm.compat.script_parameters import ScriptParameters
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
-from legm.core.identity import check_name, to_plain
+from legm.core.identity import to_plain
+from legm.core.naming import check_name
 from legm.core.origins import DROP_IN
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resume_as

@@ -36,7 +36,6 @@ from legm.records import Plain
 __all__ = [
     "ParameterDifference",
     "canonical_text",
-    "check_name",
     "fingerprint",
     "from_plain",
     "parameter_differences",
@@ -396,35 +395,3 @@ def parameter_differences(
         for name in sorted({*ours, *theirs})
         if (name in ours) != (name in theirs) or canonical_text(ours[name]) != canonical_text(theirs[name])
     )
-
-
-_MAX_NAME_LENGTH = 250
-
-
-def check_name(what: str, name: object, error: type[Exception]) -> None:
-    """Check that a name is a non-empty Unicode string of at most 250 characters.
-
-    Args:
-        what: the kind of thing that is named, for the error message.
-        name: the name.
-        error: the type of error to raise.
-
-    Raises:
-        Exception: of the type ``error``, if it is not.
-    """
-    if not isinstance(name, str):
-        raise error(f"the name of a {what} must be a string, not {name!r} of type {type(name).__name__}")
-    if not name:
-        raise error(f"the name of a {what} must not be empty")
-    if len(name) > _MAX_NAME_LENGTH:
-        raise error(
-            f"the name of a {what} may have at most {_MAX_NAME_LENGTH} characters, not {len(name)}: "
-            f"{name[:40]!r}…"
-        )
-    if not name.isascii():
-        try:
-            name.encode()
-        except UnicodeEncodeError as cause:
-            raise error(
-                f"the name of a {what} must be valid Unicode; {name!r} contains a lone surrogate"
-            ) from cause

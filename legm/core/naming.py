@@ -17,6 +17,7 @@ from legm.errors import InvalidName
 
 __all__ = [
     "best_key",
+    "check_name",
     "configuration_name",
     "escape_name",
     "make_run_id",
@@ -26,6 +27,8 @@ __all__ = [
     "shorten_name",
     "unescape_name",
 ]
+
+_MAX_NAME_LENGTH = 250
 
 _KEPT_CHARACTERS = frozenset("._-+=,@()[] ")
 _MAX_BYTES = 180  # bytes; file systems allow 255, and a number, a description or an extension may follow
@@ -150,3 +153,32 @@ def make_run_id(started: float, unique: str) -> str:
 def best_key(metric: str) -> str:
     """The key of a metric's best value; ``best_step`` is the step itself."""
     return f"best_dev/{metric}" if metric == "step" or metric.startswith("dev/") else f"best_{metric}"
+
+
+def check_name(what: str, name: object, error: type[Exception]) -> None:
+    """Check that a name is a non-empty Unicode string of at most 250 characters.
+
+    Args:
+        what: the kind of thing that is named, for the error message.
+        name: the name.
+        error: the type of error to raise.
+
+    Raises:
+        Exception: of the type ``error``, if it is not.
+    """
+    if not isinstance(name, str):
+        raise error(f"the name of a {what} must be a string, not {name!r} of type {type(name).__name__}")
+    if not name:
+        raise error(f"the name of a {what} must not be empty")
+    if len(name) > _MAX_NAME_LENGTH:
+        raise error(
+            f"the name of a {what} may have at most {_MAX_NAME_LENGTH} characters, not {len(name)}: "
+            f"{name[:40]!r}…"
+        )
+    if not name.isascii():
+        try:
+            name.encode()
+        except UnicodeEncodeError as cause:
+            raise error(
+                f"the name of a {what} must be valid Unicode; {name!r} contains a lone surrogate"
+            ) from cause

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from legm.core import credentials
 from legm.core.config_objects import is_omegaconf
-from legm.core.identity import canonical_text, check_name, fingerprint, from_plain, to_plain
-from legm.core.naming import configuration_name
+from legm.core.identity import canonical_text, fingerprint, from_plain, to_plain
+from legm.core.naming import check_name, configuration_name
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.records import Configuration, Plain
 

@@ -18,7 +18,7 @@ from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult
 from legm.runlog import log_reader, log_writer
 from legm.runlog.log_folder import AGGREGATES_FILE, LogFolder, configuration_folders
 from legm.stats.aggregate import summary_from_dict
-from legm.util.atomic_files import load_yaml
+from legm.util.yaml_files import load_yaml
 
 __all__ = ["BackendSource", "ConfigurationRuns", "LoadedRun", "LocalSource", "Source", "UnavailableRun"]
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legm.errors import ParameterError, closest, storage_error
-from legm.importers.identity_file import read_identities, write_identities
+from legm.importers.identity_file import identity_file_path, read_identities, write_identities
 from legm.importers.identity_inference import Identity
-from legm.runlog.log_folder import OWN_FOLDER
 from legm.util.locks import file_lock
 
-__all__ = ["IdentityOverrides", "identities_path", "open_decisions"]
+__all__ = ["IdentityOverrides", "open_decisions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +74,6 @@ class IdentityOverrides:
                 raise ParameterError(f"the parameter {name!r} cannot be both compared and not compared")
 
 
-def identities_path(root: Path) -> Path:
-    """The path of the file below a root directory that stores the identities of imported experiments."""
-    return root / OWN_FOLDER / "imported.yml"
-
-
 @contextmanager
 def open_decisions(root: Path, *, keep: bool = True) -> Iterator[dict[str, Identity]]:
     """The stored identities by experiment, to be changed in the block; they are saved when it ends.
@@ -92,7 +86,7 @@ def open_decisions(root: Path, *, keep: bool = True) -> Iterator[dict[str, Ident
         StorageError: the file cannot be read or written.
         CorruptFile: the file is not an identity file.
     """
-    path = identities_path(root)
+    path = identity_file_path(root)
     if not keep:
         yield read_identities(path) if path.exists() else {}
         return

@@ -8,10 +8,12 @@ from typing import Any
 
 from legm.errors import CorruptFile, storage_error
 from legm.importers.identity_inference import Identity
-from legm.util.atomic_files import load_yaml, write_atomically
+from legm.runlog.log_folder import OWN_FOLDER
+from legm.util.atomic_files import write_atomically
+from legm.util.yaml_files import load_yaml
 from legm.util.yaml_text import yaml_block
 
-__all__ = ["read_identities", "write_identities"]
+__all__ = ["identity_file_path", "read_identities", "write_identities"]
 
 _HEADER = """\
 # Which parameters identify the configurations of each experiment, for: legm import … --identity FILE
@@ -20,6 +22,11 @@ _HEADER = """\
 # name: the parameters that appear in a configuration's name.
 """
 _FIELDS = ("not_compared", "compared", "name")
+
+
+def identity_file_path(root: Path) -> Path:
+    """The path of the file below a root directory that stores the identities of imported experiments."""
+    return root / OWN_FOLDER / "imported.yml"
 
 
 def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:

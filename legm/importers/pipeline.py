@@ -14,8 +14,8 @@ from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
 from legm.importers.detection import open_detected_source
 from legm.importers.external_run import ExternalRun, Source
-from legm.importers.identity_decisions import IdentityOverrides, identities_path, open_decisions
-from legm.importers.identity_file import read_identities, write_identities
+from legm.importers.identity_decisions import IdentityOverrides, open_decisions
+from legm.importers.identity_file import identity_file_path, read_identities, write_identities
 from legm.importers.identity_inference import Identity, ObservedParameters, infer_identity
 from legm.importers.ingest import Ingested, Ingestion
 from legm.importers.translation import (
@@ -182,7 +182,7 @@ class _Import:
                 written = given
             decisions.update(self._identities)
         if self._identities and not dry_run:
-            written = written or identities_path(self._root)
+            written = written or identity_file_path(self._root)
         if not dry_run:
             flush_backlog(self._client, Path())  # finish what an interrupted import left behind
         counts = dict.fromkeys(Ingested, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from legm.core.identity import check_name
+from legm.core.naming import check_name
 from legm.errors import LegmError, StorageError
 from legm.records import Run
 

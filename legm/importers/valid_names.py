@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 __all__ = ["is_reserved_name", "valid_name", "valid_names"]
 
-_MAX_LENGTH = 250  # characters, as in legm.core.identity.check_text
+_MAX_LENGTH = 250  # characters, as in legm.core.naming.check_name
 
 
 def is_reserved_name(name: str) -> bool:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from legm.core.identity import check_name
+from legm.core.naming import check_name
 from legm.errors import LegmError, MetricError, StateError
 from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, Series, Split
 from legm.runlog.log_frames import cursors_frame

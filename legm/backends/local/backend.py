@@ -40,8 +40,9 @@ from legm.runlog.log_folder import (
     artifacts_folder,
 )
 from legm.util import yaml_text
-from legm.util.atomic_files import load_yaml, write_atomically
+from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
+from legm.util.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     from legm.backends.local.event_file import EventFile

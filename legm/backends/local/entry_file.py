@@ -28,7 +28,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.util import yaml_text
-from legm.util.atomic_files import parse_yaml, write_atomically
+from legm.util.atomic_files import write_atomically
+from legm.util.yaml_files import parse_yaml
 
 __all__ = ["Entry", "EntryFile"]
 

@@ -25,8 +25,9 @@ from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
 from legm.runlog.log_folder import OWN_FOLDER, PARAMETERS_FILE
 from legm.util import yaml_text
-from legm.util.atomic_files import load_yaml, parse_yaml, write_atomically
+from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
+from legm.util.yaml_files import load_yaml, parse_yaml
 
 __all__ = [
     "FolderIndex",

@@ -18,7 +18,7 @@ def _config_dict(given: Any) -> dict[str, Any]:
     if given is None:
         return {}
     if isinstance(given, (str, Path)):  # a file in wandb's format: {name: {"value": …}}
-        from legm.util.atomic_files import load_yaml
+        from legm.util.yaml_files import load_yaml
 
         loaded = load_yaml(Path(given)) or {}
         return {

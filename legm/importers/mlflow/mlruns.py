@@ -35,7 +35,7 @@ from legm.importers.mlflow.run_conversion import (
     restore_mlflow_infinities,
 )
 from legm.records import Plain, Points, Series
-from legm.util.atomic_files import parse_yaml
+from legm.util.yaml_files import parse_yaml
 
 __all__ = ["MlrunsSource"]
 
