@@ -776,10 +776,10 @@ class ExperimentHandler:
             StorageError: it is not a configuration's folder.
             CorruptFile: its parameters were edited or damaged.
         """
-        from legm.delivery.registry import folder_reader
+        from legm.delivery.registry import make_folder_reader
 
         path = Path(folder).resolve()
-        configuration = folder_reader().read_configuration(path)
+        configuration = make_folder_reader().read_configuration(path)
         handler = cls(path.parent.parent, configuration.experiment, description)
         handler._parameters.restore(configuration)
         return handler

@@ -10,7 +10,7 @@ from pathlib import Path
 from legm.core.identity import ParameterDifference, parameter_differences
 from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import connect_client
-from legm.delivery.registry import folder_reader
+from legm.delivery.registry import make_folder_reader
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, RunResult
 from legm.runlog.log_folder import PARAMETERS_FILE, LogFolder, configuration_folders, is_configuration
@@ -49,7 +49,7 @@ def read_overview(folder: Path, histories: frozenset[str] = frozenset()) -> Over
     """
     if not is_configuration(folder):
         raise StorageError(f"{folder} is not a configuration's folder: it has no {PARAMETERS_FILE}")
-    reader = folder_reader()
+    reader = make_folder_reader()
     try:
         configuration = reader.read_configuration(folder)
     except LegmError as error:
@@ -91,7 +91,7 @@ def recover_folders(root: Path) -> Iterator[tuple[Path, list[RunResult], list[st
         messages: list[str] = []
         finalized: list[RunResult] = []
         try:
-            messages = folder_reader().repair(folder)
+            messages = make_folder_reader().repair(folder)
             finalized = finalize_dead_runs(connect_client(folder.parent.parent), LogFolder.of(folder))
         except LegmError as error:
             messages.append(str(error))

@@ -168,11 +168,11 @@ def splitify_namespace(namespace: N, split: str, splits: Sequence[str] | None = 
     values: Mapping[Any, Any] = namespace if isinstance(namespace, Mapping) else vars(namespace)
     known = {*(_USUAL_SPLITS if splits is None else splits)}
     if split not in known and (
-        splits is not None or not any(_split_of_name(name, {split}) for name in values)
+        splits is not None or not any(_split_of_namespace_name(name, {split}) for name in values)
     ):
         raise ParameterError(f"there is no split {split!r}; {closest(split, known)}")
     known.add(split)
-    prefixes = {name: _split_of_name(name, known) for name in values}
+    prefixes = {name: _split_of_namespace_name(name, known) for name in values}
     own = {name[len(split) + 1 :]: values[name] for name, prefix in prefixes.items() if prefix == split}
     seen = {
         name: value
@@ -188,7 +188,7 @@ def splitify_namespace(namespace: N, split: str, splits: Sequence[str] | None = 
     return result
 
 
-def _split_of_name(name: Any, splits: Iterable[str]) -> str:
+def _split_of_namespace_name(name: Any, splits: Iterable[str]) -> str:
     """The split whose prefix a name has; the longest of several; "" for none."""
     found = (
         s for s in splits if isinstance(name, str) and name.startswith(f"{s}_") and len(name) > len(s) + 1

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from legm.delivery.registry import folder_reader
+from legm.delivery.registry import make_folder_reader
 from legm.errors import LegmError, NotSupported, StorageError, closest
 from legm.runlog.log_folder import PARAMETERS_FILE, is_configuration, subfolders
 
@@ -115,7 +115,7 @@ class LocatedExperiment:
         """Its name in the store."""
         if self.known_as is not None:
             return self.known_as
-        return folder_reader().experiment_in(Path(self.path)) or Path(self.path).name
+        return make_folder_reader().experiment_in(Path(self.path)) or Path(self.path).name
 
     @property
     def label(self) -> str:
@@ -136,7 +136,7 @@ class LocatedExperiment:
         """The runs that could be read, counted; of one description, or of all."""
         return [
             one
-            for one in folder_reader().counted_once(self.members)
+            for one in make_folder_reader().counted_once(self.members)
             if description in {None, one.description}
         ]
 
@@ -288,12 +288,12 @@ def _local_experiment_at(
 ) -> LocatedExperiment:
     store = LocatedStore(_parent_of_location(folder), "local", {})
     return LocatedExperiment(
-        store, str(folder), folder_reader().read_statuses(folder) if members is None else members
+        store, str(folder), make_folder_reader().read_statuses(folder) if members is None else members
     )
 
 
 def _configuration_status_at(path: Path) -> ConfigurationStatus:
-    return folder_reader().read_status(path)
+    return make_folder_reader().read_status(path)
 
 
 # Other backends

@@ -20,10 +20,10 @@ from legm.hooks import Backend, Capability, FolderReader, Hooks
 __all__ = [
     "InstalledBackend",
     "backend_names",
-    "folder_reader",
     "installed_backends",
     "make_backend",
     "make_backends",
+    "make_folder_reader",
     "plugin_manager",
 ]
 
@@ -50,7 +50,7 @@ _REQUIRED_BY = {
 }
 
 
-def folder_reader() -> FolderReader:
+def make_folder_reader() -> FolderReader:
     """What reads the folders that a user names: those of the local backend.
 
     It creates no backend, so that reading a folder is quick.

@@ -12,7 +12,7 @@ from legm.core.result_equality import differing_result_fields, result_digests
 from legm.core.results import records_from_result
 from legm.delivery.backlog import interruption_outcome
 from legm.delivery.client import BackendClient
-from legm.delivery.registry import folder_reader
+from legm.delivery.registry import make_folder_reader
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, StoredRun, Summary
 from legm.runlog import log_reader, log_writer
@@ -137,7 +137,7 @@ class LocalSource:
         """The folders of configurations, each with its runs."""
         for folder in self._folders:
             try:
-                configuration = folder_reader().read_configuration(folder)
+                configuration = make_folder_reader().read_configuration(folder)
             except LegmError as error:
                 yield ConfigurationRuns(str(folder), self._runs(folder, None, str(error)), None, folder)
             else:
@@ -149,7 +149,7 @@ class LocalSource:
         self, folder: Path, configuration: Configuration | None, damage: str
     ) -> Iterator[LoadedRun | UnavailableRun]:
         try:
-            stored = folder_reader().read_stored_runs(folder, configuration, series=self._series)
+            stored = make_folder_reader().read_stored_runs(folder, configuration, series=self._series)
         except LegmError as error:
             yield UnavailableRun(str(folder), str(error))
             return

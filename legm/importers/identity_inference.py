@@ -103,18 +103,18 @@ def _words_in_name(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
-def _is_whole_value(value: Plain) -> bool:
+def _is_whole_observed_value(value: Plain) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_device_value(value: Plain) -> bool:
     if isinstance(value, list):
-        return all(map(_is_whole_value, value))
+        return all(map(_is_whole_observed_value, value))
     return isinstance(value, int) or (isinstance(value, str) and bool(_DEVICE_VALUE.fullmatch(value)))
 
 
 def _is_host_value(value: Plain) -> bool:
-    return _is_whole_value(value) or (isinstance(value, str) and bool(_HOST_VALUE.fullmatch(value)))
+    return _is_whole_observed_value(value) or (isinstance(value, str) and bool(_HOST_VALUE.fullmatch(value)))
 
 
 def _is_moment_value(value: Plain) -> bool:
@@ -174,13 +174,13 @@ def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bo
     words = _words_in_name(re.split(r"[./]", name)[-1]) or _words_in_name(name)
     if not known or not words:
         return None
-    if _is_seed_name(words) and all(map(_is_whole_value, known)):
+    if _is_seed_name(words) and all(map(_is_whole_observed_value, known)):
         return "seed"
     if len(values) < 2 and not more_to_come:
         return None
     if _is_device_name(words) and all(map(_is_device_value, known)):
         return "device"
-    if words[-1] in _WORKER_WORDS and all(map(_is_whole_value, known)):
+    if words[-1] in _WORKER_WORDS and all(map(_is_whole_observed_value, known)):
         return "workers"
     if _is_host_name(words) and all(map(_is_host_value, known)):
         return "host"

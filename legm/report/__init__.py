@@ -63,10 +63,10 @@ def build(
     found: list[Sequence[Configuration]] = []
     for name in dict.fromkeys(experiments):
         collected.append(ExperimentContent(name))
-        found.append(_read_configurations(client, collected[-1]))
+        found.append(_read_report_configurations(client, collected[-1]))
     share = _MAX_CURVE_BYTES // max(1, sum(map(len, found)))
     for content, configurations in zip(collected, found, strict=True):
-        _collect_experiment(client, configurations, content, share)
+        _collect_report_experiment(client, configurations, content, share)
     known = {own for content in collected for own in content.keys}
     if key is not None and known and key not in known:
         kind, prefix = ("test", "test_") if test else ("dev", "best_")
@@ -115,7 +115,7 @@ def write(
     write_atomically(path, made)
 
 
-def _read_configurations(client: BackendClient, content: ExperimentContent) -> Sequence[Configuration]:
+def _read_report_configurations(client: BackendClient, content: ExperimentContent) -> Sequence[Configuration]:
     try:
         return list(client.configurations(content.name))
     except CorruptFile as error:
@@ -123,7 +123,7 @@ def _read_configurations(client: BackendClient, content: ExperimentContent) -> S
         return []
 
 
-def _collect_experiment(
+def _collect_report_experiment(
     client: BackendClient, configurations: Sequence[Configuration], content: ExperimentContent, share: int
 ) -> None:
     """Add all runs of an experiment to the content, one configuration after the other."""

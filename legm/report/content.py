@@ -298,7 +298,7 @@ class ExperimentContent:
                 parameter.content(name, count) for name, parameter in sorted(self._run_parameters.items())
             ],
             "values": {
-                key: _sparse_report_numbers(of, count) for key, of in sorted(self._run_values.items())
+                key: _report_content_of_rows(of, count) for key, of in sorted(self._run_values.items())
             },
         }
 
@@ -320,7 +320,7 @@ def _report_number(number: float | None) -> float:
     return math.nan if number is None else number
 
 
-def _sparse_report_numbers(of: Mapping[int, float], count: int) -> dict[str, str]:
+def _report_content_of_rows(of: Mapping[int, float], count: int) -> dict[str, str]:
     """The numbers of the runs that have one, and the indices of these runs."""
     return {
         "runs": encode_numbers_exactly(list(of)) if len(of) < count else "",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from legm.backends.local.entry_file import Entry, EntryFile
+from legm.backends.local.entry_file import EntryFile
 from legm.backends.local.folder_index import experiment_folder, read_configuration
 from legm.backends.local.result_yaml import count_yaml_entries, read_result_yaml
 from legm.errors import LegmError
@@ -98,7 +98,8 @@ def runs_in_folders(places: Iterable[Path], query: Query) -> Iterator[RunResult]
         for entry in metrics.entries():
             run_id = str(entry.head.get("run_id", ""))
             here.add(run_id)
-            if run_id in seen or _has_other_description(entry, query):
+            is_wanted = query.description in (None, entry.head.get("description") or "")
+            if run_id in seen or not is_wanted:
                 continue
             seen.add(run_id)
             places_of = (steps, by_run) if series_wanted else None
@@ -108,7 +109,3 @@ def runs_in_folders(places: Iterable[Path], query: Query) -> Iterator[RunResult]
             if not known and query.description in (None, result.run.description):
                 seen.add(result.run.run_id)
                 yield result
-
-
-def _has_other_description(entry: Entry, query: Query) -> bool:
-    return query.description is not None and (entry.head.get("description") or "") != query.description

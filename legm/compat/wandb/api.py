@@ -23,7 +23,7 @@ _STATES = {
 }
 
 
-class _StoredFile:
+class _ApiFile:
     """A file of a stored run."""
 
     def __init__(self, name: str, path: Path) -> None:
@@ -45,7 +45,7 @@ class _StoredFile:
         return target.open(encoding="utf-8")
 
 
-class _StoredSummary(dict[str, Any]):
+class _ApiSummary(dict[str, Any]):
     """The summary of a stored run."""
 
     @property
@@ -53,7 +53,7 @@ class _StoredSummary(dict[str, Any]):
         return dict(self)
 
 
-class _StoredRun:
+class _ApiRun:
     """A stored run."""
 
     def __init__(self, snapshot: RunSnapshot) -> None:
@@ -64,9 +64,7 @@ class _StoredRun:
         self.name = snapshot.notes.get("name") or f"run-{snapshot.key}"
         self.state = _STATES[snapshot.status]
         self.config = dict(snapshot.parameters)
-        self.summary = _StoredSummary(
-            {**{k: one.value for k, one in snapshot.latest.items()}, **snapshot.tests}
-        )
+        self.summary = _ApiSummary({**{k: one.value for k, one in snapshot.latest.items()}, **snapshot.tests})
         self.summary |= snapshot.notes.get("summary") or {}
         self.tags = list(snapshot.notes.get("tags") or ())
         self.group = snapshot.notes.get("group") or ""
@@ -114,15 +112,13 @@ class _StoredRun:
             return rows
         return frames.DataFrame(rows)
 
-    def files(self, names: Sequence[str] | None = None, **_: Any) -> list[_StoredFile]:
+    def files(self, names: Sequence[str] | None = None, **_: Any) -> list[_ApiFile]:
         """The run's files."""
-        return [
-            _StoredFile(k, path) for k, path in self._snapshot.files.items() if names is None or k in names
-        ]
+        return [_ApiFile(k, path) for k, path in self._snapshot.files.items() if names is None or k in names]
 
-    def file(self, name: str) -> _StoredFile:
+    def file(self, name: str) -> _ApiFile:
         """One of the run's files."""
-        return _StoredFile(name, self._snapshot.files[name])
+        return _ApiFile(name, self._snapshot.files[name])
 
     def logged_artifacts(self, **_: Any) -> list[Artifact]:
         """The artifacts that the run logged."""
@@ -150,7 +146,7 @@ class Api:
         order: str = "+created_at",
         per_page: int = 50,
         **_: Any,
-    ) -> list[_StoredRun]:
+    ) -> list[_ApiRun]:
         """The runs of a project, or of all projects.
 
         Args:
@@ -160,7 +156,7 @@ class Api:
             order: ``+created_at`` or ``-created_at``, or the same with ``summary_metrics.x`` or ``config.x``.
         """
         experiments = None if path is None else [path.rpartition("/")[2]]
-        found = [_StoredRun(one) for one in SESSION.snapshots(experiments)]
+        found = [_ApiRun(one) for one in SESSION.snapshots(experiments)]
         found = [one for one in found if _matches_api_filter(one, filters or {})]
         key = order.lstrip("+-")
         if key != "created_at":
@@ -168,7 +164,7 @@ class Api:
             found.sort(key=lambda one: _api_field_value(one, key))
         return found[::-1] if order.startswith("-") else found
 
-    def run(self, path: str) -> _StoredRun:
+    def run(self, path: str) -> _ApiRun:
         """The run with a path, ``"entity/project/id"``.
 
         Raises:
@@ -177,7 +173,7 @@ class Api:
         found = SESSION.find(path.rpartition("/")[2])
         if found is None:
             raise CommError(f"there is no run {path!r} in {SESSION.settings.root}")
-        return _StoredRun(found)
+        return _ApiRun(found)
 
     def artifact(self, name: str, type: str | None = None) -> Artifact:  # noqa: A002 - wandb's name
         """The artifact with a name.
@@ -193,7 +189,7 @@ class Api:
         return SESSION.notices.make_null_object(f"wandb.Api().{name}")
 
 
-def _api_field_value(run: _StoredRun, key: str) -> Any:
+def _api_field_value(run: _ApiRun, key: str) -> Any:
     head, _, rest = key.partition(".")
     if head in {"config", "summary_metrics", "summary"}:
         return (run.config if head == "config" else run.summary).get(rest.removesuffix(".value"))
@@ -214,7 +210,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _matches_api_filter(run: _StoredRun, filters: Mapping[str, Any]) -> bool:
+def _matches_api_filter(run: _ApiRun, filters: Mapping[str, Any]) -> bool:
     for key, wanted in filters.items():
         if key in {"$and", "$or"}:
             if not (all if key == "$and" else any)(_matches_api_filter(run, one) for one in wanted):

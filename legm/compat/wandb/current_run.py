@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import secrets
-import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from legm.compat.run_snapshot import RunSnapshot
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.errors import UsageError
+from legm.compat.wandb.util import generate_id
 from legm.compat.wandb.wandb_run import Run
 from legm.records import Status
 from legm.util.process_rank import is_main_process
 
-__all__ = ["CURRENT_RUN", "Settings", "generate_id", "init"]
-
-_ID_CHARACTERS = string.ascii_lowercase + string.digits
+__all__ = ["CURRENT_RUN", "Settings", "init"]
 
 
 class _CurrentRun:
@@ -60,11 +57,6 @@ class Settings:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-
-
-def generate_id(length: int = 8) -> str:
-    """A new random id of lower-case letters and digits."""
-    return "".join(secrets.choice(_ID_CHARACTERS) for _ in range(length))
 
 
 def init(

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 from typing import Any
 
 from legm.compat.script_session import SESSION
-from legm.compat.wandb.current_run import generate_id
 
 __all__ = ["generate_id"]
+
+_ID_CHARACTERS = string.ascii_lowercase + string.digits
+
+
+def generate_id(length: int = 8) -> str:
+    """A new random id of lower-case letters and digits."""
+    return "".join(secrets.choice(_ID_CHARACTERS) for _ in range(length))
 
 
 def __getattr__(name: str) -> Any:

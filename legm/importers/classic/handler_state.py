@@ -20,7 +20,7 @@ from legm.errors import LegmError, ParameterError, StorageError
 from legm.importers.unevaluated import PlainValues, UnevaluatedName, UnevaluatedObject
 from legm.records import Configuration, Plain
 
-__all__ = ["HandlerState", "describe_parameters", "handler_state_from", "name_parameters_in"]
+__all__ = ["HandlerState", "describe_state_parameters", "handler_state_from", "name_parameters_in_state"]
 
 _MAX_VALUES = 1_000_000
 _COPY_SUFFIX = "___"
@@ -81,7 +81,7 @@ def _state_items(mapping: Any) -> Iterable[tuple[Any, Any]]:
     return mapping.pairs if isinstance(mapping, UnevaluatedObject) else ()
 
 
-def name_parameters_in(text: str, parameters: Mapping[str, Any]) -> list[str]:
+def name_parameters_in_state(text: str, parameters: Mapping[str, Any]) -> list[str]:
     """The parameters that make up the name according to ``names.txt``, in order."""
     return [line for line in text.splitlines() if line in parameters]
 
@@ -101,7 +101,7 @@ def _original_of_copy(name: str, parameters: Mapping[str, Any]) -> str | None:
     return None
 
 
-def describe_parameters(
+def describe_state_parameters(
     parameters: Mapping[str, Any], named: Iterable[str], handler_state: HandlerState | None
 ) -> tuple[dict[str, Any], dict[str, dict[str, Plain]] | None]:
     """A run's parameters with nested names joined by ``.``, and the metadata about them.

@@ -21,9 +21,9 @@ from legm.importers.classic.entry_locations import (
 from legm.importers.classic.entry_numbers import EntryNumbers, parse_entry
 from legm.importers.classic.handler_state import (
     HandlerState,
-    describe_parameters,
+    describe_state_parameters,
     handler_state_from,
-    name_parameters_in,
+    name_parameters_in_state,
 )
 from legm.importers.classic.layout import (
     INDEXED_METRICS,
@@ -256,8 +256,10 @@ class ClassicSource:
                 key,
             )
         try:
-            values, metadata = describe_parameters(
-                parameters, name_parameters_in(configuration.named, parameters), configuration.handler_state
+            values, metadata = describe_state_parameters(
+                parameters,
+                name_parameters_in_state(configuration.named, parameters),
+                configuration.handler_state,
             )
         except LegmError as error:
             return unreadable_run(key, configuration.experiment, error)

@@ -29,7 +29,7 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.mlflow.artifact_folders import ArtifactFolders
 from legm.importers.mlflow.run_conversion import (
     DELETED,
-    MlflowRun,
+    ExternalMlflowRun,
     external_run,
     mlflow_to_seconds,
     restore_mlflow_infinities,
@@ -107,7 +107,7 @@ class MlrunsSource:
             self.notes.add(DELETED, run_id)
             return None
         status = meta.get("status")
-        mlflow_run = MlflowRun(
+        mlflow_run = ExternalMlflowRun(
             run_id=run_id,
             experiment=str(experiment.get("name") or folder.parent.name),
             experiment_id=folder.parent.name,

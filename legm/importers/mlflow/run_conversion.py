@@ -18,7 +18,7 @@ from legm.records import Plain, Points, Status
 if TYPE_CHECKING:
     from legm.records import FloatArray
 
-__all__ = ["DELETED", "MlflowRun", "external_run", "mlflow_to_seconds", "restore_mlflow_infinities"]
+__all__ = ["DELETED", "ExternalMlflowRun", "external_run", "mlflow_to_seconds", "restore_mlflow_infinities"]
 
 DELETED = "runs that are deleted in MLflow were left out; --deleted includes them"
 _LARGEST = 1.7976931348623157e308
@@ -32,7 +32,7 @@ _STATUSES = {
 
 
 @dataclass(frozen=True, slots=True)
-class MlflowRun:
+class ExternalMlflowRun:
     """A run as an MLflow store describes it; times in milliseconds since 1970."""
 
     run_id: str
@@ -62,7 +62,7 @@ def mlflow_to_seconds(times: FloatArray) -> FloatArray:
 
 
 def external_run(
-    run: MlflowRun,
+    run: ExternalMlflowRun,
     points: Callable[[], Iterator[Points]],
     files: Callable[[], Iterable[ExternalFile]],
     notes: ImportNotes,
@@ -88,7 +88,9 @@ def external_run(
 
 
 def _as_external_run(
-    run: MlflowRun, points: Callable[[], Iterator[Points]], files: Callable[[], Iterable[ExternalFile]]
+    run: ExternalMlflowRun,
+    points: Callable[[], Iterator[Points]],
+    files: Callable[[], Iterable[ExternalFile]],
 ) -> ExternalRun:
     details: dict[str, Any] = {"experiment_id": run.experiment_id, "status": run.status, **run.details}
     ended = None if run.end_time is None else run.end_time / 1000

@@ -23,7 +23,7 @@ from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.import_notes import ImportNotes
 from legm.importers.mlflow.run_conversion import (
     DELETED,
-    MlflowRun,
+    ExternalMlflowRun,
     external_run,
     mlflow_to_seconds,
     restore_mlflow_infinities,
@@ -167,7 +167,7 @@ class MlflowServerSource:
             {field: str(value) for field, value in one.get("dataset", {}).items()}
             for one in run.get("inputs", {}).get("dataset_inputs", ())
         ]
-        mlflow_run = MlflowRun(
+        mlflow_run = ExternalMlflowRun(
             run_id=run_id,
             experiment=name,
             experiment_id=experiment_id,

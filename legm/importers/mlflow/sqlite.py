@@ -22,7 +22,7 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.mlflow.artifact_folders import ArtifactFolders
 from legm.importers.mlflow.run_conversion import (
     DELETED,
-    MlflowRun,
+    ExternalMlflowRun,
     external_run,
     mlflow_to_seconds,
     restore_mlflow_infinities,
@@ -174,7 +174,7 @@ class MlflowSqliteSource:
         experiment, experiment_id, *values = rows[0]
         fields = {name: value for name, value in zip(columns, values, strict=True) if value not in (None, "")}
         address = str(fields.pop("artifact_uri", ""))
-        mlflow_run = MlflowRun(
+        mlflow_run = ExternalMlflowRun(
             run_id=run_id,
             experiment=str(experiment),
             experiment_id=str(experiment_id),
@@ -210,7 +210,7 @@ class MlflowSqliteSource:
         ]
         return {"inputs": rows} if rows else {}
 
-    def _artifact_folders(self, mlflow_run: MlflowRun, address: str) -> dict[str, Path]:
+    def _artifact_folders(self, mlflow_run: ExternalMlflowRun, address: str) -> dict[str, Path]:
         """The folders with artifacts of the run and of models logged in it, by the prefix of their names."""
         locations = [("", address, f"{mlflow_run.experiment_id}/{mlflow_run.run_id}/artifacts")]
         if self._columns["logged_models"]:

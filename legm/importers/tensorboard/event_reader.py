@@ -33,7 +33,7 @@ __all__ = [
     "MediaEvent",
     "TextEvent",
     "UnsupportedEvent",
-    "event_media_contents",
+    "read_event_media",
 ]
 
 _BATCH_SIZE = 1 << 16  # numbers that are held at once
@@ -206,7 +206,7 @@ class EventReader:
             elif kind == "tensor" and plugin == "text" and (text := _event_text(value.tensor)) is not None:
                 name = self._metric_name(value.tag.removesuffix("/text_summary"))
                 yield TextEvent(name, text, event.step, event.wall_time)
-            elif (media := event_media_contents(value, plugin)) is not None:
+            elif (media := read_event_media(value, plugin)) is not None:
                 kind, contents = media
                 yield MediaEvent(kind, self._metric_name(value.tag), event.step, contents, offset, number)
             elif kind is not None:
@@ -322,7 +322,7 @@ def _event_text(tensor: Any) -> str | None:
     return "\n".join(one.decode(errors="replace") for one in found[1])
 
 
-def event_media_contents(value: Any, plugin: str) -> tuple[str, list[bytes]] | None:
+def read_event_media(value: Any, plugin: str) -> tuple[str, list[bytes]] | None:
     """The kind and the contents of the images or sounds in a ``Summary.Value``; None for any other value."""
     kind = value.WhichOneof("value")
     if kind == "image":

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from google.protobuf.message import DecodeError
 
 from legm.importers.external_run import ExternalFile
-from legm.importers.tensorboard.event_reader import EventReader, MediaEvent, event_media_contents
+from legm.importers.tensorboard.event_reader import EventReader, MediaEvent, read_event_media
 from legm.importers.tensorboard.tfrecords import read_tfrecord_at
 
 __all__ = ["event_media_files"]
@@ -66,7 +66,7 @@ def _open_event_media(
 
     try:
         value = Event.FromString(read_tfrecord_at(path, offset)).summary.value[number]
-        found = event_media_contents(value, kind)
+        found = read_event_media(value, kind)
         return io.BytesIO(found[1][at] if found is not None else b"")
     except (DecodeError, IndexError) as cause:
         raise OSError(f"{path} has changed") from cause

@@ -27,7 +27,7 @@ from legm.importers.run_files import run_files_below
 from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     UNCATEGORIZED,
-    WandbRun,
+    ExternalWandbRun,
     external_run,
     status_from_exit_code,
     wandb_summary_numbers,
@@ -47,7 +47,7 @@ class _CachedLocalRun:
     """A run that was read, with the sizes and modification times of its logs at that time."""
 
     state: tuple[tuple[int, int], ...]
-    run: WandbRun
+    run: ExternalWandbRun
     artifacts: tuple[FoldedArtifact, ...]
 
 
@@ -212,7 +212,7 @@ class WandbFolderSource:
                     yield ExternalFile.from_path(f"{label}/{name}", path)
 
 
-def _describe_local_run(fold: RunFold) -> WandbRun:
+def _describe_local_run(fold: RunFold) -> ExternalWandbRun:
     status, error = status_from_exit_code(fold.exit_code)
     artifacts = [
         {"name": one.name, "type": one.type, "aliases": list(one.aliases)}
@@ -220,7 +220,7 @@ def _describe_local_run(fold: RunFold) -> WandbRun:
         if not one.type.startswith(INTERNAL_ARTIFACT_TYPES)
     ]
     origin = {**fold.origin, "sweep": fold.sweep, "artifacts": artifacts}
-    return WandbRun(
+    return ExternalWandbRun(
         run_id=fold.run_id,
         project=fold.project,
         entity=fold.entity,

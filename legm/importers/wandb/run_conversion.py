@@ -19,7 +19,7 @@ from legm.records import BestRule, Display, Points, Series, Split, Status
 __all__ = [
     "INTERNAL_ARTIFACT_TYPES",
     "UNCATEGORIZED",
-    "WandbRun",
+    "ExternalWandbRun",
     "external_run",
     "status_from_exit_code",
     "wandb_summary_numbers",
@@ -37,7 +37,7 @@ _KILLED = 255  # the exit code after a keyboard interrupt
 
 
 @dataclass(frozen=True, slots=True)
-class WandbRun:
+class ExternalWandbRun:
     """A run as W&B describes it, without its numbers and files.
 
     Args:
@@ -83,7 +83,7 @@ def status_from_exit_code(exit_code: int | None) -> tuple[Status, str | None]:
 
 
 def external_run(
-    run: WandbRun,
+    run: ExternalWandbRun,
     records: Callable[[], Iterator[Points | Display | BestRule]],
     files: Callable[[], Iterable[ExternalFile]],
     own_files: Callable[[], Iterable[ExternalFile]],
@@ -115,7 +115,7 @@ def external_run(
 
 
 def _as_external_run(
-    run: WandbRun,
+    run: ExternalWandbRun,
     records: Callable[[], Iterator[Points | Display | BestRule]],
     files: Callable[[], Iterable[ExternalFile]],
 ) -> ExternalRun:

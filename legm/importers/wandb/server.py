@@ -20,7 +20,7 @@ from legm.importers.wandb.history_rows import restore_non_finite_history
 from legm.importers.wandb.json_items import flatten_json
 from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
-    WandbRun,
+    ExternalWandbRun,
     external_run,
     wandb_summary_numbers,
 )
@@ -154,7 +154,7 @@ class WandbServerSource:
             self.notes,
         )
 
-    def _describe(self, run: Any) -> WandbRun:
+    def _describe(self, run: Any) -> ExternalWandbRun:
         state = str(run.state)
         status = _STATUSES.get(state, Status.RUNNING)
         user = getattr(run, "user", None)
@@ -168,7 +168,7 @@ class WandbServerSource:
             name: restore_non_finite_history(value)
             for name, value in flatten_json(run.summary_metrics).items()
         }
-        return WandbRun(
+        return ExternalWandbRun(
             run_id=str(run.id),
             project=str(run.project),
             entity=str(run.entity),
@@ -188,7 +188,7 @@ class WandbServerSource:
             origin={name: value for name, value in origin.items() if value},
         )
 
-    def _read_records(self, run: Any, described: WandbRun) -> Iterator[Points | Display | BestRule]:
+    def _read_records(self, run: Any, described: ExternalWandbRun) -> Iterator[Points | Display | BestRule]:
         fold = RunFold(started=described.started)
         with self._translate_errors("read the history"):
             rows = run.scan_history(page_size=_ROWS, use_cache=False)
@@ -209,7 +209,7 @@ class WandbServerSource:
 
     # Files
 
-    def _run_files(self, run: Any, described: WandbRun) -> Iterator[ExternalFile]:
+    def _run_files(self, run: Any, described: ExternalWandbRun) -> Iterator[ExternalFile]:
         for file in self._iterate("list the files", run.files()):
             name = str(file.name)
             if not _is_relative_file_name(name):
@@ -223,7 +223,7 @@ class WandbServerSource:
             else:
                 yield ExternalFile.from_path(name, Path(os.devnull))
 
-    def _artifact_files(self, run: Any, described: WandbRun) -> Iterator[ExternalFile]:
+    def _artifact_files(self, run: Any, described: ExternalWandbRun) -> Iterator[ExternalFile]:
         for artifact in self._iterate("list the artifacts", run.logged_artifacts()):
             if str(artifact.type).startswith(INTERNAL_ARTIFACT_TYPES):
                 continue
