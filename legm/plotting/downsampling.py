@@ -12,7 +12,10 @@ from legm.records import Curve
 if TYPE_CHECKING:
     from legm.records import FloatArray
 
-__all__ = ["Line", "clip_to_drawable", "line"]
+__all__ = ["POINTS_PER_BUCKET", "Line", "clip_to_drawable", "line"]
+
+POINTS_PER_BUCKET = 5
+"""At most so many points of a bucket are kept by :func:`line`."""
 
 LARGEST, SMALLEST = 1e300, 1e-300  # beyond these, axes overflow: drawn as infinite or zero
 
@@ -36,46 +39,44 @@ class Line:
 
 
 def line(curve: Curve, buckets: int = 2000) -> Line:
-    """Downsample a curve without losing extremes.
+    """Downsample a curve by choosing steps: at each of them center and spread are those of the curve.
 
-    A curve with more than 4 points per bucket is divided into buckets of equal width. The first, smallest,
-    largest and last center of each bucket are kept, and the spread is from the smallest lower to the largest
-    upper end. A gap that is narrower than a bucket disappears.
+    A curve with more than 5 points per bucket is divided into buckets of equal width. Of each bucket the steps
+    of the first, smallest, largest and last center are kept, and the first step without one, so that a gap
+    stays a gap. Steps are chosen by the center alone: choosing wide spreads would widen the band.
 
     Args:
         curve: the curve.
         buckets: the number of buckets, about the number of pixels.
 
     Returns:
-        at most ``4 * buckets`` points.
+        at most ``POINTS_PER_BUCKET * buckets`` points.
 
     Source: U. Jugel et al., M4: A Visualization-Oriented Time Series Data Aggregation, 2014.
     """
     steps = curve.steps.astype(np.float64)
     center, lower, upper = (clip_to_drawable(v) for v in (curve.center, curve.lower, curve.upper))
     above, below = curve.center > LARGEST, curve.center < -LARGEST
-    if len(steps) <= 4 * buckets:
+    if len(steps) <= POINTS_PER_BUCKET * buckets:
         return Line(steps, center, lower, upper, steps[above], steps[below])
     edges = np.linspace(steps[0], steps[-1], buckets + 1)
     starts = np.unique(np.searchsorted(steps, edges[:-1]))
     bucket = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(steps))))
 
-    def spread(reduce: Any, values: FloatArray) -> FloatArray:
+    def extreme(reduce: Any) -> FloatArray:
         with np.errstate(invalid="ignore"):
-            reduced: FloatArray = reduce.reduceat(values, starts)[bucket]  # NaN only where all are NaN
-        return reduced
+            found: FloatArray = reduce.reduceat(center, starts)[bucket]  # NaN only where all are NaN
+        return found
 
     def first(wanted: Any) -> Any:
         indices = np.flatnonzero(wanted)
         return indices[np.unique(bucket[indices], return_index=True)[1]]
 
     there = ~np.isnan(center)
-    smallest, largest = spread(np.fmin, center), spread(np.fmax, center)
     last = len(steps) - 1 - np.flatnonzero(there[::-1])
     last = last[np.unique(bucket[last], return_index=True)[1]]
-    extremes = first(center == smallest), first(center == largest)
-    kept = np.unique(np.concatenate((first(there), *extremes, last, first(np.isnan(smallest)))))
-    lower, upper = spread(np.fmin, lower), spread(np.fmax, upper)
+    extremes = first(center == extreme(np.fmin)), first(center == extreme(np.fmax))
+    kept = np.unique(np.concatenate((first(there), *extremes, last, first(~there))))
     return Line(steps[kept], center[kept], lower[kept], upper[kept], steps[first(above)], steps[first(below)])
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from legm.core.credentials import redact_configuration, redact_run
 from legm.core.identity import canonical_text
-from legm.plotting import line
+from legm.plotting.downsampling import POINTS_PER_BUCKET, line
 from legm.records import Aggregate, Configuration, Curve, Plain, RunResult, Status
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
 from legm.stats import aggregate
@@ -27,7 +27,7 @@ __all__ = ["STATUSES", "ExperimentContent", "InitialReportView", "unique_report_
 STATUSES = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.RUNNING)
 """The order in which the page counts runs."""
 
-_FEWEST, _MOST = 8, 50  # buckets of a curve, of at most 4 points each
+_FEWEST, _MOST = 8, 60  # buckets of a curve
 _BYTES_PER_POINT = 16  # bytes: step, center, lower, upper
 _LOWER_IS_BETTER = re.compile(
     r"loss|error|err|perplexity|ppl|mse|rmse|mae|mape|nll|nce|bpc|bpb|wer|cer|ter|fid|eer|"
@@ -162,7 +162,7 @@ class ExperimentContent:
                 self._summaries.setdefault(key, {})[row] = whole
         self._counts.append(Counter(run.status for run in runs))
         curves = aggregate.aggregate_curves(runs)
-        buckets = share // (max(len(curves), 1) * 4 * _BYTES_PER_POINT)
+        buckets = share // (max(len(curves), 1) * POINTS_PER_BUCKET * _BYTES_PER_POINT)
         buckets = min(max(buckets, _FEWEST), _MOST)
         self._rows.append(
             {

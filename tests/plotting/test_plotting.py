@@ -20,6 +20,7 @@ from matplotlib.transforms import Bbox
 
 import legm.plotting.text_rendering
 from legm.plotting import line, plot_bars, plot_curves, step_labels, tick_labels
+from legm.plotting.downsampling import POINTS_PER_BUCKET
 from tests.support.pictures import curve, draw, ranked, render_png, texts
 
 numbers = st.floats(allow_subnormal=True)
@@ -57,9 +58,11 @@ class TestThinning:
         steps, center, spread = np.cumsum(gaps), center[: len(gaps)], spread[: len(gaps)]
         full = curve(center, steps=steps, spread=spread)
         thin = line(full, buckets)
-        assert len(thin.steps) <= 4 * buckets
+        assert len(thin.steps) <= POINTS_PER_BUCKET * buckets
         assert (np.diff(thin.steps) > 0).all()
-        np.testing.assert_array_equal(thin.center, center[np.searchsorted(steps, thin.steps)])
+        for name in ("center", "lower", "upper"):
+            at_kept = getattr(full, name)[np.searchsorted(steps, thin.steps)]
+            np.testing.assert_array_equal(getattr(thin, name), at_kept)
         edges = np.linspace(steps[0], steps[-1], buckets + 1)
         edges[-1] += 1
         for low, high in itertools.pairwise(edges):
@@ -68,18 +71,31 @@ class TestThinning:
             if inside.any():
                 assert np.nanmin(thin.center[kept]) == center[inside].min()
                 assert np.nanmax(thin.center[kept]) == center[inside].max()
-                assert np.nanmin(thin.lower[kept]) == full.lower[inside].min()
-                assert np.nanmax(thin.upper[kept]) == full.upper[inside].max()
                 there = thin.steps[kept & ~np.isnan(thin.center)]
                 assert (there[0], there[-1]) == (full.steps[inside][0], full.steps[inside][-1])
-            else:
-                assert np.isnan(thin.center[kept]).all()
+            gaps_inside = (full.steps >= low) & (full.steps < high) & np.isnan(center)
+            assert np.isnan(thin.center[kept]).any() == gaps_inside.any()
+
+    def test_the_drawn_spread_is_the_true_one(self):
+        seeds = np.random.default_rng(0).normal(0.5, 0.025, (6, 30_000))
+        true = curve(seeds.mean(0), spread=seeds.std(0))
+        (axes,) = draw(plot_curves([true], "t", 6)).axes
+        (center,), (band,) = drawn_lines(axes), bands(axes)
+        steps = center.get_xdata().astype(int)
+        assert len(steps) < 10_000
+        np.testing.assert_array_equal(center.get_ydata(), true.center[steps])
+        ends = band.get_paths()[0].vertices
+        for step in steps[:: len(steps) // 50]:
+            there = ends[ends[:, 0] == step, 1]
+            assert (there.min(), there.max()) == (true.lower[step], true.upper[step])
+        width = np.mean(true.upper[steps] - true.lower[steps])
+        assert width == pytest.approx(np.mean(true.upper - true.lower), rel=0.02)
 
     def test_a_million_steps_keep_the_one_that_stands_out(self):
         center = np.sin(np.arange(10**6) / 1e5)
         center[[123_456, 765_432]] = 50.0, -70.0
         found = line(curve(center))
-        assert len(found.steps) <= 8000
+        assert len(found.steps) <= POINTS_PER_BUCKET * 2000
         assert found.steps[found.center == 50.0].tolist() == [123_456]
         assert found.steps[found.center == -70.0].tolist() == [765_432]
 

@@ -137,13 +137,35 @@ def test_a_short_curve_is_shown_as_it_is(tmp_path):
     assert found["runs"] == 3
 
 
+def test_the_drawn_line_and_spread_are_the_true_ones_at_every_point(tmp_path):
+    random = np.random.default_rng(0)
+    configuration = Configuration("toy", f"v1-{1:032x}", "c", {"n": 1}, ("n",), {})
+    backend = MemoryBackend(tmp_path)
+    for seed in range(6):
+        history = History(np.arange(3000), random.normal(0.5, 0.025, 3000))
+        run = Run(f"2026-{seed}", configuration, "", 1.0)
+        histories = {Series("loss"): history}
+        backend.results[run.run_id] = RunResult(
+            run, Status.COMPLETED, best={Series("loss"): 0.5}, histories=histories
+        )
+    (true,) = aggregate.aggregate_curves(backend.results.values())
+    (content,) = content_of(report.build(BackendClient(backend, tmp_path), ["toy"]))["experiments"]
+    found = content["rows"][0]["curves"]["loss"]
+    steps = decoded(content["grids"][found["steps"]])
+    assert 100 < len(steps) <= 300
+    for name in ("center", "lower", "upper"):
+        assert np.allclose(decoded(found[name]), getattr(true, name)[steps], rtol=1e-6, atol=0)
+    spread = np.mean(decoded(found["upper"]) - decoded(found["lower"])) / 2
+    assert spread == pytest.approx(np.mean(true.upper - true.lower) / 2, rel=0.1)
+
+
 def test_a_long_curve_keeps_its_extremes_in_few_points(tmp_path):
     values = [math.sin(step / 50) for step in range(5000)]
     values[1234], values[4321] = 9.0, -9.0
     logged(tmp_path, {"seed": 0}, {"loss": values})
     found = only(tmp_path)["rows"][0]["curves"]["loss"]
     center = decoded(found["center"])
-    assert len(center) <= 200
+    assert len(center) <= 300
     assert (center.max(), center.min()) == (9.0, -9.0)
     assert "lower" not in found  # a single run has no spread
 
