@@ -20,16 +20,15 @@ from legm.cli.options import (
     top_option,
 )
 from legm.cli.output import (
-    are_printed_as_numbers,
     color_statuses,
     configuration_dict,
-    differing_parameters,
+    parameter_column,
     print_json,
     print_problems,
     print_table,
     printable_text,
     printed_number,
-    printed_parameter,
+    printed_parameter_column,
     printed_statuses,
     say,
     value_dict,
@@ -86,39 +85,36 @@ def best_command(
     if as_json:
         print_json([_best_dict(i, one, labels) for i, one in enumerate(shown, 1)])
     else:
-        _print_best(shown, labels, wanted.title, differing_parameters([one.configuration for one in ranked]))
+        _print_best(shown, labels, wanted.title)
         if len(shown) < len(ranked):
             say(f"\n{len(ranked) - len(shown):,} more: --top 0 shows all")
     print_problems(choice.experiment.problems)
 
 
-def _print_best(shown: Sequence[Ranked], labels: Mapping[str, str], title: str, names: Sequence[str]) -> None:
-    from legm.stats.number_formatting import decimals_for_spreads, spread_half_width, value_text
+def _print_best(shown: Sequence[Ranked], labels: Mapping[str, str], title: str) -> None:
+    from legm.core.texts import differing_parameters, display_names
+    from legm.stats.number_formatting import decimals_for, value_text
 
-    digits = decimals_for_spreads(spread_half_width(one.value) for one in shown)
+    digits = decimals_for([one.value for one in shown])
+    found = [one.configuration for one in shown]
+    titles, names = display_names(found, labels), differing_parameters(found)
     columns = [
         Column("#", right=True),
         Column("configuration", fit="fold"),
         Column(title, right=True),
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),
-        *(
-            Column(
-                name,
-                right=are_printed_as_numbers(one.configuration.parameters.get(name) for one in shown),
-                fit="cut",
-            )
-            for name in names
-        ),
+        *(parameter_column(found, name) for name in names),
     ]
+    cells = [printed_parameter_column(found, name) for name in names]
     rows = [
         (
             str(rank),
-            labels[one.configuration.fingerprint],
+            titles[one.configuration.fingerprint],
             printable_text(value_text(one.value, digits)),
             printed_number(one.value.n),
             _best_aggregates_text(one),
-            *(printed_parameter(one.configuration, name) for name in names),
+            *(column[rank - 1] for column in cells),
         )
         for rank, one in enumerate(shown, 1)
     ]

@@ -60,6 +60,7 @@ def compare_command(
     from legm.analysis.comparison import compare_runs, comparison_as_dict
     from legm.cli.locations import configuration_at, located_configuration
     from legm.cli.selection import select_metric
+    from legm.core.texts import display_names
     from legm.errors import ParameterError
 
     if len(paths) < 2:
@@ -91,16 +92,23 @@ def compare_command(
     if as_json:
         print_json([comparison_as_dict(one) for one in compared])
         return
-    _print_compared(first.label, [one.label for _, one in others], compared, wanted.title)
+    every = [located_configuration(one) for _, one in found]
+    titles = display_names(
+        every, {one.fingerprint: each.label for one, (_, each) in zip(every, found, strict=True)}
+    )
+    name, *names = [titles[one.fingerprint] for one in every]
+    _print_compared(name, names, compared, wanted.title)
 
 
 def _print_compared(name: str, others: Sequence[str], compared: Sequence[Comparison], title: str) -> None:
-    from legm.stats.number_formatting import decimals_for_spreads, typographic_signs
+    from legm.stats.number_formatting import decimal_text, decimals_for_spreads
 
-    digits = decimals_for_spreads((one.upper - one.lower) / 2 for one in compared)
+    digits = decimals_for_spreads(
+        ((one.upper - one.lower) / 2 for one in compared), (one.mean_a for one in compared)
+    )
 
     def text(value: float) -> str:
-        return "" if value != value else printable_text(typographic_signs(f"{value:.{digits}f}"))  # noqa: PLR0124 - NaN
+        return "" if value != value else printable_text(decimal_text(value, digits))  # noqa: PLR0124 - NaN
 
     def interval(one: Comparison) -> str:
         return f"{text(one.lower)} to {text(one.upper)}" if one.lower <= one.upper else ""

@@ -12,11 +12,10 @@ from legm.cli.options import backend_options, json_option, path_argument
 from legm.cli.output import (
     color_statuses,
     configuration_dict,
-    differing_parameters,
     print_json,
     print_problems,
     print_table,
-    printed_parameters,
+    printed_parameter_column,
     printed_statuses,
     printed_time,
     say,
@@ -25,7 +24,7 @@ from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
-    from legm.records import ConfigurationStatus, RunCounts
+    from legm.records import Configuration, ConfigurationStatus, RunCounts
 
 __all__ = ["ls_command"]
 
@@ -69,29 +68,50 @@ def _print_listed(members: Sequence[ConfigurationStatus]) -> None:
 
 
 def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
-    # The parameters that distinguish configurations come first: the rest may be cut.
-    distinguishing = set(differing_parameters([one.configuration for one in members if one.configuration]))
-    names = {
-        active: sorted(active, key=lambda name: (name not in distinguishing, name))
-        for active in {one.configuration.active for one in members if one.configuration}
-    }
+    from legm.core.texts import differing_parameters, display_names
+
+    found = [one.configuration for one in members if one.configuration]
+    titles = display_names(
+        found, {one.configuration.fingerprint: one.label for one in members if one.configuration}
+    )
+    parameters = _listed_parameters(found, differing_parameters(found))
     rows = []
     for one in members:
         counts = _listed_counts(one.counts)
         last = max([count.last or 0.0 for count in one.counts], default=None)
-        found = one.configuration
-        parameters = printed_parameters(found, names[found.active]) if found else "?"
+        key = one.configuration.fingerprint if one.configuration else ""
+        title = titles.get(key, one.label)
         rows.append(
-            (one.label, f"{counts['completed']:,}", printed_statuses(counts), printed_time(last), parameters)
+            (
+                title,
+                one.label if title != one.label else "",
+                f"{counts['completed']:,}",
+                printed_statuses(counts),
+                printed_time(last),
+                parameters.get(key, "?") if title == one.label else "",
+            )
         )
     columns = [
         Column("configuration", fit="fold"),
+        Column("folder"),
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),
         Column("last run"),
-        Column("parameters", fit="cut"),
+        Column("parameters", fit="list"),
     ]
     print_table(columns, rows)
+
+
+def _listed_parameters(found: Sequence[Configuration], varying: Sequence[str]) -> dict[str, str]:
+    """By fingerprint, the parameters by which configurations differ; all of a single one."""
+    names = varying or sorted({name for one in found for name in one.active})
+    columns = [printed_parameter_column(found, name) for name in names]
+    return {
+        one.fingerprint: ", ".join(
+            f"{name}={column[i]}" for name, column in zip(names, columns, strict=True) if name in one.active
+        )
+        for i, one in enumerate(found)
+    }
 
 
 def _listed_counts(counts: Sequence[RunCounts]) -> dict[str, int]:

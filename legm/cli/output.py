@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from legm.cli.terminal_tables import Column, terminal_table_lines
+from legm.core.texts import number_text, number_texts, value_texts
 
 if TYPE_CHECKING:
     from legm.records import Aggregate, Configuration, RunResult, Series
@@ -24,16 +25,16 @@ __all__ = [
     "are_printed_as_numbers",
     "color_statuses",
     "configuration_dict",
-    "differing_parameters",
     "json_line",
     "json_value",
+    "parameter_column",
     "print_json",
     "print_problems",
     "print_table",
     "printable_text",
     "printed_number",
-    "printed_parameter",
-    "printed_parameters",
+    "printed_numbers",
+    "printed_parameter_column",
     "printed_series",
     "printed_statuses",
     "printed_time",
@@ -101,7 +102,13 @@ def printed_number(value: float | None) -> str:
     """A number in a table; "" for none."""
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) else number_text(value)
+
+
+def printed_numbers(values: Sequence[float | None]) -> list[str]:
+    """The numbers of a column, rounded so that different ones look different; "" for none."""
+    texts = iter(number_texts(value for value in values if value is not None))
+    return ["" if value is None else next(texts) for value in values]
 
 
 def printed_time(seconds: float | None) -> str:
@@ -124,41 +131,24 @@ def color_statuses(text: str) -> str:
     return _STATUS.sub(lambda found: click.style(found[0], fg=STATUSES[found[0].split()[-1]]), text)
 
 
-def printed_parameters(configuration: Configuration, names: Iterable[str]) -> str:
-    """Parameters in one line: ``layers=[64, 32], lr=0.1``."""
-    parameters = configuration.parameters
-    return ", ".join([f"{name}={parameters[name]}" for name in names])
+def parameter_column(configurations: Sequence[Configuration], name: str, fit: str = "cut") -> Column:
+    """The column of a parameter: numbers are never cut, lists and mappings only between their items."""
+    values = [one.parameters[name] for one in configurations if name in one.active]
+    if are_printed_as_numbers(values):
+        return Column(name, right=True)
+    return Column(name, fit="fold" if any(isinstance(value, (list, Mapping)) for value in values) else fit)
 
 
-def printed_parameter(configuration: Configuration, name: str) -> str:
-    """A parameter's value in a table; "" where it is inactive."""
-    if name not in configuration.active:
-        return ""
-    value = configuration.parameters[name]
-    return value if isinstance(value, str) else json_line(value)
+def printed_parameter_column(configurations: Sequence[Configuration], name: str) -> list[str]:
+    """A parameter's values in a table; "" where it is inactive."""
+    values = [one.parameters[name] for one in configurations if name in one.active]
+    texts = iter(values if all(isinstance(value, str) for value in values) else value_texts(values))
+    return [next(texts) if name in one.active else "" for one in configurations]
 
 
 def are_printed_as_numbers(values: Iterable[object]) -> bool:
     """Whether all of them are numbers, but for None."""
     return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values if v is not None)
-
-
-def differing_parameters(configurations: Sequence[Configuration]) -> list[str]:
-    """The names of the parameters by which configurations differ, sorted.
-
-    One is among them where it is active in some only, or its values are not all the same.
-    """
-    if not configurations:
-        return []
-    actives = {one.active for one in configurations}
-    everywhere = set.intersection(*map(set, actives))
-    found = set().union(*actives) - everywhere
-    first = configurations[0].parameters
-    for name in everywhere:
-        value = first[name]
-        if any(one.parameters[name] != value for one in configurations):
-            found.add(name)
-    return sorted(found)
 
 
 def printed_series(series: Series) -> str:

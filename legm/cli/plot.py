@@ -142,7 +142,7 @@ def _plot_configuration(
     names = [_plotted_metric_name(select_metric(name, counts, test=asked.test)) for name in asked.metrics]
     drawn = _plotted_curves(asked, experiment, configuration, names)
     completed = sum(one.completed for one in counts)
-    heading = asked.heading(experiment.title, member.label)
+    heading = asked.heading(experiment.title, member.label if configuration.name else "")
     return plotting.plot_curves(drawn, heading, completed, asked.style), [member.label]
 
 
@@ -150,6 +150,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     """Bars, or the curves of the best configurations; and the names of those that are shown."""
     from legm import plotting
     from legm.cli.selection import Selection
+    from legm.core.texts import display_names
     from legm.util.progress import show_progress
 
     choice = Selection.among(experiment, asked.description, asked.constraints)
@@ -171,9 +172,10 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     shown = [labels[one.fingerprint] for one in first]
     if asked.bars:
         return plotting.plot_bars(rankings, heading, asked.style), shown
+    titles = display_names(first, labels)
     curves = [
-        (label, curve)
-        for label, configuration in zip(shown, show_progress(first, "reading runs"), strict=True)
+        (titles[configuration.fingerprint], curve)
+        for configuration in show_progress(first, "reading runs")
         for curve in _plotted_curves(asked, experiment, configuration, [name])
     ]
     return plotting.plot_configurations(curves, heading, asked.style), shown

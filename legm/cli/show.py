@@ -18,6 +18,7 @@ from legm.cli.output import (
     print_problems,
     print_table,
     printed_number,
+    printed_numbers,
     run_dict,
     say,
 )
@@ -99,36 +100,30 @@ def _shown_inactive_reason(found: Configuration, name: str) -> str:
 
 
 def _show_runs(runs: Sequence[RunResult]) -> None:
-    best = sorted({s.name for run in runs for s in run.best if s.index is None})
-    test = sorted({s.name for run in runs for s in run.test if s.index is None})
-    own = sorted({name for run in runs for name in run.run.parameters})
+    from legm.core.texts import value_texts
+
     columns = [
         Column("run"),
         Column("status", paint=color_statuses),
         Column("step", right=True),
         Column("points", right=True),
-        *(
-            Column(name, right=are_printed_as_numbers(run.run.parameters.get(name) for run in runs))
-            for name in own
-        ),
-        *(Column(f"best {name}", right=True) for name in best),
-        *(Column(f"test {name}", right=True) for name in test),
     ]
-    rows = []
-    for run in runs:
-        values = {s.name: v for s, v in run.best.items() if s.index is None}
-        tests = {s.name: v for s, v in run.test.items() if s.index is None}
-        cells = [
-            run.run.run_id[-6:],  # the part that distinguishes runs; --json has all of it
-            run.status.value,
-            printed_number(run.best_step if run.best_step is not None else run.last_step),
-            printed_number(run.points),
-            *(str(run.run.parameters.get(name, "")) for name in own),
-            *(printed_number(values.get(name)) for name in best),
-            *(printed_number(tests.get(name)) for name in test),
-        ]
-        rows.append(cells)
-    print_table(columns, rows)
+    cells = [
+        [run.run.run_id[-6:] for run in runs],  # the part that distinguishes runs; --json has all of it
+        [run.status.value for run in runs],
+        [printed_number(run.best_step if run.best_step is not None else run.last_step) for run in runs],
+        [printed_number(run.points) for run in runs],
+    ]
+    for name in sorted({name for run in runs for name in run.run.parameters}):
+        own = [run.run.parameters[name] for run in runs if name in run.run.parameters]
+        texts = iter(value_texts(own))
+        columns.append(Column(name, right=are_printed_as_numbers(own)))
+        cells.append([next(texts) if name in run.run.parameters else "" for run in runs])
+    for kind, values in (("best", [run.best for run in runs]), ("test", [run.test for run in runs])):
+        for series in sorted({s for of in values for s in of if s.index is None}, key=lambda s: s.name):
+            columns.append(Column(f"{kind} {series.name}", right=True))
+            cells.append(printed_numbers([of.get(series) for of in values]))
+    print_table(columns, list(zip(*cells, strict=True)))
 
 
 def _show_aggregates(aggregates: dict[str, Any]) -> None:

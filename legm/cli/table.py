@@ -22,10 +22,10 @@ from legm.cli.options import (
 from legm.cli.output import (
     are_printed_as_numbers,
     configuration_dict,
-    differing_parameters,
+    json_line,
     print_json,
     print_problems,
-    printed_parameter,
+    printed_parameter_column,
     say,
     value_dict,
 )
@@ -141,6 +141,8 @@ def _table_parameters(found: Sequence[Configuration], params: str | None) -> lis
     from legm.errors import ParameterError, closest
 
     if params is None:
+        from legm.core.texts import differing_parameters
+
         return differing_parameters(found)
     names = [name.strip() for name in params.split(",") if name.strip()]
     known = {name for one in found for name in one.active}
@@ -162,7 +164,9 @@ def _write_table(
     if kind == "csv":
         return table_markup.csv_table(*_table_as_csv(choice, found, names, values))
     labels = choice.experiment.labels()
-    columns = [[table_markup.MarkupCell(printed_parameter(one, name)) for one in found] for name in names]
+    columns = [
+        [table_markup.MarkupCell(text) for text in printed_parameter_column(found, name)] for name in names
+    ]
     headers = list(names)
     numbers = [are_printed_as_numbers(one.parameters.get(name) for one in found) for name in names]
     if not names:  # something has to distinguish the rows
@@ -187,9 +191,9 @@ def _table_value_cells(entries: Sequence[Ranked | None], best: Ranked | None) ->
     """A metric's column; if several are as good as the best, all are marked."""
     from legm.cli.table_markup import MarkupCell
     from legm.stats.aggregate import aggregate_interval
-    from legm.stats.number_formatting import decimals_for_spreads, spread_half_width, value_text
+    from legm.stats.number_formatting import decimals_for, value_text
 
-    digits = decimals_for_spreads(spread_half_width(one.value) for one in entries if one is not None)
+    digits = decimals_for([one.value for one in entries if one is not None])
     first = aggregate_interval(best.value)[0] if best is not None else None
     return [
         MarkupCell("")
@@ -208,7 +212,7 @@ def _table_as_csv(
     labels = choice.experiment.labels()
     headers = ["configuration", *names]
     rows: list[list[object]] = [
-        [labels[one.fingerprint], *(printed_parameter(one, name) for name in names)] for one in found
+        [labels[one.fingerprint], *(_exact_parameter(one, name) for name in names)] for one in found
     ]
     for metric, entries in values.items():
         fields = [
@@ -223,6 +227,14 @@ def _table_as_csv(
             dictionary = value_dict(entry.value) if entry is not None else {}
             row += [dictionary.get(field) for field in fields]
     return headers, rows
+
+
+def _exact_parameter(configuration: Configuration, name: str) -> str:
+    """A parameter's value for a program; "" where it is inactive."""
+    if name not in configuration.active:
+        return ""
+    value = configuration.parameters[name]
+    return value if isinstance(value, str) else json_line(value)
 
 
 def _table_as_dicts(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from legm.core.texts import truncate_distinct_names
 
 __all__ = ["Column", "terminal_table_lines", "terminal_width"]
 
 _GAP = "  "
-_LEAST = 12  # the least width of a column that can be narrowed
-_BREAKS = (",", "/_+- ")  # a cell is folded after one of these if possible, preferably of the first
+_LEAST = 12  # the least width of a column that can be narrowed,
+_LEAST_NAME = 24  # and that of the first one, which names the rows, where a table has
+_WIDE = 80
+_BREAKS = (",", "/._+- ")  # a cell is folded after one of these if possible, preferably of the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,9 @@ class Column:
     Args:
         header: its text above the cells.
         right: whether its cells are right-aligned, as numbers are.
-        fit: what happens if the terminal is too narrow: "cut" shortens cells, "fold" continues them on the
-            next line, "" leaves them as they are.
+        fit: what happens if the terminal is too narrow: "cut" shortens cells in their middle, so that
+            different ones stay different, "list" leaves out the last items between commas, "fold" continues
+            cells on the next line, "" leaves them as they are, as numbers must be.
         paint: adds colours to a cell that has its final width.
     """
 
@@ -43,8 +48,8 @@ def terminal_table_lines(
 ) -> Iterator[str]:
     """The lines of a table.
 
-    Cells are cut first, then folded. Columns that still do not fit are put into a further table below, which
-    repeats the first column.
+    Headers are folded first, then cells are cut, then they are folded. Columns that still do not fit are put
+    into a further table below, which repeats the first column.
 
     Args:
         columns: at least one.
@@ -55,12 +60,21 @@ def terminal_table_lines(
         ellipsis: the character that replaces what is cut.
     """
     cells = [_escaped_cells([one.header, *(row[i] for row in rows)]) for i, one in enumerate(columns)]
-    widths = [max(_terminal_widths(column)) for column in cells]
-    for number, block in enumerate(_columns_per_table(columns, widths, width)):
+    least_name = _LEAST if width is not None and width < _WIDE else _LEAST_NAME
+    sizes = [
+        _ColumnSize(
+            terminal_width(own[0]),
+            max(_terminal_widths(own[1:]), default=0),
+            _LEAST if i else least_name,
+            column.fit,
+        )
+        for i, (column, own) in enumerate(zip(columns, cells, strict=True))
+    ]
+    for number, block in enumerate(_columns_per_table(sizes, width)):
         if number:
             yield ""
         chosen = [columns[i] for i in block]
-        rooms = _column_widths(chosen, [widths[i] for i in block], width)
+        rooms = _column_widths([sizes[i] for i in block], width)
         lines = _table_lines([cells[i] for i in block], chosen, rooms, ellipsis)
         yield from map(head, next(lines))
         yield rule * (sum(rooms) + len(_GAP) * (len(block) - 1))
@@ -89,22 +103,38 @@ def _escaped_cells(cells: list[str]) -> list[str]:
     ]
 
 
-def _least_column_width(column: Column, width: int) -> int:
-    """How narrow a column may become."""
-    if column.fit == "fold":
-        return min(width, _LEAST)
-    return min(width, max(_LEAST, terminal_width(column.header))) if column.fit else width
+@dataclass(frozen=True, slots=True)
+class _ColumnSize:
+    """The width of a column's header and of its widest cell, and how far and how it may be narrowed."""
+
+    header: int
+    cells: int
+    narrowest: int
+    fit: str
+
+    @property
+    def whole(self) -> int:
+        """With nothing folded or cut."""
+        return max(self.header, self.cells)
+
+    @property
+    def with_folded_header(self) -> int:
+        """With whole cells."""
+        return max(self.cells, min(self.header, self.narrowest))
+
+    @property
+    def least(self) -> int:
+        """With all that is possible."""
+        return min(self.with_folded_header, self.narrowest) if self.fit else self.with_folded_header
 
 
-def _columns_per_table(
-    columns: Sequence[Column], widths: Sequence[int], width: int | None
-) -> list[list[int]]:
+def _columns_per_table(sizes: Sequence[_ColumnSize], width: int | None) -> list[list[int]]:
     """The columns of each table, by number."""
-    least = [_least_column_width(*one) + len(_GAP) for one in zip(columns, widths, strict=True)]
+    least = [one.least + len(_GAP) for one in sizes]
     if width is None or sum(least) <= width + len(_GAP):
-        return [list(range(len(columns)))]
+        return [list(range(len(sizes)))]
     blocks, taken = [[0]], least[0]
-    for i in range(1, len(columns)):
+    for i in range(1, len(sizes)):
         if taken + least[i] > width + len(_GAP) and len(blocks[-1]) > 1:
             blocks.append([0])
             taken = least[0]
@@ -113,32 +143,42 @@ def _columns_per_table(
     return blocks
 
 
-def _column_widths(columns: Sequence[Column], widths: Sequence[int], width: int | None) -> list[int]:
-    """How wide each column of a table becomes: the widest that can be narrowed are, until all fit."""
-    rooms = list(widths)
+def _column_widths(sizes: Sequence[_ColumnSize], width: int | None) -> list[int]:
+    """How wide each column of a table becomes."""
+    rooms = [one.whole for one in sizes]
     if width is None:
         return rooms
-    spare = width - len(_GAP) * (len(columns) - 1)
-    for fit in ("cut", "fold"):
-        least = {i: _least_column_width(one, rooms[i]) for i, one in enumerate(columns) if one.fit == fit}
-        while sum(rooms) > spare and (wide := [i for i in least if rooms[i] > least[i]]):
-            most = max(rooms[i] for i in wide)
-            widest = [i for i in wide if rooms[i] == most]
-            lower = max([rooms[i] for i in wide if rooms[i] < most], default=0)
-            step = -(-(sum(rooms) - spare) // len(widest))
-            for i in widest:
-                rooms[i] = max(least[i], lower, most - step)
+    spare = width - len(_GAP) * (len(sizes) - 1)
+    _narrow_columns(rooms, {i: one.with_folded_header for i, one in enumerate(sizes)}, spare)
+    for fit in ("cut", "list", "fold"):
+        _narrow_columns(rooms, {i: one.least for i, one in enumerate(sizes) if one.fit == fit}, spare)
     return rooms
+
+
+def _narrow_columns(rooms: list[int], least: Mapping[int, int], spare: int) -> None:
+    """Narrow the widest of the columns that can be, until all fit."""
+    while sum(rooms) > spare and (wide := [i for i in least if rooms[i] > least[i]]):
+        most = max(rooms[i] for i in wide)
+        widest = [i for i in wide if rooms[i] == most]
+        lower = max([rooms[i] for i in wide if rooms[i] < most], default=0)
+        step = -(-(sum(rooms) - spare) // len(widest))
+        for i in widest:
+            rooms[i] = max(least[i], lower, most - step)
 
 
 def _table_lines(
     cells: Sequence[list[str]], columns: Sequence[Column], rooms: Sequence[int], ellipsis: str
 ) -> Iterator[list[str]]:
     """The lines of each row of one table, the headers' first."""
-    wide = [max(_terminal_widths(one)) > room for one, room in zip(cells, rooms, strict=True)]
+    headers = [_folded_cell(own[0], room) for own, room in zip(cells, rooms, strict=True)]
+    highest = max(map(len, headers))
+    plain = [Column(column.header, right=column.right) for column in columns]
+    yield list(_joined_cell_lines([[""] * (highest - len(one)) + one for one in headers], plain, rooms))
+    bodies = [own[1:] for own in cells]
+    wide = [max(_terminal_widths(one), default=0) > room for one, room in zip(bodies, rooms, strict=True)]
     cut = [
-        [_cut_cell(cell, room, ellipsis) for cell in one] if is_wide and column.fit == "cut" else one
-        for one, column, room, is_wide in zip(cells, columns, rooms, wide, strict=True)
+        _cells_without_folds(one, column.fit, room, ellipsis) if is_wide else one
+        for one, column, room, is_wide in zip(bodies, columns, rooms, wide, strict=True)
     ]
     if not any(is_wide and column.fit == "fold" for column, is_wide in zip(columns, wide, strict=True)):
         yield from ([line] for line in _joined_cell_lines(cut, columns, rooms))
@@ -169,12 +209,22 @@ def _padded_cells(cells: Sequence[str], column: Column, room: int) -> list[str]:
     return [column.paint(cell) for cell in padded] if column.paint else padded
 
 
-def _cut_cell(cell: str, room: int, ellipsis: str) -> str:
-    return (
-        cell
-        if terminal_width(cell) <= room
-        else cell[: _characters_that_fit(cell, room - 1)].rstrip() + ellipsis
-    )
+def _cells_without_folds(cells: Sequence[str], fit: str, room: int, ellipsis: str) -> list[str]:
+    """Cells that fit, unless they are folded later."""
+    if fit == "cut":
+        return [cell.replace("…", ellipsis) for cell in truncate_distinct_names(cells, room, terminal_width)]
+    if fit == "list":
+        return [_cut_list(cell, room, ellipsis) for cell in cells]
+    return list(cells)
+
+
+def _cut_list(cell: str, room: int, ellipsis: str) -> str:
+    """The items between commas of which the last ones are left out if there is no room for all."""
+    if terminal_width(cell) <= room:
+        return cell
+    start = cell[: _characters_that_fit(cell, room - 1)]
+    whole = start.rpartition(", ")[0]
+    return f"{whole}, {ellipsis}" if whole else start.rstrip() + ellipsis
 
 
 def _folded_cell(cell: str, room: int) -> list[str]:

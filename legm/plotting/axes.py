@@ -12,7 +12,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import AutoMinorLocator, FixedLocator, NullLocator
 
-from legm.plotting.readable_names import truncate_name, wrap_name
+from legm.core.texts import truncate_name
+from legm.plotting.readable_names import wrap_name
 from legm.plotting.style import Style
 from legm.plotting.text_rendering import render_annotation, set_rendered_text, text_measurer
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from legm.core.texts import display_names, truncate_distinct_names
 from legm.plotting.axes import (
     axes_size,
     axes_tick_font,
@@ -24,13 +25,13 @@ from legm.plotting.axes import (
     write_axes_heading,
 )
 from legm.plotting.downsampling import clip_to_drawable
-from legm.plotting.readable_names import axis_name_with_unit, truncate_distinct_names
+from legm.plotting.readable_names import axis_name_with_unit
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text_rendering import render_annotation, text_measurer
 from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, tick_labels
 from legm.records import Ranked
 from legm.stats.aggregate import aggregate_interval
-from legm.stats.number_formatting import decimals_for_spreads, spread_description, value_text
+from legm.stats.number_formatting import decimals_for, spread_description, value_text
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
@@ -89,7 +90,8 @@ def plot_bars(
         the figure, 9 inches wide unless the style sets the width, and as high as its bars need.
     """
     style = Style.of(style)
-    panels = [_make_bar_panel(key, ranking) for key, ranking in rankings.items()]
+    names = _bar_names([one for ranking in rankings.values() for one in ranking[:_MAX_BARS]])
+    panels = [_make_bar_panel(key, ranking, names) for key, ranking in rankings.items()]
     plan = _plan_bar_layout(panels, style)
     line, base = style.size("ytick.labelsize"), style.size("font.size")
     pitch = (3.2 if plan.above else 2.2) * line
@@ -114,10 +116,9 @@ def plot_bars(
     return lock_axes_layout(figure)
 
 
-def _make_bar_panel(key: str, ranking: Sequence[Ranked]) -> _BarPanel:
+def _make_bar_panel(key: str, ranking: Sequence[Ranked], known: Mapping[str, str]) -> _BarPanel:
     shown = ranking[:_MAX_BARS]
-    _, lower, upper = _bar_intervals(shown)
-    digits = decimals_for_spreads(((upper - lower) / 2).tolist())
+    digits = decimals_for([one.value for one in shown])
     runs = [_bar_runs_text(one) for one in shown]
     same = len(set(runs)) == 1 and "," not in runs[0]
     numbers = [value_text(one.value, digits) for one in shown]
@@ -128,7 +129,7 @@ def _make_bar_panel(key: str, ranking: Sequence[Ranked]) -> _BarPanel:
         numbers = [f"{number}   ({count})" for number, count in zip(numbers, runs, strict=True)]
     if len(ranking) > len(shown):
         caption += f"; the best {len(shown)} of {len(ranking)} configurations"
-    names = [_bar_name(one) for one in shown]
+    names = [known[one.configuration.fingerprint] for one in shown]
     return _BarPanel(key, shown, names, numbers, caption or "no completed run has a value")
 
 
@@ -223,10 +224,14 @@ def _bar_intervals(shown: Sequence[Ranked]) -> FloatArray:
     return clip_to_drawable(np.array([aggregate_interval(one.value) for one in shown]).reshape(-1, 3).T)
 
 
-def _bar_name(ranked: Ranked) -> str:
-    """The name of a configuration's folder, whose number distinguishes equal names; without one, its name."""
-    name = PurePath(ranked.folder).name if ranked.folder else ranked.configuration.name
-    return name or ranked.configuration.fingerprint[:12]
+def _bar_names(shown: Sequence[Ranked]) -> dict[str, str]:
+    """By fingerprint, the name of the folder, whose number distinguishes equal names, or what differs."""
+    labels = {
+        one.configuration.fingerprint: (PurePath(one.folder).name if one.folder else one.configuration.name)
+        or one.configuration.fingerprint[:12]
+        for one in shown
+    }
+    return display_names([one.configuration for one in shown], labels)
 
 
 def _bar_runs_text(one: Ranked) -> str:

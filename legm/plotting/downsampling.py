@@ -41,9 +41,9 @@ class Line:
 def line(curve: Curve, buckets: int = 2000) -> Line:
     """Downsample a curve by choosing steps: at each of them center and spread are those of the curve.
 
-    A curve with more than 5 points per bucket is divided into buckets of equal width. Of each bucket the steps
-    of the first, smallest, largest and last center are kept, and the first step without one, so that a gap
-    stays a gap. Steps are chosen by the center alone: choosing wide spreads would widen the band.
+    A curve with more than 5 points per bucket is divided into buckets of equal width. Of each bucket the
+    steps of the first, smallest, largest and last center are kept, and the first step without one, so that a
+    gap stays a gap. Steps are chosen by the center alone: choosing wide spreads would widen the band.
 
     Args:
         curve: the curve.

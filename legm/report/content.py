@@ -7,7 +7,6 @@ for each metric or parameter one text with the numbers of all rows or runs (see
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 
 from legm.core.credentials import redact_configuration, redact_run
 from legm.core.identity import canonical_text
+from legm.core.texts import display_names, exact_text, value_texts
 from legm.plotting.downsampling import POINTS_PER_BUCKET, line
 from legm.records import Aggregate, Configuration, Curve, Plain, RunResult, Status
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
@@ -54,7 +54,7 @@ class _ReportParameter:
     """The distinct values of a parameter, and the value of each configuration or run, by its index."""
 
     values: dict[str, int] = field(default_factory=dict)
-    shown: list[list[Plain]] = field(default_factory=list)
+    plain: list[Plain] = field(default_factory=list)
     of: dict[int, int] = field(default_factory=dict)
     active: set[int] = field(default_factory=set)
 
@@ -62,31 +62,26 @@ class _ReportParameter:
         key = canonical_text(value)
         if key not in self.values:
             self.values[key] = len(self.values) + 1
-            self.shown.append([_report_value_text(value), _report_value_number(value)])
+            self.plain.append(value)
         self.of[index] = self.values[key]
         if active:
             self.active.add(index)
 
     def content(self, name: str, count: int) -> dict[str, Plain]:
-        """The distinct values, and the number of that of each configuration or run, from 1; 0 for none."""
+        """The distinct values, and the number of that of each configuration or run, from 1; 0 for none.
+
+        A value is its text, its number, and its rounded text where that is another.
+        """
+        texts = zip(self.plain, map(exact_text, self.plain), value_texts(self.plain), strict=True)
         return {
             "name": name,
-            "values": self.shown,
+            "values": [
+                [exact, _report_value_number(value), *([brief] * (brief != exact))]
+                for value, exact, brief in texts
+            ],
             "of": encode_numbers_exactly([self.of.get(index, 0) for index in range(count)]),
             "active": encode_numbers_exactly([int(index in self.active) for index in range(count)]),
         }
-
-
-def _report_value_text(value: Plain) -> str:
-    """A readable value; a string that could be mistaken for another value keeps its quotes."""
-    if isinstance(value, str):
-        plain = (
-            value
-            and value == value.strip()
-            and not re.fullmatch(r"[-+.\d].*|\W.*|true|false|null|nan|inf", value)
-        )
-        return value if plain else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value, ensure_ascii=False).replace("NaN", "nan").replace("Infinity", "inf")
 
 
 def _report_value_number(value: Plain) -> float | None:
@@ -337,14 +332,13 @@ def unique_report_names(configurations: Sequence[Configuration], folders: Sequen
 
     Returns:
         for each its own name; if several share it, its folder's name, or its name with a piece of its
-        fingerprint.
+        fingerprint; without a name, what makes it differ from the others.
     """
     names = Counter(one.name for one in configurations)
-    found = []
+    labels = {}
     for one, folder in zip(configurations, folders, strict=True):
-        if one.name and names[one.name] == 1:
-            found.append(one.name)
-        else:
-            piece = one.fingerprint.rpartition("-")[2][:8]
-            found.append(folder or f"{one.name} {piece}".strip())
-    return found
+        piece = one.fingerprint.rpartition("-")[2][:8]
+        is_unique = one.name and names[one.name] == 1
+        labels[one.fingerprint] = one.name if is_unique else folder or f"{one.name} {piece}".strip()
+    found = display_names([redact_configuration(one) for one in configurations], labels)
+    return [found[one.fingerprint] for one in configurations]

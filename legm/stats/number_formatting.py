@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from legm.core.texts import WHOLE
 from legm.records import Aggregate
 from legm.stats.aggregate import AggregationMethod, MethodKind, aggregate_interval
 
 __all__ = [
+    "decimal_text",
+    "decimals_for",
     "decimals_for_spreads",
     "spread_description",
     "spread_half_width",
@@ -40,14 +43,14 @@ def value_text(value: Aggregate, digits: int) -> str:
 
     Args:
         value: the aggregate.
-        digits: the number of decimals; very large or small numbers have four significant digits instead.
+        digits: the number of decimals; very large or small numbers have four significant digits.
     """
     center, lower, upper = aggregate_interval(value)
     if math.isnan(center):
         return "no value"
     spread = spread_half_width(value)
     size = max(abs(center), 0 if math.isnan(spread) else spread)
-    form = f".{digits}f" if 10.0**-digits <= size < 1e6 or not size else ".4g"
+    form = _form(size, digits)
     texts = [typographic_signs(f"{number:{form}}") for number in (center, lower, upper, spread)]
     if math.isnan(spread):
         return texts[0]
@@ -62,16 +65,41 @@ def spread_half_width(value: Aggregate) -> float:
     return (upper - lower) / 2
 
 
-def decimals_for_spreads(spreads: Iterable[float]) -> int:
-    """The number of decimals for a column of numbers, so that most spreads have two significant digits.
+def decimal_text(value: float, digits: int) -> str:
+    """A number of a column.
 
     Args:
-        spreads: half the width of each number's spread.
+        value: the number.
+        digits: as for :func:`value_text`.
+    """
+    return typographic_signs(f"{value:{_form(abs(value), digits)}}")
+
+
+def _form(size: float, digits: int) -> str:
+    """The format of numbers of a size."""
+    return f".{digits}f" if 10.0**-digits <= size < WHOLE or not size or math.isinf(size) else ".3e"
+
+
+def decimals_for_spreads(spreads: Iterable[float], centers: Iterable[float] = ()) -> int:
+    """The number of decimals for a column of numbers.
+
+    Args:
+        spreads: half the width of each number's spread; most of them get two significant digits.
+        centers: the numbers; without any spread most of them get four significant digits.
     """
     known = sorted(spread for spread in spreads if 0 < spread < math.inf)
-    if not known:
+    sizes = known or sorted(abs(center) for center in centers if 0 < abs(center) < math.inf)
+    if not sizes:
         return 4
-    return min(max(1 - math.floor(math.log10(known[len(known) // 2])), 0), 7)
+    digits = 2 if known else 4
+    return min(max(digits - 1 - math.floor(math.log10(sizes[len(sizes) // 2])), 0), 7)
+
+
+def decimals_for(values: Sequence[Aggregate]) -> int:
+    """The number of decimals for a column of aggregates; see :func:`decimals_for_spreads`."""
+    return decimals_for_spreads(
+        map(spread_half_width, values), [aggregate_interval(one)[0] for one in values]
+    )
 
 
 def typographic_signs(number: str) -> str:

@@ -147,8 +147,7 @@ def test_ls_shows_each_configuration_with_its_runs_of_each_kind(tree):
     (row,) = [line for line in lines if line.startswith("[_x2f_x],0.1_0 ")]
     assert " 3 " in row
     assert "1 failed, 1 interrupted" in row
-    assert "lr=0.1" in row
-    assert "[red]=[/x]" in row
+    assert row.endswith("  lr=0.1")  # the parameters by which they differ
     (other,) = [line for line in lines if line.startswith("[_x2f_x],0.2_0 ")]
     assert "failed" not in other
     assert "depth [x]=ü" in other

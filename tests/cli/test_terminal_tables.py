@@ -65,25 +65,51 @@ def test_what_is_folded_is_all_there(rows, width):
 
 def test_cells_are_cut_before_others_are_folded():
     columns = [Column("name", fit="fold"), Column("parameters", fit="cut")]
-    row = ("adam,64+32,lr=0.002_0", "hidden=[64, 32], learning_rate=0.002, solver=adam")
-    assert lines(columns, [row], 45) == [
-        "name                   parameters",
-        "─" * 45,
-        "adam,64+32,lr=0.002_0  hidden=[64, 32], lear…",
+    row = ("adam,64+32,lr=0.002_0,seed=3_0", "/data/europarl/version-3/tokenized/train.txt")
+    assert lines(columns, [row], 60) == [
+        "name                            parameters",
+        "─" * 60,
+        "adam,64+32,lr=0.002_0,seed=3_0  /data/europarl…zed/train.txt",
     ]
-    assert lines(columns, [row], 28) == [
-        "name            parameters",
-        "─" * 28,
-        "adam,64+32,     hidden=[64,…",
-        "lr=0.002_0",
+    assert lines(columns, [row], 40) == [
+        "name                        parameters",
+        "─" * 40,
+        "adam,64+32,lr=0.002_0,      /data/…n.txt",
+        "seed=3_0",
     ]
+
+
+def test_headers_are_folded_before_any_cell_is_cut_or_folded():
+    columns = [
+        Column("configuration", fit="fold"),
+        Column("optimizer.learning_rate", right=True),
+        Column("model.encoder.kind", fit="cut"),
+    ]
+    row = ("rotary,3.384e-05,europarl_0", "3.384e-05", "rotary")
+    assert lines(columns, [row], 64) == [
+        "                                   optimizer.  model.encoder.",
+        "configuration                   learning_rate  kind",
+        "─" * 63,
+        "rotary,3.384e-05,europarl_0         3.384e-05  rotary",
+    ]
+
+
+def test_cut_cells_stay_different_and_lists_end_after_an_item():
+    columns = [Column("name"), Column("data", fit="cut")]
+    rows = [(str(i), f"/data/europarl/version-{i}/preprocessed/tokenized") for i in range(3)]
+    found = lines(columns, rows, 26)[2:]
+    assert len({line[6:] for line in found}) == 3
+    columns = [Column("name"), Column("parameters", fit="list")]
+    assert (
+        lines(columns, [("a", "lr=3.384e-05, depth=3, heads=12")], 30)[2] == "a     lr=3.384e-05, depth=3, …"
+    )
 
 
 def test_a_fold_is_after_a_comma_rather_than_elsewhere_and_headers_fold_too():
     columns = [Column("parameter"), Column("adam,64+32,lr=0.002_0", fit="fold")]
     assert lines(columns, [("others", "1 failed, 2 interrupted")], 28, head=str.upper) == [
-        "PARAMETER  ADAM,64+32,",
-        "           LR=0.002_0",
+        "           ADAM,64+32,",
+        "PARAMETER  LR=0.002_0",
         "─" * 28,
         "others     1 failed,",
         "           2 interrupted",
@@ -106,7 +132,7 @@ def test_what_does_not_fit_even_so_comes_below_with_the_first_column_again():
 def test_colours_do_not_change_the_places():
     columns = [Column("a", paint=lambda cell: f"<{cell}>"), Column("b")]
     assert lines(columns, [("x", "1"), ("yy", "2")], 40, head=str.upper) == [
-        "<A >  B",
+        "A   B",
         "─────",
         "<x >  1",
         "<yy>  2",

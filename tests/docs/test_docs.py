@@ -149,3 +149,11 @@ def test_the_readme_shows_the_commands_that_exist() -> None:
     text = "".join(block.text for block in blocks(ROOT / "README.md", "text"))
     shown = re.findall(r"^legm ([\w-]+) ", text, re.MULTILINE)
     assert sorted(shown) == sorted(main.commands)
+
+
+def test_what_the_readme_installs_has_what_its_commands_need():
+    text = README.read_text(encoding="utf-8")
+    assert "legm report results" in text
+    first, tried, *_ = re.findall(r"^pip install (.*)$", text, re.MULTILINE)
+    for installed in (first, tried):
+        assert "report" in re.findall(r"\[(.*?)\]", installed)[0].split(",")

@@ -46,27 +46,21 @@ function parameterColumn(one) {
 function parameterCell(one, row) {
   const own = experiment().state(one, row);
   if (!own) return element("span", { class: "faint" }, one.note(experiment().configurationIndex(row)));
-  const [text, brief] = [one.text(own), cut(valueText(one, own), 28)];
+  const [text, brief] = [one.text(own), one.brief(own)];
   return element("span", { title: brief === text ? null : text }, brief);
-}
-
-const LONG_NUMBER = 9; // characters
-
-/** A value for a table cell; long numbers are rounded. */
-function valueText(one, own) {
-  const text = one.text(own);
-  return one.number(own) !== null && text.length > LONG_NUMBER ? compact(one.number(own)) : text;
 }
 
 function meanCell(one, row, decimals) {
   if (!one.has(row)) return element("span", { class: "faint" }, "–");
   const [mean, std, n, nan] = [one.mean[row], one.std[row], one.n[row], one.nan[row]];
-  const spread = n > 1 || std > 0 ? element("span", { class: "std" }, ` ± ${fixed(std, decimals)}`) : null;
+  const size = Math.max(Math.abs(mean), std);
+  const spread =
+    n > 1 || std > 0 ? element("span", { class: "std" }, ` ± ${fixed(std, decimals, size)}`) : null;
   const badge = nan ? element("span", { class: "badge warning" }, `${nan} NaN`) : null;
   return element(
     "span",
     { title: `${mean} ± ${std}, n = ${n}` },
-    element("span", { class: "mean" }, fixed(mean, decimals)),
+    element("span", { class: "mean" }, fixed(mean, decimals, size)),
     spread,
     badge && " ",
     badge,
@@ -125,7 +119,7 @@ function nameCell(row) {
       title: experiment().label(row),
       click: () => toggleOpen(row),
     },
-    element("span", { class: "name" }, experiment().configuration(row).name),
+    element("span", { class: "name" }, breakable(experiment().briefName(row))),
   );
   const tag = description ? element("span", { class: "tag" }, description) : null;
   return element("span", { class: "named" }, button, tag);

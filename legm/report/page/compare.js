@@ -19,7 +19,7 @@ function renderPairChoice(order) {
     const rows = own === null || order.includes(own) ? order : [own, ...order];
     fillSelect(
       byId(id),
-      rows.map((row) => [row, `${rank(row) ?? "–"}. ${cut(experiment().label(row), 70)}`]),
+      rows.map((row) => [row, `${rank(row) ?? "–"}. ${experiment().brief(row)}`]),
       own,
     );
   });
@@ -71,7 +71,7 @@ function pairTable(first, a, b, rows, ...more) {
       "th",
       { scope: "col", title: experiment().label(row) },
       element("span", { class: "letter" }, "AB"[side]),
-      element("span", { class: "of" }, ` ${cut(experiment().label(row), 46)}`),
+      element("span", { class: "of" }, " ", breakable(experiment().brief(row))),
     ),
   );
   const head = element(

@@ -1,10 +1,14 @@
 // The content of one experiment, for the panels. A row is a configuration and description.
 
+const LONGEST_NAME = 40; // letters of a configuration's name,
+const LONGEST_VALUE = 28; // and of a parameter's value
+
 class Parameter {
   constructor(content) {
     this.name = content.name;
     this.texts = content.values.map(([text]) => text);
     this.numbers = content.values.map(([, number]) => number);
+    this.rounded = content.values.map(([text, , brief]) => brief ?? text);
     this.of = decoded(content.of);
     this.active = decoded(content.active);
   }
@@ -16,6 +20,12 @@ class Parameter {
 
   text(state) {
     return this.texts[state - 1];
+  }
+
+  /** The text of a value for a table or an axis: numbers are rounded, long texts cut. */
+  brief(state) {
+    this.briefs ??= distinct(this.rounded, LONGEST_VALUE);
+    return this.briefs[state - 1];
   }
 
   number(state) {
@@ -83,6 +93,24 @@ class Experiment {
     const { description } = this.rows[row];
     const { name } = this.configuration(row);
     return description && this.descriptions.length > 1 ? `${name} · ${description}` : name;
+  }
+
+  /** The label, cut if it is long; different rows stay different everywhere on the page. */
+  brief(row) {
+    this.briefs ??= distinct(
+      this.rows.map((_, one) => this.label(one)),
+      LONGEST_NAME,
+    );
+    return this.briefs[row];
+  }
+
+  /** The name of the row's configuration, cut if it is long. */
+  briefName(row) {
+    this.briefNames ??= distinct(
+      this.content.configurations.map((one) => one.name),
+      LONGEST_NAME,
+    );
+    return this.briefNames[this.configurationIndex(row)];
   }
 
   /** The identifier of a row, which is the same in every report of the same runs. */

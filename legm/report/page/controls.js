@@ -109,9 +109,15 @@ function colourOf(name) {
 // -- filters
 
 const FEW = 12; // values in a list of checkboxes
+const LONGEST_CHIP = 36; // letters of a name on a button
 
 function renderFilters() {
-  const fields = experiment().varying.map((parameter) => filterField(parameter));
+  const { varying } = experiment();
+  const names = distinct(
+    varying.map((one) => one.name),
+    LONGEST_CHIP,
+  );
+  const fields = varying.map((parameter, i) => filterField(parameter, names[i]));
   fill(byId("filter-fields"), ...fields, clearButton());
   byId("filters").hidden = !fields.length;
   renderFilterTitle();
@@ -155,12 +161,13 @@ function byValue(parameter, a, b) {
   return (x === null) - (y === null) || byText(parameter.text(a), parameter.text(b));
 }
 
-function filterField(parameter) {
+function filterField(parameter, name) {
   const states = statesOf(parameter);
   const numeric = states.every((one) => !one || parameter.number(one) !== null);
   const inside =
     numeric && states.length > FEW ? rangeInputs(parameter, states) : [valueChoice(parameter, states)];
-  return element("div", { class: "field" }, element("span", { class: "name" }, parameter.name), ...inside);
+  const title = element("span", { class: "name", title: parameter.name }, breakable(name));
+  return element("div", { class: "field" }, title, ...inside);
 }
 
 function valueChoice(parameter, states) {
@@ -172,8 +179,8 @@ function valueChoice(parameter, states) {
       setFilter(parameter, select.value === "" ? null : { state: Number(select.value) });
     },
   });
-  const options = states.map((one) => [one, one ? valueText(parameter, one) : "inactive"]);
-  fillSelect(select, [["", "any"], ...options.map(([one, text]) => [one, cut(text, 40)])], chosen ?? "");
+  const options = states.map((one) => [one, one ? parameter.brief(one) : "inactive"]);
+  fillSelect(select, [["", "any"], ...options], chosen ?? "");
   return select;
 }
 

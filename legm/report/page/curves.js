@@ -22,7 +22,9 @@ function renderCurves() {
 }
 
 function renderCurveTools() {
-  const chips = experiment().curveMetrics.map((name) =>
+  const { curveMetrics } = experiment();
+  const names = distinct(curveMetrics, LONGEST_CHIP);
+  const chips = curveMetrics.map((name, i) =>
     element(
       "button",
       {
@@ -30,9 +32,10 @@ function renderCurveTools() {
         class: "chip",
         "aria-pressed": String(state.curves.includes(name)),
         "data-metric": name,
+        title: name,
         click: () => toggleCurve(name),
       },
-      name,
+      names[i],
     ),
   );
   fill(byId("curve-metrics"), ...chips);
@@ -87,14 +90,13 @@ function curveTraces(metrics, rows) {
 
 function lineTrace(line, row) {
   const { color, dash } = look(row);
-  const label = experiment().label(row);
   const few = line.steps.length <= 30;
   return {
     type: "scatter",
     mode: few ? "lines+markers" : "lines",
     x: line.steps,
     y: line.center,
-    name: plotText(cut(label, 34)),
+    name: plotText(experiment().brief(row)),
     line: { color, dash, width: 2 },
     marker: { color, size: 5 },
     connectgaps: false,
@@ -169,7 +171,7 @@ function infiniteTraces(line, row, name, rows) {
       marker: { symbol, size: 9, color: look(row).color },
       showlegend: false,
       meta: { row },
-      name: plotText(cut(experiment().label(row), 34)),
+      name: plotText(experiment().brief(row)),
       hovertemplate: `${text}<extra>%{fullData.name}</extra>`,
     }));
 }
@@ -203,12 +205,13 @@ function curveLayout(metrics, rows) {
     margin: { l: 58, r: 14, t: 30, b: 46 + 19 * legendRows, autoexpand: true },
     uirevision: `${state.experiment} ${metrics.join(" ")} ${state.logarithmic}`,
   };
-  metrics.forEach((name, i) => {
+  const names = distinct(metrics, 30);
+  metrics.forEach((_, i) => {
     const top = 1 - i * (share + gap);
     layout[i ? `yaxis${i + 1}` : "yaxis"] = {
       ...plotAxis(),
       domain: [Math.max(top - share, 0), top],
-      title: { text: plotText(cut(name, 30)), standoff: 8 },
+      title: { text: plotText(names[i]), standoff: 8 },
       type: state.logarithmic ? "log" : "linear",
       exponentformat: "power",
     };

@@ -1,5 +1,7 @@
 // The leaderboard: a row for each configuration and description.
 
+const LONGEST_TITLE = 48; // letters of a column's title
+
 function renderTable() {
   const all = columns();
   const rows = sortedRows(all);
@@ -36,14 +38,18 @@ function sortedRows(all) {
 }
 
 function tableHead(all) {
-  const cells = all.map((one) => {
+  const titles = distinct(
+    all.map((one) => one.title),
+    LONGEST_TITLE,
+  );
+  const cells = all.map((one, i) => {
     const sorted = state.sort.column === one.id;
     const descending = one.descendsFirst !== state.sort.reversed;
     const order = descending ? "descending" : "ascending";
     const button = element(
       "button",
       { type: "button", "data-column": one.id, click: () => sortBy(one.id) },
-      element("span", { title: one.title }, cut(one.title, 30)),
+      element("span", { title: one.title }, breakable(titles[i])),
       element("span", { class: "arrow", "aria-hidden": "true" }, sorted ? (descending ? "▼" : "▲") : ""),
     );
     return element("th", { scope: "col", class: one.kind, "aria-sort": sorted ? order : "none" }, button);

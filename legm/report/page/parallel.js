@@ -5,7 +5,9 @@ const BENDS = { many: 6, few: 16 }; // points of a line between two axes
 const MANY_LINES = 60;
 const USUAL_AXES = 7;
 const FEW_VALUES = 10; // up to this many numbers are evenly spaced instead of on a scale
-const AXIS_WIDTH = 84; // minimal, in pixels
+const AXIS_WIDTH = 96; // minimal, in pixels,
+const LETTER_WIDTH = 7; // and that of a letter of a title
+const TITLE_LINES = 3;
 const NOT_ACTIVE = -0.16; // the position of an inactive parameter,
 const ROOM_BELOW = 0.1; // and the height over which its lines are spread
 const SCALES = {
@@ -52,15 +54,22 @@ function parallelNote(rows) {
 
 function shownAxes() {
   const { varying } = experiment();
-  const names = state.axes ?? varying.slice(0, USUAL_AXES).map((one) => one.name);
+  const fitting = Math.floor(byId("parallel").clientWidth / AXIS_WIDTH) - 1; // besides the metric
+  const usual = Math.min(Math.max(fitting, 1), USUAL_AXES);
+  const names = state.axes ?? varying.slice(0, usual).map((one) => one.name);
   return varying.filter((one) => names.includes(one.name));
 }
 
 function renderAxisChoice() {
   const shown = new Set(shownAxes().map((one) => one.name));
+  const { varying } = experiment();
+  const names = distinct(
+    varying.map((one) => one.name),
+    LONGEST_CHIP,
+  );
   fill(
     byId("axes"),
-    ...experiment().varying.map((one) =>
+    ...varying.map((one, i) =>
       element(
         "button",
         {
@@ -68,13 +77,14 @@ function renderAxisChoice() {
           class: "chip",
           "aria-pressed": String(shown.has(one.name)),
           "data-axis": one.name,
+          title: one.name,
           click: () => {
             if (!shown.delete(one.name)) shown.add(one.name);
             state.axes = [...shown];
             changed("axes");
           },
         },
-        one.name,
+        names[i],
       ),
     ),
   );
@@ -124,11 +134,16 @@ function sideBySide(own, states, rows) {
 }
 
 const MOST_LABELS = 16;
+const LONGEST_TICK = 13; // letters
 
 function valueTicks(parameter, states) {
   const every = Math.ceil(states.length / MOST_LABELS);
-  return states
-    .map((one, i) => ({ at: (i + 0.5) / states.length, text: cut(valueText(parameter, one), 13) }))
+  const texts = distinct(
+    states.map((one) => parameter.brief(one)),
+    LONGEST_TICK,
+  );
+  return texts
+    .map((text, i) => ({ at: (i + 0.5) / states.length, text }))
     .filter((_, i) => i % every === 0);
 }
 
@@ -142,7 +157,7 @@ function numberScale(numbers) {
   const marks = logarithmic ? powers(low, high) : roundNumbers(low, high);
   const decimals = Math.max(...marks.map((number) => (compact(number).split(".")[1] ?? "").length), 0);
   const text = (number) =>
-    logarithmic || compact(number).includes("×") ? compact(number) : withMinus(number.toFixed(decimals));
+    logarithmic || compact(number).includes("e") ? compact(number) : withMinus(number.toFixed(decimals));
   const ticks = marks.map((number) => ({ at: at(number), text: text(number) }));
   return {
     at,
@@ -228,7 +243,7 @@ function linesTrace(rows, scales, style) {
   const bends = rows.length > MANY_LINES ? BENDS.many : BENDS.few;
   for (const row of rows) {
     const heights = scales.map((one) => one.at(row));
-    const label = `${plotText(cut(experiment().label(row), 44))}<br>${plotText(metric().label)} ${short(metricValue(row))}`;
+    const label = `${plotText(experiment().brief(row))}<br>${plotText(metric().label)} ${short(metricValue(row))}`;
     const put = (at, height) => {
       x.push(at);
       y.push(height);
@@ -269,19 +284,32 @@ function shade(share) {
   return `rgb(${from.map((one, k) => Math.round(one + (to[k] - one) * (position - i))).join(",")})`;
 }
 
+/** The title of each axis in lines that leave the neighbours' titles alone; different ones stay different. */
+function axisTitles(scales) {
+  const width = Math.max(byId("parallel-frame").clientWidth / (scales.length + 0.12), AXIS_WIDTH);
+  const letters = Math.floor(width / LETTER_WIDTH) - 1;
+  const names = distinct(
+    scales.map((one) => one.title),
+    TITLE_LINES * letters - 4,
+  );
+  return names.map((name) => {
+    const lines = inLines(name, letters);
+    return lines.length > TITLE_LINES ? inPieces(name, letters) : lines;
+  });
+}
+
 function parallelLayout(scales) {
   const faint = colourOf("faint");
   const bottom = scales.some((one) => one.inactive) ? NOT_ACTIVE - 0.08 : -0.05;
+  const lines = axisTitles(scales);
   const titles = scales.map((one, i) => ({
     x: i,
-    y: 1.07,
-    text: one.isMetric ? `<b>${plotText(cut(one.title, 18))}</b>` : plotText(cut(one.title, 15)),
+    y: 1.04,
+    text: lines[i].map((line) => (one.isMetric ? `<b>${plotText(line)}</b>` : plotText(line))).join("<br>"),
     hovertext: plotText(one.title),
     showarrow: false,
     yanchor: "bottom",
-    xanchor: one.isMetric ? "right" : "center",
-    xshift: one.isMetric ? 34 : 0,
-    font: { size: 12.5 },
+    font: { size: 12 },
   }));
   const labels = scales.flatMap((one, i) =>
     one.ticks.map((tick) => ({
@@ -296,7 +324,7 @@ function parallelLayout(scales) {
       borderpad: 1,
     })),
   );
-  const lines = scales.map((one, i) => ({
+  const axes = scales.map((one, i) => ({
     type: "line",
     x0: i,
     x1: i,
@@ -311,10 +339,10 @@ function parallelLayout(scales) {
     height: 430,
     hovermode: "closest",
     hoverdistance: 12,
-    xaxis: { visible: false, range: [-0.62, scales.length - 0.4], fixedrange: true },
-    yaxis: { visible: false, range: [bottom, 1.16], fixedrange: true },
+    xaxis: { visible: false, range: [-0.62, scales.length - 0.5], fixedrange: true },
+    yaxis: { visible: false, range: [bottom, 1.04], fixedrange: true },
     annotations: [...titles, ...labels],
-    shapes: lines,
-    margin: { l: 6, r: 6, t: 6, b: 6 },
+    shapes: axes,
+    margin: { l: 6, r: 6, t: 10 + 16 * Math.max(...lines.map((one) => one.length)), b: 6 },
   };
 }

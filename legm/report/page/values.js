@@ -18,66 +18,51 @@ function decoded(text) {
   return new ARRAYS[text.slice(0, 2)](bytes.buffer);
 }
 
-const SUPERSCRIPTS = {
-  "-": "⁻",
-  0: "⁰",
-  1: "¹",
-  2: "²",
-  3: "³",
-  4: "⁴",
-  5: "⁵",
-  6: "⁶",
-  7: "⁷",
-  8: "⁸",
-  9: "⁹",
-};
-
 function withMinus(text) {
   return text.replace("-", "−");
 }
 
-/** A number with a number of decimals, or in scientific notation if these do not suit. */
-function fixed(value, decimals) {
+const WHOLE = 1e7; // from here on numbers are written with an exponent, as in the command line and the plots
+
+/** A number with a number of decimals; very large or small ones, or those of another such size, with an exponent. */
+function fixed(value, decimals, size = Math.abs(value)) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  const size = Math.abs(value);
-  if (value !== 0 && (size >= 1e7 || size < 0.5 * 10 ** -Math.min(decimals, 6))) return power(value, 3);
-  return withMinus(value.toFixed(Math.min(decimals, 12)));
+  if (Number.isFinite(size) && size !== 0 && (size >= WHOLE || size < 10 ** -decimals)) return power(value);
+  return withMinus(value.toFixed(decimals));
 }
 
-function power(value, digits) {
-  const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
-  const raised = exponent.replace("+", "").replace(/./g, (c) => SUPERSCRIPTS[c]);
-  return `${withMinus(mantissa)}×10${raised}`;
+function power(value) {
+  const [mantissa, exponent] = value.toExponential(isShort(value) ? undefined : 3).split("e");
+  return `${withMinus(mantissa)}e${withMinus(exponent[0])}${exponent.slice(1).padStart(2, "0")}`;
 }
 
-/** A number with four significant digits. */
+/** Whether a number has no more than four significant digits. */
+function isShort(value) {
+  return Number(value.toPrecision(4)) === value;
+}
+
+/** A number with four significant digits, or fewer if it has no more; whole numbers are whole. */
 function short(value) {
   if (!Number.isFinite(value)) return fixed(value, 0);
-  if (Number.isInteger(value) && Math.abs(value) < 1e7) return withMinus(String(value));
   const size = Math.abs(value);
-  if (size >= 1e7 || size < 1e-4) return power(value, 4);
+  if (size >= WHOLE || (size !== 0 && size < 1e-4)) return power(value);
+  if (Number.isInteger(value) || isShort(value)) return withMinus(String(value));
   return withMinus(value.toFixed(Math.max(0, 3 - Math.floor(Math.log10(size)))));
 }
 
-/** A number with at most four significant digits, without trailing zeros. */
+/** The same without trailing zeros, for axes. */
 function compact(value) {
-  const [mantissa, exponent] = value.toPrecision(4).split("e");
-  const rounded = Number(`${mantissa}e${exponent ?? 0}`);
-  const size = Math.abs(rounded);
-  if (rounded !== 0 && (size >= 1e6 || size < 1e-3))
-    return power(rounded, 4)
-      .replace(/\.?0+(?=×)/, "")
-      .replace(/^(−?)1×/, "$1");
-  return withMinus(String(rounded));
+  return short(value).replace(/(\.\d*?)0+(?=e|$)/, "$1").replace(/\.(?=e|$)/, "");
 }
 
-/** The decimals that show two digits of the typical deviation, or of the values without one. */
+/** The decimals that show two digits of the typical deviation, or four of the values without one. */
 function decimalsOf(means, deviations) {
-  const usual = median(deviations.filter((d) => Number.isFinite(d) && d > 0));
-  const sizes = means.filter((m) => Number.isFinite(m) && m !== 0).map(Math.abs);
-  const scale = usual ?? (sizes.length ? median(sizes) / 100 : 1);
-  return Math.min(Math.max(1 - Math.floor(Math.log10(scale) + 1e-9), 0), 10);
+  const positive = (numbers) => numbers.filter((one) => Number.isFinite(one) && one > 0);
+  const usual = median(positive(deviations));
+  const size = usual ?? median(positive(means.map(Math.abs)));
+  if (size === undefined) return 4;
+  return Math.min(Math.max((usual ? 1 : 3) - Math.floor(Math.log10(size) + 1e-9), 0), 7);
 }
 
 function median(numbers) {
@@ -112,6 +97,78 @@ function cut(text, width) {
   if (letters.length <= width) return text;
   const tail = Math.floor((width - 1) / 2);
   return `${letters.slice(0, width - 1 - tail).join("")}…${letters.slice(letters.length - tail).join("")}`;
+}
+
+/** Names cut to a width so that different names stay different, by the rule of legm/core/texts.py. */
+function distinct(names, width) {
+  const brief = new Map(names.map((name) => [name, cut(name, width)]));
+  for (const shorten of [withoutCommonParts, withoutCommonEnds]) {
+    for (const same of groupsOfEquals(brief))
+      shorten(same).forEach((rest, i) => brief.set(same[i], cut(rest, width)));
+  }
+  groupsOfEquals(brief)
+    .flat()
+    .forEach((name, i) => brief.set(name, `${cut(name, width - 3 - String(i + 1).length)} (${i + 1})`));
+  return names.map((name) => brief.get(name));
+}
+
+/** The groups of names with equal short forms. */
+function groupsOfEquals(brief) {
+  const groups = new Map();
+  for (const [name, text] of brief) groups.set(text, [...(groups.get(text) ?? []), name]);
+  return [...groups.values()].filter((names) => names.length > 1);
+}
+
+/** The names with "…" for the parts that are equal in all of them, if all have equally many. */
+function withoutCommonParts(names) {
+  const parts = names.map((name) => name.split(/([,/])/));
+  if (new Set(parts.map((one) => one.length)).size > 1) return names;
+  const common = parts[0].map((part, i) => parts.every((one) => one[i] === part));
+  return parts.map((one) =>
+    one
+      .map((part, i) => (common[i] ? "…" : part))
+      .join("")
+      .replace(/…{2,}/g, "…"),
+  );
+}
+
+/** The names with "…" for most of their common start and end. */
+function withoutCommonEnds(names) {
+  const start = commonStart(names);
+  const end = commonStart(names.map((name) => [...name.slice(start)].reverse().join("")));
+  const [before, after] = [Math.max(start - 8, 0), Math.max(end - 8, 0)];
+  return names.map(
+    (name) => `${before ? "…" : ""}${name.slice(before, name.length - after)}${after ? "…" : ""}`,
+  );
+}
+
+function commonStart(names) {
+  const [first, last] = [names.reduce((a, b) => (a < b ? a : b)), names.reduce((a, b) => (a > b ? a : b))];
+  let length = 0;
+  while (length < first.length && first[length] === last[length]) length += 1;
+  return length;
+}
+
+/** A name in lines of a number of letters, broken after its separators where possible. */
+function inLines(name, width) {
+  const lines = [""];
+  for (const part of name.split(/(?<=[./_,:+ -])/)) {
+    for (const piece of inPieces(part, width)) {
+      if (lines.at(-1) && lines.at(-1).length + piece.length > width) lines.push("");
+      lines[lines.length - 1] += piece;
+    }
+  }
+  return lines;
+}
+
+function inPieces(text, width) {
+  return text.match(new RegExp(`.{1,${width}}`, "gsu")) ?? [];
+}
+
+/** A name that may be broken after its separators. */
+function breakable(name) {
+  const pieces = name.split(/(?<=[./_,:+-])/);
+  return element("span", {}, ...pieces.flatMap((piece, i) => (i ? [element("wbr"), piece] : [piece])));
 }
 
 /** Text for Plotly, escaped since Plotly interprets some HTML. */

@@ -1,0 +1,103 @@
+"""What people read: numbers, values, and the names of configurations."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from legm.core.texts import (
+    display_names,
+    exact_text,
+    number_text,
+    number_texts,
+    truncate_distinct_names,
+    value_texts,
+)
+from legm.records import Configuration
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.5, "0.5"),
+        (0.500012, "0.5000"),
+        (1.0, "1"),
+        (123456.789, "123457"),
+        (0.000123456, "0.0001235"),
+        (3.38358525856281e-05, "3.384e-05"),
+        (-2.512345e9, "-2.512e+09"),
+        (12345678901, "12345678901"),
+        (math.nan, "nan"),
+        (-math.inf, "-inf"),
+    ],
+)
+def test_a_number_has_four_significant_digits(value, text):
+    assert number_text(value) == text
+
+
+@given(st.lists(st.floats(allow_nan=False), max_size=6))
+def test_different_numbers_of_a_column_look_different(numbers):
+    numbers = [number + 0.0 for number in numbers]  # without the sign of a zero
+    for texts in (number_texts(numbers), value_texts(numbers)):
+        assert len(set(texts)) == len(set(numbers))
+
+
+def test_floats_of_parameters_are_rounded_and_the_rest_is_as_one_would_type_it():
+    values = [3.38358525856281e-05, 0.30000000000000004, 1e-05, 1.0, 64, [0.1 + 0.2, 2], {"a": 1 / 3}]
+    assert value_texts(values) == ["3.384e-05", "0.3", "1e-05", "1.0", "64", "[0.3, 2]", '{"a": 0.3333}']
+    assert value_texts([0.12341, 0.12342]) == ["0.12341", "0.12342"]
+    assert value_texts([True, None, "adam", "0.1", "true", "/data", ""]) == [
+        *("true", "null", "adam", '"0.1"', '"true"', "/data", '""'),
+    ]
+    assert exact_text(3.38358525856281e-05) == "3.38358525856281e-05"
+
+
+@given(st.lists(st.text(st.sampled_from("ab,/_1"), max_size=60), unique=True, max_size=8), st.integers(8, 40))
+def test_shortened_names_fit_and_stay_different(names, room):
+    short = truncate_distinct_names(names, room, len)
+    assert len(set(short)) == len(set(names))
+    assert all(len(text) <= room for text in short)
+
+
+def configurations(*parameters, name=""):
+    return [
+        Configuration("e", str(i), name, own, tuple(k for k, v in own.items() if v is not None), {})
+        for i, own in enumerate(parameters)
+    ]
+
+
+def named(*parameters):
+    every = configurations(*parameters)
+    return list(display_names(every, {one.fingerprint: f"_{one.fingerprint}" for one in every}).values())
+
+
+def test_what_differs_names_configurations_without_a_name():
+    assert named({"lr": 0.1, "depth": 3, "epochs": 9}, {"lr": 0.2, "depth": 4, "epochs": 9}) == [
+        "depth=3, lr=0.1",
+        "depth=4, lr=0.2",
+    ]
+    assert named({"model.encoder.dropout": 0.1 + 0.2}, {"model.encoder.dropout": 0.4}) == [
+        "dropout=0.3",
+        "dropout=0.4",
+    ]
+    assert named({"a.size": 1, "b.size": 1}, {"a.size": 2, "b.size": 3}) == [
+        "a.size=1, b.size=1",
+        "a.size=2, b.size=3",
+    ]
+    assert named({"lr": 1}, {"lr": 1, "momentum": 0.9}) == ["no momentum", "momentum=0.9"]
+    assert named({"lr": 1}) == ["_0"]
+
+
+def test_of_many_parameters_as_few_name_as_tell_configurations_apart():
+    rows = [{f"p{k}": (i >> k) & 1 if k < 3 else i // 4 for k in range(9)} for i in range(8)]
+    names = named(*rows)
+    assert len(set(names)) == 8
+    assert max(name.count("=") for name in names) == 3
+
+
+def test_a_name_that_was_given_is_kept():
+    every = [*configurations({"lr": 1}, name="first"), Configuration("e", "x", "", {"lr": 2}, ("lr",), {})]
+    assert display_names(every, {"0": "first_0", "x": "_0"}) == {"0": "first_0", "x": "lr=2"}
