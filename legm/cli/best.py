@@ -37,7 +37,7 @@ from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
-    from legm.records import Ranked
+    from legm.records import Configuration, Ranked
 
 __all__ = ["best_command"]
 
@@ -85,22 +85,24 @@ def best_command(
     if as_json:
         print_json([_best_dict(i, one, labels) for i, one in enumerate(shown, 1)])
     else:
-        _print_best(shown, labels, wanted.title)
+        _print_best(shown, [one.configuration for one in ranked], labels, wanted.title)
         if len(shown) < len(ranked):
             say(f"\n{len(ranked) - len(shown):,} more: --top 0 shows all")
     print_problems(choice.experiment.problems)
 
 
-def _print_best(shown: Sequence[Ranked], labels: Mapping[str, str], title: str) -> None:
+def _print_best(
+    shown: Sequence[Ranked], every: Sequence[Configuration], labels: Mapping[str, str], title: str
+) -> None:
     from legm.core.texts import differing_parameters, display_names
     from legm.stats.number_formatting import decimals_for, value_text
 
     digits = decimals_for([one.value for one in shown])
     found = [one.configuration for one in shown]
-    titles, names = display_names(found, labels), differing_parameters(found)
+    titles, names = display_names(every, labels), differing_parameters(every)
     columns = [
         Column("#", right=True),
-        Column("configuration", fit="fold"),
+        Column("configuration", fit="fold", is_name=True),
         Column(title, right=True),
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),

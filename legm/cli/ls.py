@@ -68,13 +68,14 @@ def _print_listed(members: Sequence[ConfigurationStatus]) -> None:
 
 
 def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
-    from legm.core.texts import differing_parameters, display_names
+    from legm.core.texts import MOST_IN_NAME, differing_parameters, display_names
 
     found = [one.configuration for one in members if one.configuration]
     titles = display_names(
         found, {one.configuration.fingerprint: one.label for one in members if one.configuration}
     )
-    parameters = _listed_parameters(found, differing_parameters(found))
+    varying = differing_parameters(found)
+    parameters = _listed_parameters(found, varying)
     rows = []
     for one in members:
         counts = _listed_counts(one.counts)
@@ -88,11 +89,11 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
                 f"{counts['completed']:,}",
                 printed_statuses(counts),
                 printed_time(last),
-                parameters.get(key, "?") if title == one.label else "",
+                parameters.get(key, "?") if title == one.label or len(varying) > MOST_IN_NAME else "",
             )
         )
     columns = [
-        Column("configuration", fit="fold"),
+        Column("configuration", fit="fold", is_name=True),
         Column("folder"),
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),

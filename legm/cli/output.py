@@ -63,7 +63,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     Empty columns are left out.
     """
     used = [i for i in range(len(columns)) if any(row[i] for row in rows)] or [0]
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = _terminal_columns()
     can = _can_print("─…")
     lines = terminal_table_lines(
         [columns[i] for i in used],
@@ -74,6 +74,11 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
         ellipsis="…" if can else "~",
     )
     say("\n".join(lines))
+
+
+def _terminal_columns() -> int | None:
+    """The width of the terminal; None without one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _can_print(text: str) -> bool:

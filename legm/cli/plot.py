@@ -166,13 +166,14 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
         for one in metrics
     }
     top = asked.top if asked.top is not None or asked.bars else _CURVES
+    every = [one.configuration for one in rankings[metrics[0].key]]
     rankings = {key: ranking[: top or None] for key, ranking in rankings.items()}
     labels, heading = experiment.labels(), asked.heading(experiment.title)
     first = [one.configuration for one in rankings[metrics[0].key]]
     shown = [labels[one.fingerprint] for one in first]
     if asked.bars:
         return plotting.plot_bars(rankings, heading, asked.style), shown
-    titles = display_names(first, labels)
+    titles = display_names(first if len(first) > 1 else every, labels)
     curves = [
         (titles[configuration.fingerprint], curve)
         for configuration in show_progress(first, "reading runs")

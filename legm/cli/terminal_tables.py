@@ -13,8 +13,9 @@ __all__ = ["Column", "terminal_table_lines", "terminal_width"]
 
 _GAP = "  "
 _LEAST = 12  # the least width of a column that can be narrowed,
-_LEAST_NAME = 24  # and that of the first one, which names the rows, where a table has
-_WIDE = 80
+_LEAST_NAME = 24  # and that of one with names,
+_LEAST_NAME_IF_WIDE = 36  # also on a terminal of at least
+_WIDE = 120
 _BREAKS = (",", "/._+- ")  # a cell is folded after one of these if possible, preferably of the first
 
 
@@ -29,12 +30,14 @@ class Column:
             different ones stay different, "list" leaves out the last items between commas, "fold" continues
             cells on the next line, "" leaves them as they are, as numbers must be.
         paint: adds colours to a cell that has its final width.
+        is_name: whether its cells name the rows, and so are narrowed less than others.
     """
 
     header: str
     right: bool = False
     fit: str = ""
     paint: Callable[[str], str] | None = None
+    is_name: bool = False
 
 
 def terminal_table_lines(
@@ -60,15 +63,15 @@ def terminal_table_lines(
         ellipsis: the character that replaces what is cut.
     """
     cells = [_escaped_cells([one.header, *(row[i] for row in rows)]) for i, one in enumerate(columns)]
-    least_name = _LEAST if width is not None and width < _WIDE else _LEAST_NAME
+    least_name = _LEAST_NAME if width is None or width < _WIDE else _LEAST_NAME_IF_WIDE
     sizes = [
         _ColumnSize(
             terminal_width(own[0]),
             max(_terminal_widths(own[1:]), default=0),
-            _LEAST if i else least_name,
+            least_name if column.is_name else _LEAST,
             column.fit,
         )
-        for i, (column, own) in enumerate(zip(columns, cells, strict=True))
+        for column, own in zip(columns, cells, strict=True)
     ]
     for number, block in enumerate(_columns_per_table(sizes, width)):
         if number:

@@ -17,6 +17,7 @@ from typing import TypeAlias, TypeVar
 from legm.records import Configuration, Plain
 
 __all__ = [
+    "MOST_IN_NAME",
     "WHOLE",
     "differing_parameters",
     "display_names",
@@ -38,7 +39,7 @@ _PARTS = re.compile(r"([,/])")  # between the values in a configuration's name, 
 _AMBIGUOUS = re.compile(
     r"[-+]?\.?\d.*|[-+]?\.?(nan|inf|infinity)|true|false|null|none|[\[{\"'~].*", re.IGNORECASE | re.DOTALL
 )
-_MOST_IN_NAME = 5  # parameters, where fewer tell configurations apart
+MOST_IN_NAME = 5  # parameters, where fewer tell configurations apart
 
 T = TypeVar("T")
 Width: TypeAlias = Callable[[str], float]
@@ -243,8 +244,8 @@ def differing_parameters(configurations: Sequence[Configuration]) -> list[str]:
 def display_names(configurations: Sequence[Configuration], labels: Mapping[str, str]) -> dict[str, str]:
     """What configurations are called where they are shown together.
 
-    One without a name is called by what makes it differ from the others: ``depth=3, lr=0.1``. Where more than
-    five parameters differ, as few are named as tell all of them apart.
+    One without a name is called by what makes it differ from the others: ``depth=3, lr=0.1``; alone, by its
+    parameters. Where these are more than five, as few are named as tell all of them apart.
 
     Args:
         configurations: those that are shown.
@@ -258,9 +259,9 @@ def display_names(configurations: Sequence[Configuration], labels: Mapping[str, 
     if all(one.name for one in shown.values()):
         return found
     every = list(shown.values())
-    names = differing_parameters(every)
+    names = differing_parameters(every) if len(every) > 1 else sorted(every[0].active)
     texts = {name: _texts_of(every, name) for name in names}
-    if len(names) > _MOST_IN_NAME:
+    if len(names) > MOST_IN_NAME:
         names = _fewest_that_distinguish(names, texts)
     short = dict(zip(names, _last_parts(names), strict=True))
     for i, one in enumerate(every):

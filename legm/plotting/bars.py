@@ -90,8 +90,8 @@ def plot_bars(
         the figure, 9 inches wide unless the style sets the width, and as high as its bars need.
     """
     style = Style.of(style)
-    names = _bar_names([one for ranking in rankings.values() for one in ranking[:_MAX_BARS]])
-    panels = [_make_bar_panel(key, ranking, names) for key, ranking in rankings.items()]
+    unnamed = _unnamed_bars([one for ranking in rankings.values() for one in ranking[:_MAX_BARS]])
+    panels = [_make_bar_panel(key, ranking, unnamed) for key, ranking in rankings.items()]
     plan = _plan_bar_layout(panels, style)
     line, base = style.size("ytick.labelsize"), style.size("font.size")
     pitch = (3.2 if plan.above else 2.2) * line
@@ -116,7 +116,7 @@ def plot_bars(
     return lock_axes_layout(figure)
 
 
-def _make_bar_panel(key: str, ranking: Sequence[Ranked], known: Mapping[str, str]) -> _BarPanel:
+def _make_bar_panel(key: str, ranking: Sequence[Ranked], unnamed: Mapping[str, str]) -> _BarPanel:
     shown = ranking[:_MAX_BARS]
     digits = decimals_for([one.value for one in shown])
     runs = [_bar_runs_text(one) for one in shown]
@@ -129,7 +129,7 @@ def _make_bar_panel(key: str, ranking: Sequence[Ranked], known: Mapping[str, str
         numbers = [f"{number}   ({count})" for number, count in zip(numbers, runs, strict=True)]
     if len(ranking) > len(shown):
         caption += f"; the best {len(shown)} of {len(ranking)} configurations"
-    names = [known[one.configuration.fingerprint] for one in shown]
+    names = [unnamed.get(one.configuration.fingerprint) or _bar_name(one) for one in shown]
     return _BarPanel(key, shown, names, numbers, caption or "no completed run has a value")
 
 
@@ -224,14 +224,22 @@ def _bar_intervals(shown: Sequence[Ranked]) -> FloatArray:
     return clip_to_drawable(np.array([aggregate_interval(one.value) for one in shown]).reshape(-1, 3).T)
 
 
-def _bar_names(shown: Sequence[Ranked]) -> dict[str, str]:
-    """By fingerprint, the name of the folder, whose number distinguishes equal names, or what differs."""
-    labels = {
-        one.configuration.fingerprint: (PurePath(one.folder).name if one.folder else one.configuration.name)
-        or one.configuration.fingerprint[:12]
+def _unnamed_bars(shown: Sequence[Ranked]) -> dict[str, str]:
+    """By fingerprint, what configurations without a name are called."""
+    labels = {one.configuration.fingerprint: _bar_name(one) for one in shown}
+    found = display_names([one.configuration for one in shown], labels)
+    return {
+        key: found[key]
         for one in shown
+        if not one.configuration.name
+        for key in [one.configuration.fingerprint]
     }
-    return display_names([one.configuration for one in shown], labels)
+
+
+def _bar_name(ranked: Ranked) -> str:
+    """The name of a configuration's folder, whose number distinguishes equal names; without one, its name."""
+    name = PurePath(ranked.folder).name if ranked.folder else ranked.configuration.name
+    return name or ranked.configuration.fingerprint[:12]
 
 
 def _bar_runs_text(one: Ranked) -> str:

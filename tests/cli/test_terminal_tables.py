@@ -81,7 +81,7 @@ def test_cells_are_cut_before_others_are_folded():
 
 def test_headers_are_folded_before_any_cell_is_cut_or_folded():
     columns = [
-        Column("configuration", fit="fold"),
+        Column("configuration", fit="fold", is_name=True),
         Column("optimizer.learning_rate", right=True),
         Column("model.encoder.kind", fit="cut"),
     ]

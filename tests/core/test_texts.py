@@ -88,7 +88,8 @@ def test_what_differs_names_configurations_without_a_name():
         "a.size=2, b.size=3",
     ]
     assert named({"lr": 1}, {"lr": 1, "momentum": 0.9}) == ["no momentum", "momentum=0.9"]
-    assert named({"lr": 1}) == ["_0"]
+    assert named({"lr": 1}) == ["lr=1"]  # alone
+    assert named(dict.fromkeys("abcdef", 1)) == ["_0"]
 
 
 def test_of_many_parameters_as_few_name_as_tell_configurations_apart():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -534,6 +535,77 @@ def test_the_theme_follows_the_system_until_the_user_chooses(page, address):
     assert page.plot("curves", "layout.font.color") == page.run(
         "return getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()"
     )
+
+
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of 40 configurations with long dotted names, of which most share start and end."""
+    folder = tmp_path_factory.mktemp("long")
+    backend = MemoryBackend(folder)
+    steps, random = np.arange(30), np.random.default_rng(0)
+    names = [
+        f"{part}.attention.{one}"
+        for part in ("model.encoder", "model.decoder")
+        for one in ("heads", "dropout")
+    ]
+    names += ["optimizer.learning_rate_schedule.peak_learning_rate", "trainer.gradient_clipping.maximum_norm"]
+    names += ["data.training.preprocessed_corpus_directory", "data.validation.preprocessed_corpus_directory"]
+    for number in range(40):
+        parameters = {name: random.random() for name in names[:6]}
+        parameters |= dict.fromkeys(names[6:], f"/datasets/version-{number}/preprocessed/tokenized")
+        configuration = Configuration(
+            "net",
+            f"v1-{number:032x}",
+            f"sinusoidal_position_embedding,version-{number},learned_absolute,bfloat16_mixed_precision",
+            parameters,
+            tuple(parameters),
+            {},
+        )
+        histories = {
+            Series(f"validation/{name}_of_the_auxiliary_objective"): History(steps, random.random(30))
+            for name in ("loss", "macro_f1")
+        }
+        for seed in range(2):
+            run = Run(f"2026-{number:03}-{seed}", configuration, "", 1e9 + number, {"seed": seed})
+            best = {series: float(history.values[-1]) for series, history in histories.items()}
+            backend.results[run.run_id] = RunResult(run, Status.COMPLETED, best=best, histories=histories)
+    place = folder / "report.html"
+    report.write(BackendClient(backend, folder), ["net"], place)
+    return place.as_uri()
+
+
+BOXES = """
+return [...document.querySelectorAll(arguments[0])].map((one) => {
+  const {left, right, top, bottom} = one.getBoundingClientRect();
+  return {left, right, top, bottom, text: one.textContent};
+});
+"""
+
+
+@pytest.mark.parametrize("width", [1400, 820, 390])
+def test_long_names_stay_different_inside_and_apart(page, long_names, width):
+    page.open(long_names, width=width)
+    page.keep_picture(f"report-long-{width}")
+    assert page.run("return document.documentElement.scrollWidth") <= width
+    names, legend = page.names(), page.drawn()
+    assert len(set(names)) == len(names) == 40
+    assert len(set(legend)) == len(legend) == 5
+    assert set(legend) <= set(names)  # a configuration is called the same everywhere
+    for selector in ("#axes .chip", "#curve-metrics .chip", "#compare-a option", "#table thead th"):
+        shown = [text for text in page.texts(selector) if text]
+        assert len(set(shown)) == len(shown)
+    frame = page.run(BOXES, "#compare-tables")[0]
+    for box in page.run(BOXES, "#compare-tables th, #compare-tables td"):
+        assert frame["left"] - 1 <= box["left"] <= box["right"] <= frame["right"] + 1
+    titles = page.run(BOXES, "#parallel-plot .annotation-text")
+    frame = page.run(BOXES, "#parallel-frame")[0]
+    scales = page.run("return document.querySelectorAll('#axes .chip[aria-pressed=true]').length") + 1
+    titles = sorted(titles[:scales], key=lambda box: box["left"])
+    assert "validation/" in titles[-1]["text"]  # the metric
+    assert frame["left"] <= titles[0]["left"]
+    assert titles[-1]["right"] <= frame["right"]
+    for one, other in itertools.pairwise(titles):
+        assert one["right"] <= other["left"]
 
 
 # Nothing, little, much

@@ -37,7 +37,7 @@ function parametersTable(a, b) {
     element(
       "tr",
       { class: differing.includes(one) ? "differs" : "faint" },
-      element("th", { scope: "row" }, one.name),
+      element("th", { scope: "row" }, breakable(one.name)),
       valueCell(one, a),
       valueCell(one, b),
     ),
@@ -98,7 +98,7 @@ function metricsTable(a, b) {
       return element(
         "tr",
         { class: one === metric() ? "chosen" : null },
-        element("th", { scope: "row" }, one.label),
+        element("th", { scope: "row" }, breakable(one.label)),
         element("td", { class: betterSide(one, a, b) }, meanCell(one, a, decimals), runCount(one, a)),
         element("td", { class: betterSide(one, b, a) }, meanCell(one, b, decimals), runCount(one, b)),
         element("td", { class: "number" }, one.has(a) && one.has(b) ? signed(difference, decimals) : "–"),

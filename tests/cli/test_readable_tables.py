@@ -1,0 +1,85 @@
+"""Tables with many long names and numbers: at any width nothing is cut that tells rows apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from legm import ExperimentHandler
+from legm.cli import output
+from tests.support.calling import as_json, shown
+
+RATES = [3.38358525856281e-05 * 10**k for k in range(4)]
+KINDS = ["sinusoidal", "learned_absolute", "rotary_relative", "rotary_absolute"]
+
+
+def train(root, experiment, *, is_named):
+    for i, rate in enumerate(RATES):
+        with ExperimentHandler(root, experiment) as handler:
+            handler.set_dict_params(
+                {
+                    "optimizer.learning_rate_schedule.peak_learning_rate": rate,
+                    "model.encoder.position_embedding.kind": KINDS[i],
+                    "data.training.corpus": f"/datasets/europarl/version-{i}/preprocessed/tokenized/all.txt",
+                    "model.decoder.attention.dropout_probability": 0.1 + 0.2 + i,
+                    "epochs": 10,
+                }
+            )
+            if is_named:
+                handler.name_params(
+                    ["model.encoder.position_embedding.kind", "model.decoder.attention.dropout_probability"]
+                )
+            handler.start()
+            handler.set_metric("loss", 0.123456789 + i, step=0)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Only to be read."""
+    place = tmp_path_factory.mktemp("readable") / "root"
+    train(place, "named", is_named=True)
+    train(place, "unnamed", is_named=False)
+    return place
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_no_number_is_cut_and_names_are_whole_at_any_width(root, monkeypatch, width):
+    monkeypatch.setattr(output, "_terminal_columns", lambda: width)
+    text = shown("best", root / "named", "loss", "--lower")
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    for number in ("3.384e-05", "0.0003384", "0.003384", "0.03384", "0.3", "1.3", "2.3", "3.3"):
+        assert f" {number} " in f"{text} ".replace("\n", " \n"), number
+    assert "281" not in text  # of 3.38358525856281e-05
+    paths = {word for line in lines for word in line.split() if "version" in word and "kind" not in word}
+    assert len(paths) == 4
+    if width == 200:
+        assert any(line.startswith("1  0.30000000000000004,sinusoidal_0 ") for line in lines)
+
+
+def test_what_differs_names_configurations_without_a_name(root):
+    expected = [
+        f"corpus=/datasets/europarl/version-{i}/preprocessed/tokenized/all.txt, "
+        f"dropout_probability={dropout}, kind={KINDS[i]}, peak_learning_rate={rate}"
+        for i, (dropout, rate) in enumerate(
+            [("0.3", "3.384e-05"), ("1.3", "0.0003384"), ("2.3", "0.003384"), ("3.3", "0.03384")]
+        )
+    ]
+    ranked = shown("best", root / "unnamed", "loss", "--lower").splitlines()[2:]
+    assert [line[3 : 3 + len(name)] for line, name in zip(ranked, expected, strict=True)] == expected
+    listed = shown("ls", root / "unnamed").splitlines()[3:]
+    assert sorted(line.split("  ")[0] for line in listed) == sorted(expected)
+    folders = [one["folder"].rpartition("/")[2] for one in as_json("ls", root / "unnamed")]
+    assert [next(name for name in folders if f" {name} " in line) for line in listed] == folders
+    compared = shown("compare", *(root / "unnamed" / name for name in folders[:2]), "loss")
+    assert "_0" not in compared
+
+
+def test_the_numbers_of_a_program_are_exact(root):
+    values = {
+        one["parameters"]["optimizer.learning_rate_schedule.peak_learning_rate"]
+        for one in as_json("best", root / "named", "loss", "--lower")
+    }
+    assert values == set(RATES)
+    text = shown("table", root / "named", "loss", "--lower", "loss", "--format", "csv")
+    assert all(repr(rate) in text for rate in RATES)
+    assert "3.384e-05" in shown("table", root / "named", "loss", "--lower", "loss")
