@@ -100,7 +100,7 @@ class ExperimentHandler:
         "_configuration",
         "_description",
         "_experiment",
-        "_folder",
+        "_files",
         "_is_main_process",
         "_parameters",
         "_session",
@@ -134,7 +134,7 @@ class ExperimentHandler:
             lambda name, value: is_credential(name, value, credentials),
         )
         self._configuration: Configuration | None = None
-        self._folder: Path | None = None
+        self._files: UserFiles | None = None
         self._session: RunSession | UnrecordedSession | None = None
         self._slot = RunSlot()
 
@@ -422,15 +422,15 @@ class ExperimentHandler:
             log.info("this process does not record its run: the process with rank 0 does")
             return
         self._session = RunSession(self._client, run, self._slot)
-        self._folder = self._session.folder
-        log.info("run %s of %s began in %s", run.run_id, configuration.experiment, self._folder)
+        self._files = self._session.files
+        log.info("run %s of %s began in %s", run.run_id, configuration.experiment, self._files.folder)
 
-    def _require_folder(self) -> Path:
-        if self._folder is None:
+    def _require_files(self) -> UserFiles:
+        if self._files is None:
             if self._configuration is None or self._is_main_process:
                 raise StateError("the configuration has no folder before start(): call start() first")
-            self._folder = wait_for_folder(self._client, self._configuration)
-        return self._folder
+            self._files = UserFiles(wait_for_folder(self._client, self._configuration), self._description, "")
+        return self._files
 
     def _running(self, call: str) -> RunSession | UnrecordedSession:
         session = self._session
@@ -686,17 +686,18 @@ class ExperimentHandler:
         Raises:
             StateError: start() was not called.
         """
-        return self._require_folder()
+        return self._require_files().folder
 
     def get_save_filename(self, basename: str = "model.pt") -> str:
         """A path in the configuration's folder, with the description in front of the name.
+
+        A name for which this run called :meth:`set_custom_data` is that of its data.
 
         Raises:
             InvalidName: the name is empty, or reserved by legm.
             StateError: start() was not called.
         """
-        folder = self._require_folder()
-        return str(UserFiles(folder, self._description, "").path(basename))
+        return str(self._require_files().path(basename))
 
     @property
     def model_save_filename(self) -> str:
@@ -724,7 +725,8 @@ class ExperimentHandler:
     def set_custom_data(self, data: T, basename: str = "custom_data.yml") -> T:
         """Store data as a file in the configuration's folder.
 
-        A second call in the same run updates a mapping, extends a list, and appends text.
+        A second call in the same run updates a mapping, extends a list, and appends text. What another run stored
+        stays as it is: this run's file then has a number in its name; :meth:`get_save_filename` has it.
 
         Args:
             data: plain data for .yml and .json, text for .txt, a mapping of arrays for .npz.

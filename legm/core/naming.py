@@ -100,17 +100,20 @@ def shorten_name(name: str, digest: str, longest: int = _MAX_BYTES, mark: str = 
     return data[: longest - len(piece)].decode(errors="ignore").rstrip(". ") + piece
 
 
-def short_name(text: str, longest: int = 120) -> str:
+def short_name(text: str, longest: int = 120, *, without: str = "") -> str:
     """A safe name of limited length; a truncated one has a piece of the text's digest and its extension.
 
     Args:
         text: what is named.
         longest: the maximal length in bytes of UTF-8.
+        without: characters that are escaped although a file name may have them.
 
     Raises:
         InvalidName: the text is empty.
     """
     name = safe_name(text)
+    for character in without:
+        name = name.replace(character, _escape_name_character(character))
     if len(name.encode()) <= longest:
         return name
     digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import shutil
 import zipfile
@@ -12,7 +13,7 @@ from typing import Any
 
 from legm.core.identity import to_plain
 from legm.core.naming import short_name
-from legm.errors import InvalidName, LegmError, StorageError, UnstableValue
+from legm.errors import InvalidName, LegmError, StorageError, UnstableValue, storage_error
 from legm.runlog.log_folder import (
     AGGREGATES_FILE,
     ARTIFACTS,
@@ -44,13 +45,16 @@ class UserFiles:
     """
 
     def __init__(self, folder: Path, description: str, run_id: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._description = description
         self._artifacts = artifacts_folder(folder, run_id)
         self._data: dict[str, Any] = {}
+        self._data_files: dict[str, Path] = {}
 
     def path(self, basename: str) -> Path:
-        """The path of a file, which is inside the folder for any name.
+        """The path of a file in the folder, for any name; where this run set data, of that data.
+
+        Different pairs of a description and a name have different paths.
 
         Args:
             basename: the file's name.
@@ -65,7 +69,11 @@ class UserFiles:
             raise InvalidName(
                 f"{basename!r} is reserved for legm: choose another name, such as {'my-' + basename!r}"
             )
-        path = self._folder / (f"{short_name(self._description)}-{name}" if self._description else name)
+        if basename in self._data_files:
+            return self._data_files[basename]
+        if self._description:  # the last dash ends the description
+            name = f"{short_name(self._description)}-{short_name(basename, without='-')}"
+        path = self.folder / name
         if path.name.endswith(f"-{PLOTS}") and path.is_dir():
             raise InvalidName(f"{path} is where legm keeps plots: choose another name than {basename!r}")
         return path
@@ -100,6 +108,8 @@ class UserFiles:
     def set_data(self, data: Any, basename: str) -> Path:
         """Save data as a file; data set earlier in this run is updated, extended or appended to.
 
+        The file of another run is left as it is: this run's then has a number in its name.
+
         Args:
             data: a mapping, list, string or number; for .npz a mapping of arrays by name.
             basename: the file's name, whose extension chooses the format.
@@ -118,14 +128,35 @@ class UserFiles:
             raise InvalidName(
                 f"{basename!r} must end in one of {', '.join(_EXTENSIONS)}, which chooses the format"
             )
-        path = self.path(basename)
+        self.path(basename)  # which may be refused
         data = _copy_user_data(data, extension, basename)
         merged = _merge_user_data(self._data[basename], data, basename) if basename in self._data else data
         content = _encode_user_data(merged, extension, basename)
-        with atomic_replacement(path) as temporary:
-            temporary.write_bytes(content)
-        self._data[basename] = merged
+        is_new = basename not in self._data_files
+        path = self._new_file(basename, extension) if is_new else self._data_files[basename]
+        try:
+            with atomic_replacement(path) as temporary:
+                temporary.write_bytes(content)
+        except BaseException:
+            if is_new:
+                path.unlink(missing_ok=True)
+            raise
+        self._data[basename], self._data_files[basename] = merged, path
         return path
+
+    def _new_file(self, basename: str, extension: str) -> Path:
+        """Create an empty file that no other run has: the name's own, or else a numbered one."""
+        stem = basename.removesuffix(extension)
+        for number in itertools.count():
+            path = self.path(f"{stem}_{number}{extension}" if number else basename)
+            try:
+                path.touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            except OSError as cause:
+                raise storage_error("write", path, cause) from cause
+            return path
+        raise AssertionError
 
 
 def _copy_user_data(data: Any, extension: str, basename: str) -> Any:

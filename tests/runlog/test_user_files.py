@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from legm import ExperimentHandler, InvalidName, LegmError, StateError, StorageError
@@ -106,10 +106,26 @@ def test_no_name_leaves_the_folder_and_none_is_too_long_for_it(folder, basename,
     assert UserFiles(folder, description, "another").path(basename) == path
 
 
-@given(st.lists(st.text(min_size=1, max_size=300), min_size=2, max_size=2, unique=True))
+PARTS = st.lists(st.sampled_from(["a", "b", "-", "_x2d_", "_", "x2d", ".pt"]), min_size=1, max_size=5).map(
+    "".join
+)
+TEXTS = PARTS | st.text(min_size=1, max_size=300)
+
+
+@given(st.lists(TEXTS, min_size=2, max_size=2, unique=True))
 def test_different_names_are_different_files(folder, names):
     try:
         one, other = (UserFiles(folder, "", "run").path(name) for name in names)
+    except InvalidName:
+        return
+    assert one != other
+
+
+@example([("a-b", "c.pt"), ("a", "b-c.pt")])
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=2, max_size=2, unique=True))
+def test_different_descriptions_or_names_are_different_files(folder, pairs):
+    try:
+        one, other = (UserFiles(folder, description, "run").path(name) for description, name in pairs)
     except InvalidName:
         return
     assert one != other
@@ -223,6 +239,21 @@ def test_a_new_run_begins_with_new_data(handler):
     handler.reset()
     handler.set_custom_data({"b": 1})
     assert yaml.safe_load(Path(handler.get_save_filename("custom_data.yml")).read_text()) == {"b": 1}
+
+
+def test_the_data_of_an_earlier_run_is_kept(handler):
+    files = []
+    for seed in range(3):
+        for name in ("custom_data.yml", "rows.npz", "custom_data_1.yml"):
+            handler.set_custom_data({"seed": seed}, name)
+        handler.set_custom_data({"loss": seed / 2})
+        files.append(Path(handler.get_save_filename("custom_data.yml")))
+        handler.reset()
+    found = [yaml.safe_load(path.read_text()) for path in files]
+    assert found == [{"seed": seed, "loss": seed / 2} for seed in range(3)]
+    assert [path.name for path in files] == ["custom_data.yml", "custom_data_2.yml", "custom_data_3.yml"]
+    assert len(list(files[0].parent.glob("*.npz"))) == 3
+    assert len(list(files[0].parent.glob("custom_data*.yml"))) == 6
 
 
 @pytest.mark.parametrize("name", ["x.pkl", "x.yaml", "x", ".yml", "x.yml.gz", "x.YML", "yml"])
