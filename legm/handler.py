@@ -725,8 +725,8 @@ class ExperimentHandler:
     def set_custom_data(self, data: T, basename: str = "custom_data.yml") -> T:
         """Store data as a file in the configuration's folder.
 
-        A second call in the same run updates a mapping, extends a list, and appends text. What another run stored
-        stays as it is: this run's file then has a number in its name; :meth:`get_save_filename` has it.
+        A second call in the same run updates a mapping, extends a list, and appends text. What another run
+        stored stays: this run's file then has a number in its name; :meth:`get_save_filename` has it.
 
         Args:
             data: plain data for .yml and .json, text for .txt, a mapping of arrays for .npz.
@@ -767,6 +767,8 @@ class ExperimentHandler:
     ) -> ExperimentHandler:
         """A handler with an existing configuration's parameters and metadata, ready for another run.
 
+        Its runs are stored in this very folder, wherever it was moved.
+
         Functions in the metadata are stored only as their results: after a change of the parameter that a
         function depends on, set the metadata again.
 
@@ -782,7 +784,8 @@ class ExperimentHandler:
 
         path = Path(folder).resolve()
         configuration = make_folder_reader().read_configuration(path)
-        handler = cls(path.parent.parent, configuration.experiment, description)
+        root, backend = make_folder_reader().backend_of(path)
+        handler = cls(root, configuration.experiment, description, backend=backend)
         handler._parameters.restore(configuration)
         return handler
 

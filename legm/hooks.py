@@ -85,6 +85,9 @@ class FolderReader(Protocol):
     def read_configuration(self, folder: Path) -> Configuration:
         """The configuration in a folder."""
 
+    def backend_of(self, folder: Path) -> tuple[Path, Backend]:
+        """The root directory of a configuration's folder, and a backend that keeps its runs in this one."""
+
     def read_status(self, folder: Path) -> ConfigurationStatus:
         """A configuration's folder as it is; damage is in the answer, and not raised."""
 

@@ -92,7 +92,8 @@ def recover_folders(root: Path) -> Iterator[tuple[Path, list[RunResult], list[st
         finalized: list[RunResult] = []
         try:
             messages = make_folder_reader().repair(folder)
-            finalized = finalize_dead_runs(connect_client(folder.parent.parent), LogFolder.of(folder))
+            root_directory, backend = make_folder_reader().backend_of(folder)
+            finalized = finalize_dead_runs(connect_client(root_directory, backend), LogFolder.of(folder))
         except LegmError as error:
             messages.append(str(error))
         if finalized or messages:

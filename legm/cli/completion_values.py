@@ -73,12 +73,11 @@ def _complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
 def _complete_folders(before: Path) -> Iterable[str]:
     """The folders in a folder that are configurations, or may lead to some."""
-    from legm.runlog.log_folder import is_configuration, subfolders
+    from legm.runlog.log_folder import configurations_in, is_configuration, subfolders
 
-    names = subfolders(before)
     if is_configuration(str(before)):
         return ()
-    return [one for one in names if is_configuration(f"{before}/{one}")] or [f"{one}/" for one in names]
+    return list(configurations_in(before)) or [f"{one}/" for one in subfolders(before)]
 
 
 def _complete_in_backend(location: Location) -> Iterable[str]:

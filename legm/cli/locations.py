@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from legm.delivery.registry import make_folder_reader
 from legm.errors import LegmError, NotSupported, StorageError, closest
-from legm.runlog.log_folder import PARAMETERS_FILE, is_configuration, subfolders
+from legm.runlog.log_folder import PARAMETERS_FILE, configurations_in, is_configuration, subfolders
 
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
@@ -223,7 +223,7 @@ def configuration_at(location: Location) -> tuple[LocatedExperiment, Configurati
     require_location_folder(path)
     what = f"{path} is not a configuration's folder: it has no {PARAMETERS_FILE}"
     if _is_experiment_location(path):
-        what += f"; it is an experiment, with {', '.join(itertools.islice(_configurations_in(path), 3))}, …"
+        what += f"; it is an experiment, with {', '.join(itertools.islice(configurations_in(path), 3))}, …"
     raise StorageError(what)
 
 
@@ -275,12 +275,8 @@ def _parent_of_location(path: Path) -> Path:
     return _location_path(path).parent
 
 
-def _configurations_in(folder: Path) -> Iterator[str]:
-    return (name for name in subfolders(folder) if is_configuration(f"{folder}/{name}"))
-
-
 def _is_experiment_location(folder: Path) -> bool:
-    return any(True for _ in _configurations_in(folder))
+    return any(True for _ in configurations_in(folder))
 
 
 def _local_experiment_at(

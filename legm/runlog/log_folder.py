@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.records import Outcome, Plain, Run, RunResult, Status
@@ -18,6 +19,8 @@ from legm.runlog import log_frames, log_reader, log_writer
 __all__ = [
     "AGGREGATES_FILE",
     "ARTIFACTS",
+    "DEPTH",
+    "INDEX",
     "METRICS_FILE",
     "OWN_FOLDER",
     "PARAMETERS_FILE",
@@ -28,14 +31,19 @@ __all__ = [
     "LogFolder",
     "artifacts_folder",
     "configuration_folders",
+    "configurations_in",
+    "configurations_with",
     "find_pending_logs",
     "is_configuration",
+    "may_hold_configurations",
     "read_result_from_log",
     "results_only_in_logs",
     "subfolders",
 ]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 PARAMETERS_FILE = "params.yml"
 """The file that makes a folder the folder of a configuration."""
@@ -52,7 +60,13 @@ OWN_FOLDER = ".legm"
 """In an experiment's folder, files that only legm reads; in a root directory, the folders of configurations
 whose backend has no folders."""
 
+INDEX = "index"
+"""In ``.legm`` in an experiment's folder, which configuration is where."""
+
 _OPEN = "open"
+DEPTH = 3
+"""Levels of folders in an experiment's folder into which a user may move configurations."""
+_NO_GROUPS = frozenset((PLOTS, TENSORBOARD, RUNS, ARTIFACTS))
 
 
 def artifacts_folder(folder: Path, run_id: str) -> Path:
@@ -85,6 +99,48 @@ def subfolders(folder: Path) -> list[str]:
         raise storage_error("read the folder", folder, cause) from cause
 
 
+def configurations_with(folder: Path, found: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+    """The configurations in an experiment's folder, and in folders inside it to which a user moved them.
+
+    Args:
+        folder: the experiment's.
+        found: for the path of a subfolder, what is wanted of a configuration; something false of any other.
+
+    Yields:
+        the path below the experiment's folder, and what was found; sorted, those that were moved last.
+
+    Raises:
+        StorageError: a folder cannot be read.
+    """
+    is_indexed = os.path.exists(f"{folder}/{OWN_FOLDER}/{INDEX}")  # noqa: PTH110 - quicker than Path's
+    yield from _configurations_with(str(folder), "", found, DEPTH if is_indexed else 1)
+
+
+def _configurations_with(
+    folder: str, below: str, found: Callable[[str], T], depth: int
+) -> Iterator[tuple[str, T]]:
+    groups = []
+    for name in subfolders(Path(folder)):
+        one = found(f"{folder}/{name}")
+        if one:
+            yield below + name, one
+        elif depth > 1 and may_hold_configurations(f"{folder}/{name}"):
+            groups.append(name)
+    for name in groups:
+        yield from _configurations_with(f"{folder}/{name}", f"{below}{name}/", found, depth - 1)
+
+
+def may_hold_configurations(folder: str) -> bool:
+    """Whether a user may have moved configurations into a folder inside an experiment's."""
+    name = os.path.basename(folder)  # noqa: PTH119 - quicker than Path's
+    return not (name in _NO_GROUPS or name.endswith(f"-{PLOTS}") or os.path.islink(folder))  # noqa: PTH114
+
+
+def configurations_in(folder: Path) -> Iterator[str]:
+    """The paths of the configurations below an experiment's folder; see :func:`configurations_with`."""
+    return (name for name, _ in configurations_with(folder, is_configuration))
+
+
 def configuration_folders(folder: Path) -> Iterator[Path]:
     """The folder of every configuration at or below a folder: a root directory, an experiment, or itself.
 
@@ -96,22 +152,25 @@ def configuration_folders(folder: Path) -> Iterator[Path]:
     if is_configuration(folder):
         yield folder
         return
-    names = subfolders(folder)
-    found = [folder / name for name in names if is_configuration(f"{folder}/{name}")]
+    found = [folder / name for name in configurations_in(folder)]
     if found:
         yield from found
         return
-    for name in names:
-        experiment = folder / name
-        yield from (
-            experiment / one for one in subfolders(experiment) if is_configuration(f"{experiment}/{one}")
-        )
+    for name in subfolders(folder):
+        yield from (folder / name / one for one in configurations_in(folder / name))
 
 
 def find_pending_logs(root: Path) -> list[Path]:
     """The pending logs in a root directory, of backends with and without folders, sorted by path."""
     own = root.glob(f"{OWN_FOLDER}/*/*/{RUNS}/{_OPEN}/*.log")
-    return sorted([*own, *root.glob(f"*/*/{RUNS}/{_OPEN}/*.log")])
+    moved = (
+        path
+        for experiment in subfolders(root)
+        for name in configurations_in(root / experiment)
+        if "/" in name
+        for path in LogFolder.of(root / experiment / name).pending_logs()
+    )
+    return sorted([*own, *root.glob(f"*/*/{RUNS}/{_OPEN}/*.log"), *moved])
 
 
 class LogFolder:

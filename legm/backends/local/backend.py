@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from legm.backends.local.entry_file import Entry, EntryFile
 from legm.backends.local.folder_contents import experiments_below, runs_in_folders
-from legm.backends.local.folder_index import FolderIndex, experiment_folder
+from legm.backends.local.folder_index import FolderIndex, find_experiment_folder, read_configuration
 from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.backends.local.status_cache import counted_once, read_statuses
 from legm.core.naming import short_name
@@ -81,21 +81,38 @@ class LocalBackend:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._fixed: dict[str, Path] = {}
         self._open: dict[str, _OpenRun] = {}
 
+    def use_folder(self, folder: Path) -> None:
+        """Use a folder for its configuration, wherever it is, and although there may be copies.
+
+        Raises:
+            StorageError: it is not a configuration's folder.
+            CorruptFile: its parameters were edited or damaged.
+        """
+        self._fixed[read_configuration(folder).fingerprint] = folder
+
+    def _experiment_folder(self, experiment: str) -> Path:
+        return find_experiment_folder(self._root, experiment)
+
     def _folders(self, experiment: str) -> FolderIndex:
-        return FolderIndex(experiment_folder(self._root, experiment))
+        return FolderIndex(self._experiment_folder(experiment))
+
+    def _find_folder(self, configuration: Configuration) -> Path | None:
+        fixed = self._fixed.get(configuration.fingerprint)
+        return fixed or self._folders(configuration.experiment).find(configuration.fingerprint)
 
     def _require_folder(self, configuration: Configuration) -> Path:
-        return self._folders(configuration.experiment).create(configuration)
+        fixed = self._fixed.get(configuration.fingerprint)
+        return fixed or self._folders(configuration.experiment).create(configuration)
 
     # Runs
 
     @hookimpl
     def legm_folder(self, configuration: Configuration, create: bool) -> Path | None:
         """The configuration's folder."""
-        folders = self._folders(configuration.experiment)
-        return folders.create(configuration) if create else folders.find(configuration.fingerprint)
+        return self._require_folder(configuration) if create else self._find_folder(configuration)
 
     @hookimpl
     def legm_open_run(self, run: Run) -> None:
@@ -168,7 +185,7 @@ class LocalBackend:
     @hookimpl
     def legm_discard_run(self, run: Run) -> None:
         """Remove its entries, event files and artifacts; the configuration stays."""
-        folder = self._folders(run.configuration.experiment).find(run.configuration.fingerprint)
+        folder = self._find_folder(run.configuration)
         if folder is None:
             return
         with file_lock(_create_local_log_folder(folder).lock):
@@ -205,14 +222,16 @@ class LocalBackend:
         if query.fingerprint is None:
             places = [folder for _, folder in folders.all()]
         else:
-            places = folders.copies(query.fingerprint)
+            fixed = self._fixed.get(query.fingerprint)
+            places = [] if fixed is None else [fixed]
+            places += [folder for folder in folders.copies(query.fingerprint) if folder != fixed]
         return runs_in_folders(places, query)
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:
         """Each configuration once, also where a user copied its folder, or damaged its runs."""
         found: dict[str, Configuration] = {}
-        for one in read_statuses(experiment_folder(self._root, experiment)):
+        for one in read_statuses(self._experiment_folder(experiment)):
             if one.configuration is None:
                 assert one.problem is not None  # noqa: S101
                 raise one.problem
@@ -227,7 +246,7 @@ class LocalBackend:
     @hookimpl
     def legm_read_counts(self, experiment: str) -> Iterable[RunCounts]:
         """Every configuration's runs, counted, from the catalogue; those in copies of a folder once."""
-        found = read_statuses(experiment_folder(self._root, experiment))
+        found = read_statuses(self._experiment_folder(experiment))
         for one in found:
             if one.problem is not None:
                 raise one.problem
@@ -261,7 +280,7 @@ class LocalBackend:
     ) -> str:
         """Keep a picture in ``plots/``, or ``<description>-plots/``."""
         if configuration is None:
-            folder = experiment_folder(self._root, experiment)
+            folder = self._experiment_folder(experiment)
         else:
             folder = self._require_folder(configuration)
         plots = _local_plots_folder(folder, description)

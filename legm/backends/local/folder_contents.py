@@ -16,7 +16,7 @@ from legm.runlog.log_folder import (
     METRICS_FILE,
     STEPS_FILE,
     LogFolder,
-    is_configuration,
+    configurations_in,
     results_only_in_logs,
     subfolders,
 )
@@ -44,9 +44,7 @@ def experiment_in(folder: Path) -> str | None:
     Raises:
         StorageError: the folder cannot be read.
     """
-    for place in subfolders(folder):
-        if not is_configuration(f"{folder}/{place}"):
-            continue
+    for place in configurations_in(folder):
         try:
             name = read_configuration(folder / place).experiment
         except LegmError as error:

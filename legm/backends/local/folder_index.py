@@ -1,6 +1,8 @@
 """Which folder a configuration lives in, found without looking at the others.
 
-Below ``<root>/<experiment>/.legm`` an index has a line for every folder: the fingerprint and the name.
+Below ``<root>/<experiment>/.legm`` an index has a line for every folder: the fingerprint and the name, or the
+path from the experiment's folder of one that a user moved deeper; and a line for each folder that holds such
+ones, with the time of its last change.
 Its first line has the modification time of the experiment's folder as legm left it, to the nanosecond,
 and a checksum of the lines; while both are still so, nobody added, renamed or removed a folder, and what
 the index has not does not exist. Otherwise the folders are looked through once.
@@ -8,6 +10,7 @@ the index has not does not exist. Otherwise the folders are looked through once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -15,7 +18,8 @@ import re
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,16 @@ from legm.core.identity import fingerprint
 from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
-from legm.runlog.log_folder import OWN_FOLDER, PARAMETERS_FILE
+from legm.runlog.log_folder import (
+    DEPTH,
+    INDEX,
+    OWN_FOLDER,
+    PARAMETERS_FILE,
+    configurations_in,
+    is_configuration,
+    may_hold_configurations,
+    subfolders,
+)
 from legm.util import yaml_text
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
@@ -32,6 +45,7 @@ from legm.util.yaml_files import load_yaml, parse_yaml
 __all__ = [
     "FolderIndex",
     "experiment_folder",
+    "find_experiment_folder",
     "parameters_yaml",
     "read_configuration",
 ]
@@ -41,13 +55,77 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 _STAMP = "legm index 1 {:020d} {:08x}\n"
 _STAMP_LENGTH = len(_STAMP.format(0, 0))
+_EXPERIMENT_LINE = re.compile(rb"^experiment: (\".*\")\s*$", re.MULTILINE)
+_GROUP = re.compile(rb"^@(\d+)\t(.*)$", re.MULTILINE)
 _FINGERPRINT = re.compile(r"[\w-]+", re.ASCII)
 _FINGERPRINT_LINE = re.compile(rb'fingerprint: "?([\w-]+)"?\s*\n')
 
 
 def experiment_folder(root: Path, experiment: str) -> Path:
-    """Where an experiment's configurations are."""
+    """Where an experiment's configurations are, unless a user renamed the folder."""
     return root / shorten_name(safe_name(experiment), fingerprint(experiment, {}))
+
+
+def find_experiment_folder(root: Path, experiment: str) -> Path:
+    """Where an experiment's configurations are: in the folder of its name, or in one that a user renamed.
+
+    Of several renamed copies, the first by name counts.
+    """
+    expected = experiment_folder(root, experiment)
+    if expected.is_dir():
+        return expected
+    with contextlib.suppress(StorageError):  # a root directory that cannot be read
+        for name in subfolders(root):
+            if _experiment_of_folder(root / name) == experiment:
+                return root / name
+    return expected
+
+
+def _experiment_of_folder(folder: Path) -> str | None:
+    """The experiment of the configurations in a folder, judging by the first that can be read."""
+    if not (folder / OWN_FOLDER / INDEX).exists():
+        return None
+    with contextlib.suppress(LegmError):
+        for name in configurations_in(folder):
+            with contextlib.suppress(LegmError):
+                return _experiment_in_parameters(folder / name)
+    return None
+
+
+def _experiment_in_parameters(folder: Path) -> str:
+    path = folder / PARAMETERS_FILE
+    try:
+        with path.open("rb") as file:
+            match = _EXPERIMENT_LINE.search(file.read(2000))
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    with contextlib.suppress(ValueError):
+        if match and isinstance(name := json.loads(match[1]), str):
+            return name
+    return read_configuration(folder).experiment
+
+
+def root_of_folder(folder: Path) -> Path:
+    """The root directory of a configuration's folder, which a user may have moved."""
+    for parent in list(folder.parents)[:DEPTH]:
+        if (parent / OWN_FOLDER / INDEX).exists():
+            return parent.parent
+    return folder.parent.parent
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What is in an experiment's folder.
+
+    Args:
+        entries: the fingerprints of its configurations, by their path in it.
+        groups: the folders in it to which a user moved some of these.
+        is_complete: whether every configuration could be read.
+    """
+
+    entries: dict[str, str]
+    groups: list[str]
+    is_complete: bool
 
 
 class FolderIndex:
@@ -60,7 +138,7 @@ class FolderIndex:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._own = folder / OWN_FOLDER
-        self._index = self._own / "index"
+        self._index = self._own / INDEX
         self._lock = self._own / "lock"
 
     def find(self, digest: str) -> Path | None:
@@ -72,7 +150,7 @@ class FolderIndex:
                 with self._locked():
                     index = self._reconcile()
             except StorageError:  # a read-only place: look through it each time
-                index = self._lines(self._survey({}))
+                index = self._lines(self._survey({}), {})
             folder = self._look_up(index, digest)
         return folder
 
@@ -126,7 +204,7 @@ class FolderIndex:
                 with self._locked():
                     index = self._reconcile()
             except StorageError:
-                index = self._lines(self._survey({}))
+                index = self._lines(self._survey({}), {})
         return index
 
     # The index
@@ -151,7 +229,11 @@ class FolderIndex:
             changed = self.folder.stat().st_mtime_ns
         except FileNotFoundError:
             return True  # with nothing in it
-        return index.startswith(_STAMP.format(changed, zlib.crc32(index[_STAMP_LENGTH:])).encode())
+        if not index.startswith(_STAMP.format(changed, zlib.crc32(index[_STAMP_LENGTH:])).encode()):
+            return False
+        return all(
+            _changed_at(self.folder / json.loads(name)) == int(at) for at, name in _GROUP.findall(index)
+        )
 
     def _look_up(self, index: bytes, digest: str) -> Path | None:
         return next(self._all_with(index, digest), None)
@@ -172,32 +254,41 @@ class FolderIndex:
         return {
             name: digest.decode(errors="replace")
             for digest, _, text in rows
-            if (name := _folder_name(text)) is not None
+            if not digest.startswith(b"@") and (name := _folder_name(text)) is not None
         }
 
     @staticmethod
-    def _lines(entries: dict[str, str]) -> bytes:
-        return _STAMP.format(0, 0).encode() + b"".join(
-            _index_line(digest, name) for name, digest in entries.items()
-        )
+    def _lines(found: _Survey, groups: Mapping[str, int]) -> bytes:
+        """The index without its stamp.
 
-    def _survey(self, known: dict[str, str]) -> dict[str, str]:
-        """The fingerprints of the folders that are there, by name; known folders are not opened."""
-        try:
-            with os.scandir(self.folder) as found:
-                names = sorted(e.name for e in found if not e.name.startswith(".") and e.is_dir())
-        except FileNotFoundError:
-            return {}
-        except OSError as cause:
-            raise storage_error("read the folder", self.folder, cause) from cause
-        present = set(names)
-        entries = {name: digest for name, digest in known.items() if name in present}
-        for name in names:
-            if name not in entries:
-                digest = _fingerprint_of_folder(self.folder / name)
-                if digest is not None:
-                    entries[name] = digest
-        return entries
+        Args:
+            found: what is in the folder.
+            groups: when each of the folders that hold configurations was changed last.
+        """
+        lines = [_index_line(f"@{changed}", name) for name, changed in groups.items()]
+        lines += [_index_line(digest, name) for name, digest in found.entries.items()]
+        return _STAMP.format(0, 0).encode() + b"".join(lines)
+
+    def _survey(self, known: dict[str, str]) -> _Survey:
+        """The folders that are there; known ones are not opened."""
+        found = _Survey({}, [], is_complete=True)
+        self._survey_folder("", DEPTH, known, found)
+        found.entries = {name: found.entries[name] for name in known if name in found.entries} | found.entries
+        return found
+
+    def _survey_folder(self, below: str, depth: int, known: dict[str, str], found: _Survey) -> None:
+        for name in (below + one for one in subfolders(self.folder / below)):
+            path = self.folder / name
+            digest = known.get(name) or _fingerprint_of_folder(path)
+            if digest is not None:
+                found.entries[name] = digest
+            elif is_configuration(path):
+                found.is_complete = False
+            elif depth > 1 and may_hold_configurations(str(path)):
+                before = len(found.entries), found.is_complete
+                self._survey_folder(f"{name}/", depth - 1, known, found)
+                if (len(found.entries), found.is_complete) != before:
+                    found.groups.append(name)
 
     def _reconcile(self) -> bytes:
         """Bring the index up to date with the folders; the lock is held."""
@@ -206,19 +297,21 @@ class FolderIndex:
             for name, digest in self._entries(self._read_index()).items()
             if _fingerprint_of_folder(self.folder / name) == digest
         }
-        entries = self._survey(known)
-        write_atomically(self._index, self._lines(entries))
+        found = self._survey(known)
+        try:
+            groups = {name: _mark_folder(self.folder / name) for name in found.groups}
+        except OSError:  # somebody else's folder: it is looked through each time
+            groups, found.is_complete = {}, False
+        lines = self._lines(found, groups)
+        write_atomically(self._index, lines)
         # A configuration that cannot be read may be repaired at any time, so it is searched for each time.
-        if all(path.parent.name in entries for path in self.folder.glob(f"[!.]*/{PARAMETERS_FILE}")):
-            self._stamp(self._lines(entries)[_STAMP_LENGTH:])
+        if found.is_complete:
+            self._stamp(lines[_STAMP_LENGTH:])
         return self._read_index()
 
     def _stamp(self, lines: bytes) -> None:
-        """Note that the folder is as legm left it: nobody else's change has a time like this one."""
-        status = self.folder.stat()
-        moment = status.st_mtime_ns // 1_000_000_000 * 1_000_000_000 + secrets.randbelow(1_000_000_000)
-        os.utime(self.folder, ns=(status.st_atime_ns, moment))
-        moment = self.folder.stat().st_mtime_ns  # as the file system keeps it
+        """Note that the folder is as legm left it."""
+        moment = _mark_folder(self.folder)
         with self._index.open("r+b") as file:
             file.write(_STAMP.format(moment, zlib.crc32(lines)).encode())
 
@@ -253,6 +346,22 @@ class FolderIndex:
         return 0
 
 
+def _changed_at(folder: Path) -> int | None:
+    """When something was added to a folder, renamed in it or removed (ns); None where there is none."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _mark_folder(folder: Path) -> int:
+    """Give a folder a time of change that nobody else's change has, and return it (ns)."""
+    status = folder.stat()
+    moment = status.st_mtime_ns // 1_000_000_000 * 1_000_000_000 + secrets.randbelow(1_000_000_000)
+    os.utime(folder, ns=(status.st_atime_ns, moment))
+    return folder.stat().st_mtime_ns  # as the file system keeps it
+
+
 def _index_line(digest: str, name: str) -> bytes:
     return f"{digest}\t{json.dumps(name)}\n".encode()
 
@@ -263,7 +372,10 @@ def _folder_name(text: bytes) -> str | None:
         name = json.loads(text)
     except ValueError:
         return None
-    return name if isinstance(name, str) and name == Path(name).name else None
+    is_below = isinstance(name, str) and all(
+        part == Path(part).name and part not in ("", "..") for part in name.split("/")
+    )
+    return name if is_below else None
 
 
 def _fingerprint_of_folder(folder: Path) -> str | None:

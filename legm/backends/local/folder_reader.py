@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from legm.errors import CorruptFile, LegmError
+from legm.hooks import Backend
 from legm.records import Configuration, ConfigurationStatus, Query, RunCounts, RunResult, StoredRun
 
 __all__ = [
+    "backend_of",
     "counted_once",
     "experiment_in",
     "read_configuration",
@@ -30,6 +32,22 @@ def read_configuration(folder: Path) -> Configuration:
     from legm.backends.local.folder_index import read_configuration
 
     return read_configuration(folder)
+
+
+def backend_of(folder: Path) -> tuple[Path, Backend]:
+    """The root directory of a configuration's folder, and a backend that keeps its runs in this folder.
+
+    Raises:
+        StorageError: it is not a configuration's folder.
+        CorruptFile: its parameters were edited or damaged.
+    """
+    from legm.backends.local.backend import LocalBackend
+    from legm.backends.local.folder_index import root_of_folder
+
+    root = root_of_folder(folder)
+    backend = LocalBackend(root)
+    backend.use_folder(folder)
+    return root, backend
 
 
 def read_status(folder: Path) -> ConfigurationStatus:

@@ -26,7 +26,7 @@ from typing import Any
 
 from legm.errors import LegmError
 from legm.records import Configuration, ConfigurationStatus, Plain, RunCounts
-from legm.runlog.log_folder import METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS, subfolders
+from legm.runlog.log_folder import METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS, configurations_with
 
 __all__ = ["counted_once", "read_statuses"]
 
@@ -47,9 +47,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
     """
     began = time.time()
     place, path = str(folder), folder / OWN_FOLDER / "catalogue"
-    marks = {
-        name: found for name in subfolders(folder) if (found := _status_stat_signature(f"{place}/{name}"))
-    }
+    marks = dict(configurations_with(folder, _status_stat_signature))
     kept = _load_status_cache(path)
     table = _StatusStringTable(kept.get("shared", []))
     old: dict[str, list[Any]] = kept.get("folders", {})

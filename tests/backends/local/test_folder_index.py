@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from legm import CorruptFile, ExperimentHandler, StorageError
-from legm.analysis.overview import read_overview
+from legm.analysis.overview import read_overview, recover_folders
 from legm.backends.local.folder_index import (
     PARAMETERS_FILE,
     FolderIndex,
@@ -21,8 +21,8 @@ from legm.backends.local.folder_index import (
     read_configuration,
 )
 from legm.core.identity import fingerprint
-from legm.records import Configuration
-from legm.runlog.log_folder import configuration_folders
+from legm.records import Configuration, Status
+from legm.runlog.log_folder import configuration_folders, find_pending_logs
 
 EXPERIMENT = "LeNet@MNIST"
 AWKWARD = [
@@ -159,6 +159,93 @@ def test_a_removed_folder_is_made_anew(tmp_path):
     shutil.rmtree(run(tmp_path, 1.0))
     assert run(tmp_path, 2.0).name == "0.1_0"
     assert losses(tmp_path) == [2.0]
+
+
+def test_a_renamed_experiment_is_found_again(tmp_path):
+    folder = run(tmp_path, 1.0)
+    ExperimentHandler(tmp_path, "another").start().log()
+    renamed = (tmp_path / EXPERIMENT).rename(tmp_path / "the paper's")
+    assert run(tmp_path, 2.0) == renamed / folder.name
+    assert run(tmp_path, 5.0, lr=0.5).parent == renamed
+    assert handler(tmp_path).aggregate_results()["best_loss"]["n"] == 2
+    assert len(ExperimentHandler(tmp_path, EXPERIMENT).get_best("loss")) == 2
+    assert not (tmp_path / EXPERIMENT).exists()
+    renamed.rename(tmp_path / EXPERIMENT)
+    assert run(tmp_path, 3.0) == folder
+
+
+def test_a_folder_that_was_moved_deeper_is_found_again(tmp_path):
+    home = tmp_path / EXPERIMENT
+    folder, other = run(tmp_path, 1.0), run(tmp_path, 5.0, lr=0.5)
+    for place in ("old/0.1_0", "old/2026/0.1_0", "2026/mine", "0.1_0", "old/0.1_0"):
+        if place == "2026/mine":  # the folder that it is in is moved
+            folder = (home / "old" / "2026").rename(home / "2026") / folder.name
+        (home / place).parent.mkdir(exist_ok=True)
+        folder = folder.rename(home / place)
+        assert run(tmp_path, 2.0) == folder
+    assert run(tmp_path, 6.0, lr=0.5) == other
+    copy = shutil.copytree(folder, folder.with_name("copy"))
+    assert handler(tmp_path).aggregate_results()["best_loss"]["n"] == 6
+    ranking = ExperimentHandler(tmp_path, EXPERIMENT).get_best("loss", higher_better=False)
+    assert [one.completed for one in ranking] == [6, 2]
+    assert list(configuration_folders(tmp_path)) == [other, folder, copy]
+    assert list(configuration_folders(home)) == [other, folder, copy]
+    assert [place for _, place in unindexed(tmp_path).all()] == [folder, other, copy]
+
+
+def test_a_run_that_was_killed_in_a_folder_that_was_moved_deeper_is_finalized_there(tmp_path):
+    folder = run(tmp_path / "root", 1.0)
+    moved = folder.parent / "old" / folder.name
+    moved.parent.mkdir()
+    folder.rename(moved)
+    living = handler(tmp_path / "another").start()
+    living.set_metric("loss", 7.0)
+    living.flush()
+    (log,) = (living.configuration_folder / "runs" / "open").glob("*.log")
+    killed = Path(shutil.copy(log, moved / "runs" / "open"))  # no process has this copy
+    assert find_pending_logs(tmp_path / "root") == [killed]
+    ((place, (result,), _),) = recover_folders(tmp_path / "root")
+    assert (place, result.run.run_id, result.status) == (moved, log.stem, Status.INTERRUPTED)
+    assert not folder.exists()
+
+
+def test_what_begins_beside_folders_that_were_moved_opens_none_of_them(tmp_path, monkeypatch):
+    (tmp_path / EXPERIMENT / "old").mkdir(parents=True)
+    for lr in range(5):
+        folder = unindexed(tmp_path).create(configuration(str(lr), lr=lr))
+        folder.rename(tmp_path / EXPERIMENT / "old" / folder.name)
+    unindexed(tmp_path).create(configuration())
+    opened = []
+    plain_open = Path.open
+
+    def counting(path, *arguments, **options):
+        opened.append(path)
+        return plain_open(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", counting)
+    unindexed(tmp_path).create(configuration("new", lr=99))
+    assert not [path for path in opened if path.name == PARAMETERS_FILE and ".legm" not in str(path)]
+
+
+@pytest.mark.parametrize("place", ["r/e/copy", "r/e/old/0.1_0", "r/renamed/0.1_0", "alone/x/0.1_0"])
+def test_what_is_loaded_is_written_where_it_is(tmp_path, place):
+    first = run(tmp_path / "r", 1.0)
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    place = tmp_path / place.replace("/e/", f"/{EXPERIMENT}/")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.parent.name == "renamed":
+        place.parent.rmdir()
+        first.parent.rename(place.parent)
+        ExperimentHandler(tmp_path / "r", EXPERIMENT).start().log()  # the name is used again
+        place = shutil.copytree(place, place.with_name("another"))
+    else:
+        shutil.copytree(first, place)
+    with ExperimentHandler.load_existent(place).start() as made:
+        made.set_metric("loss", 2.0)
+        assert Path(made.get_save_filename("x")).parent == place
+    assert len(read_overview(place).runs) == 2
+    assert made.aggregate_results()["best_loss"]["n"] == 2
+    assert (place / "aggregated_metrics.yml").exists()
 
 
 def test_folders_that_are_no_configurations_are_left_alone(tmp_path):
