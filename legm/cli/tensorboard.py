@@ -8,9 +8,13 @@ from pathlib import Path
 import click
 
 from legm.cli.options import path_argument
+from legm.cli.output import say
 from legm.cli.serving import serve_until_ended
 
 __all__ = ["tensorboard_command"]
+
+_DRAWN_RUNS = {"SCALARS": 40, "TIME SERIES": 500}
+"""By tab of TensorBoard's page, up to how many runs it draws all."""
 
 
 @click.command("tensorboard")
@@ -27,4 +31,20 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool) -> None:
     require_location_folder(root)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(root)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
+    if not only_print:
+        _warn_of_unticked_runs(root)
     serve_until_ended("TensorBoard", command, port, only_print=only_print)
+
+
+def _warn_of_unticked_runs(root: Path) -> None:
+    """TensorBoard draws no run by itself where there are more than it has room for, and does not say so."""
+    from legm.runlog.log_folder import TENSORBOARD, configuration_folders, subfolders
+
+    places = (folder / TENSORBOARD for folder in configuration_folders(root))
+    runs = sum(len(subfolders(place)) for place in places if place.is_dir())
+    tabs = [tab for tab, most in _DRAWN_RUNS.items() if runs > most]
+    if tabs:
+        say(
+            f"{runs} runs: until you tick some, TensorBoard draws none of them under {' and '.join(tabs)}. "
+            "Name an experiment or a configuration to see fewer."
+        )

@@ -14,12 +14,14 @@ import urllib.request
 
 import pytest
 
-from tests.support.answers import fill
+from legm.core.naming import safe_name
+from tests.support.answers import EXPERIMENT, fill
 from tests.support.calling import failed, shown
 from tests.support.paths import ROOT
 from tests.support.waiting import until
 
 PATIENCE = 120.0
+FOLDER = safe_name(EXPERIMENT)
 
 
 def free_port() -> int:
@@ -42,6 +44,8 @@ def asked(server, port, path):
 @pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C", "SIGINT"])
 def test_the_page_has_the_runs_until_it_is_interrupted(tmp_path, whole_group):
     fill(tmp_path)
+    for number in range(40):
+        (tmp_path / FOLDER / "0.1,adam_0" / "tensorboard" / f"more-{number}").mkdir()
     port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "legm", "tensorboard", tmp_path, "--port", str(port)],
@@ -53,6 +57,7 @@ def test_the_page_has_the_runs_until_it_is_interrupted(tmp_path, whole_group):
     )
     try:
         runs = until(lambda: asked(server, port, "/data/runs"), PATIENCE, pause=0.2)
+        assert len(runs) == len(set(runs)) == 14  # each once
         assert all("tensorboard" in name for name in runs)
         (os.killpg if whole_group else os.kill)(server.pid, signal.SIGINT)
         output, errors = server.communicate(timeout=PATIENCE)
@@ -61,6 +66,7 @@ def test_the_page_has_the_runs_until_it_is_interrupted(tmp_path, whole_group):
             os.killpg(server.pid, signal.SIGKILL)
     assert server.returncode == 0
     assert f"http://127.0.0.1:{port} (Ctrl-C stops it)" in output
+    assert "54 runs: until you tick some, TensorBoard draws none of them under SCALARS." in output
     assert "Traceback" not in errors
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10)

@@ -44,7 +44,7 @@ def tensorboard(digits_root: Path) -> Iterator[str]:
         else:
             pytest.fail("tensorboard did not start: " + "".join(said))
         place = "http://127.0.0.1:" + line.split("http://127.0.0.1:")[1].split("/")[0].split()[0]
-        until(lambda: len(fetch(place + "/data/runs")) == 2 * RUNS, pause=0.2)
+        until(lambda: len(fetch(place + "/data/runs")) == RUNS, pause=0.2)
         yield place
     finally:
         server.terminate()
@@ -116,6 +116,4 @@ def test_the_hparams_tab_compares_active_parameters_with_best_and_test_metrics(b
         until(lambda: all(text in text_of(browser) for text in wanted), pause=0.2)
     finally:
         keep_picture(browser, "hparams")
-    shown = text_of(browser)
-    assert "seed" not in shown
-    assert "dev/accuracy" not in shown
+    assert "seed" not in text_of(browser)

@@ -98,8 +98,9 @@ def test_event_files_hold_the_same_series(digits_root: Path) -> None:
             scalars = events.Scalars("dev/loss")
             assert [scalar.step for scalar in scalars] == list(range(SIZES["epochs"]))
             assert [scalar.value for scalar in scalars] == pytest.approx(run["loss"])
-            result = EventAccumulator(str(place / "result")).Reload()
-            assert result.Scalars("test/accuracy")[0].value == pytest.approx(run["test_accuracy"])
+            (test,) = events.Scalars("test/accuracy")
+            assert (test.step, test.value) == (SIZES["epochs"] - 1, pytest.approx(run["test_accuracy"]))
+            assert [folder.name for folder in place.iterdir() if folder.is_dir()] == []
 
 
 def test_running_it_again_adds_runs(digits_root: Path, tmp_path: Path) -> None:

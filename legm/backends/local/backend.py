@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +51,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalBackend"]
 
+_REWRITE_PAUSE = 1.0  # seconds, the least between two rewrites of the event file of a run that is going on,
+_REWRITE_SHARE = 20  # and the least in the time that the last one took
+_EARLIER_RESULTS = "result"  # the folder, below that of a run, that earlier versions made for the table
+
 
 @dataclass(slots=True)
 class _OpenRun:
@@ -58,6 +64,9 @@ class _OpenRun:
         folder: the configuration's.
         events: its event file; None once it is closed.
         is_new: whether this process began it, so that no file can have an entry of it yet.
+        last_steps: of each dev series, and of each test series that was set.
+        in_order: whether the event file has each step once, and each test metric once.
+        next_rewrite: when it may be written anew while the run is going on, by the monotonic clock.
     """
 
     folder: Path
@@ -65,6 +74,7 @@ class _OpenRun:
     is_new: bool
     last_steps: dict[Series, int] = field(default_factory=dict)
     in_order: bool = True
+    next_rewrite: float = 0.0
     metrics: Entry | None = None
     steps: Entry | None = None
 
@@ -135,43 +145,62 @@ class LocalBackend:
             known.events, known.in_order = opened, False
 
     @hookimpl
-    def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:  # noqa: ARG002
+    def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
         """Put numbers and displays into the event file, where TensorBoard sees them at once."""
         opened = self._open[run.run_id]
         if opened.events is None:
             self.legm_open_run(run)
-        for record in records:
-            if isinstance(record, Points):
-                opened.in_order = opened.in_order and _steps_only_rise(record, opened.last_steps)
         assert opened.events is not None  # noqa: S101
         try:
-            _write_local_events(opened.events, records)
+            opened.in_order = (
+                _write_local_events(opened.events, records, opened.last_steps) and opened.in_order
+            )
+            if not opened.in_order and opened.is_new and time.monotonic() >= opened.next_rewrite:
+                self._rewrite_events(run, opened, position)
         except OSError as cause:
             raise storage_error("write the event file", opened.events.path, cause) from cause
+
+    def _rewrite_events(self, run: Run, opened: _OpenRun, position: int) -> None:
+        """Write the event file of a run that is going on anew, each step once."""
+        from legm.backends.local import event_file
+        from legm.runlog.log_reader import read_log
+
+        log = LogFolder.of(opened.folder).find(run.run_id)
+        if log is None or opened.events is None:  # the records come from elsewhere: when the run ends
+            return
+        began = time.monotonic()
+        records = read_log(log, until=position).records
+        opened.events.close()
+        place = _local_events_folder(opened.folder, run)
+        with event_file.replace_event_file(place, started=run.started) as file:
+            opened.last_steps = _write_ordered_events(file, records)
+        opened.events = event_file.EventFile(place, started=run.started)
+        opened.in_order = True
+        ended = time.monotonic()
+        opened.next_rewrite = ended + max(_REWRITE_PAUSE, _REWRITE_SHARE * (ended - began))
 
     @hookimpl
     def legm_close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
         """Finish the event files, and add a completed run to the YAML files."""
         from legm.backends.local import event_file
-        from legm.core.results import ordered_dev_points
 
         opened = self._open[run.run_id]
         if result.status is Status.COMPLETED:
             self._put(opened, result)
-        if opened.events is not None:
-            opened.events.close()
-            opened.events = None
+        file, opened.events = opened.events, None
         place = _local_events_folder(opened.folder, run)
         try:
-            if not opened.in_order or not opened.is_new:
-                with event_file.replace_event_file(place, started=run.started) as file:
-                    _write_local_events(file, ordered_dev_points(records))
-                    _write_local_events(file, (r for r in records if isinstance(r, Display)))
-                opened.in_order, opened.is_new = True, True
-            with event_file.replace_event_file(
-                _create_local_folder(place / "result"), started=run.started
-            ) as file:
+            if file is not None and opened.in_order and opened.is_new:
+                with contextlib.closing(file):
+                    _write_local_result_events(file, result, opened.folder.name)
+                return
+            if file is not None:
+                file.close()
+            with event_file.replace_event_file(place, started=run.started) as file:
+                opened.last_steps = _write_ordered_events(file, records)
                 _write_local_result_events(file, result, opened.folder.name)
+            shutil.rmtree(place / _EARLIER_RESULTS, ignore_errors=True)
+            opened.in_order, opened.is_new = True, True
         except OSError as cause:
             raise storage_error("write event files in", place, cause) from cause
 
@@ -341,36 +370,83 @@ def _local_events_folder(folder: Path, run: Run) -> Path:
     return folder / TENSORBOARD / name
 
 
-def _write_local_events(file: EventFile, records: Iterable[Record]) -> None:
+def _write_local_events(file: EventFile, records: Iterable[Record], last_steps: dict[Series, int]) -> bool:
+    """Write records in the order in which they were set.
+
+    Args:
+        file: the file.
+        records: the records; a step that is twice in one of them is written once.
+        last_steps: the last step of each series in the file, which is updated.
+
+    Returns:
+        whether every step came after the earlier ones of its series, and each test metric for the first time.
+    """
+    from legm.core.results import ordered_dev_points
+
+    in_order = True
     for record in records:
         if isinstance(record, Points):
-            file.points(record)
+            parts = [record] if _steps_only_rise(record, {}) else ordered_dev_points([record])
+            for part in parts:
+                in_order = _steps_only_rise(part, last_steps) and in_order
+                file.points(part)
+            if any(series.split is Split.TEST for layout in record.layouts for series in layout):
+                in_order = _write_test_values(file, [record], last_steps) and in_order
         elif isinstance(record, Display):
             write = file.text if isinstance(record.value, str) else file.scalar
             write(record.name, record.value, record.step, record.time)  # type: ignore[arg-type]
+    return in_order
+
+
+def _write_ordered_events(file: EventFile, records: Sequence[Record]) -> dict[Series, int]:
+    """Write each dev step and each test metric of a run once; returns the last step of each series."""
+    from legm.core.results import ordered_dev_points
+
+    last_steps: dict[Series, int] = {}
+    for points in ordered_dev_points(records):
+        _steps_only_rise(points, last_steps)
+        file.points(points)
+    _write_test_values(file, records, last_steps)
+    _write_local_events(file, (one for one in records if isinstance(one, Display)), last_steps)
+    return last_steps
+
+
+def _write_test_values(file: EventFile, records: Iterable[Record], last_steps: dict[Series, int]) -> bool:
+    """Write test metrics at the last dev step; returns whether each of them is new."""
+    from legm.core.results import last_test_values
+
+    step = max((last for one, last in last_steps.items() if one.split is Split.DEV), default=0)
+    are_new = True
+    for series, at, value in last_test_values(records):
+        if series.index is None:
+            are_new = are_new and series not in last_steps
+            file.scalar(f"test/{series.name}", value, step, at)
+            last_steps[series] = step
+    return are_new
 
 
 def _steps_only_rise(points: Points, last_steps: dict[Series, int]) -> bool:
-    """Whether the steps of each series only rise; notes the last ones."""
+    """Whether the steps of each dev series that is shown only rise; notes the last ones."""
     import numpy as np
 
-    for series, steps, _, _ in points.blocks():
-        before = max((last_steps.get(s, -(2**63) - 1) for s in series), default=0)
-        if int(steps[0]) <= before or not np.all(steps[1:] > steps[:-1]):
-            return False
-        last_steps.update(dict.fromkeys(series, int(steps[-1])))
-    return True
+    rise = True
+    for every, steps, _, _ in points.blocks():
+        series = [one for one in every if one.split is Split.DEV and one.index is None]
+        if series:
+            before = max(last_steps.get(one, -(2**63) - 1) for one in series)
+            rise = rise and int(steps[0]) > before and bool(np.all(steps[1:] > steps[:-1]))
+            last = int(steps.max())
+            last_steps.update({one: max(last_steps.get(one, last), last) for one in series})
+    return rise
 
 
 def _write_local_result_events(file: EventFile, result: RunResult, group: str) -> None:
-    """What the table of hyperparameters shows: active parameters, best and test metrics."""
+    """What the table of hyperparameters shows beside the test metrics: active parameters, best metrics."""
     configuration = result.run.configuration
     active = {name: configuration.parameters[name] for name in configuration.active}
     file.hparams(active, group, result.run.started)
     ended = result.ended or result.run.started
-    for kind, values in ((Split.DEV, result.best), (Split.TEST, result.test)):
-        prefix = "best" if kind is Split.DEV else "test"
-        for series, value in values.items():
-            if series.index is None:
-                file.scalar(f"{prefix}/{series.name}", value, result.best_step or 0, ended)
+    for series, value in result.best.items():
+        if series.index is None:
+            file.scalar(f"best/{series.name}", value, result.best_step or 0, ended)
     file.session_end(result.status, ended)
