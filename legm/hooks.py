@@ -13,12 +13,17 @@ records of :mod:`legm.records`. What a backend can rely on, and what is expected
 - A backend may have a mapping ``options``, in plain form and without credentials, with which it can be
   constructed again for the same store. The run log keeps these options for ``legm sync``.
 - Errors are raised as a :class:`~legm.errors.LegmError`, with the cause chained.
+- A hook that works for long calls :func:`still_working` each few seconds. One that is silent for ten seconds
+  counts as a backend that does not answer: nobody waits for it any longer. A backend whose calls may be
+  silent for longer although it is there has another number of seconds as ``patience``.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -37,11 +42,40 @@ from legm.records import (
     Summary,
 )
 
-__all__ = ["Backend", "Capability", "FolderReader", "Hooks", "hookimpl", "hookspec"]
+__all__ = [
+    "Backend",
+    "Capability",
+    "FolderReader",
+    "Hooks",
+    "hookimpl",
+    "hookspec",
+    "progress_reported_to",
+    "still_working",
+]
 
 hookspec = pluggy.HookspecMarker("legm")
 hookimpl = pluggy.HookimplMarker("legm")
 """Marks a method of a backend as the implementation of a hook."""
+
+_of_thread = threading.local()
+
+
+def still_working() -> None:
+    """Report, from inside of a hook and on its thread, that the store answered and the work goes on."""
+    report = getattr(_of_thread, "report", None)
+    if report is not None:
+        report()
+
+
+@contextmanager
+def progress_reported_to(report: Callable[[], None]) -> Iterator[None]:
+    """Have :func:`still_working` call a function while a hook runs on this thread."""
+    before = getattr(_of_thread, "report", None)
+    _of_thread.report = report
+    try:
+        yield
+    finally:
+        _of_thread.report = before
 
 
 class Capability(enum.Enum):

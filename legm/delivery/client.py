@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 from legm.core.credentials import redact_configuration, redact_run
 from legm.core.naming import safe_name, shorten_name
-from legm.delivery.registry import make_backends, plugin_manager
+from legm.delivery.circuit_breaker import circuit_breaker_of
+from legm.delivery.registry import DeferredBackend, make_backends, plugin_manager
 from legm.errors import BackendError, LegmError, NotSupported, storage_error
-from legm.hooks import Backend, Capability
+from legm.hooks import Backend, Capability, still_working
 from legm.records import (
     Artifact,
     Configuration,
@@ -69,8 +70,8 @@ def connect_client(
         BackendError: a backend is unknown or does not fit.
     """
     folder = Path(root)
-    primary, *mirrors = make_backends(backend, folder, options or {})
-    clients = [BackendClient(one, folder) for one in mirrors]
+    primary, *mirrors = make_backends(backend, folder, options or {}, strict=strict)
+    clients = [BackendClient(one, folder, is_mirror=True) for one in mirrors]
     return BackendClient(primary, folder, clients, strict=strict, read_only=read_only)
 
 
@@ -83,31 +84,32 @@ class BackendClient:
         mirrors: the clients of the other backends, which receive the same records.
         strict: whether it is an error that a mirror could not accept something.
         read_only: whether what is computed over runs is not stored.
+        is_mirror: whether the backend is a mirror itself.
 
     Every method raises a :class:`~legm.errors.LegmError` where the backend fails: its own as they are, any
-    other one as a :class:`~legm.errors.BackendError` that names the backend and the hook.
+    other one as a :class:`~legm.errors.BackendError` that names the backend and the hook. A mirror or a
+    remote backend that does not answer is such a failure too (see :mod:`legm.delivery.circuit_breaker`).
     """
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Backend | DeferredBackend,
         root: Path,
         mirrors: Sequence[BackendClient] = (),
         *,
         strict: bool = False,
         read_only: bool = False,
+        is_mirror: bool = False,
     ) -> None:
         self.backend = backend
         self.root = root
         self.mirrors = tuple(mirrors)
         self.strict = strict
         self.read_only = read_only
-        manager = plugin_manager([backend])
-        self._hooks: dict[str, Any] = {
-            name: manager.subset_hook_caller(name, [])
-            for name in dir(manager.hook)
-            if name.startswith("legm_")
-        }
+        self._may_be_away = is_mirror or Capability.REMOTE in backend.capabilities
+        self.breaker = circuit_breaker_of(backend, root)
+        """Knows whether the backend answers; other clients of the same store in this process share it."""
+        self._hooks = {} if isinstance(backend, DeferredBackend) else _hooks_of(backend)
 
     # What it is
 
@@ -165,31 +167,49 @@ class BackendClient:
                 arguments["result"] = replace(result, run=redact_run(result.run))
             if isinstance(arguments.get("configuration"), Configuration):
                 arguments["configuration"] = redact_configuration(arguments["configuration"])
+
+        def act() -> Any:
+            still_working()
+            self._make_deferred()
+            answer = self._hooks[hook](**arguments)
+            still_working()
+            return answer
+
         try:
-            return self._hooks[hook](**arguments)
-        except LegmError:
+            if self._may_be_away and not self.breaker.is_watching:
+                return self.breaker.call(act)
+            return act()
+        except (LegmError, KeyboardInterrupt):
             raise
-        except Exception as cause:
+        except BaseException as cause:  # a plugin's own, such as asyncio's CancelledError
             raise self._failed(hook, _error_with_run(arguments), cause) from cause
+
+    def _make_deferred(self) -> None:
+        """Make the backend now, where it could not be made before."""
+        if isinstance(self.backend, DeferredBackend):
+            backend = self.backend.make()
+            self._hooks = _hooks_of(backend)
+            self.backend = backend
 
     def _iterate(self, hook: str, wanted: str, found: Iterable[T]) -> Iterator[T]:
         """Iterate over what a hook returned; a generator still does its work meanwhile."""
         last = ""
-        iterator = iter(found)
+        bounded = self._may_be_away and not self.breaker.is_watching
+        iterator = self.breaker.iterate(found) if bounded else iter(found)
         while True:
             try:
                 one = next(iterator)
             except StopIteration:
                 return
-            except LegmError:
+            except (LegmError, KeyboardInterrupt):
                 raise
-            except Exception as cause:
+            except BaseException as cause:
                 raise self._failed(hook, f" {wanted}{last}", cause) from cause
             if isinstance(one, RunResult):
                 last = f", after the run {one.run.run_id}"
             yield one
 
-    def _failed(self, hook: str, where: str, cause: Exception) -> BackendError:
+    def _failed(self, hook: str, where: str, cause: BaseException) -> BackendError:
         return BackendError(f"the backend {self.name!r} failed in {hook}{where}: {cause!r}")
 
     # Reading
@@ -296,6 +316,7 @@ class BackendClient:
         Returns:
             the byte of the run log up to which the backend has it; None where it does not say.
         """
+        self._make_deferred()
         if make_folder and self.supports(Capability.FOLDERS):
             self.make_folder(run.configuration)
         position: int | None = self._call("legm_open_run", run=run)
@@ -401,7 +422,7 @@ class BackendClient:
             try:
                 mirror._call(hook, **arguments)
                 problems.pop(mirror.name, None)
-            except Exception as error:  # noqa: BLE001 - it is reported below
+            except LegmError as error:
                 problems[mirror.name] = str(error)
 
         threads = []
@@ -424,6 +445,13 @@ class BackendClient:
                 self.name,
             )
         return kept
+
+
+def _hooks_of(backend: Backend) -> dict[str, Any]:
+    """By name, the callers of a backend's hooks."""
+    manager = plugin_manager([backend])
+    names = [name for name in dir(manager.hook) if name.startswith("legm_")]
+    return {name: manager.subset_hook_caller(name, []) for name in names}
 
 
 def _error_with_run(arguments: Mapping[str, Any]) -> str:

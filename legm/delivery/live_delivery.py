@@ -10,10 +10,11 @@ from the log later, by the same thread or by :mod:`legm.delivery.backlog`.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from legm.delivery.backlog import BATCH, flush_backlog
 from legm.delivery.client import BackendClient
@@ -27,11 +28,13 @@ __all__ = ["BackgroundUploader", "DeliverySet", "InlineWriter", "begin_delivery"
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+_LOOK = 0.2  # seconds between two looks whether a backend is away
 _INTERVAL = 1.0  # seconds between two batches of a running run
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two attempts, doubled each time
-_GRACE = 3.0  # seconds that log() waits for a backend that is in trouble
+_GRACE = 3.0  # seconds that log() waits for a backend that fails
 _LAST_MOMENT = 0.2  # seconds that release() waits for a backend that is finishing the run
-_LONGEST_CALL = 60.0  # seconds without an answer after which a backend is in trouble
 
 
 def begin_delivery(client: BackendClient, run: Run, writer: log_writer.LogWriter) -> DeliverySet:
@@ -220,9 +223,10 @@ class BackgroundUploader:
         self._reported = 0  # the cursor that was last returned for the log
         self._closing: tuple[RunResult, Sequence[Record]] | None = None
         self._closed_at = -1  # the position when the backend finished the run; -1 while it has not
-        self._troubled_since: float | None = None
-        self._calling_since: float | None = None
-        self._stopped = False
+        self._breaker = client.breaker
+        self._failing_since: float | None = None
+        self._was_opened = False
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"legm-{client.name}", daemon=True)
         self._thread.start()
 
@@ -255,7 +259,7 @@ class BackgroundUploader:
         """
         with self._changed, show_waiting(f"sending the run to {self.name}"):
             while self._closing is not None and not self._is_away():
-                self._changed.wait(0.2)
+                self._changed.wait(_LOOK)
             if self._closing is None:
                 return ""
         count = sum(
@@ -280,15 +284,20 @@ class BackgroundUploader:
         return self._closing is None and self._closed_at >= self._logged_up_to
 
     def _is_away(self) -> bool:
-        now = time.monotonic()
-        if self._troubled_since is not None and now - self._troubled_since > _GRACE:
+        """Whether waiting is of no use: the backend does not answer, or has been failing for a while.
+
+        What an earlier run has found out counts too, once this run has tried.
+        """
+        if self._breaker.is_open or not self._thread.is_alive():
             return True
-        return self._calling_since is not None and now - self._calling_since > _LONGEST_CALL
+        known = [self._failing_since, self._breaker.failing_since]
+        since = min((one for one in known if one is not None), default=math.inf)
+        return self._failing_since is not None and time.monotonic() - since > _GRACE
 
     def release(self) -> None:
         """Stop the thread; what is undelivered is delivered later."""
         with self._changed:
-            self._stopped = True
+            self._stopped.set()
             self._changed.notify_all()
         if self._closing is not None:  # the backend may be finishing the run
             self._thread.join(_LAST_MOMENT)
@@ -298,10 +307,10 @@ class BackgroundUploader:
     def _work(self) -> None:
         pause = _FIRST_PAUSE
         tail: log_reader.LogTail | None = None
-        while not self._stopped:
+        while not self._stopped.is_set():
             try:
                 if tail is None:
-                    since = self._timed(lambda: self._client.open_run(self._run, make_folder=True))
+                    since = self._watched(self._open)
                     self.delivered = self.delivered if since is None else since
                     tail = log_reader.LogTail(self._writer.path, self.delivered)
                     flush_backlog(self._client, self._writer.path)
@@ -309,25 +318,37 @@ class BackgroundUploader:
                     tail.close()
                     tail = None
                 pause = _FIRST_PAUSE
-            except Exception as error:  # noqa: BLE001 - the thread keeps running, and the error is logged
+            except BaseException as error:  # noqa: BLE001 - the thread keeps running, and the error is logged
                 if tail is not None:
                     tail.close()
                 tail = None  # opening the run again returns what the backend has
+                if self._stopped.is_set():
+                    break
                 self._trouble(error)
                 with self._changed:
-                    if not self._stopped:
+                    if not self._stopped.is_set():
                         self._changed.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
         if tail is not None:
             tail.close()
-        self._client.release_run(self._run)
+        if self._was_opened and not self._breaker.is_open:
+            with self._breaker.watch():
+                self._client.release_run(self._run)
 
-    def _timed(self, act: Any) -> Any:
-        self._calling_since = time.monotonic()
-        try:
+    def _open(self) -> int | None:
+        self._was_opened = True
+        return self._client.open_run(self._run, make_folder=True)
+
+    def _watched(self, act: Callable[[], T]) -> T:
+        """Call the backend, once it may be called.
+
+        Raises:
+            BackendError: delivery was stopped before.
+        """
+        if not self._breaker.wait_until_usable(self._stopped.is_set):
+            raise BackendError(f"delivery to {self.name} was stopped")
+        with self._breaker.watch():
             return act()
-        finally:
-            self._calling_since = None
 
     def _step(self, tail: log_reader.LogTail) -> bool:
         """Deliver one batch, or finish the run, or wait for more.
@@ -341,7 +362,7 @@ class BackgroundUploader:
             self._closed_at = -1
             return False
         position = tail.position
-        self._timed(lambda: self._client.write(self._run, records, position))
+        self._watched(lambda: self._client.write(self._run, records, position))
         if closing is None:  # otherwise it has recovered only after finishing the run
             self._recovered()
         moved, self.delivered = self.delivered != position, position
@@ -351,7 +372,7 @@ class BackgroundUploader:
             if position < self._writer.position:
                 log_reader.read_log(self._writer.path)  # raises an error that says where it is damaged
             result, known = closing
-            self._timed(lambda: self._client.close_run(self._run, result, known))
+            self._watched(lambda: self._client.close_run(self._run, result, known))
             self._recovered()
             with self._changed:
                 if self._closing is closing:
@@ -359,20 +380,24 @@ class BackgroundUploader:
                     self._closed_at = position
                 self._changed.notify_all()
         with self._changed:
-            if self._closing is None and not self._stopped:
+            if self._closing is None and not self._stopped.is_set():
                 self._changed.wait(_INTERVAL)
         return True
 
-    def _trouble(self, error: Exception) -> None:
+    def _trouble(self, error: BaseException) -> None:
+        now = time.monotonic()
         with self._changed:
-            first = self._troubled_since is None
+            first = self._failing_since is None
             if first:
-                self._troubled_since = time.monotonic()
+                self._failing_since = now
+            if self._breaker.failing_since is None:
+                self._breaker.failing_since = now
             self._changed.notify_all()
         if first:
             log.error("%s. Training continues; undelivered records stay in the run log.", error)
 
     def _recovered(self) -> None:
-        if self._troubled_since is not None:
+        self._breaker.failing_since = None
+        if self._failing_since is not None:
             log.warning("%s answers again; delivering the backlog", self._client.name)
-            self._troubled_since = None
+            self._failing_since = None

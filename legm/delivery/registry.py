@@ -5,8 +5,12 @@ A package adds a name by an entry point of the group ``legm.backends``.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Mapping
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -14,10 +18,14 @@ from typing import Any, cast
 
 import pluggy
 
+from legm.core.credentials import is_credential, redact_url_password
+from legm.delivery.circuit_breaker import PATIENCE
 from legm.errors import BackendError, LegmError, closest
 from legm.hooks import Backend, Capability, FolderReader, Hooks
+from legm.records import Plain
 
 __all__ = [
+    "DeferredBackend",
     "InstalledBackend",
     "backend_names",
     "installed_backends",
@@ -26,6 +34,8 @@ __all__ = [
     "make_folder_reader",
     "plugin_manager",
 ]
+
+log = logging.getLogger(__name__)
 
 _GROUP = "legm.backends"
 
@@ -58,13 +68,18 @@ def make_folder_reader() -> FolderReader:
     return cast("FolderReader", importlib.import_module(_FOLDER_READER))
 
 
-def make_backends(backend: object, root: Path, options: Mapping[str, Any]) -> list[Backend]:
+def make_backends(
+    backend: object, root: Path, options: Mapping[str, Any], *, strict: bool = False
+) -> list[Backend | DeferredBackend]:
     """The backends that a user asked for, the primary first.
+
+    A mirror that cannot be made, or takes long, is deferred, and the log says so.
 
     Args:
         backend: as :func:`make_backend` takes it, or a list of these.
         root: the root directory.
         options: the backend's own; for a list, by the backend's name.
+        strict: whether it is an error that a mirror cannot be made.
 
     Raises:
         BackendError: as :func:`make_backend`; or two have one name, or options belong to none of them.
@@ -85,8 +100,121 @@ def make_backends(backend: object, root: Path, options: Mapping[str, Any]) -> li
             )
         if not isinstance(own, Mapping):
             raise BackendError(f"the options of the backend {name!r} must be a mapping, not {own!r}")
-    made = zip(backend, names, strict=True)
-    return [make_backend(one, root, options.get(name, {})) for one, name in made]
+    primary, *mirrors = backend
+    make_mirror = make_backend if strict else _make_mirror
+    return [
+        make_backend(primary, root, options.get(names[0], {})),
+        *(
+            make_mirror(one, root, options.get(name, {}))
+            for one, name in zip(mirrors, names[1:], strict=True)
+        ),
+    ]
+
+
+def _make_mirror(backend: object, root: Path, options: Mapping[str, Any]) -> Backend | DeferredBackend:
+    """A mirror: what a user did wrong is an error at once, what is wrong with the backend is not."""
+    kind = backend
+    if isinstance(backend, str):
+        _require_known(backend)
+        with contextlib.suppress(BackendError):  # it cannot be imported, which is logged below
+            kind = _find_backend(backend)
+    if isinstance(kind, type):
+        _refuse_unknown_backend_options(kind, options)
+    if not isinstance(backend, (str, type)):
+        return make_backend(backend, root, options)
+    name = backend if isinstance(backend, str) else str(getattr(backend, "name", backend.__qualname__))
+    deferred = DeferredBackend(name, options, lambda: make_backend(backend, root, options))
+    try:
+        return deferred.make()
+    except LegmError as error:
+        log.error(  # noqa: TRY400
+            "%s. The run goes on without the mirror %r; its records stay in the run log, for: legm sync %s",
+            error,
+            name,
+            root,
+        )
+        return deferred
+
+
+class DeferredBackend:
+    """A mirror that is not there yet: each call tries to make it, on a thread of its own.
+
+    Args:
+        name: of the backend.
+        options: that it is made with.
+        make: makes it.
+    """
+
+    capabilities = frozenset({Capability.REMOTE})
+
+    def __init__(self, name: str, options: Mapping[str, Any], make: Callable[[], Backend]) -> None:
+        self.name = name
+        self.options = _storable_options(options)
+        self._make = make
+        self._lock = threading.Lock()
+        self._attempt: _Attempt | None = None
+
+    def make(self) -> Backend:
+        """The backend, for which it waits a few seconds.
+
+        Raises:
+            LegmError: it cannot be made, or is still being made.
+        """
+        with self._lock:
+            if self._attempt is None:
+                self._attempt = _Attempt(self._make, self.name)
+            attempt = self._attempt
+        try:
+            return attempt.wait()
+        finally:
+            with self._lock:
+                if attempt.error is not None and self._attempt is attempt:
+                    self._attempt = None
+
+
+class _Attempt:
+    """One attempt to make a backend."""
+
+    def __init__(self, make: Callable[[], Backend], name: str) -> None:
+        self.error: BaseException | None = None
+        self._name = name
+        self._make = make
+        self._backend: Backend | None = None
+        self._until = time.monotonic() + PATIENCE
+        self._thread = threading.Thread(target=self._work, name=f"legm-{name}-make", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._backend = self._make()
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+            self.error = error
+
+    def wait(self) -> Backend:
+        self._thread.join(max(0.0, self._until - time.monotonic()))
+        if self._backend is not None:
+            return self._backend
+        if self.error is None:
+            raise BackendError(f"the backend {self._name!r} is still being made after {PATIENCE:g} s")
+        if isinstance(self.error, LegmError):
+            raise self.error
+        raise BackendError(f"the backend {self._name!r} cannot be made: {self.error!r}") from self.error
+
+
+def _storable_options(options: Mapping[str, Any]) -> dict[str, Plain]:
+    """Options that may be written to a run log: of plain types, and without credentials."""
+    kept: dict[str, Plain] = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            kept[name] = _storable_options(value)
+        elif isinstance(value, str):
+            if not is_credential(name, value):
+                kept[name] = redact_url_password(value)
+        elif value is None or isinstance(value, (bool, int, float)):
+            kept[name] = value
+        elif isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
+            kept[name] = list(value)
+    return kept
 
 
 def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Backend:
@@ -132,10 +260,8 @@ def _find_backend(name: str) -> object:
             extra = _EXTRAS.get(name)
             remedy = f"install it with: pip install 'legm[{extra}]'" if extra else "reinstall legm"
             raise BackendError(f"the backend {name!r} cannot be used ({cause}): {remedy}") from cause
-    others = _backend_entry_points()
-    if name not in others:
-        raise BackendError(f"there is no backend {name!r}; {closest(name, [*_BUILT_IN, *others])}")
-    point = others[name]
+    _require_known(name)
+    point = _backend_entry_points()[name]
     try:
         return point.load()
     except Exception as cause:
@@ -143,6 +269,12 @@ def _find_backend(name: str) -> object:
             f"the backend {name!r} of the package {_backend_package(point)} cannot be used: "
             f"{type(cause).__name__}: {cause}"
         ) from cause
+
+
+def _require_known(name: str) -> None:
+    known = backend_names()
+    if name not in known:
+        raise BackendError(f"there is no backend {name!r}; {closest(name, known)}")
 
 
 def _backend_entry_points() -> dict[str, EntryPoint]:

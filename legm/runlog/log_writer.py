@@ -13,6 +13,7 @@ from legm.errors import StorageError, storage_error
 from legm.records import Record, Run
 from legm.runlog.log_frames import HEADER, encode_frames, run_frame
 from legm.runlog.log_reader import read_log
+from legm.util.forks import close_unshared, open_unshared
 
 __all__ = ["LogWriter", "is_log_locked", "logs_being_written", "write_run_log"]
 
@@ -36,7 +37,7 @@ class LogWriter:
         self.path = path
         flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | (os.O_CREAT | os.O_EXCL if create else 0)
         try:
-            self._fd = os.open(path, flags, 0o666)
+            self._fd = open_unshared(path, flags)
         except OSError as cause:
             raise storage_error("write the run log", path, cause) from cause
         try:
@@ -49,7 +50,7 @@ class LogWriter:
                 self.position = read_log(path).end
                 os.ftruncate(self._fd, self.position)
         except BaseException as cause:
-            os.close(self._fd)
+            close_unshared(self._fd)
             if create:
                 path.unlink(missing_ok=True)
             if isinstance(cause, OSError):
@@ -106,7 +107,7 @@ class LogWriter:
     def close(self) -> None:
         """Release the lock and close the file; closing twice does nothing."""
         if self._fd >= 0:
-            os.close(self._fd)
+            close_unshared(self._fd)
             self._fd = -1
 
 

@@ -552,6 +552,38 @@ def test_a_forked_child_has_not_its_parents_claim_and_leaves_it_alone(tmp_path):
     assert not claims(tmp_path)
 
 
+OUTLIVED = """
+import os, signal, sys
+from legm import ExperimentHandler
+
+running, asking = (ExperimentHandler(sys.argv[1], "e", name) for name in ("running", "asking"))
+assert running.should_run(1) and asking.should_run(1)
+running.start()
+running.set_metric("loss", 0.5)
+running.flush()
+child = os.fork()
+if child == 0:
+    signal.pause()  # as a worker does that waits for its parent
+print(child, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_and_a_claim_end_with_their_process_although_a_forked_child_lives_on(tmp_path):
+    command = [sys.executable, "-c", OUTLIVED, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        child = int(parent.stdout.readline())
+        try:
+            parent.wait()
+            os.kill(child, 0)  # it lives
+            for name in ("running", "asking"):
+                assert ExperimentHandler(tmp_path, "e", name).should_run(1)
+            (run,) = connect_client(tmp_path, "local").runs(Query("e", description="running"))
+            assert run.status is Status.INTERRUPTED
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
 # As a context manager
 
 

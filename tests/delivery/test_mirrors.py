@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 from legm import BackendError, ExperimentHandler, hookimpl
 from legm.backends.mlflow.names import sqlite_uri
 from legm.cli import main
+from legm.delivery import circuit_breaker
 from legm.delivery import live_delivery as delivery
 from legm.delivery.backlog import sync_backlog
 from legm.delivery.client import BackendClient, connect_client
@@ -107,13 +108,13 @@ def _impatient(monkeypatch):
     monkeypatch.setattr(delivery, "_INTERVAL", 0.02)
     monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.02)
     monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 0.1)
-    monkeypatch.setattr(delivery, "_LONGEST_CALL", 2.0)
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 2.0)
 
 
 @pytest.fixture
 def _patient(_impatient, monkeypatch):
     """Real backends may take their time on a busy machine, which is no outage."""
-    monkeypatch.setattr(delivery, "_LONGEST_CALL", 60.0)
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 60.0)
 
 
 def read(backend, experiment: str = "e") -> list:
@@ -215,7 +216,7 @@ class Hanging(Mirror):
 def test_a_mirror_that_hangs_never_ends_the_run_and_the_report_says_what_is_undelivered(
     tmp_path, caplog, monkeypatch
 ):
-    monkeypatch.setattr(delivery, "_LONGEST_CALL", 0.5)
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.5)
     caplog.set_level(logging.INFO, "legm")
     hanging = Hanging(tmp_path)
     handler = ExperimentHandler(tmp_path, "e", backend=["local", hanging, Mirror])

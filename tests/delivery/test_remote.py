@@ -11,6 +11,7 @@ import pytest
 
 from legm import CorruptFile, ExperimentHandler, StorageError, hookimpl
 from legm.core.credentials import REDACTED, is_credential, redact_url_password
+from legm.delivery import circuit_breaker
 from legm.delivery import live_delivery as delivery
 from legm.records import BestRule, Configuration, Outcome, Points, Run, RunResult, Series, Status
 from legm.runlog import log_frames, log_reader
@@ -35,7 +36,7 @@ def _quick(monkeypatch):
 @pytest.fixture
 def _impatient(monkeypatch):
     """log() gives up soon on a backend that is in trouble."""
-    monkeypatch.setattr(delivery, "_LONGEST_CALL", 0.5)
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.5)
     monkeypatch.setattr(delivery, "_GRACE", 0.2)
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
-from legm.backends.mlflow import stores
 from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.table_creation import create_sqlite_store
 from tests.support.shared import once
 
 
 def prepare_store(path: Path) -> Path:
     """Put a store without a run there, as MLflow makes it; its tables are made once for all workers."""
     if not path.exists():
-        made = once("mlflow-store", lambda folder: stores.create_sqlite_store(folder / "mlflow.db"))
+        made = once("mlflow-store", lambda folder: create_sqlite_store(folder / "mlflow.db"))
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made / "mlflow.db", path)
     return path

@@ -45,7 +45,7 @@ from legm.core.credentials import redact_url_password
 from legm.core.identity import to_plain
 from legm.core.naming import short_name
 from legm.errors import BackendError
-from legm.hooks import Capability, hookimpl
+from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
     Aggregate,
     Artifact,
@@ -73,6 +73,7 @@ _STATUSES = {
 # MLflow accepts 100 params in a request, and 1,000 metrics, params and tags together.
 _METRICS_PER_REQUEST, _PARAMS_PER_REQUEST = 990, 100
 _READER_THREADS = 8
+_PATIENCE_WITH_A_FILE = 60.0  # seconds: other processes may hold its lock, but it cannot be away
 
 
 def _is_incomplete_mlflow_run(parent: Any) -> bool:
@@ -123,6 +124,7 @@ class MlflowBackend:
             self._uri = names.sqlite_uri(path)
         check_store_uri(self._uri)
         self._is_server = self._uri.startswith(("http://", "https://"))
+        self.patience = None if path is None else _PATIENCE_WITH_A_FILE
         self._location = artifact_location
         self._tags = {
             str(key): display_value(to_plain(str(key), value)) for key, value in (tags or {}).items()
@@ -145,6 +147,7 @@ class MlflowBackend:
             self._opened = open_mlflow_store(
                 self._uri, None if self._is_server else str(self._root / names.ARTIFACTS_FOLDER)
             )
+        still_working()  # the call before this one was answered
         return self._opened
 
     def _exists(self) -> bool:

@@ -2,14 +2,14 @@
 
 Observed with MLflow 3.17: its SQLite store breaks permanently if several processes create the same file at
 once; a call to a dead server takes 246 s because of the default retries; the artifacts of a store without an
-artifact location go to the current folder. So a SQLite file is created under another name and a lock, servers
-get one request with a timeout, and every experiment gets a location.
+artifact location go to the current folder. So a SQLite file is created under another name and a lock (see
+:mod:`legm.backends.mlflow.table_creation`), servers get one request with a timeout, and every experiment gets
+a location.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import secrets
 import tempfile
@@ -21,7 +21,6 @@ from urllib.parse import quote, unquote, urlsplit
 from urllib.request import url2pathname
 
 import requests
-from filelock import FileLock
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.tracking._tracking_service.utils import (  # the registry of stores, plugins too
@@ -31,9 +30,11 @@ from mlflow.tracking._tracking_service.utils import (  # the registry of stores,
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 
-from legm.backends.mlflow.names import ARTIFACTS_FOLDER, sqlite_uri
+from legm.backends.mlflow.names import ARTIFACTS_FOLDER
+from legm.backends.mlflow.table_creation import create_database_tables, create_sqlite_store
 from legm.core.credentials import redact_url_password
 from legm.errors import BackendError
+from legm.hooks import still_working
 
 __all__ = [
     "ArtifactStore",
@@ -159,37 +160,19 @@ def open_mlflow_store(uri: str, artifacts: str | None) -> Any:
         if path is not None and not path.exists():
             create_sqlite_store(path)
         elif path is None and scheme.partition("+")[0] in _DATABASES:
-            _try_store_connection(uri)
+            _prepare_database(uri)
         return _get_store(uri, artifacts)
 
 
-def create_sqlite_store(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(path) + ".lock"):
-        if path.exists():
-            return
-        from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
-
-        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        engine = create_sqlalchemy_engine(sqlite_uri(new))
-        logger = logging.getLogger("mlflow.store.db.utils")
-        level = logger.level
-        logger.setLevel(logging.WARNING)
-        try:
-            _initialize_tables(engine)
-        finally:
-            logger.setLevel(level)
-            engine.dispose()
-        new.replace(path)
-
-
-def _try_store_connection(uri: str) -> None:
-    """Connect once: MLflow itself would retry for minutes."""
+def _prepare_database(uri: str) -> None:
+    """Connect once, since MLflow itself would retry for minutes, and create the tables if there are none."""
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.pool.NullPool)
     with engine.connect():
-        pass
+        still_working()
+    create_database_tables(engine)
+    still_working()
 
 
 class ArtifactStore:
@@ -253,6 +236,7 @@ class ArtifactStore:
             **given,
         )
         response.raise_for_status()
+        still_working()
         return response
 
     def location(self, name: str) -> str:

@@ -19,6 +19,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +42,7 @@ from legm.backends.wandb.history_upload import send_history_rows
 from legm.backends.wandb.run_finder import FolderRuns, FoundRun, ServerRuns
 from legm.backends.wandb.server_health import require_healthy_server
 from legm.errors import BackendError
-from legm.hooks import Capability, hookimpl
+from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
     Artifact,
     Configuration,
@@ -56,7 +57,7 @@ from legm.records import (
     Summary,
 )
 from legm.stats.aggregate import summary_as_dict
-from legm.util.wandb_login import has_wandb_login, wandb_server_url
+from legm.util.wandb_session import WandbSession
 
 __all__ = ["WandbBackend"]
 
@@ -66,6 +67,8 @@ _MODES = ("online", "offline")
 _EXIT_CODES = {Status.COMPLETED: 0, Status.FAILED: 1, Status.INTERRUPTED: 255}
 _READER_THREADS = 8
 _HEALTH_INTERVAL = 2.0  # seconds between two checks whether the server still responds
+_LONGEST_FINISH = 20.0  # seconds that a server which responds may take to receive the end of a run
+_PATIENCE_OFFLINE = 60.0  # seconds: a folder on this machine cannot be away
 _DEFAULT_SETTINGS: dict[str, Any] = {
     "silent": True,
     "console": "off",  # the output belongs to the training
@@ -88,10 +91,12 @@ class _LiveWandbRun:
 
     Args:
         handle: the W&B run.
+        session: that it was begun in.
         known_rows: how many of the rows that are still to be sent the server already has.
     """
 
     handle: Any
+    session: WandbSession
     known_rows: int = 0
     _finishing: threading.Thread | None = None
     _errors: list[Exception] = field(default_factory=list)
@@ -106,17 +111,21 @@ class _LiveWandbRun:
 
         def work() -> None:
             try:
-                self.handle.finish(exit_code=exit_code)
+                with self.session.active():
+                    self.handle.finish(exit_code=exit_code)
             except Exception as error:  # noqa: BLE001 - raised in the thread that waits
                 self._errors.append(error)
 
         if self._finishing is None:
             self._finishing = threading.Thread(target=work, name="legm-wandb-finish", daemon=True)
             self._finishing.start()
+        until = time.monotonic() + _LONGEST_FINISH
         while self._finishing.is_alive():
             self._finishing.join(_HEALTH_INTERVAL)
             if self._finishing.is_alive():
                 check_health()
+                if time.monotonic() < until:
+                    still_working()
         if self._errors:
             raise self._errors[0]
 
@@ -170,7 +179,8 @@ class WandbBackend:
         for tag in self._tags:
             if not isinstance(tag, str) or not 1 <= len(tag) <= 64:
                 raise BackendError(f"W&B's tags have 1 to 64 characters, unlike {tag!r}")
-        self._url = wandb_server_url(self._settings)
+        self._session = WandbSession(self._settings)
+        self._url = self._session.url
         self._mode = self._choose_mode(mode or os.environ.get("WANDB_MODE") or None)
         self._folders = FolderRuns(self._dir)
         known: dict[str, Any] = {
@@ -182,6 +192,7 @@ class WandbBackend:
             "settings": {"base_url": self._url} if self._mode == "online" else None,
         }
         self.options = {key: value for key, value in known.items() if value}
+        self.patience = None if self._is_online else _PATIENCE_OFFLINE
         self._server: ServerRuns | None = None
         self._connecting = threading.Lock()
         self._live: dict[str, _LiveWandbRun] = {}
@@ -202,7 +213,7 @@ class WandbBackend:
             )
         if asked == "offline":
             return asked
-        if has_wandb_login(self._url, self._settings):
+        if self._session.has_login:
             return "online"
         if asked == "online":
             raise BackendError(
@@ -224,9 +235,11 @@ class WandbBackend:
 
     @contextlib.contextmanager
     def _translate_errors(self, doing: str) -> Iterator[None]:
+        """Call W&B, and translate its errors."""
         location = self._url if self._is_online else str(self._dir / "wandb")
         try:
-            yield
+            with self._session.active():
+                yield
         except Exception as cause:  # not all of the SDK's errors are its wandb.Error
             if not isinstance(cause, OSError) and type(cause).__module__.partition(".")[0] != "wandb":
                 raise
@@ -244,7 +257,9 @@ class WandbBackend:
     def _begin(self, run_id: str, *, project: str, settings: Mapping[str, Any], **given: Any) -> Any:
         """Begin a W&B run next to the user's own; one that a server has is resumed."""
         self._check_health()
+        still_working()
         self._dir.mkdir(parents=True, exist_ok=True)
+        login = {"base_url": self._url, "api_key": self._session.api_key} if self._is_online else {}
         handle = wandb.init(
             id=run_id,
             project=project,
@@ -254,11 +269,12 @@ class WandbBackend:
             tags=list(self._tags),
             resume="allow" if self._is_online else None,
             reinit="create_new",
-            settings=wandb.Settings(**{**self._settings, **settings}),
+            settings=wandb.Settings(**{**self._settings, **login, **settings}),
             **given,
         )
-        # wandb.init() without `reinit` returns or ends the newest active run, which must never be this one.
-        wandb.setup().remove_active_run(handle)
+        if not self._session.is_separate:
+            # The user's wandb.init() may return or end the newest active run, which must never be this one.
+            wandb.setup().remove_active_run(handle)
         if not Path(handle.dir).is_relative_to(self._dir):
             handle.finish(exit_code=1)
             raise BackendError(f"W&B cannot write to {self._dir}: it uses {handle.dir} instead")
@@ -299,7 +315,7 @@ class WandbBackend:
             )
             for folder in old:  # W&B cannot resume it, so all of it is written again
                 shutil.rmtree(folder, ignore_errors=True)
-            self._live[run.run_id] = _LiveWandbRun(handle, handle.starting_step)
+            self._live[run.run_id] = _LiveWandbRun(handle, self._session, handle.starting_step)
             data = portable.run_json(run)
             config = {**display_config(configuration, run.parameters), **native_config(run, data)}
             handle.config.update(config, allow_val_change=True)
@@ -397,9 +413,7 @@ class WandbBackend:
     def _connect(self) -> ServerRuns:
         with self._connecting:
             if self._server is None:
-                api = wandb.Api(
-                    overrides={"base_url": self._url}, timeout=30, api_key=self._settings.get("api_key")
-                )
+                api = wandb.Api(overrides={"base_url": self._url}, timeout=30, api_key=self._session.api_key)
                 self._server = ServerRuns(api, self._entity or api.default_entity or "")
             return self._server
 

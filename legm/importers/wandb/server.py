@@ -79,20 +79,26 @@ class WandbServerSource:
         try:
             import wandb
 
-            from legm.util.wandb_login import has_wandb_login, wandb_server_url
+            from legm.util.wandb_session import WandbSession
         except ImportError as cause:
             raise StorageError(f"to read {self.location}, install W&B: pip install 'legm[wandb]'") from cause
-        url = _CLOUD if urlsplit(address).hostname == "wandb.ai" else wandb_server_url({})
-        if not has_wandb_login(url, {}):
-            raise StorageError(f"there is no login for {url}: run `wandb login`, or set WANDB_API_KEY")
+        is_cloud = urlsplit(address).hostname == "wandb.ai"
+        self._session = WandbSession({"base_url": _CLOUD} if is_cloud else {})
+        if not self._session.has_login:
+            raise StorageError(
+                f"there is no login for {self._session.url}: run `wandb login`, or set WANDB_API_KEY"
+            )
         with self._translate_errors("log in"):
-            self._api: Any = wandb.Api(overrides={"base_url": url}, timeout=_TIMEOUT)
+            self._api: Any = wandb.Api(
+                overrides={"base_url": self._session.url}, timeout=_TIMEOUT, api_key=self._session.api_key
+            )
 
     @contextlib.contextmanager
     def _translate_errors(self, what: str) -> Iterator[None]:
-        """Translate errors of W&B."""
+        """Call W&B, and translate its errors."""
         try:
-            yield
+            with self._session.active():
+                yield
         except StorageError:
             raise
         except Exception as cause:  # the SDK raises many kinds, some of other libraries

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import math
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from legm import BackendError, ExperimentHandler
+from legm.backends.mlflow import table_creation
 from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
 from legm.backends.mlflow.names import sqlite_uri
-from legm.backends.mlflow.stores import open_mlflow_store
+from legm.backends.mlflow.stores import open_mlflow_store, sqlite_store_path
+from legm.backends.mlflow.table_creation import create_sqlite_store
 
 
 def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path):
@@ -58,3 +62,50 @@ def test_an_option_that_the_backend_has_not_is_named_with_the_nearest(tmp_path):
         BackendError, match="'mlflow' has no option 'tracking_url'; did you mean 'tracking_uri'"
     ):
         ExperimentHandler(tmp_path, "e", backend="mlflow", backend_options={"tracking_url": "http://x"})
+
+
+FRESH = """
+import sys
+from pathlib import Path
+import mlflow
+from legm import ExperimentHandler
+
+root = Path(sys.argv[1])
+handlers = [ExperimentHandler(root / name, "e", backend="mlflow").start() for name in ("a", "b")]
+mlflow.set_tracking_uri(f"sqlite:///{root / 'own.db'}")
+mlflow.create_experiment("mine")  # while the tables of the others are created
+for handler in handlers:
+    handler.set_metric("loss", 1.0)
+    handler.log()
+print([handler.aggregate_results()["best_loss"]["n"] for handler in handlers])
+"""
+
+
+@pytest.mark.slow
+def test_several_fresh_stores_in_one_process_and_the_users_own_do_not_meet(tmp_path):
+    command = [sys.executable, "-c", FRESH, tmp_path]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["[1, 1]"]
+    assert "undelivered" not in done.stderr
+    for store, experiment in (("a/mlflow.db", "e"), ("b/mlflow.db", "e"), ("own.db", "mine")):
+        assert MlflowClient(sqlite_uri(tmp_path / store)).get_experiment_by_name(experiment) is not None
+
+
+def test_a_store_that_mlflow_made_meanwhile_is_left_as_it_is(tmp_path, monkeypatch):
+    def create(uri):
+        (tmp_path / "mlflow.db").write_bytes(b"the user's own")
+        sqlite_store_path(uri).write_bytes(b"new")
+
+    monkeypatch.setattr(table_creation, "_create_tables", create)
+    create_sqlite_store(tmp_path / "mlflow.db")
+    assert (tmp_path / "mlflow.db").read_bytes() == b"the user's own"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
+
+
+def test_tables_that_cannot_be_created_are_an_error_that_says_why(tmp_path):
+    (tmp_path / "no").write_text("a file")
+    with pytest.raises(
+        BackendError, match=r"could not create its tables at .*no/mlflow.db: .*unable to open"
+    ):
+        table_creation._create_tables(sqlite_uri(tmp_path / "no" / "mlflow.db"))  # noqa: SLF001 - no store is in a file

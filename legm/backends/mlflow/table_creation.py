@@ -1,0 +1,163 @@
+"""Creates MLflow's tables, in a process of their own.
+
+MLflow creates them by migrations, whose library (Alembic) keeps the one that is running in global state. Two
+that run at once in a process, whatever their stores, end in an error, in a damaged store or in a crash, and
+the user's own ``mlflow`` may be running one. So legm never runs a migration in the user's process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from filelock import FileLock, Timeout
+
+from legm.backends.mlflow.names import sqlite_uri
+from legm.core.credentials import redact_url_password
+from legm.errors import BackendError
+from legm.hooks import still_working
+
+__all__ = ["create_database_tables", "create_sqlite_store"]
+
+_TIMEOUT = 120  # seconds
+_LOCK_KEY = 0x6C65676D  # "legm": PostgreSQL's advisory locks are numbers
+_LOCK_PAUSE = 0.1  # seconds
+
+_CREATE_TABLES = """
+import json, logging, sys
+given = json.load(sys.stdin)
+sys.path[:] = given["path"]
+from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+logging.getLogger("alembic").setLevel(logging.WARNING)
+engine = create_sqlalchemy_engine(given["uri"])
+_initialize_tables(engine)
+engine.dispose()
+"""
+
+
+def create_sqlite_store(path: Path) -> None:
+    """Create a SQLite store; one that another process creates meanwhile is left as it is.
+
+    Raises:
+        BackendError: MLflow could not create its tables.
+        OSError: the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _file_lock(Path(f"{path}.lock")):
+        if path.exists():
+            return
+        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            _create_tables(sqlite_uri(new))
+            _move_unless_exists(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    lock = FileLock(path)
+    until = time.monotonic() + _TIMEOUT
+    while True:
+        try:
+            lock.acquire(timeout=1)
+        except Timeout as cause:
+            still_working()
+            if time.monotonic() > until:
+                raise BackendError(
+                    f"{path} has been locked for {_TIMEOUT} s: end the process that holds it"
+                ) from cause
+        else:
+            break
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _move_unless_exists(new: Path, path: Path) -> None:
+    try:
+        os.link(new, path)
+    except FileExistsError:  # created by MLflow itself, which takes no lock
+        return
+    except OSError:  # a file system without links
+        new.replace(path)
+
+
+def create_database_tables(engine: Any) -> None:
+    """Create the tables of a database that has none; one process does so, and the others wait for it.
+
+    Raises:
+        BackendError: MLflow could not create them, or another process takes minutes to.
+    """
+    from mlflow.store.db.utils import (
+        _all_tables_exist,
+        _get_latest_schema_revision,
+        _get_schema_version,
+    )
+
+    if _get_schema_version(engine) == _get_latest_schema_revision():
+        return
+    with _database_lock(engine):
+        if not _all_tables_exist(engine):
+            _create_tables(engine.url.render_as_string(hide_password=False))
+
+
+@contextlib.contextmanager
+def _database_lock(engine: Any) -> Iterator[None]:
+    """Exclude other processes that create tables, where the database is PostgreSQL."""
+    import sqlalchemy
+
+    if engine.name != "postgresql":
+        yield
+        return
+    until = time.monotonic() + _TIMEOUT
+    with engine.connect() as connection:  # the lock ends with the connection
+        attempt = sqlalchemy.text(f"SELECT pg_try_advisory_lock({_LOCK_KEY})")
+        while not connection.execute(attempt).scalar():
+            still_working()
+            if time.monotonic() > until:
+                raise BackendError(
+                    f"another process has been creating MLflow's tables for {_TIMEOUT} s: end that process"
+                )
+            time.sleep(_LOCK_PAUSE)
+        yield
+
+
+def _create_tables(uri: str) -> None:
+    """Create the tables at an address, in a child process that imports what this one does."""
+    packages = str(Path(mlflow.__file__).parents[1])
+    given: str | None = json.dumps(
+        {"path": [packages, *sys.path], "uri": uri}
+    )  # not an argument: it may hold a password
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-I", "-c", _CREATE_TABLES]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8") as child:  # noqa: S603
+        until, text = time.monotonic() + _TIMEOUT, None
+        while text is None:
+            try:
+                _, text = child.communicate(given, timeout=1)
+            except subprocess.TimeoutExpired:
+                given = None
+                still_working()
+                if time.monotonic() > until:
+                    child.kill()
+                    raise BackendError(
+                        f"MLflow's tables were not created within {_TIMEOUT} s at {redact_url_password(uri)}"
+                    ) from None
+    if child.returncode != 0:
+        said = text.strip().splitlines() or [f"exit code {child.returncode}"]
+        raise BackendError(
+            f"MLflow could not create its tables at {redact_url_password(uri)}: "
+            f"{redact_url_password(said[-1])[:300]}"
+        )
