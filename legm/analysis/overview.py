@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,10 +13,10 @@ from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import connect_client
 from legm.delivery.registry import make_folder_reader
 from legm.errors import LegmError, StorageError
-from legm.records import Configuration, RunResult
+from legm.records import Configuration, RunResult, Status
 from legm.runlog.log_folder import PARAMETERS_FILE, LogFolder, configuration_folders, is_configuration
 
-__all__ = ["Overview", "diff_configurations", "read_overview", "recover_folders"]
+__all__ = ["Overview", "diff_configurations", "interrupted_runs", "read_overview", "recover_folders"]
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,22 @@ def diff_configurations(ours: Configuration, theirs: Configuration) -> tuple[Par
     if ours.experiment != theirs.experiment:
         return (ParameterDifference("experiment", ours.experiment, theirs.experiment), *found)
     return found
+
+
+def interrupted_runs(root: Path) -> Iterator[tuple[Path, list[RunResult]]]:
+    """The interrupted runs below a folder, whoever finalized them.
+
+    Yields:
+        for each configuration that has some: its folder and the runs.
+
+    Raises:
+        StorageError: there is no such folder.
+    """
+    for folder in configuration_folders(root):
+        reader = make_folder_reader()
+        if any(counts.interrupted for counts in reader.read_status(folder).counts):
+            with contextlib.suppress(LegmError):  # a damaged folder, which recover_folders() reports
+                yield folder, [run for run in reader.read_runs(folder) if run.status is Status.INTERRUPTED]
 
 
 def recover_folders(root: Path) -> Iterator[tuple[Path, list[RunResult], list[str]]]:

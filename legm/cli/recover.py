@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,7 +29,8 @@ def recover_command(root: Path, *, as_json: bool) -> None:
     """Finalize runs whose process died, and repair damaged files.
 
     A run below ROOT whose process ended without calling log() is stored if it was completed, and marked as
-    interrupted otherwise. Damaged entries are restored from the run logs.
+    interrupted otherwise. Damaged entries are restored from the run logs. Interrupted runs that another
+    command or run finalized earlier are listed too.
     """
     from legm.analysis import overview
     from legm.cli.locations import require_location_folder
@@ -38,9 +40,27 @@ def recover_command(root: Path, *, as_json: bool) -> None:
     for folder, finalized, messages in overview.recover_folders(root):
         rows += [{"configuration": str(folder), **run_dict(result)} for result in finalized]
         notes += messages
+    known = {row["run_id"] for row in rows}
+    earlier = [
+        {"configuration": str(folder), **run_dict(result)}
+        for folder, runs in overview.interrupted_runs(root)
+        for result in runs
+        if result.run.run_id not in known
+    ]
     if as_json:
-        print_json({"runs": rows, "repairs": notes})
+        print_json({"runs": rows, "repairs": notes, "interrupted_earlier": earlier})
         return
+    _print_runs(rows)
+    for note in notes:
+        say(note)
+    if not rows and not notes:
+        say("nothing to recover")
+    if earlier:
+        say("interrupted earlier, and finalized by another command or run:")
+        _print_runs(earlier)
+
+
+def _print_runs(rows: list[dict[str, Any]]) -> None:
     if rows:
         columns = [
             Column("configuration", fit="fold"),
@@ -62,7 +82,3 @@ def recover_command(root: Path, *, as_json: bool) -> None:
             for row in rows
         ]
         print_table(columns, cells)
-    for note in notes:
-        say(note)
-    if not rows and not notes:
-        say("nothing to recover")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legm.delivery.client import BackendClient
-from legm.delivery.registry import make_backend
-from legm.errors import CorruptFile, LegmError, StorageError
+from legm.delivery.registry import backend_names, find_stored_backend, make_backend
+from legm.errors import BackendError, CorruptFile, LegmError, StorageError, closest
 from legm.records import Outcome, Plain, Record, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder, find_pending_logs
@@ -210,11 +211,15 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
 
     Raises:
         StorageError: there is no such folder.
+        BackendError: no backend has the name ``to``.
     """
     if not root.is_dir():
         raise StorageError(f"there is no folder {root}")
+    logs = find_pending_logs(root)
+    if to is not None:
+        _require_delivered_to(to, logs)
     clients: dict[str, BackendClient] = {}
-    for path in find_pending_logs(root):
+    for path in logs:
         try:
             known = log_reader.read_log(path)
         except LegmError as error:
@@ -225,6 +230,18 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
         for name in undelivered or list(known.backends)[:1]:  # where every backend has all, the log is moved
             if to in {None, name}:
                 yield _deliver_pending_log(root, path, name, known.backends[name], clients)
+
+
+def _require_delivered_to(name: str, logs: Sequence[Path]) -> None:
+    """Refuse the name of a backend that is neither installed nor in a run log."""
+    known = backend_names()
+    if name in known:
+        return
+    for path in logs:
+        with contextlib.suppress(LegmError):  # a damaged log is reported later
+            known += log_reader.read_log_head(path).backends
+    if name not in known:
+        raise BackendError(f"there is no backend {name!r}; {closest(name, sorted(set(known)))}")
 
 
 def watch_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
@@ -260,7 +277,7 @@ def _deliver_pending_log(
     key = json.dumps([name, options], sort_keys=True)
     try:
         if key not in clients:
-            clients[key] = BackendClient(make_backend(name, root, options), root)
+            clients[key] = BackendClient(make_backend(find_stored_backend(name), root, options), root)
         return DeliveredLog(path, name, deliver_log(clients[key], LogFolder.holding(path), path))
     except LegmError as error:
         return DeliveredLog(path, name, problem=str(error))

@@ -18,11 +18,12 @@ from typing import TypeVar
 
 from legm.delivery.backlog import BATCH, flush_backlog
 from legm.delivery.client import BackendClient
+from legm.delivery.registry import is_found_again
 from legm.errors import BackendError, LegmError
 from legm.records import Points, Record, Run, RunResult
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder
-from legm.util.progress import show_waiting
+from legm.util.progress import show_line, show_waiting
 
 __all__ = ["BackgroundUploader", "DeliverySet", "InlineWriter", "begin_delivery"]
 
@@ -74,6 +75,7 @@ class DeliverySet:
         self._run = run
         self._writer = writer
         self.targets = tuple(targets)
+        self._reported = ""
 
     def __call__(self, records: Sequence[Record], position: int) -> Mapping[str, int]:
         """Deliver records that were written to the log.
@@ -116,8 +118,7 @@ class DeliverySet:
         if done:
             self._writer.append(log_frames.cursors_frame(done))
         if len(self.targets) > 1:
-            states = (f"{name}: {what or 'complete'}" for name, what in undelivered.items())
-            log.info("delivery of run %s: %s", self._run.run_id, "; ".join(states))
+            self._report("; ".join(f"{name}: {what or 'complete'}" for name, what in undelivered.items()))
         missing = [
             f"{name} has not received all of run {self._run.run_id}: {what}"
             for name, what in undelivered.items()
@@ -126,6 +127,17 @@ class DeliverySet:
         if missing and self._client.strict:
             raise BackendError("; ".join(missing))
         return not missing
+
+    def _report(self, states: str) -> None:
+        """Show what each backend has, once for each change, to a user who did not configure logging too."""
+        text = f"delivery of run {self._run.run_id}: {states}"
+        if text == self._reported:
+            return
+        self._reported = text
+        if log.isEnabledFor(logging.INFO):
+            log.info("%s", text)
+        else:
+            show_line(text)
 
     def release(self, logs: LogFolder) -> None:
         """Release every backend, and finalize a run that was delivered after ``log()`` stopped waiting."""
@@ -268,13 +280,14 @@ class BackgroundUploader:
             if isinstance(record, Points)
         )
         undelivered = f"{count} values are undelivered" if count else "the end of the run is undelivered"
+        by_others = f": legm sync {self._client.root}"
         log.warning(
             "%s has not received all of run %s yet: %s. The undelivered part stays in the run log, and is "
-            "delivered when the backend answers again, or by: legm sync %s",
+            "delivered when the backend answers again, or by%s",
             self.name,
             self._run.run_id,
             undelivered,
-            self._client.root,
+            by_others if is_found_again(self._client.backend) else " the next run with this backend",
         )
         return undelivered
 

@@ -28,7 +28,9 @@ __all__ = [
     "DeferredBackend",
     "InstalledBackend",
     "backend_names",
+    "find_stored_backend",
     "installed_backends",
+    "is_found_again",
     "make_backend",
     "make_backends",
     "make_folder_reader",
@@ -127,11 +129,12 @@ def _make_mirror(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
     try:
         return deferred.make()
     except LegmError as error:
+        later = f": legm sync {root}" if is_found_again(deferred) else " a later run with it"
         log.error(  # noqa: TRY400
-            "%s. The run goes on without the mirror %r; its records stay in the run log, for: legm sync %s",
+            "%s. The run goes on without the mirror %r; its records stay in the run log, for%s",
             error,
             name,
-            root,
+            later,
         )
         return deferred
 
@@ -261,14 +264,51 @@ def _find_backend(name: str) -> object:
             remedy = f"install it with: pip install 'legm[{extra}]'" if extra else "reinstall legm"
             raise BackendError(f"the backend {name!r} cannot be used ({cause}): {remedy}") from cause
     _require_known(name)
-    point = _backend_entry_points()[name]
+    points = _backend_entry_points()[name]
+    if len(points) > 1:
+        packages = " and ".join(map(_backend_package, points))
+        raise BackendError(f"the packages {packages} both have a backend {name!r}: uninstall one of them")
+    return _load_entry_point(points[0])
+
+
+def _load_entry_point(point: EntryPoint) -> object:
     try:
         return point.load()
-    except Exception as cause:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as cause:  # a plugin may even exit
         raise BackendError(
-            f"the backend {name!r} of the package {_backend_package(point)} cannot be used: "
+            f"the backend {point.name!r} of the package {_backend_package(point)} cannot be used: "
             f"{type(cause).__name__}: {cause}"
         ) from cause
+
+
+def find_stored_backend(name: str) -> object:
+    """The class behind a name in a run log, which is the class's own; its entry point may have another.
+
+    Raises:
+        BackendError: no installed package has it.
+    """
+    if name in backend_names():
+        return _find_backend(name)
+    for points in _backend_entry_points().values():
+        for point in points:
+            with contextlib.suppress(BackendError):
+                kind = _load_entry_point(point)
+                if getattr(kind, "name", None) == name:
+                    return kind
+    raise BackendError(
+        f"no installed package has the backend {name!r}: the next run with it delivers what is pending"
+    )
+
+
+def is_found_again(backend: Backend | DeferredBackend) -> bool:
+    """Whether another process, such as ``legm sync``, finds the backend's class by its name."""
+    if isinstance(backend, DeferredBackend):
+        return backend.name in backend_names()
+    with contextlib.suppress(BackendError):
+        return find_stored_backend(backend.name) is type(backend)
+    return False
 
 
 def _require_known(name: str) -> None:
@@ -277,9 +317,13 @@ def _require_known(name: str) -> None:
         raise BackendError(f"there is no backend {name!r}; {closest(name, known)}")
 
 
-def _backend_entry_points() -> dict[str, EntryPoint]:
+def _backend_entry_points() -> dict[str, list[EntryPoint]]:
     """By name, what installed packages declare; nothing of theirs is imported."""
-    return {point.name: point for point in entry_points(group=_GROUP) if point.name not in _BUILT_IN}
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for point in entry_points(group=_GROUP):
+        if point.name not in _BUILT_IN:
+            found.setdefault(point.name, {})[_backend_package(point)] = point  # a package may be found twice
+    return {name: list(points.values()) for name, points in found.items()}
 
 
 def _backend_package(point: EntryPoint) -> str:
@@ -312,20 +356,32 @@ def installed_backends() -> list[InstalledBackend]:
     """Every backend that can be named; each is imported, to see whether it can be used."""
     from legm.version import __version__
 
-    packages = dict.fromkeys(_BUILT_IN, f"legm {__version__}")
-    packages |= {name: _backend_package(point) for name, point in sorted(_backend_entry_points().items())}
-    found = []
-    for name, package in packages.items():
-        try:
-            backend: Any = _find_backend(name)
-            can = tuple(sorted(one.value for one in backend.capabilities))
-        except LegmError as error:
-            found.append(InstalledBackend(name, package, problem=str(error)))
-        except Exception as error:  # noqa: BLE001 - a broken one is listed as such
-            found.append(InstalledBackend(name, package, problem=f"it is not a backend: {error!r}"))
-        else:
-            found.append(InstalledBackend(name, package, can))
-    return found
+    packages = [(name, f"legm {__version__}") for name in _BUILT_IN]
+    others = sorted(_backend_entry_points().items())
+    packages += [(name, _backend_package(point)) for name, points in others for point in points]
+    found = [_inspect_backend(name, package) for name, package in packages]
+    hidden = {_backend_package(p): p for p in entry_points(group=_GROUP) if p.name in _BUILT_IN}
+    return [
+        *found,
+        *(
+            InstalledBackend(
+                point.name, package, problem="legm's own backend has this name: it needs another"
+            )
+            for package, point in hidden.items()
+        ),
+    ]
+
+
+def _inspect_backend(name: str, package: str) -> InstalledBackend:
+    try:
+        backend: Any = _find_backend(name)
+        can = tuple(sorted(one.value for one in backend.capabilities))
+        plugin_manager([backend])
+    except LegmError as error:
+        return InstalledBackend(name, package, problem=str(error))
+    except Exception as error:  # noqa: BLE001 - a broken one is listed as such
+        return InstalledBackend(name, package, problem=f"it is not a backend: {error!r}")
+    return InstalledBackend(name, package, can)
 
 
 def _refuse_unknown_backend_options(backend: type, options: Mapping[str, Any]) -> None:

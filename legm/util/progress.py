@@ -1,4 +1,4 @@
-"""Progress bars, on a terminal, for what takes longer than a second."""
+"""What a user watches on standard error; progress bars only on a terminal, after a second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["show_progress", "show_waiting"]
+__all__ = ["show_line", "show_progress", "show_waiting"]
 
 T = TypeVar("T")
 
@@ -44,6 +44,13 @@ def show_progress(items: Iterable[T], doing: str) -> Iterator[T]:
         for item in iterator:
             yield item
             bar.advance(task)
+
+
+def show_line(text: str) -> None:
+    """Show a line on standard error."""
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)
 
 
 @contextmanager

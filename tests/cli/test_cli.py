@@ -335,8 +335,15 @@ def test_recover_finalizes_what_was_left_and_finds_nothing_the_second_time(tree)
     assert (row["status"], row["points"], row["last_step"]) == ("interrupted", 2, 1)
     assert row["configuration"] == str(places(root)[0])
     assert statuses(as_json("show", places(root)[0])["runs"])["interrupted"] == ids["interrupted"]
-    assert shown("recover", root) == "nothing to recover\n"
-    assert as_json("recover", root) == {"runs": [], "repairs": []}
+    again = as_json("recover", root)
+    assert (again["runs"], again["repairs"]) == ([], [])
+    assert again["interrupted_earlier"] == [row]
+    first, second, *table = shown("recover", root).splitlines()
+    assert (first, second) == (
+        "nothing to recover",
+        "interrupted earlier, and finalized by another command or run:",
+    )
+    assert ids["interrupted"][0] in table[-1]
 
 
 def test_recover_prints_which_runs_it_finalized(tree):

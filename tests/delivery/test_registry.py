@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from legm import BackendError, ExperimentHandler
+from legm import BackendError, ExperimentHandler, hookimpl
 from legm.cli import main
+from legm.testing import MemoryBackend
 
 ACME = """
 from legm import hookimpl
@@ -45,17 +46,22 @@ class Backend:
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three installed packages: one that works, one that cannot be imported, one for another legm."""
+    """Installed packages: one that works, others that are broken, and two of one name."""
     site = tmp_path / "site"
-    for name, code in (
-        ("acme", ACME),
-        ("broken", "import no_such_library"),
-        ("outdated", ACME.replace("acme", "outdated").replace("legm_open_run", "legm_begin_run")),
+    for name, code, entry in (
+        ("acme", ACME, "acme"),
+        ("broken", "import no_such_library", "broken"),
+        ("outdated", ACME.replace("acme", "outdated").replace("legm_open_run", "legm_begin_run"), "outdated"),
+        ("exits", "raise SystemExit(3)", "exits"),
+        ("first", ACME, "twin"),
+        ("second", ACME, "twin"),
+        ("mine", ACME, "local"),
+        ("renamed", ACME.replace('"acme"', '"itself"'), "another-name"),
     ):
         info = site / f"legm_{name}-1.2.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: legm-{name}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[legm.backends]\n{name} = legm_{name}:Backend\n")
+        (info / "entry_points.txt").write_text(f"[legm.backends]\n{entry} = legm_{name}:Backend\n")
         (site / f"legm_{name}.py").write_text(code)
         monkeypatch.delitem(sys.modules, f"legm_{name}", raising=False)
     monkeypatch.syspath_prepend(str(site))
@@ -77,6 +83,8 @@ def test_another_packages_backend_is_found_by_its_name(tmp_path, packages):
     [
         ("broken", r"'broken' of the package legm-broken 1\.2 .*ModuleNotFoundError: .*no_such_library"),
         ("outdated", r"'outdated' does not fit this legm: .*legm_begin_run"),
+        ("exits", r"'exits' of the package legm-exits 1\.2 cannot be used: SystemExit: 3"),
+        ("twin", r"legm-first 1\.2 and legm-second 1\.2 both have a backend 'twin': uninstall one of them"),
         ("acmee", "there is no backend 'acmee'; did you mean 'acme'"),
     ],
 )
@@ -90,8 +98,92 @@ def test_the_command_lists_every_backend_also_broken_ones(packages):
     assert done.exit_code == 0, done.output
     found = {one["name"]: one for one in json.loads(done.stdout)}
     assert {"local", "mlflow", "wandb", "acme", "broken", "outdated"} <= set(found)
-    assert "folders" in found["local"]["capabilities"]
+    first = next(one for one in json.loads(done.stdout) if one["name"] == "local")
+    assert "folders" in first["capabilities"]
     assert "remote" in found["wandb"]["capabilities"]
     assert (found["acme"]["package"], found["acme"]["problem"]) == ("legm-acme 1.2", "")
     assert "no_such_library" in found["broken"]["problem"]
+    assert "does not fit this legm" in found["outdated"]["problem"]
+    assert "SystemExit: 3" in found["exits"]["problem"]
+    listed = [(one["name"], one["package"]) for one in json.loads(done.stdout) if "legm-" in one["package"]]
+    assert {("twin", "legm-first 1.2"), ("twin", "legm-second 1.2")} <= set(listed)
+    assert "uninstall one of them" in found["twin"]["problem"]
+    assert found["local"]["problem"] == "legm's own backend has this name: it needs another"
     assert "acme (legm-acme 1.2)" in CliRunner().invoke(main, ["backends"]).stdout
+
+
+# legm sync
+
+
+def away_run(root: Path, backend: object) -> None:
+    """A completed run whose mirror gets nothing, because its process is killed."""
+    handler = ExperimentHandler(root, "e", backend=["local", backend]).start()
+    handler.set_metric("loss", 0.5)
+    handler.log()
+    with handler:
+        pass
+
+
+@pytest.fixture
+def renamed(packages):
+    """The class of a package whose entry point has another name than the backend."""
+    from legm.delivery.registry import make_backend
+
+    kind = type(make_backend("another-name", packages, {}))
+    kind.results.clear()
+    return kind
+
+
+def refuse(self, run):
+    raise OSError("away")
+
+
+@pytest.mark.parametrize("given", ["class", "name"])
+def test_sync_delivers_to_a_backend_whose_entry_point_has_another_name(
+    tmp_path, renamed, given, monkeypatch, caplog
+):
+    monkeypatch.setattr("legm.delivery.live_delivery._GRACE", 0.0)
+    with monkeypatch.context() as away:
+        away.setattr(renamed, "legm_open_run", hookimpl(refuse))
+        away_run(tmp_path, renamed if given == "class" else "another-name")
+    assert f"legm sync {tmp_path}" in caplog.text
+    done = CliRunner().invoke(main, ["sync", str(tmp_path), "--to", "itself"])
+    assert done.exit_code == 0, done.output
+    assert "itself: run" in done.stdout
+    assert len(renamed.results) == 1
+
+
+def test_sync_is_not_recommended_where_it_cannot_find_the_backend(tmp_path, packages, monkeypatch, caplog):
+    monkeypatch.setattr("legm.delivery.live_delivery._GRACE", 0.0)
+
+    class Own(MemoryBackend):
+        name = "own"
+        legm_open_run = hookimpl(refuse)
+
+    away_run(tmp_path, Own)
+    assert "or by the next run with this backend" in caplog.text
+    assert "legm sync" not in caplog.text
+    done = CliRunner().invoke(main, ["sync", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "no installed package has the backend 'own': the next run with it delivers" in done.output
+
+
+def test_sync_to_a_backend_that_there_is_not_is_an_error(tmp_path, packages):
+    for extra in ([], ["--watch"]):
+        done = CliRunner().invoke(main, ["sync", str(tmp_path), "--to", "mlfow", *extra])
+        assert done.exit_code == 1
+        assert "there is no backend 'mlfow'; did you mean 'mlflow'" in done.output
+    assert CliRunner().invoke(main, ["sync", str(tmp_path), "--to", "mlflow"]).exit_code == 0
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_log_shows_what_each_mirror_has_without_configured_logging(tmp_path, capsys, caplog, configured):
+    if configured:
+        caplog.set_level("INFO", "legm")
+    handler = ExperimentHandler(tmp_path, "e", backend=["local", MemoryBackend]).start()
+    handler.set_metric("loss", 0.5)
+    for _ in range(2):
+        handler.log()
+    said = f"delivery of run {handler.run_id}: local: complete; memory: complete"
+    assert capsys.readouterr().err.splitlines() == ([] if configured else [said])
+    assert (said in caplog.text) is configured
