@@ -156,8 +156,9 @@ def _create_tables(uri: str) -> None:
                         f"MLflow's tables were not created within {_TIMEOUT} s at {redact_url_password(uri)}"
                     ) from None
     if child.returncode != 0:
-        said = text.strip().splitlines() or [f"exit code {child.returncode}"]
+        lines = [line for line in text.splitlines() if line and not line.startswith(("(Background", "[SQL"))]
+        said = lines[-1] if lines else f"exit code {child.returncode}"
         raise BackendError(
             f"MLflow could not create its tables at {redact_url_password(uri)}: "
-            f"{redact_url_password(said[-1])[:300]}"
+            f"{redact_url_password(said)[:300]}"
         )
