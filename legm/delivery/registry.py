@@ -266,7 +266,7 @@ def _find_backend(name: str) -> object:
     _require_known(name)
     points = _backend_entry_points()[name]
     if len(points) > 1:
-        packages = " and ".join(map(_backend_package, points))
+        packages = " and ".join(sorted(map(_backend_package, points)))
         raise BackendError(f"the packages {packages} both have a backend {name!r}: uninstall one of them")
     return _load_entry_point(points[0])
 
