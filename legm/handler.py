@@ -184,7 +184,8 @@ class ExperimentHandler:
         """Set hyperparameters from the attributes of a namespace, as from argparse; on an error none is set.
 
         Args:
-            namespace: anything that ``vars()`` takes, or that :meth:`set_dict_params` does.
+            namespace: anything that ``vars()`` takes, or that :meth:`set_dict_params` does; of a class, its
+                public attributes, and those that it inherits.
             parent: see :meth:`set_dict_params`.
             flatten: see :meth:`set_dict_params`.
 
@@ -194,7 +195,7 @@ class ExperimentHandler:
         Raises:
             ParameterError, StateError: as :meth:`set_dict_params`.
         """
-        values = parameters_from_config("set_namespace_params()", namespace, flatten=flatten)
+        values = parameters_from_config("set_namespace_params()", namespace, flatten=flatten, of_classes=True)
         self._changeable("set_namespace_params()").set(values, parent)
         return namespace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from legm.core.identity import canonical_text
 from legm.core.naming import check_name, safe_name
 from legm.core.seeds import looks_like_seed
 from legm.delivery.client import BackendClient
-from legm.delivery.reading import read_runs
+from legm.delivery.reading import number_of_runs, read_runs
 from legm.errors import LegmError, MetricError, ParameterError, closest
 from legm.hooks import Capability
 from legm.records import Comparison, Configuration, Plain, RunResult, Series, Split, Status, Summary
@@ -123,7 +124,9 @@ def _compared_side(
     known: set[Series] = set()
     parameters: set[str] = set()
     runs = []
-    for run in show_progress(read_runs(client, configuration, description, histories), "reading runs"):
+    found = read_runs(client, configuration, description, histories)
+    total = functools.partial(number_of_runs, client, configuration, description)
+    for run in show_progress(found, "reading runs", total):
         status[run.status] += 1
         if run.status is not Status.COMPLETED:
             left_out[run.status.value] += 1

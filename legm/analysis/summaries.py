@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from legm.delivery.client import BackendClient
-from legm.delivery.reading import read_runs
+from legm.delivery.reading import number_of_runs, read_runs
 from legm.errors import LegmError, MetricError, StateError, closest
 from legm.hooks import Capability
 from legm.records import Configuration, Curve, Ranked, RunResult, Status, Summary
@@ -38,7 +39,8 @@ def aggregate_results(
     client.require(Capability.SUMMARIES, "aggregate_results()")
     aggregate.AggregationMethods.parse(aggregation)  # a mistake is reported before anything is read
     runs = read_runs(client, configuration, description, ALL_VALUES_METRICS)
-    summary = aggregate.aggregate_runs(show_progress(runs, "aggregating runs"), aggregation)
+    total = functools.partial(number_of_runs, client, configuration, description)
+    summary = aggregate.aggregate_runs(show_progress(runs, "aggregating runs", total), aggregation)
     require_summarized_runs(summary, configuration, description)
     client.write_summary(configuration, description, summary)
     return aggregate.summary_as_dict(summary)
@@ -89,7 +91,8 @@ def write_curve_figures(
 
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
     found = read_runs(client, configuration, description, names)
-    runs = counting(show_progress(found, "reading runs"))
+    total = functools.partial(number_of_runs, client, configuration, description)
+    runs = counting(show_progress(found, "reading runs", total))
     curves = {curve.metric: curve for curve in aggregate.aggregate_curves(runs, None, aggregation)}
     if completed == 0:
         require_summarized_runs(Summary({}, 0, 0, 0), configuration, description)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 import sys
 from pathlib import Path
 
 import click
 
-from legm.cli.import_ import import_parameter_options
-from legm.cli.options import FOLDER
+from legm.cli.import_ import import_parameter_options, import_report_dict
+from legm.cli.options import FOLDER, json_option
+from legm.cli.output import json_value, say
 from legm.errors import CommandError
 
 __all__ = ["capture_command"]
@@ -26,6 +29,7 @@ __all__ = ["capture_command"]
 )
 @click.option("--experiment", metavar="NAME", help="The experiment of all runs, instead of the script's own.")
 @import_parameter_options
+@json_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def capture_command(
     *,
@@ -35,13 +39,15 @@ def capture_command(
     ignore: tuple[str, ...],
     compare: tuple[str, ...],
     name_param: tuple[str, ...],
+    as_json: bool,
     command: tuple[str, ...],
 ) -> None:
     """Run a script and capture what it logs to wandb or mlflow.
 
     COMMAND runs with its own wandb and mlflow, which log to private stores instead of a server:
     legm capture -- python train.py --lr 0.1. Its runs appear in the root directory while it is running.
-    When it has ended, they are compared with what it logged. The exit status is that of COMMAND.
+    When it has ended, they are compared with what it logged. The exit status is that of COMMAND. What
+    --json prints is the last line of the standard output.
     """
     from legm.capture.capture_report import capture_report_lines
     from legm.capture.capturing import capture
@@ -60,6 +66,11 @@ def capture_command(
     except CommandError as error:
         click.echo(f"legm: {error}", err=True)
         sys.exit(error.status)
-    for line in capture_report_lines(done, root):
-        click.echo(f"legm: {line}", err=True)
+    if as_json:
+        stores = done.kept_stores and str(done.kept_stores)
+        reports = [import_report_dict(report) for report in done.reports]
+        say(json.dumps(json_value({**dataclasses.asdict(done), "reports": reports, "kept_stores": stores})))
+    else:
+        for line in capture_report_lines(done, root):
+            click.echo(f"legm: {line}", err=True)
     sys.exit(done.status)

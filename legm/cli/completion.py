@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import click
 
-from legm.cli.output import say
+from legm.cli.options import json_option
+from legm.cli.output import print_json, say
 
 __all__ = ["completion_command"]
 
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@json_option
 @click.pass_context
-def completion_command(ctx: click.Context, shell: str) -> None:
+def completion_command(ctx: click.Context, shell: str, *, as_json: bool) -> None:
     r"""Print the script that completes legm's commands in a shell.
 
     It completes commands and options, experiments and configurations, metrics, parameters and their values.
@@ -24,4 +26,8 @@ def completion_command(ctx: click.Context, shell: str) -> None:
     """
     from legm.cli.completion_scripts import completion_script
 
-    say(completion_script(shell, ctx.find_root().command).rstrip())
+    script = completion_script(shell, ctx.find_root().command).rstrip()
+    if as_json:
+        print_json({"shell": shell, "script": script})
+    else:
+        say(script)

@@ -25,6 +25,7 @@ __all__ = [
     "complete_constraint",
     "complete_metric",
     "complete_path",
+    "complete_report_metric",
 ]
 
 Completer: TypeAlias = "Callable[[click.Context, click.Parameter, str], list[CompletionItem]]"
@@ -99,6 +100,17 @@ def complete_metric(ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
     dev, test = selectable_metrics(_completed_experiment(ctx).counts())
     return sorted(test if ctx.params.get("test") else dev)
+
+
+@_completing_quietly
+def complete_report_metric(ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    """The metrics of all experiments that a report shows."""
+    from legm.cli.locations import experiments_at
+    from legm.cli.selection import selectable_metrics
+
+    path = Path(next(iter(ctx.args), None) or ctx.params.get("path") or ".")
+    every = [selectable_metrics(one.counts()) for one in experiments_at(_completed_location(ctx, path))]
+    return sorted({name for dev, test in every for name in (test if ctx.params.get("test") else dev)})
 
 
 @_completing_quietly

@@ -6,14 +6,17 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from legm.cli.options import json_option, path_argument
 from legm.cli.output import print_json, say
 
-__all__ = ["import_command", "import_parameter_options"]
+if TYPE_CHECKING:
+    from legm.importers.pipeline import Report
+
+__all__ = ["import_command", "import_parameter_options", "import_report_dict"]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -88,10 +91,15 @@ def import_command(
         dry_run=dry_run,
     )
     if as_json:
-        content = {**dataclasses.asdict(report), "runs": report.runs, "is_complete": report.is_complete}
-        print_json({**content, "identity_file": report.identity_file and str(report.identity_file)})
+        print_json(import_report_dict(report))
     else:
         for line in import_report_lines(report):
             say(line)
     if not report.is_complete:
         sys.exit(1)
+
+
+def import_report_dict(report: Report) -> dict[str, Any]:
+    """An import's report as plain values."""
+    content = {**dataclasses.asdict(report), "runs": report.runs, "is_complete": report.is_complete}
+    return {**content, "identity_file": report.identity_file and str(report.identity_file)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from legm.cli.options import path_argument
+from legm.cli.options import json_option, path_argument
 from legm.cli.serving import serve_until_ended
 
 __all__ = ["mlflow_ui_command"]
@@ -17,13 +17,13 @@ __all__ = ["mlflow_ui_command"]
 @path_argument("root", default=Path())
 @click.option("--port", default=5000, show_default=True, help="The port on 127.0.0.1.")
 @click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
-def mlflow_ui_command(root: Path, *, port: int, only_print: bool) -> None:
+@json_option
+def mlflow_ui_command(root: Path, *, port: int, only_print: bool, as_json: bool) -> None:
     """Start MLflow's page on the runs it stores in ROOT."""
     command = mlflow_server_command(root, port)
     # MLflow's jobs would need a second server.
-    serve_until_ended(
-        "MLflow", command, port, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, only_print=only_print
-    )
+    defaults = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    serve_until_ended("MLflow", command, port, defaults, only_print=only_print, as_json=as_json)
 
 
 def mlflow_server_command(root: Path, port: int) -> list[str]:

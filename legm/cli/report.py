@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from legm.cli.completion_values import complete_report_metric
 from legm.cli.options import backend_options, json_option, path_argument, test_option
 from legm.cli.output import print_json, say
 
@@ -28,7 +29,10 @@ __all__ = ["report_command"]
     help="The file.",
 )
 @click.option(
-    "--metric", metavar="METRIC", help="The metric by which configurations are ranked when the page opens."
+    "--metric",
+    metavar="METRIC",
+    shell_complete=complete_report_metric,
+    help="The metric by which configurations are ranked when the page opens.",
 )
 @click.option("--lower/--higher", default=None, help="Whether lower values of the metric are better.")
 @test_option

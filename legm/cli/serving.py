@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from legm.cli.output import say
+from legm.cli.output import print_json, say
 
 __all__ = ["serve_until_ended"]
 
@@ -18,15 +18,21 @@ def serve_until_ended(
     defaults: Mapping[str, str] | None = None,
     *,
     only_print: bool,
+    as_json: bool = False,
 ) -> None:
     """Run a server until it ends, or until Ctrl-C, which is not an error."""
     import os
     import shlex
 
-    if only_print:
+    address = f"http://127.0.0.1:{port}"
+    if as_json:
+        print_json({"command": list(command), "address": address})
+    elif only_print:
         say(shlex.join(command))
+    else:
+        say(f"{title}'s page will be at {address} (Ctrl-C stops it)")
+    if only_print:
         return
-    say(f"{title}'s page will be at http://127.0.0.1:{port} (Ctrl-C stops it)")
     server = subprocess.Popen(command, env={**(defaults or {}), **os.environ})  # noqa: S603 - our own command
     try:
         status = server.wait()

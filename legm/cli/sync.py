@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from legm.cli.completion_values import complete_backend
 from legm.cli.options import json_option, path_argument
 from legm.cli.output import json_value, print_json, run_dict, say
 
@@ -21,7 +22,7 @@ __all__ = ["sync_command"]
 
 @click.command("sync")
 @path_argument("root", default=Path())
-@click.option("--to", help="Only what is pending for this backend.")
+@click.option("--to", shell_complete=complete_backend, help="Only what is pending for this backend.")
 @click.option("--watch", is_flag=True, help="Keep delivering new values until Ctrl-C.")
 @json_option
 def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from legm.cli.options import path_argument
+from legm.cli.options import json_option, path_argument
 from legm.cli.output import say
 from legm.cli.serving import serve_until_ended
 
@@ -21,7 +21,8 @@ _DRAWN_RUNS = {"SCALARS": 40, "TIME SERIES": 500}
 @path_argument("root", default=Path())
 @click.option("--port", default=6006, show_default=True, help="The port on 127.0.0.1.")
 @click.option("--print", "only_print", is_flag=True, help="Print the command instead of running it.")
-def tensorboard_command(root: Path, *, port: int, only_print: bool) -> None:
+@json_option
+def tensorboard_command(root: Path, *, port: int, only_print: bool, as_json: bool) -> None:
     """Start TensorBoard on the runs.
 
     ROOT is a root directory, an experiment or a configuration; runs appear while they train.
@@ -31,9 +32,9 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool) -> None:
     require_location_folder(root)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(root)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
-    if not only_print:
+    if not only_print and not as_json:
         _warn_of_unticked_runs(root)
-    serve_until_ended("TensorBoard", command, port, only_print=only_print)
+    serve_until_ended("TensorBoard", command, port, only_print=only_print, as_json=as_json)
 
 
 def _warn_of_unticked_runs(root: Path) -> None:

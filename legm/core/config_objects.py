@@ -1,7 +1,8 @@
 """Configuration objects of several libraries as mappings from names to values.
 
 None of these libraries is required: an attrs class is recognized by its ``__attrs_attrs__``, a pydantic model
-by its ``model_fields``, and omegaconf is only imported for one of its containers.
+by its ``model_fields`` (in version 1 ``__fields__``), and omegaconf is only imported for one of its
+containers.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def object_fields(value: Any) -> dict[str, Any] | None:
         return _config_attributes(value, [field.name for field in kind.__attrs_attrs__])
     if hasattr(kind, "model_fields") and hasattr(kind, "model_dump"):
         return _config_attributes(value, kind.model_fields) | (value.model_extra or {})
+    if hasattr(kind, "__fields__") and hasattr(kind, "__config__"):  # pydantic 1, or pydantic.v1 of 2
+        return dict(vars(value))
     return None
 
 
@@ -99,7 +102,9 @@ def resolve_omegaconf(value: Any, parameter: str = "") -> Any:
         raise UnstableValue(f"{error.full_key!r} of {where} cannot be resolved: {reason}") from error
 
 
-def parameters_from_config(call: str, config: Any, *, flatten: bool = False) -> dict[str, Any]:
+def parameters_from_config(
+    call: str, config: Any, *, flatten: bool = False, of_classes: bool = False
+) -> dict[str, Any]:
     """The parameters in a configuration object, by name.
 
     Args:
@@ -107,11 +112,14 @@ def parameters_from_config(call: str, config: Any, *, flatten: bool = False) -> 
         config: a mapping, dataclass, attrs class, pydantic model, OmegaConf ``DictConfig``, named tuple or
             namespace, or any other object that ``vars()`` accepts.
         flatten: whether nested names are joined with ``.``, as in ``model.depth``.
+        of_classes: whether a plain class is taken too: its public attributes, and those that it inherits.
 
     Raises:
         ParameterError: it is none of these, a value is missing, or two joined names are equal.
     """
     values = resolve_omegaconf(config) if is_omegaconf(config) else _nested_config(config)
+    if values is None and of_classes and isinstance(config, type) and not _makes_configs(config):
+        values = _class_attributes(config) or None
     if values is None and hasattr(config, "__dict__") and not isinstance(config, (type, types.FunctionType)):
         values = dict(vars(config))
     if not isinstance(values, Mapping):
@@ -125,6 +133,33 @@ def parameters_from_config(call: str, config: Any, *, flatten: bool = False) -> 
     flat: dict[str, Any] = {}
     _flatten_config(values, "", flat, 0)
     return flat
+
+
+def _makes_configs(kind: type) -> bool:
+    """Whether the values are in a class's instances, or its members, and so not in itself."""
+    fields = (
+        "__dataclass_fields__",
+        "__attrs_attrs__",
+        "model_fields",
+        "__fields__",
+        "_fields",
+        "__members__",
+    )
+    return kind.__module__ == "builtins" or any(hasattr(kind, name) for name in fields)
+
+
+def _class_attributes(kind: type) -> dict[str, Any]:
+    """The public attributes of a class that are neither functions nor properties; subclasses win."""
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__[:-1]):
+        found.update(vars(base))
+    return {
+        name: value
+        for name, value in found.items()
+        if not name.startswith("_")
+        and not isinstance(value, types.FunctionType)
+        and not hasattr(value, "__get__")
+    }
 
 
 def _nested_config(value: Any) -> Mapping[Any, Any] | None:

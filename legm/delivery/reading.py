@@ -11,7 +11,7 @@ from legm.hooks import Capability
 from legm.records import Configuration, Query, RunCounts, RunResult
 from legm.runlog.log_folder import LogFolder
 
-__all__ = ["read_counts", "read_runs"]
+__all__ = ["number_of_runs", "read_counts", "read_runs"]
 
 
 def read_runs(
@@ -37,6 +37,20 @@ def read_runs(
     elif client.supports(Capability.FOLDERS):
         return iter(())
     return client.runs(Query(configuration.experiment, configuration.fingerprint, description, histories))
+
+
+def number_of_runs(
+    client: BackendClient, configuration: Configuration, description: str | None
+) -> int | None:
+    """How many runs :func:`read_runs` gives; None where the backend would have to read them to know."""
+    if not client.supports(Capability.FOLDERS):
+        return None
+    return sum(
+        one.completed + one.failed + one.interrupted + one.running
+        for one in client.run_counts(configuration.experiment)
+        if one.configuration.fingerprint == configuration.fingerprint
+        and description in {None, one.description}
+    )
 
 
 def read_counts(client: BackendClient, experiment: str) -> Sequence[RunCounts]:

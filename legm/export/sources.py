@@ -106,6 +106,9 @@ class Source(Protocol):
     def configurations(self) -> Iterator[ConfigurationRuns]:
         """The configurations, each with its runs."""
 
+    def number_of_runs(self) -> int | None:
+        """How many runs there are; None where they would have to be read to know."""
+
 
 class LocalSource:
     """The runs in the folders of configurations.
@@ -132,6 +135,12 @@ class LocalSource:
     def backend(self) -> tuple[str, dict[str, Plain]]:
         """The backend's name and options."""
         return "local", {}
+
+    def number_of_runs(self) -> int | None:
+        """How many runs there are."""
+        statuses = map(make_folder_reader().read_status, self._folders)
+        counts = [count for one in statuses for count in one.counts]
+        return sum(one.completed + one.failed + one.interrupted + one.running for one in counts)
 
     def configurations(self) -> Iterator[ConfigurationRuns]:
         """The folders of configurations, each with its runs."""
@@ -250,6 +259,10 @@ class BackendSource:
     def backend(self) -> tuple[str, dict[str, Plain]]:
         """The backend's name and options."""
         return self._client.name, self._client.options
+
+    def number_of_runs(self) -> int | None:
+        """None: the backend would have to read the runs."""
+        return None
 
     def configurations(self) -> Iterator[ConfigurationRuns]:
         """The configurations, each with its runs."""

@@ -73,7 +73,8 @@ def export_runs(
     client = connect_client(target_root, to, options)
     _refuse_export_to_itself(client, runs, source_root, into)
     export = _Export(client)
-    for _ in show_progress(export.replay_all(runs), f"exporting to {client.name}"):
+    replayed = export.replay_all(runs)
+    for _ in show_progress(replayed, f"exporting to {client.name}", runs.number_of_runs):
         pass
     return export.report()
 

@@ -106,9 +106,8 @@ class _TableRuns:
 
     def __iter__(self) -> Iterator[LoadedRun]:
         seen: set[str] = set()
-        for one in show_progress(
-            (one for group in self._source.configurations() for one in group.runs), self._title
-        ):
+        runs = (one for group in self._source.configurations() for one in group.runs)
+        for one in show_progress(runs, self._title, self._source.number_of_runs):
             if isinstance(one, UnavailableRun):
                 state = State.RUNNING if one.is_running else State.MISSING
                 self.reported.append(Exported(one.where, state, 0, one.reason))

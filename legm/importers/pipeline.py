@@ -212,7 +212,9 @@ class _Import:
         """The parameters of the runs by experiment; counts the configurations if all were compared."""
         observed: dict[str, ObservedParameters] = {}
         fingerprints: set[str] = set()
+        self._selected_count = 0
         for run in show_progress(self._selected_runs(), "reading the runs"):
+            self._selected_count += 1
             fingerprints.add(translated_configuration(run, Identity(), is_reserved_name).fingerprint)
             if run.native_run is None and run.parameters:
                 values, renamed = translated_parameters(run, is_reserved_name)
@@ -239,7 +241,7 @@ class _Import:
     def _ingest_runs(self, ingestion: Ingestion, counts: dict[Ingested, int], *, dry_run: bool) -> _RunKeys:
         """Ingest every run that is not stored yet; returns the keys of all runs by configuration."""
         run_keys: _RunKeys = {}
-        for external in show_progress(self._selected_runs(), "importing runs"):
+        for external in show_progress(self._selected_runs(), "importing runs", self._selected_count):
             identity = self._identity_of(external)
             configuration = translated_configuration(external, identity, is_reserved_name)
             runs = run_keys.setdefault((configuration.experiment, configuration.fingerprint), {})

@@ -131,7 +131,7 @@ def _collect_report_experiment(
     has_folders = client.supports(Capability.FOLDERS)
     names = unique_report_names(configurations, [f.name if f and has_folders else None for f in folders])
     every = zip(configurations, names, strict=True)
-    for configuration, name in show_progress(every, "reading runs"):
+    for configuration, name in show_progress(every, "reading runs", len(configurations)):
         try:
             runs = list(read_runs(client, configuration, histories=None))
         except CorruptFile as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -16,12 +16,16 @@ T = TypeVar("T")
 _DELAY = 1.0  # seconds
 
 
-def show_progress(items: Iterable[T], doing: str) -> Iterator[T]:
+def show_progress(
+    items: Iterable[T], doing: str, total: int | Callable[[], int | None] | None = None
+) -> Iterator[T]:
     """Iterate over items, with a progress bar on standard error after a second if it is a terminal.
 
     Args:
         items: the items.
         doing: what is being done, for the user.
+        total: how many items there are, where ``len()`` does not tell; a function is called when the bar
+            begins.
     """
     if not sys.stderr.isatty():
         yield from items
@@ -35,12 +39,26 @@ def show_progress(items: Iterable[T], doing: str) -> Iterator[T]:
             break
     else:
         return
+    if callable(total):
+        total = total()
+    elif isinstance(items, Sized):
+        total = len(items)
     from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    known = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    unknown = (MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), *(unknown if total is None else known))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(doing, total=None, completed=done)
+        task = bar.add_task(doing, total=total, completed=done)
         for item in iterator:
             yield item
             bar.advance(task)

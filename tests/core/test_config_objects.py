@@ -15,6 +15,7 @@ from typing import NamedTuple
 import attrs
 import hydra
 import pydantic
+import pydantic.v1
 import pytest
 import yaml
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -60,6 +61,17 @@ class NetModel(pydantic.BaseModel):
     widths: list[int] = [3, 4]
 
 
+class NetModel1(pydantic.v1.BaseModel):
+    depth: int = 2
+    kind: str = "LSTM"
+    widths: list = [3, 4]
+
+
+class TrainModel1(pydantic.v1.BaseModel):
+    lr: float = 0.1
+    net: NetModel1 = NetModel1()
+
+
 class TrainModel(pydantic.BaseModel):
     lr: float = 0.1
     net: NetModel = NetModel()
@@ -96,6 +108,7 @@ CONFIGS = {
     "dataclass": TrainData(),
     "attrs": TrainAttrs(),
     "pydantic": TrainModel(),
+    "pydantic 1": TrainModel1(),
     "namedtuple": TrainTuple(),
     "simple": SimpleNamespace(lr=0.1, net=SimpleNamespace(**NET)),
     "argparse": argparse.Namespace(lr=0.1, net=argparse.Namespace(**NET)),
@@ -340,6 +353,36 @@ def test_nested_names_of_the_handlers_own_methods_are_allowed_when_flat():
 def test_what_has_no_names_is_an_error_that_says_what_is_right(bad, call):
     with pytest.raises(ParameterError, match=rf"{call}\(\) takes a mapping, namespace or configuration"):
         getattr(handler(), call)(bad)
+
+
+class TrainDefaults:
+    lr = 0.5
+    net = NET
+
+    def train(self):
+        raise AssertionError
+
+
+class TrainClass(TrainDefaults):
+    lr = 0.1
+    _hidden = 1
+
+    @property
+    def width(self):
+        raise AssertionError
+
+
+def test_the_attributes_of_a_class_are_parameters_of_a_namespace():
+    for flatten, net in (
+        (True, {f"net.{name}": value for name, value in NET.items()}),
+        (False, {"net": NET}),
+    ):
+        made, wanted = handler(), handler()
+        assert made.set_namespace_params(TrainClass, flatten=flatten) is TrainClass
+        wanted.set_dict_params({"lr": 0.1, **net})
+        assert made.explain_difference(wanted) == ()
+    with pytest.raises(ParameterError, match="pass an instance of it"):
+        handler().set_dict_params(TrainClass)
 
 
 @pytest.mark.parametrize("kind", [TrainData, TrainAttrs, TrainModel, TrainTuple, Options])

@@ -112,7 +112,8 @@ class TensorboardSource:
     def _run_folders(self) -> dict[str, RunFolder]:
         """The runs by key; all event files are scanned the first time."""
         if self._runs is None:
-            for folder, paths in show_progress(event_folders(self._root, self.notes), "reading event files"):
+            folders = list(event_folders(self._root, self.notes))
+            for folder, paths in show_progress(folders, "reading event files"):
                 scan = scan_event_files(paths, self.notes)
                 if scan.files:
                     self._scans[PurePosixPath(folder.relative_to(self._root).as_posix())] = scan

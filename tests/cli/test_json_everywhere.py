@@ -1,0 +1,45 @@
+"""Every command has ``--json``, also those that start something, and completes what can be looked up."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from legm.cli import main
+from tests.support.answers import fill
+from tests.support.calling import as_json, shown
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_command_has_json(name):
+    assert "as_json" in {parameter.name for parameter in main.commands[name].params}
+
+
+def test_commands_that_start_something_say_to_a_program_what_and_where(tmp_path):
+    found = as_json("tensorboard", tmp_path, "--print", "--port", 1234)
+    assert found["command"][:4] == [sys.executable, "-m", "tensorboard.main", "--logdir"]
+    assert found["address"] == "http://127.0.0.1:1234"
+    found = as_json("completion", "bash")
+    assert found == {"shell": "bash", "script": shown("completion", "bash").rstrip()}
+
+
+def test_what_capture_has_to_say_to_a_program_is_the_last_line(tmp_path, capfd):
+    command = ["--json", "--root", tmp_path, "--", sys.executable, "-c", "print('of the script')"]
+    found = json.loads(shown("capture", *command).splitlines()[-1])
+    assert (found["status"], found["reports"]) == (0, [])
+    assert capfd.readouterr().out == "of the script\n"
+
+
+def completed(*words: object) -> list[str]:
+    asking = ShellComplete(main, {}, "legm", "_LEGM_COMPLETE")
+    return [one.value for one in asking.get_completions([str(word) for word in words], "")]
+
+
+def test_backends_and_metrics_are_completed_as_options_too(tmp_path):
+    fill(tmp_path)
+    assert {"local", "mlflow", "wandb"} <= set(completed("sync", tmp_path, "--to"))
+    assert completed("report", tmp_path, "--metric") == ["loss"]
+    assert completed("report", tmp_path, "--test", "--metric") == ["accuracy"]
