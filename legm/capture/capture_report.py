@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from legm.capture.capturing import Capture
-from legm.importers.import_report import comparison_lines, count_text
+from legm.importers.import_report import averaged_lines, comparison_lines, count_text
 
 __all__ = ["capture_report_lines"]
 
@@ -19,6 +19,8 @@ def capture_report_lines(done: Capture, root: Path) -> Iterator[str]:
         for experiment, identity in report.identities.items():
             for name, reason in identity.ignored.items():
                 yield f"  {experiment}: {name} is not compared: {reason}"
+        for experiment in report.averaged:
+            yield from (f"  {experiment}: {line.strip()}" for line in averaged_lines(report, experiment))
         yield from comparison_lines(report)
     if not done.reports and not done.problems:
         yield "nothing was captured: the command started no run with wandb or mlflow"

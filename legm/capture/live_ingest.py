@@ -15,10 +15,17 @@ from legm.delivery.run_session import delete_run
 from legm.errors import LegmError, closest
 from legm.importers.external_run import ExternalRun, Source
 from legm.importers.identity_decisions import IdentityOverrides, open_decisions
-from legm.importers.identity_inference import Identity, ObservedParameters, infer_identity
+from legm.importers.identity_inference import Identity, infer_identity
 from legm.importers.import_notes import ImportNotes
 from legm.importers.ingest import Ingestion
-from legm.importers.translation import translate_run, translated_experiment, translated_parameters
+from legm.importers.labels import LabelUse
+from legm.importers.observed import ObservedRuns
+from legm.importers.translation import (
+    translate_run,
+    translated_experiment,
+    translated_labels,
+    translated_parameters,
+)
 from legm.importers.valid_names import is_reserved_name
 from legm.records import Points, Run, Status
 from legm.util.process_rank import RANK_TAG
@@ -93,6 +100,11 @@ class _WaitingRun:
         )
 
 
+def _compared_text(run: ExternalRun) -> str:
+    """What may belong to the run's configuration, as text."""
+    return repr((run.parameters, run.labels))
+
+
 class LiveIngest:
     """Ingests the runs of one script into a root directory while it is running.
 
@@ -146,7 +158,7 @@ class LiveIngest:
 
     def _show_update(self, at: tuple[str, str], run: ExternalRun, points: Points) -> None:
         live, now = self._live.get(at), time.monotonic()
-        if live is not None and (live.parameters == repr(run.parameters) or now < live.fixed_until):
+        if live is not None and (live.parameters == _compared_text(run) or now < live.fixed_until):
             live.add(points)
         elif live is not None:
             # Parameters were added later: show it as a run of the configuration that all of them make.
@@ -170,23 +182,30 @@ class LiveIngest:
         empty = replace(run, records=lambda: iter(()))
         with open_decisions(self._root, keep=False) as decisions:
             new = translate_run(empty, at[0], self._identity_of(run, decisions), is_reserved_name).run
-        started = self._live[at] = LiveRun(self._client, new, repr(run.parameters), earlier)
+        started = self._live[at] = LiveRun(self._client, new, _compared_text(run), earlier)
         return started
 
     def _identity_of(self, run: ExternalRun, decisions: Mapping[str, Identity]) -> Identity:
         """The identity of a run's experiment: as decided before, else inferred."""
         values, _ = translated_parameters(run, is_reserved_name)
-        self._known_names |= set(values)
+        labels = translated_labels(run, values)
+        self._known_names |= {*values, *labels}
         known = decisions.get(translated_experiment(run), Identity())
-        decided = {*known.ignored, *known.compared}
+        decided = {*known.ignored, *known.compared, *known.labels}
         overrides = self._overrides
+        compared = {*known.compared, *(name for name, use in known.labels.items() if use != LabelUse.IGNORED)}
+        self._already_decided |= {name for name in (*overrides.seeds, *overrides.ignored) if name in compared}
+        self._already_decided |= {name for name in overrides.compared if name in decided - compared}
         self._already_decided |= {
-            name for name in (*overrides.seeds, *overrides.ignored) if name in known.compared
+            name for name in overrides.compared if known.labels.get(name, LabelUse.WHOLE) != LabelUse.WHOLE
         }
-        self._already_decided |= {name for name in overrides.compared if name in known.ignored}
-        observed = ObservedParameters()
-        observed.add(values)
-        given = overrides.apply_to(known, [name for name in values if name not in decided])
+        observed = ObservedRuns()
+        observed.add(values, None, labels, run.description)
+        given = overrides.apply_to(
+            known,
+            [name for name in values if name not in decided],
+            [name for name in labels if name not in decided],
+        )
         return infer_identity(observed, given, more_to_come=True)
 
     def ingest_ended(self, at: tuple[str, str], run: ExternalRun) -> None:

@@ -50,6 +50,12 @@ def import_parameter_options(function: F) -> F:
     metavar="FILE",
     help="The compared parameters as a file: read if it exists, written for review if it does not.",
 )
+@click.option(
+    "--run-folders",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="TensorBoard: the last N folders of a run's path name the run, those above its experiment.",
+)
 @click.option("--deleted", is_flag=True, help="Include runs deleted in the source but not yet purged.")
 @json_option
 def import_command(
@@ -63,6 +69,7 @@ def import_command(
     compare: tuple[str, ...],
     name_param: tuple[str, ...],
     identity: Path | None,
+    run_folders: int | None,
     deleted: bool,
     as_json: bool,
 ) -> None:
@@ -87,6 +94,7 @@ def import_command(
         compare=compare,
         name_params=name_param,
         identity_file=identity,
+        run_folders=run_folders,
         deleted=deleted,
         dry_run=dry_run,
     )

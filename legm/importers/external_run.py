@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol, runtime_checkable
 
 from legm.errors import LegmError
 from legm.importers.import_notes import ImportNotes
+from legm.importers.labels import Label
 from legm.records import BestRule, Display, Plain, Points, Run, Status
 
-__all__ = ["ExternalFile", "ExternalRun", "Source", "unreadable_run"]
+__all__ = ["ExternalFile", "ExternalRun", "FolderNamedSource", "Source", "unreadable_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class ExternalRun:
         metadata: what the source knows about the parameters, in the form of
             :attr:`legm.records.Configuration.metadata`; None if it knows nothing, so that it is inferred.
         marks_test_metrics: whether the source itself distinguishes test metrics and examples.
+        labels: what may distinguish the run besides its parameters.
         has_shared_parameters: whether the parameters are stored per configuration, so that those which are
             not compared may belong to another run. Those are left out.
     """
@@ -81,6 +83,7 @@ class ExternalRun:
     metadata: Mapping[str, Mapping[str, Plain]] | None = None
     marks_test_metrics: bool = False
     has_shared_parameters: bool = False
+    labels: Mapping[str, Label] = field(default_factory=dict)
 
 
 def unreadable_run(key: str, experiment: str, error: LegmError) -> ExternalRun:
@@ -118,3 +121,19 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release files and connections."""
+
+
+@runtime_checkable
+class FolderNamedSource(Protocol):
+    """A source whose folders name experiments and runs, so that it must be decided which name what."""
+
+    def use_run_folders(self, given: int | None, known: Mapping[str, int]) -> None:
+        """Say how many of the last folders of a run's path name the run; those above are its experiment.
+
+        Args:
+            given: the number; None to infer it.
+            known: by experiment, the number with which earlier imports were made.
+        """
+
+    def run_folders(self) -> dict[str, int]:
+        """By experiment, how many folders name its runs; known once :meth:`Source.runs` was called."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from legm.errors import ParameterError, closest, storage_error
 from legm.importers.identity_file import identity_file_path, read_identities, write_identities
 from legm.importers.identity_inference import Identity
+from legm.importers.labels import LabelUse
 from legm.util.locks import file_lock
 
 __all__ = ["IdentityOverrides", "open_decisions"]
@@ -17,7 +18,7 @@ __all__ = ["IdentityOverrides", "open_decisions"]
 
 @dataclass(frozen=True, slots=True)
 class IdentityOverrides:
-    """What the user decided about parameters.
+    """What the user decided about parameters, and about labels such as ``mlflow.runName``.
 
     Args:
         seeds: parameters that are seeds, and therefore not compared.
@@ -31,13 +32,25 @@ class IdentityOverrides:
     compared: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
 
-    def apply_to(self, before: Identity, names: Sequence[str]) -> Identity:
+    def apply_to(self, before: Identity, names: Sequence[str], labels: Iterable[str] = ()) -> Identity:
         """An experiment's identity with these overrides applied.
 
         Args:
             before: the identity decided so far.
             names: the parameters of the experiment that may be overridden.
+            labels: its labels that may be overridden.
         """
+        names = [*names]
+        uses = dict(before.labels)
+        for label in labels:
+            if label in self.compared or (label in self.named and label not in uses):
+                uses[label] = LabelUse.WHOLE.value
+            elif label in (*self.seeds, *self.ignored):
+                uses[label] = LabelUse.IGNORED.value
+            elif label in before.compared:  # a user may list it there
+                uses.setdefault(label, LabelUse.WHOLE.value)
+            elif label in before.ignored:
+                uses.setdefault(label, LabelUse.IGNORED.value)
         ignored = {
             name: why
             for name, why in before.ignored.items()
@@ -47,13 +60,13 @@ class IdentityOverrides:
         ignored |= {name: "as requested" for name in self.ignored if name in names}
         compared = [name for name in before.compared if name not in ignored]
         compared += [name for name in self.compared if name in names and name not in compared]
-        named = [name for name in self.named if name in names] or [
+        named = [name for name in self.named if name in names or name in uses] or [
             n for n in before.named if n not in ignored
         ]
-        return Identity(ignored, tuple(compared), tuple(named))
+        return Identity(ignored, tuple(compared), tuple(named), uses, before.run_folders)
 
     def require_known(self, names: set[str]) -> None:
-        """Check that the overrides name existing parameters and do not contradict each other.
+        """Check that the overrides name existing parameters and labels, and do not contradict each other.
 
         Raises:
             ParameterError: a parameter does not exist, or is both compared and not compared.

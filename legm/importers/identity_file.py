@@ -8,6 +8,7 @@ from typing import Any
 
 from legm.errors import CorruptFile, storage_error
 from legm.importers.identity_inference import Identity
+from legm.importers.labels import LabelUse
 from legm.runlog.log_folder import OWN_FOLDER
 from legm.util.atomic_files import write_atomically
 from legm.util.yaml_files import load_yaml
@@ -20,8 +21,11 @@ _HEADER = """\
 # not_compared: runs that differ only in these are runs of one configuration (the reason is for you).
 # Move a name to the list compared if that is wrong, or the other way round.
 # name: the parameters that appear in a configuration's name.
+# labels: names, groups, tags and the like that are compared. whole: as they are; stem: without seeds, dates
+# and counters; unnumbered: also without a number at the end; ignored: not at all.
+# run_folders: how many of the last folders of a path name a run, if not one.
 """
-_FIELDS = ("not_compared", "compared", "name")
+_FIELDS = ("not_compared", "compared", "name", "labels", "run_folders")
 
 
 def identity_file_path(root: Path) -> Path:
@@ -40,8 +44,11 @@ def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:
             "not_compared": dict(identity.ignored),
             "compared": list(identity.compared),
             "name": list(identity.named),
+            **({"labels": {name: LabelUse(use).value for name, use in labels}} if labels else {}),
+            **({"run_folders": identity.run_folders} if identity.run_folders != 1 else {}),
         }
         for experiment, identity in sorted(identities.items())
+        for labels in [sorted(identity.labels.items())]
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,16 +79,26 @@ def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
     ignored = fields.get("not_compared") or {}
     if isinstance(ignored, list):
         ignored = dict.fromkeys(ignored, "as requested")
-    lists = [fields.get(field) or [] for field in _FIELDS[1:]]
-    for field, names in zip(_FIELDS, [ignored, *lists], strict=True):
+    lists = [fields.get(field) or [] for field in ("compared", "name")]
+    labels = fields.get("labels") or {}
+    for field, names in zip(_FIELDS[:4], [ignored, *lists, labels], strict=True):
         if not isinstance(names, (list, dict)) or not all(isinstance(name, str) for name in names):
             raise _unexpected_value(path, f"{experiment}, {field}", names, "a list of parameter names")
+    uses = {use.value for use in LabelUse}
+    if not isinstance(labels, dict) or not all(use in uses for use in map(str, labels.values())):
+        raise _unexpected_value(
+            path, f"{experiment}, labels", labels, f"labels with {', '.join(sorted(uses))}"
+        )
     compared, named = lists
     named = [name for name in named if name not in ignored]  # easily forgotten when a name is moved
     both = sorted({*ignored} & {*compared})
     if both:
         raise _unexpected_value(path, experiment, both[0], "a name in only one of not_compared and compared")
-    return Identity({name: str(reason) for name, reason in ignored.items()}, tuple(compared), tuple(named))
+    reasons = {name: str(reason) for name, reason in ignored.items()}
+    run_folders = fields.get("run_folders", 1)
+    if type(run_folders) is not int or run_folders < 1:
+        raise _unexpected_value(path, f"{experiment}, run_folders", run_folders, "a number from 1 on")
+    return Identity(reasons, tuple(compared), tuple(named), dict(labels), run_folders)
 
 
 def _unexpected_value(path: Path, where: str, value: object, what: str) -> CorruptFile:

@@ -22,6 +22,9 @@ is read (of data, of a pretrained model) only falls under rule 3.
 If the source knows whether a parameter is compared, nothing is inferred: a parameter that no run compares is
 ignored, one that all runs compare is compared, and one on which runs disagree stays as it was for each run.
 
+Where these parameters do not tell runs apart, names, groups, tags and the like may:
+:mod:`legm.importers.label_identity`.
+
 The rules never look at metrics, and at a parameter's values only as a set: neither the order nor the number
 of runs changes the proposal, only which values occur. Parameters that are not compared never join runs that
 differ in a compared one.
@@ -33,11 +36,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from legm.core.identity import canonical_text, from_plain
-from legm.core.parameters import Parameters, format_name_value
-from legm.records import Configuration, Plain
+from legm.core.parameters import format_name_value
+from legm.importers.label_identity import infer_labels, label_values
+from legm.importers.observed import ObservedRuns
+from legm.importers.value_parsing import parse_value_text
+from legm.records import Plain
 
-__all__ = ["Identity", "ObservedParameters", "infer_identity", "infer_parameter_kind"]
+__all__ = ["UNDECIDED", "Identity", "infer_identity", "infer_parameter_kind"]
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _MAX_NAMES, _MAX_VALUE_LENGTH = 4, 24
@@ -89,11 +94,16 @@ class Identity:
         ignored: the parameters that are not compared, each with a short reason.
         compared: all other parameters.
         named: the compared parameters that make up a configuration's name, most important first.
+        labels: the use (:class:`legm.importers.labels.LabelUse`) of each label about which something is
+            decided. One that is not ignored is a parameter of the configurations.
+        run_folders: in a source of folders, how many of the last ones name a run of the experiment.
     """
 
     ignored: Mapping[str, str] = field(default_factory=dict)
     compared: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    run_folders: int = 1
 
 
 UNDECIDED = Identity()
@@ -198,72 +208,13 @@ def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bo
     return None
 
 
-class ObservedParameters:
-    """The values of each parameter over the runs of one experiment; the runs themselves are not kept."""
-
-    def __init__(self) -> None:
-        self.runs = 0
-        self._counts: dict[str, int] = {}
-        self._values: dict[str, dict[str, Plain]] = {}
-        self._votes: dict[str, set[bool]] = {}
-        self._priorities: dict[str, float] = {}
-
-    def add(
-        self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]] | None = None
-    ) -> None:
-        """Add a run's parameters in plain form, and its source's metadata about them."""
-        self.runs += 1
-        if metadata is not None:
-            self._add_metadata(parameters, metadata)
-        for name, value in parameters.items():
-            self._counts[name] = self._counts.get(name, 0) + 1
-            known = self._values.setdefault(name, {})
-            known.setdefault("null" if value is False else canonical_text(value), value)
-
-    def _add_metadata(
-        self, parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]
-    ) -> None:
-        known = Parameters()
-        known.set({name: from_plain(value) for name, value in parameters.items()})
-        known.restore(Configuration("", "", "", {}, (), metadata))
-        for name in parameters:
-            fields = metadata.get(name, {})
-            votes = self._votes.setdefault(name, set())
-            if fields.get("disable_comparison"):
-                votes.add(False)
-            elif known.is_active(name):
-                votes.add(True)
-            if "name" in fields:
-                priority = fields["name"]["priority"]
-                self._priorities[name] = max(priority, self._priorities.get(name, priority))
-
-    def compared_by_source(self, name: str) -> set[bool] | None:
-        """Which answers the source gives to whether a parameter is compared; None if it gives none."""
-        return self._votes.get(name)
-
-    def name_parameters(self) -> tuple[str, ...]:
-        """The parameters that make up names in the source, most important first."""
-        return tuple(sorted(self._priorities, key=lambda name: (-self._priorities[name], name)))
-
-    def names(self) -> list[str]:
-        """The parameters of all runs, by name."""
-        return sorted(self._values)
-
-    def values(self, name: str) -> list[Plain]:
-        """The different values of a parameter; None and False count as one, also for runs without it."""
-        known = dict(self._values[name])
-        if self._counts[name] < self.runs:
-            known.setdefault("null", None)
-        return [known[text] for text in sorted(known)]
-
-
 def infer_identity(
-    observed: ObservedParameters, given: Identity = UNDECIDED, *, more_to_come: bool = False
+    observed: ObservedRuns, given: Identity = UNDECIDED, *, more_to_come: bool = False
 ) -> Identity:
-    """Infer which parameters identify an experiment's configurations.
+    """Infer which parameters and labels identify an experiment's configurations.
 
     Args:
-        observed: the parameters of the runs.
+        observed: what was observed of the runs.
         given: what is already decided; the rest is inferred. A ``named`` that is not empty is kept.
         more_to_come: whether further runs are expected, so that a parameter does not have to vary to count as
             a device, a host, a time or a path that is written to.
@@ -286,18 +237,29 @@ def infer_identity(
         else:
             count = len(values)
             ignored[name] = f"looks like a {kind}, {count} {'value' if count == 1 else 'values'}"
+    labels = infer_labels(observed, ignored, compared, given.labels, _is_noise, more_to_come=more_to_come)
     return Identity(
         ignored,
         tuple(compared),
-        given.named or observed.name_parameters() or _proposed_names(observed, compared),
+        given.named or observed.name_parameters() or _proposed_names(observed, ignored, compared, labels),
+        labels,
+        given.run_folders,
     )
 
 
-def _proposed_names(observed: ObservedParameters, compared: Iterable[str]) -> tuple[str, ...]:
+def _is_noise(name: str, values: Iterable[Plain]) -> bool:
+    """Whether a tag looks like a parameter that is not compared."""
+    known = [parse_value_text(value) if isinstance(value, str) else value for value in values]
+    return infer_parameter_kind(name, known, more_to_come=True) is not None
+
+
+def _proposed_names(
+    observed: ObservedRuns, ignored: Iterable[str], compared: Iterable[str], labels: Mapping[str, str]
+) -> tuple[str, ...]:
     """The few compared parameters with the most values that are short enough for a readable name."""
     varied: list[tuple[int, str]] = []
-    for name in compared:
-        values = observed.values(name) if name in observed.names() else []
+    candidates = {name: observed.values(name) for name in compared if name in observed.names()}
+    for name, values in {**candidates, **label_values(observed, ignored, labels)}.items():
         if len(values) > 1 and all(len(format_name_value(value)) <= _MAX_VALUE_LENGTH for value in values):
             varied.append((-len(values), name))
     return tuple(name for _, name in sorted(varied)[:_MAX_NAMES])

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from legm.importers.labels import LabelUse
 from legm.importers.pipeline import Report
 
-__all__ = ["comparison_lines", "count_text", "import_report_lines"]
+__all__ = ["averaged_lines", "comparison_lines", "count_text", "import_report_lines"]
 
+_USES = {
+    LabelUse.WHOLE: "",
+    LabelUse.STEM: " without seeds, dates and counters",
+    LabelUse.UNNUMBERED: " without seeds, dates, counters and numbers at its end",
+}
 _MAX_EXAMPLES = 5  # of runs that failed or differ
 
 
@@ -22,8 +28,12 @@ def import_report_lines(report: Report) -> Iterator[str]:
             yield f"  {name} is not compared: {reason}"
         if identity.compared:
             yield f"  compared: {', '.join(identity.compared)}"
+        for name, use in identity.labels.items():
+            if use != LabelUse.IGNORED:
+                yield f"  {name} is compared{_USES[LabelUse(use)]}: the parameters do not tell all runs apart"
         if identity.named:
             yield f"  in the names of configurations: {', '.join(identity.named)}"
+        yield from averaged_lines(report, experiment)
     yield ""
     apart = (
         f" ({report.configurations_if_all_compared} if all parameters were compared)"
@@ -33,12 +43,22 @@ def import_report_lines(report: Report) -> Iterator[str]:
     make = "makes" if report.runs == 1 else "make"
     configurations = count_text(report.configurations, "configuration")
     yield f"{count_text(report.runs, 'run')} {make} {configurations}{apart}"
-    updated = f", {report.updated} of them again because they may have grown" if report.updated else ""
+    updated = (
+        f", {report.updated} of them again because they may have grown or are compared otherwise now"
+        if report.updated
+        else ""
+    )
     imported = count_text(report.created + report.updated, "run")
     yield f"{imported} {verb}{updated}; {report.unchanged} already imported"
     if report.identity_file is not None:
         yield f"compared parameters are listed in {report.identity_file}"
     yield from comparison_lines(report)
+
+
+def averaged_lines(report: Report, experiment: str) -> Iterator[str]:
+    """In what runs of one configuration differ besides parameters."""
+    for name, text in report.averaged.get(experiment, {}).items():
+        yield f"  {name} differs between runs of one configuration: {text}; --compare {name} keeps them apart"
 
 
 def comparison_lines(report: Report) -> Iterator[str]:

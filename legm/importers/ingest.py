@@ -21,7 +21,7 @@ from legm.hooks import Capability
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.import_notes import ImportNotes
 from legm.importers.translation import TranslatedRun, translated_experiment, translated_run_id
-from legm.records import Artifact, Query, Status
+from legm.records import Artifact, Configuration, Query, Status
 from legm.runlog import log_reader
 from legm.runlog.log_folder import LogFolder, artifacts_folder
 from legm.runlog.log_frames import encode_frames
@@ -67,6 +67,13 @@ class Ingestion:
     def known(self, external: ExternalRun) -> Status | None:
         """The status of the stored run; None if it is not stored yet."""
         return self.statuses_in(translated_experiment(external)).get(translated_run_id(external, self._kind))
+
+    def has_moved(self, external: ExternalRun, configuration: Configuration) -> bool:
+        """Whether a run is stored in another configuration, because it is compared otherwise now."""
+        if external.native_run is not None or self.known(external) is None:
+            return False
+        stored = self._configurations[configuration.experiment, translated_run_id(external, self._kind)]
+        return stored != {configuration.fingerprint}
 
     def statuses_in(self, experiment: str) -> Mapping[str, Status]:
         """The status of each stored run of an experiment, by run id."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,20 +13,24 @@ from legm.delivery.registry import make_backend
 from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
 from legm.importers.detection import open_detected_source
-from legm.importers.external_run import ExternalRun, Source
+from legm.importers.external_run import ExternalRun, FolderNamedSource, Source
 from legm.importers.identity_decisions import IdentityOverrides, open_decisions
 from legm.importers.identity_file import identity_file_path, read_identities, write_identities
-from legm.importers.identity_inference import Identity, ObservedParameters, infer_identity
+from legm.importers.identity_inference import UNDECIDED, Identity, infer_identity
 from legm.importers.ingest import Ingested, Ingestion
+from legm.importers.label_identity import averaged_labels
+from legm.importers.labels import LabelUse
+from legm.importers.observed import ObservedRuns
 from legm.importers.translation import (
     translate_run,
     translated_configuration,
     translated_experiment,
+    translated_labels,
     translated_metadata,
     translated_parameters,
     translated_run_id,
 )
-from legm.importers.valid_names import is_reserved_name
+from legm.importers.valid_names import is_reserved_name, valid_name
 from legm.importers.verification import Verification
 from legm.records import Query, RunResult, Status
 from legm.runlog.log_folder import LogFolder, artifacts_folder
@@ -47,10 +51,13 @@ class Report:
         identities: by experiment, which parameters identify a configuration.
         identity_file: where the identities are saved for review; None if nothing was saved.
         created: how many runs were imported, or would be.
-        updated: how many runs that could have grown since an earlier import were imported again.
+        updated: how many runs were imported again: they could have grown since an earlier import, or are
+            compared otherwise now.
         unchanged: how many runs were already imported.
         configurations: how many configurations the source's runs make.
         configurations_if_all_compared: how many they would make if every parameter were compared.
+        averaged: by experiment and label (a run's name, a tag, a commit, …), how runs of one configuration
+            differ in it.
         equal: how many things are equal in source and target, by kind.
         adapted: how many things had to be changed, by the change.
         omitted: how many things could not be imported, by the reason, with an example.
@@ -68,6 +75,7 @@ class Report:
     unchanged: int
     configurations: int
     configurations_if_all_compared: int
+    averaged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     equal: Mapping[str, int] = field(default_factory=dict)
     adapted: Mapping[str, int] = field(default_factory=dict)
     omitted: Mapping[str, tuple[int, str]] = field(default_factory=dict)
@@ -96,6 +104,7 @@ def import_runs(
     compare: Sequence[str] = (),
     name_params: Sequence[str] = (),
     identity_file: str | Path | None = None,
+    run_folders: int | None = None,
     deleted: bool = False,
     dry_run: bool = False,
     backend: object = "local",
@@ -115,6 +124,8 @@ def import_runs(
         name_params: the parameters that make up a configuration's name, most important first.
         identity_file: a file with the identities, as an earlier call wrote it; it is written if it does not
             exist yet.
+        run_folders: for folders of TensorBoard, how many of the last folders of a run's path name the run;
+            those above are its experiment. Inferred by default.
         deleted: whether to include runs that are deleted in the source but not yet purged.
         dry_run: whether to only report what would be done.
         backend: the backend to import into, as in the handler.
@@ -130,6 +141,7 @@ def import_runs(
         return _Import(opened, Path(root), experiments, backend, backend_options or {}).run(
             IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
             None if identity_file is None else Path(identity_file),
+            run_folders,
             dry_run=dry_run,
         )
     finally:
@@ -165,17 +177,25 @@ class _Import:
         for name in self._experiments - found:
             raise StorageError(f"{self._source.location} has no experiment {name!r}; {closest(name, found)}")
 
-    def run(self, overrides: IdentityOverrides, given: Path | None, *, dry_run: bool) -> Report:
+    def run(
+        self, overrides: IdentityOverrides, given: Path | None, run_folders: int | None, *, dry_run: bool
+    ) -> Report:
         """Import the runs, or report what would be done."""
-        observed = self._observe_parameters()
-        overrides.require_known({name for one in observed.values() for name in one.names()})
+        self._use_run_folders(run_folders)
+        observed = self._observe_runs()
+        overrides.require_known({name for one in observed.values() for name in (*one.names(), *one.labels)})
         ingestion = Ingestion(self._client, self._source.kind)
         written = None
+        run_folders_now = self._run_folders()
         with open_decisions(self._root, keep=not dry_run) as decisions:
             before = read_identities(given) if given is not None and given.exists() else decisions
-            for experiment, parameters in observed.items():
-                decided = overrides.apply_to(before.get(experiment, Identity()), parameters.names())
-                self._identities[experiment] = infer_identity(parameters, decided)
+            for experiment, runs in observed.items():
+                decided = overrides.apply_to(before.get(experiment, UNDECIDED), runs.names(), runs.labels)
+                identity = infer_identity(runs, decided)
+                if experiment in run_folders_now:
+                    identity = replace(identity, run_folders=run_folders_now[experiment])
+                if identity != UNDECIDED:
+                    self._identities[experiment] = identity
             self._refuse_changed_decisions(decisions, ingestion)
             if given is not None and not given.exists():
                 write_identities(given, self._identities)
@@ -194,6 +214,11 @@ class _Import:
             source=self._source.location,
             kind=self._source.kind,
             identities=self._identities,
+            averaged={
+                experiment: averaged
+                for experiment, runs in observed.items()
+                if (averaged := self._averaged_labels(experiment, runs))
+            },
             identity_file=written,
             created=counts[Ingested.CREATED],
             updated=counts[Ingested.UPDATED],
@@ -208,34 +233,60 @@ class _Import:
             is_dry_run=dry_run,
         )
 
-    def _observe_parameters(self) -> dict[str, ObservedParameters]:
-        """The parameters of the runs by experiment; counts the configurations if all were compared."""
-        observed: dict[str, ObservedParameters] = {}
+    def _use_run_folders(self, given: int | None) -> None:
+        """Tell the source how many folders name a run, as given or as earlier imports decided."""
+        if isinstance(self._source, FolderNamedSource):
+            with open_decisions(self._root, keep=False) as before:
+                known = {experiment: identity.run_folders for experiment, identity in before.items()}
+            self._source.use_run_folders(given, known)
+        elif given is not None:
+            raise ParameterError(
+                f"folders do not name the runs of {self._source.location}: run_folders is for TensorBoard"
+            )
+
+    def _run_folders(self) -> dict[str, int]:
+        """By experiment, how many folders name its runs."""
+        if not isinstance(self._source, FolderNamedSource):
+            return {}
+        return {valid_name(name): count for name, count in self._source.run_folders().items()}
+
+    def _observe_runs(self) -> dict[str, ObservedRuns]:
+        """What is observed of the runs by experiment; counts the configurations if all were compared."""
+        observed: dict[str, ObservedRuns] = {}
         fingerprints: set[str] = set()
         self._selected_count = 0
         for run in show_progress(self._selected_runs(), "reading the runs"):
             self._selected_count += 1
-            fingerprints.add(translated_configuration(run, Identity(), is_reserved_name).fingerprint)
-            if run.native_run is None and run.parameters:
+            fingerprints.add(translated_configuration(run, UNDECIDED, is_reserved_name).fingerprint)
+            if run.native_run is None:
                 values, renamed = translated_parameters(run, is_reserved_name)
-                metadata = translated_metadata(run, renamed)
-                observed.setdefault(translated_experiment(run), ObservedParameters()).add(values, metadata)
+                observed.setdefault(translated_experiment(run), ObservedRuns()).add(
+                    values, translated_metadata(run, renamed), translated_labels(run, values), run.description
+                )
         self._configurations_if_all_compared = len(fingerprints)
         return observed
+
+    def _averaged_labels(self, experiment: str, runs: ObservedRuns) -> dict[str, str]:
+        identity = self._identities.get(experiment, UNDECIDED)
+        return averaged_labels(runs, identity.ignored, identity.compared, identity.labels)
 
     def _refuse_changed_decisions(self, before: Mapping[str, Identity], ingestion: Ingestion) -> None:
         """Refuse decisions that contradict those under which an experiment's runs were imported."""
         for experiment, identity in self._identities.items():
-            known = before.get(experiment, Identity())
-            changed = sorted(
-                {*known.ignored} & {*identity.compared} | {*known.compared} & {*identity.ignored}
-            )
+            known = before.get(experiment, UNDECIDED)
+            changed = dict.fromkeys({*known.ignored} & {*identity.compared}, "not compared")
+            changed |= dict.fromkeys({*known.compared} & {*identity.ignored}, "compared")
+            changed |= {
+                name: f"compared as {use!r}" if use != LabelUse.IGNORED else "not compared"
+                for name, use in known.labels.items()
+                if identity.labels.get(name, use) != use
+            }
             if changed and ingestion.statuses_in(experiment):
-                was = "compared" if changed[0] in known.compared else "not compared"
+                name = min(changed)
                 raise ParameterError(
-                    f"runs of the experiment {experiment!r} were imported with the parameter {changed[0]!r} "
-                    f"{was}, which cannot change: import into another root directory, or delete the "
-                    f"experiment's folder in {self._root} and import again"
+                    f"runs of the experiment {experiment!r} were imported with the parameter {name!r} "
+                    f"{changed[name]}, which cannot change: import into another root directory, or delete "
+                    f"the experiment's folder in {self._root} and import again"
                 )
 
     def _ingest_runs(self, ingestion: Ingestion, counts: dict[Ingested, int], *, dry_run: bool) -> _RunKeys:
@@ -246,9 +297,11 @@ class _Import:
             configuration = translated_configuration(external, identity, is_reserved_name)
             runs = run_keys.setdefault((configuration.experiment, configuration.fingerprint), {})
             status = ingestion.known(external)
+            has_moved = ingestion.has_moved(external, configuration)
             has_ended = status not in {None, Status.INTERRUPTED} and not external.can_grow
-            if has_ended or dry_run:
-                counts[Ingested.CREATED if status is None else Ingested.UNCHANGED] += 1
+            if dry_run or (has_ended and not has_moved):
+                ingested = Ingested.UPDATED if has_moved else Ingested.UNCHANGED
+                counts[Ingested.CREATED if status is None else ingested] += 1
             else:
                 try:
                     new = translate_run(external, self._source.kind, identity, is_reserved_name)
@@ -260,7 +313,7 @@ class _Import:
         return run_keys
 
     def _identity_of(self, external: ExternalRun) -> Identity:
-        return self._identities.get(translated_experiment(external), Identity())
+        return self._identities.get(translated_experiment(external), UNDECIDED)
 
     def _verify(self, run_keys: _RunKeys, verification: Verification) -> None:
         for (experiment, fingerprint), keys in show_progress(run_keys.items(), "verifying configurations"):

@@ -6,6 +6,8 @@
   one of a dev series, unless the source itself distinguishes test metrics.
 - Tags, the run's name and further facts about its origin are in the run's environment under ``imported``.
   Parameters that are not compared, and those that are None or False, are stored with the run.
+- Where all values of a metric are at one step, it was logged without steps, and positions count instead.
+- Of its labels, those that identify configurations are parameters (:mod:`legm.importers.label_identity`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from legm.core import results
 from legm.core.identity import from_plain, to_plain
@@ -25,8 +27,15 @@ from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.errors import UnstableValue
 from legm.importers.external_run import ExternalRun
 from legm.importers.identity_inference import Identity
+from legm.importers.labels import Label, label_value
 from legm.importers.valid_names import valid_name, valid_names
+from legm.importers.value_parsing import without_addresses
 from legm.records import BestRule, Configuration, Display, Outcome, Plain, Points, Run, Series, Split, Status
+
+if TYPE_CHECKING:
+    from legm.records import FloatArray, IntArray
+
+    _Columns: TypeAlias = tuple[IntArray, FloatArray, FloatArray]
 
 __all__ = [
     "NOT_ENDED",
@@ -34,6 +43,7 @@ __all__ = [
     "translate_run",
     "translated_configuration",
     "translated_experiment",
+    "translated_labels",
     "translated_metadata",
     "translated_parameters",
     "translated_run_id",
@@ -52,12 +62,14 @@ class TranslatedRun:
         records: what it contains, except for its files and its outcome.
         outcome: how it ended.
         renamed: original names by their new name.
+        unstepped: how many metrics have several values and all at one step.
     """
 
     run: Run
     records: tuple[Points | Display | BestRule, ...]
     outcome: Outcome
     renamed: Mapping[str, str]
+    unstepped: int = 0
 
 
 def translated_run_id(external: ExternalRun, kind: str) -> str:
@@ -76,10 +88,14 @@ def translated_experiment(external: ExternalRun) -> str:
 def translated_parameters(
     external: ExternalRun, is_reserved: Callable[[str], bool]
 ) -> tuple[dict[str, Plain], dict[str, str]]:
-    """The run's parameters in plain form under valid names, and original names by their new name."""
+    """The run's parameters in plain form under valid names, and original names by their new name.
+
+    Memory addresses are removed from texts: they differ between runs of the same code.
+    """
     names = valid_names(external.parameters, is_reserved)
     values = {
-        names[name]: _translated_value(names[name], value) for name, value in external.parameters.items()
+        names[name]: _strip_addresses(_translated_value(names[name], value))
+        for name, value in external.parameters.items()
     }
     return values, {new: name for name, new in names.items() if new != name}
 
@@ -104,11 +120,48 @@ def translated_metadata(
     return found
 
 
+def translated_labels(external: ExternalRun, values: Mapping[str, Plain]) -> dict[str, Label]:
+    """The run's labels under valid names, except for those that a parameter is called like.
+
+    Args:
+        external: the run. For one whose source knows about its parameters, nothing is inferred.
+        values: its parameters under valid names.
+    """
+    if external.native_run is not None or external.metadata is not None:
+        return {}
+    named = {valid_name(name): label for name, label in external.labels.items()}
+    return {name: label for name, label in named.items() if name not in values}
+
+
+def _label_parameters(
+    external: ExternalRun, values: Mapping[str, Plain], identity: Identity
+) -> dict[str, Plain]:
+    """The values of the run's labels that are compared."""
+    labels = translated_labels(external, values) if identity.labels else {}
+    unimportant = [values[name] for name in identity.ignored if name in values]
+    found = {
+        name: label_value(labels[name], use, unimportant)
+        for name, use in identity.labels.items()
+        if name in labels
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _translated_value(name: str, value: Any) -> Plain:
     try:
         return to_plain(name, value)
     except UnstableValue:
         return str(value)
+
+
+def _strip_addresses(value: Plain) -> Plain:
+    if isinstance(value, str):
+        return without_addresses(value)
+    if isinstance(value, list):
+        return [_strip_addresses(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _strip_addresses(one) for name, one in value.items()}
+    return value
 
 
 def build_translated_parameters(
@@ -139,6 +192,7 @@ def translated_configuration(
     if external.native_run is not None:
         return external.native_run.configuration
     values, renamed = translated_parameters(external, is_reserved)
+    values |= _label_parameters(external, values, identity)
     parameters = build_translated_parameters(values, identity, translated_metadata(external, renamed))
     return parameters.configuration(translated_experiment(external))
 
@@ -168,6 +222,7 @@ def translate_run(
     else:
         metrics = _translated_series({series: len(steps) for series, (steps, _, _) in columns.items()})
     values, names = translated_parameters(external, is_reserved)
+    values |= _label_parameters(external, values, identity)
     metadata = translated_metadata(external, names)
     names |= {str(replace(new, index=None)): old.name for old, new in metrics.items() if new.name != old.name}
     parameters = build_translated_parameters(values, identity, metadata)
@@ -190,8 +245,25 @@ def translate_run(
         environment={IMPORTED: {name: value for name, value in origin.items() if value not in ("", {})}},
     )
     others = [new for record in records if (new := _translated_record(record, metrics)) is not None]
-    points = points_from_columns(columns, metrics.__getitem__)
-    return TranslatedRun(run, (points, *others), _translated_outcome(external, records), names)
+    unstepped = [one for one in columns if metrics[one].split is Split.DEV and _is_unstepped(columns[one][0])]
+    points = points_from_columns(
+        {**columns, **{one: _at_positions(columns[one]) for one in unstepped}}, metrics.__getitem__
+    )
+    return TranslatedRun(
+        run, (points, *others), _translated_outcome(external, records), names, len(unstepped)
+    )
+
+
+def _is_unstepped(steps: IntArray) -> bool:
+    """Whether a metric was logged without steps: it has several values, and all at one step."""
+    return len(steps) > 1 and bool((steps == steps[0]).all())
+
+
+def _at_positions(columns: _Columns) -> _Columns:
+    import numpy as np
+
+    steps, times, values = columns
+    return np.arange(len(steps), dtype=np.int64), times, values
 
 
 def _translated_series(counts: Mapping[Series, int]) -> dict[Series, Series]:

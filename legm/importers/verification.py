@@ -68,6 +68,9 @@ class Verification:
             "names that were changed; the original names are stored with the run",
             len(new.renamed),
         )
+        self._add_count(
+            self.adapted, "metrics whose values are all at one step: their positions count", new.unstepped
+        )
         unended = new.outcome.error == NOT_ENDED
         self._add_count(self.adapted, "runs that were still running: imported as interrupted", int(unended))
         is_open = external.can_grow and new.outcome.status is Status.COMPLETED

@@ -12,12 +12,8 @@ from hypothesis import strategies as st
 from legm import CorruptFile
 from legm.core.identity import canonical_text
 from legm.importers.identity_file import read_identities, write_identities
-from legm.importers.identity_inference import (
-    Identity,
-    ObservedParameters,
-    infer_identity,
-    infer_parameter_kind,
-)
+from legm.importers.identity_inference import Identity, infer_identity, infer_parameter_kind
+from legm.importers.observed import ObservedRuns
 from legm.importers.valid_names import valid_name, valid_names
 from legm.importers.value_parsing import parse_value_text
 
@@ -100,8 +96,8 @@ NAMES = st.sampled_from(["seed", "device", "lr", "depth", "output_dir", "data_pa
 RUNS = st.lists(st.dictionaries(NAMES, VALUES), min_size=1, max_size=12)
 
 
-def observed(runs) -> ObservedParameters:
-    seen = ObservedParameters()
+def observed(runs) -> ObservedRuns:
+    seen = ObservedRuns()
     for run in runs:
         seen.add(run)
     return seen

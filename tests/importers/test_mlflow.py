@@ -233,6 +233,26 @@ def test_deleted_runs_come_only_when_they_are_asked_for(store, tmp_path):
     assert (report.created, len(results(tmp_path / "all", gone))) == (6, 1)
 
 
+def test_metrics_without_steps_keep_every_value_and_parameters_lose_their_memory_addresses(store, tmp_path):
+    client, source, experiment = store
+    number = client.create_experiment(experiment)
+    for _ in range(2):
+        run_id = client.create_run(number).info.run_id
+        client.log_param(run_id, "loss", f"[<Loss object at {hex(id(run_id))}>]")
+        for at, value in enumerate([0.5, 0.25, 0.25, 1.0]):
+            client.log_batch(run_id, metrics=[Metric("loss", value, 1_700_000_000_000 + at, 7)])
+        client.log_metric(run_id, "late", 1.0, step=7)
+        client.set_terminated(run_id)
+    report = import_runs(source, tmp_path / "root", experiments=[experiment])
+    assert report.is_complete, report
+    assert report.adapted["metrics whose values are all at one step: their positions count"] == 2
+    assert report.configurations == 1
+    for result in results(tmp_path / "root", experiment).values():
+        assert result.run.configuration.parameters == {"loss": "[<Loss object>]"}
+        curves = {s.name: (h.steps.tolist(), h.values.tolist()) for s, h in result.histories.items()}
+        assert curves == {"loss": ([0, 1, 2, 3], [0.5, 0.25, 0.25, 1.0]), "late": ([7], [1.0])}
+
+
 def test_data_sets_and_models_of_a_run_come_too(store, tmp_path):
     client, source, experiment = store
     number = client.create_experiment(experiment)
@@ -465,7 +485,7 @@ def test_a_store_of_an_older_mlflow_is_read_without_a_change(tmp_path):
     (result,) = results(tmp_path / "root", "Default").values()
     (log,) = (r for r in log_of(tmp_path / "root", result).records if isinstance(r, Points))
     assert log.times.tolist() == [1500000001, 1500000002]
-    assert [h.values.tolist() for h in result.histories.values()] == [[1.0]]  # there were no steps: all at 0
+    assert [h.values.tolist() for h in result.histories.values()] == [[2.0, 1.0]]  # there were no steps
 
 
 def test_a_store_that_was_moved_finds_its_artifacts(sqlite, tmp_path):

@@ -22,6 +22,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from legm.core.point_columns import points_from_blocks
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.importers.external_run import ExternalRun, unreadable_run
@@ -43,6 +45,8 @@ _STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLE
 _MAX_BYTES = 1 << 20  # of a file that is read whole, and of metrics that are read at once
 _MAX_LINE_BYTES = 4096
 _REMEDY = "Repair it, or delete the run's folder in a copy of the store."
+_RUN_FOLDERS = ("metrics", "params", "tags")
+_OTHER_FOLDERS = frozenset({"datasets", "models", "traces"})
 _DETAILS = ("user_id", "source_name", "source_version", "entry_point_name")
 
 
@@ -78,11 +82,9 @@ class MlrunsSource:
         """Every run, experiment by experiment."""
         for experiment in [*_experiment_folders(self._root), *_experiment_folders(self._root / ".trash")]:
             for run in _mlruns_subfolders(experiment):
-                if not (run / "meta.yaml").is_file():
-                    continue
                 try:
-                    found = self._read_run(run)
-                except CorruptFile as error:
+                    found = self._read_run(run) if self._is_run(run) else None
+                except StorageError as error:
                     found = unreadable_run(run.name, experiment.name, error)
                 if found is not None:
                     self._places[found.key] = run
@@ -98,9 +100,26 @@ class MlrunsSource:
     def close(self) -> None:
         """Do nothing: no file is held open."""
 
+    def _is_run(self, folder: Path) -> bool:
+        """Whether a folder of an experiment is one of a run, with or without its ``meta.yaml``."""
+        if any((folder / name).is_dir() for name in _RUN_FOLDERS):
+            return True
+        path = folder / "meta.yaml"
+        if not path.is_file() or folder.name in _OTHER_FOLDERS:
+            return False
+        if not {"run_id", "run_uuid"}.isdisjoint(_read_mlruns_mapping(path)):
+            return True
+        self.notes.add("folders of an experiment that are not of a run were left out", str(folder))
+        return False
+
     def _read_run(self, folder: Path) -> ExternalRun | None:
         experiment = self._experiment(folder.parent)
-        meta = _read_mlruns_mapping(folder / "meta.yaml")
+        path = folder / "meta.yaml"
+        if path.is_file():
+            meta = _read_mlruns_mapping(path)
+        else:
+            self.notes.add("run folders without a meta.yaml: imported as interrupted runs", str(folder))
+            meta = {"status": "KILLED", "start_time": self._first_time(folder / "metrics")}
         run_id = str(meta.get("run_id") or meta.get("run_uuid") or folder.name)
         is_deleted = "deleted" in (meta.get("lifecycle_stage"), experiment.get("lifecycle_stage"))
         if (is_deleted or folder.parent.parent.name == ".trash") and not self._deleted:
@@ -129,6 +148,19 @@ class MlrunsSource:
             lambda: self._files.files_in(folders),
             self.notes,
         )
+
+    def _first_time(self, folder: Path) -> int | None:
+        """The earliest time at which a metric begins, in milliseconds since 1970; None without any."""
+        found = []
+        for path in self._files_below(folder):
+            try:
+                with path.open("rb") as file:
+                    first = file.readline(_MAX_LINE_BYTES).split(maxsplit=1)
+            except OSError as cause:
+                raise storage_error("read", path, cause) from cause
+            if first and first[0].isdigit() and len(first[0]) < 16:
+                found.append(float(first[0]))
+        return round(1000 * min(mlflow_to_seconds(np.array(found)).tolist())) if found else None
 
     def _experiment(self, folder: Path) -> dict[str, Any]:
         if folder not in self._experiment_metadata:
@@ -302,8 +334,6 @@ def _parse_mlruns_metric_rows(rows: list[list[bytes]]) -> tuple[Any, Any, Any]:
     Raises:
         ValueError, OverflowError: a row is something else.
     """
-    import numpy as np
-
     if {*map(len, rows)} != {3}:
         rows = [[*row, b"0"] if len(row) == 2 else row[:3] for row in rows if row]
     if any(len(row) != 3 for row in rows):

@@ -11,6 +11,7 @@ from legm.core.naming import unescape_name
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
+from legm.importers.labels import Label, LabelKind, last_part, tag_labels
 from legm.importers.native_runs import restore_native_run
 from legm.importers.value_parsing import parse_value_text
 from legm.records import Plain, Points, Status
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DELETED", "ExternalMlflowRun", "external_run", "mlflow_to_seconds", "restore_mlflow_infinities"]
 
 DELETED = "runs that are deleted in MLflow were left out; --deleted includes them"
+_DEFAULT_DATA = "dataset"  # MLflow's name for data that the script did not name
 _LARGEST = 1.7976931348623157e308
 _STATUSES = {
     "FINISHED": Status.COMPLETED,
@@ -108,4 +110,23 @@ def _as_external_run(
         records=points,
         files=files,
         details=details,
+        labels=_labels(run),
     )
+
+
+def _labels(run: MlflowRun) -> dict[str, Label]:
+    """What may distinguish a run besides its params, named like MLflow's tags and searches."""
+    tags = run.tags
+    found = {"mlflow.runName": Label(LabelKind.NAME, run.name or tags.get("mlflow.runName", ""))}
+    found |= tag_labels(tags)
+    inputs = run.details.get("inputs")
+    data = [one for one in inputs if isinstance(one, dict)] if isinstance(inputs, list) else []
+    names = {str(one.get("name") or "") for one in data} - {"", _DEFAULT_DATA}
+    digests = {str(one.get("digest") or "") for one in data} - {""}
+    found["mlflow.dataset"] = Label(LabelKind.DATA, sorted(names))
+    found["mlflow.dataset.digest"] = Label(LabelKind.DIGEST, ", ".join(sorted(digests)))
+    script = tags.get("mlflow.source.name") or str(run.details.get("source_name", ""))
+    found["mlflow.source.name"] = Label(LabelKind.SCRIPT, last_part(script))
+    commit = tags.get("mlflow.source.git.commit") or str(run.details.get("source_version", ""))
+    found["mlflow.source.git.commit"] = Label(LabelKind.COMMIT, commit)
+    return {name: label for name, label in found.items() if label.value}

@@ -20,8 +20,20 @@ _STORE_NAMES = frozenset({"mlruns", ARTIFACTS_FOLDER, "wandb"})
 
 
 def is_event_file(path: Path) -> bool:
-    """Whether TensorBoard considers a file of this name an event file."""
-    return "tfevents" in path.name
+    """Whether a file is an event file: by its name, as for TensorBoard, unless a text is in it.
+
+    An event file begins with a length, of whose eight bytes some are always zero.
+    """
+    if "tfevents" not in path.name:
+        return False
+    if path.is_symlink() or not path.is_file():
+        return True
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError:
+        return True
+    return not head or b"\0" in head
 
 
 def is_other_store_folder(folder: Path) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from legm.errors import LegmError, StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
+from legm.importers.labels import Label, LabelKind
 from legm.importers.run_files import run_files_below
 from legm.importers.tensorboard.event_folders import (
     event_folders,
@@ -18,11 +19,16 @@ from legm.importers.tensorboard.event_folders import (
     is_skipped_folder,
 )
 from legm.importers.tensorboard.event_reader import EventReader, TextEvent
+from legm.importers.tensorboard.experiment_names import (
+    choose_run_folders,
+    infer_run_folders,
+    seed_in_path,
+)
 from legm.importers.tensorboard.file_head import open_file_head
 from legm.importers.tensorboard.folder_scan import FolderScan, scan_event_files
 from legm.importers.tensorboard.hparams import merge_hparams
-from legm.importers.tensorboard.hparams_yaml import read_hparams_yaml
 from legm.importers.tensorboard.media import event_media_files
+from legm.importers.tensorboard.parameter_files import ParameterFiles
 from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
 from legm.importers.valid_names import valid_name
 from legm.records import Display, Plain, Points, Status
@@ -32,6 +38,8 @@ __all__ = ["TensorboardSource"]
 
 _FOLDER_PARAMETER = "folder"
 """The parameter of runs without any: only their paths distinguish them."""
+_FOLDER_LABEL = "tensorboard.folder"
+_SEED_PARAMETER = "seed"
 _END_TOLERANCE = 1.0  # seconds by which an event may follow the end of its session
 
 
@@ -50,7 +58,11 @@ class TensorboardSource:
         self.location = str(path)
         self.notes = ImportNotes()
         self._scans: dict[PurePosixPath, FolderScan] = {}
+        self._parameter_files = ParameterFiles(path, self.notes)
         self._runs: dict[str, RunFolder] | None = None
+        self._name_depths: dict[PurePosixPath, int] = {}  # how many last folders name a run
+        self._given_run_folders: int | None = None
+        self._known_run_folders: Mapping[str, int] = {}
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
@@ -76,13 +88,16 @@ class TensorboardSource:
             raise StorageError(f"the folder {self._root} has no run {key}")
         scans = [self._scans[part.folder] for part in found.parts]
         experiment = self._experiment_of(found.path)
+        seed, name = seed_in_path(found.path.parts[-self._name_depths[found.path] :])
         try:
             for scan in scans:
                 if scan.problem is not None:
                     raise scan.problem
             parameters = merge_hparams(
-                _merged_field(scans, "parameters"), self._read_yaml_parameters(found.path)
+                _merged_field(scans, "parameters"),
+                self._parameter_files.of_run(self._root / found.path),
             )
+            parameters = {**self._parameter_files.above(self._root / found.path), **parameters}
         except LegmError as error:
             return unreadable_run(key, experiment, error)
         status, ended = next(
@@ -94,7 +109,7 @@ class TensorboardSource:
             key=key,
             experiment=experiment,
             name=key if found.path.parts else self._root.absolute().name,
-            parameters=parameters or {_FOLDER_PARAMETER: found.path.name or self._root.absolute().name},
+            parameters=_with_path(parameters, name or found.path.name or self._root.absolute().name, seed),
             tags={},
             status=status or Status.COMPLETED,
             started=min((scan.first for scan in scans if scan.first is not None), default=0.0),
@@ -104,6 +119,7 @@ class TensorboardSource:
             files=lambda: self._files(found),
             details=_merged_field(scans, "details"),
             can_grow=not knows_end,
+            labels={_FOLDER_LABEL: Label(LabelKind.NAME, name)} if name else {},
         )
 
     def close(self) -> None:
@@ -119,13 +135,45 @@ class TensorboardSource:
                     self._scans[PurePosixPath(folder.relative_to(self._root).as_posix())] = scan
             runs = group_into_runs(self._scans)
             self._runs = {run.path.as_posix(): run for run in runs if self._has_content(run)}
+            self._name_depths = self._count_run_folders([run.path for run in self._runs.values()])
         return self._runs
+
+    def use_run_folders(self, given: int | None, known: Mapping[str, int]) -> None:
+        """Say how many of the last folders of a run's path name the run; those above are its experiment.
+
+        Args:
+            given: the number; None to infer it.
+            known: by experiment, the number with which earlier imports were made.
+        """
+        self._given_run_folders, self._known_run_folders = given, known
+
+    def run_folders(self) -> dict[str, int]:
+        """By experiment, how many folders name its runs."""
+        found: dict[str, int] = {}
+        for path, count in self._name_depths.items():
+            experiment = self._experiment_of(path)
+            found[experiment] = max(count, found.get(experiment, 1))
+        return found
+
+    def _count_run_folders(self, paths: Sequence[PurePosixPath]) -> dict[PurePosixPath, int]:
+        if self._given_run_folders is not None:
+            return dict.fromkeys(paths, self._given_run_folders)
+        inferred = infer_run_folders(paths)
+        experiments = {
+            PurePosixPath(*path.parts[:count]) for path in paths for count in range(len(path.parts))
+        }
+        known = {
+            one: self._known_run_folders[name]
+            for one in experiments
+            if (name := valid_name(self._experiment_name(one))) in self._known_run_folders
+        }
+        return {path: choose_run_folders(path, inferred[path], known) for path in paths}
 
     def _has_content(self, run: RunFolder) -> bool:
         if not all(self._scans[part.folder].is_empty for part in run.parts):
             return True
         try:
-            if self._read_yaml_parameters(run.path):
+            if self._parameter_files.of_run(self._root / run.path):
                 return True
         except LegmError:
             return True
@@ -135,16 +183,13 @@ class TensorboardSource:
         return False
 
     def _experiment_of(self, path: PurePosixPath) -> str:
-        """The experiment, named after the folder that contains the run's folder."""
-        if len(path.parts) > 1:
-            return path.parent.as_posix()
-        root = Path(os.path.realpath(self._root))
-        return (root if path.parts else root.parent).name or self.kind
+        """The experiment, named after the folders above those that name the run."""
+        if not path.parts:
+            return Path(os.path.realpath(self._root)).parent.name or self.kind
+        return self._experiment_name(PurePosixPath(*path.parts[: -self._name_depths[path]]))
 
-    def _read_yaml_parameters(self, path: PurePosixPath) -> dict[str, Plain]:
-        """The parameters that Lightning wrote next to a run's event files."""
-        file = self._root / path / "hparams.yaml"
-        return read_hparams_yaml(file) if file.is_file() and not file.is_symlink() else {}
+    def _experiment_name(self, path: PurePosixPath) -> str:
+        return path.as_posix() if path.parts else Path(os.path.realpath(self._root)).name or self.kind
 
     def _event_reader(self, part: RunPart) -> EventReader:
         return EventReader(self.notes, part.metric_name)
@@ -187,6 +232,14 @@ class TensorboardSource:
             for path, size in scan.files if scan.others else ():
                 below = path.relative_to(self._root / run.path).as_posix()
                 yield ExternalFile(f"events/{below}", partial(open_file_head, path, size))
+
+
+def _with_path(parameters: Mapping[str, Plain], name: str, seed: int | None) -> dict[str, Plain]:
+    """The parameters with what the run's path has: the seed, and its name if there are no others."""
+    found = dict(parameters) or {_FOLDER_PARAMETER: name}
+    if seed is not None:
+        found.setdefault(_SEED_PARAMETER, seed)
+    return found
 
 
 def _merged_field(scans: Sequence[FolderScan], field: str) -> dict[str, Plain]:

@@ -14,8 +14,10 @@ from __future__ import annotations
 import binascii
 import os
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from legm.backends import portable
@@ -24,6 +26,12 @@ from legm.errors import LegmError, StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_files import run_files_below
+from legm.importers.wandb.folder_without_log import (
+    FILES_OF_RUN,
+    last_values,
+    read_folder_without_log,
+    run_id_in_name,
+)
 from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     UNCATEGORIZED,
@@ -69,6 +77,7 @@ class WandbFolderSource:
         self.location = str(path)
         self.notes = ImportNotes()
         self._log_paths: dict[str, tuple[Path, ...]] = {}  # by key
+        self._without_log: dict[str, Path] = {}  # folders by key
         self._cached: dict[str, _CachedLocalRun] = {}
 
     @staticmethod
@@ -77,7 +86,7 @@ class WandbFolderSource:
         if path.is_file():
             return path if path.suffix == ".wandb" else None
         for folder in (path, path / "wandb", path / ".wandb"):
-            if folder.is_dir() and next(_local_log_paths(folder), None) is not None:
+            if folder.is_dir() and any(chain(_local_log_paths(folder), _folders_without_log(folder))):
                 return folder
         return None
 
@@ -101,10 +110,46 @@ class WandbFolderSource:
             run = self._read_run(key)
             if run is not None:
                 yield run
+        yield from self._runs_without_logs({key.split("/")[-1] for key in found})
+
+    def _runs_without_logs(self, ids: Collection[str]) -> Iterator[ExternalRun]:
+        """The runs of folders without a log.
+
+        Args:
+            ids: the ids of the runs with a log, to which such a folder adds nothing.
+        """
+        for folder in _folders_without_log(self._path):
+            if run_id_in_name(folder) in ids:
+                self.notes.add(
+                    "folders without their log, of runs that have others, were left out", str(folder)
+                )
+                continue
+            try:
+                run = self._read_without_log(folder)
+            except LegmError as error:
+                yield unreadable_run(str(folder), UNCATEGORIZED, error)
+                continue
+            if run is not None:
+                self._without_log[run.key] = folder
+                yield run
+
+    def _read_without_log(self, folder: Path) -> ExternalRun | None:
+        found = read_folder_without_log(folder)
+        if found is None:
+            return None
+        run, summary = found
+        remark = "runs without their log: only last values are known, and not whether the run failed"
+        self.notes.add(remark, str(folder))
+        files = partial(run_files_below, folder / "files", self.notes, what="files")
+        values = partial(last_values, summary, run.ended or run.started)
+        return external_run(run, values, files, files, self.notes)
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
-        found = self._read_run(key) if key in self._log_paths else None
+        if key in self._without_log:
+            found = self._read_without_log(self._without_log[key])
+        else:
+            found = self._read_run(key) if key in self._log_paths else None
         if found is None:
             raise StorageError(f"{self.location} no longer has the run {key}")
         return found
@@ -248,6 +293,20 @@ def _local_log_paths(path: Path) -> Iterator[Path]:
         for log in sorted(path.glob(pattern)):
             if log.is_file() and not log.is_symlink() and not log.parent.is_symlink():
                 yield log
+
+
+def _folders_without_log(path: Path) -> Iterator[Path]:
+    """The folders of runs at a path, or in it, that have files but no log; links are left out."""
+    if path.is_file():
+        return
+    for folder in (path, *sorted(path.glob("*run-*"))):
+        if (
+            run_id_in_name(folder) is not None
+            and any((folder / "files" / name).is_file() for name in FILES_OF_RUN)
+            and not folder.is_symlink()
+            and not any(folder.glob("run-*.wandb"))
+        ):
+            yield folder
 
 
 def _read_local_run_record(log: Path) -> RunFold | None:

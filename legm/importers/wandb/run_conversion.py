@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ from legm.core import point_columns as columns
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
+from legm.importers.labels import Label, LabelKind, last_part
 from legm.importers.native_runs import restore_native_run
 from legm.records import BestRule, Display, Points, Series, Split, Status
 
@@ -31,6 +33,7 @@ UNCATEGORIZED = "uncategorized"
 INTERNAL_ARTIFACT_TYPES = ("run_table", "job", "wandb-")
 """Prefixes of the types of artifacts that W&B creates by itself."""
 
+_GENERATED_ID = re.compile(r"[a-z0-9]{8}")
 _NATIVE_STEP = Series(names.STEP_KEY)
 _STEP_LIMIT = 2**62
 _KILLED = 255  # the exit code after a keyboard interrupt
@@ -142,7 +145,24 @@ def _as_external_run(
         files=files,
         details={name: value for name, value in details.items() if value not in ("", {}, [])},
         description=run.job_type,
+        labels=_labels(run),
     )
+
+
+def _labels(run: WandbRun) -> dict[str, Label]:
+    """What may distinguish a run besides its configuration; W&B may call a run by the id that it made up."""
+    git = run.origin.get("git")
+    commit = git.get("commit") if isinstance(git, dict) else run.origin.get("commit")
+    is_made_up = run.name == run.run_id and _GENERATED_ID.fullmatch(run.run_id) is not None
+    found = {
+        "wandb.name": Label(LabelKind.NAME, "" if is_made_up else run.name),
+        "wandb.group": Label(LabelKind.GROUP, run.group),
+        "wandb.job_type": Label(LabelKind.GROUP, run.job_type),
+        "wandb.tags": Label(LabelKind.TAG, sorted(run.tags)),
+        "wandb.program": Label(LabelKind.SCRIPT, last_part(str(run.origin.get("program") or ""))),
+        "wandb.commit": Label(LabelKind.COMMIT, str(commit or "")),
+    }
+    return {name: label for name, label in found.items() if label.value}
 
 
 def _is_wandb_file_reference(value: Any) -> bool:
