@@ -595,6 +595,30 @@ def test_a_damaged_line_is_named_with_its_number(tmp_path, line, said):
     assert said in report.failed["r1"]
 
 
+def test_folders_of_data_sets_are_no_runs_and_a_run_without_its_meta_yaml_is_one(tmp_path):
+    run = hostile_folder(tmp_path)
+    for name in ("datasets", "traces"):
+        (run.parent / name).mkdir()
+        (run.parent / name / "meta.yaml").write_text("name: mnist\ndigest: d1\n")
+    (run.parent / "mine").mkdir()
+    (run.parent / "mine" / "meta.yaml").write_text("note: of my own\n")
+    shutil.copytree(run, run.with_name("r2"))
+    (run.with_name("r2") / "meta.yaml").unlink()
+    (run.with_name("r2") / "params" / "lr").write_text("0.2")
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert (report.is_complete, report.created) == (True, 2)
+    found = results(tmp_path / "root", "../../../evil")
+    assert {key: (one.status, one.run.started) for key, one in found.items()} == {
+        "r1": (Status.COMPLETED, 1_700_000_000),
+        "r2": (Status.INTERRUPTED, 1_700_000_000),
+    }
+    assert found["r2"].run.configuration.parameters == {"lr": 0.2}
+    assert {remark: count for remark, (count, _) in report.omitted.items()} == {
+        "run folders without a meta.yaml: imported as interrupted runs": 1,
+        "folders of an experiment that are not of a run were left out": 1,
+    }
+
+
 def test_yaml_that_would_make_objects_makes_none(tmp_path):
     run = hostile_folder(tmp_path)
     shutil.copytree(run, run.with_name("r2"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -19,7 +20,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 
-from legm import ExperimentHandler, StorageError
+from legm import ExperimentHandler, ParameterError, StorageError
 from legm.backends.local.event_file import _encode_event_record
 from legm.cli import main
 from legm.importers import import_runs
@@ -395,6 +396,83 @@ def test_runs_without_hyperparameters_are_distinguished_by_their_folders(tmp_pat
     report = import_runs(tmp_path / "logs", tmp_path / "root")
     assert (report.configurations, report.identities["logs"].named) == (2, ("folder",))
     assert import_runs(tmp_path / "logs", tmp_path / "one", ignore=["folder"]).configurations == 1
+
+
+def by_configuration(root: Path, experiment: str) -> list[list[str]]:
+    """The keys of an experiment's runs by configuration."""
+    found: dict[str, list[str]] = {}
+    for key, one in results(root, experiment).items():
+        found.setdefault(one.run.configuration.fingerprint, []).append(key)
+    return sorted(sorted(keys) for keys in found.values())
+
+
+def test_seeds_in_the_names_of_folders_are_runs_of_one_configuration(tmp_path):
+    """The folders that Stable-Baselines3 makes for a script with a folder of its own for each seed."""
+    seeds = [f"seed_{seed}/PPO_1" for seed in range(3)]
+    for name in seeds:
+        write_event(tmp_path / "logs" / name, scalar("reward", 1.0, 0))
+    report = import_runs(tmp_path / "logs", tmp_path / "root")
+    assert report.is_complete, report
+    assert {*report.identities} == {"logs"}
+    assert by_configuration(tmp_path / "root", "logs") == [seeds]
+    assert {one.run.parameters["seed"] for one in results(tmp_path / "root", "logs").values()} == {0, 1, 2}
+    for name in ("a2c/seed_0/A2C_1", "a2c/seed_1/A2C_1"):
+        write_event(tmp_path / "logs" / name, scalar("reward", 1.0, 0))
+    import_runs(tmp_path / "logs", tmp_path / "root")
+    assert by_configuration(tmp_path / "root", "logs") == [seeds]
+    assert by_configuration(tmp_path / "root", "a2c") == [["a2c/seed_0/A2C_1", "a2c/seed_1/A2C_1"]]
+
+
+def test_a_last_folder_that_all_runs_have_names_none_and_an_earlier_decision_holds(tmp_path):
+    for name in ("small", "large"):
+        write_event(tmp_path / "logs" / name / "PPO_1", scalar("reward", 1.0, 0))
+    import_runs(tmp_path / "logs", tmp_path / "root")
+    assert by_configuration(tmp_path / "root", "logs") == [["large/PPO_1"], ["small/PPO_1"]]
+    write_event(tmp_path / "logs" / "large" / "PPO_2", scalar("reward", 1.0, 0))
+    report = import_runs(tmp_path / "logs", tmp_path / "root")
+    assert (report.created, report.unchanged) == (1, 2)
+    assert by_configuration(tmp_path / "root", "logs") == [["large/PPO_1"], ["large/PPO_2"], ["small/PPO_1"]]
+    # Where nothing was decided, folders with several runs are experiments; or what the user says.
+    assert {*import_runs(tmp_path / "logs", tmp_path / "new").identities} == {"large", "small"}
+    command = ["import", str(tmp_path / "logs"), str(tmp_path / "two"), "--run-folders", "2", "--json"]
+    done = CliRunner().invoke(main, command, catch_exceptions=False)
+    assert {*json.loads(done.output)["identities"]} == {"logs"}
+    with pytest.raises(ParameterError, match="run_folders is for TensorBoard"):
+        import_runs(tmp_path / "two", tmp_path / "other", run_folders=2)
+
+
+def test_parameters_in_yaml_files_beside_and_above_event_files_are_read(tmp_path):
+    source = tmp_path / "logs"
+    for name in ("ppo/run1", "ppo/run2", "other"):
+        write_event(source / name, scalar("reward", 1.0, 0))
+    (source / "ppo" / "args.yml").write_text(
+        "!!python/object/apply:collections.OrderedDict\n- - [algo, ppo]\n  - [seed, 7]\n  - [steps, -1]\n"
+    )
+    (source / "ppo" / "config.yml").write_text("steps: 1000.0\npolicy: {layers: [64, 64]}\n")
+    (source / "ppo" / "run2" / "opt.yaml").write_text("steps: 5\n")
+    (source / "other" / "config.yaml").write_text("- just a list\n")
+    report = import_runs(source, tmp_path / "root")
+    assert report.is_complete, report
+    found = {key: parameters_in(one) for key, one in results(tmp_path / "root", "ppo").items()}
+    common = {"algo": "ppo", "seed": 7, "policy.layers": [64, 64]}
+    assert found == {"ppo/run1": {**common, "steps": 1000.0}, "ppo/run2": {**common, "steps": 5}}
+    assert [parameters_in(one) for one in results(tmp_path / "root", "logs").values()] == [
+        {"folder": "other"}
+    ]
+    assert any("have no parameters" in remark for remark in report.omitted)
+
+
+def test_a_text_that_is_called_like_an_event_file_is_a_file_of_the_run(tmp_path):
+    write_event(tmp_path / "logs" / "a", scalar("loss", 1.0, 0))
+    for name in ("notes-on-tfevents.txt", "events.out.tfevents.json"):
+        (tmp_path / "logs" / "a" / name).write_text("just a text, of some length")
+    report = import_runs(tmp_path / "logs", tmp_path / "root")
+    assert (report.is_complete, report.omitted) == (True, {})
+    (run,) = results(tmp_path / "root", "logs").values()
+    assert sorted(artifacts_in(tmp_path / "root", run)) == [
+        "events.out.tfevents.json",
+        "notes-on-tfevents.txt",
+    ]
 
 
 def test_files_of_a_run_are_kept_but_those_of_other_runs_and_what_is_hidden_are_theirs(tmp_path):

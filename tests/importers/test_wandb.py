@@ -160,6 +160,41 @@ def test_a_single_run_is_imported_by_its_folder_or_its_log(written, tmp_path, wh
     assert report.equal["files"] == 4
 
 
+def test_a_run_whose_log_is_missing_has_its_configuration_and_last_values(written, tmp_path):
+    # The SDK writes these files for a run that goes to a server.
+    folder = tmp_path / "wandb" / "run-20260131_101502-abc12345"
+    (folder / "files").mkdir(parents=True)
+    (folder / "files" / "config.yaml").write_text(
+        "_wandb:\n  value: {cli_version: 0.16.0}\nlr:\n  desc: null\n  value: 0.1\n"
+        "model:\n  value: {depth: 3}\nseed:\n  value: 1\n"
+    )
+    summary = {"loss": 0.25, "nested": {"acc": 1}, "words": "hi", "bad": "NaN"}
+    own = {"_step": 20, "_runtime": 5.0, "_timestamp": 1_700_000_100.5, "_wandb": {"runtime": 5}}
+    (folder / "files" / "wandb-summary.json").write_text(json.dumps(summary | own))
+    metadata = {"startedAt": "2023-11-14T22:13:20.123456789Z", "program": "train.py", "host": "node"}
+    (folder / "files" / "wandb-metadata.json").write_text(json.dumps(metadata))
+    (folder / "files" / "notes.txt").write_text("of the run")
+    (log,) = written.glob("wandb/*-r0.1-1/*.wandb")
+    shutil.copytree(log.parent, tmp_path / "wandb" / log.parent.name)
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert (report.is_complete, report.created) == (True, 2)
+    (run,) = results(tmp_path / "root", "uncategorized")
+    assert run.run.configuration.active == ("lr", "model.depth")
+    assert run.run.configuration.parameters == {"lr": 0.1, "model.depth": 3, "seed": 1}
+    assert run.run.started == pytest.approx(1_700_000_000.123456)
+    assert (run.status, run.ended) == (Status.COMPLETED, 1_700_000_100.5)
+    values = {series.name: (one.steps.tolist(), one.values.tolist()) for series, one in run.histories.items()}
+    assert repr(values.pop("bad")) == "([20], [nan])"
+    assert values == {"loss": ([20], [0.25]), "nested.acc": ([20], [1.0])}
+    assert run.run.environment["imported"]["program"] == "train.py"
+    (kept,) = tmp_path.glob("root/uncategorized/*/artifacts/*/notes.txt")
+    assert kept.read_text() == "of the run"
+    assert any("without their log" in remark for remark in report.omitted)
+    (folder / "files" / "wandb-summary.json").write_text("[")
+    report = import_runs(tmp_path, tmp_path / "again")
+    assert "wandb-summary.json" in next(iter(report.failed.values()))
+
+
 def test_the_command_says_what_came(written, tmp_path):
     done = CliRunner().invoke(main, ["import", str(written), str(tmp_path / "root"), "--dry-run"])
     assert "8 runs would be imported" in done.output

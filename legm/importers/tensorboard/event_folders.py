@@ -22,7 +22,7 @@ _STORE_NAMES = frozenset({"mlruns", ARTIFACTS_FOLDER, "wandb"})
 def is_event_file(path: Path) -> bool:
     """Whether a file is an event file: by its name, as for TensorBoard, unless a text is in it.
 
-    An event file begins with a length, of whose eight bytes some are always zero.
+    An event file begins with a length of eight bytes, of which some are always zero.
     """
     if "tfevents" not in path.name:
         return False
@@ -33,7 +33,7 @@ def is_event_file(path: Path) -> bool:
             head = file.read(8)
     except OSError:
         return True
-    return not head or b"\0" in head
+    return len(head) < 8 or b"\0" in head
 
 
 def is_other_store_folder(folder: Path) -> bool:

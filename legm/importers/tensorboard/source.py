@@ -119,7 +119,7 @@ class TensorboardSource:
             files=lambda: self._files(found),
             details=_merged_field(scans, "details"),
             can_grow=not knows_end,
-            labels={_FOLDER_LABEL: Label(LabelKind.NAME, name)} if name else {},
+            labels={_FOLDER_LABEL: Label(LabelKind.NAME, name)} if name and parameters else {},
         )
 
     def close(self) -> None:
