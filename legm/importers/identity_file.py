@@ -22,7 +22,8 @@ _HEADER = """\
 # Move a name to the list compared if that is wrong, or the other way round.
 # name: the parameters that appear in a configuration's name.
 # labels: names, groups, tags and the like that are compared. whole: as they are; stem: without seeds, dates
-# and counters; unnumbered: also without a number at the end; ignored: not at all.
+# and counters; unseeded: also without numbers that are values of uncompared parameters; unnumbered: without a
+# number at the end; ignored: not at all.
 # run_folders: how many of the last folders of a path name a run, if not one.
 """
 _FIELDS = ("not_compared", "compared", "name", "labels", "run_folders")

@@ -12,6 +12,7 @@ __all__ = ["averaged_lines", "comparison_lines", "count_text", "import_report_li
 _USES = {
     LabelUse.WHOLE: "",
     LabelUse.STEM: " without seeds, dates and counters",
+    LabelUse.UNSEEDED: " without seeds, dates and counters",
     LabelUse.UNNUMBERED: " without seeds, dates, counters and numbers at its end",
 }
 _MAX_EXAMPLES = 5  # of runs that failed or differ

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from legm.core.identity import canonical_text
-from legm.importers.labels import LabelKind, LabelUse, is_made_up, label_value, numbered_names
+from legm.importers.labels import LabelKind, LabelUse, has_number, is_made_up, label_value, numbered_names
 from legm.importers.observed import ObservedRun, ObservedRuns
 from legm.records import Plain
 
@@ -55,7 +55,7 @@ def infer_labels(
         kind = observed.labels[name].kind
         if kind is LabelKind.TAG and is_noise(name.removeprefix("tags."), groups.texts(name)):
             continue
-        use = groups.use_for(name)
+        use = groups.use_for(name, more_to_come=more_to_come)
         if groups.is_distinguished_by(name, use, kind) or (
             more_to_come and groups.may_distinguish(name, use, kind)
         ):
@@ -130,16 +130,29 @@ class _Groups:
         found = {str(run.labels[name].value) if name in run.labels else None for run in self._observed}
         return [*sorted(found, key=str)]
 
-    def use_for(self, name: str) -> LabelUse:
-        """Whether numbers at the end of a label count."""
-        stems = {
-            value
-            for run in self._observed
-            if (label := run.labels.get(name)) is not None
-            and label.kind in {LabelKind.NAME, LabelKind.GROUP}
-            and isinstance(value := label_value(label, LabelUse.STEM, self._unimportant[id(run)]), str)
-        }
-        return LabelUse.UNNUMBERED if numbered_names(stems) else LabelUse.STEM
+    def use_for(self, name: str, *, more_to_come: bool) -> LabelUse:
+        """Which numbers in a label do not count.
+
+        That a number is the seed's may be chance: ``v2`` with the seed 2. It is none if the same text never
+        has two stems. Captured runs come one by one, and for them it must be a word of its own.
+        """
+        runs = [run for run in self._observed if name in run.labels]
+        texts = [str(run.labels[name].value) for run in runs]
+        stems = [self._value(run, name, LabelUse.STEM) for run in runs]
+        unseeded = [self._value(run, name, LabelUse.UNSEEDED) for run in runs]
+        is_unique = len({*zip(texts, unseeded, strict=True)}) == len({*texts})
+        if more_to_come:
+            numbers = [
+                has_number(text, self._unimportant[id(run)]) for run, text in zip(runs, texts, strict=True)
+            ]
+            return LabelUse.UNSEEDED if any(numbers) else LabelUse.STEM
+        if unseeded != stems and is_unique:
+            return LabelUse.UNSEEDED
+        named = all(run.labels[name].kind in {LabelKind.NAME, LabelKind.GROUP} for run in runs)
+        values = {label_value(run.labels[name], LabelUse.STEM, ()) for run in runs if named}
+        if len({*texts}) == len(texts) and numbered_names(one for one in values if isinstance(one, str)):
+            return LabelUse.UNNUMBERED
+        return LabelUse.STEM
 
     def is_distinguished_by(self, name: str, use: LabelUse, kind: LabelKind) -> bool:
         """Whether some runs that nothing tells apart differ in a label."""

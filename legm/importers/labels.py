@@ -1,8 +1,8 @@
 """What may distinguish runs besides their parameters: names, groups, tags, data, scripts and commits. Pure.
 
 The *stem* of a label is what remains without the pieces that differ between runs of one configuration: a
-seed (``svm, seed 3``), a date, a counter (``run 7``), an id, and any number that is a value of a parameter
-which is not compared. A name that a tracker made up (``sunny-river-12``) has no stem.
+seed (``svm, seed 3``), a date, a counter (``run 7``) and an id. A name that a tracker made up
+(``sunny-river-12``) has no stem.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = [
     "Label",
     "LabelKind",
     "LabelUse",
+    "has_number",
     "is_made_up",
     "label_stem",
     "label_value",
@@ -59,6 +60,7 @@ _VARYING = (
     re.compile(rf"(?<![a-z])(?:{_COUNTED_WORDS})[ _=:#.-]*\d+(?![.\d]*[a-z])", re.IGNORECASE),
     re.compile(r"\s*[#(]\d+\)?$"),
 )
+_NUMBER_WORD = re.compile(r"(?<![^\W_])(?<!\d\.)\d+(?![^\W_]|\.\d)")
 _LAST_NUMBER = re.compile(r"(.*[^\d\s._-])[\s._-]+(\d{1,6})", re.DOTALL)
 _GAP = "\0"
 _AROUND_GAP = re.compile(r"[\s_=:.,/|+-]*\0[\s_=:.,/|+-]*")
@@ -83,8 +85,10 @@ class LabelUse(str, enum.Enum):
     """As it is."""
     STEM = "stem"
     """Without seeds, dates, counters and ids."""
+    UNSEEDED = "unseeded"
+    """The same, and without numbers that are values of parameters that are not compared."""
     UNNUMBERED = "unnumbered"
-    """The same, and without a number at the end."""
+    """The stem without a number at its end."""
     IGNORED = "ignored"
     """Not at all."""
 
@@ -137,7 +141,7 @@ def label_value(label: Label, use: LabelUse | str, unimportant: Iterable[Plain])
         return None
     if use == LabelUse.WHOLE:
         return label.value or None
-    numbers = _whole_numbers(unimportant)
+    numbers = _whole_numbers(unimportant) if use == LabelUse.UNSEEDED else frozenset()
     texts = label.value if isinstance(label.value, list) else [label.value]
     stems = [_stem(label.kind, text, use == LabelUse.UNNUMBERED, numbers) for text in texts]
     if not isinstance(label.value, list):
@@ -180,6 +184,13 @@ def label_stem(text: str, numbers: AbstractSet[str] = frozenset(), *, unnumbered
     if unnumbered and (found := _LAST_NUMBER.fullmatch(text)):
         text = found[1]
     return None if not text or _COUNTED_WORD.fullmatch(text) else text
+
+
+def has_number(text: str, unimportant: Iterable[Plain]) -> bool:
+    """Whether one of the words of a text is a number that is a value of a parameter that is not compared."""
+    return not _whole_numbers(unimportant).isdisjoint(
+        re.findall(r"(?<![^\W_])(?<!\d\.)\d+(?![^\W_]|\.\d)", text)
+    )
 
 
 def numbered_names(stems: Iterable[str]) -> bool:

@@ -63,7 +63,7 @@ def test_what_is_a_seed_a_date_a_counter_or_an_id_in_a_name_does_not_count(text,
 
 def test_a_number_counts_unless_it_is_the_seeds():
     assert label_stem("net18-7 x7.5", {"7"}) == "net18-x7.5"
-    assert label_value(Label(LabelKind.NAME, "resnet18 s4"), LabelUse.STEM, [4, "cuda:1"]) == "resnet18 s"
+    assert label_value(Label(LabelKind.NAME, "resnet18 s4"), LabelUse.UNSEEDED, [4, "cuda:1"]) == "resnet18 s"
     assert label_value(Label(LabelKind.TAG, ["b", "seed 1", "a"]), LabelUse.STEM, []) == ["a", "b"]
     assert label_value(Label(LabelKind.NAME, "run 1"), LabelUse.WHOLE, [1]) == "run 1"
     assert label_value(Label(LabelKind.NAME, "svm 1"), LabelUse.UNNUMBERED, []) == "svm"
@@ -103,6 +103,12 @@ def observed(*runs: tuple[dict, dict]) -> ObservedRuns:
         ([({"seed": 1}, {"name": "svm s1"}), ({"seed": 2}, {"name": "svm s2"})], {}),
         ([({}, {"name": "svm-1"}), ({}, {"name": "svm-2"})], {}),
         ([({}, {"name": "svm-1"}), ({}, {"name": "svm-2"}), ({}, {"name": "k"})], {"name": "unnumbered"}),
+        (
+            [({"seed": s}, {"name": f"k-{k}"}) for k in (1, 2) for s in (1, 2)],
+            {"name": "stem"},
+        ),
+        ([({"seed": s}, {"name": "base v2"}) for s in (1, 2)], {}),
+        ([({"seed": s}, {"name": f"{k}{s}"}) for k in "ab" for s in (1, 2)], {"name": "unseeded"}),
         ([({}, {"name": "resnet-18"}), ({}, {"name": "resnet-50"})], {"name": "stem"}),
         ([({}, {"name": "calm-ox-1"}), ({}, {"name": "bold-finch-345"})], {}),
         ([({}, {"name": "svm"}), ({}, {})], {"name": "stem"}),
@@ -130,6 +136,8 @@ def test_of_captured_runs_what_the_user_named_counts_before_anything_differs():
     assert infer_identity(observed(run), more_to_come=True).labels == {"name": "stem"}
     unnamed = ({"lr": 1}, {"name": "bold-finch-345", "commit": "a"})
     assert infer_identity(observed(unnamed), more_to_come=True).labels == {}
+    seeded = ({"seed": 1}, {"name": "svm-1", "tag": "v1"})
+    assert infer_identity(observed(seeded), more_to_come=True).labels == {"name": "unseeded", "tag": "stem"}
     nothing = ({"seed": 1}, {"name": "bold-finch-345", "commit": "a"})
     assert infer_identity(observed(nothing), more_to_come=True).labels == {"commit": "stem"}
 
