@@ -114,7 +114,7 @@ def _as_external_run(
     )
 
 
-def _labels(run: MlflowRun) -> dict[str, Label]:
+def _labels(run: ExternalMlflowRun) -> dict[str, Label]:
     """What may distinguish a run besides its params, named like MLflow's tags and searches."""
     tags = run.tags
     found = {"mlflow.runName": Label(LabelKind.NAME, run.name or tags.get("mlflow.runName", ""))}

@@ -28,7 +28,7 @@ from legm.importers.wandb.history_rows import (
     restore_non_finite_history,
 )
 from legm.importers.wandb.json_items import flatten_json
-from legm.importers.wandb.run_conversion import WandbRun
+from legm.importers.wandb.run_conversion import ExternalWandbRun
 from legm.records import Points, Series, Status
 
 __all__ = ["FILES_OF_RUN", "last_values", "read_folder_without_log", "run_id_in_name"]
@@ -48,7 +48,7 @@ def run_id_in_name(folder: Path) -> str | None:
     return found[2] if found else None
 
 
-def read_folder_without_log(folder: Path) -> tuple[WandbRun, dict[str, Any]] | None:
+def read_folder_without_log(folder: Path) -> tuple[ExternalWandbRun, dict[str, Any]] | None:
     """The run of a folder without a log, and its flattened summary; None if nothing of a run is there.
 
     Raises:
@@ -70,7 +70,7 @@ def read_folder_without_log(folder: Path) -> tuple[WandbRun, dict[str, Any]] | N
         origin["git"] = {one: git[one] for one in ("commit", "remote") if one in git}
     values = flatten_json({key: value for key, value in summary.items() if key not in WANDB_KEYS})
     texts = {key: value for key, value in values.items() if not isinstance(value, (bool, int, float))}
-    run = WandbRun(
+    run = ExternalWandbRun(
         run_id=name[2],
         project="",
         entity="",

@@ -149,7 +149,7 @@ def _as_external_run(
     )
 
 
-def _labels(run: WandbRun) -> dict[str, Label]:
+def _labels(run: ExternalWandbRun) -> dict[str, Label]:
     """What may distinguish a run besides its configuration; W&B may call a run by the id that it made up."""
     git = run.origin.get("git")
     commit = git.get("commit") if isinstance(git, dict) else run.origin.get("commit")
