@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from legm.core.config_objects import parameters_from_config
-from legm.core.credentials import is_credential
+from legm.core.credentials import CredentialRule
 from legm.core.identity import ParameterDifference, parameter_differences
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, condition_from_active_value
@@ -82,9 +82,10 @@ class ExperimentHandler:
         backend_options: the backend's own options; for a list of backends, by the backend's name.
         strict: whether ``log()`` (and what is computed over runs) raises an error where a backend has not
             received everything; otherwise that is logged, and the rest is delivered later.
-        credentials: shell patterns for the names of parameters whose texts are credentials. These are not
-            compared, and leave this machine only as ``<redacted>``. Without patterns, names such as
-            ``api_key`` and ``password`` are recognized; with ``()``, none.
+        credentials: shell patterns for the names of parameters whose texts are credentials; without
+            patterns, they are recognized by names such as ``api_key`` and ``password``, and by their form;
+            with ``()``, none is. They are not compared, only the handler itself has them, and everything
+            that is stored, sent or shown has ``<redacted>`` in their place.
         main_process: whether this process records. Of the processes that train one model together (torchrun,
             SLURM, MPI, accelerate) only rank 0 does, which is found from the environment; in the others
             parameters can be read, and every other call has no effect. Runs can be read in all of them.
@@ -131,7 +132,7 @@ class ExperimentHandler:
         cls = type(self)  # not the handler: a cycle would keep it when it is dropped
         self._parameters = Parameters(
             lambda name: hasattr(cls, name),
-            lambda name, value: is_credential(name, value, credentials),
+            CredentialRule(credentials),
         )
         self._configuration: Configuration | None = None
         self._files: UserFiles | None = None
@@ -288,7 +289,7 @@ class ExperimentHandler:
         return [*super().__dir__(), *self._parameters.names()]
 
     def __repr__(self) -> str:
-        names = ", ".join(f"{name}={self._parameters[name]!r}" for name in self._parameters.names())
+        names = ", ".join(f"{name}={self._parameters.text(name)}" for name in self._parameters.names())
         return f"<ExperimentHandler {self._experiment!r} {names}>"
 
     # Identity

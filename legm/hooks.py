@@ -91,8 +91,7 @@ class Capability(enum.Enum):
     """The aggregated curves of a plot are stored as numbers."""
     REMOTE = "remote"
     """Calls may take long or fail temporarily. They are made on one background thread per run, never on the
-    training thread; failed batches are sent again from the run log; credentials among the parameters are
-    redacted first."""
+    training thread; failed batches are sent again from the run log."""
     DISPLAYS = "displays"
     """Scalars and texts that are shown with the run but are not metrics."""
     EXPERIMENTS = "experiments"

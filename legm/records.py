@@ -9,6 +9,7 @@ returns a :class:`RunResult` for each run, or a :class:`RunCounts` for several. 
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -50,6 +51,15 @@ if TYPE_CHECKING:
 
 Plain: TypeAlias = Any
 """A plain value, which is None, bool, int, float, str, a list or a dict by str."""
+
+
+_FILE_NAME = re.compile(r"(?!\.)[\w.+=,@()\[\] ~-]{1,200}(?<![. ])")
+_FINGERPRINT = re.compile(r"[\w-]{1,200}", re.ASCII)
+
+
+def is_file_name(text: str) -> bool:
+    """Whether a text names a file in a folder on every system, as run ids and configurations' names do."""
+    return _FILE_NAME.fullmatch(text) is not None
 
 
 class Split(enum.Enum):
@@ -101,13 +111,25 @@ class Configuration:
     active: tuple[str, ...]
     metadata: Mapping[str, Mapping[str, Plain]]
 
+    def __post_init__(self) -> None:
+        """Refuse what would lead out of a folder, wherever the configuration was read.
+
+        Raises:
+            ValueError: the fingerprint or the name is not one that legm makes.
+        """
+        if self.fingerprint and not _FINGERPRINT.fullmatch(self.fingerprint):
+            raise ValueError(f"{self.fingerprint!r} is not a fingerprint")
+        if self.name and not is_file_name(self.name):
+            raise ValueError(f"the configuration's name {self.name!r} is not a safe file name")
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run of a configuration, as known when it starts.
 
     Args:
-        run_id: unique across machines, sorts by start time, safe as a file name.
+        run_id: unique across machines, sorts by start time, safe as a file name; "" only where a run stands
+            for its configuration.
         configuration: the configuration that is run.
         description: distinguishes groups of runs of one configuration; "" for none.
         started: seconds since 1970 (UTC).
@@ -121,6 +143,15 @@ class Run:
     started: float
     parameters: Mapping[str, Plain] = field(default_factory=dict)
     environment: Mapping[str, Plain] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what would lead out of a folder, wherever the run was read.
+
+        Raises:
+            ValueError: the id is not a safe file name.
+        """
+        if self.run_id and not is_file_name(self.run_id):
+            raise ValueError(f"the run id {self.run_id!r} is not a safe file name")
 
 
 @dataclass(frozen=True, slots=True)

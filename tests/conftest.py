@@ -134,6 +134,7 @@ def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Name the folder that all workers have in common."""
     base = tmp_path_factory.getbasetemp()
     os.environ[FOLDER] = str(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+    os.environ["XDG_CONFIG_HOME"] = str(base / "config")  # not the user's own settings
 
 
 @pytest.fixture(scope="session")

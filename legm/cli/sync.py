@@ -22,16 +22,22 @@ __all__ = ["sync_command"]
 
 @click.command("sync")
 @path_argument("root", default=Path())
-@click.option("--to", shell_complete=complete_backend, help="Only what is pending for this backend.")
+@click.option(
+    "--to",
+    shell_complete=complete_backend,
+    help="Only what is pending for this backend, or for this target: 'NAME OPTION=VALUE ...'.",
+)
 @click.option("--watch", is_flag=True, help="Keep delivering new values until Ctrl-C.")
 @json_option
 def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> None:
     """Deliver to backends what they have not received.
 
     This covers all runs below ROOT and all remote backends, such as MLflow. Each value is delivered once,
-    however often the command is repeated. The exit status is 1 if something is still pending. With --watch
-    the command keeps running as a service would; Ctrl-C or SIGTERM stops it with status 0, and --json prints
-    a line for each delivery.
+    however often the command is repeated. A target that a run log names, but with which no run was begun on
+    this machine, is delivered to only if --to gives it. The exit status is 1 if something is still pending.
+
+    With --watch the command keeps running as a service would; Ctrl-C or SIGTERM stops it with status 0, and
+    --json prints a line for each delivery.
     """
     from legm.cli.locations import require_location_folder
     from legm.delivery import backlog

@@ -1,52 +1,320 @@
-"""Parameters that are credentials: they are not compared, and their values stay on this machine."""
+"""What is a credential: one rule, by which values are redacted before anything is stored, shown or compared.
+
+By its **name**, a text is a credential if one of the name's words is password, passwd, passphrase,
+passcode, secret, credential, authorization or apikey, also at the end of a longer word (``dbpassword``); or
+if two words in a row are a key or token for something (``api_key``, ``ssh_key``, ``openai_key``,
+``hf_token``), or the password of something (``db_pass``). ``pwd``, ``auth``, ``token`` and ``cookie`` depend
+on the value, as they have other meanings too: a working directory, a method, a word of a vocabulary. A name
+that ends in a measure (``password_field_size``) is none. The whole number of a password is one too. Below a
+name that decides alone, every text in a list or mapping is one; elsewhere the names in the mapping count.
+
+By its **form**, in any text: the user information of an address, what follows ``Bearer`` or ``Basic`` in a
+header, a private key, tokens whose issuers gave them a recognizable form, and what follows the name of a
+credential in ``name=value``, ``"name": "value"`` and ``--name value``.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 from legm.records import Configuration, Plain, Run
 
-__all__ = ["REDACTED", "is_credential", "redact_configuration", "redact_url_password"]
+__all__ = [
+    "REDACTED",
+    "CredentialRule",
+    "is_credential",
+    "redact",
+    "redact_configuration",
+    "redact_run",
+    "redact_text",
+    "redact_url_password",
+]
 
 REDACTED = "<redacted>"
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_CREDENTIAL_WORDS = frozenset(
-    {"password", "passwd", "passphrase", "secret", "secrets", "credential", "credentials", "apikey"}
+
+# Names
+
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_PASSWORDS = ("password", "passwords", "passwd", "passphrase", "passcode")
+_SECRETS = (*_PASSWORDS, "secret", "secrets", "credential", "credentials", "authorization", "apikey")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_OWNERS = _words(
+    "access account admin anthropic api auth aws azure bearer bot client cohere comet databricks deploy "
+    "discord encryption gcp gemini gh github gitlab google groq hf hub huggingface kaggle langsmith license "
+    "master minio mistral mlflow neptune ngc nvidia openai oauth personal pinecone private pypi refresh "
+    "replicate secret sendgrid service session shared signing slack ssh stripe subscription telegram twilio "
+    "wandb webhook"
 )
-_CREDENTIAL_WORD_PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key")})
-_TOKEN_VALUE = re.compile(r"[\w.+/=:~-]{8,}")
-_PASSWORD = re.compile(r"(?<=://)([^/@\s]*):([^/@\s]*)@")
+"""Words before ``key`` or ``token`` that make it one which opens something."""
+_ACCOUNTS = _words("admin db email ftp http login mail mysql pg postgres proxy redis root smtp ssh user")
+"""Words before ``pass`` that make it a password."""
+_MEASURES = _words("size length len count field fields min max dim dims rounds strength level policy type")
+"""Words at the end of a name that is about credentials, but of none."""
+_AUTH_METHODS = _words(
+    "none no yes true false auto default basic digest bearer token oauth oauth1 oauth2 jwt kerberos ntlm "
+    "ldap sso saml sasl gssapi iam mtls tls ssl anonymous password apikey api_key key cert certificate"
+)
+_WORD_OF_ITS_OWN = re.compile(r"[\w.+/=:~-]{8,}")  # not "<pad>"
+_PATH = re.compile(r"~|\.{0,2}[/\\]|[A-Za-z]:[/\\]")
+
+
+@lru_cache(4096)
+def _kind_of_name(name: str) -> str:
+    """How a name speaks of a credential.
+
+    Returns:
+        "password" or "secret" where the name alone decides; a word that depends on the value; or "".
+    """
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or words[-1] in _MEASURES:
+        return ""
+    if any(word.endswith(_PASSWORDS) for word in words) or (words[-2:-1] and _is_pass(*words[-2:])):
+        return "password"
+    if any(word.endswith(_SECRETS) for word in words):
+        return "secret"
+    if any(after in ("key", "token") and before in _OWNERS for before, after in pairwise(words)):
+        return "secret"
+    if any(word.removesuffix("key").removesuffix("token") in _OWNERS - {word} for word in words):
+        return "secret"
+    if "token" in words:
+        return "token"
+    return words[-1] if words[-1] in ("pwd", "auth", "cookie") else ""
+
+
+def _is_pass(before: str, last: str) -> bool:
+    return last == "pass" and before in _ACCOUNTS
 
 
 def is_credential(name: str, value: Any, patterns: Iterable[str] | None = None) -> bool:
-    """Whether a parameter is a credential: a string whose name says so.
-
-    By default the name must contain one of the words password, passphrase, secret, credential, or api key,
-    access key, private key; or the word token, with a value of eight or more letters, digits and
-    ``._+/=:~-``. So ``hf_token`` is a credential; ``max_tokens=512``, ``tokenizer="bert"`` and
-    ``pad_token="<pad>"``, which distinguish models, are not.
+    """Whether a parameter is a credential: its name says so, and it is a text, or the number of a password.
 
     Args:
         name: the parameter's name.
         value: the parameter's value.
         patterns: shell patterns for names, which replace the default rule; case is ignored.
     """
+    if type(value) is int and patterns is None:
+        return _kind_of_name(name) == "password"
     if not isinstance(value, str) or not value:
         return False
     if patterns is not None:
         return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
-    words = [word.lower() for word in _WORDS.findall(name)]
-    if not _CREDENTIAL_WORDS.isdisjoint(words) or not _CREDENTIAL_WORD_PAIRS.isdisjoint(pairwise(words)):
-        return True
-    return "token" in words and _TOKEN_VALUE.fullmatch(value) is not None
+    match _kind_of_name(name):
+        case "":
+            return False
+        case "password" | "secret":
+            return True
+        case "pwd":
+            return _PATH.match(value) is None
+        case "auth":
+            return value.lower() not in _AUTH_METHODS
+        case _:
+            return _WORD_OF_ITS_OWN.fullmatch(value) is not None
 
 
-def _redact_credentials(
+# Forms
+
+_URL_PASSWORD = re.compile(r"(?<=://)([^/@\s:]{0,200}):([^/@\s]{0,500})@")
+_URL_TOKEN = re.compile(r"(?<=://)(?=[^/@\s]*\d)[^/@\s:]{16,500}(?=@)")
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?(?:-----END \1PRIVATE KEY-----|\Z)", re.DOTALL
+)
+_BEARER = re.compile(r"(?i)(?<![\w-])(bearer\s+)(?=\S*\d|\S{24})([\w.~+/=-]{8,})")
+_BASIC = re.compile(r"(?i)(?<![\w-])(basic\s+)([A-Za-z0-9+/]{8,}={0,2})(?![\w=])")
+_TOKEN = re.compile(
+    r"(?<![\w-])(?:"
+    r"sk-(?:ant|proj|or|svcacct)-[\w-]{16,}|sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])[\w-]{20,}|[srp]k_(?:live|test)_\w{16,}"
+    r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}"
+    r"|xox[abeprs]-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|ya29\.[\w-]{20,}|dapi[0-9a-f]{32}"
+    r"|pypi-[\w-]{40,}|dckr_pat_[\w-]{20,}|nvapi-[\w-]{20,}|r8_\w{30,}|lsv2_\w{20,}|wandb_v\d_\w{20,}"
+    r"|SG\.[\w-]{16,}\.[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+    r")"
+)
+_ASSIGNED = re.compile(r"(?<![\w.-])((?:--?)?[A-Za-z][\w.-]{1,100})(=)([^\s&;,\"')}\]]+|\"[^\"]*\"|'[^']*')")
+_QUOTED = re.compile(r"([\"'])([A-Za-z][\w.-]{1,100})\1(\s*:\s*)(\"[^\"]*\"|'[^']*')")
+_OPTION = re.compile(r"(?<!\S)--([A-Za-z][\w.-]{1,100})(\s+)([^\s-]\S*)")
+
+
+def redact_url_password(address: str) -> str:
+    """The URL with ``***`` instead of a password in it."""
+    return _URL_PASSWORD.sub(r"\1:***@", address)
+
+
+def redact_text(text: str) -> str:
+    """A text without the credentials in it that have a recognizable form or follow a name in it."""
+    found = text
+    if "://" in text:
+        found = _URL_TOKEN.sub("***", redact_url_password(found))
+    if "PRIVATE KEY" in text:
+        found = _PRIVATE_KEY.sub(REDACTED, found)
+    found = _BEARER.sub(rf"\1{REDACTED}", found)
+    found = _BASIC.sub(lambda m: m[1] + REDACTED if _is_basic(m[2]) else m[0], found)
+    found = _TOKEN.sub(REDACTED, found)
+    if "=" in text:
+        found = _ASSIGNED.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
+    if '"' in text or "'" in text:
+        found = _QUOTED.sub(lambda m: _redact_pair(m, m[2], m[4]), found)
+    if "--" in text:
+        found = _OPTION.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
+    return text if found == text else found
+
+
+def _is_basic(encoded: str) -> bool:
+    """Whether it is the user and password of a header."""
+    try:
+        return b":" in base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _redact_pair(found: re.Match[str], name: str, value: str) -> str:
+    content = value.strip("\"'")
+    if content in ("", REDACTED) or not is_credential(name, content):
+        return found[0]
+    return found[0][: -len(value)] + value.replace(content, REDACTED)
+
+
+# Values
+
+_NUMBERS = frozenset((bool, int, float, type(None)))
+
+
+class CredentialRule:
+    """The rule for one handler.
+
+    Args:
+        patterns: shell patterns for names, which replace names and forms; None for the default rule.
+    """
+
+    def __init__(self, patterns: Sequence[str] | None = None) -> None:
+        self._patterns = None if patterns is None else tuple(patterns)
+        self._decided: dict[str, bool] = {}
+        self._stored: dict[str, Plain] = {}
+
+    def as_decided(self, configuration: Configuration) -> CredentialRule:
+        """The rule that keeps what was decided about the parameters of a stored configuration."""
+        marked, rule = configuration.metadata, CredentialRule(self._patterns)
+        rule._stored = dict(configuration.parameters)
+        rule._decided = {name: bool(marked.get(name, {}).get("credential")) for name in rule._stored}
+        return rule
+
+    def covers(self, name: str, value: Any) -> bool:
+        """Whether all of a parameter is a credential, so that it is not compared."""
+        return self._decided[name] if name in self._decided else self._is_credential(name, value)
+
+    def redact(self, name: str, value: Plain) -> Plain:
+        """A parameter's value without credentials; itself where there are none.
+
+        Args:
+            name: the parameter's name.
+            value: its value in plain form.
+        """
+        if name in self._decided:
+            if self._decided[name]:
+                return REDACTED
+            if value == self._stored[name]:
+                return value
+            if isinstance(value, str):
+                return self._redact_form(value)
+        return self._redact(name, value)
+
+    def _is_credential(self, name: str, value: Any) -> bool:
+        return is_credential(name, value, self._patterns)
+
+    def _redact_form(self, text: str) -> str:
+        return redact_text(text) if self._patterns is None else text
+
+    def _redact(self, name: str, value: Plain) -> Plain:
+        if type(value) is float:
+            return value
+        if isinstance(value, str):
+            return REDACTED if self._is_credential(name, value) else self._redact_form(value)
+        if isinstance(value, dict):
+            return _changed(value, {key: self._redact_item(name, key, item) for key, item in value.items()})
+        if isinstance(value, list):
+            return _changed(value, self._redact_list(name, value))
+        return REDACTED if self._is_credential(name, value) else value
+
+    def redact_copies(self, text: str, name: str, value: Plain) -> str:
+        """A text that was made from a value, without the credentials that it took from there.
+
+        Args:
+            text: what a function of the user's made.
+            name: the parameter's name.
+            value: its value in plain form.
+        """
+        secrets = set(_texts(value)) - set(_texts(self.redact(name, value)))
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, REDACTED)
+        return self._redact_form(text)
+
+    def _redact_item(self, name: str, key: str, value: Plain) -> Plain:
+        if key == "legm:bytes" and self._is_credential(name, value):
+            return REDACTED.encode().hex()
+        if key == "legm:map":  # of pairs
+            return [
+                [self._redact("", k), self._redact(k if isinstance(k, str) else name, v)] for k, v in value
+            ]
+        if key == "legm:set" or (isinstance(value, str) and self._is_strong(name)):
+            return self._redact(name, value)
+        return self._redact(key, value)
+
+    def _is_strong(self, name: str) -> bool:
+        """Whether every text below a name is a credential."""
+        if self._patterns is not None:
+            return self._is_credential(name, "x")
+        return _kind_of_name(name) in ("password", "secret")
+
+    def _redact_list(self, name: str, items: list[Plain]) -> list[Plain]:
+        """Each item under the name of the list, or under that of the option before it, as in ``sys.argv``."""
+        if not self._is_strong(name) and _NUMBERS.issuperset(map(type, items)):
+            return items
+        redacted, option = [], ""
+        for item in items:
+            redacted.append(self._redact(option or name, item))
+            is_option = isinstance(item, str) and item.startswith("--") and "=" not in item
+            option = item if is_option else ""
+        return redacted
+
+
+def _texts(value: Plain) -> Iterator[str]:
+    """Every text and number in a plain value, as text."""
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+    elif value not in ("", None):
+        yield str(value)
+
+
+def _changed(old: Plain, new: Plain) -> Plain:
+    return old if new == old else new
+
+
+_DEFAULT = CredentialRule()
+
+
+def redact(name: str, value: Plain) -> Plain:
+    """:meth:`CredentialRule.redact` by the default rule."""
+    return _DEFAULT.redact(name, value)
+
+
+# What earlier versions stored
+
+
+def _redact_marked(
     parameters: Mapping[str, Plain], metadata: Mapping[str, Mapping[str, Plain]]
 ) -> dict[str, Plain]:
     return {
@@ -56,26 +324,17 @@ def _redact_credentials(
 
 
 def redact_configuration(configuration: Configuration) -> Configuration:
-    """The configuration without the values of its credentials."""
+    """The configuration without the values that are marked as credentials, which earlier versions stored."""
     if not any("credential" in fields for fields in configuration.metadata.values()):
         return configuration
-    return replace(
-        configuration, parameters=_redact_credentials(configuration.parameters, configuration.metadata)
-    )
+    return replace(configuration, parameters=_redact_marked(configuration.parameters, configuration.metadata))
 
 
 def redact_run(run: Run) -> Run:
-    """The run without the values of its credentials."""
+    """The run without the values that are marked as credentials, which earlier versions stored."""
     configuration = redact_configuration(run.configuration)
     if configuration is run.configuration:
         return run
     return replace(
-        run,
-        configuration=configuration,
-        parameters=_redact_credentials(run.parameters, configuration.metadata),
+        run, configuration=configuration, parameters=_redact_marked(run.parameters, configuration.metadata)
     )
-
-
-def redact_url_password(address: str) -> str:
-    """The URL with ``***`` instead of a password in it."""
-    return _PASSWORD.sub(r"\1:***@", address)

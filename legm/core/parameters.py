@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from legm.core import credentials
 from legm.core.config_objects import is_omegaconf
+from legm.core.credentials import CredentialRule, redact_text
 from legm.core.identity import canonical_text, fingerprint, from_plain, to_plain
 from legm.core.naming import check_name, configuration_name
 from legm.errors import ParameterError, UnstableValue, closest
@@ -185,17 +185,17 @@ class Parameters:
 
     Args:
         reserved: whether a name is reserved by the owner and cannot be used.
-        is_credential: whether a parameter, given by name and value, is a credential. Credentials are not
-            compared.
+        rule: what is a credential. Credentials are not compared, and only their owner can read them: what is
+            stored has ``<redacted>`` in their place.
     """
 
     def __init__(
         self,
         reserved: Callable[[str], bool] = lambda _: False,
-        is_credential: Callable[[str, Any], bool] = credentials.is_credential,
+        rule: CredentialRule | None = None,
     ) -> None:
         self._reserved = reserved
-        self._is_credential = is_credential
+        self._rule = rule or CredentialRule()
         self._values: dict[str, Any] = {}
         self._rules = _ParameterRules()
 
@@ -296,18 +296,35 @@ class Parameters:
             return repr(self._values[name])
         for parent, condition in self._rules.edges.get(name, {}).items():
             if not self._edge_holds(name, parent, condition):
-                return f"inactive ({parent} = {self._values.get(parent)!r})"
+                return f"inactive ({parent} = {self.text(parent)})"
         return ""
 
-    def _plain_or_text(self, name: str) -> Plain:
-        """The plain form of a parameter's value; the name of its type if it has none."""
+    def text(self, name: str) -> str:
+        """A parameter's value for a user, without credentials."""
+        value, plain = self._values[name], self._plain_or_text(name)
         try:
-            return to_plain(name, self._values[name])
+            is_changed = plain != to_plain(name, value)
+        except UnstableValue:
+            is_changed = False
+        return repr(plain if is_changed else value)
+
+    def _plain(self, name: str) -> Plain:
+        """The plain form of a parameter's value, without credentials.
+
+        Raises:
+            UnstableValue: it has none.
+        """
+        return self._rule.redact(name, to_plain(name, self._values[name]))
+
+    def _plain_or_text(self, name: str) -> Plain:
+        """The plain form of a parameter's value, without credentials; the name of its type if it has none."""
+        try:
+            return self._plain(name)
         except UnstableValue:
             return f"<{type(self._values[name]).__qualname__}>"
 
     def _is_secret(self, name: str) -> bool:
-        return self._is_credential(name, self._values.get(name))
+        return self._rule.covers(name, self._values.get(name))
 
     def _is_uncompared(self, name: str) -> bool:
         return name in self._rules.disabled or self._is_secret(name)
@@ -334,7 +351,8 @@ class Parameters:
             case TruthyCondition():
                 return not self._is_none_or_false(parent)
             case EqualsCondition(value):
-                return canonical_text(to_plain(parent, self._values[parent])) == canonical_text(value)
+                expected = self._rule.redact(parent, value)
+                return canonical_text(self._plain(parent)) == canonical_text(expected)
             case PredicateCondition(function):
                 return self._predicate_holds(child, parent, function)
             case RecordedCondition(holds, value):
@@ -351,10 +369,10 @@ class Parameters:
             raise
 
     def _require_same(self, name: str, recorded: Plain) -> None:
-        if canonical_text(to_plain(name, self._values[name])) != canonical_text(recorded):
+        if canonical_text(self._plain(name)) != canonical_text(recorded):
             raise ParameterError(
                 f"the metadata that depends on {name!r} was a function, of which only the result for "
-                f"{recorded!r} was stored; for {self._values[name]!r}, set it again with set_param_metadata()"
+                f"{recorded!r} was stored; for {self.text(name)}, set it again with set_param_metadata()"
             )
 
     def _ancestors_hold(self, name: str) -> bool:
@@ -381,9 +399,7 @@ class Parameters:
                 raise ParameterError(
                     f"{child!r} has a parent but was never set; {closest(child, self._values)}"
                 )
-        return {
-            name: to_plain(name, self._values[name]) for name in sorted(self._values) if self.is_active(name)
-        }
+        return {name: self._plain(name) for name in sorted(self._values) if self.is_active(name)}
 
     def uncompared(self) -> dict[str, Plain]:
         """The plain values of the parameters that are excluded from the comparison, sorted by name."""
@@ -424,9 +440,10 @@ class Parameters:
             what = f"the function that decides whether {name!r} is in the configuration's name"
             if not _call(what, rule.use, value, bool):
                 return None
-        if rule.transform:
-            return _call(f"the name_transform of {name!r}", rule.transform, value, format_name_value)
-        return format_name_value(to_plain(name, value))
+        if not rule.transform:
+            return format_name_value(self._plain(name))
+        text = _call(f"the name_transform of {name!r}", rule.transform, value, format_name_value)
+        return self._rule.redact_copies(text, name, to_plain(name, value))
 
     def _recorded_metadata(self) -> dict[str, dict[str, Plain]]:
         """The evaluated metadata, by parameter; :meth:`restore` reads it."""
@@ -444,7 +461,7 @@ class Parameters:
             stored: dict[str, Plain] = {"priority": rule.priority}
             if callable(rule.use) or rule.transform or rule.recorded:
                 if self.is_active(name):
-                    stored |= {"text": self._name_text(name), "for": to_plain(name, self._values[name])}
+                    stored |= {"text": self._name_text(name), "for": self._plain(name)}
                 elif rule.recorded:
                     stored |= {"text": rule.recorded[0], "for": rule.recorded[1]}
                 else:
@@ -457,7 +474,7 @@ class Parameters:
             case TruthyCondition():
                 return {}
             case EqualsCondition(value):
-                return {"equals": value}
+                return {"equals": self._rule.redact(parent, value)}
             case RecordedCondition(holds, value):
                 return {"holds": holds, "for": value}
             case PredicateCondition(function):
@@ -471,12 +488,7 @@ class Parameters:
 
         Which of these parameters are credentials is what was decided then.
         """
-        decided = {
-            name: bool(configuration.metadata.get(name, {}).get("credential"))
-            for name in configuration.parameters
-        }
-        otherwise = self._is_credential
-        self._is_credential = lambda name, value: decided[name] if name in decided else otherwise(name, value)
+        self._rule = self._rule.as_decided(configuration)
         self.set({name: from_plain(value) for name, value in configuration.parameters.items()})
         for name, stored in configuration.metadata.items():
             for parent, edge in stored.get("parents", {}).items():
@@ -526,8 +538,8 @@ def _call(what: str, function: Callable[[Any], Any], value: Any, convert: Callab
         code = getattr(function, "__code__", None)
         where = f" ({code.co_filename}, line {code.co_firstlineno})" if code else ""
         raise _FunctionError(
-            f"{what}, {name}{where}, failed for {value!r:.80}: {type(cause).__name__}: {cause}. "
-            "Make it return an answer for every value that the parameter may have"
+            redact_text(f"{what}, {name}{where}, failed for {value!r:.80}: {type(cause).__name__}: {cause}. ")
+            + "Make it return an answer for every value that the parameter may have"
         ) from cause
 
 

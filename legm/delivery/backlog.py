@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import backend_names, find_stored_backend, make_backend
+from legm.delivery.trusted import is_trusted, target_text
 from legm.errors import BackendError, CorruptFile, LegmError, StorageError, closest
 from legm.records import Outcome, Plain, Record, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
@@ -205,9 +207,12 @@ class DeliveredLog:
 def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
     """Deliver each run below a root directory to the backends named in its log; a second call does nothing.
 
+    A target is left out if no user of this machine chose it (:mod:`legm.delivery.trusted`).
+
     Args:
         root: the root directory.
-        to: the only backend to deliver to; None for all.
+        to: the only backend to deliver to, or the only target as :func:`~legm.delivery.trusted.target_text`
+            has it, which is then delivered to whoever chose it; None for all.
 
     Raises:
         StorageError: there is no such folder.
@@ -217,7 +222,7 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
         raise StorageError(f"there is no folder {root}")
     logs = find_pending_logs(root)
     if to is not None:
-        _require_delivered_to(to, logs)
+        _require_delivered_to(to.partition(" ")[0], logs)
     clients: dict[str, BackendClient] = {}
     for path in logs:
         try:
@@ -228,8 +233,14 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
             continue
         undelivered = [name for name in known.backends if not known.is_delivered_to(name)]
         for name in undelivered or list(known.backends)[:1]:  # where every backend has all, the log is moved
-            if to in {None, name}:
-                yield _deliver_pending_log(root, path, name, known.backends[name], clients)
+            options = known.backends[name]
+            target = target_text(name, options)
+            if to not in {None, name, target}:
+                continue
+            if to == target or is_trusted(name, options):
+                yield _deliver_pending_log(root, path, name, options, clients)
+            else:
+                yield DeliveredLog(path, name, problem=_ask_for_target(target))
 
 
 def _require_delivered_to(name: str, logs: Sequence[Path]) -> None:
@@ -269,6 +280,13 @@ def watch_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
         known = pending
         pause = PAUSES[0] if delivered else min(2 * pause, PAUSES[1])
         time.sleep(pause)
+
+
+def _ask_for_target(target: str) -> str:
+    return (
+        f"no run was begun on this machine with the target that its log names, {target!r}; "
+        f"if it is yours, give it: legm sync --to {shlex.quote(target)}"
+    )
 
 
 def _deliver_pending_log(

@@ -1,4 +1,4 @@
-"""Calls a backend's hooks: typed, with errors translated, capabilities checked, credentials redacted.
+"""Calls a backend's hooks: typed, with errors translated and capabilities checked.
 
 Where a run goes to several backends, the first is the primary, which reads come from; the others are its
 mirrors, whose errors are logged and never fail a call.
@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from legm.core.credentials import redact_configuration, redact_run
 from legm.core.naming import safe_name, shorten_name
 from legm.delivery.circuit_breaker import circuit_breaker_of
 from legm.delivery.registry import DeferredBackend, make_backends, plugin_manager
@@ -35,7 +34,7 @@ from legm.records import (
     RunResult,
     Summary,
 )
-from legm.runlog.log_folder import OWN_FOLDER
+from legm.runlog.log_folder import OWN_FOLDER, refuse_linked_contents, refuse_links
 from legm.stats.run_counts import count_by_description
 
 __all__ = ["BackendClient", "connect_client"]
@@ -158,15 +157,7 @@ class BackendClient:
     # Calls
 
     def _call(self, hook: str, **arguments: Any) -> Any:
-        """Call a hook of the backend; a remote one never sees a credential."""
-        if self.is_remote:
-            if isinstance(arguments.get("run"), Run):
-                arguments["run"] = redact_run(arguments["run"])
-            if isinstance(arguments.get("result"), RunResult):
-                result = arguments["result"]
-                arguments["result"] = replace(result, run=redact_run(result.run))
-            if isinstance(arguments.get("configuration"), Configuration):
-                arguments["configuration"] = redact_configuration(arguments["configuration"])
+        """Call a hook of the backend."""
 
         def act() -> Any:
             still_working()
@@ -294,6 +285,8 @@ class BackendClient:
                 raise BackendError(f"the backend {self.name!r} created no folder in legm_folder")
             return made
         folder = self._own_folder(configuration)
+        refuse_links(folder.parent.parent, folder.parent, folder)
+        refuse_linked_contents(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import pluggy
 
-from legm.core.credentials import is_credential, redact_url_password
+from legm.core.credentials import is_credential, redact, redact_url_password
 from legm.delivery.circuit_breaker import PATIENCE
 from legm.errors import BackendError, LegmError, closest
 from legm.hooks import Backend, Capability, FolderReader, Hooks
@@ -241,7 +241,7 @@ def make_backend(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
             raise
         except TypeError as cause:
             raise BackendError(
-                f"the backend does not accept these options {dict(options)}: {cause}"
+                f"the backend does not accept these options {redact('', dict(options))}: {cause}"
             ) from cause
     elif options:
         raise BackendError(

@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from legm.core.credentials import redact, redact_text
 from legm.core.naming import make_run_id
 from legm.delivery.backlog import finalize_log, interruption_outcome
 from legm.delivery.claims import RunSlot
 from legm.delivery.client import BackendClient
 from legm.delivery.live_delivery import DeliverySet, begin_delivery
+from legm.delivery.trusted import trust
 from legm.errors import LegmError, StorageError
 from legm.hooks import Capability
 from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunResult
@@ -65,7 +67,7 @@ def new_run(
         description=description,
         started=began,
         parameters=parameters,
-        environment=environment | dict(origin or {}),
+        environment=environment | redact("", dict(origin or {})),
     )
 
 
@@ -97,6 +99,7 @@ class RunSession:
         self._logs = LogFolder.of(self.folder)
         with (slot or RunSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
             writer = self._logs.create_log(run, client.backend_options)
+        trust(client.backend_options)
         self.was_claimed = was_claimed
         """Whether the run has the slot that was claimed for it."""
         try:
@@ -140,6 +143,8 @@ class RunSession:
         """
         from legm.core import results
 
+        if outcome.error is not None:
+            outcome = replace(outcome, error=redact_text(outcome.error))
         if self.recorder.is_interrupted:
             self.recorder.postpone(functools.partial(self.finish, outcome))
             known = log_reader.read_log(self.recorder.path).records

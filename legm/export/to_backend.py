@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from legm.core import results
-from legm.core.credentials import redact_run
 from legm.core.result_equality import differing_result_fields, result_digests
 from legm.delivery.backlog import replay_log
 from legm.delivery.client import BackendClient, connect_client
@@ -29,7 +28,7 @@ from legm.export.sources import (
 from legm.hooks import Capability
 from legm.records import Artifact, Query, Record, Run, RunResult, Status
 from legm.runlog import log_reader
-from legm.runlog.log_folder import LogFolder, artifacts_folder
+from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_frames import encode_frames
 from legm.runlog.log_writer import write_run_log
 from legm.runlog.user_files import UserFiles
@@ -222,8 +221,6 @@ class _Export:
 
     def _as_stored(self, one: LoadedRun) -> RunResult:
         """The result as the target should return it."""
-        if self.client.is_remote:
-            return replace(one.result, run=redact_run(one.result.run))
         writes_folders = self.client.supports(Capability.FOLDERS)
         if writes_folders and one.log is None and one.result.status is not Status.COMPLETED:
             return results.run_result(one.result.run, one.records)  # read from the log that we write
@@ -251,7 +248,7 @@ class _Export:
             self._store_in_folder(one)
         elif one.log is not None:
             known = log_reader.Log(one.log, one.result.run, list(one.records))
-            replay_log(self.client, known, one.result, lambda records: _records_with_files(records, one))
+            replay_log(self.client, known, one.result, _records_with_files)
         else:
             with tempfile.TemporaryDirectory(prefix="legm-") as folder:
                 log = Path(folder) / "run.log"
@@ -266,7 +263,7 @@ class _Export:
             Artifact(record.name, str(files.keep(Path(record.path), record.name)))
             if isinstance(record, Artifact)
             else record
-            for record in _records_with_files(one.records, one)
+            for record in _records_with_files(one.records)
         ]
         store_run(self.client, run, encode_frames(records), one.result)
 
@@ -297,16 +294,11 @@ class _Export:
 
     def _note(self, one: LoadedRun) -> str:
         """What a user should know: how the target's run differs from the source's."""
-        run = one.result.run
         notes = [one.note]
-        if self.client.is_remote and redact_run(run) is not run:
-            notes.append("its credentials were left out")
         if one.result.points != self._as_stored(one).points:
             notes.append("a step that was set twice counts once")
         files = {record.name for record in one.records if isinstance(record, Artifact)}
-        gone = files.difference(
-            r.name for r in _records_with_files(one.records, one) if isinstance(r, Artifact)
-        )
+        gone = files.difference(r.name for r in _records_with_files(one.records) if isinstance(r, Artifact))
         if gone:
             notes.append(f"these files of the run no longer exist: {', '.join(sorted(gone))}")
         return "; ".join(filter(None, notes))
@@ -329,16 +321,6 @@ def _exported_run_location(one: LoadedRun) -> str:
     return f"{parent}, run {run.run_id}"
 
 
-def _records_with_files(records: Sequence[Record], one: LoadedRun) -> list[Record]:
-    """The records, with the current paths of files; missing files are left out."""
-    found: list[Record] = []
-    for record in records:
-        if not isinstance(record, Artifact):
-            found.append(record)
-            continue
-        path = Path(record.path)
-        if not path.is_file() and one.folder is not None:  # the root directory was moved
-            path = artifacts_folder(one.folder, one.result.run.run_id) / path.name
-        if path.is_file():
-            found.append(Artifact(record.name, str(path)))
-    return found
+def _records_with_files(records: Sequence[Record]) -> list[Record]:
+    """The records without files that do not exist any more."""
+    return [one for one in records if not isinstance(one, Artifact) or Path(one.path).is_file()]

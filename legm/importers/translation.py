@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from legm.core import results
+from legm.core.credentials import redact, redact_text
 from legm.core.identity import from_plain, to_plain
 from legm.core.naming import make_run_id
 from legm.core.origins import IMPORTED
@@ -232,9 +233,9 @@ def translate_run(
         "key": external.key,
         "experiment": external.experiment,
         "name": external.name,
-        "tags": dict(external.tags),
+        "tags": redact("tags", dict(external.tags)),
         "renamed": names,
-        **{name: _translated_value(name, value) for name, value in external.details.items()},
+        **{name: redact(name, _translated_value(name, value)) for name, value in external.details.items()},
     }
     run = Run(
         run_id=translated_run_id(external, kind),
@@ -320,4 +321,4 @@ def _translated_outcome(external: ExternalRun, records: list[Any]) -> Outcome:
             float(record.times.max()) for record in records if isinstance(record, Points) and len(record)
         ]
         ended = max(times, default=external.started)
-    return Outcome(status, ended, error)
+    return Outcome(status, ended, None if error is None else redact_text(error))

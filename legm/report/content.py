@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from legm.core.credentials import redact_configuration, redact_run
 from legm.core.identity import canonical_text
 from legm.core.texts import display_names, exact_text, value_texts
 from legm.plotting.downsampling import POINTS_PER_BUCKET, line
@@ -136,10 +135,9 @@ class ExperimentContent:
             share: the number of bytes available for its curves.
         """
         index = len(self._configurations)
-        shown = redact_configuration(configuration)
-        self._configurations.append({"name": name, "fingerprint": shown.fingerprint})
-        for parameter, value in shown.parameters.items():
-            active = parameter in shown.active
+        self._configurations.append({"name": name, "fingerprint": configuration.fingerprint})
+        for parameter, value in configuration.parameters.items():
+            active = parameter in configuration.active
             self._parameters.setdefault(parameter, _ReportParameter()).put(index, value, active=active)
         by_description: dict[str, list[RunResult]] = {}
         for run in runs:
@@ -191,7 +189,7 @@ class ExperimentContent:
 
     def _add_run(self, row: int, run: RunResult) -> None:
         index = len(self._runs)
-        for name, value in redact_run(run.run).parameters.items():
+        for name, value in run.run.parameters.items():
             self._run_parameters.setdefault(name, _ReportParameter()).put(index, value)
         if run.status is Status.COMPLETED:
             for series, number in (*run.best.items(), *run.test.items()):
@@ -340,5 +338,5 @@ def unique_report_names(configurations: Sequence[Configuration], folders: Sequen
         piece = one.fingerprint.rpartition("-")[2][:8]
         is_unique = one.name and names[one.name] == 1
         labels[one.fingerprint] = one.name if is_unique else folder or f"{one.name} {piece}".strip()
-    found = display_names([redact_configuration(one) for one in configurations], labels)
+    found = display_names(configurations, labels)
     return [found[one.fingerprint] for one in configurations]

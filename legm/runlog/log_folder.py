@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from legm.errors import CorruptFile, StorageError, storage_error
-from legm.records import Outcome, Plain, Run, RunResult, Status
+from legm.records import Outcome, Plain, Run, RunResult, Status, is_file_name
 from legm.runlog import log_frames, log_reader, log_writer
+from legm.runlog.artifact_paths import ARTIFACTS, OPEN
 
 __all__ = [
     "AGGREGATES_FILE",
@@ -37,6 +38,8 @@ __all__ = [
     "is_configuration",
     "may_hold_configurations",
     "read_result_from_log",
+    "refuse_linked_contents",
+    "refuse_links",
     "results_only_in_logs",
     "subfolders",
 ]
@@ -54,8 +57,6 @@ PLOTS = "plots"
 TENSORBOARD = "tensorboard"
 RUNS = "runs"
 """The run logs of a configuration."""
-ARTIFACTS = "artifacts"
-"""The artifacts of the runs, in a folder for each run."""
 OWN_FOLDER = ".legm"
 """In an experiment's folder, files that only legm reads; in a root directory, the folders of configurations
 whose backend has no folders."""
@@ -63,7 +64,6 @@ whose backend has no folders."""
 INDEX = "index"
 """In ``.legm`` in an experiment's folder, which configuration is where."""
 
-_OPEN = "open"
 DEPTH = 3
 """Levels of folders in an experiment's folder into which a user may move configurations."""
 _NO_GROUPS = frozenset((PLOTS, TENSORBOARD, RUNS, ARTIFACTS))
@@ -77,6 +77,33 @@ def artifacts_folder(folder: Path, run_id: str) -> Path:
         run_id: the run's id.
     """
     return folder / ARTIFACTS / run_id
+
+
+def refuse_links(*paths: Path) -> None:
+    """Refuse to write through links: in a root directory that somebody else made they may lead anywhere.
+
+    A root directory, an experiment and a configuration may be links; what legm keeps in them may not.
+
+    Args:
+        paths: of folders or files that may not exist yet.
+
+    Raises:
+        StorageError: one is a link.
+    """
+    for path in paths:
+        if path.is_symlink():
+            raise StorageError(
+                f"{path} is a link, and legm does not write through links: move its target here"
+            )
+
+
+def refuse_linked_contents(folder: Path) -> None:
+    """Refuse to write into a configuration's folder where what legm keeps in it is a link.
+
+    Raises:
+        StorageError: a folder in it is one.
+    """
+    refuse_links(*(folder / name for name in (RUNS, f"{RUNS}/{OPEN}", ARTIFACTS, TENSORBOARD, PLOTS)))
 
 
 def is_configuration(folder: str | Path) -> bool:
@@ -162,7 +189,7 @@ def configuration_folders(folder: Path) -> Iterator[Path]:
 
 def find_pending_logs(root: Path) -> list[Path]:
     """The pending logs in a root directory, of backends with and without folders, sorted by path."""
-    own = root.glob(f"{OWN_FOLDER}/*/*/{RUNS}/{_OPEN}/*.log")
+    own = root.glob(f"{OWN_FOLDER}/*/*/{RUNS}/{OPEN}/*.log")
     moved = (
         path
         for experiment in subfolders(root)
@@ -170,7 +197,7 @@ def find_pending_logs(root: Path) -> list[Path]:
         if "/" in name
         for path in LogFolder.of(root / experiment / name).pending_logs()
     )
-    return sorted([*own, *root.glob(f"*/*/{RUNS}/{_OPEN}/*.log"), *moved])
+    return sorted([*own, *root.glob(f"*/*/{RUNS}/{OPEN}/*.log"), *moved])
 
 
 class LogFolder:
@@ -182,7 +209,7 @@ class LogFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.open_folder = folder / _OPEN
+        self.open_folder = folder / OPEN
         self.lock = folder / ".lock"
         """The lock file for decisions about all runs of the configuration."""
 
@@ -195,7 +222,7 @@ class LogFolder:
     def holding(path: Path) -> LogFolder:
         """The logs that include the one at this path."""
         folder = path.parent
-        return LogFolder(folder.parent if folder.name == _OPEN else folder)
+        return LogFolder(folder.parent if folder.name == OPEN else folder)
 
     def is_open(self, path: Path) -> bool:
         """Whether the log at a path is pending."""
@@ -294,6 +321,8 @@ class LogFolder:
 
     def _paths(self, name: str) -> Iterator[Path]:
         """The possible paths of a log, in an order that also finds one that is moved meanwhile."""
+        if not is_file_name(name):  # a run id that was read from a file made by others
+            return
         for folder in (self.open_folder, self.folder, self.open_folder):
             yield folder / name
 

@@ -23,10 +23,11 @@ on the file: the run of a log without an outcome that is not locked was interrup
 from __future__ import annotations
 
 import json
+import logging
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ from legm.records import (
     Split,
     Status,
 )
+from legm.runlog.artifact_paths import ArtifactPaths
 
 if TYPE_CHECKING:
     pass
@@ -65,6 +67,8 @@ __all__ = [
     "record_frame",
     "run_frame",
 ]
+
+log = logging.getLogger(__name__)
 
 HEADER = b"legm run log 1\n"
 MAGIC = b"\xf5LR\n"
@@ -162,12 +166,22 @@ def _encode_point_frames(points: Points, known: dict[tuple[Series, ...], int]) -
 
 
 class FrameDecoder:
-    """Decodes frames into records; successive frames of points become one record."""
+    """Decodes frames into records; successive frames of points become one record.
 
-    def __init__(self) -> None:
+    Args:
+        path: the log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._artifacts: ArtifactPaths | None = None
         self._layouts: list[tuple[Series, ...]] = []
         self._points: list[memoryview] = []
         self._records: list[Record] = []
+
+    def add_run(self, run_id: str) -> None:
+        """Note whose records follow."""
+        self._artifacts = ArtifactPaths(self._path, run_id)
 
     def add_frame(self, kind: int, payload: memoryview, *, wanted: bool = True) -> None:
         """Decode the next frame; the layouts of frames that are not wanted are known all the same."""
@@ -178,7 +192,20 @@ class FrameDecoder:
             self._layouts.append(tuple(Series(name, Split(split), index) for name, split, index in layout))
         elif kind == RECORD and wanted:
             self._end_points()
-            self._records.append(_decode_record_frame(json.loads(bytes(payload))))
+            record = _decode_record_frame(json.loads(bytes(payload)))
+            if isinstance(record, Artifact):
+                self._add_artifact(record)
+            else:
+                self._records.append(record)
+        elif kind == RUN:
+            self.add_run(json.loads(bytes(payload))["run_id"])
+
+    def _add_artifact(self, record: Artifact) -> None:
+        path = None if self._artifacts is None else self._artifacts.current(record.path)
+        if path is not None:
+            self._records.append(replace(record, path=str(path)))
+        else:
+            log.warning("%s names %r, which is not in its folder: it is left out", self._path, record.path)
 
     def _end_points(self) -> None:
         self._records += _decode_point_frames(self._points, self._layouts)
@@ -256,5 +283,7 @@ def _decode_record_frame(content: dict[str, Any]) -> Record:
     kind = _RECORD_TYPES[content.pop("type")]
     if kind is Outcome:
         content["status"] = Status(content["status"])
+    elif kind is Display:
+        content["step"] = int(content["step"])  # a part of a file's name in some stores
     record: Record = kind(**content)
     return record

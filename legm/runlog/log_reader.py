@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from legm.core.credentials import redact_run
 from legm.errors import CorruptFile, storage_error
 from legm.records import Configuration, Plain, Record, Run
 from legm.runlog.log_frames import (
@@ -88,14 +89,13 @@ def _parse_log(path: Path, data: bytes, since: int, until: int | None) -> Log:
             )
         raise CorruptFile(path, "byte 0", "it is not a run log", "Move it out of the folder.")
     log: Log | None = None
-    decoder = FrameDecoder()
+    decoder = FrameDecoder(path)
     end = content_end = len(HEADER)
     for start, kind, payload in iterate_frames(path, data):
         end = start + FRAME_HEAD.size + len(payload)
         if kind == RUN:
-            content = json.loads(bytes(payload))
-            content["configuration"]["active"] = tuple(content["configuration"]["active"])
-            log = Log(path, Run(**{**content, "configuration": Configuration(**content["configuration"])}))
+            log = Log(path, _decode_run(path, start, payload))
+            decoder.add_run(log.run.run_id)
         elif kind == CURSORS and log is not None:
             log.cursors.update(json.loads(bytes(payload)))
         elif kind == BACKENDS and log is not None:
@@ -108,6 +108,20 @@ def _parse_log(path: Path, data: bytes, since: int, until: int | None) -> Log:
     log.records = decoder.pop_records()
     log.content_end, log.end, log.incomplete_bytes = content_end, end, len(data) - end
     return log
+
+
+def _decode_run(path: Path, start: int, payload: memoryview) -> Run:
+    try:
+        content = json.loads(bytes(payload))
+        content["configuration"]["active"] = tuple(content["configuration"]["active"])
+        run = Run(**{**content, "configuration": Configuration(**content["configuration"])})
+        if not run.run_id or not run.configuration.fingerprint:
+            raise ValueError("it has no id or no fingerprint")
+    except (ValueError, KeyError, TypeError) as cause:
+        raise CorruptFile(
+            path, f"byte {start}", f"it is not a run that legm began: {cause}", "Delete it, or restore it."
+        ) from cause
+    return redact_run(run)
 
 
 def read_log_head(path: Path) -> Log:
@@ -150,7 +164,7 @@ class LogTail:
             self._file = path.open("rb", buffering=0)
         except OSError as cause:
             raise storage_error("read the run log", path, cause) from cause
-        self._decoder = FrameDecoder()
+        self._decoder = FrameDecoder(path)
         self._since = since
         self.position = len(HEADER)
         """The byte after the last frame that was read."""

@@ -35,7 +35,8 @@ class LogWriter:
         from filelock import lock_descriptor
 
         self.path = path
-        flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | (os.O_CREAT | os.O_EXCL if create else 0)
+        flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        flags |= os.O_CREAT | os.O_EXCL if create else 0
         try:
             self._fd = open_unshared(path, flags)
         except OSError as cause:

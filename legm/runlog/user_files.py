@@ -24,6 +24,7 @@ from legm.runlog.log_folder import (
     STEPS_FILE,
     TENSORBOARD,
     artifacts_folder,
+    refuse_links,
 )
 from legm.util.atomic_files import atomic_replacement
 
@@ -99,6 +100,7 @@ class UserFiles:
                 "is a folder" if source.is_dir() else "is not a file" if source.exists() else "does not exist"
             )
             raise StorageError(f"cannot keep {source}: it {problem}")
+        refuse_links(self._artifacts.parent, self._artifacts)
         target = self._artifacts / short_name(name or source.name)
         with atomic_replacement(target) as temporary:
             self._artifacts.mkdir(parents=True, exist_ok=True)

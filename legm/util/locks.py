@@ -26,10 +26,16 @@ def file_lock(path: Path) -> Iterator[None]:
         path: the lock file; its folder must exist.
 
     Raises:
-        StorageError: the lock file cannot be created, or another process holds it for two minutes.
+        StorageError: the lock file or its folder is a link, it cannot be created, or another process holds it
+            for two minutes.
     """
     from filelock import FileLock, Timeout
 
+    for one in (path.parent, path):  # in a folder that others made, a link may lead to any file
+        if one.is_symlink():
+            raise StorageError(
+                f"{one} is a link, so that {path.name} would lock another file: delete the link"
+            )
     lock = FileLock(path, timeout=_TIMEOUT, poll_interval=0.005)
     try:
         lock.acquire()

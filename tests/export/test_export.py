@@ -500,7 +500,7 @@ def test_credentials_stay_here(tmp_path):
     place = elsewhere("mlflow", tmp_path)
     report = export_runs(root, "mlflow", **place)
     assert report.is_complete
-    assert [one.text for one in report.runs] == ["its credentials were left out"]
+    assert report.runs == ()
     assert not any(
         b"sk-very-secret" in path.read_bytes() for path in place["into"].rglob("*") if path.is_file()
     )

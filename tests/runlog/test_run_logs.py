@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm import CorruptFile, StorageError
+from legm.core.naming import short_name
 from legm.errors import storage_error
 from legm.records import (
     Artifact,
@@ -29,7 +30,7 @@ from legm.records import (
     Split,
     Status,
 )
-from legm.runlog.log_folder import LogFolder, results_only_in_logs
+from legm.runlog.log_folder import LogFolder, artifacts_folder, results_only_in_logs
 from legm.runlog.log_frames import HEADER, cursors_frame, layout_frame, points_frame, record_frame, run_frame
 from legm.runlog.log_reader import read_log
 from legm.runlog.log_writer import LogWriter, logs_being_written
@@ -44,6 +45,7 @@ doubles = st.integers(
 int64s = st.integers(-(2**63), 2**63 - 1)
 texts = st.text()  # without lone surrogates
 names = st.text(min_size=1)
+file_names = names.map(short_name)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
@@ -124,11 +126,15 @@ def test_every_number_of_64_bits_is_read_as_the_bits_that_were_written(path, row
     st.lists(
         st.builds(BestRule, names, st.none() | int64s, st.none() | names, st.booleans())
         | st.builds(Display, names, st.floats(allow_nan=False) | texts, int64s, st.floats(allow_nan=False))
-        | st.builds(Artifact, names, texts)
+        | st.builds(Artifact, names, file_names)
         | st.builds(Outcome, st.sampled_from(Status), st.floats(allow_nan=False), st.none() | texts)
     )
 )
 def test_records_are_read_as_they_were_written(path, records):
+    folder = artifacts_folder(path.parent.parent, RUN.run_id)
+    records = [
+        replace(one, path=str(folder / one.path)) if isinstance(one, Artifact) else one for one in records
+    ]
     writer = begun(path)
     writer.append(*map(record_frame, records))
     writer.close()
@@ -138,12 +144,12 @@ def test_records_are_read_as_they_were_written(path, records):
 @given(
     st.builds(
         Run,
-        run_id=names,
+        run_id=file_names,
         configuration=st.builds(
             Configuration,
             experiment=names,
-            fingerprint=names,
-            name=texts,
+            fingerprint=st.text("09afAF_-", min_size=1, max_size=100),
+            name=st.just("") | file_names,
             parameters=st.dictionaries(names, plain, max_size=3),
             active=st.lists(names).map(tuple),
             metadata=st.dictionaries(names, st.dictionaries(names, plain, max_size=2), max_size=2),

@@ -22,10 +22,10 @@ def shown(*arguments: object) -> str:
     return result.output
 
 
-def as_json(*arguments: object) -> Any:
+def as_json(*arguments: object, status: int = 0) -> Any:
     """What a program is given."""
     result = call(*arguments, "--json")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == status, result.output
     return json.loads(result.stdout)
 
 

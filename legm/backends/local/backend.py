@@ -40,6 +40,8 @@ from legm.runlog.log_folder import (
     TENSORBOARD,
     LogFolder,
     artifacts_folder,
+    refuse_linked_contents,
+    refuse_links,
 )
 from legm.util import yaml_text
 from legm.util.atomic_files import write_atomically
@@ -115,7 +117,9 @@ class LocalBackend:
 
     def _require_folder(self, configuration: Configuration) -> Path:
         fixed = self._fixed.get(configuration.fingerprint)
-        return fixed or self._folders(configuration.experiment).create(configuration)
+        folder = fixed or self._folders(configuration.experiment).create(configuration)
+        refuse_linked_contents(folder)
+        return folder
 
     # Runs
 
@@ -133,6 +137,7 @@ class LocalBackend:
 
         folder = self._require_folder(run.configuration)
         place = _local_events_folder(folder, run)
+        refuse_links(place)
         is_new = not place.exists()
         try:
             opened = event_file.EventFile(place, started=run.started)
@@ -223,6 +228,7 @@ class LocalBackend:
                 if entry is not None:
                     file.remove(entry)
         for place in (_local_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
+            refuse_links(place.parent)
             try:
                 shutil.rmtree(place)
             except FileNotFoundError:
@@ -337,6 +343,7 @@ def _local_plots_folder(folder: Path, description: str) -> Path:
     """The folder of the pictures of a description; a user's file may already have its name."""
     name = f"{short_name(description)}-{PLOTS}" if description else PLOTS
     path = folder / name
+    refuse_links(path)
     number = 1
     while path.exists() and not path.is_dir():
         path = folder / f"{name}_{number}"

@@ -349,7 +349,8 @@ class EntryFile:
             StorageError: it cannot be written; the file is unchanged.
         """
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+            fd = os.open(self.path, flags, 0o666)
         except OSError as cause:
             raise storage_error("write", self.path, cause) from cause
         with os.fdopen(fd, "r+b", buffering=0) as file:

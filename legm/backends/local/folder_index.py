@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from legm.core.credentials import redact_configuration
 from legm.core.identity import fingerprint
 from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
@@ -35,6 +36,7 @@ from legm.runlog.log_folder import (
     configurations_in,
     is_configuration,
     may_hold_configurations,
+    refuse_links,
     subfolders,
 )
 from legm.util import yaml_text
@@ -210,6 +212,7 @@ class FolderIndex:
     # The index
 
     def _locked(self) -> Any:
+        refuse_links(self._own)
         try:
             self._own.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
@@ -464,7 +467,7 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
             f"the parameters give {digest}, not {found.fingerprint}: they were edited or damaged",
             "Restore them. To use other parameters, start a new configuration.",
         )
-    return found
+    return redact_configuration(found)
 
 
 def _folder_of_index_line(path: Path, key: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from legm.backends.local.entry_file import Entry, EntryFile
+from legm.core.credentials import redact_run
 from legm.core.naming import best_key
 from legm.errors import CorruptFile, StorageError
 from legm.records import (
@@ -21,6 +22,7 @@ from legm.records import (
     Series,
     Split,
     Status,
+    is_file_name,
 )
 from legm.runlog.log_folder import METRICS_FILE, STEPS_FILE, LogFolder
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description
@@ -192,6 +194,8 @@ def _parse_result_yaml(
             raise wrong(value, "a mapping")
         return value
 
+    if not is_file_name(run_id):
+        raise wrong(run_id, "the id of a run")
     own = mapping(head.get("legm") or {})
     rule = mapping(own.get("rule") or {})
     best = {
@@ -200,15 +204,16 @@ def _parse_result_yaml(
         if key.startswith("best_") and key != "best_step"
     }
     test = {key.removeprefix("test_"): value for key, value in head.items() if key.startswith("test_")}
+    run = Run(
+        run_id=run_id,
+        configuration=configuration,
+        description=str(head.get("description") or ""),
+        started=number(own.get("started", 0.0)),
+        parameters=mapping(own.get("parameters") or {}),
+        environment=mapping(own.get("environment") or {}),
+    )
     return RunResult(
-        run=Run(
-            run_id=run_id,
-            configuration=configuration,
-            description=str(head.get("description") or ""),
-            started=number(own.get("started", 0.0)),
-            parameters=mapping(own.get("parameters") or {}),
-            environment=mapping(own.get("environment") or {}),
-        ),
+        run=redact_run(run),
         status=Status.COMPLETED,
         rule=BestRule(**{field.name: rule[field.name] for field in fields(BestRule) if field.name in rule}),
         best_step=None if head.get("best_step") is None else whole(head["best_step"]),

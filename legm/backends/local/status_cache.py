@@ -26,11 +26,18 @@ from typing import Any
 
 from legm.errors import LegmError
 from legm.records import Configuration, ConfigurationStatus, Plain, RunCounts
-from legm.runlog.log_folder import METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS, configurations_with
+from legm.runlog.log_folder import (
+    METRICS_FILE,
+    OWN_FOLDER,
+    PARAMETERS_FILE,
+    RUNS,
+    configurations_with,
+    refuse_links,
+)
 
 __all__ = ["counted_once", "read_statuses"]
 
-_HEADER = re.compile(rb"legm catalogue 3 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
+_HEADER = re.compile(rb"legm catalogue 4 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _SETTLED = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
 _SIGNATURE = struct.Struct("=3q3q")
@@ -301,5 +308,6 @@ def _save_status_cache(path: Path, content: Mapping[str, Any]) -> None:
 
     data = json.dumps(content, separators=(",", ":")).encode()
     with contextlib.suppress(LegmError, OSError):  # a place that cannot be written is read anew each time
+        refuse_links(path.parent)
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, f"legm catalogue 3 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
+        write_atomically(path, f"legm catalogue 4 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)

@@ -41,7 +41,7 @@ from legm.backends.mlflow.stores import (
     sqlite_store_path,
     translate_store_errors,
 )
-from legm.core.credentials import redact_url_password
+from legm.core.credentials import redact, redact_url_password
 from legm.core.identity import to_plain
 from legm.core.naming import short_name
 from legm.errors import BackendError
@@ -122,12 +122,14 @@ class MlflowBackend:
         path = sqlite_store_path(self._uri)
         if path is not None:
             self._uri = names.sqlite_uri(path)
+        self._is_in_root = path is not None and path.parent.resolve() == self._root.resolve()
         check_store_uri(self._uri)
         self._is_server = self._uri.startswith(("http://", "https://"))
         self.patience = None if path is None else _PATIENCE_WITH_A_FILE
         self._location = artifact_location
         self._tags = {
-            str(key): display_value(to_plain(str(key), value)) for key, value in (tags or {}).items()
+            str(key): display_value(redact(str(key), to_plain(str(key), value)))
+            for key, value in (tags or {}).items()
         }
         given = {"tracking_uri": tracking_uri and redact_url_password(self._uri), "tags": self._tags}
         self.options = {
@@ -279,8 +281,11 @@ class MlflowBackend:
             self._store.log_batch(run_id, points[last:], [], labels)
 
     def _artifacts(self, run: Any) -> ArtifactStore:
-        moved_to = self._root / names.ARTIFACTS_FOLDER
-        return ArtifactStore(run.info.artifact_uri, self._uri if self._is_server else "", moved_to)
+        server, moved_to = self._uri if self._is_server else "", self._root / names.ARTIFACTS_FOLDER
+        found = ArtifactStore(run.info.artifact_uri, server, moved_to)
+        if self._is_in_root:  # somebody else may have made the database in this root directory
+            found.is_own = found.is_below(str(self._root)) or found.is_below(self._location)
+        return found
 
     # A run
 

@@ -187,6 +187,8 @@ class ArtifactStore:
     def __init__(self, uri: str, server: str, moved_to: Path | None = None) -> None:
         self.uri = uri
         self._server = server
+        self.is_own = True
+        """Whether the address is the user's own; otherwise it is not written to, nor read over a network."""
         parts = urlsplit(uri)
         self.folder: Path | None = None
         if parts.scheme in {"", "file"} or len(parts.scheme) == 1:
@@ -196,8 +198,18 @@ class ArtifactStore:
                 self.folder = moved_to / rest
         self._proxied = parts.path.strip("/") if parts.scheme == "mlflow-artifacts" and server else None
 
+    def is_below(self, location: str | None) -> bool:
+        """Whether all of the artifacts are in a folder, or below an address; False for None."""
+        if location is None:
+            return False
+        there = ArtifactStore(location, "").folder
+        if self.folder is None or there is None:
+            return self.uri == location or self.uri.startswith(location.rstrip("/") + "/")
+        return self.folder.resolve().is_relative_to(there.resolve())
+
     def write(self, name: str, data: bytes) -> None:
         """Store a file; it replaces an earlier one of that name."""
+        self._require_own()
         if self.folder is not None:
             target = self.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -218,12 +230,20 @@ class ArtifactStore:
         """The content of a file."""
         if self.folder is not None:
             return (self.folder / name).read_bytes()
+        self._require_own()
         if self._proxied is not None:
             return bytes(self._request("GET", name).content)
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         with tempfile.TemporaryDirectory() as temporary:
             return Path(get_artifact_repository(self.uri).download_artifacts(name, temporary)).read_bytes()
+
+    def _require_own(self) -> None:
+        if not self.is_own:
+            raise BackendError(
+                f"the MLflow store in the root directory keeps artifacts elsewhere, in {self.uri}: "
+                f"give the option artifact_location if that address is yours"
+            )
 
     def _request(self, method: str, name: str, **given: Any) -> requests.Response:
         endpoint = f"{_ARTIFACTS_ENDPOINT}/{quote(f'{self._proxied}/{name}')}"

@@ -18,6 +18,7 @@ import contextlib
 import logging
 import os
 import shutil
+import sys
 import threading
 import time
 import weakref
@@ -41,6 +42,7 @@ from legm.backends.wandb.display import (
 from legm.backends.wandb.history_upload import send_history_rows
 from legm.backends.wandb.run_finder import FolderRuns, FoundRun, ServerRuns
 from legm.backends.wandb.server_health import require_healthy_server
+from legm.core.credentials import redact, redact_text
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
@@ -203,7 +205,9 @@ class WandbBackend:
         try:
             wandb.Settings(**self._settings)
         except (ValueError, TypeError) as cause:
-            raise BackendError(f"W&B does not accept the settings {self._settings}: {cause}") from cause
+            raise BackendError(
+                f"W&B does not accept the settings {redact('', self._settings)}: {redact_text(str(cause))}"
+            ) from cause
 
     def _choose_mode(self, asked: str | None) -> str:
         if asked is not None and asked not in _MODES:
@@ -260,6 +264,8 @@ class WandbBackend:
         still_working()
         self._dir.mkdir(parents=True, exist_ok=True)
         login = {"base_url": self._url, "api_key": self._session.api_key} if self._is_online else {}
+        if redact("", sys.argv) != sys.argv:  # W&B stores the command line among them, as it is
+            settings = {**settings, "x_disable_meta": True}
         handle = wandb.init(
             id=run_id,
             project=project,
@@ -491,7 +497,8 @@ class WandbBackend:
             for folder in old[-1:]:
                 for path in sorted((folder / "files").rglob("*")):
                     name = path.relative_to(folder / "files")
-                    if path.is_file() and name.parts[0] != "media":
+                    is_own = path.resolve().is_relative_to(folder.resolve())  # not a link to elsewhere
+                    if is_own and path.is_file() and name.parts[0] != "media":
                         self._save_file(handle, name.as_posix(), path.read_bytes())
                 self._update_summary(handle, {}, {})
             config = display_config(configuration, {}) if configuration else {}

@@ -1,0 +1,80 @@
+"""The targets that this machine's user has delivered runs to, kept outside of every root directory.
+
+A run log says where its run goes. Somebody else may have made the log, and then the address in it is
+theirs. So ``legm sync`` delivers by itself only to targets with which a handler was begun on this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from legm.records import Plain
+
+__all__ = ["is_trusted", "target_text", "trust"]
+
+
+def target_text(name: str, options: Mapping[str, Plain]) -> str:
+    """A target in one line, as a user reads it and as ``legm sync --to`` takes it.
+
+    Args:
+        name: the backend's name.
+        options: its options.
+    """
+    return " ".join([name, *(f"{key}={_option_text(value)}" for key, value in sorted(options.items()))])
+
+
+def _option_text(value: Plain) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def trust(targets: Mapping[str, Mapping[str, Plain]]) -> None:
+    """Remember the targets that a user chose; where the file cannot be written, ``legm sync`` asks.
+
+    Args:
+        targets: by backend, the options.
+    """
+    new = [_line(name, options) for name, options in targets.items() if not is_trusted(name, options)]
+    if not new:
+        return
+    path = _path()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(fd, "ab") as file:
+            file.write(b"".join(new))
+
+
+def is_trusted(name: str, options: Mapping[str, Plain]) -> bool:
+    """Whether a user of this machine chose a target; without options its address is not from a log.
+
+    Args:
+        name: the backend's name.
+        options: its options.
+    """
+    if not options:
+        return True
+    try:
+        known = _path().read_bytes()
+    except OSError:
+        return False
+    return _line(name, options) in known.splitlines(keepends=True)
+
+
+def _line(name: str, options: Mapping[str, Plain]) -> bytes:
+    return json.dumps([name, dict(options)], sort_keys=True).encode() + b"\n"
+
+
+def _path() -> Path:
+    """The file of the user's own settings: in ``$XDG_CONFIG_HOME/legm``, or where the system keeps these."""
+    if "XDG_CONFIG_HOME" in os.environ:
+        folder = Path(os.environ["XDG_CONFIG_HOME"])
+    elif sys.platform == "win32" and "APPDATA" in os.environ:
+        folder = Path(os.environ["APPDATA"])
+    else:
+        folder = Path("~/.config").expanduser()
+    return folder / "legm" / "trusted-targets"

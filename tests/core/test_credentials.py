@@ -1,0 +1,123 @@
+"""What is a credential, by the one rule."""
+
+from __future__ import annotations
+
+import pytest
+
+from legm.core.credentials import (
+    REDACTED,
+    CredentialRule,
+    is_credential,
+    redact,
+    redact_text,
+    redact_url_password,
+)
+from legm.core.identity import to_plain
+from legm.core.parameters import Parameters
+from tests.support.secrets import SECRETS, VISIBLE
+
+
+@pytest.mark.parametrize(("name", "value", "secret"), SECRETS, ids=lambda value: str(value)[:30])
+def test_a_credential_is_redacted_in_every_shape(name, value, secret):
+    plain = to_plain(name, value)
+    assert secret in str(plain)
+    redacted = redact(name, plain)
+    assert secret not in str(redacted)
+    assert redact(name, redacted) == redacted
+
+
+@pytest.mark.parametrize(("name", "value"), VISIBLE, ids=lambda value: str(value)[:30])
+def test_what_only_looks_like_a_credential_stays_visible_and_is_compared(name, value):
+    plain = to_plain(name, value)
+    assert redact(name, plain) is plain
+    assert not is_credential(name, value)
+    parameters = Parameters()
+    parameters.set({name: value})
+    assert name in parameters.configuration("e").active
+
+
+def test_what_is_beside_a_credential_stays():
+    assert redact("db", {"host": "h", "port": 5, "password": "x"}) == {
+        "host": "h",
+        "port": 5,
+        "password": REDACTED,
+    }
+    assert redact_text("postgres://me:pw@host/db?sslmode=off") == "postgres://me:***@host/db?sslmode=off"
+    assert redact("argv", ["t.py", "--hf_token", "a", "--lr", "0.1"]) == [
+        "t.py",
+        "--hf_token",
+        REDACTED,
+        "--lr",
+        "0.1",
+    ]
+    assert (
+        redact_text("curl -H 'Authorization: Bearer abcdefgh1234'")
+        == f"curl -H 'Authorization: Bearer {REDACTED}'"
+    )
+
+
+def test_numbers_are_credentials_as_passwords_alone():
+    assert is_credential("db_password", 1234)
+    assert not is_credential("api_key", 512)
+    assert not is_credential("db_password", value=True)
+    assert not is_credential("api_key", "")
+    assert not is_credential("api_key", None)
+
+
+def test_patterns_take_the_place_of_names_and_forms():
+    assert is_credential("Base_LR", "x", ["*lr*"])
+    assert not is_credential("hf_token", "abcdefgh1234", ["*lr*"])
+    assert not is_credential("lr", 0.1, ["*lr*"])
+    rule = CredentialRule(["*lr*"])
+    plain = {"base_lr": "a", "password": "b", "in": [{"LR": "c"}], "url": "http://a:b@c"}
+    assert rule.redact("config", plain) == {**plain, "base_lr": REDACTED, "in": [{"LR": REDACTED}]}
+    assert CredentialRule(()).redact("password", "x") == "x"
+
+
+def fingerprint(**values: object) -> str:
+    parameters = Parameters()
+    parameters.set({"lr": 0.1, **values})
+    return parameters.configuration("e").fingerprint
+
+
+def test_the_identity_has_no_credential_and_is_that_of_before_where_there_is_none():
+    assert fingerprint(db={"password": "a", "host": "h"}) == fingerprint(db={"password": "b", "host": "h"})
+    assert fingerprint(db={"password": "a", "host": "h"}) != fingerprint(db={"password": "a", "host": "i"})
+    assert fingerprint(dsn="postgres://me:a@h/d") == fingerprint(dsn="postgres://me:b@h/d")
+    assert fingerprint(openai_key="a") == fingerprint()
+    known = {
+        name: value for name, value in VISIBLE if name != "password_field_size"
+    }  # which was taken for one
+    assert fingerprint(**known) == "v1-1e35dd07d0b9732726794d093727e83a"  # as before there was this rule
+
+
+def test_a_name_made_from_a_credential_is_redacted():
+    from legm.core.parameters import NameRule
+
+    parameters = Parameters()
+    parameters.set({"db": {"host": "h", "password": "hunter2-x"}, "password": "hunter3-x"})
+    parameters.set_name_rule(["db"], NameRule(True, lambda db: f"{db['host']}:{db['password']}"))
+    parameters.set_name_rule(["password"], NameRule())
+    configuration = parameters.configuration("e")
+    assert configuration.name.startswith("h")
+    assert "hunter" not in repr(configuration)
+    restored = Parameters()
+    restored.restore(configuration)
+    assert restored.configuration("e") == configuration
+
+
+def test_a_condition_on_a_credential_holds_and_is_stored_without_it():
+    parameters = Parameters()
+    parameters.set({"dsn": "postgres://me:pw-1@h/d", "pool": 3})
+    parameters.set_metadata({"pool": {"parent": "dsn", "parent_active": "postgres://me:pw-1@h/d"}})
+    configuration = parameters.configuration("e")
+    assert "pool" in configuration.active
+    assert "pw-1" not in repr(configuration)
+    restored = Parameters()
+    restored.restore(configuration)
+    assert restored.configuration("e") == configuration
+
+
+def test_a_password_is_taken_out_of_an_address():
+    assert redact_url_password("postgresql://me:pw@host/db?x=1") == "postgresql://me:***@host/db?x=1"
+    assert redact_url_password("http://host:5000/a@b") == "http://host:5000/a@b"
