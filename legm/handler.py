@@ -17,6 +17,7 @@ from legm.core.credentials import CredentialRule
 from legm.core.identity import ParameterDifference, parameter_differences
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, condition_from_active_value
+from legm.core.seeds import looks_like_seed
 from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect_client
 from legm.delivery.reading import read_counts
@@ -415,6 +416,13 @@ class ExperimentHandler:
         configuration = self._parameters.configuration(self._experiment)
         self._begin(configuration)
         self._configuration = configuration
+        for name in filter(looks_like_seed, configuration.active):
+            log.warning(
+                "the parameter %r is compared, so each of its values is a configuration of its own, without "
+                "an average over them: call disable_param(%r) before start() if it only distinguishes runs",
+                name,
+                name,
+            )
         return self
 
     def _begin(self, configuration: Configuration) -> None:
@@ -793,7 +801,9 @@ class ExperimentHandler:
 
     # Over runs
 
-    def aggregate_results(self, aggregation: Aggregation = "mean") -> dict[str, Any]:
+    def aggregate_results(
+        self, aggregation: Aggregation = "mean", *, one_per_seed: bool = False
+    ) -> dict[str, Any]:
         """Aggregate every completed run of this configuration and description, and store the result.
 
         Args:
@@ -801,6 +811,8 @@ class ExperimentHandler:
                 ``"outlier_mean"`` (a tenth of the runs cut at each end), ``"confidence"`` or
                 ``"confidence_0.9"`` (Student-t interval); or a mapping from metrics to methods, with
                 ``"other"`` for the rest.
+            one_per_seed: whether of several completed runs with equal seed parameters only the newest counts;
+                by default all do, and a warning is logged.
 
         Returns:
             by ``best_<metric>``, ``test_<metric>``, ``time`` and ``time_per_sample``: mean, std, n, nan,
@@ -813,7 +825,9 @@ class ExperimentHandler:
         """
         from legm.analysis import summaries as analysis
 
-        return analysis.aggregate_results(self._client, self._current(), self._description, aggregation)
+        return analysis.aggregate_results(
+            self._client, self._current(), self._description, aggregation, one_per_seed=one_per_seed
+        )
 
     def plot(
         self,
@@ -824,6 +838,9 @@ class ExperimentHandler:
         formats: str | Sequence[str] = ("png",),
         style: StyleSheets = None,
         title: str | None = None,
+        *,
+        one_per_seed: bool = False,
+        statuses: str | Sequence[str] = (),
     ) -> list[str]:
         """Draw the aggregated curves of this configuration's dev metrics, with their spread.
 
@@ -837,6 +854,9 @@ class ExperimentHandler:
             style: a matplotlib style sheet over legm's own look: the path of one, the name of one of
                 matplotlib's, or a mapping of settings; or several, of which the later ones win.
             title: above each picture, instead of the configuration's name; "" for none.
+            one_per_seed: as for :meth:`aggregate_results`.
+            statuses: of runs that are drawn too, each as a line of its own that is never averaged: "failed",
+                "interrupted", "running".
 
         Returns:
             where each picture is, in order; of several formats, the first picture in each of them, then
@@ -862,17 +882,32 @@ class ExperimentHandler:
             formats,
             style,
             title,
+            one_per_seed=one_per_seed,
+            statuses=statuses,
         )
 
     def get_best(
-        self, metric: str, higher_better: bool = True, test: bool = False, **constraints: Any
+        self,
+        metric: str,
+        higher_better: bool | None = None,
+        test: bool = False,
+        *,
+        one_per_seed: bool = False,
+        **constraints: Any,
     ) -> list[Ranked]:
         """Rank the experiment's configurations by the mean of a metric over their completed runs.
 
+        What was decided (the direction, and how the runs chose the step of the values) is in each result, and
+        logged; what may mislead, such as runs whose best rules conflict, is logged as a warning.
+
         Args:
             metric: a dev metric, at the best step, or a test metric.
-            higher_better: whether higher is better.
+            higher_better: whether higher is better. By default as the runs' best rules say
+                (:meth:`set_best` with this metric); else lower if the metric's name has a word such as loss,
+                error or perplexity, which ``legm.core.direction.LOWER_IS_BETTER`` lists; else higher.
             test: whether it is a test metric.
+            one_per_seed: whether of several completed runs with equal seed parameters only the newest counts;
+                by default all do.
             **constraints: values that active parameters must have.
 
         Returns:
@@ -882,17 +917,20 @@ class ExperimentHandler:
             MetricError: no run has the metric.
             ParameterError: no configuration has a parameter of a constraint.
         """
-        from legm.analysis import ranking
+        from legm.analysis import notes, ranking
 
-        found = read_counts(self._client, self._experiment)
-        return ranking.rank_experiment(
+        counts = read_counts(self._client, self._experiment)
+        found = ranking.rank_experiment(
             self._client.runs,
-            [one for one in found if one.description == self._description],
+            [one for one in counts if one.description == self._description],
             metric,
             higher_better=higher_better,
             test=test,
             constraints=constraints,
+            one_per_seed=one_per_seed,
         )
+        notes.log_ranking(ranking.ranking_value_key(metric, test=test), found)
+        return found
 
     @overload
     def compare(  # type: ignore[overload-overlap]  # a text is one, not a sequence
@@ -904,6 +942,8 @@ class ExperimentHandler:
         test: bool = False,
         seed: str | Sequence[str] | None = None,
         level: float = 0.95,
+        higher_better: bool | None = None,
+        one_per_seed: bool = False,
     ) -> Comparison: ...
 
     @overload
@@ -916,6 +956,8 @@ class ExperimentHandler:
         test: bool = False,
         seed: str | Sequence[str] | None = None,
         level: float = 0.95,
+        higher_better: bool | None = None,
+        one_per_seed: bool = False,
     ) -> list[Comparison]: ...
 
     def compare(
@@ -927,6 +969,8 @@ class ExperimentHandler:
         test: bool = False,
         seed: str | Sequence[str] | None = None,
         level: float = 0.95,
+        higher_better: bool | None = None,
+        one_per_seed: bool = False,
     ) -> Comparison | list[Comparison]:
         """Compare configurations of this experiment by a metric, with a significance test.
 
@@ -942,6 +986,8 @@ class ExperimentHandler:
                 Without it those whose name is ``seed`` or ``random_state``, begins with ``seed_`` or ends
                 with ``_seed``.
             level: the coverage of the difference's confidence interval.
+            higher_better: as for :meth:`get_best`; it decides which configuration is called better.
+            one_per_seed: as for :meth:`get_best`; pairs compare the mean of each seed anyway.
 
         Returns:
             the means, the difference a - b with its interval, and the p-value of a permutation test; a
@@ -959,7 +1005,12 @@ class ExperimentHandler:
         wanted = [self._named(one) for one in (a, *([b] if others is None else others))]
         first, *rest = comparison.find_compared_configurations(self._client, self._experiment, wanted)
         found = comparison.compare_runs(
-            self._client, self._description, first, rest, metric, test=test, seed=seed, level=level
+            *(self._client, self._description, first, rest, metric),
+            test=test,
+            seed=seed,
+            level=level,
+            higher_better=higher_better,
+            one_per_seed=one_per_seed,
         )
         return found[0] if others is None else found
 
@@ -973,20 +1024,23 @@ class ExperimentHandler:
     def plot_comparison_bars(
         self,
         metrics: str | Sequence[str],
-        higher_better: bool = True,
+        higher_better: bool | None = None,
         test: bool = False,
         formats: str | Sequence[str] = ("png",),
         style: StyleSheets = None,
         title: str | None = None,
+        *,
+        one_per_seed: bool = False,
         **constraints: Any,
     ) -> list[str]:
         """Draw the configurations as bars with their deviations, a panel a metric.
 
         Args:
             metrics: one metric or several.
-            higher_better: as for :meth:`get_best`.
+            higher_better: as for :meth:`get_best`; by default decided for each metric on its own.
             test: as for :meth:`get_best`.
             formats, style, title: as for :meth:`plot`.
+            one_per_seed: as for :meth:`get_best`.
             **constraints: as for :meth:`get_best`.
 
         Returns:
@@ -1002,7 +1056,10 @@ class ExperimentHandler:
         self._client.require(Capability.FIGURES, "plot_comparison_bars()")
         names = [metrics] if isinstance(metrics, str) else list(metrics)
         prefix = "test_" if test else "best_"
-        rankings = {prefix + name: self.get_best(name, higher_better, test, **constraints) for name in names}
+        rankings = {
+            prefix + name: self.get_best(name, higher_better, test, one_per_seed=one_per_seed, **constraints)
+            for name in names
+        }
         return analysis.write_bar_figures(
             self._client, self._experiment, self._description, rankings, formats, style, title
         )

@@ -24,6 +24,7 @@ __all__ = [
     "Configuration",
     "ConfigurationStatus",
     "Curve",
+    "Direction",
     "Display",
     "History",
     "Outcome",
@@ -234,6 +235,37 @@ class BestRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Direction:
+    """Whether higher or lower values of a metric are better, and why; ``str()`` of it says both.
+
+    Args:
+        higher_better: whether higher values are better.
+        because: "asked" by the user; "rule": as the runs' best rules say; "name": a word in the
+            metric's name; "default": none of these.
+        runs: how many runs' best rules say so.
+        against: how many say the opposite.
+    """
+
+    higher_better: bool = True
+    because: str = "default"
+    runs: int = 0
+    against: int = 0
+
+    def __str__(self) -> str:
+        better, worse = ("higher", "lower") if self.higher_better else ("lower", "higher")
+        why = {
+            "asked": "as asked",
+            "rule": "by the best rule",
+            "name": "by its name",
+            "default": "by default",
+        }[self.because]
+        if self.against:
+            why += f"; the runs' best rules conflict: {self.runs} say{'s' * (self.runs == 1)} {better}, "
+            why += f"{self.against} say{'s' * (self.against == 1)} {worse}"
+        return f"{better} is better, {why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Display:
     """A scalar or text that is shown in TensorBoard but is not a metric; the time is in s since 1970."""
 
@@ -318,6 +350,8 @@ class RunCounts:
         indexed: the summary keys of indexed metrics, which are not in ``values``.
         last: when the newest run ended, or started if it is still running (s since 1970); None without runs.
         folder: the configuration's folder; None without one.
+        rules: how the completed runs chose their best step, each rule with its number of runs.
+        repeated: how many completed runs have the same seed parameters as another one before them.
     """
 
     configuration: Configuration
@@ -330,6 +364,8 @@ class RunCounts:
     indexed: frozenset[str] = frozenset()
     last: float | None = None
     folder: str | None = None
+    rules: Mapping[BestRule, int] = field(default_factory=dict)
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,6 +489,9 @@ class Ranked:
         value: its aggregate of the metric.
         completed, failed, interrupted: the number of its runs with each status.
         folder: the configuration's folder; None without one.
+        direction: whether higher or lower values are better, and why; the same for the whole ranking.
+        rules: how its completed runs chose their best step, each rule with its number of runs.
+        repeated: how many of its completed runs repeat the seed of another one.
     """
 
     configuration: Configuration
@@ -461,6 +500,9 @@ class Ranked:
     failed: int
     interrupted: int
     folder: str | None = None
+    direction: Direction = Direction()
+    rules: Mapping[BestRule, int] = field(default_factory=dict)
+    repeated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,6 +528,9 @@ class Comparison:
             was; "" without a test.
         arrangements: the number of arrangements that were evaluated; 0 without a test.
         notes: what the user should know, such as which runs were left out.
+        direction: whether higher or lower values are better, and why.
+        rules: how the completed runs chose their best step, each rule with its number of runs.
+        title: what the values are: "last accuracy", "accuracy at the best val/loss", "test accuracy".
     """
 
     a: Configuration
@@ -507,6 +552,17 @@ class Comparison:
     method: str
     arrangements: int
     notes: tuple[str, ...] = ()
+    direction: Direction = Direction()
+    rules: Mapping[BestRule, int] = field(default_factory=dict)
+    title: str = ""
+
+    @property
+    def better(self) -> str:
+        """Which has the better mean, whether or not that is significant: "a", "b", or "" for neither."""
+        if not self.difference:  # NaN is true, and neither above nor below 0
+            return ""
+        above, below = ("a", "b") if self.direction.higher_better else ("b", "a")
+        return above if self.difference > 0 else below if self.difference < 0 else ""
 
     def __str__(self) -> str:
         a, b = self.a.name, self.b.name
@@ -516,11 +572,13 @@ class Comparison:
         interval = f", {100 * self.level:.6g} % interval {self.lower:.6g} to {self.upper:.6g}"
         adjusted = "" if self.p_adjusted == self.p else f", {self.p_adjusted:.3g} adjusted"
         p = f"p = {self.p:.3g}{adjusted} ({self.method}, {self.arrangements} arrangements)"
+        better = f"; {self.better} has the better mean" if self.better else ""
         lines = [
-            f"{self.metric} of a = {a} and b = {b}",
+            f"{self.title or self.metric} of a = {a} and b = {b}",
             f"a: {self.mean_a:.6g} ({self.n_a} runs), b: {self.mean_b:.6g} ({self.n_b} runs), {kind}",
             f"a - b = {self.difference:.6g}" + (interval if self.lower <= self.upper else ""),
             *([p] if self.arrangements else []),
+            f"{self.direction}{better}",
             *self.notes,
         ]
         return "\n".join(lines)

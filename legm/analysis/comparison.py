@@ -13,6 +13,7 @@ from typing import Any
 
 from legm.analysis.configuration_lookup import LookupCandidate, label_configurations, resolve_configuration
 from legm.analysis.summaries import require_summarized_runs
+from legm.core.direction import decide_direction, merge_rules
 from legm.core.identity import canonical_text
 from legm.core.naming import check_name, safe_name
 from legm.core.seeds import looks_like_seed
@@ -20,10 +21,22 @@ from legm.delivery.client import BackendClient
 from legm.delivery.reading import number_of_runs, read_runs
 from legm.errors import LegmError, MetricError, ParameterError, closest
 from legm.hooks import Capability
-from legm.records import Comparison, Configuration, Plain, RunResult, Series, Split, Status, Summary
+from legm.records import (
+    BestRule,
+    Comparison,
+    Configuration,
+    Direction,
+    Plain,
+    RunResult,
+    Series,
+    Split,
+    Status,
+    Summary,
+)
 from legm.runlog.log_folder import OWN_FOLDER
 from legm.stats import significance
-from legm.stats.run_counts import ALL_VALUES_METRICS, summary_key
+from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, newest_of_each_seed, summary_key
+from legm.stats.titles import choice_as_dict, choice_note, value_title
 from legm.util.progress import show_progress
 
 __all__ = ["compare_runs", "comparison_as_dict", "find_compared_configurations"]
@@ -40,6 +53,8 @@ class _ComparedSide:
         parameters: the names of those that completed runs have a value of.
         total: how many runs there are.
         left_out: how many of them are not compared, by the reason.
+        rules: how the completed runs chose their best step, each rule with its number of runs.
+        repeated: how many of the runs have the seed of another one.
     """
 
     configuration: Configuration
@@ -49,6 +64,8 @@ class _ComparedSide:
     parameters: frozenset[str]
     total: int
     left_out: Counter[str]
+    rules: Counter[BestRule]
+    repeated: int
 
 
 def compare_runs(
@@ -61,6 +78,8 @@ def compare_runs(
     test: bool,
     seed: str | Sequence[str] | None,
     level: float,
+    higher_better: bool | None = None,
+    one_per_seed: bool = False,
 ) -> list[Comparison]:
     """Compare a configuration with others by one metric of their completed runs.
 
@@ -75,6 +94,9 @@ def compare_runs(
         seed: the parameters whose values pair the runs: one, or several of which all must be equal; an
             empty sequence for an unpaired comparison; None for those that look like seeds on both sides.
         level: the coverage of the interval.
+        higher_better: whether higher is better; None to decide by the runs' best rules, else by the metric's
+            name: see :func:`legm.core.direction.decide_direction`.
+        one_per_seed: whether of several completed runs with equal seeds only the newest is compared.
 
     Returns:
         a comparison for each of the others, in their order.
@@ -98,11 +120,28 @@ def compare_runs(
         if other.fingerprint in everyone:
             raise ParameterError(f"compare() was given the configuration {_compared_name(other)!r} twice")
         everyone.add(other.fingerprint)
-    ours = _compared_side(client, description, a, "a", metric, test)
-    theirs = (_compared_side(client, description, other, "b", metric, test) for other in others)
-    found = [_compare_sides(ours, side, names, float(level)) for side in theirs]
+    side = functools.partial(
+        _compared_side, client, description, metric=metric, test=test, one_per_seed=one_per_seed
+    )
+    ours, *theirs = [side(a, "a"), *(side(other, "b") for other in others)]
+    rules = merge_rules(one.rules for one in (ours, *theirs))
+    direction = decide_direction(metric, rules, higher_better, pooled=ours.key in ALL_VALUES_METRICS)
+    found = [
+        _with_choice(
+            _compare_sides(ours, one, names, float(level)), merge_rules((ours.rules, one.rules)), direction
+        )
+        for one in theirs
+    ]
     adjusted = significance.holm_adjust([one.p for one in found])
     return [replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+
+
+def _with_choice(comparison: Comparison, rules: Mapping[BestRule, int], direction: Direction) -> Comparison:
+    """The comparison with how its values were chosen, and which are better."""
+    key = comparison.metric
+    notes = (*comparison.notes, *filter(None, [choice_note(key, rules)]))
+    title = value_title(key, rules)
+    return replace(comparison, direction=direction, rules=rules, title=title, notes=notes)
 
 
 def _pairing_seed_names(seed: str | Sequence[str]) -> tuple[str, ...]:
@@ -113,7 +152,14 @@ def _pairing_seed_names(seed: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _compared_side(
-    client: BackendClient, description: str, configuration: Configuration, label: str, metric: str, test: bool
+    client: BackendClient,
+    description: str,
+    configuration: Configuration,
+    label: str,
+    *,
+    metric: str,
+    test: bool,
+    one_per_seed: bool,
 ) -> _ComparedSide:
     wanted = Series(metric, Split.TEST if test else Split.DEV)
     key = summary_key(wanted)
@@ -123,8 +169,11 @@ def _compared_side(
     left_out: Counter[str] = Counter()
     known: set[Series] = set()
     parameters: set[str] = set()
+    rules: Counter[BestRule] = Counter()
     runs = []
-    found = read_runs(client, configuration, description, histories)
+    found: Iterable[RunResult] = read_runs(client, configuration, description, histories)
+    if one_per_seed:
+        found = newest_of_each_seed(found)
     total = functools.partial(number_of_runs, client, configuration, description)
     for run in show_progress(found, "reading runs", total):
         status[run.status] += 1
@@ -132,6 +181,7 @@ def _compared_side(
             left_out[run.status.value] += 1
             continue
         known.update(run.best, run.test)
+        rules[run.rule] += 1
         parameters.update(name for name, value in run.run.parameters.items() if value is not None)
         value = _compared_value(run, wanted, pooled)
         if value is None:
@@ -143,7 +193,9 @@ def _compared_side(
     counts = (status[kind] for kind in (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED))
     require_summarized_runs(Summary({}, *counts), configuration, description)
     _require_compared_metric(wanted, known, configuration)
-    return _ComparedSide(configuration, label, key, runs, frozenset(parameters), status.total(), left_out)
+    repeated = count_repeated(parameters for parameters, _ in runs)
+    named = frozenset(parameters)
+    return _ComparedSide(configuration, label, key, runs, named, status.total(), left_out, rules, repeated)
 
 
 def _compared_value(run: RunResult, wanted: Series, pooled: bool) -> float | None:
@@ -199,6 +251,11 @@ def _compare_sides(
         n_a, n_b = len(x), len(y)
         why = f"they have {len(common) or 'no'} seed in common, and pairs need two" if names else lacking
         notes.append(f"not paired: {why}")
+        notes += [
+            f"{side.repeated} of {len(side.runs)} runs of {side.label} have the seed of another and count too"
+            for side in (a, b)
+            if side.repeated
+        ]
         outcome = significance.unpaired_permutation_test(x, y)
         interval = significance.unpaired_confidence_interval(x, y, level)
     for side in (a, b):
@@ -345,5 +402,7 @@ def comparison_as_dict(comparison: Comparison) -> dict[str, Any]:
         value = getattr(comparison, field.name)
         if isinstance(value, Configuration):
             value = {"name": value.name, "fingerprint": value.fingerprint}
-        found[field.name] = list(value) if isinstance(value, tuple) else value
-    return found
+        if field.name not in {"direction", "rules", "title"}:
+            found[field.name] = list(value) if isinstance(value, tuple) else value
+    choice = choice_as_dict(comparison.metric, comparison.rules, comparison.direction)
+    return found | {"better": comparison.better, "choice": choice}

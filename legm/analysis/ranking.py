@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from legm.core.direction import decide_direction, merge_rules
 from legm.errors import MetricError, ParameterError, closest
 from legm.records import Aggregate, Configuration, Query, Ranked, RunCounts, RunResult
 from legm.stats import aggregate
-from legm.stats.run_counts import ALL_VALUES_METRICS
+from legm.stats.run_counts import ALL_VALUES_METRICS, count_runs, newest_of_each_seed
 from legm.util.progress import show_progress
 
-__all__ = ["ReadRuns", "rank_experiment", "ranking_value_key"]
+__all__ = ["ReadRuns", "constrained_counts", "rank_experiment", "ranking_value_key"]
 
 ReadRuns: TypeAlias = Callable[[Query], Iterable[RunResult]]
 """Reads runs, as :meth:`legm.delivery.client.BackendClient.runs` does."""
@@ -29,37 +30,48 @@ def rank_experiment(
     counts: Sequence[RunCounts],
     metric: str,
     *,
-    higher_better: bool,
+    higher_better: bool | None,
     test: bool,
     constraints: Mapping[str, Any],
     aggregation: aggregate.Aggregation = "mean",
+    one_per_seed: bool = False,
 ) -> list[Ranked]:
     """Rank configurations by a metric over their completed runs.
 
     Args:
-        read: reads runs of the backend; called only for metrics that aggregate over all their values.
+        read: reads runs of the backend; called only for metrics that aggregate over all their values, and
+            where one of several runs with equal seeds is taken.
         counts: the configurations' runs of one description.
         metric: a dev metric, at the best step, or a test metric.
-        higher_better: whether higher is better.
+        higher_better: whether higher is better; None to decide by the runs' best rules, else by the metric's
+            name: see :func:`legm.core.direction.decide_direction`.
         test: whether it is a test metric.
         constraints: values that active parameters must have.
         aggregation: over the runs; they are ranked by the mean, or for "median" by the median.
+        one_per_seed: whether only the newest of several completed runs with equal seeds counts.
 
     Returns:
-        the configurations, best first; those without the metric are left out.
+        the configurations, best first, each with the direction; those without the metric are left out.
 
     Raises:
         MetricError: no run has the metric, or it has a value for each index.
         ParameterError: no configuration has a parameter of a constraint, or none has all their values.
     """
     key = ranking_value_key(metric, test=test)
-    chosen = _ranked_with_constraints(counts, constraints)
+    chosen = constrained_counts(counts, constraints)
+    if one_per_seed:
+        chosen = [_without_repeated(read, one) if one.repeated else one for one in chosen]
     if key in ALL_VALUES_METRICS:
-        values = _rank_over_all_values(read, chosen, key, aggregation)
+        values = _rank_over_all_values(read, chosen, key, aggregation, one_per_seed=one_per_seed)
     else:
         values = aggregate.aggregate_counts(chosen, key, aggregation)
+    rules = merge_rules(one.rules for one, value in zip(chosen, values, strict=True) if value is not None)
+    direction = decide_direction(metric, rules, higher_better, pooled=key in ALL_VALUES_METRICS)
     ranked = [
-        Ranked(one.configuration, value, one.completed, one.failed, one.interrupted, one.folder)
+        Ranked(
+            *(one.configuration, value, one.completed, one.failed, one.interrupted, one.folder),
+            *(direction, one.rules, one.repeated),
+        )
         for one, value in zip(chosen, values, strict=True)
         if value is not None
     ]
@@ -70,11 +82,23 @@ def rank_experiment(
             name.removeprefix(prefix) for one in chosen for name in one.values if name.startswith(prefix)
         }
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(metric, known)}")
-    return aggregate.sort_by_aggregate(ranked, higher_better)
+    return aggregate.sort_by_aggregate(ranked, direction.higher_better)
+
+
+def _without_repeated(read: ReadRuns, counted: RunCounts) -> RunCounts:
+    """A count anew, with only the newest of several completed runs with equal seeds."""
+    found = counted.configuration
+    runs = read(Query(found.experiment, found.fingerprint, counted.description))
+    return count_runs(found, counted.description, newest_of_each_seed(runs), counted.folder)
 
 
 def _rank_over_all_values(
-    read: ReadRuns, counts: Sequence[RunCounts], key: str, aggregation: aggregate.Aggregation
+    read: ReadRuns,
+    counts: Sequence[RunCounts],
+    key: str,
+    aggregation: aggregate.Aggregation,
+    *,
+    one_per_seed: bool,
 ) -> list[Aggregate | None]:
     """Aggregates that need the series of every run; None where no completed run has the metric."""
     values: list[Aggregate | None] = []
@@ -83,14 +107,18 @@ def _rank_over_all_values(
         query = Query(
             configuration.experiment, configuration.fingerprint, one.description, ALL_VALUES_METRICS
         )
-        summary = aggregate.aggregate_runs(read(query), aggregation)
+        runs = newest_of_each_seed(read(query)) if one_per_seed else read(query)
+        summary = aggregate.aggregate_runs(runs, aggregation)
         values.append(aggregate.unindexed_aggregate(summary, key) if key in summary.values else None)
     return values
 
 
-def _ranked_with_constraints(
-    counts: Sequence[RunCounts], constraints: Mapping[str, Any]
-) -> Sequence[RunCounts]:
+def constrained_counts(counts: Sequence[RunCounts], constraints: Mapping[str, Any]) -> Sequence[RunCounts]:
+    """The counts of the configurations whose active parameters have these values.
+
+    Raises:
+        ParameterError: no configuration has one of the parameters, or none has all the values.
+    """
     if not constraints:
         return counts
     from legm.core.identity import canonical_text, to_plain

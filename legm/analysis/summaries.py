@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from legm.analysis.notes import brief, repeated_note
+from legm.analysis.unfinished import checked_statuses, run_curve
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import number_of_runs, read_runs
 from legm.errors import LegmError, MetricError, StateError, closest
 from legm.hooks import Capability
 from legm.records import Configuration, Curve, Ranked, RunResult, Status, Summary
 from legm.stats import aggregate
-from legm.stats.run_counts import ALL_VALUES_METRICS
+from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, newest_of_each_seed
 from legm.util.progress import show_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from legm.plotting import Style, StyleSheets
+    from legm.plotting import Style, StyleSheets, UnfinishedCurve
 
 __all__ = [
     "aggregate_results",
     "comparison_curves",
     "require_summarized_runs",
+    "unfinished_curves",
     "write_bar_figures",
     "write_curve_figures",
 ]
+
+log = logging.getLogger(__name__)
 
 
 def aggregate_results(
@@ -34,16 +40,55 @@ def aggregate_results(
     configuration: Configuration,
     description: str,
     aggregation: aggregate.Aggregation,
+    *,
+    one_per_seed: bool,
 ) -> dict[str, Any]:
     """Aggregate the completed runs of a configuration and store the result in the backend."""
     client.require(Capability.SUMMARIES, "aggregate_results()")
     aggregate.AggregationMethods.parse(aggregation)  # a mistake is reported before anything is read
     runs = read_runs(client, configuration, description, ALL_VALUES_METRICS)
     total = functools.partial(number_of_runs, client, configuration, description)
-    summary = aggregate.aggregate_runs(show_progress(runs, "aggregating runs", total), aggregation)
+    counted = _Counted(show_progress(runs, "aggregating runs", total), one_per_seed=one_per_seed)
+    summary = aggregate.aggregate_runs(counted, aggregation)
     require_summarized_runs(summary, configuration, description)
     client.write_summary(configuration, description, summary)
+    counted.warn()
     return aggregate.summary_as_dict(summary)
+
+
+class _Counted:
+    """Runs that are passed on, and what was among them.
+
+    Args:
+        runs: of one configuration and description.
+        one_per_seed: whether of several completed runs with equal seeds only the newest is passed on.
+    """
+
+    def __init__(self, runs: Iterable[RunResult], *, one_per_seed: bool) -> None:
+        self._runs = newest_of_each_seed(runs) if one_per_seed else runs
+        self._parameters: list[Mapping[str, Any]] = []
+        self.metrics: set[str] = set()
+
+    def __iter__(self) -> Iterator[RunResult]:
+        for run in self._runs:
+            self.metrics.update(series.name for series in run.best)
+            if run.status is Status.COMPLETED:
+                self._parameters.append(run.run.parameters)
+            yield run
+
+    @property
+    def completed(self) -> int:
+        """How many completed runs were passed on."""
+        return len(self._parameters)
+
+    def notes(self) -> list[str]:
+        """The note that completed runs have equal seeds; nothing where none have."""
+        return repeated_note(count_repeated(self._parameters), self.completed)
+
+    def warn(self) -> None:
+        """Log a warning if completed runs have equal seeds."""
+        for note in self.notes():
+            log.warning("%s", note)
 
 
 def require_summarized_runs(summary: Summary, configuration: Configuration, description: str) -> None:
@@ -72,6 +117,9 @@ def write_curve_figures(
     formats: str | Sequence[str],
     style: StyleSheets,
     title: str | None,
+    *,
+    one_per_seed: bool,
+    statuses: str | Sequence[str],
 ) -> list[str]:
     """Draw the aggregated curves of a configuration's dev metrics, and store the pictures."""
     from legm import plotting
@@ -79,36 +127,72 @@ def write_curve_figures(
     client.require(Capability.FIGURES, "plot()")
     kinds, look = plotting.checked_formats(formats), plotting.Style.of(style)
     wanted = _grouped_metrics(groups)
-    completed = 0
-    known: set[str] = set()
-
-    def counting(runs: Iterable[RunResult]) -> Iterator[RunResult]:
-        nonlocal completed
-        for run in runs:
-            completed += run.status is Status.COMPLETED
-            known.update(series.name for series in run.best)
-            yield run
-
+    apart = checked_statuses(statuses)
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
-    found = read_runs(client, configuration, description, names)
     total = functools.partial(number_of_runs, client, configuration, description)
-    runs = counting(show_progress(found, "reading runs", total))
-    curves = {curve.metric: curve for curve in aggregate.aggregate_curves(runs, None, aggregation)}
-    if completed == 0:
+    found = show_progress(read_runs(client, configuration, description, names), "reading runs", total)
+    runs = _Counted(found, one_per_seed=one_per_seed)
+    others: list[RunResult] = []
+    drawn = _setting_aside(runs, apart, others)
+    curves = {curve.metric: curve for curve in aggregate.aggregate_curves(drawn, None, aggregation)}
+    completed = runs.completed
+    if completed == 0 and not others:
         require_summarized_runs(Summary({}, 0, 0, 0), configuration, description)
+    runs.warn()
+    known = {*curves, *(series.name for run in others for series in run.histories if series.index is None)}
     for metric in names or ():
-        if metric not in curves:
-            raise MetricError(f"plot() was asked for {metric!r}, which no run has; {closest(metric, known)}")
+        if metric not in known:
+            raise MetricError(
+                f"plot() was asked for {metric!r}, which no run has; {closest(metric, runs.metrics | known)}"
+            )
     client.write_curves(configuration, description, list(curves.values()))
-    pictures = _curves_by_figure(curves, wanted, frozenset(exclude), exclude_pattern)
+    pictures = _curves_by_figure(sorted(known), wanted, frozenset(exclude), exclude_pattern)
     heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
     paths = []
-    for name, shown in show_progress(pictures.items(), "drawing plots"):
-        figure = plotting.plot_curves(shown, heading if title is None else title, completed, look)
+    for name, members in show_progress(pictures.items(), "drawing plots"):
+        shown = [curves[metric] for metric in members if metric in curves]
+        single = unfinished_curves(others, members)
+        above = heading if title is None else title
+        figure = plotting.plot_curves(shown, above, completed, look, single, brief(runs.notes()))
         paths += _write_summary_figure(
             client, configuration.experiment, configuration, description, name, figure, look, kinds
         )
     return paths
+
+
+def _setting_aside(
+    runs: Iterable[RunResult], statuses: Collection[Status], aside: list[RunResult]
+) -> Iterator[RunResult]:
+    """The runs, of which those with some statuses are also appended to a list."""
+    for run in runs:
+        if run.status in statuses:
+            aside.append(run)
+        yield run
+
+
+def unfinished_curves(
+    runs: Iterable[RunResult], metrics: Sequence[str], labels: Mapping[str, str] | None = None
+) -> list[UnfinishedCurve]:
+    """The curves of runs that are not completed, each by itself.
+
+    Args:
+        runs: the runs.
+        metrics: of which metrics.
+        labels: by fingerprint, the names of the configurations, whose colours the curves have; None for
+            those of the metrics.
+    """
+    from legm.plotting import UnfinishedCurve
+
+    found = []
+    for run in sorted(runs, key=lambda run: run.run.run_id):
+        for metric in metrics:
+            curve = run_curve(run, metric)
+            if curve is not None:
+                like = metric if labels is None else labels[run.run.configuration.fingerprint]
+                named = [like] if labels is not None or len(metrics) > 1 else []
+                name = " ".join([*named, run.status.value, run.run.run_id[-6:]])
+                found.append(UnfinishedCurve(name, like, curve))
+    return found
 
 
 def _write_summary_figure(
@@ -197,21 +281,22 @@ def _grouped_metrics(
 
 
 def _curves_by_figure(
-    curves: Mapping[str, Curve],
+    metrics: Iterable[str],
     groups: Mapping[str, list[str]] | None,
     exclude: frozenset[str],
     pattern: str | None,
-) -> dict[str, list[Curve]]:
+) -> dict[str, list[str]]:
+    """The metrics of each picture, by its name."""
     import re
 
     try:
         matches = re.compile(pattern).search if pattern is not None else lambda _: None
     except re.error as cause:
         raise LegmError(f"exclude_pattern {pattern!r} is not a regular expression: {cause}") from cause
-    shown = {name: curve for name, curve in curves.items() if name not in exclude and not matches(name)}
+    shown = [name for name in metrics if name not in exclude and not matches(name)]
     if groups is None:
-        return {name: [curve] for name, curve in shown.items()}
-    pictures = {title: [shown[m] for m in members if m in shown] for title, members in groups.items()}
+        return {name: [name] for name in shown}
+    pictures = {title: [m for m in members if m in shown] for title, members in groups.items()}
     return {title: members for title, members in pictures.items() if members}
 
 

@@ -13,23 +13,29 @@ from legm.cli.options import (
     backend_options,
     constraints_option,
     description_option,
+    direction_option,
     json_option,
     metric_argument,
+    one_per_seed_option,
     path_argument,
+    status_option,
     test_option,
     top_option,
 )
 from legm.cli.output import (
     color_statuses,
     configuration_dict,
+    error_summary,
     parameter_column,
     print_json,
+    print_notes,
     print_problems,
     print_table,
     printable_text,
     printed_number,
     printed_parameter_column,
     printed_statuses,
+    run_dict,
     say,
     value_dict,
 )
@@ -37,7 +43,8 @@ from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
-    from legm.records import Configuration, Ranked
+    from legm.cli.selection import SelectedMetric
+    from legm.records import Configuration, Direction, Ranked, RunResult
 
 __all__ = ["best_command"]
 
@@ -47,11 +54,13 @@ _SHOWN = 20  # configurations, unless a user says how many
 @click.command("best")
 @path_argument("path")
 @metric_argument()
-@click.option("--lower", is_flag=True, help="Lower is better.")
+@direction_option
 @test_option
 @constraints_option
 @top_option
 @aggregation_option
+@one_per_seed_option
+@status_option
 @description_option
 @backend_options
 @json_option
@@ -59,11 +68,13 @@ def best_command(
     path: Path,
     metric: str,
     *,
-    lower: bool,
+    higher: bool | None,
     test: bool,
     constraints: Sequence[tuple[str, str]],
     top: int | None,
     aggregation: str,
+    one_per_seed: bool,
+    statuses: Sequence[str],
     description: str,
     at: Callable[[Path], Location],
     as_json: bool,
@@ -71,31 +82,45 @@ def best_command(
     """Rank configurations by a metric over their runs.
 
     PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. Only completed runs count; a dev METRIC is
-    read at each run's best step. A METRIC may also be given as test_NAME or best_NAME.
+    read at each run's best step. Which values are better, and how they were chosen, stands below the ranking.
+    A METRIC may also be given as test_NAME or best_NAME.
     """
+    from legm.analysis.notes import compared_seeds_note, ranking_notes
     from legm.cli.selection import Selection
 
     choice = Selection.of(at(path), description, constraints)
-    wanted = choice.metric(metric, test=test)
-    ranked = choice.ranked(wanted, higher_better=not lower, aggregation=aggregation)
+    wanted = choice.metric(metric, test=test, statuses=statuses)
+    ranked = choice.ranked(wanted, higher_better=higher, aggregation=aggregation, one_per_seed=one_per_seed)
     labels = choice.experiment.labels()
     if top is None:
         top = 0 if as_json else _SHOWN
     shown = ranked[: top or None]
+    unfinished = choice.unfinished(statuses, wanted)
+    direction = ranked[0].direction if ranked else choice.direction(wanted, higher, unfinished)
     if as_json:
-        print_json([_best_dict(i, one, labels) for i, one in enumerate(shown, 1)])
+        ranking = [_best_dict(i, one, labels, wanted.key) for i, one in enumerate(shown, 1)]
+        others = [_unfinished_dict(run, labels, wanted, direction) for run in unfinished]
+        print_json({"ranking": ranking, "unfinished": others} if statuses else ranking)
     else:
-        _print_best(shown, [one.configuration for one in ranked], labels, wanted.title)
+        if ranked:
+            _print_best(shown, [one.configuration for one in ranked], labels, wanted.key)
+            say()
         if len(shown) < len(ranked):
-            say(f"\n{len(ranked) - len(shown):,} more: --top 0 shows all")
+            say(f"{len(ranked) - len(shown):,} more: --top 0 shows all")
+        hint = compared_seeds_note(one.configuration for one in choice.counts)
+        print_notes([*ranking_notes(wanted.key, ranked), *hint])
+        if statuses:
+            _print_unfinished(unfinished, labels, wanted, direction)
     print_problems(choice.experiment.problems)
 
 
 def _print_best(
-    shown: Sequence[Ranked], every: Sequence[Configuration], labels: Mapping[str, str], title: str
+    shown: Sequence[Ranked], every: Sequence[Configuration], labels: Mapping[str, str], key: str
 ) -> None:
+    from legm.core.direction import merge_rules
     from legm.core.texts import differing_parameters, display_names
     from legm.stats.number_formatting import decimals_for, value_text
+    from legm.stats.titles import value_title
 
     digits = decimals_for([one.value for one in shown])
     found = [one.configuration for one in shown]
@@ -103,7 +128,7 @@ def _print_best(
     columns = [
         Column("#", right=True),
         Column("configuration", fit="fold", is_name=True),
-        Column(title, right=True),
+        Column(value_title(key, merge_rules(one.rules for one in shown)), right=True),
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),
         *(parameter_column(found, name) for name in names),
@@ -124,14 +149,65 @@ def _print_best(
 
 
 def _best_aggregates_text(one: Ranked) -> str:
-    """The runs that do not count."""
+    """The runs that do not count, and those that count although they repeat a seed."""
     counts = {"failed": one.failed, "interrupted": one.interrupted}
-    return ", ".join(
-        filter(None, (printed_statuses(counts), f"{one.value.nan} NaN" if one.value.nan else ""))
-    )
+    nan = f"{one.value.nan} NaN" if one.value.nan else ""
+    repeated = f"{one.repeated} with a repeated seed" if one.repeated else ""
+    return ", ".join(filter(None, (printed_statuses(counts), nan, repeated)))
 
 
-def _best_dict(rank: int, one: Ranked, labels: Mapping[str, str]) -> dict[str, Any]:
+def _print_unfinished(
+    runs: Sequence[RunResult], labels: Mapping[str, str], metric: SelectedMetric, direction: Direction
+) -> None:
+    from legm.analysis.unfinished import best_so_far
+    from legm.core.texts import display_names
+
+    if not runs:
+        say("\nno other runs")
+        return
+    say("\nnot completed, and in no average:")
+    name = f"test {metric.name}" if metric.test else metric.name
+    columns = [
+        Column("run"),
+        Column("configuration", fit="fold"),
+        Column("status", paint=color_statuses),
+        Column("last step", right=True),
+        Column(f"last {name}", right=True),
+        *([] if metric.test else [Column(f"best {name} so far", right=True)]),
+        Column("error", fit="fold"),
+    ]
+    configurations = {run.run.configuration.fingerprint: run.run.configuration for run in runs}
+    titles = display_names(list(configurations.values()), labels)
+    rows = []
+    for run in runs:
+        last, best = best_so_far(run, metric.name, test=metric.test, higher_better=direction.higher_better)
+        rows.append(
+            (
+                run.run.run_id[-6:],
+                titles[run.run.configuration.fingerprint],
+                run.status.value,
+                printed_number(run.last_step),
+                printed_number(last),
+                *([] if metric.test else [printed_number(best)]),
+                error_summary(run.error),
+            )
+        )
+    print_table(columns, rows)
+
+
+def _unfinished_dict(
+    run: RunResult, labels: Mapping[str, str], metric: SelectedMetric, direction: Direction
+) -> dict[str, Any]:
+    from legm.analysis.unfinished import best_so_far
+
+    last, best = best_so_far(run, metric.name, test=metric.test, higher_better=direction.higher_better)
+    label = labels[run.run.configuration.fingerprint]
+    return {"configuration": label, **run_dict(run), "last_value": last, "best_so_far": best}
+
+
+def _best_dict(rank: int, one: Ranked, labels: Mapping[str, str], key: str) -> dict[str, Any]:
+    from legm.stats.titles import choice_as_dict
+
     found = one.configuration
     return {
         "rank": rank,
@@ -142,4 +218,6 @@ def _best_dict(rank: int, one: Ranked, labels: Mapping[str, str]) -> dict[str, A
         "completed": one.completed,
         "failed": one.failed,
         "interrupted": one.interrupted,
+        "repeated": one.repeated,
+        "choice": choice_as_dict(key, one.rules, one.direction),
     }

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from legm.cli.completion_values import complete_compared
-from legm.cli.options import FOLDER, backend_options, description_option, json_option, test_option
+from legm.cli.options import (
+    FOLDER,
+    backend_options,
+    description_option,
+    direction_option,
+    json_option,
+    one_per_seed_option,
+    test_option,
+)
 from legm.cli.output import print_json, print_table, printable_text, say
 from legm.cli.terminal_tables import Column
 
@@ -25,6 +33,7 @@ __all__ = ["compare_command"]
     "paths", nargs=-1, required=True, type=FOLDER, metavar="A B [C]...", shell_complete=complete_compared
 )
 @click.argument("metric")
+@direction_option
 @test_option
 @click.option(
     "--seed",
@@ -36,6 +45,7 @@ __all__ = ["compare_command"]
 )
 @click.option("--unpaired", is_flag=True, help="Compare the runs without pairing them.")
 @click.option("--level", default=0.95, show_default=True, help="The coverage of the confidence interval.")
+@one_per_seed_option
 @description_option
 @backend_options
 @json_option
@@ -43,10 +53,12 @@ def compare_command(
     paths: Sequence[Path],
     metric: str,
     *,
+    higher: bool | None,
     test: bool,
     seeds: tuple[str, ...],
     unpaired: bool,
     level: float,
+    one_per_seed: bool,
     description: str,
     at: Callable[[Path], Location],
     as_json: bool,
@@ -88,6 +100,8 @@ def compare_command(
         test=wanted.test,
         seed=() if unpaired else seeds or None,
         level=level,
+        higher_better=higher,
+        one_per_seed=one_per_seed,
     )
     if as_json:
         print_json([comparison_as_dict(one) for one in compared])
@@ -97,10 +111,10 @@ def compare_command(
         every, {one.fingerprint: each.label for one, (_, each) in zip(every, found, strict=True)}
     )
     name, *names = [titles[one.fingerprint] for one in every]
-    _print_compared(name, names, compared, wanted.title)
+    _print_compared(name, names, compared)
 
 
-def _print_compared(name: str, others: Sequence[str], compared: Sequence[Comparison], title: str) -> None:
+def _print_compared(name: str, others: Sequence[str], compared: Sequence[Comparison]) -> None:
     from legm.stats.number_formatting import decimal_text, decimals_for_spreads
 
     digits = decimals_for_spreads(
@@ -124,10 +138,12 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
             f"{one.p:.3g}" if one.arrangements else "",
             f"{one.p_adjusted:.3g}" if one.arrangements and len(compared) > 1 else "",
             str(one.pairs) if one.paired else "none",
+            one.better,
         )
         for position, (label, one) in enumerate(zip(others, compared, strict=True), 1)
     ]
-    say(f"{title}: a = {name}", bold=True)
+    titles = list(dict.fromkeys(one.title for one in compared))
+    say(f"{' or '.join(titles)}: a = {name}", bold=True)
     columns = [
         Column("#", right=True),
         Column("b", fit="fold"),
@@ -138,13 +154,13 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
         Column("p", right=True),
         Column("Holm p", right=True),
         Column("pairs", right=True),
+        Column("better mean"),
     ]
     print_table(columns, rows)
-    notes: dict[str, list[str]] = {}
+    notes = {str(compared[0].direction): [str(number) for number in range(1, len(compared) + 1)]}
     for position, one in enumerate(compared, 1):
         for note in one.notes:
             notes.setdefault(note, []).append(str(position))
-    if notes:
-        say()
+    say()
     for note, positions in notes.items():
         say(note if len(positions) == len(compared) else f"{', '.join(positions)}: {note}")

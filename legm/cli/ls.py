@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from legm.cli.output import (
     color_statuses,
     configuration_dict,
     print_json,
+    print_notes,
     print_problems,
     print_table,
     printed_parameter_column,
@@ -41,6 +43,7 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
     PATH is a root directory or an experiment in it, ROOT/EXPERIMENT; by default the current folder.
     Configurations without runs are only counted; --json lists them.
     """
+    from legm.analysis.notes import compared_seeds_note
     from legm.cli.locations import experiments_at
 
     found = list(experiments_at(at(path)))
@@ -55,6 +58,7 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
             say()
         say(one.title, bold=True)
         _print_listed(one.members)
+        print_notes(compared_seeds_note(of for member in one.members if (of := member.configuration)))
     print_problems(problem for one in found for problem in one.problems)
 
 
@@ -135,6 +139,8 @@ def _listed_dict(one: ConfigurationStatus) -> dict[str, Any]:
                 **_listed_counts([count]),
                 "last": count.last,
                 "values": {key: list(values) for key, values in count.values.items()},
+                "rules": [{**asdict(rule), "runs": runs} for rule, runs in count.rules.items()],
+                "repeated": count.repeated,
             }
             for count in one.counts
         ],

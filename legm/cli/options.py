@@ -17,6 +17,7 @@ from legm.cli.completion_values import (
     complete_path,
 )
 from legm.cli.option_values import backend_option_values, name_value_pairs
+from legm.records import Status
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -27,14 +28,19 @@ __all__ = [
     "backend_options",
     "constraints_option",
     "description_option",
+    "direction_option",
     "json_option",
     "metric_argument",
+    "one_per_seed_option",
     "path_argument",
+    "status_option",
     "test_option",
     "top_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_UNFINISHED = tuple(status.value for status in Status if status is not Status.COMPLETED)
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -60,6 +66,29 @@ def metric_argument(**more: Any) -> Callable[[F], F]:
 
 
 test_option = click.option("--test", is_flag=True, help="METRIC is a test metric, not a dev metric.")
+
+direction_option = click.option(
+    "--higher/--lower",
+    "higher",
+    default=None,
+    help="Whether higher or lower values are better. By default as the runs' best rules say, else by the "
+    "metric's name.",
+)
+
+one_per_seed_option = click.option(
+    "--one-per-seed",
+    is_flag=True,
+    help="Of several runs with equal seeds in a configuration, only the newest counts; by default all do.",
+)
+
+status_option = click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([*_UNFINISHED, "all"]),
+    callback=lambda _ctx, _param, names: _UNFINISHED if "all" in names else tuple(dict.fromkeys(names)),
+    help="Show runs with this status too, apart and never averaged; may be given several times.",
+)
 
 description_option = click.option(
     "--description",

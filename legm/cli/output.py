@@ -8,8 +8,10 @@ import math
 import re
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,10 +27,12 @@ __all__ = [
     "are_printed_as_numbers",
     "color_statuses",
     "configuration_dict",
+    "error_summary",
     "json_line",
     "json_value",
     "parameter_column",
     "print_json",
+    "print_notes",
     "print_problems",
     "print_table",
     "printable_text",
@@ -94,7 +98,22 @@ def printable_text(text: str) -> str:
     """A text with ASCII characters instead of typographic ones that the standard output cannot encode."""
     if _can_print(text):
         return text
-    return text.replace("±", "+-").replace("\N{MINUS SIGN}", "-").replace("∞", "inf")
+    for sign, plain in (("±", "+-"), ("\N{MINUS SIGN}", "-"), ("∞", "inf"), ("↑", "(max)"), ("↓", "(min)")):
+        text = text.replace(sign, plain)
+    return text
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what a user should know about a result, a paragraph each, folded to the terminal's width."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for note in notes:
+        say("\n".join(textwrap.wrap(note, width, break_on_hyphens=False) if width else [note]))
+
+
+def error_summary(error: str | None) -> str:
+    """The line of a run's error that names it: the last one of a traceback, else the first; "" for none."""
+    lines = (error or "").strip().splitlines() or [""]
+    return lines[-1 if lines[0].startswith("Traceback") else 0]
 
 
 def print_problems(problems: Iterable[object]) -> None:
@@ -215,6 +234,7 @@ def run_dict(result: RunResult) -> dict[str, Any]:
         "test": _values_by_printed_series(result.test),
         "parameters": result.run.parameters,
         "error": result.error,
+        "rule": asdict(result.rule),
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +14,12 @@ from legm.cli.options import (
     backend_options,
     constraints_option,
     description_option,
+    direction_option,
     json_option,
     metric_argument,
+    one_per_seed_option,
     path_argument,
+    status_option,
     test_option,
     top_option,
 )
@@ -28,11 +31,12 @@ if TYPE_CHECKING:
     from legm.cli.locations import LocatedExperiment, Location
     from legm.cli.selection import SelectedMetric
     from legm.plotting import Style
-    from legm.records import Configuration, ConfigurationStatus, Curve
+    from legm.records import Configuration, ConfigurationStatus, Curve, RunResult
 
 __all__ = ["plot_command"]
 
 _CURVES = 10  # configurations in one picture, unless a user says how many
+_UNFINISHED = 20  # runs that are not completed
 
 
 @click.command("plot")
@@ -45,11 +49,13 @@ _CURVES = 10  # configurations in one picture, unless a user says how many
     help="The file: .png, .pdf or .svg. By default a PNG in the current folder.",
 )
 @click.option("--bars", is_flag=True, help="Draw the ranking as bars instead of curves.")
-@click.option("--lower", is_flag=True, help="Lower is better.")
+@direction_option
 @test_option
 @constraints_option
 @top_option
 @aggregation_option
+@one_per_seed_option
+@status_option
 @click.option(
     "--style",
     "styles",
@@ -67,11 +73,13 @@ def plot_command(
     *,
     output: Path | None,
     bars: bool,
-    lower: bool,
+    higher: bool | None,
     test: bool,
     constraints: Sequence[tuple[str, str]],
     top: int | None,
     aggregation: str,
+    one_per_seed: bool,
+    statuses: Sequence[str],
     styles: tuple[str, ...],
     title: str | None,
     description: str,
@@ -82,7 +90,8 @@ def plot_command(
 
     If PATH is a configuration, each METRIC's curve is drawn with its spread over the runs. If it is
     ROOT/EXPERIMENT, the curves of the best configurations by METRIC are drawn into one picture, or with
-    --bars the ranking by each METRIC.
+    --bars the ranking by each METRIC. With --status the curve of each run with that status is drawn too,
+    dotted, in the colour of its metric or configuration.
     """
     from legm import plotting
     from legm.cli.locations import configuration_or_experiment
@@ -90,16 +99,33 @@ def plot_command(
 
     (form,) = plotting.checked_formats(output.suffix.removeprefix(".") if output is not None else "png")
     look = plotting.Style.of(styles)
-    asked = _PlotRequest(metric, test, lower, bars, constraints, top, aggregation, description, look, title)
+    if bars and statuses:
+        raise click.UsageError("--status draws curves, which --bars does not have")
+    asked = _PlotRequest(
+        *(
+            metric,
+            test,
+            higher,
+            bars,
+            constraints,
+            top,
+            aggregation,
+            one_per_seed,
+            statuses,
+            description,
+            look,
+        ),
+        title,
+    )
     experiment, member = configuration_or_experiment(at(path))
     if member is not None:
-        figure, shown = _plot_configuration(asked, experiment, member)
+        figure, drawn = _plot_configuration(asked, experiment, member)
     else:
-        figure, shown = _plot_experiment(asked, experiment)
+        figure, drawn = _plot_experiment(asked, experiment)
     where = output or Path(_plot_file_name(experiment if member is None else member, asked))
     write_atomically(where, plotting.render(figure, form, look))
     if as_json:
-        print_json({"output": str(where), "configurations": shown})
+        print_json({"output": str(where), **asdict(drawn)})
     else:
         say(str(where))
     print_problems(experiment.problems)
@@ -111,11 +137,13 @@ class _PlotRequest:
 
     metrics: tuple[str, ...]
     test: bool
-    lower: bool
+    higher: bool | None
     bars: bool
     constraints: Sequence[tuple[str, str]]
     top: int | None
     aggregation: str
+    one_per_seed: bool
+    statuses: Sequence[str]
     description: str
     style: Style
     title: str | None
@@ -125,61 +153,119 @@ class _PlotRequest:
         return ", ".join(filter(None, (*words, self.description))) if self.title is None else self.title
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What a picture shows.
+
+    Args:
+        configurations: their names.
+        choices: by metric, how it was chosen which configurations are shown, and in which order.
+        unfinished: the ids of the runs that are drawn though they are not completed.
+        notes: what a user should know about it.
+    """
+
+    configurations: list[str]
+    choices: dict[str, dict[str, Any]]
+    unfinished: list[str]
+    notes: list[str]
+
+
 def _plot_configuration(
     asked: _PlotRequest, experiment: LocatedExperiment, member: ConfigurationStatus
-) -> tuple[Figure, list[str]]:
+) -> tuple[Figure, _Drawn]:
     """The curves of one configuration, and what is shown."""
     from legm import plotting
+    from legm.analysis.notes import brief, repeated_note
+    from legm.analysis.summaries import unfinished_curves
     from legm.cli.locations import located_configuration
-    from legm.cli.selection import select_metric
+    from legm.cli.selection import Selection
 
     if asked.bars or asked.constraints or asked.top is not None:
         raise click.UsageError(
             f"--bars, --where and --top are for an experiment; {member.folder} is a configuration"
         )
     configuration = located_configuration(member)
-    counts = [one for one in member.counts if one.description == asked.description]
-    names = [_plotted_metric_name(select_metric(name, counts, test=asked.test)) for name in asked.metrics]
-    drawn = _plotted_curves(asked, experiment, configuration, names)
-    completed = sum(one.completed for one in counts)
+    choice = Selection(experiment, [one for one in member.counts if one.description == asked.description], {})
+    metrics = [choice.metric(name, test=asked.test, statuses=asked.statuses) for name in asked.metrics]
+    names = [_plotted_metric_name(one) for one in metrics]
+    completed = [one.name for one in metrics if choice.has(one)]
+    drawn = _plotted_curves(asked, experiment, configuration, completed) if completed else []
+    others = {run.run.run_id: run for one in metrics for run in choice.unfinished(asked.statuses, one)}
+    runs, note = _newest(list(others.values()))
+    apart = unfinished_curves(runs, names)
+    repeated = 0 if asked.one_per_seed else sum(one.repeated for one in choice.counts)
+    count = sum(one.completed for one in choice.counts)
+    notes = [*repeated_note(repeated, count), *note]
     heading = asked.heading(experiment.title, member.label if configuration.name else "")
-    return plotting.plot_curves(drawn, heading, completed, asked.style), [member.label]
+    count -= sum(one.repeated for one in choice.counts) if asked.one_per_seed else 0
+    figure = plotting.plot_curves(drawn, heading, count, asked.style, apart, brief(notes))
+    return figure, _Drawn([member.label], {}, [run.run.run_id for run in runs], notes)
 
 
-def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tuple[Figure, list[str]]:
-    """Bars, or the curves of the best configurations; and the names of those that are shown."""
+def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tuple[Figure, _Drawn]:
+    """Bars, or the curves of the best configurations; and what is shown."""
     from legm import plotting
+    from legm.analysis.notes import brief, ranking_notes
+    from legm.analysis.summaries import unfinished_curves
     from legm.cli.selection import Selection
+    from legm.core.direction import merge_rules
     from legm.core.texts import display_names
+    from legm.stats.titles import choice_as_dict
     from legm.util.progress import show_progress
 
     choice = Selection.among(experiment, asked.description, asked.constraints)
-    metrics = [choice.metric(name, test=asked.test) for name in asked.metrics]
+    metrics = [choice.metric(name, test=asked.test, statuses=asked.statuses) for name in asked.metrics]
     if not asked.bars:
         name = _plotted_metric_name(metrics[0])
         if len(metrics) > 1:
             raise click.UsageError(
                 "curves of several configurations show one METRIC; --bars can show several"
             )
-    rankings = {
-        one.key: choice.ranked(one, higher_better=not asked.lower, aggregation=asked.aggregation)
+    every = {
+        one.key: choice.ranked(
+            one, higher_better=asked.higher, aggregation=asked.aggregation, one_per_seed=asked.one_per_seed
+        )
         for one in metrics
     }
     top = asked.top if asked.top is not None or asked.bars else _CURVES
-    every = [one.configuration for one in rankings[metrics[0].key]]
-    rankings = {key: ranking[: top or None] for key, ranking in rankings.items()}
+    rankings = {key: ranking[: top or None] for key, ranking in every.items()}
     labels, heading = experiment.labels(), asked.heading(experiment.title)
     first = [one.configuration for one in rankings[metrics[0].key]]
     shown = [labels[one.fingerprint] for one in first]
+    notes = [note for key, ranking in every.items() for note in ranking_notes(key, ranking)]
+    choices = {
+        key: choice_as_dict(key, merge_rules(one.rules for one in ranking), ranking[0].direction)
+        for key, ranking in every.items()
+        if ranking
+    }
     if asked.bars:
-        return plotting.plot_bars(rankings, heading, asked.style), shown
-    titles = display_names(first if len(first) > 1 else every, labels)
+        return plotting.plot_bars(rankings, heading, asked.style), _Drawn(shown, choices, [], notes)
+    ranking = every[metrics[0].key]
+    beyond = {one.configuration.fingerprint for one in ranking[len(first) :]}
+    found = choice.unfinished(asked.statuses, metrics[0])
+    runs, note = _newest([run for run in found if run.run.configuration.fingerprint not in beyond])
+    drawn = {one.fingerprint: one for one in (*first, *(run.run.configuration for run in runs))}
+    if len(drawn) == 1:  # what makes it differ from those that are not shown
+        drawn |= {one.configuration.fingerprint: one.configuration for one in ranking}
+    titles = display_names(list(drawn.values()), labels)
     curves = [
         (titles[configuration.fingerprint], curve)
         for configuration in show_progress(first, "reading runs")
         for curve in _plotted_curves(asked, experiment, configuration, [name])
     ]
-    return plotting.plot_configurations(curves, heading, asked.style), shown
+    apart = unfinished_curves(runs, [name], titles)
+    selected = [f"the best {len(first)} of {len(ranking)} configurations"] if beyond else []
+    caption = brief([*selected, *(f"ranked by {one}" for one in notes[:1]), *notes[1:], *note])
+    figure = plotting.plot_configurations(curves, heading, asked.style, apart, caption)
+    return figure, _Drawn(shown, choices, [run.run.run_id for run in runs], [*notes, *selected, *note])
+
+
+def _newest(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:
+    """The newest runs, as many as can be told apart in a picture, and what was left out."""
+    newest = sorted(runs, key=lambda run: run.run.run_id)[-_UNFINISHED:]
+    if len(newest) == len(runs):
+        return newest, []
+    return newest, [f"the newest {len(newest)} of {len(runs)} runs that are not completed"]
 
 
 def _plotted_curves(
@@ -187,9 +273,12 @@ def _plotted_curves(
 ) -> list[Curve]:
     from legm.delivery.reading import read_runs
     from legm.stats.aggregate import aggregate_curves
+    from legm.stats.run_counts import newest_of_each_seed
 
     found = replace(configuration, experiment=experiment.name)
-    runs = read_runs(experiment.store.client, found, asked.description, frozenset(names))
+    runs: Iterable[RunResult] = read_runs(experiment.store.client, found, asked.description, frozenset(names))
+    if asked.one_per_seed:
+        runs = newest_of_each_seed(runs)
     return aggregate_curves(runs, names, asked.aggregation)
 
 

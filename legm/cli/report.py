@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from legm.cli.completion_values import complete_report_metric
-from legm.cli.options import backend_options, json_option, path_argument, test_option
+from legm.cli.options import (
+    backend_options,
+    direction_option,
+    json_option,
+    one_per_seed_option,
+    path_argument,
+    status_option,
+    test_option,
+)
 from legm.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -34,8 +42,10 @@ __all__ = ["report_command"]
     shell_complete=complete_report_metric,
     help="The metric by which configurations are ranked when the page opens.",
 )
-@click.option("--lower/--higher", default=None, help="Whether lower values of the metric are better.")
+@direction_option
 @test_option
+@status_option
+@one_per_seed_option
 @backend_options
 @json_option
 def report_command(
@@ -43,8 +53,10 @@ def report_command(
     *,
     output: Path,
     metric: str | None,
-    lower: bool | None,
+    higher: bool | None,
     test: bool,
+    statuses: Sequence[str],
+    one_per_seed: bool,
     at: Callable[[Path], Location],
     as_json: bool,
 ) -> None:
@@ -59,15 +71,17 @@ def report_command(
     found = list(experiments_at(at(path)))
     if not found:
         raise StorageError(f"there is no experiment at {path}: no folder in it holds configurations")
-    report.write(
+    chosen = report.write(
         found[0].store.client,
         [one.name for one in found],
         output,
         metric=metric,
-        higher_better=None if lower is None else not lower,
+        higher_better=higher,
         test=test,
+        statuses=statuses,
+        one_per_seed=one_per_seed,
     )
     if as_json:
-        print_json({"output": str(output), "experiments": [one.name for one in found]})
+        print_json({"output": str(output), "experiments": [one.name for one in found], "choices": chosen})
     else:
         say(str(output))

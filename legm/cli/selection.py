@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from legm.cli.locations import LocatedExperiment, Location, experiment_at
 from legm.cli.option_values import parse_option_value
 from legm.errors import MetricError, ParameterError, StateError, closest
-from legm.records import Configuration, Ranked, RunCounts
+from legm.records import Configuration, Direction, Ranked, RunCounts, RunResult, Series, Split
 from legm.stats.run_counts import ALL_VALUES_METRICS
 
 __all__ = ["SelectedMetric", "Selection", "select_metric", "selectable_metrics"]
@@ -28,11 +29,9 @@ class SelectedMetric:
     test: bool
 
     @property
-    def title(self) -> str:
-        """The header of its values."""
-        if self.name in ALL_VALUES_METRICS and not self.test:
-            return self.name
-        return f"{'test' if self.test else 'best'} {self.name}"
+    def series(self) -> Series:
+        """The series of its values."""
+        return Series(self.name, Split.TEST if self.test else Split.DEV)
 
     @property
     def key(self) -> str:
@@ -86,18 +85,48 @@ class Selection:
         wanted = _selection_constraints([one.configuration for one in counts], constraints)
         return cls(experiment, counts, wanted)
 
-    def metric(self, name: str, *, test: bool) -> SelectedMetric:
+    def metric(self, name: str, *, test: bool, statuses: Sequence[str] = ()) -> SelectedMetric:
         """The metric that a user means; its key is accepted beside its name: ``test_accuracy``.
 
+        Args:
+            name: as a user gave it.
+            test: whether it is a test metric.
+            statuses: of runs that are shown though they are not completed; their metrics are known too.
+
         Raises:
-            MetricError: no completed run has it.
+            MetricError: no such run has it.
         """
-        return select_metric(name, self.counts, test=test)
+        try:
+            return select_metric(name, self.counts, test=test)
+        except MetricError:
+            wanted = SelectedMetric(name, test)
+            if any(wanted.series in (*run.histories, *run.test) for run in self.unfinished(statuses, wanted)):
+                return wanted
+            raise
+
+    def has(self, metric: SelectedMetric) -> bool:
+        """Whether a completed run has the metric."""
+        return metric.key in ALL_VALUES_METRICS or any(metric.key in one.values for one in self.counts)
+
+    def direction(
+        self, metric: SelectedMetric, higher_better: bool | None, runs: Iterable[RunResult]
+    ) -> Direction:
+        """Which values of a metric are better, by the best rules of runs that are not completed."""
+        from legm.core.direction import decide_direction
+
+        return decide_direction(metric.name, Counter(run.rule for run in runs), higher_better)
 
     def ranked(
-        self, metric: SelectedMetric, *, higher_better: bool, aggregation: str = "mean"
+        self,
+        metric: SelectedMetric,
+        *,
+        higher_better: bool | None,
+        aggregation: str = "mean",
+        one_per_seed: bool = False,
     ) -> list[Ranked]:
-        """The configurations that have a metric, best first.
+        """The configurations that have a metric, best first; none if no completed run has it.
+
+        See :func:`legm.analysis.ranking.rank_experiment`.
 
         Raises:
             MetricError: there is no such method.
@@ -105,6 +134,8 @@ class Selection:
         """
         from legm.analysis.ranking import rank_experiment
 
+        if not self.has(metric):
+            return []
         return rank_experiment(
             self.experiment.store.runs,
             self.counts,
@@ -113,7 +144,20 @@ class Selection:
             test=metric.test,
             constraints=self.constraints,
             aggregation=aggregation,
+            one_per_seed=one_per_seed,
         )
+
+    def unfinished(self, statuses: Sequence[str], metric: SelectedMetric) -> list[RunResult]:
+        """The runs with these statuses of the configurations that are chosen, with the metric's series."""
+        if not statuses:
+            return []
+        from legm.analysis.ranking import constrained_counts
+        from legm.analysis.unfinished import checked_statuses, read_unfinished
+
+        experiment, histories = self.experiment, frozenset(() if metric.test else {metric.name})
+        counts = constrained_counts(self.counts, self.constraints)
+        client = experiment.store.client
+        return list(read_unfinished(client, counts, checked_statuses(statuses), histories, experiment.name))
 
 
 def selectable_metrics(counts: Iterable[RunCounts]) -> tuple[set[str], set[str]]:

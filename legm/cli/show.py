@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from legm.cli.options import backend_options, json_option, path_argument
+from legm.cli.options import backend_options, json_option, one_per_seed_option, path_argument
 from legm.cli.output import (
     are_printed_as_numbers,
     color_statuses,
     configuration_dict,
     json_line,
     print_json,
+    print_notes,
     print_problems,
     print_table,
     printed_number,
@@ -23,6 +25,7 @@ from legm.cli.output import (
     say,
 )
 from legm.cli.terminal_tables import Column
+from legm.records import Status
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -35,29 +38,48 @@ At = Callable[[Path], "Location"]
 
 @click.command("show")
 @path_argument("config")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in Status]),
+    help="Only the runs with this status are listed; may be given several times.",
+)
+@one_per_seed_option
 @backend_options
 @json_option
-def show_command(config: Path, *, at: At, as_json: bool) -> None:
+def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: At, as_json: bool) -> None:
     """Show a configuration: its parameters, runs and aggregates.
 
     CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or part of the
-    fingerprint.
+    fingerprint. The error of each failed run stands below the runs. Aggregates are over completed runs.
     """
     from legm.cli.locations import configuration_at, located_overview
     from legm.stats.aggregate import aggregate_runs, summary_as_dict
+    from legm.stats.run_counts import newest_of_each_seed
 
     label, one = located_overview(*configuration_at(at(config)))
     by_description: dict[str, list[RunResult]] = {}
     for run in one.runs:
         by_description.setdefault(run.run.description, []).append(run)
-    aggregates = {text: summary_as_dict(aggregate_runs(runs)) for text, runs in by_description.items()}
+    counted = {
+        text: newest_of_each_seed(runs) if one_per_seed else runs for text, runs in by_description.items()
+    }
+    aggregates = {text: summary_as_dict(aggregate_runs(runs)) for text, runs in counted.items()}
+    choices = {text: _Choices(counted[text]) for text in by_description}
+
+    def is_listed(run: RunResult) -> bool:
+        return not statuses or run.status.value in statuses
+
     if as_json:
         print_json(
             {
                 "folder": str(one.folder),
                 **configuration_dict(one.configuration),
-                "runs": [run_dict(run) for run in one.runs],
+                "runs": [run_dict(run) for run in one.runs if is_listed(run)],
                 "aggregates": aggregates,
+                "choices": {text: choices[text].as_dict(aggregates[text]) for text in aggregates},
+                "repeated": {text: choices[text].repeated for text in aggregates},
                 "problem": one.problem or None,
             }
         )
@@ -65,14 +87,66 @@ def show_command(config: Path, *, at: At, as_json: bool) -> None:
     if one.configuration is not None:
         _show_configuration(one.configuration, label)
     for text, runs in by_description.items():
-        say(f"\nruns{f' with the description {text!r}' if text else ''}:")
-        _show_runs(runs)
+        listed = [run for run in runs if is_listed(run)]
+        words = [" or ".join(statuses), "runs", f"with the description {text!r}" if text else ""]
+        say(f"\n{' '.join(filter(None, words))}:")
+        if listed:
+            _show_runs(listed)
+            _print_errors(listed)
+        else:
+            say("none")
         if aggregates[text]:
             say()
-            _show_aggregates(aggregates[text])
+            _show_aggregates(aggregates[text], choices[text])
+            print_notes(choices[text].notes(aggregates[text]))
     if not one.runs:
         say("\nno runs yet")
     print_problems([one.problem] if one.problem else [])
+
+
+class _Choices:
+    """How the completed runs of one description chose the step of their values.
+
+    Args:
+        runs: the runs.
+    """
+
+    def __init__(self, runs: Sequence[RunResult]) -> None:
+        from legm.stats.run_counts import count_repeated
+
+        completed = [run for run in runs if run.status is Status.COMPLETED]
+        self.rules = Counter(run.rule for run in completed)
+        self.repeated = count_repeated(run.run.parameters for run in completed)
+        self._completed = len(completed)
+
+    def title(self, key: str) -> str:
+        """What stands for a metric."""
+        from legm.stats.titles import value_title
+
+        return value_title(key, self.rules)
+
+    def notes(self, keys: Iterable[str]) -> list[str]:
+        """What a user should know about the aggregates."""
+        from legm.analysis.notes import repeated_note
+        from legm.stats.titles import choice_note
+
+        return [
+            *filter(None, (choice_note(key, self.rules) for key in keys)),
+            *repeated_note(self.repeated, self._completed),
+        ]
+
+    def as_dict(self, keys: Iterable[str]) -> dict[str, Any]:
+        """By key, what stands for a metric, and which values are better."""
+        from legm.core.direction import decide_direction
+        from legm.stats.run_counts import split_summary_key
+        from legm.stats.titles import choice_as_dict
+
+        found = {}
+        for key in keys:
+            name, split = split_summary_key(key)
+            direction = decide_direction(name, self.rules, pooled=split == "pooled")
+            found[key] = choice_as_dict(key, self.rules, direction)
+        return found
 
 
 def _show_configuration(found: Configuration, label: str) -> None:
@@ -102,6 +176,7 @@ def _shown_inactive_reason(found: Configuration, name: str) -> str:
 def _show_runs(runs: Sequence[RunResult]) -> None:
     from legm.core.texts import value_texts
 
+    choices = _Choices(runs)
     columns = [
         Column("run"),
         Column("status", paint=color_statuses),
@@ -114,6 +189,9 @@ def _show_runs(runs: Sequence[RunResult]) -> None:
         [printed_number(run.best_step if run.best_step is not None else run.last_step) for run in runs],
         [printed_number(run.points) for run in runs],
     ]
+    if len(choices.rules) > 1:
+        columns.append(Column("step chosen", fit="fold"))
+        cells.append([_chosen(run) for run in runs])
     for name in sorted({name for run in runs for name in run.run.parameters}):
         own = [run.run.parameters[name] for run in runs if name in run.run.parameters]
         texts = iter(value_texts(own))
@@ -121,19 +199,46 @@ def _show_runs(runs: Sequence[RunResult]) -> None:
         cells.append([next(texts) if name in run.run.parameters else "" for run in runs])
     for kind, values in (("best", [run.best for run in runs]), ("test", [run.test for run in runs])):
         for series in sorted({s for of in values for s in of if s.index is None}, key=lambda s: s.name):
-            columns.append(Column(f"{kind} {series.name}", right=True))
+            columns.append(Column(choices.title(f"{kind}_{series.name}"), right=True))
             cells.append(printed_numbers([of.get(series) for of in values]))
     print_table(columns, list(zip(*cells, strict=True)))
 
 
-def _show_aggregates(aggregates: dict[str, Any]) -> None:
+def _chosen(run: RunResult) -> str:
+    """How a run chose the step of its values; "" where it has none."""
+    from legm.stats.titles import exact_rule_text
+
+    return exact_rule_text(run.rule) if run.best else ""
+
+
+def _print_errors(runs: Sequence[RunResult]) -> None:
+    """The errors of runs, as they were recorded."""
     rows = []
-    for name, value in aggregates.items():
+    for run in runs:
+        lines = (run.error or "").strip().splitlines()
+        rows += [(run.run.run_id[-6:] if line is lines[0] else "", line.rstrip()) for line in lines]
+    if rows:
+        say()
+        print_table([Column("run"), Column("error", fit="fold")], rows)
+
+
+def _show_aggregates(aggregates: dict[str, Any], choices: _Choices) -> None:
+    rows = []
+    for key, value in aggregates.items():
+        title = choices.title(key)
         is_one = isinstance(value.get("method"), str)  # and not an index of that name
         for label, one in (
-            {name: value} if is_one else {f"{name}[{i}]": v for i, v in value.items()}
+            {title: value} if is_one else {f"{title}[{i}]": v for i, v in value.items()}
         ).items():
-            rows.append((label, *(printed_number(one[column]) for column in ("mean", "std", "n", "nan"))))
+            spread = printed_number(one["std"]) if one["n"] > 1 else ""
+            rows.append(
+                (
+                    label,
+                    printed_number(one["mean"]),
+                    spread,
+                    *(printed_number(one[name]) for name in ("n", "nan")),
+                )
+            )
     print_table(
         [
             Column("metric", fit="fold"),

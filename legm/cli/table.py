@@ -15,6 +15,7 @@ from legm.cli.options import (
     description_option,
     json_option,
     metric_argument,
+    one_per_seed_option,
     path_argument,
     test_option,
     top_option,
@@ -25,6 +26,7 @@ from legm.cli.output import (
     json_line,
     print_json,
     print_problems,
+    printable_text,
     printed_parameter_column,
     say,
     value_dict,
@@ -60,12 +62,15 @@ _FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv"}
     "--lower",
     multiple=True,
     metavar="METRIC",
-    help="Lower is better for this metric; may be given several times.",
+    help="Lower is better for this metric; may be given several times. By default as the runs' best rules "
+    "say, else by the metric's name.",
 )
+@click.option("--higher", multiple=True, metavar="METRIC", help="Higher is better for this metric.")
 @constraints_option
 @top_option
 @click.option("--params", metavar="NAME,...", help="The parameters to show; by default those that differ.")
 @aggregation_option
+@one_per_seed_option
 @description_option
 @backend_options
 @json_option
@@ -77,10 +82,12 @@ def table_command(
     output: Path | None,
     test: bool,
     lower: tuple[str, ...],
+    higher: tuple[str, ...],
     constraints: Sequence[tuple[str, str]],
     top: int | None,
     params: str | None,
     aggregation: str,
+    one_per_seed: bool,
     description: str,
     at: Callable[[Path], Location],
     as_json: bool,
@@ -89,19 +96,26 @@ def table_command(
 
     PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. A row is a configuration, best first by
     the first METRIC; the columns are the parameters that differ, and each METRIC as mean and deviation, the
-    best in bold. A METRIC may also be given as test_NAME or best_NAME: a table can have both kinds.
+    best in bold, with the number of runs where it is not the same in all rows. How the values were chosen and
+    which are better stands below a Markdown table, in comments of a LaTeX one, and in columns of a CSV file.
+    A METRIC may also be given as test_NAME or best_NAME: a table can have both kinds.
     """
     from legm.cli.selection import Selection
 
     choice = Selection.of(at(path), description, constraints)
     metrics = list(dict.fromkeys(choice.metric(name, test=test) for name in metric))
-    lower_better = {choice.metric(name, test=test) for name in lower}
-    if unknown := lower_better.difference(metrics):
-        raise click.UsageError(
-            f"--lower names {unknown.pop().title!r}, which is not one of the table's metrics"
-        )
+    asked: dict[SelectedMetric, bool] = {}
+    for option, names, is_higher in (("--lower", lower, False), ("--higher", higher, True)):
+        for name in names:
+            one = choice.metric(name, test=test)
+            if one not in metrics:
+                raise click.UsageError(f"{option} names {name!r}, which is not one of the table's metrics")
+            if asked.setdefault(one, is_higher) is not is_higher:
+                raise click.UsageError(f"--lower and --higher both name {name!r}")
     ranked = {
-        one: choice.ranked(one, higher_better=one not in lower_better, aggregation=aggregation)
+        one: choice.ranked(
+            one, higher_better=asked.get(one), aggregation=aggregation, one_per_seed=one_per_seed
+        )
         for one in metrics
     }
     found = [one.configuration for one in ranked[metrics[0]]]
@@ -111,12 +125,19 @@ def table_command(
     values = {
         one: {entry.configuration.fingerprint: entry for entry in entries} for one, entries in ranked.items()
     }
-    names = _table_parameters(found, params)
+    shown_names = _table_parameters(found, params)
     if as_json:
         print_json(_table_as_dicts(choice, found, values))
         return
     kind = form or _table_format_of(output)
-    text = _write_table(kind, choice, found, names, values)
+    rows = {one.fingerprint for one in found}
+    notes = _notes(
+        {
+            metric: [one for one in entries if one.configuration.fingerprint in rows]
+            for metric, entries in ranked.items()
+        }
+    )
+    text = _write_table(kind, choice, found, shown_names, values, notes)
     if output is None:
         say(text.rstrip("\n"))
     else:
@@ -125,6 +146,30 @@ def table_command(
         write_atomically(output, text.encode())
         say(str(output))
     print_problems(choice.experiment.problems)
+
+
+def _notes(ranked: Mapping[SelectedMetric, Sequence[Ranked]]) -> list[str]:
+    """What a reader of the table should know about its values."""
+    from legm.analysis.notes import brief, ranking_notes, repeated_note
+    from legm.stats.number_formatting import spread_description
+
+    notes = [note for one, them in ranked.items() for note in ranking_notes(one.key, them)[:1]]
+    every = {one.configuration.fingerprint: one for them in ranked.values() for one in them}.values()
+    repeated = repeated_note(sum(one.repeated for one in every), sum(one.completed for one in every))
+    notes += [brief([note]) for note in repeated]
+    values = [one.value for them in ranked.values() for one in them]
+    spreads = " and ".join(dict.fromkeys(spread_description(value.method) for value in values if value.n > 1))
+    runs = {metric.name: _runs_text(them) for metric, them in ranked.items()}
+    if len(set(runs.values())) == 1:
+        return [*notes, f"{spreads or 'each value'} over {runs.popitem()[1]}"]
+    each = ", ".join(f"{name} over {text}" for name, text in runs.items())
+    return [*notes, f"{spreads or 'each value'}: {each}"]
+
+
+def _runs_text(ranked: Sequence[Ranked]) -> str:
+    """Over how many runs the values of a column are."""
+    count, *others = sorted({one.value.n for one in ranked if one.value.n}) or [0]
+    return "n runs" if others else f"{count} run{'s' * (count != 1)}"
 
 
 def _table_format_of(output: Path | None) -> str:
@@ -158,6 +203,7 @@ def _write_table(
     found: Sequence[Configuration],
     names: Sequence[str],
     values: Mapping[SelectedMetric, Mapping[str, Ranked]],
+    notes: Sequence[str],
 ) -> str:
     from legm.cli import table_markup
 
@@ -175,16 +221,31 @@ def _write_table(
             ["configuration"],
             [False],
         )
+    known: list[list[str]] = []  # the numbers of runs that have a column
     for metric, entries in values.items():
-        columns.append(
-            _table_value_cells(
-                [entries.get(one.fingerprint) for one in found], next(iter(entries.values()), None)
-            )
-        )
-        headers.append(metric.title)
-        numbers.append(True)
+        rows = [entries.get(one.fingerprint) for one in found]
+        columns.append(_table_value_cells(rows, next(iter(entries.values()), None)))
+        headers.append(_header(metric, entries))
+        counts = [str(one.value.n) if one is not None else "" for one in rows]
+        differ = len(set(counts) - {"", "0"}) > 1  # a row without a value says so
+        numbers += [True]
+        if differ and counts not in known:
+            known.append(counts)
+            columns.append([table_markup.MarkupCell(count) for count in counts])
+            headers.append("n")
+            numbers.append(True)
     write = table_markup.latex_table if kind == "latex" else table_markup.markdown_table
-    return write(headers, list(zip(*columns, strict=True)), numbers)
+    return write(headers, list(zip(*columns, strict=True)), numbers, notes)
+
+
+def _header(metric: SelectedMetric, entries: Mapping[str, Ranked]) -> str:
+    """A metric's header, with an arrow to where it is better."""
+    from legm.core.direction import merge_rules
+    from legm.stats.titles import value_title
+
+    title = value_title(metric.key, merge_rules(one.rules for one in entries.values()))
+    higher = next((one.direction.higher_better for one in entries.values()), True)
+    return printable_text(f"{title} {'↑' if higher else '↓'}")
 
 
 def _table_value_cells(entries: Sequence[Ranked | None], best: Ranked | None) -> list[Any]:
@@ -209,6 +270,8 @@ def _table_as_csv(
     names: Sequence[str],
     values: Mapping[SelectedMetric, Mapping[str, Ranked]],
 ) -> tuple[list[str], list[list[object]]]:
+    from legm.stats.titles import value_title
+
     labels = choice.experiment.labels()
     headers = ["configuration", *names]
     rows: list[list[object]] = [
@@ -221,11 +284,16 @@ def _table_as_csv(
             "n",
             *sorted({field for one in entries.values() for field in one.value.fields}),
         ]
-        headers += [f"{metric.key}_{field}" for field in fields]
+        headers += [f"{metric.key}_{field}" for field in (*fields, "repeated", "chosen", "better")]
         for row, one in zip(rows, found, strict=True):
             entry = entries.get(one.fingerprint)
             dictionary = value_dict(entry.value) if entry is not None else {}
-            row += [dictionary.get(field) for field in fields]
+            row.extend(dictionary.get(field) for field in fields)
+            row.extend(
+                [None] * 3
+                if entry is None
+                else [entry.repeated, value_title(metric.key, entry.rules), _better(entry)]
+            )
     return headers, rows
 
 
@@ -237,16 +305,26 @@ def _exact_parameter(configuration: Configuration, name: str) -> str:
     return value if isinstance(value, str) else json_line(value)
 
 
+def _better(entry: Ranked) -> str:
+    return "higher" if entry.direction.higher_better else "lower"
+
+
 def _table_as_dicts(
     choice: Selection, found: Sequence[Configuration], values: Mapping[SelectedMetric, Mapping[str, Ranked]]
 ) -> list[dict[str, Any]]:
+    from legm.stats.titles import choice_as_dict
+
+    def value(key: str, entry: Ranked) -> dict[str, Any]:
+        choice_of = choice_as_dict(key, entry.rules, entry.direction)
+        return {**value_dict(entry.value), "repeated": entry.repeated, "choice": choice_of}
+
     labels = choice.experiment.labels()
     return [
         {
             "configuration": labels[one.fingerprint],
             **configuration_dict(one),
             "values": {
-                metric.key: value_dict(entries[one.fingerprint].value)
+                metric.key: value(metric.key, entries[one.fingerprint])
                 for metric, entries in values.items()
                 if one.fingerprint in entries
             },

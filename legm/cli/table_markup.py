@@ -9,6 +9,7 @@ from dataclasses import dataclass
 __all__ = ["MarkupCell", "csv_table", "latex_table", "markdown_table"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_ESCAPED = r"\\\1"
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -23,6 +24,8 @@ _LATEX = {
     "±": r"$\pm$",
     "\N{MINUS SIGN}": "$-$",
     "∞": r"$\infty$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
     **{character: "\\" + character for character in "{}$&#_%"},
 }
 
@@ -41,7 +44,10 @@ class MarkupCell:
 
 
 def markdown_table(
-    headers: Sequence[str], rows: Sequence[Sequence[MarkupCell]], numbers: Sequence[bool]
+    headers: Sequence[str],
+    rows: Sequence[Sequence[MarkupCell]],
+    numbers: Sequence[bool],
+    notes: Sequence[str] = (),
 ) -> str:
     """A table in GitHub's Markdown; its columns are aligned in the text too.
 
@@ -49,10 +55,11 @@ def markdown_table(
         headers: the columns' headers.
         rows: a cell for each column.
         numbers: which columns are right-aligned.
+        notes: a line each below the table.
     """
 
     def text(cell: MarkupCell) -> str:
-        escaped = _MARKDOWN.sub(r"\\\1", _one_line_markup(cell.text))
+        escaped = _MARKDOWN.sub(_ESCAPED, _one_line_markup(cell.text))
         return f"**{escaped}**" if cell.best else escaped
 
     lines = [
@@ -71,16 +78,23 @@ def markdown_table(
         ]
         for line in lines
     ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (aligned[0], rule, *aligned[1:]))
+    table = "".join(f"| {' | '.join(line)} |\n" for line in (aligned[0], rule, *aligned[1:]))
+    return table + "".join(f"\n{_MARKDOWN.sub(_ESCAPED, _one_line_markup(note))}\n" for note in notes)
 
 
-def latex_table(headers: Sequence[str], rows: Sequence[Sequence[MarkupCell]], numbers: Sequence[bool]) -> str:
+def latex_table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[MarkupCell]],
+    numbers: Sequence[bool],
+    notes: Sequence[str] = (),
+) -> str:
     r"""A ``tabular`` that needs the package booktabs; the best of a column are ``\textbf``.
 
     Args:
         headers: the columns' headers.
         rows: a cell for each column.
         numbers: which columns are right-aligned.
+        notes: a comment each above the table.
     """
 
     def text(cell: MarkupCell) -> str:
@@ -93,6 +107,7 @@ def latex_table(headers: Sequence[str], rows: Sequence[Sequence[MarkupCell]], nu
     return "\n".join(
         [
             r"% \usepackage{booktabs}",
+            *(f"% {_one_line_markup(note)}" for note in notes),
             rf"\begin{{tabular}}{{{''.join('r' if right else 'l' for right in numbers)}}}",
             r"\toprule",
             line([MarkupCell(header) for header in headers]),

@@ -18,6 +18,7 @@ from legm.export.table_columns import TypedColumn, typed_column
 from legm.export.table_writers import TableWriter, table_writer_for
 from legm.export.to_backend import export_source_of
 from legm.records import RunResult, Series
+from legm.stats.titles import exact_rule_text
 from legm.util.progress import show_progress
 
 __all__ = ["ROWS", "export_table"]
@@ -38,6 +39,7 @@ _RUN_COLUMNS = {
     "points": int,
     "last_step": int,
     "best_step": int,
+    "step_choice": str,
 }
 _POINT_COLUMNS = {
     "run_id": str,
@@ -154,6 +156,7 @@ def _run_table_row(one: LoadedRun) -> dict[str, Any]:
         "points": result.points,
         "last_step": result.last_step,
         "best_step": result.best_step,
+        "step_choice": exact_rule_text(result.rule) if result.best else None,
         **{f"param.{name}": value for name, value in parameters.items()},
         **{best_key(series.name): value for series, value in _unindexed_table_series(result.best)},
         **{f"test_{series.name}": value for series, value in _unindexed_table_series(result.test)},

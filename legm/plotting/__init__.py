@@ -8,7 +8,7 @@ a :class:`Style`: legm's own style sheet, overridden by the user's.
 from __future__ import annotations
 
 from legm.plotting.bars import plot_bars
-from legm.plotting.curves import plot_configurations, plot_curves
+from legm.plotting.curves import UnfinishedCurve, plot_configurations, plot_curves
 from legm.plotting.downsampling import Line, line
 from legm.plotting.image_files import FORMATS, checked_formats, render
 from legm.plotting.style import Style, StyleSheets
@@ -20,6 +20,7 @@ __all__ = [
     "Line",
     "Style",
     "StyleSheets",
+    "UnfinishedCurve",
     "checked_formats",
     "line",
     "plot_bars",

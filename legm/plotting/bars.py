@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from legm.core.direction import merge_rules
 from legm.core.texts import display_names, truncate_distinct_names
 from legm.plotting.axes import (
     axes_size,
@@ -32,6 +33,8 @@ from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_lim
 from legm.records import Ranked
 from legm.stats.aggregate import aggregate_interval
 from legm.stats.number_formatting import decimals_for, spread_description, value_text
+from legm.stats.run_counts import split_summary_key
+from legm.stats.titles import choice_note, value_title
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
@@ -49,7 +52,7 @@ _TEXT_OFFSET = 7  # in points, between bars and their names or numbers
 class _BarPanel:
     """What is written around the bars of one metric."""
 
-    key: str
+    title: str
     shown: Sequence[Ranked]
     names: list[str]
     numbers: list[str]
@@ -122,15 +125,23 @@ def _make_bar_panel(key: str, ranking: Sequence[Ranked], unnamed: Mapping[str, s
     runs = [_bar_runs_text(one) for one in shown]
     same = len(set(runs)) == 1 and "," not in runs[0]
     numbers = [value_text(one.value, digits) for one in shown]
-    caption = "; ".join(dict.fromkeys(spread_description(one.value.method) for one in shown if one.value.n))
-    if same:
-        caption += f" over {runs[0]}" * bool(caption)
-    else:
+    known = [one for one in shown if one.value.n]
+    caption = "; ".join(
+        dict.fromkeys(spread_description(one.value.method) for one in known if one.value.n > 1)
+    )
+    if known and same:
+        caption = f"{caption} over {runs[0]}" if caption else runs[0]
+    if not same:
         numbers = [f"{number}   ({count})" for number, count in zip(numbers, runs, strict=True)]
     if len(ranking) > len(shown):
         caption += f"; the best {len(shown)} of {len(ranking)} configurations"
+    rules = merge_rules(one.rules for one in shown)
+    pieces = [caption] if caption else []
+    if known:
+        pieces += filter(None, [str(shown[0].direction), choice_note(key, rules)])
     names = [unnamed.get(one.configuration.fingerprint) or _bar_name(one) for one in shown]
-    return _BarPanel(key, shown, names, numbers, caption or "no completed run has a value")
+    title = axis_name_with_unit(value_title(key, rules), split_summary_key(key)[0])
+    return _BarPanel(title, shown, names, numbers, "; ".join(pieces) or "no completed run has a value")
 
 
 def _plan_bar_layout(panels: Sequence[_BarPanel], style: Style) -> _BarLayout:
@@ -170,7 +181,7 @@ def _draw_bars(axes: Axes, panel: _BarPanel, plan: _BarLayout, style: Style) -> 
     axes.errorbar(
         centers,
         positions,
-        xerr=np.maximum([centers - lower, upper - centers], 0),
+        xerr=np.maximum([centers - lower, upper - centers], 0),  # NaN, and so not drawn, of a single run
         linestyle="none",
         color=of["text.color"],
         elinewidth=0.6 * of["lines.linewidth"],
@@ -183,7 +194,7 @@ def _draw_bars(axes: Axes, panel: _BarPanel, plan: _BarLayout, style: Style) -> 
     axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(FittingTickLocator(6, tick_labels, axes_tick_font(style, "x")))
     axes.xaxis.set_major_formatter(TickLabelFormatter(tick_labels))
-    label_axis(axes.xaxis, axis_name_with_unit(panel.key), style, plan.width / 2)
+    label_axis(axes.xaxis, panel.title, style, plan.width / 2)
 
 
 def _write_bar_names(axes: Axes, panel: _BarPanel, room: float, style: Style, *, above: bool) -> None:
@@ -243,7 +254,12 @@ def _bar_name(ranked: Ranked) -> str:
 
 
 def _bar_runs_text(one: Ranked) -> str:
-    """The number of runs of a bar, and the number of failed and interrupted runs and of NaN."""
-    counts = {"failed": one.failed, "interrupted": one.interrupted, "NaN": one.value.nan}
+    """The number of runs of a bar, and of those that did not complete, are NaN, or repeat a seed."""
+    counts = {
+        "failed": one.failed,
+        "interrupted": one.interrupted,
+        "NaN": one.value.nan,
+        "with a repeated seed": one.repeated,
+    }
     others = [f"{count} {kind}" for kind, count in counts.items() if count]
     return ", ".join([f"{one.completed} run{'s' * (one.completed != 1)}", *others])

@@ -31,21 +31,56 @@ from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_lim
 from legm.records import Curve
 from legm.stats.number_formatting import spread_description
 
-__all__ = ["plot_configurations", "plot_curves"]
+__all__ = ["UnfinishedCurve", "plot_configurations", "plot_curves"]
 
 _MIN_AXES_SIZE = 6  # width and height, in font sizes
 
 
 @dataclass(frozen=True, slots=True)
+class UnfinishedCurve:
+    """The curve of one run that is not completed; it is drawn apart, and never part of an average.
+
+    Args:
+        name: what the legend calls it: the run, with its status.
+        like: the metric, or the configuration, whose colour it has.
+        curve: of this run alone.
+    """
+
+    name: str
+    like: str
+    curve: Curve
+
+
+@dataclass(frozen=True, slots=True)
 class _NamedCurve:
-    """A curve, its name in the legend, and the number of its runs."""
+    """A curve, its name in the legend, and the number of its runs.
+
+    Args:
+        name: in the legend.
+        curve: the curve.
+        runs: over how many runs it is.
+        like: the name whose colour it has; its own, unless it is an unfinished run's.
+    """
 
     name: str
     curve: Curve
     runs: int
+    like: str
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it is the curve of an unfinished run."""
+        return self.runs == 0
 
 
-def plot_curves(curves: Sequence[Curve], title: str, runs: int, style: Style | StyleSheets = None) -> Figure:
+def plot_curves(
+    curves: Sequence[Curve],
+    title: str,
+    runs: int,
+    style: Style | StyleSheets = None,
+    unfinished: Sequence[UnfinishedCurve] = (),
+    note: str = "",
+) -> Figure:
     """Draw the curves of one or several metrics of a configuration.
 
     Args:
@@ -53,18 +88,29 @@ def plot_curves(curves: Sequence[Curve], title: str, runs: int, style: Style | S
         title: the title above the figure; "" for none.
         runs: the number of completed runs of the curves; a single run has no spread.
         style: see :meth:`legm.plotting.Style.of`.
+        unfinished: curves of runs that are not completed, each like one of the metrics.
+        note: the end of the caption; "" for none.
 
     Returns:
         the figure, by default about 6 by 4 inches plus its legend.
     """
     names = [curve.metric for curve in curves]
-    entries = [_NamedCurve(name, one, runs) for name, one in zip(readable_names(names), curves, strict=True)]
-    label = axis_name_with_unit(names[0]) if len(set(names)) == 1 else "value"
-    return _draw_curves(entries, title, label, runs, Style.of(style), legend=len(curves) > 1)
+    entries = [
+        _NamedCurve(name, one, runs, one.metric)
+        for name, one in zip(readable_names(names), curves, strict=True)
+    ]
+    entries += [_NamedCurve(one.name, one.curve, 0, one.like) for one in unfinished]
+    metrics = {entry.curve.metric for entry in entries}
+    (label,) = [axis_name_with_unit(one, one) for one in metrics] if len(metrics) == 1 else ["value"]
+    return _draw_curves(entries, title, label, runs, Style.of(style), legend=len(entries) > 1, note=note)
 
 
 def plot_configurations(
-    curves: Mapping[str, Curve] | Sequence[tuple[str, Curve]], title: str, style: Style | StyleSheets = None
+    curves: Mapping[str, Curve] | Sequence[tuple[str, Curve]],
+    title: str,
+    style: Style | StyleSheets = None,
+    unfinished: Sequence[UnfinishedCurve] = (),
+    note: str = "",
 ) -> Figure:
     """Draw the curves of one metric of several configurations.
 
@@ -73,20 +119,30 @@ def plot_configurations(
             readable.
         title: the title above the figure; "" for none.
         style: see :meth:`legm.plotting.Style.of`.
+        unfinished: curves of runs that are not completed, each like one of the configurations.
+        note: the end of the caption: how the configurations were selected; "" for none.
 
     Returns:
         the figure, by default about 6 by 4 inches plus its legend.
     """
     pairs = list(curves.items()) if isinstance(curves, Mapping) else list(curves)
-    entries = [_NamedCurve(name, one, int(one.runs.max(initial=0))) for name, one in pairs]
-    metrics = {one.metric for _, one in pairs}
-    label = axis_name_with_unit(metrics.pop()) if len(metrics) == 1 else "value"
+    entries = [_NamedCurve(name, one, int(one.runs.max(initial=0)), name) for name, one in pairs]
+    entries += [_NamedCurve(one.name, one.curve, 0, one.like) for one in unfinished]
+    metrics = {entry.curve.metric for entry in entries}
+    (label,) = [axis_name_with_unit(one, one) for one in metrics] if len(metrics) == 1 else ["value"]
     runs = max((entry.runs for entry in entries), default=0)
-    return _draw_curves(entries, title, label, runs, Style.of(style), legend=True)
+    return _draw_curves(entries, title, label, runs, Style.of(style), legend=True, note=note)
 
 
 def _draw_curves(
-    entries: Sequence[_NamedCurve], title: str, label: str, runs: int, style: Style, *, legend: bool
+    entries: Sequence[_NamedCurve],
+    title: str,
+    label: str,
+    runs: int,
+    style: Style,
+    *,
+    legend: bool,
+    note: str = "",
 ) -> Figure:
     """Draw curves; texts are truncated to the size of the axes."""
     width, height = style.rc["figure.figsize"]
@@ -95,7 +151,7 @@ def _draw_curves(
     axes = figure.add_subplot()
     style_axes(axes, style, "both")
     lines = [line(entry.curve) for entry in entries]
-    looks = _curve_line_styles(style, len(entries))
+    looks = _curve_line_styles(style, entries)
     for entry, drawn, look in zip(entries, lines, looks, strict=True):
         _draw_curve(axes, drawn, look, style, band=entry.runs > 1)
     _set_curve_limits(axes, entries, lines, style)
@@ -119,19 +175,26 @@ def _draw_curves(
         axes_size(axes)
     wide, high = finalize_axes_layout([axes])
     label_axis(axes.yaxis, label, style, high - (3 * em if title else 0))
-    write_axes_heading(axes, title, _curves_caption(entries, lines, runs), style, wide)
+    write_axes_heading(axes, title, _curves_caption(entries, lines, runs, note), style, wide)
     return lock_axes_layout(figure)
 
 
-def _curve_line_styles(style: Style, count: int) -> list[dict[str, Any]]:
-    """The line properties of curves: the style's cycle, with dashes when it repeats."""
+def _curve_line_styles(style: Style, entries: Sequence[_NamedCurve]) -> list[dict[str, Any]]:
+    """The line properties of curves: the style's cycle, with dashes when it repeats.
+
+    The curve of an unfinished run is thin and dotted, in the colour of what it is like.
+    """
     cycle = list(style.rc["axes.prop_cycle"])
     dashes = [(0, style.rc[f"lines.{name}_pattern"]) for name in ("dashed", "dashdot", "dotted")]
     strokes = ["-", *dashes]
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(entry.like for entry in entries))}
+    thin = {"linestyle": strokes[-1], "linewidth": 0.6 * style.rc["lines.linewidth"]}
     looks = []
-    for i in range(count):
+    for entry in entries:
+        i = numbers[entry.like]
         stroke = strokes[i // len(cycle) % len(strokes)]
-        looks.append({"color": style.rc["lines.color"], "linestyle": stroke, **cycle[i % len(cycle)]})
+        look = {"color": style.rc["lines.color"], "linestyle": stroke, **cycle[i % len(cycle)]}
+        looks.append({**look, **thin} if entry.is_apart else look)
     return looks
 
 
@@ -204,8 +267,10 @@ def _draw_curve(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, 
             )
 
 
-def _curves_caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs: int) -> str:
+def _curves_caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs: int, note: str) -> str:
     """What the band is, over how many runs, and what is not where one would look for it."""
+    apart = sum(entry.is_apart for entry in entries)
+    entries = [entry for entry in entries if not entry.is_apart]
     counts = {entry.runs for entry in entries} or {runs}
     least = min(counts)
     count = f"{runs} run{'s' * (runs != 1)}" if runs else "no completed run"
@@ -215,8 +280,12 @@ def _curves_caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs:
     pieces = [f"{spreads} over {count}" if runs > 1 and entries else count]
     if any((entry.curve.runs < entry.runs).any() for entry in entries):
         pieces[0] += ", fewer at some steps" if runs > 1 else ", no value at some steps"
+    if apart:
+        pieces.append("dotted: a run that is not completed, in no average")
     if any(len(one.above) for one in lines):
         pieces.append("▲ is +∞")
     if any(len(one.below) for one in lines):
         pieces.append("▼ is \N{MINUS SIGN}∞")
+    if note:
+        pieces.append(note)
     return "; ".join(pieces)

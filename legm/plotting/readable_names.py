@@ -23,10 +23,14 @@ def readable_names(names: Sequence[str]) -> list[str]:
     ]
 
 
-def axis_name_with_unit(name: str) -> str:
-    """The readable name of a metric for an axis, with the unit if it is known."""
-    base = name.removeprefix("best_").removeprefix("test_")
-    return readable_names([name])[0] + (" (s)" if base in {"time", "time_per_sample"} else "")
+def axis_name_with_unit(name: str, metric: str) -> str:
+    """The readable name of a metric's values for an axis, with the unit if it is known.
+
+    Args:
+        name: what the values are, such as ``"last accuracy"``.
+        metric: the metric's name.
+    """
+    return readable_names([name])[0] + (" (s)" if metric in {"time", "time_per_sample"} else "")
 
 
 def wrap_name(text: str, room: float, width: Callable[[str], float]) -> list[str]:

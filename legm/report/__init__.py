@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from legm.analysis.ranking import ranking_value_key
+from legm.analysis.unfinished import checked_statuses
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, MetricError, closest
 from legm.hooks import Capability
-from legm.records import Configuration
+from legm.records import Configuration, Plain
 from legm.report.content import ExperimentContent, InitialReportView, unique_report_names
 from legm.report.page import read_plotly_script, render_page
 from legm.util.atomic_files import write_atomically
@@ -30,6 +31,8 @@ def build(
     metric: str | None = None,
     higher_better: bool | None = None,
     test: bool = False,
+    statuses: str | Sequence[str] = (),
+    one_per_seed: bool = False,
     backend: object = "local",
     backend_options: Mapping[str, Any] | None = None,
 ) -> bytes:
@@ -43,9 +46,13 @@ def build(
         experiments: the names of the experiments to show.
         metric: the metric by which configurations are ranked when the page opens; by default the one that
             chose the runs' best step, else the first.
-        higher_better: whether a higher value of the metric is better; by default as in the runs' choice of
-            the best step, else judged by words such as loss or error in its name.
+        higher_better: whether a higher value of the metric is better; by default as for
+            :meth:`legm.ExperimentHandler.get_best`.
         test: whether it is a test metric.
+        statuses: of runs whose curves are drawn too, apart and never averaged: "failed", "interrupted",
+            "running".
+        one_per_seed: whether of several completed runs with equal seed parameters only the newest counts; by
+            default all do, and the page says so.
         backend: the backend that has the runs, as for :class:`legm.ExperimentHandler`.
         backend_options: the backend's own options.
 
@@ -56,13 +63,37 @@ def build(
         MetricError: no experiment has the metric.
         LegmError: the backend cannot read the runs, or plotly is not installed.
     """
+    return _render(
+        *_collect(
+            *(root, experiments, metric, higher_better, backend, backend_options),
+            test=test,
+            statuses=statuses,
+            one_per_seed=one_per_seed,
+        )
+    )
+
+
+def _collect(
+    root: BackendClient | str | os.PathLike[str],
+    experiments: Sequence[str],
+    metric: str | None,
+    higher_better: bool | None,
+    backend: object,
+    backend_options: Mapping[str, Any] | None,
+    *,
+    test: bool,
+    statuses: str | Sequence[str],
+    one_per_seed: bool,
+) -> tuple[BackendClient, list[dict[str, Plain]], str]:
+    """The client, the content of each experiment, and plotly's script; see :func:`build`."""
     client = root if isinstance(root, BackendClient) else connect_client(root, backend, backend_options)
+    apart = checked_statuses(statuses)
     library = read_plotly_script()  # raises before anything is read
     key = None if metric is None else ranking_value_key(metric, test=test)
     collected: list[ExperimentContent] = []
     found: list[Sequence[Configuration]] = []
     for name in dict.fromkeys(experiments):
-        collected.append(ExperimentContent(name))
+        collected.append(ExperimentContent(name, apart, one_per_seed=one_per_seed))
         found.append(_read_report_configurations(client, collected[-1]))
     share = _MAX_CURVE_BYTES // max(1, sum(map(len, found)))
     for content, configurations in zip(collected, found, strict=True):
@@ -77,9 +108,11 @@ def build(
         ]
         raise MetricError(f"no completed run has the {kind} metric {metric!r}; {closest(str(metric), names)}")
     asked = InitialReportView(key, higher_better)
-    return render_page(
-        client.root.resolve().name, client.name, [content.content(asked) for content in collected], library
-    )
+    return client, [content.content(asked) for content in collected], library
+
+
+def _render(client: BackendClient, contents: Sequence[Plain], library: str) -> bytes:
+    return render_page(client.root.resolve().name, client.name, contents, library)
 
 
 def write(
@@ -90,29 +123,38 @@ def write(
     metric: str | None = None,
     higher_better: bool | None = None,
     test: bool = False,
+    statuses: str | Sequence[str] = (),
+    one_per_seed: bool = False,
     backend: object = "local",
     backend_options: Mapping[str, Any] | None = None,
-) -> None:
+) -> dict[str, dict[str, Any]]:
     """Build the page and write it to a file atomically, replacing an earlier one.
 
     Args:
-        root, experiments, metric, higher_better, test, backend, backend_options: see :func:`build`.
+        root, experiments, metric, higher_better, test, statuses, one_per_seed, backend, backend_options: see
+            :func:`build`.
         path: the file.
+
+    Returns:
+        by experiment and metric (``best_loss``), what its values are ("title") and which are better
+        ("higher_better", "because").
 
     Raises:
         StorageError: it cannot be written.
         LegmError: as :func:`build`.
     """
-    made = build(
-        root,
-        experiments,
-        metric=metric,
-        higher_better=higher_better,
+    client, contents, library = _collect(
+        *(root, experiments, metric, higher_better, backend, backend_options),
         test=test,
-        backend=backend,
-        backend_options=backend_options,
+        statuses=statuses,
+        one_per_seed=one_per_seed,
     )
-    write_atomically(path, made)
+    write_atomically(path, _render(client, contents, library))
+    shown = ("title", "higher_better", "because", "note")
+    return {
+        content["name"]: {one["key"]: {name: one[name] for name in shown} for one in content["metrics"]}
+        for content in contents
+    }
 
 
 def _read_report_configurations(client: BackendClient, content: ExperimentContent) -> Sequence[Configuration]:

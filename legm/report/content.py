@@ -8,18 +8,26 @@ for each metric or parameter one text with the numbers of all rows or runs (see
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from legm.analysis.unfinished import run_curve
+from legm.core.direction import decide_direction
 from legm.core.identity import canonical_text
 from legm.core.texts import display_names, exact_text, value_texts
 from legm.plotting.downsampling import POINTS_PER_BUCKET, line
-from legm.records import Aggregate, Configuration, Curve, Plain, RunResult, Status
+from legm.records import Aggregate, BestRule, Configuration, Curve, Plain, RunResult, Status
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
 from legm.stats import aggregate
-from legm.stats.run_counts import ALL_VALUES_METRICS, summary_key
+from legm.stats.run_counts import (
+    ALL_VALUES_METRICS,
+    count_repeated,
+    newest_of_each_seed,
+    split_summary_key,
+    summary_key,
+)
+from legm.stats.titles import choice_note, exact_rule_text, value_title
 
 __all__ = ["STATUSES", "ExperimentContent", "InitialReportView", "unique_report_names"]
 
@@ -28,11 +36,7 @@ STATUSES = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.RUNNING)
 
 _FEWEST, _MOST = 8, 60  # buckets of a curve
 _BYTES_PER_POINT = 16  # bytes: step, center, lower, upper
-_LOWER_IS_BETTER = re.compile(
-    r"loss|error|err|perplexity|ppl|mse|rmse|mae|mape|nll|nce|bpc|bpb|wer|cer|ter|fid|eer|"
-    r"regret|divergence|kl|distance|latency|duration|time|cost|memory"
-)
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_MOST_UNFINISHED = 20  # runs of a configuration that are drawn though they are not completed
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +98,17 @@ def _report_value_number(value: Plain) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _is_lower_better_in_report(metric: str) -> bool:
-    """Whether a metric's name contains a word such as loss or error."""
-    return any(_LOWER_IS_BETTER.fullmatch(word.lower()) for word in _WORDS.findall(metric))
-
-
 class ExperimentContent:
     """Collects the content for one experiment, configuration by configuration.
 
     Args:
         name: the experiment's name.
+        statuses: runs with these are drawn too, each as a curve of its own.
+        one_per_seed: whether of several completed runs with equal seeds only the newest counts in summaries
+            and curves.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, statuses: Collection[Status] = (), *, one_per_seed: bool = False) -> None:
         self.name = name
         self._problems: list[str] = []
         self._configurations: list[dict[str, Plain]] = []
@@ -119,7 +121,10 @@ class ExperimentContent:
         self._runs: list[tuple[int, RunResult]] = []
         self._run_parameters: dict[str, _ReportParameter] = {}
         self._run_values: dict[str, dict[int, float]] = {}
-        self._rules: Counter[tuple[str, bool]] = Counter()
+        self._rules: Counter[BestRule] = Counter()
+        self._rules_of: dict[str, Counter[BestRule]] = {}
+        self._statuses = statuses
+        self._one_per_seed = one_per_seed
 
     def problem(self, text: str) -> None:
         """Add a message about something that could not be read."""
@@ -147,21 +152,41 @@ class ExperimentContent:
 
     def _add_row(self, index: int, description: str, runs: Sequence[RunResult], share: int) -> None:
         row = len(self._rows)
-        for key, value in aggregate.aggregate_runs(runs).values.items():
+        counted = newest_of_each_seed(runs) if self._one_per_seed else runs
+        completed = [run for run in counted if run.status is Status.COMPLETED]
+        for run in completed:
+            self._rules[run.rule] += 1
+            for key in {summary_key(series) for series in (*run.best, *run.test)}:
+                self._rules_of.setdefault(key, Counter())[run.rule] += 1
+        for key, value in aggregate.aggregate_runs(counted).values.items():
             whole = value.get("") if isinstance(value, Mapping) else value
             if isinstance(value, Mapping):
                 self._indexed[key] = max(self._indexed.get(key, 0), len(value) - ("" in value))
             if whole is not None:
                 self._summaries.setdefault(key, {})[row] = whole
         self._counts.append(Counter(run.status for run in runs))
-        curves = aggregate.aggregate_curves(runs)
-        buckets = share // (max(len(curves), 1) * POINTS_PER_BUCKET * _BYTES_PER_POINT)
+        curves = aggregate.aggregate_curves(counted)
+        unfinished = sorted(
+            (run for run in runs if run.status in self._statuses), key=lambda run: run.run.run_id
+        )[-_MOST_UNFINISHED:]
+        single = [
+            (run.run.run_id, curve)
+            for run in unfinished
+            for series in sorted(run.histories, key=str)
+            if series.index is None and (curve := run_curve(run, series.name)) is not None
+        ]
+        buckets = share // (max(len(curves) + len(single), 1) * POINTS_PER_BUCKET * _BYTES_PER_POINT)
         buckets = min(max(buckets, _FEWEST), _MOST)
         self._rows.append(
             {
                 "configuration": index,
                 "description": description,
                 "curves": {curve.metric: self._curve(curve, buckets) for curve in curves},
+                "unfinished": [
+                    {"id": run_id, "metric": curve.metric, **self._curve(curve, buckets)}
+                    for run_id, curve in single
+                ],
+                "repeated": count_repeated(run.run.parameters for run in completed),
             }
         )
         for run in sorted(runs, key=lambda run: run.run.run_id):
@@ -196,11 +221,10 @@ class ExperimentContent:
                 key = summary_key(series)
                 if series.index is None and key not in ALL_VALUES_METRICS:
                     self._run_values.setdefault(key, {})[index] = number
-            if run.rule.metric is not None:
-                self._rules[run.rule.metric, run.rule.higher_better] += 1
         bare = RunResult(
             run=run.run,
             status=run.status,
+            rule=run.rule,
             best_step=run.best_step,
             points=run.points,
             last_step=run.last_step,
@@ -243,24 +267,24 @@ class ExperimentContent:
         }
 
     def _metrics(self, asked: InitialReportView) -> list[dict[str, Plain]]:
-        rules = dict(reversed([rule for rule, _ in self._rules.most_common()]))
         empty = Aggregate(math.nan, math.nan, 0, 0, "")
         found = []
         for key in sorted(self._summaries, key=_report_metric_order):
-            name, split = _split_report_metric_key(key)
-            higher, because = not _is_lower_better_in_report(name), "name"
-            if name in rules and split != "pooled":
-                higher, because = rules[name], "rule"
-            if key == asked.key and asked.higher_better is not None:
-                higher, because = asked.higher_better, "asked"
+            name, split = split_summary_key(key)
+            higher_better = asked.higher_better if key == asked.key else None
+            direction = decide_direction(name, self._rules, higher_better, pooled=split == "pooled")
             of = [self._summaries[key].get(row, empty) for row in range(len(self._rows))]
             found.append(
                 {
                     "key": key,
                     "name": name,
                     "split": split,
-                    "higher_better": higher,
-                    "because": because,
+                    "title": value_title(key, self._rules_of.get(key, {})),
+                    "note": choice_note(key, self._rules_of.get(key, {})),
+                    "higher_better": direction.higher_better,
+                    "because": direction.because,
+                    "direction": str(direction),
+                    "conflicts": direction.against > 0,
                     "mean": encode_numbers_exactly([one.mean for one in of]),
                     "std": encode_numbers_exactly([one.std for one in of]),
                     "n": encode_numbers_exactly([one.n for one in of]),
@@ -271,18 +295,22 @@ class ExperimentContent:
 
     def _first_metric(self, asked: InitialReportView) -> str | None:
         """The metric to show first: the requested one, that of the runs' early stopping, or the first one."""
-        rules = [f"best_{metric}" for (metric, _), _ in self._rules.most_common()]
+        rules = [f"best_{rule.metric}" for rule, _ in self._rules.most_common() if rule.metric is not None]
         every = sorted(self._summaries, key=_report_metric_order)
         return next((key for key in (asked.key, *rules, *every) if key in self._summaries), None)
 
     def _run_columns(self) -> dict[str, Plain]:
         runs, count = [run for _, run in self._runs], len(self._runs)
+        choices = [exact_rule_text(run.rule) if run.best_step is not None else "" for run in runs]
+        ways = sorted(set(choices))
         return {
             "row": encode_numbers_exactly([row for row, _ in self._runs]),
             "status": encode_numbers_exactly([STATUSES.index(run.status) for run in runs]),
             "id": [run.run.run_id for run in runs],
             "started": encode_numbers_exactly([run.run.started for run in runs]),
             "ended": encode_numbers_exactly([_report_number(run.ended) for run in runs]),
+            "ways": ways,
+            "way": encode_numbers_exactly([ways.index(choice) for choice in choices]),
             "best_step": encode_numbers_exactly([_report_number(run.best_step) for run in runs]),
             "last_step": encode_numbers_exactly([_report_number(run.last_step) for run in runs]),
             "points": encode_numbers_exactly([run.points for run in runs]),
@@ -297,16 +325,8 @@ class ExperimentContent:
 
 
 def _report_metric_order(key: str) -> tuple[int, str]:
-    name, split = _split_report_metric_key(key)
+    name, split = split_summary_key(key)
     return ("dev", "test", "pooled").index(split), name
-
-
-def _split_report_metric_key(key: str) -> tuple[str, str]:
-    """The metric's name in a summary key, and its split."""
-    if key in ALL_VALUES_METRICS:
-        return key, "pooled"
-    prefix, _, name = key.partition("_")
-    return name, "test" if prefix == "test" else "dev"
 
 
 def _report_number(number: float | None) -> float:

@@ -20,7 +20,6 @@ import numpy as np
 from legm.errors import MetricError, closest
 from legm.records import (
     Aggregate,
-    Configuration,
     Curve,
     Ranked,
     RunCounts,
@@ -321,7 +320,8 @@ def aggregate_curves(
     """Aggregate dev metrics over the completed runs, at every step that any run has.
 
     At each step, all values that are not NaN are aggregated. The spread is from mean - std to mean + std, for
-    the median the quartiles, for confidence the interval.
+    the median the quartiles, for confidence the interval. Where only one run has a value, there is no spread:
+    its ends are NaN.
 
     Args:
         runs: runs of one configuration, in any order, with the histories of the metrics.
@@ -367,41 +367,10 @@ def aggregate_curves(
     ]
 
 
-def rank_by_aggregate(
-    candidates: Iterable[tuple[Configuration, Summary, str | None]], key: str, higher_better: bool = True
-) -> list[Ranked]:
-    """Rank configurations by the center of one aggregate: its median for that method, else its mean.
-
-    Configurations without the metric, or with NaN, come last. Ties are ordered by the configuration's name,
-    then by its fingerprint.
-
-    Args:
-        candidates: each configuration with its summary and its folder, if it has one.
-        key: a summary key (``best_loss``, ``test_acc``, ``time``).
-        higher_better: whether a higher value is better.
-
-    Returns:
-        the configurations, best first.
-
-    Raises:
-        MetricError: some have metrics, but none has this one, or it is indexed.
-    """
-    found = list(candidates)
-    if not any(key in summary.values for _, summary, _ in found):
-        known = {name for _, summary, _ in found for name in summary.values}
-        if known:
-            raise MetricError(f"no configuration has {key!r}; {closest(key, known)}")
-    return sort_by_aggregate(
-        [
-            Ranked(made, unindexed_aggregate(of, key), of.completed, of.failed, of.interrupted, folder)
-            for made, of, folder in found
-        ],
-        higher_better,
-    )
-
-
 def sort_by_aggregate(ranked: Iterable[Ranked], higher_better: bool) -> list[Ranked]:
-    """Sort ranked configurations, best first, as :func:`rank_by_aggregate` does.
+    """Sort ranked configurations, best first, by the center: the median for that method, else the mean.
+
+    NaN comes last. Ties are ordered by the configuration's name, then by its fingerprint.
 
     Args:
         ranked: in any order.
@@ -437,9 +406,12 @@ def aggregate_interval(aggregate: Aggregate) -> tuple[float, float, float]:
     """The center of an aggregate, and the lower and upper end of its spread.
 
     Returns:
-        median and quartiles, mean and confidence interval, or mean and mean -/+ std.
+        median and quartiles, mean and confidence interval, or mean and mean -/+ std. A single value has no
+        spread: its ends are NaN.
     """
     fields = aggregate.fields
+    if aggregate.n == 1:
+        return fields.get("median", aggregate.mean), math.nan, math.nan
     if "median" in fields:
         return fields["median"], fields["q1"], fields["q3"]
     if "lower" in fields:
@@ -480,7 +452,8 @@ def _aggregate_curve(
             spread = found["median"], found["q1"], found["q3"]
         elif method.kind is MethodKind.CONFIDENCE:
             spread = found["mean"], found["lower"], found["upper"]
-        columns.append((steps, *spread, counts))
+        center, *ends = spread
+        columns.append((steps, center, *(np.where(counts == 1, np.nan, end) for end in ends), counts))
     return Curve(metric, str(method), *(np.concatenate(pieces) for pieces in zip(*columns, strict=True)))
 
 

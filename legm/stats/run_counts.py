@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from legm.records import Configuration, RunCounts, RunResult, Series, Split, Status
+from legm.core.seeds import seed_key
+from legm.records import BestRule, Configuration, Plain, RunCounts, RunResult, Series, Split, Status
 
-__all__ = ["ALL_VALUES_METRICS", "count_by_description", "count_runs", "summary_key"]
+__all__ = [
+    "ALL_VALUES_METRICS",
+    "count_by_description",
+    "count_repeated",
+    "count_runs",
+    "newest_of_each_seed",
+    "split_summary_key",
+    "summary_key",
+]
 
 ALL_VALUES_METRICS = frozenset({"time", "time_per_sample"})
 """Dev metrics that are aggregated over all their values instead of the one at the best step."""
@@ -18,6 +27,42 @@ def summary_key(series: Series) -> str:
     if series.split is Split.TEST:
         return f"test_{series.name}"
     return series.name if series.name in ALL_VALUES_METRICS else f"best_{series.name}"
+
+
+def split_summary_key(key: str) -> tuple[str, str]:
+    """The metric's name in a summary key, and its split: "dev", "test", or "pooled" for all its values."""
+    if key in ALL_VALUES_METRICS:
+        return key, "pooled"
+    prefix, _, name = key.partition("_")
+    return name, "test" if prefix == "test" else "dev"
+
+
+def count_repeated(parameters: Iterable[Mapping[str, Plain]]) -> int:
+    """How many runs have the same seed parameters as another one before them.
+
+    Args:
+        parameters: of each run, those that are not compared.
+    """
+    keys = [key for one in parameters if (key := seed_key(one)) is not None]
+    return len(keys) - len(set(keys))
+
+
+def newest_of_each_seed(runs: Iterable[RunResult]) -> list[RunResult]:
+    """The runs, but of completed ones with the same seed parameters only the newest.
+
+    Args:
+        runs: of one configuration and description, in any order.
+
+    Returns:
+        the others in their order; runs without a seed, and those that are not completed, are all among them.
+    """
+    found = list(runs)
+    newest: dict[str, str] = {}
+    keys = [seed_key(one.run.parameters) if one.status is Status.COMPLETED else None for one in found]
+    for key, one in zip(keys, found, strict=True):
+        if key is not None:
+            newest[key] = max(newest.get(key, ""), one.run.run_id)
+    return [o for key, o in zip(keys, found, strict=True) if key is None or newest[key] == o.run.run_id]
 
 
 def count_runs(
@@ -34,11 +79,15 @@ def count_runs(
     status: Counter[Status] = Counter()
     values: dict[str, list[float]] = {}
     indexed: set[str] = set()
+    rules: Counter[BestRule] = Counter()
+    parameters: list[Mapping[str, Plain]] = []
     last: float | None = None
     for run in runs:
         status[run.status] += 1
         last = max(last or 0.0, run.ended or run.run.started)
         if run.status is Status.COMPLETED:
+            rules[run.rule] += 1
+            parameters.append(run.run.parameters)
             for series, value in (*run.best.items(), *run.test.items()):
                 key = summary_key(series)
                 if series.index is not None:
@@ -56,6 +105,8 @@ def count_runs(
         indexed=frozenset(indexed),
         last=last,
         folder=folder,
+        rules=rules,
+        repeated=count_repeated(parameters),
     )
 
 

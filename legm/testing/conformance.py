@@ -52,7 +52,17 @@ def _counted(count: RunCounts) -> tuple[Any, ...]:
     """Counts in a form that can be compared, with the values in any order."""
     kinds = (count.completed, count.failed, count.interrupted, count.running)
     values = {key: sorted(float_bits(found)) for key, found in sorted(count.values.items())}
-    return count.configuration.fingerprint, count.description, kinds, str(values), sorted(count.indexed)
+    rules = sorted(map(str, count.rules.items()))
+    indexed = sorted(count.indexed)
+    return (
+        count.configuration.fingerprint,
+        count.description,
+        kinds,
+        str(values),
+        indexed,
+        rules,
+        count.repeated,
+    )
 
 
 def _short(value: object) -> str:
@@ -369,7 +379,7 @@ class BackendTests:
         read = list(client.configurations(self.experiment(tmp_path)))
         _same(sorted(one.parameters["rate"] for one in read), [0.25, 0.5], "the configurations' rates")
         ranking = [(one.value.mean, one.completed) for one in handler.get_best("loss")]
-        _same(ranking, [(0.5, 2), (0.25, 1)], "the ranking's means and runs")
+        _same(ranking, [(0.25, 1), (0.5, 2)], "the ranking's means and runs")
         others = list(client.configurations("another"))
         _same(others, [], "the configurations of another experiment")
 

@@ -458,10 +458,11 @@ def test_it_reads_well(tmp_path):
     a, b = fill(tmp_path, {seed: value - 0.5 for seed, value in A.items()}, {**B, 7: 0.1})
     found = a.compare(a, b, "acc")
     assert str(found).splitlines() == [
-        "best_acc of a = 1 and b = 2",
+        "last acc of a = 1 and b = 2",
         "a: 0.334 (5 runs), b: 0.814 (5 runs), 5 pairs by seed",
         f"a - b = -0.48, 95 % interval {found.lower:.6g} to {found.upper:.6g}",
         "p = 0.0625 (exact, 32 arrangements)",
+        "higher is better, by default; b has the better mean",
         "1 of 6 runs of b are left out: 1 without a partner",
         "so few runs cannot give a p-value below 0.0625",
     ]

@@ -173,6 +173,10 @@ def test_ls_gives_a_program_the_runs_counted_by_description_and_their_values(tre
         "best_loss": ["nan"] * 2,
         "test_精度": [1.0, 2.0],
     }
+    assert plain.pop("rules") == [
+        {"method": "last", "step": None, "metric": None, "higher_better": True, "runs": 2}
+    ]
+    assert plain.pop("repeated") == 0
     assert plain == {"description": "", "completed": 2, "failed": 1, "interrupted": 1, "running": 0}
     assert (described["description"], described["completed"]) == ("try [/this]", 1)
     assert described["values"] == {"best_loss": ["inf"]}
@@ -255,11 +259,11 @@ def test_show_prints_parameters_runs_and_aggregates(tree):
     for run_ids in [ids["completed"][:3], ids["failed"], ids["interrupted"]]:
         for run_id in run_ids:
             assert any(line.startswith(run_id[-6:]) for line in lines)
-    (row,) = [line for line in lines if line.startswith("test_精度")]
-    assert row.split() == ["test_精度", "1.5", "0.5", "2", "0"]
-    (row,) = [line for line in lines if line.startswith("best_dice[method]")]
-    assert row.split() == ["best_dice[method]", "0.25", "0", "2", "0"]
-    assert any(line.split() == ["best_[blue]", "1e-07", "0", "2", "0"] for line in lines)
+    (row,) = [line for line in lines if line.startswith("test 精度")]
+    assert row.split() == ["test", "精度", "1.5", "0.5", "2", "0"]
+    (row,) = [line for line in lines if line.startswith("last dice[method]")]
+    assert row.split() == ["last", "dice[method]", "0.25", "0", "2", "0"]
+    assert any(line.split() == ["last", "[blue]", "1e-07", "0", "2", "0"] for line in lines)
 
 
 def test_show_gives_a_program_the_aggregates_by_description(tree):

@@ -35,8 +35,8 @@ def text_of(svg):
 
 def test_the_best_configurations_are_in_one_picture_best_first(path, tmp_path):
     file = tmp_path / "best.svg"
-    found = as_json("plot", path, "loss", "--lower", "--top", 2, "-o", file)
-    assert found == {"output": str(file), "configurations": ["0.2,adam_0", "0.1,adam_0"]}
+    found = as_json("plot", path, "loss", "--top", 2, "-o", file)
+    assert (found["output"], found["configurations"]) == (str(file), ["0.2,adam_0", "0.1,adam_0"])
     text = text_of(file)
     assert text.index("0.2,adam_0") < text.index("0.1,adam_0")
     assert "sgd" not in text
@@ -89,7 +89,7 @@ def test_another_backend_is_drawn_too(tmp_path):
     fill(tmp_path / "root", "mlflow")
     place, file = tmp_path / "root" / safe_name(EXPERIMENT), tmp_path / "x.svg"
     found = as_json("plot", place, "loss", "--top", 1, "-o", file, "--backend", "mlflow")
-    assert found["configurations"] == ["0.1,sgd_0"]
+    assert found["configurations"] == ["0.2,adam_0"]
     found = as_json("plot", place / "0.2,adam_0", "loss", "-o", file, "--backend", "mlflow")
     assert found["configurations"] == ["0.2,adam_0"]
 
@@ -110,9 +110,14 @@ def test_a_report_has_the_experiments_of_a_root_directory_or_one(path, tmp_path,
     assert shown("report", path.parent, "-o", file) == f"{file}\n"
     whole = file.read_bytes()
     assert whole.lower().startswith(b"<!doctype html>")
-    assert as_json("report", path, "-o", file, "--metric", "accuracy", "--test", "--higher") == {
-        "output": str(file),
-        "experiments": [EXPERIMENT],
+    found = as_json("report", path, "-o", file, "--metric", "accuracy", "--test", "--higher")
+    assert (found["output"], found["experiments"]) == (str(file), [EXPERIMENT])
+    assert found["choices"][EXPERIMENT]["test_accuracy"]["because"] == "asked"
+    assert found["choices"][EXPERIMENT]["best_loss"] == {
+        "title": "last loss",
+        "higher_better": False,
+        "because": "name",
+        "note": "",
     }
     monkeypatch.chdir(tmp_path)
     assert shown("report", path, "--metric", "loss", "--lower") == "report.html\n"

@@ -48,8 +48,9 @@ def latex_cells(line):
 
 
 def test_markdown_has_the_parameters_that_differ_and_the_best_in_bold(path):
-    head, rule, *rows = shown("table", path, "loss", "test_accuracy", "--lower", "loss").splitlines()
-    assert markdown_cells(head) == ["layers", "momentum", "rate", "solver", "best loss", "test accuracy"]
+    table, *notes = shown("table", path, "loss", "test_accuracy").split("\n\n")
+    head, rule, *rows = table.splitlines()
+    assert markdown_cells(head) == ["layers", "momentum", "rate", "solver", "last loss ↓", "test accuracy ↑"]
     assert [cell[-1] for cell in markdown_cells(rule)] == ["-", ":", ":", "-", ":", ":"]
     assert [markdown_cells(row) for row in rows] == [
         [r"\[64, 32\]", "", "0.2", "adam", "**0.25 ± 0.00**", "**0.97 ± 0.00**"],
@@ -58,15 +59,22 @@ def test_markdown_has_the_parameters_that_differ_and_the_best_in_bold(path):
         [r"\[16\]", "0.9", "0.2", "sgd", "no value", "no value"],
     ]
     assert len({len(line) for line in (head, rule, *rows)}) == 1
+    assert notes == [
+        "last loss: lower is better, by its name",
+        "test accuracy: higher is better, by default",
+        "mean ± std over 3 runs\n",
+    ]
 
 
 def test_latex_is_a_booktabs_table_with_the_best_in_bold(path):
     latex = shown("table", path, "loss", "--lower", "loss", "--format", "latex", "--top", 2)
     assert latex.splitlines() == [
         r"% \usepackage{booktabs}",
+        "% last loss: lower is better, as asked",
+        "% mean ± std over 3 runs",
         r"\begin{tabular}{rr}",
         r"\toprule",
-        r"rate & best loss \\",
+        r"rate & last loss $\downarrow$ \\",
         r"\midrule",
         r"0.2 & \textbf{0.25 $\pm$ 0.00} \\",
         r"0.1 & 0.50 $\pm$ 0.20 \\",
@@ -81,8 +89,8 @@ def test_latex_escapes_what_means_something_to_it(special):
         r"100\% of a\_b \& \$x\textasciicircum{}2\$ \#1 \{\textasciitilde{}\} "
         r"\textless{}\textbackslash{}\textbar{}\textgreater{} \textquotedbl{}q\textquotedbl{} {*}b{*} {[}c{]}"
     )
-    head, _, *rows = latex.splitlines()[3:-2]
-    assert head == rf"p {escaped} & best m {escaped} \\"
+    head, _, *rows = latex.splitlines()[5:-2]
+    assert head == rf"p {escaped} & last m {escaped} $\uparrow$ \\"
     value = r"\textbf{$-$0.38 $\pm$ 0.12}"
     assert rows == [rf"{escaped} & {value} \\", rf"{{[}}plain & {value} \\"]
     assert all(len(latex_cells(row)) == 2 for row in rows)
@@ -91,9 +99,9 @@ def test_latex_escapes_what_means_something_to_it(special):
 
 
 def test_markdown_escapes_what_means_something_to_it(special):
-    head, _, *rows = shown("table", special, f"m {SPECIAL}").splitlines()
+    head, _, *rows = shown("table", special, f"m {SPECIAL}").partition("\n\n")[0].splitlines()
     escaped = r'100% of a\_b & $x^2$ \#1 \{\~\} \<\\\|\> "q" \*b\* \[c\]'
-    assert markdown_cells(head) == [f"p {escaped}", f"best m {escaped}"]
+    assert markdown_cells(head) == [f"p {escaped}", f"last m {escaped} ↑"]
     assert [markdown_cells(row)[0] for row in rows] == [escaped, r"\[plain"]
 
 
@@ -102,9 +110,13 @@ def test_csv_has_every_number_in_full(path):
     first, second, *_, last = csv.DictReader(text.splitlines())
     assert list(first) == [
         *("configuration", "layers", "momentum", "rate", "solver"),
-        *("best_loss_mean", "best_loss_std", "best_loss_n"),
+        *("best_loss_mean", "best_loss_std", "best_loss_n", "best_loss_repeated"),
+        *("best_loss_chosen", "best_loss_better"),
         *("test_accuracy_mean", "test_accuracy_std", "test_accuracy_n"),
+        *("test_accuracy_repeated", "test_accuracy_chosen", "test_accuracy_better"),
     ]
+    assert (first["best_loss_chosen"], first["best_loss_better"]) == ("last loss", "lower")
+    assert (first["test_accuracy_chosen"], first["test_accuracy_better"]) == ("test accuracy", "higher")
     assert (first["configuration"], first["layers"], first["momentum"]) == ("0.2,adam_0", "[64, 32]", "")
     assert float(second["best_loss_std"]) == math.sqrt(0.125 / 3)
     assert second["best_loss_n"] == "3"
@@ -126,14 +138,14 @@ def test_json_has_the_aggregates_by_key(path):
 
 def test_the_parameters_can_be_chosen(path):
     head, *_ = shown("table", path, "loss", "--params", "solver, kind").splitlines()
-    assert markdown_cells(head) == ["solver", "kind", "best loss"]
+    assert markdown_cells(head) == ["solver", "kind", "last loss ↓"]
     assert "did you mean 'solver'?" in failed("table", path, "loss", "--params", "solvr")
 
 
 def test_where_no_parameter_differs_the_name_distinguishes_rows(path):
     lines = shown("table", path, "loss", "--where", "rate=0.1", "--where", "solver=adam").splitlines()
     assert [markdown_cells(lines[0]), markdown_cells(lines[2])] == [
-        ["configuration", "best loss"],
+        ["configuration", "last loss ↓"],
         [r"0.1,adam\_0", "**0.50 ± 0.20**"],
     ]
 
@@ -144,7 +156,7 @@ def test_a_configuration_without_a_metric_has_an_empty_cell(special, tmp_path):
         made.set_param("other", 1)
         made.start()
         made.set_metric("only", 2.0)
-    rows = shown("table", tmp_path, f"m {SPECIAL}", "only").splitlines()[2:]
+    rows = shown("table", tmp_path, f"m {SPECIAL}", "only").partition("\n\n")[0].splitlines()[2:]
     assert [[bool(cell) for cell in markdown_cells(row)[-2:]] for row in rows] == [
         *[[True, False]] * 2,
         [False, True],
@@ -165,4 +177,6 @@ def test_what_cannot_be_written_is_reported(path, tmp_path):
         "table", path, "loss", "-o", tmp_path / "no" / "t.md"
     )
     message = misused("table", path, "loss", "--lower", "test_accuracy")
-    assert "--lower names 'test accuracy', which is not one of the table's metrics" in message
+    assert "--lower names 'test_accuracy', which is not one of the table's metrics" in message
+    both = misused("table", path, "loss", "--lower", "loss", "--higher", "best_loss")
+    assert "--lower and --higher both name 'best_loss'" in both

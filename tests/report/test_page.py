@@ -272,10 +272,10 @@ def test_columns_are_chosen(page, address):
 
 def test_another_metric_ranks_anew(page, address):
     page.open(address)
-    page.choose("#metric", "accuracy (test)")
+    page.choose("#metric", "test accuracy")
     assert page.one("#higher").get_attribute("aria-pressed") == "true"
-    assert page.one("#because").text == "guessed from the name"
-    assert page.one('th[aria-sort="descending"]').text.startswith("accuracy (test)")
+    assert page.one("#because").text == "as no run and no word in the name says otherwise"
+    assert page.one('th[aria-sort="descending"]').text.startswith("test accuracy")
     assert page.plot("curves", "layout.yaxis.title.text") == "accuracy"
 
 
@@ -375,7 +375,7 @@ def test_every_configuration_with_a_value_is_a_line_over_its_parameters(page, ad
     rows = page.plot("parallel", "data.flatMap((one) => one.customdata).filter((row) => row !== null)")
     assert len(set(rows)) == 8
     titles = page.plot("parallel", "layout.annotations.map((one) => one.text)")
-    assert {"momentum", "optimizer", "rate", "<b>loss (dev)</b>", "inactive", "adam", "sgd"} <= set(titles)
+    assert {"momentum", "optimizer", "rate", "<b>best loss</b>", "inactive", "adam", "sgd"} <= set(titles)
     page.click('#axes [data-axis="momentum"]')
     assert "momentum" not in page.plot("parallel", "layout.annotations.map((one) => one.text)")
     page.choose('select[data-parameter="optimizer"]', "sgd")
@@ -420,7 +420,11 @@ def test_the_difference_of_two_is_that_of_legm_diff(page, address, root):
     assert [text.split("\n") for text in cells(page, "#compare-tables tr.differs")] == expected
     assert [name for name, *_ in expected] == ["momentum", "optimizer", "rate"]
     metrics = cells(page, "#compare-tables > :last-child tbody tr")
-    assert [text.split("\n")[0] for text in metrics] == ["accuracy (dev)", "loss (dev)", "accuracy (test)"]
+    assert [text.split("\n")[0] for text in metrics] == [
+        "accuracy at the best loss",
+        "best loss",
+        "test accuracy",
+    ]
     page.click("#equal-too")
     assert "batch_size" in page.one("#compare-tables").text
 
@@ -464,7 +468,7 @@ def test_names_are_shown_as_they_are_and_never_run(page, address):
     assert HOSTILE in page.one("#table .detail").text
     assert "%{x}" in page.one("#table .detail").text
     assert page.texts("#parallel-empty") == [
-        "At least two configurations with a finite loss (dev) are needed."
+        "At least two configurations with a finite best loss are needed."
     ]
     assert page.browser.title == "results · legm report"
     assert page.problems() == []
@@ -472,7 +476,7 @@ def test_names_are_shown_as_they_are_and_never_run(page, address):
 
 def test_the_address_keeps_what_was_chosen(page, address):
     page.open(address)
-    page.choose("#metric", "accuracy (dev)")
+    page.choose("#metric", "accuracy at the best loss")
     page.click("#lower")
     page.choose('select[data-parameter="optimizer"]', "adam")
     page.click('#table [data-column="p:rate"]')

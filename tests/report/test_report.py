@@ -314,7 +314,7 @@ def test_the_page_opens_with_the_metric_that_chose_the_best_steps(tmp_path):
     assert content["metric"] == "best_score"
     directions = {one["key"]: (one["higher_better"], one["because"]) for one in content["metrics"]}
     assert directions == {
-        "best_accuracy": (True, "name"),
+        "best_accuracy": (True, "default"),
         "best_score": (False, "rule"),
         "test_score": (False, "rule"),
     }
@@ -330,7 +330,7 @@ def test_the_page_opens_with_the_metric_that_chose_the_best_steps(tmp_path):
 def test_without_a_rule_words_in_the_name_say_what_is_better(tmp_path, name, higher):
     logged(tmp_path, {"rate": 1}, {name: [1.0]})
     (metric,) = only(tmp_path)["metrics"]
-    assert (metric["higher_better"], metric["because"]) == (higher, "name")
+    assert (metric["higher_better"], metric["because"]) == (higher, "default" if higher else "name")
 
 
 def test_what_is_asked_for_wins(tmp_path):

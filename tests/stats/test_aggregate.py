@@ -14,7 +14,18 @@ from hypothesis.extra import numpy as hnp
 
 import legm.stats.aggregate
 from legm.errors import LegmError
-from legm.records import Aggregate, Configuration, History, Run, RunResult, Series, Split, Status, Summary
+from legm.records import (
+    Aggregate,
+    Configuration,
+    History,
+    Ranked,
+    Run,
+    RunResult,
+    Series,
+    Split,
+    Status,
+    Summary,
+)
 from legm.stats.aggregate import (
     AggregationMethod,
     AggregationMethods,
@@ -22,8 +33,9 @@ from legm.stats.aggregate import (
     aggregate_curves,
     aggregate_interval,
     aggregate_runs,
-    rank_by_aggregate,
+    sort_by_aggregate,
     summary_as_dict,
+    unindexed_aggregate,
 )
 from legm.stats.student_t import student_t_quantile
 
@@ -342,8 +354,8 @@ class TestCurves:
         assert curve.steps.tolist() == [0, 1, 2, 9]
         assert curve.runs.tolist() == [2, 1, 1, 0]
         np.testing.assert_array_equal(curve.center, [2.0, 2.0, 3.0, math.nan])
-        np.testing.assert_array_equal(curve.lower, [1.0, 2.0, 3.0, math.nan])
-        np.testing.assert_array_equal(curve.upper, [3.0, 2.0, 3.0, math.nan])
+        np.testing.assert_array_equal(curve.lower, [1.0, math.nan, math.nan, math.nan])
+        np.testing.assert_array_equal(curve.upper, [3.0, math.nan, math.nan, math.nan])
 
     def test_all_are_sorted_and_chosen_ones_keep_their_order(self):
         history = ([0], [1.0])
@@ -385,22 +397,21 @@ class TestCurves:
 class TestRank:
     def candidate(self, name, value, fingerprint="f", method="mean"):
         runs = [run({"loss": v}) for v in (value if isinstance(value, list) else [value])]
-        return configuration(name, fingerprint), aggregate_runs(runs, method), None
+        value = unindexed_aggregate(aggregate_runs(runs, method), "best_loss")
+        return Ranked(configuration(name, fingerprint), value, len(runs), 0, 0)
 
     def names(self, ranked):
         return [one.configuration.name for one in ranked]
 
     def test_the_best_is_first_and_nan_last(self):
         given_ = [self.candidate(str(v), v) for v in (2.0, math.nan, math.inf, 1.0, -math.inf)]
-        assert self.names(rank_by_aggregate(given_, "best_loss")) == ["inf", "2.0", "1.0", "-inf", "nan"]
-        assert self.names(rank_by_aggregate(given_, "best_loss", higher_better=False)) == [
-            *["-inf", "1.0", "2.0", "inf", "nan"]
-        ]
+        assert self.names(sort_by_aggregate(given_, True)) == ["inf", "2.0", "1.0", "-inf", "nan"]
+        assert self.names(sort_by_aggregate(given_, False)) == [*["-inf", "1.0", "2.0", "inf", "nan"]]
 
     def test_equals_are_ordered_by_name_and_fingerprint(self):
         given_ = [self.candidate("b", 1.0), self.candidate("a", 1.0, "2"), self.candidate("a", 1.0, "1")]
         for higher_better in (True, False):
-            found = rank_by_aggregate(given_, "best_loss", higher_better)
+            found = sort_by_aggregate(given_, higher_better)
             places = [(one.configuration.name, one.configuration.fingerprint) for one in found]
             assert places == [("a", "1"), ("a", "2"), ("b", "f")]
 
@@ -409,23 +420,12 @@ class TestRank:
             self.candidate("a", [0.0, 0.0, 9.0], "f", "median"),
             self.candidate("b", 1.0, "f", "median"),
         ]
-        assert self.names(rank_by_aggregate(given_, "best_loss")) == ["b", "a"]
-
-    def test_a_configuration_without_the_metric_is_last_with_its_runs(self):
-        failed = configuration("failed"), Summary({}, 0, 3, 1), "folder"
-        best, last = rank_by_aggregate([failed, self.candidate("a", 1.0)], "best_loss")
-        assert (best.configuration.name, best.completed) == ("a", 1)
-        assert (last.failed, last.interrupted, last.folder, last.value.n) == (3, 1, "folder", 0)
-        assert rank_by_aggregate([failed], "best_loss")[0].failed == 3
-
-    def test_a_metric_that_none_has_is_an_error_naming_the_closest(self):
-        with pytest.raises(LegmError, match="'best_los'; did you mean 'best_loss'"):
-            rank_by_aggregate([self.candidate("a", 1.0)], "best_los")
-        assert rank_by_aggregate([], "best_los") == []
+        assert self.names(sort_by_aggregate(given_, True)) == ["b", "a"]
 
     def test_a_metric_that_is_only_indexed_cannot_rank(self):
         indexed = aggregate_runs([run({Series("acc", index="1"): 1.0})])
         both = aggregate_runs([run({Series("acc", index="1"): 1.0, "acc": 2.0})])
         with pytest.raises(LegmError, match="one value per index"):
-            rank_by_aggregate([(configuration(), indexed, None)], "best_acc")
-        assert rank_by_aggregate([(configuration(), both, None)], "best_acc")[0].value.mean == 2.0
+            unindexed_aggregate(indexed, "best_acc")
+        assert unindexed_aggregate(both, "best_acc").mean == 2.0
+        assert unindexed_aggregate(both, "best_los").n == 0

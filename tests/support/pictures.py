@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from legm.plotting import Style, plot_bars, plot_configurations, plot_curves, render
-from legm.records import Aggregate, Configuration, Curve, Ranked
+from legm.records import Aggregate, BestRule, Configuration, Curve, Direction, Ranked
 
 
 def curve(center, metric="loss", *, method="mean", steps=None, spread=0.1, runs=5):
@@ -24,7 +24,9 @@ def curve(center, metric="loss", *, method="mean", steps=None, spread=0.1, runs=
 
 def ranked(name, center, spread=0.01, method="mean", *, folder=None, failed=0, **fields):
     value = Aggregate(center, spread, 5, 0, method, fields)
-    return Ranked(Configuration("e", "f" * 32, name, {}, (), {}), value, 5, failed, 0, folder)
+    rules = {BestRule("early_stopping", metric="loss", higher_better=False): 5}
+    made = Configuration("e", "f" * 32, name, {}, (), {})
+    return Ranked(made, value, 5, failed, 0, folder, Direction(higher_better=False, because="rule"), rules)
 
 
 def pictures(style=None):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ from legm.records import (
     is_file_name,
 )
 from legm.runlog.log_folder import METRICS_FILE, STEPS_FILE, LogFolder
-from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description
+from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description, count_repeated
 from legm.util.locks import file_lock
 from legm.util.yaml_text import is_yaml_number, yaml_flow_key, yaml_numbers
 
@@ -197,7 +198,6 @@ def _parse_result_yaml(
     if not is_file_name(run_id):
         raise wrong(run_id, "the id of a run")
     own = mapping(head.get("legm") or {})
-    rule = mapping(own.get("rule") or {})
     best = {
         key.removeprefix("best_").removeprefix("dev/"): value
         for key, value in head.items()
@@ -215,7 +215,7 @@ def _parse_result_yaml(
     return RunResult(
         run=redact_run(run),
         status=Status.COMPLETED,
-        rule=BestRule(**{field.name: rule[field.name] for field in fields(BestRule) if field.name in rule}),
+        rule=_rule(own.get("rule") or {}, metrics.path, head),
         best_step=None if head.get("best_step") is None else whole(head["best_step"]),
         best=_yaml_values_by_series(best, Split.DEV, number),
         best_steps=_yaml_values_by_series(mapping(own.get("best_steps") or {}), Split.DEV, whole),
@@ -260,17 +260,31 @@ def count_yaml_entries(
         counted = {one.description: one for one in count_by_description(configuration, others, str(folder))}
     for description, found in heads.items():
         known = counted.get(description) or RunCounts(configuration, description, folder=str(folder))
-        counted[description] = _count_yaml_heads(known, found, folder / METRICS_FILE)
+        more = [one for one in others if one.run.description == description]
+        counted[description] = _count_yaml_heads(known, found, more, folder / METRICS_FILE)
     return tuple(counted[description] for description in sorted(counted))
 
 
-def _count_yaml_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], path: Path) -> RunCounts:
-    """A count with the completed runs of some entries' heads added."""
+def _count_yaml_heads(
+    counted: RunCounts, heads: Sequence[Mapping[str, Any]], others: Sequence[RunResult], path: Path
+) -> RunCounts:
+    """A count with the completed runs of some entries' heads added.
+
+    Args:
+        counted: the count of the runs that are in no entry.
+        heads: of the entries.
+        others: the runs that are in no entry.
+        path: of the entries' file.
+    """
     values = {key: list(found) for key, found in counted.values.items()}
     indexed, last = set(counted.indexed), counted.last or 0.0
+    rules = Counter(counted.rules)
+    parameters = [one.run.parameters for one in others if one.status is Status.COMPLETED]
     keys: dict[str, str | None] = {}
     for head in heads:
         own = head.get("legm") or {}
+        rules[_rule(own.get("rule") or {}, path, head)] += 1
+        parameters.append(own.get("parameters") or {})
         last = max(last, own.get("ended") or own.get("started") or 0.0)
         for key, value in head.items():
             try:
@@ -291,7 +305,28 @@ def _count_yaml_heads(counted: RunCounts, heads: Sequence[Mapping[str, Any]], pa
         values=values,
         indexed=frozenset(indexed),
         last=last or None,
+        rules=rules,
+        repeated=count_repeated(parameters) if len(parameters) > 1 else 0,
     )
+
+
+def _rule(stored: Any, path: Path, head: Mapping[str, Any]) -> BestRule:
+    """The best rule in an entry; fields of a newer version are passed over.
+
+    Raises:
+        CorruptFile: it is not a mapping, or a field has another type.
+    """
+    kinds: dict[str, tuple[type, ...]] = {
+        "method": (str,),
+        "step": (int, type(None)),
+        "metric": (str, type(None)),
+        "higher_better": (bool,),
+    }
+    is_rule = isinstance(stored, dict)
+    known = {name: stored[name] for name in kinds if name in stored} if is_rule else {}
+    if not is_rule or any(type(value) not in kinds[name] for name, value in known.items()):
+        raise _corrupt_yaml_value(path, str(head.get("run_id")), stored, "a rule that chooses the best step")
+    return BestRule(**known)
 
 
 def _summary_key_of(key: str) -> str | None:

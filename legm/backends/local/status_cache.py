@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import LegmError
-from legm.records import Configuration, ConfigurationStatus, Plain, RunCounts
+from legm.records import BestRule, Configuration, ConfigurationStatus, Plain, RunCounts
 from legm.runlog.log_folder import (
     METRICS_FILE,
     OWN_FOLDER,
@@ -192,6 +192,7 @@ class _StatusStringTable:
         self.shared = shared
         self._tuples = [tuple(one[0]) for one in shared]
         self._numbers = {repr(one): number for number, one in enumerate(shared)}
+        self._rules: dict[int, Mapping[BestRule, int]] = {}
 
     def number(self, common: list[Plain]) -> int:
         """Which of the shared things this is; it is added where it is new."""
@@ -213,11 +214,20 @@ class _StatusStringTable:
         keys = self.number([list(count.values), sorted(count.indexed)])
         lengths = [len(values) for values in count.values.values()]
         numbers = array("d", chain.from_iterable(count.values.values()))
-        counts = [count.completed, count.failed, count.interrupted, count.running]
+        counts = [count.completed, count.failed, count.interrupted, count.running, count.repeated]
+        rules = self.number(
+            [
+                [
+                    [one.method, one.step, one.metric, one.higher_better, runs]
+                    for one, runs in count.rules.items()
+                ]
+            ]
+        )
         return [
             count.description,
-            *counts,
+            counts,
             keys,
+            rules,
             lengths,
             _packed_status_numbers(numbers.tobytes()),
             count.last,
@@ -229,25 +239,41 @@ class _StatusStringTable:
         _, names, experiment, metadata = self.shared[number]
         parameters = dict(zip(names, values, strict=True))
         found = Configuration(experiment, fingerprint, name, parameters, self._tuples[number], metadata)
-        counts = [
-            RunCounts(
-                *(found, description, completed, failed, interrupted, running),
-                _PackedStatusNumbers(self._tuples[keys], lengths, text),
-                *(frozenset(self.shared[keys][1]), last, place),
-            )
-            for description, completed, failed, interrupted, running, keys, lengths, text, last in counted
-        ]
-        return ConfigurationStatus(place, found, tuple(counts))
+        counts = tuple([self._unpacked(found, place, *one) for one in counted])
+        return ConfigurationStatus(place, found, counts)
+
+    def _unpacked(
+        self, found: Configuration, place: str, description: str, numbers: list[int], *packed: Any
+    ) -> RunCounts:
+        """The count that :meth:`_packed` made a row of."""
+        completed, failed, interrupted, running, repeated = numbers
+        keys, rules, lengths, text, last = packed
+        values = _PackedStatusNumbers(self._tuples[keys], lengths, text)
+        indexed = frozenset(self.shared[keys][1])
+        chosen = self._rules_of(rules)
+        return RunCounts(
+            *(found, description, completed, failed, interrupted, running),
+            *(values, indexed, last, place, chosen, repeated),
+        )
 
     def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
         """A row of another table, whose shared things have these numbers here."""
         *own, counted = row
-        return [numbers[own[0]], *own[1:], [[*one[:5], numbers[one[5]], *one[6:]] for one in counted]]
+        return [
+            *(numbers[own[0]], *own[1:]),
+            [[*one[:2], numbers[one[2]], numbers[one[3]], *one[4:]] for one in counted],
+        ]
+
+    def _rules_of(self, number: int) -> Mapping[BestRule, int]:
+        """The best rules that a shared thing has, each with its number of runs."""
+        if number not in self._rules:
+            self._rules[number] = {BestRule(*rule): runs for *rule, runs in self.shared[number][0]}
+        return self._rules[number]
 
 
 def _is_status_running(row: list[Any]) -> bool:
     """Whether a packed status has a run that is still running."""
-    return any(count[4] for count in row[4])
+    return any(count[1][3] for count in row[4])
 
 
 class _PackedStatusNumbers(Mapping[str, Sequence[float]]):

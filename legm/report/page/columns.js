@@ -136,6 +136,8 @@ function runsCell(row) {
   const badges = ["failed", "interrupted", "running"]
     .filter((status) => counts[status][row])
     .map((status) => element("span", { class: `badge ${status}` }, `${counts[status][row]} ${status}`));
+  const { repeated } = experiment().rows[row];
+  if (repeated) badges.push(element("span", { class: "badge warning" }, `${repeated} with a repeated seed`));
   return element("span", { class: "runs" }, ...badges, element("span", {}, String(counts.completed[row])));
 }
 

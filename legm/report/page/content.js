@@ -49,7 +49,7 @@ class Metric {
   }
 
   get label() {
-    return { dev: `${this.name} (dev)`, test: `${this.name} (test)`, pooled: this.name }[this.split];
+    return this.title;
   }
 }
 
@@ -66,7 +66,11 @@ class Experiment {
       Object.entries(content.counts).map(([status, text]) => [status, decoded(text)]),
     );
     this.descriptions = [...new Set(this.rows.map((row) => row.description))].sort(byText);
-    this.curveMetrics = [...new Set(this.rows.flatMap((row) => Object.keys(row.curves)))].sort(byText);
+    this.curveMetrics = [
+      ...new Set(
+        this.rows.flatMap((row) => [...Object.keys(row.curves), ...row.unfinished.map((one) => one.metric)]),
+      ),
+    ].sort(byText);
     this.lines = new Map();
     this.grids = [];
   }
@@ -128,6 +132,24 @@ class Experiment {
     return this.lines.get(key);
   }
 
+  /** The decoded curves of a dev metric of a row's runs that are not completed, each with its run's id. */
+  unfinishedLines(row, metric) {
+    const key = `${row} ${metric} unfinished`;
+    if (!this.lines.has(key)) {
+      const stored = this.rows[row].unfinished.filter((one) => one.metric === metric);
+      this.lines.set(
+        key,
+        stored.map((one) => ({ id: one.id, ...this.decodedLine(one) })),
+      );
+    }
+    return this.lines.get(key);
+  }
+
+  /** Whether a row has anything to draw of a dev metric. */
+  hasCurve(row, metric) {
+    return Boolean(this.line(row, metric) || this.unfinishedLines(row, metric).length);
+  }
+
   decodedLine(stored) {
     this.grids[stored.steps] ??= Array.from(decoded(this.content.grids[stored.steps]));
     const line = {
@@ -146,11 +168,12 @@ class Experiment {
   /** The columns of all runs, decoded on first use. */
   get runs() {
     if (!this.decodedRuns) {
-      const { row, status, started, ended, best_step, last_step, points, ...rest } = this.content.runs;
-      const columns = { row, status, started, ended, best_step, last_step, points };
+      const { row, status, started, ended, way, best_step, last_step, points, ...rest } = this.content.runs;
+      const columns = { row, status, started, ended, way, best_step, last_step, points };
       this.decodedRuns = {
         ...Object.fromEntries(Object.entries(columns).map(([name, text]) => [name, decoded(text)])),
         ids: rest.id,
+        ways: rest.ways,
         errors: rest.errors,
         parameters: rest.parameters.map((one) => new Parameter(one)),
         values: new Map(Object.entries(rest.values).map(([key, of]) => [key, runValues(of)])),

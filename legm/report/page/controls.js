@@ -32,7 +32,7 @@ function fillSelect(select, options, chosen) {
 }
 
 const SPLITS = [
-  ["dev", "Dev, at the best step"],
+  ["dev", "Dev"],
   ["test", "Test"],
   ["pooled", "Over all values"],
 ];
@@ -60,9 +60,14 @@ function renderMetricChoice(chosen) {
 
 function directionReason() {
   if (state.metric in state.higher) return "as you chose";
-  return { asked: "as asked for", rule: "as the runs chose their best step", name: "guessed from the name" }[
-    metric().because
-  ];
+  const { because, conflicts, direction } = metric();
+  const reasons = {
+    asked: "as asked for",
+    rule: "as the runs chose their best step",
+    name: "guessed from the name",
+    default: "as no run and no word in the name says otherwise",
+  };
+  return conflicts ? direction : reasons[because];
 }
 
 const STATUSES = { completed: "✓", failed: "✕", interrupted: "‖", running: "▸" };

@@ -5,7 +5,7 @@ const ROOM = { one: 400, several: 280 }; // pixels per metric
 function renderCurves() {
   renderCurveTools();
   const metrics = state.curves.filter((one) => experiment().curveMetrics.includes(one));
-  const rows = state.shown.filter((row) => metrics.some((one) => experiment().line(row, one)));
+  const rows = state.shown.filter((row) => metrics.some((one) => experiment().hasCurve(row, one)));
   const empty = emptyCurves(metrics, rows);
   byId("curves-empty").textContent = empty;
   byId("curves-empty").hidden = !empty;
@@ -61,9 +61,10 @@ function emptyCurves(metrics, rows) {
 
 function curvesNote(metrics, rows) {
   const lines = metrics.flatMap((one) => rows.map((row) => experiment().line(row, one))).filter(Boolean);
-  const notes = [
-    lines.some((one) => one.runs > 1) ? "mean ± standard deviation over the runs" : "single runs",
-  ];
+  const kind = lines.some((one) => one.runs > 1) ? "mean ± standard deviation over the runs" : "single runs";
+  const notes = lines.length ? [kind] : [];
+  if (metrics.some((one) => rows.some((row) => experiment().unfinishedLines(row, one).length)))
+    notes.push("dotted: a run that is not completed, in no average");
   if (lines.some((one) => one.fewer)) notes.push("fewer runs at some steps");
   if (lines.some((one) => one.above.length)) notes.push("▲ is ∞");
   if (lines.some((one) => one.below.length)) notes.push("▼ is −∞");
@@ -77,8 +78,13 @@ function curveTraces(metrics, rows) {
     const floor = state.logarithmic ? smallestPositive(name, rows) : null;
     for (const row of rows) {
       const line = experiment().line(row, name);
-      if (!line) continue;
       const axes = { xaxis: "x", yaxis: i ? `y${i + 1}` : "y", legendgroup: String(row) };
+      const unfinished = experiment().unfinishedLines(row, name);
+      const lone = !metrics.some((one) => experiment().line(row, one));
+      unfinished.forEach((one, k) =>
+        lines.push({ ...axes, ...unfinishedTrace(one, row), showlegend: lone && !k }),
+      );
+      if (!line) continue;
       const first = metrics.findIndex((one) => experiment().line(row, one)) === i;
       if (state.spread && line.lower) bands.push({ ...axes, ...bandTrace(line, row, floor) });
       lines.push({ ...axes, ...lineTrace(line, row), showlegend: first });
@@ -102,9 +108,23 @@ function lineTrace(line, row) {
     connectgaps: false,
     meta: { row },
     customdata: line.center.map((center, i) =>
-      line.lower ? ` ± ${short((line.upper[i] - line.lower[i]) / 2)}` : "",
+      line.lower && Number.isFinite(line.lower[i]) ? ` ± ${short((line.upper[i] - line.lower[i]) / 2)}` : "",
     ),
     hovertemplate: "%{y:.5g}%{customdata}<extra>%{fullData.name}</extra>", // a name may look like a template
+  };
+}
+
+/** The curve of a run that is not completed: thin and dotted, in the colour of its row. */
+function unfinishedTrace(line, row) {
+  const { runs } = experiment();
+  const status = Object.keys(STATUSES)[runs.status[runs.ids.indexOf(line.id)]];
+  const name = `${cut(experiment().label(row), 34)} · ${status} ${line.id.slice(-6)}`;
+  return {
+    ...lineTrace(line, row),
+    mode: line.steps.length > 1 ? "lines" : "markers",
+    name: plotText(name),
+    line: { color: look(row).color, dash: "dot", width: 1 },
+    meta: { row, unfinished: line.id },
   };
 }
 

@@ -41,10 +41,12 @@ function runsTable(row) {
       .map((id) => id.slice(2)),
   ].filter((key) => runs.values.has(key));
   const parameters = runs.parameters.filter((one) => of.some((run) => one.of[run]));
+  const several = runs.ways.filter(Boolean).length > 1;
   const head = [
     "run",
     ...parameters.map((one) => one.name),
     "best step",
+    ...(several ? ["chosen"] : []),
     ...keys.map((key) => experiment().byKey.get(key)?.label ?? key),
     "began",
     "took",
@@ -60,6 +62,7 @@ function runsTable(row) {
           element("td", { class: "number" }, one.of[run] ? one.text(one.of[run]) : "–"),
         ),
         element("td", { class: "number" }, short(runs.best_step[run]).replace("NaN", "–")),
+        ...(several ? [element("td", {}, runs.ways[runs.way[run]])] : []),
         ...keys.map((key) =>
           element(
             "td",

@@ -18,8 +18,10 @@ function renderTable() {
     body.append(element("tr", {}, element("td", { colspan: all.length + 3, class: "empty" }, emptyText())));
   fill(byId("table"), tableHead(all), body);
   const total = experiment().rows.filter((_, row) => isDescribed(row)).length;
-  byId("leaderboard-note").textContent =
-    rows.length === total ? counted(total, "row") : `${rows.length} of ${counted(total, "row")}`;
+  const number = rows.length === total ? counted(total, "row") : `${rows.length} of ${counted(total, "row")}`;
+  byId("leaderboard-note").textContent = [number, metric()?.note, repeatedNote(rows)]
+    .filter(Boolean)
+    .join(" · ");
   const rest = rows.length - visible.length;
   byId("more").hidden = rest <= 0;
   byId("more").textContent = `Show ${Math.min(rest, PAGE)} more of ${rest}`;
@@ -29,6 +31,12 @@ function emptyText() {
   return experiment().rows.length
     ? "No configuration matches the search and the filters."
     : "This experiment has no configurations yet.";
+}
+
+/** That runs repeat a seed, and count all the same. */
+function repeatedNote(rows) {
+  const repeated = rows.reduce((sum, row) => sum + experiment().rows[row].repeated, 0);
+  return repeated ? `${counted(repeated, "run")} with the seed of another run of the configuration` : "";
 }
 
 function sortedRows(all) {

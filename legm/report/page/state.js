@@ -81,7 +81,8 @@ function chooseBest() {
 }
 
 function hasCurves(row) {
-  return Object.keys(experiment().rows[row].curves).length > 0;
+  const { curves, unfinished } = experiment().rows[row];
+  return Object.keys(curves).length + unfinished.length > 0;
 }
 
 // -- which rows, in which order

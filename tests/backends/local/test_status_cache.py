@@ -191,7 +191,7 @@ def test_what_was_changed_just_now_is_read_again_since_its_time_may_not_tell(tmp
     assert reads == ["0.5_0"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"legm catalogue 1", b"legm catalogue 2 little 00000000\n{}"])
+@pytest.mark.parametrize("damage", [b"", b"legm catalogue 1", b"legm catalogue 3 little 00000000\n{}"])
 def test_a_catalogue_that_cannot_be_read_is_made_anew(root, reads, damage):
     first = counted(root)
     path = root / "e" / ".legm" / "catalogue"

@@ -1,0 +1,98 @@
+"""What a user should know about a ranking: direction, choice of values, repeated and compared seeds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from legm.core.direction import merge_rules
+from legm.core.seeds import looks_like_seed
+from legm.records import Configuration, Ranked
+from legm.stats.titles import choice_note, choice_text
+
+__all__ = ["brief", "compared_seeds_note", "log_ranking", "ranking_notes", "repeated_note"]
+
+log = logging.getLogger(__name__)
+
+
+def ranking_notes(key: str, ranked: Sequence[Ranked]) -> list[str]:
+    """What a user should know about a ranking, but for what is only about its configurations.
+
+    Args:
+        key: the metric's summary key.
+        ranked: all of the ranking.
+
+    Returns:
+        how the values were chosen and which are better; then, if there are any, the repeated seeds.
+    """
+    if not ranked:
+        return []
+    notes = [choice_text(key, merge_rules(one.rules for one in ranked), ranked[0].direction)]
+    repeated = sum(one.repeated for one in ranked)
+    return [*notes, *repeated_note(repeated, sum(one.completed for one in ranked))]
+
+
+def log_ranking(key: str, ranked: Sequence[Ranked]) -> None:
+    """Log what a user should know about a ranking; what may mislead is a warning.
+
+    Args:
+        key: the metric's summary key.
+        ranked: all of the ranking.
+    """
+    rules = merge_rules(one.rules for one in ranked)
+    chosen, *warnings = ranking_notes(key, ranked)
+    misleads = bool(ranked[0].direction.against or choice_note(key, rules))
+    log.log(logging.WARNING if misleads else logging.INFO, "the ranking is by %s", chosen)
+    for warning in (*warnings, *compared_seeds_note(one.configuration for one in ranked)):
+        log.warning("%s", warning)
+
+
+def brief(notes: Iterable[str]) -> str:
+    """Notes for the caption of a picture, without what to do about them."""
+    return "; ".join(note.partition(": --")[0] for note in notes)
+
+
+def repeated_note(repeated: int, completed: int) -> list[str]:
+    """The note that some runs have the seed of another one of their configuration; nothing without any.
+
+    Args:
+        repeated: how many.
+        completed: of how many completed runs.
+    """
+    if not repeated:
+        return []
+    verbs = ("has", "counts") if repeated == 1 else ("have", "count")
+    fact = f"{repeated} of {completed} runs {verbs[0]} the seed of another run of the same configuration"
+    advice = "--one-per-seed (in Python one_per_seed=True) takes the newest of each seed"
+    return [f"{fact} and {verbs[1]} all the same: {advice}"]
+
+
+def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:
+    """The hint that configurations differ only in a compared seed; nothing where none do.
+
+    Args:
+        configurations: of one experiment.
+    """
+    groups: dict[str, int] = {}
+    seeds_of: dict[str, list[str]] = {}
+    for one in configurations:
+        seeds = [name for name in one.active if looks_like_seed(name)]
+        if not seeds:
+            continue
+        from legm.core.identity import canonical_text
+
+        rest = {name: one.parameters[name] for name in one.active if name not in seeds}
+        key = canonical_text([seeds, rest])
+        groups[key] = groups.get(key, 0) + 1
+        seeds_of[key] = seeds
+    several = [key for key, members in groups.items() if members > 1]
+    if not several:
+        return []
+    names = sorted({name for key in several for name in seeds_of[key]})
+    fact = f"{sum(groups[key] for key in several)} configurations differ from another one only in "
+    advice = (
+        "each value is a configuration of its own, and no average is over them. Call "
+        f"disable_param({names[0]!r}) before start(); legm import ROOT NEW_ROOT --seed-param {names[0]} "
+        "unites those that are there"
+    )
+    return [f"{fact}{' and '.join(names)}: {advice}"]

@@ -1,0 +1,85 @@
+"""Whether higher or lower values of a metric are better: by the runs' best rules, else by its name."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from legm.records import BestRule, Direction
+
+__all__ = ["LOWER_IS_BETTER", "decide_direction", "direction_by_name", "merge_rules"]
+
+# fmt: off
+LOWER_IS_BETTER = frozenset((
+    "loss", "logloss", "mlogloss", "nll", "xent", "bce", "crossentropy",
+    "error", "merror", "err", "mse", "rmse", "msle", "rmsle", "nmse", "nrmse", "mae", "mape", "smape",
+    "wape", "mphe", "crps", "residual", "deviance",
+    "perplexity", "ppl", "bpc", "bpb", "bpd", "brier", "ece", "wer", "cer", "ter", "der", "eer", "fpr",
+    "fnr", "fid", "kid", "fvd", "lpips",
+    "divergence", "kl", "kldiv", "regret", "distance", "chamfer", "hausdorff", "distortion", "penalty",
+    "violation", "violations",
+    "latency", "duration", "time", "runtime", "cost", "memory", "l1", "l2",
+))
+# fmt: on
+"""The words in a metric's name that mean that lower values are better."""
+
+_NEGATED = frozenset(("neg", "negative"))  # scikit-learn's neg_log_loss: higher is better
+_PHRASES = (("cross", "entropy"), ("false", "positive"), ("false", "negative"))
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_PARTS = re.compile(r"[^\W_]+")
+
+
+def direction_by_name(metric: str) -> bool | None:
+    """Whether a metric's name says that higher values are better; None where it says nothing.
+
+    Args:
+        metric: its name, of which words are taken as in ``val/crossEntropy_loss``. One of
+            :data:`LOWER_IS_BETTER` or "cross entropy" means lower, after "neg" or "negative" the opposite;
+            a negative likelihood is lower.
+    """
+    words = [word.lower() for word in _WORDS.findall(metric)]
+    parts = [part.lower() for part in _PARTS.findall(metric)]
+    pairs = set(itertools.pairwise(words))
+    false_rate = any(pair in pairs for pair in _PHRASES[1:])
+    lower = false_rate or _PHRASES[0] in pairs or not LOWER_IS_BETTER.isdisjoint((*words, *parts))
+    negated = not false_rate and not _NEGATED.isdisjoint(words)
+    if negated and not lower and "likelihood" not in words:
+        return None
+    return negated == lower if lower or negated else None
+
+
+def decide_direction(
+    metric: str, rules: Mapping[BestRule, int], higher_better: bool | None = None, *, pooled: bool = False
+) -> Direction:
+    """Decide whether higher or lower values of a metric are better: the one place that does.
+
+    Args:
+        metric: its name, without ``best_`` or ``test_``.
+        rules: the best rules of the completed runs, each with its number of runs.
+        higher_better: as a user asked; None to decide by the rules that choose the best step by this metric,
+            then by the metric's name (see :func:`direction_by_name`), else higher.
+        pooled: whether the metric is aggregated over all its values, so that no best rule is about it.
+    """
+    says: Counter[bool] = Counter()
+    for rule, runs in rules.items():
+        if rule.metric == metric and not pooled:
+            says[rule.higher_better] += runs
+    if higher_better is not None:
+        chosen = bool(higher_better)
+        return Direction(chosen, "asked", says[chosen], says[not chosen])
+    if says[True] != says[False]:
+        chosen = says[True] > says[False]
+        return Direction(chosen, "rule", says[chosen], says[not chosen])
+    named = direction_by_name(metric)
+    chosen = named is not False
+    return Direction(chosen, "default" if named is None else "name", says[chosen], says[not chosen])
+
+
+def merge_rules(rules: Iterable[Mapping[BestRule, int]]) -> Counter[BestRule]:
+    """The best rules of several configurations' runs, each with its number of runs."""
+    merged: Counter[BestRule] = Counter()
+    for one in rules:
+        merged.update(one)
+    return merged
