@@ -15,7 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, Param, RunTag
 from mlflow.utils import name_utils
 
 from legm import ParameterError
-from legm.backends.mlflow.stores import sqlite_uri
+from legm.backends.mlflow.names import sqlite_uri
 from legm.cli import main
 from legm.importers import import_runs
 from legm.importers.identity_inference import infer_identity
