@@ -18,6 +18,7 @@ from legm.core.identity import ParameterDifference, parameter_differences
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, condition_from_active_value
 from legm.core.seeds import looks_like_seed
+from legm.core.texts import counted
 from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect_client
 from legm.delivery.reading import read_counts
@@ -1080,5 +1081,7 @@ def _captured(returned: Any, names: Sequence[str] | None, function: str) -> dict
     if names is None:
         names = [f"{function}_{i}" for i in range(len(values))] if is_sequence else [function]
     if len(names) != len(values):
-        raise MetricError(f"{function}() returned {len(values)} values for the metrics {list(names)}")
+        raise MetricError(
+            f"{function}() returned {counted(len(values), 'value')} for the metrics {list(names)}"
+        )
     return dict(zip(names, values, strict=True))

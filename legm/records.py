@@ -573,9 +573,10 @@ class Comparison:
         adjusted = "" if self.p_adjusted == self.p else f", {self.p_adjusted:.3g} adjusted"
         p = f"p = {self.p:.3g}{adjusted} ({self.method}, {self.arrangements} arrangements)"
         better = f"; {self.better} has the better mean" if self.better else ""
+        runs = [f"{n} run{'s' * (n != 1)}" for n in (self.n_a, self.n_b)]
         lines = [
             f"{self.title or self.metric} of a = {a} and b = {b}",
-            f"a: {self.mean_a:.6g} ({self.n_a} runs), b: {self.mean_b:.6g} ({self.n_b} runs), {kind}",
+            f"a: {self.mean_a:.6g} ({runs[0]}), b: {self.mean_b:.6g} ({runs[1]}), {kind}",
             f"a - b = {self.difference:.6g}" + (interval if self.lower <= self.upper else ""),
             *([p] if self.arrangements else []),
             f"{self.direction}{better}",

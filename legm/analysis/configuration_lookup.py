@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from legm.core.naming import numbered_name
+from legm.core.naming import numbered_name, readable_name
+from legm.core.texts import is_called
 from legm.errors import ParameterError, closest
 from legm.records import Configuration
 
@@ -56,7 +57,7 @@ def resolve_configuration(
     Args:
         text: its label; or its name, its fingerprint, or a piece of that of at least six characters; or its
             folder, or ``ROOT/EXPERIMENT/`` with any of these behind it: as a path, as it is or from the root
-            directory on.
+            directory on; or values of parameters that no other one has (``depth=3, lr=0.1``).
         candidates: the experiment's configurations.
         experiment: what a message calls the experiment.
         experiment_folder: where it is below the root directory; it need not exist.
@@ -65,7 +66,7 @@ def resolve_configuration(
         ParameterError: there is none, or there are several.
     """
     texts = (text, *_last_path_parts(text, experiment_folder))
-    for matches in (_is_folder_or_label, _is_name_or_fingerprint):
+    for matches in (_is_folder_or_label, _is_name_or_fingerprint, _is_called):
         found = {one.key: one for one in candidates if any(matches(one, each) for each in texts)}
         if len(found) == 1:
             return next(iter(found.values()))
@@ -93,17 +94,27 @@ def _last_path_parts(text: str, experiment_folder: Path) -> Iterator[str]:
 
 
 def _is_folder_or_label(one: LookupCandidate, text: str) -> bool:
-    if text == one.label or one.folder is None or "\0" in text:
-        return text == one.label
+    is_label = text == one.label or _as_end_of_path(readable_name(one.label)) == text
+    if is_label or one.folder is None or "\0" in text:
+        return is_label
     return text == one.folder.name or (
         Path(text).is_absolute() and Path(text).resolve() == one.folder.resolve()
     )
+
+
+def _as_end_of_path(text: str) -> str:
+    """A text as it is where it stands at the end of a path."""
+    return "/".join(filter(None, text.split("/")))
 
 
 def _is_name_or_fingerprint(one: LookupCandidate, text: str) -> bool:
     found = one.configuration
     if found is None or not text:
         return False
-    return text in {found.name, found.fingerprint} or (
+    return text in {found.name, _as_end_of_path(readable_name(found.name)), found.fingerprint} or (
         len(text) >= _LEAST_PIECE and text in found.fingerprint
     )
+
+
+def _is_called(one: LookupCandidate, text: str) -> bool:
+    return one.configuration is not None and is_called(one.configuration, text)

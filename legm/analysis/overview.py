@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,26 @@ from legm.delivery.client import connect_client
 from legm.delivery.registry import make_folder_reader
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, RunResult, Status
-from legm.runlog.log_folder import PARAMETERS_FILE, LogFolder, configuration_folders, is_configuration
+from legm.runlog.log_folder import (
+    AGGREGATES_FILE,
+    METRICS_FILE,
+    PARAMETERS_FILE,
+    RUNS,
+    STEPS_FILE,
+    TENSORBOARD,
+    LogFolder,
+    configuration_folders,
+    is_configuration,
+)
 
-__all__ = ["Overview", "diff_configurations", "interrupted_runs", "read_overview", "recover_folders"]
+__all__ = [
+    "Overview",
+    "diff_configurations",
+    "interrupted_runs",
+    "kept_files",
+    "read_overview",
+    "recover_folders",
+]
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +78,25 @@ def read_overview(folder: Path, histories: frozenset[str] = frozenset()) -> Over
     except LegmError as error:
         return Overview(folder, configuration, problem=str(error))
     return Overview(folder, configuration, runs)
+
+
+def kept_files(folder: Path) -> list[tuple[str, int]]:
+    """The files that belong to a configuration beside legm's own: artifacts, models, data, pictures.
+
+    Args:
+        folder: the configuration's. Links in it are not followed.
+
+    Returns:
+        each file's path below the folder and its size in bytes, sorted by path.
+    """
+    own = {PARAMETERS_FILE, METRICS_FILE, STEPS_FILE, AGGREGATES_FILE, RUNS, TENSORBOARD}
+    found = []
+    for place, folders, files in os.walk(folder):
+        left_out = own if Path(place) == folder else set()
+        folders[:] = [name for name in folders if name not in left_out]
+        paths = [Path(place, name) for name in files if name not in left_out and not name.startswith(".")]
+        found += [(path.relative_to(folder).as_posix(), path.lstat().st_size) for path in paths]
+    return sorted(found)
 
 
 def diff_configurations(ours: Configuration, theirs: Configuration) -> tuple[ParameterDifference, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from legm.analysis.notes import brief, repeated_note
 from legm.analysis.unfinished import checked_statuses, run_curve
+from legm.core.naming import readable_name
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import number_of_runs, read_runs
 from legm.errors import LegmError, MetricError, StateError, closest
@@ -147,7 +148,9 @@ def write_curve_figures(
             )
     client.write_curves(configuration, description, list(curves.values()))
     pictures = _curves_by_figure(sorted(known), wanted, frozenset(exclude), exclude_pattern)
-    heading = ", ".join(filter(None, (configuration.experiment, configuration.name, description)))
+    heading = ", ".join(
+        filter(None, (configuration.experiment, readable_name(configuration.name), description))
+    )
     paths = []
     for name, members in show_progress(pictures.items(), "drawing plots"):
         shown = [curves[metric] for metric in members if metric in curves]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from legm.capture.capturing import Capture
-from legm.importers.import_report import averaged_lines, comparison_lines, count_text
+from legm.core.texts import counted
+from legm.importers.import_report import averaged_lines, comparison_lines
 
 __all__ = ["capture_report_lines"]
 
@@ -14,8 +15,8 @@ __all__ = ["capture_report_lines"]
 def capture_report_lines(done: Capture, root: Path) -> Iterator[str]:
     """The capture, line by line."""
     for report in done.reports:
-        configurations = count_text(report.configurations, "configuration")
-        yield f"captured {count_text(report.runs, 'run')} of {report.kind} as {configurations} in {root}"
+        configurations = counted(report.configurations, "configuration")
+        yield f"captured {counted(report.runs, 'run')} of {report.kind} as {configurations} in {root}"
         for experiment, identity in report.identities.items():
             for name, reason in identity.ignored.items():
                 yield f"  {experiment}: {name} is not compared: {reason}"
@@ -25,7 +26,7 @@ def capture_report_lines(done: Capture, root: Path) -> Iterator[str]:
     if not done.reports and not done.problems:
         yield "nothing was captured: the command started no run with wandb or mlflow"
     if done.earlier_runs:
-        yield f"also imported {count_text(done.earlier_runs, 'run')} that earlier captures could not import"
+        yield f"also imported {counted(done.earlier_runs, 'run')} that earlier captures could not import"
     yield from done.problems
     if done.running_processes:
         processes = (

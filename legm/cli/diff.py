@@ -32,6 +32,7 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
     """
     from legm.analysis.overview import diff_configurations
     from legm.cli.locations import configuration_at, located_configuration
+    from legm.core.naming import readable_name
 
     one, other = (configuration_at(at(path))[1] for path in (a, b))
     found = diff_configurations(located_configuration(one), located_configuration(other))
@@ -55,8 +56,8 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
     print_table(
         [
             Column("parameter", fit="fold"),
-            Column(one.label, fit="fold"),
-            Column(other.label, fit="fold"),
+            Column(readable_name(one.label), fit="fold"),
+            Column(readable_name(other.label), fit="fold"),
         ],
         [(d.name, d.our_note or json_line(d.ours), d.their_note or json_line(d.theirs)) for d in found],
     )

@@ -13,6 +13,7 @@ from legm.cli.completion_values import complete_backend
 from legm.cli.option_values import backend_option_values
 from legm.cli.options import json_option, path_argument
 from legm.cli.output import print_json, say
+from legm.core.texts import counted
 
 if TYPE_CHECKING:
     from legm.export import Report
@@ -124,15 +125,15 @@ def _print_export(report: Report, *, is_table: bool) -> None:
     from legm.export import State
 
     counts = {state: report.states.get(state, 0) for state in State}
-    delivered = f"{_runs_text(counts[State.DELIVERED])} with {report.points:,} values"
+    delivered = f"{counted(counts[State.DELIVERED], 'run')} with {counted(report.points, 'value')}"
     if is_table:
         say(f"{report.target}: {delivered}")
     else:
-        say(f"{report.target}: {delivered} delivered, {_runs_text(counts[State.THERE])} already there")
-        aggregates = f", {report.summaries} aggregates written" if report.summaries else ""
-        say(f"read back and compared: {_runs_text(report.equal)} equal{aggregates}")
+        say(f"{report.target}: {delivered} delivered, {counted(counts[State.THERE], 'run')} already there")
+        aggregates = f", {counted(report.summaries, 'aggregate')} written" if report.summaries else ""
+        say(f"read back and compared: {counted(report.equal, 'run')} equal{aggregates}")
     if counts[State.RUNNING]:
-        say(f"{_runs_text(counts[State.RUNNING])} still running: export again later")
+        say(f"{counted(counts[State.RUNNING], 'run')} still running: export again later")
     by_message: defaultdict[tuple[State, str], list[str]] = defaultdict(list)
     for one in report.runs:
         if one.state is not State.RUNNING:
@@ -144,7 +145,3 @@ def _print_export(report: Report, *, is_table: bool) -> None:
             click.echo(f"  {name}", err=problem)
         if len(names) > _SHOWN:
             click.echo(f"  and {len(names) - _SHOWN} more", err=problem)
-
-
-def _runs_text(count: int) -> str:
-    return f"{count:,} {'run' if count == 1 else 'runs'}"

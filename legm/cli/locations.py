@@ -217,9 +217,9 @@ def configuration_at(location: Location) -> tuple[LocatedExperiment, Configurati
         path = _location_path(path)
         found = _configuration_status_at(path)
         return _local_experiment_at(_parent_of_location(path), [found]), found
-    if not path.is_dir() and _is_experiment_location(_parent_of_location(path)):
-        experiment = _local_experiment_at(_parent_of_location(path))
-        return experiment, _configuration_named_by_location(experiment, path.name)
+    if (named := _name_in_experiment(path)) is not None:
+        experiment = _local_experiment_at(named[0])
+        return experiment, _configuration_named_by_location(experiment, named[1])
     require_location_folder(path)
     what = f"{path} is not a configuration's folder: it has no {PARAMETERS_FILE}"
     if _is_experiment_location(path):
@@ -235,15 +235,23 @@ def configuration_or_experiment(location: Location) -> tuple[LocatedExperiment, 
     """
     path = location.path
     if location.is_local:
-        is_one = is_configuration(str(path)) or (
-            not path.is_dir() and _is_experiment_location(_parent_of_location(path))
-        )
+        is_one = is_configuration(str(path)) or _name_in_experiment(path) is not None
     else:
         try:
             is_one = _experiment_named_by_location(location.parent) is not None
         except LegmError:
             is_one = False
     return configuration_at(location) if is_one else (experiment_at(location), None)
+
+
+def _name_in_experiment(path: Path) -> tuple[Path, str] | None:
+    """The experiment's folder and the rest of a path that is no folder; a readable name may have slashes."""
+    if path.is_dir():
+        return None
+    parent = _parent_of_location(path)
+    while not parent.is_dir():
+        parent = _parent_of_location(parent)
+    return (parent, str(path.relative_to(parent))) if _is_experiment_location(parent) else None
 
 
 def require_location_folder(path: Path) -> None:

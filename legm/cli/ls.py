@@ -72,6 +72,7 @@ def _print_listed(members: Sequence[ConfigurationStatus]) -> None:
 
 
 def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
+    from legm.core.naming import readable_name
     from legm.core.texts import MOST_IN_NAME, differing_parameters, display_names
 
     found = [one.configuration for one in members if one.configuration]
@@ -85,15 +86,16 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
         counts = _listed_counts(one.counts)
         last = max([count.last or 0.0 for count in one.counts], default=None)
         key = one.configuration.fingerprint if one.configuration else ""
-        title = titles.get(key, one.label)
+        label = readable_name(one.label)
+        title = titles.get(key, label)
         rows.append(
             (
                 title,
-                one.label if title != one.label else "",
+                one.label if title != label else "",
                 f"{counts['completed']:,}",
                 printed_statuses(counts),
                 printed_time(last),
-                parameters.get(key, "?") if title == one.label or len(varying) > MOST_IN_NAME else "",
+                parameters.get(key, "?") if title == label or len(varying) > MOST_IN_NAME else "",
             )
         )
     columns = [

@@ -179,6 +179,7 @@ def _plot_configuration(
     from legm.analysis.summaries import unfinished_curves
     from legm.cli.locations import located_configuration
     from legm.cli.selection import Selection
+    from legm.core.naming import readable_name
 
     if asked.bars or asked.constraints or asked.top is not None:
         raise click.UsageError(
@@ -196,7 +197,7 @@ def _plot_configuration(
     repeated = 0 if asked.one_per_seed else sum(one.repeated for one in choice.counts)
     count = sum(one.completed for one in choice.counts)
     notes = [*repeated_note(repeated, count), *note]
-    heading = asked.heading(experiment.title, member.label if configuration.name else "")
+    heading = asked.heading(experiment.title, readable_name(member.label) if configuration.name else "")
     count -= sum(one.repeated for one in choice.counts) if asked.one_per_seed else 0
     figure = plotting.plot_curves(drawn, heading, count, asked.style, apart, brief(notes))
     return figure, _Drawn([member.label], {}, [run.run.run_id for run in runs], notes)

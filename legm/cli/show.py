@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["show_command"]
 
+_SHOWN_FILES = 30
+
 At = Callable[[Path], "Location"]
 
 
@@ -49,11 +51,12 @@ At = Callable[[Path], "Location"]
 @backend_options
 @json_option
 def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, at: At, as_json: bool) -> None:
-    """Show a configuration: its parameters, runs and aggregates.
+    """Show a configuration: its parameters, runs, aggregates and files.
 
     CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or part of the
     fingerprint. The error of each failed run stands below the runs. Aggregates are over completed runs.
     """
+    from legm.analysis.overview import kept_files
     from legm.cli.locations import configuration_at, located_overview
     from legm.stats.aggregate import aggregate_runs, summary_as_dict
     from legm.stats.run_counts import newest_of_each_seed
@@ -67,6 +70,7 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
     }
     aggregates = {text: summary_as_dict(aggregate_runs(runs)) for text, runs in counted.items()}
     choices = {text: _Choices(counted[text]) for text in by_description}
+    files = kept_files(one.folder) if one.folder.is_dir() else []
 
     def is_listed(run: RunResult) -> bool:
         return not statuses or run.status.value in statuses
@@ -80,6 +84,7 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
                 "aggregates": aggregates,
                 "choices": {text: choices[text].as_dict(aggregates[text]) for text in aggregates},
                 "repeated": {text: choices[text].repeated for text in aggregates},
+                "files": [{"path": path, "bytes": size} for path, size in files],
                 "problem": one.problem or None,
             }
         )
@@ -101,7 +106,17 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
             print_notes(choices[text].notes(aggregates[text]))
     if not one.runs:
         say("\nno runs yet")
+    if files:
+        say()
+        _show_files(files)
     print_problems([one.problem] if one.problem else [])
+
+
+def _show_files(files: Sequence[tuple[str, int]]) -> None:
+    rows = [(path, f"{size:,}") for path, size in files[:_SHOWN_FILES]]
+    print_table([Column("file", fit="fold", is_name=True), Column("bytes", right=True)], rows)
+    if len(files) > _SHOWN_FILES:
+        say(f"\n{len(files) - _SHOWN_FILES:,} more: --json has all")
 
 
 class _Choices:
@@ -150,7 +165,9 @@ class _Choices:
 
 
 def _show_configuration(found: Configuration, label: str) -> None:
-    say(f"{found.experiment}: {label}", bold=True)
+    from legm.core.naming import readable_name
+
+    say(f"{found.experiment}: {readable_name(label)}", bold=True)
     say(f"{found.fingerprint}\n")
     columns = [
         Column("parameter", fit="fold"),

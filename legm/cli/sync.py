@@ -13,6 +13,7 @@ import click
 from legm.cli.completion_values import complete_backend
 from legm.cli.options import json_option, path_argument
 from legm.cli.output import json_value, print_json, run_dict, say
+from legm.core.texts import counted
 
 if TYPE_CHECKING:
     from legm.delivery.backlog import DeliveredLog
@@ -76,7 +77,7 @@ def _watch_and_sync(deliveries: Iterator[DeliveredLog], *, as_json: bool) -> Non
                 _print_synced(one)
     except KeyboardInterrupt:
         if not as_json:
-            say(f"\n{runs} {'delivery' if runs == 1 else 'deliveries'} with {values:,} values")
+            say(f"\n{counted(runs, 'delivery', 'deliveries')} with {counted(values, 'value')}")
     finally:
         for one_signal, handler in before.items():
             signal.signal(one_signal, handler)
@@ -84,7 +85,9 @@ def _watch_and_sync(deliveries: Iterator[DeliveredLog], *, as_json: bool) -> Non
 
 def _print_synced(one: DeliveredLog) -> None:
     if one.result is not None:
-        say(f"{one.backend}: run {one.result.run.run_id} with {one.result.points} values delivered")
+        say(
+            f"{one.backend}: run {one.result.run.run_id} with {counted(one.result.points, 'value')} delivered"
+        )
     else:
         why = one.problem or "the running process delivers it itself"
         say(f"{one.backend or 'unknown'}: {one.path.stem} is still pending: {why}")

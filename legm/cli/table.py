@@ -206,10 +206,11 @@ def _write_table(
     notes: Sequence[str],
 ) -> str:
     from legm.cli import table_markup
+    from legm.core.texts import display_names
 
     if kind == "csv":
         return table_markup.csv_table(*_table_as_csv(choice, found, names, values))
-    labels = choice.experiment.labels()
+    titles = display_names(found, choice.experiment.labels())
     columns = [
         [table_markup.MarkupCell(text) for text in printed_parameter_column(found, name)] for name in names
     ]
@@ -217,7 +218,7 @@ def _write_table(
     numbers = [are_printed_as_numbers(one.parameters.get(name) for one in found) for name in names]
     if not names:  # something has to distinguish the rows
         columns, headers, numbers = (
-            [[table_markup.MarkupCell(labels[one.fingerprint]) for one in found]],
+            [[table_markup.MarkupCell(titles[one.fingerprint]) for one in found]],
             ["configuration"],
             [False],
         )

@@ -22,6 +22,7 @@ __all__ = [
     "escape_name",
     "make_run_id",
     "numbered_name",
+    "readable_name",
     "safe_name",
     "short_name",
     "shorten_name",
@@ -34,6 +35,7 @@ _KEPT_CHARACTERS = frozenset("._-+=,@()[] ")
 _MAX_BYTES = 180  # bytes; file systems allow 255, and a number, a description or an extension may follow
 _RESERVED_ON_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # by Windows
 _ESCAPE_LIKE = re.compile(r"_(?=x[0-9a-f]+_)")
+_LAST_CODE = 0x10FFFF  # of Unicode
 _ESCAPED = re.compile(r"_x([0-9a-f]{1,6})_")
 
 
@@ -64,6 +66,16 @@ def escape_name(text: str, is_kept: Callable[[str], bool]) -> str:
 def unescape_name(name: str) -> str:
     """The text that :func:`escape_name` was given, for names of letters, digits and what was kept."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
+
+
+def readable_name(name: str) -> str:
+    """A safe name as people read it: with the characters that it stands for, if they can be printed."""
+    return _ESCAPED.sub(_printable_or_escape, name)
+
+
+def _printable_or_escape(escape: re.Match[str]) -> str:
+    code = int(escape[1], 16)
+    return chr(code) if code <= _LAST_CODE and chr(code).isprintable() else escape[0]
 
 
 def safe_name(text: str) -> str:

@@ -14,14 +14,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
+from legm.core.naming import readable_name
 from legm.records import Configuration, Plain
 
 __all__ = [
     "MOST_IN_NAME",
     "WHOLE",
+    "counted",
     "differing_parameters",
     "display_names",
     "exact_text",
+    "is_called",
     "number_text",
     "number_texts",
     "truncate_distinct_names",
@@ -39,6 +42,7 @@ _PARTS = re.compile(r"([,/])")  # between the values in a configuration's name, 
 _AMBIGUOUS = re.compile(
     r"[-+]?\.?\d.*|[-+]?\.?(nan|inf|infinity)|true|false|null|none|[\[{\"'~].*", re.IGNORECASE | re.DOTALL
 )
+_BETWEEN_ASSIGNMENTS = re.compile(r",\s*(?=[^\s,=\[\]{}]+=)")
 MOST_IN_NAME = 5  # parameters, where fewer tell configurations apart
 
 T = TypeVar("T")
@@ -81,6 +85,17 @@ def _without_zeros(number: str) -> str:
 def number_texts(values: Iterable[float]) -> list[str]:
     """Numbers of one column as :func:`number_text` has them; different numbers have different texts."""
     return _distinct(list(values), lambda value, digits: number_text(value, digits or _EXACT))
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: ``1 run``, ``2,000 runs``.
+
+    Args:
+        number: the number.
+        one: the noun.
+        many: its plural, where that is not the noun with an "s".
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def exact_text(value: Plain) -> str:
@@ -255,7 +270,7 @@ def display_names(configurations: Sequence[Configuration], labels: Mapping[str, 
         the names by fingerprint.
     """
     shown = {one.fingerprint: one for one in configurations}
-    found = {key: labels[key] for key in shown}
+    found = {key: readable_name(labels[key]) for key in shown}
     if all(one.name for one in shown.values()):
         return found
     every = list(shown.values())
@@ -269,6 +284,29 @@ def display_names(configurations: Sequence[Configuration], labels: Mapping[str, 
         if not one.name and names:
             found[one.fingerprint] = ", ".join(own) or f"no {' or '.join(short.values())}"
     return found
+
+
+def is_called(configuration: Configuration, text: str) -> bool:
+    """Whether a configuration has all the values in a text such as ``depth=3, lr=0.1``.
+
+    Args:
+        configuration: the configuration.
+        text: names, of which leading levels may be left out, with values as in :func:`display_names`.
+    """
+    pairs = [pair.partition("=") for pair in _BETWEEN_ASSIGNMENTS.split(text)]
+    return all(
+        equals and any(_has_text(configuration, known, value) for known in _ending_with(configuration, name))
+        for name, equals, value in pairs
+    )
+
+
+def _ending_with(configuration: Configuration, name: str) -> list[str]:
+    return [known for known in configuration.active if known == name or known.endswith(f".{name}")]
+
+
+def _has_text(configuration: Configuration, name: str, text: str) -> bool:
+    value = configuration.parameters[name]
+    return text in {str(value), *(_text(value, digits) for digits in (None, *_ENOUGH_DIGITS))}
 
 
 def _texts_of(configurations: Sequence[Configuration], name: str) -> list[str | None]:

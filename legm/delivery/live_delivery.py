@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from legm.core.texts import counted
 from legm.delivery.backlog import BATCH, flush_backlog
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import is_found_again
@@ -279,7 +280,11 @@ class BackgroundUploader:
             for record in log_reader.read_log(self._writer.path, self.delivered).records
             if isinstance(record, Points)
         )
-        undelivered = f"{count} values are undelivered" if count else "the end of the run is undelivered"
+        undelivered = (
+            f"{counted(count, 'value')} {'is' if count == 1 else 'are'} undelivered"
+            if count
+            else "the end of the run is undelivered"
+        )
         by_others = f": legm sync {self._client.root}"
         log.warning(
             "%s has not received all of run %s yet: %s. The undelivered part stays in the run log, and is "

@@ -37,6 +37,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from legm.core.parameters import format_name_value
+from legm.core.texts import counted
 from legm.importers.label_identity import infer_labels, label_values
 from legm.importers.observed import ObservedRuns
 from legm.importers.value_parsing import parse_value_text
@@ -171,6 +172,10 @@ def _is_output_name(words: list[str]) -> bool:
     return is_path and not _WRITTEN_WORDS.isdisjoint(words) and _READ_WORDS.isdisjoint(words)
 
 
+_KIND_TEXTS = {"workers": "a number of workers"}
+"""Kinds in words, where that is not the kind with an article."""
+
+
 def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -> str | None:
     """What a parameter looks like: seed, device, workers, host, time or path; None for any other.
 
@@ -235,8 +240,9 @@ def infer_identity(
         if kind is None:
             compared.append(name)
         else:
-            count = len(values)
-            ignored[name] = f"looks like a {kind}, {count} {'value' if count == 1 else 'values'}"
+            ignored[name] = (
+                f"looks like {_KIND_TEXTS.get(kind, f'a {kind}')}, {counted(len(values), 'value')}"
+            )
     labels = infer_labels(observed, ignored, compared, given.labels, _is_noise, more_to_come=more_to_come)
     return Identity(
         ignored,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from legm.core.texts import counted
 from legm.importers.labels import LabelUse
 from legm.importers.pipeline import Report
 
-__all__ = ["averaged_lines", "comparison_lines", "count_text", "import_report_lines"]
+__all__ = ["averaged_lines", "comparison_lines", "import_report_lines"]
 
 _USES = {
     LabelUse.WHOLE: "",
@@ -21,7 +22,7 @@ _MAX_EXAMPLES = 5  # of runs that failed or differ
 def import_report_lines(report: Report) -> Iterator[str]:
     """The report, line by line."""
     verb = "would be imported" if report.is_dry_run else "imported"
-    yield f"{report.source} ({report.kind}): {count_text(report.runs + len(report.failed), 'run')}"
+    yield f"{report.source} ({report.kind}): {counted(report.runs + len(report.failed), 'run')}"
     for experiment, identity in report.identities.items():
         yield ""
         yield f"{experiment}:"
@@ -42,14 +43,14 @@ def import_report_lines(report: Report) -> Iterator[str]:
         else ""
     )
     make = "makes" if report.runs == 1 else "make"
-    configurations = count_text(report.configurations, "configuration")
-    yield f"{count_text(report.runs, 'run')} {make} {configurations}{apart}"
+    configurations = counted(report.configurations, "configuration")
+    yield f"{counted(report.runs, 'run')} {make} {configurations}{apart}"
     updated = (
         f", {report.updated} of them again because they may have grown or are compared otherwise now"
         if report.updated
         else ""
     )
-    imported = count_text(report.created + report.updated, "run")
+    imported = counted(report.created + report.updated, "run")
     yield f"{imported} {verb}{updated}; {report.unchanged} already imported"
     if report.identity_file is not None:
         yield f"compared parameters are listed in {report.identity_file}"
@@ -65,7 +66,7 @@ def averaged_lines(report: Report, experiment: str) -> Iterator[str]:
 def comparison_lines(report: Report) -> Iterator[str]:
     """What is equal in source and target, and what is not."""
     if report.equal:
-        equal = (count_text(number, what.removesuffix("s")) for what, number in report.equal.items())
+        equal = (counted(number, what.removesuffix("s")) for what, number in report.equal.items())
         yield f"equal: {', '.join(equal)}"
     for what, number in report.adapted.items():
         yield f"adapted: {number:,} {what}"
@@ -76,8 +77,3 @@ def comparison_lines(report: Report) -> Iterator[str]:
             yield f"{title}: the run {key}: {problem}"
         if len(runs) > _MAX_EXAMPLES:
             yield f"{title}: {len(runs) - _MAX_EXAMPLES} more"
-
-
-def count_text(number: int, what: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

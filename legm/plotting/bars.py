@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from legm.core.direction import merge_rules
+from legm.core.naming import readable_name
 from legm.core.texts import display_names, truncate_distinct_names
 from legm.plotting.axes import (
     axes_size,
@@ -250,7 +251,7 @@ def _unnamed_bars(shown: Sequence[Ranked]) -> dict[str, str]:
 def _bar_name(ranked: Ranked) -> str:
     """The name of a configuration's folder, whose number distinguishes equal names; without one, its name."""
     name = PurePath(ranked.folder).name if ranked.folder else ranked.configuration.name
-    return name or ranked.configuration.fingerprint[:12]
+    return readable_name(name) or ranked.configuration.fingerprint[:12]
 
 
 def _bar_runs_text(one: Ranked) -> str:

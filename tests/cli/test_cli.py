@@ -144,11 +144,11 @@ def test_ls_shows_each_configuration_with_its_runs_of_each_kind(tree):
     output = shown("ls", root)
     lines = output.splitlines()
     assert lines[0] == EXPERIMENT
-    (row,) = [line for line in lines if line.startswith("[_x2f_x],0.1_0 ")]
+    (row,) = [line for line in lines if line.startswith("[/x],0.1_0 ")]
     assert " 3 " in row
     assert "1 failed, 1 interrupted" in row
     assert row.endswith("  lr=0.1")  # the parameters by which they differ
-    (other,) = [line for line in lines if line.startswith("[_x2f_x],0.2_0 ")]
+    (other,) = [line for line in lines if line.startswith("[/x],0.2_0 ")]
     assert "failed" not in other
     assert "depth [x]=ü" in other
     assert {row, other} <= set(shown("ls", places(root)[0].parent).splitlines())
@@ -251,7 +251,7 @@ def test_show_prints_parameters_runs_and_aggregates(tree):
     root, ids = tree
     output = shown("show", places(root)[0])
     lines = output.splitlines()
-    assert lines[0] == f"{EXPERIMENT}: {places(root)[0].name}"
+    assert lines[0] == f"{EXPERIMENT}: [/x],0.1_0"
     assert lines[1] == handler(root).fingerprint
     assert any(line.split() == ["[red]", '"[/x]"'] for line in lines)
     assert any(line.split() == ["seed", "1", "not", "compared"] for line in lines)

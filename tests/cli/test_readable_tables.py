@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from legm import ExperimentHandler
@@ -64,7 +67,7 @@ def test_what_differs_names_configurations_without_a_name(root):
             [("0.3", "3.384e-05"), ("1.3", "0.0003384"), ("2.3", "0.003384"), ("3.3", "0.03384")]
         )
     ]
-    ranked = shown("best", root / "unnamed", "loss", "--lower").splitlines()[2:]
+    ranked = shown("best", root / "unnamed", "loss", "--lower").splitlines()[2:6]
     assert [line[3 : 3 + len(name)] for line, name in zip(ranked, expected, strict=True)] == expected
     listed = shown("ls", root / "unnamed").splitlines()[3:]
     assert sorted(line.split("  ")[0] for line in listed) == sorted(expected)
@@ -72,6 +75,43 @@ def test_what_differs_names_configurations_without_a_name(root):
     assert [next(name for name in folders if f" {name} " in line) for line in listed] == folders
     compared = shown("compare", *(root / "unnamed" / name for name in folders[:2]), "loss")
     assert "_0" not in compared
+
+
+def test_what_a_configuration_is_called_finds_it_again(root):
+    for line in shown("ls", root / "unnamed").splitlines()[3:]:
+        name, folder = re.split(r" {2,}", line)[:2]
+        assert as_json("show", root / "unnamed" / name)["folder"].endswith(f"/{folder}")
+    assert as_json("show", root / "unnamed" / "peak_learning_rate=3.384e-05")["parameters"]["epochs"] == 10
+
+
+def test_a_slash_in_a_name_is_a_slash_for_people(tmp_path):
+    with ExperimentHandler(tmp_path, "toy") as handler:
+        handler.set_dict_params({"data": "/data/train", "rate": 0.1})
+        handler.name_params(["data"])
+        handler.start()
+        handler.set_metric("loss", 1.0)
+    place = f"{tmp_path}/toy//data/train_0"
+    for command in (["ls", tmp_path], ["best", tmp_path, "loss"], ["show", place]):
+        text = shown(*command)
+        assert "/data/train_0" in text
+        assert "_x2f_" not in text
+
+
+def test_show_lists_artifacts_and_files(tmp_path):
+    with ExperimentHandler(tmp_path, "toy") as handler:
+        handler.set_param("rate", 0.1)
+        handler.start()
+        handler.set_metric("loss", 1.0)
+        (tmp_path / "notes.txt").write_text("four")
+        handler.log_artifact(tmp_path / "notes.txt")
+        Path(handler.get_save_filename("model.pt")).write_bytes(b"12")
+        run_id = handler.run_id
+    artifact = f"artifacts/{run_id}/notes.txt"
+    found = as_json("show", handler.configuration_folder)["files"]
+    assert found == [{"path": artifact, "bytes": 4}, {"path": "model.pt", "bytes": 2}]
+    text = shown("show", handler.configuration_folder)
+    assert artifact in text
+    assert "model.pt" in text
 
 
 def test_the_numbers_of_a_program_are_exact(root):

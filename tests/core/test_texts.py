@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legm.core.texts import (
+    counted,
     display_names,
     exact_text,
     number_text,
@@ -60,6 +61,11 @@ def test_shortened_names_fit_and_stay_different(names, room):
     short = truncate_distinct_names(names, room, len)
     assert len(set(short)) == len(set(names))
     assert all(len(text) <= room for text in short)
+
+
+def test_a_number_agrees_with_its_noun():
+    assert [counted(n, "run") for n in (0, 1, 2000)] == ["0 runs", "1 run", "2,000 runs"]
+    assert [counted(n, "delivery", "deliveries") for n in (1, 2)] == ["1 delivery", "2 deliveries"]
 
 
 def configurations(*parameters, name=""):

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from legm.backends.mlflow.names import indexed_file
+from legm.core.texts import counted
 from legm.records import Aggregate, Configuration, RunResult, Summary
 
 __all__ = ["display_configuration_note", "display_milliseconds", "display_value", "indexed_tables"]
@@ -40,8 +41,9 @@ def indexed_tables(result: RunResult) -> dict[str, str]:
 def display_configuration_note(configuration: Configuration, description: str, summary: Summary) -> str:
     """The description of a configuration on MLflow's page, in Markdown."""
     about = f" with the description “{description}”" if description else ""
+    completed = counted(summary.completed, "completed run")
     counts = (
-        f"One configuration of **{configuration.experiment}**{about}: {summary.completed} completed runs, "
+        f"One configuration of **{configuration.experiment}**{about}: {completed}, "
         f"{summary.failed} failed, {summary.interrupted} interrupted. The runs are nested below."
     )
     lines = [
