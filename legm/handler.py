@@ -817,7 +817,7 @@ class ExperimentHandler:
 
         Returns:
             by ``best_<metric>``, ``test_<metric>``, ``time`` and ``time_per_sample``: mean, std, n, nan,
-            failed, interrupted, method, and the method's own fields.
+            failed, interrupted, repeated, method, chosen (such as "last loss"), and the method's own fields.
 
         Raises:
             StateError: there is no completed run.

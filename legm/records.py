@@ -450,12 +450,16 @@ class Summary:
         values: by key: ``best_<metric>``, ``test_<metric>``, ``time`` or ``time_per_sample``; for an indexed
             metric a mapping from index to aggregate.
         completed, failed, interrupted: the number of runs with each status.
+        titles: by key, what the values are: "last accuracy", "accuracy at the best loss", "test accuracy".
+        repeated: how many completed runs have the same seed parameters as another one.
     """
 
     values: Mapping[str, Aggregate | Mapping[str, Aggregate]]
     completed: int
     failed: int
     interrupted: int
+    titles: Mapping[str, str] = field(default_factory=dict, compare=False)
+    repeated: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

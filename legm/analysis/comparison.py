@@ -190,8 +190,11 @@ def _compared_side(
             left_out["NaN"] += 1
         else:
             runs.append((run.run.parameters, value))
-    counts = (status[kind] for kind in (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED))
-    require_summarized_runs(Summary({}, *counts), configuration, description)
+    require_summarized_runs(
+        Summary({}, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED]),
+        configuration,
+        description,
+    )
     _require_compared_metric(wanted, known, configuration)
     repeated = count_repeated(parameters for parameters, _ in runs)
     named = frozenset(parameters)

@@ -20,6 +20,7 @@ import numpy as np
 from legm.errors import MetricError, closest
 from legm.records import (
     Aggregate,
+    BestRule,
     Curve,
     Ranked,
     RunCounts,
@@ -28,8 +29,9 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.stats.run_counts import ALL_VALUES_METRICS, summary_key
+from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, summary_key
 from legm.stats.student_t import student_t_quantile
+from legm.stats.titles import value_title
 
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
@@ -176,8 +178,13 @@ def aggregate_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
     methods = AggregationMethods.parse(aggregation)
     status: Counter[Status] = Counter()
     groups: defaultdict[tuple[str, str | None], array[float]] = defaultdict(lambda: array("d"))
+    rules: Counter[BestRule] = Counter()
+    parameters: list[Mapping[str, Any]] = []
     for run in runs:
         status[run.status] += 1
+        if run.status is Status.COMPLETED:
+            rules[run.rule] += 1
+            parameters.append(run.run.parameters)
         for key_and_index, data in _values_to_aggregate(run) if run.status is Status.COMPLETED else ():
             groups[key_and_index].frombytes(data)
     methods.check(key for key, _ in groups)
@@ -202,7 +209,11 @@ def aggregate_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
             values.setdefault(key, {})[index or ""] = aggregate
         else:
             values[key] = aggregate
-    return Summary(values, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED])
+    return Summary(
+        *(values, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED]),
+        titles={key: value_title(key, rules) for key in values},
+        repeated=count_repeated(parameters),
+    )
 
 
 def aggregate_counts(
@@ -247,12 +258,12 @@ def summary_as_dict(summary: Summary) -> dict[str, Any]:
         summary: the summary.
 
     Returns:
-        ``{"best_loss": {"mean": …, "std": …, "n": …, "nan": …, "failed": …, "interrupted": …, "method": …,
-        and the method's fields}}``, with a level for the index of an indexed metric. Keys are sorted; numbers
-        are Python floats and ints.
+        ``{"best_loss": {"mean": …, "std": …, "n": …, "nan": …, "failed": …, "interrupted": …, "repeated": …,
+        "method": …, "chosen": …, and the method's fields}}``, with a level for the index of an indexed
+        metric. Keys are sorted; numbers are Python floats and ints.
     """
 
-    def plain(aggregate: Aggregate) -> dict[str, Any]:
+    def plain(key: str, aggregate: Aggregate) -> dict[str, Any]:
         return {
             "mean": float(aggregate.mean),
             "std": float(aggregate.std),
@@ -260,14 +271,16 @@ def summary_as_dict(summary: Summary) -> dict[str, Any]:
             "nan": int(aggregate.nan),
             "failed": int(summary.failed),
             "interrupted": int(summary.interrupted),
+            "repeated": int(summary.repeated),
             "method": aggregate.method,
+            "chosen": summary.titles.get(key, key),
             **{k: v if isinstance(v, int) else float(v) for k, v in aggregate.fields.items()},
         }
 
     return {
-        key: plain(value)
+        key: plain(key, value)
         if isinstance(value, Aggregate)
-        else {index: plain(one) for index, one in sorted(value.items())}
+        else {index: plain(key, one) for index, one in sorted(value.items())}
         for key, value in sorted(summary.values.items())
     }
 
@@ -283,11 +296,15 @@ def summary_from_dict(stored: Mapping[str, Any], completed: int) -> Summary:
         ValueError: ``stored`` is invalid.
     """
     counts: dict[str, int] = {"failed": 0, "interrupted": 0}
+    titles: dict[str, str] = {}
+    repeated: set[int] = set()
 
-    def aggregate(content: Any) -> Aggregate:
+    def aggregate(key: str, content: Any) -> Aggregate:
         try:
             own = dict(content)
             counts.update({kind: int(own.pop(kind)) for kind in counts})
+            repeated.add(int(own.pop("repeated", 0)))  # an older version did not store these two
+            titles[key] = str(own.pop("chosen", key))
             known = {name: own.pop(name) for name in ("mean", "std", "n", "nan", "method")}
             return Aggregate(
                 mean=float(known["mean"]),
@@ -306,12 +323,14 @@ def summary_from_dict(stored: Mapping[str, Any], completed: int) -> Summary:
         return not isinstance(value, Mapping) or isinstance(value.get("method"), str)
 
     values = {
-        str(key): aggregate(value)
+        str(key): aggregate(str(key), value)
         if is_one(value)
-        else {str(index): aggregate(one) for index, one in value.items()}
+        else {str(index): aggregate(str(key), one) for index, one in value.items()}
         for key, value in stored.items()
     }
-    return Summary(values, completed, counts["failed"], counts["interrupted"])
+    return Summary(
+        values, completed, counts["failed"], counts["interrupted"], titles, max(repeated, default=0)
+    )
 
 
 def aggregate_curves(

@@ -279,7 +279,7 @@ def test_aggregates_go_with_the_runs(every, tmp_path):
     assert {**kept.fields, "mean": kept.mean, "std": kept.std, "n": kept.n} == {
         name: value
         for name, value in expected.items()
-        if name not in ("nan", "failed", "interrupted", "method")
+        if name not in ("nan", "failed", "interrupted", "repeated", "method", "chosen")
     }
 
 

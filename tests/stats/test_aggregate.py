@@ -291,10 +291,11 @@ class TestSummariseRuns:
             "method": "outlier_mean",
             "cut": 1,
             "std": pytest.approx(np.std(range(8))),
+            "chosen": "last a",
         }
-        assert found["best_i"] == {"7": found["best_z"]}
+        assert found["best_i"] == {"7": found["best_z"] | {"chosen": "last i"}}
         assert list(found["test_z"]) == [
-            *["mean", "std", "n", "nan", "failed", "interrupted", "method"],
+            *["mean", "std", "n", "nan", "failed", "interrupted", "repeated", "method", "chosen"],
             *["level", "lower", "upper"],
         ]
         assert (found["test_z"]["n"], found["test_z"]["failed"], found["test_z"]["interrupted"]) == (10, 1, 0)

@@ -46,6 +46,8 @@ def display_configuration_note(configuration: Configuration, description: str, s
         f"One configuration of **{configuration.experiment}**{about}: {completed}, "
         f"{summary.failed} failed, {summary.interrupted} interrupted. The runs are nested below."
     )
+    if summary.repeated:
+        counts += f" {summary.repeated} of the completed runs repeat the seed of another one."
     lines = [
         counts,
         "",
@@ -54,5 +56,7 @@ def display_configuration_note(configuration: Configuration, description: str, s
     ]
     for name, value in summary.values.items():
         if isinstance(value, Aggregate):
-            lines.append(f"| {name.replace('|', '/')} | {value.mean:.6g} | {value.std:.3g} | {value.n} |")
+            title = summary.titles.get(name, name).replace("|", "/")
+            spread = f"{value.std:.3g}" if value.n > 1 else ""
+            lines.append(f"| {title} | {value.mean:.6g} | {spread} | {value.n} |")
     return "\n".join(lines)[:_LONGEST_NOTE]

@@ -86,7 +86,7 @@ def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
     assert parent.data.params == {"lr": "0.1"}
     means = [value for key, value in parent.data.metrics.items() if key.endswith("best_loss_x40_k/mean")]
     assert means == [1 / 3]
-    assert "| best_loss@k | 0.333333" in parent.data.tags["mlflow.note.content"]
+    assert "| best loss@k | 0.333333" in parent.data.tags["mlflow.note.content"]
     pictures = {info.path for info in reader.list_artifacts(parent.info.run_id, "why-plots")}
     assert {"why-plots/loss@k.png", "why-plots/loss@k.pdf"} <= pictures
     assert len(places) == len(pictures)
@@ -438,7 +438,7 @@ def test_mlflows_page_shows_configurations_their_runs_aggregates_and_plots(mlflo
                 )
 
         shows("/runs", "lenet")
-        shows(f"/runs/{parent.info.run_id}", "lenet, seed=0", "lenet, seed=1", "best_loss", "0.125")
+        shows(f"/runs/{parent.info.run_id}", "lenet, seed=0", "lenet, seed=1", "last loss", "0.125")
         shows(f"/runs/{parent.info.run_id}/artifacts/plots/loss.png", "plots/loss.png")
         drawn = "return [...document.images].some(i => i.src.includes('loss.png') && i.naturalWidth > 100)"
         blob = "return [...document.images].some(i => i.naturalWidth > 300)"
