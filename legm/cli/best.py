@@ -169,7 +169,7 @@ def _print_unfinished(
     name = f"test {metric.name}" if metric.test else metric.name
     columns = [
         Column("run"),
-        Column("configuration", fit="fold"),
+        Column("configuration", fit="fold", is_name=True),
         Column("status", paint=color_statuses),
         Column("last step", right=True),
         Column(f"last {name}", right=True),

@@ -103,7 +103,10 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
         if aggregates[text]:
             say()
             _show_aggregates(aggregates[text], choices[text])
-            print_notes(choices[text].notes(aggregates[text]))
+            notes = choices[text].notes(aggregates[text])
+            if notes:
+                say()
+                print_notes(notes)
     if not one.runs:
         say("\nno runs yet")
     if files:

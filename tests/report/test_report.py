@@ -349,6 +349,46 @@ def test_a_metric_that_no_run_has_is_refused_with_those_there_are(tmp_path):
         report.build(client_of(tmp_path), ["toy"], metric="loss", test=True)
 
 
+# Runs that did not complete, and runs that repeat a seed
+
+
+def test_curves_of_unfinished_runs_are_there_when_asked_for_and_in_no_average(tmp_path):
+    logged(tmp_path, {"rate": 1, "seed": 0}, {"loss": [3.0, 1.0]})
+    failing = ExperimentHandler(tmp_path, "toy")
+    failing.set_dict_params({"rate": 1, "seed": 1})
+    failing.disable_param("seed")
+    run_id = failing.start().run_id
+    for step, loss in enumerate((9.0, 8.0, 7.0)):
+        failing.set_metric("loss", loss, step=step)
+    failing.__exit__(KeyError, KeyError("x"), None)
+    (plain,) = only(tmp_path)["rows"]
+    assert plain["unfinished"] == []
+    content = only(tmp_path, statuses="failed")
+    (row,) = content["rows"]
+    (curve,) = row["unfinished"]
+    assert (curve["id"], curve["metric"], row["curves"]) == (run_id, "loss", plain["curves"])
+    assert decoded(curve["center"]).tolist() == [9.0, 8.0, 7.0]
+    assert metric_of(content, "best_loss")["title"] == "last loss"
+    with pytest.raises(LegmError, match="no status 'completed'"):
+        only(tmp_path, statuses="completed")
+
+
+def test_repeated_seeds_are_counted_and_one_of_each_can_be_taken(tmp_path):
+    for seed, loss in ((0, 1.0), (1, 2.0), (1, 4.0)):
+        logged(tmp_path, {"rate": 1, "seed": seed}, {"loss": [loss]})
+    content = only(tmp_path)
+    assert (content["rows"][0]["repeated"], decoded(metric_of(content, "best_loss")["n"]).tolist()) == (
+        1,
+        [3],
+    )
+    content = only(tmp_path, one_per_seed=True)
+    assert (content["rows"][0]["repeated"], decoded(metric_of(content, "best_loss")["n"]).tolist()) == (
+        0,
+        [2],
+    )
+    assert decoded(metric_of(content, "best_loss")["mean"]).tolist() == [2.5]
+
+
 # Backends, and the file
 
 
