@@ -214,6 +214,7 @@ def plan(sizes: Sizes) -> Plan:
         "wandb_plain": Task(wandb_store.plain, {"rows": sizes.rows}, most=3),
         "several": Task(several.steady, {"rows": sizes.rows, "opening": sizes.opening}, most=3),
         "several_paced": Task(several.paced, {"seconds": sizes.seconds, "opening": sizes.opening}, most=3),
+        "several_away": Task(several.away, {"seconds": sizes.seconds}, most=3),
         "imports": Task(start.imports, {"rounds": sizes.imports}, {}, most=3),
         "loaded": Task(start.loaded, {}, {}, most=1),
         "start": Task(
@@ -260,7 +261,7 @@ def plan(sizes: Sizes) -> Plan:
             _capturing(sizes),
             *_through_mlflow(sizes),
             *_through_wandb(sizes),
-            _through_several(),
+            *_through_several(),
             *_peers(),
         ),
         sizes.rounds,
@@ -658,11 +659,23 @@ def _through_wandb(sizes: Sizes) -> tuple[Row, ...]:
     )
 
 
-def _through_several() -> Row:
+def _through_several() -> tuple[Row, ...]:
     def own(numbers: Round) -> float:
         return max(_per_scalar(numbers, name, "caller_cpu") for name in ("several", "several_paced"))
 
-    return Row(
+    slowest = Row(
+        "several_slowest",
+        "the slowest of the calls of set_dict_metrics every 2 ms while a mirror hangs and raises",
+        "ms",
+        ("several_away",),
+        lambda r: r["several_away"]["away"] * 1e3,
+        100,
+        beside=lambda r: (
+            f"without a mirror {short(r['several_away']['alone'] * 1e3)}; "
+            f"the mirror's calls take {r['several_away']['hangs']:g} s"
+        ),
+    )
+    caller = Row(
         "several_caller",
         "set_dict_metrics of 10 to the local folder, MLflow on SQLite and W&B offline at once, per scalar",
         "µs",
@@ -675,6 +688,7 @@ def _through_several() -> Row:
             f"of it at most {own(r):.2f} the thread's own CPU"
         ),
     )
+    return caller, slowest
 
 
 def _peers() -> tuple[Row, ...]:

@@ -1,11 +1,12 @@
 """What several backends at once cost the caller: the local folder, MLflow on SQLite and W&B offline.
 
 Imports, and the first start of W&B's own process, are not counted. Afterwards each backend has the whole
-run, or the probe fails.
+run, or the probe fails. And what a mirror that is away costs the caller.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from pathlib import Path
@@ -13,11 +14,15 @@ from typing import TYPE_CHECKING
 
 from benchmarks.wandb_store import SETTINGS
 from benchmarks.write import NAMES, row
+from legm.hooks import Capability, hookimpl
 
 if TYPE_CHECKING:
     from legm import ExperimentHandler
+    from legm.records import Configuration, RunResult
 
-__all__ = ["paced", "steady"]
+_HANGS = 1.0  # seconds that each second call of a mirror that is away takes
+
+__all__ = ["away", "paced", "steady"]
 
 
 def _begun(folder: str, opening: float) -> ExperimentHandler:
@@ -26,8 +31,10 @@ def _begun(folder: str, opening: float) -> ExperimentHandler:
     import wandb
 
     from legm import ExperimentHandler
+    from legm.util.wandb_session import WandbSession
 
-    wandb.setup().ensure_service()
+    with WandbSession({}).active():
+        wandb.setup().ensure_service()
     options = {
         "mlflow": {"tracking_uri": f"sqlite:///{folder}/mlflow.db"},
         "wandb": {"mode": "offline", "settings": SETTINGS},
@@ -82,3 +89,61 @@ def paced(folder: str, seconds: float, opening: float) -> dict[str, float]:
         time.sleep(0.002)
     _logged(handler, folder, count + 1)
     return {"scalars": count * len(NAMES), "caller": spent, "caller_cpu": own}
+
+
+class Away:
+    """A mirror that is away: it hangs, raises, hangs, …."""
+
+    name = "away"
+    capabilities: frozenset[Capability] = frozenset()
+
+    def __init__(self, _root: Path) -> None:
+        self._calls = itertools.count()
+
+    def _answer(self) -> None:
+        if next(self._calls) % 2:
+            raise ConnectionError("no route to host")
+        time.sleep(_HANGS)
+        raise TimeoutError("no answer")
+
+    @hookimpl
+    def legm_open_run(self) -> None:
+        self._answer()
+
+    @hookimpl
+    def legm_write(self) -> None:
+        self._answer()
+
+    @hookimpl
+    def legm_close_run(self) -> None:
+        self._answer()
+
+    @hookimpl
+    def legm_read_runs(self) -> list[RunResult]:
+        return []
+
+    @hookimpl
+    def legm_read_configurations(self) -> list[Configuration]:
+        return []
+
+
+def away(folder: str, seconds: float) -> dict[str, float]:
+    """The slowest call of ``set_dict_metrics`` every 2 ms, with a mirror that is away and without one."""
+    from legm import ExperimentHandler
+
+    logging.basicConfig(level=logging.CRITICAL)
+    made, slowest = row(1), {}
+    for name, backend in (("alone", "local"), ("away", ["local", Away])):
+        handler = ExperimentHandler(folder, name, backend=backend).start()
+        handler.set_dict_metrics(made)
+        calls, ends = [], time.perf_counter() + seconds
+        while time.perf_counter() < ends:
+            began = time.perf_counter()
+            handler.set_dict_metrics(made)
+            calls.append(time.perf_counter() - began)
+            time.sleep(0.002)
+        slowest[name] = max(calls)
+        result = handler.log()
+        if result.points != (len(calls) + 1) * len(NAMES):
+            raise RuntimeError(f"{result.points} values were logged")
+    return {**slowest, "hangs": _HANGS}

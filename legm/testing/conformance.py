@@ -509,16 +509,61 @@ class BackendTests:
             handler.set_metric("loss", 0.5)
             result = handler.log()
         (batches,) = reference.records.values()
-        try:
-            client = BackendClient(self.make_unreachable(tmp_path), tmp_path)
+        client = BackendClient(self.make_unreachable(tmp_path), tmp_path)
+
+        def store_run() -> None:
             client.open_run(result.run, make_folder=True)
             for position, records in batches.items():
                 client.write(result.run, records, position)
             client.close_run(result.run, result, list(records))
-        except LegmError as error:
-            _expect(error.__cause__ is not None, f"{error!r} is not chained to its cause with 'from'")
-            return
-        raise AssertionError("a run was stored in a store that cannot be used, without an error")
+
+        stored = not _fails_with_its_cause(store_run)
+        _expect(not stored, "a run was stored in a store that cannot be used, without an error")
+        of = result.run.configuration
+        query = Query(of.experiment, histories=None)
+        summary = aggregate.aggregate_runs([result], "mean")
+        curves = aggregate.aggregate_curves([result], None, "mean")
+        writes = {
+            Capability.SUMMARIES: lambda: client.write_summary(of, "", summary),
+            Capability.CURVES: lambda: client.write_curves(of, "", curves),
+            Capability.FIGURES: lambda: client.write_figure(of.experiment, of, "", "a", _png(b""), "png"),
+            Capability.FOLDERS: lambda: client.make_folder(of),
+        }
+        for capability, write in writes.items():
+            stored = client.supports(capability) and not _fails_with_its_cause(write)
+            _expect(
+                not stored, f"{capability.value}: stored in a store that cannot be used, without an error"
+            )
+        # A store that is not there yet may also have no runs.
+        _fails_with_its_cause(lambda: list(client.runs(query)))
+        _fails_with_its_cause(lambda: list(client.configurations(of.experiment)))
+        if client.supports(Capability.EXPERIMENTS):
+            _fails_with_its_cause(client.experiments)
+
+    def test_a_remote_backend_says_from_where_delivery_continues(self, tmp_path: Path) -> None:
+        """REMOTE: opening a run returns a position that the store has, also after an answer was lost."""
+        backend = self._made(tmp_path)
+        if not BackendClient(backend, tmp_path).supports(Capability.REMOTE):
+            return  # its records never leave the recorder's thread
+        reference = MemoryBackend(tmp_path / "reference")
+        with self._handler(tmp_path / "reference", reference).start({"rate": 0.5}) as handler:
+            handler.set_metric("loss", 0.5, step=0)
+            handler.flush()
+            handler.set_metric("loss", 0.25, step=1)
+            run = handler.log().run
+        (batches,) = reference.records.values()
+        client = BackendClient(backend, tmp_path)
+        _same(client.open_run(run, make_folder=True), 0, "the position of a new run")
+        for position, records in batches.items():
+            client.write(run, records, position)
+        client.release_run(run)
+        again = BackendClient(self.make_backend(tmp_path), tmp_path)
+        stored = again.open_run(run, make_folder=True)
+        again.release_run(run)
+        _expect(
+            isinstance(stored, int) and stored in {0, *batches},
+            f"a run is opened again at {stored!r}, which is not the end of a batch: {[0, *batches]}",
+        )
 
     # Capabilities
 
@@ -583,7 +628,7 @@ class BackendTests:
         _expect(self.holds(tmp_path, content), "the content of the file is not in the store")
 
     def test_displays_are_shown_or_refused(self, tmp_path: Path) -> None:
-        """DISPLAYS: the store contains a text that is shown with the run."""
+        """DISPLAYS: the store contains a text and a number that are shown with the run."""
         backend, handler = self._logged(tmp_path)
         handler.reset()
         with handler:
@@ -596,6 +641,7 @@ class BackendTests:
             handler.tensorboard_write("sample/scalar", 0.15625, step=0)
             handler.log()
         _expect(self.holds(tmp_path, b"a sentence that occurs nowhere else"), "the text is not in the store")
+        _expect(self.holds(tmp_path, 0.15625), "the number 0.15625 that is shown is not in the store")
 
     def test_runs_are_deleted_or_refused(self, tmp_path: Path) -> None:
         """DISCARD: a deleted run is gone, and no other run is."""
@@ -695,6 +741,16 @@ class _Handler(ExperimentHandler):
         self.set_dict_params(dict(parameters or {}))
         super().start()
         return self
+
+
+def _fails_with_its_cause(act: Callable[[], object]) -> bool:
+    """Whether a call fails; it must then be with an error that is chained to its cause."""
+    try:
+        act()
+    except LegmError as error:
+        _expect(error.__cause__ is not None, f"{error!r} is not chained to its cause with 'from'")
+        return True
+    return False
 
 
 def _leave(handler: ExperimentHandler) -> None:

@@ -47,6 +47,7 @@ ROWS = [
     "wandb_total",
     "wandb_cpu",
     "several_caller",
+    "several_slowest",
     "legm",
 ]
 

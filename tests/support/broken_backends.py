@@ -15,7 +15,7 @@ from legm_acme import Backend
 
 from legm import LegmError, hookimpl
 from legm.hooks import Capability
-from legm.records import History, Points, Query, Series, Status
+from legm.records import Display, History, Points, Query, Series, Status
 from legm.stats.run_counts import count_by_description
 from legm.testing import BackendTests
 
@@ -334,6 +334,67 @@ class LosesFiles(Backend):
 class LosesDisplays(Backend):
     fails = "displays_are_shown_or_refused"
     capabilities = Backend.capabilities | {Capability.DISPLAYS}
+
+
+class ShowsNoNumbers(Backend):
+    fails = "displays_are_shown_or_refused"
+    capabilities = Backend.capabilities | {Capability.DISPLAYS}
+
+    def __init__(self, root, file="acme.db"):
+        super().__init__(root, file)
+        self.shown = root / "shown.txt"
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        texts = [one.value for one in records if isinstance(one, Display) and isinstance(one.value, str)]
+        with self.shown.open("a") as file:
+            file.writelines(texts)
+        super().legm_write(run, records, position)
+
+
+class DoesNotSayWhereToContinue(Backend):
+    fails = "a_remote_backend_says_from_where_delivery_continues"
+    capabilities = Backend.capabilities | {Capability.REMOTE}
+
+    @hookimpl
+    def legm_open_run(self, run):
+        super().legm_open_run(run)
+
+    @hookimpl
+    def legm_write(self, run, records, position):
+        points = [
+            (run.run_id, str(one), step)
+            for record in records
+            if isinstance(record, Points)
+            for series, step, _, _ in record.rows()
+            for one in series
+        ]
+        with self._store() as store:  # so that what comes again is there once
+            points = points if len(points) < 1_000 else []  # which would take long
+            store.executemany("DELETE FROM points WHERE run = ? AND metric = ? AND step = ?", points)
+        super().legm_write(run, records, position)
+
+
+class ReadsWithoutACause(Backend):
+    fails = KeepsNoCause.fails
+
+    @hookimpl
+    def legm_read_runs(self, query):
+        try:
+            return list(super().legm_read_runs(query))
+        except LegmError as error:
+            raise LegmError(str(error)) from None
+
+
+class SummarizesWithoutACause(Backend):
+    fails = KeepsNoCause.fails
+
+    @hookimpl
+    def legm_write_summary(self, configuration, description, summary):
+        try:
+            super().legm_write_summary(configuration, description, summary)
+        except LegmError as error:
+            raise LegmError(str(error)) from None
 
 
 class DeletesNothing(Backend):

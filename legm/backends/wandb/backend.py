@@ -417,6 +417,8 @@ class WandbBackend:
         yield from self._connect().runs(self._project_of(experiment), experiment, group, fingerprint)
 
     def _connect(self) -> ServerRuns:
+        self._check_health()  # the SDK itself would retry for long
+        still_working()
         with self._connecting:
             if self._server is None:
                 api = wandb.Api(overrides={"base_url": self._url}, timeout=30, api_key=self._session.api_key)

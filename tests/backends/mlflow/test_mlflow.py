@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from mlflow import MlflowClient
 
 from legm import BackendError, ExperimentHandler
 from legm.backends.mlflow.names import metric_key, sqlite_uri
+from legm.delivery import circuit_breaker
 from legm.delivery.client import connect_client
 from legm.records import Query, Status
 from tests.support.mlflow_server import Server, experiment_of, free_port, wait_for
@@ -336,7 +339,7 @@ def test_a_tracking_server_on_postgresql_has_several_clients(tmp_path, postgres)
 
 
 @pytest.mark.slow
-def test_a_database_without_a_server_has_several_writers(tmp_path, postgres, monkeypatch):
+def test_a_database_without_a_server_has_several_writers_and_may_hang(tmp_path, postgres, monkeypatch):
     make = (
         "import sys, sqlalchemy as s\n"
         "e = s.create_engine(sys.argv[1], isolation_level='AUTOCOMMIT')\n"
@@ -354,6 +357,42 @@ def test_a_database_without_a_server_has_several_writers(tmp_path, postgres, mon
     assert handler.aggregate_results()["best_loss"]["n"] == 8
     for run in runs(MlflowClient(uri), "e", "tags.`legm.kind` = 'run'"):
         assert len(history(MlflowClient(uri), run, "dev/loss")) == 20
+
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 2.0)
+    port = uri.rpartition(":")[2].partition("/")[0]
+    signal_to_database(port, signal.SIGSTOP)
+    try:
+        for limit in (10.0, 2.0):
+            began = time.monotonic()
+            other = ExperimentHandler(tmp_path, "e", backend="mlflow")
+            other.set_param("lr", 0.1)
+            other.start()
+            other.set_metric("loss", 3.0)
+            other.log()
+            with other, pytest.raises(BackendError, match="'mlflow' does not answer"):
+                other.aggregate_results()
+            assert time.monotonic() - began < limit
+    finally:
+        signal_to_database(port, signal.SIGCONT)
+
+    def is_delivered() -> bool:
+        with contextlib.suppress(BackendError):
+            return handler.aggregate_results()["best_loss"]["n"] == 10
+        return False
+
+    until(is_delivered, 120)
+
+
+def signal_to_database(port: str, number: int) -> None:
+    """Send a signal to a PostgreSQL server and all of its processes."""
+    first = pgrep("-f", f"postgres .*-p {port} ")
+    for process in {*first, *(child for one in first for child in pgrep("-P", str(one)))}:
+        os.kill(process, number)
+
+
+def pgrep(*arguments: str) -> list[int]:
+    found = subprocess.run(["pgrep", *arguments], capture_output=True, text=True, check=False)
+    return [int(process) for process in found.stdout.split()]
 
 
 # What does not fit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import logging
 import threading
@@ -11,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from mlflow import MlflowClient
 
-from legm import ExperimentHandler
+from legm import BackendError, ExperimentHandler
+from legm.delivery import circuit_breaker
 from legm.delivery import live_delivery as delivery
 from tests.support.mlflow_server import experiment_of
 from tests.support.mlflow_store import has_ended, history, only_run
@@ -145,6 +147,30 @@ def test_no_value_is_lost_or_there_twice(tmp_path, proxy, mlflow_server, caplog,
     assert handler.aggregate_results()["best_loss"]["n"] == 1
     if mode == "lose":
         assert any("runs/" in path or "experiments/" in path for path in proxy.lost)
+
+
+def test_a_server_that_hangs_is_an_error_in_time_for_the_first_read_and_at_once_for_others(
+    tmp_path, proxy, monkeypatch
+):
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
+    with begun(tmp_path, proxy).start() as handler:
+        handler.set_metric("loss", 1.0)
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 1.0)
+    proxy.mode = "hang"
+    for limit in (8.0, 1.0, 1.0):
+        began = time.monotonic()
+        with pytest.raises(BackendError, match=r"'mlflow' (has not answered for 1 s|does not answer)"):
+            handler.aggregate_results()
+        assert time.monotonic() - began < limit
+    proxy.heal()
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 10.0)
+
+    def answers() -> bool:
+        with contextlib.suppress(BackendError):
+            return handler.aggregate_results()["best_loss"]["n"] == 1
+        return False
+
+    until(answers)
 
 
 def test_a_slow_server_is_waited_for(tmp_path, proxy, mlflow_server, caplog):
