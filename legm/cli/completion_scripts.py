@@ -23,8 +23,18 @@ _BASH = r"""_legm_completion() {
         rest="${rest#"$piece"}"
     done
     [[ $piece == [=:] ]] && before="${words[-1]}"
-    local breaks="${before//[^=:]/}" quoted='' type value
-    [[ ${words[-1]} == [\'\"]* ]] && quoted=1
+    local breaks="${before//[^=:]/}" quote='' type value
+    local single="'" double='"' tick='`'
+    for ((i = 0; i < ${#words[-1]}; i++)); do
+        piece="${words[-1]:i:1}"
+        if [[ $piece == \\ && $quote != \' ]]; then
+            ((i++))
+        elif [[ -z $quote && $piece == [\'\"] ]]; then
+            quote="$piece"
+        elif [[ $piece == "$quote" ]]; then
+            quote=''
+        fi
+    done
     COMPREPLY=()
     while IFS=',' read -r type value; do
         if [[ $type == dir ]]; then
@@ -34,7 +44,18 @@ _BASH = r"""_legm_completion() {
         elif [[ $type == plain ]]; then
             [[ $value == *[/=] ]] && compopt -o nospace
             for ((i = 0; i < ${#breaks}; i++)); do value="${value#*[=:]}"; done
-            if [[ -z $quoted && $value == *[^A-Za-z0-9_./,:=@%+-]* ]]; then printf -v value %q "$value"; fi
+            # A name may come from a file that somebody else made: in the command line it is only a text.
+            if [[ $value == *[^A-Za-z0-9_./,:=@%+-]* ]]; then
+                case "$quote" in
+                    \') value="${value//$single/$single\\$single$single}" ;;
+                    \") [[ $value == *!* ]] && continue
+                        value="${value//\\/\\\\}"
+                        value="${value//\$/\\$}"
+                        value="${value//$tick/\\$tick}"
+                        value="${value//$double/\\$double}" ;;
+                    *) printf -v value %q "$value" ;;
+                esac
+            fi
             COMPREPLY+=("$value")
         fi
     done < <(COMP_WORDS="${words[*]}" COMP_CWORD=$((${#words[@]} - 1)) _LEGM_COMPLETE=bash_complete "$1")

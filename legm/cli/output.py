@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from legm.cli.terminal_tables import Column, terminal_table_lines
-from legm.core.texts import number_text, number_texts, value_texts
+from legm.core.texts import escape_unprintable, number_text, number_texts, value_texts
 
 if TYPE_CHECKING:
     from legm.records import Aggregate, Configuration, RunResult, Series
@@ -44,12 +44,14 @@ __all__ = [
     "printed_time",
     "run_dict",
     "say",
+    "terminal_text",
     "value_dict",
 ]
 
 STATUSES = {"completed": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
 """By a run's status, its colour."""
 
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _STATUS = re.compile("|".join(rf"(?:\d+ )?{status}" for status in STATUSES))
 
 
@@ -57,8 +59,18 @@ _STATUS = re.compile("|".join(rf"(?:\d+ )?{status}" for status in STATUSES))
 
 
 def say(text: str = "", **style: Any) -> None:
-    """Print a line, in the standard output's encoding."""
-    click.secho(text, file=sys.stdout, **style)
+    """Print a line, in the standard output's encoding; control characters but colours are escaped."""
+    click.secho(terminal_text(text), file=sys.stdout, **style)
+
+
+def terminal_text(text: str) -> str:
+    """A text that does nothing to a terminal but show itself, in colours."""
+    if text.isprintable():
+        return text
+    pieces = _COLOUR.split(text)  # the colours are every second one
+    return "".join(
+        piece if at % 2 else escape_unprintable(piece, "\n\t\xa0") for at, piece in enumerate(pieces)
+    )
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
@@ -119,7 +131,7 @@ def error_summary(error: str | None) -> str:
 def print_problems(problems: Iterable[object]) -> None:
     """Report on standard error what could not be read."""
     for problem in problems:
-        click.secho(f"damaged: {problem}", fg="red", err=True)
+        click.secho(terminal_text(f"damaged: {problem}"), fg="red", err=True)
 
 
 def printed_number(value: float | None) -> str:

@@ -143,7 +143,7 @@ def table_command(
     else:
         from legm.util.atomic_files import write_atomically
 
-        write_atomically(output, text.encode())
+        write_atomically(output, text.encode(errors="backslashreplace"))  # a lone surrogate
         say(str(output))
     print_problems(choice.experiment.problems)
 

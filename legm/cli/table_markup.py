@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from legm.core.texts import escape_unprintable
+
 __all__ = ["MarkupCell", "csv_table", "latex_table", "markdown_table"]
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
@@ -137,4 +139,6 @@ def csv_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _one_line_markup(text: str) -> str:
-    return " ".join(text.split())
+    """The text on one line, with escapes for what cannot be seen or changes the direction of reading."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else escape_unprintable(line)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from legm.core.texts import truncate_distinct_names
+from legm.core.texts import escape_unprintable, truncate_distinct_names
 
 __all__ = ["Column", "terminal_table_lines", "terminal_width"]
 
@@ -101,9 +101,7 @@ def _escaped_cells(cells: list[str]) -> list[str]:
     """Cells in which line breaks and the like are escaped."""
     if "".join(cells).isprintable():
         return cells
-    return [
-        "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cell) for cell in cells
-    ]
+    return [escape_unprintable(cell) for cell in cells]
 
 
 @dataclass(frozen=True, slots=True)

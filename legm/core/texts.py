@@ -23,6 +23,7 @@ __all__ = [
     "counted",
     "differing_parameters",
     "display_names",
+    "escape_unprintable",
     "exact_text",
     "is_called",
     "number_text",
@@ -47,6 +48,19 @@ MOST_IN_NAME = 5  # parameters, where fewer tell configurations apart
 
 T = TypeVar("T")
 Width: TypeAlias = Callable[[str], float]
+
+
+# Characters
+
+
+def escape_unprintable(text: str, kept: str = "") -> str:
+    """A text with escapes for control characters, those that change the direction, and lone surrogates.
+
+    Args:
+        text: any text, also one that somebody else made.
+        kept: the characters that are kept, such as line breaks.
+    """
+    return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
 
 
 # Numbers and values

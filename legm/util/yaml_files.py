@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile, storage_error
 
 __all__ = ["load_yaml", "parse_yaml"]
+
+_MAX_ALIASED = 1_000_000  # values
+_MAX_DEPTH = 200  # twice that of a parameter
 
 
 def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
@@ -19,15 +23,18 @@ def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
         first_line: the number of its first line in the file.
 
     Raises:
-        CorruptFile: it is not valid YAML; the message has the line.
+        CorruptFile: it is not valid YAML, or its value is nested or expanded beyond measure; the message has
+            the line.
     """
     import yaml
 
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         try:
+            _require_bounded(yaml.parse(text, loader))
             return yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
-        except yaml.YAMLError:  # libyaml refuses lone surrogates, which a path may contain
+        except yaml.reader.ReaderError:  # libyaml refuses lone surrogates, which a path may contain
+            _require_bounded(yaml.parse(text, yaml.SafeLoader))
             return yaml.safe_load(text)
     except Exception as cause:  # YAML errors, and any error of PyYAML for a tagged value
         mark = getattr(cause, "problem_mark", None)
@@ -40,6 +47,44 @@ def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
             f"it is not valid YAML: {problem}",
             "Repair the line, or restore the file from a copy.",
         ) from cause
+
+
+def _require_bounded(events: Iterator[Any]) -> None:
+    """Refuse a document that is small as a text and endless as a value, before anything is made of it.
+
+    Raises:
+        MarkedYAMLError: it is nested too deeply, its aliases expand too far, or one contains itself.
+    """
+    from yaml import AliasEvent, CollectionEndEvent, CollectionStartEvent, MarkedYAMLError, ScalarEvent
+
+    def refused(problem: str, event: Any) -> MarkedYAMLError:
+        return MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+
+    anchors: dict[str | None, int] = {}  # with the number of values of each
+    begun: list[tuple[str | None, int]] = []
+    values = aliased = 0
+    for event in events:
+        if isinstance(event, AliasEvent):
+            count = anchors.get(event.anchor)
+            if count is None:
+                raise refused(f"the alias *{event.anchor} is undefined, or contains itself", event)
+            values += count
+            aliased += count
+            if aliased > _MAX_ALIASED:
+                raise refused(f"its aliases expand to more than {_MAX_ALIASED:,} values", event)
+        elif isinstance(event, ScalarEvent):
+            values += 1
+            if event.anchor is not None:
+                anchors[event.anchor] = 1
+        elif isinstance(event, CollectionStartEvent):
+            values += 1
+            begun.append((event.anchor, values))
+            if len(begun) > _MAX_DEPTH:
+                raise refused(f"it is nested more than {_MAX_DEPTH} levels deep", event)
+        elif isinstance(event, CollectionEndEvent):
+            anchor, before = begun.pop()
+            if anchor is not None:
+                anchors[anchor] = values - before + 1
 
 
 def load_yaml(path: Path) -> Any:

@@ -89,6 +89,27 @@ def test_a_path_with_characters_that_mean_something_to_bash_is_quoted(place):
     assert back.stdout == f"runs/{FOLDER}/"
 
 
+@pytest.mark.parametrize("quote", ["", "'", '"'], ids=["bare", "single", "double"])
+@pytest.mark.parametrize("word", ["{}hostile/", "h{}ostile/"], ids=["at the start", "within"])
+def test_a_name_is_only_a_text_inside_of_a_quote_too(place, quote, word):
+    name = "e$(touch made)`touch made`'\"\\\\ ;touch made;&&"
+    path = place / "hostile" / name / "c_0" / "params.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    begun = word.format(quote)
+    (offer,) = offered(place, f"legm ls {begun}e", "legm", "ls", f"{begun}e")
+    assert offer.startswith("hostile/")
+    back = subprocess.run(
+        ["bash", "-c", f"printf %s {quote}{offer}{quote}"],
+        cwd=place,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert back.stdout == f"hostile/{name}/"
+    assert not (place / "made").exists()
+
+
 def test_the_experiments_metrics_are_offered(place):
     assert offered(place, "legm best runs/lr=0.1 ", "legm", "best", "runs/lr", "=", "0.1", "") == ["loss"]
     line = "legm best runs/lr=0.1 --test a"
