@@ -17,6 +17,7 @@ from types import TracebackType
 from legm.compat.run_snapshot import RunSnapshot, find_snapshot, stored_snapshots
 from legm.compat.script_run import ScriptRun
 from legm.compat.settings import Settings
+from legm.compat.tracker_delivery import deliver_to_trackers, split_backends
 from legm.compat.unrecorded_run import UnrecordedRun
 from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.errors import LegmError
@@ -42,13 +43,14 @@ class ScriptSession:
         self.before_closing: Callable[[], object] = lambda: None
         """Called before the runs are closed, so that a stand-in can finish its own work."""
         self._settings: Settings | None = None
+        self._trackers: tuple[str, ...] = ()  # backends that get the runs once the script has ended
         self._pid = os.getpid()
 
     @property
     def settings(self) -> Settings:
         """The settings, read from the environment variables on first use."""
         if self._settings is None:
-            self._settings = Settings.of(os.environ)
+            self._settings, self._trackers = split_backends(Settings.of(os.environ))
             _close_session_at_exit(self.close)
             self._watch_errors()
         return self._settings
@@ -99,6 +101,9 @@ class ScriptSession:
                 run.release()  # which ends it again, if more was logged since
             except LegmError as error:
                 log.error("the run %s could not be ended: %s", run.key, error)  # noqa: TRY400
+        if self.runs and self._trackers and is_main_process():
+            for problem in deliver_to_trackers(self.settings, self._trackers):
+                log.error("%s", problem)
         if self.runs:
             log.info("%d runs are in %s", len(self.runs), self.settings.root)
         if summary := self.notices.summary():

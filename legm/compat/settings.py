@@ -23,7 +23,7 @@ class Settings:
 
     Args:
         root: the root directory (``LEGM_ROOT``).
-        backend: the names of the backends (``LEGM_BACKEND``).
+        backend: the names of the backends (``LEGM_BACKEND``); in a session, those that its process can use.
         strict: whether an unsupported call is an error (``LEGM_COMPAT_STRICT=1``).
         ignored: shell patterns of parameters that are not compared (``LEGM_IGNORE``).
         name_parameters: the parameters in a configuration's name, most important first

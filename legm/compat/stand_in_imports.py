@@ -13,9 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["StandInFinder", "redirect_to_stand_ins"]
+__all__ = ["REDIRECTED", "SHADOW_FOLDER", "StandInFinder", "is_redirected", "redirect_to_stand_ins"]
 
-_REDIRECTED = ("wandb", "mlflow")
+REDIRECTED = ("wandb", "mlflow")
+SHADOW_FOLDER = Path(__file__).with_name("shadow")
+"""The folder that makes Python processes of a script use the stand-ins, too."""
 _STAND_INS = {
     "wandb.integration.lightgbm": "legm.compat.wandb.lightgbm",
     "wandb.integration.sklearn": "legm.compat.wandb.sklearn",
@@ -42,7 +44,7 @@ class StandInFinder(Loader):
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """The spec of any name below wandb and mlflow."""
-        if name.partition(".")[0] not in _REDIRECTED:
+        if name.partition(".")[0] not in REDIRECTED:
             return None
         return ModuleSpec(name, self, origin="legm.compat", is_package=True)
 
@@ -81,14 +83,19 @@ class _StandInModule(ModuleType):
         return [] if self._home is None else dir(self._home)
 
 
+def is_redirected() -> bool:
+    """Whether ``import wandb`` and ``import mlflow`` are the stand-ins in this process."""
+    return any(isinstance(finder, StandInFinder) for finder in sys.meta_path)
+
+
 def redirect_to_stand_ins() -> None:
     """Redirect imports from now on, in this process and in the Python processes that it starts."""
-    if not any(isinstance(finder, StandInFinder) for finder in sys.meta_path):
+    if not is_redirected():
         sys.meta_path.insert(0, StandInFinder())
     for name in list(sys.modules):
-        if name.partition(".")[0] in _REDIRECTED and not isinstance(sys.modules[name], _StandInModule):
+        if name.partition(".")[0] in REDIRECTED and not isinstance(sys.modules[name], _StandInModule):
             del sys.modules[name]
-    shadow = str(Path(__file__).with_name("shadow"))
+    shadow = str(SHADOW_FOLDER)
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if shadow not in paths:
         os.environ["PYTHONPATH"] = os.pathsep.join([shadow, *filter(None, paths)])

@@ -15,6 +15,7 @@ from legm.compat.run_snapshot import stored_snapshots
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import NullObject, UnsupportedCalls
 from legm.errors import NotSupported
+from legm.importers import import_runs
 from legm.records import RunResult, Status
 from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import environment, in_legm, run
@@ -266,6 +267,23 @@ def test_another_backend_gets_the_runs(tmp_path, wandb_home, monkeypatch):
     found = list(stored_snapshots(Settings(tmp_path / "root", ("wandb",)), ["p"]))
     by_status = {one.status: dict(one.parameters) for one in found}
     assert by_status == {Status.COMPLETED: {"late": 2}, Status.INTERRUPTED: {}}
+
+
+def test_wandb_and_mlflow_get_the_runs_of_a_script_whose_imports_are_the_stand_ins(tmp_path):
+    """Each of them, although the script's own ``import wandb`` is the stand-in in the same process."""
+    code = (
+        "import wandb, mlflow\nwith wandb.init(project='p', config={'lr': 0.5}) as run:\n"
+        "    run.log({'loss': 0.25})\nmlflow.set_experiment('q')\nmlflow.start_run()\nmlflow.log_metric('x', 1)\n"
+    )
+    variables = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "HOME": str(tmp_path)}
+    done = play(tmp_path, code, LEGM_BACKEND="local,wandb,mlflow", **variables)
+    assert done.returncode == 0, done.stderr
+    assert "not every run" not in done.stderr
+    for source in ("wandb", "mlflow.db"):
+        report = import_runs(tmp_path / "root" / source, tmp_path / source.partition(".")[0])
+        assert (report.created, report.is_complete) == (2, True)
+    (one,) = snapshots(tmp_path, "p")
+    assert dict(one.parameters) == {"lr": 0.5}
 
 
 # Calls that are not there
