@@ -44,7 +44,7 @@ class MlflowServerSource:
     Args:
         address: the server's address, with a path and a login if it has one. Without a login, MLflow's
             variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, are
-            used.
+            used, unless MLFLOW_TRACKING_URI is another server. A redirect to another host does not get it.
         deleted: whether to include runs and experiments that are deleted in MLflow.
     """
 
@@ -57,17 +57,9 @@ class MlflowServerSource:
         parts = urlsplit(address)
         _, at, host = parts.netloc.rpartition("@")
         self._address = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
-        login = (
-            f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-            if at
-            else _mlflow_login_from_environment()
-        )
-        token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
-        self._headers: dict[str, str] = {}
-        if login:
-            self._headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
-        elif token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}" if at else ""
+        self._headers = _login_headers(login) if at else _login_headers_from_environment(self._address)
+        self._opener = urllib.request.build_opener(_KeepLoginAtHome)
         self._experiments: dict[
             str, tuple[str, bool]
         ] = {}  # by id: an experiment's name and whether it is deleted
@@ -84,7 +76,7 @@ class MlflowServerSource:
         for pause in (*_PAUSES, None):
             request = urllib.request.Request(url, data, headers)  # noqa: S310 - http or https, as recognised
             try:
-                answer: BinaryIO = urllib.request.urlopen(request, timeout=_TIMEOUT)  # noqa: S310
+                answer: BinaryIO = self._opener.open(request, timeout=_TIMEOUT)
             except urllib.error.HTTPError as error:
                 if error.code < 500 or pause is None:
                     raise
@@ -250,9 +242,37 @@ class MlflowServerSource:
                     yield str(one["path"])
 
 
-def _mlflow_login_from_environment() -> str:
+class _KeepLoginAtHome(urllib.request.HTTPRedirectHandler):
+    """Follows redirects as usual, but to another host without the login."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        redirected = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if redirected is not None and _origin(newurl) != _origin(req.full_url):
+            redirected.remove_header("Authorization")
+        return redirected
+
+
+def _origin(address: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _login_headers(login: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()}
+
+
+def _login_headers_from_environment(address: str) -> dict[str, str]:
+    """The login in MLflow's variables, unless MLFLOW_TRACKING_URI names another server."""
+    theirs = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if theirs.startswith(("http://", "https://")) and _origin(theirs) != _origin(address):
+        return {}
     user = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
-    return f"{user}:{os.environ.get('MLFLOW_TRACKING_PASSWORD', '')}" if user else ""
+    if user:
+        return _login_headers(f"{user}:{os.environ.get('MLFLOW_TRACKING_PASSWORD', '')}")
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _problem_text(cause: BaseException) -> str:
