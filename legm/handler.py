@@ -75,7 +75,8 @@ class ExperimentHandler:
     marks the run as failed and keeps what was set.
 
     Args:
-        root_directory: the folder for all experiments; it is created when the first run starts.
+        root_directory: the folder for all experiments; it is created when the first run starts. A relative
+            one is relative to the current folder of now, whatever folder the process changes to.
         experiment_name: the kind of experiment, such as ``"LeNet@MNIST"``.
         description: distinguishes runs of one configuration (a temporary code change, say).
         backend: where runs are kept: a name (``"local"``), a class made from the root directory and
@@ -128,8 +129,9 @@ class ExperimentHandler:
         self._experiment = experiment_name
         self._description = description or ""
         self._is_main_process = is_main_process(main_process)
+        root = os.path.abspath(root_directory)  # noqa: PTH100 - links are not resolved
         self._client = connect_client(
-            root_directory, backend, backend_options, strict=strict, read_only=not self._is_main_process
+            root, backend, backend_options, strict=strict, read_only=not self._is_main_process
         )
         cls = type(self)  # not the handler: a cycle would keep it when it is dropped
         self._parameters = Parameters(

@@ -339,6 +339,29 @@ def test_failed_and_interrupted_runs_are_counted_and_never_aggregated(tmp_path):
     assert (ranked.completed, ranked.failed, ranked.interrupted, ranked.value.mean) == (2, 3, 2, 0.5)
 
 
+def test_a_relative_root_stays_where_it_was_when_the_process_changes_its_folder(tmp_path, monkeypatch):
+    (home := tmp_path / "home").mkdir()
+    (other := tmp_path / "other").mkdir()
+    monkeypatch.chdir(home)
+    made = ExperimentHandler("results", "e")
+    for _ in range(2):
+        monkeypatch.chdir(home)
+        made.reset() if made.run_id else made.start()
+        made.set_metric("loss", 0.5)
+        monkeypatch.chdir(other)
+        made.set_metric("loss", 0.25)
+        made.set_custom_data({"a": 1})
+        made.log()
+    monkeypatch.chdir(other)
+    assert made.aggregate_results()["best_loss"]["n"] == 2
+    made.reset()
+    made.log()
+    folder = home / "results" / "e" / "_0"
+    assert made.get_save_filename() == str(folder / "model.pt")
+    assert len(entries(folder)) == 3
+    assert list(other.iterdir()) == []
+
+
 def test_without_a_completed_run_the_others_are_named(tmp_path):
     with pytest.raises(ValueError, match="no"), begin(tmp_path) as handler:
         raise ValueError("no")
