@@ -71,8 +71,8 @@ class ExperimentHandler:
 
     Set parameters, ``start()``, set metrics, ``log()``; then ``aggregate_results()``, ``plot()`` and
     ``get_best()`` work over every run of the same configuration. Parameters are read as attributes:
-    ``handler.learning_rate``. As a context manager it calls ``log()`` on a normal exit. On an exception it
-    marks the run as failed and keeps what was set.
+    ``handler.learning_rate``. As a context manager it calls ``log()`` on a normal exit and for
+    ``sys.exit(0)``. On any other exception it marks the run as failed and keeps what was set.
 
     Args:
         root_directory: the folder for all experiments; it is created when the first run starts. A relative
@@ -682,7 +682,7 @@ class ExperimentHandler:
         traceback: TracebackType | None,
     ) -> None:
         self._slot.release()
-        if error is None:
+        if error is None or (isinstance(error, SystemExit) and error.code in {None, 0}):
             self._end(Outcome(Status.COMPLETED, time.time()))
             return
         try:

@@ -12,7 +12,7 @@ from legm.analysis.unfinished import checked_statuses, run_curve
 from legm.core.naming import readable_name
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import number_of_runs, read_runs
-from legm.errors import LegmError, MetricError, StateError, closest
+from legm.errors import CorruptFile, LegmError, MetricError, StateError, StorageError, closest
 from legm.hooks import Capability
 from legm.records import Configuration, Curve, Ranked, RunResult, Status, Summary
 from legm.stats import aggregate
@@ -52,7 +52,14 @@ def aggregate_results(
     counted = _Counted(show_progress(runs, "aggregating runs", total), one_per_seed=one_per_seed)
     summary = aggregate.aggregate_runs(counted, aggregation)
     require_summarized_runs(summary, configuration, description)
-    client.write_summary(configuration, description, summary)
+    try:
+        client.write_summary(configuration, description, summary)
+    except CorruptFile:
+        raise
+    except StorageError as error:  # a root directory of somebody else, which is read-only
+        if client.strict:
+            raise
+        log.warning("%s. The result is returned, but it is not stored.", error)
     counted.warn()
     return aggregate.summary_as_dict(summary)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
+from legm.core.addresses import plain_without_addresses
 from legm.core.identity import to_plain
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters
@@ -42,7 +43,7 @@ class ScriptParameters:
         for name, value in values.items():
             try:
                 check_name("parameter", name, ParameterError)
-                self.values[name] = to_plain(name, value)
+                self.values[name] = plain_without_addresses(to_plain(name, value))
                 self._unstable.discard(name)
             except UnstableValue:
                 kind = type(value).__qualname__

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from legm.importers.value_parsing import without_addresses
+from legm.core.addresses import without_addresses
 from legm.records import Plain
 
 __all__ = [

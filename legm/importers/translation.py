@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from legm.core import results
+from legm.core.addresses import plain_without_addresses
 from legm.core.credentials import redact, redact_text
 from legm.core.identity import from_plain, to_plain
 from legm.core.naming import make_run_id
@@ -30,7 +31,6 @@ from legm.importers.external_run import ExternalRun
 from legm.importers.identity_inference import Identity
 from legm.importers.labels import Label, label_value
 from legm.importers.valid_names import valid_name, valid_names
-from legm.importers.value_parsing import without_addresses
 from legm.records import BestRule, Configuration, Display, Outcome, Plain, Points, Run, Series, Split, Status
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def translated_parameters(
     """
     names = valid_names(external.parameters, is_reserved)
     values = {
-        names[name]: _strip_addresses(_translated_value(names[name], value))
+        names[name]: plain_without_addresses(_translated_value(names[name], value))
         for name, value in external.parameters.items()
     }
     return values, {new: name for name, new in names.items() if new != name}
@@ -153,16 +153,6 @@ def _translated_value(name: str, value: Any) -> Plain:
         return to_plain(name, value)
     except UnstableValue:
         return str(value)
-
-
-def _strip_addresses(value: Plain) -> Plain:
-    if isinstance(value, str):
-        return without_addresses(value)
-    if isinstance(value, list):
-        return [_strip_addresses(one) for one in value]
-    if isinstance(value, dict):
-        return {name: _strip_addresses(one) for name, one in value.items()}
-    return value
 
 
 def build_translated_parameters(

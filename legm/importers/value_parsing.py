@@ -8,14 +8,12 @@ it (``007``, ``1.50``, ``1e5``) stays a text.
 from __future__ import annotations
 
 import ast
-import re
 from typing import Any
 
-__all__ = ["parse_value_text", "without_addresses"]
+__all__ = ["parse_value_text"]
 
 _CONSTANTS = {"True": True, "False": False, "None": None}
 _MAX_LENGTH = 2000  # characters; longer ones are texts
-_ADDRESS = re.compile(r"\s*\bat 0x[0-9a-fA-F]+(?=\W|$)")
 _DIGITS = frozenset("0123456789")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
@@ -51,8 +49,3 @@ def _is_plain_text(value: Any) -> bool:
     if isinstance(value, dict):
         return all(type(key) is str for key in value) and all(map(_is_plain_text, value.values()))
     return value is None or type(value) in (bool, int, float, str)
-
-
-def without_addresses(text: str) -> str:
-    """A text without the memory addresses of objects: ``<Net object at 0x7f12>`` is ``<Net object>``."""
-    return _ADDRESS.sub("", text) if "0x" in text else text

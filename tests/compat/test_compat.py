@@ -248,6 +248,47 @@ def test_a_value_that_differs_between_processes_is_reported_and_not_compared(tmp
     assert found.run.configuration.active == ("a",)
 
 
+def test_types_and_arrays_are_what_they_are_natively(tmp_path):
+    code = (
+        "import numpy as np, torch, mlflow, wandb\n"
+        "class Net: pass\n"
+        "values = dict(dtype=torch.bfloat16, device=torch.device('cpu'), kind=np.dtype('float32'), type=np.float32,\n"
+        "    function=torch.nn.functional.relu, layer=torch.nn.ReLU, text=str(Net()))\n"
+        "mlflow.set_experiment('p')\n"
+        "for times in range(2):\n"
+        "    with wandb.init(project='p', config=values) as run:\n"
+        "        run.config.update(values)\n"
+        "        run.log({'x': np.array([[0.5]]), 'y': torch.tensor([2.0]), 'z': np.ma.masked})\n"
+        "    values['text'] = str(Net())\n"
+        "    with mlflow.start_run():\n"
+        "        mlflow.log_params(values)\n"
+        "        mlflow.log_metrics({'x': np.array([[0.5]]), 'y': torch.tensor([2.0]), 'z': np.ma.masked}, step=0)\n"
+    )
+    played(tmp_path, code)
+    np, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    native = ExperimentHandler("unused", "p")
+    native.set_dict_params(
+        {
+            "dtype": torch.bfloat16,
+            "device": torch.device("cpu"),
+            "kind": np.dtype("float32"),
+            "type": np.float32,
+            "function": torch.nn.functional.relu,
+            "layer": torch.nn.ReLU,
+            "text": "<__main__.Net object>",
+        }
+    )
+    found = results(tmp_path, "p")
+    assert [one.run.configuration.fingerprint for one in found] == [native.fingerprint] * 4
+    assert found[0].run.configuration.parameters["dtype"] == "torch.bfloat16"
+    for one in found:
+        assert {series.name: repr(value) for series, value in one.best.items()} == {
+            "x": "0.5",
+            "y": "2.0",
+            "z": "nan",
+        }
+
+
 def test_a_parameter_called_like_a_method_keeps_its_name_for_the_script(tmp_path):
     code = "import wandb\nwandb.init(project='p', config={'log': 1, 'log_': 2})\nwandb.log({'x': 1})\n"
     played(tmp_path, code)

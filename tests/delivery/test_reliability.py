@@ -235,8 +235,9 @@ try:
     handler.start()
 except LegmError as error:
     print(type(error).__name__, error)
+print(handler.get_best("loss", False)[0].value.mean)
 try:
-    print(handler.get_best("loss", False)[0].value.mean)
+    print(handler.aggregate_results()["best_loss"]["mean"])
 except LegmError as error:
     print(type(error).__name__, error)
 """
@@ -259,10 +260,16 @@ def test_somebody_without_the_right_to_write_gets_a_clear_error_and_may_read(lr)
         done = subprocess.run(
             [sys.executable, "-c", READ_ONLY, str(root), lr], capture_output=True, text=True, check=True
         )
-    refused, best = done.stdout.splitlines()
+    refused, best, aggregate = done.stdout.splitlines()
     assert refused.startswith("StorageError cannot")
     assert "permission is denied" in refused
     assert best == "0.25"
+    if lr == "0.1":
+        assert aggregate == "0.25"
+        assert "permission is denied" in done.stderr
+        assert "The result is returned, but it is not stored." in done.stderr
+    else:
+        assert aggregate.startswith("StateError")
 
 
 def test_a_folder_that_is_read_only_by_limit_of_its_medium_says_so(tmp_path):

@@ -220,6 +220,15 @@ def test_leaving_with_more_than_was_logged_logs_again(tmp_path):
     assert entry["loss"] == [0.5, 0.25]
 
 
+@pytest.mark.parametrize("code", [0, None, False])
+def test_an_exit_without_error_completes_the_run(tmp_path, code):
+    with pytest.raises(SystemExit), begin(tmp_path) as handler:
+        handler.set_metric("loss", 0.5)
+        sys.exit(code)
+    (entry,) = entries(folder_of(handler))
+    assert entry["best_loss"] == 0.5
+
+
 @pytest.mark.parametrize("error", [ValueError("loss is\nso low"), KeyboardInterrupt(), SystemExit(3)])
 def test_leaving_by_an_exception_marks_the_run_as_failed_and_the_exception_is_raised_on(tmp_path, error):
     with pytest.raises(type(error)) as raised, begin(tmp_path) as handler:

@@ -24,7 +24,9 @@ from legm.compat.mlflow.exceptions import MlflowException, invalid_value_error, 
 from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history, stored_experiments
 from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
+from legm.errors import MetricError
 from legm.records import Status
+from legm.runlog.recorder import to_recorded_value
 from legm.util.process_rank import is_main_process
 
 __all__ = ["STORE", "TrackingStore"]
@@ -200,14 +202,15 @@ class TrackingStore:
         Raises:
             MlflowException: a value is not a number.
         """
+        numbers = {}
         for key, value in metrics.items():
             try:
-                float(value)
-            except (TypeError, ValueError):
+                numbers[key] = float(value) if isinstance(value, str) else to_recorded_value(key, value)
+            except (MetricError, ValueError):
                 raise invalid_value_error(
                     f"Got invalid value {value!r} for metric '{key}': it must be a number"
                 ) from None
-        self.open_run(run_id).log(metrics, step)
+        self.open_run(run_id).log(numbers, step)
 
     def set_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:
         """Set tags."""

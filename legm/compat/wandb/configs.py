@@ -74,8 +74,9 @@ class Config(AttributeMapping):
 
 
 def _are_equal_config_values(old: Any, new: Any) -> bool:
-    if hasattr(old, "tolist") or hasattr(new, "tolist"):
-        old, new = (one.tolist() if hasattr(one, "tolist") else one for one in (old, new))
+    old, new = (
+        one.tolist() if hasattr(one, "tolist") and not isinstance(one, type) else one for one in (old, new)
+    )
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)):
         return list(old) == list(new)
     return bool(old == new)
