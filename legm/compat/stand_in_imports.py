@@ -9,15 +9,13 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["REDIRECTED", "SHADOW_FOLDER", "StandInFinder", "is_redirected", "redirect_to_stand_ins"]
+from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER, is_redirected
 
-REDIRECTED = ("wandb", "mlflow")
-SHADOW_FOLDER = Path(__file__).with_name("shadow")
-"""The folder that makes Python processes of a script use the stand-ins, too."""
+__all__ = ["StandInFinder", "redirect_to_stand_ins"]
+
 _STAND_INS = {
     "wandb.integration.lightgbm": "legm.compat.wandb.lightgbm",
     "wandb.integration.sklearn": "legm.compat.wandb.sklearn",
@@ -36,6 +34,8 @@ _STAND_INS = {
 
 class StandInFinder(Loader):
     """The finder and loader that provides the stand-ins under the names of the libraries."""
+
+    provides_stand_ins = True
 
     def find_spec(
         self,
@@ -81,11 +81,6 @@ class _StandInModule(ModuleType):
 
     def __dir__(self) -> list[str]:
         return [] if self._home is None else dir(self._home)
-
-
-def is_redirected() -> bool:
-    """Whether ``import wandb`` and ``import mlflow`` are the stand-ins in this process."""
-    return any(isinstance(finder, StandInFinder) for finder in sys.meta_path)
 
 
 def redirect_to_stand_ins() -> None:

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER, is_redirected
 from legm.compat.settings import Settings
-from legm.compat.stand_in_imports import REDIRECTED, SHADOW_FOLDER, is_redirected
 from legm.errors import LegmError
 from legm.runlog.log_folder import OWN_FOLDER
 from legm.util.locks import file_lock
