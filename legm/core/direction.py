@@ -79,7 +79,11 @@ def decide_direction(
 
 def merge_rules(rules: Iterable[Mapping[BestRule, int]]) -> Counter[BestRule]:
     """The best rules of several configurations' runs, each with its number of runs."""
-    merged: Counter[BestRule] = Counter()
+    each: dict[int, tuple[Mapping[BestRule, int], list[None]]] = {}  # many configurations share one mapping
     for one in rules:
-        merged.update(one)
+        each.setdefault(id(one), (one, []))[1].append(None)
+    merged: Counter[BestRule] = Counter()
+    for one, times in each.values():
+        for rule, runs in one.items():
+            merged[rule] += runs * len(times)
     return merged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from legm.records import Plain
 
@@ -15,6 +15,8 @@ _REPETITION = re.compile(
     r"(.*\.)?([^.]*_)?(fold|split|repeat|repetition|replicate|trial)(_(id|index|idx|number|nr))?",
     re.IGNORECASE | re.DOTALL,
 )
+
+_SIMPLE = (int, float, str)  # but for NaN, Python compares these as identity does
 
 
 @functools.lru_cache(maxsize=4096)
@@ -29,18 +31,22 @@ def _looks_like_repetition(name: str) -> bool:
     return _REPETITION.fullmatch(name) is not None
 
 
-def seed_key(parameters: Mapping[str, Plain]) -> str | None:
+def seed_key(parameters: Mapping[str, Plain]) -> Hashable | None:
     """Equal for two runs of one configuration that have equal seeds, and are the same fold if they have one.
 
     Args:
         parameters: the run's that are not compared.
 
     Returns:
-        a text; None for a run without a seed.
+        the key; None for a run without a seed.
     """
-    seeds = {name: value for name, value in parameters.items() if value is not None and looks_like_seed(name)}
+    seeds = [name for name, value in parameters.items() if value is not None and looks_like_seed(name)]
     if not seeds:
         return None
+    seeds += [name for name in parameters if _looks_like_repetition(name)]
+    values = [parameters[name] for name in sorted(seeds)]
+    if all(type(value) in _SIMPLE and value == value for value in values):  # noqa: PLR0124 - no NaN
+        return (*sorted(seeds), *values)
     from legm.core.identity import canonical_text
 
-    return canonical_text(seeds | {k: v for k, v in parameters.items() if _looks_like_repetition(k)})
+    return canonical_text([sorted(seeds), values])

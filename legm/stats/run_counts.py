@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from legm.core.seeds import seed_key
 from legm.records import BestRule, Configuration, Plain, RunCounts, RunResult, Series, Split, Status
@@ -57,7 +57,7 @@ def newest_of_each_seed(runs: Iterable[RunResult]) -> list[RunResult]:
         the others in their order; runs without a seed, and those that are not completed, are all among them.
     """
     found = list(runs)
-    newest: dict[str, str] = {}
+    newest: dict[Hashable, str] = {}
     keys = [seed_key(one.run.parameters) if one.status is Status.COMPLETED else None for one in found]
     for key, one in zip(keys, found, strict=True):
         if key is not None:

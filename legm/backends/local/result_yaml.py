@@ -34,6 +34,12 @@ __all__ = ["count_yaml_entries", "metrics_yaml_head", "read_result_yaml", "serie
 
 _OWN_KEYS = frozenset({"run_id", "description", "best_step", "legm"})
 _PREFIXES = ("best_", "test_", "dev/")
+_RULE_TYPES: Mapping[str, tuple[type, ...]] = {
+    "method": (str,),
+    "step": (int, type(None)),
+    "metric": (str, type(None)),
+    "higher_better": (bool,),
+}
 T = TypeVar("T")
 
 
@@ -316,15 +322,9 @@ def _rule(stored: Any, path: Path, head: Mapping[str, Any]) -> BestRule:
     Raises:
         CorruptFile: it is not a mapping, or a field has another type.
     """
-    kinds: dict[str, tuple[type, ...]] = {
-        "method": (str,),
-        "step": (int, type(None)),
-        "metric": (str, type(None)),
-        "higher_better": (bool,),
-    }
     is_rule = isinstance(stored, dict)
-    known = {name: stored[name] for name in kinds if name in stored} if is_rule else {}
-    if not is_rule or any(type(value) not in kinds[name] for name, value in known.items()):
+    known = {name: stored[name] for name in _RULE_TYPES if name in stored} if is_rule else {}
+    if not is_rule or any(type(value) not in _RULE_TYPES[name] for name, value in known.items()):
         raise _corrupt_yaml_value(path, str(head.get("run_id")), stored, "a rule that chooses the best step")
     return BestRule(**known)
 

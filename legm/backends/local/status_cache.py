@@ -9,6 +9,7 @@ copy: whoever deletes it loses nothing.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -192,7 +193,8 @@ class _StatusStringTable:
         self.shared = shared
         self._tuples = [tuple(one[0]) for one in shared]
         self._numbers = {repr(one): number for number, one in enumerate(shared)}
-        self._rules: dict[int, Mapping[BestRule, int]] = {}
+        self._indexed = functools.cache(self._read_indexed)
+        self._rules = functools.cache(self._read_rules)
 
     def number(self, common: list[Plain]) -> int:
         """Which of the shared things this is; it is added where it is new."""
@@ -239,22 +241,16 @@ class _StatusStringTable:
         _, names, experiment, metadata = self.shared[number]
         parameters = dict(zip(names, values, strict=True))
         found = Configuration(experiment, fingerprint, name, parameters, self._tuples[number], metadata)
-        counts = tuple([self._unpacked(found, place, *one) for one in counted])
-        return ConfigurationStatus(place, found, counts)
-
-    def _unpacked(
-        self, found: Configuration, place: str, description: str, numbers: list[int], *packed: Any
-    ) -> RunCounts:
-        """The count that :meth:`_packed` made a row of."""
-        completed, failed, interrupted, running, repeated = numbers
-        keys, rules, lengths, text, last = packed
-        values = _PackedStatusNumbers(self._tuples[keys], lengths, text)
-        indexed = frozenset(self.shared[keys][1])
-        chosen = self._rules_of(rules)
-        return RunCounts(
-            *(found, description, completed, failed, interrupted, running),
-            *(values, indexed, last, place, chosen, repeated),
-        )
+        counts = [
+            RunCounts(
+                *(found, description, completed, failed, interrupted, running),
+                _PackedStatusNumbers(self._tuples[keys], lengths, text),
+                *(self._indexed(keys), last, place, self._rules(rules), repeated),
+            )
+            for description, numbers, keys, rules, lengths, text, last in counted
+            for completed, failed, interrupted, running, repeated in (numbers,)
+        ]
+        return ConfigurationStatus(place, found, tuple(counts))
 
     def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
         """A row of another table, whose shared things have these numbers here."""
@@ -264,11 +260,13 @@ class _StatusStringTable:
             [[*one[:2], numbers[one[2]], numbers[one[3]], *one[4:]] for one in counted],
         ]
 
-    def _rules_of(self, number: int) -> Mapping[BestRule, int]:
+    def _read_indexed(self, number: int) -> frozenset[str]:
+        """The keys of indexed metrics that a shared thing has."""
+        return frozenset(self.shared[number][1])
+
+    def _read_rules(self, number: int) -> Mapping[BestRule, int]:
         """The best rules that a shared thing has, each with its number of runs."""
-        if number not in self._rules:
-            self._rules[number] = {BestRule(*rule): runs for *rule, runs in self.shared[number][0]}
-        return self._rules[number]
+        return {BestRule(*rule): runs for *rule, runs in self.shared[number][0]}
 
 
 def _is_status_running(row: list[Any]) -> bool:
