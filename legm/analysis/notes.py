@@ -91,8 +91,7 @@ def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:
     names = sorted({name for key in several for name in seeds_of[key]})
     fact = f"{sum(groups[key] for key in several)} configurations differ from another one only in "
     advice = (
-        "each value is a configuration of its own, and no average is over them. Call "
-        f"disable_param({names[0]!r}) before start(); legm import ROOT NEW_ROOT --seed-param {names[0]} "
-        "unites those that are there"
+        "each value is a configuration of its own, and no average is over them; call "
+        f"disable_param({names[0]!r}) before start()"
     )
     return [f"{fact}{' and '.join(names)}: {advice}"]
