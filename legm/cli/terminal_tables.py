@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ _LEAST = 12  # the least width of a column that can be narrowed,
 _LEAST_NAME = 24  # and that of one with names,
 _LEAST_NAME_IF_WIDE = 36  # also on a terminal of at least
 _WIDE = 120
-_BREAKS = (",", "/._+- ")  # a cell is folded after one of these if possible, preferably of the first
+_BREAKS = (re.compile(","), re.compile(r"[/_= ]|\.(?!\d)|(?<![eE])[+-]"))
+"""After one of these a cell is folded if possible, preferably of the first; never within a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +234,10 @@ def _folded_cell(cell: str, room: int) -> list[str]:
     lines = []
     while terminal_width(cell) > room:
         end = _characters_that_fit(cell, room)
-        ends = (max(cell.rfind(mark, end // 3, end) for mark in marks) + 1 for marks in _BREAKS)
-        at = next(filter(None, ends), end)
+        found = (
+            [one.end() for one in mark.finditer(cell) if end // 3 < one.end() <= end] for mark in _BREAKS
+        )
+        at = max(next(filter(None, found), [end]))
         lines.append(cell[:at])
         cell = cell[at:].lstrip(" ")
     return [*lines, cell]

@@ -94,6 +94,16 @@ def test_headers_are_folded_before_any_cell_is_cut_or_folded():
     ]
 
 
+def test_no_number_is_folded():
+    columns = [Column("name", fit="fold"), Column("n")]
+    found = lines(columns, [("peak_rate=0.0001015,weight_decay=3.384e-05,data.x", "1")], 23)[2:]
+    assert [line[:20].strip() for line in found] == [
+        "peak_rate=0.0001015,",
+        "weight_decay=",
+        "3.384e-05,data.x",
+    ]
+
+
 def test_cut_cells_stay_different_and_lists_end_after_an_item():
     columns = [Column("name"), Column("data", fit="cut")]
     rows = [(str(i), f"/data/europarl/version-{i}/preprocessed/tokenized") for i in range(3)]

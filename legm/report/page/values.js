@@ -149,10 +149,12 @@ function commonStart(names) {
   return length;
 }
 
+const BREAKS = /(?<=[/_,:= ])|(?<=\.)(?!\d)|(?<=(?<!e)[+-])/; // after a separator, never within a number
+
 /** A name in lines of a number of letters, broken after its separators where possible. */
 function inLines(name, width) {
   const lines = [""];
-  for (const part of name.split(/(?<=[./_,:+ -])/)) {
+  for (const part of name.split(BREAKS)) {
     for (const piece of inPieces(part, width)) {
       if (lines.at(-1) && lines.at(-1).length + piece.length > width) lines.push("");
       lines[lines.length - 1] += piece;
@@ -167,7 +169,7 @@ function inPieces(text, width) {
 
 /** A name that may be broken after its separators. */
 function breakable(name) {
-  const pieces = name.split(/(?<=[./_,:+-])/);
+  const pieces = name.split(BREAKS);
   return element("span", {}, ...pieces.flatMap((piece, i) => (i ? [element("wbr"), piece] : [piece])));
 }
 
