@@ -42,8 +42,9 @@ from legm.cli.output import (
 from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
+    from legm.cli.conditions import Condition
     from legm.cli.locations import Location
-    from legm.cli.selection import SelectedMetric
+    from legm.cli.selection import SelectedMetric, Selection
     from legm.records import Configuration, Direction, Ranked, RunResult
 
 __all__ = ["best_command"]
@@ -53,7 +54,7 @@ _SHOWN = 20  # configurations, unless a user says how many
 
 @click.command("best")
 @path_argument("path")
-@metric_argument()
+@metric_argument(required=False)
 @direction_option
 @test_option
 @constraints_option
@@ -66,11 +67,11 @@ _SHOWN = 20  # configurations, unless a user says how many
 @json_option
 def best_command(
     path: Path,
-    metric: str,
+    metric: str | None,
     *,
     higher: bool | None,
     test: bool,
-    constraints: Sequence[tuple[str, str]],
+    constraints: Sequence[Condition],
     top: int | None,
     aggregation: str,
     one_per_seed: bool,
@@ -83,12 +84,16 @@ def best_command(
 
     PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. Only completed runs count; a dev METRIC is
     read at each run's best step. Which values are better, and how they were chosen, stands below the ranking.
-    A METRIC may also be given as test_NAME or best_NAME.
+    A METRIC may also be given as test_NAME or best_NAME. Without one it is that by which the runs chose their
+    best step, or the only one there is; else the metrics are listed.
     """
     from legm.analysis.notes import compared_seeds_note, ranking_notes
     from legm.cli.selection import Selection
 
     choice = Selection.of(at(path), description, constraints)
+    if metric is None and (metric := choice.own_metric(test=test)) is None:
+        _list_metrics(choice, as_json=as_json)
+        return
     wanted = choice.metric(metric, test=test, statuses=statuses)
     ranked = choice.ranked(wanted, higher_better=higher, aggregation=aggregation, one_per_seed=one_per_seed)
     labels = choice.experiment.labels()
@@ -112,6 +117,19 @@ def best_command(
         if statuses:
             _print_unfinished(unfinished, labels, wanted, direction)
     print_problems(choice.experiment.problems)
+
+
+def _list_metrics(choice: Selection, *, as_json: bool) -> None:
+    from legm.cli.selection import selectable_metrics
+
+    dev, test = (sorted(names) for names in selectable_metrics(choice.counts))
+    if as_json:
+        print_json({"dev": dev, "test": test})
+        return
+    rows = [*((name, "dev") for name in dev), *((name, "test: add --test") for name in test)]
+    if rows:
+        print_table([Column("metric", fit="fold", is_name=True), Column("kind")], rows)
+    say("\nname the metric to rank by" if rows else "no run is completed yet")
 
 
 def _print_best(

@@ -25,7 +25,7 @@ from legm.cli.output import (
 from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
-    from legm.cli.locations import Location
+    from legm.cli.locations import LocatedExperiment, Location
     from legm.records import Configuration, ConfigurationStatus, RunCounts
 
 __all__ = ["ls_command"]
@@ -51,15 +51,35 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
         print_json([_listed_dict(one) for of in found for one in of.members])
         return
     if not found:
-        say(f"no configurations below {path}")
+        say(f"no configurations below {path}{_other_backends(path) if at(path).is_local else ''}")
         return
     for number_of, one in enumerate(found):
         if number_of:
             say()
         say(one.title, bold=True)
         _print_listed(one.members)
+        _print_metrics(one)
         print_notes(compared_seeds_note(of for member in one.members if (of := member.configuration)))
     print_problems(problem for one in found for problem in one.problems)
+
+
+def _other_backends(path: Path) -> str:
+    """A hint where a folder holds the store of a backend that was not asked for."""
+    from legm.backends.mlflow.names import SQLITE_FILE
+
+    stores = {"mlflow": path / SQLITE_FILE, "wandb": path / "wandb"}
+    names = [f"--backend {name}" for name, place in stores.items() if place.exists()]
+    return f"; it holds runs of another backend: add {' or '.join(names)}" if names else ""
+
+
+def _print_metrics(experiment: LocatedExperiment) -> None:
+    """What legm best can rank the configurations by."""
+    from legm.cli.selection import selectable_metrics
+
+    dev, test = (sorted(names) for names in selectable_metrics(experiment.counts()))
+    kinds = (("metrics", dev), ("test metrics", test))
+    if dev or test:
+        say("; ".join(f"{kind}: {', '.join(names)}" for kind, names in kinds if names))
 
 
 def _print_listed(members: Sequence[ConfigurationStatus]) -> None:

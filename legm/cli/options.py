@@ -16,7 +16,8 @@ from legm.cli.completion_values import (
     complete_metric,
     complete_path,
 )
-from legm.cli.option_values import backend_option_values, name_value_pairs
+from legm.cli.conditions import parse_conditions
+from legm.cli.option_values import backend_option_values
 from legm.records import Status
 
 if TYPE_CHECKING:
@@ -115,9 +116,10 @@ constraints_option = click.option(
     "constraints",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=lambda _ctx, _param, texts: name_value_pairs(texts),
+    callback=parse_conditions,
     shell_complete=complete_constraint,
-    help="Only configurations in which an active parameter has this value; may be given several times.",
+    help="Only configurations in which an active parameter has this value, or one of several between commas. "
+    "Also !=, <, <=, >, >=, and ~ with a regular expression; may be given several times.",
 )
 
 

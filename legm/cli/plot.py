@@ -28,6 +28,7 @@ from legm.cli.output import print_json, print_problems, say
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from legm.cli.conditions import Condition
     from legm.cli.locations import LocatedExperiment, Location
     from legm.cli.selection import SelectedMetric
     from legm.plotting import Style
@@ -75,7 +76,7 @@ def plot_command(
     bars: bool,
     higher: bool | None,
     test: bool,
-    constraints: Sequence[tuple[str, str]],
+    constraints: Sequence[Condition],
     top: int | None,
     aggregation: str,
     one_per_seed: bool,
@@ -139,7 +140,7 @@ class _PlotRequest:
     test: bool
     higher: bool | None
     bars: bool
-    constraints: Sequence[tuple[str, str]]
+    constraints: Sequence[Condition]
     top: int | None
     aggregation: str
     one_per_seed: bool
@@ -186,7 +187,7 @@ def _plot_configuration(
             f"--bars, --where and --top are for an experiment; {member.folder} is a configuration"
         )
     configuration = located_configuration(member)
-    choice = Selection(experiment, [one for one in member.counts if one.description == asked.description], {})
+    choice = Selection(experiment, [one for one in member.counts if one.description == asked.description])
     metrics = [choice.metric(name, test=asked.test, statuses=asked.statuses) for name in asked.metrics]
     names = [_plotted_metric_name(one) for one in metrics]
     completed = [one.name for one in metrics if choice.has(one)]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from legm.cli.conditions import Condition, select_by_conditions
 from legm.cli.locations import LocatedExperiment, Location, experiment_at
-from legm.cli.option_values import parse_option_value
-from legm.errors import MetricError, ParameterError, StateError, closest
-from legm.records import Configuration, Direction, Ranked, RunCounts, RunResult, Series, Split
+from legm.errors import MetricError, StateError, closest
+from legm.records import Direction, Ranked, RunCounts, RunResult, Series, Split
 from legm.stats.run_counts import ALL_VALUES_METRICS
 
 __all__ = ["SelectedMetric", "Selection", "select_metric", "selectable_metrics"]
@@ -48,32 +47,30 @@ class Selection:
     Args:
         experiment: theirs.
         counts: their runs of one description.
-        constraints: the values that active parameters must have.
     """
 
     experiment: LocatedExperiment
     counts: Sequence[RunCounts]
-    constraints: dict[str, Any]
 
     @classmethod
-    def of(cls, location: Location, description: str, constraints: Sequence[tuple[str, str]]) -> Selection:
+    def of(cls, location: Location, description: str, conditions: Sequence[Condition]) -> Selection:
         """The configurations at a location.
 
         Args:
             location: the experiment's.
             description: the runs'.
-            constraints: names and values as a user gave them.
+            conditions: on the parameters.
 
         Raises:
             StateError: no run has the description.
             ParameterError: no configuration has one of the parameters or values.
             StorageError: there is no experiment.
         """
-        return cls.among(experiment_at(location), description, constraints)
+        return cls.among(experiment_at(location), description, conditions)
 
     @classmethod
     def among(
-        cls, experiment: LocatedExperiment, description: str, constraints: Sequence[tuple[str, str]]
+        cls, experiment: LocatedExperiment, description: str, conditions: Sequence[Condition]
     ) -> Selection:
         """The configurations of an experiment; see :meth:`of`."""
         every = experiment.counts()
@@ -82,8 +79,7 @@ class Selection:
             kind = f"with the description {description!r}" if description else "without a description"
             known = {one.description for one in every}
             raise StateError(f"{experiment.path} has no run {kind}; {closest(description, known)}")
-        wanted = _selection_constraints([one.configuration for one in counts], constraints)
-        return cls(experiment, counts, wanted)
+        return cls(experiment, select_by_conditions(counts, conditions))
 
     def metric(self, name: str, *, test: bool, statuses: Sequence[str] = ()) -> SelectedMetric:
         """The metric that a user means; its key is accepted beside its name: ``test_accuracy``.
@@ -103,6 +99,14 @@ class Selection:
             if any(wanted.series in (*run.histories, *run.test) for run in self.unfinished(statuses, wanted)):
                 return wanted
             raise
+
+    def own_metric(self, *, test: bool) -> str | None:
+        """The metric that the runs chose their best step by, or the only one there is; None without one."""
+        dev, tests = selectable_metrics(self.counts)
+        rules = {rule.metric for one in self.counts for rule in one.rules if rule.metric is not None}
+        known = tests if test else dev
+        own = known & rules if len(rules) == 1 and not test else known
+        return next(iter(own)) if len(own) == 1 else None
 
     def has(self, metric: SelectedMetric) -> bool:
         """Whether a completed run has the metric."""
@@ -130,7 +134,6 @@ class Selection:
 
         Raises:
             MetricError: there is no such method.
-            ParameterError: no configuration has all the values of the constraints.
         """
         from legm.analysis.ranking import rank_experiment
 
@@ -142,7 +145,7 @@ class Selection:
             metric.name,
             higher_better=higher_better,
             test=metric.test,
-            constraints=self.constraints,
+            constraints={},
             aggregation=aggregation,
             one_per_seed=one_per_seed,
         )
@@ -151,13 +154,13 @@ class Selection:
         """The runs with these statuses of the configurations that are chosen, with the metric's series."""
         if not statuses:
             return []
-        from legm.analysis.ranking import constrained_counts
         from legm.analysis.unfinished import checked_statuses, read_unfinished
 
         experiment, histories = self.experiment, frozenset(() if metric.test else {metric.name})
-        counts = constrained_counts(self.counts, self.constraints)
         client = experiment.store.client
-        return list(read_unfinished(client, counts, checked_statuses(statuses), histories, experiment.name))
+        return list(
+            read_unfinished(client, self.counts, checked_statuses(statuses), histories, experiment.name)
+        )
 
 
 def selectable_metrics(counts: Iterable[RunCounts]) -> tuple[set[str], set[str]]:
@@ -192,29 +195,3 @@ def select_metric(name: str, counts: Sequence[RunCounts], *, test: bool) -> Sele
     else:
         hint = closest(name, tests if test else dev)
     raise MetricError(f"no completed run has the {kind} metric {name!r}; {hint}")
-
-
-def _selection_constraints(
-    configurations: Sequence[Configuration], pairs: Sequence[tuple[str, str]]
-) -> dict[str, Any]:
-    """The values given on the command line; one stays text if configurations have only the text."""
-    found: dict[str, Any] = {}
-    if not pairs:
-        return found
-    from legm.core.identity import canonical_text
-
-    for name, text in pairs:
-        values = {
-            canonical_text(one.parameters[name]): one.parameters[name]
-            for one in configurations
-            if name in one.active
-        }
-        if not values:
-            names = {known for one in configurations for known in one.active}
-            raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
-        value = parse_option_value(text)
-        if canonical_text(value) not in values and canonical_text(text) not in values:
-            known = sorted(map(str, values.values()))
-            raise ParameterError(f"no configuration has {name}={text}; {closest(text, known)}")
-        found[name] = value if canonical_text(value) in values else text
-    return found

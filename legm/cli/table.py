@@ -33,6 +33,7 @@ from legm.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from legm.cli.conditions import Condition
     from legm.cli.locations import Location
     from legm.cli.selection import SelectedMetric, Selection
     from legm.records import Configuration, Ranked
@@ -83,7 +84,7 @@ def table_command(
     test: bool,
     lower: tuple[str, ...],
     higher: tuple[str, ...],
-    constraints: Sequence[tuple[str, str]],
+    constraints: Sequence[Condition],
     top: int | None,
     params: str | None,
     aggregation: str,

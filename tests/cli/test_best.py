@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from legm import ExperimentHandler
 from legm.core.naming import safe_name
 from tests.support.answers import EXPERIMENT, fill
 from tests.support.calling import as_json, call, failed, misused, shown
@@ -89,6 +90,14 @@ def test_only_configurations_with_the_values_asked_for_are_ranked(root):
         (["layers=[64, 32]", "rate=0.2"], 1),
         (["kind=a|b_c"], 4),
         (["momentum=0.9"], 2),
+        (["solver=adam,sgd"], 4),
+        (["layers=[64, 32],[16]"], 4),
+        (["rate=0.1,0.2", "solver!=sgd"], 2),
+        (["momentum!=0.9"], 2),
+        (["rate<0.2"], 2),
+        (["rate>=0.1", "rate<=0.2"], 4),
+        (["rate>0.1", "solver~^ad"], 1),
+        (["layers~64"], 2),
     ]:
         options = [part for one in given for part in ("--where", one)]
         assert len(as_json("best", path, "loss", *options)) == count, given
@@ -97,6 +106,35 @@ def test_only_configurations_with_the_values_asked_for_are_ranked(root):
 def test_runs_with_a_description_are_ranked_separately(root):
     (one,) = as_json("best", root / FOLDER, "loss", "--description", "try this")
     assert (one["value"]["mean"], one["completed"]) == (0.125, 1)
+
+
+def test_without_a_metric_the_runs_own_is_taken_or_the_metrics_are_listed(root, tmp_path):
+    assert as_json("best", root / FOLDER) == as_json("best", root / FOLDER, "loss")  # the only one
+    assert as_json("best", root / FOLDER, "--test") == as_json("best", root / FOLDER, "accuracy", "--test")
+    for name, rule in (("own", True), ("none", False)):
+        with ExperimentHandler(tmp_path / name, "toy") as handler:
+            handler.set_param("rate", 0.1)
+            handler.start()
+            handler.set_dict_metrics({"a": 1.0, "b": 2.0})
+            handler.set_metric("c", 3.0, test=True)
+            if rule:
+                handler.set_best("early_stopping", metric="b", higher_better=False)
+    assert as_json("best", tmp_path / "own") == as_json("best", tmp_path / "own", "b")
+    assert as_json("best", tmp_path / "none") == {"dev": ["a", "b"], "test": ["c"]}
+    lines = shown("best", tmp_path / "none").splitlines()
+    assert [line.split() for line in lines[2:]] == [
+        ["a", "dev"],
+        ["b", "dev"],
+        ["c", "test:", "add", "--test"],
+        [],
+        ["name", "the", "metric", "to", "rank", "by"],
+    ]
+
+
+def test_ls_names_the_metrics_and_says_that_a_root_is_another_backends(root, tmp_path):
+    assert "metrics: loss; test metrics: accuracy" in shown("ls", root).splitlines()
+    (tmp_path / "mlflow.db").write_bytes(b"")
+    assert "it holds runs of another backend: add --backend mlflow" in shown("ls", tmp_path)
 
 
 def test_top_shows_so_many_and_says_how_many_more_there_are(root):
@@ -165,6 +203,10 @@ def test_damage_is_reported_and_the_rest_is_ranked(root, tmp_path):
             "no configuration has an active parameter 'rat'; did you mean 'rate'?",
         ),
         (["loss", "--where", "rate=3"], "no configuration has rate=3; known: '0.1', '0.2'"),
+        (["loss", "--where", "rate=0.1,3"], "no configuration has rate=3; known: '0.1', '0.2'"),
+        (["loss", "--where", "rate>0.2"], "no configuration has rate>0.2"),
+        (["loss", "--where", "rate>a"], "rate>a: 'a' is not a number"),
+        (["loss", "--where", "solver~("], "'(' is not a regular expression"),
         (["loss", "--where", "seed=1"], "no configuration has an active parameter 'seed'"),
         (["loss", "--where", "rate=0.2", "--where", "layers=[8]"], "no configuration has layers=[8]"),
         (
