@@ -29,23 +29,41 @@ if TYPE_CHECKING:
 
 __all__ = [
     "best_step",
+    "counted_records",
     "last_test_values",
     "ordered_dev_points",
     "records_from_result",
-    "records_until_completion",
+    "run_outcome",
     "run_result",
 ]
 
 log = logging.getLogger(__name__)
 
 
+def run_outcome(records: Iterable[Record]) -> Outcome | None:
+    """How a run ended; None where it has not, or where it went on since and was not logged again."""
+    found: Outcome | None = None
+    for record in records:
+        if isinstance(record, (Points, BestRule)):
+            found = None
+        elif isinstance(record, Outcome):
+            stays = found is not None and found.status is Status.COMPLETED is not record.status
+            found = found if stays else record
+    return found
+
+
 def records_until_completion(records: Sequence[Record]) -> Sequence[Record]:
-    """The records up to the last completion; later ones only count after another ``log()``."""
+    """The records up to the last completion; all where there is none."""
     for at in range(len(records) - 1, -1, -1):
         record = records[at]
         if isinstance(record, Outcome) and record.status is Status.COMPLETED:
             return records[: at + 1]
     return records
+
+
+def counted_records(records: Sequence[Record], status: Status) -> Sequence[Record]:
+    """The records that make the result of a run with a status: a completed one may be going on."""
+    return records_until_completion(records) if status is Status.COMPLETED else records
 
 
 @dataclass(slots=True)
@@ -160,23 +178,25 @@ def best_step(rule: BestRule, series: Mapping[Series, History]) -> int | None:
 def run_result(run: Run, records: Sequence[Record], status: Status | None = None) -> RunResult:
     """The result of a run, with all its dev series.
 
+    What was set after the run was logged makes it unfinished, until it is logged again. While it is running,
+    it counts as it was logged.
+
     Args:
         run: the run.
         records: all its records, in order.
-        status: the status if no outcome was recorded; interrupted by default.
+        status: the status of a run that has not ended: running, or interrupted, which is the default.
 
     Raises:
         MetricError: the metric that chooses the best step was never set.
     """
-    records = records_until_completion(records)
-    rule, outcome, points = BestRule(), None, 0
+    if status is Status.RUNNING:
+        records = records_until_completion(records)
+    rule, outcome, points = BestRule(), run_outcome(records), 0
     for record in records:
         if isinstance(record, Points):
             points += len(record)
         elif isinstance(record, BestRule):
             rule = record
-        elif isinstance(record, Outcome):
-            outcome = record
     shared = _StepDeduplicator()
     dev: dict[Series, History] = {}
     test: dict[Series, float] = {}

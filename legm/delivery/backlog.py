@@ -138,7 +138,7 @@ def finalize_log(
     from legm.core import results  # needs NumPy
 
     known = log_reader.read_log(writer.path)
-    if not any(isinstance(record, Outcome) for record in known.records):
+    if results.run_outcome(known.records) is None:
         known.content_end = writer.append(log_frames.record_frame(interrupted))
         known.records.append(interrupted)
         log.warning("run %s was interrupted; its records are kept in %s", known.run.run_id, writer.path)

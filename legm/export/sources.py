@@ -14,7 +14,7 @@ from legm.delivery.backlog import interruption_outcome
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_folder_reader
 from legm.errors import CorruptFile, LegmError, StorageError
-from legm.records import Configuration, Outcome, Plain, Query, Record, RunResult, Status, StoredRun, Summary
+from legm.records import Configuration, Plain, Query, Record, RunResult, Status, StoredRun, Summary
 from legm.runlog import log_reader, log_writer
 from legm.runlog.log_folder import AGGREGATES_FILE, LogFolder, configuration_folders
 from legm.stats.aggregate import summary_from_dict
@@ -191,6 +191,10 @@ class LocalSource:
         path = logs.find(one.run_id)
         if path is not None and logs.is_open(path) and log_writer.logs_being_written([path]):
             return UnavailableRun(where, "it is still running", is_running=True)
+        if path is not None and logs.is_open(path):
+            found = _read_unstored_run(folder, path, is_open=True)
+            if isinstance(found, LoadedRun) and found.result.status is not Status.COMPLETED:
+                return found  # it went on after it was logged
         if result is not None and not self._series:
             return LoadedRun(result, (), folder=folder)
         logged, problem = _read_logged_run(path)
@@ -227,7 +231,7 @@ def _read_unstored_run(folder: Path, path: Path, *, is_open: bool) -> LoadedRun 
     where = f"{folder}, run {path.stem}"
     try:
         known = log_reader.read_log(path)
-        if not any(isinstance(record, Outcome) for record in known.records):
+        if results.run_outcome(known.records) is None:
             known.records.append(interruption_outcome(path))
         result = results.run_result(known.run, known.records)
     except (LegmError, FileNotFoundError) as error:

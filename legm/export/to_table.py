@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.core.naming import best_key
-from legm.core.results import last_test_values, ordered_dev_points, records_until_completion
+from legm.core.results import counted_records, last_test_values, ordered_dev_points
 from legm.errors import LegmError, closest, storage_error
 from legm.export.export_report import Exported, Report, State
 from legm.export.sources import LoadedRun, Source, UnavailableRun
@@ -190,7 +190,7 @@ def _series_table_columns(one: LoadedRun) -> Iterator[tuple[Series, list[Any], l
         for series, value in result.test.items():
             yield series, [None], [value], [None]
         return
-    records = records_until_completion(one.records)
+    records = counted_records(one.records, result.status)
     for points in ordered_dev_points(records):
         yield points.layouts[0][0], points.steps.tolist(), points.values.tolist(), points.times.tolist()
     for series, time, value in last_test_values(records):

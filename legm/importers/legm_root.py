@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from legm.core.results import records_from_result, records_until_completion
+from legm.core.results import counted_records, records_from_result
 from legm.delivery.client import connect_client
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
@@ -15,6 +15,7 @@ from legm.importers.run_validation import require_valid_run
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.runlog import log_reader
 from legm.runlog.log_folder import LogFolder, artifacts_folder, read_result_from_log
+from legm.runlog.log_writer import is_log_locked
 
 __all__ = ["LegmRootSource", "is_legm_root_file"]
 
@@ -61,7 +62,7 @@ class LegmRootSource:
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
         log = self._log_path(key)
-        found = None if log is None else read_result_from_log(log, live=False)
+        found = None if log is None else read_result_from_log(log, live=is_log_locked(log))
         return self._external_run(found or self._read_result(key))
 
     def close(self) -> None:
@@ -101,27 +102,29 @@ class LegmRootSource:
             started=run.started,
             ended=result.ended,
             error=result.error,
-            records=lambda: self._read_records(key, log),
-            files=lambda: self._artifact_files(key, log),
+            records=lambda: self._read_records(key, log, result.status),
+            files=lambda: self._artifact_files(key, log, result.status),
             native_run=run,
         )
 
-    def _read_records(self, key: str, log: Path | None) -> Iterator[Points | Display | BestRule]:
+    def _read_records(
+        self, key: str, log: Path | None, status: Status
+    ) -> Iterator[Points | Display | BestRule]:
         if log is None:
             self.notes.add("runs without a run log: the times of their numbers are unknown", key)
         found = (
             records_from_result(self._read_result(key, None))
             if log is None
-            else records_until_completion(log_reader.read_log(log).records)
+            else counted_records(log_reader.read_log(log).records, status)
         )
         for record in found:
             if isinstance(record, (Points, Display, BestRule)):
                 yield record
 
-    def _artifact_files(self, key: str, log: Path | None) -> Iterator[ExternalFile]:
+    def _artifact_files(self, key: str, log: Path | None, status: Status) -> Iterator[ExternalFile]:
         if log is None:
             return
-        for record in records_until_completion(log_reader.read_log(log).records):
+        for record in counted_records(log_reader.read_log(log).records, status):
             if not isinstance(record, Artifact):
                 continue
             folder = LogFolder.holding(log).folder.parent

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from legm.errors import CorruptFile, StorageError, storage_error
-from legm.records import Outcome, Plain, Run, RunResult, Status, is_file_name
+from legm.records import Plain, Run, RunResult, Status, is_file_name
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.artifact_paths import ARTIFACTS, OPEN
 
@@ -40,6 +40,7 @@ __all__ = [
     "read_result_from_log",
     "refuse_linked_contents",
     "refuse_links",
+    "results_gone_on",
     "results_only_in_logs",
     "subfolders",
 ]
@@ -382,9 +383,11 @@ class LogFolder:
         if found is None:
             return None
         known = found[0]
-        outcomes = [record.status for record in known.records if isinstance(record, Outcome)]
+        from legm.core.results import run_outcome  # needs NumPy, as reading the log does
+
+        outcome = run_outcome(known.records)
         status = Status.RUNNING if is_live else Status.INTERRUPTED
-        return known.run, outcomes[-1] if outcomes else status
+        return known.run, status if outcome is None else outcome.status
 
 
 def _log_names(folder: Path) -> list[str]:
@@ -412,6 +415,22 @@ def results_only_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResul
         for path, found in results
         if found is not None and (found.status is not Status.COMPLETED or logs.is_open(path))
     ]
+
+
+def results_gone_on(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
+    """The results of runs that went on after they were logged, and whose process died.
+
+    The backend still has them as they were logged, until they are finalized.
+
+    Args:
+        logs: the logs of a configuration.
+        known: the ids of the runs that the backend has as completed.
+    """
+    ids = set(known)
+    paths = [path for path in logs.pending_logs() if path.stem in ids]
+    being_written = log_writer.logs_being_written(paths)
+    found = (read_result_from_log(path, live=path in being_written) for path in paths)
+    return [one for one in found if one is not None and one.status is not Status.COMPLETED]
 
 
 def read_result_from_log(path: Path, *, live: bool) -> RunResult | None:

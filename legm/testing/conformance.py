@@ -336,18 +336,25 @@ class BackendTests:
             self._shows(tmp_path, own.run, [("loss", step, 1.5 * step) for step in range(3)])
 
     def test_a_failed_run_is_kept_as_failed(self, tmp_path: Path) -> None:
-        """A failed run is stored with its values and its error."""
+        """A failed run is stored with its values and its error, even if it was logged in between."""
         backend = self._made(tmp_path)
-        try:
-            with self._handler(tmp_path, backend).start() as handler:
-                handler.set_metric("loss", 0.5, step=0)
-                raise ZeroDivisionError("on purpose")
-        except ZeroDivisionError:
-            pass
-        found = self._until(tmp_path, backend, lambda runs: len(runs) == 1)
-        _same([result.status for result in found], [Status.FAILED], "the runs' status")
-        _expect("on purpose" in str(found[0].error), f"the run's error is lost: {found[0].error!r}")
-        _same(found[0].points, 1, "the number of points")
+        for is_logged in (False, True):
+            try:
+                with self._handler(tmp_path, backend).start() as handler:
+                    handler.set_metric("loss", 0.5, step=0)
+                    if is_logged:
+                        handler.log()
+                        handler.set_metric("loss", 0.25, step=1)
+                    raise ZeroDivisionError("on purpose")
+            except ZeroDivisionError:
+                pass
+        found = self._until(
+            tmp_path, backend, lambda runs: [r.status for r in runs].count(Status.FAILED) == 2
+        )
+        _same([result.status for result in found], [Status.FAILED] * 2, "the runs' status")
+        for result in found:
+            _expect("on purpose" in str(result.error), f"the run's error is lost: {result.error!r}")
+        _same(sorted(result.points for result in found), [1, 2], "the numbers of points")
 
     def test_a_query_gets_the_runs_it_is_about(self, tmp_path: Path) -> None:
         """A query selects by experiment, configuration and description, and returns the series it names."""

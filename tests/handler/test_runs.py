@@ -16,7 +16,9 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
-from legm.analysis.overview import read_overview
+from legm.analysis.overview import read_overview, recover_folders
+from legm.delivery.client import connect_client
+from legm.export import export_table
 from legm.records import RunResult, Status
 from legm.runlog import log_writer
 
@@ -35,7 +37,7 @@ def folder_of(handler: ExperimentHandler) -> Path:
 def entries(folder: Path) -> list[dict]:
     """The completed runs, as any YAML reader sees them."""
     path = folder / "metrics.yml"
-    return list(yaml.safe_load(path.read_text()).values()) if path.exists() else []
+    return list((yaml.safe_load(path.read_text()) or {}).values()) if path.exists() else []
 
 
 def shown(folder: Path) -> list[tuple[Status, str | None]]:
@@ -104,15 +106,60 @@ def test_what_comes_after_log_does_not_count_until_the_next_log(tmp_path):
     handler.set_metric("loss", 0.25)
     handler.flush()
     assert handler.aggregate_results()["best_loss"]["mean"] == 0.5
-    folder = folder_of(handler)
+    assert values(handler.log()) == [0.5, 0.25]
+    assert handler.aggregate_results()["best_loss"]["mean"] == 0.25
+
+
+AFTER_LOG = """
+import os, sys
+from legm import ExperimentHandler
+for how in ("raise", "reset", "drop", "artifact", "kill"):
+    handler = ExperimentHandler(sys.argv[1], how)
+    handler.start()
+    handler.set_metric("loss", 0.5)
+    handler.log()
+    if how == "artifact":
+        handler.log_artifact(sys.argv[2])
+    else:
+        handler.set_metric("loss", 0.25)
+    handler.flush()
+    if how == "raise":
+        try:
+            with handler:
+                raise ValueError("late")
+        except ValueError:
+            pass
+    elif how == "reset":
+        handler.reset()
+        handler.log()
+    elif how == "kill":
+        os.kill(os.getpid(), 9)
     del handler
-    gc.collect()
-    other = begin(tmp_path)
-    other.set_metric("loss", 0.5)
-    other.log()
-    summary = other.aggregate_results()["best_loss"]
-    assert (summary["n"], summary["mean"], summary["interrupted"]) == (2, 0.5, 0)
-    assert [entry["loss"] for entry in entries(folder)] == [[0.5], [0.5]]
+"""
+
+
+def test_a_run_that_went_on_after_log_and_ended_without_another_keeps_all_values(tmp_path):
+    command = [sys.executable, "-c", AFTER_LOG, tmp_path / "root", __file__]
+    subprocess.run(command, capture_output=True, timeout=60, check=False)
+    ends = {
+        "raise": (Status.FAILED, [0.5, 0.25]),
+        "reset": (Status.INTERRUPTED, [0.5, 0.25]),
+        "drop": (Status.INTERRUPTED, [0.5, 0.25]),
+        "artifact": (Status.COMPLETED, [0.5]),
+        "kill": (Status.INTERRUPTED, [0.5, 0.25]),
+    }
+    for how, (status, losses) in ends.items():
+        (folder,) = (path.parent for path in tmp_path.glob(f"root/{how}/*/params.yml"))
+        for settled in (False, True):
+            if settled:
+                list(recover_folders(tmp_path / "root"))
+            first = read_overview(folder, frozenset({"loss"})).runs[0]
+            assert (how, first.status, values(first)) == (how, status, losses)
+            (counts,) = connect_client(tmp_path / "root").run_counts(how)
+            assert (how, counts.completed) == (how, (status is Status.COMPLETED) + (how == "reset"))
+            export_table(folder, tmp_path / "table.csv", "points")
+            assert str(losses[-1]) in (tmp_path / "table.csv").read_text()
+        assert len(entries(folder)) == counts.completed
 
 
 def test_entries_of_other_runs_stay_when_one_is_replaced(tmp_path):

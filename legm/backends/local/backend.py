@@ -21,6 +21,7 @@ from legm.hooks import Capability, hookimpl
 from legm.records import (
     Configuration,
     Display,
+    Outcome,
     Points,
     Query,
     Record,
@@ -186,12 +187,15 @@ class LocalBackend:
 
     @hookimpl
     def legm_close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
-        """Finish the event files, and add a completed run to the YAML files."""
+        """Finish the event files; only a completed run is in the YAML files."""
         from legm.backends.local import event_file
 
         opened = self._open[run.run_id]
         if result.status is Status.COMPLETED:
             self._put(opened, result)
+        elif any(isinstance(one, Outcome) and one.status is Status.COMPLETED for one in records):
+            _remove_local_entries(opened.folder, run)  # it was logged, and went on
+            opened.metrics = opened.steps = None
         file, opened.events = opened.events, None
         place = _local_events_folder(opened.folder, run)
         try:
@@ -222,11 +226,7 @@ class LocalBackend:
         folder = self._find_folder(run.configuration)
         if folder is None:
             return
-        with file_lock(_create_local_log_folder(folder).lock):
-            for file in _local_entry_files(folder):
-                entry = _local_entry_of_run(file, run.run_id)
-                if entry is not None:
-                    file.remove(entry)
+        _remove_local_entries(folder, run)
         for place in (_local_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
             refuse_links(place.parent)
             try:
@@ -353,6 +353,14 @@ def _local_plots_folder(folder: Path, description: str) -> Path:
 
 def _local_entry_files(folder: Path) -> tuple[EntryFile, EntryFile]:
     return EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
+
+
+def _remove_local_entries(folder: Path, run: Run) -> None:
+    with file_lock(_create_local_log_folder(folder).lock):
+        for file in _local_entry_files(folder):
+            entry = _local_entry_of_run(file, run.run_id)
+            if entry is not None:
+                file.remove(entry)
 
 
 def _local_entry_of_run(file: EntryFile, run_id: str) -> Entry | None:

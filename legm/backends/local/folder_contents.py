@@ -17,6 +17,7 @@ from legm.runlog.log_folder import (
     STEPS_FILE,
     LogFolder,
     configurations_in,
+    results_gone_on,
     results_only_in_logs,
     subfolders,
 )
@@ -69,9 +70,12 @@ def scan_folder_contents(place: str, known: dict[str, Any] | None = None) -> Con
         return ConfigurationStatus(place, None, problem=error)
     try:
         entries = EntryFile(folder / METRICS_FILE).entries()
-        others = results_only_in_logs(
-            LogFolder.of(folder), [str(entry.head.get("run_id", "")) for entry in entries]
-        )
+        ids = [str(entry.head.get("run_id", "")) for entry in entries]
+        logs = LogFolder.of(folder)
+        unfinished = results_gone_on(logs, ids)
+        others = [*unfinished, *results_only_in_logs(logs, ids)]
+        left_out = {result.run.run_id for result in unfinished}
+        entries = [entry for entry, run_id in zip(entries, ids, strict=True) if run_id not in left_out]
         return ConfigurationStatus(
             place, configuration, count_yaml_entries(folder, configuration, entries, others)
         )
@@ -92,17 +96,19 @@ def runs_in_folders(places: Iterable[Path], query: Query) -> Iterator[RunResult]
         metrics, steps = EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
         series_wanted = query.histories is None or bool(query.histories)
         by_run = {e.head["run_id"]: e for e in steps.entries()} if series_wanted else {}
-        here = set()
-        for entry in metrics.entries():
+        entries, logs = metrics.entries(), LogFolder.of(folder)
+        here = {str(entry.head.get("run_id", "")) for entry in entries}
+        unfinished = results_gone_on(logs, here)
+        left_out = {result.run.run_id for result in unfinished}
+        for entry in entries:
             run_id = str(entry.head.get("run_id", ""))
-            here.add(run_id)
             is_wanted = query.description in (None, entry.head.get("description") or "")
-            if run_id in seen or not is_wanted:
+            if run_id in seen or run_id in left_out or not is_wanted:
                 continue
             seen.add(run_id)
             places_of = (steps, by_run) if series_wanted else None
             yield read_result_yaml(metrics, entry, places_of, configuration, query.histories)
-        for result in results_only_in_logs(LogFolder.of(folder), here):
+        for result in [*unfinished, *results_only_in_logs(logs, here)]:
             known = result.run.run_id in seen
             if not known and query.description in (None, result.run.description):
                 seen.add(result.run.run_id)

@@ -2,7 +2,7 @@
 
 Below ``<root>/<experiment>/.legm`` the file ``catalogue`` has, for each folder, the times and sizes of what
 was looked at, and what was found. While these are still so, nothing is read again. A folder that was changed
-within the last seconds, that has a running run, or that is damaged, is read at each scan. The file is only a
+within the last seconds, that has a pending run, or that is damaged, is read at each scan. The file is only a
 copy: whoever deletes it loses nothing.
 """
 
@@ -32,6 +32,7 @@ from legm.runlog.log_folder import (
     OWN_FOLDER,
     PARAMETERS_FILE,
     RUNS,
+    LogFolder,
     configurations_with,
     refuse_links,
 )
@@ -72,10 +73,11 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
             rows[name] = row
     if changed or len(rows) < len(old):
         too_new = (began - _SETTLED) * 1e9
+        pending = {name for name in changed if LogFolder.of(folder / name).pending_logs()}
         lasting = {
             name: row
             for name, row in rows.items()
-            if not _is_status_running(row) and max(marks[name][:3]) < too_new
+            if not _is_status_running(row) and max(marks[name][:3]) < too_new and name not in pending
         }
         packed = b"".join([_SIGNATURE.pack(*marks[name]) for name in lasting])
         _save_status_cache(
