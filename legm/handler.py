@@ -21,6 +21,7 @@ from legm.core.seeds import looks_like_seed
 from legm.core.texts import counted
 from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect_client
+from legm.delivery.process_end import PROCESS_END, is_normal_exit
 from legm.delivery.reading import read_counts
 from legm.delivery.run_session import RunSession, new_run
 from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_folder
@@ -73,6 +74,7 @@ class ExperimentHandler:
     ``get_best()`` work over every run of the same configuration. Parameters are read as attributes:
     ``handler.learning_rate``. As a context manager it calls ``log()`` on a normal exit and for
     ``sys.exit(0)``. On any other exception it marks the run as failed and keeps what was set.
+    A process that ends does the same with open runs.
 
     Args:
         root_directory: the folder for all experiments; it is created when the first run starts. A relative
@@ -435,6 +437,7 @@ class ExperimentHandler:
             log.info("this process does not record its run: the process with rank 0 does")
             return
         self._session = RunSession(self._client, run, self._slot)
+        PROCESS_END.watch(self._session)
         self._files = self._session.files
         log.info("run %s of %s began in %s", run.run_id, configuration.experiment, self._files.folder)
 
@@ -567,7 +570,8 @@ class ExperimentHandler:
             higher_better: whether its highest value is the best.
 
         Raises:
-            MetricError: the method is unknown, or a step and a metric were given, or neither.
+            MetricError: the method is unknown, a step and a metric were given, or neither, or other dev
+                metrics were set, but not this one.
             StateError: there is no run.
         """
         if method not in _RULES:
@@ -586,18 +590,22 @@ class ExperimentHandler:
         if method == "early_stopping" and (given is None) == (metric is None):
             raise MetricError("set_best('early_stopping') takes either step= or metric=")
         chosen = None if given is None else to_recorded_step("best step", given)
-        self._running("set_best()").recorder.add_record(BestRule(method, chosen, metric, bool(higher_better)))
+        recorder = self._running("set_best()").recorder
+        if metric is not None:
+            recorder.expect_metric(metric)
+        recorder.add_record(BestRule(method, chosen, metric, bool(higher_better)))
 
     def log(self) -> RunResult:
         """Complete the run, so that it counts.
 
-        A repeated call after more metrics replaces the run's entry.
+        A repeated call after more metrics replaces the run's entry; without one, the run is failed or
+        interrupted in the end. A best step that was to be chosen by a metric that was never set is the last
+        one, which is logged as an error.
 
         Returns:
             the result: best step, best and test values, series.
 
         Raises:
-            MetricError: the best step is to be chosen by a metric that was never set.
             StorageError, BackendError: the run cannot be stored; the run log has all of it, and log()
                 may be called again.
             StateError: there is no run.
@@ -682,7 +690,7 @@ class ExperimentHandler:
         traceback: TracebackType | None,
     ) -> None:
         self._slot.release()
-        if error is None or (isinstance(error, SystemExit) and error.code in {None, 0}):
+        if error is None or is_normal_exit(error):
             self._end(Outcome(Status.COMPLETED, time.time()))
             return
         try:

@@ -24,26 +24,42 @@ __all__ = ["recover_command"]
 
 @click.command("recover")
 @path_argument("root", default=Path())
+@click.option(
+    "--complete",
+    "completed",
+    metavar="RUN",
+    multiple=True,
+    help="Complete this interrupted or failed run, so that it counts: its id, or the end of it.",
+)
 @json_option
-def recover_command(root: Path, *, as_json: bool) -> None:
+def recover_command(root: Path, *, completed: tuple[str, ...], as_json: bool) -> None:
     """Finalize runs whose process died, and repair damaged files.
 
-    A run below ROOT whose process ended without calling log() is stored if it was completed, and marked as
+    A run below ROOT whose process died without calling log() is stored if it was completed, and marked as
     interrupted otherwise. Damaged entries are restored from the run logs. Interrupted runs that another
-    command or run finalized earlier are listed too.
+    command or run finalized earlier are listed too. With --complete, nothing else is done.
     """
     from legm.analysis import overview
     from legm.cli.locations import require_location_folder
+    from legm.delivery.backlog import complete_run
+    from legm.runlog.log_folder import LogFolder
 
     require_location_folder(root)
     rows, notes = [], []
-    for folder, finalized, messages in overview.recover_folders(root):
+    for run in completed:
+        for one in complete_run(root, run):
+            if one.result is None:
+                notes.append(f"{one.backend} has not received the run yet: {one.problem}; see legm sync")
+            else:
+                place = str(LogFolder.holding(one.path).folder.parent)
+                rows.append({"configuration": place, **run_dict(one.result)})
+    for folder, finalized, messages in () if completed else overview.recover_folders(root):
         rows += [{"configuration": str(folder), **run_dict(result)} for result in finalized]
         notes += messages
     known = {row["run_id"] for row in rows}
     earlier = [
         {"configuration": str(folder), **run_dict(result)}
-        for folder, runs in overview.interrupted_runs(root)
+        for folder, runs in (() if completed else overview.interrupted_runs(root))
         for result in runs
         if result.run.run_id not in known
     ]

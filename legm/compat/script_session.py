@@ -6,11 +6,9 @@ this module, created when the first stand-in is imported.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
@@ -20,6 +18,7 @@ from legm.compat.settings import Settings
 from legm.compat.tracker_delivery import deliver_to_trackers, split_backends
 from legm.compat.unrecorded_run import UnrecordedRun
 from legm.compat.unsupported_calls import UnsupportedCalls
+from legm.delivery.process_end import at_process_end
 from legm.errors import LegmError
 from legm.records import Plain, Status
 from legm.util.process_rank import is_main_process
@@ -51,7 +50,7 @@ class ScriptSession:
         """The settings, read from the environment variables on first use."""
         if self._settings is None:
             self._settings, self._trackers = split_backends(Settings.of(os.environ))
-            _close_session_at_exit(self.close)
+            at_process_end(self.close)
             self._watch_errors()
         return self._settings
 
@@ -119,12 +118,6 @@ class ScriptSession:
             shown(kind, error, traceback)
 
         sys.excepthook = note
-
-
-def _close_session_at_exit(call: Callable[[], None]) -> None:
-    """Call at the end of the process while threads can still start: since 3.12 atexit is too late."""
-    register = getattr(threading, "_register_atexit", atexit.register)
-    register(call)
 
 
 SESSION = ScriptSession()

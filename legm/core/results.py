@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "best_step",
     "counted_records",
+    "end_records",
     "last_test_values",
     "ordered_dev_points",
     "records_from_result",
@@ -273,3 +274,24 @@ def _points_from_series(members: Sequence[tuple[Series, History]], time: float) 
         times=np.full(len(steps), time),
         values=np.column_stack([history.values for _, history in members]).ravel().astype(np.float64),
     )
+
+
+def end_records(
+    run: Run, records: Sequence[Record], outcome: Outcome
+) -> tuple[RunResult, list[BestRule | Outcome]]:
+    """End a run: a best step that cannot be chosen never keeps it from being completed.
+
+    Args:
+        run: the run.
+        records: all its records.
+        outcome: how it ends.
+
+    Returns:
+        the result, and the records that end the run.
+    """
+    try:
+        return run_result(run, [*records, outcome]), [outcome]
+    except MetricError as error:
+        log.error("run %s: %s. Its last step is the best one instead.", run.run_id, error)  # noqa: TRY400
+        rule = BestRule()
+        return run_result(run, [*records, rule, outcome]), [rule, outcome]

@@ -14,14 +14,23 @@ from pathlib import Path
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import backend_names, find_stored_backend, make_backend
 from legm.delivery.trusted import is_trusted, target_text
-from legm.errors import BackendError, CorruptFile, LegmError, StorageError, closest
+from legm.errors import (
+    BackendError,
+    CorruptFile,
+    LegmError,
+    ParameterError,
+    StateError,
+    StorageError,
+    closest,
+)
 from legm.records import Outcome, Plain, Record, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
-from legm.runlog.log_folder import LogFolder, find_pending_logs
+from legm.runlog.log_folder import LogFolder, find_logs, find_pending_logs
 
 __all__ = [
     "BATCH",
     "DeliveredLog",
+    "complete_run",
     "deliver_log",
     "finalize_dead_runs",
     "finalize_log",
@@ -287,6 +296,58 @@ def _ask_for_target(target: str) -> str:
         f"no run was begun on this machine with the target that its log names, {target!r}; "
         f"if it is yours, give it: legm sync --to {shlex.quote(target)}"
     )
+
+
+def complete_run(root: Path, run: str) -> list[DeliveredLog]:
+    """Complete a run that ended without ``log()``, so that it counts.
+
+    Args:
+        root: the root directory.
+        run: the run's id, or the end of it.
+
+    Returns:
+        the delivery to each of its backends.
+
+    Raises:
+        ParameterError: no run has this id, or several do.
+        StateError: it is completed already.
+        StorageError: it is running, or its log cannot be written.
+        CorruptFile: its log is damaged.
+    """
+    from legm.core import results  # needs NumPy
+
+    logs = {path.stem: path for path in find_logs(root)}
+    found = [run_id for run_id in logs if run and run_id.endswith(run)]
+    if len(found) != 1:
+        several = f"{len(found)} runs have ids that end in {run!r}" if found else f"there is no run {run!r}"
+        raise ParameterError(f"{several}; {closest(run, found or logs)}")
+    path = logs[found[0]]
+    ended = interruption_outcome(path).time  # before it is opened for writing, which is noted as a change
+    folder = LogFolder.holding(path)
+    writer = log_writer.LogWriter(path, create=False)
+    try:
+        known = log_reader.read_log(path)
+        earlier = results.run_outcome(known.records)
+        if earlier is not None and earlier.status is Status.COMPLETED:
+            raise StateError(f"the run {found[0]} is completed already")
+        outcome = Outcome(Status.COMPLETED, ended if earlier is None else earlier.time)
+        _, last = results.end_records(known.run, known.records, outcome)
+        if not folder.is_open(path):
+            folder.create_folders()
+            folder.reopen_log(writer)
+        writer.append(*map(log_frames.record_frame, last))
+        writer.sync()
+    finally:
+        writer.close()
+    clients: dict[str, BackendClient] = {}
+    delivered = []
+    for name, options in known.backends.items():
+        if is_trusted(name, options):
+            delivered.append(_deliver_pending_log(root, writer.path, name, options, clients))
+        else:
+            problem = _ask_for_target(target_text(name, options))
+            delivered.append(DeliveredLog(writer.path, name, problem=problem))
+    return delivered
 
 
 def _deliver_pending_log(

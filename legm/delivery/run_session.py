@@ -13,7 +13,7 @@ import platform
 import secrets
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from legm.delivery.live_delivery import DeliverySet, begin_delivery
 from legm.delivery.trusted import trust
 from legm.errors import LegmError, StorageError
 from legm.hooks import Capability
-from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunResult
+from legm.records import Artifact, Configuration, Outcome, Plain, Record, Run, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.recorder import Recorder
@@ -36,6 +36,8 @@ from legm.version import __version__
 __all__ = ["RunSession", "can_delete_runs", "delete_run", "new_run", "resume_as", "store_run"]
 
 log = logging.getLogger(__name__)
+
+_DROPPED = "its handler was dropped before log()"
 
 
 def new_run(
@@ -109,10 +111,17 @@ class RunSession:
             writer.path.unlink(missing_ok=True)
             raise
         self.recorder = Recorder(writer, self.delivery)
-        self.release: Callable[[], object] = weakref.finalize(
-            self, _release_run, self.recorder, self.delivery, self._logs
-        )
+        self._finalizer = weakref.finalize(self, _drop_run, run, self.recorder, self.delivery, self._logs)
+
+    def release(self) -> None:
         """Write what is left, and release the log and the backends; a second call does nothing."""
+        if self._finalizer.detach() is not None:
+            _release_run(self.recorder, self.delivery, self._logs)
+
+    @property
+    def is_released(self) -> bool:
+        """Whether nothing more can be written."""
+        return not self._finalizer.alive
 
     def keep_file(self, source: Path, name: str | None = None) -> Path:
         """Keep a copy of a file with the run.
@@ -138,7 +147,6 @@ class RunSession:
             the run's result.
 
         Raises:
-            MetricError: the best step is to be chosen by a metric that was never set.
             LegmError: the run cannot be stored; its log has all of it, and the call may be repeated.
         """
         from legm.core import results
@@ -147,13 +155,14 @@ class RunSession:
             outcome = replace(outcome, error=redact_text(outcome.error))
         if self.recorder.is_interrupted:
             self.recorder.postpone(functools.partial(self.finish, outcome))
-            known = log_reader.read_log(self.recorder.path).records
-            return results.run_result(self.run, [*known, outcome])
+            return results.end_records(self.run, log_reader.read_log(self.recorder.path).records, outcome)[0]
         with self.recorder.paused() as writer:
-            records = [*log_reader.read_log(writer.path).records, outcome]
-            result = results.run_result(self.run, records)
-            writer.append(log_frames.record_frame(outcome))
+            known = log_reader.read_log(writer.path).records
+            result, last = results.end_records(self.run, known, outcome)
+            writer.append(*map(log_frames.record_frame, last))
+            records = [*known, *last]
             writer.sync()
+            self.recorder.is_finished = True
             if self.delivery.close(result, records):
                 self._logs.finalize_log(writer)
                 self.recorder.before_next_write = functools.partial(self._logs.reopen_log, writer)
@@ -229,6 +238,22 @@ def resume_as(
     if not is_same_path and can_delete_runs(client):
         delete_run(client, earlier)
     return session, problems
+
+
+def _drop_run(run: Run, recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:
+    """Release a run that nothing can end any more: it is interrupted, unless it was logged."""
+    if recorder.is_interrupted:
+        recorder.postpone(functools.partial(_drop_run, run, recorder, delivery, logs))
+    elif recorder.is_own_process:
+        recorder.outcome_if_unfinished = Outcome(Status.INTERRUPTED, time.time(), _DROPPED)
+        _release_run(recorder, delivery, logs)
+        if not recorder.is_finished:
+            log.warning(
+                "the run %s is interrupted and does not count: its handler was dropped before log(). Call "
+                "log(), or use the handler as a context manager; `legm recover --complete %s` completes it.",
+                run.run_id,
+                run.run_id,
+            )
 
 
 def _release_run(recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:

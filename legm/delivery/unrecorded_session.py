@@ -55,6 +55,9 @@ class _Nowhere:
     def add_record(self, record: Record) -> None:
         """Do nothing."""
 
+    def expect_metric(self, name: str) -> None:
+        """Do nothing."""
+
     def require_own_process(self) -> None:
         """Do nothing: a forked process does not record either."""
 

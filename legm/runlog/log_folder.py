@@ -34,6 +34,7 @@ __all__ = [
     "configuration_folders",
     "configurations_in",
     "configurations_with",
+    "find_logs",
     "find_pending_logs",
     "is_configuration",
     "may_hold_configurations",
@@ -186,6 +187,17 @@ def configuration_folders(folder: Path) -> Iterator[Path]:
         return
     for name in subfolders(folder):
         yield from (folder / name / one for one in configurations_in(folder / name))
+
+
+def find_logs(root: Path) -> list[Path]:
+    """All logs in a root directory, of backends with and without folders."""
+    found = (
+        root / experiment / name
+        for experiment in subfolders(root)
+        for name in configurations_in(root / experiment)
+    )
+    folders = [*root.glob(f"{OWN_FOLDER}/*/*"), *found]
+    return [path for folder in folders for path in LogFolder.of(folder).logs_except(())]
 
 
 def find_pending_logs(root: Path) -> list[Path]:

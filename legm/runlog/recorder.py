@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from legm.core.naming import check_name
-from legm.errors import LegmError, MetricError, StateError
+from legm.errors import LegmError, MetricError, StateError, closest
 from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, Series, Split
-from legm.runlog.log_frames import cursors_frame
+from legm.runlog.log_frames import cursors_frame, record_frame
 from legm.runlog.log_writer import LogWriter
 from legm.runlog.row_encoder import RecordedLayout, RowEncoder
 from legm.util.locks import ReentrySafeLock
@@ -161,6 +161,11 @@ class Recorder:
         self._unwritten: deque[_Batch] = deque()
         self._cursors: Mapping[str, int] = {}
         self._troubled = False
+        self._expected_metric: str | None = None
+        self.is_finished = False
+        """Whether the run was ended, and no value was written since; whoever ends it sets this."""
+        self.outcome_if_unfinished: Outcome | None = None
+        """Written by :meth:`close` unless the run is finished."""
         self.before_next_write: Callable[[], None] | None = None
         """Called once, before the next frame is written; None for nothing."""
         self.points = 0
@@ -306,6 +311,43 @@ class Recorder:
                 except RuntimeError:  # the interpreter is shutting down: close() writes what is left
                     self._thread = None
 
+    def expect_metric(self, name: str) -> None:
+        """Note that a dev metric chooses the best step; where there is none at the next step, that is logged.
+
+        Raises:
+            MetricError: other dev metrics were set, but not this one.
+        """
+        known = self._plain_dev_metrics()
+        if known and name not in known:
+            raise MetricError(f"set_best() got metric={name!r}, which was never set; {closest(name, known)}")
+        self._expected_metric = name
+
+    def _plain_dev_metrics(self) -> list[str]:
+        indexed = self._indexed.copy().items()
+        return [name for (name, split), is_indexed in indexed if split is Split.DEV and not is_indexed]
+
+    def _report_missing_metric(self) -> None:
+        """Warn, once, where the metric that chooses the best step was not set at the first one."""
+        known, name = self._plain_dev_metrics(), self._expected_metric
+        if name is None or name in known:
+            self._expected_metric = None
+        elif self._rows.most_values > 1:
+            self._expected_metric = None
+            log.warning(
+                "set_best() got metric=%r, which was not set at the first step; %s. If it is never set, the "
+                "last step is the best one.",
+                name,
+                closest(name, known),
+            )
+
+    @property
+    def last_time(self) -> float:
+        """When the last value was set (s since 1970); 0 before the first."""
+        for row in reversed(self._added):
+            if isinstance(row, bytes):
+                return float(struct.unpack_from("<d", row, 16)[0])
+        return self._rows.last_time
+
     @property
     def path(self) -> Path:
         """The log's path now."""
@@ -384,6 +426,8 @@ class Recorder:
             self._unwritten.popleft()
             self._recovered()
             self.points += batch.values
+            if batch.values or any(isinstance(record, BestRule) for record in batch.records):
+                self.is_finished = False
             self._cursors = self._deliver(batch.records, batch.end)
 
     def _take(self) -> None:
@@ -404,6 +448,8 @@ class Recorder:
                     self._unwritten.pop()
                 self._rows.undo(encoded)
             raise
+        if self._expected_metric is not None:
+            self._report_missing_metric()
 
     def _recovered(self) -> None:
         if self._troubled:
@@ -447,6 +493,8 @@ class Recorder:
         with self._log_lock.held():
             try:
                 self._write()
+                if self.outcome_if_unfinished is not None and not self.is_finished:
+                    self._writer.append(record_frame(self.outcome_if_unfinished))
             except LegmError as error:
                 log.error("%s. Values that were set since the last successful write are lost.", error)  # noqa: TRY400
             finally:

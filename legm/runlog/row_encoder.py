@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from legm.records import Points, Record, Series
+from legm.records import Points, Record, Series, Split
 from legm.runlog.log_frames import layout_frame, points_frame, record_frame
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ class RowEncoder:
     def __init__(self, layout_of: Callable[[tuple[Series, ...]], RecordedLayout]) -> None:
         self.layouts: dict[int, RecordedLayout] = {}
         """Every layout by its key; whoever makes one adds it."""
+        self.most_values = 0
+        """The number of values of the longest dev series."""
+        self.last_time = 0.0
+        """When the last value was set (s since 1970); 0 before the first."""
         self._layout_of = layout_of
         self._next_number = 0
         self._counts: dict[Series, int] = {}
@@ -123,6 +127,8 @@ class RowEncoder:
                 before = self._counts.get(series, 0)
                 encoded.counts.setdefault(series, before)
                 self._counts[series] = before + number
+                if series.split is Split.DEV:
+                    self.most_values = max(self.most_values, before + number)
 
     def _add_points(self, encoded: Encoded, points: Points) -> None:
         import numpy as np
@@ -215,6 +221,7 @@ class RowEncoder:
         series = tuple(layout.series for layout in layouts)
         encoded.records.append(Points(series, local, steps, times, values))
         encoded.values += len(values)
+        self.last_time = float(times[-1])
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ import yaml
 
 from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
 from legm.analysis.overview import read_overview, recover_folders
+from legm.delivery.backlog import complete_run
 from legm.delivery.client import connect_client
 from legm.export import export_table
 from legm.records import RunResult, Status
@@ -310,15 +311,28 @@ def test_leaving_without_start_is_nothing(tmp_path):
     assert not (tmp_path / "root").exists()
 
 
-def test_an_error_of_the_log_on_leaving_is_raised_and_what_was_set_is_kept(tmp_path):
-    with (
-        pytest.raises(MetricError, match="chosen by the dev metric 'acc', which was never set"),
-        begin(tmp_path) as handler,
-    ):
-        handler.set_metric("loss", 0.5)
+def test_a_best_metric_that_is_never_set_does_not_keep_a_run_from_being_completed(tmp_path, caplog):
+    with begin(tmp_path) as handler:
         handler.set_best("early_stopping", metric="acc")
-    assert [run.points for run in runs(folder_of(handler))] == [1]
-    assert shown(folder_of(handler))[0][0] is Status.INTERRUPTED
+        handler.set_metric("loss", 0.5)
+        handler.flush()
+        assert not caplog.records
+        handler.set_metric("loss", 0.25)
+        handler.flush()
+        assert "metric='acc', which was not set at the first step" in caplog.text
+        with pytest.raises(MetricError, match="did you mean 'loss'"):
+            handler.set_best("early_stopping", metric="los")
+    assert "chosen by the dev metric 'acc', which was never set" in caplog.text
+    assert shown(folder_of(handler)) == [(Status.COMPLETED, None)]
+    assert [entry["best_loss"] for entry in entries(folder_of(handler))] == [0.25]
+
+
+def test_leaving_by_a_normal_exit_logs(tmp_path):
+    for code in (0, None):
+        with pytest.raises(SystemExit), begin(tmp_path) as handler:
+            handler.set_metric("loss", 0.5)
+            raise SystemExit(code)
+    assert shown(folder_of(handler)) == [(Status.COMPLETED, None)] * 2
 
 
 def test_the_users_exception_is_raised_on_when_the_store_fails_too(tmp_path, full_disk, caplog):
@@ -347,35 +361,116 @@ def test_a_handler_that_is_dropped_leaves_everything_that_was_set(tmp_path):
 
 
 UNLOGGED = """
-import sys
+import os, sys, warnings
+import legm.backends.local.event_file, legm.core.results  # once for all children
 from legm import ExperimentHandler
-handler = ExperimentHandler(sys.argv[1], "e")
-handler.set_param("lr", 0.1)
-handler.start()
-for number in range(1000):
-    handler.set_metric("loss", number)
-handler.set_best("early_stopping", step=3)
-if sys.argv[2] == "exit":
-    sys.exit(0)
-elif sys.argv[2] == "raise":
-    sys.excepthook = lambda *_: None
-    raise ValueError
+warnings.simplefilter("ignore")
+
+def begin(name):
+    handler = ExperimentHandler(sys.argv[1], name)
+    handler.set_param("lr", 0.1)
+    handler.start()
+    for number in range(1000):
+        handler.set_metric("loss", number)
+    handler.set_best("early_stopping", metric="loss")
+    return handler
+
+for ending in sys.argv[2:]:
+    child = os.fork() if len(sys.argv) > 3 else 0
+    if child:
+        os.waitpid(child, 0)
+        continue
+    handler = begin(ending)
+    if ending == "exit":
+        sys.exit(0)
+    elif ending == "exit 3":
+        sys.exit(3)
+    elif ending == "caught":
+        try:
+            sys.exit(3)
+        except SystemExit:
+            handler.set_metric("loss", 1000)
+    elif ending == "raise":
+        sys.excepthook = lambda *_: None
+        raise ValueError("late")
+    elif ending == "kill":
+        handler.flush()
+        os.kill(os.getpid(), 9)
+    elif ending == "with":
+        with handler:
+            sys.exit(0)
+    elif ending == "two":
+        another = begin("another")
+        del handler
+    break
 """
+ENDINGS = {
+    "end": (Status.COMPLETED, None),
+    "exit": (Status.COMPLETED, None),
+    "exit 3": (Status.FAILED, "SystemExit: 3"),
+    "caught": (Status.COMPLETED, None),
+    "raise": (Status.FAILED, "ValueError: late"),
+    "kill": (Status.INTERRUPTED, "the process ended without log()"),
+    "with": (Status.COMPLETED, None),
+    "two": (Status.INTERRUPTED, "its handler was dropped before log()"),
+    "another": (Status.COMPLETED, None),
+}
 
 
-@pytest.mark.parametrize("ending", ["end", "exit"])
-def test_a_process_that_ends_without_log_loses_nothing(tmp_path, ending):
-    python(UNLOGGED, tmp_path, ending)
-    (folder,) = (path.parent for path in tmp_path.glob("e/*/params.yml"))
-    (run,) = runs(folder)
-    assert (run.status, run.points) == (Status.INTERRUPTED, 1000)
-    assert values(run) == list(range(1000))
-    assert entries(folder) == []
-    with ExperimentHandler.load_existent(folder).start() as handler:
+def test_a_process_that_ends_normally_completes_its_open_run(tmp_path):
+    python(UNLOGGED, tmp_path, "end")
+    (folder,) = (path.parent for path in tmp_path.glob("end/*/params.yml"))
+    assert shown(folder) == [(Status.COMPLETED, None)]
+    assert [entry["loss"] for entry in entries(folder)] == [list(range(1000))]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with fork")
+def test_how_a_process_ends_is_how_its_open_runs_end(tmp_path):
+    python(UNLOGGED, tmp_path, *(ending for ending in ENDINGS if ending != "another"))
+    list(recover_folders(tmp_path))
+    for ending, end in ENDINGS.items():
+        (folder,) = (path.parent for path in tmp_path.glob(f"{ending}/*/params.yml"))
+        assert (ending, *shown(folder)) == (ending, end)
+        assert [run.points for run in runs(folder)] == [1001 if ending == "caught" else 1000]
+    handler = ExperimentHandler(tmp_path, "kill")
+    handler.set_param("lr", 0.1)
+    with handler.start():
         handler.set_metric("loss", 5)
     summary = handler.aggregate_results()["best_loss"]
     assert (summary["n"], summary["mean"], summary["failed"], summary["interrupted"]) == (1, 5.0, 0, 1)
-    assert shown(folder)[0] == (Status.INTERRUPTED, "the process ended without log()")
+
+
+def test_a_handler_that_is_dropped_warns_once_and_names_log(tmp_path, caplog):
+    handler = begin(tmp_path)
+    handler.log()
+    handler.reset()
+    handler.set_metric("loss", 1)
+    del handler
+    gc.collect()
+    (message,) = (one.message for one in caplog.records if "dropped" in one.message)
+    assert "log()" in message
+    assert "legm recover --complete" in message
+
+
+def test_an_interrupted_run_can_be_completed_later(tmp_path):
+    handler = begin(tmp_path)
+    for number in (3, 1, 2):
+        handler.set_metric("loss", number)
+    handler.set_best("early_stopping", metric="loss", higher_better=False)
+    run_id, folder = handler.run_id, folder_of(handler)
+    with pytest.raises(StorageError, match="written by another process"):
+        complete_run(tmp_path, run_id)
+    del handler
+    gc.collect()
+    list(recover_folders(tmp_path))
+    with pytest.raises(ParameterError, match=f"no run 'x.*{run_id}"):
+        complete_run(tmp_path, "x" + run_id)
+    (delivered,) = complete_run(tmp_path, run_id[-6:])
+    assert (delivered.result.status, delivered.result.best_step) == (Status.COMPLETED, 1)
+    assert shown(folder) == [(Status.COMPLETED, None)]
+    assert [entry["best_loss"] for entry in entries(folder)] == [1]
+    with pytest.raises(StateError, match="completed already"):
+        complete_run(tmp_path, run_id)
 
 
 def test_failed_and_interrupted_runs_are_counted_and_never_aggregated(tmp_path):

@@ -13,6 +13,7 @@ from legm.compat.mlflow.entities import Experiment, Run, ViewType
 from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.mlflow.tracking_store import DEFAULT_EXPERIMENT, STORE
 from legm.compat.script_session import SESSION
+from legm.delivery.process_end import is_normal_exit
 from legm.records import Status
 
 __all__ = [
@@ -82,6 +83,8 @@ class ActiveRun(Run):
     ) -> None:
         if self.info.run_id not in ACTIVE.runs:
             return
+        if error is not None and is_normal_exit(error):
+            kind = None
         while ACTIVE.runs and ACTIVE.runs[-1] != self.info.run_id:
             end_run("FINISHED" if kind is None else "FAILED")
         if kind is None:

@@ -22,6 +22,7 @@ from legm.compat.wandb.media import Media, to_media
 from legm.compat.wandb.model_watcher import ModelWatcher
 from legm.compat.wandb.summaries import Summary
 from legm.core.config_objects import parameters_from_config
+from legm.delivery.process_end import is_normal_exit
 from legm.errors import LegmError, MetricError
 from legm.records import Plain, Status
 from legm.runlog.log_folder import OWN_FOLDER
@@ -385,6 +386,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None and is_normal_exit(error):
+            kind = None
         if kind is not None and SESSION.error is None and self.tracked is not None and not self.finished:
             self.finished = True
             self._watcher.unwatch()
