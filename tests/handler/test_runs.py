@@ -327,14 +327,6 @@ def test_a_best_metric_that_is_never_set_does_not_keep_a_run_from_being_complete
     assert [entry["best_loss"] for entry in entries(folder_of(handler))] == [0.25]
 
 
-def test_leaving_by_a_normal_exit_logs(tmp_path):
-    for code in (0, None):
-        with pytest.raises(SystemExit), begin(tmp_path) as handler:
-            handler.set_metric("loss", 0.5)
-            raise SystemExit(code)
-    assert shown(folder_of(handler)) == [(Status.COMPLETED, None)] * 2
-
-
 def test_the_users_exception_is_raised_on_when_the_store_fails_too(tmp_path, full_disk, caplog):
     with pytest.raises(ValueError, match="mine"), begin(tmp_path) as handler:
         handler.set_metric("loss", 0.5)
