@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import platform
+import re
 import statistics
+import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +23,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.rows import FULL, QUICK, Plan, Row, plan, short
-from benchmarks.sample import NotInstalled, run
+from benchmarks.sample import FailedError, NotInstalled, Probe, run
+from legm.util.child_processes import interrupted_by_signals
 
 _LIBRARIES = [
     "legm",
@@ -49,6 +54,13 @@ def main() -> None:
         "--quick", action="store_true", help="small sizes: shows that it works, measures nothing"
     )
     parser.add_argument("--rounds", type=int, help="how many rounds; the median over them is shown")
+    parser.add_argument(
+        "--for",
+        dest="duration",
+        type=_seconds,
+        metavar="DURATION",
+        help="stop after 90s, 10m or 1h, with what was measured by then",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     parser.add_argument("--markdown", action="store_true", help="print the table as README.md has it")
     asked = parser.parse_args()
@@ -63,83 +75,198 @@ def main() -> None:
         if name not in names:
             parser.error(f"there is no row {name!r}; there are {', '.join(names)}")
     rows = [row for row in planned.rows if not asked.only or row.name in asked.only]
-    missing: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="legm-benchmarks-", ignore_cleanup_errors=True) as folder:
-        rounds = _measured(planned, rows, asked.rounds or planned.rounds, Path(folder), missing)
-    reports = [_report(row, rounds, missing, judged=not asked.quick) for row in rows]
     machine = _machine()
+    console, status = Console(stderr=True), 0
+    with tempfile.TemporaryDirectory(prefix="legm-benchmarks-", ignore_cleanup_errors=True) as folder:
+        measurement = Measurement(planned, rows, Path(folder), asked.duration)
+
+        def reports() -> list[dict[str, Any]]:
+            return [measurement.report(row, judged=not asked.quick) for row in rows]
+
+        def keep() -> None:
+            if asked.json:
+                content = {"machine": machine, "quick": asked.quick, "stopped": measurement.stopped}
+                content |= {"rows": reports(), "rounds": measurement.rounds}
+                asked.json.write_text(
+                    json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+                )
+
+        with interrupted_by_signals():
+            try:
+                for row in measurement.measure(asked.rounds or planned.rounds, console):
+                    cells = _cells(measurement.report(row, judged=False))
+                    console.print(
+                        f"{cells[0]:22} {cells[2]:>16}  {cells[6]}",
+                        highlight=False,
+                        markup=False,
+                        soft_wrap=True,
+                    )
+                    keep()
+            except KeyboardInterrupt:
+                measurement.stopped = "it was interrupted"
+                status = 130
+            except FailedError as error:
+                measurement.stopped = str(error)
+                status = 1
+    keep()
     if asked.markdown:
-        _print_markdown(reports, machine)
+        _print_markdown(reports(), machine)
     else:
-        _show(reports, machine)
-    if asked.json:
-        content = {"machine": machine, "quick": asked.quick, "rows": reports, "rounds": rounds}
-        asked.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _show(reports(), machine)
+    if measurement.stopped:
+        rounds = len(measurement.rounds)
+        console.print(
+            f"{measurement.stopped}, in round {rounds}: the table has what was measured by then", markup=False
+        )
+    raise SystemExit(status)
 
 
-def _measured(
-    planned: Plan, rows: Iterable[Row], count: int, folder: Path, missing: set[str]
-) -> list[dict[str, dict[str, float]]]:
-    """The numbers of each round: every task once, then every task again.
+def _seconds(text: str) -> float:
+    """A duration such as 90s, 10m or 1h, in seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90s, 10m or 1h")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
-    A task that takes part in fewer rounds has its earlier numbers again in the others.
+
+class Measurement:
+    """What has been measured so far; what is interrupted keeps what it has.
+
+    Args:
+        planned: the fixtures and tasks.
+        rows: the rows that are asked for.
+        folder: for everything that is written.
+        duration: seconds after which no more is measured; None for as long as it takes.
     """
-    wanted = dict.fromkeys(name for row in rows for name in row.tasks)
-    tasks = {name: planned.tasks[name] for name in wanted if name in planned.tasks}
-    shared = {name for name in wanted if name in planned.fixtures}
-    shared |= {fixture for task in tasks.values() for fixture in task.folders.values() if fixture}
-    progress = Console(stderr=True)
-    numbers = itertools.count()
 
-    def new_folder() -> Path:
-        made = folder / f"{next(numbers)}"
+    def __init__(
+        self, planned: Plan, rows: Sequence[Row], folder: Path, duration: float | None = None
+    ) -> None:
+        self._planned = planned
+        self._rows = rows
+        self._folder = folder
+        self._until = math.inf if duration is None else time.monotonic() + duration
+        self._numbers = itertools.count()
+        self._places: dict[str, Path] = {}
+        self._built: dict[str, dict[str, float]] = {}
+        self._took: dict[str, float] = {}
+        self.rounds: list[dict[str, dict[str, float]]] = []
+        """The numbers of each round, by task; the last one may lack some."""
+        self.missing: set[str] = set()
+        """Tasks whose peer is not installed."""
+        self.stopped = ""
+        """Why not everything was measured; "" where it was."""
+
+    def measure(self, count: int, console: Console) -> Iterator[Row]:
+        """Measure round after round: every task once, then every task again.
+
+        A task that takes part in fewer rounds has its earlier numbers again in the others. With a duration,
+        a task that would not end in time is left out.
+
+        Args:
+            count: how many rounds.
+            console: for what is going on.
+
+        Yields:
+            each row when it has its first figure.
+        """
+        names = list(dict.fromkeys(name for row in self._rows for name in row.tasks))
+        shown: set[str] = set()
+        for number in range(count):
+            self.rounds.append({})
+            for name in names:
+                if name in self._planned.tasks and name not in self.missing:
+                    console.print(f"[dim]round {number + 1} of {count}: {name}", highlight=False)
+                    self._measure_task(name, number, console)
+                elif name in self._planned.fixtures:
+                    self._fill(name, console)
+                self.rounds[number] |= self._built
+                for row in self._rows:
+                    if row.name not in shown and (self._is_missing(row) or self._values_of(row)):
+                        shown.add(row.name)
+                        yield row
+
+    def _measure_task(self, name: str, number: int, console: Console) -> None:
+        task = self._planned.tasks[name]
+        if number >= task.most:
+            found = self.rounds[number % task.most].get(name)
+            if found is not None:
+                self.rounds[number][name] = found
+            return
+        for fixture in filter(None, task.folders.values()):
+            self._fill(fixture, console)
+        folders = {
+            argument: str(self._places[fixture] if fixture else self._new_folder())
+            for argument, fixture in task.folders.items()
+            if not fixture or fixture in self._places
+        }
+        if len(folders) < len(task.folders):
+            return
+        fresh = {"fresh": number} if task.numbered else {}
+        try:
+            found = self._run(name, task.probe, {**task.arguments, **folders, **fresh})
+        except NotInstalled:
+            self.missing.add(name)
+            return
+        if found is not None:
+            self.rounds[number][name] = found
+
+    def _fill(self, name: str, console: Console) -> None:
+        """Fill a fixture's folder, once."""
+        if name in self._built:
+            return
+        console.print(f"[dim]filling a folder: {name}", highlight=False)
+        place, fixture = self._new_folder(), self._planned.fixtures[name]
+        found = self._run(name, fixture.probe, {"folder": str(place), **fixture.arguments})
+        if found is not None:
+            self._places[name], self._built[name] = place, found
+
+    def _run(self, name: str, probe: Probe, arguments: Mapping[str, Any]) -> dict[str, float] | None:
+        """The numbers of a probe; None where it would not end in time, or did not."""
+        left = self._until - time.monotonic()
+        if left <= self._took.get(name, 0.0):
+            self.stopped = "the time was over"
+            return None
+        began = time.monotonic()
+        try:
+            if left == math.inf:
+                return run(probe, arguments, self._new_folder())
+            return run(probe, arguments, self._new_folder(), left)
+        except subprocess.TimeoutExpired:
+            self.stopped = "the time was over"
+            return None
+        finally:
+            self._took[name] = time.monotonic() - began
+
+    def _new_folder(self) -> Path:
+        made = self._folder / f"{next(self._numbers)}"
         made.mkdir()
         return made
 
-    places: dict[str, Path] = {}
-    built: dict[str, dict[str, float]] = {}
-    for name in sorted(shared):
-        progress.print(f"[dim]filling a folder: {name}", highlight=False)
-        places[name], filled = new_folder(), planned.fixtures[name]
-        built[name] = run(filled.probe, {"folder": str(places[name]), **filled.arguments}, new_folder())
-    rounds: list[dict[str, dict[str, float]]] = []
-    for number in range(count):
-        found = dict(built)
-        for name, task in tasks.items():
-            if name in missing:
-                continue
-            if number >= task.most:
-                found[name] = rounds[number % task.most][name]
-                continue
-            progress.print(f"[dim]round {number + 1} of {count}: {name}", highlight=False)
-            arguments = dict(task.arguments)
-            for argument, fixture in task.folders.items():
-                arguments[argument] = str(places[fixture] if fixture else new_folder())
-            if task.numbered:
-                arguments["fresh"] = number
-            try:
-                found[name] = run(task.probe, arguments, new_folder())
-            except NotInstalled:
-                missing.add(name)
-        rounds.append(found)
-    return rounds
+    def _is_missing(self, row: Row) -> bool:
+        return not self.missing.isdisjoint(row.tasks)
 
+    def _values_of(self, row: Row) -> list[tuple[float, dict[str, dict[str, float]]]]:
+        """A row's figure in each round that has all of its tasks, with the round."""
+        return [(row.value(found), found) for found in self.rounds if found.keys() >= set(row.tasks)]
 
-def _report(
-    row: Row, rounds: list[dict[str, dict[str, float]]], missing: set[str], *, judged: bool
-) -> dict[str, Any]:
-    """A row with its figure, as it goes into the JSON file; small sizes are not judged."""
-    report: dict[str, Any] = {"name": row.name, "what": row.what, "unit": row.unit, "limit": row.limit}
-    report["at_least"] = row.at_least
-    if missing.intersection(row.tasks):
-        return {**report, "value": None, "values": [], "beside": "", "verdict": "not installed"}
-    values = [row.value(found) for found in rounds]
-    value = statistics.median_low(values)
-    verdict = ""
-    if row.limit is not None and judged:
-        verdict = "reached" if (value >= row.limit if row.at_least else value <= row.limit) else "missed"
-    beside = row.beside(rounds[values.index(value)])
-    return {**report, "value": value, "values": values, "beside": beside, "verdict": verdict}
+    def report(self, row: Row, *, judged: bool) -> dict[str, Any]:
+        """A row with its figure, as it goes into the JSON file; small sizes are not judged."""
+        report: dict[str, Any] = {"name": row.name, "what": row.what, "unit": row.unit, "limit": row.limit}
+        report["at_least"] = row.at_least
+        nothing = {"value": None, "values": [], "beside": ""}
+        if self._is_missing(row):
+            return {**report, **nothing, "verdict": "not installed"}
+        found = self._values_of(row)
+        if not found:
+            return {**report, **nothing, "verdict": "not measured"}
+        values = [value for value, _ in found]
+        value = statistics.median_low(values)
+        verdict = ""
+        if row.limit is not None and judged:
+            verdict = "reached" if (value >= row.limit if row.at_least else value <= row.limit) else "missed"
+        beside = row.beside(found[values.index(value)][1])
+        return {**report, "value": value, "values": values, "beside": beside, "verdict": verdict}
 
 
 _HEADINGS = ("row", "what", "median", "range", "to reach", "verdict", "beside it")
@@ -164,7 +291,7 @@ def _show(reports: list[dict[str, Any]], machine: Mapping[str, Any]) -> None:
     for heading in _HEADINGS:
         justify: Literal["left", "right"] = "right" if heading in {"median", "range"} else "left"
         table.add_column(heading, justify=justify, no_wrap=heading not in {"what", "beside it"})
-    styles = {"reached": "green", "missed": "bold red", "not installed": "dim"}
+    styles = {"reached": "green", "missed": "bold red", "not installed": "dim", "not measured": "dim"}
     for report in reports:
         table.add_row(*map(escape, _cells(report)), style=styles.get(report["verdict"]))
     console = Console()

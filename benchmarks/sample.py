@@ -10,11 +10,14 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from legm.util.child_processes import process_group
 
 __all__ = ["FailedError", "NotInstalled", "Probe", "run"]
 
@@ -46,7 +49,9 @@ class FailedError(RuntimeError):
     """A probe ended with an error."""
 
 
-def run(probe: Probe, arguments: Mapping[str, Any], home: Path) -> dict[str, float]:
+def run(
+    probe: Probe, arguments: Mapping[str, Any], home: Path, timeout: float | None = None
+) -> dict[str, float]:
     """Call a probe in a fresh process.
 
     Args:
@@ -54,31 +59,35 @@ def run(probe: Probe, arguments: Mapping[str, Any], home: Path) -> dict[str, flo
         arguments: its keyword arguments, plain.
         home: the folder that peers take for the user's own, so that none reads or leaves settings; the
             one around it has matplotlib's list of fonts, which is made once.
+        timeout: seconds after which the process is ended, with all that it started.
 
     Raises:
+        subprocess.TimeoutExpired: it took longer.
         NotInstalled: the probe could not import the peer.
         FailedError: it ended otherwise than by returning.
     """
     task = json.dumps([probe.__module__, probe.__qualname__, dict(arguments)])
     places = {"HOME": str(home), "TRACKIO_DIR": str(home / "trackio"), "MPLCONFIGDIR": str(home.parent)}
-    done = subprocess.run(
+    with process_group(
         [sys.executable, "-m", "benchmarks.sample"],
-        input=task,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
         cwd=Path(__file__).parents[1],
         env={**os.environ, **QUIET, **places},
-    )
-    if done.returncode == _NOT_INSTALLED:
-        raise NotInstalled(done.stderr.strip().rpartition("\n")[2])
-    if done.returncode:
-        raise FailedError(f"{probe.__name__}({dict(arguments)}) ended with {done.returncode}:\n{done.stderr}")
-    numbers: dict[str, float] = json.loads(done.stdout.rstrip("\n").rpartition("\n")[2])
+    ) as process:
+        output, errors = process.communicate(task, timeout)
+    if process.returncode == _NOT_INSTALLED:
+        raise NotInstalled(errors.strip().rpartition("\n")[2])
+    if process.returncode:
+        raise FailedError(f"{probe.__name__}({dict(arguments)}) ended with {process.returncode}:\n{errors}")
+    numbers: dict[str, float] = json.loads(output.rstrip("\n").rpartition("\n")[2])
     return numbers
 
 
 def _main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a probe ends what it started
     module, name, arguments = json.load(sys.stdin)
     probe: Probe = getattr(importlib.import_module(module), name)
     try:

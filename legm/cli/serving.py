@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -20,9 +19,11 @@ def serve_until_ended(
     only_print: bool,
     as_json: bool = False,
 ) -> None:
-    """Run a server until it ends, or until Ctrl-C, which is not an error."""
+    """Run a server until it ends, or until Ctrl-C or SIGTERM, which is no error and leaves nothing behind."""
     import os
     import shlex
+
+    from legm.util.child_processes import interrupted_by_signals, process_group
 
     address = f"http://127.0.0.1:{port}"
     if as_json:
@@ -33,11 +34,10 @@ def serve_until_ended(
         say(f"{title}'s page will be at {address} (Ctrl-C stops it)")
     if only_print:
         return
-    server = subprocess.Popen(command, env={**(defaults or {}), **os.environ})  # noqa: S603 - our own command
-    try:
-        status = server.wait()
-    except KeyboardInterrupt:
-        server.terminate()
-        server.wait()
-        status = 0
+    with interrupted_by_signals():
+        try:
+            with process_group(command, env={**(defaults or {}), **os.environ}) as server:
+                status = server.wait()
+        except KeyboardInterrupt:
+            status = 0
     sys.exit(status)

@@ -61,26 +61,23 @@ def sync_command(root: Path, to: str | None, *, watch: bool, as_json: bool) -> N
 
 
 def _watch_and_sync(deliveries: Iterator[DeliveredLog], *, as_json: bool) -> None:
-    import signal
+    from legm.util.child_processes import interrupted_by_signals
 
-    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
     runs = values = 0
-    try:
-        if not as_json:
-            say("waiting for runs with pending values (Ctrl-C stops it)")
-        for one in deliveries:
-            if one.result is not None:
-                runs, values = runs + 1, values + one.result.points
-            if as_json:
-                say(json.dumps(json_value(_synced_dict(one))))
-            else:
-                _print_synced(one)
-    except KeyboardInterrupt:
-        if not as_json:
-            say(f"\n{counted(runs, 'delivery', 'deliveries')} with {counted(values, 'value')}")
-    finally:
-        for one_signal, handler in before.items():
-            signal.signal(one_signal, handler)
+    with interrupted_by_signals():
+        try:
+            if not as_json:
+                say("waiting for runs with pending values (Ctrl-C stops it)")
+            for one in deliveries:
+                if one.result is not None:
+                    runs, values = runs + 1, values + one.result.points
+                if as_json:
+                    say(json.dumps(json_value(_synced_dict(one))))
+                else:
+                    _print_synced(one)
+        except KeyboardInterrupt:
+            if not as_json:
+                say(f"\n{counted(runs, 'delivery', 'deliveries')} with {counted(values, 'value')}")
 
 
 def _print_synced(one: DeliveredLog) -> None:

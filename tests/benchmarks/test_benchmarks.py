@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+from benchmarks.__main__ import _seconds
 from tests.support.paths import ROOT
+from tests.support.processes import is_running
+from tests.support.waiting import until
 
 ROWS = [
     "set",
@@ -111,3 +117,66 @@ def test_the_list_names_every_row_of_legms_own():
     listed = {line.split()[0] for line in benchmarks("--list").stdout.splitlines()}
     assert set(ROWS) <= listed
     assert {"tensorboard", "tensorboardx", "wandb", "mlflow", "mlflow_batched", "trackio", "text"} <= listed
+
+
+def stoppable(tmp_path, *arguments):
+    """A plan with a row that is measured at once, and one that hangs and has a server."""
+    command = "from tests.support import benchmark_probes; benchmark_probes.main()"
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            command,
+            "--json",
+            str(tmp_path / "rows.json"),
+            *arguments,
+        ],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def first_row_is_kept(tmp_path, output):
+    content = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
+    assert [(row["name"], row["values"], row["verdict"]) for row in content["rows"]] == [
+        ("first", [7.0], "reached"),
+        ("second", [], "not measured"),
+    ]
+    assert content["stopped"]
+    assert "reached" in output
+    assert "not measured" in output
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+def test_rows_appear_as_they_are_measured_and_are_kept_when_it_is_stopped_with_no_server_left(tmp_path):
+    with stoppable(tmp_path) as running:
+        shown = iter(running.stderr)
+        assert next(line for line in shown if line.startswith("first")).split()[1:3] == ["7", "s"]
+        server = int(until((tmp_path / "pid").exists) and (tmp_path / "pid").read_text())
+        running.send_signal(signal.SIGTERM)
+        output, _ = running.communicate(timeout=30)
+    assert running.returncode == 130
+    first_row_is_kept(tmp_path, output)
+    until(lambda: not is_running(server))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+def test_a_duration_bounds_what_is_measured(tmp_path):
+    began = time.monotonic()
+    with stoppable(tmp_path, "--for", "2.5s") as running:
+        output, errors = running.communicate(timeout=30)
+    assert running.returncode == 0, errors
+    first_row_is_kept(tmp_path, output)
+    assert "the time was over" in errors
+    assert time.monotonic() - began < 20
+    until(lambda: not is_running(int((tmp_path / "pid").read_text())))
+
+
+def test_a_duration_has_a_unit_or_is_in_seconds():
+    assert [_seconds(text) for text in ("90", "90s", "1.5m", "1h")] == [90.0, 90.0, 90.0, 3600.0]
+    found = benchmarks("--for", "soon")
+    assert found.returncode == 2
+    assert "'soon' is not a duration such as 90s, 10m or 1h" in found.stderr

@@ -17,8 +17,11 @@ from benchmarks import __main__, mlflow_store, sample, several, start
 from tests.support.mlflow_store import prepare_store
 
 
-def run(probe: sample.Probe, arguments: Mapping[str, Any], home: Path) -> dict[str, float]:
+def run(
+    probe: sample.Probe, arguments: Mapping[str, Any], home: Path, timeout: float | None = None
+) -> dict[str, float]:
     """Call a probe in a process that is forked from this one."""
+    assert timeout is None
     if probe.__module__ == start.__name__:
         return sample.run(probe, arguments, home)
     if probe.__module__ in {mlflow_store.__name__, several.__name__}:

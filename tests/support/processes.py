@@ -117,3 +117,15 @@ def wait_for_end(process: int) -> None:
         return False
 
     until(is_gone)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is running."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:  # where no init asks for it, a process that ended is a zombie
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return True
