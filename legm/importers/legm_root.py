@@ -14,11 +14,22 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.run_validation import require_valid_run
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.runlog import log_reader
-from legm.runlog.log_folder import LogFolder, artifacts_folder, read_result_from_log
+from legm.runlog.log_folder import (
+    AGGREGATES_FILE,
+    METRICS_FILE,
+    PARAMETERS_FILE,
+    PLOTS,
+    STEPS_FILE,
+    LogFolder,
+    artifacts_folder,
+    read_result_from_log,
+)
 from legm.runlog.log_writer import is_log_locked
 
 __all__ = ["LegmRootSource", "is_legm_root_file"]
 
+_OWN_FILES = frozenset({PARAMETERS_FILE, METRICS_FILE, STEPS_FILE})
+_COMPUTED = frozenset({AGGREGATES_FILE, PLOTS})
 _FINGERPRINT = re.compile(rb"^fingerprint: ['\"]?v\d+-", re.MULTILINE)
 
 
@@ -57,7 +68,17 @@ class LegmRootSource:
                     )
                     continue
                 self._configurations[result.run.run_id] = result.run.configuration
+                self._note_other_files(result.run.configuration)
                 yield self._external_run(result)
+
+    def _note_other_files(self, configuration: Configuration) -> None:
+        """Note what is in a configuration's folder but belongs to no run."""
+        folder = self._client.folder(configuration)
+        for path in sorted(folder.iterdir()) if folder is not None and folder.is_dir() else ():
+            if path.name in _COMPUTED:
+                self.notes.add("plots and aggregates, which can be made again, were left out", str(path))
+            elif path.is_file() and path.name not in _OWN_FILES:
+                self.notes.add("files of configurations, which belong to no run, were left out", str(path))
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""

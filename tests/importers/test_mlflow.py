@@ -258,7 +258,9 @@ def test_data_sets_and_models_of_a_run_come_too(store, tmp_path):
     number = client.create_experiment(experiment)
     run_id = client.create_run(number).info.run_id
     client.log_inputs(run_id, [DatasetInput(Dataset("mnist", "d1", "local", "{}", "s", "p"), [])])
-    model = client.create_logged_model(number, name="net", source_run_id=run_id)
+    model = client.create_logged_model(number, name="net", source_run_id=run_id, params={"depth": "3"})
+    client.set_experiment_tag(number, "mlflow.note.content", "digits, **all** of them")
+    client.set_experiment_tag(number, "team", "vision")
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "weights.bin").write_bytes(b"\0\1")
     client.log_model_artifacts(model.model_id, str(tmp_path / "w"))
@@ -268,6 +270,10 @@ def test_data_sets_and_models_of_a_run_come_too(store, tmp_path):
     (result,) = results(root, experiment).values()
     (inputs,) = result.run.environment["imported"]["inputs"]
     assert (inputs["name"], inputs["digest"]) == ("mnist", "d1")
+    origin = result.run.environment["imported"]
+    assert origin["logged_models"] == [{"name": "net", "model_id": model.model_id, "params": {"depth": 3}}]
+    described = {"mlflow.note.content": "digits, **all** of them", "team": "vision"}
+    assert described.items() <= origin["experiment_tags"].items()
     (kept,) = root.glob("*/*/artifacts/*/models/*/weights.bin")
     assert kept.read_bytes() == b"\0\1"
 

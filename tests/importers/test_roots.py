@@ -98,6 +98,20 @@ def test_two_roots_are_joined_and_a_second_time_adds_nothing(tmp_path):
     assert {*before} < {*(tmp_path / "b").rglob("*")}
 
 
+def test_what_belongs_to_no_run_is_listed_when_it_is_left_out(tmp_path):
+    with ExperimentHandler(tmp_path / "a", "e") as handler:
+        handler.set_param("lr", 0.1)
+        handler.start()
+        handler.set_metric("loss", 1.0)
+        Path(handler.model_save_filename).write_text("weights")
+    handler.aggregate_results()
+    report = import_runs(tmp_path / "a", tmp_path / "b")
+    assert {remark: (count, Path(first).name) for remark, (count, first) in report.omitted.items()} == {
+        "files of configurations, which belong to no run, were left out": (1, "model.pt"),
+        "plots and aggregates, which can be made again, were left out": (1, "aggregated_metrics.yml"),
+    }
+
+
 def test_a_run_that_is_still_running_is_left_for_the_next_import(tmp_path):
     handler = one_run(tmp_path / "a")
     handler.set_metric("loss", 1.0)

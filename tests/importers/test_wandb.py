@@ -33,14 +33,15 @@ for rate in (0.1, 0.01):
         run.define_metric("accuracy", summary="max")
         for i in range(20):
             run.log({"loss": rate / (i + 1 + seed), "accuracy": -(i - 7) ** 2, "inner": {"a": i}})
-        run.log({"picture": wandb.Image(np.full((4, 4, 3), seed, np.uint8)), "words": "hello", "loss": 0.5})
+        pixels = np.full((4, 4, 3), seed, np.uint8)
+        run.log({"picture": wandb.Image(pixels, caption=f"seed {seed}"), "words": "hello", "loss": 0.5})
         run.summary["test accuracy"] = 0.7 + seed / 10
         run.summary["verdict"] = "good"
         with open(run.dir + "/notes.txt", "w") as file:
             file.write(f"seed {seed}")
         open("m.bin", "w").write(f"weights {seed}")
         for version in range(2):
-            artifact = wandb.Artifact("model", "model")
+            artifact = wandb.Artifact("model", "model", f"version {version}", {"layers": [version]})
             with artifact.new_file("deep/m.bin") as file:
                 file.write(f"weights {seed} {version}")
             artifact.add_reference(f"https://example.com/{version}.csv", checksum=False)
@@ -95,7 +96,9 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     assert (origin["group"], origin["notes"], origin["entity"]) == ("g", "two\nlines", "team")
     assert origin["tags"] == {"baseline": "", "ä": ""}
     assert origin["summary"] == {"verdict": "good"}
-    assert [one["name"] for one in origin["artifacts"]] == ["model", "model"]
+    assert [(one["name"], one["description"], one["metadata"]) for one in origin["artifacts"]] == [
+        ("model", f"version {version}", {"layers": [version]}) for version in range(2)
+    ]
     assert origin["python"].startswith("CPython")
     assert run.rule == BestRule("early_stopping", metric="accuracy", higher_better=True)
     assert (run.best_step, run.best[DEV]) == (7, 0.1 / 9)
@@ -119,7 +122,8 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     }
     assert [times["loss", step] for step in range(21)] == [row["_timestamp"] for row in rows]
     assert [(one.name, one.value, one.step) for one in kept if isinstance(one, Display)] == [
-        ("words", "hello", 20)
+        ("picture.caption", "seed 1", 20),
+        ("words", "hello", 20),
     ]
     (lonely,) = results(tmp_path / "root", "uncategorized")
     assert lonely.histories[DEV].values.tolist() == [1]

@@ -36,6 +36,7 @@ from legm.importers.mlflow.run_conversion import (
     mlflow_to_seconds,
     restore_mlflow_infinities,
 )
+from legm.importers.value_parsing import parse_value_text
 from legm.records import Plain, Points, Series
 from legm.util.yaml_files import parse_yaml
 
@@ -68,6 +69,7 @@ class MlrunsSource:
         self._files = ArtifactFolders(path.absolute().parent, self.notes)
         self._experiment_metadata: dict[Path, dict[str, Any]] = {}
         self._models: dict[Path, dict[str, list[tuple[str, Path]]]] = {}
+        self._tags_of_experiments: dict[Path, dict[str, Plain]] = {}
         self._places: dict[str, Path] = {}
 
     @staticmethod
@@ -139,6 +141,8 @@ class MlrunsSource:
             details={
                 **{name: str(meta[name]) for name in _DETAILS if meta.get(name)},
                 **self._dataset_inputs(folder),
+                **self._experiment_tags(folder.parent),
+                **self._logged_models(folder.parent, run_id),
             },
         )
         folders = self._artifact_folders(folder, meta, run_id)
@@ -192,6 +196,27 @@ class MlrunsSource:
                     found.setdefault(str(meta.get("source_run_id")), []).append(model)
             self._models[experiment] = found
         return self._models[experiment]
+
+    def _experiment_tags(self, experiment: Path) -> dict[str, Plain]:
+        """The tags of an experiment, its description among them."""
+        if experiment not in self._tags_of_experiments:
+            self._tags_of_experiments[experiment] = {**self._read_texts(experiment / "tags")}
+        found = self._tags_of_experiments[experiment]
+        return {"experiment_tags": found} if found else {}
+
+    def _logged_models(self, experiment: Path, run_id: str) -> dict[str, Plain]:
+        """The models that were logged in a run, with their parameters."""
+        found: list[Plain] = []
+        for label, artifacts in self._logged_models_in(experiment).get(run_id, ()):
+            params = self._read_texts(artifacts.with_name("params"))
+            found.append(
+                {
+                    "name": label.removesuffix(f"-{artifacts.parent.name}"),
+                    "model_id": artifacts.parent.name,
+                    "params": {name: parse_value_text(text) for name, text in params.items()},
+                }
+            )
+        return {"logged_models": found} if found else {}
 
     def _dataset_inputs(self, folder: Path) -> dict[str, Plain]:
         """The datasets that were logged as the run's inputs."""

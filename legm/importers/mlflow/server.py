@@ -28,7 +28,8 @@ from legm.importers.mlflow.run_conversion import (
     mlflow_to_seconds,
     restore_mlflow_infinities,
 )
-from legm.records import Points, Series
+from legm.importers.value_parsing import parse_value_text
+from legm.records import Plain, Points, Series
 
 __all__ = ["MlflowServerSource"]
 
@@ -63,6 +64,9 @@ class MlflowServerSource:
         self._experiments: dict[
             str, tuple[str, bool]
         ] = {}  # by id: an experiment's name and whether it is deleted
+
+        self._tags_of_experiments: dict[str, dict[str, str]] = {}
+        self._models: dict[str, dict[str, list[Any]]] = {}  # by experiment and run
 
     # Requests
 
@@ -126,6 +130,7 @@ class MlflowServerSource:
         for one in self._request_pages("experiments/search", "experiments", query, post=True):
             is_deleted = one.get("lifecycle_stage") == "deleted"
             self._experiments[str(one["experiment_id"])] = (str(one["name"]), is_deleted)
+            self._tags_of_experiments[str(one["experiment_id"])] = _pairs(one.get("tags"))
         for experiment in sorted(self._experiments, key=lambda key: (len(key), key)):
             wanted = {
                 "experiment_ids": [experiment],
@@ -151,6 +156,7 @@ class MlflowServerSource:
     def _read_run(self, run: Mapping[str, Any]) -> ExternalRun | None:
         info, data = run["info"], run.get("data", {})
         run_id, experiment_id = str(info["run_id"]), str(info["experiment_id"])
+        tags = self._tags_of_experiments.get(experiment_id)
         name, is_deleted = self._experiments.get(experiment_id, (experiment_id, False))
         if (is_deleted or info.get("lifecycle_stage") == "deleted") and not self._deleted:
             self.notes.add(DELETED, run_id)
@@ -167,11 +173,13 @@ class MlflowServerSource:
             status=str(info.get("status", "")),
             start_time=_int_or_none(info.get("start_time")),
             end_time=_int_or_none(info.get("end_time")),
-            params={str(one["key"]): str(one.get("value", "")) for one in data.get("params", ())},
-            tags={str(one["key"]): str(one.get("value", "")) for one in data.get("tags", ())},
+            params=_pairs(data.get("params")),
+            tags=_pairs(data.get("tags")),
             details={
                 **({"user_id": str(info["user_id"])} if info.get("user_id") else {}),
                 **({"inputs": inputs} if inputs else {}),
+                **({"experiment_tags": {**tags}} if tags else {}),
+                **self._logged_models(run_id, experiment_id),
             },
         )
         keys = [str(one["key"]) for one in data.get("metrics", ())]
@@ -214,20 +222,42 @@ class MlflowServerSource:
             yield ExternalFile(
                 path, partial(self._request, "get-artifact", {"path": path, "run_uuid": run_id})
             )
-        wanted = {"experiment_ids": [experiment_id], "filter": f"source_run_id = '{run_id}'"}
-        try:
-            models = list(self._request_pages("logged-models/search", "models", wanted, post=True))
-        except StorageError as error:
-            cause = error.__cause__
-            if isinstance(cause, urllib.error.HTTPError) and cause.code in {400, 404, 405, 501}:
-                return  # a server older than MLflow 3
-            raise
-        for model in models:
+        for model in self._models_of(run_id, experiment_id):
             model_id, name = str(model["info"]["model_id"]), str(model["info"].get("name", ""))
             model_path = f"logged-models/{quote(model_id, safe='')}/artifacts"
             for path in self._list_artifact_paths(f"{model_path}/directories", {}, "artifact_directory_path"):
                 ask = partial(self._request, f"ajax-{_API}/{model_path}/files", {"artifact_file_path": path})
                 yield ExternalFile(f"models/{name}-{model_id}/{path}", ask)
+
+    def _models_of(self, run_id: str, experiment_id: str) -> list[Any]:
+        """The models that were logged in a run; those of an experiment are requested once."""
+        if experiment_id not in self._models:
+            known: dict[str, list[Any]] = {}
+            wanted = {"experiment_ids": [experiment_id], "max_results": 50}
+            try:
+                for model in self._request_pages("logged-models/search", "models", wanted, post=True):
+                    known.setdefault(str(model["info"].get("source_run_id", "")), []).append(model)
+            except StorageError as error:
+                cause = error.__cause__
+                if not isinstance(cause, urllib.error.HTTPError) or cause.code not in {400, 404, 405, 501}:
+                    raise
+                known.clear()  # a server older than MLflow 3
+            self._models[experiment_id] = known
+        return self._models[experiment_id].get(run_id, [])
+
+    def _logged_models(self, run_id: str, experiment_id: str) -> dict[str, Plain]:
+        """The models that were logged in a run, with their parameters."""
+        found: list[Plain] = []
+        for model in self._models_of(run_id, experiment_id):
+            params = _pairs(model.get("data", {}).get("params"))
+            found.append(
+                {
+                    "name": str(model["info"].get("name", "")),
+                    "model_id": str(model["info"]["model_id"]),
+                    "params": {name: parse_value_text(text) for name, text in params.items()},
+                }
+            )
+        return {"logged_models": found} if found else {}
 
     def _list_artifact_paths(self, question: str, query: Mapping[str, Any], argument: str) -> Iterator[str]:
         """The paths of the files below an artifact folder."""
@@ -282,6 +312,11 @@ def _problem_text(cause: BaseException) -> str:
         )
         return f"it answers {cause.code} {cause.reason}{remedy}"
     return str(getattr(cause, "reason", cause) or cause)
+
+
+def _pairs(rows: Any) -> dict[str, str]:
+    """Params or tags by name."""
+    return {str(one["key"]): str(one.get("value", "")) for one in rows or ()}
 
 
 def _int_or_none(value: object) -> int | None:

@@ -27,7 +27,8 @@ from legm.importers.mlflow.run_conversion import (
     mlflow_to_seconds,
     restore_mlflow_infinities,
 )
-from legm.records import Points
+from legm.importers.value_parsing import parse_value_text
+from legm.records import Plain, Points
 
 __all__ = ["MlflowSqliteSource"]
 
@@ -48,7 +49,7 @@ _INPUTS_QUERY = """
     WHERE i.destination_type = 'RUN' AND i.destination_id = ? ORDER BY i.rowid
 """
 _TABLES = ("experiments", "runs", "metrics", "params", "tags")
-_NEWER_TABLES = ("inputs", "datasets", "logged_models")
+_NEWER_TABLES = ("inputs", "datasets", "logged_models", "logged_model_params", "experiment_tags")
 _RUN_COLUMNS = (
     "run_uuid", "name", "user_id", "status", "start_time", "end_time", "source_type", "source_name",
     "source_version", "entry_point_name", "lifecycle_stage", "artifact_uri",
@@ -184,7 +185,12 @@ class MlflowSqliteSource:
             end_time=_int_or_none(fields.pop("end_time", None)),
             params=self._read_texts("params", run_id),
             tags=self._read_texts("tags", run_id),
-            details={**fields, **self._dataset_inputs(run_id)},
+            details={
+                **fields,
+                **self._dataset_inputs(run_id),
+                **self._experiment_tags(str(experiment_id)),
+                **self._logged_models(run_id),
+            },
         )
         folders = self._artifact_folders(mlflow_run, address)
         return external_run(
@@ -209,6 +215,32 @@ class MlflowSqliteSource:
             for row in self._query(_INPUTS_QUERY, (run_id,))
         ]
         return {"inputs": rows} if rows else {}
+
+    def _experiment_tags(self, experiment_id: str) -> dict[str, dict[str, str]]:
+        """The tags of an experiment, its description among them."""
+        if not self._columns["experiment_tags"]:
+            return {}
+        query = "SELECT key, value FROM experiment_tags WHERE experiment_id = ? ORDER BY key"
+        rows = self._query(query, (experiment_id,))
+        return {"experiment_tags": {str(key): _sqlite_text(value) for key, value in rows}} if rows else {}
+
+    def _logged_models(self, run_id: str) -> dict[str, list[Plain]]:
+        """The models that were logged in a run, with their parameters."""
+        if not self._columns["logged_models"] or not self._columns["logged_model_params"]:
+            return {}
+        found: dict[str, dict[str, Plain]] = {}
+        models: dict[str, Plain] = {}
+        query = (
+            "SELECT m.model_id, m.name, p.param_key, p.param_value FROM logged_models m "
+            "LEFT JOIN logged_model_params p ON p.model_id = m.model_id "
+            "WHERE m.source_run_id = ? ORDER BY m.rowid, p.param_key"
+        )
+        for model_id, name, key, value in self._query(query, (run_id,)):
+            params = found.setdefault(str(model_id), {})
+            models[str(model_id)] = {"name": _sqlite_text(name), "model_id": str(model_id), "params": params}
+            if key is not None:
+                params[str(key)] = parse_value_text(_sqlite_text(value))
+        return {"logged_models": [*models.values()]} if models else {}
 
     def _artifact_folders(self, mlflow_run: ExternalMlflowRun, address: str) -> dict[str, Path]:
         """The folders with artifacts of the run and of models logged in it, by the prefix of their names."""

@@ -138,6 +138,8 @@ class HistoryRows:
                 self.texts[name] = text, self.count
                 if text is not None:
                     self.add_text(name, text, step, time)
+                elif captions := _captions(value):
+                    self.add_text(f"{name}.caption", captions, step, time)
         self._rows.append((step, time, len(self._values) - before))
 
     def _decode_items(
@@ -235,6 +237,13 @@ def history_text(value: Any) -> str | None:
     if isinstance(value, dict) and "_type" in value and not _FILES.isdisjoint(value):
         return None
     return json.dumps(value, ensure_ascii=False)
+
+
+def _captions(value: Any) -> str:
+    """The captions of media that are stored in files, one a line; "" for none."""
+    several = value.get("captions")
+    captions = several if isinstance(several, list) else [value.get("caption")]
+    return "\n".join(map(str, captions)) if any(captions) else ""
 
 
 def history_number(value: Any) -> float:

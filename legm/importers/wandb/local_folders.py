@@ -259,11 +259,7 @@ class WandbFolderSource:
 
 def _describe_local_run(fold: RunFold) -> ExternalWandbRun:
     status, error = status_from_exit_code(fold.exit_code)
-    artifacts = [
-        {"name": one.name, "type": one.type, "aliases": list(one.aliases)}
-        for one in fold.artifacts
-        if not one.type.startswith(INTERNAL_ARTIFACT_TYPES)
-    ]
+    artifacts = [one.origin for one in fold.artifacts if not one.type.startswith(INTERNAL_ARTIFACT_TYPES)]
     origin = {**fold.origin, "sweep": fold.sweep, "artifacts": artifacts}
     return ExternalWandbRun(
         run_id=fold.run_id,

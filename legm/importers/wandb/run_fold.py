@@ -54,6 +54,8 @@ class FoldedArtifact:
     Args:
         name, type: W&B's name and type.
         aliases: such as ``latest``; only a server knows the version.
+        description: the script's text about it; "" for none.
+        metadata: the script's metadata as JSON; "" for none.
         files: by their path in the artifact.
     """
 
@@ -61,6 +63,20 @@ class FoldedArtifact:
     type: str
     aliases: tuple[str, ...]
     files: Mapping[str, FoldedFile]
+    description: str = ""
+    metadata: str = ""
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What is noted about it with the run."""
+        metadata = parse_json_value(self.metadata.encode()) if self.metadata else None
+        return {
+            "name": self.name,
+            "type": self.type,
+            "aliases": list(self.aliases),
+            **({"description": self.description} if self.description else {}),
+            **({"metadata": metadata} if metadata else {}),
+        }
 
 
 class RunFold:
@@ -199,7 +215,11 @@ class RunFold:
             one.path: FoldedFile(one.local_path, one.digest, bool(one.ref))
             for one in record.manifest.contents
         }
-        self.artifacts.append(FoldedArtifact(record.name, record.type, tuple(record.aliases), files))
+        self.artifacts.append(
+            FoldedArtifact(
+                record.name, record.type, tuple(record.aliases), files, record.description, record.metadata
+            )
+        )
 
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Add a row of the history from a server, which has texts for numbers that are not finite."""
