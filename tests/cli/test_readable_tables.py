@@ -69,7 +69,7 @@ def test_what_differs_names_configurations_without_a_name(root):
     ]
     ranked = shown("best", root / "unnamed", "loss", "--lower").splitlines()[2:6]
     assert [line[3 : 3 + len(name)] for line, name in zip(ranked, expected, strict=True)] == expected
-    listed = shown("ls", root / "unnamed").splitlines()[3:]
+    listed = shown("ls", root / "unnamed").splitlines()[3:7]
     assert sorted(line.split("  ")[0] for line in listed) == sorted(expected)
     folders = [one["folder"].rpartition("/")[2] for one in as_json("ls", root / "unnamed")]
     assert [next(name for name in folders if f" {name} " in line) for line in listed] == folders
@@ -78,7 +78,7 @@ def test_what_differs_names_configurations_without_a_name(root):
 
 
 def test_what_a_configuration_is_called_finds_it_again(root):
-    for line in shown("ls", root / "unnamed").splitlines()[3:]:
+    for line in shown("ls", root / "unnamed").splitlines()[3:7]:
         name, folder = re.split(r" {2,}", line)[:2]
         assert as_json("show", root / "unnamed" / name)["folder"].endswith(f"/{folder}")
     assert as_json("show", root / "unnamed" / "peak_learning_rate=3.384e-05")["parameters"]["epochs"] == 10
