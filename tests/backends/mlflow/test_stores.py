@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
 
 from legm import BackendError, ExperimentHandler
 from legm.backends.mlflow import table_creation
@@ -62,6 +67,45 @@ def test_an_option_that_the_backend_has_not_is_named_with_the_nearest(tmp_path):
         BackendError, match="'mlflow' has no option 'tracking_url'; did you mean 'tracking_uri'"
     ):
         ExperimentHandler(tmp_path, "e", backend="mlflow", backend_options={"tracking_url": "http://x"})
+
+
+class Bucket(ArtifactRepository):
+    """An object store: MLflow calls it by the address alone."""
+
+    folder: Path
+
+    def log_artifact(self, local_file, artifact_path=None):
+        target = self.folder / urlsplit(self.artifact_uri).path.strip("/") / (artifact_path or "")
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(local_file, target)
+
+    def _download_file(self, remote_file_path, local_path):
+        shutil.copy(self.folder / urlsplit(self.artifact_uri).path.strip("/") / remote_file_path, local_path)
+
+    def log_artifacts(self, local_dir, artifact_path=None):
+        raise AssertionError("files are written one by one")
+
+    def list_artifacts(self, path=None):
+        return []
+
+
+def test_files_may_be_in_an_object_store(mlflow_store, tmp_path, monkeypatch):
+    bucket = type("Mine", (Bucket,), {"folder": tmp_path / "bucket"})
+    registered = _artifact_repository_registry._registry  # noqa: SLF001 - it has no way to unregister
+    monkeypatch.setitem(registered, "bucket", bucket)
+    given = {"backend": "mlflow", "backend_options": {"artifact_location": "bucket://ours/mlflow"}}
+    with ExperimentHandler(mlflow_store, "e", **given).start() as handler:
+        handler.set_metric("loss", 0.5)
+        handler.log()
+        handler.set_metric("loss", 0.25)  # replaces files of the run
+        (mlflow_store / "w.bin").write_bytes(b"weights")
+        handler.log_artifact(mlflow_store / "w.bin")
+    again = ExperimentHandler(mlflow_store, "e", **given)
+    assert again.aggregate_results()["best_loss"]["mean"] == 0.25
+    assert all(place.startswith("bucket://ours/mlflow/") for place in again.plot())
+    stored = {path.name for path in bucket.folder.rglob("*") if path.is_file()}
+    assert {"run.json", "result.json", "series.npz", "w.bin", "loss.png"} <= stored
+    assert not (mlflow_store / "mlartifacts").exists()
 
 
 FRESH = """
