@@ -614,7 +614,7 @@ class ExperimentHandler:
         result = session.finish(Outcome(Status.COMPLETED, time.time()))
         session.is_logged = True
         if isinstance(session, RunSession):
-            log.info("run %s is completed: %d values", session.run.run_id, result.points)
+            log.info("run %s is completed: %s", session.run.run_id, counted(result.points, "value"))
         return result
 
     def flush(self, timeout: float = 0.0) -> bool:

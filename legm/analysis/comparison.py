@@ -17,6 +17,7 @@ from legm.core.direction import decide_direction, merge_rules
 from legm.core.identity import canonical_text
 from legm.core.naming import check_name, safe_name
 from legm.core.seeds import looks_like_seed
+from legm.core.texts import counted
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import number_of_runs, read_runs
 from legm.errors import LegmError, MetricError, ParameterError, closest
@@ -254,18 +255,20 @@ def _compare_sides(
         n_a, n_b = len(x), len(y)
         why = f"they have {len(common) or 'no'} seed in common, and pairs need two" if names else lacking
         notes.append(f"not paired: {why}")
-        notes += [
-            f"{side.repeated} of {len(side.runs)} runs of {side.label} have the seed of another and count too"
-            for side in (a, b)
-            if side.repeated
-        ]
+        for side in (a, b):
+            if side.repeated:
+                have, count = ("has", "counts") if side.repeated == 1 else ("have", "count")
+                runs = f"{side.repeated} of {len(side.runs)} runs of {side.label}"  # at least two
+                notes.append(f"{runs} {have} the seed of another and {count} too")
         outcome = significance.unpaired_permutation_test(x, y)
         interval = significance.unpaired_confidence_interval(x, y, level)
     for side in (a, b):
         out = +left_out[side.label]
         if out:
             kinds = ", ".join(f"{count} {reason}" for reason, count in sorted(out.items()))
-            notes.append(f"{out.total()} of {side.total} runs of {side.label} are left out: {kinds}")
+            are = "is" if out.total() == 1 else "are"
+            runs = f"{out.total()} of {counted(side.total, 'run')}"
+            notes.append(f"{runs} of {side.label} {are} left out: {kinds}")
     notes += _difference_limits(x, y, outcome, paired, level)
     return Comparison(
         a=a.configuration,

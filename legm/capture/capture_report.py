@@ -29,9 +29,7 @@ def capture_report_lines(done: Capture, root: Path) -> Iterator[str]:
         yield f"also imported {counted(done.earlier_runs, 'run')} that earlier captures could not import"
     yield from done.problems
     if done.running_processes:
-        processes = (
-            "1 process is" if done.running_processes == 1 else f"{done.running_processes} processes are"
-        )
+        processes = counted(done.running_processes, "process is", "processes are")
         yield f"{processes} still running: the next capture into {root} imports what is logged from now on"
     elif done.kept_stores is not None:
         yield f"the logs are kept in {done.kept_stores}: the next capture into {root} tries again"

@@ -88,7 +88,9 @@ def _print_listed(members: Sequence[ConfigurationStatus]) -> None:
     if shown:
         _print_listed_counts(shown)
     if empty:
-        say(f"{len(empty)} configuration{'s' if len(empty) > 1 else ''} without runs")
+        from legm.core.texts import counted
+
+        say(f"{counted(len(empty), 'configuration')} without runs")
 
 
 def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:

@@ -169,8 +169,10 @@ def _notes(ranked: Mapping[SelectedMetric, Sequence[Ranked]]) -> list[str]:
 
 def _runs_text(ranked: Sequence[Ranked]) -> str:
     """Over how many runs the values of a column are."""
+    from legm.core.texts import counted
+
     count, *others = sorted({one.value.n for one in ranked if one.value.n}) or [0]
-    return "n runs" if others else f"{count} run{'s' * (count != 1)}"
+    return "n runs" if others else counted(count, "run")
 
 
 def _table_format_of(output: Path | None) -> str:

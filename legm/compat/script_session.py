@@ -18,6 +18,7 @@ from legm.compat.settings import Settings
 from legm.compat.tracker_delivery import deliver_to_trackers, split_backends
 from legm.compat.unrecorded_run import UnrecordedRun
 from legm.compat.unsupported_calls import UnsupportedCalls
+from legm.core.texts import counted
 from legm.delivery.process_end import at_process_end
 from legm.errors import LegmError
 from legm.records import Plain, Status
@@ -104,7 +105,7 @@ class ScriptSession:
             for problem in deliver_to_trackers(self.settings, self._trackers):
                 log.error("%s", problem)
         if self.runs:
-            log.info("%d runs are in %s", len(self.runs), self.settings.root)
+            log.info("%s in %s", counted(len(self.runs), "run is", "runs are"), self.settings.root)
         if summary := self.notices.summary():
             log.warning("%s", summary)
             self.notices.unsupported.clear()

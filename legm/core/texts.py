@@ -26,6 +26,7 @@ __all__ = [
     "escape_unprintable",
     "exact_text",
     "is_called",
+    "listed_names",
     "number_text",
     "number_texts",
     "truncate_distinct_names",
@@ -107,9 +108,22 @@ def counted(number: int, one: str, many: str = "") -> str:
     Args:
         number: the number.
         one: the noun.
-        many: its plural, where that is not the noun with an "s".
+        many: its plural, where that is not the noun with an "s"; a verb may follow both.
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed_names(names: Iterable[str], most: int = 12) -> str:
+    """Names separated by commas, and how many more there are: ``lr, depth and 198 more``.
+
+    Args:
+        names: the names, the most important ones first.
+        most: how many are listed.
+    """
+    every = list(names)
+    if len(every) <= most + 1:  # "and 1 more" is no shorter than a name
+        return ", ".join(every)
+    return f"{', '.join(every[:most])} and {len(every) - most:,} more"
 
 
 def exact_text(value: Plain) -> str:

@@ -281,7 +281,7 @@ class BackgroundUploader:
             if isinstance(record, Points)
         )
         undelivered = (
-            f"{counted(count, 'value')} {'is' if count == 1 else 'are'} undelivered"
+            f"{counted(count, 'value is', 'values are')} undelivered"
             if count
             else "the end of the run is undelivered"
         )

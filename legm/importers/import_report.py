@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from legm.core.texts import counted
+from legm.core.texts import counted, listed_names
 from legm.importers.labels import LabelUse
 from legm.importers.pipeline import Report
 
@@ -29,7 +29,7 @@ def import_report_lines(report: Report) -> Iterator[str]:
         for name, reason in identity.ignored.items():
             yield f"  {name} is not compared: {reason}"
         if identity.compared:
-            yield f"  compared: {', '.join(identity.compared)}"
+            yield f"  compared: {_compared_text(identity.compared, report.varying.get(experiment))}"
         for name, use in identity.labels.items():
             if use != LabelUse.IGNORED:
                 yield f"  {name} is compared{_USES[LabelUse(use)]}: the parameters do not tell all runs apart"
@@ -69,11 +69,22 @@ def comparison_lines(report: Report) -> Iterator[str]:
         equal = (counted(number, what.removesuffix("s")) for what, number in report.equal.items())
         yield f"equal: {', '.join(equal)}"
     for what, number in report.adapted.items():
-        yield f"adapted: {number:,} {what}"
+        yield f"adapted ({number:,}): {what}"
     for remark, (number, first) in report.omitted.items():
-        yield f"not imported: {number:,} {remark} ({first})"
+        yield f"not imported ({number:,}): {remark} ({first})"
     for title, runs in (("failed", report.failed), ("different", report.differences)):
         for key, problem in list(runs.items())[:_MAX_EXAMPLES]:
             yield f"{title}: the run {key}: {problem}"
         if len(runs) > _MAX_EXAMPLES:
             yield f"{title}: {len(runs) - _MAX_EXAMPLES} more"
+
+
+def _compared_text(compared: Sequence[str], varying: Sequence[str] | None) -> str:
+    """The parameters in which runs differ; the others are only counted."""
+    if varying is None:
+        return listed_names(compared)
+    same = len(compared) - len(varying)
+    if not varying:
+        return f"{counted(same, 'parameter')}, the same in all runs"
+    others = f"; {counted(same, 'other is', 'others are')} the same in all runs"
+    return listed_names(varying) + others * bool(same)

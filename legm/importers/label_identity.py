@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from legm.core.identity import canonical_text
+from legm.core.texts import counted
 from legm.importers.labels import LabelKind, LabelUse, has_number, is_made_up, label_value, numbered_names
 from legm.importers.observed import ObservedRun, ObservedRuns
 from legm.records import Plain
@@ -200,7 +201,7 @@ class _Groups:
                 found |= values
         if not found:
             return None
-        count = f"{len(found)} value{'s' if len(found) > 1 else ''}"
+        count = counted(len(found), "value")
         return f"{count}, such as {' and '.join(map(repr, sorted(found)[:2]))}"
 
 

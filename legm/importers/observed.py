@@ -128,6 +128,10 @@ class ObservedRuns:
             known.setdefault(_INACTIVE, None)
         return [known[text] for text in sorted(known)]
 
+    def varying_names(self) -> list[str]:
+        """The parameters that have different values, by name."""
+        return [name for name in self.names() if len(self.values(name)) > 1]
+
     def __iter__(self) -> Iterator[ObservedRun]:
         """The different runs."""
         return iter(self._kept.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -56,6 +57,7 @@ class Report:
         unchanged: how many runs were already imported.
         configurations: how many configurations the source's runs make.
         configurations_if_all_compared: how many they would make if every parameter were compared.
+        varying: by experiment, the compared parameters in which its runs differ.
         averaged: by experiment and label (a run's name, a tag, a commit, …), how runs of one configuration
             differ in it.
         equal: how many things are equal in source and target, by kind.
@@ -75,6 +77,7 @@ class Report:
     unchanged: int
     configurations: int
     configurations_if_all_compared: int
+    varying: Mapping[str, Sequence[str]] = field(default_factory=dict)
     averaged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     equal: Mapping[str, int] = field(default_factory=dict)
     adapted: Mapping[str, int] = field(default_factory=dict)
@@ -166,7 +169,7 @@ class _Import:
         self._client = BackendClient(make_backend(backend, root, options), root)
         self._identities: dict[str, Identity] = {}
         self._failed: dict[str, str] = {}
-        self._configurations_if_all_compared = 0
+        self._all_compared: Counter[str] = Counter()  # runs by fingerprint, if every parameter were compared
 
     def _selected_runs(self) -> Iterator[ExternalRun]:
         found = set()
@@ -214,6 +217,10 @@ class _Import:
             source=self._source.location,
             kind=self._source.kind,
             identities=self._identities,
+            varying={
+                experiment: [name for name in runs.varying_names() if name in self._compared(experiment)]
+                for experiment, runs in observed.items()
+            },
             averaged={
                 experiment: averaged
                 for experiment, runs in observed.items()
@@ -223,8 +230,8 @@ class _Import:
             created=counts[Ingested.CREATED],
             updated=counts[Ingested.UPDATED],
             unchanged=counts[Ingested.UNCHANGED],
-            configurations=len(run_keys),
-            configurations_if_all_compared=self._configurations_if_all_compared,
+            configurations=sum(map(bool, run_keys.values())),
+            configurations_if_all_compared=len(+self._all_compared),
             equal=verification.equal,
             adapted=verification.adapted,
             omitted={remark: (count, first) for remark, count, first in self._source.notes},
@@ -253,18 +260,23 @@ class _Import:
     def _observe_runs(self) -> dict[str, ObservedRuns]:
         """What is observed of the runs by experiment; counts the configurations if all were compared."""
         observed: dict[str, ObservedRuns] = {}
-        fingerprints: set[str] = set()
         self._selected_count = 0
         for run in show_progress(self._selected_runs(), "reading the runs"):
             self._selected_count += 1
-            fingerprints.add(translated_configuration(run, UNDECIDED, is_reserved_name).fingerprint)
+            self._all_compared[self._fingerprint_if_all_compared(run)] += 1
             if run.native_run is None:
                 values, renamed = translated_parameters(run, is_reserved_name)
                 observed.setdefault(translated_experiment(run), ObservedRuns()).add(
                     values, translated_metadata(run, renamed), translated_labels(run, values), run.description
                 )
-        self._configurations_if_all_compared = len(fingerprints)
         return observed
+
+    @staticmethod
+    def _fingerprint_if_all_compared(run: ExternalRun) -> str:
+        return translated_configuration(run, UNDECIDED, is_reserved_name).fingerprint
+
+    def _compared(self, experiment: str) -> frozenset[str]:
+        return frozenset(self._identities.get(experiment, UNDECIDED).compared)
 
     def _averaged_labels(self, experiment: str, runs: ObservedRuns) -> dict[str, str]:
         identity = self._identities.get(experiment, UNDECIDED)
@@ -307,6 +319,7 @@ class _Import:
                     new = translate_run(external, self._source.kind, identity, is_reserved_name)
                 except LegmError as error:
                     self._failed[external.key] = str(error)
+                    self._all_compared[self._fingerprint_if_all_compared(external)] -= 1
                     continue
                 counts[ingestion.ingest(external, new, self._source.notes)] += 1
             runs[translated_run_id(external, self._source.kind)] = external.key

@@ -12,6 +12,7 @@ import numpy as np
 from legm.core import results
 from legm.core.identity import canonical_text
 from legm.core.point_columns import columns_by_series
+from legm.core.texts import counted
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.ingest import UnreadableFileError, ingested_artifact_path, read_file_chunks
@@ -123,7 +124,7 @@ class Verification:
         same = source.view(np.int64) == target.view(np.int64)
         alike = (source == target) | (np.isnan(source) & np.isnan(target))
         if not alike.all():
-            problems.append(f"{np.count_nonzero(~alike)} numbers of {series}")
+            problems.append(f"{counted(int(np.count_nonzero(~alike)), 'number')} of {series}")
         nan = int(np.count_nonzero(np.isnan(source) & alike))
         zeros = int(np.count_nonzero(alike & ~same)) - int(np.count_nonzero(~same & np.isnan(source)))
         self._add_count(self.equal, "numbers", int(np.count_nonzero(same & ~np.isnan(source))) + nan)

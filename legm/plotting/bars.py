@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from legm.core.direction import merge_rules
 from legm.core.naming import readable_name
-from legm.core.texts import display_names, truncate_distinct_names
+from legm.core.texts import counted, display_names, truncate_distinct_names
 from legm.plotting.axes import (
     axes_size,
     axes_tick_font,
@@ -263,4 +263,4 @@ def _bar_runs_text(one: Ranked) -> str:
         "with a repeated seed": one.repeated,
     }
     others = [f"{count} {kind}" for kind, count in counts.items() if count]
-    return ", ".join([f"{one.completed} run{'s' * (one.completed != 1)}", *others])
+    return ", ".join([counted(one.completed, "run"), *others])

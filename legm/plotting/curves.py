@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from legm.core.texts import counted
 from legm.plotting.axes import (
     axes_size,
     axes_tick_font,
@@ -273,7 +274,7 @@ def _curves_caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs:
     entries = [entry for entry in entries if not entry.is_apart]
     counts = {entry.runs for entry in entries} or {runs}
     least = min(counts)
-    count = f"{runs} run{'s' * (runs != 1)}" if runs else "no completed run"
+    count = counted(runs, "run") if runs else "no completed run"
     if least < runs:
         count = f"{least} to {count}"
     spreads = "; ".join(dict.fromkeys(spread_description(entry.curve.method) for entry in entries))

@@ -31,6 +31,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from legm.core.texts import counted
 from legm.errors import CorruptFile
 from legm.records import (
     Artifact,
@@ -235,7 +236,7 @@ def iterate_frames(path: Path, data: bytes) -> Iterator[tuple[int, int, memoryvi
             raise CorruptFile(
                 path,
                 f"byte {start}",
-                f"the next {later - start} bytes are damaged",
+                f"the next {counted(later - start, 'byte is', 'bytes are')} damaged",
                 "Restore the file from a copy, or move it out of the folder to continue without this run.",
             )
         yield start, view[start + 12], payload

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from legm.core.texts import counted
 from legm.records import BestRule, Direction
 from legm.stats.run_counts import split_summary_key
 
@@ -62,8 +63,8 @@ def choice_note(key: str, rules: Mapping[BestRule, int]) -> str:
     texts: Counter[str] = _texts(metric, rules) if split == "dev" else Counter()
     if len(texts) < 2:
         return ""
-    ways = ", ".join(f"{text} in {count} run{'s' * (count != 1)}" for text, count in texts.most_common(4))
-    more = f" and {len(texts) - 4} further ways" if len(texts) > 4 else ""
+    ways = ", ".join(f"{text} in {counted(count, 'run')}" for text, count in texts.most_common(4))
+    more = f" and {counted(len(texts) - 4, 'further way')}" if len(texts) > 4 else ""
     return f"{metric} is taken differently: {ways}{more}"
 
 

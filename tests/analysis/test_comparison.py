@@ -88,7 +88,7 @@ def test_a_seed_without_a_partner_is_left_out_and_said(tmp_path):
     assert rounded(found) == paired_by_scipy([0.81, 0.79, 0.83], [0.80, 0.78, 0.84])
     assert (found.pairs, found.n_a, found.n_b) == (3, 3, 3)
     assert "2 of 5 runs of a are left out: 2 without a partner" in found.notes
-    assert "1 of 4 runs of b are left out: 1 without a partner" in found.notes
+    assert "1 of 4 runs of b is left out: 1 without a partner" in found.notes
 
 
 def test_several_runs_of_one_seed_count_by_their_mean(tmp_path):
@@ -109,7 +109,7 @@ def test_a_run_without_a_seed_is_left_out_of_a_paired_comparison(tmp_path):
     a, b = fill(tmp_path, {**A, None: 0.1}, B)
     found = a.compare(a, b, "acc")
     assert found.pairs == 5
-    assert "1 of 6 runs of a are left out: 1 without a seed" in found.notes
+    assert "1 of 6 runs of a is left out: 1 without a seed" in found.notes
 
 
 @pytest.mark.parametrize("common", [{}, {0: 0.8}])
@@ -257,8 +257,8 @@ def test_nan_is_not_used_and_said(tmp_path):
     a, b = fill(tmp_path, {**A, 5: math.nan}, {**B, 5: 0.5})
     found = a.compare(a, b, "acc")
     assert rounded(found) == paired_by_scipy(list(A.values()), list(B.values()))
-    assert "1 of 6 runs of a are left out: 1 NaN" in found.notes
-    assert "1 of 6 runs of b are left out: 1 without a partner" in found.notes
+    assert "1 of 6 runs of a is left out: 1 NaN" in found.notes
+    assert "1 of 6 runs of b is left out: 1 without a partner" in found.notes
 
 
 def test_an_infinity_leaves_the_difference_and_a_reason(tmp_path):
@@ -463,7 +463,7 @@ def test_it_reads_well(tmp_path):
         f"a - b = -0.48, 95 % interval {found.lower:.6g} to {found.upper:.6g}",
         "p = 0.0625 (exact, 32 arrangements)",
         "higher is better, by default; b has the better mean",
-        "1 of 6 runs of b are left out: 1 without a partner",
+        "1 of 6 runs of b is left out: 1 without a partner",
         "so few runs cannot give a p-value below 0.0625",
     ]
     assert "p = 0.0625, 0.125 adjusted" in str(replace(found, p_adjusted=0.125))

@@ -270,7 +270,7 @@ def test_what_a_script_changes_afterwards_counts_and_its_own_address_is_not_used
     assert "different" not in err
     assert "the address 'http://127.0.0.1:9' is not used" in err
     assert "the folder 'own' is not used" in err
-    assert "not imported: 1 runs that the script deleted" in err
+    assert "not imported (1): runs that the script deleted" in err
     assert not (tmp_path / "own").exists()
 
 

@@ -158,7 +158,7 @@ def test_equal_seeds_are_said_wherever_runs_are_counted_and_one_of_each_can_be_t
     two = [root / "e" / name for name in ("0.1_0", "0.2_0")]
     (compared,) = as_json("compare", *two, "loss", "--unpaired")
     assert compared["n_a"] == 4
-    assert "1 of 4 runs of a have the seed of another and count too" in compared["notes"]
+    assert "1 of 4 runs of a has the seed of another and counts too" in compared["notes"]
     assert as_json("compare", *two, "loss", "--unpaired", "--one-per-seed")[0]["n_a"] == 3
 
 

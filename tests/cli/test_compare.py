@@ -37,7 +37,7 @@ def test_a_user_sees_the_difference_its_interval_and_its_p_value(path):
     )
     assert lines[-3:] == [
         "lower is better, by its name",
-        "1 of 4 runs of a are left out: 1 failed",
+        "1 of 4 runs of a is left out: 1 failed",
         "so few runs cannot give a p-value below 0.25",
     ]
 

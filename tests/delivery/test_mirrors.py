@@ -248,7 +248,7 @@ def test_strict_raises_where_a_mirror_has_not_all(tmp_path, hook):
     handler.set_param("lr", 0.1)
     handler.start()
     handler.set_metric("loss", 0.5)
-    missing = "(1 values are|the end of the run is) undelivered"
+    missing = "(1 value is|the end of the run is) undelivered"
     with pytest.raises(BackendError, match=rf"refusing has not received all of run .*: {missing}"):
         handler.log()
 

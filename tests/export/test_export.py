@@ -572,7 +572,7 @@ def test_the_command_says_what_was_done_and_its_status_whether_something_is_miss
     points = sum(result.points for result in local_runs(root))
     assert done.stdout.splitlines()[:2] == [
         f"mlflow: 9 runs with {points} values delivered, 0 runs already there",
-        "read back and compared: 9 runs equal, 1 aggregates written",
+        "read back and compared: 9 runs equal, 1 aggregate written",
     ]
     (log,) = (
         path

@@ -716,7 +716,7 @@ def test_captured_metrics_may_be_test_metrics(handler):
     ("names", "returned", "message"),
     [
         (["loss", "acc"], (1, 2, 3), "evaluate.* returned 3 values for the metrics"),
-        (["loss", "acc"], 1, "evaluate.* returned 1 values"),
+        (["loss", "acc"], 1, "evaluate.* returned 1 value "),
         (["los"], {"loss": 1}, "evaluate.* returned no 'los'; did you mean 'loss'"),
         (None, "good", "'evaluate'"),
         (None, None, "'evaluate'"),

@@ -314,7 +314,7 @@ class WandbBackend:
                 run.run_id,
                 project=self._project_of(configuration.experiment),
                 settings={},
-                name=", ".join([configuration.name or configuration.fingerprint[:15], *own])[:120],
+                name=portable.run_title(configuration, own)[:120],
                 group=names.group_name(configuration),
                 job_type=names.RUN_JOB,
                 notes=run.description or None,

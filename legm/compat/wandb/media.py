@@ -11,6 +11,7 @@ from typing import Any
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.errors import UsageError
 from legm.core.identity import to_plain
+from legm.core.texts import counted
 from legm.errors import UnstableValue
 
 __all__ = ["Chart", "Histogram", "Html", "Image", "Media", "Table", "to_media"]
@@ -174,7 +175,8 @@ class Table(Media):
     def add_data(self, *data: Any) -> None:
         """Add a row."""
         if len(data) != len(self.columns):
-            raise ValueError(f"the table has {len(self.columns)} columns, but the row has {len(data)} values")
+            columns = counted(len(self.columns), "column")
+            raise ValueError(f"the table has {columns}, but the row has {counted(len(data), 'value')}")
         self.data.append(list(data))
 
     add_row = add_data
@@ -183,7 +185,8 @@ class Table(Media):
         """Add a column."""
         values = list(data)
         if self.data and len(values) != len(self.data):
-            raise ValueError(f"the table has {len(self.data)} rows, but the column has {len(values)} values")
+            rows = counted(len(self.data), "row")
+            raise ValueError(f"the table has {rows}, but the column has {counted(len(values), 'value')}")
         if not self.data:
             self.data, self.columns = [[] for _ in values], []
         self.columns.append(name)

@@ -274,7 +274,7 @@ def test_a_run_that_is_delivered_after_log_gave_up_is_finalized(tmp_path, own_se
     handler = ExperimentHandler(tmp_path / "root", "e", backend="mlflow", backend_options=options).start()
     handler.set_metric("loss", 1)
     handler.log()
-    assert "1 values are undelivered" in caplog.text
+    assert "1 value is undelivered" in caplog.text
     own_server.start()
     until(lambda: "delivering the backlog" in caplog.text)
     reader = MlflowClient(own_server.uri)

@@ -1,0 +1,70 @@
+"""What an import says: the parameters in which runs differ, and counts that agree with their nouns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from legm.errors import CorruptFile
+from legm.importers.external_run import ExternalRun, unreadable_run
+from legm.importers.import_notes import ImportNotes
+from legm.importers.import_report import import_report_lines
+from legm.importers.pipeline import import_runs
+from legm.records import Status
+
+
+class Source:
+    """Runs in memory."""
+
+    kind, location = "memory", "memory"
+
+    def __init__(self, *runs: ExternalRun) -> None:
+        self._runs = runs
+        self.notes = ImportNotes()
+
+    def runs(self) -> Iterator[ExternalRun]:
+        return iter(self._runs)
+
+    def run(self, key: str) -> ExternalRun:
+        return next(one for one in self._runs if one.key == key)
+
+    def close(self) -> None:
+        pass
+
+
+def external(
+    key: str, records: Callable[[], Iterator] = lambda: iter(()), **parameters: object
+) -> ExternalRun:
+    return ExternalRun(key, "toy", "", parameters, {}, Status.COMPLETED, 1.0, 2.0, None, records)
+
+
+def lines(root, *runs: ExternalRun, **options) -> list[str]:
+    source = Source(*runs)
+    source.notes.add("links, which may lead anywhere, were left out", "a/b")
+    return list(import_report_lines(import_runs(source, root, **options)))
+
+
+def test_what_is_compared_is_listed_by_what_varies(tmp_path):
+    same = {f"p{i:03}": i for i in range(200)}
+    many = [external(str(i), **same, lr=i, depth=i // 2) for i in range(3)]
+    assert "  compared: depth, lr; 200 others are the same in all runs" in lines(
+        tmp_path, *many, dry_run=True
+    )
+    assert "  compared: lr; 1 other is the same in all runs" in lines(
+        tmp_path, external("0", a=1, lr=1), external("1", a=1, lr=2), dry_run=True
+    )
+    assert "  compared: lr" in lines(tmp_path, external("0", lr=1), external("1", lr=2), dry_run=True)
+    assert "  compared: 202 parameters, the same in all runs" in lines(tmp_path, many[0], dry_run=True)
+    wide = [external(str(i), **{f"q{k:02}": k + i for k in range(20)}) for i in range(2)]
+    (row,) = [one for one in lines(tmp_path, *wide, dry_run=True) if "compared" in one and "q00" in one]
+    assert row.endswith("q10, q11 and 8 more")
+
+
+def test_runs_that_cannot_be_read_make_no_configuration_and_counts_agree_with_their_nouns(tmp_path):
+    broken = unreadable_run("broken", "toy", CorruptFile("a", "byte 1", "it is damaged", "Restore it."))
+    found = lines(tmp_path, broken)
+    assert found[0] == "memory (memory): 1 run"
+    assert "0 runs make 0 configurations" in found
+    assert "not imported (1): links, which may lead anywhere, were left out (a/b)" in found
+    found = lines(tmp_path, external("0", num_workers=1), external("1", num_workers=2))
+    assert "  num_workers is not compared: looks like a number of workers, 2 values" in found
+    assert "2 runs make 1 configuration (2 if all parameters were compared)" in found
