@@ -69,7 +69,7 @@ def new_run(
         description=description,
         started=began,
         parameters=parameters,
-        environment=environment | redact("", dict(origin or {})),
+        environment=redact("", environment | dict(origin or {})),
     )
 
 
@@ -293,6 +293,7 @@ def store_run(
         raise StorageError(
             f"the run log {there} is being written by another process: try again after that process has ended"
         )
+    trust(client.backend_options)
     writer = logs.create_log(run, client.backend_options, content)
     try:
         writer.sync()

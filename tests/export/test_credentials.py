@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
 
 from legm import ExperimentHandler
+from legm.delivery.run_session import new_run
+from legm.records import Configuration
 from tests.support.calling import call
 from tests.support.mlflow_store import prepare_store
 from tests.support.secrets import SECRETS
@@ -63,3 +66,24 @@ def test_no_credential_comes_out_anywhere(tmp_path, monkeypatch, caplog):
     secrets = [*(secret for _, _, secret in SECRETS), *IN_ADDITION]
     found = [(secret, where) for where, text in out.items() for secret in secrets if secret in text + where]
     assert found == []
+
+
+def test_the_environment_of_a_run_has_no_credential():
+    configuration = Configuration("e", "v1-0", "", {}, (), {})
+    origin = {
+        "command": ["train.py", "--hf_token", "in-a-list", "--lr=0.1", "--db-password=in-an-item"],
+        "git": {"remote": "https://me:in-an-address@host/x.git", "commit": "0123456789abcdef"},
+        "variables": {"OPENAI_API_KEY": "in-a-variable", "RANK": "0"},
+    }
+    environment = new_run(configuration, "", {}, origin=origin).environment
+    assert "in-a" not in repr(environment)
+    assert environment["command"] == [
+        "train.py",
+        "--hf_token",
+        "<redacted>",
+        "--lr=0.1",
+        "--db-password=<redacted>",
+    ]
+    assert environment["git"] == {"remote": "https://me:***@host/x.git", "commit": "0123456789abcdef"}
+    assert environment["variables"]["RANK"] == "0"
+    assert environment["pid"] == os.getpid()

@@ -18,11 +18,12 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
 
 from legm import BackendError, ExperimentHandler
-from legm.backends.mlflow import table_creation
+from legm.backends.mlflow import MlflowBackend, table_creation
 from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
-from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.names import experiment_name, sqlite_uri
 from legm.backends.mlflow.stores import open_mlflow_store, sqlite_store_path
 from legm.backends.mlflow.table_creation import create_sqlite_store
+from legm.records import Configuration, Run
 
 
 def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path):
@@ -153,3 +154,15 @@ def test_tables_that_cannot_be_created_are_an_error_that_says_why(tmp_path):
         BackendError, match=r"could not create its tables at .*no/mlflow.db: .*unable to open"
     ):
         table_creation._create_tables(sqlite_uri(tmp_path / "no" / "mlflow.db"))  # noqa: SLF001 - no store is in a file
+
+
+def test_a_store_in_the_root_directory_has_no_say_where_artifacts_go(mlflow_store, tmp_path):
+    theirs = tmp_path.parent / f"{tmp_path.name}-theirs"
+    client = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
+    client.create_experiment(experiment_name("e"), artifact_location=theirs.as_uri())
+    run = Run("r", Configuration("e", "v1-0", "", {}, (), {}), "", 0.0)
+    with pytest.raises(BackendError, match=r"keeps artifacts elsewhere.*artifact_location"):
+        MlflowBackend(tmp_path).legm_open_run(run)
+    assert not theirs.exists()
+    MlflowBackend(tmp_path, artifact_location=theirs.as_uri()).legm_open_run(run)
+    assert theirs.exists()
