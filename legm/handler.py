@@ -42,6 +42,7 @@ from legm.records import (
     Display,
     Outcome,
     Ranked,
+    Run,
     RunResult,
     Status,
 )
@@ -298,6 +299,21 @@ class ExperimentHandler:
         names = ", ".join(f"{name}={self._parameters.text(name)}" for name in self._parameters.names())
         return f"<ExperimentHandler {self._experiment!r} {names}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, also one in another process, that reads parameters and runs; its other calls do nothing."""
+        backends = self._client.with_mirrors
+        return _unrecorded_copy, (
+            type(self),
+            self._client.root,
+            self._experiment,
+            self._description,
+            [type(one.backend) for one in backends],
+            {one.name: one.options for one in backends},
+            self._current(),
+            {name: self._parameters[name] for name in self._parameters.names()},
+            None if self._session is None else self._session.run,
+        )
+
     # Identity
 
     def _current(self) -> Configuration:
@@ -440,6 +456,14 @@ class ExperimentHandler:
         PROCESS_END.watch(self._session)
         self._files = self._session.files
         log.info("run %s of %s began in %s", run.run_id, configuration.experiment, self._files.folder)
+
+    def _begin_copy(self, configuration: Configuration, values: dict[str, Any], run: Run | None) -> None:
+        """Take over the parameters of the handler that this one is a copy of."""
+        self._parameters.restore(configuration)
+        self._parameters.set(values)
+        self._configuration = configuration
+        if run is not None:
+            self._session = UnrecordedSession(run)
 
     def _require_files(self) -> UserFiles:
         if self._files is None:
@@ -1074,6 +1098,32 @@ class ExperimentHandler:
         return analysis.write_bar_figures(
             self._client, self._experiment, self._description, rankings, formats, style, title
         )
+
+
+def _unrecorded_copy(
+    cls: type[ExperimentHandler],
+    root: Path,
+    experiment: str,
+    description: str,
+    backends: list[Any],
+    options: dict[str, dict[str, Any]],
+    configuration: Configuration,
+    values: dict[str, Any],
+    run: Run | None,
+) -> ExperimentHandler:
+    """A handler as a copy has it: with the values of the parameters, and without a record."""
+    handler = cls.__new__(cls)
+    ExperimentHandler.__init__(
+        handler,
+        root,
+        experiment,
+        description,
+        backend=backends,
+        backend_options=options,
+        main_process=False,
+    )
+    handler._begin_copy(configuration, values, run)  # noqa: SLF001 - it is made here
+    return handler
 
 
 def _captured(returned: Any, names: Sequence[str] | None, function: str) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import multiprocessing
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -115,3 +118,51 @@ def test_a_folder_that_rank_0_never_makes_is_not_waited_for_for_ever(tmp_path, a
     with pytest.raises(StateError, match="rank 0 has not begun"):
         begin(tmp_path).get_save_filename()
     assert not list(tmp_path.iterdir())
+
+
+# Copies
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_reads_the_parameters_and_makes_every_call_without_effect(tmp_path, copied):
+    with begin(tmp_path) as handler:
+        handler.set_metric("loss", 0.5)
+        other = copied({"module": [handler]})["module"][0]
+        assert (other.lr, other.seed, other == handler, other.run_id) == (0.1, 0, True, None)
+        assert other.set_metric("loss", 100) == 100
+        other.log()
+        assert other.configuration_folder == handler.configuration_folder
+        with pytest.raises(StateError, match="rank 0"):
+            other.should_run(3)
+        del other
+    (result,) = runs_of(tmp_path)
+    assert result.points == 1
+    early = ExperimentHandler(tmp_path, "e")
+    early.set_param("depth", [1, 2])
+    other = copied(early)
+    early.depth.append(3)
+    assert other.depth == [1, 2]
+
+
+class _Module:
+    """A module that holds a handler, as a data set or a model may."""
+
+    def __init__(self, handler: ExperimentHandler) -> None:
+        self.handler = handler
+
+    def __call__(self, queue) -> None:
+        self.handler.set_metric("loss", 7)
+        queue.put(self.handler.lr)
+
+
+def test_a_spawned_process_gets_the_handler(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    with begin(tmp_path) as handler:
+        handler.set_metric("loss", 0.5)
+        queue = context.SimpleQueue()
+        process = context.Process(target=_Module(handler), args=(queue,))
+        process.start()
+        assert queue.get() == 0.1
+        process.join()
+    (result,) = runs_of(tmp_path)
+    assert (process.exitcode, result.points) == (0, 1)
