@@ -103,6 +103,16 @@ class DeliverySet:
             time.sleep(0.01)
         return True
 
+    def begin_again(self) -> None:
+        """Deliver all of the run again to a backend on this machine, whose folder was moved or deleted.
+
+        Raises:
+            LegmError: the backend could not begin the run.
+        """
+        for target in self.targets:
+            if isinstance(target, InlineWriter):
+                target.begin_again()
+
     def close(self, result: RunResult, records: Sequence[Record]) -> bool:
         """Let every backend finish the run, and write to the log which of them did.
 
@@ -184,6 +194,12 @@ class InlineWriter:
             self._troubled = True
         self._handed_on = position
         return {self._client.name: self.delivered}
+
+    def begin_again(self) -> None:
+        """Begin the run again; all of it is delivered with the next records, or when it is finished."""
+        self._client.release_run(self._run)
+        self._client.open_run(self._run)
+        self.delivered = 0
 
     def _undelivered(self, position: int) -> list[Record]:
         """The records that are in the log up to a position, and not in the backend."""

@@ -157,6 +157,8 @@ class RunSession:
             self.recorder.postpone(functools.partial(self.finish, outcome))
             return results.end_records(self.run, log_reader.read_log(self.recorder.path).records, outcome)[0]
         with self.recorder.paused() as writer:
+            if not writer.is_in_place:
+                self._follow_folder(writer)
             known = log_reader.read_log(writer.path).records
             result, last = results.end_records(self.run, known, outcome)
             writer.append(*map(log_frames.record_frame, last))
@@ -165,8 +167,19 @@ class RunSession:
             self.recorder.is_finished = True
             if self.delivery.close(result, records):
                 self._logs.finalize_log(writer)
-                self.recorder.before_next_write = functools.partial(self._logs.reopen_log, writer)
+                self.recorder.before_next_write = functools.partial(_reopen_log, self._logs, writer)
         return result
+
+    def _follow_folder(self, writer: log_writer.LogWriter) -> None:
+        """Go on where the configuration's folder is now, which is created again where it was deleted."""
+        self.folder = self._client.make_folder(self.run.configuration)
+        self.files.set_folder(self.folder, self.run.run_id)
+        self._logs.set_folder(LogFolder.of(self.folder).folder)
+        self._logs.create_folders()
+        there = self._logs.find(self.run.run_id)
+        writer.go_on_at(there or self._logs.open_folder / writer.path.name)
+        self.delivery.begin_again()
+        log.warning("run %s goes on in %s", self.run.run_id, self.folder)
 
     def end(self, outcome: Outcome) -> None:
         """End the run unless it is logged, and release it.
@@ -238,6 +251,11 @@ def resume_as(
     if not is_same_path and can_delete_runs(client):
         delete_run(client, earlier)
     return session, problems
+
+
+def _reopen_log(logs: LogFolder, writer: log_writer.LogWriter) -> None:
+    if writer.is_in_place:
+        logs.reopen_log(writer)
 
 
 def _drop_run(run: Run, recorder: Recorder, delivery: DeliverySet, logs: LogFolder) -> None:

@@ -221,6 +221,10 @@ class LogFolder:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.set_folder(folder)
+
+    def set_folder(self, folder: Path) -> None:
+        """Take the logs of another folder, where a user moved it."""
         self.folder = folder
         self.open_folder = folder / OPEN
         self.lock = folder / ".lock"

@@ -105,6 +105,37 @@ class LogWriter:
             raise storage_error("move the run log to", path, cause) from cause
         self.path = path
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is still at its path: a user may have moved or deleted its folder."""
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._fd))  # noqa: PTH116 - Path has no fstat
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # a file server that does not answer, for example
+            return True
+
+    def go_on_at(self, path: Path) -> None:
+        """Go on in a file at this path: the same file where it was moved there, else a copy of it.
+
+        Raises:
+            StorageError: it cannot be read, or the copy not written.
+        """
+        before, self.path = self.path, path
+        if self.is_in_place:
+            return
+        self.path = before
+        try:
+            os.lseek(self._fd, len(HEADER), os.SEEK_SET)
+            with open(self._fd, "rb", closefd=False) as file:
+                content = file.read(self.position - len(HEADER))
+        except OSError as cause:
+            raise storage_error("read the run log", before, cause) from cause
+        copy = LogWriter(path, create=True)
+        copy._write(content)
+        self.close()
+        self._fd, self.path, copy._fd = copy._fd, path, -1
+
     def close(self) -> None:
         """Release the lock and close the file; closing twice does nothing."""
         if self._fd >= 0:

@@ -161,6 +161,7 @@ class Recorder:
         self._unwritten: deque[_Batch] = deque()
         self._cursors: Mapping[str, int] = {}
         self._troubled = False
+        self._is_moved = False
         self._expected_metric: str | None = None
         self.is_finished = False
         """Whether the run was ended, and no value was written since; whoever ends it sets this."""
@@ -410,7 +411,19 @@ class Recorder:
             return self._writer.position
         with self._log_lock.held():
             self._write()
+            self._report_moved_log()
             return self._writer.position
+
+    def _report_moved_log(self) -> None:
+        """Report, once, that the log's folder was moved or deleted while the run is going on."""
+        is_moved = not self._writer.is_in_place
+        if is_moved and not self._is_moved:
+            log.error(
+                "%s is not there any more: its folder was moved or deleted while the run is going on. Its "
+                "values are kept; log() stores the run where the configuration's folder is then.",
+                self._writer.path,
+            )
+        self._is_moved = is_moved
 
     def _write(self) -> None:
         self._take()

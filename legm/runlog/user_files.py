@@ -46,11 +46,15 @@ class UserFiles:
     """
 
     def __init__(self, folder: Path, description: str, run_id: str) -> None:
-        self.folder = folder
+        self.set_folder(folder, run_id)
         self._description = description
-        self._artifacts = artifacts_folder(folder, run_id)
         self._data: dict[str, Any] = {}
         self._data_files: dict[str, Path] = {}
+
+    def set_folder(self, folder: Path, run_id: str) -> None:
+        """Use another folder, where a user moved it."""
+        self.folder = folder
+        self._artifacts = artifacts_folder(folder, run_id)
 
     def path(self, basename: str) -> Path:
         """The path of a file in the folder, for any name; where this run set data, of that data.

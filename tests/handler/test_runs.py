@@ -7,6 +7,7 @@ import errno
 import gc
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from legm.delivery.client import connect_client
 from legm.export import export_table
 from legm.records import RunResult, Status
 from legm.runlog import log_writer
+from tests.support.waiting import until
 
 
 def begin(root: Path, description: str | None = None, **params) -> ExperimentHandler:
@@ -613,6 +615,38 @@ def test_a_forked_child_is_refused_and_harms_nothing(tmp_path, before, ending):
     assert shown(folder) == [(Status.COMPLETED, None)]
     (child,) = tmp_path.glob("child/*/metrics.yml")
     assert [e["loss"] for e in entries(child.parent)] == [[5]]
+
+
+# A folder that a user moves or deletes while the run is going on
+
+
+@pytest.mark.parametrize("how", ["renamed", "deleted", "experiment deleted"])
+@pytest.mark.parametrize("is_logged", [False, True])
+def test_a_folder_that_is_moved_or_deleted_during_the_run_is_noticed_and_log_stores_the_run(
+    tmp_path, caplog, how, is_logged
+):
+    handler = begin(tmp_path)
+    handler.set_metric("loss", 0)
+    if is_logged:
+        handler.log()
+    handler.flush()
+    folder = folder_of(handler)
+    if how == "renamed":
+        folder = folder.rename(folder.with_name("by hand"))
+    else:
+        shutil.rmtree(folder if how == "deleted" else folder.parent)
+    handler.set_metric("loss", 1)
+    until(lambda: "moved or deleted while the run is going on" in caplog.text)
+    handler.set_metric("loss", 2)
+    handler.flush()
+    assert caplog.text.count("moved or deleted while the run is going on") == 1
+    assert values(handler.log()) == [0, 1, 2]
+    assert folder_of(handler) == folder
+    assert [entry["loss"] for entry in entries(folder)] == [[0, 1, 2]]
+    assert shown(folder) == [(Status.COMPLETED, None)]
+    handler.set_metric("loss", 3)
+    handler.log()
+    assert [entry["loss"] for entry in entries(folder)] == [[0, 1, 2, 3]]
 
 
 # At once
