@@ -29,7 +29,7 @@ def hanging(folder: str) -> dict[str, float]:
         told = Path(folder).parents[1] / "pid"
         told.with_suffix(".new").write_text(str(server.pid))
         told.with_suffix(".new").rename(told)
-        time.sleep(300)
+        time.sleep(300)  # until it is ended
     finally:
         server.terminate()
         server.wait()
