@@ -61,7 +61,7 @@ _OWNERS = _words(
 """Words before ``key`` or ``token`` that make it one which opens something."""
 _ACCOUNTS = _words("admin db email ftp http login mail mysql pg postgres proxy redis root smtp ssh user")
 """Words before ``pass`` that make it a password."""
-_MEASURES = _words("size length len count field fields min max dim dims rounds strength level policy type")
+_MEASURES = _words("size length len count field fields min max dim dims")
 """Words at the end of a name that is about credentials, but of none."""
 _AUTH_METHODS = _words(
     "none no yes true false auto default basic digest bearer token oauth oauth1 oauth2 jwt kerberos ntlm "
