@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from legm.errors import BackendError
+from legm.errors import BackendError, CorruptFile
 from legm.hooks import progress_reported_to
 
 __all__ = ["PATIENCE", "CircuitBreaker", "circuit_breaker_of"]
@@ -144,13 +144,15 @@ class CircuitBreaker:
             with progress_reported_to(call.progress):
                 yield call
         except BaseException as error:
-            if call.silence > LONG_WAIT:
+            if call.silence > LONG_WAIT and not isinstance(error, CorruptFile):
                 self._refused_until = time.monotonic() + self._refusal_pause
                 self._refusal_pause = min(2 * self._refusal_pause, REFUSALS[1])
                 self._last_error = str(error)
             raise
         else:
             self._refused_until, self._refusal_pause = 0.0, REFUSALS[0]
+            with self._changed:  # it answers: calls that still wait, for a lost answer, say nothing any more
+                self._calls = {one for one in self._calls if one.silence <= self._patience}
         finally:
             self._thread.is_watched = False
             call.is_done = True

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from legm.core.naming import safe_name, shorten_name
-from legm.delivery.circuit_breaker import circuit_breaker_of
+from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of
 from legm.delivery.registry import DeferredBackend, make_backends, plugin_manager
 from legm.errors import BackendError, LegmError, NotSupported, storage_error
 from legm.hooks import Backend, Capability, still_working
@@ -106,8 +106,8 @@ class BackendClient:
         self.strict = strict
         self.read_only = read_only
         self._may_be_away = is_mirror or Capability.REMOTE in backend.capabilities
-        self.breaker = circuit_breaker_of(backend, root)
-        """Knows whether the backend answers; other clients of the same store in this process share it."""
+        self._breaker = circuit_breaker_of(backend, root)
+        self._process = os.getpid()
         self._hooks = {} if isinstance(backend, DeferredBackend) else _hooks_of(backend)
 
     # What it is
@@ -116,6 +116,13 @@ class BackendClient:
     def name(self) -> str:
         """The backend's name."""
         return self.backend.name
+
+    @property
+    def breaker(self) -> CircuitBreaker:
+        """Knows whether the backend answers; all clients of the same store in this process share it."""
+        if self._process != os.getpid():  # a fork has none of the threads that wait
+            self._breaker, self._process = circuit_breaker_of(self.backend, self.root), os.getpid()
+        return self._breaker
 
     @property
     def is_remote(self) -> bool:

@@ -43,7 +43,7 @@ def scalars(files) -> Iterator[tuple[str, int, float]]:
         for event in EventFileLoader(str(path)).Load():
             for value in event.summary.value:
                 array = tensor_util.make_ndarray(value.tensor)
-                if array.dtype.kind == "f":
+                if array.dtype.kind == "f" and array.ndim == 0:
                     yield value.tag, event.step, float(array)
 
 

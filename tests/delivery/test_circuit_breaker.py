@@ -146,6 +146,10 @@ def test_a_backend_that_hangs_forever_is_tried_again_now_and_then(tmp_path, away
     handler.set_metric("loss", 1.0)
     result = handler.log()
     until(lambda: result.run.run_id in away.results)
+    assert not connect_client(tmp_path, away).breaker.is_open
+    last = ExperimentHandler(tmp_path, "e", backend=["local", away]).start()
+    last.set_metric("loss", 1.0)
+    assert last.log().run.run_id in away.results  # it was waited for again
 
 
 def test_a_call_that_failed_after_a_long_wait_is_not_repeated_at_once(tmp_path):
