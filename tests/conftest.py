@@ -34,6 +34,7 @@ FOLDERS = {
         "backends/mlflow",
         "backends/test_boundary.py",
         "backends/test_conformance.py",
+        "backends/test_damage.py",
         "backends/test_trackio.py",
         "backends/wandb",
         "benchmarks",

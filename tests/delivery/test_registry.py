@@ -100,7 +100,6 @@ def test_the_command_lists_every_backend_also_broken_ones(packages):
     assert {"local", "mlflow", "wandb", "acme", "broken", "outdated"} <= set(found)
     first = next(one for one in json.loads(done.stdout) if one["name"] == "local")
     assert "folders" in first["capabilities"]
-    assert "remote" in found["wandb"]["capabilities"]
     assert (found["acme"]["package"], found["acme"]["problem"]) == ("legm-acme 1.2", "")
     assert "no_such_library" in found["broken"]["problem"]
     assert "does not fit this legm" in found["outdated"]["problem"]
