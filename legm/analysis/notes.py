@@ -10,7 +10,7 @@ from legm.core.seeds import looks_like_seed
 from legm.records import Configuration, Ranked
 from legm.stats.titles import choice_note, choice_text
 
-__all__ = ["brief", "compared_seeds_note", "log_ranking", "ranking_notes", "repeated_note"]
+__all__ = ["brief", "compared_seeds_note", "left_out_note", "log_ranking", "ranking_notes", "repeated_note"]
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,19 @@ def repeated_note(repeated: int, completed: int) -> list[str]:
     fact = f"{repeated} of {completed} runs {verbs[0]} the seed of another run of the same configuration"
     advice = "--one-per-seed (in Python one_per_seed=True) takes the newest of each seed"
     return [f"{fact} and {verbs[1]} all the same: {advice}"]
+
+
+def left_out_note(failed: int, interrupted: int) -> list[str]:
+    """The note that some runs are in no average; nothing without any.
+
+    Args:
+        failed: how many failed.
+        interrupted: how many were interrupted.
+    """
+    kinds = [f"{count} {kind}" for count, kind in ((failed, "failed"), (interrupted, "interrupted")) if count]
+    if not kinds:
+        return []
+    return [f"{' and '.join(kinds)} {'run is' if failed + interrupted == 1 else 'runs are'} in no average"]
 
 
 def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from legm.analysis.notes import brief, repeated_note
+from legm.analysis.notes import brief, left_out_note, repeated_note
 from legm.analysis.unfinished import checked_statuses, run_curve
 from legm.core.naming import readable_name
 from legm.delivery.client import BackendClient
@@ -75,11 +76,16 @@ class _Counted:
     def __init__(self, runs: Iterable[RunResult], *, one_per_seed: bool) -> None:
         self._runs = newest_of_each_seed(runs) if one_per_seed else runs
         self._parameters: list[Mapping[str, Any]] = []
+        self._status: Counter[Status] = Counter()
         self.metrics: set[str] = set()
+        self.indexed: set[str] = set()
+        """The dev metrics that have a value for each index, and so no curve."""
 
     def __iter__(self) -> Iterator[RunResult]:
         for run in self._runs:
+            self._status[run.status] += 1
             self.metrics.update(series.name for series in run.best)
+            self.indexed.update(series.name for series in run.best if series.index is not None)
             if run.status is Status.COMPLETED:
                 self._parameters.append(run.run.parameters)
             yield run
@@ -92,6 +98,10 @@ class _Counted:
     def notes(self) -> list[str]:
         """The note that completed runs have equal seeds; nothing where none have."""
         return repeated_note(count_repeated(self._parameters), self.completed)
+
+    def left_out(self) -> list[str]:
+        """The note that some runs did not complete; nothing where all did."""
+        return left_out_note(self._status[Status.FAILED], self._status[Status.INTERRUPTED])
 
     def warn(self) -> None:
         """Log a warning if completed runs have equal seeds."""
@@ -149,21 +159,26 @@ def write_curve_figures(
     runs.warn()
     known = {*curves, *(series.name for run in others for series in run.histories if series.index is None)}
     for metric in names or ():
+        if metric in runs.indexed and metric not in known:
+            raise MetricError(f"plot() was asked for {metric!r}, which has one value per index and no curve")
         if metric not in known:
             raise MetricError(
                 f"plot() was asked for {metric!r}, which no run has; {closest(metric, runs.metrics | known)}"
             )
+    if names is None and (indexed := sorted(runs.indexed - known)):
+        log.warning("plot() leaves out metrics with one value per index: %s", ", ".join(indexed))
     client.write_curves(configuration, description, list(curves.values()))
     pictures = _curves_by_figure(sorted(known), wanted, frozenset(exclude), exclude_pattern)
     heading = ", ".join(
         filter(None, (configuration.experiment, readable_name(configuration.name), description))
     )
+    note = brief([*runs.left_out(), *runs.notes()])
     paths = []
     for name, members in show_progress(pictures.items(), "drawing plots"):
         shown = [curves[metric] for metric in members if metric in curves]
         single = unfinished_curves(others, members)
         above = heading if title is None else title
-        figure = plotting.plot_curves(shown, above, completed, look, single, brief(runs.notes()))
+        figure = plotting.plot_curves(shown, above, completed, look, single, note)
         paths += _write_summary_figure(
             client, configuration.experiment, configuration, description, name, figure, look, kinds
         )

@@ -176,7 +176,7 @@ def _plot_configuration(
 ) -> tuple[Figure, _Drawn]:
     """The curves of one configuration, and what is shown."""
     from legm import plotting
-    from legm.analysis.notes import brief, repeated_note
+    from legm.analysis.notes import brief, left_out_note, repeated_note
     from legm.analysis.summaries import unfinished_curves
     from legm.cli.locations import located_configuration
     from legm.cli.selection import Selection
@@ -197,7 +197,10 @@ def _plot_configuration(
     apart = unfinished_curves(runs, names)
     repeated = 0 if asked.one_per_seed else sum(one.repeated for one in choice.counts)
     count = sum(one.completed for one in choice.counts)
-    notes = [*repeated_note(repeated, count), *note]
+    left_out = left_out_note(
+        sum(one.failed for one in choice.counts), sum(one.interrupted for one in choice.counts)
+    )
+    notes = [*left_out, *repeated_note(repeated, count), *note]
     heading = asked.heading(experiment.title, readable_name(member.label) if configuration.name else "")
     count -= sum(one.repeated for one in choice.counts) if asked.one_per_seed else 0
     figure = plotting.plot_curves(drawn, heading, count, asked.style, apart, brief(notes))
@@ -207,7 +210,7 @@ def _plot_configuration(
 def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tuple[Figure, _Drawn]:
     """Bars, or the curves of the best configurations; and what is shown."""
     from legm import plotting
-    from legm.analysis.notes import brief, ranking_notes
+    from legm.analysis.notes import brief, left_out_note, ranking_notes
     from legm.analysis.summaries import unfinished_curves
     from legm.cli.selection import Selection
     from legm.core.direction import merge_rules
@@ -256,6 +259,9 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
         for curve in _plotted_curves(asked, experiment, configuration, [name])
     ]
     apart = unfinished_curves(runs, [name], titles)
+    note += left_out_note(
+        *(sum(getattr(one, kind) for one in ranking[: len(first)]) for kind in ("failed", "interrupted"))
+    )
     selected = [f"the best {len(first)} of {len(ranking)} configurations"] if beyond else []
     caption = brief([*selected, *(f"ranked by {one}" for one in notes[:1]), *notes[1:], *note])
     figure = plotting.plot_configurations(curves, heading, asked.style, apart, caption)

@@ -361,9 +361,11 @@ def aggregate_curves(
     parts: defaultdict[str, list[tuple[IntArray, FloatArray]]] = defaultdict(list)
     keys: set[str] = set()
     names: set[str] = set()
+    indexed: set[str] = set()
     for run in runs:
         if run.status is not Status.COMPLETED:
             continue
+        indexed.update(series.name for series in run.best if series.index is not None)
         keys.update(summary_key(series) for series in (*run.best, *run.test, *run.histories))
         for series, history in run.histories.items():
             if series.index is not None or not len(history.steps):
@@ -376,6 +378,8 @@ def aggregate_curves(
     methods.check(keys)
     order = sorted(parts) if metrics is None else list(dict.fromkeys(metrics))
     for name in order if keys else ():
+        if name in indexed and name not in names:
+            raise MetricError(f"the metric {name!r} has one value per index and no curve")
         if name not in names:
             raise MetricError(f"no completed run has a curve of the metric {name!r}; {closest(name, names)}")
     # pop() releases the values metric by metric.

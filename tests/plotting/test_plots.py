@@ -1,6 +1,7 @@
 """plot(), plot_comparison_bars() and curves to compare, from a handler's runs to files."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,32 @@ def test_a_users_file_that_is_called_like_the_folder_of_plots_does_not_break_plo
     plain = logged(tmp_path)
     with pytest.raises(InvalidName, match="where legm keeps plots"):
         plain.get_save_filename("other-plots")
+
+
+def test_runs_that_did_not_complete_are_counted_and_indexed_metrics_refused_by_name(
+    tmp_path, monkeypatch, caplog
+):
+    with ExperimentHandler(tmp_path, "e") as handler:
+        handler.set_param("lr", 0.1)
+        handler.start()
+        for step in range(2):
+            handler.set_dict_metrics({"loss": 1.0}, step=step)
+            handler.set_dict_metrics({"cat": {"dice": 0.5}}, step=step)
+    for _ in range(2):
+        with suppress(ZeroDivisionError), ExperimentHandler(tmp_path, "e") as failing:
+            failing.set_param("lr", 0.1)
+            failing.start()
+            failing.set_metric("loss", 1 / 0)
+    drawn = []
+
+    def render(figure, *more, of=plotting.render):
+        drawn.append(figure)
+        return of(figure, *more)
+
+    monkeypatch.setattr(plotting, "render", render)
+    handler.plot()
+    (figure,) = drawn
+    assert any("2 failed runs are in no average" in text for text in texts(figure))
+    assert "plot() leaves out metrics with one value per index: dice" in caplog.messages
+    with pytest.raises(MetricError, match="'dice', which has one value per index and no curve"):
+        handler.plot(groups=[["dice"]])
