@@ -79,9 +79,8 @@ def test_no_entry_of_a_legend_touches_another_or_leaves_the_picture(names, style
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("count", [1, 5, 50])
 def test_no_text_beside_bars_touches_another_or_leaves_the_picture(count, style, monkeypatch):
-    ranking = [
-        ranked(f"{LONG[:100]}{i}{CJK}{LONG[:100]}", 10.0**i / 7, 10.0 ** (i - 2), failed=i % 3) for i in range(count)
-    ]
+    names = [f"{LONG[:100]}{i}{CJK}{LONG[:100]}" for i in range(count)]
+    ranking = [ranked(name, 10.0**i / 7, 10.0 ** (i - 2), failed=i % 3) for i, name in enumerate(names)]
     below = [ranked(f"n{i}", -i * 1e-7, 1e-9) for i in range(count)]
     figure = plot_bars({"best_loss": ranking, f"test_{LONG}": below}, LONG, STYLES[style])
     found = drawn_texts(figure, monkeypatch, "pdf", STYLES[style])
