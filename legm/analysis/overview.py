@@ -148,7 +148,9 @@ def recover_folders(root: Path) -> Iterator[tuple[Path, list[RunResult], list[st
             messages = make_folder_reader().repair(folder)
             root_directory, backend = make_folder_reader().backend_of(folder)
             finalized = finalize_dead_runs(connect_client(root_directory, backend), LogFolder.of(folder))
+            problem = make_folder_reader().read_status(folder).problem
+            messages += [str(problem)] if problem is not None and not messages else []
         except LegmError as error:
-            messages.append(str(error))
+            messages += [str(error)] if str(error) not in messages else []
         if finalized or messages:
             yield folder, finalized, messages

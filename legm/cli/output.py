@@ -148,8 +148,11 @@ def printed_numbers(values: Sequence[float | None]) -> list[str]:
 
 
 def printed_time(seconds: float | None) -> str:
-    """A time (s since 1970) in a table, in local time; "" for none."""
-    return _printed_minute(int(seconds // 60)) if seconds else ""
+    """A time (s since 1970) in a table, in local time; "" for none, and "?" for what no calendar has."""
+    try:
+        return _printed_minute(int(seconds // 60)) if seconds else ""
+    except (ValueError, OverflowError, OSError):
+        return "?"
 
 
 @functools.lru_cache(maxsize=1000)

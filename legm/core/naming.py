@@ -27,6 +27,7 @@ __all__ = [
     "short_name",
     "shorten_name",
     "unescape_name",
+    "utc_time",
 ]
 
 _MAX_NAME_LENGTH = 250
@@ -36,6 +37,7 @@ _MAX_BYTES = 180  # bytes; file systems allow 255, and a number, a description o
 _RESERVED_ON_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # by Windows
 _ESCAPE_LIKE = re.compile(r"_(?=x[0-9a-f]+_)")
 _LAST_CODE = 0x10FFFF  # of Unicode
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _ESCAPED = re.compile(r"_x([0-9a-f]{1,6})_")
 
 
@@ -154,6 +156,14 @@ def numbered_name(name: str, k: int) -> str:
     return f"{name}_{k}"
 
 
+def utc_time(seconds: float) -> datetime:
+    """A time (s since 1970) in UTC; the nearest one that there is for what no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return datetime.max.replace(tzinfo=timezone.utc) if seconds > 0 else _EPOCH
+
+
 def make_run_id(started: float, unique: str) -> str:
     """The id of a run: its start in UTC, to the millisecond, so that ids sort by time, and a unique suffix.
 
@@ -161,7 +171,7 @@ def make_run_id(started: float, unique: str) -> str:
         started: seconds since 1970.
         unique: the suffix.
     """
-    moment = datetime.fromtimestamp(started, timezone.utc)
+    moment = utc_time(started)
     return f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}-{unique}"
 
 

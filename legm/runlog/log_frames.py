@@ -16,7 +16,8 @@ of frame, and the payload. The checksum is the CRC-32 (as in zlib) of length, ki
 ====  ==========  ==========================================================================
 
 A process that is killed leaves at most one incomplete frame, at the end. It is ignored when the log is read
-and removed when it is next written. A damaged frame before complete ones is an error. The writer holds a lock
+and removed when it is next written. A damaged frame before complete ones is an error. A frame
+with a valid checksum that cannot be understood is reported and passed over. The writer holds a lock
 on the file: the run of a log without an outcome that is not locked was interrupted.
 """
 
@@ -27,15 +28,17 @@ import logging
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from legm.core.texts import counted
 from legm.errors import CorruptFile
 from legm.records import (
     Artifact,
     BestRule,
+    Configuration,
     Display,
     Outcome,
     Plain,
@@ -56,20 +59,28 @@ __all__ = [
     "CURSORS",
     "FRAME_HEAD",
     "HEADER",
+    "LAYOUT",
+    "MAGIC",
+    "POINTS",
+    "RECORD",
     "RUN",
     "FrameDecoder",
     "backends_frame",
     "cursors_frame",
+    "decode_fields",
     "encode_frames",
     "iterate_frames",
     "layout_frame",
     "parse_frame",
     "points_frame",
     "record_frame",
+    "report_frame",
     "run_frame",
 ]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 HEADER = b"legm run log 1\n"
 MAGIC = b"\xf5LR\n"
@@ -81,6 +92,34 @@ _RECORD_TYPES: dict[str, type[Any]] = {
     "artifact": Artifact,
     "outcome": Outcome,
 }
+_NONE, _NUMBER = type(None), (int, float)
+_FIELD_TYPES: dict[str, tuple[type[Any], ...]] = {
+    "active": (list, tuple),
+    "configuration": (dict, Configuration),
+    "description": (str,),
+    "environment": (dict,),
+    "error": (str, _NONE),
+    "experiment": (str,),
+    "fingerprint": (str,),
+    "higher_better": (bool, _NONE),
+    "metadata": (dict,),
+    "method": (str,),
+    "metric": (str, _NONE),
+    "name": (str,),
+    "parameters": (dict,),
+    "path": (str,),
+    "run_id": (str,),
+    "started": _NUMBER,
+    "status": (str,),
+    "step": (int, float, _NONE),
+    "time": _NUMBER,
+    "value": (str, int, float),
+}
+"""What the fields of records are in JSON."""
+_NOT_UNDERSTOOD = (
+    *(ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError),
+    *(RecursionError, struct.error),
+)
 _ROWS_PER_FRAME = 8192  # so that a long run is delivered in several batches
 _TYPE_NAMES = {kind: name for name, kind in _RECORD_TYPES.items()}
 
@@ -176,30 +215,52 @@ class FrameDecoder:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._artifacts: ArtifactPaths | None = None
-        self._layouts: list[tuple[Series, ...]] = []
-        self._points: list[memoryview] = []
+        self._layouts: list[tuple[Series, ...] | None] = []  # None for one that cannot be understood
+        self._points: list[tuple[int, memoryview]] = []
         self._records: list[Record] = []
 
     def add_run(self, run_id: str) -> None:
         """Note whose records follow."""
         self._artifacts = ArtifactPaths(self._path, run_id)
 
-    def add_frame(self, kind: int, payload: memoryview, *, wanted: bool = True) -> None:
-        """Decode the next frame; the layouts of frames that are not wanted are known all the same."""
-        if kind == POINTS and wanted:
-            self._points.append(payload)
+    def add_frame(self, start: int, kind: int, payload: memoryview, *, wanted: bool = True) -> None:
+        """Decode the next frame; one that cannot be understood is reported and passed over.
+
+        Args:
+            start: the byte at which it starts.
+            kind: of the frame; an unknown one is of a newer version.
+            payload: its content.
+            wanted: whether its records are wanted; the layouts of other frames are known all the same.
+        """
+        if kind == POINTS:
+            if wanted:
+                self._points.append((start, payload))
         elif kind == LAYOUT:
-            layout = json.loads(bytes(payload))
-            self._layouts.append(tuple(Series(name, Split(split), index) for name, split, index in layout))
+            self._layouts.append(None)
+            with self._reporting(start):
+                self._layouts[-1] = tuple(_decode_series(*one) for one in json.loads(bytes(payload)))
         elif kind == RECORD and wanted:
             self._end_points()
-            record = _decode_record_frame(json.loads(bytes(payload)))
-            if isinstance(record, Artifact):
-                self._add_artifact(record)
-            else:
-                self._records.append(record)
+            with self._reporting(start):
+                content = json.loads(bytes(payload))
+                if content["type"] in _RECORD_TYPES:  # another one is of a newer version
+                    self._add_record(_decode_record_frame(content))
         elif kind == RUN:
-            self.add_run(json.loads(bytes(payload))["run_id"])
+            with self._reporting(start):
+                self.add_run(json.loads(bytes(payload))["run_id"])
+
+    @contextmanager
+    def _reporting(self, start: int) -> Iterator[None]:
+        try:
+            yield
+        except _NOT_UNDERSTOOD as cause:
+            report_frame(self._path, start, cause)
+
+    def _add_record(self, record: Record) -> None:
+        if isinstance(record, Artifact):
+            self._add_artifact(record)
+        else:
+            self._records.append(record)
 
     def _add_artifact(self, record: Artifact) -> None:
         path = None if self._artifacts is None else self._artifacts.current(record.path)
@@ -209,7 +270,16 @@ class FrameDecoder:
             log.warning("%s names %r, which is not in its folder: it is left out", self._path, record.path)
 
     def _end_points(self) -> None:
-        self._records += _decode_point_frames(self._points, self._layouts)
+        if not self._points:
+            return
+        try:
+            self._records.append(
+                _decode_point_frames([payload for _, payload in self._points], self._layouts)
+            )
+        except _NOT_UNDERSTOOD:  # in one of them
+            for start, payload in self._points:
+                with self._reporting(start):
+                    self._records.append(_decode_point_frames([payload], self._layouts))
         self._points = []
 
     def pop_records(self) -> list[Record]:
@@ -262,10 +332,17 @@ def _find_next_frame(data: bytes, view: memoryview, start: int) -> int | None:
     return None
 
 
-def _decode_point_frames(payloads: list[memoryview], layouts: list[tuple[Series, ...]]) -> list[Points]:
-    """The rows of several frames as one record; no record for no frames."""
-    if not payloads:
-        return []
+def report_frame(path: Path, start: int, cause: BaseException) -> None:
+    """Report a frame with a valid checksum that cannot be understood."""
+    log.error("%s, byte %d: it is not what legm writes, and passed over: %s", path, start, cause)
+
+
+def _decode_point_frames(payloads: list[memoryview], layouts: list[tuple[Series, ...] | None]) -> Points:
+    """The rows of several frames as one record.
+
+    Raises:
+        ValueError: the numbers of a frame do not fit their layouts.
+    """
     import numpy as np
 
     columns: list[list[Any]] = [[], [], [], []]
@@ -277,14 +354,45 @@ def _decode_point_frames(payloads: list[memoryview], layouts: list[tuple[Series,
         ):
             column.append(np.frombuffer(payload, kind, count, at))
             at += column[-1].nbytes
-    return [Points(tuple(layouts), *(c[0] if len(c) == 1 else np.concatenate(c) for c in columns))]
+    layout, *others = (c[0] if len(c) == 1 else np.concatenate(c) for c in columns)
+    if len(layout) and int(layout.max()) >= len(layouts):
+        raise ValueError("rows of an unknown layout")
+    widths = np.array([-1 if series is None else len(series) for series in layouts], np.int64)[layout]
+    if (widths < 0).any():
+        raise ValueError("rows of a layout that could not be read")
+    ends = np.cumsum([len(rows) for rows in columns[0]])
+    values = np.cumsum([len(rows) for rows in columns[3]])
+    if not np.array_equal(np.concatenate([[0], np.cumsum(widths)])[ends], values):
+        raise ValueError("rows that are longer or shorter than their layout")
+    return Points(tuple(series or () for series in layouts), layout, *others)
 
 
-def _decode_record_frame(content: dict[str, Any]) -> Record:
-    kind = _RECORD_TYPES[content.pop("type")]
-    if kind is Outcome:
-        content["status"] = Status(content["status"])
-    elif kind is Display:
-        content["step"] = int(content["step"])  # a part of a file's name in some stores
-    record: Record = kind(**content)
+def _decode_series(name: Any, split: Any, index: Any) -> Series:
+    if not isinstance(name, str) or not isinstance(index, (str, type(None))):
+        raise TypeError(f"{name!r}, {index!r} is not the name of a metric")
+    return Series(name, Split(split), index)
+
+
+def decode_fields(kind: type[T], content: Mapping[str, Any]) -> T:
+    """A record from what was stored of it; fields of a newer version are passed over.
+
+    Raises:
+        TypeError: a field is missing, or has another type.
+    """
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    for name in known.intersection(content):
+        if not isinstance(content[name], _FIELD_TYPES[name]) or (
+            isinstance(content[name], bool) and bool not in _FIELD_TYPES[name]
+        ):
+            raise TypeError(f"{name} cannot be {content[name]!r:.80}")
+    return kind(**{name: value for name, value in content.items() if name in known})
+
+
+def _decode_record_frame(content: Mapping[str, Any]) -> Record:
+    kind = _RECORD_TYPES[content["type"]]
+    record: Record = decode_fields(kind, content)
+    if isinstance(record, Outcome):
+        return replace(record, status=Status(record.status))
+    if isinstance(record, Display):
+        return replace(record, step=int(record.step))  # a part of a file's name in some stores
     return record

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from legm.core.credentials import redact_run
 from legm.errors import CorruptFile, storage_error
@@ -18,11 +19,15 @@ from legm.runlog.log_frames import (
     HEADER,
     RUN,
     FrameDecoder,
+    decode_fields,
     iterate_frames,
     parse_frame,
+    report_frame,
 )
 
 __all__ = ["Log", "LogTail", "read_log", "read_log_head"]
+
+T = TypeVar("T")
 
 _ANY_VERSION = re.compile(rb"legm run log \d+\n")
 
@@ -97,11 +102,13 @@ def _parse_log(path: Path, data: bytes, since: int, until: int | None) -> Log:
             log = Log(path, _decode_run(path, start, payload))
             decoder.add_run(log.run.run_id)
         elif kind == CURSORS and log is not None:
-            log.cursors.update(json.loads(bytes(payload)))
+            log.cursors.update(_decode_by_backend(path, start, payload, int))
         elif kind == BACKENDS and log is not None:
-            log.backends.update(json.loads(bytes(payload)))
+            log.backends.update(_decode_by_backend(path, start, payload, dict))
         else:
-            decoder.add_frame(kind, payload, wanted=start >= since and (until is None or start < until))
+            decoder.add_frame(
+                start, kind, payload, wanted=start >= since and (until is None or start < until)
+            )
             content_end = end
     if log is None:
         raise _empty_log_error(path, end)
@@ -113,15 +120,32 @@ def _parse_log(path: Path, data: bytes, since: int, until: int | None) -> Log:
 def _decode_run(path: Path, start: int, payload: memoryview) -> Run:
     try:
         content = json.loads(bytes(payload))
-        content["configuration"]["active"] = tuple(content["configuration"]["active"])
-        run = Run(**{**content, "configuration": Configuration(**content["configuration"])})
+        found = decode_fields(Configuration, content["configuration"])
+        configuration = replace(found, active=tuple(found.active))
+        if not all(name in found.parameters for name in found.active):
+            raise ValueError("an active parameter has no value")
+        if not all(isinstance(about, dict) for about in found.metadata.values()):
+            raise TypeError("its metadata are not mappings")
+        run = decode_fields(Run, {**content, "configuration": configuration})
         if not run.run_id or not run.configuration.fingerprint:
             raise ValueError("it has no id or no fingerprint")
-    except (ValueError, KeyError, TypeError) as cause:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise CorruptFile(
             path, f"byte {start}", f"it is not a run that legm began: {cause}", "Delete it, or restore it."
         ) from cause
     return redact_run(run)
+
+
+def _decode_by_backend(path: Path, start: int, payload: memoryview, kind: type[T]) -> dict[str, T]:
+    """What a frame has by backend; nothing where it is not what legm writes."""
+    try:
+        content = json.loads(bytes(payload))
+        if not isinstance(content, dict) or not all(isinstance(one, kind) for one in content.values()):
+            raise TypeError("it is not by backend")
+    except (ValueError, TypeError, RecursionError) as cause:
+        report_frame(path, start, cause)
+        return {}
+    return content
 
 
 def read_log_head(path: Path) -> Log:
@@ -197,7 +221,8 @@ class LogTail:
             raise storage_error("read the run log", self._path, cause) from cause
         view, at = memoryview(data), 0
         while (payload := parse_frame(view, at)) is not None:
-            self._decoder.add_frame(view[at + 12], payload, wanted=self.position + at >= self._since)
+            start = self.position + at
+            self._decoder.add_frame(start, view[at + 12], payload, wanted=start >= self._since)
             at += FRAME_HEAD.size + len(payload)
         self.position += at
         return at > 0

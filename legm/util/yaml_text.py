@@ -193,5 +193,7 @@ def yaml_flow_as_json(text: str) -> str:
 
 
 def is_yaml_number(value: object) -> bool:
-    """Whether a value is a float or an int, but not a bool."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether a value is a float, or an int that a float may hold, but not a bool."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and value.bit_length() < 1024
+    return isinstance(value, float)

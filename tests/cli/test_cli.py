@@ -574,3 +574,80 @@ def test_a_reader_that_has_seen_enough_is_not_an_error(tree):
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert "Traceback" not in done.stderr
+
+
+# What cannot be understood hides nothing else
+
+
+BRACKETS = "[" * 3000 + "]" * 3000
+ODD_METRICS = {
+    "a list for legm's own": "experiment_0: {run_id: a, legm: [1], loss: [1.0]}",
+    "a rule that is a list": "experiment_0: {run_id: a, legm: {rule: [1]}, loss: [1.0]}",
+    "a start that is text": "experiment_0: {run_id: a, legm: {started: soon}, best_loss: 1.0}",
+    "a date": "experiment_0: {run_id: a, best_loss: 2026-01-01}",
+    "a set": "experiment_0: {run_id: a, best_loss: !!set {1, 2}, test_acc: [1]}",
+    "a mapping that contains itself": "experiment_0: &a {run_id: a, best_loss: [*a]}",
+    "400 digits": "experiment_0: {run_id: a, best_loss: 1" + "0" * 400 + "}",
+    "5000 digits": "experiment_0: {run_id: a, best_loss: 1" + "0" * 5000 + "}",
+    "3000 brackets": "experiment_0: {run_id: a, best_loss: " + BRACKETS + "}",
+    "another file": None,
+    "a list": "- 1",
+}
+ODD_PARAMETERS = {
+    "a date": ("lr: 0.1", "lr: 2026-01-01"),
+    "a set": ("lr: 0.1", "lr: !!set {1}"),
+    "digits": ("lr: 0.1", "lr: 1" + "0" * 5000),
+    "brackets": ("lr: 0.1", "lr: " + BRACKETS),
+    "itself": ("parameters:", "parameters: &a\n  me: *a"),
+    "a schema that is text": ("schema: 1", "schema: one"),
+    "an experiment that is a list": ('experiment: "e"', "experiment: [1]"),
+}
+
+
+@pytest.fixture(scope="module")
+def two_configurations(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("odd") / "root"
+    for lr in (0.1, 0.2):
+        with ExperimentHandler(root, "e") as made:
+            made.set_param("lr", lr)
+            made.name_param("lr")
+            made.start()
+            made.set_metric("loss", lr)
+    return root
+
+
+def require_shown(root: Path, file: Path) -> None:
+    """Every command shows the other configuration, and names the file that it does not understand."""
+    commands = [("ls", root), ("best", root / "e", "loss"), ("show", file.parent), ("recover", root)]
+    for command in commands:
+        result = call(*command)
+        assert result.exception is None or isinstance(result.exception, SystemExit), command
+        assert file.name in result.output, command
+        assert "0.2" in result.output or command[0] in {"show", "recover"}, command
+
+
+@pytest.mark.parametrize("name", ODD_METRICS)
+def test_metrics_that_cannot_be_understood_hide_no_other_configuration(two_configurations, tmp_path, name):
+    root = shutil.copytree(two_configurations, tmp_path / "root")
+    file, text = root / "e" / "0.1_0" / "metrics.yml", ODD_METRICS[name]
+    file.write_bytes(file.with_name("steps.yml").read_bytes() if text is None else text.encode())
+    require_shown(root, file)
+
+
+@pytest.mark.parametrize("name", ODD_PARAMETERS)
+def test_parameters_that_cannot_be_understood_hide_no_other_configuration(two_configurations, tmp_path, name):
+    root = shutil.copytree(two_configurations, tmp_path / "root")
+    file = root / "e" / "0.1_0" / "params.yml"
+    old, new = ODD_PARAMETERS[name]
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    require_shown(root, file)
+
+
+def test_a_time_that_no_calendar_has_is_shown_as_a_question_mark(tmp_path):
+    root = tmp_path / "root"
+    with ExperimentHandler(root, "e").start() as made:
+        made.set_metric("loss", 0.5)
+    file = root / "e" / "_0" / "metrics.yml"
+    file.write_text("experiment_0: {run_id: a, legm: {ended: 1.0e+300}, best_loss: 1.0, loss: [1.0]}\n")
+    assert "?" in shown("ls", root)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import math
+import struct
 import subprocess
 import sys
+import zlib
 from array import array
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +34,24 @@ from legm.records import (
     Status,
 )
 from legm.runlog.log_folder import LogFolder, artifacts_folder, results_only_in_logs
-from legm.runlog.log_frames import HEADER, cursors_frame, layout_frame, points_frame, record_frame, run_frame
-from legm.runlog.log_reader import read_log
+from legm.runlog.log_frames import (
+    BACKENDS,
+    CURSORS,
+    FRAME_HEAD,
+    HEADER,
+    MAGIC,
+    POINTS,
+    RECORD,
+    cursors_frame,
+    layout_frame,
+    points_frame,
+    record_frame,
+    run_frame,
+)
+from legm.runlog.log_frames import (
+    LAYOUT as LAYOUT_FRAME,
+)
+from legm.runlog.log_reader import LogTail, read_log
 from legm.runlog.log_writer import LogWriter, logs_being_written
 
 CONFIGURATION = Configuration("LeNet@MNIST", "v1-00", "0.1", {"lr": 0.1, "seed": 3}, ("lr",), {"seed": {}})
@@ -151,7 +170,7 @@ def test_records_are_read_as_they_were_written(path, records):
             fingerprint=st.text("09afAF_-", min_size=1, max_size=100),
             name=st.just("") | file_names,
             parameters=st.dictionaries(names, plain, max_size=3),
-            active=st.lists(names).map(tuple),
+            active=st.just(()),
             metadata=st.dictionaries(names, st.dictionaries(names, plain, max_size=2), max_size=2),
         ),
         description=texts,
@@ -161,6 +180,8 @@ def test_records_are_read_as_they_were_written(path, records):
     )
 )
 def test_a_run_is_read_as_it_was_written(path, run):
+    active = tuple(run.configuration.parameters)[1:]
+    run = replace(run, configuration=replace(run.configuration, active=active))
     begun(path, run).close()
     assert read_log(path).run == run
 
@@ -323,7 +344,7 @@ from legm import StorageError
 from legm.runlog.log_folder import LogFolder
 from legm.records import Configuration, Run, Series
 from legm.runlog.log_frames import layout_frame, points_frame
-from legm.runlog.log_reader import read_log
+from legm.runlog.log_reader import LogTail, read_log
 from legm.runlog.log_writer import LogWriter
 
 def row(step, width):
@@ -428,3 +449,110 @@ def test_a_damaged_log_is_reported_and_the_other_runs_are_still_seen(tmp_path, c
     damaged.write_bytes(b"\xff" + damaged.read_bytes()[1:])
     assert [result.run.run_id for result in results_only_in_logs(logs, [])] == ["run-1"]
     assert f"{damaged}, byte 0" in caplog.text
+
+
+# What legm did not write, with a valid checksum
+
+
+def json_frame(kind: int, content: object) -> bytes:
+    return encode_frame(kind, json.dumps(content).encode())
+
+
+def encode_frame(kind: int, payload: bytes) -> bytes:
+    checksum = zlib.crc32(payload, zlib.crc32(struct.pack("<IB", len(payload), kind)))
+    return FRAME_HEAD.pack(MAGIC, len(payload), checksum, kind) + payload
+
+
+def rows_frame(layout: int, values: int) -> bytes:
+    """One row with a number of values."""
+    return encode_frame(POINTS, struct.pack("<IIqd", 1, layout, 7, 1.0) + bytes(8 * values))
+
+
+OUTCOME = {"type": "outcome", "status": "failed", "time": 1.0, "error": "x"}
+ODD_FRAMES = {
+    "no JSON": encode_frame(RECORD, b"{"),
+    "nested too deep": encode_frame(RECORD, b"[" * 100_000),
+    "no mapping": json_frame(RECORD, [1]),
+    "no type": json_frame(RECORD, {"x": 1}),
+    "a status that there is not": json_frame(RECORD, {**OUTCOME, "status": "exploded"}),
+    "a time that is text": json_frame(RECORD, {**OUTCOME, "time": "now"}),
+    "a missing field": json_frame(RECORD, {"type": "outcome"}),
+    "a rule of other types": json_frame(RECORD, {"type": "best_rule", "method": 3}),
+    "a layout without names": json_frame(LAYOUT_FRAME, [["a", "dev"]]),
+    "a layout with a number as name": json_frame(LAYOUT_FRAME, [[3, "dev", None]]),
+    "too few rows": encode_frame(POINTS, b"\x02\0\0\0" + bytes(50)),
+    "a row with too few values": rows_frame(0, 1),
+    "a row with too many values": rows_frame(0, 3),
+    "two rows whose lengths balance": rows_frame(0, 1) + rows_frame(0, 3),
+    "a row of an unknown layout": rows_frame(99, 2),
+    "cursors that are a list": json_frame(CURSORS, [1]),
+    "cursors that are texts": json_frame(CURSORS, {"local": "x"}),
+    "backends without options": json_frame(BACKENDS, {"local": 3}),
+}
+NEWER_FRAMES = {
+    "a kind of frame": encode_frame(99, b"whatever"),
+    "a type of record": json_frame(RECORD, {"type": "hologram", "x": 1}),
+    "a field": json_frame(RECORD, {**OUTCOME, "mood": "bad"}),
+}
+
+
+def between(path: Path, frames: bytes) -> list[object]:
+    """What is read of a log with frames between two rows of its own."""
+    own = points_frame(array("I", [0]), array("q", [1]), array("d", [0.5]), array("d", [1.0, 2.0]))
+    path.write_bytes(HEADER + run_frame(RUN) + layout_frame(LAYOUT) + own + frames + own)
+    log = read_log(path)
+    tail = LogTail(path)
+    read = tail.read(1 << 20)
+    tail.close()
+    assert repr(read) == repr(log.records)
+    assert log.run == RUN
+    assert log.content_end == path.stat().st_size
+    return log.records
+
+
+@pytest.mark.parametrize("name", ODD_FRAMES)
+def test_a_frame_that_cannot_be_understood_is_reported_and_the_rest_is_read(path, caplog, name):
+    records = between(path, ODD_FRAMES[name])
+    values = [one.values.tolist() for one in records if isinstance(one, Points)]
+    assert [value for one in values for value in one] == [1.0, 2.0, 1.0, 2.0]
+    assert not [one for one in records if not isinstance(one, Points)]
+    begin = len(HEADER + run_frame(RUN) + layout_frame(LAYOUT)) + len(
+        points_frame(array("I", [0]), array("q", [1]), array("d", [0.5]), array("d", [1.0, 2.0]))
+    )
+    assert caplog.records[0].getMessage().startswith(f"{path}, byte {begin}: it is not what legm writes")
+
+
+@pytest.mark.parametrize("name", NEWER_FRAMES)
+def test_what_a_newer_version_added_is_passed_over_in_silence(path, caplog, name):
+    records = between(path, NEWER_FRAMES[name])
+    assert sum(len(one.values) for one in records if isinstance(one, Points)) == 4
+    others = [one for one in records if not isinstance(one, Points)]
+    assert others == ([Outcome(Status.FAILED, 1.0, "x")] if name == "a field" else [])
+    assert not caplog.records
+
+
+def test_fields_of_a_newer_run_are_passed_over(path):
+    content = asdict(RUN)
+    content["weather"] = "fine"
+    content["configuration"]["colour"] = 3
+    path.write_bytes(HEADER + json_frame(1, content))
+    assert read_log(path).run == RUN
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run_id": 3},
+        {"started": "yesterday"},
+        {"parameters": [1]},
+        {"configuration": [1]},
+        {"configuration": {**asdict(CONFIGURATION), "active": ["absent"]}},
+        {"configuration": {**asdict(CONFIGURATION), "active": 3}},
+        {"configuration": {**asdict(CONFIGURATION), "metadata": {"lr": 3}}},
+    ],
+    ids=str,
+)
+def test_a_run_that_cannot_be_understood_is_an_error_that_names_the_file(path, change):
+    path.write_bytes(HEADER + json_frame(1, {**asdict(RUN), **change}))
+    with pytest.raises(CorruptFile, match=f"{path.name}, byte {len(HEADER)}: "):
+        read_log(path)

@@ -438,7 +438,7 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
         raise storage_error("read", path, cause) from cause
     try:
         content: Any = yaml_text.parse_yaml_block(data.decode(), {} if known is None else known)
-    except UnicodeDecodeError:
+    except (ValueError, RecursionError):  # no UTF-8, too many digits or brackets
         content = None
     if content is None:
         content = parse_yaml(path, data)

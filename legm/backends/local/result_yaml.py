@@ -226,7 +226,9 @@ def _parse_result_yaml(
         best=_yaml_values_by_series(best, Split.DEV, number),
         best_steps=_yaml_values_by_series(mapping(own.get("best_steps") or {}), Split.DEV, whole),
         test=_yaml_values_by_series(test, Split.TEST, number),
-        histories=_parse_yaml_histories(metrics, entry, steps, run_id, _selected_yaml_keys(entry, names))
+        histories=_parse_yaml_histories(
+            metrics, entry, steps, run_id, _selected_yaml_keys(metrics.path, entry, names)
+        )
         if steps
         else {},
         points=whole(own.get("points", 0)),
@@ -235,9 +237,11 @@ def _parse_result_yaml(
     )
 
 
-def _selected_yaml_keys(entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
+def _selected_yaml_keys(path: Path, entry: Entry, names: frozenset[str] | None) -> frozenset[str]:
     """The requested keys of series that exist."""
-    known: Iterable[str] = entry.head if entry.trailer is None else entry.head["legm"]["series"]
+    known: Any = entry.head if entry.trailer is None else dict(entry.head.get("legm") or {}).get("series")
+    if not isinstance(known, (dict, list)):
+        raise _corrupt_yaml_value(path, f"experiment_{entry.number}", [*entry.head], "the entry of a run")
     return frozenset(
         key for key in known if (m := _metric_of_yaml_key(key)) is not None and (names is None or m in names)
     )
@@ -259,6 +263,9 @@ def count_yaml_entries(
     """
     heads: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
+        if entry.trailer is not None and "legm" not in entry.head:  # of another file, such as steps.yml
+            path = folder / METRICS_FILE
+            raise _corrupt_yaml_value(path, f"experiment_{entry.number}", [*entry.head], "the entry of a run")
         heads.setdefault(str(entry.head.get("description") or ""), []).append(entry.head)
     others = list(others)
     counted: dict[str, RunCounts] = {}
@@ -288,10 +295,13 @@ def _count_yaml_heads(
     parameters = [one.run.parameters for one in others if one.status is Status.COMPLETED]
     keys: dict[str, str | None] = {}
     for head in heads:
-        own = head.get("legm") or {}
+        own = _require_yaml_mapping(head.get("legm") or {}, path, head)
         rules[_rule(own.get("rule") or {}, path, head)] += 1
-        parameters.append(own.get("parameters") or {})
-        last = max(last, own.get("ended") or own.get("started") or 0.0)
+        parameters.append(_require_yaml_mapping(own.get("parameters") or {}, path, head))
+        ended = own.get("ended") or own.get("started") or 0.0
+        if not is_yaml_number(ended):
+            raise _corrupt_yaml_value(path, str(head.get("run_id")), ended, "a time")
+        last = max(last, ended)
         for key, value in head.items():
             try:
                 name = keys[key]
@@ -314,6 +324,12 @@ def _count_yaml_heads(
         rules=rules,
         repeated=count_repeated(parameters) if len(parameters) > 1 else 0,
     )
+
+
+def _require_yaml_mapping(value: Any, path: Path, head: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _corrupt_yaml_value(path, str(head.get("run_id")), value, "a mapping")
+    return value
 
 
 def _rule(stored: Any, path: Path, head: Mapping[str, Any]) -> BestRule:

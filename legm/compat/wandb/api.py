@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from legm.compat.run_snapshot import RunSnapshot, read_snapshot_history
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.artifacts import Artifact, find_artifact
 from legm.compat.wandb.errors import CommError
+from legm.core.naming import utc_time
 from legm.records import Status
 
 __all__ = ["Api"]
@@ -70,9 +70,7 @@ class _ApiRun:
         self.group = snapshot.notes.get("group") or ""
         self.job_type = snapshot.notes.get("job_type") or ""
         self.notes = snapshot.notes.get("notes")
-        self.created_at = datetime.fromtimestamp(snapshot.started, timezone.utc).strftime(
-            "%Y-%m-%dT%H:%M:%SZ"
-        )
+        self.created_at = utc_time(snapshot.started).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.path = [self.entity, self.project, self.id]
         self.url = None
 

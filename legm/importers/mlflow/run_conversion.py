@@ -23,6 +23,7 @@ __all__ = ["DELETED", "ExternalMlflowRun", "external_run", "mlflow_to_seconds", 
 
 DELETED = "runs that are deleted in MLflow were left out; --deleted includes them"
 _DEFAULT_DATA = "dataset"  # MLflow's name for data that the script did not name
+_FAR = 10**18  # ms: beyond any calendar
 _LARGEST = 1.7976931348623157e308
 _STATUSES = {
     "FINISHED": Status.COMPLETED,
@@ -95,8 +96,8 @@ def _as_external_run(
     files: Callable[[], Iterable[ExternalFile]],
 ) -> ExternalRun:
     details: dict[str, Any] = {"experiment_id": run.experiment_id, "status": run.status, **run.details}
-    ended = None if run.end_time is None else run.end_time / 1000
-    started = run.start_time / 1000 if run.start_time is not None else ended or 0.0
+    ended = None if run.end_time is None else _to_seconds(run.end_time)
+    started = _to_seconds(run.start_time) if run.start_time is not None else ended or 0.0
     return ExternalRun(
         key=run.run_id,
         experiment=run.experiment,
@@ -130,3 +131,8 @@ def _labels(run: ExternalMlflowRun) -> dict[str, Label]:
     commit = tags.get("mlflow.source.git.commit") or str(run.details.get("source_version", ""))
     found["mlflow.source.git.commit"] = Label(LabelKind.COMMIT, commit)
     return {name: label for name, label in found.items() if label.value}
+
+
+def _to_seconds(milliseconds: int) -> float:
+    """A time in seconds; a damaged one may have more digits than a float."""
+    return min(max(milliseconds, -_FAR), _FAR) / 1000
