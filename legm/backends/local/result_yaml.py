@@ -221,7 +221,7 @@ def _parse_result_yaml(
     return RunResult(
         run=redact_run(run),
         status=Status.COMPLETED,
-        rule=_rule(own.get("rule") or {}, metrics.path, head),
+        rule=_rule(own.get("rule") or {}, metrics.path, f"experiment_{entry.number}"),
         best_step=None if head.get("best_step") is None else whole(head["best_step"]),
         best=_yaml_values_by_series(best, Split.DEV, number),
         best_steps=_yaml_values_by_series(mapping(own.get("best_steps") or {}), Split.DEV, whole),
@@ -296,7 +296,7 @@ def _count_yaml_heads(
     keys: dict[str, str | None] = {}
     for head in heads:
         own = _require_yaml_mapping(head.get("legm") or {}, path, head)
-        rules[_rule(own.get("rule") or {}, path, head)] += 1
+        rules[_rule(own.get("rule") or {}, path, str(head.get("run_id")))] += 1
         parameters.append(_require_yaml_mapping(own.get("parameters") or {}, path, head))
         ended = own.get("ended") or own.get("started") or 0.0
         if not is_yaml_number(ended):
@@ -332,7 +332,7 @@ def _require_yaml_mapping(value: Any, path: Path, head: Mapping[str, Any]) -> di
     return value
 
 
-def _rule(stored: Any, path: Path, head: Mapping[str, Any]) -> BestRule:
+def _rule(stored: Any, path: Path, where: str) -> BestRule:
     """The best rule in an entry; fields of a newer version are passed over.
 
     Raises:
@@ -341,7 +341,7 @@ def _rule(stored: Any, path: Path, head: Mapping[str, Any]) -> BestRule:
     is_rule = isinstance(stored, dict)
     known = {name: stored[name] for name in _RULE_TYPES if name in stored} if is_rule else {}
     if not is_rule or any(type(value) not in _RULE_TYPES[name] for name, value in known.items()):
-        raise _corrupt_yaml_value(path, str(head.get("run_id")), stored, "a rule that chooses the best step")
+        raise _corrupt_yaml_value(path, where, stored, "a rule that chooses the best step")
     return BestRule(**known)
 
 
