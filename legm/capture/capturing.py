@@ -80,9 +80,9 @@ def capture(
     root = Path(root)
     overrides = IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params))
     overrides.require_consistent()
-    live_ingest = LiveIngest(root, experiment, overrides)
     staging = StagingFolder.create(root, experiment, overrides)
     try:
+        live_ingest = LiveIngest(root, experiment, overrides, staging.folder)
         script = ScriptProcess(command, staging.environment(os.environ), staging.lock)
     except LegmError:
         staging.remove()
@@ -149,7 +149,9 @@ def _import_captured_stores(
             source = tailer.open_source()
             if source is None:
                 continue
-            with closing(CapturedSource(source, experiment, end_description)) as as_captured:
+            with closing(
+                CapturedSource(source, experiment, end_description, live_ingest.earlier)
+            ) as as_captured:
                 live_ingest.ingest_all(as_captured)
                 reports.append(_reworded_capture_note(import_runs(as_captured, root)))
         except Exception as error:  # noqa: BLE001 - the stores are kept, and the exit status is the script's
@@ -177,7 +179,7 @@ def _remove_complete_capture(
 
 def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Report], list[str]]:
     """Import what an earlier capture left behind."""
-    live_ingest = LiveIngest(root, staging.experiment, staging.overrides)
+    live_ingest = LiveIngest(root, staging.experiment, staging.overrides, staging.folder)
     end_description = "still running when the script ended"
     with _open_capture_tailers(staging) as tailers:
         reports, problems = _import_captured_stores(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from legm.capture.earlier_runs import EarlierRuns
 from legm.capture.live_run import LiveRun
 from legm.capture.tailers import Tailer
 from legm.delivery.client import connect_client
@@ -62,8 +63,11 @@ def as_captured_run(
 class CapturedSource:
     """A private store as an import source, once its script has ended: see :func:`as_captured_run`."""
 
-    def __init__(self, source: Source, experiment: str | None, end_description: str) -> None:
+    def __init__(
+        self, source: Source, experiment: str | None, end_description: str, earlier: EarlierRuns
+    ) -> None:
         self._source = source
+        self._earlier = earlier
         self._experiment = experiment
         self._ending = end_description
         self.kind, self.location, self.notes = source.kind, source.location, source.notes
@@ -74,11 +78,14 @@ class CapturedSource:
             if RANK_TAG in run.tags:
                 self.notes.add("runs of ranks other than 0 were left out", run.key)
             else:
-                yield as_captured_run(run, self._experiment, self._ending)
+                yield self._as_captured(run)
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
-        return as_captured_run(self._source.run(key), self._experiment, self._ending)
+        return self._as_captured(self._source.run(key))
+
+    def _as_captured(self, run: ExternalRun) -> ExternalRun:
+        return self._earlier.joined(as_captured_run(run, self._experiment, self._ending), self.kind)
 
     def close(self) -> None:
         """Close the store."""
@@ -112,16 +119,20 @@ class LiveIngest:
         root: the root directory.
         experiment: the experiment of all runs; None for their own.
         overrides: what the user decided about parameters.
+        staging: the staging folder of the capture.
 
     Raises:
         LegmError: the root directory cannot be used.
     """
 
-    def __init__(self, root: Path, experiment: str | None, overrides: IdentityOverrides) -> None:
+    def __init__(
+        self, root: Path, experiment: str | None, overrides: IdentityOverrides, staging: Path
+    ) -> None:
         self._root = root
         self._experiment = experiment
         self._overrides = overrides
         self._client = connect_client(root)
+        self.earlier = EarlierRuns(self._client, staging / "earlier")
         self._ingestions: dict[str, Ingestion] = {}
         self._waiting: dict[tuple[str, str], _WaitingRun] = {}
         self._live: dict[tuple[str, str], LiveRun] = {}
@@ -149,7 +160,9 @@ class LiveIngest:
                 if update.is_deleted:
                     self._forget_run(at)
                 elif run.status is not Status.RUNNING:
-                    self.ingest_ended(at, run)
+                    self.ingest_ended(at, self.earlier.joined(run, tailer.kind))
+                elif self.earlier.has(run, tailer.kind):
+                    self._not_shown.add(at)  # what is shown would replace what there is
                 elif run.native_run is None and at not in self._ingested and at not in self._not_shown:
                     self._show_update(at, run, update.points)
             except LegmError as error:

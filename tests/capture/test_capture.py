@@ -420,6 +420,54 @@ def test_a_run_of_wandb_that_is_resumed_is_one_run_and_a_disabled_one_is_none(tm
     assert "different" not in err
 
 
+NAMED = """
+import mlflow
+for name in ("svm", "forest"):
+    with mlflow.start_run(run_name=name):
+        for value in (0.5, 0.25):
+            mlflow.log_metric("loss", value)
+        mlflow.log_param("kernel", object())
+"""
+AGAIN = """
+import sys, wandb
+part = int(sys.argv[1])
+with wandb.init(project="again", id="abc", name="svm", resume="allow", config={"lr": 0.1}) as run:
+    for step in range(2):
+        run.log({"loss": 10 * part + step})
+    with open(run.dir + f"/part{part}.txt", "w") as file:
+        file.write("x")
+    run.summary[f"score{part}"] = part
+    run.config.update({f"part{part}": part})
+"""
+
+
+def test_runs_of_other_names_stay_apart_and_one_that_a_later_capture_goes_on_with_is_one(tmp_path):
+    """Two captures of both libraries: names and steps in MLflow, and W&B's resume of one id."""
+    for part in range(2):
+        (tmp_path / "again.py").write_text(AGAIN)
+        code = f"import sys\n{NAMED}\nsys.argv[1:] = ['{part}']\nexec(open('again.py').read())\n"
+        status, _, err = play(tmp_path, code)
+        assert status == 0, err
+        assert "not everything" not in err
+        assert "different" not in err
+    found = results(tmp_path, "Default")
+    by_name: dict[str, list[RunResult]] = {}
+    for one in found:
+        assert curve(one, "loss") == [(0, 0.5), (1, 0.25)]
+        assert one.run.configuration.parameters["kernel"] == "<object object>"
+        by_name.setdefault(one.run.configuration.parameters["mlflow.runName"], []).append(one)
+    assert {name: len(runs) for name, runs in by_name.items()} == {"svm": 2, "forest": 2}
+    assert len({one.run.configuration.fingerprint for one in found}) == 2
+    (run,) = results(tmp_path, "again")
+    assert run.status is Status.COMPLETED
+    assert curve(run, "loss") == [(0, 0), (1, 1), (2, 10), (3, 11)]
+    assert {"lr": 0.1, "part0": 0, "part1": 1}.items() <= run.run.configuration.parameters.items()
+    assert {series.name for series in run.test} == {"score0", "score1"}
+    kept = (tmp_path / "root").glob(f"again/*/artifacts/{run.run.run_id}/part*.txt")
+    assert sorted(path.name for path in kept) == ["part0.txt", "part1.txt"]
+    assert len(list((tmp_path / "root").glob("again/*/runs/**/*.log"))) == 1
+
+
 # The command
 
 

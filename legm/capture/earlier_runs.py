@@ -1,0 +1,165 @@
+"""Runs of W&B that a script goes on with although an earlier capture imported them: one run, not two.
+
+W&B knows such a run by its id, but the private folder of an earlier capture is gone. What was imported then
+is read from the root directory. It comes first, and what is in the new folder goes on from there, as if both
+folders were there. A copy of the earlier log lies in the staging folder, since the run itself is replaced.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from legm.core.origins import IMPORTED
+from legm.core.point_columns import columns_by_series, points_from_columns
+from legm.delivery.client import BackendClient
+from legm.errors import storage_error
+from legm.importers.external_run import ExternalFile, ExternalRun
+from legm.importers.ingest import ingested_artifact_path
+from legm.importers.translation import translated_experiment, translated_run_id
+from legm.records import Artifact, BestRule, Configuration, Display, Plain, Points, Query, Run
+from legm.runlog import log_reader
+from legm.runlog.log_folder import LogFolder, artifacts_folder
+
+__all__ = ["EarlierRuns"]
+
+_KIND = "wandb"  # MLflow finds no run of an earlier store
+
+
+class EarlierRuns:
+    """Finds the runs of earlier captures that runs of this one go on with.
+
+    Args:
+        client: reads the root directory.
+        folder: a folder for copies of their logs.
+    """
+
+    def __init__(self, client: BackendClient, folder: Path) -> None:
+        self._client = client
+        self._folder = folder
+        self._logs: dict[str, Path | None] = {}
+        self._stored: dict[str, list[tuple[str, Configuration]]] = {}
+
+    def has(self, run: ExternalRun, kind: str) -> bool:
+        """Whether an earlier capture imported a run under the same id."""
+        return self._log(run, kind) is not None
+
+    def joined(self, run: ExternalRun, kind: str) -> ExternalRun:
+        """The run with what an earlier capture imported of it.
+
+        Raises:
+            StorageError: the earlier run cannot be read.
+        """
+        path = self._log(run, kind)
+        if path is None:
+            return run
+        log = log_reader.read_log(path)
+        return replace(
+            run,
+            started=log.run.started,
+            parameters={**_original_parameters(log.run, run), **run.parameters},
+            records=lambda: _records(path, run),
+            files=lambda: self._files(path, run),
+        )
+
+    def _log(self, run: ExternalRun, kind: str) -> Path | None:
+        """The copy of the earlier log; None if there is none."""
+        if kind != _KIND or run.native_run is not None:
+            return None
+        run_id = translated_run_id(run, kind)
+        if run_id not in self._logs:
+            self._logs[run_id] = self._copy_earlier_log(run, run_id)
+        return self._logs[run_id]
+
+    def _copy_earlier_log(self, run: ExternalRun, run_id: str) -> Path | None:
+        copy = self._folder / f"{run_id}.log"
+        if copy.exists():
+            return copy
+        digest = run_id.rpartition("-")[2]
+        for path in self._stored_logs(translated_experiment(run), f"-{digest}"):
+            if path.stem == run_id:
+                continue
+            imported = log_reader.read_log(path).run.environment.get(IMPORTED)
+            if isinstance(imported, dict) and imported.get("key") == run.key:
+                try:
+                    self._folder.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, copy)
+                except OSError as cause:
+                    raise storage_error("copy", path, cause) from cause
+                return copy
+        return None
+
+    def _stored_logs(self, experiment: str, ending: str) -> Iterator[Path]:
+        """The logs of the runs that were there before this capture and whose ids end so."""
+        if experiment not in self._stored:
+            runs = [result.run for result in self._client.runs(Query(experiment))]
+            self._stored[experiment] = [(run.run_id, run.configuration) for run in runs]
+        for run_id, configuration in self._stored[experiment]:
+            if run_id.endswith(ending):
+                folder = self._client.folder(configuration)
+                path = None if folder is None else LogFolder.of(folder).find(run_id)
+                if path is not None:
+                    yield path
+
+    def _files(self, path: Path, run: ExternalRun) -> Iterable[ExternalFile]:
+        """The new files, and those of the earlier run that have other names."""
+        new = list(run.files())
+        names = {file.name for file in new}
+        log = log_reader.read_log(path)
+        kept = dict.fromkeys(one.name for one in log.records if isinstance(one, Artifact))
+        folder = self._artifacts(log.run)
+        if folder is None:
+            return new
+        others = [name for name in kept if name not in names]
+        return [
+            *new,
+            *(ExternalFile.from_path(name, ingested_artifact_path(folder, name)) for name in others),
+        ]
+
+    def _artifacts(self, run: Run) -> Path | None:
+        """Where the run's files are now; they move with the run."""
+        for result in self._client.runs(Query(run.configuration.experiment)):
+            folder = self._client.folder(result.run.configuration)
+            if result.run.run_id == run.run_id and folder is not None:
+                return artifacts_folder(folder, run.run_id)
+        return None
+
+
+def _original_parameters(earlier: Run, run: ExternalRun) -> dict[str, Plain]:
+    """The parameters of the earlier run under the names that they have in W&B, without its labels."""
+    imported = earlier.environment.get(IMPORTED)
+    renamed = imported.get("renamed") if isinstance(imported, dict) else None
+    names = renamed if isinstance(renamed, dict) else {}
+    known = {**earlier.configuration.parameters, **earlier.parameters}
+    labels = {f"{_KIND}.{name}" for name in ("name", "group", "job_type", "tags", "program", "commit")}
+    kept = {name: value for name, value in known.items() if name not in labels or name in run.parameters}
+    return {str(names.get(name, name)): value for name, value in kept.items()}
+
+
+def _records(path: Path, run: ExternalRun) -> Iterator[Points | Display | BestRule]:
+    """The records of the earlier run, and those of the new one, whose steps go on if they begin at 0."""
+    last = -1
+    for record in log_reader.read_log(path).records:
+        if isinstance(record, (Points, Display, BestRule)):
+            if isinstance(record, Points) and len(record):
+                last = max(last, int(record.steps.max()))
+            yield record
+    new = list(run.records())
+    steps = [int(one.steps.min()) for one in new if isinstance(one, Points) and len(one)]
+    shift = last + 1 if steps and min(steps) == 0 else 0
+    for record in new:
+        yield _shifted(record, shift)
+
+
+def _shifted(record: Points | Display | BestRule, shift: int) -> Points | Display | BestRule:
+    if isinstance(record, Points):
+        columns = {
+            series: (np.asarray(steps + shift, np.int64), times, values)
+            for series, (steps, times, values) in columns_by_series([record]).items()
+        }
+        return points_from_columns(columns, lambda series: series)
+    return replace(record, step=record.step + shift) if isinstance(record, Display) else record
