@@ -17,11 +17,12 @@ import numpy as np
 from legm.core.origins import IMPORTED
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.delivery.client import BackendClient
+from legm.delivery.reading import read_counts
 from legm.errors import storage_error
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.ingest import ingested_artifact_path
 from legm.importers.translation import translated_experiment, translated_run_id
-from legm.records import Artifact, BestRule, Configuration, Display, Plain, Points, Query, Run
+from legm.records import Artifact, BestRule, Display, Plain, Points, Run
 from legm.runlog import log_reader
 from legm.runlog.log_folder import LogFolder, artifacts_folder
 
@@ -42,7 +43,7 @@ class EarlierRuns:
         self._client = client
         self._folder = folder
         self._logs: dict[str, Path | None] = {}
-        self._stored: dict[str, list[tuple[str, Configuration]]] = {}
+        self._stored: dict[str, list[Path]] = {}
 
     def has(self, run: ExternalRun, kind: str) -> bool:
         """Whether an earlier capture imported a run under the same id."""
@@ -93,17 +94,17 @@ class EarlierRuns:
                 return copy
         return None
 
+    def _folders(self, experiment: str) -> list[Path]:
+        """The folders of an experiment's configurations, as they are now."""
+        counts = read_counts(self._client, experiment)
+        return [Path(folder) for folder in {one.folder for one in counts if one.folder is not None}]
+
     def _stored_logs(self, experiment: str, ending: str) -> Iterator[Path]:
-        """The logs of the runs that were there before this capture and whose ids end so."""
+        """The logs of the runs whose ids end so, in the folders that were there before this capture."""
         if experiment not in self._stored:
-            runs = [result.run for result in self._client.runs(Query(experiment))]
-            self._stored[experiment] = [(run.run_id, run.configuration) for run in runs]
-        for run_id, configuration in self._stored[experiment]:
-            if run_id.endswith(ending):
-                folder = self._client.folder(configuration)
-                path = None if folder is None else LogFolder.of(folder).find(run_id)
-                if path is not None:
-                    yield path
+            self._stored[experiment] = self._folders(experiment)
+        for folder in self._stored[experiment]:
+            yield from sorted(LogFolder.of(folder).folder.glob(f"*{ending}.log"))
 
     def _files(self, path: Path, run: ExternalRun) -> Iterable[ExternalFile]:
         """The new files, and those of the earlier run that have other names."""
@@ -122,9 +123,8 @@ class EarlierRuns:
 
     def _artifacts(self, run: Run) -> Path | None:
         """Where the run's files are now; they move with the run."""
-        for result in self._client.runs(Query(run.configuration.experiment)):
-            folder = self._client.folder(result.run.configuration)
-            if result.run.run_id == run.run_id and folder is not None:
+        for folder in self._folders(run.configuration.experiment):
+            if LogFolder.of(folder).find(run.run_id) is not None:
                 return artifacts_folder(folder, run.run_id)
         return None
 
