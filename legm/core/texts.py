@@ -61,6 +61,11 @@ def escape_unprintable(text: str, kept: str = "") -> str:
         text: any text, also one that somebody else made.
         kept: the characters that are kept, such as line breaks.
     """
+    rest = text
+    for character in kept:
+        rest = rest.replace(character, "")
+    if rest.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -142,13 +147,15 @@ def value_texts(values: Iterable[Plain]) -> list[str]:
 
 def _distinct(values: Sequence[T], text: Callable[[T, int | None], str]) -> list[str]:
     """The texts with the fewest digits with which different values have different ones."""
-    exact = [text(value, None) for value in values]
-    most = len(set(exact))
+    keys = [(type(value), value if isinstance(value, (str, int, float)) else repr(value)) for value in values]
+    unique = dict(zip(keys, values, strict=True))
+    exact = {key: text(value, None) for key, value in unique.items()}
+    most = len(set(exact.values()))
     for digits in _ENOUGH_DIGITS:
-        texts = [text(value, digits) for value in values]
-        if len(set(texts)) == most:
-            return texts
-    return exact
+        texts = {key: text(value, digits) for key, value in unique.items()}
+        if len(set(texts.values())) == most:
+            return [texts[key] for key in keys]
+    return [exact[key] for key in keys]
 
 
 def _text(value: Plain, digits: int | None) -> str:
