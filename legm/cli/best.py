@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["best_command"]
 
+_KINDS = (("dev", False), ("test", True))
 _SHOWN = 20  # configurations, unless a user says how many
 
 
@@ -85,12 +86,13 @@ def best_command(
     PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. Only completed runs count; a dev METRIC is
     read at each run's best step. Which values are better, and how they were chosen, stands below the ranking.
     A METRIC may also be given as test_NAME or best_NAME. Without one it is that by which the runs chose their
-    best step, or the only one there is; else the metrics are listed.
+    best step, or the only one there is; the others are named below. Where that is ambiguous, all are listed.
     """
     from legm.analysis.notes import compared_seeds_note, ranking_notes
     from legm.cli.selection import Selection
 
     choice = Selection.of(at(path), description, constraints)
+    is_chosen = metric is None
     if metric is None and (metric := choice.own_metric(test=test)) is None:
         _list_metrics(choice, as_json=as_json)
         return
@@ -113,23 +115,49 @@ def best_command(
         if len(shown) < len(ranked):
             say(f"{len(ranked) - len(shown):,} more: --top 0 shows all")
         hint = compared_seeds_note(one.configuration for one in choice.counts)
-        print_notes([*ranking_notes(wanted.key, ranked), *hint])
+        more = _other_metrics_note(choice, wanted) if is_chosen else []
+        print_notes([*ranking_notes(wanted.key, ranked), *hint, *more])
         if statuses:
             _print_unfinished(unfinished, labels, wanted, direction)
     print_problems(choice.experiment.problems)
 
 
 def _list_metrics(choice: Selection, *, as_json: bool) -> None:
-    from legm.cli.selection import selectable_metrics
+    """The metrics that configurations can be ranked by."""
+    from legm.core.direction import decide_direction, merge_rules
+    from legm.stats.titles import value_title
 
-    dev, test = (sorted(names) for names in selectable_metrics(choice.counts))
+    metrics = choice.metrics()
     if as_json:
-        print_json({"dev": dev, "test": test})
+        names = {kind: [one.name for one in metrics if one.test is test] for kind, test in _KINDS}
+        print_json(names)
         return
-    rows = [*((name, "dev") for name in dev), *((name, "test: add --test") for name in test)]
+    rows = []
+    for one in metrics:
+        having = [counts for counts in choice.counts if one.key in counts.values]
+        rules = merge_rules(counts.rules for counts in having)
+        runs = sum(len(counts.values[one.key]) for counts in having)
+        title, direction = value_title(one.key, rules), str(decide_direction(one.name, rules))
+        kind = "test: add --test" if one.test else "dev"
+        rows.append((one.name, kind, title, printed_number(runs), direction))
+    columns = [
+        Column("metric", fit="fold", is_name=True),
+        Column("kind"),
+        Column("what is ranked", fit="fold"),
+        Column("runs", right=True),
+        Column("which is better", fit="fold"),
+    ]
     if rows:
-        print_table([Column("metric", fit="fold", is_name=True), Column("kind")], rows)
+        print_table(columns, rows)
     say("\nname the metric to rank by" if rows else "no run is completed yet")
+
+
+def _other_metrics_note(choice: Selection, wanted: SelectedMetric) -> list[str]:
+    """What else a user who named no metric could ask for."""
+    from legm.core.texts import listed_names
+
+    others = [str(one) for one in choice.metrics() if one != wanted]
+    return [f"other metrics: {listed_names(others)}"] if others else []
 
 
 def _print_best(

@@ -129,22 +129,24 @@ def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
 @_completing_quietly
 def complete_constraint(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """The experiment's parameters with ``=``; after it their values."""
+    """The experiment's parameters with ``=``; after an operator, and each comma behind it, their values."""
+    from legm.cli.conditions import splits_of_condition
     from legm.cli.output import json_line
 
-    name, equals, _ = incomplete.partition("=")
     active = [
         (known, one.configuration.parameters[known])
         for one in _completed_experiment(ctx).members
         if one.configuration is not None
         for known in one.configuration.active
     ]
-    if not equals:
+    begun = next(splits_of_condition(incomplete), None)
+    if begun is None:
         return sorted({f"{known}=" for known, _ in active})
-    values = {
-        value if isinstance(value, str) else json_line(value) for known, value in active if known == name
-    }
-    return [f"{name}={value}" for value in sorted(values)]
+    found = [value for name, value in active if name == begun.name]
+    own = {value if isinstance(value, str) else json_line(value) for value in found}
+    before, comma, _ = begun.text.rpartition(",")
+    starts = dict.fromkeys([f"{begun.name}{begun.operator}", f"{begun.name}{begun.operator}{before}{comma}"])
+    return [start + value for start in starts for value in sorted(own)]
 
 
 @_completing_quietly

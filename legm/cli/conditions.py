@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,9 @@ from legm.errors import ParameterError, closest
 if TYPE_CHECKING:
     from legm.records import Configuration, Plain, RunCounts
 
-__all__ = ["Condition", "parse_conditions", "select_by_conditions"]
+__all__ = ["Condition", "parse_conditions", "select_by_conditions", "splits_of_condition"]
 
-_OPERATOR = re.compile(r"!=|<=|>=|=|<|>|~")
+_OPERATOR = re.compile(r"!=|<=|>=|==?|<|>|~")
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -52,15 +52,23 @@ def parse_conditions(
     """A callback: the conditions, ``NAME=VALUE`` each or with another operator."""
     found = []
     for text in texts:
-        sign = _OPERATOR.search(text)
-        if sign is None or not sign.start():
+        first = next(splits_of_condition(text), None)
+        if first is None:
             raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE, NAME<VALUE, NAME~PATTERN, …")
-        found.append(Condition(text[: sign.start()], sign[0], text[sign.end() :]))
+        found.append(first)
     names = [one.name for one in found if one.operator == "="]
     for name in names:
         if names.count(name) > 1:
             raise click.BadParameter(f"{name!r} was given twice: separate several values by commas")
     return tuple(found)
+
+
+def splits_of_condition(text: str) -> Iterator[Condition]:
+    """A condition at each operator in it, since a name may hold one too; the first is the most likely one."""
+    for sign in _OPERATOR.finditer(text):
+        name = text[: sign.start()].strip()
+        if name:
+            yield Condition(name, "=" if sign[0] == "==" else sign[0], text[sign.end() :].strip())
 
 
 def select_by_conditions(counts: Sequence[RunCounts], conditions: Sequence[Condition]) -> list[RunCounts]:
@@ -85,10 +93,12 @@ def select_by_conditions(counts: Sequence[RunCounts], conditions: Sequence[Condi
 
 def _predicate(condition: Condition, every: Sequence[Configuration]) -> Callable[[Configuration], bool]:
     """Whether a configuration meets a condition; for != also one in which the parameter is not active."""
+    names = {known for one in every for known in one.active}
+    if condition.name not in names:
+        condition = next((one for one in splits_of_condition(str(condition)) if one.name in names), condition)
     name = condition.name
     values = [one.parameters[name] for one in every if name in one.active]
     if not values:
-        names = {known for one in every for known in one.active}
         raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
     meets = _value_predicate(condition, values)
     if condition.operator == "!=":
@@ -110,31 +120,41 @@ def _value_predicate(condition: Condition, values: Sequence[Plain]) -> Callable[
         limit, order = parse_option_value(condition.text), _ORDERS[condition.operator]
         if not are_printed_as_numbers([limit]) or limit is None:
             raise ParameterError(f"{condition}: {condition.text!r} is not a number")
+        if not any(value is not None and are_printed_as_numbers([value]) for value in values):
+            raise ParameterError(f"{condition}: {condition.name!r} has no numbers, but {values[0]!r}, say")
         return lambda value: value is not None and are_printed_as_numbers([value]) and order(value, limit)
     wanted = _wanted_values(condition, values)
     return lambda value: canonical_text(value) in wanted
 
 
 def _wanted_values(condition: Condition, values: Sequence[Plain]) -> set[str]:
-    """The canonical texts of the values in a condition: of the whole text, or of its parts between commas."""
+    """The canonical texts of the values in a condition: of the whole text, or of each in a list."""
     from legm.core.identity import canonical_text
 
     known = {canonical_text(value): value for value in values}
-
-    def matching(text: str) -> str | None:
-        """One stays text if configurations have only the text."""
-        return next(
-            (own for own in map(canonical_text, (parse_option_value(text), text)) if own in known), None
-        )
-
-    whole = matching(condition.text)
+    whole = _value_named(condition.text, known)
     if whole is not None:
         return {whole}
-    found = set()
-    for text in _BETWEEN_VALUES.split(condition.text):
-        own = matching(text)
-        if own is None:
-            texts = sorted(map(str, known.values()))
-            raise ParameterError(f"no configuration has {condition.name}={text}; {closest(text, texts)}")
-        found.add(own)
-    return found
+    listed = parse_option_value(condition.text)
+    items = listed if isinstance(listed, list) else _BETWEEN_VALUES.split(condition.text)
+    found = [(item, _value_named(item, known)) for item in items]
+    unknown = [item for item, own in found if own is None]
+    if unknown or not found:
+        wrong = condition.text if len(unknown) == len(found) else unknown[0]
+        texts = sorted(map(str, known.values()))
+        raise ParameterError(f"no configuration has {condition.name}={wrong}; {closest(str(wrong), texts)}")
+    return {own for _, own in found if own is not None}
+
+
+def _value_named(given: Any, known: Mapping[str, Plain]) -> str | None:
+    """The canonical text of a value that a user gave; it stays text if configurations have only the text."""
+    from legm.core.identity import canonical_text, to_plain
+
+    for value in (parse_option_value(given), given) if isinstance(given, str) else (given,):
+        try:
+            text = canonical_text(to_plain("", value))
+        except ParameterError:  # a set, say, which no parameter has in this form
+            continue
+        if text in known:
+            return text
+    return None

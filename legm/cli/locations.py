@@ -7,6 +7,7 @@ called, and in ``ROOT/EXPERIMENT/CONFIGURATION`` the name that ``legm ls`` print
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import os
@@ -17,7 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from legm.delivery.registry import make_folder_reader
 from legm.errors import LegmError, NotSupported, StorageError, closest
-from legm.runlog.log_folder import PARAMETERS_FILE, configurations_in, is_configuration, subfolders
+from legm.runlog.log_folder import (
+    OWN_FOLDER,
+    PARAMETERS_FILE,
+    LogFolder,
+    configurations_in,
+    is_configuration,
+    subfolders,
+)
+from legm.runlog.log_reader import read_log_head
 
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
@@ -30,12 +39,18 @@ __all__ = [
     "Location",
     "configuration_at",
     "configuration_or_experiment",
+    "existing_folder",
     "experiment_at",
     "experiments_at",
     "located_configuration",
     "located_overview",
+    "no_experiment_text",
+    "other_stores_note",
     "require_location_folder",
 ]
+
+
+_FOREIGN_STORES = {"mlflow.db": "MLflow", "mlruns": "MLflow", "wandb": "W&B"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +207,47 @@ def experiment_at(location: Location) -> LocatedExperiment:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise StorageError(f"there is no experiment at {location.path}: no folder in it holds configurations")
+        raise StorageError(no_experiment_text(location))
     names = ", ".join(one.path for one in found[:10])
     raise StorageError(f"{location.path} has {len(found)} experiments: name one of {names}")
+
+
+def no_experiment_text(location: Location) -> str:
+    """The message that a location has no experiment, and what is there instead."""
+    there = other_stores_note(location) or "no folder in it holds configurations"
+    return f"there is no experiment at {location.path}: {there}"
+
+
+def other_stores_note(location: Location) -> str:
+    """What a folder without experiments of the local backend has instead; "" for nothing known.
+
+    The run logs of backends without folders name the backends that have the runs.
+    """
+    if not location.is_local:
+        return ""
+    backends = _backends_of_run_logs(location.path)
+    if backends:
+        first, options = next(iter(backends.items()))
+        given = f", with its --backend-option {' and '.join(options)} if it was given" if options else ""
+        return (
+            f"it holds runs of the backend {' and '.join(map(repr, backends))}: add --backend {first}{given}"
+        )
+    for name, tracker in _FOREIGN_STORES.items():
+        if (location.path / name).exists():
+            return f"{name} is a store of {tracker}: legm import {location.path / name} ROOT reads it"
+    return ""
+
+
+def _backends_of_run_logs(root: Path) -> dict[str, list[str]]:
+    """By name, the backends that have runs without folders, with the names of their options."""
+    found: dict[str, list[str]] = {}
+    for experiment in subfolders(root / OWN_FOLDER):
+        for configuration in subfolders(root / OWN_FOLDER / experiment)[:1]:
+            for path in LogFolder.of(root / OWN_FOLDER / experiment / configuration).logs_except(())[:1]:
+                with contextlib.suppress(LegmError):  # damage is for legm recover
+                    for name, options in read_log_head(path).backends.items():
+                        found.setdefault(name, sorted(options))
+    return found
 
 
 def configuration_at(location: Location) -> tuple[LocatedExperiment, ConfigurationStatus]:
@@ -252,6 +305,28 @@ def _name_in_experiment(path: Path) -> tuple[Path, str] | None:
     while not parent.is_dir():
         parent = _parent_of_location(parent)
     return (parent, str(path.relative_to(parent))) if _is_experiment_location(parent) else None
+
+
+def existing_folder(path: Path) -> Path:
+    """The folder that a path means in which experiments are called as people read them: ``ROOT/Res/Net``.
+
+    Args:
+        path: any path.
+
+    Returns:
+        the path with the folders' names (``ROOT/Res_x2f_Net``); as it is where there are none.
+    """
+    from legm.core.naming import readable_name
+
+    there = path
+    while not there.is_dir():
+        there = _parent_of_location(there)
+    rest = "" if there == path else str(path.relative_to(there))
+    for name in subfolders(there) if rest else ():
+        shown = readable_name(name)
+        if name != shown and f"{rest}/".startswith(f"{shown}/"):
+            return there / name / rest[len(shown) + 1 :]
+    return path
 
 
 def require_location_folder(path: Path) -> None:

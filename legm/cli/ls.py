@@ -38,48 +38,45 @@ At = Callable[[Path], "Location"]
 @backend_options
 @json_option
 def ls_command(path: Path, *, at: At, as_json: bool) -> None:
-    """List configurations and how many runs each has.
+    """List experiments with their metrics, and their configurations with how many runs each has.
 
     PATH is a root directory or an experiment in it, ROOT/EXPERIMENT; by default the current folder.
     Configurations without runs are only counted; --json lists them.
     """
     from legm.analysis.notes import compared_seeds_note
-    from legm.cli.locations import experiments_at
+    from legm.cli.locations import experiments_at, other_stores_note
 
-    found = list(experiments_at(at(path)))
+    location = at(path)
+    found = list(experiments_at(location))
     if as_json:
         print_json([_listed_dict(one) for of in found for one in of.members])
         return
     if not found:
-        say(f"no configurations below {path}{_other_backends(path) if at(path).is_local else ''}")
+        nothing = f"no configurations below {path}"
+        print_notes(["; ".join(filter(None, (nothing, other_stores_note(location))))])
         return
     for number_of, one in enumerate(found):
         if number_of:
             say()
         say(one.title, bold=True)
         _print_listed(one.members)
-        _print_metrics(one)
+        print_notes(_metrics_note(one))
         print_notes(compared_seeds_note(of for member in one.members if (of := member.configuration)))
     print_problems(problem for one in found for problem in one.problems)
 
 
-def _other_backends(path: Path) -> str:
-    """A hint where a folder holds the store of a backend that was not asked for."""
-    from legm.backends.mlflow.names import SQLITE_FILE
-
-    stores = {"mlflow": path / SQLITE_FILE, "wandb": path / "wandb"}
-    names = [f"--backend {name}" for name, place in stores.items() if place.exists()]
-    return f"; it holds runs of another backend: add {' or '.join(names)}" if names else ""
-
-
-def _print_metrics(experiment: LocatedExperiment) -> None:
-    """What legm best can rank the configurations by."""
+def _metrics_note(experiment: LocatedExperiment) -> list[str]:
+    """What legm best can rank the configurations by, and what has a value for each index."""
     from legm.cli.selection import selectable_metrics
+    from legm.core.texts import listed_names
+    from legm.stats.run_counts import split_summary_key
 
-    dev, test = (sorted(names) for names in selectable_metrics(experiment.counts()))
-    kinds = (("metrics", dev), ("test metrics", test))
-    if dev or test:
-        say("; ".join(f"{kind}: {', '.join(names)}" for kind, names in kinds if names))
+    counts = experiment.counts()
+    dev, test = (sorted(names) for names in selectable_metrics(counts))
+    indexed = sorted({split_summary_key(key)[0] for one in counts for key in one.indexed})
+    kinds = (("metrics", dev), ("test metrics", test), ("metrics of examples", indexed))
+    texts = [f"{kind}: {listed_names(names)}" for kind, names in kinds if names]
+    return ["; ".join(texts)] if texts else []
 
 
 def _print_listed(members: Sequence[ConfigurationStatus]) -> None:

@@ -148,9 +148,9 @@ def backend_options(function: F) -> F:
             raise click.UsageError("the backend 'local' has no options: name another backend with --backend")
 
         def at(path: Path) -> Location:
-            from legm.cli.locations import Location
+            from legm.cli.locations import Location, existing_folder
 
-            return Location(path, backend, options)
+            return Location(existing_folder(path) if backend == "local" else path, backend, options)
 
         return function(*args, at=at, **kwargs)
 

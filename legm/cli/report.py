@@ -65,12 +65,12 @@ def report_command(
     PATH is ROOT or ROOT/EXPERIMENT. The report is one HTML file that opens without a server or a network.
     """
     from legm import report
-    from legm.cli.locations import experiments_at
+    from legm.cli.locations import experiments_at, no_experiment_text
     from legm.errors import StorageError
 
     found = list(experiments_at(at(path)))
     if not found:
-        raise StorageError(f"there is no experiment at {path}: no folder in it holds configurations")
+        raise StorageError(no_experiment_text(at(path)))
     chosen = report.write(
         found[0].store.client,
         [one.name for one in found],

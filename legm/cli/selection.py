@@ -27,6 +27,9 @@ class SelectedMetric:
     name: str
     test: bool
 
+    def __str__(self) -> str:
+        return f"test {self.name}" if self.test else self.name
+
     @property
     def series(self) -> Series:
         """The series of its values."""
@@ -99,6 +102,14 @@ class Selection:
             if any(wanted.series in (*run.histories, *run.test) for run in self.unfinished(statuses, wanted)):
                 return wanted
             raise
+
+    def metrics(self) -> list[SelectedMetric]:
+        """The metrics that completed runs have a value of, by name, dev metrics first."""
+        dev, tests = selectable_metrics(self.counts)
+        return [
+            *(SelectedMetric(name, False) for name in sorted(dev)),
+            *(SelectedMetric(name, True) for name in sorted(tests)),
+        ]
 
     def own_metric(self, *, test: bool) -> str | None:
         """The metric that the runs chose their best step by, or the only one there is; None without one."""

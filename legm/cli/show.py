@@ -116,7 +116,9 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
 
 
 def _show_files(files: Sequence[tuple[str, int]]) -> None:
-    rows = [(path, f"{size:,}") for path, size in files[:_SHOWN_FILES]]
+    from legm.core.naming import readable_name
+
+    rows = [(readable_name(path), f"{size:,}") for path, size in files[:_SHOWN_FILES]]
     print_table([Column("file", fit="fold", is_name=True), Column("bytes", right=True)], rows)
     if len(files) > _SHOWN_FILES:
         say(f"\n{len(files) - _SHOWN_FILES:,} more: --json has all")

@@ -8,6 +8,7 @@ import pytest
 
 from legm import ExperimentHandler
 from legm.core.naming import safe_name
+from legm.testing.memory import MemoryBackend
 from tests.support.answers import EXPERIMENT, fill
 from tests.support.calling import as_json, call, failed, misused, shown
 
@@ -98,6 +99,9 @@ def test_only_configurations_with_the_values_asked_for_are_ranked(root):
         (["rate>=0.1", "rate<=0.2"], 4),
         (["rate>0.1", "solver~^ad"], 1),
         (["layers~64"], 2),
+        (["rate=[0.1, 0.2]"], 4),
+        (["layers=[[16], [64, 32]]"], 4),
+        (["rate > 0.1", "solver == adam"], 1),
     ]:
         options = [part for one in given for part in ("--where", one)]
         assert len(as_json("best", path, "loss", *options)) == count, given
@@ -113,28 +117,36 @@ def test_without_a_metric_the_runs_own_is_taken_or_the_metrics_are_listed(root, 
     assert as_json("best", root / FOLDER, "--test") == as_json("best", root / FOLDER, "accuracy", "--test")
     for name, rule in (("own", True), ("none", False)):
         with ExperimentHandler(tmp_path / name, "toy") as handler:
-            handler.set_param("rate", 0.1)
+            handler.set_dict_params({"rate": 0.1, "a<b": 1})
             handler.start()
             handler.set_dict_metrics({"a": 1.0, "b": 2.0})
             handler.set_metric("c", 3.0, test=True)
             if rule:
                 handler.set_best("early_stopping", metric="b", higher_better=False)
     assert as_json("best", tmp_path / "own") == as_json("best", tmp_path / "own", "b")
+    assert len(as_json("best", tmp_path / "own", "b", "--where", "a<b>=1")) == 1  # an operator in a name
     assert as_json("best", tmp_path / "none") == {"dev": ["a", "b"], "test": ["c"]}
     lines = shown("best", tmp_path / "none").splitlines()
-    assert [line.split() for line in lines[2:]] == [
-        ["a", "dev"],
-        ["b", "dev"],
-        ["c", "test:", "add", "--test"],
-        [],
-        ["name", "the", "metric", "to", "rank", "by"],
-    ]
+    assert [line.split()[:2] for line in lines[2:-2]] == [["a", "dev"], ["b", "dev"], ["c", "test:"]]
+    assert lines[2].split()[2:] == ["last", "a", "1", "higher", "is", "better,", "by", "default"]
+    assert lines[-1] == "name the metric to rank by"
+    assert shown("best", tmp_path / "own").splitlines()[-1] == "other metrics: a, test c"
 
 
 def test_ls_names_the_metrics_and_says_that_a_root_is_another_backends(root, tmp_path):
-    assert "metrics: loss; test metrics: accuracy" in shown("ls", root).splitlines()
-    (tmp_path / "mlflow.db").write_bytes(b"")
-    assert "it holds runs of another backend: add --backend mlflow" in shown("ls", tmp_path)
+    assert (
+        "metrics: loss; test metrics: accuracy; metrics of examples: dice" in shown("ls", root).splitlines()
+    )
+    with ExperimentHandler(tmp_path / "memory", "toy", backend=MemoryBackend(tmp_path)) as handler:
+        handler.start()
+        handler.set_metric("loss", 1.0)
+    note = "it holds runs of the backend 'memory': add --backend memory"
+    assert shown("ls", tmp_path / "memory").startswith(
+        f"no configurations below {tmp_path / 'memory'}; {note}"
+    )
+    assert note in failed("best", tmp_path / "memory", "loss")
+    (tmp_path / "foreign" / "wandb").mkdir(parents=True)
+    assert "wandb is a store of W&B: legm import " in failed("table", tmp_path / "foreign", "loss")
 
 
 def test_top_shows_so_many_and_says_how_many_more_there_are(root):
@@ -207,6 +219,9 @@ def test_damage_is_reported_and_the_rest_is_ranked(root, tmp_path):
         (["loss", "--where", "rate>0.2"], "no configuration has rate>0.2"),
         (["loss", "--where", "rate>a"], "rate>a: 'a' is not a number"),
         (["loss", "--where", "solver~("], "'(' is not a regular expression"),
+        (["loss", "--where", "solver<3"], "solver<3: 'solver' has no numbers, but 'adam', say"),
+        (["loss", "--where", "solver=2024-01-01"], "no configuration has solver=2024-01-01; known: 'adam'"),
+        (["loss", "--where", "rate=[0.1, 3]"], "no configuration has rate=3; known: '0.1', '0.2'"),
         (["loss", "--where", "seed=1"], "no configuration has an active parameter 'seed'"),
         (["loss", "--where", "rate=0.2", "--where", "layers=[8]"], "no configuration has layers=[8]"),
         (

@@ -125,6 +125,8 @@ def test_parameters_and_then_their_values_are_offered(place):
     assert offered(place, line, *words, "") == ["kind=", "layers=", "momentum=", "rate=", "solver="]
     assert offered(place, f"{line}so", *words, "so") == ["solver="]
     assert offered(place, f"{line}solver=", *words, "solver", "=") == ["adam", "sgd"]
+    started = [*words, "solver", "=", "sgd,"]
+    assert offered(place, f"{line}solver=sgd,", *started) == ["sgd,adam", "sgd,sgd"]
     assert offered(place, f"{line}rate=0.2", *words, "rate", "=", "0.2") == ["0.2"]
     assert offered(place, f"{line}layers=", *words, "layers", "=") == [r"\[16\]", r"\[64\,\ 32\]"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from legm import ExperimentHandler
 from legm.cli import output
-from tests.support.calling import as_json, shown
+from tests.support.calling import as_json, failed, shown
 
 RATES = [3.38358525856281e-05 * 10**k for k in range(4)]
 KINDS = ["sinusoidal", "learned_absolute", "rotary_relative", "rotary_absolute"]
@@ -95,6 +95,21 @@ def test_a_slash_in_a_name_is_a_slash_for_people(tmp_path):
         text = shown(*command)
         assert "/data/train_0" in text
         assert "_x2f_" not in text
+
+
+def test_an_experiment_with_a_slash_in_its_name_is_found_by_it(tmp_path):
+    with ExperimentHandler(tmp_path, "LeNet/MNIST") as handler:
+        handler.set_param("net", "a/b")
+        handler.name_params(["net"])
+        handler.start()
+        handler.set_metric("loss", 1.0)
+        (tmp_path / "notes.txt").write_text("four")
+        handler.log_artifact(tmp_path / "notes.txt", "texts/notes.txt")
+    assert as_json("best", f"{tmp_path}/LeNet/MNIST", "loss") == as_json("best", tmp_path, "loss")
+    text = shown("show", f"{tmp_path}/LeNet/MNIST/a/b_0")
+    assert "texts/notes.txt" in text
+    assert "_x2f_" not in text
+    assert "has no 'LeNet'" in failed("best", f"{tmp_path}/LeNet/CIFAR", "loss")
 
 
 def test_show_lists_artifacts_and_files(tmp_path):
