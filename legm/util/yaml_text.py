@@ -34,6 +34,7 @@ _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 _MAX_KEY_LENGTH = (
     100  # YAML allows a longer one (1024 characters, each of which may be escaped) only after "? "
 )
+_ARRAY_PIECE = 1 << 14  # numbers
 _EXPONENT_WITHOUT_POINT = re.compile(r"(?<![\d.])(\d+)e")
 
 
@@ -73,6 +74,13 @@ def yaml_numbers(values: Iterable[float]) -> str:
     if "n" in text:
         text = text.replace("nan", ".nan").replace("inf", ".inf")
     return text
+
+
+def yaml_array(values: Any) -> str:
+    """A NumPy array of one dimension as a list on one line, made in pieces to save memory."""
+    starts = range(0, len(values), _ARRAY_PIECE)
+    pieces = (yaml_numbers(values[start : start + _ARRAY_PIECE].tolist()) for start in starts)
+    return f"[{', '.join(pieces)}]"
 
 
 def yaml_flow(value: Plain) -> str:

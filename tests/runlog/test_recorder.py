@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from legm.core.parameters import Parameters
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, new_run
-from legm.records import BestRule, Outcome, RunResult, Series, Status
+from legm.records import BestRule, Outcome, Points, RunResult, Series, Status
 from legm.runlog import recorder as recorder_module
 from legm.runlog import row_encoder
 from legm.runlog.log_reader import read_log
@@ -207,3 +208,16 @@ def test_ever_new_sets_of_names_cost_the_same_each(tmp_path):
     seconds(100)
     few, many = seconds(250), seconds(1500)
     assert many < 15 * few  # 6 times as many; the square is 36
+
+
+def test_the_memory_that_ending_a_run_takes_is_a_few_numbers_a_point(tmp_path):
+    session, count, series = begin(tmp_path), 200_000, ((Series("loss"),),)
+    columns = (np.zeros(count, np.uint32), np.arange(count), np.full(count, 1.5e9), np.linspace(0, 1, count))
+    session.recorder.add_records([Points(series, *columns)])
+    session.recorder.flush()
+    tracemalloc.start()
+    finish(session)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    session.release()
+    assert most / count < 120  # bytes; 180 with a Python object for each number

@@ -367,7 +367,7 @@ class EntryFile:
         head_text, body = _entry_texts(number, head, series)
         trailer = EntryTrailer.of(head_text, body, max(following, number + 1), dead, start)
         try:
-            write_entry_at(file, start, _PENDING + body[1:] + trailer.encode())
+            write_entry_at(file, start, b"".join((_PENDING, memoryview(body)[1:], trailer.encode())))
             os.fsync(file.fileno())
             write_entry_at(file, start, body[:1])
             os.fsync(file.fileno())
@@ -459,7 +459,8 @@ class EntryFile:
 def _entry_texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes, bytes]:
     """An entry's head, and the entry without its trailer."""
     head_text = f"experiment_{number}: {yaml_text.ascii_yaml(yaml_text.yaml_flow(head))[:-1]}".encode()
-    return head_text, head_text + (f", {yaml_text.ascii_yaml(series)}}}" if series else "}").encode()
+    rest = (b", ", yaml_text.ascii_yaml(series).encode()) if series else ()
+    return head_text, b"".join((head_text, *rest, b"}"))
 
 
 def _split_entries(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -28,7 +28,7 @@ from legm.records import (
 from legm.runlog.log_folder import METRICS_FILE, STEPS_FILE, LogFolder
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description, count_repeated
 from legm.util.locks import file_lock
-from legm.util.yaml_text import is_yaml_number, yaml_flow_key, yaml_numbers
+from legm.util.yaml_text import is_yaml_number, yaml_array, yaml_flow_key
 
 __all__ = ["count_yaml_entries", "metrics_yaml_head", "read_result_yaml", "series_yaml", "steps_yaml_head"]
 
@@ -115,8 +115,8 @@ def series_yaml(result: RunResult) -> tuple[str, str]:
         key = series_yaml_key(series.name)
         text = written.get(id(history.steps))
         if text is None:
-            text = written[id(history.steps)] = f"[{yaml_numbers(history.steps.tolist())}]"
-        values.setdefault(key, []).append((series.index, f"[{yaml_numbers(history.values.tolist())}]"))
+            text = written[id(history.steps)] = yaml_array(history.steps)
+        values.setdefault(key, []).append((series.index, yaml_array(history.values)))
         steps.setdefault(key, []).append((series.index, text))
     return _series_yaml_flow(values), _series_yaml_flow(steps)
 
