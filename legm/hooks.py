@@ -216,7 +216,8 @@ class Hooks:
 
         This is for a backend that knows the counts without reading every run. Without it they are computed
         from :meth:`legm_read_configurations` and :meth:`legm_read_runs`. A configuration without runs has an
-        empty count.
+        empty count. ``rules`` tells which values of a metric are better, and ``repeated`` which runs have the
+        seed of another one: :func:`legm.stats.run_counts.count_runs` fills in both.
         """
 
     @hookspec(firstresult=True)
