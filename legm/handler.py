@@ -84,7 +84,8 @@ class ExperimentHandler:
         description: distinguishes runs of one configuration (a temporary code change, say).
         backend: where runs are kept: a name (``"local"``), a class made from the root directory and
             options, or an instance; or a list of these. The first is the primary, which reads come from.
-            The others are mirrors, which receive the same records; their errors are only logged.
+            The others are mirrors, which receive the same records; their errors are only logged, also where
+            one cannot be made.
         backend_options: the backend's own options; for a list of backends, by the backend's name.
         strict: whether ``log()`` (and what is computed over runs) raises an error where a backend has not
             received everything; otherwise that is logged, and the rest is delivered later.
