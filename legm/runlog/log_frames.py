@@ -357,14 +357,32 @@ def _decode_point_frames(payloads: list[memoryview], layouts: list[tuple[Series,
     layout, *others = (c[0] if len(c) == 1 else np.concatenate(c) for c in columns)
     if len(layout) and int(layout.max()) >= len(layouts):
         raise ValueError("rows of an unknown layout")
-    widths = np.array([-1 if series is None else len(series) for series in layouts], np.int64)[layout]
-    if (widths < 0).any():
-        raise ValueError("rows of a layout that could not be read")
-    ends = np.cumsum([len(rows) for rows in columns[0]])
-    values = np.cumsum([len(rows) for rows in columns[3]])
-    if not np.array_equal(np.concatenate([[0], np.cumsum(widths)])[ends], values):
-        raise ValueError("rows that are longer or shorter than their layout")
+    lengths = [(len(rows), len(values)) for rows, values in zip(columns[0], columns[3], strict=True)]
+    _require_whole_rows(layout, [-1 if series is None else len(series) for series in layouts], lengths)
     return Points(tuple(series or () for series in layouts), layout, *others)
+
+
+def _require_whole_rows(layout: Any, widths: list[int], lengths: list[tuple[int, int]]) -> None:
+    """Check that each frame has as many values as its rows need.
+
+    Args:
+        layout: of each row of all frames.
+        widths: the number of series of each layout; -1 for one that could not be read.
+        lengths: of each frame, the numbers of rows and of values.
+
+    Raises:
+        ValueError: a frame has more values, or fewer.
+    """
+    import numpy as np
+
+    if len(set(widths)) == 1 and widths[0] >= 0:  # quicker, and so in most logs
+        fits = all(rows * widths[0] == values for rows, values in lengths)
+    else:
+        of_row = np.array(widths, np.int64)[layout]
+        needed = np.concatenate([[0], np.cumsum(of_row)])[np.cumsum([rows for rows, _ in lengths])]
+        fits = bool((of_row >= 0).all()) and np.array_equal(needed, np.cumsum([n for _, n in lengths]))
+    if not fits:
+        raise ValueError("rows that are longer or shorter than their layout")
 
 
 def _decode_series(name: Any, split: Any, index: Any) -> Series:
