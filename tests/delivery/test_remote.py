@@ -200,7 +200,7 @@ def test_a_backend_that_hangs_holds_up_neither_training_nor_log(tmp_path, caplog
         (path,) = tmp_path.rglob("*.log")
         assert path.parent.name == "open"
         (warning,) = at_level(caplog, logging.WARNING)
-        missing = "the end of the run is" if hook == "close" else f"{result.points} values are"
+        missing = "the end of the run is" if hook == "close" else f"{result.points:,} values are"
         assert f"{missing} undelivered" in warning
     finally:
         remote.hangs_in = None
