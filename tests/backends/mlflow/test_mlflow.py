@@ -182,7 +182,7 @@ def test_a_killed_run_is_delivered_once_by_sync(mlflow_store, tmp_path):
     assert subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False).returncode == -signal.SIGKILL
     command = [sys.executable, "-m", "legm", "sync", str(tmp_path)]
     first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "with 3000 values delivered" in first
+    assert "with 3,000 values delivered" in first
     assert "nothing is pending" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
     run = only_run(client(tmp_path))
     assert run.info.status == "KILLED"
