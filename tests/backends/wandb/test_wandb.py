@@ -405,3 +405,19 @@ def test_wandb_sync_of_an_offline_run_arrives_whole(tmp_path, server):
     there = handler(tmp_path / "elsewhere", online(server))
     there.set_param("lr", 0.1)
     assert repr(there.aggregate_results()["best_loss"]) == repr(one.aggregate_results()["best_loss"])
+
+
+def test_a_link_in_a_received_folder_is_not_copied_into_the_run_that_replaces_it(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("not to be copied")
+    root = tmp_path / "root"
+    with handler(root, {"mode": "offline", "project": "p", "settings": QUIET}) as one:
+        one.set_param("lr", 0.1)
+        one.start()
+        one.set_metric("loss", 0.5)
+    one.aggregate_results()
+    (aggregates,) = root.glob("wandb/offline-run-*/files/legm/aggregated*")
+    (aggregates.parent / "link.json").symlink_to(secret)
+    one.aggregate_results()
+    kept = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert not any(b"not to be copied" in path.read_bytes() for path in kept)
