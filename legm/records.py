@@ -54,13 +54,13 @@ Plain: TypeAlias = Any
 """A plain value, which is None, bool, int, float, str, a list or a dict by str."""
 
 
-_FILE_NAME = re.compile(r"(?!\.)[\w.+=,@()\[\] ~-]{1,200}(?<![. ])")
+_FILE_NAME = re.compile(r"(?!\.)[^/\\:*?\"<>|]{1,255}(?<![. ])")
 _FINGERPRINT = re.compile(r"[\w-]{1,200}", re.ASCII)
 
 
 def is_file_name(text: str) -> bool:
     """Whether a text names a file in a folder on every system, as run ids and configurations' names do."""
-    return _FILE_NAME.fullmatch(text) is not None
+    return _FILE_NAME.fullmatch(text) is not None and text.isprintable()
 
 
 class Split(enum.Enum):
