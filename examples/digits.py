@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import os
 import platform
 import time
 from pathlib import Path
@@ -110,7 +111,7 @@ def main() -> None:
 
     Console().print(leaderboard(handler))
     (bars,) = handler.plot_comparison_bars("accuracy", test=True)
-    print("The bars are in", bars)
+    print("The bars are in", os.path.relpath(bars) if Path(bars).is_absolute() else bars)
     if options.backend == "mlflow":
         print(f"See the runs with: legm mlflow-ui {options.root}")
     elif options.backend == "wandb":
