@@ -106,7 +106,8 @@ def base(session: nox.Session) -> None:
 @nox.session(name="core-oldest-dependencies", python=VERSIONS[0], venv_backend="uv")
 def core_oldest_dependencies(session: nox.Session) -> None:
     """The core tests with the oldest version of every dependency that pyproject.toml allows."""
-    session.install("--resolution=lowest-direct", "-e", ".[test-core]")
+    # Matplotlib 3.8 calls what pyparsing 3.3 warns of.
+    session.install("--resolution=lowest-direct", "-e", ".[test-core]", "pyparsing==3.2.5")
     core_tests(session)
 
 

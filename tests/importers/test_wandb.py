@@ -504,7 +504,7 @@ def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(own, tmp_pa
     before = everything(tmp_path)
     report = import_runs(source, tmp_path / "a" / "root")
     (problem,) = report.failed.values()
-    assert "is not a valid file name" in problem
+    assert "is not a safe file name" in problem
     assert report.created >= 2
     assert all(name.startswith("a/root") for name in everything(tmp_path) - before)
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -289,19 +290,16 @@ def test_a_run_that_is_delivered_after_log_gave_up_is_finalized(tmp_path, own_se
 
 
 @pytest.fixture
-def postgres(tmp_path_factory):
+def postgres():
     """A PostgreSQL server of Debian's, on a socket and port of its own."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not programs:
         pytest.skip("needs PostgreSQL")
-    folder = tmp_path_factory.mktemp("pg")
+    folder = Path(tempfile.mkdtemp(prefix="pg"))  # pytest's folders are closed to other users
     home, data = programs[-1].parent, folder / "data"
     user: dict = {}
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(folder, "postgres")
-        for parent in list(folder.parents)[:-2]:
-            if not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
         user = {"user": "postgres", "group": "postgres", "extra_groups": []}
     port = free_port()
     quiet = {"stdout": subprocess.DEVNULL, "cwd": folder, **user}
@@ -316,6 +314,7 @@ def postgres(tmp_path_factory):
     )
     yield f"postgresql+psycopg2://legm@127.0.0.1:{port}/postgres"
     subprocess.run([home / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, **quiet)
+    shutil.rmtree(folder)
 
 
 @pytest.mark.slow
