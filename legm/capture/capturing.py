@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from legm.capture.kept_store import keep_mlflow_store
 from legm.capture.live_ingest import CapturedSource, LiveIngest
 from legm.capture.mlflow_tailer import MlflowTailer
 from legm.capture.script_process import ScriptProcess
@@ -102,7 +103,7 @@ def capture(
                 root, live_ingest, tailers, experiment, script.end_description
             )
         is_complete = (
-            _remove_complete_capture(staging, reports, problems)
+            _remove_complete_capture(root, staging, live_ingest, reports, problems)
             if not running_processes
             else staging.release()
         )
@@ -170,11 +171,20 @@ def _reworded_capture_note(report: Report) -> Report:
 
 
 def _remove_complete_capture(
-    staging: StagingFolder, reports: Sequence[Report], problems: Sequence[str]
+    root: Path,
+    staging: StagingFolder,
+    live_ingest: LiveIngest,
+    reports: Sequence[Report],
+    problems: Sequence[str],
 ) -> bool:
-    """Remove the private stores if everything in them was imported."""
-    is_complete = not problems and all(report.is_complete for report in reports)
-    return staging.remove() if is_complete else staging.release()
+    """Remove the private stores if everything in them was imported; the next capture finds MLflow's runs."""
+    if problems or not all(report.is_complete for report in reports):
+        return staging.release()
+    try:
+        keep_mlflow_store(root, staging.mlflow, live_ingest.artifact_folders(MlflowTailer.kind))
+    except LegmError as error:
+        log.warning("later captures will not find the runs of this one in MLflow: %s", error)
+    return staging.remove()
 
 
 def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Report], list[str]]:
@@ -185,6 +195,6 @@ def _finish_earlier_capture(root: Path, staging: StagingFolder) -> tuple[list[Re
         reports, problems = _import_captured_stores(
             root, live_ingest, tailers, staging.experiment, end_description
         )
-    if not _remove_complete_capture(staging, reports, problems):
+    if not _remove_complete_capture(root, staging, live_ingest, reports, problems):
         problems.append(f"an earlier capture could not be completed: its logs are kept in {staging.folder}")
     return reports, problems

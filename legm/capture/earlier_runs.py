@@ -49,6 +49,16 @@ class EarlierRuns:
         """Whether an earlier capture imported a run under the same id."""
         return self._log(run, kind) is not None
 
+    def stored(self, run: ExternalRun, kind: str) -> Run | None:
+        """The run as an earlier capture stored it; None if it is not there any more.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        run_id = translated_run_id(run, kind)
+        found = next(self._stored_logs(translated_experiment(run), run_id), None)
+        return None if found is None else log_reader.read_log(found).run
+
     def joined(self, run: ExternalRun, kind: str) -> ExternalRun:
         """The run with what an earlier capture imported of it.
 

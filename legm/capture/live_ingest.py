@@ -29,6 +29,7 @@ from legm.importers.translation import (
 )
 from legm.importers.valid_names import is_reserved_name
 from legm.records import Points, Run, Status
+from legm.runlog.log_folder import artifacts_folder
 from legm.util.process_rank import RANK_TAG
 
 __all__ = ["CapturedSource", "LiveIngest", "as_captured_run"]
@@ -57,7 +58,8 @@ def as_captured_run(
         )
     if end_description is not None and run.status is Status.RUNNING:
         run = replace(run, status=Status.INTERRUPTED, error=end_description)
-    return run
+    files = run.files  # those of a model that an earlier capture logged are among its run's files
+    return replace(run, files=lambda: tuple({file.name: file for file in files()}.values()))
 
 
 class CapturedSource:
@@ -158,10 +160,10 @@ class LiveIngest:
             run, at = as_captured_run(update.run, self._experiment), (tailer.kind, update.run.key)
             try:
                 if update.is_deleted:
-                    self._forget_run(at)
+                    self._forget_run(at, self.earlier.stored(run, tailer.kind) if update.is_earlier else None)
                 elif run.status is not Status.RUNNING:
                     self.ingest_ended(at, self.earlier.joined(run, tailer.kind))
-                elif self.earlier.has(run, tailer.kind):
+                elif update.is_earlier or self.earlier.has(run, tailer.kind):
                     self._not_shown.add(at)  # what is shown would replace what there is
                 elif run.native_run is None and at not in self._ingested and at not in self._not_shown:
                     self._show_update(at, run, update.points)
@@ -258,14 +260,23 @@ class LiveIngest:
             except LegmError as error:
                 log.debug("the run %s could not be ingested: %s", run.key, error)
 
-    def _forget_run(self, at: tuple[str, str]) -> None:
+    def _forget_run(self, at: tuple[str, str], earlier: Run | None) -> None:
         self._waiting.pop(at, None)
-        live, stored = self._live.pop(at, None), self._ingested.pop(at, None)
+        live, stored = self._live.pop(at, None), self._ingested.pop(at, earlier)
         if live is not None:
             live.close()
             stored = live.run
         if stored is not None:
             delete_run(self._client, stored)
+
+    def artifact_folders(self, kind: str) -> dict[str, Path]:
+        """The folders with the files of the runs that were stored, by their keys in a kind of store."""
+        found = {}
+        for (of_kind, key), run in self._ingested.items():
+            folder = self._client.folder(run.configuration) if of_kind == kind else None
+            if folder is not None:
+                found[key] = artifacts_folder(folder, run.run_id)
+        return found
 
     def unmet_overrides(self) -> list[str]:
         """The overrides that had no effect, as messages."""

@@ -20,11 +20,13 @@ class RunUpdate:
         run: the run as its store describes it now.
         points: its numbers since the last read, in the order they were set.
         is_deleted: whether the script deleted it.
+        is_earlier: whether an earlier capture made it.
     """
 
     run: ExternalRun
     points: Points
     is_deleted: bool = False
+    is_earlier: bool = False
 
 
 class Tailer(Protocol):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from legm.capture.earlier_store import begin_with_earlier_runs, unchanged_runs
+from legm.capture.kept_store import keep_mlflow_store
 from legm.records import RunResult, Series, Split, Status
 from tests.support.captured import QUIET, begin, command, play, results
 from tests.support.compat_stores import environment
@@ -466,6 +470,92 @@ def test_runs_of_other_names_stay_apart_and_one_that_a_later_capture_goes_on_wit
     kept = (tmp_path / "root").glob(f"again/*/artifacts/{run.run.run_id}/part*.txt")
     assert sorted(path.name for path in kept) == ["part0.txt", "part1.txt"]
     assert len(list((tmp_path / "root").glob("again/*/runs/**/*.log"))) == 1
+
+
+def begun(root: Path, kept: Path, name: str) -> Path:
+    """The private store of a capture that begins with what is kept, and makes a run of a new experiment."""
+    (staging := root / ".legm" / "capture" / name).mkdir()
+    begin_with_earlier_runs(staging, kept.stem)
+    with closing(sqlite3.connect(staging / "mlflow.db")) as store:
+        (number,) = store.execute("SELECT max(experiment_id) + 1 FROM experiments").fetchone()
+        for table, row in {
+            "experiments": {"experiment_id": number, "name": f"of {name}", "lifecycle_stage": "active"},
+            "runs": {"run_uuid": name, "experiment_id": number, "artifact_uri": "legm-root:../../../etc"},
+            "metrics": {"run_uuid": name, "key": "loss", "value": 1.0, "timestamp": 1},
+        }.items():
+            marks = ", ".join("?" * len(row))
+            store.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", [*row.values()])
+        store.commit()
+    return staging / "mlflow.db"
+
+
+FIRST_PART = """
+import mlflow
+mlflow.set_experiment("parts")
+for seed in range(2):
+    with mlflow.start_run():
+        mlflow.log_params({"lr": 0.1, "seed": seed, "api_key": "sk-secret"})
+        for step in range(2):
+            mlflow.log_metric("loss", 10 * seed + step, step=step)
+        mlflow.log_text("first", "notes/first.txt")
+"""
+SECOND_PART = """
+import mlflow
+client = mlflow.MlflowClient()
+experiment = mlflow.get_experiment_by_name("parts")
+second, first = mlflow.search_runs([experiment.experiment_id], output_format="list")
+assert first.data.params["seed"] == "0" and first.data.metrics == {"loss": 1.0}, first
+assert "api_key" not in first.data.params
+assert mlflow.artifacts.load_text(first.info.artifact_uri + "/notes/first.txt") == "first"
+with mlflow.start_run(run_id=first.info.run_id):
+    mlflow.log_params({"lr": 0.1, "layers": 3})
+    mlflow.log_metric("loss", 0.5, step=2)
+    mlflow.log_text("second", "notes/second.txt")
+assert [one.value for one in client.get_metric_history(first.info.run_id, "loss")] == [0, 1, 0.5]
+mlflow.set_experiment("parts")
+with mlflow.start_run():
+    mlflow.log_params({"lr": 0.1, "seed": 2})
+    mlflow.log_metric("loss", 7.0, step=0)
+client.delete_run(second.info.run_id)
+"""
+
+
+def test_a_later_capture_finds_the_runs_of_an_earlier_one_and_goes_on_with_them(tmp_path):
+    (before := tmp_path / "before").mkdir()
+    status, _, err = play(before, FIRST_PART)
+    assert status == 0, err
+    tmp_path = before.rename(tmp_path / "moved")
+    earlier = {one.run.run_id: one for one in results(tmp_path, "parts")}
+    status, _, err = play(tmp_path, SECOND_PART)
+    assert status == 0, err
+    assert "captured 2 runs of mlflow" in err
+    assert "different" not in err
+    assert "deleted" not in err.replace("runs that the script deleted", "")
+    new, continued = sorted(results(tmp_path, "parts"), key=lambda one: one.run.run_id in earlier)
+    assert set(continued.run.configuration.active) == {"lr", "layers"}
+    assert continued.run.parameters["seed"] == 0
+    assert continued.status is Status.COMPLETED
+    assert curve(continued, "loss") == [(0, 0.0), (1, 1.0), (2, 0.5)]
+    assert curve(new, "loss") == [(0, 7.0)]
+    kept = (tmp_path / "root").glob(f"parts/*/artifacts/{continued.run.run_id}/notes/*.txt")
+    assert sorted(path.name for path in kept) == ["first.txt", "second.txt"]
+    assert len(list((tmp_path / "root").glob("parts/*/runs/**/*.log"))) == 2
+    written = [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
+    assert not any(b"sk-secret" in path.read_bytes() for path in written)
+
+    # Of two captures at the same time, neither loses what the other one made.
+    (kept,) = (tmp_path / "root").glob(".legm/mlflow/*.db")
+    for store in [begun(tmp_path / "root", kept, name) for name in ("one", "two")]:
+        keep_mlflow_store(tmp_path / "root", store, {})
+    with closing(sqlite3.connect(begun(tmp_path / "root", kept, "three"))) as there:
+        found = there.execute(
+            "SELECT e.name, r.run_uuid, r.artifact_uri FROM runs r JOIN metrics USING (run_uuid) "
+            "JOIN experiments e ON e.experiment_id = r.experiment_id WHERE e.name LIKE 'of %' ORDER BY r.rowid"
+        ).fetchall()
+        assert [row[:2] for row in found] == [(f"of {name}", name) for name in ("one", "two", "three")]
+        assert all("/artifacts/" in address for _, _, address in found[:2])  # nothing outside the root
+        keys = {one.run.environment["imported"]["key"] for one in (new, continued)}
+        assert unchanged_runs(there) == {"one", "two", *keys}
 
 
 # The command

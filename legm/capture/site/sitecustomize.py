@@ -4,7 +4,7 @@ Environment variables say where these are. A script's own settings would take pr
 patched when the libraries are imported: an address, a folder or a mode that the script sets is not used, and
 an error that ends the script marks its run as failed. Of a distributed script only rank 0 is captured. This
 file imports nothing from legm, which does not have to be installed for the Python that runs the script; the
-module that finds the rank is loaded by its path.
+modules that find the rank and the runs of earlier captures are loaded by their paths.
 """
 
 import atexit
@@ -14,6 +14,7 @@ import importlib.machinery
 import importlib.util
 import inspect
 import os
+import pathlib
 import sys
 
 _SITE_FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -31,9 +32,9 @@ _VARIABLES = {
 }
 
 
-def _load_ranks():
-    path = os.path.join(_SITE_FOLDER, os.pardir, os.pardir, "util", "process_rank.py")
-    spec = importlib.util.spec_from_file_location("_legm_process_rank", path)
+def _load_module(room, name):
+    path = os.path.join(_SITE_FOLDER, os.pardir, os.pardir, room, name + ".py")
+    spec = importlib.util.spec_from_file_location("_legm_" + name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -99,6 +100,7 @@ def _patch_wandb(wandb):
 def _patch_mlflow(mlflow):
     from mlflow.tracking import MlflowClient
 
+    _begin_with_earlier_runs(mlflow.__version__)
     private = _VARIABLES["MLFLOW_TRACKING_URI"]
     mlflow.set_tracking_uri(private)
 
@@ -145,6 +147,16 @@ def _patch_mlflow(mlflow):
                 mlflow.end_run("FAILED")
 
     atexit.register(mark_failed)
+
+
+def _begin_with_earlier_runs(version):
+    """Let the script find what earlier captures made; without it, its store is empty."""
+    try:
+        with _locked(os.path.join(_STAGING_FOLDER, ".tables")):
+            earlier = _load_module("capture", "earlier_store")
+            earlier.begin_with_earlier_runs(pathlib.Path(_STAGING_FOLDER), version)
+    except Exception as error:
+        sys.stderr.write(f"legm: MLflow does not have the runs of earlier captures: {error!r}\n")
 
 
 def _patch_mlflow_tables(utils):
@@ -228,7 +240,7 @@ def _run_next_sitecustomize():
         spec.loader.exec_module(module)
 
 
-_RANKS = _load_ranks()
+_RANKS = _load_module("util", "process_rank")
 if _STAGING_FOLDER:
     sys.meta_path.insert(0, _PatchingFinder())
 _run_next_sitecustomize()

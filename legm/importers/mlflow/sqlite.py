@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ class MlflowSqliteSource:
     Args:
         path: the file.
         deleted: whether to include runs and experiments that are deleted in MLflow.
+        without: the keys of runs that are passed over.
 
     Raises:
         CorruptFile: it is damaged.
@@ -70,8 +71,9 @@ class MlflowSqliteSource:
 
     kind = "mlflow"
 
-    def __init__(self, path: Path, *, deleted: bool = False) -> None:
+    def __init__(self, path: Path, *, deleted: bool = False, without: Collection[str] = frozenset()) -> None:
         self._path = path
+        self._without = without
         self.location = str(path)
         self.notes = ImportNotes()
         self._deleted = deleted
@@ -151,10 +153,11 @@ class MlflowSqliteSource:
         order = "ORDER BY e.experiment_id, r.start_time, r.run_uuid"
         if not self._deleted:
             for (run_id,) in self._query(f"SELECT r.run_uuid {_FROM_RUNS} WHERE NOT {_IS_ACTIVE}"):
-                self.notes.add(DELETED, run_id)
+                if run_id not in self._without:
+                    self.notes.add(DELETED, run_id)
         condition = "" if self._deleted else f"WHERE {_IS_ACTIVE}"
         for (run_id,) in self._query(f"SELECT r.run_uuid {_FROM_RUNS} {condition} {order}"):
-            found = self._read_run(run_id)
+            found = self._read_run(run_id) if run_id not in self._without else None
             if found is not None:
                 yield found
 

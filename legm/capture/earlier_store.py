@@ -1,0 +1,166 @@
+"""MLflow's private store begins with what earlier captures of the root directory left in theirs.
+
+::
+
+    <root>/.legm/mlflow/<version>.db     the runs of earlier captures, by MLflow's version
+    <root>/.legm/capture/<one>/mlflow.db the private store of a capture: it begins as a copy
+
+The copy is made when the script imports MLflow. It has two tables more: what the runs were like when the
+script began, so that those which it leaves alone are not imported again.
+
+This module imports the standard library alone, and works on old Pythons, since a captured script runs it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.request import url2pathname
+
+__all__ = [
+    "ABOUT_FILE",
+    "BELOW_ROOT",
+    "EARLIER_TABLES",
+    "begin_with_earlier_runs",
+    "earlier_states",
+    "file_stamp",
+    "kept_store",
+    "unchanged_runs",
+]
+
+ABOUT_FILE = "mlflow-store.json"
+"""A file of the staging folder: MLflow's version, and what the kept store was like when it was copied."""
+BELOW_ROOT = "legm-root:"
+"""What addresses of files begin with in a kept store: they are relative, since the root may be moved."""
+EARLIER_TABLES = ("legm_earlier_runs", "legm_earlier_metrics")
+_STORE = "mlflow.db"
+_CONTENTS = (
+    "SELECT run_uuid, name, status, start_time, end_time, lifecycle_stage, experiment_id FROM runs",
+    "SELECT run_uuid, key, value FROM params",
+    "SELECT run_uuid, key, value FROM tags",
+    "SELECT destination_id, source_id FROM inputs",
+    "SELECT source_run_id, model_id FROM logged_models",
+)
+
+
+def kept_store(root: Path, version: str) -> Path:
+    """Where the runs of the captures with a version of MLflow are kept."""
+    return root / ".legm" / "mlflow" / f"{version}.db"
+
+
+def file_stamp(path: Path) -> list[int] | None:
+    """What changes when a file is replaced; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_ino, found.st_size, found.st_mtime_ns]
+
+
+def begin_with_earlier_runs(staging: Path, version: str) -> None:
+    """Make the private store of a staging folder, unless it is there, as a copy of the kept one.
+
+    The caller excludes other processes of the script.
+
+    Args:
+        staging: the staging folder.
+        version: MLflow's version: another one may have other tables.
+    """
+    store, root = staging / _STORE, staging.parent.parent.parent
+    if store.exists() or (staging / ABOUT_FILE).exists():
+        return
+    kept = kept_store(root, version)
+    stamp = None if kept.is_symlink() or kept.parent.is_symlink() else file_stamp(kept)
+    (staging / ABOUT_FILE).write_text(json.dumps({"version": version, "kept": stamp}))
+    if stamp is None:
+        return
+    copy = staging / (_STORE + ".copy")
+    try:
+        shutil.copyfile(str(kept), str(copy))
+        with closing(sqlite3.connect(str(copy))) as connection:
+            connection.execute("PRAGMA trusted_schema = 0")
+            _locate_files(connection, root, staging)
+            _note_states(connection)
+            connection.commit()
+        copy.replace(store)
+    finally:
+        if copy.exists():
+            copy.unlink()
+
+
+def _locate_files(connection: sqlite3.Connection, root: Path, staging: Path) -> None:
+    """Give every run the folder of its files: the one in the root directory, or an empty one."""
+    artifacts, real_root = (staging / "artifacts").as_uri(), os.path.realpath(str(root))
+
+    def located(address: str, otherwise: str) -> str:
+        if str(address).startswith(BELOW_ROOT):
+            path = os.path.realpath(str(root / url2pathname(address[len(BELOW_ROOT) :])))
+            if path.startswith(real_root + os.sep):  # a root directory may be made by others
+                return Path(path).as_uri()
+        return f"{artifacts}/{otherwise}"
+
+    connection.create_function("located", 2, located)
+    connection.execute("UPDATE experiments SET artifact_location = located('', experiment_id) ")
+    connection.execute(
+        "UPDATE runs SET artifact_uri = "
+        "located(artifact_uri, experiment_id || '/' || run_uuid || '/artifacts')"
+    )
+    connection.execute(
+        "UPDATE logged_models SET artifact_location = "
+        "located(artifact_location, experiment_id || '/models/' || model_id || '/artifacts')"
+    )
+
+
+def _note_states(connection: sqlite3.Connection) -> None:
+    """Note what every run is like."""
+    runs, metrics = EARLIER_TABLES
+    connection.execute(f"CREATE TABLE {runs} (run_uuid TEXT PRIMARY KEY, status TEXT, end_time, digest TEXT)")
+    connection.execute(f"CREATE TABLE {metrics} AS SELECT coalesce(max(rowid), 0) AS last FROM metrics")
+    digests = _digests(connection)
+    states = connection.execute("SELECT run_uuid, status, end_time FROM runs").fetchall()
+    connection.executemany(
+        f"INSERT INTO {runs} VALUES (?, ?, ?, ?)", [(*state, digests[state[0]]) for state in states]
+    )
+
+
+def _digests(connection: sqlite3.Connection) -> dict[str, str]:
+    """A digest of each run, its numbers aside."""
+    found: dict[str, Any] = {}
+    for query in _CONTENTS:
+        for row in connection.execute(f"{query} ORDER BY 1, 2").fetchall():
+            found.setdefault(row[0], hashlib.sha256()).update(repr(row).encode("utf-8", "replace"))
+    return {run_id: digest.hexdigest() for run_id, digest in found.items()}
+
+
+def earlier_states(connection: sqlite3.Connection) -> dict[str, tuple[str, int | None]]:
+    """The status and the end of each run as they were when the script began."""
+    table = EARLIER_TABLES[0]
+    if not _has_table(connection, table):
+        return {}
+    rows = connection.execute(f"SELECT run_uuid, status, end_time FROM {table}").fetchall()
+    return {run_id: (status, ended) for run_id, status, ended in rows}
+
+
+def unchanged_runs(connection: sqlite3.Connection) -> frozenset[str]:
+    """The runs of earlier captures that the script has left alone."""
+    runs, metrics = EARLIER_TABLES
+    if not _has_table(connection, metrics):
+        return frozenset()
+    before = dict(connection.execute(f"SELECT run_uuid, digest FROM {runs}").fetchall())
+    query = f"SELECT DISTINCT run_uuid FROM metrics WHERE rowid > (SELECT last FROM {metrics})"
+    grown = {run_id for (run_id,) in connection.execute(query).fetchall()}
+    now = _digests(connection)
+    return frozenset(
+        run_id for run_id, digest in before.items() if now.get(run_id) == digest and run_id not in grown
+    )
+
+
+def _has_table(connection: sqlite3.Connection, table: str) -> bool:
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return connection.execute(query, (table,)).fetchone() is not None
