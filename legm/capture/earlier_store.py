@@ -30,6 +30,7 @@ __all__ = [
     "begin_with_earlier_runs",
     "earlier_states",
     "file_stamp",
+    "has_table",
     "kept_store",
     "unchanged_runs",
 ]
@@ -40,13 +41,13 @@ BELOW_ROOT = "legm-root:"
 """What addresses of files begin with in a kept store: they are relative, since the root may be moved."""
 EARLIER_TABLES = ("legm_earlier_runs", "legm_earlier_metrics")
 _STORE = "mlflow.db"
-_CONTENTS = (
-    "SELECT run_uuid, name, status, start_time, end_time, lifecycle_stage, experiment_id FROM runs",
-    "SELECT run_uuid, key, value FROM params",
-    "SELECT run_uuid, key, value FROM tags",
-    "SELECT destination_id, source_id FROM inputs",
-    "SELECT source_run_id, model_id FROM logged_models",
-)
+_CONTENTS = {
+    "runs": "run_uuid, name, status, start_time, end_time, lifecycle_stage, experiment_id",
+    "params": "run_uuid, key, value",
+    "tags": "run_uuid, key, value",
+    "inputs": "destination_id, source_id",
+    "logged_models": "source_run_id, model_id",
+}
 
 
 def kept_store(root: Path, version: str) -> Path:
@@ -111,10 +112,11 @@ def _locate_files(connection: sqlite3.Connection, root: Path, staging: Path) -> 
         "UPDATE runs SET artifact_uri = "
         "located(artifact_uri, experiment_id || '/' || run_uuid || '/artifacts')"
     )
-    connection.execute(
-        "UPDATE logged_models SET artifact_location = "
-        "located(artifact_location, experiment_id || '/models/' || model_id || '/artifacts')"
-    )
+    if has_table(connection, "logged_models"):
+        connection.execute(
+            "UPDATE logged_models SET artifact_location = "
+            "located(artifact_location, experiment_id || '/models/' || model_id || '/artifacts')"
+        )
 
 
 def _note_states(connection: sqlite3.Connection) -> None:
@@ -132,8 +134,10 @@ def _note_states(connection: sqlite3.Connection) -> None:
 def _digests(connection: sqlite3.Connection) -> dict[str, str]:
     """A digest of each run, its numbers aside."""
     found: dict[str, Any] = {}
-    for query in _CONTENTS:
-        for row in connection.execute(f"{query} ORDER BY 1, 2").fetchall():
+    for table, columns in _CONTENTS.items():
+        if not has_table(connection, table):
+            continue
+        for row in connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1, 2").fetchall():
             found.setdefault(row[0], hashlib.sha256()).update(repr(row).encode("utf-8", "replace"))
     return {run_id: digest.hexdigest() for run_id, digest in found.items()}
 
@@ -141,7 +145,7 @@ def _digests(connection: sqlite3.Connection) -> dict[str, str]:
 def earlier_states(connection: sqlite3.Connection) -> dict[str, tuple[str, int | None]]:
     """The status and the end of each run as they were when the script began."""
     table = EARLIER_TABLES[0]
-    if not _has_table(connection, table):
+    if not has_table(connection, table):
         return {}
     rows = connection.execute(f"SELECT run_uuid, status, end_time FROM {table}").fetchall()
     return {run_id: (status, ended) for run_id, status, ended in rows}
@@ -150,7 +154,7 @@ def earlier_states(connection: sqlite3.Connection) -> dict[str, tuple[str, int |
 def unchanged_runs(connection: sqlite3.Connection) -> frozenset[str]:
     """The runs of earlier captures that the script has left alone."""
     runs, metrics = EARLIER_TABLES
-    if not _has_table(connection, metrics):
+    if not has_table(connection, metrics):
         return frozenset()
     before = dict(connection.execute(f"SELECT run_uuid, digest FROM {runs}").fetchall())
     query = f"SELECT DISTINCT run_uuid FROM metrics WHERE rowid > (SELECT last FROM {metrics})"
@@ -161,6 +165,7 @@ def unchanged_runs(connection: sqlite3.Connection) -> frozenset[str]:
     )
 
 
-def _has_table(connection: sqlite3.Connection, table: str) -> bool:
+def has_table(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether a store has a table: older versions of MLflow have fewer."""
     query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
     return connection.execute(query, (table,)).fetchone() is not None

@@ -15,6 +15,7 @@ from legm.capture.earlier_store import (
     BELOW_ROOT,
     EARLIER_TABLES,
     file_stamp,
+    has_table,
     kept_store,
     unchanged_runs,
 )
@@ -125,19 +126,25 @@ def _remove_what_is_not_kept(connection: sqlite3.Connection) -> None:
 
 def _make_addresses_relative(connection: sqlite3.Connection, root: Path, folders: Mapping[str, Path]) -> None:
     """Say where the runs' files are now, below the root directory."""
+    root = root.resolve()
     located = [
-        (BELOW_ROOT + quote(folder.absolute().relative_to(root).as_posix()), run_id)
+        (BELOW_ROOT + quote(folder.resolve().relative_to(root).as_posix()), run_id)
         for run_id, folder in folders.items()
     ]
     connection.executemany("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", located)
-    connection.executemany(
-        "UPDATE logged_models SET artifact_location = ? || '/models/' || name || '-' || model_id "
-        "WHERE source_run_id = ?",
-        located,
-    )
-    base = root.as_uri() + "/"
-    for table, column in (("runs", "artifact_uri"), ("logged_models", "artifact_location")):
-        connection.execute(
-            f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
-            (BELOW_ROOT, len(base) + 1, len(base), base),
+    _make_column_relative(connection, root, "runs", "artifact_uri")
+    if has_table(connection, "logged_models"):
+        connection.executemany(
+            "UPDATE logged_models SET artifact_location = ? || '/models/' || name || '-' || model_id "
+            "WHERE source_run_id = ?",
+            located,
         )
+        _make_column_relative(connection, root, "logged_models", "artifact_location")
+
+
+def _make_column_relative(connection: sqlite3.Connection, root: Path, table: str, column: str) -> None:
+    base = root.as_uri() + "/"
+    connection.execute(
+        f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+        (BELOW_ROOT, len(base) + 1, len(base), base),
+    )

@@ -550,7 +550,7 @@ def test_a_later_capture_finds_the_runs_of_an_earlier_one_and_goes_on_with_them(
     with closing(sqlite3.connect(begun(tmp_path / "root", kept, "three"))) as there:
         found = there.execute(
             "SELECT e.name, r.run_uuid, r.artifact_uri FROM runs r JOIN metrics USING (run_uuid) "
-            "JOIN experiments e ON e.experiment_id = r.experiment_id WHERE e.name LIKE 'of %' ORDER BY r.rowid"
+            "JOIN experiments e USING (experiment_id) WHERE e.name LIKE 'of %' ORDER BY r.rowid"
         ).fetchall()
         assert [row[:2] for row in found] == [(f"of {name}", name) for name in ("one", "two", "three")]
         assert all("/artifacts/" in address for _, _, address in found[:2])  # nothing outside the root
