@@ -42,10 +42,10 @@ nitpick_ignore_regex = [
         r"(argparse|collections\.abc|contextlib|matplotlib|numpy|os|pathlib|types|typing)\..+",
         r"np\.\w+|NDArray|FloatArray|IntArray|Aggregation|StyleSheets",
         r"legm\.(\w+\.)+([A-Z]|Parser)",  # type variables, and a protocol of parsers
-        r"legm\.core\.identity\.Difference",
+        r"legm\.core\.identity\.ParameterDifference",
         r"legm\.delivery\.client\.BackendClient",
-        r"legm\.importers\.external\.Source",
-        r"legm\.importers\.identity\.Identity",
+        r"legm\.importers\.external_run\.Source",
+        r"legm\.importers\.identity_inference\.Identity",
     )
 ]
 

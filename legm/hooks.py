@@ -49,7 +49,6 @@ __all__ = [
     "Hooks",
     "hookimpl",
     "hookspec",
-    "progress_reported_to",
     "still_working",
 ]
 
@@ -61,7 +60,7 @@ _of_thread = threading.local()
 
 
 def still_working() -> None:
-    """Report, from inside of a hook and on its thread, that the store answered and the work goes on."""
+    """Report, from inside of a hook and on its thread, that the store answered and the work continues."""
     report = getattr(_of_thread, "report", None)
     if report is not None:
         report()
@@ -69,7 +68,7 @@ def still_working() -> None:
 
 @contextmanager
 def progress_reported_to(report: Callable[[], None]) -> Iterator[None]:
-    """Have :func:`still_working` call a function while a hook runs on this thread."""
+    """Have :func:`still_working` call a function while a hook runs on this thread; not for backends."""
     before = getattr(_of_thread, "report", None)
     _of_thread.report = report
     try:
@@ -216,8 +215,8 @@ class Hooks:
 
         This is for a backend that knows the counts without reading every run. Without it they are computed
         from :meth:`legm_read_configurations` and :meth:`legm_read_runs`. A configuration without runs has an
-        empty count. ``rules`` tells which values of a metric are better, and ``repeated`` which runs have the
-        seed of another one: :func:`legm.stats.run_counts.count_runs` fills in both.
+        empty count. ``rules`` says which values of a metric are better, and ``repeated`` which runs have the
+        seed of another one.
         """
 
     @hookspec(firstresult=True)

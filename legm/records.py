@@ -562,7 +562,7 @@ class Comparison:
 
     @property
     def better(self) -> str:
-        """Which has the better mean, whether or not that is significant: "a", "b", or "" for neither."""
+        """Which has the better mean, even if not significantly; "a", "b", or "" for neither."""
         if not self.difference:  # NaN is true, and neither above nor below 0
             return ""
         above, below = ("a", "b") if self.direction.higher_better else ("b", "a")

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import Any
 from zipfile import BadZipFile
 
-from legm.core.naming import readable_name, safe_name
+from legm.core.naming import safe_name
 from legm.records import BestRule, Configuration, Curve, History, Run, RunResult, Series, Split, Status
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "result_json",
     "run_from",
     "run_json",
-    "run_title",
     "series_from",
     "series_npz",
     "text_file",
@@ -54,16 +53,6 @@ DISPLAYS = "display"
 """The group of the numbers of a run that are only shown; ``dev`` and ``test`` are those of its metrics."""
 
 _AS_THEY_ARE = ("best_step", "points", "last_step", "ended", "error")
-
-
-def run_title(configuration: Configuration, parameters: Iterable[str] = ()) -> str:
-    """What a run is called where people see it; a name has no escapes.
-
-    Args:
-        configuration: the run's.
-        parameters: texts of the parameters that distinguish the runs of the configuration.
-    """
-    return ", ".join([readable_name(configuration.name) or configuration.fingerprint[:15], *parameters])
 
 
 def artifact_file(name: str) -> str:

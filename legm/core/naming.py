@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 
 from legm.errors import InvalidName
+from legm.records import Configuration
 
 __all__ = [
     "best_key",
@@ -23,6 +24,7 @@ __all__ = [
     "make_run_id",
     "numbered_name",
     "readable_name",
+    "run_title",
     "safe_name",
     "short_name",
     "shorten_name",
@@ -78,6 +80,16 @@ def readable_name(name: str) -> str:
 def _printable_or_escape(escape: re.Match[str]) -> str:
     code = int(escape[1], 16)
     return chr(code) if code <= _LAST_CODE and chr(code).isprintable() else escape[0]
+
+
+def run_title(configuration: Configuration, parameters: Iterable[str] = ()) -> str:
+    """What a run is called where people see it; a name has no escapes.
+
+    Args:
+        configuration: the run's.
+        parameters: texts of the parameters that distinguish the runs of the configuration.
+    """
+    return ", ".join([readable_name(configuration.name) or configuration.fingerprint[:15], *parameters])
 
 
 def safe_name(text: str) -> str:

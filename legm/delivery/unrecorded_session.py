@@ -17,7 +17,7 @@ _LONGEST_START = 60.0  # seconds until the process that records has begun its ru
 
 
 class UnrecordedSession:
-    """Stands in for a :class:`~legm.delivery.session.RunSession` in a process that does not record.
+    """Stands in for a :class:`~legm.delivery.run_session.RunSession` in a process that does not record.
 
     Args:
         run: the run as this process knows it; it has no log.

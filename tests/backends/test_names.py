@@ -6,7 +6,6 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +15,6 @@ import legm
 from legm.backends import portable
 from legm.backends.mlflow import names as mlflow_names
 from legm.backends.wandb import names as wandb_names
-from legm.records import Configuration
 
 PACKAGE = Path(legm.__file__).parent
 HOMES = (mlflow_names, wandb_names, portable)
@@ -95,9 +93,3 @@ def test_importers_know_of_a_backend_its_names_only():
                 found |= {alias.name for alias in node.names}
     trackers = ("legm.backends.mlflow", "legm.backends.wandb")
     assert {name for name in found if name.startswith(trackers)} == {f"{name}.names" for name in trackers}
-
-
-def test_a_run_is_called_as_people_read_its_configurations_name():
-    named = Configuration("e", "v1-0123456789abcdef", "data_x2f_train", {}, (), {})
-    assert portable.run_title(named, ["seed=1"]) == "data/train, seed=1"
-    assert portable.run_title(replace(named, name="")) == "v1-0123456789ab"

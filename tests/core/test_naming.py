@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.naming import configuration_name, make_run_id, safe_name, short_name
+from legm.core.naming import configuration_name, make_run_id, run_title, safe_name, short_name
 from legm.errors import InvalidName
+from legm.records import Configuration
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 AWKWARD = st.one_of(TEXT, st.text(st.sampled_from("./\\_x2f~ aé:%\n\0"), min_size=1, max_size=12))
@@ -82,3 +84,9 @@ def test_a_long_file_name_is_cut_to_the_same_name_each_time_and_keeps_its_extens
     assert len(name.encode()) <= 120
     assert name.endswith(extension)
     assert len(name) == len(safe_name(text + extension)) or short_name("x" + text + extension) != name
+
+
+def test_a_run_is_called_as_people_read_its_configurations_name():
+    named = Configuration("e", "v1-0123456789abcdef", "data_x2f_train", {}, (), {})
+    assert run_title(named, ["seed=1"]) == "data/train, seed=1"
+    assert run_title(replace(named, name="")) == "v1-0123456789ab"

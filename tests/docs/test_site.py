@@ -46,6 +46,32 @@ def test_every_public_module_has_a_page_of_reference() -> None:
         assert f".. automodule:: {module}\n" in (REFERENCE / f"{module}.rst").read_text(encoding="utf-8")
 
 
+def _exists(name: str) -> bool:
+    """Whether a module, or something in it, has this full name."""
+    module, rest = name, list[str]()
+    while module:
+        try:
+            found: object = importlib.import_module(module)
+        except ModuleNotFoundError:
+            module, _, last = module.rpartition(".")
+            rest.insert(0, last)
+            continue
+        for part in rest:
+            found = getattr(found, part, None)
+        return found is not None
+    return False
+
+
+def test_names_that_docstrings_refer_to_and_that_the_site_ignores_exist() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "legm").rglob("*.py"))]
+    names = {name for text in texts for name in re.findall(r":\w+:`~?(legm\.[\w.]+)`", text)}
+    ignored = re.findall(r'r"(legm(?:\\\.\w+)+)"', (ROOT / "docs" / "conf.py").read_text(encoding="utf-8"))
+    assert names
+    assert ignored
+    names |= {name.replace("\\", "") for name in ignored}
+    assert {name for name in names if not _exists(name)} == set()
+
+
 def _imported(source: str) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(source)):

@@ -43,7 +43,7 @@ from legm.backends.mlflow.stores import (
 )
 from legm.core.credentials import redact, redact_url_password
 from legm.core.identity import to_plain
-from legm.core.naming import short_name
+from legm.core.naming import run_title, short_name
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
@@ -251,7 +251,7 @@ class MlflowBackend:
             self._artifacts(made).write(portable.RUN_FILE, portable.run_json(run))
             self._log(made.info.run_id, params=self._params(configuration, {}))
 
-        name = portable.run_title(configuration)
+        name = run_title(configuration)
         tags = {names.KIND_TAG: names.CONFIGURATION_KIND, names.FINGERPRINT_TAG: configuration.fingerprint}
         return self._unique_run(experiment, name, tags, begin)
 
@@ -300,7 +300,7 @@ class MlflowBackend:
                 self._store.delete_run(duplicate.info.run_id)
             if found is None:
                 own = [f"{name}={display_value(value)}" for name, value in run.parameters.items()]
-                title = portable.run_title(configuration, own)
+                title = run_title(configuration, own)
                 tags = {
                     names.KIND_TAG: names.RUN_KIND,
                     names.RUN_ID_TAG: run.run_id,

@@ -43,6 +43,7 @@ from legm.backends.wandb.history_upload import send_history_rows
 from legm.backends.wandb.run_finder import FolderRuns, FoundRun, ServerRuns
 from legm.backends.wandb.server_health import require_healthy_server
 from legm.core.credentials import redact, redact_text
+from legm.core.naming import run_title
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
@@ -314,7 +315,7 @@ class WandbBackend:
                 run.run_id,
                 project=self._project_of(configuration.experiment),
                 settings={},
-                name=portable.run_title(configuration, own)[:120],
+                name=run_title(configuration, own)[:120],
                 group=names.group_name(configuration),
                 job_type=names.RUN_JOB,
                 notes=run.description or None,

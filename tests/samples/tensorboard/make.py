@@ -1,8 +1,8 @@
 """Writes the samples beside it with the real writers, which are too large to be installed for the tests.
 
 ``pip install tensorflow-cpu tensorboard && python make.py tensorflow``, and
-``pip install lightning tensorboard && python make.py lightning``. What the samples say stands in
-``tests/test_import_tensorboard.py``; the host in their names was changed.
+``pip install lightning tensorboard && python make.py lightning``. What the samples hold is said in
+``tests/importers/test_tensorboard.py``; the host in their names was changed.
 """
 
 from __future__ import annotations
