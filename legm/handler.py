@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from legm.core.config_objects import parameters_from_config
 from legm.core.credentials import CredentialRule
-from legm.core.identity import ParameterDifference, parameter_differences
+from legm.core.identity import ParameterDifference, identity_differences
 from legm.core.naming import check_name
-from legm.core.parameters import NameRule, Parameters, condition_from_active_value
+from legm.core.parameters import NameRule, Parameters, parameter_condition
 from legm.core.seeds import looks_like_seed
 from legm.core.texts import counted
 from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect_client
-from legm.delivery.process_end import PROCESS_END, is_normal_exit
+from legm.delivery.process_end import PROCESS_END, is_normal_process_end
 from legm.delivery.reading import read_counts
 from legm.delivery.run_session import RunSession, new_run
-from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_folder
+from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_recorded_folder
 from legm.errors import (
     InvalidName,
     LegmError,
@@ -221,9 +221,7 @@ class ExperimentHandler:
             ParameterError: this would make a cycle.
             StateError: the run has started.
         """
-        self._changeable("set_parent()").set_parent(
-            child, parent, condition_from_active_value(parent, active_value)
-        )
+        self._changeable("set_parent()").set_parent(child, parent, parameter_condition(parent, active_value))
 
     def disable_param(self, name: str) -> None:
         """Exclude a parameter from the comparison: a device, a path, a seed.
@@ -303,7 +301,7 @@ class ExperimentHandler:
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, also one in another process, that reads parameters and runs; its other calls do nothing."""
         backends = self._client.with_mirrors
-        return _unrecorded_copy, (
+        return _unrecorded_handler, (
             type(self),
             self._client.root,
             self._experiment,
@@ -352,7 +350,7 @@ class ExperimentHandler:
             a difference for each parameter, to be read or printed; none where they are the same.
         """
         ours, theirs = self._compared(), other._compared()
-        found = parameter_differences(
+        found = identity_differences(
             ours.active(), theirs.active(), ours.inactive_reason, theirs.inactive_reason
         )
         if self._experiment != other._experiment:
@@ -470,7 +468,9 @@ class ExperimentHandler:
         if self._files is None:
             if self._configuration is None or self._is_main_process:
                 raise StateError("the configuration has no folder before start(): call start() first")
-            self._files = UserFiles(wait_for_folder(self._client, self._configuration), self._description, "")
+            self._files = UserFiles(
+                wait_for_recorded_folder(self._client, self._configuration), self._description, ""
+            )
         return self._files
 
     def _running(self, call: str) -> RunSession | UnrecordedSession:
@@ -568,7 +568,7 @@ class ExperimentHandler:
             @functools.wraps(function)
             def call(*args: Any, **kwargs: Any) -> Any:
                 returned = function(*args, **kwargs)
-                self.set_dict_metrics(_captured(returned, names, function.__name__), test)
+                self.set_dict_metrics(_captured_metrics(returned, names, function.__name__), test)
                 return returned
 
             return call  # type: ignore[return-value]
@@ -715,7 +715,7 @@ class ExperimentHandler:
         traceback: TracebackType | None,
     ) -> None:
         self._slot.release()
-        if error is None or is_normal_exit(error):
+        if error is None or is_normal_process_end(error):
             self._end(Outcome(Status.COMPLETED, time.time()))
             return
         try:
@@ -861,7 +861,7 @@ class ExperimentHandler:
         """
         from legm.analysis import summaries as analysis
 
-        return analysis.aggregate_results(
+        return analysis.summarize_results(
             self._client, self._current(), self._description, aggregation, one_per_seed=one_per_seed
         )
 
@@ -907,7 +907,7 @@ class ExperimentHandler:
         from legm.analysis import summaries as analysis
 
         left_out = [exclude] if isinstance(exclude, str) else exclude or ()
-        return analysis.write_curve_figures(
+        return analysis.write_summary_curves(
             self._client,
             self._current(),
             self._description,
@@ -965,7 +965,7 @@ class ExperimentHandler:
             constraints=constraints,
             one_per_seed=one_per_seed,
         )
-        notes.log_ranking(ranking.ranking_value_key(metric, test=test), found)
+        notes.log_ranking_notes(ranking.ranking_value_key(metric, test=test), found)
         return found
 
     @overload
@@ -1096,12 +1096,12 @@ class ExperimentHandler:
             prefix + name: self.get_best(name, higher_better, test, one_per_seed=one_per_seed, **constraints)
             for name in names
         }
-        return analysis.write_bar_figures(
+        return analysis.write_summary_bars(
             self._client, self._experiment, self._description, rankings, formats, style, title
         )
 
 
-def _unrecorded_copy(
+def _unrecorded_handler(
     cls: type[ExperimentHandler],
     root: Path,
     experiment: str,
@@ -1127,7 +1127,7 @@ def _unrecorded_copy(
     return handler
 
 
-def _captured(returned: Any, names: Sequence[str] | None, function: str) -> dict[str, Any]:
+def _captured_metrics(returned: Any, names: Sequence[str] | None, function: str) -> dict[str, Any]:
     """What a decorated function returned, as metrics."""
     if isinstance(returned, Mapping):
         if names is None:

@@ -58,7 +58,7 @@ _FILE_NAME = re.compile(r"(?!\.)[^/\\:*?\"<>|]{1,255}(?<![. ])")
 _FINGERPRINT = re.compile(r"[\w-]{1,200}", re.ASCII)
 
 
-def is_file_name(text: str) -> bool:
+def is_record_file_name(text: str) -> bool:
     """Whether a text names a file in a folder on every system, as run ids and configurations' names do."""
     return _FILE_NAME.fullmatch(text) is not None and text.isprintable()
 
@@ -120,7 +120,7 @@ class Configuration:
         """
         if self.fingerprint and not _FINGERPRINT.fullmatch(self.fingerprint):
             raise ValueError(f"{self.fingerprint!r} is not a fingerprint")
-        if self.name and not is_file_name(self.name):
+        if self.name and not is_record_file_name(self.name):
             raise ValueError(f"the configuration's name {self.name!r} is not a safe file name")
 
 
@@ -151,7 +151,7 @@ class Run:
         Raises:
             ValueError: the id is not a safe file name.
         """
-        if self.run_id and not is_file_name(self.run_id):
+        if self.run_id and not is_record_file_name(self.run_id):
             raise ValueError(f"the run id {self.run_id!r} is not a safe file name")
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from legm.analysis.configuration_lookup import LookupCandidate, label_configurations, resolve_configuration
 from legm.analysis.summaries import require_summarized_runs
-from legm.core.direction import decide_direction, merge_rules
-from legm.core.identity import canonical_text
+from legm.core.direction import decide_direction, merge_direction_rules
 from legm.core.naming import check_name, safe_name
+from legm.core.plain_form import canonical_text
 from legm.core.seeds import looks_like_seed
 from legm.core.texts import counted
 from legm.delivery.client import BackendClient
-from legm.delivery.reading import number_of_runs, read_runs
+from legm.delivery.reading import number_of_runs_to_read, read_runs
 from legm.errors import LegmError, MetricError, ParameterError, closest
 from legm.hooks import Capability
 from legm.records import (
@@ -34,10 +34,10 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.runlog.log_folder import OWN_FOLDER
+from legm.runlog.configuration_folders import OWN_FOLDER
 from legm.stats import significance
-from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, newest_of_each_seed, summary_key
-from legm.stats.titles import choice_as_dict, choice_note, value_title
+from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, newest_counted_of_each_seed, summary_key
+from legm.stats.value_choice import choice_as_dict, choice_note, value_title
 from legm.util.progress import show_progress
 
 __all__ = ["compare_runs", "comparison_as_dict", "find_compared_configurations"]
@@ -115,7 +115,7 @@ def compare_runs(
     if not is_level:
         raise LegmError(f"level={level!r} is not a number strictly between 0 and 1, such as 0.95")
     check_name("metric", metric, MetricError)
-    names = None if seed is None else _pairing_seed_names(seed)
+    names = None if seed is None else _compared_seed_names(seed)
     everyone = {a.fingerprint}
     for other in others:
         if other.fingerprint in everyone:
@@ -125,11 +125,13 @@ def compare_runs(
         _compared_side, client, description, metric=metric, test=test, one_per_seed=one_per_seed
     )
     ours, *theirs = [side(a, "a"), *(side(other, "b") for other in others)]
-    rules = merge_rules(one.rules for one in (ours, *theirs))
+    rules = merge_direction_rules(one.rules for one in (ours, *theirs))
     direction = decide_direction(metric, rules, higher_better, pooled=ours.key in ALL_VALUES_METRICS)
     found = [
-        _with_choice(
-            _compare_sides(ours, one, names, float(level)), merge_rules((ours.rules, one.rules)), direction
+        _comparison_with_choice(
+            _compare_sides(ours, one, names, float(level)),
+            merge_direction_rules((ours.rules, one.rules)),
+            direction,
         )
         for one in theirs
     ]
@@ -137,7 +139,9 @@ def compare_runs(
     return [replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
 
 
-def _with_choice(comparison: Comparison, rules: Mapping[BestRule, int], direction: Direction) -> Comparison:
+def _comparison_with_choice(
+    comparison: Comparison, rules: Mapping[BestRule, int], direction: Direction
+) -> Comparison:
     """The comparison with how its values were chosen, and which are better."""
     key = comparison.metric
     notes = (*comparison.notes, *filter(None, [choice_note(key, rules)]))
@@ -145,7 +149,7 @@ def _with_choice(comparison: Comparison, rules: Mapping[BestRule, int], directio
     return replace(comparison, direction=direction, rules=rules, title=title, notes=notes)
 
 
-def _pairing_seed_names(seed: str | Sequence[str]) -> tuple[str, ...]:
+def _compared_seed_names(seed: str | Sequence[str]) -> tuple[str, ...]:
     names = (seed,) if isinstance(seed, str) else tuple(seed) if isinstance(seed, Iterable) else (None,)
     if not all(isinstance(name, str) for name in names):
         raise ParameterError(f"seed={seed!r} names no parameters: give a name, or a list of names")
@@ -174,8 +178,8 @@ def _compared_side(
     runs = []
     found: Iterable[RunResult] = read_runs(client, configuration, description, histories)
     if one_per_seed:
-        found = newest_of_each_seed(found)
-    total = functools.partial(number_of_runs, client, configuration, description)
+        found = newest_counted_of_each_seed(found)
+    total = functools.partial(number_of_runs_to_read, client, configuration, description)
     for run in show_progress(found, "reading runs", total):
         status[run.status] += 1
         if run.status is not Status.COMPLETED:
@@ -232,9 +236,9 @@ def _compare_sides(
         names = tuple(sorted(filter(looks_like_seed, a.parameters & b.parameters)))
         lacking = "no parameter of both looks like a seed"
     else:
-        _require_pairing_seed(names, a, b)
+        _require_compared_seed(names, a, b)
         lacking = "as asked"
-    ours, theirs = _values_by_seed(a.runs, names), _values_by_seed(b.runs, names)
+    ours, theirs = _compared_values_by_seed(a.runs, names), _compared_values_by_seed(b.runs, names)
     common = sorted(ours.keys() & theirs.keys())
     notes: list[str] = []
     left_out = {side.label: Counter(side.left_out) for side in (a, b)}
@@ -269,7 +273,7 @@ def _compare_sides(
             are = "is" if out.total() == 1 else "are"
             runs = f"{out.total()} of {counted(side.total, 'run')}"
             notes.append(f"{runs} of {side.label} {are} left out: {kinds}")
-    notes += _difference_limits(x, y, outcome, paired, level)
+    notes += _comparison_limits(x, y, outcome, paired, level)
     return Comparison(
         a=a.configuration,
         b=b.configuration,
@@ -293,7 +297,7 @@ def _compare_sides(
     )
 
 
-def _require_pairing_seed(names: Sequence[str], *sides: _ComparedSide) -> None:
+def _require_compared_seed(names: Sequence[str], *sides: _ComparedSide) -> None:
     for side in sides:
         for name in names:
             if name in side.parameters:
@@ -306,7 +310,7 @@ def _require_pairing_seed(names: Sequence[str], *sides: _ComparedSide) -> None:
             )
 
 
-def _values_by_seed(
+def _compared_values_by_seed(
     runs: Sequence[tuple[Mapping[str, Plain], float]], names: Sequence[str]
 ) -> dict[str, list[float]]:
     """The values of the runs by the canonical text of their seed, of those that have one."""
@@ -318,7 +322,7 @@ def _values_by_seed(
     return found
 
 
-def _difference_limits(
+def _comparison_limits(
     x: Sequence[float],
     y: Sequence[float],
     outcome: significance.PermutationTest,

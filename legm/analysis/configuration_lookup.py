@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from legm.core.display_names import matches_display_name
 from legm.core.naming import numbered_name, readable_name
-from legm.core.texts import is_called
 from legm.errors import ParameterError, closest
 from legm.records import Configuration
 
@@ -65,8 +65,12 @@ def resolve_configuration(
     Raises:
         ParameterError: there is none, or there are several.
     """
-    texts = (text, *_last_path_parts(text, experiment_folder))
-    for matches in (_is_folder_or_label, _is_name_or_fingerprint, _is_called):
+    texts = (text, *_lookup_path_in_experiment(text, experiment_folder))
+    for matches in (
+        _lookup_matches_folder_or_label,
+        _lookup_matches_name_or_fingerprint,
+        _lookup_matches_values,
+    ):
         found = {one.key: one for one in candidates if any(matches(one, each) for each in texts)}
         if len(found) == 1:
             return next(iter(found.values()))
@@ -82,7 +86,7 @@ def resolve_configuration(
     raise ParameterError(f"{experiment} has no configuration {text!r}; {closest(text, names)}")
 
 
-def _last_path_parts(text: str, experiment_folder: Path) -> Iterator[str]:
+def _lookup_path_in_experiment(text: str, experiment_folder: Path) -> Iterator[str]:
     """The part after the experiment's folder of a text that is a path into it."""
     if "\0" in text:
         return
@@ -93,8 +97,8 @@ def _last_path_parts(text: str, experiment_folder: Path) -> Iterator[str]:
             yield whole.name
 
 
-def _is_folder_or_label(one: LookupCandidate, text: str) -> bool:
-    is_label = text == one.label or _as_end_of_path(readable_name(one.label)) == text
+def _lookup_matches_folder_or_label(one: LookupCandidate, text: str) -> bool:
+    is_label = text == one.label or _lookup_path_end(readable_name(one.label)) == text
     if is_label or one.folder is None or "\0" in text:
         return is_label
     return text == one.folder.name or (
@@ -102,19 +106,19 @@ def _is_folder_or_label(one: LookupCandidate, text: str) -> bool:
     )
 
 
-def _as_end_of_path(text: str) -> str:
+def _lookup_path_end(text: str) -> str:
     """A text as it is where it stands at the end of a path."""
     return "/".join(filter(None, text.split("/")))
 
 
-def _is_name_or_fingerprint(one: LookupCandidate, text: str) -> bool:
+def _lookup_matches_name_or_fingerprint(one: LookupCandidate, text: str) -> bool:
     found = one.configuration
     if found is None or not text:
         return False
-    return text in {found.name, _as_end_of_path(readable_name(found.name)), found.fingerprint} or (
+    return text in {found.name, _lookup_path_end(readable_name(found.name)), found.fingerprint} or (
         len(text) >= _LEAST_PIECE and text in found.fingerprint
     )
 
 
-def _is_called(one: LookupCandidate, text: str) -> bool:
-    return one.configuration is not None and is_called(one.configuration, text)
+def _lookup_matches_values(one: LookupCandidate, text: str) -> bool:
+    return one.configuration is not None and matches_display_name(one.configuration, text)

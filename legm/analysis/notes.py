@@ -5,12 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from legm.core.direction import merge_rules
+from legm.core.direction import merge_direction_rules
 from legm.core.seeds import looks_like_seed
 from legm.records import Configuration, Ranked
-from legm.stats.titles import choice_note, choice_text
+from legm.stats.value_choice import choice_note, choice_text
 
-__all__ = ["brief", "compared_seeds_note", "left_out_note", "log_ranking", "ranking_notes", "repeated_note"]
+__all__ = [
+    "brief_notes",
+    "compared_seeds_note",
+    "left_out_note",
+    "log_ranking_notes",
+    "ranking_notes",
+    "repeated_note",
+]
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +34,19 @@ def ranking_notes(key: str, ranked: Sequence[Ranked]) -> list[str]:
     """
     if not ranked:
         return []
-    notes = [choice_text(key, merge_rules(one.rules for one in ranked), ranked[0].direction)]
+    notes = [choice_text(key, merge_direction_rules(one.rules for one in ranked), ranked[0].direction)]
     repeated = sum(one.repeated for one in ranked)
     return [*notes, *repeated_note(repeated, sum(one.completed for one in ranked))]
 
 
-def log_ranking(key: str, ranked: Sequence[Ranked]) -> None:
+def log_ranking_notes(key: str, ranked: Sequence[Ranked]) -> None:
     """Log what a user should know about a ranking; what may mislead is a warning.
 
     Args:
         key: the metric's summary key.
         ranked: all of the ranking.
     """
-    rules = merge_rules(one.rules for one in ranked)
+    rules = merge_direction_rules(one.rules for one in ranked)
     chosen, *warnings = ranking_notes(key, ranked)
     misleads = bool(ranked[0].direction.against or choice_note(key, rules))
     log.log(logging.WARNING if misleads else logging.INFO, "the ranking is by %s", chosen)
@@ -47,7 +54,7 @@ def log_ranking(key: str, ranked: Sequence[Ranked]) -> None:
         log.warning("%s", warning)
 
 
-def brief(notes: Iterable[str]) -> str:
+def brief_notes(notes: Iterable[str]) -> str:
     """Notes for the caption of a picture, without what to do about them."""
     return "; ".join(note.partition(": --")[0] for note in notes)
 
@@ -92,7 +99,7 @@ def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:
         seeds = [name for name in one.active if looks_like_seed(name)]
         if not seeds:
             continue
-        from legm.core.identity import canonical_text
+        from legm.core.plain_form import canonical_text
 
         rest = {name: one.parameters[name] for name in one.active if name not in seeds}
         key = canonical_text([seeds, rest])

@@ -9,23 +9,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from legm.core.identity import ParameterDifference, parameter_differences
+from legm.core.identity import ParameterDifference, identity_differences
 from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import connect_client
 from legm.delivery.registry import make_folder_reader
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, RunResult, Status
-from legm.runlog.log_folder import (
+from legm.runlog.configuration_folders import (
     AGGREGATES_FILE,
     METRICS_FILE,
     PARAMETERS_FILE,
     RUNS,
     STEPS_FILE,
     TENSORBOARD,
-    LogFolder,
     configuration_folders,
-    is_configuration,
+    is_configuration_folder,
 )
+from legm.runlog.log_folder import LogFolder
 
 __all__ = [
     "Overview",
@@ -66,7 +66,7 @@ def read_overview(folder: Path, histories: frozenset[str] = frozenset()) -> Over
     Raises:
         StorageError: it is not a configuration's folder.
     """
-    if not is_configuration(folder):
+    if not is_configuration_folder(folder):
         raise StorageError(f"{folder} is not a configuration's folder: it has no {PARAMETERS_FILE}")
     reader = make_folder_reader()
     try:
@@ -105,7 +105,7 @@ def diff_configurations(ours: Configuration, theirs: Configuration) -> tuple[Par
     def note(configuration: Configuration, name: str) -> str:
         return "inactive" if name in configuration.parameters else "absent"
 
-    found = parameter_differences(
+    found = identity_differences(
         {name: ours.parameters[name] for name in ours.active},
         {name: theirs.parameters[name] for name in theirs.active},
         lambda name: note(ours, name),

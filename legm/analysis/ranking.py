@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from legm.core.direction import decide_direction, merge_rules
+from legm.core.direction import decide_direction, merge_direction_rules
 from legm.errors import MetricError, ParameterError, closest
 from legm.records import Aggregate, Configuration, Query, Ranked, RunCounts, RunResult
 from legm.stats import aggregate
-from legm.stats.run_counts import ALL_VALUES_METRICS, count_runs, newest_of_each_seed
+from legm.stats.run_counts import ALL_VALUES_METRICS, count_runs, newest_counted_of_each_seed
 from legm.util.progress import show_progress
 
-__all__ = ["ReadRuns", "constrained_counts", "rank_experiment", "ranking_value_key"]
+__all__ = ["ReadRuns", "constrained_ranking_counts", "rank_experiment", "ranking_value_key"]
 
 ReadRuns: TypeAlias = Callable[[Query], Iterable[RunResult]]
 """Reads runs, as :meth:`legm.delivery.client.BackendClient.runs` does."""
@@ -58,14 +58,16 @@ def rank_experiment(
         ParameterError: no configuration has a parameter of a constraint, or none has all their values.
     """
     key = ranking_value_key(metric, test=test)
-    chosen = constrained_counts(counts, constraints)
+    chosen = constrained_ranking_counts(counts, constraints)
     if one_per_seed:
-        chosen = [_without_repeated(read, one) if one.repeated else one for one in chosen]
+        chosen = [_ranked_without_repeated(read, one) if one.repeated else one for one in chosen]
     if key in ALL_VALUES_METRICS:
         values = _rank_over_all_values(read, chosen, key, aggregation, one_per_seed=one_per_seed)
     else:
         values = aggregate.aggregate_counts(chosen, key, aggregation)
-    rules = merge_rules(one.rules for one, value in zip(chosen, values, strict=True) if value is not None)
+    rules = merge_direction_rules(
+        one.rules for one, value in zip(chosen, values, strict=True) if value is not None
+    )
     direction = decide_direction(metric, rules, higher_better, pooled=key in ALL_VALUES_METRICS)
     ranked = [
         Ranked(
@@ -85,11 +87,11 @@ def rank_experiment(
     return aggregate.sort_by_aggregate(ranked, direction.higher_better)
 
 
-def _without_repeated(read: ReadRuns, counted: RunCounts) -> RunCounts:
+def _ranked_without_repeated(read: ReadRuns, counted: RunCounts) -> RunCounts:
     """A count anew, with only the newest of several completed runs with equal seeds."""
     found = counted.configuration
     runs = read(Query(found.experiment, found.fingerprint, counted.description))
-    return count_runs(found, counted.description, newest_of_each_seed(runs), counted.folder)
+    return count_runs(found, counted.description, newest_counted_of_each_seed(runs), counted.folder)
 
 
 def _rank_over_all_values(
@@ -107,13 +109,15 @@ def _rank_over_all_values(
         query = Query(
             configuration.experiment, configuration.fingerprint, one.description, ALL_VALUES_METRICS
         )
-        runs = newest_of_each_seed(read(query)) if one_per_seed else read(query)
+        runs = newest_counted_of_each_seed(read(query)) if one_per_seed else read(query)
         summary = aggregate.aggregate_runs(runs, aggregation)
         values.append(aggregate.unindexed_aggregate(summary, key) if key in summary.values else None)
     return values
 
 
-def constrained_counts(counts: Sequence[RunCounts], constraints: Mapping[str, Any]) -> Sequence[RunCounts]:
+def constrained_ranking_counts(
+    counts: Sequence[RunCounts], constraints: Mapping[str, Any]
+) -> Sequence[RunCounts]:
     """The counts of the configurations whose active parameters have these values.
 
     Raises:
@@ -121,7 +125,7 @@ def constrained_counts(counts: Sequence[RunCounts], constraints: Mapping[str, An
     """
     if not constraints:
         return counts
-    from legm.core.identity import canonical_text, to_plain
+    from legm.core.plain_form import canonical_text, to_plain
 
     names = {name for one in counts for name in one.configuration.active}
     for name in constraints:
@@ -135,7 +139,7 @@ def constrained_counts(counts: Sequence[RunCounts], constraints: Mapping[str, An
 
 
 def _meets_ranking_constraints(configuration: Configuration, wanted: Mapping[str, str]) -> bool:
-    from legm.core.identity import canonical_text
+    from legm.core.plain_form import canonical_text
 
     return all(
         name in configuration.active and canonical_text(configuration.parameters[name]) == text

@@ -8,16 +8,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from legm.analysis.notes import brief, left_out_note, repeated_note
-from legm.analysis.unfinished import checked_statuses, run_curve
+from legm.analysis.notes import brief_notes, left_out_note, repeated_note
+from legm.analysis.unfinished import unfinished_curve, unfinished_statuses
 from legm.core.naming import readable_name
 from legm.delivery.client import BackendClient
-from legm.delivery.reading import number_of_runs, read_runs
+from legm.delivery.reading import number_of_runs_to_read, read_runs
 from legm.errors import CorruptFile, LegmError, MetricError, StateError, StorageError, closest
 from legm.hooks import Capability
 from legm.records import Configuration, Curve, Ranked, RunResult, Status, Summary
 from legm.stats import aggregate
-from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, newest_of_each_seed
+from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, newest_counted_of_each_seed
 from legm.util.progress import show_progress
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from legm.plotting import Style, StyleSheets, UnfinishedCurve
 
 __all__ = [
-    "aggregate_results",
-    "comparison_curves",
     "require_summarized_runs",
+    "summarize_results",
+    "summary_curves",
     "unfinished_curves",
-    "write_bar_figures",
-    "write_curve_figures",
+    "write_summary_bars",
+    "write_summary_curves",
 ]
 
 log = logging.getLogger(__name__)
 
 
-def aggregate_results(
+def summarize_results(
     client: BackendClient,
     configuration: Configuration,
     description: str,
@@ -49,7 +49,7 @@ def aggregate_results(
     client.require(Capability.SUMMARIES, "aggregate_results()")
     aggregate.AggregationMethods.parse(aggregation)  # a mistake is reported before anything is read
     runs = read_runs(client, configuration, description, ALL_VALUES_METRICS)
-    total = functools.partial(number_of_runs, client, configuration, description)
+    total = functools.partial(number_of_runs_to_read, client, configuration, description)
     counted = _Counted(show_progress(runs, "aggregating runs", total), one_per_seed=one_per_seed)
     summary = aggregate.aggregate_runs(counted, aggregation)
     require_summarized_runs(summary, configuration, description)
@@ -62,7 +62,7 @@ def aggregate_results(
             raise
         log.warning("%s. The result is returned, but it is not stored.", error)
     counted.warn()
-    return aggregate.summary_as_dict(summary)
+    return aggregate.aggregated_summary_as_dict(summary)
 
 
 class _Counted:
@@ -74,7 +74,7 @@ class _Counted:
     """
 
     def __init__(self, runs: Iterable[RunResult], *, one_per_seed: bool) -> None:
-        self._runs = newest_of_each_seed(runs) if one_per_seed else runs
+        self._runs = newest_counted_of_each_seed(runs) if one_per_seed else runs
         self._parameters: list[Mapping[str, Any]] = []
         self._status: Counter[Status] = Counter()
         self.metrics: set[str] = set()
@@ -124,7 +124,7 @@ def require_summarized_runs(summary: Summary, configuration: Configuration, desc
         )
 
 
-def write_curve_figures(
+def write_summary_curves(
     client: BackendClient,
     configuration: Configuration,
     description: str,
@@ -145,13 +145,13 @@ def write_curve_figures(
     client.require(Capability.FIGURES, "plot()")
     kinds, look = plotting.checked_formats(formats), plotting.Style.of(style)
     wanted = _grouped_metrics(groups)
-    apart = checked_statuses(statuses)
+    apart = unfinished_statuses(statuses)
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
-    total = functools.partial(number_of_runs, client, configuration, description)
+    total = functools.partial(number_of_runs_to_read, client, configuration, description)
     found = show_progress(read_runs(client, configuration, description, names), "reading runs", total)
     runs = _Counted(found, one_per_seed=one_per_seed)
     others: list[RunResult] = []
-    drawn = _setting_aside(runs, apart, others)
+    drawn = _setting_aside_unsummarized(runs, apart, others)
     curves = {curve.metric: curve for curve in aggregate.aggregate_curves(drawn, None, aggregation)}
     completed = runs.completed
     if completed == 0 and not others:
@@ -168,11 +168,11 @@ def write_curve_figures(
     if names is None and (indexed := sorted(runs.indexed - known)):
         log.warning("plot() leaves out metrics with one value per index: %s", ", ".join(indexed))
     client.write_curves(configuration, description, list(curves.values()))
-    pictures = _curves_by_figure(sorted(known), wanted, frozenset(exclude), exclude_pattern)
+    pictures = _summary_curves_by_figure(sorted(known), wanted, frozenset(exclude), exclude_pattern)
     heading = ", ".join(
         filter(None, (configuration.experiment, readable_name(configuration.name), description))
     )
-    note = brief([*runs.left_out(), *runs.notes()])
+    note = brief_notes([*runs.left_out(), *runs.notes()])
     paths = []
     for name, members in show_progress(pictures.items(), "drawing plots"):
         shown = [curves[metric] for metric in members if metric in curves]
@@ -185,7 +185,7 @@ def write_curve_figures(
     return paths
 
 
-def _setting_aside(
+def _setting_aside_unsummarized(
     runs: Iterable[RunResult], statuses: Collection[Status], aside: list[RunResult]
 ) -> Iterator[RunResult]:
     """The runs, of which those with some statuses are also appended to a list."""
@@ -211,7 +211,7 @@ def unfinished_curves(
     found = []
     for run in sorted(runs, key=lambda run: run.run.run_id):
         for metric in metrics:
-            curve = run_curve(run, metric)
+            curve = unfinished_curve(run, metric)
             if curve is not None:
                 like = metric if labels is None else labels[run.run.configuration.fingerprint]
                 named = [like] if labels is not None or len(metrics) > 1 else []
@@ -248,7 +248,7 @@ def _write_summary_figure(
     return [path for path in kept if path is not None]
 
 
-def comparison_curves(
+def summary_curves(
     client: BackendClient,
     configurations: Iterable[Configuration],
     description: str,
@@ -262,7 +262,7 @@ def comparison_curves(
         configurations: whose curves are wanted.
         description: of the runs.
         metric: a dev metric.
-        aggregation: as for :func:`aggregate_results`.
+        aggregation: as for :func:`summarize_results`.
 
     Returns:
         the configurations that have the metric in a completed run, each with its curve.
@@ -305,7 +305,7 @@ def _grouped_metrics(
     return named
 
 
-def _curves_by_figure(
+def _summary_curves_by_figure(
     metrics: Iterable[str],
     groups: Mapping[str, list[str]] | None,
     exclude: frozenset[str],
@@ -325,7 +325,7 @@ def _curves_by_figure(
     return {title: members for title, members in pictures.items() if members}
 
 
-def write_bar_figures(
+def write_summary_bars(
     client: BackendClient,
     experiment: str,
     description: str,

@@ -13,10 +13,10 @@ from legm.errors import LegmError
 from legm.records import Configuration, Curve, RunCounts, RunResult, Series, Split, Status
 from legm.util.progress import show_progress
 
-__all__ = ["best_so_far", "checked_statuses", "read_unfinished", "run_curve"]
+__all__ = ["read_unfinished", "unfinished_best_so_far", "unfinished_curve", "unfinished_statuses"]
 
 
-def checked_statuses(statuses: str | Sequence[str]) -> frozenset[Status]:
+def unfinished_statuses(statuses: str | Sequence[str]) -> frozenset[Status]:
     """The statuses with these names.
 
     Raises:
@@ -57,7 +57,7 @@ def read_unfinished(
             yield replace(run, run=replace(run.run, configuration=one.configuration))
 
 
-def run_curve(run: RunResult, metric: str) -> Curve | None:
+def unfinished_curve(run: RunResult, metric: str) -> Curve | None:
     """The curve of a dev metric of one run, without a spread; None where it has no value."""
     history = run.histories.get(Series(metric))
     if history is None or not len(history.steps):
@@ -66,12 +66,14 @@ def run_curve(run: RunResult, metric: str) -> Curve | None:
     return Curve(metric, "mean", history.steps, values, values, values, np.ones(len(values), np.int64))
 
 
-def best_so_far(run: RunResult, metric: str, *, test: bool, higher_better: bool) -> tuple[float | None, ...]:
+def unfinished_best_so_far(
+    run: RunResult, metric: str, *, test: bool, higher_better: bool
+) -> tuple[float | None, ...]:
     """A metric's last and best value in a run that is not completed; None where it has none."""
     if test:
         value = run.test.get(Series(metric, Split.TEST))
         return value, value
-    curve = run_curve(run, metric)
+    curve = unfinished_curve(run, metric)
     if curve is None:
         return None, None
     known = curve.center[~np.isnan(curve.center)]

@@ -12,12 +12,18 @@ from legm.arguments.declarations import (
     Argument,
     Carrier,
     argument_metadata,
-    carrier_title,
+    declaration_carrier_title,
     declared_arguments,
 )
 from legm.errors import ParameterError, closest
 
-__all__ = ["ArgumentConditions", "ArgumentSource", "OneOf", "metadata_from_sources", "sources_from_carriers"]
+__all__ = [
+    "ArgumentConditions",
+    "ArgumentSource",
+    "OneOf",
+    "condition_sources_from_carriers",
+    "metadata_from_condition_sources",
+]
 
 Table: TypeAlias = Mapping[Any, Any] | Callable[[Any], Any]
 
@@ -62,7 +68,7 @@ def _is_same_argument_value(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def sources_from_carriers(carriers: Carrier | Sequence[Carrier]) -> list[ArgumentSource]:
+def condition_sources_from_carriers(carriers: Carrier | Sequence[Carrier]) -> list[ArgumentSource]:
     """The arguments that one or several carriers declare, one source for each.
 
     Raises:
@@ -70,7 +76,8 @@ def sources_from_carriers(carriers: Carrier | Sequence[Carrier]) -> list[Argumen
     """
     return [
         ArgumentSource(
-            carrier_title(carrier), {argument.name: argument for argument in declared_arguments(carrier)}
+            declaration_carrier_title(carrier),
+            {argument.name: argument for argument in declared_arguments(carrier)},
         )
         for carrier in _condition_values(carriers)
     ]
@@ -89,7 +96,7 @@ class _ArgumentCondition:
             return next(
                 (found for key, found in self.given.items() if _is_same_argument_value(key, value)), []
             )
-        return _sources_from_result(self.given(value))
+        return _condition_sources_from_result(self.given(value))
 
     def active(self, value: Any, item: Any) -> Any:
         """The ``parent_active`` for an argument with this value, which is or contains the item."""
@@ -97,8 +104,8 @@ class _ArgumentCondition:
         return OneOf((item,)) if isinstance(value, (list, tuple)) or is_function else item
 
 
-def _sources_from_result(found: Any) -> list[ArgumentSource]:
-    return [] if found is None else sources_from_carriers(found)
+def _condition_sources_from_result(found: Any) -> list[ArgumentSource]:
+    return [] if found is None else condition_sources_from_carriers(found)
 
 
 class ArgumentConditions:
@@ -187,7 +194,7 @@ class ArgumentConditions:
                     found.append(ArgumentSource(title, source.arguments, (number, item), fields))
         if self._function is not None:
             of_it = {name for source in present if source.origin == (-1, None) for name in source.arguments}
-            for source in _sources_from_result(self._function(argparse.Namespace(**values))):
+            for source in _condition_sources_from_result(self._function(argparse.Namespace(**values))):
                 new = {name: a for name, a in source.arguments.items() if name not in of_it}
                 if new:
                     found.append(replace(source, arguments=new, origin=(-1, None)))
@@ -204,7 +211,7 @@ def _conditions_from_tables(call: str, tables: Mapping[str, Table]) -> list[_Arg
         elif isinstance(table, Mapping):
             made.append(
                 _ArgumentCondition(
-                    name, {value: sources_from_carriers(given) for value, given in table.items()}
+                    name, {value: condition_sources_from_carriers(given) for value, given in table.items()}
                 )
             )
         else:
@@ -214,7 +221,7 @@ def _conditions_from_tables(call: str, tables: Mapping[str, Table]) -> list[_Arg
     return made
 
 
-def metadata_from_sources(sources: Iterable[ArgumentSource]) -> dict[str, dict[str, Any]]:
+def metadata_from_condition_sources(sources: Iterable[ArgumentSource]) -> dict[str, dict[str, Any]]:
     """The metadata of every argument by name; of an argument that occurs twice, the first counts.
 
     Raises:

@@ -201,7 +201,7 @@ def add_argument(
 # Reading declarations
 
 
-def carrier_title(carrier: Carrier) -> str:
+def declaration_carrier_title(carrier: Carrier) -> str:
     """The name of a carrier in messages."""
     name = getattr(carrier, "__qualname__", None) or getattr(carrier, "__name__", None)
     if isinstance(name, str):
@@ -215,7 +215,7 @@ def declared_arguments(carrier: Carrier) -> list[Argument]:
     Raises:
         ParameterError: the carrier has no ``argparse_args``, or a declaration is invalid.
     """
-    title = carrier_title(carrier)
+    title = declaration_carrier_title(carrier)
     found = getattr(carrier, "argparse_args", carrier)
     if found is carrier and (
         isinstance(carrier, type) or not (isinstance(carrier, Mapping) or callable(carrier))

@@ -48,7 +48,8 @@ def from_namespace(function: Callable[..., R]) -> Callable[..., R]:
     signature = inspect.signature(function)
     if _NAMESPACE_KEYWORD in signature.parameters:
         raise ParameterError(
-            f"{_call_name(function)} must not have a parameter {_NAMESPACE_KEYWORD!r}: from_namespace adds it"
+            f"{_namespace_call_name(function)} must not have a parameter {_NAMESPACE_KEYWORD!r}: "
+            "from_namespace adds it"
         )
 
     def call(*args: Any, **keywords: Any) -> Any:
@@ -57,10 +58,10 @@ def from_namespace(function: Callable[..., R]) -> Callable[..., R]:
             return function(*args, **keywords)
         values = _namespace_values(given)
         bound = signature.bind_partial(*args, **keywords)
-        _fill_from_namespace(bound, values, _call_name(function))
+        _fill_from_namespace(bound, values, _namespace_call_name(function))
         for name, parameter in signature.parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD and args:
-                for above in _inherited_parameters(function, args[0]):
+                for above in _inherited_namespace_parameters(function, args[0]):
                     if above in values and above not in signature.parameters:
                         bound.arguments[name].setdefault(above, values[above])
         return function(*bound.args, **bound.kwargs)
@@ -69,13 +70,13 @@ def from_namespace(function: Callable[..., R]) -> Callable[..., R]:
         return functools.wraps(function)(call)
 
     @functools.wraps(function)
-    async def call_and_wait(*args: Any, **keywords: Any) -> Any:
+    async def call_from_namespace(*args: Any, **keywords: Any) -> Any:
         return await call(*args, **keywords)
 
-    return call_and_wait  # type: ignore[return-value]
+    return call_from_namespace  # type: ignore[return-value]
 
 
-def _call_name(function: Callable[..., Any]) -> str:
+def _namespace_call_name(function: Callable[..., Any]) -> str:
     return f"{getattr(function, '__qualname__', repr(function))}()"
 
 
@@ -109,7 +110,7 @@ def _fill_from_namespace(bound: inspect.BoundArguments, values: Mapping[str, Any
     bound.apply_defaults()
 
 
-def _inherited_parameters(function: Callable[..., Any], owner: Any) -> Iterator[str]:
+def _inherited_namespace_parameters(function: Callable[..., Any], owner: Any) -> Iterator[str]:
     """The parameters of the same method of the base classes, as far as ``**kwargs`` are passed on.
 
     Args:

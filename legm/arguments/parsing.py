@@ -15,8 +15,8 @@ from legm.arguments.conditions import (
     ArgumentSource,
     OneOf,
     Table,
-    metadata_from_sources,
-    sources_from_carriers,
+    condition_sources_from_carriers,
+    metadata_from_condition_sources,
 )
 from legm.arguments.declarations import Argument, Carrier, SearchValues, add_argument
 from legm.errors import ParameterError
@@ -70,8 +70,8 @@ def parse_args_and_metadata(
             f"subparsers= must be a mapping {{command: modules}} and requires dest=, the name of the chosen "
             f"command; they are {subparsers!r} and {dest!r}"
         )
-    always = sources_from_carriers(modules)
-    commands = {name: sources_from_carriers(given) for name, given in (subparsers or {}).items()}
+    always = condition_sources_from_carriers(modules)
+    commands = {name: condition_sources_from_carriers(given) for name, given in (subparsers or {}).items()}
     conditions = ArgumentConditions(conditional_modules or {}, conditional_args or {})
     possible = [*always, *itertools.chain(*commands.values()), *conditions.declared()]
     conditions.check(possible, commands, dest)
@@ -231,7 +231,11 @@ def _add_arguments_to_parser(
         new = {name: argument for name, argument in source.arguments.items() if name not in added}
         for name, argument in source.arguments.items():
             other, title = added.get(name, (argument, ""))
-            if (_parsed_shape(other) != _parsed_shape(argument)) if last else (other != argument):
+            if (
+                (_parsed_argument_shape(other) != _parsed_argument_shape(argument))
+                if last
+                else (other != argument)
+            ):
                 raise ParameterError(
                     f"{title} and {source.title} both declare {name!r}, but differently: rename one of them, "
                     f"or declare both in the same way"
@@ -242,7 +246,7 @@ def _add_arguments_to_parser(
             added[name] = (argument, source.title)
 
 
-def _parsed_shape(argument: Argument) -> tuple[Any, ...]:
+def _parsed_argument_shape(argument: Argument) -> tuple[Any, ...]:
     """What determines which words of the command line belong to an argument."""
     keywords = argument.keywords
     return (argument.flags, argument.searchable, keywords.get("nargs"), keywords.get("action"))
@@ -263,17 +267,17 @@ def _merge_grid_metadata(points: Iterable[_GridPoint]) -> dict[str, dict[str, An
         if point.sources in seen:
             continue
         seen.append(point.sources)
-        for name, fields in metadata_from_sources(point.sources).items():
+        for name, fields in metadata_from_condition_sources(point.sources).items():
             merged[name] = _merge_metadata_of_points(name, merged[name], fields) if name in merged else fields
     return merged
 
 
 def _merge_metadata_of_points(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata that are valid at the points of both."""
-    if _comparable_metadata_of_point(one) == _comparable_metadata_of_point(other):
+    if _comparable_parsed_metadata(one) == _comparable_parsed_metadata(other):
         return dict(one)
     actives = [fields.get("parent_active") for fields in (one, other)]
-    rest = [_comparable_metadata_of_point({**fields, "parent_active": None}) for fields in (one, other)]
+    rest = [_comparable_parsed_metadata({**fields, "parent_active": None}) for fields in (one, other)]
     if rest[0] != rest[1] or "parent" not in one:
         raise ParameterError(
             f"the metadata of {name!r} differ between points of the grid: {dict(one)!r} and {dict(other)!r}; "
@@ -283,7 +287,7 @@ def _merge_metadata_of_points(name: str, one: Mapping[str, Any], other: Mapping[
     return {**one, "parent_active": OneOf(tuple(values))}
 
 
-def _comparable_metadata_of_point(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _comparable_parsed_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields in a form where functions with the same code and the same captured values are equal."""
     return {
         name: (value.__code__, value.__defaults__, [cell.cell_contents for cell in value.__closure__ or ()])

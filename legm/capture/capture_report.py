@@ -7,7 +7,7 @@ from pathlib import Path
 
 from legm.capture.capturing import Capture
 from legm.core.texts import counted
-from legm.importers.import_report import averaged_lines, comparison_lines
+from legm.importers.import_report import averaged_report_lines, comparison_report_lines
 
 __all__ = ["capture_report_lines"]
 
@@ -21,8 +21,10 @@ def capture_report_lines(done: Capture, root: Path) -> Iterator[str]:
             for name, reason in identity.ignored.items():
                 yield f"  {experiment}: {name} is not compared: {reason}"
         for experiment in report.averaged:
-            yield from (f"  {experiment}: {line.strip()}" for line in averaged_lines(report, experiment))
-        yield from comparison_lines(report)
+            yield from (
+                f"  {experiment}: {line.strip()}" for line in averaged_report_lines(report, experiment)
+            )
+        yield from comparison_report_lines(report)
     if not done.reports and not done.problems:
         yield "nothing was captured: the command started no run with wandb or mlflow"
     if done.earlier_runs:

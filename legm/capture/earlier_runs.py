@@ -24,7 +24,8 @@ from legm.importers.ingest import ingested_artifact_path
 from legm.importers.translation import translated_experiment, translated_run_id
 from legm.records import Artifact, BestRule, Display, Plain, Points, Run
 from legm.runlog import log_reader
-from legm.runlog.log_folder import LogFolder, artifacts_folder
+from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.log_folder import LogFolder
 
 __all__ = ["EarlierRuns"]
 
@@ -72,8 +73,8 @@ class EarlierRuns:
         return replace(
             run,
             started=log.run.started,
-            parameters={**_original_parameters(log.run, run), **run.parameters},
-            records=lambda: _records(path, run),
+            parameters={**_earlier_run_parameters(log.run, run), **run.parameters},
+            records=lambda: _earlier_run_records(path, run),
             files=lambda: self._files(path, run),
         )
 
@@ -139,7 +140,7 @@ class EarlierRuns:
         return None
 
 
-def _original_parameters(earlier: Run, run: ExternalRun) -> dict[str, Plain]:
+def _earlier_run_parameters(earlier: Run, run: ExternalRun) -> dict[str, Plain]:
     """The parameters of the earlier run under the names that they have in W&B, without its labels."""
     imported = earlier.environment.get(IMPORTED)
     renamed = imported.get("renamed") if isinstance(imported, dict) else None
@@ -150,7 +151,7 @@ def _original_parameters(earlier: Run, run: ExternalRun) -> dict[str, Plain]:
     return {str(names.get(name, name)): value for name, value in kept.items()}
 
 
-def _records(path: Path, run: ExternalRun) -> Iterator[Points | Display | BestRule]:
+def _earlier_run_records(path: Path, run: ExternalRun) -> Iterator[Points | Display | BestRule]:
     """The records of the earlier run, and those of the new one, whose steps go on if they begin at 0."""
     last = -1
     for record in log_reader.read_log(path).records:
@@ -162,10 +163,10 @@ def _records(path: Path, run: ExternalRun) -> Iterator[Points | Display | BestRu
     steps = [int(one.steps.min()) for one in new if isinstance(one, Points) and len(one)]
     shift = last + 1 if steps and min(steps) == 0 else 0
     for record in new:
-        yield _shifted(record, shift)
+        yield _shifted_past_earlier_run(record, shift)
 
 
-def _shifted(record: Points | Display | BestRule, shift: int) -> Points | Display | BestRule:
+def _shifted_past_earlier_run(record: Points | Display | BestRule, shift: int) -> Points | Display | BestRule:
     if isinstance(record, Points):
         columns = {
             series: (np.asarray(steps + shift, np.int64), times, values)

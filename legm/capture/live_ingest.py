@@ -29,7 +29,7 @@ from legm.importers.translation import (
 )
 from legm.importers.valid_names import is_reserved_name
 from legm.records import Points, Run, Status
-from legm.runlog.log_folder import artifacts_folder
+from legm.runlog.configuration_folders import artifacts_folder
 from legm.util.process_rank import RANK_TAG
 
 __all__ = ["CapturedSource", "LiveIngest", "as_captured_run"]

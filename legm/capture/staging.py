@@ -18,7 +18,7 @@ from filelock import lock_descriptor
 from legm.backends.mlflow.names import SQLITE_FILE
 from legm.errors import storage_error
 from legm.importers.identity_decisions import IdentityOverrides
-from legm.runlog.log_folder import OWN_FOLDER
+from legm.runlog.configuration_folders import OWN_FOLDER
 
 __all__ = ["StagingFolder", "abandoned_staging_folders"]
 

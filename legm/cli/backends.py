@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from legm.cli.json_output import print_json
 from legm.cli.options import json_option
-from legm.cli.output import print_json, say
+from legm.cli.printing import say
 
 __all__ = ["backends_command"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from legm.cli.json_output import json_aggregate, json_configuration, json_run, print_json
 from legm.cli.options import (
     aggregation_option,
     backend_options,
@@ -22,22 +23,18 @@ from legm.cli.options import (
     test_option,
     top_option,
 )
-from legm.cli.output import (
+from legm.cli.printing import (
     color_statuses,
-    configuration_dict,
-    error_summary,
-    parameter_column,
-    print_json,
     print_notes,
     print_problems,
     print_table,
     printable_text,
+    printed_column,
+    printed_error_summary,
     printed_number,
-    printed_parameter_column,
+    printed_parameter_values,
     printed_statuses,
-    run_dict,
     say,
-    value_dict,
 )
 from legm.cli.terminal_tables import Column
 
@@ -94,7 +91,7 @@ def best_command(
     choice = Selection.of(at(path), description, constraints)
     is_chosen = metric is None
     if metric is None and (metric := choice.own_metric(test=test)) is None:
-        _list_metrics(choice, as_json=as_json)
+        _list_best_metrics(choice, as_json=as_json)
         return
     wanted = choice.metric(metric, test=test, statuses=statuses)
     ranked = choice.ranked(wanted, higher_better=higher, aggregation=aggregation, one_per_seed=one_per_seed)
@@ -106,7 +103,7 @@ def best_command(
     direction = ranked[0].direction if ranked else choice.direction(wanted, higher, unfinished)
     if as_json:
         ranking = [_best_dict(i, one, labels, wanted.key) for i, one in enumerate(shown, 1)]
-        others = [_unfinished_dict(run, labels, wanted, direction) for run in unfinished]
+        others = [_unfinished_best_dict(run, labels, wanted, direction) for run in unfinished]
         print_json({"ranking": ranking, "unfinished": others} if statuses else ranking)
     else:
         if ranked:
@@ -115,17 +112,17 @@ def best_command(
         if len(shown) < len(ranked):
             say(f"{len(ranked) - len(shown):,} more: --top 0 shows all")
         hint = compared_seeds_note(one.configuration for one in choice.counts)
-        more = _other_metrics_note(choice, wanted) if is_chosen else []
+        more = _other_best_metrics_note(choice, wanted) if is_chosen else []
         print_notes([*ranking_notes(wanted.key, ranked), *hint, *more])
         if statuses:
-            _print_unfinished(unfinished, labels, wanted, direction)
+            _print_unfinished_best(unfinished, labels, wanted, direction)
     print_problems(choice.experiment.problems)
 
 
-def _list_metrics(choice: Selection, *, as_json: bool) -> None:
+def _list_best_metrics(choice: Selection, *, as_json: bool) -> None:
     """The metrics that configurations can be ranked by."""
-    from legm.core.direction import decide_direction, merge_rules
-    from legm.stats.titles import value_title
+    from legm.core.direction import decide_direction, merge_direction_rules
+    from legm.stats.value_choice import value_title
 
     metrics = choice.metrics()
     if as_json:
@@ -135,7 +132,7 @@ def _list_metrics(choice: Selection, *, as_json: bool) -> None:
     rows = []
     for one in metrics:
         having = [counts for counts in choice.counts if one.key in counts.values]
-        rules = merge_rules(counts.rules for counts in having)
+        rules = merge_direction_rules(counts.rules for counts in having)
         runs = sum(len(counts.values[one.key]) for counts in having)
         title, direction = value_title(one.key, rules), str(decide_direction(one.name, rules))
         kind = "test: add --test" if one.test else "dev"
@@ -152,7 +149,7 @@ def _list_metrics(choice: Selection, *, as_json: bool) -> None:
     say("\nname the metric to rank by" if rows else "no run is completed yet")
 
 
-def _other_metrics_note(choice: Selection, wanted: SelectedMetric) -> list[str]:
+def _other_best_metrics_note(choice: Selection, wanted: SelectedMetric) -> list[str]:
     """What else a user who named no metric could ask for."""
     from legm.core.texts import listed_names
 
@@ -163,10 +160,10 @@ def _other_metrics_note(choice: Selection, wanted: SelectedMetric) -> list[str]:
 def _print_best(
     shown: Sequence[Ranked], every: Sequence[Configuration], labels: Mapping[str, str], key: str
 ) -> None:
-    from legm.core.direction import merge_rules
-    from legm.core.texts import differing_parameters, display_names
+    from legm.core.direction import merge_direction_rules
+    from legm.core.display_names import differing_parameters, display_names
     from legm.stats.number_formatting import decimals_for, value_text
-    from legm.stats.titles import value_title
+    from legm.stats.value_choice import value_title
 
     digits = decimals_for([one.value for one in shown])
     found = [one.configuration for one in shown]
@@ -174,12 +171,12 @@ def _print_best(
     columns = [
         Column("#", right=True),
         Column("configuration", fit="fold", is_name=True),
-        Column(value_title(key, merge_rules(one.rules for one in shown)), right=True),
+        Column(value_title(key, merge_direction_rules(one.rules for one in shown)), right=True),
         Column("runs", right=True),
         Column("others", fit="fold", paint=color_statuses),
-        *(parameter_column(found, name) for name in names),
+        *(printed_column(found, name) for name in names),
     ]
-    cells = [printed_parameter_column(found, name) for name in names]
+    cells = [printed_parameter_values(found, name) for name in names]
     rows = [
         (
             str(rank),
@@ -202,11 +199,11 @@ def _best_aggregates_text(one: Ranked) -> str:
     return ", ".join(filter(None, (printed_statuses(counts), nan, repeated)))
 
 
-def _print_unfinished(
+def _print_unfinished_best(
     runs: Sequence[RunResult], labels: Mapping[str, str], metric: SelectedMetric, direction: Direction
 ) -> None:
-    from legm.analysis.unfinished import best_so_far
-    from legm.core.texts import display_names
+    from legm.analysis.unfinished import unfinished_best_so_far
+    from legm.core.display_names import display_names
 
     if not runs:
         say("\nno other runs")
@@ -226,7 +223,9 @@ def _print_unfinished(
     titles = display_names(list(configurations.values()), labels)
     rows = []
     for run in runs:
-        last, best = best_so_far(run, metric.name, test=metric.test, higher_better=direction.higher_better)
+        last, best = unfinished_best_so_far(
+            run, metric.name, test=metric.test, higher_better=direction.higher_better
+        )
         rows.append(
             (
                 run.run.run_id[-6:],
@@ -235,32 +234,34 @@ def _print_unfinished(
                 printed_number(run.last_step),
                 printed_number(last),
                 *([] if metric.test else [printed_number(best)]),
-                error_summary(run.error),
+                printed_error_summary(run.error),
             )
         )
     print_table(columns, rows)
 
 
-def _unfinished_dict(
+def _unfinished_best_dict(
     run: RunResult, labels: Mapping[str, str], metric: SelectedMetric, direction: Direction
 ) -> dict[str, Any]:
-    from legm.analysis.unfinished import best_so_far
+    from legm.analysis.unfinished import unfinished_best_so_far
 
-    last, best = best_so_far(run, metric.name, test=metric.test, higher_better=direction.higher_better)
+    last, best = unfinished_best_so_far(
+        run, metric.name, test=metric.test, higher_better=direction.higher_better
+    )
     label = labels[run.run.configuration.fingerprint]
-    return {"configuration": label, **run_dict(run), "last_value": last, "best_so_far": best}
+    return {"configuration": label, **json_run(run), "last_value": last, "best_so_far": best}
 
 
 def _best_dict(rank: int, one: Ranked, labels: Mapping[str, str], key: str) -> dict[str, Any]:
-    from legm.stats.titles import choice_as_dict
+    from legm.stats.value_choice import choice_as_dict
 
     found = one.configuration
     return {
         "rank": rank,
         "configuration": labels[found.fingerprint],
-        **configuration_dict(found),
+        **json_configuration(found),
         "folder": one.folder,
-        "value": value_dict(one.value),
+        "value": json_aggregate(one.value),
         "completed": one.completed,
         "failed": one.failed,
         "interrupted": one.interrupted,

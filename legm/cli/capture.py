@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from legm.cli.import_ import import_parameter_options, import_report_dict
+from legm.cli.json_output import json_value
 from legm.cli.options import FOLDER, json_option
-from legm.cli.output import json_value, say
+from legm.cli.printing import say
 from legm.errors import CommandError
 
 __all__ = ["capture_command"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from legm.cli.completion_values import complete_compared
+from legm.cli.json_output import print_json
 from legm.cli.options import (
     FOLDER,
     backend_options,
@@ -18,7 +19,7 @@ from legm.cli.options import (
     one_per_seed_option,
     test_option,
 )
-from legm.cli.output import print_json, print_table, printable_text, say
+from legm.cli.printing import print_table, printable_text, say
 from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def compare_command(
     there are several others. Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
     from legm.analysis.comparison import compare_runs, comparison_as_dict
-    from legm.cli.locations import configuration_at, located_configuration
+    from legm.cli.locations import configuration_at_location, located_configuration
     from legm.cli.selection import select_metric
-    from legm.core.texts import display_names
+    from legm.core.display_names import display_names
     from legm.errors import ParameterError
 
     if len(paths) < 2:
@@ -81,7 +82,7 @@ def compare_command(
         )
     if unpaired and seeds:
         raise click.UsageError("--unpaired and --seed cannot be combined")
-    found = [configuration_at(at(path)) for path in paths]
+    found = [configuration_at_location(at(path)) for path in paths]
     (experiment, first), *others = found
     for other, one in others:
         if other.title != experiment.title:
@@ -124,7 +125,7 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
     def text(value: float) -> str:
         return "" if value != value else printable_text(decimal_text(value, digits))  # noqa: PLR0124 - NaN
 
-    def interval(one: Comparison) -> str:
+    def compared_interval(one: Comparison) -> str:
         return f"{text(one.lower)} to {text(one.upper)}" if one.lower <= one.upper else ""
 
     rows = [
@@ -134,7 +135,7 @@ def _print_compared(name: str, others: Sequence[str], compared: Sequence[Compari
             text(one.mean_a),
             text(one.mean_b),
             text(one.difference),
-            interval(one),
+            compared_interval(one),
             f"{one.p:.3g}" if one.arrangements else "",
             f"{one.p_adjusted:.3g}" if one.arrangements and len(compared) > 1 else "",
             str(one.pairs) if one.paired else "none",

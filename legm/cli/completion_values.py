@@ -35,7 +35,9 @@ def _completing_quietly(complete: Callable[[click.Context, str], Iterable[str]])
     """Offers the completions that start with what was typed."""
 
     @functools.wraps(complete)
-    def quietly(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def complete_quietly(
+        ctx: click.Context, _param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
         try:
@@ -44,7 +46,7 @@ def _completing_quietly(complete: Callable[[click.Context, str], Iterable[str]])
             return []
         return [CompletionItem(one) for one in offered if one.startswith(incomplete)]
 
-    return quietly
+    return complete_quietly
 
 
 def complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -74,11 +76,11 @@ def _complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
 def _complete_folders(before: Path) -> Iterable[str]:
     """The folders in a folder that are configurations, or may lead to some."""
-    from legm.runlog.log_folder import configurations_in, is_configuration, subfolders
+    from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder, subfolders
 
-    if is_configuration(str(before)):
+    if is_configuration_folder(str(before)):
         return ()
-    return list(configurations_in(before)) or [f"{one}/" for one in subfolders(before)]
+    return list(configuration_paths(before)) or [f"{one}/" for one in subfolders(before)]
 
 
 def _complete_in_backend(location: Location) -> Iterable[str]:
@@ -120,10 +122,10 @@ def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
     paths = [item.value for item in _complete_path(ctx, ctx.command.params[0], incomplete)]
     if len(given) < 2:
         return paths
-    from legm.cli.locations import configuration_at
+    from legm.cli.locations import configuration_at_location
     from legm.cli.selection import selectable_metrics
 
-    _, one = configuration_at(_completed_location(ctx, Path(given[0])))
+    _, one = configuration_at_location(_completed_location(ctx, Path(given[0])))
     return [*sorted(selectable_metrics(one.counts)[bool(ctx.params.get("test"))]), *paths]
 
 
@@ -131,7 +133,7 @@ def complete_compared(ctx: click.Context, incomplete: str) -> Iterable[str]:
 def complete_constraint(ctx: click.Context, incomplete: str) -> Iterable[str]:
     """The experiment's parameters with ``=``; after an operator, and each comma behind it, their values."""
     from legm.cli.conditions import splits_of_condition
-    from legm.cli.output import json_line
+    from legm.cli.json_output import json_line
 
     active = [
         (known, one.configuration.parameters[known])

@@ -84,14 +84,16 @@ def select_by_conditions(counts: Sequence[RunCounts], conditions: Sequence[Condi
     """
     selected = list(counts)
     for condition in conditions:
-        meets = _predicate(condition, [one.configuration for one in counts])
+        meets = _condition_predicate(condition, [one.configuration for one in counts])
         selected = [one for one in selected if meets(one.configuration)]
     if counts and not selected:
         raise ParameterError(f"no configuration has {' and '.join(map(str, conditions))}")
     return selected
 
 
-def _predicate(condition: Condition, every: Sequence[Configuration]) -> Callable[[Configuration], bool]:
+def _condition_predicate(
+    condition: Condition, every: Sequence[Configuration]
+) -> Callable[[Configuration], bool]:
     """Whether a configuration meets a condition; for != also one in which the parameter is not active."""
     names = {known for one in every for known in one.active}
     if condition.name not in names:
@@ -100,15 +102,16 @@ def _predicate(condition: Condition, every: Sequence[Configuration]) -> Callable
     values = [one.parameters[name] for one in every if name in one.active]
     if not values:
         raise ParameterError(f"no configuration has an active parameter {name!r}; {closest(name, names)}")
-    meets = _value_predicate(condition, values)
+    meets = _condition_value_predicate(condition, values)
     if condition.operator == "!=":
         return lambda one: name not in one.active or not meets(one.parameters[name])
     return lambda one: name in one.active and meets(one.parameters[name])
 
 
-def _value_predicate(condition: Condition, values: Sequence[Plain]) -> Callable[[Plain], bool]:
-    from legm.cli.output import are_printed_as_numbers, json_line
-    from legm.core.identity import canonical_text
+def _condition_value_predicate(condition: Condition, values: Sequence[Plain]) -> Callable[[Plain], bool]:
+    from legm.cli.json_output import json_line
+    from legm.cli.printing import are_printed_as_numbers
+    from legm.core.plain_form import canonical_text
 
     if condition.operator == "~":
         try:
@@ -123,21 +126,21 @@ def _value_predicate(condition: Condition, values: Sequence[Plain]) -> Callable[
         if not any(value is not None and are_printed_as_numbers([value]) for value in values):
             raise ParameterError(f"{condition}: {condition.name!r} has no numbers, but {values[0]!r}, say")
         return lambda value: value is not None and are_printed_as_numbers([value]) and order(value, limit)
-    wanted = _wanted_values(condition, values)
+    wanted = _wanted_condition_values(condition, values)
     return lambda value: canonical_text(value) in wanted
 
 
-def _wanted_values(condition: Condition, values: Sequence[Plain]) -> set[str]:
+def _wanted_condition_values(condition: Condition, values: Sequence[Plain]) -> set[str]:
     """The canonical texts of the values in a condition: of the whole text, or of each in a list."""
-    from legm.core.identity import canonical_text
+    from legm.core.plain_form import canonical_text
 
     known = {canonical_text(value): value for value in values}
-    whole = _value_named(condition.text, known)
+    whole = _condition_value_named(condition.text, known)
     if whole is not None:
         return {whole}
     listed = parse_option_value(condition.text)
     items = listed if isinstance(listed, list) else _BETWEEN_VALUES.split(condition.text)
-    found = [(item, _value_named(item, known)) for item in items]
+    found = [(item, _condition_value_named(item, known)) for item in items]
     unknown = [item for item, own in found if own is None]
     if unknown or not found:
         wrong = condition.text if len(unknown) == len(found) else unknown[0]
@@ -146,9 +149,9 @@ def _wanted_values(condition: Condition, values: Sequence[Plain]) -> set[str]:
     return {own for _, own in found if own is not None}
 
 
-def _value_named(given: Any, known: Mapping[str, Plain]) -> str | None:
+def _condition_value_named(given: Any, known: Mapping[str, Plain]) -> str | None:
     """The canonical text of a value that a user gave; it stays text if configurations have only the text."""
-    from legm.core.identity import canonical_text, to_plain
+    from legm.core.plain_form import canonical_text, to_plain
 
     for value in (parse_option_value(given), given) if isinstance(given, str) else (given,):
         try:

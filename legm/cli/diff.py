@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from legm.cli.json_output import json_line, print_json
 from legm.cli.options import backend_options, json_option, path_argument
-from legm.cli.output import json_line, print_json, print_table, say
+from legm.cli.printing import print_table, say
 from legm.cli.terminal_tables import Column
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
     Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
     from legm.analysis.overview import diff_configurations
-    from legm.cli.locations import configuration_at, located_configuration
+    from legm.cli.locations import configuration_at_location, located_configuration
     from legm.core.naming import readable_name
 
-    one, other = (configuration_at(at(path))[1] for path in (a, b))
+    one, other = (configuration_at_location(at(path))[1] for path in (a, b))
     found = diff_configurations(located_configuration(one), located_configuration(other))
     if as_json:
         print_json(

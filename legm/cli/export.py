@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from legm.cli.completion_values import complete_backend
+from legm.cli.json_output import print_json
 from legm.cli.option_values import backend_option_values
 from legm.cli.options import json_option, path_argument
-from legm.cli.output import print_json, say
+from legm.cli.printing import say
 from legm.core.texts import counted
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from legm.cli.json_output import print_json
 from legm.cli.options import json_option, path_argument
-from legm.cli.output import print_json, say
+from legm.cli.printing import say
 
 if TYPE_CHECKING:
     from legm.importers.pipeline import Report

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from legm.delivery.registry import make_folder_reader
 from legm.errors import LegmError, NotSupported, StorageError, closest
-from legm.runlog.log_folder import (
+from legm.runlog.configuration_folders import (
     OWN_FOLDER,
     PARAMETERS_FILE,
-    LogFolder,
-    configurations_in,
-    is_configuration,
+    configuration_paths,
+    is_configuration_folder,
     subfolders,
 )
+from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
 
 if TYPE_CHECKING:
@@ -37,16 +37,16 @@ __all__ = [
     "LocatedExperiment",
     "LocatedStore",
     "Location",
-    "configuration_at",
-    "configuration_or_experiment",
+    "configuration_at_location",
     "existing_folder",
     "experiment_at",
     "experiments_at",
     "located_configuration",
     "located_overview",
-    "no_experiment_text",
+    "no_experiment_at_location_text",
     "other_stores_note",
     "require_location_folder",
+    "resolve_location",
 ]
 
 
@@ -174,8 +174,8 @@ def experiments_at(location: Location) -> Iterator[LocatedExperiment]:
     if location.is_local:
         path = _location_path(location.path)
         require_location_folder(path)
-        if is_configuration(str(path)):
-            yield _local_experiment_at(_parent_of_location(path), [_configuration_status_at(path)])
+        if is_configuration_folder(str(path)):
+            yield _local_experiment_at(_parent_of_location(path), [_configuration_status_at_location(path)])
         elif _is_experiment_location(path):
             yield _local_experiment_at(path)
         else:
@@ -199,7 +199,7 @@ def experiment_at(location: Location) -> LocatedExperiment:
     Raises:
         StorageError: there is none, or several.
     """
-    if location.is_local and is_configuration(str(location.path)):
+    if location.is_local and is_configuration_folder(str(location.path)):
         raise StorageError(
             f"{location.path} is one configuration: name its experiment, {_parent_of_location(location.path)}"
         )
@@ -207,12 +207,12 @@ def experiment_at(location: Location) -> LocatedExperiment:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise StorageError(no_experiment_text(location))
+        raise StorageError(no_experiment_at_location_text(location))
     names = ", ".join(one.path for one in found[:10])
     raise StorageError(f"{location.path} has {len(found)} experiments: name one of {names}")
 
 
-def no_experiment_text(location: Location) -> str:
+def no_experiment_at_location_text(location: Location) -> str:
     """The message that a location has no experiment, and what is there instead."""
     there = other_stores_note(location) or "no folder in it holds configurations"
     return f"there is no experiment at {location.path}: {there}"
@@ -225,7 +225,7 @@ def other_stores_note(location: Location) -> str:
     """
     if not location.is_local:
         return ""
-    backends = _backends_of_run_logs(location.path)
+    backends = _backends_at_location(location.path)
     if backends:
         first, options = next(iter(backends.items()))
         given = f", with its --backend-option {' and '.join(options)} if it was given" if options else ""
@@ -238,7 +238,7 @@ def other_stores_note(location: Location) -> str:
     return ""
 
 
-def _backends_of_run_logs(root: Path) -> dict[str, list[str]]:
+def _backends_at_location(root: Path) -> dict[str, list[str]]:
     """By name, the backends that have runs without folders, with the names of their options."""
     found: dict[str, list[str]] = {}
     for experiment in subfolders(root / OWN_FOLDER):
@@ -250,7 +250,7 @@ def _backends_of_run_logs(root: Path) -> dict[str, list[str]]:
     return found
 
 
-def configuration_at(location: Location) -> tuple[LocatedExperiment, ConfigurationStatus]:
+def configuration_at_location(location: Location) -> tuple[LocatedExperiment, ConfigurationStatus]:
     """The configuration at a location, and its experiment.
 
     Raises:
@@ -266,38 +266,38 @@ def configuration_at(location: Location) -> tuple[LocatedExperiment, Configurati
                 f"ROOT/EXPERIMENT/CONFIGURATION, and {_parent_of_location(path)} is not an experiment"
             )
         return experiment, _configuration_named_by_location(experiment, path.name)
-    if is_configuration(str(path)):
+    if is_configuration_folder(str(path)):
         path = _location_path(path)
-        found = _configuration_status_at(path)
+        found = _configuration_status_at_location(path)
         return _local_experiment_at(_parent_of_location(path), [found]), found
-    if (named := _name_in_experiment(path)) is not None:
+    if (named := _split_experiment_location(path)) is not None:
         experiment = _local_experiment_at(named[0])
         return experiment, _configuration_named_by_location(experiment, named[1])
     require_location_folder(path)
     what = f"{path} is not a configuration's folder: it has no {PARAMETERS_FILE}"
     if _is_experiment_location(path):
-        what += f"; it is an experiment, with {', '.join(itertools.islice(configurations_in(path), 3))}, …"
+        what += f"; it is an experiment, with {', '.join(itertools.islice(configuration_paths(path), 3))}, …"
     raise StorageError(what)
 
 
-def configuration_or_experiment(location: Location) -> tuple[LocatedExperiment, ConfigurationStatus | None]:
+def resolve_location(location: Location) -> tuple[LocatedExperiment, ConfigurationStatus | None]:
     """What is at a location: an experiment, or one configuration of it.
 
     Raises:
-        StorageError, ParameterError: as :func:`configuration_at` and :func:`experiment_at`.
+        StorageError, ParameterError: as :func:`configuration_at_location` and :func:`experiment_at`.
     """
     path = location.path
     if location.is_local:
-        is_one = is_configuration(str(path)) or _name_in_experiment(path) is not None
+        is_one = is_configuration_folder(str(path)) or _split_experiment_location(path) is not None
     else:
         try:
             is_one = _experiment_named_by_location(location.parent) is not None
         except LegmError:
             is_one = False
-    return configuration_at(location) if is_one else (experiment_at(location), None)
+    return configuration_at_location(location) if is_one else (experiment_at(location), None)
 
 
-def _name_in_experiment(path: Path) -> tuple[Path, str] | None:
+def _split_experiment_location(path: Path) -> tuple[Path, str] | None:
     """The experiment's folder and the rest of a path that is no folder; a readable name may have slashes."""
     if path.is_dir():
         return None
@@ -359,7 +359,7 @@ def _parent_of_location(path: Path) -> Path:
 
 
 def _is_experiment_location(folder: Path) -> bool:
-    return any(True for _ in configurations_in(folder))
+    return any(True for _ in configuration_paths(folder))
 
 
 def _local_experiment_at(
@@ -371,7 +371,7 @@ def _local_experiment_at(
     )
 
 
-def _configuration_status_at(path: Path) -> ConfigurationStatus:
+def _configuration_status_at_location(path: Path) -> ConfigurationStatus:
     return make_folder_reader().read_status(path)
 
 

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from legm.cli.json_output import json_configuration, print_json
 from legm.cli.options import backend_options, json_option, path_argument
-from legm.cli.output import (
+from legm.cli.printing import (
     color_statuses,
-    configuration_dict,
-    print_json,
     print_notes,
     print_problems,
     print_table,
-    printed_parameter_column,
+    printed_parameter_values,
     printed_statuses,
     printed_time,
     say,
@@ -60,12 +59,12 @@ def ls_command(path: Path, *, at: At, as_json: bool) -> None:
             say()
         say(one.title, bold=True)
         _print_listed(one.members)
-        print_notes(_metrics_note(one))
+        print_notes(_listed_metrics_note(one))
         print_notes(compared_seeds_note(of for member in one.members if (of := member.configuration)))
     print_problems(problem for one in found for problem in one.problems)
 
 
-def _metrics_note(experiment: LocatedExperiment) -> list[str]:
+def _listed_metrics_note(experiment: LocatedExperiment) -> list[str]:
     """What legm best can rank the configurations by, and what has a value for each index."""
     from legm.cli.selection import selectable_metrics
     from legm.core.texts import listed_names
@@ -91,8 +90,8 @@ def _print_listed(members: Sequence[ConfigurationStatus]) -> None:
 
 
 def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
+    from legm.core.display_names import MOST_IN_NAME, differing_parameters, display_names
     from legm.core.naming import readable_name
-    from legm.core.texts import MOST_IN_NAME, differing_parameters, display_names
 
     found = [one.configuration for one in members if one.configuration]
     titles = display_names(
@@ -131,7 +130,7 @@ def _print_listed_counts(members: Sequence[ConfigurationStatus]) -> None:
 def _listed_parameters(found: Sequence[Configuration], varying: Sequence[str]) -> dict[str, str]:
     """By fingerprint, the parameters by which configurations differ; all of a single one."""
     names = varying or sorted({name for one in found for name in one.active})
-    columns = [printed_parameter_column(found, name) for name in names]
+    columns = [printed_parameter_values(found, name) for name in names]
     return {
         one.fingerprint: ", ".join(
             f"{name}={column[i]}" for name, column in zip(names, columns, strict=True) if name in one.active
@@ -153,7 +152,7 @@ def _listed_counts(counts: Sequence[RunCounts]) -> dict[str, int]:
 def _listed_dict(one: ConfigurationStatus) -> dict[str, Any]:
     return {
         "folder": one.folder,
-        **configuration_dict(one.configuration),
+        **json_configuration(one.configuration),
         "runs": [
             {
                 "description": count.description,

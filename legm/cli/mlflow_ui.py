@@ -33,7 +33,7 @@ def mlflow_server_command(root: Path, port: int) -> list[str]:
         StorageError: there is none.
         BackendError: MLflow is not installed.
     """
-    from legm.backends.mlflow.names import ARTIFACTS_FOLDER, SQLITE_FILE, sqlite_uri
+    from legm.backends.mlflow.names import ARTIFACTS_FOLDER, SQLITE_FILE, mlflow_sqlite_uri
     from legm.delivery.registry import make_backend
     from legm.errors import StorageError
 
@@ -43,7 +43,7 @@ def mlflow_server_command(root: Path, port: int) -> list[str]:
     make_backend("mlflow", root, {})  # reports what is missing
     return [
         *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", sqlite_uri(database.resolve())),
+        *("--backend-store-uri", mlflow_sqlite_uri(database.resolve())),
         *("--default-artifact-root", (root.resolve() / ARTIFACTS_FOLDER).as_uri()),
         *("--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
     ]

@@ -143,7 +143,7 @@ def backend_options(function: F) -> F:
         help="An option of the backend, such as tracking_uri; may be given several times.",
     )
     @functools.wraps(function)
-    def with_location(*args: Any, backend: str, options: dict[str, Any], **kwargs: Any) -> Any:
+    def with_location_options(*args: Any, backend: str, options: dict[str, Any], **kwargs: Any) -> Any:
         if backend == "local" and options:
             raise click.UsageError("the backend 'local' has no options: name another backend with --backend")
 
@@ -154,4 +154,4 @@ def backend_options(function: F) -> F:
 
         return function(*args, at=at, **kwargs)
 
-    return with_location  # type: ignore[return-value]
+    return with_location_options  # type: ignore[return-value]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from legm.cli.json_output import print_json
 from legm.cli.options import (
     aggregation_option,
     backend_options,
@@ -23,7 +24,7 @@ from legm.cli.options import (
     test_option,
     top_option,
 )
-from legm.cli.output import print_json, print_problems, say
+from legm.cli.printing import print_problems, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,7 +96,7 @@ def plot_command(
     dotted, in the colour of its metric or configuration.
     """
     from legm import plotting
-    from legm.cli.locations import configuration_or_experiment
+    from legm.cli.locations import resolve_location
     from legm.util.atomic_files import write_atomically
 
     (form,) = plotting.checked_formats(output.suffix.removeprefix(".") if output is not None else "png")
@@ -118,7 +119,7 @@ def plot_command(
         ),
         title,
     )
-    experiment, member = configuration_or_experiment(at(path))
+    experiment, member = resolve_location(at(path))
     if member is not None:
         figure, drawn = _plot_configuration(asked, experiment, member)
     else:
@@ -176,7 +177,7 @@ def _plot_configuration(
 ) -> tuple[Figure, _Drawn]:
     """The curves of one configuration, and what is shown."""
     from legm import plotting
-    from legm.analysis.notes import brief, left_out_note, repeated_note
+    from legm.analysis.notes import brief_notes, left_out_note, repeated_note
     from legm.analysis.summaries import unfinished_curves
     from legm.cli.locations import located_configuration
     from legm.cli.selection import Selection
@@ -193,7 +194,7 @@ def _plot_configuration(
     completed = [one.name for one in metrics if choice.has(one)]
     drawn = _plotted_curves(asked, experiment, configuration, completed) if completed else []
     others = {run.run.run_id: run for one in metrics for run in choice.unfinished(asked.statuses, one)}
-    runs, note = _newest(list(others.values()))
+    runs, note = _newest_plotted(list(others.values()))
     apart = unfinished_curves(runs, names)
     repeated = 0 if asked.one_per_seed else sum(one.repeated for one in choice.counts)
     count = sum(one.completed for one in choice.counts)
@@ -203,19 +204,19 @@ def _plot_configuration(
     notes = [*left_out, *repeated_note(repeated, count), *note]
     heading = asked.heading(experiment.title, readable_name(member.label) if configuration.name else "")
     count -= sum(one.repeated for one in choice.counts) if asked.one_per_seed else 0
-    figure = plotting.plot_curves(drawn, heading, count, asked.style, apart, brief(notes))
+    figure = plotting.plot_curves(drawn, heading, count, asked.style, apart, brief_notes(notes))
     return figure, _Drawn([member.label], {}, [run.run.run_id for run in runs], notes)
 
 
 def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tuple[Figure, _Drawn]:
     """Bars, or the curves of the best configurations; and what is shown."""
     from legm import plotting
-    from legm.analysis.notes import brief, left_out_note, ranking_notes
+    from legm.analysis.notes import brief_notes, left_out_note, ranking_notes
     from legm.analysis.summaries import unfinished_curves
     from legm.cli.selection import Selection
-    from legm.core.direction import merge_rules
-    from legm.core.texts import display_names
-    from legm.stats.titles import choice_as_dict
+    from legm.core.direction import merge_direction_rules
+    from legm.core.display_names import display_names
+    from legm.stats.value_choice import choice_as_dict
     from legm.util.progress import show_progress
 
     choice = Selection.among(experiment, asked.description, asked.constraints)
@@ -239,7 +240,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     shown = [labels[one.fingerprint] for one in first]
     notes = [note for key, ranking in every.items() for note in ranking_notes(key, ranking)]
     choices = {
-        key: choice_as_dict(key, merge_rules(one.rules for one in ranking), ranking[0].direction)
+        key: choice_as_dict(key, merge_direction_rules(one.rules for one in ranking), ranking[0].direction)
         for key, ranking in every.items()
         if ranking
     }
@@ -248,7 +249,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
     ranking = every[metrics[0].key]
     beyond = {one.configuration.fingerprint for one in ranking[len(first) :]}
     found = choice.unfinished(asked.statuses, metrics[0])
-    runs, note = _newest([run for run in found if run.run.configuration.fingerprint not in beyond])
+    runs, note = _newest_plotted([run for run in found if run.run.configuration.fingerprint not in beyond])
     drawn = {one.fingerprint: one for one in (*first, *(run.run.configuration for run in runs))}
     if len(drawn) == 1:  # what makes it differ from those that are not shown
         drawn |= {one.configuration.fingerprint: one.configuration for one in ranking}
@@ -263,12 +264,12 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
         *(sum(getattr(one, kind) for one in ranking[: len(first)]) for kind in ("failed", "interrupted"))
     )
     selected = [f"the best {len(first)} of {len(ranking)} configurations"] if beyond else []
-    caption = brief([*selected, *(f"ranked by {one}" for one in notes[:1]), *notes[1:], *note])
+    caption = brief_notes([*selected, *(f"ranked by {one}" for one in notes[:1]), *notes[1:], *note])
     figure = plotting.plot_configurations(curves, heading, asked.style, apart, caption)
     return figure, _Drawn(shown, choices, [run.run.run_id for run in runs], [*notes, *selected, *note])
 
 
-def _newest(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:
+def _newest_plotted(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:
     """The newest runs, as many as can be told apart in a picture, and what was left out."""
     newest = sorted(runs, key=lambda run: run.run.run_id)[-_UNFINISHED:]
     if len(newest) == len(runs):
@@ -281,12 +282,12 @@ def _plotted_curves(
 ) -> list[Curve]:
     from legm.delivery.reading import read_runs
     from legm.stats.aggregate import aggregate_curves
-    from legm.stats.run_counts import newest_of_each_seed
+    from legm.stats.run_counts import newest_counted_of_each_seed
 
     found = replace(configuration, experiment=experiment.name)
     runs: Iterable[RunResult] = read_runs(experiment.store.client, found, asked.description, frozenset(names))
     if asked.one_per_seed:
-        runs = newest_of_each_seed(runs)
+        runs = newest_counted_of_each_seed(runs)
     return aggregate_curves(runs, names, asked.aggregation)
 
 

@@ -7,16 +7,9 @@ from typing import Any
 
 import click
 
+from legm.cli.json_output import json_run, print_json
 from legm.cli.options import json_option, path_argument
-from legm.cli.output import (
-    color_statuses,
-    print_json,
-    print_table,
-    printed_number,
-    printed_time,
-    run_dict,
-    say,
-)
+from legm.cli.printing import color_statuses, print_table, printed_number, printed_time, say
 from legm.cli.terminal_tables import Column
 
 __all__ = ["recover_command"]
@@ -41,24 +34,24 @@ def recover_command(root: Path, *, completed: tuple[str, ...], as_json: bool) ->
     """
     from legm.analysis import overview
     from legm.cli.locations import require_location_folder
-    from legm.delivery.backlog import complete_run
+    from legm.delivery.backlog import complete_backlog_run
     from legm.runlog.log_folder import LogFolder
 
     require_location_folder(root)
     rows, notes = [], []
     for run in completed:
-        for one in complete_run(root, run):
+        for one in complete_backlog_run(root, run):
             if one.result is None:
                 notes.append(f"{one.backend} has not received the run yet: {one.problem}; see legm sync")
             else:
                 place = str(LogFolder.holding(one.path).folder.parent)
-                rows.append({"configuration": place, **run_dict(one.result)})
+                rows.append({"configuration": place, **json_run(one.result)})
     for folder, finalized, messages in () if completed else overview.recover_folders(root):
-        rows += [{"configuration": str(folder), **run_dict(result)} for result in finalized]
+        rows += [{"configuration": str(folder), **json_run(result)} for result in finalized]
         notes += messages
     known = {row["run_id"] for row in rows}
     earlier = [
-        {"configuration": str(folder), **run_dict(result)}
+        {"configuration": str(folder), **json_run(result)}
         for folder, runs in (() if completed else overview.interrupted_runs(root))
         for result in runs
         if result.run.run_id not in known
@@ -66,17 +59,17 @@ def recover_command(root: Path, *, completed: tuple[str, ...], as_json: bool) ->
     if as_json:
         print_json({"runs": rows, "repairs": notes, "interrupted_earlier": earlier})
         return
-    _print_runs(rows)
+    _print_recovered_runs(rows)
     for note in notes:
         say(note)
     if not rows and not notes:
         say("nothing to recover")
     if earlier:
         say("interrupted earlier, and finalized by another command or run:")
-        _print_runs(earlier)
+        _print_recovered_runs(earlier)
 
 
-def _print_runs(rows: list[dict[str, Any]]) -> None:
+def _print_recovered_runs(rows: list[dict[str, Any]]) -> None:
     if rows:
         columns = [
             Column("configuration", fit="fold"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from legm.cli.completion_values import complete_report_metric
+from legm.cli.json_output import print_json
 from legm.cli.options import (
     backend_options,
     direction_option,
@@ -18,7 +19,7 @@ from legm.cli.options import (
     status_option,
     test_option,
 )
-from legm.cli.output import print_json, say
+from legm.cli.printing import say
 
 if TYPE_CHECKING:
     from legm.cli.locations import Location
@@ -65,12 +66,12 @@ def report_command(
     PATH is ROOT or ROOT/EXPERIMENT. The report is one HTML file that opens without a server or a network.
     """
     from legm import report
-    from legm.cli.locations import experiments_at, no_experiment_text
+    from legm.cli.locations import experiments_at, no_experiment_at_location_text
     from legm.errors import StorageError
 
     found = list(experiments_at(at(path)))
     if not found:
-        raise StorageError(no_experiment_text(at(path)))
+        raise StorageError(no_experiment_at_location_text(at(path)))
     chosen = report.write(
         found[0].store.client,
         [one.name for one in found],

@@ -165,12 +165,12 @@ class Selection:
         """The runs with these statuses of the configurations that are chosen, with the metric's series."""
         if not statuses:
             return []
-        from legm.analysis.unfinished import checked_statuses, read_unfinished
+        from legm.analysis.unfinished import read_unfinished, unfinished_statuses
 
         experiment, histories = self.experiment, frozenset(() if metric.test else {metric.name})
         client = experiment.store.client
         return list(
-            read_unfinished(client, self.counts, checked_statuses(statuses), histories, experiment.name)
+            read_unfinished(client, self.counts, unfinished_statuses(statuses), histories, experiment.name)
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
-from legm.cli.output import print_json, say
+from legm.cli.json_output import print_json
+from legm.cli.printing import say
 
 __all__ = ["serve_until_ended"]
 

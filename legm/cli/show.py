@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from legm.cli.json_output import json_configuration, json_line, json_run, print_json
 from legm.cli.options import backend_options, json_option, one_per_seed_option, path_argument
-from legm.cli.output import (
+from legm.cli.printing import (
     are_printed_as_numbers,
     color_statuses,
-    configuration_dict,
-    json_line,
-    print_json,
     print_notes,
     print_problems,
     print_table,
     printed_number,
     printed_numbers,
-    run_dict,
     say,
 )
 from legm.cli.terminal_tables import Column
@@ -57,30 +54,31 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
     fingerprint. The error of each failed run stands below the runs. Aggregates are over completed runs.
     """
     from legm.analysis.overview import kept_files
-    from legm.cli.locations import configuration_at, located_overview
-    from legm.stats.aggregate import aggregate_runs, summary_as_dict
-    from legm.stats.run_counts import newest_of_each_seed
+    from legm.cli.locations import configuration_at_location, located_overview
+    from legm.stats.aggregate import aggregate_runs, aggregated_summary_as_dict
+    from legm.stats.run_counts import newest_counted_of_each_seed
 
-    label, one = located_overview(*configuration_at(at(config)))
+    label, one = located_overview(*configuration_at_location(at(config)))
     by_description: dict[str, list[RunResult]] = {}
     for run in one.runs:
         by_description.setdefault(run.run.description, []).append(run)
     counted = {
-        text: newest_of_each_seed(runs) if one_per_seed else runs for text, runs in by_description.items()
+        text: newest_counted_of_each_seed(runs) if one_per_seed else runs
+        for text, runs in by_description.items()
     }
-    aggregates = {text: summary_as_dict(aggregate_runs(runs)) for text, runs in counted.items()}
+    aggregates = {text: aggregated_summary_as_dict(aggregate_runs(runs)) for text, runs in counted.items()}
     choices = {text: _Choices(counted[text]) for text in by_description}
     files = kept_files(one.folder) if one.folder.is_dir() else []
 
-    def is_listed(run: RunResult) -> bool:
+    def is_shown(run: RunResult) -> bool:
         return not statuses or run.status.value in statuses
 
     if as_json:
         print_json(
             {
                 "folder": str(one.folder),
-                **configuration_dict(one.configuration),
-                "runs": [run_dict(run) for run in one.runs if is_listed(run)],
+                **json_configuration(one.configuration),
+                "runs": [json_run(run) for run in one.runs if is_shown(run)],
                 "aggregates": aggregates,
                 "choices": {text: choices[text].as_dict(aggregates[text]) for text in aggregates},
                 "repeated": {text: choices[text].repeated for text in aggregates},
@@ -92,12 +90,12 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
     if one.configuration is not None:
         _show_configuration(one.configuration, label)
     for text, runs in by_description.items():
-        listed = [run for run in runs if is_listed(run)]
+        listed = [run for run in runs if is_shown(run)]
         words = [" or ".join(statuses), "runs", f"with the description {text!r}" if text else ""]
         say(f"\n{' '.join(filter(None, words))}:")
         if listed:
             _show_runs(listed)
-            _print_errors(listed)
+            _show_errors(listed)
         else:
             say("none")
         if aggregates[text]:
@@ -141,14 +139,14 @@ class _Choices:
 
     def title(self, key: str) -> str:
         """What stands for a metric."""
-        from legm.stats.titles import value_title
+        from legm.stats.value_choice import value_title
 
         return value_title(key, self.rules)
 
     def notes(self, keys: Iterable[str]) -> list[str]:
         """What a user should know about the aggregates."""
         from legm.analysis.notes import repeated_note
-        from legm.stats.titles import choice_note
+        from legm.stats.value_choice import choice_note
 
         return [
             *filter(None, (choice_note(key, self.rules) for key in keys)),
@@ -159,7 +157,7 @@ class _Choices:
         """By key, what stands for a metric, and which values are better."""
         from legm.core.direction import decide_direction
         from legm.stats.run_counts import split_summary_key
-        from legm.stats.titles import choice_as_dict
+        from legm.stats.value_choice import choice_as_dict
 
         found = {}
         for key in keys:
@@ -213,7 +211,7 @@ def _show_runs(runs: Sequence[RunResult]) -> None:
     ]
     if len(choices.rules) > 1:
         columns.append(Column("step chosen", fit="fold"))
-        cells.append([_chosen(run) for run in runs])
+        cells.append([_shown_choice(run) for run in runs])
     for name in sorted({name for run in runs for name in run.run.parameters}):
         own = [run.run.parameters[name] for run in runs if name in run.run.parameters]
         texts = iter(value_texts(own))
@@ -226,14 +224,14 @@ def _show_runs(runs: Sequence[RunResult]) -> None:
     print_table(columns, list(zip(*cells, strict=True)))
 
 
-def _chosen(run: RunResult) -> str:
+def _shown_choice(run: RunResult) -> str:
     """How a run chose the step of its values; "" where it has none."""
-    from legm.stats.titles import exact_rule_text
+    from legm.stats.value_choice import exact_choice_text
 
-    return exact_rule_text(run.rule) if run.best else ""
+    return exact_choice_text(run.rule) if run.best else ""
 
 
-def _print_errors(runs: Sequence[RunResult]) -> None:
+def _show_errors(runs: Sequence[RunResult]) -> None:
     """The errors of runs, as they were recorded."""
     rows = []
     for run in runs:

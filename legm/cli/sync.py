@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from legm.cli.completion_values import complete_backend
+from legm.cli.json_output import json_run, json_value, print_json
 from legm.cli.options import json_option, path_argument
-from legm.cli.output import json_value, print_json, run_dict, say
+from legm.cli.printing import say
 from legm.core.texts import counted
 
 if TYPE_CHECKING:
@@ -94,6 +95,6 @@ def _synced_dict(one: DeliveredLog) -> dict[str, Any]:
     return {
         "log": str(one.path),
         "backend": one.backend,
-        "run": run_dict(one.result) if one.result else None,
+        "run": json_run(one.result) if one.result else None,
         "problem": one.problem or None,
     }

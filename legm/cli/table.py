@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from legm.cli.json_output import json_aggregate, json_configuration, json_line, print_json
 from legm.cli.options import (
     aggregation_option,
     backend_options,
@@ -20,16 +21,12 @@ from legm.cli.options import (
     test_option,
     top_option,
 )
-from legm.cli.output import (
+from legm.cli.printing import (
     are_printed_as_numbers,
-    configuration_dict,
-    json_line,
-    print_json,
     print_problems,
     printable_text,
-    printed_parameter_column,
+    printed_parameter_values,
     say,
-    value_dict,
 )
 
 if TYPE_CHECKING:
@@ -132,7 +129,7 @@ def table_command(
         return
     kind = form or _table_format_of(output)
     rows = {one.fingerprint for one in found}
-    notes = _notes(
+    notes = _table_notes(
         {
             metric: [one for one in entries if one.configuration.fingerprint in rows]
             for metric, entries in ranked.items()
@@ -149,25 +146,25 @@ def table_command(
     print_problems(choice.experiment.problems)
 
 
-def _notes(ranked: Mapping[SelectedMetric, Sequence[Ranked]]) -> list[str]:
+def _table_notes(ranked: Mapping[SelectedMetric, Sequence[Ranked]]) -> list[str]:
     """What a reader of the table should know about its values."""
-    from legm.analysis.notes import brief, ranking_notes, repeated_note
+    from legm.analysis.notes import brief_notes, ranking_notes, repeated_note
     from legm.stats.number_formatting import spread_description
 
     notes = [note for one, them in ranked.items() for note in ranking_notes(one.key, them)[:1]]
     every = {one.configuration.fingerprint: one for them in ranked.values() for one in them}.values()
     repeated = repeated_note(sum(one.repeated for one in every), sum(one.completed for one in every))
-    notes += [brief([note]) for note in repeated]
+    notes += [brief_notes([note]) for note in repeated]
     values = [one.value for them in ranked.values() for one in them]
     spreads = " and ".join(dict.fromkeys(spread_description(value.method) for value in values if value.n > 1))
-    runs = {metric.name: _runs_text(them) for metric, them in ranked.items()}
+    runs = {metric.name: _table_runs_text(them) for metric, them in ranked.items()}
     if len(set(runs.values())) == 1:
         return [*notes, f"{spreads or 'each value'} over {runs.popitem()[1]}"]
     each = ", ".join(f"{name} over {text}" for name, text in runs.items())
     return [*notes, f"{spreads or 'each value'}: {each}"]
 
 
-def _runs_text(ranked: Sequence[Ranked]) -> str:
+def _table_runs_text(ranked: Sequence[Ranked]) -> str:
     """Over how many runs the values of a column are."""
     from legm.core.texts import counted
 
@@ -189,7 +186,7 @@ def _table_parameters(found: Sequence[Configuration], params: str | None) -> lis
     from legm.errors import ParameterError, closest
 
     if params is None:
-        from legm.core.texts import differing_parameters
+        from legm.core.display_names import differing_parameters
 
         return differing_parameters(found)
     names = [name.strip() for name in params.split(",") if name.strip()]
@@ -209,13 +206,13 @@ def _write_table(
     notes: Sequence[str],
 ) -> str:
     from legm.cli import table_markup
-    from legm.core.texts import display_names
+    from legm.core.display_names import display_names
 
     if kind == "csv":
         return table_markup.csv_table(*_table_as_csv(choice, found, names, values))
     titles = display_names(found, choice.experiment.labels())
     columns = [
-        [table_markup.MarkupCell(text) for text in printed_parameter_column(found, name)] for name in names
+        [table_markup.MarkupCell(text) for text in printed_parameter_values(found, name)] for name in names
     ]
     headers = list(names)
     numbers = [are_printed_as_numbers(one.parameters.get(name) for one in found) for name in names]
@@ -244,10 +241,10 @@ def _write_table(
 
 def _header(metric: SelectedMetric, entries: Mapping[str, Ranked]) -> str:
     """A metric's header, with an arrow to where it is better."""
-    from legm.core.direction import merge_rules
-    from legm.stats.titles import value_title
+    from legm.core.direction import merge_direction_rules
+    from legm.stats.value_choice import value_title
 
-    title = value_title(metric.key, merge_rules(one.rules for one in entries.values()))
+    title = value_title(metric.key, merge_direction_rules(one.rules for one in entries.values()))
     higher = next((one.direction.higher_better for one in entries.values()), True)
     return printable_text(f"{title} {'↑' if higher else '↓'}")
 
@@ -274,12 +271,12 @@ def _table_as_csv(
     names: Sequence[str],
     values: Mapping[SelectedMetric, Mapping[str, Ranked]],
 ) -> tuple[list[str], list[list[object]]]:
-    from legm.stats.titles import value_title
+    from legm.stats.value_choice import value_title
 
     labels = choice.experiment.labels()
     headers = ["configuration", *names]
     rows: list[list[object]] = [
-        [labels[one.fingerprint], *(_exact_parameter(one, name) for name in names)] for one in found
+        [labels[one.fingerprint], *(_exact_table_parameter(one, name) for name in names)] for one in found
     ]
     for metric, entries in values.items():
         fields = [
@@ -291,17 +288,17 @@ def _table_as_csv(
         headers += [f"{metric.key}_{field}" for field in (*fields, "repeated", "chosen", "better")]
         for row, one in zip(rows, found, strict=True):
             entry = entries.get(one.fingerprint)
-            dictionary = value_dict(entry.value) if entry is not None else {}
+            dictionary = json_aggregate(entry.value) if entry is not None else {}
             row.extend(dictionary.get(field) for field in fields)
             row.extend(
                 [None] * 3
                 if entry is None
-                else [entry.repeated, value_title(metric.key, entry.rules), _better(entry)]
+                else [entry.repeated, value_title(metric.key, entry.rules), _table_better(entry)]
             )
     return headers, rows
 
 
-def _exact_parameter(configuration: Configuration, name: str) -> str:
+def _exact_table_parameter(configuration: Configuration, name: str) -> str:
     """A parameter's value for a program; "" where it is inactive."""
     if name not in configuration.active:
         return ""
@@ -309,26 +306,26 @@ def _exact_parameter(configuration: Configuration, name: str) -> str:
     return value if isinstance(value, str) else json_line(value)
 
 
-def _better(entry: Ranked) -> str:
+def _table_better(entry: Ranked) -> str:
     return "higher" if entry.direction.higher_better else "lower"
 
 
 def _table_as_dicts(
     choice: Selection, found: Sequence[Configuration], values: Mapping[SelectedMetric, Mapping[str, Ranked]]
 ) -> list[dict[str, Any]]:
-    from legm.stats.titles import choice_as_dict
+    from legm.stats.value_choice import choice_as_dict
 
-    def value(key: str, entry: Ranked) -> dict[str, Any]:
+    def table_value(key: str, entry: Ranked) -> dict[str, Any]:
         choice_of = choice_as_dict(key, entry.rules, entry.direction)
-        return {**value_dict(entry.value), "repeated": entry.repeated, "choice": choice_of}
+        return {**json_aggregate(entry.value), "repeated": entry.repeated, "choice": choice_of}
 
     labels = choice.experiment.labels()
     return [
         {
             "configuration": labels[one.fingerprint],
-            **configuration_dict(one),
+            **json_configuration(one),
             "values": {
-                metric.key: value(metric.key, entries[one.fingerprint])
+                metric.key: table_value(metric.key, entries[one.fingerprint])
                 for metric, entries in values.items()
                 if one.fingerprint in entries
             },

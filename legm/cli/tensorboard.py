@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from legm.cli.options import json_option, path_argument
-from legm.cli.output import say
+from legm.cli.printing import say
 from legm.cli.serving import serve_until_ended
 
 __all__ = ["tensorboard_command"]
@@ -33,13 +33,13 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool, as_json: boo
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(root)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     if not only_print and not as_json:
-        _warn_of_unticked_runs(root)
+        _warn_of_runs_unticked_in_tensorboard(root)
     serve_until_ended("TensorBoard", command, port, only_print=only_print, as_json=as_json)
 
 
-def _warn_of_unticked_runs(root: Path) -> None:
+def _warn_of_runs_unticked_in_tensorboard(root: Path) -> None:
     """TensorBoard draws no run by itself where there are more than it has room for, and does not say so."""
-    from legm.runlog.log_folder import TENSORBOARD, configuration_folders, subfolders
+    from legm.runlog.configuration_folders import TENSORBOARD, configuration_folders, subfolders
 
     places = (folder / TENSORBOARD for folder in configuration_folders(root))
     runs = sum(len(subfolders(place)) for place in places if place.is_dir())

@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from legm.core.texts import escape_unprintable, truncate_distinct_names
+from legm.core.display_names import truncate_distinct_names
+from legm.core.texts import escape_unprintable
 
 __all__ = ["Column", "terminal_table_lines", "terminal_width"]
 
@@ -64,7 +65,7 @@ def terminal_table_lines(
         rule: the character of the line below them.
         ellipsis: the character that replaces what is cut.
     """
-    cells = [_escaped_cells([one.header, *(row[i] for row in rows)]) for i, one in enumerate(columns)]
+    cells = [_escaped_table_cells([one.header, *(row[i] for row in rows)]) for i, one in enumerate(columns)]
     least_name = _LEAST_NAME if width is None or width < _WIDE else _LEAST_NAME_IF_WIDE
     sizes = [
         _ColumnSize(
@@ -99,7 +100,7 @@ def _terminal_widths(cells: Sequence[str]) -> Iterator[int]:
     return map(len if "".join(cells).isascii() else terminal_width, cells)
 
 
-def _escaped_cells(cells: list[str]) -> list[str]:
+def _escaped_table_cells(cells: list[str]) -> list[str]:
     """Cells in which line breaks and the like are escaped."""
     if "".join(cells).isprintable():
         return cells
@@ -180,7 +181,7 @@ def _table_lines(
     bodies = [own[1:] for own in cells]
     wide = [max(_terminal_widths(one), default=0) > room for one, room in zip(bodies, rooms, strict=True)]
     cut = [
-        _cells_without_folds(one, column.fit, room, ellipsis) if is_wide else one
+        _table_cells_without_folds(one, column.fit, room, ellipsis) if is_wide else one
         for one, column, room, is_wide in zip(bodies, columns, rooms, wide, strict=True)
     ]
     if not any(is_wide and column.fit == "fold" for column, is_wide in zip(columns, wide, strict=True)):
@@ -212,16 +213,16 @@ def _padded_cells(cells: Sequence[str], column: Column, room: int) -> list[str]:
     return [column.paint(cell) for cell in padded] if column.paint else padded
 
 
-def _cells_without_folds(cells: Sequence[str], fit: str, room: int, ellipsis: str) -> list[str]:
+def _table_cells_without_folds(cells: Sequence[str], fit: str, room: int, ellipsis: str) -> list[str]:
     """Cells that fit, unless they are folded later."""
     if fit == "cut":
         return [cell.replace("…", ellipsis) for cell in truncate_distinct_names(cells, room, terminal_width)]
     if fit == "list":
-        return [_cut_list(cell, room, ellipsis) for cell in cells]
+        return [_cut_table_cell_list(cell, room, ellipsis) for cell in cells]
     return list(cells)
 
 
-def _cut_list(cell: str, room: int, ellipsis: str) -> str:
+def _cut_table_cell_list(cell: str, room: int, ellipsis: str) -> str:
     """The items between commas of which the last ones are left out if there is no room for all."""
     if terminal_width(cell) <= room:
         return cell

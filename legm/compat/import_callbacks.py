@@ -54,7 +54,7 @@ class _CallbackFinder(MetaPathFinder):
     def _call_after_loading(self, name: str, loader: Any) -> None:
         execute = loader.exec_module
 
-        def execute_and_call(module: ModuleType) -> None:
+        def import_and_call(module: ModuleType) -> None:
             del loader.exec_module
             execute(module)
             calls = self.calls[name]
@@ -62,4 +62,4 @@ class _CallbackFinder(MetaPathFinder):
                 calls.pop(0)(module)
             del self.calls[name]
 
-        loader.exec_module = execute_and_call
+        loader.exec_module = import_and_call

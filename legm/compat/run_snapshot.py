@@ -21,7 +21,7 @@ __all__ = [
     "RunSnapshot",
     "find_snapshot",
     "read_snapshot_history",
-    "stored_experiments",
+    "snapshot_experiments",
     "stored_snapshots",
 ]
 
@@ -102,14 +102,14 @@ def stored_snapshots(
         experiments: the experiments to read; None for all that the backend lists.
         latest: whether to read the newest values of metrics too.
     """
-    for experiment in stored_experiments(settings) if experiments is None else experiments:
+    for experiment in snapshot_experiments(settings) if experiments is None else experiments:
         client = connect_client(settings.root, settings.backend[0])
         runs = client.runs(Query(experiment, histories=None if latest else frozenset()))
         for result in sorted(runs, key=lambda one: one.run.run_id):
             yield _snapshot_of_result(result, client.folder(result.run.configuration))
 
 
-def stored_experiments(settings: Settings) -> list[str]:
+def snapshot_experiments(settings: Settings) -> list[str]:
     """The experiments that the backend lists."""
     try:
         return connect_client(settings.root, settings.backend[0]).experiments()

@@ -8,9 +8,9 @@ from typing import Any
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.addresses import plain_without_addresses
-from legm.core.identity import to_plain
 from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters
+from legm.core.plain_form import to_plain
 from legm.errors import ParameterError, UnstableValue
 from legm.handler import ExperimentHandler
 from legm.records import Plain

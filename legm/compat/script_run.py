@@ -24,15 +24,15 @@ from legm.compat.run_snapshot import NOTES, LoggedNumber, RunSnapshot, read_snap
 from legm.compat.script_parameters import ScriptParameters
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
-from legm.core.identity import to_plain
 from legm.core.naming import check_name
 from legm.core.origins import DROP_IN
+from legm.core.plain_form import to_plain
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, can_delete_runs, new_run, resume_as
 from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.records import BestRule, Display, Outcome, Plain, Run, Status
-from legm.runlog.log_folder import artifacts_folder
+from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.recorder import to_recorded_value
 from legm.util.locks import ReentrySafeLock
 
@@ -43,7 +43,7 @@ log = logging.getLogger("legm.compat")
 M = TypeVar("M", bound=Callable[..., None])
 
 
-def _in_order(method: M) -> M:
+def _in_script_order(method: M) -> M:
     """Run a call to its end before the next one, even if a signal handler interrupts it to make that one."""
 
     @wraps(method)
@@ -136,7 +136,7 @@ class ScriptRun:
 
     # Calls of the script
 
-    @_in_order
+    @_in_script_order
     def set_parameters(self, values: Mapping[str, Any], *, instead: bool = False) -> None:
         """Set parameters, which overwrite earlier values; ``instead`` drops all earlier parameters first."""
         with self._lock:
@@ -144,7 +144,7 @@ class ScriptRun:
             if self._parameters.set(values, instead=instead) and self._has_begun:
                 self._late_parameters = True
 
-    @_in_order
+    @_in_script_order
     def note(self, **notes: Plain) -> None:
         """Set metadata of the run, such as its name and tags; the last value of each counts."""
         with self._lock:
@@ -152,7 +152,7 @@ class ScriptRun:
             self._notes.update(notes)
             self._late_notes = self._late_notes or self._has_begun
 
-    @_in_order
+    @_in_script_order
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Set one value of each dev metric; without a step, at each metric's next step."""
         with self._lock:
@@ -172,11 +172,11 @@ class ScriptRun:
                 if name not in self._latest or at >= self._latest[name].step:
                     self._latest[name] = LoggedNumber(number, at, now)
             for at, numbers in by_step.items():
-                self._record(partial(_loggable_values, values=numbers, step=at))
+                self._record(partial(_loggable_script_values, values=numbers, step=at))
             if by_step:
                 self._begin_within(_AFTER_NUMBERS)
 
-    @_in_order
+    @_in_script_order
     def set_test(self, name: str, value: Any) -> None:
         """Set a test value."""
         with self._lock:
@@ -189,7 +189,7 @@ class ScriptRun:
                 return
             self._record(lambda session: session.recorder.add_metrics({name: number}, None, test=True))
 
-    @_in_order
+    @_in_script_order
     def show(self, name: str, text: str, step: int) -> None:
         """Show a text with the run's numbers in TensorBoard."""
         with self._lock:
@@ -199,7 +199,7 @@ class ScriptRun:
             self._record(lambda session: session.recorder.add_record(shown))
             self._begin_within(_AFTER_NUMBERS)
 
-    @_in_order
+    @_in_script_order
     def keep(self, path: Path, name: str) -> None:
         """Keep a copy of a file; the run begins if it has not yet."""
         self._keep(path, name)
@@ -216,7 +216,7 @@ class ScriptRun:
             except LegmError as error:
                 self._notices.report_unsupported(f"the file {name!r}", str(error))
 
-    @_in_order
+    @_in_script_order
     def keep_bytes(self, content: bytes, name: str) -> None:
         """Keep a file with this content."""
         self._keep_bytes(content, name)
@@ -411,5 +411,5 @@ class ScriptRun:
         self._files.pop(NOTES, None)
 
 
-def _loggable_values(session: RunSession, values: Mapping[str, float], step: int) -> None:
+def _loggable_script_values(session: RunSession, values: Mapping[str, float], step: int) -> None:
     session.recorder.add_metrics(values, step, test=False)

@@ -15,7 +15,7 @@ from types import TracebackType
 from legm.compat.run_snapshot import RunSnapshot, find_snapshot, stored_snapshots
 from legm.compat.script_run import ScriptRun
 from legm.compat.settings import Settings
-from legm.compat.tracker_delivery import deliver_to_trackers, split_backends
+from legm.compat.tracker_delivery import deliver_to_trackers, split_tracker_backends
 from legm.compat.unrecorded_run import UnrecordedRun
 from legm.compat.unsupported_calls import UnsupportedCalls
 from legm.core.texts import counted
@@ -50,7 +50,7 @@ class ScriptSession:
     def settings(self) -> Settings:
         """The settings, read from the environment variables on first use."""
         if self._settings is None:
-            self._settings, self._trackers = split_backends(Settings.of(os.environ))
+            self._settings, self._trackers = split_tracker_backends(Settings.of(os.environ))
             at_process_end(self.close)
             self._watch_errors()
         return self._settings

@@ -16,15 +16,15 @@ from pathlib import Path
 from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER, is_redirected
 from legm.compat.settings import Settings
 from legm.errors import LegmError
-from legm.runlog.log_folder import OWN_FOLDER
+from legm.runlog.configuration_folders import OWN_FOLDER
 from legm.util.locks import file_lock
 
-__all__ = ["deliver_to_trackers", "split_backends"]
+__all__ = ["deliver_to_trackers", "split_tracker_backends"]
 
 _TIMEOUT = 600  # seconds
 
 
-def split_backends(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+def split_tracker_backends(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     """The settings with the backends that this process can use, and those that get the runs afterwards."""
     if not is_redirected():
         return settings, ()
@@ -46,13 +46,13 @@ def deliver_to_trackers(settings: Settings, trackers: Sequence[str]) -> Iterator
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     for name in trackers:
         command = ["-m", "legm", "export", str(settings.root), "--to", name, "--from", settings.backend[0]]
-        problem = _export_problem([sys.executable, *command], settings.root, environment)
+        problem = _tracker_delivery_problem([sys.executable, *command], settings.root, environment)
         if problem is not None:
             again = f"legm export {settings.root} --to {name}"
             yield f"not every run is in {name}: {problem}; {again} tries again"
 
 
-def _export_problem(command: Sequence[str], root: Path, environment: dict[str, str]) -> str | None:
+def _tracker_delivery_problem(command: Sequence[str], root: Path, environment: dict[str, str]) -> str | None:
     try:
         with file_lock(root / OWN_FOLDER / "export.lock"):
             done = subprocess.run(  # noqa: S603 - legm itself

@@ -47,11 +47,11 @@ _PASSWORDS = ("password", "passwords", "passwd", "passphrase", "passcode")
 _SECRETS = (*_PASSWORDS, "secret", "secrets", "credential", "credentials", "authorization", "apikey")
 
 
-def _words(text: str) -> frozenset[str]:
+def _credential_words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_OWNERS = _words(
+_OWNERS = _credential_words(
     "access account admin anthropic api auth aws azure bearer bot client cohere comet databricks deploy "
     "discord encryption gcp gemini gh github gitlab google groq hf hub huggingface kaggle langsmith license "
     "master minio mistral mlflow neptune ngc nvidia openai oauth personal pinecone private pypi refresh "
@@ -59,11 +59,13 @@ _OWNERS = _words(
     "wandb webhook"
 )
 """Words before ``key`` or ``token`` that make it one which opens something."""
-_ACCOUNTS = _words("admin db email ftp http login mail mysql pg postgres proxy redis root smtp ssh user")
+_ACCOUNTS = _credential_words(
+    "admin db email ftp http login mail mysql pg postgres proxy redis root smtp ssh user"
+)
 """Words before ``pass`` that make it a password."""
-_MEASURES = _words("size length len count field fields min max dim dims")
+_MEASURES = _credential_words("size length len count field fields min max dim dims")
 """Words at the end of a name that is about credentials, but of none."""
-_AUTH_METHODS = _words(
+_AUTH_METHODS = _credential_words(
     "none no yes true false auto default basic digest bearer token oauth oauth1 oauth2 jwt kerberos ntlm "
     "ldap sso saml sasl gssapi iam mtls tls ssl anonymous password apikey api_key key cert certificate"
 )
@@ -72,7 +74,7 @@ _PATH = re.compile(r"~|\.{0,2}[/\\]|[A-Za-z]:[/\\]")
 
 
 @lru_cache(4096)
-def _kind_of_name(name: str) -> str:
+def _credential_kind_of_name(name: str) -> str:
     """How a name speaks of a credential.
 
     Returns:
@@ -81,7 +83,9 @@ def _kind_of_name(name: str) -> str:
     words = [word.lower() for word in _WORDS.findall(name)]
     if not words or words[-1] in _MEASURES:
         return ""
-    if any(word.endswith(_PASSWORDS) for word in words) or (words[-2:-1] and _is_pass(*words[-2:])):
+    if any(word.endswith(_PASSWORDS) for word in words) or (
+        words[-2:-1] and _is_pass_credential(*words[-2:])
+    ):
         return "password"
     if any(word.endswith(_SECRETS) for word in words):
         return "secret"
@@ -94,7 +98,7 @@ def _kind_of_name(name: str) -> str:
     return words[-1] if words[-1] in ("pwd", "auth", "cookie") else ""
 
 
-def _is_pass(before: str, last: str) -> bool:
+def _is_pass_credential(before: str, last: str) -> bool:
     return last == "pass" and before in _ACCOUNTS
 
 
@@ -107,12 +111,12 @@ def is_credential(name: str, value: Any, patterns: Iterable[str] | None = None) 
         patterns: shell patterns for names, which replace the default rule; case is ignored.
     """
     if type(value) is int and patterns is None:
-        return _kind_of_name(name) == "password"
+        return _credential_kind_of_name(name) == "password"
     if not isinstance(value, str) or not value:
         return False
     if patterns is not None:
         return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
-    match _kind_of_name(name):
+    match _credential_kind_of_name(name):
         case "":
             return False
         case "password" | "secret":
@@ -161,7 +165,7 @@ def redact_text(text: str) -> str:
     if "PRIVATE KEY" in text:
         found = _PRIVATE_KEY.sub(REDACTED, found)
     found = _BEARER.sub(rf"\1{REDACTED}", found)
-    found = _BASIC.sub(lambda m: m[1] + REDACTED if _is_basic(m[2]) else m[0], found)
+    found = _BASIC.sub(lambda m: m[1] + REDACTED if _is_basic_credential(m[2]) else m[0], found)
     found = _TOKEN.sub(REDACTED, found)
     if "=" in text:
         found = _ASSIGNED.sub(lambda m: _redact_pair(m, m[1], m[3]), found)
@@ -172,7 +176,7 @@ def redact_text(text: str) -> str:
     return text if found == text else found
 
 
-def _is_basic(encoded: str) -> bool:
+def _is_basic_credential(encoded: str) -> bool:
     """Whether it is the user and password of a header."""
     try:
         return b":" in base64.b64decode(encoded, validate=True)
@@ -243,9 +247,11 @@ class CredentialRule:
         if isinstance(value, str):
             return REDACTED if self._is_credential(name, value) else self._redact_form(value)
         if isinstance(value, dict):
-            return _changed(value, {key: self._redact_item(name, key, item) for key, item in value.items()})
+            return _changed_by_redaction(
+                value, {key: self._redact_item(name, key, item) for key, item in value.items()}
+            )
         if isinstance(value, list):
-            return _changed(value, self._redact_list(name, value))
+            return _changed_by_redaction(value, self._redact_list(name, value))
         return REDACTED if self._is_credential(name, value) else value
 
     def redact_copies(self, text: str, name: str, value: Plain) -> str:
@@ -276,7 +282,7 @@ class CredentialRule:
         """Whether every text below a name is a credential."""
         if self._patterns is not None:
             return self._is_credential(name, "x")
-        return _kind_of_name(name) in ("password", "secret")
+        return _credential_kind_of_name(name) in ("password", "secret")
 
     def _redact_list(self, name: str, items: list[Plain]) -> list[Plain]:
         """Each item under the name of the list, or under that of the option before it, as in ``sys.argv``."""
@@ -299,7 +305,7 @@ def _texts(value: Plain) -> Iterator[str]:
         yield str(value)
 
 
-def _changed(old: Plain, new: Plain) -> Plain:
+def _changed_by_redaction(old: Plain, new: Plain) -> Plain:
     return old if new == old else new
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from legm.records import BestRule, Direction
 
-__all__ = ["LOWER_IS_BETTER", "decide_direction", "direction_by_name", "merge_rules"]
+__all__ = ["LOWER_IS_BETTER", "decide_direction", "direction_by_name", "merge_direction_rules"]
 
 # fmt: off
 LOWER_IS_BETTER = frozenset((
@@ -77,7 +77,7 @@ def decide_direction(
     return Direction(chosen, "default" if named is None else "name", says[chosen], says[not chosen])
 
 
-def merge_rules(rules: Iterable[Mapping[BestRule, int]]) -> Counter[BestRule]:
+def merge_direction_rules(rules: Iterable[Mapping[BestRule, int]]) -> Counter[BestRule]:
     """The best rules of several configurations' runs, each with its number of runs."""
     each: dict[int, tuple[Mapping[BestRule, int], list[None]]] = {}  # many configurations share one mapping
     for one in rules:

@@ -1,337 +1,21 @@
-"""The identity of a configuration: plain form, canonical form, fingerprint and differences.
+"""The identity of a configuration: its fingerprint, and how it differs from another.
 
-A value is first converted to **plain** form, which YAML and JSON can hold: None, bool, int, float, str, list
-and dict with str keys. Other values are a dict with a single tag as its key: ``legm:set``, ``legm:map`` (keys
-that are not strings), ``legm:bytes``, ``legm:complex``, ``legm:number`` (exact numbers that a float cannot
-represent). The **canonical** form is a text that is the same for equal plain values: whole floats are written
-as integers, and sets and mappings are sorted. The **fingerprint** is the digest of the canonical form.
+The **fingerprint** is the digest of the canonical form of the experiment's name and the active parameters:
+:mod:`legm.core.plain_form`.
 """
 
 from __future__ import annotations
 
-import argparse
-import cmath
 import dataclasses
-import datetime
-import enum
-import fractions
-import functools
 import hashlib
-import inspect
-import json
-import math
-import numbers
-import os
-import types
-import typing
-import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from legm.core.config_objects import is_dtype_or_device, is_omegaconf, object_fields, resolve_omegaconf
-from legm.errors import UnstableValue
+from legm.core.plain_form import canonical_text, encode_plain_json
 from legm.records import Plain
 
-__all__ = [
-    "ParameterDifference",
-    "canonical_text",
-    "fingerprint",
-    "from_plain",
-    "parameter_differences",
-    "to_plain",
-]
+__all__ = ["ParameterDifference", "fingerprint", "identity_differences"]
 
 VERSION = "v1"
-_TAG = "legm:"
-_MAX_DEPTH = 100
-_MAX_INT_BITS = 4096
-_STANDARD_MODULES = {
-    "_asyncio": "asyncio.tasks",
-    "_decimal": "decimal",
-    "_io": "io",
-    "pathlib._local": "pathlib",
-    "zipfile._path": "zipfile",
-}
-"""By the name that it has in some versions of Python, the public name of a module of the standard library."""
-
-
-def to_plain(name: str, value: object) -> Plain:
-    """The plain form of a parameter's value.
-
-    Args:
-        name: the parameter's name, for the error message.
-        value: any value.
-
-    Raises:
-        UnstableValue: the value, or one inside it, has no form that is the same in every process.
-    """
-    return _plain(value, name, 0)
-
-
-def _plain(value: Any, path: str, depth: int) -> Plain:
-    if value is None or type(value) in (bool, str, float):
-        return value
-    if depth > _MAX_DEPTH:
-        raise UnstableValue(
-            f"parameter {path[:80]!r} is nested more than {_MAX_DEPTH} deep or contains itself"
-        )
-
-    def inner(item: object, where: str) -> Plain:
-        return _plain(item, f"{path}{where}", depth + 1)
-
-    if isinstance(value, enum.Enum):
-        return _enum_name(value)
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, type) or typing.get_origin(value) is not None:
-        return _type_name(value, path)
-    if hasattr(value, "tolist") and hasattr(value, "dtype"):  # NumPy, PyTorch and JAX, arrays and scalars
-        return _plain_array(value, path, inner)
-    if isinstance(value, numbers.Number):
-        return _plain_number(value, path)
-    if isinstance(value, os.PathLike):
-        return os.fsdecode(value)
-    if is_dtype_or_device(value):
-        return str(value)
-    if (fields := object_fields(value)) is not None:
-        if not fields and not isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
-            return _plain_qualified_name(type(value), path)  # nothing else distinguishes it
-        return inner(fields, "")
-    if is_omegaconf(value):
-        return inner(resolve_omegaconf(value, path), "")
-    if isinstance(value, Mapping):
-        return _plain_mapping(value, path, inner)
-    if isinstance(value, (list, tuple, deque, range)):
-        return [inner(item, f"[{i}]") for i, item in enumerate(value)]
-    if isinstance(value, (set, frozenset)):
-        return {"legm:set": sorted((inner(item, "{}") for item in value), key=canonical_text)}
-    if isinstance(value, (bytes, bytearray)):
-        return {"legm:bytes": value.hex()}
-    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
-        return value.astimezone(datetime.timezone.utc).isoformat()
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    if isinstance(value, (uuid.UUID, datetime.timedelta)):
-        return str(value)
-    if isinstance(value, functools.partial):
-        call = {"function": value.func, "arguments": value.args, "keywords": value.keywords}
-        return inner(call, "")
-    return _plain_qualified_name(value, path)
-
-
-def _plain_number(value: Any, path: str) -> Plain:
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, int):
-        value = int(value)
-        return value if value.bit_length() <= _MAX_INT_BITS else {"legm:number": hex(value)}
-    is_complex = isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real)
-    try:
-        if is_complex:
-            return _plain_complex(value, path)
-        number = float(value)
-        if math.isnan(number) or number == value:
-            return number
-        return {"legm:number": str(fractions.Fraction(*value.as_integer_ratio()))}
-    except (TypeError, ValueError, OverflowError) as error:
-        raise _unstable_value(path, value) from error
-
-
-def _plain_complex(value: Any, path: str) -> Plain:
-    if value.imag == 0:
-        return _plain_number(value.real, path)
-    number = complex(value)
-    if number != value and not cmath.isnan(number):
-        raise UnstableValue(
-            f"parameter {path!r} = {value} has more digits than a complex number of two 64-bit floats: round "
-            "it, or pass its parts"
-        )
-    return {"legm:complex": [number.real, number.imag]}
-
-
-def _plain_array(value: Any, path: str, inner: Callable[[object, str], Plain]) -> Plain:
-    if getattr(value.dtype, "kind", "") in ("m", "M") and not hasattr(value, "mask"):
-        return _plain_times(value, inner)
-    try:
-        content = value.tolist()
-    except (RuntimeError, TypeError, ValueError, NotImplementedError) as cause:
-        raise _unstable_value(path, value) from cause
-    if type(content) is not type(value):
-        return inner(content, "")
-    return _plain_number(content, path)  # np.longdouble and np.clongdouble have no Python value
-
-
-def _plain_times(value: Any, inner: Callable[[object, str], Plain]) -> Plain:
-    """The plain form of an array of times or durations: of their Python values, where they have them."""
-    import numpy as np
-
-    array = np.asarray(value)
-    if array.dtype.kind not in ("m", "M"):
-        return inner(array.tolist(), "")
-    if array.ndim > 0:
-        return [_plain_times(item, inner) for item in array]
-    if np.isnat(array):
-        return "NaT"
-    content = array.tolist()
-    if isinstance(content, int):  # years and months, and what is more precise or larger than Python's times
-        unit = f"{array.dtype.kind}8[us]"
-        rounded = array.astype(unit) if np.can_cast(array.dtype, unit, "same_kind") else array
-        content = rounded.tolist() if rounded == array else content
-    return str(array) if isinstance(content, int) else inner(content, "")
-
-
-def _enum_name(value: enum.Enum) -> str:
-    """The name of an enum member; those of the single flags, joined with ``|``, for a combination of flags.
-
-    Python's own name of a combination depends on its version.
-    """
-    kind = type(value)
-    if not isinstance(value, enum.Flag) or value._name_ in kind.__members__:
-        return str(value._name_)
-    flags: dict[int, str] = {}
-    for name, flag in kind.__members__.items():
-        if flag._value_ > 0 and flag._value_ & (flag._value_ - 1) == 0:  # a single bit
-            flags.setdefault(flag._value_, name)
-    bits = value._value_
-    if bits < 0:  # all flags but some
-        bits += max(1 << max(flags, default=0).bit_length(), 1 << bits.bit_length())
-    names = []
-    for bit, name in sorted(flags.items()):
-        if bits & bit:
-            names.append(name)
-            bits ^= bit
-    return "|".join([*names, *([str(bits)] if bits or not names else [])])
-
-
-def _plain_mapping(value: Mapping[Any, Any], path: str, inner: Callable[[object, str], Plain]) -> Plain:
-    pairs = [[inner(key, " (a key)"), inner(item, f"[{key!r}]")] for key, item in value.items()]
-    if len({canonical_text(key) for key, _ in pairs}) < len(pairs):
-        raise UnstableValue(
-            f"parameter {path!r} is a mapping with two keys that are compared as equal: "
-            f"{sorted(map(repr, value))}. Remove one of them"
-        )
-    by_text = all(type(key) is str for key, _ in pairs)
-    if by_text and not (len(pairs) == 1 and str(pairs[0][0]).startswith(_TAG)):
-        return {str(key): item for key, item in pairs}
-    return {"legm:map": sorted(pairs, key=canonical_text)}
-
-
-def _type_name(value: Any, path: str) -> str:
-    """The name of a class, or of a type with arguments such as ``list[int]`` or ``int | None``."""
-    origin = typing.get_origin(value)
-    if origin is None:
-        return _plain_qualified_name(value, path)
-    arguments = [_type_argument(one, path) for one in typing.get_args(value)]
-    if origin in (typing.Union, types.UnionType):
-        name, arguments = "typing.Union", sorted(set(arguments))
-    else:
-        name = _plain_qualified_name(origin, path)
-    return f"{name}[{', '.join(arguments)}]" if arguments else name
-
-
-def _type_argument(value: Any, path: str) -> str:
-    if value is ...:
-        return "..."
-    if isinstance(value, list):  # of the arguments of a Callable
-        return f"[{', '.join(_type_argument(one, path) for one in value)}]"
-    if isinstance(value, type) or typing.get_origin(value) is not None:
-        return _type_name(value, path)
-    return canonical_text(_plain(value, path, 0))
-
-
-def _plain_qualified_name(value: Any, path: str) -> str:
-    """``module.name`` of a function or class, the same in every process."""
-    name = getattr(value, "__qualname__", None)
-    module = getattr(value, "__module__", None)
-    if isinstance(name, str) and isinstance(module, str):
-        module = _STANDARD_MODULES.get(module, module)
-        if module == "numpy" and isinstance(value, type):
-            name = name.rstrip("_")  # bool_ is bool since NumPy 2
-    if name is None and type(value).__module__ == "numpy":  # a ufunc of before NumPy 2.2
-        import numpy as np
-
-        short = getattr(value, "__name__", "")
-        if getattr(np, short, None) is value:
-            name, module = short, "numpy"
-    owner = getattr(value, "__self__", None)
-    bound = owner is not None and not isinstance(owner, (type, types.ModuleType))
-    if not isinstance(name, str) or not callable(value) or "<lambda>" in name or bound:
-        raise _unstable_value(path, value)
-    return f"{module}.{name}" if module else name
-
-
-def _unstable_value(path: str, value: object) -> UnstableValue:
-    kind = type(value).__qualname__
-    if inspect.isfunction(value):
-        kind = "lambda"
-    return UnstableValue(
-        f"parameter {path!r} has a value of type {kind}, which has no form that is the same in every "
-        f"process, so it cannot distinguish configurations: pass a string or number that identifies it, or "
-        f"exclude it from the comparison with disable_param({path.split('[', maxsplit=1)[0]!r})"
-    )
-
-
-def from_plain(value: Plain) -> Any:
-    """The value of a plain form: the inverse of :func:`to_plain` for sets, mappings and exact numbers."""
-    if isinstance(value, list):
-        return [from_plain(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if len(value) == 1:
-        ((tag, content),) = value.items()
-        if tag == "legm:set":
-            return {_hashable_plain(from_plain(item)) for item in content}
-        if tag == "legm:map":
-            return {_hashable_plain(from_plain(key)): from_plain(item) for key, item in content}
-        if tag == "legm:bytes":
-            return bytes.fromhex(content)
-        if tag == "legm:complex":
-            return complex(*content)
-        if tag == "legm:number":
-            return int(content, 16) if "x" in content else fractions.Fraction(content)
-    return {key: from_plain(item) for key, item in value.items()}
-
-
-def _hashable_plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_hashable_plain(item) for item in value)
-    return frozenset(value) if isinstance(value, set) else value
-
-
-_encode_json = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode
-
-
-def canonical_text(value: Plain) -> str:
-    """The canonical form of a plain value: equal values have equal texts."""
-    kind = type(value)
-    if kind is float and value.is_integer():
-        return repr(int(value))
-    if kind is str or kind is int:
-        return _encode_json(value) if kind is str else repr(value)
-    return _encode_json(_canonical_plain(value))
-
-
-def _canonical_plain(value: Plain) -> Plain:
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return int(value) if value.is_integer() else value
-        return {"legm:number": "nan" if math.isnan(value) else str(value)}
-    if isinstance(value, list):
-        return [_canonical_plain(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if len(value) == 1:
-        ((tag, content),) = value.items()
-        if tag == "legm:set":
-            return {tag: [json.loads(text) for text in sorted({canonical_text(item) for item in content})]}
-        if tag == "legm:map":
-            return {
-                tag: sorted(
-                    ([_canonical_plain(k), _canonical_plain(v)] for k, v in content), key=canonical_text
-                )
-            }
-    return {key: _canonical_plain(item) for key, item in value.items()}
 
 
 def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
@@ -344,9 +28,9 @@ def fingerprint(experiment: str, active: Mapping[str, Plain]) -> str:
     Returns:
         ``v1-`` and 32 hexadecimal digits: the first half of the SHA-256 of the canonical form.
     """
-    pairs = sorted([f"[{_encode_json(name)},{canonical_text(value)}]" for name, value in active.items()])
+    pairs = sorted([f"[{encode_plain_json(name)},{canonical_text(value)}]" for name, value in active.items()])
     # The same as canonical_text([experiment, {"legm:map": …}]), but faster.
-    text = f'[{_encode_json(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'
+    text = f'[{encode_plain_json(experiment)},{{"legm:map":[{",".join(pairs)}]}}]'
     return f"{VERSION}-{hashlib.sha256(text.encode('ascii')).hexdigest()[:32]}"
 
 
@@ -372,7 +56,7 @@ class ParameterDifference:
         return f"{self.name}: {ours} | {theirs}"
 
 
-def parameter_differences(
+def identity_differences(
     ours: Mapping[str, Plain],
     theirs: Mapping[str, Plain],
     our_notes: Callable[[str], str],

@@ -13,8 +13,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from legm.core.config_objects import is_omegaconf
 from legm.core.credentials import CredentialRule, redact_text
-from legm.core.identity import canonical_text, fingerprint, from_plain, to_plain
+from legm.core.identity import fingerprint
 from legm.core.naming import check_name, configuration_name
+from legm.core.plain_form import canonical_text, from_plain, to_plain
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.records import Configuration, Plain
 
@@ -169,9 +170,9 @@ class _ParameterRules:
             for parent in parent_names:
                 condition: Condition = TruthyCondition()
                 if not several and "parent_active" in fields:
-                    condition = _parent_condition(parent, active_value)
+                    condition = _parent_parameter_condition(parent, active_value)
                 elif several and active_value is not None:
-                    condition = _condition_by_parent(name, parent, parent_names, active_value)
+                    condition = _condition_by_parent_parameter(name, parent, parent_names, active_value)
                 self.add_parent(name, parent, condition)
         if fields.get("disable_comparison"):
             self.disabled.add(name)
@@ -362,7 +363,7 @@ class Parameters:
     def _predicate_holds(self, child: str, parent: str, function: Callable[[Any], Any]) -> bool:
         what = f"the function that decides by {parent!r} whether {child!r} counts"
         try:
-            return _call(what, function, self._values[parent], bool)
+            return _call_parameter_function(what, function, self._values[parent], bool)
         except _FunctionError:
             if self._is_none_or_false(parent):
                 return False
@@ -438,11 +439,13 @@ class Parameters:
             return rule.recorded[0]
         if callable(rule.use):
             what = f"the function that decides whether {name!r} is in the configuration's name"
-            if not _call(what, rule.use, value, bool):
+            if not _call_parameter_function(what, rule.use, value, bool):
                 return None
         if not rule.transform:
-            return format_name_value(self._plain(name))
-        text = _call(f"the name_transform of {name!r}", rule.transform, value, format_name_value)
+            return format_parameter_value(self._plain(name))
+        text = _call_parameter_function(
+            f"the name_transform of {name!r}", rule.transform, value, format_parameter_value
+        )
         return self._rule.redact_copies(text, name, to_plain(name, value))
 
     def _recorded_metadata(self) -> dict[str, dict[str, Plain]]:
@@ -498,14 +501,16 @@ class Parameters:
                 elif "holds" in edge:
                     condition = RecordedCondition(edge["holds"], edge["for"])
                 elif "called" in edge:
-                    condition = PredicateCondition(_not_stored(f"the condition of {name!r} on {parent!r}"))
+                    condition = PredicateCondition(
+                        _unstored_parameter_function(f"the condition of {name!r} on {parent!r}")
+                    )
                 self.set_parent(name, parent, condition)
             if stored.get("disable_comparison"):
                 self._rules.disabled.add(name)
             if "name" in stored:
                 rule = stored["name"]
                 recorded = (rule["text"], rule["for"]) if "text" in rule else None
-                use = _not_stored(f"the name rule of {name!r}") if "called" in rule else True
+                use = _unstored_parameter_function(f"the name rule of {name!r}") if "called" in rule else True
                 self._rules.names[name] = NameRule(use, priority=rule["priority"], recorded=recorded)
 
 
@@ -517,7 +522,9 @@ class _NotStored(ParameterError):
     """The result of a function in the metadata is needed, but was not stored."""
 
 
-def _call(what: str, function: Callable[[Any], Any], value: Any, convert: Callable[[Any], T]) -> T:
+def _call_parameter_function(
+    what: str, function: Callable[[Any], Any], value: Any, convert: Callable[[Any], T]
+) -> T:
     """What a function in the metadata returns for a parameter's value, converted.
 
     Args:
@@ -543,16 +550,16 @@ def _call(what: str, function: Callable[[Any], Any], value: Any, convert: Callab
         ) from cause
 
 
-def _not_stored(what: str) -> Callable[[Any], Any]:
+def _unstored_parameter_function(what: str) -> Callable[[Any], Any]:
     """A function in place of one that was not called before the metadata was stored."""
 
-    def fail(value: Any) -> Any:
+    def fail_unstored_parameter(value: Any) -> Any:
         raise _NotStored(
             f"{what} was a function, whose result was not needed and so not stored; for {value!r}, set it "
             "again with set_param_metadata()"
         )
 
-    return fail
+    return fail_unstored_parameter
 
 
 def _require_known_parameters(names: Iterable[str], known: Collection[str]) -> None:
@@ -561,19 +568,19 @@ def _require_known_parameters(names: Iterable[str], known: Collection[str]) -> N
             raise ParameterError(f"there is no parameter {name!r}; {closest(str(name), known)}")
 
 
-def _parent_condition(parent: str, value: Any) -> Condition:
+def _parent_parameter_condition(parent: str, value: Any) -> Condition:
     """The condition for a value of ``parent_active``: a function is called, another value is compared."""
     if callable(value) and not isinstance(value, type):
         return PredicateCondition(value)
     return EqualsCondition(to_plain(parent, value))
 
 
-def condition_from_active_value(parent: str, active_value: Any) -> Condition:
+def parameter_condition(parent: str, active_value: Any) -> Condition:
     """The condition for :meth:`legm.ExperimentHandler.set_parent`; None means that no value was given."""
-    return TruthyCondition() if active_value is None else _parent_condition(parent, active_value)
+    return TruthyCondition() if active_value is None else _parent_parameter_condition(parent, active_value)
 
 
-def _condition_by_parent(child: str, parent: str, parents: list[str], value: Any) -> Condition:
+def _condition_by_parent_parameter(child: str, parent: str, parents: list[str], value: Any) -> Condition:
     if not isinstance(value, Mapping):
         raise ParameterError(
             f"parent_active of {child!r} must map each of its parents {parents} to a value, not be {value!r}"
@@ -583,15 +590,15 @@ def _condition_by_parent(child: str, parent: str, parents: list[str], value: Any
             raise ParameterError(
                 f"parent_active of {child!r} names {name!r}, which is not one of its parents {parents}"
             )
-    return _parent_condition(parent, value[parent]) if parent in value else TruthyCondition()
+    return _parent_parameter_condition(parent, value[parent]) if parent in value else TruthyCondition()
 
 
-def format_name_value(value: Any) -> str:
+def format_parameter_value(value: Any) -> str:
     """A value as it appears in a configuration's name; the items of a list are joined with ``+``."""
     if isinstance(value, (list, tuple, set, frozenset)):
-        return "+".join(format_name_value(item) for item in value)
+        return "+".join(format_parameter_value(item) for item in value)
     if isinstance(value, dict):
         if len(value) == 1 and next(iter(value)).startswith("legm:"):
-            return format_name_value(next(iter(value.values())))
-        return "+".join(f"{key}={format_name_value(item)}" for key, item in value.items())
+            return format_parameter_value(next(iter(value.values())))
+        return "+".join(f"{key}={format_parameter_value(item)}" for key, item in value.items())
     return str(value)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from legm.core.identity import canonical_text
+from legm.core.plain_form import canonical_text
 from legm.records import Plain, Run, RunResult, Series
 
 __all__ = ["RESULT_FIELDS", "RUN_FIELDS", "differing_result_fields", "float_bits", "result_digests"]

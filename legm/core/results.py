@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
 __all__ = [
-    "best_step",
-    "counted_records",
-    "end_records",
-    "last_test_values",
-    "ordered_dev_points",
+    "last_test_results",
+    "ordered_dev_results",
     "records_from_result",
-    "run_outcome",
+    "result_best_step",
+    "result_end_records",
+    "result_outcome",
+    "result_records",
     "run_result",
 ]
 
 log = logging.getLogger(__name__)
 
 
-def run_outcome(records: Iterable[Record]) -> Outcome | None:
+def result_outcome(records: Iterable[Record]) -> Outcome | None:
     """How a run ended; None where it has not, or where it went on since and was not logged again."""
     found: Outcome | None = None
     for record in records:
@@ -53,7 +53,7 @@ def run_outcome(records: Iterable[Record]) -> Outcome | None:
     return found
 
 
-def records_until_completion(records: Sequence[Record]) -> Sequence[Record]:
+def result_records_until_completion(records: Sequence[Record]) -> Sequence[Record]:
     """The records up to the last completion; all where there is none."""
     for at in range(len(records) - 1, -1, -1):
         record = records[at]
@@ -62,9 +62,9 @@ def records_until_completion(records: Sequence[Record]) -> Sequence[Record]:
     return records
 
 
-def counted_records(records: Sequence[Record], status: Status) -> Sequence[Record]:
+def result_records(records: Sequence[Record], status: Status) -> Sequence[Record]:
     """The records that make the result of a run with a status: a completed one may be going on."""
-    return records_until_completion(records) if status is Status.COMPLETED else records
+    return result_records_until_completion(records) if status is Status.COMPLETED else records
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class _SeriesRows:
         return float(self.times[newest][-1]), float(self.values[newest][-1])
 
 
-def _rows_by_series(records: Iterable[Record]) -> dict[Series, _SeriesRows]:
+def _result_rows_by_series(records: Iterable[Record]) -> dict[Series, _SeriesRows]:
     pieces: defaultdict[Series, _SeriesRows] = defaultdict(_SeriesRows)
     before = 0
     for record in records:
@@ -111,17 +111,17 @@ def _rows_by_series(records: Iterable[Record]) -> dict[Series, _SeriesRows]:
     return pieces
 
 
-def ordered_dev_points(records: Iterable[Record]) -> Iterator[Points]:
+def ordered_dev_results(records: Iterable[Record]) -> Iterator[Points]:
     """The points of each dev series, sorted by step, with only the last value of a step."""
-    for series, pieces in _rows_by_series(records).items():
+    for series, pieces in _result_rows_by_series(records).items():
         if series.split is Split.DEV:
             steps, times, values = pieces.ordered()
             yield Points(((series,),), np.zeros(len(steps), np.uint32), steps, times, values)
 
 
-def last_test_values(records: Iterable[Record]) -> Iterator[tuple[Series, float, float]]:
+def last_test_results(records: Iterable[Record]) -> Iterator[tuple[Series, float, float]]:
     """Each test series with the time (s since 1970) and value that were set last."""
-    for series, pieces in _rows_by_series(records).items():
+    for series, pieces in _result_rows_by_series(records).items():
         if series.split is Split.TEST:
             yield series, *pieces.last_set()
 
@@ -141,7 +141,7 @@ class _StepDeduplicator:
         return steps
 
 
-def best_step(rule: BestRule, series: Mapping[Series, History]) -> int | None:
+def result_best_step(rule: BestRule, series: Mapping[Series, History]) -> int | None:
     """The best step.
 
     Args:
@@ -191,8 +191,8 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
         MetricError: the metric that chooses the best step was never set.
     """
     if status is Status.RUNNING:
-        records = records_until_completion(records)
-    rule, outcome, points = BestRule(), run_outcome(records), 0
+        records = result_records_until_completion(records)
+    rule, outcome, points = BestRule(), result_outcome(records), 0
     for record in records:
         if isinstance(record, Points):
             points += len(record)
@@ -201,7 +201,7 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
     shared = _StepDeduplicator()
     dev: dict[Series, History] = {}
     test: dict[Series, float] = {}
-    for series, pieces in _rows_by_series(records).items():
+    for series, pieces in _result_rows_by_series(records).items():
         if series.split is Split.DEV:
             steps, _, values = pieces.ordered()
             dev[series] = History(shared(steps), values)
@@ -220,7 +220,7 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
     )
     if known.status is not Status.COMPLETED:
         return known
-    chosen = best_step(rule, dev)
+    chosen = result_best_step(rule, dev)
     best: dict[Series, float] = {}
     elsewhere: dict[Series, int] = {}
     if chosen is None:
@@ -276,7 +276,7 @@ def _points_from_series(members: Sequence[tuple[Series, History]], time: float) 
     )
 
 
-def end_records(
+def result_end_records(
     run: Run, records: Sequence[Record], outcome: Outcome
 ) -> tuple[RunResult, list[BestRule | Outcome]]:
     """End a run: a best step that cannot be chosen never keeps it from being completed.

@@ -26,7 +26,7 @@ def looks_like_seed(name: str) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def _looks_like_repetition(name: str) -> bool:
+def _allows_equal_seeds(name: str) -> bool:
     """Whether a parameter says which fold or repetition a run is: equal seeds are no repetition then."""
     return _REPETITION.fullmatch(name) is not None
 
@@ -43,10 +43,10 @@ def seed_key(parameters: Mapping[str, Plain]) -> Hashable | None:
     seeds = [name for name, value in parameters.items() if value is not None and looks_like_seed(name)]
     if not seeds:
         return None
-    seeds += [name for name in parameters if _looks_like_repetition(name)]
+    seeds += [name for name in parameters if _allows_equal_seeds(name)]
     values = [parameters[name] for name in sorted(seeds)]
     if all(type(value) in _SIMPLE and value == value for value in values):  # noqa: PLR0124 - no NaN
         return (*sorted(seeds), *values)
-    from legm.core.identity import canonical_text
+    from legm.core.plain_form import canonical_text
 
     return canonical_text([sorted(seeds), values])

@@ -1,8 +1,8 @@
-"""What people read: numbers and values rounded, names shortened, configurations named by what differs.
+"""Texts that people read: numbers and values rounded, counts with their nouns.
 
 One rule for the command line, the plots and the report. A number has four significant digits, or as many as
-it takes that different values of a column look different. A name that is too long is cut in its middle, and
-different names never become equal. Exact numbers are for programs, and where one thing is looked at closely.
+it takes that different values of a column look different. Exact numbers are for programs, and where one thing
+is looked at closely.
 """
 
 from __future__ import annotations
@@ -10,45 +10,34 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
-from legm.core.naming import readable_name
-from legm.records import Configuration, Plain
+from legm.records import Plain
 
 __all__ = [
-    "MOST_IN_NAME",
+    "ENOUGH_DIGITS",
     "WHOLE",
     "counted",
-    "differing_parameters",
-    "display_names",
     "escape_unprintable",
     "exact_text",
-    "is_called",
     "listed_names",
     "number_text",
     "number_texts",
-    "truncate_distinct_names",
-    "truncate_name",
+    "rounded_text",
     "value_texts",
 ]
 
 _DIGITS = 4  # significant ones of a number,
-_ENOUGH_DIGITS = (_DIGITS, 6, 9, 12)  # those that are tried until numbers look different,
+ENOUGH_DIGITS = (_DIGITS, 6, 9, 12)  # those that are tried until numbers look different,
 _EXACT = 17  # and those of any number
 WHOLE = 1e7  # from here on numbers are written with an exponent,
 _SMALL = 1e-4  # and below here
-_MAX_LETTERS = 400  # of a name: more than fit into any figure or line
-_PARTS = re.compile(r"([,/])")  # between the values in a configuration's name, or the levels of a metric's
 _AMBIGUOUS = re.compile(
     r"[-+]?\.?\d.*|[-+]?\.?(nan|inf|infinity)|true|false|null|none|[\[{\"'~].*", re.IGNORECASE | re.DOTALL
 )
-_BETWEEN_ASSIGNMENTS = re.compile(r",\s*(?=[^\s,=\[\]{}]+=)")
-MOST_IN_NAME = 5  # parameters, where fewer tell configurations apart
 
 T = TypeVar("T")
-Width: TypeAlias = Callable[[str], float]
 
 
 # Characters
@@ -88,23 +77,23 @@ def number_text(value: float, digits: int = _DIGITS) -> str:
         return str(int(value))
     if _SMALL <= size < WHOLE:
         decimals = max(digits - 1 - math.floor(math.log10(size)), 0)
-        return str(value) if _is_short(value, digits) else f"{value:.{decimals}f}"
+        return str(value) if _has_short_text(value, digits) else f"{value:.{decimals}f}"
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-    return f"{_without_zeros(mantissa) if _is_short(value, digits) else mantissa}e{exponent}"
+    return f"{_text_without_zeros(mantissa) if _has_short_text(value, digits) else mantissa}e{exponent}"
 
 
-def _is_short(value: float, digits: int) -> bool:
+def _has_short_text(value: float, digits: int) -> bool:
     """Whether a number has no more significant digits than these."""
     return float(f"{value:.{digits - 1}e}") == value
 
 
-def _without_zeros(number: str) -> str:
+def _text_without_zeros(number: str) -> str:
     return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 def number_texts(values: Iterable[float]) -> list[str]:
     """Numbers of one column as :func:`number_text` has them; different numbers have different texts."""
-    return _distinct(list(values), lambda value, digits: number_text(value, digits or _EXACT))
+    return _distinct_texts(list(values), lambda value, digits: number_text(value, digits or _EXACT))
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -133,7 +122,7 @@ def listed_names(names: Iterable[str], most: int = 12) -> str:
 
 def exact_text(value: Plain) -> str:
     """A value as a user types it: JSON, and text as it is where it cannot be mistaken for another value."""
-    return _text(value, None)
+    return rounded_text(value, None)
 
 
 def value_texts(values: Iterable[Plain]) -> list[str]:
@@ -142,23 +131,29 @@ def value_texts(values: Iterable[Plain]) -> list[str]:
     Args:
         values: the values, such as those of a column.
     """
-    return _distinct(list(values), _text)
+    return _distinct_texts(list(values), rounded_text)
 
 
-def _distinct(values: Sequence[T], text: Callable[[T, int | None], str]) -> list[str]:
+def _distinct_texts(values: Sequence[T], text: Callable[[T, int | None], str]) -> list[str]:
     """The texts with the fewest digits with which different values have different ones."""
     keys = [(type(value), value if isinstance(value, (str, int, float)) else repr(value)) for value in values]
     unique = dict(zip(keys, values, strict=True))
     exact = {key: text(value, None) for key, value in unique.items()}
     most = len(set(exact.values()))
-    for digits in _ENOUGH_DIGITS:
+    for digits in ENOUGH_DIGITS:
         texts = {key: text(value, digits) for key, value in unique.items()}
         if len(set(texts.values())) == most:
             return [texts[key] for key in keys]
     return [exact[key] for key in keys]
 
 
-def _text(value: Plain, digits: int | None) -> str:
+def rounded_text(value: Plain, digits: int | None) -> str:
+    """A value as text, with floats rounded to so many significant digits.
+
+    Args:
+        value: the value.
+        digits: the number of digits; None for all that a float has.
+    """
     if isinstance(value, str):
         is_plain = (
             value and value == value.strip() and value.isprintable() and not _AMBIGUOUS.fullmatch(value)
@@ -182,197 +177,7 @@ def _json_text(value: Plain, digits: int | None) -> str:
 
 def _float_text(value: float, digits: int | None) -> str:
     """A float in its shortest form, or rounded where that is longer."""
-    if digits is None or not math.isfinite(value) or _is_short(value, digits):
+    if digits is None or not math.isfinite(value) or _has_short_text(value, digits):
         return str(value)
     mantissa, e, exponent = number_text(value, digits).partition("e")
-    return _without_zeros(mantissa) + e + exponent
-
-
-# Names
-
-
-def truncate_name(text: str, room: float, width: Width) -> str:
-    """The text with "…" in its middle if it is too wide; the ends of names distinguish most of them.
-
-    Args:
-        text: the text, in which spaces and line breaks become single spaces.
-        room: the available width.
-        width: returns the width of a text, in the same unit.
-    """
-    text = " ".join(text.split())
-    if len(text) <= _MAX_LETTERS and width(text) <= room:
-        return text
-
-    def shortened(letters: int) -> str:
-        return text[: letters - letters // 2] + "…" + text[len(text) - letters // 2 :]
-
-    low, high = 0, min(len(text) - 1, _MAX_LETTERS)
-    while low < high:
-        letters = (low + high + 1) // 2
-        low, high = (letters, high) if width(shortened(letters)) <= room else (low, letters - 1)
-    return shortened(low)
-
-
-def truncate_distinct_names(names: Sequence[str], room: float, width: Width) -> list[str]:
-    """Truncate names to a width so that different names stay different.
-
-    Names that would become equal first lose the parts that they have in common, then their common start and
-    end; those that are still equal get a number.
-
-    Args:
-        names: the names; equal names stay equal.
-        room: the available width.
-        width: returns the width of a text, in the same unit.
-    """
-    short = {name: truncate_name(name, room, width) for name in dict.fromkeys(names)}
-    for shorten in (_without_common_parts, _without_common_ends):
-        for same in _groups_of_equals(short):
-            for name, rest in zip(same, shorten(same), strict=True):
-                short[name] = truncate_name(rest, room, width)
-    for number, name in enumerate((name for same in _groups_of_equals(short) for name in same), 1):
-        end = f" ({number})"
-        short[name] = truncate_name(name, room - width(end), width) + end
-    return [short[name] for name in names]
-
-
-def _groups_of_equals(short: dict[str, str]) -> list[list[str]]:
-    """The groups of names with equal short forms."""
-    groups: defaultdict[str, list[str]] = defaultdict(list)
-    for name, label in short.items():
-        groups[label].append(name)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def _without_common_parts(names: Sequence[str]) -> list[str]:
-    """The names with "…" for the parts that are equal in all of them, if all have equally many."""
-    split = [_PARTS.split(name) for name in names]
-    if len({len(parts) for parts in split}) > 1:
-        return list(names)
-    common = [len(set(column)) == 1 for column in zip(*split, strict=True)]
-    kept = []
-    for parts in split:
-        marked = ["…" if same else part for part, same in zip(parts, common, strict=True)]
-        kept.append(re.sub("…{2,}", "…", "".join(marked)))
-    return kept
-
-
-def _without_common_ends(names: Sequence[str]) -> list[str]:
-    """The names with "…" for most of their common start and end."""
-    start = _common_prefix_length(names)
-    end = _common_prefix_length([name[start:][::-1] for name in names])
-    before, after = max(start - 8, 0), max(end - 8, 0)
-    return ["…" * bool(before) + name[before : len(name) - after] + "…" * bool(after) for name in names]
-
-
-def _common_prefix_length(names: Iterable[str]) -> int:
-    """The length of the names' common prefix."""
-    first, *_, last = sorted(names)
-    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-
-
-# Configurations
-
-
-def differing_parameters(configurations: Sequence[Configuration]) -> list[str]:
-    """The names of the parameters by which configurations differ, sorted.
-
-    One is among them where it is active in some only, or its values are not all the same.
-    """
-    if not configurations:
-        return []
-    actives = {one.active for one in configurations}
-    everywhere = set.intersection(*map(set, actives))
-    found = set().union(*actives) - everywhere
-    first = configurations[0].parameters
-    for name in everywhere:
-        value = first[name]
-        if any(one.parameters[name] != value for one in configurations):
-            found.add(name)
-    return sorted(found)
-
-
-def display_names(configurations: Sequence[Configuration], labels: Mapping[str, str]) -> dict[str, str]:
-    """What configurations are called where they are shown together.
-
-    One without a name is called by what makes it differ from the others: ``depth=3, lr=0.1``; alone, by its
-    parameters. Where these are more than five, as few are named as tell all of them apart.
-
-    Args:
-        configurations: those that are shown.
-        labels: by fingerprint, what one is called that has a name, or that does not differ from any other.
-
-    Returns:
-        the names by fingerprint.
-    """
-    shown = {one.fingerprint: one for one in configurations}
-    found = {key: readable_name(labels[key]) for key in shown}
-    if all(one.name for one in shown.values()):
-        return found
-    every = list(shown.values())
-    names = differing_parameters(every) if len(every) > 1 else sorted(every[0].active)
-    texts = {name: _texts_of(every, name) for name in names}
-    if len(names) > MOST_IN_NAME:
-        names = _fewest_that_distinguish(names, texts)
-    short = dict(zip(names, _last_parts(names), strict=True))
-    for i, one in enumerate(every):
-        own = [f"{short[name]}={text}" for name in names if (text := texts[name][i]) is not None]
-        if not one.name and names:
-            found[one.fingerprint] = ", ".join(own) or f"no {' or '.join(short.values())}"
-    return found
-
-
-def is_called(configuration: Configuration, text: str) -> bool:
-    """Whether a configuration has all the values in a text such as ``depth=3, lr=0.1``.
-
-    Args:
-        configuration: the configuration.
-        text: names, of which leading levels may be left out, with values as in :func:`display_names`.
-    """
-    pairs = [pair.partition("=") for pair in _BETWEEN_ASSIGNMENTS.split(text)]
-    return all(
-        equals and any(_has_text(configuration, known, value) for known in _ending_with(configuration, name))
-        for name, equals, value in pairs
-    )
-
-
-def _ending_with(configuration: Configuration, name: str) -> list[str]:
-    return [known for known in configuration.active if known == name or known.endswith(f".{name}")]
-
-
-def _has_text(configuration: Configuration, name: str, text: str) -> bool:
-    value = configuration.parameters[name]
-    return text in {str(value), *(_text(value, digits) for digits in (None, *_ENOUGH_DIGITS))}
-
-
-def _texts_of(configurations: Sequence[Configuration], name: str) -> list[str | None]:
-    """The texts of a parameter's values, None where it is not active."""
-    own = [one.parameters[name] for one in configurations if name in one.active]
-    texts = iter(value_texts(own))
-    return [next(texts) if name in one.active else None for one in configurations]
-
-
-def _fewest_that_distinguish(names: Sequence[str], texts: Mapping[str, Sequence[str | None]]) -> list[str]:
-    """Few of the parameters whose values together tell all configurations apart that all of them do."""
-    count = len(next(iter(texts.values())))
-    every = len(set(zip(*(texts[name] for name in names), strict=True)))
-    chosen: list[str] = []
-    groups = [0] * count
-    while len(set(groups)) < every:
-        best = max(names, key=lambda name: len(set(zip(groups, texts[name], strict=True))))
-        numbers: dict[tuple[int, str | None], int] = {}
-        groups = [numbers.setdefault(pair, len(numbers)) for pair in zip(groups, texts[best], strict=True)]
-        chosen.append(best)
-    return sorted(chosen)
-
-
-def _last_parts(names: Sequence[str]) -> list[str]:
-    """Dotted names without the levels before that are not needed to tell them apart."""
-    split = [name.split(".") for name in names]
-    found = []
-    for parts in split:
-        for start in range(len(parts) - 1, -1, -1):
-            end = parts[start:]
-            if all(end) and sum(other[-len(end) :] == end for other in split) == 1:
-                break
-        found.append(".".join(parts[start:]))
-    return found
+    return _text_without_zeros(mantissa) + e + exponent

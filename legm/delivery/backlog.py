@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legm.delivery.client import BackendClient
-from legm.delivery.registry import backend_names, find_stored_backend, make_backend
-from legm.delivery.trusted import is_trusted, target_text
+from legm.delivery.registry import backend_names, find_backend_by_stored_name, make_backend
+from legm.delivery.trusted import is_trusted, trusted_target_text
 from legm.errors import (
     BackendError,
     CorruptFile,
@@ -30,13 +30,13 @@ from legm.runlog.log_folder import LogFolder, find_logs, find_pending_logs
 __all__ = [
     "BATCH",
     "DeliveredLog",
-    "complete_run",
+    "complete_backlog_run",
+    "dead_run_outcome",
     "deliver_log",
+    "finalize_backlog_log",
     "finalize_dead_runs",
-    "finalize_log",
     "flush_backlog",
-    "interruption_outcome",
-    "replay_log",
+    "replay_backlog",
     "sync_backlog",
     "watch_backlog",
 ]
@@ -108,24 +108,24 @@ def deliver_log(client: BackendClient, logs: LogFolder, path: Path) -> RunResult
         LegmError: the backend could not accept it; the log is unchanged.
     """
     try:
-        outcome = interruption_outcome(path)  # before it is opened for writing, which is noted as a change
+        outcome = dead_run_outcome(path)  # before it is opened for writing, which is noted as a change
         writer = log_writer.LogWriter(path, create=False)
     except CorruptFile:
         raise
     except (StorageError, FileNotFoundError):
         return None
     try:
-        return finalize_log(client, logs, writer, outcome)
+        return finalize_backlog_log(client, logs, writer, outcome)
     finally:
         writer.close()
 
 
-def interruption_outcome(path: Path) -> Outcome:
+def dead_run_outcome(path: Path) -> Outcome:
     """The outcome of a run whose process died: it ended when its log was last written."""
     return Outcome(Status.INTERRUPTED, path.stat().st_mtime, "the process ended without log()")
 
 
-def finalize_log(
+def finalize_backlog_log(
     client: BackendClient,
     logs: LogFolder,
     writer: log_writer.LogWriter,
@@ -147,14 +147,14 @@ def finalize_log(
     from legm.core import results  # needs NumPy
 
     known = log_reader.read_log(writer.path)
-    if results.run_outcome(known.records) is None:
+    if results.result_outcome(known.records) is None:
         known.content_end = writer.append(log_frames.record_frame(interrupted))
         known.records.append(interrupted)
         log.warning("run %s was interrupted; its records are kept in %s", known.run.run_id, writer.path)
     if result is None:
         result = results.run_result(known.run, known.records)
     if not known.is_delivered_to(client.name) or all(known.is_delivered_to(name) for name in known.backends):
-        replay_log(client, known, result)
+        replay_backlog(client, known, result)
         known.cursors[client.name] = writer.position
         writer.append(log_frames.cursors_frame({client.name: writer.position}))
     if all(known.is_delivered_to(name) for name in known.backends):
@@ -162,7 +162,7 @@ def finalize_log(
     return result
 
 
-def replay_log(
+def replay_backlog(
     client: BackendClient,
     known: log_reader.Log,
     result: RunResult,
@@ -220,8 +220,9 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
 
     Args:
         root: the root directory.
-        to: the only backend to deliver to, or the only target as :func:`~legm.delivery.trusted.target_text`
-            has it, which is then delivered to whoever chose it; None for all.
+        to: the only backend to deliver to, or the only target as
+            :func:`~legm.delivery.trusted.trusted_target_text` has it, which is then delivered to whoever
+            chose it; None for all.
 
     Raises:
         StorageError: there is no such folder.
@@ -243,13 +244,13 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
         undelivered = [name for name in known.backends if not known.is_delivered_to(name)]
         for name in undelivered or list(known.backends)[:1]:  # where every backend has all, the log is moved
             options = known.backends[name]
-            target = target_text(name, options)
+            target = trusted_target_text(name, options)
             if to not in {None, name, target}:
                 continue
             if to == target or is_trusted(name, options):
                 yield _deliver_pending_log(root, path, name, options, clients)
             else:
-                yield DeliveredLog(path, name, problem=_ask_for_target(target))
+                yield DeliveredLog(path, name, problem=_ask_for_backlog_target(target))
 
 
 def _require_delivered_to(name: str, logs: Sequence[Path]) -> None:
@@ -291,14 +292,14 @@ def watch_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
         time.sleep(pause)
 
 
-def _ask_for_target(target: str) -> str:
+def _ask_for_backlog_target(target: str) -> str:
     return (
         f"no run was begun on this machine with the target that its log names, {target!r}; "
         f"if it is yours, give it: legm sync --to {shlex.quote(target)}"
     )
 
 
-def complete_run(root: Path, run: str) -> list[DeliveredLog]:
+def complete_backlog_run(root: Path, run: str) -> list[DeliveredLog]:
     """Complete a run that ended without ``log()``, so that it counts.
 
     Args:
@@ -322,16 +323,16 @@ def complete_run(root: Path, run: str) -> list[DeliveredLog]:
         several = f"{len(found)} runs have ids that end in {run!r}" if found else f"there is no run {run!r}"
         raise ParameterError(f"{several}; {closest(run, found or logs)}")
     path = logs[found[0]]
-    ended = interruption_outcome(path).time  # before it is opened for writing, which is noted as a change
+    ended = dead_run_outcome(path).time  # before it is opened for writing, which is noted as a change
     folder = LogFolder.holding(path)
     writer = log_writer.LogWriter(path, create=False)
     try:
         known = log_reader.read_log(path)
-        earlier = results.run_outcome(known.records)
+        earlier = results.result_outcome(known.records)
         if earlier is not None and earlier.status is Status.COMPLETED:
             raise StateError(f"the run {found[0]} is completed already")
         outcome = Outcome(Status.COMPLETED, ended if earlier is None else earlier.time)
-        _, last = results.end_records(known.run, known.records, outcome)
+        _, last = results.result_end_records(known.run, known.records, outcome)
         if not folder.is_open(path):
             folder.create_folders()
             folder.reopen_log(writer)
@@ -345,7 +346,7 @@ def complete_run(root: Path, run: str) -> list[DeliveredLog]:
         if is_trusted(name, options):
             delivered.append(_deliver_pending_log(root, writer.path, name, options, clients))
         else:
-            problem = _ask_for_target(target_text(name, options))
+            problem = _ask_for_backlog_target(trusted_target_text(name, options))
             delivered.append(DeliveredLog(writer.path, name, problem=problem))
     return delivered
 
@@ -356,7 +357,7 @@ def _deliver_pending_log(
     key = json.dumps([name, options], sort_keys=True)
     try:
         if key not in clients:
-            clients[key] = BackendClient(make_backend(find_stored_backend(name), root, options), root)
+            clients[key] = BackendClient(make_backend(find_backend_by_stored_name(name), root, options), root)
         return DeliveredLog(path, name, deliver_log(clients[key], LogFolder.holding(path), path))
     except LegmError as error:
         return DeliveredLog(path, name, problem=str(error))

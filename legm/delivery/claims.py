@@ -32,7 +32,7 @@ from legm.delivery.reading import read_runs
 from legm.errors import ParameterError, storage_error
 from legm.records import Configuration, Status
 from legm.runlog.log_folder import LogFolder
-from legm.util.forks import close_unshared, open_unshared
+from legm.util.forks import close_unshared_with_forks, open_unshared_with_forks
 from legm.util.locks import file_lock
 
 __all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_claimed_run_count"]
@@ -97,7 +97,7 @@ class Claim:
         }
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            fd = open_unshared(self.path, flags)
+            fd = open_unshared_with_forks(self.path, flags)
         except OSError as cause:
             raise storage_error("write the claim", self.path, cause) from cause
         self._finalizer = weakref.finalize(self, _delete_claim, self.path, fd, os.getpid())
@@ -136,7 +136,7 @@ class Claim:
 
 
 def _delete_claim(path: Path, fd: int, pid: int) -> None:
-    close_unshared(fd)
+    close_unshared_with_forks(fd)
     if pid == os.getpid():  # a forked child leaves its parent's claim alone
         with suppress(OSError):
             path.unlink()

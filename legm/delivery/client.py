@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from legm.core.naming import safe_name, shorten_name
 from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of
-from legm.delivery.registry import DeferredBackend, make_backends, plugin_manager
+from legm.delivery.registry import DeferredBackend, backend_plugin_manager, make_backends
 from legm.errors import BackendError, LegmError, NotSupported, storage_error
 from legm.hooks import Backend, Capability, still_working
 from legm.records import (
@@ -34,7 +34,11 @@ from legm.records import (
     RunResult,
     Summary,
 )
-from legm.runlog.log_folder import OWN_FOLDER, refuse_linked_contents, refuse_links
+from legm.runlog.configuration_folders import (
+    OWN_FOLDER,
+    refuse_linked_configuration_folder,
+    refuse_links,
+)
 from legm.stats.run_counts import count_by_description
 
 __all__ = ["BackendClient", "connect_client"]
@@ -108,7 +112,7 @@ class BackendClient:
         self._may_be_away = is_mirror or Capability.REMOTE in backend.capabilities
         self._breaker = circuit_breaker_of(backend, root)
         self._process = os.getpid()
-        self._hooks = {} if isinstance(backend, DeferredBackend) else _hooks_of(backend)
+        self._hooks = {} if isinstance(backend, DeferredBackend) else _client_hooks(backend)
 
     # What it is
 
@@ -166,7 +170,7 @@ class BackendClient:
     def _call(self, hook: str, **arguments: Any) -> Any:
         """Call a hook of the backend."""
 
-        def act() -> Any:
+        def call_hook() -> Any:
             still_working()
             self._make_deferred()
             answer = self._hooks[hook](**arguments)
@@ -175,18 +179,18 @@ class BackendClient:
 
         try:
             if self._may_be_away and not self.breaker.is_watching:
-                return self.breaker.call(act)
-            return act()
+                return self.breaker.call(call_hook)
+            return call_hook()
         except (LegmError, KeyboardInterrupt):
             raise
         except BaseException as cause:  # a plugin's own, such as asyncio's CancelledError
-            raise self._failed(hook, _error_with_run(arguments), cause) from cause
+            raise self._failed(hook, _client_error_with_run(arguments), cause) from cause
 
     def _make_deferred(self) -> None:
         """Make the backend now, where it could not be made before."""
         if isinstance(self.backend, DeferredBackend):
             backend = self.backend.make()
-            self._hooks = _hooks_of(backend)
+            self._hooks = _client_hooks(backend)
             self.backend = backend
 
     def _iterate(self, hook: str, wanted: str, found: Iterable[T]) -> Iterator[T]:
@@ -293,7 +297,7 @@ class BackendClient:
             return made
         folder = self._own_folder(configuration)
         refuse_links(folder.parent.parent, folder.parent, folder)
-        refuse_linked_contents(folder)
+        refuse_linked_configuration_folder(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
@@ -447,14 +451,14 @@ class BackendClient:
         return kept
 
 
-def _hooks_of(backend: Backend) -> dict[str, Any]:
+def _client_hooks(backend: Backend) -> dict[str, Any]:
     """By name, the callers of a backend's hooks."""
-    manager = plugin_manager([backend])
+    manager = backend_plugin_manager([backend])
     names = [name for name in dir(manager.hook) if name.startswith("legm_")]
     return {name: manager.subset_hook_caller(name, []) for name in names}
 
 
-def _error_with_run(arguments: Mapping[str, Any]) -> str:
+def _client_error_with_run(arguments: Mapping[str, Any]) -> str:
     """Which run a call was about, in words."""
     run = arguments.get("run")
     return f" for the run {run.run_id}" if isinstance(run, Run) else ""

@@ -19,7 +19,7 @@ from typing import TypeVar
 from legm.core.texts import counted
 from legm.delivery.backlog import BATCH, flush_backlog
 from legm.delivery.client import BackendClient
-from legm.delivery.registry import is_found_again
+from legm.delivery.registry import is_registered_backend
 from legm.errors import BackendError, LegmError
 from legm.records import Points, Record, Run, RunResult
 from legm.runlog import log_frames, log_reader, log_writer
@@ -308,7 +308,7 @@ class BackgroundUploader:
             self.name,
             self._run.run_id,
             undelivered,
-            by_others if is_found_again(self._client.backend) else " the next run with this backend",
+            by_others if is_registered_backend(self._client.backend) else " the next run with this backend",
         )
         return undelivered
 

@@ -17,12 +17,12 @@ from legm.delivery.run_session import RunSession
 from legm.errors import LegmError
 from legm.records import Outcome, Status
 
-__all__ = ["PROCESS_END", "ProcessEnd", "at_process_end", "is_normal_exit"]
+__all__ = ["PROCESS_END", "ProcessEnd", "at_process_end", "is_normal_process_end"]
 
 log = logging.getLogger(__name__)
 
 
-def is_normal_exit(error: BaseException) -> bool:
+def is_normal_process_end(error: BaseException) -> bool:
     """Whether an exception only ends the process, without an error: ``sys.exit()`` or ``sys.exit(0)``."""
     return isinstance(error, SystemExit) and error.code in (None, 0)
 

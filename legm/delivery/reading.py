@@ -11,7 +11,7 @@ from legm.hooks import Capability
 from legm.records import Configuration, Query, RunCounts, RunResult
 from legm.runlog.log_folder import LogFolder
 
-__all__ = ["number_of_runs", "read_counts", "read_runs"]
+__all__ = ["number_of_runs_to_read", "read_counts", "read_runs"]
 
 
 def read_runs(
@@ -39,7 +39,7 @@ def read_runs(
     return client.runs(Query(configuration.experiment, configuration.fingerprint, description, histories))
 
 
-def number_of_runs(
+def number_of_runs_to_read(
     client: BackendClient, configuration: Configuration, description: str | None
 ) -> int | None:
     """How many runs :func:`read_runs` gives; None where the backend would have to read them to know."""

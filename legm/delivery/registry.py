@@ -28,13 +28,13 @@ __all__ = [
     "DeferredBackend",
     "InstalledBackend",
     "backend_names",
-    "find_stored_backend",
+    "backend_plugin_manager",
+    "find_backend_by_stored_name",
     "installed_backends",
-    "is_found_again",
+    "is_registered_backend",
     "make_backend",
     "make_backends",
     "make_folder_reader",
-    "plugin_manager",
 ]
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def make_backends(
         if not isinstance(own, Mapping):
             raise BackendError(f"the options of the backend {name!r} must be a mapping, not {own!r}")
     primary, *mirrors = backend
-    make_mirror = make_backend if strict else _make_mirror
+    make_mirror = make_backend if strict else _make_mirror_backend
     return [
         make_backend(primary, root, options.get(names[0], {})),
         *(
@@ -113,11 +113,13 @@ def make_backends(
     ]
 
 
-def _make_mirror(backend: object, root: Path, options: Mapping[str, Any]) -> Backend | DeferredBackend:
+def _make_mirror_backend(
+    backend: object, root: Path, options: Mapping[str, Any]
+) -> Backend | DeferredBackend:
     """A mirror: what a user did wrong is an error at once, what is wrong with the backend is not."""
     kind = backend
     if isinstance(backend, str):
-        _require_known(backend)
+        _require_registered(backend)
         with contextlib.suppress(BackendError):  # it cannot be imported, which is logged below
             kind = _find_backend(backend)
     if isinstance(kind, type):
@@ -129,7 +131,7 @@ def _make_mirror(backend: object, root: Path, options: Mapping[str, Any]) -> Bac
     try:
         return deferred.make()
     except LegmError as error:
-        later = f": legm sync {root}" if is_found_again(deferred) else " a later run with it"
+        later = f": legm sync {root}" if is_registered_backend(deferred) else " a later run with it"
         log.error(  # noqa: TRY400
             "%s. The run goes on without the mirror %r; its records stay in the run log, for%s",
             error,
@@ -152,7 +154,7 @@ class DeferredBackend:
 
     def __init__(self, name: str, options: Mapping[str, Any], make: Callable[[], Backend]) -> None:
         self.name = name
-        self.options = _storable_options(options)
+        self.options = _storable_backend_options(options)
         self._make = make
         self._lock = threading.Lock()
         self._attempt: _Attempt | None = None
@@ -204,12 +206,12 @@ class _Attempt:
         raise BackendError(f"the backend {self._name!r} cannot be made: {self.error!r}") from self.error
 
 
-def _storable_options(options: Mapping[str, Any]) -> dict[str, Plain]:
+def _storable_backend_options(options: Mapping[str, Any]) -> dict[str, Plain]:
     """Options that may be written to a run log: of plain types, and without credentials."""
     kept: dict[str, Plain] = {}
     for name, value in options.items():
         if isinstance(value, Mapping):
-            kept[name] = _storable_options(value)
+            kept[name] = _storable_backend_options(value)
         elif isinstance(value, str):
             if not is_credential(name, value):
                 kept[name] = redact_url_password(value)
@@ -263,7 +265,7 @@ def _find_backend(name: str) -> object:
             extra = _EXTRAS.get(name)
             remedy = f"install it with: pip install 'legm[{extra}]'" if extra else "reinstall legm"
             raise BackendError(f"the backend {name!r} cannot be used ({cause}): {remedy}") from cause
-    _require_known(name)
+    _require_registered(name)
     points = _backend_entry_points()[name]
     if len(points) > 1:
         packages = " and ".join(sorted(map(_backend_package, points)))
@@ -283,7 +285,7 @@ def _load_entry_point(point: EntryPoint) -> object:
         ) from cause
 
 
-def find_stored_backend(name: str) -> object:
+def find_backend_by_stored_name(name: str) -> object:
     """The class behind a name in a run log, which is the class's own; its entry point may have another.
 
     Raises:
@@ -302,16 +304,16 @@ def find_stored_backend(name: str) -> object:
     )
 
 
-def is_found_again(backend: Backend | DeferredBackend) -> bool:
+def is_registered_backend(backend: Backend | DeferredBackend) -> bool:
     """Whether another process, such as ``legm sync``, finds the backend's class by its name."""
     if isinstance(backend, DeferredBackend):
         return backend.name in backend_names()
     with contextlib.suppress(BackendError):
-        return find_stored_backend(backend.name) is type(backend)
+        return find_backend_by_stored_name(backend.name) is type(backend)
     return False
 
 
-def _require_known(name: str) -> None:
+def _require_registered(name: str) -> None:
     known = backend_names()
     if name not in known:
         raise BackendError(f"there is no backend {name!r}; {closest(name, known)}")
@@ -359,7 +361,7 @@ def installed_backends() -> list[InstalledBackend]:
     packages = [(name, f"legm {__version__}") for name in _BUILT_IN]
     others = sorted(_backend_entry_points().items())
     packages += [(name, _backend_package(point)) for name, points in others for point in points]
-    found = [_inspect_backend(name, package) for name, package in packages]
+    found = [_inspect_registered_backend(name, package) for name, package in packages]
     hidden = {_backend_package(p): p for p in entry_points(group=_GROUP) if p.name in _BUILT_IN}
     return [
         *found,
@@ -372,11 +374,11 @@ def installed_backends() -> list[InstalledBackend]:
     ]
 
 
-def _inspect_backend(name: str, package: str) -> InstalledBackend:
+def _inspect_registered_backend(name: str, package: str) -> InstalledBackend:
     try:
         backend: Any = _find_backend(name)
         can = tuple(sorted(one.value for one in backend.capabilities))
-        plugin_manager([backend])
+        backend_plugin_manager([backend])
     except LegmError as error:
         return InstalledBackend(name, package, problem=str(error))
     except Exception as error:  # noqa: BLE001 - a broken one is listed as such
@@ -401,7 +403,7 @@ def _refuse_unknown_backend_options(backend: type, options: Mapping[str, Any]) -
             raise BackendError(f"the backend {title!r} has no option {name!r}; {closest(name, known)}")
 
 
-def plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:
+def backend_plugin_manager(backends: list[Backend]) -> pluggy.PluginManager:
     """A manager that holds just these backends.
 
     Raises:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import make_run_id
-from legm.delivery.backlog import finalize_log, interruption_outcome
+from legm.delivery.backlog import dead_run_outcome, finalize_backlog_log
 from legm.delivery.claims import RunSlot
 from legm.delivery.client import BackendClient
 from legm.delivery.live_delivery import DeliverySet, begin_delivery
@@ -155,19 +155,21 @@ class RunSession:
             outcome = replace(outcome, error=redact_text(outcome.error))
         if self.recorder.is_interrupted:
             self.recorder.postpone(functools.partial(self.finish, outcome))
-            return results.end_records(self.run, log_reader.read_log(self.recorder.path).records, outcome)[0]
+            return results.result_end_records(
+                self.run, log_reader.read_log(self.recorder.path).records, outcome
+            )[0]
         with self.recorder.paused() as writer:
             if not writer.is_in_place:
                 self._follow_folder(writer)
             known = log_reader.read_log(writer.path).records
-            result, last = results.end_records(self.run, known, outcome)
+            result, last = results.result_end_records(self.run, known, outcome)
             writer.append(*map(log_frames.record_frame, last))
             records = [*known, *last]
             writer.sync()
             self.recorder.is_finished = True
             if self.delivery.close(result, records):
                 self._logs.finalize_log(writer)
-                self.recorder.before_next_write = functools.partial(_reopen_log, self._logs, writer)
+                self.recorder.before_next_write = functools.partial(_reopen_session_log, self._logs, writer)
         return result
 
     def _follow_folder(self, writer: log_writer.LogWriter) -> None:
@@ -253,7 +255,7 @@ def resume_as(
     return session, problems
 
 
-def _reopen_log(logs: LogFolder, writer: log_writer.LogWriter) -> None:
+def _reopen_session_log(logs: LogFolder, writer: log_writer.LogWriter) -> None:
     if writer.is_in_place:
         logs.reopen_log(writer)
 
@@ -315,7 +317,7 @@ def store_run(
     writer = logs.create_log(run, client.backend_options, content)
     try:
         writer.sync()
-        return finalize_log(client, logs, writer, interruption_outcome(writer.path), result)
+        return finalize_backlog_log(client, logs, writer, dead_run_outcome(writer.path), result)
     finally:
         writer.close()
 

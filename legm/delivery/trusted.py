@@ -15,20 +15,22 @@ from pathlib import Path
 
 from legm.records import Plain
 
-__all__ = ["is_trusted", "target_text", "trust"]
+__all__ = ["is_trusted", "trust", "trusted_target_text"]
 
 
-def target_text(name: str, options: Mapping[str, Plain]) -> str:
+def trusted_target_text(name: str, options: Mapping[str, Plain]) -> str:
     """A target in one line, as a user reads it and as ``legm sync --to`` takes it.
 
     Args:
         name: the backend's name.
         options: its options.
     """
-    return " ".join([name, *(f"{key}={_option_text(value)}" for key, value in sorted(options.items()))])
+    return " ".join(
+        [name, *(f"{key}={_trusted_option_text(value)}" for key, value in sorted(options.items()))]
+    )
 
 
-def _option_text(value: Plain) -> str:
+def _trusted_option_text(value: Plain) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
@@ -38,10 +40,10 @@ def trust(targets: Mapping[str, Mapping[str, Plain]]) -> None:
     Args:
         targets: by backend, the options.
     """
-    new = [_line(name, options) for name, options in targets.items() if not is_trusted(name, options)]
+    new = [_trusted_line(name, options) for name, options in targets.items() if not is_trusted(name, options)]
     if not new:
         return
-    path = _path()
+    path = _trusted_targets_path()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -59,17 +61,17 @@ def is_trusted(name: str, options: Mapping[str, Plain]) -> bool:
     if not options:
         return True
     try:
-        known = _path().read_bytes()
+        known = _trusted_targets_path().read_bytes()
     except OSError:
         return False
-    return _line(name, options) in known.splitlines(keepends=True)
+    return _trusted_line(name, options) in known.splitlines(keepends=True)
 
 
-def _line(name: str, options: Mapping[str, Plain]) -> bytes:
+def _trusted_line(name: str, options: Mapping[str, Plain]) -> bytes:
     return json.dumps([name, dict(options)], sort_keys=True).encode() + b"\n"
 
 
-def _path() -> Path:
+def _trusted_targets_path() -> Path:
     """The file of the user's own settings: in ``$XDG_CONFIG_HOME/legm``, or where the system keeps these."""
     if "XDG_CONFIG_HOME" in os.environ:
         folder = Path(os.environ["XDG_CONFIG_HOME"])

@@ -11,7 +11,7 @@ from legm.delivery.client import BackendClient
 from legm.errors import StateError
 from legm.records import Configuration, Outcome, Record, Run, RunResult
 
-__all__ = ["UnrecordedSession", "wait_for_folder"]
+__all__ = ["UnrecordedSession", "wait_for_recorded_folder"]
 
 _LONGEST_START = 60.0  # seconds until the process that records has begun its run
 
@@ -74,7 +74,7 @@ class _Nowhere:
         return Path(basename)
 
 
-def wait_for_folder(client: BackendClient, configuration: Configuration) -> Path:
+def wait_for_recorded_folder(client: BackendClient, configuration: Configuration) -> Path:
     """The folder of a configuration, which the process that records creates.
 
     Raises:

@@ -10,14 +10,15 @@ from typing import Protocol
 from legm.core import results
 from legm.core.result_equality import differing_result_fields, result_digests
 from legm.core.results import records_from_result
-from legm.delivery.backlog import interruption_outcome
+from legm.delivery.backlog import dead_run_outcome
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_folder_reader
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Plain, Query, Record, RunResult, Status, StoredRun, Summary
 from legm.runlog import log_reader, log_writer
-from legm.runlog.log_folder import AGGREGATES_FILE, LogFolder, configuration_folders
-from legm.stats.aggregate import summary_from_dict
+from legm.runlog.configuration_folders import AGGREGATES_FILE, configuration_folders
+from legm.runlog.log_folder import LogFolder
+from legm.stats.aggregate import aggregated_summary_from_dict
 from legm.util.yaml_files import load_yaml
 
 __all__ = ["BackendSource", "ConfigurationRuns", "LoadedRun", "LocalSource", "Source", "UnavailableRun"]
@@ -89,7 +90,7 @@ class ConfigurationRuns:
         try:
             content = load_yaml(path) or {}
             return {
-                str(description): summary_from_dict(stored, completed.get(str(description), 0))
+                str(description): aggregated_summary_from_dict(stored, completed.get(str(description), 0))
                 for description, stored in content.items()
             }
         except (AttributeError, ValueError) as cause:
@@ -177,7 +178,7 @@ class LocalSource:
             if path in being_written:
                 yield UnavailableRun(f"{folder}, run {path.stem}", "it is still running", is_running=True)
                 continue
-            found = _read_unstored_run(folder, path, is_open=logs.is_open(path))
+            found = _read_unstored_source_run(folder, path, is_open=logs.is_open(path))
             if found is not None:
                 yield found
         if damage and not known:
@@ -192,12 +193,12 @@ class LocalSource:
         if path is not None and logs.is_open(path) and log_writer.logs_being_written([path]):
             return UnavailableRun(where, "it is still running", is_running=True)
         if path is not None and logs.is_open(path):
-            found = _read_unstored_run(folder, path, is_open=True)
+            found = _read_unstored_source_run(folder, path, is_open=True)
             if isinstance(found, LoadedRun) and found.result.status is not Status.COMPLETED:
                 return found  # it went on after it was logged
         if result is not None and not self._series:
             return LoadedRun(result, (), folder=folder)
-        logged, problem = _read_logged_run(path)
+        logged, problem = _read_source_run_from_log(path)
         if logged is None:
             if result is None:
                 return UnavailableRun(where, damage)
@@ -215,7 +216,7 @@ class LocalSource:
         return LoadedRun(replayed, known.records, known.path, folder)
 
 
-def _read_logged_run(path: Path | None) -> tuple[tuple[log_reader.Log, RunResult] | None, str]:
+def _read_source_run_from_log(path: Path | None) -> tuple[tuple[log_reader.Log, RunResult] | None, str]:
     """A log with the run's result; without one, the reason as text."""
     if path is None:
         return None, ""
@@ -226,13 +227,15 @@ def _read_logged_run(path: Path | None) -> tuple[tuple[log_reader.Log, RunResult
         return None, str(error)
 
 
-def _read_unstored_run(folder: Path, path: Path, *, is_open: bool) -> LoadedRun | UnavailableRun | None:
+def _read_unstored_source_run(
+    folder: Path, path: Path, *, is_open: bool
+) -> LoadedRun | UnavailableRun | None:
     """A run that only its log has; None if a user deleted its entry."""
     where = f"{folder}, run {path.stem}"
     try:
         known = log_reader.read_log(path)
-        if results.run_outcome(known.records) is None:
-            known.records.append(interruption_outcome(path))
+        if results.result_outcome(known.records) is None:
+            known.records.append(dead_run_outcome(path))
         result = results.run_result(known.run, known.records)
     except (LegmError, FileNotFoundError) as error:
         return UnavailableRun(where, str(error))

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from legm.core import results
 from legm.core.result_equality import differing_result_fields, result_digests
-from legm.delivery.backlog import replay_log
+from legm.delivery.backlog import replay_backlog
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.run_session import store_run
 from legm.errors import BackendError, LegmError
@@ -248,12 +248,14 @@ class _Export:
             self._store_in_folder(one)
         elif one.log is not None:
             known = log_reader.Log(one.log, one.result.run, list(one.records))
-            replay_log(self.client, known, one.result, _records_with_files)
+            replay_backlog(self.client, known, one.result, _exported_records_with_files)
         else:
             with tempfile.TemporaryDirectory(prefix="legm-") as folder:
                 log = Path(folder) / "run.log"
                 write_run_log(log, one.result.run, one.records)
-                replay_log(self.client, log_reader.Log(log, one.result.run, list(one.records)), one.result)
+                replay_backlog(
+                    self.client, log_reader.Log(log, one.result.run, list(one.records)), one.result
+                )
 
     def _store_in_folder(self, one: LoadedRun) -> None:
         """Store a run in a configuration's folder, with a run log of its own."""
@@ -263,7 +265,7 @@ class _Export:
             Artifact(record.name, str(files.keep(Path(record.path), record.name)))
             if isinstance(record, Artifact)
             else record
-            for record in _records_with_files(one.records)
+            for record in _exported_records_with_files(one.records)
         ]
         store_run(self.client, run, encode_frames(records), one.result)
 
@@ -298,7 +300,9 @@ class _Export:
         if one.result.points != self._as_stored(one).points:
             notes.append("a step that was set twice counts once")
         files = {record.name for record in one.records if isinstance(record, Artifact)}
-        gone = files.difference(r.name for r in _records_with_files(one.records) if isinstance(r, Artifact))
+        gone = files.difference(
+            r.name for r in _exported_records_with_files(one.records) if isinstance(r, Artifact)
+        )
         if gone:
             notes.append(f"these files of the run no longer exist: {', '.join(sorted(gone))}")
         return "; ".join(filter(None, notes))
@@ -321,6 +325,6 @@ def _exported_run_location(one: LoadedRun) -> str:
     return f"{parent}, run {run.run_id}"
 
 
-def _records_with_files(records: Sequence[Record]) -> list[Record]:
+def _exported_records_with_files(records: Sequence[Record]) -> list[Record]:
     """The records without files that do not exist any more."""
     return [one for one in records if not isinstance(one, Artifact) or Path(one.path).is_file()]

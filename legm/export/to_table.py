@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.core.naming import best_key
-from legm.core.results import counted_records, last_test_values, ordered_dev_points
+from legm.core.results import last_test_results, ordered_dev_results, result_records
 from legm.errors import LegmError, closest, storage_error
 from legm.export.export_report import Exported, Report, State
 from legm.export.sources import LoadedRun, Source, UnavailableRun
@@ -18,7 +18,7 @@ from legm.export.table_columns import TypedColumn, typed_column
 from legm.export.table_writers import TableWriter, table_writer_for
 from legm.export.to_backend import export_source_of
 from legm.records import RunResult, Series
-from legm.stats.titles import exact_rule_text
+from legm.stats.value_choice import exact_choice_text
 from legm.util.progress import show_progress
 
 __all__ = ["ROWS", "export_table"]
@@ -156,7 +156,7 @@ def _run_table_row(one: LoadedRun) -> dict[str, Any]:
         "points": result.points,
         "last_step": result.last_step,
         "best_step": result.best_step,
-        "step_choice": exact_rule_text(result.rule) if result.best else None,
+        "step_choice": exact_choice_text(result.rule) if result.best else None,
         **{f"param.{name}": value for name, value in parameters.items()},
         **{best_key(series.name): value for series, value in _unindexed_table_series(result.best)},
         **{f"test_{series.name}": value for series, value in _unindexed_table_series(result.test)},
@@ -190,8 +190,8 @@ def _series_table_columns(one: LoadedRun) -> Iterator[tuple[Series, list[Any], l
         for series, value in result.test.items():
             yield series, [None], [value], [None]
         return
-    records = counted_records(one.records, result.status)
-    for points in ordered_dev_points(records):
+    records = result_records(one.records, result.status)
+    for points in ordered_dev_results(records):
         yield points.layouts[0][0], points.steps.tolist(), points.values.tolist(), points.times.tolist()
-    for series, time, value in last_test_values(records):
+    for series, time, value in last_test_results(records):
         yield series, [None], [value], [time]

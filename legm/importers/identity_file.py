@@ -9,7 +9,7 @@ from typing import Any
 from legm.errors import CorruptFile, storage_error
 from legm.importers.identity_inference import Identity
 from legm.importers.labels import LabelUse
-from legm.runlog.log_folder import OWN_FOLDER
+from legm.runlog.configuration_folders import OWN_FOLDER
 from legm.util.atomic_files import write_atomically
 from legm.util.yaml_files import load_yaml
 from legm.util.yaml_text import yaml_block
@@ -67,7 +67,7 @@ def read_identities(path: Path) -> dict[str, Identity]:
     """
     content = load_yaml(path) or {}
     if not isinstance(content, dict):
-        raise _unexpected_value(path, "the file", content, "a mapping by experiment")
+        raise _unexpected_identity_value(path, "the file", content, "a mapping by experiment")
     return {
         str(experiment): _parse_identity(path, str(experiment), fields)
         for experiment, fields in content.items()
@@ -76,7 +76,7 @@ def read_identities(path: Path) -> dict[str, Identity]:
 
 def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
     if not isinstance(fields, dict) or not set(fields) <= {*_FIELDS}:
-        raise _unexpected_value(path, experiment, fields, f"a mapping of {', '.join(_FIELDS)}")
+        raise _unexpected_identity_value(path, experiment, fields, f"a mapping of {', '.join(_FIELDS)}")
     ignored = fields.get("not_compared") or {}
     if isinstance(ignored, list):
         ignored = dict.fromkeys(ignored, "as requested")
@@ -84,25 +84,31 @@ def _parse_identity(path: Path, experiment: str, fields: Any) -> Identity:
     labels = fields.get("labels") or {}
     for field, names in zip(_FIELDS[:4], [ignored, *lists, labels], strict=True):
         if not isinstance(names, (list, dict)) or not all(isinstance(name, str) for name in names):
-            raise _unexpected_value(path, f"{experiment}, {field}", names, "a list of parameter names")
+            raise _unexpected_identity_value(
+                path, f"{experiment}, {field}", names, "a list of parameter names"
+            )
     uses = {use.value for use in LabelUse}
     if not isinstance(labels, dict) or not all(use in uses for use in map(str, labels.values())):
-        raise _unexpected_value(
+        raise _unexpected_identity_value(
             path, f"{experiment}, labels", labels, f"labels with {', '.join(sorted(uses))}"
         )
     compared, named = lists
     named = [name for name in named if name not in ignored]  # easily forgotten when a name is moved
     both = sorted({*ignored} & {*compared})
     if both:
-        raise _unexpected_value(path, experiment, both[0], "a name in only one of not_compared and compared")
+        raise _unexpected_identity_value(
+            path, experiment, both[0], "a name in only one of not_compared and compared"
+        )
     reasons = {name: str(reason) for name, reason in ignored.items()}
     run_folders = fields.get("run_folders", 1)
     if type(run_folders) is not int or run_folders < 1:
-        raise _unexpected_value(path, f"{experiment}, run_folders", run_folders, "a number from 1 on")
+        raise _unexpected_identity_value(
+            path, f"{experiment}, run_folders", run_folders, "a number from 1 on"
+        )
     return Identity(reasons, tuple(compared), tuple(named), dict(labels), run_folders)
 
 
-def _unexpected_value(path: Path, where: str, value: object, what: str) -> CorruptFile:
+def _unexpected_identity_value(path: Path, where: str, value: object, what: str) -> CorruptFile:
     return CorruptFile(
         path, where, f"expected {what}, found {str(value)[:60]!r}", "Repair the file, or delete it."
     )

@@ -8,7 +8,7 @@ from legm.core.texts import counted, listed_names
 from legm.importers.labels import LabelUse
 from legm.importers.pipeline import Report
 
-__all__ = ["averaged_lines", "comparison_lines", "import_report_lines"]
+__all__ = ["averaged_report_lines", "comparison_report_lines", "import_report_lines"]
 
 _USES = {
     LabelUse.WHOLE: "",
@@ -35,7 +35,7 @@ def import_report_lines(report: Report) -> Iterator[str]:
                 yield f"  {name} is compared{_USES[LabelUse(use)]}: the parameters do not tell all runs apart"
         if identity.named:
             yield f"  in the names of configurations: {', '.join(identity.named)}"
-        yield from averaged_lines(report, experiment)
+        yield from averaged_report_lines(report, experiment)
     yield ""
     apart = (
         f" ({report.configurations_if_all_compared} if all parameters were compared)"
@@ -54,16 +54,16 @@ def import_report_lines(report: Report) -> Iterator[str]:
     yield f"{imported} {verb}{updated}; {report.unchanged} already imported"
     if report.identity_file is not None:
         yield f"compared parameters are listed in {report.identity_file}"
-    yield from comparison_lines(report)
+    yield from comparison_report_lines(report)
 
 
-def averaged_lines(report: Report, experiment: str) -> Iterator[str]:
+def averaged_report_lines(report: Report, experiment: str) -> Iterator[str]:
     """In what runs of one configuration differ besides parameters."""
     for name, text in report.averaged.get(experiment, {}).items():
         yield f"  {name} differs between runs of one configuration: {text}; --compare {name} keeps them apart"
 
 
-def comparison_lines(report: Report) -> Iterator[str]:
+def comparison_report_lines(report: Report) -> Iterator[str]:
     """What is equal in source and target, and what is not."""
     if report.equal:
         equal = (counted(number, what.removesuffix("s")) for what, number in report.equal.items())

@@ -23,7 +23,8 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.translation import TranslatedRun, translated_experiment, translated_run_id
 from legm.records import Artifact, Configuration, Query, Status
 from legm.runlog import log_reader
-from legm.runlog.log_folder import LogFolder, artifacts_folder
+from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_frames import encode_frames
 from legm.util.atomic_files import atomic_replacement
 
@@ -33,7 +34,7 @@ __all__ = [
     "UnreadableFileError",
     "delete_run",
     "ingested_artifact_path",
-    "read_file_chunks",
+    "read_ingested_chunks",
 ]
 
 _CHUNK_BYTES = 1 << 20
@@ -102,7 +103,7 @@ class Ingestion:
         files = list(self._copy_files(external, artifacts_folder(folder, new.run.run_id), notes))
         content = list(encode_frames([*new.records, *files, new.outcome]))
         before = LogFolder.of(folder).folder / f"{new.run.run_id}.log"
-        if _log_ends_with(before, b"".join(content)):
+        if _ingested_log_ends_with(before, b"".join(content)):
             self._delete_from_other_configurations(new, notes)
             return Ingested.UNCHANGED
         ingested = Ingested.CREATED if self.known(external) is None else Ingested.UPDATED
@@ -135,7 +136,7 @@ class Ingestion:
                 continue
             target = ingested_artifact_path(folder, file.name)
             try:
-                _write_ingested_chunks(read_file_chunks(file), target)
+                _write_ingested_chunks(read_ingested_chunks(file), target)
             except UnreadableFileError as error:
                 notes.add(f"files that cannot be read: {error}", f"{external.key}: {file.name}")
             else:
@@ -151,7 +152,7 @@ class UnreadableFileError(Exception):
     """A file of the source cannot be read."""
 
 
-def read_file_chunks(file: ExternalFile) -> Iterator[bytes]:
+def read_ingested_chunks(file: ExternalFile) -> Iterator[bytes]:
     """Read a file's content in chunks.
 
     Raises:
@@ -172,7 +173,7 @@ def _write_ingested_chunks(chunks: Iterable[bytes], target: Path) -> None:
             file.writelines(chunks)
 
 
-def _log_ends_with(path: Path, content: bytes) -> bool:
+def _ingested_log_ends_with(path: Path, content: bytes) -> bool:
     """Whether a run log ends with exactly these frames, apart from cursors after them."""
     try:
         known = log_reader.read_log(path)

@@ -17,9 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
-from legm.core.identity import canonical_text
+from legm.core.plain_form import canonical_text
 from legm.core.texts import counted
-from legm.importers.labels import LabelKind, LabelUse, has_number, is_made_up, label_value, numbered_names
+from legm.importers.labels import (
+    LabelKind,
+    LabelUse,
+    are_numbered_labels,
+    is_made_up_label,
+    label_has_number,
+    label_value,
+)
 from legm.importers.observed import ObservedRun, ObservedRuns
 from legm.records import Plain
 
@@ -101,7 +108,7 @@ class _Groups:
         self._observed = observed
         self._ignored = observed.positions(ignored)
         positions = observed.positions(compared)
-        self._groups = _grouped(
+        self._groups = _grouped_by_label(
             observed, lambda run: (run.description, *(run.value_number(one) for one in positions))
         )
         self._unimportant = {id(run): observed.values_at(run, self._ignored) for run in observed}
@@ -123,7 +130,7 @@ class _Groups:
         self._groups = [
             part
             for group in self._groups
-            for part in _grouped(group, lambda run: self._value(run, name, use))
+            for part in _grouped_by_label(group, lambda run: self._value(run, name, use))
         ]
 
     def texts(self, name: str) -> list[Plain]:
@@ -144,14 +151,15 @@ class _Groups:
         is_unique = len({*zip(texts, unseeded, strict=True)}) == len({*texts})
         if more_to_come:
             numbers = [
-                has_number(text, self._unimportant[id(run)]) for run, text in zip(runs, texts, strict=True)
+                label_has_number(text, self._unimportant[id(run)])
+                for run, text in zip(runs, texts, strict=True)
             ]
             return LabelUse.UNSEEDED if any(numbers) else LabelUse.STEM
         if unseeded != stems and is_unique:
             return LabelUse.UNSEEDED
         named = all(run.labels[name].kind in {LabelKind.NAME, LabelKind.GROUP} for run in runs)
         values = {label_value(run.labels[name], LabelUse.STEM, ()) for run in runs if named}
-        if len({*texts}) == len(texts) and numbered_names(one for one in values if isinstance(one, str)):
+        if len({*texts}) == len(texts) and are_numbered_labels(one for one in values if isinstance(one, str)):
             return LabelUse.UNNUMBERED
         return LabelUse.STEM
 
@@ -162,7 +170,7 @@ class _Groups:
             if len(values) < 2:
                 continue
             if kind in _ORIGINS or kind is LabelKind.DIGEST:
-                by_seed = _grouped(group, self._seeds)
+                by_seed = _grouped_by_label(group, self._seeds)
                 if any(len({self._value(run, name, use) for run in part}) > 1 for part in by_seed):
                     return True
                 if kind is LabelKind.DIGEST and len(values) < len(by_seed):
@@ -195,7 +203,7 @@ class _Groups:
             values = {
                 str(label.value)
                 for label in labels
-                if not (label.kind is LabelKind.NAME and is_made_up(str(label.value)))
+                if not (label.kind is LabelKind.NAME and is_made_up_label(str(label.value)))
             }
             if len(values) > 1 or (values and len(labels) < len(group)):
                 found |= values
@@ -205,7 +213,7 @@ class _Groups:
         return f"{count}, such as {' and '.join(map(repr, sorted(found)[:2]))}"
 
 
-def _grouped(
+def _grouped_by_label(
     runs: Iterable[ObservedRun], key: Callable[[ObservedRun], Hashable]
 ) -> list[Sequence[ObservedRun]]:
     groups: dict[Hashable, list[ObservedRun]] = {}

@@ -20,12 +20,12 @@ __all__ = [
     "Label",
     "LabelKind",
     "LabelUse",
-    "has_number",
-    "is_made_up",
+    "are_numbered_labels",
+    "is_made_up_label",
+    "label_has_number",
     "label_stem",
     "label_value",
-    "last_part",
-    "numbered_names",
+    "last_label_part",
     "tag_labels",
 ]
 
@@ -106,13 +106,13 @@ class Label:
     value: str | list[str]
 
 
-def is_made_up(name: str) -> bool:
+def is_made_up_label(name: str) -> bool:
     """Whether a tracker made up a run's name of two words and a number."""
     found = _MADE_UP.fullmatch(name)
     return found is not None and _FIELD_WORDS.isdisjoint(found.groups())
 
 
-def last_part(path: str) -> str:
+def last_label_part(path: str) -> str:
     """The last part of a path, without the folders that it is in on one machine."""
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
@@ -141,23 +141,25 @@ def label_value(label: Label, use: LabelUse | str, unimportant: Iterable[Plain])
         return None
     if use == LabelUse.WHOLE:
         return label.value or None
-    numbers = _whole_numbers(unimportant) if use == LabelUse.UNSEEDED else frozenset()
+    numbers = _whole_numbers_in_labels(unimportant) if use == LabelUse.UNSEEDED else frozenset()
     texts = label.value if isinstance(label.value, list) else [label.value]
-    stems = [_stem(label.kind, text, use == LabelUse.UNNUMBERED, numbers) for text in texts]
+    stems = [_stem_of_label_text(label.kind, text, use == LabelUse.UNNUMBERED, numbers) for text in texts]
     if not isinstance(label.value, list):
         return stems[0]
     return [*sorted({stem for stem in stems if stem is not None})] or None
 
 
-def _stem(kind: LabelKind, text: str, unnumbered: bool, numbers: AbstractSet[str]) -> str | None:
+def _stem_of_label_text(
+    kind: LabelKind, text: str, unnumbered: bool, numbers: AbstractSet[str]
+) -> str | None:
     if kind in {LabelKind.DIGEST, LabelKind.COMMIT, LabelKind.SCRIPT}:
         return text or None
-    if kind is LabelKind.NAME and is_made_up(text):
+    if kind is LabelKind.NAME and is_made_up_label(text):
         return None
     return label_stem(text, numbers, unnumbered=unnumbered)
 
 
-def _whole_numbers(values: Iterable[Plain]) -> set[str]:
+def _whole_numbers_in_labels(values: Iterable[Plain]) -> set[str]:
     """The digits of the whole numbers among values, and of those in texts such as ``cuda:1``."""
     found: set[str] = set()
     for value in values:
@@ -186,14 +188,14 @@ def label_stem(text: str, numbers: AbstractSet[str] = frozenset(), *, unnumbered
     return None if not text or _COUNTED_WORD.fullmatch(text) else text
 
 
-def has_number(text: str, unimportant: Iterable[Plain]) -> bool:
+def label_has_number(text: str, unimportant: Iterable[Plain]) -> bool:
     """Whether one of the words of a text is a number that is a value of a parameter that is not compared."""
-    return not _whole_numbers(unimportant).isdisjoint(
+    return not _whole_numbers_in_labels(unimportant).isdisjoint(
         re.findall(r"(?<![^\W_])(?<!\d\.)\d+(?![^\W_]|\.\d)", text)
     )
 
 
-def numbered_names(stems: Iterable[str]) -> bool:
+def are_numbered_labels(stems: Iterable[str]) -> bool:
     """Whether the numbers at the end of names count the runs: each name has all from 0 or 1 on.
 
     ``svm-1`` and ``svm-2`` are numbered; ``resnet-18`` and ``resnet-50`` are not.

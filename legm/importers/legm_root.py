@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from legm.core.results import counted_records, records_from_result
+from legm.core.results import records_from_result, result_records
 from legm.delivery.client import connect_client
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
@@ -14,16 +14,15 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.run_validation import require_valid_run
 from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
 from legm.runlog import log_reader
-from legm.runlog.log_folder import (
+from legm.runlog.configuration_folders import (
     AGGREGATES_FILE,
     METRICS_FILE,
     PARAMETERS_FILE,
     PLOTS,
     STEPS_FILE,
-    LogFolder,
     artifacts_folder,
-    read_result_from_log,
 )
+from legm.runlog.log_folder import LogFolder, read_result_from_log
 from legm.runlog.log_writer import is_log_locked
 
 __all__ = ["LegmRootSource", "is_legm_root_file"]
@@ -136,7 +135,7 @@ class LegmRootSource:
         found = (
             records_from_result(self._read_result(key, None))
             if log is None
-            else counted_records(log_reader.read_log(log).records, status)
+            else result_records(log_reader.read_log(log).records, status)
         )
         for record in found:
             if isinstance(record, (Points, Display, BestRule)):
@@ -145,7 +144,7 @@ class LegmRootSource:
     def _artifact_files(self, key: str, log: Path | None, status: Status) -> Iterator[ExternalFile]:
         if log is None:
             return
-        for record in counted_records(log_reader.read_log(log).records, status):
+        for record in result_records(log_reader.read_log(log).records, status):
             if not isinstance(record, Artifact):
                 continue
             folder = LogFolder.holding(log).folder.parent

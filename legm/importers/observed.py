@@ -6,8 +6,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from legm.core.identity import canonical_text, from_plain
 from legm.core.parameters import Parameters
+from legm.core.plain_form import canonical_text, from_plain
 from legm.importers.labels import Label
 from legm.records import Configuration, Plain
 

@@ -34,7 +34,8 @@ from legm.importers.translation import (
 from legm.importers.valid_names import is_reserved_name, valid_name
 from legm.importers.verification import Verification
 from legm.records import Query, RunResult, Status
-from legm.runlog.log_folder import LogFolder, artifacts_folder
+from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.log_folder import LogFolder
 from legm.util.progress import show_progress
 
 __all__ = ["Report", "import_runs"]

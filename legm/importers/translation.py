@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from legm.core import results
 from legm.core.addresses import plain_without_addresses
 from legm.core.credentials import redact, redact_text
-from legm.core.identity import from_plain, to_plain
 from legm.core.naming import make_run_id
 from legm.core.origins import IMPORTED
 from legm.core.parameters import NameRule, Parameters
+from legm.core.plain_form import from_plain, to_plain
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.errors import UnstableValue
 from legm.importers.external_run import ExternalRun
@@ -134,7 +134,7 @@ def translated_labels(external: ExternalRun, values: Mapping[str, Plain]) -> dic
     return {name: label for name, label in named.items() if name not in values}
 
 
-def _label_parameters(
+def _translated_label_parameters(
     external: ExternalRun, values: Mapping[str, Plain], identity: Identity
 ) -> dict[str, Plain]:
     """The values of the run's labels that are compared."""
@@ -183,7 +183,7 @@ def translated_configuration(
     if external.native_run is not None:
         return external.native_run.configuration
     values, renamed = translated_parameters(external, is_reserved)
-    values |= _label_parameters(external, values, identity)
+    values |= _translated_label_parameters(external, values, identity)
     parameters = build_translated_parameters(values, identity, translated_metadata(external, renamed))
     return parameters.configuration(translated_experiment(external))
 
@@ -213,7 +213,7 @@ def translate_run(
     else:
         metrics = _translated_series({series: len(steps) for series, (steps, _, _) in columns.items()})
     values, names = translated_parameters(external, is_reserved)
-    values |= _label_parameters(external, values, identity)
+    values |= _translated_label_parameters(external, values, identity)
     metadata = translated_metadata(external, names)
     names |= {str(replace(new, index=None)): old.name for old, new in metrics.items() if new.name != old.name}
     parameters = build_translated_parameters(values, identity, metadata)
@@ -236,21 +236,25 @@ def translate_run(
         environment={IMPORTED: {name: value for name, value in origin.items() if value not in ("", {})}},
     )
     others = [new for record in records if (new := _translated_record(record, metrics)) is not None]
-    unstepped = [one for one in columns if metrics[one].split is Split.DEV and _is_unstepped(columns[one][0])]
+    unstepped = [
+        one
+        for one in columns
+        if metrics[one].split is Split.DEV and _is_translated_without_steps(columns[one][0])
+    ]
     points = points_from_columns(
-        {**columns, **{one: _at_positions(columns[one]) for one in unstepped}}, metrics.__getitem__
+        {**columns, **{one: _translated_at_positions(columns[one]) for one in unstepped}}, metrics.__getitem__
     )
     return TranslatedRun(
         run, (points, *others), _translated_outcome(external, records), names, len(unstepped)
     )
 
 
-def _is_unstepped(steps: IntArray) -> bool:
+def _is_translated_without_steps(steps: IntArray) -> bool:
     """Whether a metric was logged without steps: it has several values, and all at one step."""
     return len(steps) > 1 and bool((steps == steps[0]).all())
 
 
-def _at_positions(columns: _Columns) -> _Columns:
+def _translated_at_positions(columns: _Columns) -> _Columns:
     import numpy as np
 
     steps, times, values = columns

@@ -88,7 +88,7 @@ class PlainValues:
         if isinstance(value, (list, tuple)):
             return [self.convert(one, depth + 1) for one in value]
         if isinstance(value, (set, frozenset)):
-            return _set_or_list([self.convert(one, depth + 1) for one in value])
+            return _unevaluated_set_or_list([self.convert(one, depth + 1) for one in value])
         if isinstance(value, UnevaluatedName):
             return value.name
         if isinstance(value, UnevaluatedObject):
@@ -113,7 +113,7 @@ class PlainValues:
             return known | self.convert(dict(unevaluated.pairs), depth)
         if name in _LIST_TYPES | _SET_TYPES:
             items = [*(first if isinstance(first, list) else ()), *self.convert(unevaluated.items, depth)]
-            return _set_or_list(items) if name in _SET_TYPES else items
+            return _unevaluated_set_or_list(items) if name in _SET_TYPES else items
         if name == "complex" and all(isinstance(one, (int, float)) for one in arguments[:2]):
             return complex(*arguments[:2])
         state = self.convert(unevaluated.state, depth)
@@ -123,7 +123,7 @@ class PlainValues:
         return f"{unevaluated.name}({', '.join(shown)})"
 
 
-def _set_or_list(items: list[Any]) -> Any:
+def _unevaluated_set_or_list(items: list[Any]) -> Any:
     return items if any(isinstance(one, (list, dict, set)) for one in items) else set(items)
 
 

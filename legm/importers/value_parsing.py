@@ -38,14 +38,14 @@ def parse_value_text(text: str) -> Any:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             return text
-        if _is_plain_text(value) and str(value) == text:
+        if _is_parsed_plain(value) and str(value) == text:
             return value
     return text
 
 
-def _is_plain_text(value: Any) -> bool:
+def _is_parsed_plain(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
-        return all(map(_is_plain_text, value))
+        return all(map(_is_parsed_plain, value))
     if isinstance(value, dict):
-        return all(type(key) is str for key in value) and all(map(_is_plain_text, value.values()))
+        return all(type(key) is str for key in value) and all(map(_is_parsed_plain, value.values()))
     return value is None or type(value) in (bool, int, float, str)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from legm.core import results
-from legm.core.identity import canonical_text
+from legm.core.plain_form import canonical_text
 from legm.core.point_columns import columns_by_series
 from legm.core.texts import counted
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
-from legm.importers.ingest import UnreadableFileError, ingested_artifact_path, read_file_chunks
+from legm.importers.ingest import UnreadableFileError, ingested_artifact_path, read_ingested_chunks
 from legm.importers.translation import NOT_ENDED, TranslatedRun
 from legm.records import Plain, Points, RunResult, Series, Status
 from legm.runlog import log_reader
@@ -52,7 +52,7 @@ class Verification:
             log: the path of its run log.
             files: the folder of its artifacts; None if the backend does not store files.
         """
-        problems = _differing_fields(new, found) if found is not None else ["the run is missing"]
+        problems = _fields_failing_verification(new, found) if found is not None else ["the run is missing"]
         if found is not None:
             self._compare_numbers(new, found, log, problems)
             if files is not None:
@@ -133,7 +133,7 @@ class Verification:
     def _compare_files(self, external: ExternalRun, folder: Path, problems: list[str]) -> None:
         for file in external.files():
             try:
-                is_same = _has_same_content(file, ingested_artifact_path(folder, file.name))
+                is_same = _verify_same_content(file, ingested_artifact_path(folder, file.name))
             except UnreadableFileError:
                 continue  # it was reported when it was copied
             if is_same:
@@ -142,7 +142,7 @@ class Verification:
                 problems.append(f"the file {file.name!r}")
 
 
-def _differing_fields(new: TranslatedRun, found: RunResult) -> list[str]:
+def _fields_failing_verification(new: TranslatedRun, found: RunResult) -> list[str]:
     """Names of what differs between a run and its translation, except for numbers and files."""
     problems = []
     if found.status is not new.outcome.status:
@@ -150,17 +150,20 @@ def _differing_fields(new: TranslatedRun, found: RunResult) -> list[str]:
     run, there = new.run, found.run
     expected = {name: run.configuration.parameters[name] for name in run.configuration.active}
     actual = {name: there.configuration.parameters.get(name) for name in there.configuration.active}
-    problems += [f"the parameter {name!r}" for name in _differing_keys(expected, actual)]
+    problems += [f"the parameter {name!r}" for name in _keys_failing_verification(expected, actual)]
     # What the source no longer has is not a difference: the original legm keeps a seed until the next run.
     same = {name: value for name, value in there.parameters.items() if name in run.parameters}
-    problems += [f"the parameter {name!r}" for name in _differing_keys(run.parameters, same)]
-    problems += [f"{name} of its environment" for name in _differing_keys(run.environment, there.environment)]
+    problems += [f"the parameter {name!r}" for name in _keys_failing_verification(run.parameters, same)]
+    problems += [
+        f"{name} of its environment"
+        for name in _keys_failing_verification(run.environment, there.environment)
+    ]
     if (run.started, run.description) != (there.started, there.description):
         problems.append("its start time or its description")
     return problems
 
 
-def _differing_keys(expected: Mapping[str, Plain], actual: Mapping[str, Plain]) -> list[str]:
+def _keys_failing_verification(expected: Mapping[str, Plain], actual: Mapping[str, Plain]) -> list[str]:
     return [
         name
         for name in sorted({*expected, *actual})
@@ -170,13 +173,13 @@ def _differing_keys(expected: Mapping[str, Plain], actual: Mapping[str, Plain]) 
     ]
 
 
-def _has_same_content(file: ExternalFile, path: Path) -> bool:
+def _verify_same_content(file: ExternalFile, path: Path) -> bool:
     """Whether a file of the source and its copy have the same content.
 
     Raises:
         UnreadableFileError: the file of the source cannot be read.
     """
-    chunks = read_file_chunks(file)
+    chunks = read_ingested_chunks(file)
     first = next(chunks, b"")
     try:
         with path.open("rb") as copy:

@@ -12,19 +12,19 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import AutoMinorLocator, FixedLocator, NullLocator
 
-from legm.core.texts import truncate_name
+from legm.core.display_names import truncate_name
 from legm.plotting.readable_names import wrap_name
 from legm.plotting.style import Style
 from legm.plotting.text_rendering import render_annotation, set_rendered_text, text_measurer
 
 __all__ = [
+    "axes_line_properties",
     "axes_size",
     "axes_tick_font",
     "finalize_axes_layout",
     "label_axis",
-    "line_properties",
     "lock_axes_layout",
-    "make_figure",
+    "make_figure_for_axes",
     "style_axes",
     "write_axes_heading",
 ]
@@ -32,7 +32,9 @@ __all__ = [
 _MAX_TICKS = 12  # more than any locator here chooses
 
 
-def make_figure(width: float, height: float, style: Style, sides: tuple[float, float] = (0.0, 0.0)) -> Figure:
+def make_figure_for_axes(
+    width: float, height: float, style: Style, sides: tuple[float, float] = (0.0, 0.0)
+) -> Figure:
     """An empty figure with a constrained layout.
 
     Args:
@@ -199,7 +201,7 @@ def write_axes_heading(axes: Axes, title: str, caption: str, style: Style, room:
     set_rendered_text(above, truncate_name(title, room, text_measurer(font)), font, color=color, va="bottom")
 
 
-def line_properties(style: Style) -> dict[str, Any]:
+def axes_line_properties(style: Style) -> dict[str, Any]:
     """The properties of a line that matplotlib would otherwise read from its global settings."""
     of = style.rc
     names = ("markeredgewidth", "markerfacecolor", "markeredgecolor", "antialiased", "solid_capstyle")

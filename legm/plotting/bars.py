@@ -12,30 +12,31 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from legm.core.direction import merge_rules
+from legm.core.direction import merge_direction_rules
+from legm.core.display_names import display_names, truncate_distinct_names
 from legm.core.naming import readable_name
-from legm.core.texts import counted, display_names, truncate_distinct_names
+from legm.core.texts import counted
 from legm.plotting.axes import (
+    axes_line_properties,
     axes_size,
     axes_tick_font,
     finalize_axes_layout,
     label_axis,
-    line_properties,
     lock_axes_layout,
-    make_figure,
+    make_figure_for_axes,
     style_axes,
     write_axes_heading,
 )
-from legm.plotting.downsampling import clip_to_drawable
+from legm.plotting.downsampling import clip_downsampled
 from legm.plotting.readable_names import axis_name_with_unit
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text_rendering import render_annotation, text_measurer
-from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, tick_labels
+from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, tick_labels, tick_limits
 from legm.records import Ranked
 from legm.stats.aggregate import aggregate_interval
 from legm.stats.number_formatting import decimals_for, spread_description, value_text
 from legm.stats.run_counts import split_summary_key
-from legm.stats.titles import choice_note, value_title
+from legm.stats.value_choice import choice_note, value_title
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
@@ -102,7 +103,7 @@ def plot_bars(
     heights = [6 * base + pitch * max(1, len(panel.shown)) for panel in panels]
     above = 1.5 * style.size("axes.titlesize") * bool(title)
     sides = plan.left / 72, plan.right / 72
-    figure = make_figure(plan.width / 72, (above + sum(heights) or 6 * base) / 72, style, sides)
+    figure = make_figure_for_axes(plan.width / 72, (above + sum(heights) or 6 * base) / 72, style, sides)
     if not panels:
         return figure
     ratios = [heights[0] + above, *heights[1:]]
@@ -136,7 +137,7 @@ def _make_bar_panel(key: str, ranking: Sequence[Ranked], unnamed: Mapping[str, s
         numbers = [f"{number}   ({count})" for number, count in zip(numbers, runs, strict=True)]
     if len(ranking) > len(shown):
         caption += f"; the best {len(shown)} of {len(ranking)} configurations"
-    rules = merge_rules(one.rules for one in shown)
+    rules = merge_direction_rules(one.rules for one in shown)
     pieces = [caption] if caption else []
     if known:
         pieces += filter(None, [str(shown[0].direction), choice_note(key, rules)])
@@ -188,7 +189,7 @@ def _draw_bars(axes: Axes, panel: _BarPanel, plan: _BarLayout, style: Style) -> 
         elinewidth=0.6 * of["lines.linewidth"],
         capthick=0.6 * of["lines.linewidth"],
         capsize=of["errorbar.capsize"],
-        **{name: value for name, value in line_properties(style).items() if name != "markeredgewidth"},
+        **{name: value for name, value in axes_line_properties(style).items() if name != "markeredgewidth"},
     )
     _set_bar_limits(axes, np.concatenate((centers, lower, upper)), len(shown), style)
     axes.yaxis.set_major_locator(NullLocator())
@@ -218,7 +219,7 @@ def _write_bar_names(axes: Axes, panel: _BarPanel, room: float, style: Style, *,
 def _set_bar_limits(axes: Axes, seen: FloatArray, bars: int, style: Style) -> None:
     """Set the limits of the axes so that zero, every bar and its spread are inside."""
     least, most = seen.min(initial=0.0, where=~np.isnan(seen)), seen.max(initial=0.0, where=~np.isnan(seen))
-    low, high = axis_limits([least, most], 0.03, 1.0)
+    low, high = tick_limits([least, most], 0.03, 1.0)
     axes.set_xlim(low if least < 0 else 0.0, high if most > 0 or least == 0 else 0.0)
     axes.set_ylim(max(bars, 1) - 0.4, -0.6)
     if least < 0:
@@ -227,13 +228,13 @@ def _set_bar_limits(axes: Axes, seen: FloatArray, bars: int, style: Style) -> No
             color=style.faint,
             linewidth=style.rc["axes.linewidth"],
             linestyle="-",
-            **line_properties(style),
+            **axes_line_properties(style),
         )
 
 
 def _bar_intervals(shown: Sequence[Ranked]) -> FloatArray:
     """The centers and the ends of the spreads, shape (3, n)."""
-    return clip_to_drawable(np.array([aggregate_interval(one.value) for one in shown]).reshape(-1, 3).T)
+    return clip_downsampled(np.array([aggregate_interval(one.value) for one in shown]).reshape(-1, 3).T)
 
 
 def _unnamed_bars(shown: Sequence[Ranked]) -> dict[str, str]:

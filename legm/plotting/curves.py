@@ -13,13 +13,13 @@ from matplotlib.lines import Line2D
 
 from legm.core.texts import counted
 from legm.plotting.axes import (
+    axes_line_properties,
     axes_size,
     axes_tick_font,
     finalize_axes_layout,
     label_axis,
-    line_properties,
     lock_axes_layout,
-    make_figure,
+    make_figure_for_axes,
     style_axes,
     write_axes_heading,
 )
@@ -28,7 +28,7 @@ from legm.plotting.legend import add_legend
 from legm.plotting.readable_names import axis_name_with_unit, readable_names
 from legm.plotting.style import Style, StyleSheets
 from legm.plotting.text_rendering import render_annotation
-from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, axis_limits, step_labels, tick_labels
+from legm.plotting.ticks import FittingTickLocator, TickLabelFormatter, step_labels, tick_labels, tick_limits
 from legm.records import Curve
 from legm.stats.number_formatting import spread_description
 
@@ -148,7 +148,7 @@ def _draw_curves(
     """Draw curves; texts are truncated to the size of the axes."""
     width, height = style.rc["figure.figsize"]
     em = style.size("font.size")
-    figure = make_figure(max(width, 14 * em / 72), max(height, 12 * em / 72), style)
+    figure = make_figure_for_axes(max(width, 14 * em / 72), max(height, 12 * em / 72), style)
     axes = figure.add_subplot()
     style_axes(axes, style, "both")
     lines = [line(entry.curve) for entry in entries]
@@ -167,7 +167,9 @@ def _draw_curves(
     label_axis(axes.yaxis, "x", style, height * 72)
     if legend and entries:
         thick = style.rc["lines.linewidth"]
-        handles = [Line2D([], [], **{"linewidth": thick, **line_properties(style), **look}) for look in looks]
+        handles = [
+            Line2D([], [], **{"linewidth": thick, **axes_line_properties(style), **look}) for look in looks
+        ]
         add_legend(axes, handles, [entry.name for entry in entries], style)
     wide, high = axes_size(axes)
     lacking = np.maximum([_MIN_AXES_SIZE * em - wide, (_MIN_AXES_SIZE + 4) * em - high], 0)
@@ -203,7 +205,7 @@ def _set_curve_limits(
     axes: Axes, entries: Sequence[_NamedCurve], lines: Sequence[Line], style: Style
 ) -> None:
     """Set the limits of the axes so that every point and its spread is inside."""
-    axes.set_xlim(*axis_limits([x for one in lines for x in (*one.steps[:1], *one.steps[-1:])], 0.02, 1.0))
+    axes.set_xlim(*tick_limits([x for one in lines for x in (*one.steps[:1], *one.steps[-1:])], 0.02, 1.0))
     ends = [
         end
         for entry, one in zip(entries, lines, strict=True)
@@ -211,7 +213,7 @@ def _set_curve_limits(
     ]
     seen = np.concatenate([*ends, []])
     seen = seen[~np.isnan(seen)]
-    axes.set_ylim(*axis_limits([seen.min(), seen.max()] if len(seen) else [0.0, 1.0], 0.05, 0.1))
+    axes.set_ylim(*tick_limits([seen.min(), seen.max()] if len(seen) else [0.0, 1.0], 0.05, 0.1))
     if not len(seen):
         axes.yaxis.set_visible(False)
         font = style.font("font.size")
@@ -227,7 +229,7 @@ def _draw_curve(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, 
     few = len(drawn.steps) <= 30
     thick = style.rc["lines.linewidth"]
     dots = style.rc["lines.markersize"]
-    common = line_properties(style)
+    common = axes_line_properties(style)
     shown = {
         "linewidth": thick if len(drawn.steps) <= 2000 else thick / 2,
         "marker": style.rc["lines.marker"] if "lines.marker" in style.given else "o" if few else "",

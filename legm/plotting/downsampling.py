@@ -12,7 +12,7 @@ from legm.records import Curve
 if TYPE_CHECKING:
     from legm.records import FloatArray
 
-__all__ = ["POINTS_PER_BUCKET", "Line", "clip_to_drawable", "line"]
+__all__ = ["POINTS_PER_BUCKET", "Line", "clip_downsampled", "line"]
 
 POINTS_PER_BUCKET = 5
 """At most so many points of a bucket are kept by :func:`line`."""
@@ -55,7 +55,7 @@ def line(curve: Curve, buckets: int = 2000) -> Line:
     Source: U. Jugel et al., M4: A Visualization-Oriented Time Series Data Aggregation, 2014.
     """
     steps = curve.steps.astype(np.float64)
-    center, lower, upper = (clip_to_drawable(v) for v in (curve.center, curve.lower, curve.upper))
+    center, lower, upper = (clip_downsampled(v) for v in (curve.center, curve.lower, curve.upper))
     above, below = curve.center > LARGEST, curve.center < -LARGEST
     if len(steps) <= POINTS_PER_BUCKET * buckets:
         return Line(steps, center, lower, upper, steps[above], steps[below])
@@ -63,24 +63,34 @@ def line(curve: Curve, buckets: int = 2000) -> Line:
     starts = np.unique(np.searchsorted(steps, edges[:-1]))
     bucket = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(steps))))
 
-    def extreme(reduce: Any) -> FloatArray:
+    def extreme_of_bucket(reduce: Any) -> FloatArray:
         with np.errstate(invalid="ignore"):
             found: FloatArray = reduce.reduceat(center, starts)[bucket]  # NaN only where all are NaN
         return found
 
-    def first(wanted: Any) -> Any:
+    def first_of_bucket(wanted: Any) -> Any:
         indices = np.flatnonzero(wanted)
         return indices[np.unique(bucket[indices], return_index=True)[1]]
 
     there = ~np.isnan(center)
     last = len(steps) - 1 - np.flatnonzero(there[::-1])
     last = last[np.unique(bucket[last], return_index=True)[1]]
-    extremes = first(center == extreme(np.fmin)), first(center == extreme(np.fmax))
-    kept = np.unique(np.concatenate((first(there), *extremes, last, first(~there))))
-    return Line(steps[kept], center[kept], lower[kept], upper[kept], steps[first(above)], steps[first(below)])
+    extremes = (
+        first_of_bucket(center == extreme_of_bucket(np.fmin)),
+        first_of_bucket(center == extreme_of_bucket(np.fmax)),
+    )
+    kept = np.unique(np.concatenate((first_of_bucket(there), *extremes, last, first_of_bucket(~there))))
+    return Line(
+        steps[kept],
+        center[kept],
+        lower[kept],
+        upper[kept],
+        steps[first_of_bucket(above)],
+        steps[first_of_bucket(below)],
+    )
 
 
-def clip_to_drawable(values: FloatArray) -> FloatArray:
+def clip_downsampled(values: FloatArray) -> FloatArray:
     """The values, with NaN for those too large for an axis and 0 for those too small."""
     with np.errstate(invalid="ignore"):
         values = np.where(np.abs(values) <= LARGEST, values, np.nan)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from legm.core.texts import truncate_distinct_names
+from legm.core.display_names import truncate_distinct_names
 from legm.plotting.style import Style
 from legm.plotting.text_rendering import set_rendered_text, text_measurer
 

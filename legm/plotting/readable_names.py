@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from legm.core.texts import truncate_name
+from legm.core.display_names import truncate_name
 
 __all__ = ["axis_name_with_unit", "readable_names", "wrap_name"]
 

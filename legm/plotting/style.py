@@ -61,7 +61,7 @@ class Style:
         for sheet in several:
             if sheet is not None:
                 given |= _apply_style_sheet(rc, sheet)
-        return cls(rc, frozenset(given), tuple(_installed_font_families(rc)))
+        return cls(rc, frozenset(given), tuple(_installed_style_fonts(rc)))
 
     def size(self, name: str) -> float:
         """A font size in points.
@@ -180,7 +180,7 @@ def _closest_style(name: str) -> str:
     return closest(name, style.available)
 
 
-def _installed_font_families(rc: Mapping[str, Any]) -> list[str]:
+def _installed_style_fonts(rc: Mapping[str, Any]) -> list[str]:
     """The installed font families among those in the settings; at least DejaVu Sans."""
     there = {entry.name for entry in font_manager.fontManager.ttflist}
     wanted = [

@@ -66,17 +66,17 @@ def text_measurer(font: FontProperties) -> Callable[[str], float]:
     """
 
     @functools.cache
-    def advance(letter: str) -> float:
+    def text_advance(letter: str) -> float:
         text, fonts = _text_with_available_glyphs(f"|{letter}|", font)
         between, alone = (
             text_to_path.get_text_width_height_descent(one, fonts, ismath=False)[0] for one in (text, "||")
         )
         return float(between - alone)
 
-    def width(text: str) -> float:
-        return _HINTING * sum(advance(" " if letter == "\n" else letter) for letter in text)
+    def text_width(text: str) -> float:
+        return _HINTING * sum(text_advance(" " if letter == "\n" else letter) for letter in text)
 
-    return width
+    return text_width
 
 
 def _text_with_available_glyphs(text: str, font: FontProperties) -> tuple[str, FontProperties]:

@@ -12,12 +12,12 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import Formatter, MaxNLocator
 
 from legm.plotting.text_rendering import text_measurer
-from legm.stats.number_formatting import typographic_signs
+from legm.stats.number_formatting import typographic_number
 
-__all__ = ["FittingTickLocator", "TickLabelFormatter", "axis_limits", "step_labels", "tick_labels"]
+__all__ = ["FittingTickLocator", "TickLabelFormatter", "step_labels", "tick_labels", "tick_limits"]
 
 
-def axis_limits(values: Sequence[float], margin: float, alone: float) -> tuple[float, float]:
+def tick_limits(values: Sequence[float], margin: float, alone: float) -> tuple[float, float]:
     """The limits of an axis, never too close together for ticks.
 
     Args:
@@ -126,11 +126,11 @@ def tick_labels(values: Sequence[float]) -> list[str]:
         scale = 10.0**exponent
         digits = max(len(_decimal_tick_label(v / scale, gap / scale).partition(".")[2]) for v in values)
         return [
-            typographic_signs(f"{v / scale:.{digits}f}\N{MULTIPLICATION SIGN}10{power}") if v else "0"
+            typographic_number(f"{v / scale:.{digits}f}\N{MULTIPLICATION SIGN}10{power}") if v else "0"
             for v in values
         ]
     digits = max(len(_decimal_tick_label(value, gap).partition(".")[2]) for value in values)
-    return [typographic_signs(f"{value or 0.0:.{digits}f}") for value in values]
+    return [typographic_number(f"{value or 0.0:.{digits}f}") for value in values]
 
 
 def _decimal_tick_label(value: float, gap: float) -> str:
@@ -139,4 +139,4 @@ def _decimal_tick_label(value: float, gap: float) -> str:
         text = f"{value:.{digits}f}"
         if abs(float(text) - value) <= gap / 1000:
             break
-    return typographic_signs(text) if float(text) else "0"
+    return typographic_number(text) if float(text) else "0"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.analysis.ranking import ranking_value_key
-from legm.analysis.unfinished import checked_statuses
+from legm.analysis.unfinished import unfinished_statuses
 from legm.delivery.client import BackendClient, connect_client
 from legm.delivery.reading import read_runs
 from legm.errors import CorruptFile, MetricError, closest
@@ -63,8 +63,8 @@ def build(
         MetricError: no experiment has the metric.
         LegmError: the backend cannot read the runs, or plotly is not installed.
     """
-    return _render(
-        *_collect(
+    return _render_report(
+        *_collect_report(
             *(root, experiments, metric, higher_better, backend, backend_options),
             test=test,
             statuses=statuses,
@@ -73,7 +73,7 @@ def build(
     )
 
 
-def _collect(
+def _collect_report(
     root: BackendClient | str | os.PathLike[str],
     experiments: Sequence[str],
     metric: str | None,
@@ -87,7 +87,7 @@ def _collect(
 ) -> tuple[BackendClient, list[dict[str, Plain]], str]:
     """The client, the content of each experiment, and plotly's script; see :func:`build`."""
     client = root if isinstance(root, BackendClient) else connect_client(root, backend, backend_options)
-    apart = checked_statuses(statuses)
+    apart = unfinished_statuses(statuses)
     library = read_plotly_script()  # raises before anything is read
     key = None if metric is None else ranking_value_key(metric, test=test)
     collected: list[ExperimentContent] = []
@@ -111,7 +111,7 @@ def _collect(
     return client, [content.content(asked) for content in collected], library
 
 
-def _render(client: BackendClient, contents: Sequence[Plain], library: str) -> bytes:
+def _render_report(client: BackendClient, contents: Sequence[Plain], library: str) -> bytes:
     return render_page(client.root.resolve().name, client.name, contents, library)
 
 
@@ -143,13 +143,13 @@ def write(
         StorageError: it cannot be written.
         LegmError: as :func:`build`.
     """
-    client, contents, library = _collect(
+    client, contents, library = _collect_report(
         *(root, experiments, metric, higher_better, backend, backend_options),
         test=test,
         statuses=statuses,
         one_per_seed=one_per_seed,
     )
-    write_atomically(path, _render(client, contents, library))
+    write_atomically(path, _render_report(client, contents, library))
     shown = ("title", "higher_better", "because", "note")
     return {
         content["name"]: {one["key"]: {name: one[name] for name in shown} for one in content["metrics"]}

@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from legm.analysis.unfinished import run_curve
+from legm.analysis.unfinished import unfinished_curve
 from legm.core.direction import decide_direction
-from legm.core.identity import canonical_text
-from legm.core.texts import display_names, exact_text, value_texts
+from legm.core.display_names import display_names
+from legm.core.plain_form import canonical_text
+from legm.core.texts import exact_text, value_texts
 from legm.plotting.downsampling import POINTS_PER_BUCKET, line
 from legm.records import Aggregate, BestRule, Configuration, Curve, Plain, RunResult, Status
 from legm.report.number_encoding import encode_numbers_exactly, encode_numbers_for_drawing
@@ -23,11 +24,11 @@ from legm.stats import aggregate
 from legm.stats.run_counts import (
     ALL_VALUES_METRICS,
     count_repeated,
-    newest_of_each_seed,
+    newest_counted_of_each_seed,
     split_summary_key,
     summary_key,
 )
-from legm.stats.titles import choice_note, exact_rule_text, value_title
+from legm.stats.value_choice import choice_note, exact_choice_text, value_title
 
 __all__ = ["STATUSES", "ExperimentContent", "InitialReportView", "unique_report_names"]
 
@@ -152,7 +153,7 @@ class ExperimentContent:
 
     def _add_row(self, index: int, description: str, runs: Sequence[RunResult], share: int) -> None:
         row = len(self._rows)
-        counted = newest_of_each_seed(runs) if self._one_per_seed else runs
+        counted = newest_counted_of_each_seed(runs) if self._one_per_seed else runs
         completed = [run for run in counted if run.status is Status.COMPLETED]
         for run in completed:
             self._rules[run.rule] += 1
@@ -173,7 +174,7 @@ class ExperimentContent:
             (run.run.run_id, curve)
             for run in unfinished
             for series in sorted(run.histories, key=str)
-            if series.index is None and (curve := run_curve(run, series.name)) is not None
+            if series.index is None and (curve := unfinished_curve(run, series.name)) is not None
         ]
         buckets = share // (max(len(curves) + len(single), 1) * POINTS_PER_BUCKET * _BYTES_PER_POINT)
         buckets = min(max(buckets, _FEWEST), _MOST)
@@ -301,7 +302,7 @@ class ExperimentContent:
 
     def _run_columns(self) -> dict[str, Plain]:
         runs, count = [run for _, run in self._runs], len(self._runs)
-        choices = [exact_rule_text(run.rule) if run.best_step is not None else "" for run in runs]
+        choices = [exact_choice_text(run.rule) if run.best_step is not None else "" for run in runs]
         ways = sorted(set(choices))
         return {
             "row": encode_numbers_exactly([row for row, _ in self._runs]),

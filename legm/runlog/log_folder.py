@@ -1,6 +1,6 @@
-"""A configuration's folder: the names of the files that legm writes there, and its run logs.
+"""The run logs in a configuration's folder.
 
-The logs are in the subfolder ``runs``: ``<run id>.log`` once a log is finalized, that is, once its run has
+They are in the subfolder ``runs``: ``<run id>.log`` once a log is finalized, that is, once its run has
 ended and every backend has all of it. Until then it is pending, and in the subfolder ``runs/open``.
 """
 
@@ -8,185 +8,25 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from legm.errors import CorruptFile, StorageError, storage_error
-from legm.records import Plain, Run, RunResult, Status, is_file_name
+from legm.records import Plain, Run, RunResult, Status, is_record_file_name
 from legm.runlog import log_frames, log_reader, log_writer
-from legm.runlog.artifact_paths import ARTIFACTS, OPEN
+from legm.runlog.artifact_paths import OPEN
+from legm.runlog.configuration_folders import OWN_FOLDER, RUNS, configuration_paths, subfolders
 
 __all__ = [
-    "AGGREGATES_FILE",
-    "ARTIFACTS",
-    "DEPTH",
-    "INDEX",
-    "METRICS_FILE",
-    "OWN_FOLDER",
-    "PARAMETERS_FILE",
-    "PLOTS",
-    "RUNS",
-    "STEPS_FILE",
-    "TENSORBOARD",
     "LogFolder",
-    "artifacts_folder",
-    "configuration_folders",
-    "configurations_in",
-    "configurations_with",
     "find_logs",
     "find_pending_logs",
-    "is_configuration",
-    "may_hold_configurations",
     "read_result_from_log",
-    "refuse_linked_contents",
-    "refuse_links",
-    "results_gone_on",
+    "results_gone_on_in_logs",
     "results_only_in_logs",
-    "subfolders",
 ]
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-PARAMETERS_FILE = "params.yml"
-"""The file that makes a folder the folder of a configuration."""
-METRICS_FILE = "metrics.yml"
-STEPS_FILE = "steps.yml"
-AGGREGATES_FILE = "aggregated_metrics.yml"
-PLOTS = "plots"
-TENSORBOARD = "tensorboard"
-RUNS = "runs"
-"""The run logs of a configuration."""
-OWN_FOLDER = ".legm"
-"""In an experiment's folder, files that only legm reads; in a root directory, the folders of configurations
-whose backend has no folders."""
-
-INDEX = "index"
-"""In ``.legm`` in an experiment's folder, which configuration is where."""
-
-DEPTH = 3
-"""Levels of folders in an experiment's folder into which a user may move configurations."""
-_NO_GROUPS = frozenset((PLOTS, TENSORBOARD, RUNS, ARTIFACTS))
-
-
-def artifacts_folder(folder: Path, run_id: str) -> Path:
-    """The folder of a run's artifacts.
-
-    Args:
-        folder: the folder of the run's configuration.
-        run_id: the run's id.
-    """
-    return folder / ARTIFACTS / run_id
-
-
-def refuse_links(*paths: Path) -> None:
-    """Refuse to write through links: in a root directory that somebody else made they may lead anywhere.
-
-    A root directory, an experiment and a configuration may be links; what legm keeps in them may not.
-
-    Args:
-        paths: of folders or files that may not exist yet.
-
-    Raises:
-        StorageError: one is a link.
-    """
-    for path in paths:
-        if path.is_symlink():
-            raise StorageError(
-                f"{path} is a link, and legm does not write through links: move its target here"
-            )
-
-
-def refuse_linked_contents(folder: Path) -> None:
-    """Refuse to write into a configuration's folder where what legm keeps in it is a link.
-
-    Raises:
-        StorageError: a folder in it is one.
-    """
-    refuse_links(*(folder / name for name in (RUNS, f"{RUNS}/{OPEN}", ARTIFACTS, TENSORBOARD, PLOTS)))
-
-
-def is_configuration(folder: str | Path) -> bool:
-    """Whether a folder is a configuration's."""
-    return os.path.exists(f"{folder}/{PARAMETERS_FILE}")  # noqa: PTH110 - quicker than Path's
-
-
-def subfolders(folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted, without hidden ones; none if it does not exist.
-
-    Raises:
-        StorageError: the folder cannot be read.
-    """
-    try:
-        with os.scandir(folder) as found:
-            return sorted(e.name for e in found if not e.name.startswith(".") and e.is_dir())
-    except FileNotFoundError:
-        return []
-    except OSError as cause:
-        raise storage_error("read the folder", folder, cause) from cause
-
-
-def configurations_with(folder: Path, found: Callable[[str], T]) -> Iterator[tuple[str, T]]:
-    """The configurations in an experiment's folder, and in folders inside it to which a user moved them.
-
-    Args:
-        folder: the experiment's.
-        found: for the path of a subfolder, what is wanted of a configuration; something false of any other.
-
-    Yields:
-        the path below the experiment's folder, and what was found; sorted, those that were moved last.
-
-    Raises:
-        StorageError: a folder cannot be read.
-    """
-    is_indexed = os.path.exists(f"{folder}/{OWN_FOLDER}/{INDEX}")  # noqa: PTH110 - quicker than Path's
-    yield from _configurations_with(str(folder), "", found, DEPTH if is_indexed else 1)
-
-
-def _configurations_with(
-    folder: str, below: str, found: Callable[[str], T], depth: int
-) -> Iterator[tuple[str, T]]:
-    groups = []
-    for name in subfolders(Path(folder)):
-        one = found(f"{folder}/{name}")
-        if one:
-            yield below + name, one
-        elif depth > 1 and may_hold_configurations(f"{folder}/{name}"):
-            groups.append(name)
-    for name in groups:
-        yield from _configurations_with(f"{folder}/{name}", f"{below}{name}/", found, depth - 1)
-
-
-def may_hold_configurations(folder: str) -> bool:
-    """Whether a user may have moved configurations into a folder inside an experiment's."""
-    name = os.path.basename(folder)  # noqa: PTH119 - quicker than Path's
-    return not (name in _NO_GROUPS or name.endswith(f"-{PLOTS}") or os.path.islink(folder))  # noqa: PTH114
-
-
-def configurations_in(folder: Path) -> Iterator[str]:
-    """The paths of the configurations below an experiment's folder; see :func:`configurations_with`."""
-    return (name for name, _ in configurations_with(folder, is_configuration))
-
-
-def configuration_folders(folder: Path) -> Iterator[Path]:
-    """The folder of every configuration at or below a folder: a root directory, an experiment, or itself.
-
-    Raises:
-        StorageError: there is no such folder, or it cannot be read.
-    """
-    if not folder.is_dir():
-        raise StorageError(f"there is no folder {folder}")
-    if is_configuration(folder):
-        yield folder
-        return
-    found = [folder / name for name in configurations_in(folder)]
-    if found:
-        yield from found
-        return
-    for name in subfolders(folder):
-        yield from (folder / name / one for one in configurations_in(folder / name))
 
 
 def find_logs(root: Path) -> list[Path]:
@@ -194,7 +34,7 @@ def find_logs(root: Path) -> list[Path]:
     found = (
         root / experiment / name
         for experiment in subfolders(root)
-        for name in configurations_in(root / experiment)
+        for name in configuration_paths(root / experiment)
     )
     folders = [*root.glob(f"{OWN_FOLDER}/*/*"), *found]
     return [path for folder in folders for path in LogFolder.of(folder).logs_except(())]
@@ -206,7 +46,7 @@ def find_pending_logs(root: Path) -> list[Path]:
     moved = (
         path
         for experiment in subfolders(root)
-        for name in configurations_in(root / experiment)
+        for name in configuration_paths(root / experiment)
         if "/" in name
         for path in LogFolder.of(root / experiment / name).pending_logs()
     )
@@ -338,7 +178,7 @@ class LogFolder:
 
     def _paths(self, name: str) -> Iterator[Path]:
         """The possible paths of a log, in an order that also finds one that is moved meanwhile."""
-        if not is_file_name(name):  # a run id that was read from a file made by others
+        if not is_record_file_name(name):  # a run id that was read from a file made by others
             return
         for folder in (self.open_folder, self.folder, self.open_folder):
             yield folder / name
@@ -399,9 +239,9 @@ class LogFolder:
         if found is None:
             return None
         known = found[0]
-        from legm.core.results import run_outcome  # needs NumPy, as reading the log does
+        from legm.core.results import result_outcome  # needs NumPy, as reading the log does
 
-        outcome = run_outcome(known.records)
+        outcome = result_outcome(known.records)
         status = Status.RUNNING if is_live else Status.INTERRUPTED
         return known.run, status if outcome is None else outcome.status
 
@@ -433,7 +273,7 @@ def results_only_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResul
     ]
 
 
-def results_gone_on(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
+def results_gone_on_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
     """The results of runs that went on after they were logged, and whose process died.
 
     The backend still has them as they were logged, until they are finalized.

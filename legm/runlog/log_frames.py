@@ -238,7 +238,7 @@ class FrameDecoder:
         elif kind == LAYOUT:
             self._layouts.append(None)
             with self._reporting(start):
-                self._layouts[-1] = tuple(_decode_series(*one) for one in json.loads(bytes(payload)))
+                self._layouts[-1] = tuple(_decode_series_frame(*one) for one in json.loads(bytes(payload)))
         elif kind == RECORD and wanted:
             self._end_points()
             with self._reporting(start):
@@ -358,11 +358,11 @@ def _decode_point_frames(payloads: list[memoryview], layouts: list[tuple[Series,
     if len(layout) and int(layout.max()) >= len(layouts):
         raise ValueError("rows of an unknown layout")
     lengths = [(len(rows), len(values)) for rows, values in zip(columns[0], columns[3], strict=True)]
-    _require_whole_rows(layout, [-1 if series is None else len(series) for series in layouts], lengths)
+    _require_whole_frame_rows(layout, [-1 if series is None else len(series) for series in layouts], lengths)
     return Points(tuple(series or () for series in layouts), layout, *others)
 
 
-def _require_whole_rows(layout: Any, widths: list[int], lengths: list[tuple[int, int]]) -> None:
+def _require_whole_frame_rows(layout: Any, widths: list[int], lengths: list[tuple[int, int]]) -> None:
     """Check that each frame has as many values as its rows need.
 
     Args:
@@ -385,7 +385,7 @@ def _require_whole_rows(layout: Any, widths: list[int], lengths: list[tuple[int,
         raise ValueError("rows that are longer or shorter than their layout")
 
 
-def _decode_series(name: Any, split: Any, index: Any) -> Series:
+def _decode_series_frame(name: Any, split: Any, index: Any) -> Series:
     if not isinstance(name, str) or not isinstance(index, (str, type(None))):
         raise TypeError(f"{name!r}, {index!r} is not the name of a metric")
     return Series(name, Split(split), index)

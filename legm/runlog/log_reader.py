@@ -102,9 +102,9 @@ def _parse_log(path: Path, data: bytes, since: int, until: int | None) -> Log:
             log = Log(path, _decode_run(path, start, payload))
             decoder.add_run(log.run.run_id)
         elif kind == CURSORS and log is not None:
-            log.cursors.update(_decode_by_backend(path, start, payload, int))
+            log.cursors.update(_decode_log_by_backend(path, start, payload, int))
         elif kind == BACKENDS and log is not None:
-            log.backends.update(_decode_by_backend(path, start, payload, dict))
+            log.backends.update(_decode_log_by_backend(path, start, payload, dict))
         else:
             decoder.add_frame(
                 start, kind, payload, wanted=start >= since and (until is None or start < until)
@@ -136,7 +136,7 @@ def _decode_run(path: Path, start: int, payload: memoryview) -> Run:
     return redact_run(run)
 
 
-def _decode_by_backend(path: Path, start: int, payload: memoryview, kind: type[T]) -> dict[str, T]:
+def _decode_log_by_backend(path: Path, start: int, payload: memoryview, kind: type[T]) -> dict[str, T]:
     """What a frame has by backend; nothing where it is not what legm writes."""
     try:
         content = json.loads(bytes(payload))

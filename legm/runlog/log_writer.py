@@ -13,7 +13,7 @@ from legm.errors import StorageError, storage_error
 from legm.records import Record, Run
 from legm.runlog.log_frames import HEADER, encode_frames, run_frame
 from legm.runlog.log_reader import read_log
-from legm.util.forks import close_unshared, open_unshared
+from legm.util.forks import close_unshared_with_forks, open_unshared_with_forks
 
 __all__ = ["LogWriter", "is_log_locked", "logs_being_written", "write_run_log"]
 
@@ -38,7 +38,7 @@ class LogWriter:
         flags = os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         flags |= os.O_CREAT | os.O_EXCL if create else 0
         try:
-            self._fd = open_unshared(path, flags)
+            self._fd = open_unshared_with_forks(path, flags)
         except OSError as cause:
             raise storage_error("write the run log", path, cause) from cause
         try:
@@ -51,7 +51,7 @@ class LogWriter:
                 self.position = read_log(path).end
                 os.ftruncate(self._fd, self.position)
         except BaseException as cause:
-            close_unshared(self._fd)
+            close_unshared_with_forks(self._fd)
             if create:
                 path.unlink(missing_ok=True)
             if isinstance(cause, OSError):
@@ -139,7 +139,7 @@ class LogWriter:
     def close(self) -> None:
         """Release the lock and close the file; closing twice does nothing."""
         if self._fd >= 0:
-            close_unshared(self._fd)
+            close_unshared_with_forks(self._fd)
             self._fd = -1
 
 

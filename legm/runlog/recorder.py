@@ -68,7 +68,7 @@ def to_recorded_value(name: str, value: Any) -> float:
     """
     try:
         if hasattr(value, "item"):
-            value = math.nan if _is_masked_metric(value) else value.item()
+            value = math.nan if _is_masked_recorded_value(value) else value.item()
         if isinstance(value, (str, bytes, bytearray)):
             raise TypeError("text is not a number")
         return float(value)
@@ -79,7 +79,7 @@ def to_recorded_value(name: str, value: Any) -> float:
         ) from cause
 
 
-def _is_masked_metric(value: Any) -> bool:
+def _is_masked_recorded_value(value: Any) -> bool:
     """Whether a value is a masked array of NumPy with one element, which is masked."""
     masked: Any = sys.modules.get("numpy.ma")
     if masked is None or not isinstance(value, masked.MaskedArray):

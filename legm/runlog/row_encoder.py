@@ -181,7 +181,7 @@ class RowEncoder:
         row_starts = np.cumsum(columns.widths) - columns.widths
         column = np.arange(int(columns.widths.sum())) - np.repeat(row_starts, columns.widths)
         series_ids = np.array(flat, np.int64)[np.repeat(firsts[columns.layout], columns.widths) + column]
-        positions = before[series_ids] + _numbers_within(series_ids)
+        positions = before[series_ids] + _row_numbers_within_groups(series_ids)
         lowest = np.minimum.reduceat(positions, row_starts)
         is_split = is_positioned & (lowest != np.maximum.reduceat(positions, row_starts))
         columns.steps[is_positioned] = lowest[is_positioned]
@@ -214,7 +214,7 @@ class RowEncoder:
 
         numbers = self._number(encoded, layouts)[local]
         ends = np.cumsum(np.array([len(layout.series) for layout in layouts], np.int64)[local])
-        for rows, within in _pieces(ends):
+        for rows, within in _row_pieces(ends):
             columns = (numbers[rows], steps[rows], times[rows], values[within])
             encoded.frames.append(points_frame(*map(np.ascontiguousarray, columns)))
         self._count(encoded, layouts, np.bincount(local, minlength=len(layouts)).tolist())
@@ -234,7 +234,7 @@ class _RowColumns:
     widths: NDArray[Any]
 
 
-def _numbers_within(groups: NDArray[Any]) -> NDArray[Any]:
+def _row_numbers_within_groups(groups: NDArray[Any]) -> NDArray[Any]:
     """For each entry, how many earlier ones are of the same group."""
     import numpy as np
 
@@ -247,7 +247,7 @@ def _numbers_within(groups: NDArray[Any]) -> NDArray[Any]:
     return numbers
 
 
-def _pieces(ends: NDArray[Any]) -> Iterator[tuple[slice, slice]]:
+def _row_pieces(ends: NDArray[Any]) -> Iterator[tuple[slice, slice]]:
     """Rows in pieces that a reader of the log can process at once: their slice, and that of their values.
 
     Args:

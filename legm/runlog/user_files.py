@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from legm.core.identity import to_plain
 from legm.core.naming import short_name
+from legm.core.plain_form import to_plain
 from legm.errors import InvalidName, LegmError, StorageError, UnstableValue, storage_error
-from legm.runlog.log_folder import (
+from legm.runlog.artifact_paths import ARTIFACTS
+from legm.runlog.configuration_folders import (
     AGGREGATES_FILE,
-    ARTIFACTS,
     METRICS_FILE,
     PARAMETERS_FILE,
     PLOTS,

@@ -31,7 +31,7 @@ from legm.records import (
 )
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, summary_key
 from legm.stats.student_t import student_t_quantile
-from legm.stats.titles import value_title
+from legm.stats.value_choice import value_title
 
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
@@ -251,7 +251,7 @@ def _values_to_aggregate(run: RunResult) -> Iterator[tuple[tuple[str, str | None
             yield (summary_key(series), series.index), history.values.astype(np.float64).tobytes()
 
 
-def summary_as_dict(summary: Summary) -> dict[str, Any]:
+def aggregated_summary_as_dict(summary: Summary) -> dict[str, Any]:
     """The summary as it is stored and returned to users.
 
     Args:
@@ -263,7 +263,7 @@ def summary_as_dict(summary: Summary) -> dict[str, Any]:
         metric. Keys are sorted; numbers are Python floats and ints.
     """
 
-    def plain(key: str, aggregate: Aggregate) -> dict[str, Any]:
+    def plain_aggregate(key: str, aggregate: Aggregate) -> dict[str, Any]:
         return {
             "mean": float(aggregate.mean),
             "std": float(aggregate.std),
@@ -278,15 +278,15 @@ def summary_as_dict(summary: Summary) -> dict[str, Any]:
         }
 
     return {
-        key: plain(key, value)
+        key: plain_aggregate(key, value)
         if isinstance(value, Aggregate)
-        else {index: plain(key, one) for index, one in sorted(value.items())}
+        else {index: plain_aggregate(key, one) for index, one in sorted(value.items())}
         for key, value in sorted(summary.values.items())
     }
 
 
-def summary_from_dict(stored: Mapping[str, Any], completed: int) -> Summary:
-    """The inverse of :func:`summary_as_dict`.
+def aggregated_summary_from_dict(stored: Mapping[str, Any], completed: int) -> Summary:
+    """The inverse of :func:`aggregated_summary_as_dict`.
 
     Args:
         stored: what it returned.
@@ -319,12 +319,12 @@ def summary_from_dict(stored: Mapping[str, Any], completed: int) -> Summary:
         except (KeyError, TypeError, ValueError) as cause:
             raise ValueError(f"{str(content)[:60]!r} is not an aggregate") from cause
 
-    def is_one(value: Any) -> bool:
+    def is_one_aggregate(value: Any) -> bool:
         return not isinstance(value, Mapping) or isinstance(value.get("method"), str)
 
     values = {
         str(key): aggregate(str(key), value)
-        if is_one(value)
+        if is_one_aggregate(value)
         else {str(index): aggregate(str(key), one) for index, one in value.items()}
         for key, value in stored.items()
     }
@@ -400,13 +400,13 @@ def sort_by_aggregate(ranked: Iterable[Ranked], higher_better: bool) -> list[Ran
         higher_better: whether a higher value is better.
     """
 
-    def sort_key(one: Ranked) -> tuple[bool, float, str, str]:
+    def aggregate_sort_key(one: Ranked) -> tuple[bool, float, str, str]:
         center = one.value.fields.get("median", one.value.mean)
         missing = math.isnan(center)
         value = 0.0 if missing else -center if higher_better else center
         return missing, value, one.configuration.name, one.configuration.fingerprint
 
-    return sorted(ranked, key=sort_key)
+    return sorted(ranked, key=aggregate_sort_key)
 
 
 def unindexed_aggregate(summary: Summary, key: str) -> Aggregate:
@@ -448,7 +448,7 @@ def _aggregate_groups(groups: Sequence[Sequence[float]], method: AggregationMeth
     for group in groups:
         every.extend(group)
     numbers = np.repeat(np.arange(len(groups)), [len(values) for values in groups])
-    _, values, counts = _sort_into_groups(numbers, np.frombuffer(every, np.float64))
+    _, values, counts = _sort_into_aggregate_groups(numbers, np.frombuffer(every, np.float64))
     columns = {
         name: column.tolist() for name, column in _aggregate_statistics(values, counts, method).items()
     }
@@ -502,11 +502,13 @@ def _group_curve_values_by_step(
         spans = [slice(*span) for span in zip(begin, end, strict=True)]
         steps = np.concatenate([steps[span] for (steps, _), span in zip(parts, spans, strict=True)])
         values = np.concatenate([values[span] for (_, values), span in zip(parts, spans, strict=True)])
-        yield _sort_into_groups(steps, values)
+        yield _sort_into_aggregate_groups(steps, values)
         begin = list(end)
 
 
-def _sort_into_groups(numbers: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray, IntArray]:
+def _sort_into_aggregate_groups(
+    numbers: IntArray, values: FloatArray
+) -> tuple[IntArray, FloatArray, IntArray]:
     """Sort values into groups by number, without NaN.
 
     Args:

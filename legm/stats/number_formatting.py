@@ -15,7 +15,7 @@ __all__ = [
     "decimals_for_spreads",
     "spread_description",
     "spread_half_width",
-    "typographic_signs",
+    "typographic_number",
     "value_text",
 ]
 
@@ -50,8 +50,8 @@ def value_text(value: Aggregate, digits: int) -> str:
         return "no value"
     spread = spread_half_width(value)
     size = max(abs(center), 0 if math.isnan(spread) else spread)
-    form = _form(size, digits)
-    texts = [typographic_signs(f"{number:{form}}") for number in (center, lower, upper, spread)]
+    form = _number_format(size, digits)
+    texts = [typographic_number(f"{number:{form}}") for number in (center, lower, upper, spread)]
     if math.isnan(spread):
         return texts[0]
     if AggregationMethod.parse(value.method).kind in {MethodKind.MEDIAN, MethodKind.CONFIDENCE}:
@@ -72,10 +72,10 @@ def decimal_text(value: float, digits: int) -> str:
         value: the number.
         digits: as for :func:`value_text`.
     """
-    return typographic_signs(f"{value:{_form(abs(value), digits)}}")
+    return typographic_number(f"{value:{_number_format(abs(value), digits)}}")
 
 
-def _form(size: float, digits: int) -> str:
+def _number_format(size: float, digits: int) -> str:
     """The format of numbers of a size."""
     return f".{digits}f" if 10.0**-digits <= size < WHOLE or not size or math.isinf(size) else ".3e"
 
@@ -102,6 +102,6 @@ def decimals_for(values: Sequence[Aggregate]) -> int:
     )
 
 
-def typographic_signs(number: str) -> str:
+def typographic_number(number: str) -> str:
     """A formatted number with a typographic minus and infinity sign."""
     return number.replace("-", "\N{MINUS SIGN}").replace("inf", "∞")

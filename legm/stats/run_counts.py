@@ -13,7 +13,7 @@ __all__ = [
     "count_by_description",
     "count_repeated",
     "count_runs",
-    "newest_of_each_seed",
+    "newest_counted_of_each_seed",
     "split_summary_key",
     "summary_key",
 ]
@@ -47,7 +47,7 @@ def count_repeated(parameters: Iterable[Mapping[str, Plain]]) -> int:
     return len(keys) - len(set(keys))
 
 
-def newest_of_each_seed(runs: Iterable[RunResult]) -> list[RunResult]:
+def newest_counted_of_each_seed(runs: Iterable[RunResult]) -> list[RunResult]:
     """The runs, but of completed ones with the same seed parameters only the newest.
 
     Args:

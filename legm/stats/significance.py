@@ -77,7 +77,7 @@ def paired_permutation_test(a: Sequence[float], b: Sequence[float]) -> Permutati
     p = (k + 1) / (m + 1), where k of m random ones are at least as far from 0: B. Phipson and G. K. Smyth,
     Permutation p-values should never be zero, 2010.
     """
-    first, second = _sample_array(a), _sample_array(b)
+    first, second = _samples_as_array(a), _samples_as_array(b)
     n = len(first)
     if n < 2 or not _are_samples_finite(first, second):
         return _NO_TEST
@@ -115,7 +115,7 @@ def unpaired_permutation_test(a: Sequence[float], b: Sequence[float]) -> Permuta
     Source: E. J. G. Pitman, Significance tests which may be applied to samples from any populations, 1937;
     for more than MAX_EXACT_ARRANGEMENTS as for :func:`paired_permutation_test`.
     """
-    first, second = _sample_array(a), _sample_array(b)
+    first, second = _samples_as_array(a), _samples_as_array(b)
     if min(len(first), len(second)) < 2 or not _are_samples_finite(first, second):
         return _NO_TEST
     first, second, _ = _scale_samples(first, second)
@@ -149,14 +149,14 @@ def paired_confidence_interval(
     Source: Student (W. S. Gosset), The probable error of a mean, 1908: d -/+ t s / sqrt(n), with s the
     sample standard deviation of the differences and t for n - 1 degrees of freedom.
     """
-    first, second = _sample_array(a), _sample_array(b)
+    first, second = _samples_as_array(a), _samples_as_array(b)
     if not len(first) or not _are_samples_finite(first, second):
         return sample_mean(a) - sample_mean(b), math.nan, math.nan
     first, second, exponent = _scale_samples(first, second)
     center, variance = _sample_moments(first - second)
     n = len(first)
     margin = student_t_quantile(level, n - 1) * math.sqrt(variance / n) if n > 1 else math.nan
-    return _unscale_interval(center, margin, exponent)
+    return _unscale_confidence_interval(center, margin, exponent)
 
 
 def unpaired_confidence_interval(
@@ -173,7 +173,7 @@ def unpaired_confidence_interval(
     variances are involved, 1947: the samples may have different variances; the degrees of freedom are those
     of F. E. Satterthwaite, An approximate distribution of estimates of variance components, 1946.
     """
-    first, second = _sample_array(a), _sample_array(b)
+    first, second = _samples_as_array(a), _samples_as_array(b)
     if not len(first) or not len(second) or not _are_samples_finite(first, second):
         return sample_mean(a) - sample_mean(b), math.nan, math.nan
     first, second, exponent = _scale_samples(first, second)
@@ -185,7 +185,7 @@ def unpaired_confidence_interval(
         share = squares[0] / sum(squares)
         dof = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / (m - 1))
         margin = student_t_quantile(level, max(dof, 1.0)) * math.sqrt(sum(squares))
-    return _unscale_interval(ours - theirs, margin, exponent)
+    return _unscale_confidence_interval(ours - theirs, margin, exponent)
 
 
 def holm_adjust(p: Sequence[float]) -> list[float]:
@@ -214,17 +214,17 @@ def holm_adjust(p: Sequence[float]) -> list[float]:
 
 def sample_mean(values: Sequence[float]) -> float:
     """The mean; NaN without values; with infinite values, their sum."""
-    numbers = _sample_array(values)
+    numbers = _samples_as_array(values)
     infinite = numbers[~np.isfinite(numbers)]
     if len(infinite):
         return float(sum(infinite.tolist()))
     if not len(numbers):
         return math.nan
     scaled, _, exponent = _scale_samples(numbers, numbers)
-    return _unscale_interval(_sample_moments(scaled)[0], 0.0, exponent)[0]
+    return _unscale_confidence_interval(_sample_moments(scaled)[0], 0.0, exponent)[0]
 
 
-def _sample_array(values: Sequence[float]) -> FloatArray:
+def _samples_as_array(values: Sequence[float]) -> FloatArray:
     return np.array(values, np.float64)
 
 
@@ -241,7 +241,7 @@ def _scale_samples(first: FloatArray, second: FloatArray) -> tuple[FloatArray, F
     return np.ldexp(first, -exponent), np.ldexp(second, -exponent), exponent
 
 
-def _unscale_interval(center: float, margin: float, exponent: int) -> tuple[float, float, float]:
+def _unscale_confidence_interval(center: float, margin: float, exponent: int) -> tuple[float, float, float]:
     """The center, lower and upper end in the original scale."""
     with np.errstate(over="ignore"):
         found: list[float] = np.ldexp([center, center - margin, center + margin], exponent).tolist()

@@ -29,7 +29,7 @@ from legm.errors import LegmError, NotSupported
 from legm.handler import ExperimentHandler
 from legm.hooks import Backend, Capability
 from legm.records import Query, Run, RunCounts, RunResult, Series, Status
-from legm.runlog.log_folder import OWN_FOLDER
+from legm.runlog.configuration_folders import OWN_FOLDER
 from legm.stats import aggregate
 from legm.stats.run_counts import count_by_description
 from legm.testing.memory import MemoryBackend
@@ -725,7 +725,7 @@ class BackendTests:
         runs = [run for run in self._read(store, backend) if run.status is Status.COMPLETED]
         lines = [f"{len(runs)} runs"]
         for method in ("mean", "median", "outlier_mean", "confidence_0.9"):
-            found = aggregate.summary_as_dict(aggregate.aggregate_runs(runs, method))
+            found = aggregate.aggregated_summary_as_dict(aggregate.aggregate_runs(runs, method))
             lines += [f"{method} {name}: {value!r}" for name, value in sorted(found.items())]
         for curve in sorted(aggregate.aggregate_curves(runs, None, "mean"), key=lambda curve: curve.metric):
             columns = (curve.steps, curve.center, curve.lower, curve.upper, curve.runs)

@@ -42,10 +42,10 @@ def process_group(command: Sequence[str], **options: Any) -> Iterator[subprocess
         try:
             yield process
         finally:
-            _end_group(process)
+            _end_process_group(process)
 
 
-def _end_group(process: subprocess.Popen[Any]) -> None:
+def _end_process_group(process: subprocess.Popen[Any]) -> None:
     if os.name == "nt":
         process.terminate()
         return

@@ -9,20 +9,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["close_unshared", "open_unshared"]
+__all__ = ["close_unshared_with_forks", "open_unshared_with_forks"]
 
 _open: set[int] = set()  # the process's descriptors, as the system counts them
 
 
-def open_unshared(path: Path, flags: int, mode: int = 0o666) -> int:
+def open_unshared_with_forks(path: Path, flags: int, mode: int = 0o666) -> int:
     """Open a file as ``os.open`` does; in a forked child the descriptor is one of the null device."""
     fd = os.open(path, flags, mode)
     _open.add(fd)
     return fd
 
 
-def close_unshared(fd: int) -> None:
-    """Close a file that was opened by :func:`open_unshared`."""
+def close_unshared_with_forks(fd: int) -> None:
+    """Close a file that was opened by :func:`open_unshared_with_forks`."""
     _open.discard(fd)
     os.close(fd)
 

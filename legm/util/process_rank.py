@@ -53,24 +53,24 @@ def process_rank(environ: Mapping[str, str] = os.environ) -> int:
         environ: the environment variables.
     """
     distributed = sys.modules.get("torch.distributed")  # not imported: a process that uses it has done that
-    if environ is os.environ and distributed is not None and _is_initialized(distributed):
+    if environ is os.environ and distributed is not None and _has_process_rank(distributed):
         return int(distributed.get_rank())
     for rank_name, size_name, others in _LAUNCHERS:
-        rank, size = _number(environ, rank_name), _number(environ, size_name)
+        rank, size = _rank_number(environ, rank_name), _rank_number(environ, size_name)
         if rank is None or (size is None and rank_name in _SIZE_IS_REQUIRED):
             continue
         if size == 1:
             return 0
-        return rank or next(filter(None, (_number(environ, name) for name in others)), 0)
+        return rank or next(filter(None, (_rank_number(environ, name) for name in others)), 0)
     return 0
 
 
-def _is_initialized(distributed: object) -> bool:
+def _has_process_rank(distributed: object) -> bool:
     is_available = getattr(distributed, "is_available", lambda: False)
     return bool(is_available() and distributed.is_initialized())  # type: ignore[attr-defined]
 
 
-def _number(environ: Mapping[str, str], name: str) -> int | None:
+def _rank_number(environ: Mapping[str, str], name: str) -> int | None:
     """A variable as a number; None where it is not set, or is none."""
     text = environ.get(name, "").strip()
     return int(text) if text.isdecimal() else None

@@ -85,12 +85,12 @@ def show_waiting(for_what: str) -> Iterator[None]:
 
     console, done = Console(stderr=True), threading.Event()
 
-    def show() -> None:
+    def show_progress_status() -> None:
         if not done.wait(_DELAY):
             with console.status(for_what):
                 done.wait()
 
-    shower = threading.Thread(target=show, daemon=True)
+    shower = threading.Thread(target=show_progress_status, daemon=True)
     shower.start()
     try:
         yield

@@ -39,12 +39,14 @@ class WandbSession:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._lock = threading.Lock()
         self._process = os.getpid()
-        self._state = _new_state()
-        known = _settings_of(self._state)
+        self._state = _new_session_state()
+        known = _session_settings(self._state)
         url = settings.get("base_url") or os.environ.get("WANDB_BASE_URL") or known.base_url
         self.url = str(url).rstrip("/")
         """The server's address."""
-        self.api_key = settings.get("api_key") or os.environ.get("WANDB_API_KEY") or _key_in_netrc(self.url)
+        self.api_key = (
+            settings.get("api_key") or os.environ.get("WANDB_API_KEY") or _wandb_key_in_netrc(self.url)
+        )
         """The key for the server; None where there is none, or a token file instead."""
         if self.api_key is None and known.api_key and str(known.base_url).rstrip("/") == self.url:
             self.api_key = known.api_key
@@ -80,12 +82,12 @@ class WandbSession:
         with self._lock:
             if self._process != os.getpid():  # a fork has its own threads and its own service
                 self._process = os.getpid()
-                self._state = _new_state()
-                self._apply(_settings_of(self._state))
+                self._state = _new_session_state()
+                self._apply(_session_settings(self._state))
             return self._state
 
 
-def _key_in_netrc(url: str) -> str | None:
+def _wandb_key_in_netrc(url: str) -> str | None:
     host = urlsplit(url).hostname or ""
     for path in filter(None, [os.environ.get("NETRC"), "~/.netrc", "~/_netrc"]):
         try:
@@ -102,23 +104,23 @@ def _key_in_netrc(url: str) -> str | None:
 # ruff: noqa: SLF001
 
 
-def _new_state() -> Any:
+def _new_session_state() -> Any:
     """A state of W&B's library; None where it has internals that are unknown."""
-    return _make_state(os.getpid()) if _is_redirected() else None
+    return _make_session_state(os.getpid()) if _is_session_redirected() else None
 
 
-def _settings_of(state: Any) -> Any:
+def _session_settings(state: Any) -> Any:
     """The settings of a state, which it reads from the environment once."""
     import wandb
 
     if state is None:
         return wandb.setup().settings.model_copy()
-    with _terminal_unchanged():
+    with _terminal_unchanged_by_session():
         return state.settings
 
 
 @functools.cache
-def _is_redirected() -> bool:
+def _is_session_redirected() -> bool:
     """Let W&B's library look up its state in the thread's session, where there is one.
 
     Returns:
@@ -132,7 +134,7 @@ def _is_redirected() -> bool:
         hasattr(wandb_setup, "_setup")
         and hasattr(wandb_setup, "_WandbSetup")
         and hasattr(initial, "maybe_login")
-        and set(known) <= vars(_shared_state(os.getpid())).keys()
+        and set(known) <= vars(_state_shared_by_sessions(os.getpid())).keys()
     ):
         return False
     wandb_setup._setup = _by_session(wandb_setup._setup, lambda: _of_thread.state)
@@ -154,22 +156,22 @@ def _by_session(original: Callable[..., Any], answer: Callable[[], Any]) -> Call
 
 
 @functools.lru_cache(maxsize=1)
-def _shared_state(process: int) -> Any:
+def _state_shared_by_sessions(process: int) -> Any:
     """What all sessions of a process have in common: W&B's event loop and its service process."""
     from wandb.sdk import wandb_setup
 
     return wandb_setup._WandbSetup(pid=process)
 
 
-def _make_state(process: int) -> Any:
-    shared = _shared_state(process)
+def _make_session_state(process: int) -> Any:
+    shared = _state_shared_by_sessions(process)
     state = copy.copy(shared)
     state._settings = state._settings_environ = state._session_identity = None
     state._active_runs = []
 
     def ensure_service() -> Any:
         if state._connection is None:
-            with _service_of_the_user_hidden(), _terminal_unchanged():
+            with _service_of_the_user_hidden(), _terminal_unchanged_by_session():
                 state._connection = shared.ensure_service()
         return state._connection
 
@@ -190,7 +192,7 @@ def _service_of_the_user_hidden() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _terminal_unchanged() -> Iterator[None]:
+def _terminal_unchanged_by_session() -> Iterator[None]:
     """Reading settings also sets what W&B prints, for the whole process."""
     from wandb.errors import term
 

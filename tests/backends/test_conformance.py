@@ -13,7 +13,7 @@ from tensorboard.util import tensor_util
 
 from legm.backends.local.backend import LocalBackend
 from legm.backends.mlflow import MlflowBackend
-from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.backends.wandb import WandbBackend
 from legm.testing import BackendTests
 from tests.support.mlflow_store import prepare_store
@@ -54,7 +54,7 @@ class TestMlflowSqlite(BackendTests):
         return MlflowBackend(store)
 
     def stored_points(self, store, run):
-        return mlflow_points(MlflowClient(sqlite_uri(store / "mlflow.db")), run)
+        return mlflow_points(MlflowClient(mlflow_sqlite_uri(store / "mlflow.db")), run)
 
 
 def mlflow_points(client: MlflowClient, run) -> list[tuple[str, int, float]]:

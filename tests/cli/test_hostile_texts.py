@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from legm import CorruptFile, ExperimentHandler
-from legm.cli.output import terminal_text
-from legm.runlog.log_folder import (
+from legm.cli.printing import terminal_text
+from legm.runlog.configuration_folders import (
     AGGREGATES_FILE,
     METRICS_FILE,
     PARAMETERS_FILE,

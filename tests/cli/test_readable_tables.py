@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from legm import ExperimentHandler
-from legm.cli import output
+from legm.cli import printing
 from tests.support.calling import as_json, failed, shown
 
 RATES = [3.38358525856281e-05 * 10**k for k in range(4)]
@@ -46,7 +46,7 @@ def root(tmp_path_factory):
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_no_number_is_cut_and_names_are_whole_at_any_width(root, monkeypatch, width):
-    monkeypatch.setattr(output, "_terminal_columns", lambda: width)
+    monkeypatch.setattr(printing, "_printing_width", lambda: width)
     text = shown("best", root / "named", "loss", "--lower")
     lines = text.splitlines()
     assert max(map(len, lines)) <= width

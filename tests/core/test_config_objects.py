@@ -22,7 +22,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from legm import ExperimentHandler, ParameterError, StateError, UnstableValue
 from legm.core.config_objects import object_fields, parameters_from_config
-from legm.core.identity import to_plain
+from legm.core.plain_form import to_plain
 
 
 class Kind(enum.Enum):

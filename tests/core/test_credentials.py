@@ -12,8 +12,8 @@ from legm.core.credentials import (
     redact_text,
     redact_url_password,
 )
-from legm.core.identity import to_plain
 from legm.core.parameters import Parameters
+from legm.core.plain_form import to_plain
 from tests.support.secrets import SECRETS, VISIBLE
 
 

@@ -27,7 +27,8 @@ import numpy as np
 import pydantic
 from omegaconf import OmegaConf
 
-from legm.core.identity import fingerprint, to_plain
+from legm.core.identity import fingerprint
+from legm.core.plain_form import to_plain
 from tests.support.paths import TESTS
 
 STORED = TESTS / "core" / "fingerprints.json"

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.identity import canonical_text, fingerprint, from_plain, to_plain
+from legm.core.identity import fingerprint
+from legm.core.plain_form import canonical_text, from_plain, to_plain
 from legm.errors import UnstableValue
 
 SCALARS = st.one_of(
@@ -219,7 +220,7 @@ def test_an_open_file_is_refused(tmp_path):
 def test_the_fingerprint_is_the_same_in_another_process_with_another_hash_seed():
     values = {"s": {"a", "b", "c", "d"}, "m": {"x": 1, "y": [True, None, 0.1]}, "t": ("ü", 2)}
     script = (
-        "from legm.core.identity import fingerprint, to_plain;"
+        "from legm.core.identity import fingerprint; from legm.core.plain_form import to_plain;"
         f"print(fingerprint('e', {{k: to_plain(k, v) for k, v in {values!r}.items()}}))"
     )
     outputs = {

@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.texts import (
-    counted,
-    display_names,
-    exact_text,
-    number_text,
-    number_texts,
-    truncate_distinct_names,
-    value_texts,
-)
+from legm.core.display_names import display_names, truncate_distinct_names
+from legm.core.texts import counted, exact_text, number_text, number_texts, value_texts
 from legm.records import Configuration
 
 

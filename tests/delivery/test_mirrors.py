@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from legm import BackendError, ExperimentHandler, hookimpl
-from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.cli import main
 from legm.delivery import circuit_breaker
 from legm.delivery import live_delivery as delivery
@@ -138,7 +138,7 @@ def test_every_backend_has_the_runs_bit_for_bit_and_what_was_computed(mlflow_sto
     assert [other == local for other in others] == [True, True, True]
     (summary,) = mirror.summaries
     assert summary.completed == 2
-    of = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
+    of = MlflowClient(mlflow_sqlite_uri(tmp_path / "mlflow.db"))
     number = of.get_experiment_by_name("e").experiment_id
     (parent,) = of.search_runs([number], "tags.`legm.kind` = 'configuration'")
     assert parent.data.metrics["aggregate/best_acc/n"] == summary.values["best_acc"].n
@@ -288,7 +288,7 @@ def test_sync_brings_a_killed_run_to_each_backend_once(mlflow_store, tmp_path):
     assert len(list(tmp_path.glob("*/*/runs/open/*.log"))) == 1
     assert [one.backend for one in sync_backlog(tmp_path)] == ["local"]
     assert list(sync_backlog(tmp_path)) == []
-    of = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
+    of = MlflowClient(mlflow_sqlite_uri(tmp_path / "mlflow.db"))
     number = of.get_experiment_by_name("e").experiment_id
     (run,) = of.search_runs([number], "tags.`legm.kind` = 'run'")
     history = of.get_metric_history(run.info.run_id, "dev/loss")
@@ -319,7 +319,7 @@ def test_watching_delivers_what_becomes_pending_until_it_is_interrupted(mlflow_s
     assert watching.returncode == 0
     assert rest.endswith("4 deliveries with 1,200 values\n")
     assert len({line.split()[2] for line in delivered}) == 2
-    of = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
+    of = MlflowClient(mlflow_sqlite_uri(tmp_path / "mlflow.db"))
     number = of.get_experiment_by_name("e").experiment_id
     for run in of.search_runs([number], "tags.`legm.kind` = 'run'"):
         assert [m.step for m in of.get_metric_history(run.info.run_id, "dev/loss")] == list(range(300))

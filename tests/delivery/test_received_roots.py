@@ -12,18 +12,13 @@ import pytest
 
 from legm import CorruptFile, ExperimentHandler, StorageError
 from legm.delivery import registry
-from legm.delivery.trusted import target_text, trust
+from legm.delivery.trusted import trust, trusted_target_text
 from legm.hooks import Capability
 from legm.records import Artifact, Outcome, Status
 from legm.runlog import log_frames, log_reader, log_writer
-from legm.runlog.log_folder import (
-    ARTIFACTS,
-    PARAMETERS_FILE,
-    RUNS,
-    TENSORBOARD,
-    LogFolder,
-    configuration_folders,
-)
+from legm.runlog.artifact_paths import ARTIFACTS
+from legm.runlog.configuration_folders import PARAMETERS_FILE, RUNS, TENSORBOARD, configuration_folders
+from legm.runlog.log_folder import LogFolder
 from tests.support.calling import as_json, call, shown
 from tests.support.local_runs import train
 from tests.support.remote_backend import Remote
@@ -188,7 +183,7 @@ def test_no_run_is_sent_to_an_address_that_only_a_log_names(folder, outside, ser
     root = folder.parent.parent
     theirs = {"address": "https://example.org:1", "headers": {"a": 1}}
     path = crafted(folder, 0, {"local": {}, "remote": theirs})
-    target = target_text("remote", theirs)
+    target = trusted_target_text("remote", theirs)
     assert target == 'remote address=https://example.org:1 headers={"a": 1}'
     for arguments in ([], ["--to", "remote"]):
         (problem,) = [one["problem"] for one in as_json("sync", root, *arguments, status=1) if one["problem"]]

@@ -18,7 +18,7 @@ import yaml
 from legm import ExperimentHandler, LegmError, StorageError
 from legm.analysis.overview import read_overview, recover_folders
 from legm.records import Status
-from legm.runlog.log_folder import configuration_folders
+from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_reader import read_log
 from tests.support.processes import ForkServer, run_at_once, wait_for_end
 from tests.support.waiting import until

@@ -15,11 +15,11 @@ from mlflow.entities import Dataset, DatasetInput, Param, RunTag
 from mlflow.utils import name_utils
 
 from legm import ParameterError
-from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.cli import main
 from legm.importers import import_runs
 from legm.importers.identity_inference import infer_identity
-from legm.importers.labels import Label, LabelKind, LabelUse, is_made_up, label_stem, label_value
+from legm.importers.labels import Label, LabelKind, LabelUse, is_made_up_label, label_stem, label_value
 from legm.importers.observed import ObservedRuns
 from tests.support.imported import results
 from tests.support.mlflow_store import prepare_store
@@ -72,11 +72,11 @@ def test_a_number_counts_unless_it_is_the_seeds():
 def test_names_that_mlflow_makes_up_are_known_and_a_users_are_not():
     predicates, nouns = (vars(name_utils)[f"_GENERATOR_{words}"] for words in ("PREDICATES", "NOUNS"))
     for predicate, noun in zip(itertools.cycle(predicates), nouns, strict=False):
-        assert is_made_up(f"{predicate}-{noun}-345")
-    assert all(is_made_up(f"{predicate}-ox-0") for predicate in predicates)
-    assert is_made_up("sunny-river-12")
+        assert is_made_up_label(f"{predicate}-{noun}-345")
+    assert all(is_made_up_label(f"{predicate}-ox-0") for predicate in predicates)
+    assert is_made_up_label("sunny-river-12")
     for name in ("random-forest-1", "gradient-boosting-2", "Sunny-River-12", "sunny-river", "svm-1"):
-        assert not is_made_up(name)
+        assert not is_made_up_label(name)
 
 
 @given(st.text(max_size=60))
@@ -166,7 +166,7 @@ def test_no_two_runs_with_different_names_groups_or_tags_are_averaged(runs):
 def store(tmp_path, monkeypatch) -> tuple[MlflowClient, Path]:
     monkeypatch.chdir(tmp_path)
     path = prepare_store(tmp_path / "mlflow.db")
-    return MlflowClient(sqlite_uri(path)), path
+    return MlflowClient(mlflow_sqlite_uri(path)), path
 
 
 def run(

@@ -22,14 +22,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param
 
 from legm import CorruptFile, ExperimentHandler, ParameterError, StorageError
-from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.cli import main
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.importers import import_runs
 from legm.records import Points, Query, Status
 from legm.runlog import log_reader
-from legm.runlog.log_folder import configuration_folders
+from legm.runlog.configuration_folders import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.mlflow_server import experiment_of
 from tests.support.mlflow_store import prepare_store
@@ -87,14 +87,14 @@ def store(request, tmp_path, monkeypatch) -> tuple[MlflowClient, str, str]:
     if request.param == "folder":
         return MlflowClient((tmp_path / "mlruns").as_uri()), str(tmp_path), "e"
     path = prepare_store(tmp_path / "m%?#" / "mlflow.db")
-    return MlflowClient(sqlite_uri(path)), str(path), "e"
+    return MlflowClient(mlflow_sqlite_uri(path)), str(path), "e"
 
 
 @pytest.fixture
 def sqlite(tmp_path, monkeypatch) -> tuple[MlflowClient, Path]:
     monkeypatch.chdir(tmp_path)
     path = prepare_store(tmp_path / "mlflow.db")
-    return MlflowClient(sqlite_uri(path)), path
+    return MlflowClient(mlflow_sqlite_uri(path)), path
 
 
 # Everything arrives

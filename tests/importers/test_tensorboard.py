@@ -32,7 +32,7 @@ from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into
 from legm.importers.tensorboard.source import TensorboardSource
 from legm.importers.tensorboard.tfrecords import read_tfrecords
 from legm.records import Display, Points, Status
-from legm.runlog.log_folder import configuration_folders
+from legm.runlog.configuration_folders import configuration_folders
 from tests.support.imported import bits, files_in, kill_an_import, log_of, results
 from tests.support.paths import SAMPLES
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legm.core.texts import truncate_distinct_names, truncate_name
+from legm.core.display_names import truncate_distinct_names, truncate_name
 from legm.plotting import plot_bars, plot_configurations, plot_curves
 from legm.plotting.readable_names import wrap_name
 from tests.support.pictures import curve, drawn_texts, problems, ranked

@@ -113,7 +113,7 @@ def test_a_wrong_format_or_style_is_reported_before_anything_is_read(tmp_path, o
 class TestComparisonCurves:
     def test_each_configuration_has_its_curve_in_the_order_given(self, handler):
         places = handler.get_best("loss")
-        found = analysis.comparison_curves(
+        found = analysis.summary_curves(
             client_of(handler),
             [place.configuration for place in reversed(places)],
             "",
@@ -131,7 +131,7 @@ class TestComparisonCurves:
     def test_a_configuration_without_the_metric_is_left_out(self, tmp_path):
         one, other = logged(tmp_path, 0.1), logged(tmp_path, 0.2, metrics=["loss"])
         both = [place.configuration for place in one.get_best("loss")]
-        found = analysis.comparison_curves(client_of(one), both, "", "acc")
+        found = analysis.summary_curves(client_of(one), both, "", "acc")
         assert [configuration.fingerprint for configuration, _ in found] == [one.fingerprint]
         assert other.fingerprint in {configuration.fingerprint for configuration in both}
 
@@ -139,7 +139,7 @@ class TestComparisonCurves:
         one = logged(tmp_path, seeds=2)
         logged(tmp_path, description="other", seeds=1)
         for description, runs in (("", 2), ("other", 1)):
-            ((_, curve),) = analysis.comparison_curves(
+            ((_, curve),) = analysis.summary_curves(
                 client_of(one),
                 [best_of(one)],
                 description,
@@ -149,7 +149,7 @@ class TestComparisonCurves:
 
     def test_a_metric_that_none_has_is_reported_with_what_is_near(self, handler):
         with pytest.raises(MetricError, match=r"'los'; did you mean 'loss'\?"):
-            analysis.comparison_curves(
+            analysis.summary_curves(
                 client_of(handler),
                 [best_of(handler)],
                 "",

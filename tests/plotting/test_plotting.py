@@ -21,7 +21,7 @@ from matplotlib.transforms import Bbox
 import legm.plotting.text_rendering
 from legm.plotting import line, plot_bars, plot_curves, step_labels, tick_labels
 from legm.plotting.downsampling import POINTS_PER_BUCKET
-from legm.records import is_file_name
+from legm.records import is_record_file_name
 from tests.support.pictures import curve, draw, ranked, render_png, texts
 
 numbers = st.floats(allow_subnormal=True)
@@ -229,7 +229,7 @@ class TestPlotCurves:
     @settings(max_examples=30)
     def test_any_text_can_be_drawn_without_a_warning(self, title, name):
         draw(plot_curves([curve([1, 2], name), curve([2, 3], name + "_")], title, 5))
-        draw(plot_bars({name: [ranked(name if is_file_name(name) else "n", 1.0)]}, title))
+        draw(plot_bars({name: [ranked(name if is_record_file_name(name) else "n", 1.0)]}, title))
 
     def test_a_dollar_is_no_mathematics_and_a_missing_glyph_a_box(self):
         figure = draw(plot_curves([curve([1, 2], "$\\frac{a \U0001f680")], "$\\bad{$ 损", 5))

@@ -18,7 +18,7 @@ from legm.analysis.overview import diff_configurations, read_overview
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Run, RunResult, Series, Split, Status
-from legm.runlog.log_folder import configuration_folders
+from legm.runlog.configuration_folders import configuration_folders
 from legm.testing.memory import MemoryBackend
 from tests.support.waiting import until
 

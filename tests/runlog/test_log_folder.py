@@ -10,7 +10,7 @@ from legm.core.parameters import Parameters
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, new_run
 from legm.records import Outcome, Status
-from legm.runlog import log_folder as folder_module
+from legm.runlog import configuration_folders as folder_module
 from legm.runlog.log_folder import LogFolder, read_result_from_log, results_only_in_logs
 
 PACKAGE = Path(legm.__file__).parent

@@ -33,7 +33,8 @@ from legm.records import (
     Split,
     Status,
 )
-from legm.runlog.log_folder import LogFolder, artifacts_folder, results_only_in_logs
+from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.log_folder import LogFolder, results_only_in_logs
 from legm.runlog.log_frames import (
     BACKENDS,
     CURSORS,

@@ -33,8 +33,8 @@ from legm.stats.aggregate import (
     aggregate_curves,
     aggregate_interval,
     aggregate_runs,
+    aggregated_summary_as_dict,
     sort_by_aggregate,
-    summary_as_dict,
     unindexed_aggregate,
 )
 from legm.stats.student_t import student_t_quantile
@@ -285,7 +285,9 @@ class TestSummariseRuns:
             run({"z": np.float64(i), "a": i, Series("i", index="7"): i}, {"z": i + 0.5}) for i in range(10)
         ]
         runs.append(run(status=Status.FAILED))
-        found = summary_as_dict(aggregate_runs(runs, {"a": "outlier_mean", "test_z": "confidence_0.5"}))
+        found = aggregated_summary_as_dict(
+            aggregate_runs(runs, {"a": "outlier_mean", "test_z": "confidence_0.5"})
+        )
         assert list(found) == ["best_a", "best_i", "best_z", "test_z"]
         assert found["best_a"] == found["best_z"] | {
             "method": "outlier_mean",

@@ -7,7 +7,7 @@ from pathlib import Path
 from legm import ExperimentHandler
 from legm.backends.local import folder_reader
 from legm.records import RunResult
-from legm.runlog.log_folder import configuration_folders
+from legm.runlog.configuration_folders import configuration_folders
 from tests.support.sample_runs import comparable
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import requests
 from filelock import FileLock
 
-from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.names import mlflow_sqlite_uri
 from tests.support.mlflow_store import prepare_store
 from tests.support.shared import shared_folder
 from tests.support.waiting import until
@@ -34,7 +34,7 @@ class Server:
 
     def __init__(self, folder: Path, store: str = "", port: int = 0) -> None:
         self.folder = folder
-        self.store = store or sqlite_uri(prepare_store(folder / "server.db"))
+        self.store = store or mlflow_sqlite_uri(prepare_store(folder / "server.db"))
         self.port = port or free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen | None = None

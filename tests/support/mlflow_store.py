@@ -8,7 +8,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
-from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.backends.mlflow.table_creation import create_sqlite_store
 from tests.support.shared import once
 
@@ -23,7 +23,7 @@ def prepare_store(path: Path) -> Path:
 
 
 def client(root: Path) -> MlflowClient:
-    return MlflowClient(sqlite_uri(root / "mlflow.db"))
+    return MlflowClient(mlflow_sqlite_uri(root / "mlflow.db"))
 
 
 def runs(of: MlflowClient, experiment: str, condition: str = "") -> list:

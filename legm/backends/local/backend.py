@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from legm.backends.local.entry_file import Entry, EntryFile
-from legm.backends.local.folder_contents import experiments_below, runs_in_folders
+from legm.backends.local.folder_contents import experiments_in_folders, runs_in_folders
 from legm.backends.local.folder_index import FolderIndex, find_experiment_folder, read_configuration
 from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.backends.local.status_cache import counted_once, read_statuses
@@ -33,17 +33,17 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.runlog.log_folder import (
+from legm.runlog.configuration_folders import (
     AGGREGATES_FILE,
     METRICS_FILE,
     PLOTS,
     STEPS_FILE,
     TENSORBOARD,
-    LogFolder,
     artifacts_folder,
-    refuse_linked_contents,
+    refuse_linked_configuration_folder,
     refuse_links,
 )
+from legm.runlog.log_folder import LogFolder
 from legm.util import yaml_text
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
@@ -119,7 +119,7 @@ class LocalBackend:
     def _require_folder(self, configuration: Configuration) -> Path:
         fixed = self._fixed.get(configuration.fingerprint)
         folder = fixed or self._folders(configuration.experiment).create(configuration)
-        refuse_linked_contents(folder)
+        refuse_linked_configuration_folder(folder)
         return folder
 
     # Runs
@@ -179,7 +179,7 @@ class LocalBackend:
         opened.events.close()
         place = _local_events_folder(opened.folder, run)
         with event_file.replace_event_file(place, started=run.started) as file:
-            opened.last_steps = _write_ordered_events(file, records)
+            opened.last_steps = _write_ordered_local_events(file, records)
         opened.events = event_file.EventFile(place, started=run.started)
         opened.in_order = True
         ended = time.monotonic()
@@ -206,7 +206,7 @@ class LocalBackend:
             if file is not None:
                 file.close()
             with event_file.replace_event_file(place, started=run.started) as file:
-                opened.last_steps = _write_ordered_events(file, records)
+                opened.last_steps = _write_ordered_local_events(file, records)
                 _write_local_result_events(file, result, opened.folder.name)
             shutil.rmtree(place / _EARLIER_RESULTS, ignore_errors=True)
             opened.in_order, opened.is_new = True, True
@@ -276,7 +276,7 @@ class LocalBackend:
     @hookimpl
     def legm_read_experiments(self) -> Iterable[str]:
         """The experiments in the folders below the root directory."""
-        return list(experiments_below(self._root))
+        return list(experiments_in_folders(self._root))
 
     @hookimpl
     def legm_read_counts(self, experiment: str) -> Iterable[RunCounts]:
@@ -292,7 +292,7 @@ class LocalBackend:
     @hookimpl
     def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
         """Keep the aggregates in ``aggregated_metrics.yml``, by description."""
-        from legm.stats.aggregate import summary_as_dict
+        from legm.stats.aggregate import aggregated_summary_as_dict
 
         folder = self._require_folder(configuration)
         path = folder / AGGREGATES_FILE
@@ -300,7 +300,7 @@ class LocalBackend:
             content = load_yaml(path) or {}
             if not isinstance(content, dict):
                 raise CorruptFile(path, "line 1", "it is not a mapping by description", "Delete it.")
-            content[description] = summary_as_dict(summary)
+            content[description] = aggregated_summary_as_dict(summary)
             write_atomically(path, yaml_text.yaml_block(content).encode())
 
     @hookimpl
@@ -396,43 +396,45 @@ def _write_local_events(file: EventFile, records: Iterable[Record], last_steps: 
     Returns:
         whether every step came after the earlier ones of its series, and each test metric for the first time.
     """
-    from legm.core.results import ordered_dev_points
+    from legm.core.results import ordered_dev_results
 
     in_order = True
     for record in records:
         if isinstance(record, Points):
-            parts = [record] if _steps_only_rise(record, {}) else ordered_dev_points([record])
+            parts = [record] if _local_steps_only_rise(record, {}) else ordered_dev_results([record])
             for part in parts:
-                in_order = _steps_only_rise(part, last_steps) and in_order
+                in_order = _local_steps_only_rise(part, last_steps) and in_order
                 file.points(part)
             if any(series.split is Split.TEST for layout in record.layouts for series in layout):
-                in_order = _write_test_values(file, [record], last_steps) and in_order
+                in_order = _write_local_test_events(file, [record], last_steps) and in_order
         elif isinstance(record, Display):
             write = file.text if isinstance(record.value, str) else file.scalar
             write(record.name, record.value, record.step, record.time)  # type: ignore[arg-type]
     return in_order
 
 
-def _write_ordered_events(file: EventFile, records: Sequence[Record]) -> dict[Series, int]:
+def _write_ordered_local_events(file: EventFile, records: Sequence[Record]) -> dict[Series, int]:
     """Write each dev step and each test metric of a run once; returns the last step of each series."""
-    from legm.core.results import ordered_dev_points
+    from legm.core.results import ordered_dev_results
 
     last_steps: dict[Series, int] = {}
-    for points in ordered_dev_points(records):
-        _steps_only_rise(points, last_steps)
+    for points in ordered_dev_results(records):
+        _local_steps_only_rise(points, last_steps)
         file.points(points)
-    _write_test_values(file, records, last_steps)
+    _write_local_test_events(file, records, last_steps)
     _write_local_events(file, (one for one in records if isinstance(one, Display)), last_steps)
     return last_steps
 
 
-def _write_test_values(file: EventFile, records: Iterable[Record], last_steps: dict[Series, int]) -> bool:
+def _write_local_test_events(
+    file: EventFile, records: Iterable[Record], last_steps: dict[Series, int]
+) -> bool:
     """Write test metrics at the last dev step; returns whether each of them is new."""
-    from legm.core.results import last_test_values
+    from legm.core.results import last_test_results
 
     step = max((last for one, last in last_steps.items() if one.split is Split.DEV), default=0)
     are_new = True
-    for series, at, value in last_test_values(records):
+    for series, at, value in last_test_results(records):
         if series.index is None:
             are_new = are_new and series not in last_steps
             file.scalar(f"test/{series.name}", value, step, at)
@@ -440,7 +442,7 @@ def _write_test_values(file: EventFile, records: Iterable[Record], last_steps: d
     return are_new
 
 
-def _steps_only_rise(points: Points, last_steps: dict[Series, int]) -> bool:
+def _local_steps_only_rise(points: Points, last_steps: dict[Series, int]) -> bool:
     """Whether the steps of each dev series that is shown only rise; notes the last ones."""
     import numpy as np
 

@@ -12,22 +12,15 @@ from legm.backends.local.folder_index import experiment_folder, read_configurati
 from legm.backends.local.result_yaml import count_yaml_entries, read_result_yaml
 from legm.errors import LegmError
 from legm.records import ConfigurationStatus, Query, RunResult
-from legm.runlog.log_folder import (
-    METRICS_FILE,
-    STEPS_FILE,
-    LogFolder,
-    configurations_in,
-    results_gone_on,
-    results_only_in_logs,
-    subfolders,
-)
+from legm.runlog.configuration_folders import METRICS_FILE, STEPS_FILE, configuration_paths, subfolders
+from legm.runlog.log_folder import LogFolder, results_gone_on_in_logs, results_only_in_logs
 
-__all__ = ["experiment_in", "experiments_below", "runs_in_folders", "scan_folder_contents"]
+__all__ = ["experiment_in", "experiments_in_folders", "runs_in_folders", "scan_folder_contents"]
 
 log = logging.getLogger(__name__)
 
 
-def experiments_below(root: Path) -> Iterator[str]:
+def experiments_in_folders(root: Path) -> Iterator[str]:
     """The experiments whose folders are below a root directory, each by the name that finds its folder.
 
     Raises:
@@ -45,7 +38,7 @@ def experiment_in(folder: Path) -> str | None:
     Raises:
         StorageError: the folder cannot be read.
     """
-    for place in configurations_in(folder):
+    for place in configuration_paths(folder):
         try:
             name = read_configuration(folder / place).experiment
         except LegmError as error:
@@ -72,7 +65,7 @@ def scan_folder_contents(place: str, known: dict[str, Any] | None = None) -> Con
         entries = EntryFile(folder / METRICS_FILE).entries()
         ids = [str(entry.head.get("run_id", "")) for entry in entries]
         logs = LogFolder.of(folder)
-        unfinished = results_gone_on(logs, ids)
+        unfinished = results_gone_on_in_logs(logs, ids)
         others = [*unfinished, *results_only_in_logs(logs, ids)]
         left_out = {result.run.run_id for result in unfinished}
         entries = [entry for entry, run_id in zip(entries, ids, strict=True) if run_id not in left_out]
@@ -98,7 +91,7 @@ def runs_in_folders(places: Iterable[Path], query: Query) -> Iterator[RunResult]
         by_run = {e.head["run_id"]: e for e in steps.entries()} if series_wanted else {}
         entries, logs = metrics.entries(), LogFolder.of(folder)
         here = {str(entry.head.get("run_id", "")) for entry in entries}
-        unfinished = results_gone_on(logs, here)
+        unfinished = results_gone_on_in_logs(logs, here)
         left_out = {result.run.run_id for result in unfinished}
         for entry in entries:
             run_id = str(entry.head.get("run_id", ""))

@@ -28,13 +28,13 @@ from legm.core.identity import fingerprint
 from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
-from legm.runlog.log_folder import (
+from legm.runlog.configuration_folders import (
     DEPTH,
     INDEX,
     OWN_FOLDER,
     PARAMETERS_FILE,
-    configurations_in,
-    is_configuration,
+    configuration_paths,
+    is_configuration_folder,
     may_hold_configurations,
     refuse_links,
     subfolders,
@@ -48,7 +48,7 @@ __all__ = [
     "FolderIndex",
     "experiment_folder",
     "find_experiment_folder",
-    "parameters_yaml",
+    "folder_parameters_yaml",
     "read_configuration",
 ]
 
@@ -88,13 +88,13 @@ def _experiment_of_folder(folder: Path) -> str | None:
     if not (folder / OWN_FOLDER / INDEX).exists():
         return None
     with contextlib.suppress(LegmError):
-        for name in configurations_in(folder):
+        for name in configuration_paths(folder):
             with contextlib.suppress(LegmError):
-                return _experiment_in_parameters(folder / name)
+                return _indexed_experiment_of_parameters(folder / name)
     return None
 
 
-def _experiment_in_parameters(folder: Path) -> str:
+def _indexed_experiment_of_parameters(folder: Path) -> str:
     path = folder / PARAMETERS_FILE
     try:
         with path.open("rb") as file:
@@ -285,7 +285,7 @@ class FolderIndex:
             digest = known.get(name) or _fingerprint_of_folder(path)
             if digest is not None:
                 found.entries[name] = digest
-            elif is_configuration(path):
+            elif is_configuration_folder(path):
                 found.is_complete = False
             elif depth > 1 and may_hold_configurations(str(path)):
                 before = len(found.entries), found.is_complete
@@ -322,7 +322,7 @@ class FolderIndex:
         temporary = self._own / f"new-{secrets.token_hex(4)}"
         try:
             temporary.mkdir()
-            write_atomically(temporary / PARAMETERS_FILE, parameters_yaml(configuration))
+            write_atomically(temporary / PARAMETERS_FILE, folder_parameters_yaml(configuration))
             k = self._next_number(configuration.name, index)
             while True:
                 folder = self.folder / numbered_name(configuration.name, k)
@@ -401,7 +401,7 @@ def _fingerprint_of_folder(folder: Path) -> str | None:
     return found if isinstance(found, str) and _FINGERPRINT.fullmatch(found) else None
 
 
-def parameters_yaml(configuration: Configuration) -> bytes:
+def folder_parameters_yaml(configuration: Configuration) -> bytes:
     """What ``params.yml`` says of a configuration."""
     return yaml_text.yaml_block(
         {

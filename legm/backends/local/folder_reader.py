@@ -112,9 +112,9 @@ def read_stored_runs(
     """
     from legm.backends.local.entry_file import Entry, EntryFile
     from legm.backends.local.result_yaml import read_result_yaml
-    from legm.runlog.log_folder import METRICS_FILE, STEPS_FILE
+    from legm.runlog.configuration_folders import METRICS_FILE, STEPS_FILE
 
-    def entries_of(file: EntryFile) -> tuple[list[Entry], list[str]]:
+    def read_folder_entries(file: EntryFile) -> tuple[list[Entry], list[str]]:
         try:
             return file.entries(), []
         except CorruptFile:
@@ -123,11 +123,11 @@ def read_stored_runs(
         return sound, [f"{number} of {file.path.name}" for number in numbers]
 
     metrics, steps = EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
-    entries, damaged = entries_of(metrics)
-    steps_by_run = {str(entry.head.get("run_id")): entry for entry in entries_of(steps)[0]}
+    entries, damaged = read_folder_entries(metrics)
+    steps_by_run = {str(entry.head.get("run_id")): entry for entry in read_folder_entries(steps)[0]}
     names = None if series else frozenset[str]()
 
-    def stored_runs() -> Iterator[StoredRun]:
+    def read_folder_runs() -> Iterator[StoredRun]:
         for what in damaged:
             yield StoredRun("", None, f"{what} is not what legm wrote: try `legm recover`")
         for entry in entries:
@@ -142,7 +142,7 @@ def read_stored_runs(
             else:
                 yield StoredRun(run_id, result)
 
-    return stored_runs()
+    return read_folder_runs()
 
 
 def repair(folder: Path) -> list[str]:

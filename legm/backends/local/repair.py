@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.entry_file import Entry, EntryFile
-from legm.backends.local.folder_index import parameters_yaml, read_configuration
+from legm.backends.local.folder_index import folder_parameters_yaml, read_configuration
 from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.core import results
 from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
 from legm.runlog import log_reader
-from legm.runlog.log_folder import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE, LogFolder
+from legm.runlog.configuration_folders import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE
+from legm.runlog.log_folder import LogFolder
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
 
@@ -59,7 +60,7 @@ def _repair_parameters(folder: Path) -> list[str]:
                 configuration = log_reader.read_log(path).run.configuration
             except LegmError:
                 continue
-            write_atomically(folder / PARAMETERS_FILE, parameters_yaml(configuration))
+            write_atomically(folder / PARAMETERS_FILE, folder_parameters_yaml(configuration))
             os.utime(folder.parent)  # so that the index is made anew
             return [f"{error.path} was damaged and is restored from the log of a run"]
         return [str(error)]
@@ -69,10 +70,10 @@ def _repair_parameters(folder: Path) -> list[str]:
 def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> list[str]:
     sound = _undamaged_run_ids(file)
     ids = [run_id for found in _RUN_ID.findall(text) if (run_id := found.decode()) not in sound]
-    results = [result for run_id in ids if (result := _completed_run_from_log(folder, run_id))]
+    results = [result for run_id in ids if (result := _repaired_run_from_log(folder, run_id))]
     if not results:  # perhaps it is the id that is damaged
         others = sorted({path.stem for path in LogFolder.of(folder).folder.rglob("*.log")} - sound)
-        candidates = [result for run_id in others if (result := _completed_run_from_log(folder, run_id))]
+        candidates = [result for run_id in others if (result := _repaired_run_from_log(folder, run_id))]
         results = [r for r in candidates if file.was(text, entry.number, *_repaired_entry_content(file, r))]
     if not results:
         name = f"experiment_{entry.number}" if entry.number >= 0 else "an entry"
@@ -87,7 +88,7 @@ def _repair_steps(folder: Path, metrics: EntryFile, steps: EntryFile) -> list[st
     """The steps of runs that have values but no steps any more."""
     done = []
     for run_id in sorted(_undamaged_run_ids(metrics) - _undamaged_run_ids(steps)):
-        result = _completed_run_from_log(folder, run_id)
+        result = _repaired_run_from_log(folder, run_id)
         if result is not None:
             steps.put(*_repaired_entry_content(steps, result))
             done.append(f"{steps.path}: a missing entry is restored from the log of {run_id}")
@@ -109,7 +110,7 @@ def _repaired_entry_content(file: EntryFile, result: RunResult) -> tuple[dict[st
     )
 
 
-def _completed_run_from_log(folder: Path, run_id: str) -> RunResult | None:
+def _repaired_run_from_log(folder: Path, run_id: str) -> RunResult | None:
     try:
         known = LogFolder.of(folder).read(run_id)
     except LegmError:

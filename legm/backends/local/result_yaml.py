@@ -23,9 +23,10 @@ from legm.records import (
     Series,
     Split,
     Status,
-    is_file_name,
+    is_record_file_name,
 )
-from legm.runlog.log_folder import METRICS_FILE, STEPS_FILE, LogFolder
+from legm.runlog.configuration_folders import METRICS_FILE, STEPS_FILE
+from legm.runlog.log_folder import LogFolder
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description, count_repeated
 from legm.util.locks import file_lock
 from legm.util.yaml_text import is_yaml_number, yaml_array, yaml_flow_key
@@ -158,9 +159,9 @@ def read_result_yaml(
         # The run may have been logged (again) between reading the two files: retry, with writers locked out.
         try:
             with file_lock(LogFolder.of(metrics.path.parent).lock):
-                now = _entries_by_run(metrics).get(str(entry.head.get("run_id")))
+                now = _yaml_entries_by_run(metrics).get(str(entry.head.get("run_id")))
                 if now is not None:
-                    then = (steps[0], _entries_by_run(steps[0])) if steps else None
+                    then = (steps[0], _yaml_entries_by_run(steps[0])) if steps else None
                     return _parse_result_yaml(metrics, now, then, configuration, names)
         except CorruptFile:
             raise
@@ -169,7 +170,7 @@ def read_result_yaml(
         raise
 
 
-def _entries_by_run(file: EntryFile) -> dict[str, Entry]:
+def _yaml_entries_by_run(file: EntryFile) -> dict[str, Entry]:
     return {str(entry.head.get("run_id")): entry for entry in file.entries()}
 
 
@@ -183,27 +184,27 @@ def _parse_result_yaml(
     head = entry.head
     run_id = str(head.get("run_id", f"experiment_{entry.number}"))
 
-    def wrong(value: Any, what: str) -> CorruptFile:
+    def wrong_yaml(value: Any, what: str) -> CorruptFile:
         return _corrupt_yaml_value(metrics.path, f"experiment_{entry.number}", value, what)
 
-    def number(value: Any) -> float:
+    def yaml_number(value: Any) -> float:
         if not is_yaml_number(value):
-            raise wrong(value, "a number")
+            raise wrong_yaml(value, "a number")
         return float(value)
 
-    def whole(value: Any) -> int:
+    def yaml_whole_number(value: Any) -> int:
         if type(value) is not int:
-            raise wrong(value, "a whole number")
+            raise wrong_yaml(value, "a whole number")
         return value
 
-    def mapping(value: Any) -> dict[str, Any]:
+    def yaml_mapping(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise wrong(value, "a mapping")
+            raise wrong_yaml(value, "a mapping")
         return value
 
-    if not is_file_name(run_id):
-        raise wrong(run_id, "the id of a run")
-    own = mapping(head.get("legm") or {})
+    if not is_record_file_name(run_id):
+        raise wrong_yaml(run_id, "the id of a run")
+    own = yaml_mapping(head.get("legm") or {})
     best = {
         key.removeprefix("best_").removeprefix("dev/"): value
         for key, value in head.items()
@@ -214,26 +215,28 @@ def _parse_result_yaml(
         run_id=run_id,
         configuration=configuration,
         description=str(head.get("description") or ""),
-        started=number(own.get("started", 0.0)),
-        parameters=mapping(own.get("parameters") or {}),
-        environment=mapping(own.get("environment") or {}),
+        started=yaml_number(own.get("started", 0.0)),
+        parameters=yaml_mapping(own.get("parameters") or {}),
+        environment=yaml_mapping(own.get("environment") or {}),
     )
     return RunResult(
         run=redact_run(run),
         status=Status.COMPLETED,
-        rule=_rule(own.get("rule") or {}, metrics.path, f"experiment_{entry.number}"),
-        best_step=None if head.get("best_step") is None else whole(head["best_step"]),
-        best=_yaml_values_by_series(best, Split.DEV, number),
-        best_steps=_yaml_values_by_series(mapping(own.get("best_steps") or {}), Split.DEV, whole),
-        test=_yaml_values_by_series(test, Split.TEST, number),
+        rule=_rule_from_yaml(own.get("rule") or {}, metrics.path, f"experiment_{entry.number}"),
+        best_step=None if head.get("best_step") is None else yaml_whole_number(head["best_step"]),
+        best=_yaml_values_by_series(best, Split.DEV, yaml_number),
+        best_steps=_yaml_values_by_series(
+            yaml_mapping(own.get("best_steps") or {}), Split.DEV, yaml_whole_number
+        ),
+        test=_yaml_values_by_series(test, Split.TEST, yaml_number),
         histories=_parse_yaml_histories(
             metrics, entry, steps, run_id, _selected_yaml_keys(metrics.path, entry, names)
         )
         if steps
         else {},
-        points=whole(own.get("points", 0)),
-        last_step=None if own.get("last_step") is None else whole(own["last_step"]),
-        ended=None if own.get("ended") is None else number(own["ended"]),
+        points=yaml_whole_number(own.get("points", 0)),
+        last_step=None if own.get("last_step") is None else yaml_whole_number(own["last_step"]),
+        ended=None if own.get("ended") is None else yaml_number(own["ended"]),
     )
 
 
@@ -296,7 +299,7 @@ def _count_yaml_heads(
     keys: dict[str, str | None] = {}
     for head in heads:
         own = _require_yaml_mapping(head.get("legm") or {}, path, head)
-        rules[_rule(own.get("rule") or {}, path, str(head.get("run_id")))] += 1
+        rules[_rule_from_yaml(own.get("rule") or {}, path, str(head.get("run_id")))] += 1
         parameters.append(_require_yaml_mapping(own.get("parameters") or {}, path, head))
         ended = own.get("ended") or own.get("started") or 0.0
         if not is_yaml_number(ended):
@@ -306,7 +309,7 @@ def _count_yaml_heads(
             try:
                 name = keys[key]
             except KeyError:
-                name = keys[key] = _summary_key_of(key)
+                name = keys[key] = _summary_key_of_yaml(key)
             if name is None:
                 continue
             if type(value) is float or is_yaml_number(value):
@@ -332,7 +335,7 @@ def _require_yaml_mapping(value: Any, path: Path, head: Mapping[str, Any]) -> di
     return value
 
 
-def _rule(stored: Any, path: Path, where: str) -> BestRule:
+def _rule_from_yaml(stored: Any, path: Path, where: str) -> BestRule:
     """The best rule in an entry; fields of a newer version are passed over.
 
     Raises:
@@ -345,7 +348,7 @@ def _rule(stored: Any, path: Path, where: str) -> BestRule:
     return BestRule(**known)
 
 
-def _summary_key_of(key: str) -> str | None:
+def _summary_key_of_yaml(key: str) -> str | None:
     """The summary key for a key of an entry; None for what counts do not contain."""
     if key.startswith("test_"):
         return key

@@ -27,15 +27,15 @@ from typing import Any
 
 from legm.errors import LegmError
 from legm.records import BestRule, Configuration, ConfigurationStatus, Plain, RunCounts
-from legm.runlog.log_folder import (
+from legm.runlog.configuration_folders import (
     METRICS_FILE,
     OWN_FOLDER,
     PARAMETERS_FILE,
     RUNS,
-    LogFolder,
     configurations_with,
     refuse_links,
 )
+from legm.runlog.log_folder import LogFolder
 
 __all__ = ["counted_once", "read_statuses"]
 
@@ -114,20 +114,20 @@ def _status_stat_signature(place: str) -> tuple[int, ...]:
         parameters = os.stat(f"{place}/{PARAMETERS_FILE}")  # noqa: PTH116 - quicker than Path's
     except OSError:
         return ()
-    at, size = _file_change(parameters)
-    metrics_at, metrics_size = _file_change_of(f"{place}/{METRICS_FILE}")
-    runs_at, runs_size = _file_change_of(f"{place}/{RUNS}")
+    at, size = _status_file_change(parameters)
+    metrics_at, metrics_size = _status_file_change_of(f"{place}/{METRICS_FILE}")
+    runs_at, runs_size = _status_file_change_of(f"{place}/{RUNS}")
     return at, metrics_at, runs_at, size, metrics_size, runs_size
 
 
-def _file_change_of(path: str) -> tuple[int, int]:
+def _status_file_change_of(path: str) -> tuple[int, int]:
     try:
-        return _file_change(os.stat(path))  # noqa: PTH116 - quicker than Path's
+        return _status_file_change(os.stat(path))  # noqa: PTH116 - quicker than Path's
     except OSError:
         return 0, 0
 
 
-def _file_change(status: os.stat_result) -> tuple[int, int]:
+def _status_file_change(status: os.stat_result) -> tuple[int, int]:
     """When a file was changed (ns), and its size in bytes."""
     return (status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns), status.st_size
 
@@ -140,7 +140,7 @@ def _scan_statuses(
         return
     import legm.backends.local.folder_contents  # noqa: F401 - once, for all processes
 
-    count = count_scan_processes() if len(names) >= _WORTH_PROCESSES else 1
+    count = count_status_scan_processes() if len(names) >= _WORTH_PROCESSES else 1
     if count == 1:
         yield from zip(names, _packed_statuses(folder, names, table), strict=True)
         return
@@ -157,7 +157,7 @@ def _scan_statuses(
                 yield name, row and table.renumbered(row, numbers)
 
 
-def count_scan_processes() -> int:
+def count_status_scan_processes() -> int:
     """How many processes may share the work: one where there is another thread, which no fork survives."""
     if threading.active_count() > 1 or not hasattr(os, "sched_getaffinity"):
         return 1

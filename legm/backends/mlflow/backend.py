@@ -42,8 +42,8 @@ from legm.backends.mlflow.stores import (
     translate_store_errors,
 )
 from legm.core.credentials import redact, redact_url_password
-from legm.core.identity import to_plain
 from legm.core.naming import run_title, short_name
+from legm.core.plain_form import to_plain
 from legm.errors import BackendError
 from legm.hooks import Capability, hookimpl, still_working
 from legm.records import (
@@ -60,7 +60,7 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.stats.aggregate import summary_as_dict
+from legm.stats.aggregate import aggregated_summary_as_dict
 
 __all__ = ["MlflowBackend"]
 
@@ -117,11 +117,11 @@ class MlflowBackend:
         self._uri = (
             tracking_uri
             or os.environ.get("MLFLOW_TRACKING_URI")
-            or names.sqlite_uri(self._root / names.SQLITE_FILE)
+            or names.mlflow_sqlite_uri(self._root / names.SQLITE_FILE)
         )
         path = sqlite_store_path(self._uri)
         if path is not None:
-            self._uri = names.sqlite_uri(path)
+            self._uri = names.mlflow_sqlite_uri(path)
         self._is_in_root = path is not None and path.parent.resolve() == self._root.resolve()
         check_store_uri(self._uri)
         self._is_server = self._uri.startswith(("http://", "https://"))
@@ -246,18 +246,18 @@ class MlflowBackend:
     def _parent(self, configuration: Configuration) -> Any:
         experiment = self._experiment(configuration.experiment)
 
-        def begin(made: Any) -> None:
+        def begin_mlflow_run(made: Any) -> None:
             run = Run("", configuration, "", 0.0)
             self._artifacts(made).write(portable.RUN_FILE, portable.run_json(run))
             self._log(made.info.run_id, params=self._params(configuration, {}))
 
         name = run_title(configuration)
         tags = {names.KIND_TAG: names.CONFIGURATION_KIND, names.FINGERPRINT_TAG: configuration.fingerprint}
-        return self._unique_run(experiment, name, tags, begin)
+        return self._unique_run(experiment, name, tags, begin_mlflow_run)
 
     def _params(self, configuration: Configuration, own: Mapping[str, Any]) -> dict[str, str]:
         values = {**{name: configuration.parameters[name] for name in configuration.active}, **own}
-        return {names.metric_key(name): display_value(value) for name, value in values.items()}
+        return {names.mlflow_metric_key(name): display_value(value) for name, value in values.items()}
 
     def _log(
         self,
@@ -305,7 +305,7 @@ class MlflowBackend:
                     names.KIND_TAG: names.RUN_KIND,
                     names.RUN_ID_TAG: run.run_id,
                     names.FINGERPRINT_TAG: configuration.fingerprint,
-                    names.DESCRIPTION_DIGEST_TAG: names.description_digest(run.description),
+                    names.DESCRIPTION_DIGEST_TAG: names.mlflow_description_digest(run.description),
                     _PARENT_TAG: self._parent(configuration).info.run_id,
                 }
                 if run.description:
@@ -337,7 +337,7 @@ class MlflowBackend:
                     name = portable.text_file(record.name, record.step)
                     self._artifacts(mlflow_run).write(name, record.value.encode())
                 elif isinstance(record, Display):
-                    key = names.metric_key(names.DISPLAY_METRICS, record.name)
+                    key = names.mlflow_metric_key(names.DISPLAY_METRICS, record.name)
                     metrics.append(
                         Metric(key, float(record.value), display_milliseconds(record.time), record.step)
                     )
@@ -345,7 +345,7 @@ class MlflowBackend:
 
     def _metrics(self, points: Points) -> Iterator[Metric]:
         keys = {
-            series: names.metric_key(series.split.value, series.name)
+            series: names.mlflow_metric_key(series.split.value, series.name)
             for layout in points.layouts
             for series in layout
             if series.index is None  # thousands of examples are not charts; they are in the artifacts
@@ -369,7 +369,7 @@ class MlflowBackend:
                 files.write(name, table.encode())
             stamp = display_milliseconds(ended)
             numbers = {
-                names.metric_key(names.BEST_METRICS, series.name): value
+                names.mlflow_metric_key(names.BEST_METRICS, series.name): value
                 for series, value in result.best.items()
                 if series.index is None
             }
@@ -399,7 +399,7 @@ class MlflowBackend:
             if query.fingerprint is not None:
                 tags[names.FINGERPRINT_TAG] = query.fingerprint
             if query.description is not None:
-                tags[names.DESCRIPTION_DIGEST_TAG] = names.description_digest(query.description)
+                tags[names.DESCRIPTION_DIGEST_TAG] = names.mlflow_description_digest(query.description)
             runs = self._search(experiment, tags)
             # A run without a position does not have its files yet.
             found = {
@@ -465,17 +465,17 @@ class MlflowBackend:
         """Store aggregates as metrics, as a table in the note, and all of them as an artifact."""
         with self._translate_errors("store the aggregates"):
             parent = self._parent(configuration)
-            values, now = summary_as_dict(summary), display_milliseconds(time.time())
+            values, now = aggregated_summary_as_dict(summary), display_milliseconds(time.time())
             prefix = f"{names.AGGREGATE_METRICS} ({description})" if description else names.AGGREGATE_METRICS
             metrics = [
-                Metric(names.metric_key(prefix, name, field), float(value), now, 0)
+                Metric(names.mlflow_metric_key(prefix, name, field), float(value), now, 0)
                 for name, aggregate in summary.values.items()
                 if isinstance(aggregate, Aggregate)
                 for field, value in values[name].items()
                 if isinstance(value, (int, float))
             ]
             files = self._artifacts(parent)
-            files.write(names.aggregates_file(description), json.dumps(values, indent=1).encode())
+            files.write(names.mlflow_aggregates_file(description), json.dumps(values, indent=1).encode())
             note = display_configuration_note(configuration, description, summary)
             self._log(parent.info.run_id, metrics, tags={_NOTE_TAG: note})
             experiment = self._experiment(configuration.experiment)

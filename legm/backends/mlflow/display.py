@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from legm.backends.mlflow.names import indexed_file
+from legm.backends.mlflow.names import mlflow_indexed_file
 from legm.core.texts import counted
 from legm.records import Aggregate, Configuration, RunResult, Summary
 
@@ -33,7 +33,7 @@ def indexed_tables(result: RunResult) -> dict[str, str]:
         for series, value in values.items():
             if series.index is not None:
                 quoted = '"' + series.index.replace('"', '""') + '"'
-                table = rows.setdefault(indexed_file(series), ["index,value"])
+                table = rows.setdefault(mlflow_indexed_file(series), ["index,value"])
                 table.append(f"{quoted},{value!r}")
     return {name: "\n".join(lines) for name, lines in rows.items()}
 

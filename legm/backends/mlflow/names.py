@@ -35,14 +35,14 @@ __all__ = [
     "RUN_KIND",
     "SQLITE_FILE",
     "STATUS_TAG",
-    "aggregates_file",
     "curve_file",
-    "description_digest",
     "experiment_name",
     "figure_file",
-    "indexed_file",
-    "metric_key",
-    "sqlite_uri",
+    "mlflow_aggregates_file",
+    "mlflow_description_digest",
+    "mlflow_indexed_file",
+    "mlflow_metric_key",
+    "mlflow_sqlite_uri",
 ]
 
 SQLITE_FILE = "mlflow.db"
@@ -89,12 +89,12 @@ def experiment_name(experiment: str) -> str:
     return shorten_name(experiment, _name_digest(experiment), _LONGEST_EXPERIMENT)
 
 
-def description_digest(description: str) -> str:
+def mlflow_description_digest(description: str) -> str:
     """The value of :data:`DESCRIPTION_DIGEST_TAG`."""
     return _name_digest(description)[:32]
 
 
-def metric_key(*parts: str) -> str:
+def mlflow_metric_key(*parts: str) -> str:
     """The key of a metric or param; MLflow allows letters, digits, spaces and ``_ - . /``.
 
     A ``/`` stays where it separates groups; every other character is written as ``_x<hex>_``.
@@ -113,13 +113,13 @@ def _name_digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
-def indexed_file(series: Series) -> str:
+def mlflow_indexed_file(series: Series) -> str:
     """The artifact with the values of an indexed metric at the best step, or of the test data."""
     split = "test" if series.split is Split.TEST else BEST_METRICS
     return f"indexed/{safe_name(f'{split}_{series.name}')}.csv"
 
 
-def aggregates_file(description: str) -> str:
+def mlflow_aggregates_file(description: str) -> str:
     """The artifact with the aggregates of a configuration's runs that have this description."""
     return f"{_name_prefix(description)}aggregated_metrics.json"
 
@@ -138,6 +138,6 @@ def _name_prefix(description: str) -> str:
     return f"{short_name(description)}-" if description else ""
 
 
-def sqlite_uri(path: Path) -> str:
+def mlflow_sqlite_uri(path: Path) -> str:
     """The address of a SQLite file; MLflow decodes it as a URL."""
     return "sqlite:///" + quote(str(path.absolute()), safe="/:\\")

@@ -21,7 +21,7 @@ from typing import Any
 import mlflow
 from filelock import FileLock, Timeout
 
-from legm.backends.mlflow.names import sqlite_uri
+from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.core.credentials import redact_url_password
 from legm.errors import BackendError
 from legm.hooks import still_working
@@ -53,19 +53,19 @@ def create_sqlite_store(path: Path) -> None:
         OSError: the folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _file_lock(Path(f"{path}.lock")):
+    with _table_file_lock(Path(f"{path}.lock")):
         if path.exists():
             return
         new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            _create_tables(sqlite_uri(new))
-            _move_unless_exists(new, path)
+            _create_tables(mlflow_sqlite_uri(new))
+            _move_tables_unless_exist(new, path)
         finally:
             new.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
+def _table_file_lock(path: Path) -> Iterator[None]:
     lock = FileLock(path)
     until = time.monotonic() + _TIMEOUT
     while True:
@@ -85,7 +85,7 @@ def _file_lock(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _move_unless_exists(new: Path, path: Path) -> None:
+def _move_tables_unless_exist(new: Path, path: Path) -> None:
     try:
         os.link(new, path)
     except FileExistsError:  # created by MLflow itself, which takes no lock

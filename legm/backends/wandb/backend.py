@@ -35,9 +35,9 @@ from legm.backends.wandb import names
 from legm.backends.wandb.display import (
     display_config,
     display_history_rows,
+    display_native_config,
     display_summary_values,
     indexed_tables,
-    native_config,
 )
 from legm.backends.wandb.history_upload import send_history_rows
 from legm.backends.wandb.run_finder import FolderRuns, FoundRun, ServerRuns
@@ -59,7 +59,7 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.stats.aggregate import summary_as_dict
+from legm.stats.aggregate import aggregated_summary_as_dict
 from legm.util.wandb_session import WandbSession
 
 __all__ = ["WandbBackend"]
@@ -324,7 +324,7 @@ class WandbBackend:
                 shutil.rmtree(folder, ignore_errors=True)
             self._live[run.run_id] = _LiveWandbRun(handle, self._session, handle.starting_step)
             data = portable.run_json(run)
-            config = {**display_config(configuration, run.parameters), **native_config(run, data)}
+            config = {**display_config(configuration, run.parameters), **display_native_config(run, data)}
             handle.config.update(config, allow_val_change=True)
             handle.define_metric(names.STEP_KEY, hidden=True)
             for pattern in names.HISTORY_PATTERNS:
@@ -348,7 +348,10 @@ class WandbBackend:
                     name = portable.text_file(record.name, record.step)
                     self._save_file(live.handle, name, record.value.encode())
                 elif isinstance(record, Display):
-                    row = {names.display_history_key(record.name): record.value, names.STEP_KEY: record.step}
+                    row = {
+                        names.wandb_display_history_key(record.name): record.value,
+                        names.STEP_KEY: record.step,
+                    }
                     rows.append({**row, "_timestamp": record.time})
             known = min(live.known_rows, len(rows))
             live.known_rows -= known
@@ -365,7 +368,9 @@ class WandbBackend:
             for key, table in indexed_tables(result).items():
                 handle.summary[key] = wandb.Table(columns=["index", "value"], data=table)
             values = {
-                names.best_summary_key(s.name): value for s, value in result.best.items() if s.index is None
+                names.wandb_best_summary_key(s.name): value
+                for s, value in result.best.items()
+                if s.index is None
             }
             values |= {names.history_key(s): value for s, value in result.test.items() if s.index is None}
             handle.summary.update(values)
@@ -485,7 +490,7 @@ class WandbBackend:
         else:
             job, what, title = names.AGGREGATE_JOB, configuration.fingerprint, configuration.name
             group = names.group_name(configuration)
-        run_id = names.computed_run_id(job, experiment, what, description)
+        run_id = names.wandb_computed_run_id(job, experiment, what, description)
         old = [] if self._is_online else self._folders.folders_of(run_id)
         handle = self._begin(
             run_id,
@@ -550,7 +555,7 @@ class WandbBackend:
             self._computed_run(configuration.experiment, configuration, description) as handle,
         ):
             self._update_summary(handle, display_summary_values(summary), {})
-            whole = json.dumps(summary_as_dict(summary), indent=1).encode()
+            whole = json.dumps(aggregated_summary_as_dict(summary), indent=1).encode()
             self._save_file(handle, names.AGGREGATES_FILE, whole)
 
     @hookimpl

@@ -13,9 +13,9 @@ from legm.records import Aggregate, Configuration, Points, Run, RunResult, Serie
 __all__ = [
     "display_config",
     "display_history_rows",
+    "display_native_config",
     "display_summary_values",
     "indexed_tables",
-    "native_config",
 ]
 
 _LONGEST_VALUE = 1_000  # characters of a parameter's text
@@ -27,7 +27,7 @@ def display_config(configuration: Configuration, own: Mapping[str, Any]) -> dict
     return {names.config_key(name): _display_value(value) for name, value in values.items()}
 
 
-def native_config(run: Run, run_json: bytes) -> dict[str, Any]:
+def display_native_config(run: Run, run_json: bytes) -> dict[str, Any]:
     """The config keys by which legm itself finds a run, and the whole run as JSON."""
     return {
         names.EXPERIMENT_KEY: run.configuration.experiment,
@@ -75,9 +75,9 @@ def indexed_tables(result: RunResult) -> dict[str, list[tuple[str, float]]]:
 def display_summary_values(summary: Summary) -> dict[str, float | int]:
     """Aggregates as numbers by keys such as ``best_loss/mean``."""
     found: dict[str, float | int] = {
-        names.status_count_summary_key(Status.COMPLETED): summary.completed,
-        names.status_count_summary_key(Status.FAILED): summary.failed,
-        names.status_count_summary_key(Status.INTERRUPTED): summary.interrupted,
+        names.wandb_status_count_key(Status.COMPLETED): summary.completed,
+        names.wandb_status_count_key(Status.FAILED): summary.failed,
+        names.wandb_status_count_key(Status.INTERRUPTED): summary.interrupted,
     }
     for name, value in summary.values.items():
         if isinstance(value, Aggregate):

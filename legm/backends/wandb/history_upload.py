@@ -43,11 +43,11 @@ def send_history_rows(run: Any, rows: Iterable[dict[str, float | str]]) -> None:
         _history_request(row, interface._stream_id, forms) for row in islice(remaining, _ROWS_AT_ONCE)
     ]:
 
-        async def publish(batch: list[Any] = requests) -> None:
+        async def publish_history(batch: list[Any] = requests) -> None:
             for request in batch:
                 await interface._client.publish(request)
 
-        interface._asyncer.run(publish)
+        interface._asyncer.run(publish_history)
 
 
 def _can_publish_history(run: Any) -> bool:

@@ -30,18 +30,18 @@ __all__ = [
     "STATUS_KEY",
     "STEP_KEY",
     "SUMMARY_FILE",
-    "best_summary_key",
-    "computed_run_id",
     "config_key",
     "curve_file",
-    "display_history_key",
     "figure_file",
     "figure_summary_key",
     "group_name",
     "history_key",
     "indexed_summary_key",
     "project_name",
-    "status_count_summary_key",
+    "wandb_best_summary_key",
+    "wandb_computed_run_id",
+    "wandb_display_history_key",
+    "wandb_status_count_key",
 ]
 
 RUN_JOB = "run"
@@ -88,7 +88,7 @@ def group_name(configuration: Configuration) -> str:
     return f"{name}-{start}" if name else start
 
 
-def computed_run_id(job: str, *parts: str) -> str:
+def wandb_computed_run_id(job: str, *parts: str) -> str:
     """The id of the one W&B run that holds what was computed over runs."""
     digest = hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()
     return f"{job}-{digest[:24]}"
@@ -104,12 +104,12 @@ def history_key(series: Series) -> str:
     return f"{series.split.value}/{series.name}"
 
 
-def display_history_key(name: str) -> str:
+def wandb_display_history_key(name: str) -> str:
     """The history key of a number that is only shown."""
     return f"{DISPLAYS}/{name}"
 
 
-def best_summary_key(metric: str) -> str:
+def wandb_best_summary_key(metric: str) -> str:
     """The summary key of a metric's value at the best step."""
     return f"best/{metric}"
 
@@ -119,7 +119,7 @@ def indexed_summary_key(series: Series) -> str:
     return f"indexed/{'test' if series.split is Split.TEST else 'best'}_{series.name}"
 
 
-def status_count_summary_key(status: Status) -> str:
+def wandb_status_count_key(status: Status) -> str:
     """The summary key of the number of runs that ended with a status."""
     return f"runs/{status.value}"
 

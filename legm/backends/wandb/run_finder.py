@@ -75,7 +75,7 @@ class FolderRuns:
                 skipped += folder.is_dir() and not folder.is_symlink()
                 continue
             with contextlib.suppress(FileNotFoundError):  # results over runs; or deleted just now
-                yield FoundRun(_read_found_run(files / portable.RUN_FILE), _found_file_reader(files))
+                yield FoundRun(_read_found_run(files / portable.RUN_FILE), _found_run_file_reader(files))
         _report_skipped_wandb_runs(skipped, str(self._folder))
 
 
@@ -88,7 +88,7 @@ def _read_found_run(path: Path) -> Run:
         ) from cause
 
 
-def _found_file_reader(files: Path) -> Callable[[str], bytes | None]:
+def _found_run_file_reader(files: Path) -> Callable[[str], bytes | None]:
     def read(name: str) -> bytes | None:
         try:
             return (files / name).read_bytes()
@@ -142,14 +142,14 @@ class ServerRuns:
                 if not isinstance(text, str):
                     skipped += 1
                     continue
-                yield FoundRun(portable.run_from(text.encode()), _found_file_downloader(wandb_run))
+                yield FoundRun(portable.run_from(text.encode()), _found_run_file_downloader(wandb_run))
         except ValueError as cause:  # W&B raises it for a project that does not exist
             if "project" not in str(cause).lower():
                 raise
         _report_skipped_wandb_runs(skipped, f"{self._entity}/{project}")
 
 
-def _found_file_downloader(wandb_run: Any) -> Callable[[str], bytes | None]:
+def _found_run_file_downloader(wandb_run: Any) -> Callable[[str], bytes | None]:
     def read(name: str) -> bytes | None:
         with tempfile.TemporaryDirectory() as folder:
             file = wandb_run.file(name)

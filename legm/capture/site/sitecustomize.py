@@ -40,15 +40,15 @@ def _load_module(room, name):
     return module
 
 
-def _warn_unused(what, given):
+def _warn_unused_in_capture(what, given):
     sys.stderr.write(f"legm: {what} {given!r} is not used, because the script is captured\n")
 
 
-def _restore_environment():
+def _restore_captured_environment():
     """Restore the variables, unless the script has disabled W&B."""
     address = os.environ.get("MLFLOW_TRACKING_URI", _VARIABLES.get("MLFLOW_TRACKING_URI"))
     if address != _VARIABLES.get("MLFLOW_TRACKING_URI"):
-        _warn_unused("the address", address)
+        _warn_unused_in_capture("the address", address)
     off = os.environ.get("WANDB_MODE") == "disabled"
     os.environ.update(
         {name: value for name, value in _VARIABLES.items() if not (off and name == "WANDB_MODE")}
@@ -58,7 +58,7 @@ def _restore_environment():
 # wandb
 
 
-def _patch_wandb(wandb):
+def _patch_captured_wandb(wandb):
     begin = wandb.init
     signature = inspect.signature(begin)
 
@@ -78,7 +78,7 @@ def _patch_wandb(wandb):
             return begin(**kwargs)
         if "disabled" in (kwargs.get("mode"), given.get("mode"), os.environ.get("WANDB_MODE")):
             return begin(**kwargs)
-        _restore_environment()
+        _restore_captured_environment()
         kwargs.pop("dir", None)
         kwargs["mode"] = "offline"
         if isinstance(settings, dict):
@@ -97,7 +97,7 @@ def _patch_wandb(wandb):
 # mlflow
 
 
-def _patch_mlflow(mlflow):
+def _patch_captured_mlflow(mlflow):
     from mlflow.tracking import MlflowClient
 
     _begin_with_earlier_runs(mlflow.__version__)
@@ -106,7 +106,7 @@ def _patch_mlflow(mlflow):
 
     def warn_if_other(uri):
         if str(uri) != private:
-            _warn_unused("the address", str(uri))
+            _warn_unused_in_capture("the address", str(uri))
 
     make, create = MlflowClient.__init__, MlflowClient.create_experiment
     create_run = MlflowClient.create_run
@@ -121,7 +121,7 @@ def _patch_mlflow(mlflow):
     @functools.wraps(create)
     def create_experiment(self, name, artifact_location=None, *args, **kwargs):
         if artifact_location is not None:
-            _warn_unused("the folder", str(artifact_location))
+            _warn_unused_in_capture("the folder", str(artifact_location))
         return create(self, name, None, *args, **kwargs)
 
     @functools.wraps(create_run)
@@ -159,7 +159,7 @@ def _begin_with_earlier_runs(version):
         sys.stderr.write(f"legm: MLflow does not have the runs of earlier captures: {error!r}\n")
 
 
-def _patch_mlflow_tables(utils):
+def _patch_captured_mlflow_tables(utils):
     """Let concurrent processes create the tables one after the other: otherwise the store breaks."""
     exist, initialize = utils._all_tables_exist, utils._initialize_tables  # noqa: SLF001 - there is no public name
 
@@ -189,7 +189,11 @@ def _locked(path):
         yield
 
 
-_PATCHES = {"wandb": _patch_wandb, "mlflow": _patch_mlflow, "mlflow.store.db.utils": _patch_mlflow_tables}
+_PATCHES = {
+    "wandb": _patch_captured_wandb,
+    "mlflow": _patch_captured_mlflow,
+    "mlflow.store.db.utils": _patch_captured_mlflow_tables,
+}
 
 
 class _PatchingFinder:
@@ -223,7 +227,7 @@ class _PatchingLoader:
 
     def exec_module(self, module):
         module.__spec__.loader = module.__loader__ = self._loader
-        _restore_environment()
+        _restore_captured_environment()
         self._loader.exec_module(module)
         try:
             self._patch(module)

@@ -26,8 +26,8 @@ __all__ = [
     "TRAINING_STACK",
     "Autologging",
     "TrainingStack",
-    "bound_arguments",
-    "to_param_value",
+    "autologged_arguments",
+    "autologged_param_value",
     "wrap_function",
 ]
 
@@ -166,7 +166,7 @@ class Autologging:
     def log_params(self, values: Mapping[str, Any]) -> None:
         """Set parameters of the active run."""
         with self.report_errors("parameters"):
-            fluent.log_params({str(name): to_param_value(value) for name, value in values.items()})
+            fluent.log_params({str(name): autologged_param_value(value) for name, value in values.items()})
 
     def log_metrics(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Set metrics of the active run; ``@`` in their names, as in ``ndcg@3``, becomes ``_at_``."""
@@ -190,10 +190,10 @@ def wrap_function(owner: Any, name: str, call: Callable[..., Any]) -> None:
         return
 
     @functools.wraps(original)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
+    def autologged(*args: Any, **kwargs: Any) -> Any:
         return call(original, *args, **kwargs)
 
-    setattr(owner, name, wrapper)
+    setattr(owner, name, autologged)
 
 
 class _WrappedFunction:
@@ -215,14 +215,14 @@ class _WrappedFunction:
         return pydoc.locate, (self._name,)
 
 
-def bound_arguments(
+def autologged_arguments(
     call: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The arguments of a call, by name."""
     return dict(zip(inspect.signature(call).parameters, args, strict=False)) | dict(kwargs)
 
 
-def to_param_value(value: Any) -> Any:
+def autologged_param_value(value: Any) -> Any:
     """A value as a parameter: anything but a plain value, such as an estimator, as its text."""
     simple = (str, int, float, bool, type(None))
     if isinstance(value, simple) or hasattr(value, "dtype"):

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from legm.compat.mlflow import fluent
-from legm.compat.mlflow.autologging import Autologging, bound_arguments
+from legm.compat.mlflow.autologging import Autologging, autologged_arguments
 from legm.compat.mlflow.client import MlflowClient
 from legm.compat.mlflow.models import ModelInfo
 from legm.compat.mlflow.post_training_scores import SCORE_WATCHER
@@ -100,7 +100,7 @@ class BoostingLogger:
     def _train(
         self, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, models: bool
     ) -> Any:
-        arguments = bound_arguments(original, args, kwargs)
+        arguments = autologged_arguments(original, args, kwargs)
         rounds = BoostingRounds(self._autologging)
         with self._autologging.report_errors("parameters"):
             self._autologging.log_params(dict(arguments["params"]))

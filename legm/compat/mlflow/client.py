@@ -20,8 +20,8 @@ from legm.compat.mlflow.entities import (
     RunTag,
     ViewType,
 )
-from legm.compat.mlflow.exceptions import invalid_value_error, not_found_error
-from legm.compat.mlflow.search_filters import parse_filter, sort_runs
+from legm.compat.mlflow.exceptions import invalid_value_exception, not_found_exception
+from legm.compat.mlflow.search_filters import parse_filter, sort_searched_runs
 from legm.compat.mlflow.tracking_store import STORE
 from legm.compat.script_session import SESSION
 
@@ -106,7 +106,7 @@ class MlflowClient:
         wanted = {ViewType.ACTIVE_ONLY: {"active"}, ViewType.DELETED_ONLY: {"deleted"}}
         stages = wanted.get(run_view_type, {"active", "deleted"})
         runs = [run for run in runs if run.info.lifecycle_stage in stages]
-        return sort_runs(runs, order_by)[:max_results]
+        return sort_searched_runs(runs, order_by)[:max_results]
 
     def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
         """End a run."""
@@ -188,7 +188,7 @@ class MlflowClient:
         for one in self.search_model_versions(f"name='{name}'"):
             if one.version == str(version):
                 return one
-        raise not_found_error(f"Model Version (name={name}, version={version}) not found")
+        raise not_found_exception(f"Model Version (name={name}, version={version}) not found")
 
     def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
         """The newest version of a registered model, if there is one."""
@@ -202,7 +202,7 @@ class MlflowClient:
         """
         found = re.fullmatch(r"""\s*name\s*=\s*(['"])(.*)\1\s*""", filter_string or "")
         if found is None:
-            raise invalid_value_error(
+            raise invalid_value_exception(
                 f"model versions can only be searched by name='…', not by {filter_string!r}"
             )
         versions = [
@@ -221,7 +221,7 @@ class MlflowClient:
         """Store the contents of a folder."""
         folder = Path(local_dir)
         if not folder.is_dir():
-            raise not_found_error(f"No such directory: {str(local_dir)!r}")
+            raise not_found_exception(f"No such directory: {str(local_dir)!r}")
         for path in sorted(folder.iterdir()):
             STORE.log_file(run_id, path, artifact_path)
 
@@ -306,7 +306,7 @@ class MlflowClient:
             if not wanted or name == wanted or name.startswith(f"{wanted}/")
         }
         if not names and wanted:
-            raise not_found_error(f"the run {run_id} has no artifact {path!r}")
+            raise not_found_exception(f"the run {run_id} has no artifact {path!r}")
         for name, file in names.items():
             target_path = target.joinpath(
                 *(part for part in PurePosixPath(name).parts if part not in ("..", "/"))
@@ -351,7 +351,9 @@ def parse_artifact_uri(uri: str) -> tuple[str, str]:
             return parse_artifact_uri(
                 versions[version] if version in versions else list(versions.values())[-1]
             )
-    raise invalid_value_error(f"{uri!r} is not the address of a run's artifact, such as runs:/<run id>/model")
+    raise invalid_value_exception(
+        f"{uri!r} is not the address of a run's artifact, such as runs:/<run id>/model"
+    )
 
 
 def _version_uris(name: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MlflowException", "invalid_value_error", "not_found_error"]
+__all__ = ["MlflowException", "invalid_value_exception", "not_found_exception"]
 
 
 class MlflowException(Exception):
@@ -19,11 +19,11 @@ class MlflowException(Exception):
         self.error_code = error_code
 
 
-def invalid_value_error(message: str) -> MlflowException:
+def invalid_value_exception(message: str) -> MlflowException:
     """The error for an invalid value."""
     return MlflowException(message, "INVALID_PARAMETER_VALUE")
 
 
-def not_found_error(message: str) -> MlflowException:
+def not_found_exception(message: str) -> MlflowException:
     """The error for something that does not exist."""
     return MlflowException(message, "RESOURCE_DOES_NOT_EXIST")

@@ -13,7 +13,7 @@ from legm.compat.mlflow.entities import Experiment, Run, ViewType
 from legm.compat.mlflow.exceptions import MlflowException
 from legm.compat.mlflow.tracking_store import DEFAULT_EXPERIMENT, STORE
 from legm.compat.script_session import SESSION
-from legm.delivery.process_end import is_normal_exit
+from legm.delivery.process_end import is_normal_process_end
 from legm.records import Status
 
 __all__ = [
@@ -83,7 +83,7 @@ class ActiveRun(Run):
     ) -> None:
         if self.info.run_id not in ACTIVE.runs:
             return
-        if error is not None and is_normal_exit(error):
+        if error is not None and is_normal_process_end(error):
             kind = None
         while ACTIVE.runs and ACTIVE.runs[-1] != self.info.run_id:
             end_run("FINISHED" if kind is None else "FAILED")
@@ -368,7 +368,7 @@ def search_runs(
     except ImportError:
         return runs
     head = ["run_id", "experiment_id", "status", "artifact_uri", "start_time", "end_time"]
-    frame = pd.DataFrame([_row(run) for run in runs])
+    frame = pd.DataFrame([_searched_run_row(run) for run in runs])
     for name in head:
         if name not in frame:
             frame[name] = None
@@ -377,7 +377,7 @@ def search_runs(
     return frame[[*head, *sorted(name for name in frame if name not in head)]]
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _searched_run_row(run: Run) -> dict[str, Any]:
     info = run.info
     return {
         "run_id": info.run_id,

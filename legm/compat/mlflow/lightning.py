@@ -84,10 +84,10 @@ def wrap_trainer(autologging: Autologging, module: Any, log_model: Callable[...,
 
     logged = partial(_fit, autologging, module, Callback, log_model)
 
-    def fit(original: Callable[..., Any], trainer: Any, *args: Any, **kwargs: Any) -> Any:
+    def fit_with_lightning(original: Callable[..., Any], trainer: Any, *args: Any, **kwargs: Any) -> Any:
         return logged(original, trainer, args, kwargs)
 
-    autologging.wrap(module.Trainer, "fit", fit)
+    autologging.wrap(module.Trainer, "fit", fit_with_lightning)
 
 
 def _fit(

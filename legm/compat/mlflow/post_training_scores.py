@@ -121,22 +121,22 @@ class ScoreWatcher:
             return
         self._calls[run_id, metric] += 1
         STORE.log_metrics(
-            run_id, {f"{_numbered_metric(metric, self._calls[run_id, metric])}_{data}": score}, None
+            run_id, {f"{_numbered_score(metric, self._calls[run_id, metric])}_{data}": score}, None
         )
 
     def _dataset_name(self, run_id: str, data: Any) -> str:
-        name = _variable_name(data, inspect.currentframe())
+        name = _scored_variable_name(data, inspect.currentframe())
         known = self._data.setdefault((run_id, name), [])
         if id(data) not in known:
             known.append(id(data))
-        return _numbered_metric(name, known.index(id(data)) + 1)
+        return _numbered_score(name, known.index(id(data)) + 1)
 
 
-def _numbered_metric(name: str, count: int) -> str:
+def _numbered_score(name: str, count: int) -> str:
     return name if count == 1 else f"{name}-{count}"
 
 
-def _variable_name(value: Any, frame: FrameType | None) -> str:
+def _scored_variable_name(value: Any, frame: FrameType | None) -> str:
     """The name of a variable with this value, in the innermost frame that did not get it as an argument."""
     while frame is not None and value is not None:
         info = inspect.getargvalues(frame)

@@ -30,10 +30,10 @@ _FILE = "state_dict.pt"
 
 
 def _write(model: Any, folder: Path) -> None:
-    _write_weights(model.state_dict(), folder)
+    _write_pytorch_weights(model.state_dict(), folder)
 
 
-def _write_weights(weights: Any, folder: Path) -> None:
+def _write_pytorch_weights(weights: Any, folder: Path) -> None:
     import torch
 
     torch.save(weights, folder / _FILE)
@@ -42,7 +42,7 @@ def _write_weights(weights: Any, folder: Path) -> None:
 _FLAVOR = Flavor("pytorch", "pytorch_model", _write)
 log_model = _FLAVOR.log_model
 save_model = _FLAVOR.save_model
-_WEIGHTS = Flavor("pytorch", "state_dict", _write_weights)
+_WEIGHTS = Flavor("pytorch", "state_dict", _write_pytorch_weights)
 log_state_dict = _WEIGHTS.log_model
 save_state_dict = _WEIGHTS.save_model
 
@@ -60,20 +60,22 @@ def load_model(model_uri: Any, dst_path: str | None = None, **_: Any) -> Any:
 load_state_dict = load_model
 
 
-def _wrap_writer(module: Any) -> None:
-    wrap_function(module.FileWriter, "add_event", _add_event)
-    wrap_function(module.SummaryWriter, "add_hparams", _add_hparams)
+def _wrap_pytorch_writer(module: Any) -> None:
+    wrap_function(module.FileWriter, "add_event", _add_pytorch_event)
+    wrap_function(module.SummaryWriter, "add_hparams", _add_pytorch_hparams)
 
 
-def _should_log_scalars() -> bool:
+def _should_log_pytorch_scalars() -> bool:
     if not AUTOLOGGING.is_on or not TRAINING_STACK.is_empty:  # Lightning also writes for TensorBoard
         return False
     return not (AUTOLOGGING.option("exclusive") and TRAINING_STACK.has_user_run())
 
 
-def _add_event(original: Callable[..., Any], writer: Any, event: Any, *args: Any, **kwargs: Any) -> Any:
+def _add_pytorch_event(
+    original: Callable[..., Any], writer: Any, event: Any, *args: Any, **kwargs: Any
+) -> Any:
     every = AUTOLOGGING.option("log_every_n_step")
-    if every and _should_log_scalars() and event.WhichOneof("what") == "summary":
+    if every and _should_log_pytorch_scalars() and event.WhichOneof("what") == "summary":
         step = int(next(iter((*args, kwargs.get("step"))), None) or 0)
         values = {one.tag: one.simple_value for one in event.summary.value if one.HasField("simple_value")}
         if values and step % every == 0:
@@ -81,16 +83,16 @@ def _add_event(original: Callable[..., Any], writer: Any, event: Any, *args: Any
     return original(writer, event, *args, **kwargs)
 
 
-def _add_hparams(
+def _add_pytorch_hparams(
     original: Callable[..., Any], writer: Any, hparam_dict: Any, metric_dict: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    if hparam_dict and fluent.ACTIVE.runs and _should_log_scalars():
+    if hparam_dict and fluent.ACTIVE.runs and _should_log_pytorch_scalars():
         AUTOLOGGING.log_params(hparam_dict)
         AUTOLOGGING.log_metrics(metric_dict, 0)
     return original(writer, hparam_dict, metric_dict, *args, **kwargs)
 
 
-def _wrap_lightning(module: Any) -> None:
+def _wrap_lightning_of_pytorch(module: Any) -> None:
     from legm.compat.mlflow.lightning import wrap_trainer
 
     wrap_trainer(AUTOLOGGING, module, log_model)
@@ -100,9 +102,9 @@ AUTOLOGGING = Autologging(
     "pytorch",
     ("log_every_n_epoch", "log_every_n_step", "log_models", "log_datasets", "disable", "exclusive"),
     {
-        "torch.utils.tensorboard.writer": _wrap_writer,
-        "pytorch_lightning": _wrap_lightning,
-        "lightning.pytorch": _wrap_lightning,
+        "torch.utils.tensorboard.writer": _wrap_pytorch_writer,
+        "pytorch_lightning": _wrap_lightning_of_pytorch,
+        "lightning.pytorch": _wrap_lightning_of_pytorch,
     },
 )
 autolog = AUTOLOGGING.autolog

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from legm.compat.mlflow.entities import Run
-from legm.compat.mlflow.exceptions import invalid_value_error
+from legm.compat.mlflow.exceptions import invalid_value_exception
 
-__all__ = ["parse_filter", "sort_runs"]
+__all__ = ["parse_filter", "sort_searched_runs"]
 
 _TERM = re.compile(
     r"""\s*(?P<kind>metrics?|params?|parameters?|tags?|attributes?|attr|run)?\.?
@@ -55,11 +55,11 @@ def _filter_condition(test: str, text: str, kind: str) -> Callable[[Any], bool]:
     try:
         other: Any = text[1:-1] if quoted else float(text)
     except ValueError:
-        raise invalid_value_error(
+        raise invalid_value_exception(
             f"a filter cannot compare with {text!r}: use a number, or a text in quotes"
         ) from None
     if kind.startswith("metric") and quoted:
-        raise invalid_value_error(f"a filter must compare a metric with a number, not with {text}")
+        raise invalid_value_exception(f"a filter must compare a metric with a number, not with {text}")
 
     def compare(value: Any) -> bool:
         try:
@@ -84,7 +84,9 @@ def parse_filter(filter_string: str | None) -> Callable[[Run], bool]:
     while at < len(text):
         found = _TERM.match(text, at)
         if found is None or found.end() == at:
-            raise invalid_value_error(f"the filter {text!r} cannot be parsed from {text[at : at + 40]!r} on")
+            raise invalid_value_exception(
+                f"the filter {text!r} cannot be parsed from {text[at : at + 40]!r} on"
+            )
         kind = (found["kind"] or "attributes").lower()
         test = " ".join(found["test"].upper().split())
         key = found["key"].strip('`"')
@@ -94,17 +96,17 @@ def parse_filter(filter_string: str | None) -> Callable[[Run], bool]:
             tests.append((kind, key, _filter_condition(test, found["value"] or "", kind), False))
         at = found.end()
 
-    def fits(run: Run) -> bool:
+    def meets_filter(run: Run) -> bool:
         for kind, key, test, none in tests:
             value = filtered_field_value(run, kind, key)
             if (value is None) != none if test is None else value is None or not test(value):
                 return False
         return True
 
-    return fits
+    return meets_filter
 
 
-def sort_runs(runs: Sequence[Run], order_by: Sequence[str] | str | None) -> list[Run]:
+def sort_searched_runs(runs: Sequence[Run], order_by: Sequence[str] | str | None) -> list[Run]:
     """Sort runs by terms such as ``metrics.rmse DESC``, then newest first; missing values and NaN go last."""
     found = sorted(runs, key=lambda run: -run.info.start_time)
     terms = [order_by] if isinstance(order_by, str) else list(order_by or ())

@@ -14,8 +14,8 @@ from legm.compat.mlflow.artifacts import download_artifacts
 from legm.compat.mlflow.autologging import (
     TRAINING_STACK,
     Autologging,
-    bound_arguments,
-    to_param_value,
+    autologged_arguments,
+    autologged_param_value,
     wrap_function,
 )
 from legm.compat.mlflow.flavors import Flavor
@@ -43,7 +43,7 @@ _CROSS_VALIDATION = (
 )
 
 
-def _dump(model: Any, folder: Path) -> None:
+def _dump_estimator(model: Any, folder: Path) -> None:
     try:
         from skops.io import dump
     except ImportError as cause:
@@ -53,7 +53,7 @@ def _dump(model: Any, folder: Path) -> None:
     dump(model, folder / _FILE)
 
 
-_FLAVOR = Flavor("sklearn", "sk_model", _dump)
+_FLAVOR = Flavor("sklearn", "sk_model", _dump_estimator)
 log_model = _FLAVOR.log_model
 save_model = _FLAVOR.save_model
 
@@ -81,21 +81,21 @@ def _wrap(sklearn: Any) -> None:
     from sklearn import model_selection
 
     for name in _CROSS_VALIDATION:
-        wrap_function(model_selection, name, _without_logging)
+        wrap_function(model_selection, name, _without_sklearn_autologging)
 
 
-def _without_logging(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def _without_sklearn_autologging(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     with TRAINING_STACK.enter(None, inner=False):
         return original(*args, **kwargs)
 
 
 def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) -> Any:
-    arguments = bound_arguments(original, (model, *args), kwargs)
+    arguments = autologged_arguments(original, (model, *args), kwargs)
     _, data, labels, *_ = [*inspect.signature(original).parameters, "", ""]
     search = hasattr(model, "estimator") and hasattr(model, "cv")
     AUTOLOGGING.log_params(model.get_params(deep=not search))
     with AUTOLOGGING.report_errors("tags"):
-        fluent.set_tags(_tags(model))
+        fluent.set_tags(_sklearn_estimator_tags(model))
     fitted = original(model, *args, **kwargs)
     training_data = arguments.get(data), arguments.get(labels), arguments.get("sample_weight")
     with AUTOLOGGING.report_errors("training scores"):
@@ -112,7 +112,7 @@ def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) ->
     return fitted
 
 
-def _tags(model: Any) -> dict[str, str]:
+def _sklearn_estimator_tags(model: Any) -> dict[str, str]:
     kind = type(model)
     return {"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__name__}"}
 
@@ -127,10 +127,10 @@ def _log_search(search: Any) -> None:
         with AUTOLOGGING.report_errors("the best model"):
             log_model(search.best_estimator_, "best_estimator")
     with AUTOLOGGING.report_errors("the candidates"):
-        _log_candidates(search)
+        _log_sklearn_search_candidates(search)
 
 
-def _log_candidates(search: Any) -> None:
+def _log_sklearn_search_candidates(search: Any) -> None:
     candidates = search.cv_results_
     text = io.StringIO()
     csv.writer(text).writerows([list(candidates), *zip(*candidates.values(), strict=True)])
@@ -141,10 +141,10 @@ def _log_candidates(search: Any) -> None:
     parent = STORE.run(fluent.active_run_id()).info
     experiment = STORE.experiment_by_id(parent.experiment_id).name
     for at in sorted(range(len(ranks)), key=lambda at: ranks[at])[:most]:
-        tags = {"mlflow.parentRunId": parent.run_id, **_tags(search.estimator)}
+        tags = {"mlflow.parentRunId": parent.run_id, **_sklearn_estimator_tags(search.estimator)}
         run_id = STORE.create_run(experiment, None, tags).key
         params = {**base, **candidates["params"][at]}
-        STORE.log_params(run_id, {name: to_param_value(value) for name, value in params.items()})
+        STORE.log_params(run_id, {name: autologged_param_value(value) for name, value in params.items()})
         numbers = {
             name: float(values[at])
             for name, values in candidates.items()

@@ -20,8 +20,8 @@ from legm.compat.mlflow.entities import (
     RunInputs,
     RunTag,
 )
-from legm.compat.mlflow.exceptions import MlflowException, invalid_value_error, not_found_error
-from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history, stored_experiments
+from legm.compat.mlflow.exceptions import MlflowException, invalid_value_exception, not_found_exception
+from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history, snapshot_experiments
 from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
 from legm.errors import MetricError
@@ -52,7 +52,7 @@ class TrackingStore:
 
     def experiment_names(self) -> list[str]:
         """The names of the experiments that were created here or have a run."""
-        return list(dict.fromkeys([*self._created, *stored_experiments(SESSION.settings)]))
+        return list(dict.fromkeys([*self._created, *snapshot_experiments(SESSION.settings)]))
 
     @staticmethod
     def experiment_id(name: str) -> str:
@@ -78,7 +78,7 @@ class TrackingStore:
         for name in self.experiment_names():
             if self.experiment_id(name) == str(experiment_id):
                 return self.experiment(name)
-        raise not_found_error(f"No Experiment with id={experiment_id} exists")
+        raise not_found_exception(f"No Experiment with id={experiment_id} exists")
 
     def create_experiment(self, name: str, tags: Mapping[str, Any] | None = None) -> str:
         """Create an experiment, and return its id.
@@ -87,7 +87,7 @@ class TrackingStore:
             MlflowException: the name is invalid, or there is an experiment with it already.
         """
         if not isinstance(name, str) or not name:
-            raise invalid_value_error(f"Invalid experiment name: {name!r}. It must be a non-empty text")
+            raise invalid_value_exception(f"Invalid experiment name: {name!r}. It must be a non-empty text")
         if name in self.experiment_names():
             raise MlflowException(f"Experiment {name!r} already exists", "RESOURCE_ALREADY_EXISTS")
         return self.ensure_experiment(name, tags).experiment_id
@@ -120,7 +120,7 @@ class TrackingStore:
         if earlier is None and not is_main_process():  # rank 0 may not have written it yet
             return SESSION.begin("mlflow", run_id, DEFAULT_EXPERIMENT)
         if earlier is None:
-            raise not_found_error(f"Run '{run_id}' not found")
+            raise not_found_exception(f"Run '{run_id}' not found")
         run = SESSION.begin("mlflow", run_id, earlier.experiment, earlier=earlier)
         run.status, run.ended = earlier.status, earlier.ended
         return run
@@ -133,7 +133,7 @@ class TrackingStore:
         """
         one = SESSION.find(run_id)
         if one is None:
-            raise not_found_error(f"Run '{run_id}' not found")
+            raise not_found_exception(f"Run '{run_id}' not found")
         return one
 
     def run(self, run_id: str) -> Run:
@@ -190,7 +190,7 @@ class TrackingStore:
         for key, given in params.items():
             value = list(given) if isinstance(given, tuple) else given
             if key in known and str(known[key]) != str(value):
-                raise invalid_value_error(
+                raise invalid_value_exception(
                     f"Changing param values is not allowed. Param with key='{key}' was already logged with "
                     f"value='{known[key]}' for run ID='{run_id}'. Attempted logging new value '{value}'."
                 )
@@ -207,7 +207,7 @@ class TrackingStore:
             try:
                 numbers[key] = float(value) if isinstance(value, str) else to_recorded_value(key, value)
             except (MetricError, ValueError):
-                raise invalid_value_error(
+                raise invalid_value_exception(
                     f"Got invalid value {value!r} for metric '{key}': it must be a number"
                 ) from None
         self.open_run(run_id).log(numbers, step)
@@ -247,7 +247,7 @@ class TrackingStore:
         elif path.is_file():
             run.keep(path, f"{prefix}{path.name}")
         else:
-            raise not_found_error(f"No such file or directory: {str(path)!r}")
+            raise not_found_exception(f"No such file or directory: {str(path)!r}")
 
     def tracking_uri(self) -> str:
         """The address that was set, or else that of the root directory."""

@@ -20,7 +20,7 @@ def training_scores(model: Any, X: Any, y: Any, weight: Any) -> dict[str, float]
 
     found: dict[str, float] = {}
 
-    def add(name: str, metric: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def add_score(name: str, metric: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         try:
             found[f"training_{name}"] = metric(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the model may be of any kind
@@ -32,23 +32,23 @@ def training_scores(model: Any, X: Any, y: Any, weight: Any) -> dict[str, float]
         predicted = model.predict(X)
         for name in ("precision", "recall", "f1"):
             metric = getattr(metrics, f"{name}_score")
-            add(f"{name}_score", metric, y, predicted, average="weighted", sample_weight=weight)
-        add("accuracy_score", metrics.accuracy_score, y, predicted, sample_weight=weight)
+            add_score(f"{name}_score", metric, y, predicted, average="weighted", sample_weight=weight)
+        add_score("accuracy_score", metrics.accuracy_score, y, predicted, sample_weight=weight)
         if hasattr(model, "predict_proba"):
             probabilities = model.predict_proba(X)
-            add("log_loss", metrics.log_loss, y, probabilities, sample_weight=weight)
+            add_score("log_loss", metrics.log_loss, y, probabilities, sample_weight=weight)
             scores = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
             how = {"average": "weighted", "multi_class": "ovo", "sample_weight": weight}
-            add("roc_auc", metrics.roc_auc_score, y, scores, **how)
+            add_score("roc_auc", metrics.roc_auc_score, y, scores, **how)
     elif is_regressor(model):
         predicted = model.predict(X)
         for name in ("mean_squared_error", "mean_absolute_error", "r2_score"):
-            add(name, getattr(metrics, name), y, predicted, sample_weight=weight)
+            add_score(name, getattr(metrics, name), y, predicted, sample_weight=weight)
         if "training_mean_squared_error" in found:
             found["training_root_mean_squared_error"] = found["training_mean_squared_error"] ** 0.5
     if hasattr(model, "score"):
         weighted = weight is not None and "sample_weight" in inspect.signature(model.score).parameters
-        add("score", model.score, X, y, **({"sample_weight": weight} if weighted else {}))
+        add_score("score", model.score, X, y, **({"sample_weight": weight} if weighted else {}))
     return found
 
 

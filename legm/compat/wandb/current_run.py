@@ -137,7 +137,7 @@ def init(
         run.summary.__dict__["_items"].update({name: one.value for name, one in earlier.latest.items()})
         run.config.__dict__["_items"].update(earlier.parameters)
     run.config.update(
-        _select_config_keys(config, config_include_keys, config_exclude_keys),
+        _select_run_config_keys(config, config_include_keys, config_exclude_keys),
         bool(allow_val_change or earlier),
     )
     CURRENT_RUN.push(run)
@@ -158,7 +158,7 @@ def _run_to_resume(run_id: str | None, resume: Any, project: str) -> RunSnapshot
     return None
 
 
-def _select_config_keys(config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None) -> Any:
+def _select_run_config_keys(config: Any, include: Sequence[str] | None, exclude: Sequence[str] | None) -> Any:
     if not include and not exclude:
         return config
     from legm.compat.wandb.configs import Config

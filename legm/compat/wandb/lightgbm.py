@@ -37,7 +37,7 @@ def _run() -> Run:
     return CURRENT_RUN.run
 
 
-def _metric_goal(metric: str) -> str | None:
+def _lightgbm_metric_goal(metric: str) -> str | None:
     """The better direction of a metric with this name, "min" or "max"; None if unknown."""
     name = metric.partition("@")[0]
     if name in _HIGHER_IS_BETTER:
@@ -60,10 +60,10 @@ def wandb_callback(log_params: bool = True, define_metric: bool = True) -> Calla
         values = {}
         for item in env.evaluation_result_list:
             if len(item) == 4:
-                values[f"{item[0]}_{item[1]}"] = item[2], _metric_goal(item[1])
+                values[f"{item[0]}_{item[1]}"] = item[2], _lightgbm_metric_goal(item[1])
             else:  # cross-validation: mean and deviation
                 data, metric = item[1].split(" ")
-                values[f"{data}_{metric}-mean"] = item[2], _metric_goal(metric)
+                values[f"{data}_{metric}-mean"] = item[2], _lightgbm_metric_goal(metric)
                 values[f"{data}_{metric}-stdv"] = item[4], None
         if not begun:
             begun = True

@@ -10,7 +10,7 @@ from typing import Any
 
 from legm.compat.script_session import SESSION
 from legm.compat.wandb.errors import UsageError
-from legm.core.identity import to_plain
+from legm.core.plain_form import to_plain
 from legm.core.texts import counted
 from legm.errors import UnstableValue
 
@@ -27,7 +27,7 @@ def _media_array(values: Any) -> Any:
     return np.asarray(values)
 
 
-def _plain_cell(value: Any) -> Any:
+def _media_table_cell(value: Any) -> Any:
     if isinstance(value, Media):
         return repr(value)
     try:
@@ -70,14 +70,14 @@ class Image(Media):
                 SESSION.notices.report_unsupported(
                     f"wandb.Image({name}=…)", "the image is stored without them"
                 )
-        self._png = _png_image(data_or_path, mode)
+        self._png = _png_media(data_or_path, mode)
 
     def content(self) -> bytes:
         """The image as PNG."""
         return self._png
 
 
-def _png_image(data: Any, mode: str | None) -> bytes:
+def _png_media(data: Any, mode: str | None) -> bytes:
     from PIL import Image as Pillow
 
     if isinstance(data, Image):
@@ -211,7 +211,7 @@ class Table(Media):
 
     def content(self) -> bytes:
         """Columns and rows as JSON."""
-        rows = [[_plain_cell(cell) for cell in row] for row in self.data]
+        rows = [[_media_table_cell(cell) for cell in row] for row in self.data]
         return json.dumps({"columns": self.columns, "data": rows}).encode()
 
 
@@ -268,5 +268,7 @@ def to_media(value: Any) -> Media | None:
     if hasattr(value, "itertuples"):
         return Table(dataframe=value)
     if isinstance(value, (list, tuple)) or hasattr(value, "tolist"):
-        return _JsonMedia(json.dumps(_plain_cell(_media_array(value) if hasattr(value, "detach") else value)))
+        return _JsonMedia(
+            json.dumps(_media_table_cell(_media_array(value) if hasattr(value, "detach") else value))
+        )
     return None

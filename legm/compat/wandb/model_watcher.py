@@ -78,11 +78,11 @@ class ModelWatcher:
     def _gradient_hook(self, name: str, log_freq: int) -> Callable[[Any], None]:
         is_due = _watch_once_every(log_freq)
 
-        def backward(gradient: Any) -> None:
+        def watch_backward(gradient: Any) -> None:
             if is_due():
                 self._log_histogram(name, gradient)
 
-        return backward
+        return watch_backward
 
     def _log_histogram(self, name: str, tensor: Any) -> None:
         try:

@@ -38,7 +38,7 @@ def _log_sklearn_chart(name: str, chart: Chart) -> None:
     CURRENT_RUN.run.log({name: chart})
 
 
-def _label_texts(labels: Sequence[Any] | None) -> list[str] | None:
+def _sklearn_label_texts(labels: Sequence[Any] | None) -> list[str] | None:
     return None if labels is None else [str(one) for one in labels]
 
 
@@ -48,7 +48,7 @@ def plot_confusion_matrix(y_true: Any, y_pred: Any, labels: Sequence[Any] | None
 
     classes = np.unique(np.concatenate([np.asarray(y_true), np.asarray(y_pred)])).tolist()
     numbers = {one: i for i, one in enumerate(classes)}
-    named = _label_texts(labels)
+    named = _sklearn_label_texts(labels)
     if named is None or len(named) != len(classes):
         named = [str(one) for one in classes]
     true, predicted = ([numbers[one] for one in np.asarray(y).tolist()] for y in (y_true, y_pred))
@@ -59,12 +59,12 @@ def plot_confusion_matrix(y_true: Any, y_pred: Any, labels: Sequence[Any] | None
 
 def plot_roc(y_true: Any, y_probas: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
     """The ROC curve of each class."""
-    _log_sklearn_chart("roc", plot.roc_curve(y_true, y_probas, _label_texts(labels)))
+    _log_sklearn_chart("roc", plot.roc_curve(y_true, y_probas, _sklearn_label_texts(labels)))
 
 
 def plot_precision_recall(y_true: Any, y_probas: Any, labels: Sequence[Any] | None = None, **_: Any) -> None:
     """The precision over the recall of each class."""
-    _log_sklearn_chart("precision_recall", plot.pr_curve(y_true, y_probas, _label_texts(labels)))
+    _log_sklearn_chart("precision_recall", plot.pr_curve(y_true, y_probas, _sklearn_label_texts(labels)))
 
 
 def plot_feature_importances(
@@ -104,7 +104,7 @@ def plot_class_proportions(y_train: Any, y_test: Any, labels: Sequence[Any] | No
 
     counts = {"train": Counter(np.asarray(y_train).tolist()), "test": Counter(np.asarray(y_test).tolist())}
     classes = sorted({*counts["train"], *counts["test"]})
-    named = _label_texts(labels)
+    named = _sklearn_label_texts(labels)
     shown = named if named is not None and len(named) == len(classes) else [str(one) for one in classes]
     rows = [
         [name, which, by[one]]

@@ -22,10 +22,10 @@ from legm.compat.wandb.media import Media, to_media
 from legm.compat.wandb.model_watcher import ModelWatcher
 from legm.compat.wandb.summaries import Summary
 from legm.core.config_objects import parameters_from_config
-from legm.delivery.process_end import is_normal_exit
+from legm.delivery.process_end import is_normal_process_end
 from legm.errors import LegmError, MetricError
 from legm.records import Plain, Status
-from legm.runlog.log_folder import OWN_FOLDER
+from legm.runlog.configuration_folders import OWN_FOLDER
 from legm.runlog.recorder import to_recorded_step, to_recorded_value
 from legm.util.locks import ReentrySafeLock
 
@@ -178,7 +178,7 @@ class Run:
 
     def _log_row(self, tracked: ScriptRun, data: Mapping[str, Any], step: int) -> None:
         numbers = {}
-        for name, value in _flatten_logged_row(data):
+        for name, value in _flatten_wandb_run_row(data):
             if value is None or isinstance(value, NullObject):  # reported when it was created
                 continue
             if isinstance(value, str):
@@ -386,7 +386,7 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None and is_normal_exit(error):
+        if error is not None and is_normal_process_end(error):
             kind = None
         if kind is not None and SESSION.error is None and self.tracked is not None and not self.finished:
             self.finished = True
@@ -408,10 +408,10 @@ class Run:
         return f"<Run {self.path}>"
 
 
-def _flatten_logged_row(data: Mapping[str, Any], prefix: str = "") -> Any:
+def _flatten_wandb_run_row(data: Mapping[str, Any], prefix: str = "") -> Any:
     for key, value in data.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            yield from _flatten_logged_row(value, f"{name}.")
+            yield from _flatten_wandb_run_row(value, f"{name}.")
         else:
             yield name, value

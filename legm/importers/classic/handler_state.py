@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from legm.core.config_objects import parameters_from_config
-from legm.core.identity import to_plain
-from legm.core.parameters import Parameters, format_name_value
+from legm.core.parameters import Parameters, format_parameter_value
+from legm.core.plain_form import to_plain
 from legm.errors import LegmError, ParameterError, StorageError
 from legm.importers.unevaluated import PlainValues, UnevaluatedName, UnevaluatedObject
 from legm.records import Configuration, Plain
@@ -86,7 +86,7 @@ def name_parameters_in_state(text: str, parameters: Mapping[str, Any]) -> list[s
     return [line for line in text.splitlines() if line in parameters]
 
 
-def _original_of_copy(name: str, parameters: Mapping[str, Any]) -> str | None:
+def _original_of_state_copy(name: str, parameters: Mapping[str, Any]) -> str | None:
     """The parameter that this one copies for the name; None if it is not a copy."""
     if not name.endswith(_COPY_SUFFIX):
         return None
@@ -118,7 +118,9 @@ def describe_state_parameters(
     Raises:
         ParameterError: two joined names are the same.
     """
-    copies = {name: one for name in parameters if (one := _original_of_copy(name, parameters)) is not None}
+    copies = {
+        name: one for name in parameters if (one := _original_of_state_copy(name, parameters)) is not None
+    }
     values: dict[str, Any] = {}
     parts: dict[str, list[str]] = {}
     for name, value in parameters.items():
@@ -142,11 +144,11 @@ def describe_state_parameters(
     for child, (parent, active) in handler_state.parents.items():
         if parent in copies or parent not in parameters or child not in parts:
             continue
-        holds = _edge_held(parameters[parent], active, is_disabled=child in disabled)
+        holds = _state_edge_held(parameters[parent], active, is_disabled=child in disabled)
         if not holds and parent in parts.get(parent, ()):
             disabled.discard(child)  # it is inactive anyway while its parent is
         if parent in parts.get(parent, ()):
-            note(child, "parents", {parent: _edge_condition(parameters[parent], active, holds=holds)})
+            note(child, "parents", {parent: _state_edge_condition(parameters[parent], active, holds=holds)})
         elif not holds:
             disabled.add(child)
     for name in disabled:
@@ -156,20 +158,20 @@ def describe_state_parameters(
         original = copies.get(name, name)
         rule: dict[str, Plain] = {"priority": len(order) - at}
         if original != name and original in values:
-            text = format_name_value(to_plain(name, parameters[name]))
+            text = format_parameter_value(to_plain(name, parameters[name]))
             rule |= {"text": text, "for": to_plain(original, values[original])}
         note(original, "name", rule)
-    return values, _without_cycles(metadata)
+    return values, _state_without_cycles(metadata)
 
 
-def _edge_held(value: Any, active: Any, *, is_disabled: bool) -> bool:
+def _state_edge_held(value: Any, active: Any, *, is_disabled: bool) -> bool:
     """Whether a parent was active for its child."""
     if isinstance(active, UnevaluatedName):
         return not is_disabled  # the outcome of a function shows only in this
     return bool(value) if active is None else bool(value == active)
 
 
-def _edge_condition(value: Any, active: Any, *, holds: bool) -> Plain:
+def _state_edge_condition(value: Any, active: Any, *, holds: bool) -> Plain:
     """The condition on a parent; its outcome where legm has another rule for the parent's value."""
     is_on = value is not None and value is not False
     if isinstance(active, UnevaluatedName) or (active is None and is_on != holds):
@@ -177,7 +179,7 @@ def _edge_condition(value: Any, active: Any, *, holds: bool) -> Plain:
     return {} if active is None else {"equals": to_plain("parent_active", active)}
 
 
-def _without_cycles(metadata: dict[str, dict[str, Plain]]) -> dict[str, dict[str, Plain]]:
+def _state_without_cycles(metadata: dict[str, dict[str, Plain]]) -> dict[str, dict[str, Plain]]:
     """The metadata, without parents if these form a cycle."""
     try:
         Parameters().restore(Configuration("", "", "", {}, (), metadata))

@@ -26,7 +26,7 @@ from legm.backends.mlflow.names import ARTIFACTS_FOLDER
 from legm.importers.import_notes import ImportNotes
 from legm.importers.legm_root import is_legm_root_file
 
-__all__ = ["READ_FILES", "configuration_folders", "description_of_file", "first_event_start_time"]
+__all__ = ["READ_FILES", "classic_configuration_folders", "classic_file_description", "classic_start_time"]
 
 METRICS, INDEXED_METRICS = "metrics.yml", "indexed_metrics.yml"
 READ_FILES = frozenset({METRICS, INDEXED_METRICS, "params.yml", "steps.yml", "obj.pkl", "names.txt"})
@@ -35,14 +35,16 @@ _SKIPPED_FOLDERS = frozenset({"tensorboard", "plots", "mlruns", ARTIFACTS_FOLDER
 _EVENT_FILE_NAME = re.compile(r"events\.out\.tfevents\.(\d{9,10})\.")
 
 
-def is_configuration_folder(names: Collection[str]) -> bool:
+def is_classic_configuration_folder(names: Collection[str]) -> bool:
     """Whether these are the names of the files in a configuration's folder."""
     if "meta.yaml" in names:
         return False
     return "obj.pkl" in names or ("params.yml" in names and not {METRICS, INDEXED_METRICS}.isdisjoint(names))
 
 
-def configuration_folders(root: Path, notes: ImportNotes, *, max_depth: int | None = None) -> Iterator[Path]:
+def classic_configuration_folders(
+    root: Path, notes: ImportNotes, *, max_depth: int | None = None
+) -> Iterator[Path]:
     """The configurations' folders in a folder, including itself; links are not followed.
 
     Args:
@@ -51,10 +53,10 @@ def configuration_folders(root: Path, notes: ImportNotes, *, max_depth: int | No
         max_depth: how many levels down to look; None for all.
     """
 
-    def note_unreadable(error: OSError) -> None:
+    def note_unreadable_classic_folder(error: OSError) -> None:
         notes.add(f"folders that cannot be read: {error.strerror}", str(error.filename))
 
-    for parent, names, files in os.walk(root, onerror=note_unreadable):
+    for parent, names, files in os.walk(root, onerror=note_unreadable_classic_folder):
         folder = Path(parent)
         if "params.yml" in files and is_legm_root_file(folder / "params.yml"):
             names.clear()
@@ -62,7 +64,7 @@ def configuration_folders(root: Path, notes: ImportNotes, *, max_depth: int | No
         names[:] = sorted(name for name in names if name[0] != "." and name not in _SKIPPED_FOLDERS)
         if "meta.yaml" in files or len(folder.relative_to(root).parts) == max_depth:
             names.clear()
-        if is_configuration_folder(files):
+        if is_classic_configuration_folder(files):
             yield folder
         else:
             for name in names:
@@ -70,7 +72,7 @@ def configuration_folders(root: Path, notes: ImportNotes, *, max_depth: int | No
                     notes.add("links to folders, which may lead anywhere, were left out", str(folder / name))
 
 
-def first_event_start_time(folder: Path) -> float:
+def classic_start_time(folder: Path) -> float:
     """When a configuration's first run started (s), from the names of its event files; 0 without any."""
     try:
         names = [one.name for one in (folder / "tensorboard").iterdir()]
@@ -79,7 +81,7 @@ def first_event_start_time(folder: Path) -> float:
     return float(min((int(one[1]) for name in names if (one := _EVENT_FILE_NAME.match(name))), default=0))
 
 
-def description_of_file(name: str, descriptions: Collection[str]) -> str:
+def classic_file_description(name: str, descriptions: Collection[str]) -> str:
     """The description of the runs that a file or folder of a configuration belongs to, from its name."""
     fitting = [one for one in descriptions if one and name.startswith(f"{one}-")]
     return max(fitting, key=len, default="")

@@ -29,10 +29,10 @@ from legm.importers.classic.layout import (
     INDEXED_METRICS,
     METRICS,
     READ_FILES,
-    configuration_folders,
-    description_of_file,
-    first_event_start_time,
-    is_configuration_folder,
+    classic_configuration_folders,
+    classic_file_description,
+    classic_start_time,
+    is_classic_configuration_folder,
 )
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
@@ -120,19 +120,19 @@ class ClassicSource:
     def find_store(path: Path) -> Path | None:
         """The path, if it is a configuration's folder or contains one."""
         is_one = path.is_dir() and any(
-            True for _ in configuration_folders(path, ImportNotes(), max_depth=_MAX_SEARCH_DEPTH)
+            True for _ in classic_configuration_folders(path, ImportNotes(), max_depth=_MAX_SEARCH_DEPTH)
         )
         return path if is_one else None
 
     @staticmethod
     def nearest_store_folder(path: Path) -> Path:
         """The subfolder of a store that contains the first configuration, or the store itself."""
-        folder = next(configuration_folders(path, ImportNotes(), max_depth=_MAX_SEARCH_DEPTH))
+        folder = next(classic_configuration_folders(path, ImportNotes(), max_depth=_MAX_SEARCH_DEPTH))
         return path.joinpath(*folder.relative_to(path).parts[:1])
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every completed run, configuration by configuration."""
-        for folder in configuration_folders(self._root, self.notes):
+        for folder in classic_configuration_folders(self._root, self.notes):
             try:
                 configuration = self._configuration(folder)
             except LegmError as error:
@@ -169,7 +169,7 @@ class ClassicSource:
             raise StorageError(f"{folder} has neither a readable params.yml nor a readable obj.pkl")
         parameters = {"": (handler_state.parameters if handler_state else {}) if content is None else content}
         if content and all(
-            _is_entry_name(name) and isinstance(value, dict) for name, value in content.items()
+            _is_classic_entry_name(name) and isinstance(value, dict) for name, value in content.items()
         ):
             parameters = content
             if len(parameters) > len(runs):
@@ -182,7 +182,7 @@ class ClassicSource:
             self._read_text(folder / "names.txt"),
             handler_state,
             {f"{key}/{run.name}": run for run in runs},
-            first_event_start_time(folder),
+            classic_start_time(folder),
             read_entry_mapping(folder / "steps.yml") or {},
         )
 
@@ -192,7 +192,8 @@ class ClassicSource:
             return handler_state_from(interpret_pickle(path)) if path.is_file() else None
         except LegmError as error:
             self.notes.add(
-                f"parameter metadata, which is inferred instead: {_problem_without_path(error)}", str(path)
+                f"parameter metadata, which is inferred instead: {_classic_problem_without_path(error)}",
+                str(path),
             )
             return None
 
@@ -324,22 +325,22 @@ class ClassicSource:
 
         def is_excluded(path: Path) -> bool:
             name = path.relative_to(folder).parts[0]
-            if last[description_of_file(name, last)] != run:
+            if last[classic_file_description(name, last)] != run:
                 return True
             if path.parent == folder and path.name in READ_FILES:
                 return True
-            return path.is_dir() and is_configuration_folder([one.name for one in path.iterdir()])
+            return path.is_dir() and is_classic_configuration_folder([one.name for one in path.iterdir()])
 
         for file in run_files_below(folder, self.notes, is_excluded=is_excluded):
             yield ExternalFile(f"files/{file.name}", file.open) if file.name == _NOT_NUMBERS_FILE else file
 
 
-def _is_entry_name(name: str) -> bool:
+def _is_classic_entry_name(name: str) -> bool:
     prefix, _, number = name.rpartition("_")
     return prefix == "experiment" and number.isascii() and number.isdigit()
 
 
-def _problem_without_path(error: LegmError) -> str:
+def _classic_problem_without_path(error: LegmError) -> str:
     """The error's text without the path, which is reported next to it."""
     text = str(error)
     return text.removeprefix(f"{error.path}, ") if isinstance(error, CorruptFile) else text

@@ -76,13 +76,16 @@ class MlrunsSource:
     def find_store(path: Path) -> Path | None:
         """The ``mlruns`` folder at, or in, a path."""
         for folder in (path, path / "mlruns"):
-            if folder.is_dir() and any(True for _ in _experiment_folders(folder)):
+            if folder.is_dir() and any(True for _ in _mlruns_experiment_folders(folder)):
                 return folder
         return None
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every run, experiment by experiment."""
-        for experiment in [*_experiment_folders(self._root), *_experiment_folders(self._root / ".trash")]:
+        for experiment in [
+            *_mlruns_experiment_folders(self._root),
+            *_mlruns_experiment_folders(self._root / ".trash"),
+        ]:
             for run in _mlruns_subfolders(experiment):
                 try:
                     found = self._read_run(run) if self._is_run(run) else None
@@ -261,7 +264,7 @@ class MlrunsSource:
                 yield points_from_blocks([block])
 
 
-def _experiment_folders(root: Path) -> Iterator[Path]:
+def _mlruns_experiment_folders(root: Path) -> Iterator[Path]:
     return (folder for folder in _mlruns_subfolders(root) if _is_mlruns_experiment(folder))
 
 

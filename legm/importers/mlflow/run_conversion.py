@@ -11,7 +11,7 @@ from legm.core.naming import unescape_name
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
-from legm.importers.labels import Label, LabelKind, last_part, tag_labels
+from legm.importers.labels import Label, LabelKind, last_label_part, tag_labels
 from legm.importers.native_runs import restore_native_run
 from legm.importers.value_parsing import parse_value_text
 from legm.records import Plain, Points, Status
@@ -96,8 +96,8 @@ def _as_external_run(
     files: Callable[[], Iterable[ExternalFile]],
 ) -> ExternalRun:
     details: dict[str, Any] = {"experiment_id": run.experiment_id, "status": run.status, **run.details}
-    ended = None if run.end_time is None else _to_seconds(run.end_time)
-    started = _to_seconds(run.start_time) if run.start_time is not None else ended or 0.0
+    ended = None if run.end_time is None else _mlflow_time_to_seconds(run.end_time)
+    started = _mlflow_time_to_seconds(run.start_time) if run.start_time is not None else ended or 0.0
     return ExternalRun(
         key=run.run_id,
         experiment=run.experiment,
@@ -127,12 +127,12 @@ def _labels(run: ExternalMlflowRun) -> dict[str, Label]:
     found["mlflow.dataset"] = Label(LabelKind.DATA, sorted(names))
     found["mlflow.dataset.digest"] = Label(LabelKind.DIGEST, ", ".join(sorted(digests)))
     script = tags.get("mlflow.source.name") or str(run.details.get("source_name", ""))
-    found["mlflow.source.name"] = Label(LabelKind.SCRIPT, last_part(script))
+    found["mlflow.source.name"] = Label(LabelKind.SCRIPT, last_label_part(script))
     commit = tags.get("mlflow.source.git.commit") or str(run.details.get("source_version", ""))
     found["mlflow.source.git.commit"] = Label(LabelKind.COMMIT, commit)
     return {name: label for name, label in found.items() if label.value}
 
 
-def _to_seconds(milliseconds: int) -> float:
+def _mlflow_time_to_seconds(milliseconds: int) -> float:
     """A time in seconds; a damaged one may have more digits than a float."""
     return min(max(milliseconds, -_FAR), _FAR) / 1000

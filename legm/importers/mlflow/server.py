@@ -59,7 +59,9 @@ class MlflowServerSource:
         _, at, host = parts.netloc.rpartition("@")
         self._address = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
         login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}" if at else ""
-        self._headers = _login_headers(login) if at else _login_headers_from_environment(self._address)
+        self._headers = (
+            _mlflow_login_headers(login) if at else _mlflow_login_headers_from_environment(self._address)
+        )
         self._opener = urllib.request.build_opener(_KeepLoginAtHome)
         self._experiments: dict[
             str, tuple[str, bool]
@@ -130,7 +132,7 @@ class MlflowServerSource:
         for one in self._request_pages("experiments/search", "experiments", query, post=True):
             is_deleted = one.get("lifecycle_stage") == "deleted"
             self._experiments[str(one["experiment_id"])] = (str(one["name"]), is_deleted)
-            self._tags_of_experiments[str(one["experiment_id"])] = _pairs(one.get("tags"))
+            self._tags_of_experiments[str(one["experiment_id"])] = _mlflow_pairs(one.get("tags"))
         for experiment in sorted(self._experiments, key=lambda key: (len(key), key)):
             wanted = {
                 "experiment_ids": [experiment],
@@ -173,8 +175,8 @@ class MlflowServerSource:
             status=str(info.get("status", "")),
             start_time=_int_or_none(info.get("start_time")),
             end_time=_int_or_none(info.get("end_time")),
-            params=_pairs(data.get("params")),
-            tags=_pairs(data.get("tags")),
+            params=_mlflow_pairs(data.get("params")),
+            tags=_mlflow_pairs(data.get("tags")),
             details={
                 **({"user_id": str(info["user_id"])} if info.get("user_id") else {}),
                 **({"inputs": inputs} if inputs else {}),
@@ -249,7 +251,7 @@ class MlflowServerSource:
         """The models that were logged in a run, with their parameters."""
         found: list[Plain] = []
         for model in self._models_of(run_id, experiment_id):
-            params = _pairs(model.get("data", {}).get("params"))
+            params = _mlflow_pairs(model.get("data", {}).get("params"))
             found.append(
                 {
                     "name": str(model["info"].get("name", "")),
@@ -279,28 +281,30 @@ class _KeepLoginAtHome(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         redirected = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if redirected is not None and _origin(newurl) != _origin(req.full_url):
+        if redirected is not None and _mlflow_server_origin(newurl) != _mlflow_server_origin(req.full_url):
             redirected.remove_header("Authorization")
         return redirected
 
 
-def _origin(address: str) -> tuple[str, str | None, int | None]:
+def _mlflow_server_origin(address: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(address)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def _login_headers(login: str) -> dict[str, str]:
+def _mlflow_login_headers(login: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()}
 
 
-def _login_headers_from_environment(address: str) -> dict[str, str]:
+def _mlflow_login_headers_from_environment(address: str) -> dict[str, str]:
     """The login in MLflow's variables, unless MLFLOW_TRACKING_URI names another server."""
     theirs = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if theirs.startswith(("http://", "https://")) and _origin(theirs) != _origin(address):
+    if theirs.startswith(("http://", "https://")) and _mlflow_server_origin(theirs) != _mlflow_server_origin(
+        address
+    ):
         return {}
     user = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     if user:
-        return _login_headers(f"{user}:{os.environ.get('MLFLOW_TRACKING_PASSWORD', '')}")
+        return _mlflow_login_headers(f"{user}:{os.environ.get('MLFLOW_TRACKING_PASSWORD', '')}")
     token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
     return {"Authorization": f"Bearer {token}"} if token else {}
 
@@ -314,7 +318,7 @@ def _problem_text(cause: BaseException) -> str:
     return str(getattr(cause, "reason", cause) or cause)
 
 
-def _pairs(rows: Any) -> dict[str, str]:
+def _mlflow_pairs(rows: Any) -> dict[str, str]:
     """Params or tags by name."""
     return {str(one["key"]): str(one.get("value", "")) for one in rows or ()}
 

@@ -210,7 +210,7 @@ class EventReader:
                 kind, contents = media
                 yield MediaEvent(kind, self._metric_name(value.tag), event.step, contents, offset, number)
             elif kind is not None:
-                yield UnsupportedEvent(_UNSUPPORTED_KINDS.get(kind) or _plugin_kind(plugin))
+                yield UnsupportedEvent(_UNSUPPORTED_KINDS.get(kind) or _event_plugin_kind(plugin))
 
     def _plugin_of(self, value: Any) -> str:
         """The plugin that a value is for."""
@@ -308,7 +308,7 @@ def _event_number(value: Any, plugin: str) -> float | None:
     return tensor_number(value.tensor) if is_one else None
 
 
-def _plugin_kind(plugin: str) -> str:
+def _event_plugin_kind(plugin: str) -> str:
     """The name for a plugin's tensors in messages; names that are not readable are not shown."""
     is_name = re.fullmatch(r"[\w-]{1,40}", plugin, re.ASCII)
     return plugin.replace("_", " ") if is_name else "tensors of plugins" if plugin else "tensors"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-__all__ = ["choose_run_folders", "infer_run_folders", "seed_in_path"]
+__all__ = ["choose_run_folders", "infer_run_folders", "seed_in_experiment_path"]
 
 _SEED = re.compile(r"(?:(?<![a-z])random[_ -]?)?(?<![a-z])seed[_=. -]*(\d{1,18})(?!\d)", re.IGNORECASE)
 
@@ -30,10 +30,10 @@ def infer_run_folders(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, int
         len(parts) > 1 and all(len(one) > same for one in parts) and len({one[-same] for one in parts}) == 1
     ):
         same += 1
-    return {path: _without_seeds_above(path.parts, same) for path in paths}
+    return {path: _count_above_experiment_seeds(path.parts, same) for path in paths}
 
 
-def _without_seeds_above(parts: Sequence[str], count: int) -> int:
+def _count_above_experiment_seeds(parts: Sequence[str], count: int) -> int:
     while count < len(parts) and _SEED.search(parts[-count - 1]):
         count += 1
     return count
@@ -53,7 +53,7 @@ def choose_run_folders(path: PurePosixPath, inferred: int, known: Mapping[PurePo
     return inferred
 
 
-def seed_in_path(parts: Sequence[str]) -> tuple[int | None, str]:
+def seed_in_experiment_path(parts: Sequence[str]) -> tuple[int | None, str]:
     """The seed in the names of folders, None without one; and the path without it."""
     seed, kept = None, []
     for part in parts:

@@ -22,7 +22,7 @@ from legm.importers.tensorboard.event_reader import EventReader, TextEvent
 from legm.importers.tensorboard.experiment_names import (
     choose_run_folders,
     infer_run_folders,
-    seed_in_path,
+    seed_in_experiment_path,
 )
 from legm.importers.tensorboard.file_head import open_file_head
 from legm.importers.tensorboard.folder_scan import FolderScan, scan_event_files
@@ -88,13 +88,13 @@ class TensorboardSource:
             raise StorageError(f"the folder {self._root} has no run {key}")
         scans = [self._scans[part.folder] for part in found.parts]
         experiment = self._experiment_of(found.path)
-        seed, name = seed_in_path(found.path.parts[-self._name_depths[found.path] :])
+        seed, name = seed_in_experiment_path(found.path.parts[-self._name_depths[found.path] :])
         try:
             for scan in scans:
                 if scan.problem is not None:
                     raise scan.problem
             parameters = merge_hparams(
-                _merged_field(scans, "parameters"),
+                _merged_source_field(scans, "parameters"),
                 self._parameter_files.of_run(self._root / found.path),
             )
             parameters = {**self._parameter_files.above(self._root / found.path), **parameters}
@@ -109,7 +109,9 @@ class TensorboardSource:
             key=key,
             experiment=experiment,
             name=key if found.path.parts else self._root.absolute().name,
-            parameters=_with_path(parameters, name or found.path.name or self._root.absolute().name, seed),
+            parameters=_with_source_path(
+                parameters, name or found.path.name or self._root.absolute().name, seed
+            ),
             tags={},
             status=status or Status.COMPLETED,
             started=min((scan.first for scan in scans if scan.first is not None), default=0.0),
@@ -117,7 +119,7 @@ class TensorboardSource:
             error=None,
             records=lambda: self._read_records(found),
             files=lambda: self._files(found),
-            details=_merged_field(scans, "details"),
+            details=_merged_source_field(scans, "details"),
             can_grow=not knows_end,
             labels={_FOLDER_LABEL: Label(LabelKind.NAME, name)} if name and parameters else {},
         )
@@ -234,7 +236,7 @@ class TensorboardSource:
                 yield ExternalFile(f"events/{below}", partial(open_file_head, path, size))
 
 
-def _with_path(parameters: Mapping[str, Plain], name: str, seed: int | None) -> dict[str, Plain]:
+def _with_source_path(parameters: Mapping[str, Plain], name: str, seed: int | None) -> dict[str, Plain]:
     """The parameters with what the run's path has: the seed, and its name if there are no others."""
     found = dict(parameters) or {_FOLDER_PARAMETER: name}
     if seed is not None:
@@ -242,5 +244,5 @@ def _with_path(parameters: Mapping[str, Plain], name: str, seed: int | None) -> 
     return found
 
 
-def _merged_field(scans: Sequence[FolderScan], field: str) -> dict[str, Plain]:
+def _merged_source_field(scans: Sequence[FolderScan], field: str) -> dict[str, Plain]:
     return {name: value for scan in scans for name, value in getattr(scan, field).items()}

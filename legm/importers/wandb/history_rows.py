@@ -138,7 +138,7 @@ class HistoryRows:
                 self.texts[name] = text, self.count
                 if text is not None:
                     self.add_text(name, text, step, time)
-                elif captions := _captions(value):
+                elif captions := _history_captions(value):
                     self.add_text(f"{name}.caption", captions, step, time)
         self._rows.append((step, time, len(self._values) - before))
 
@@ -239,7 +239,7 @@ def history_text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _captions(value: Any) -> str:
+def _history_captions(value: Any) -> str:
     """The captions of media that are stored in files, one a line; "" for none."""
     several = value.get("captions")
     captions = several if isinstance(several, list) else [value.get("caption")]

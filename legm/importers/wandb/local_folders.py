@@ -28,16 +28,16 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.run_files import run_files_below
 from legm.importers.wandb.folder_without_log import (
     FILES_OF_RUN,
-    last_values,
+    last_values_without_log,
     read_folder_without_log,
-    run_id_in_name,
+    run_id_in_folder_name,
 )
 from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     UNCATEGORIZED,
     ExternalWandbRun,
+    convert_exit_code,
     external_run,
-    status_from_exit_code,
     wandb_summary_numbers,
 )
 from legm.importers.wandb.run_fold import FoldedArtifact, RunFold
@@ -119,7 +119,7 @@ class WandbFolderSource:
             ids: the ids of the runs with a log, to which such a folder adds nothing.
         """
         for folder in _folders_without_log(self._path):
-            if run_id_in_name(folder) in ids:
+            if run_id_in_folder_name(folder) in ids:
                 self.notes.add(
                     "folders without their log, of runs that have others, were left out", str(folder)
                 )
@@ -141,7 +141,7 @@ class WandbFolderSource:
         remark = "runs without their log: only last values are known, and not whether the run failed"
         self.notes.add(remark, str(folder))
         files = partial(run_files_below, folder / "files", self.notes, what="files")
-        values = partial(last_values, summary, run.ended or run.started)
+        values = partial(last_values_without_log, summary, run.ended or run.started)
         return external_run(run, values, files, files, self.notes)
 
     def run(self, key: str) -> ExternalRun:
@@ -258,7 +258,7 @@ class WandbFolderSource:
 
 
 def _describe_local_run(fold: RunFold) -> ExternalWandbRun:
-    status, error = status_from_exit_code(fold.exit_code)
+    status, error = convert_exit_code(fold.exit_code)
     artifacts = [one.origin for one in fold.artifacts if not one.type.startswith(INTERNAL_ARTIFACT_TYPES)]
     origin = {**fold.origin, "sweep": fold.sweep, "artifacts": artifacts}
     return ExternalWandbRun(
@@ -297,7 +297,7 @@ def _folders_without_log(path: Path) -> Iterator[Path]:
         return
     for folder in (path, *sorted(path.glob("*run-*"))):
         if (
-            run_id_in_name(folder) is not None
+            run_id_in_folder_name(folder) is not None
             and any((folder / "files" / name).is_file() for name in FILES_OF_RUN)
             and not folder.is_symlink()
             and not any(folder.glob("run-*.wandb"))

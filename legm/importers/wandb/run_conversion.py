@@ -14,7 +14,7 @@ from legm.core import point_columns as columns
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
-from legm.importers.labels import Label, LabelKind, last_part
+from legm.importers.labels import Label, LabelKind, last_label_part
 from legm.importers.native_runs import restore_native_run
 from legm.records import BestRule, Display, Points, Series, Split, Status
 
@@ -22,8 +22,8 @@ __all__ = [
     "INTERNAL_ARTIFACT_TYPES",
     "UNCATEGORIZED",
     "ExternalWandbRun",
+    "convert_exit_code",
     "external_run",
-    "status_from_exit_code",
     "wandb_summary_numbers",
 ]
 
@@ -75,7 +75,7 @@ class ExternalWandbRun:
         return "/".join(filter(None, (self.entity, self.project or UNCATEGORIZED, self.run_id)))
 
 
-def status_from_exit_code(exit_code: int | None) -> tuple[Status, str | None]:
+def convert_exit_code(exit_code: int | None) -> tuple[Status, str | None]:
     """The status and error for an exit code; None means that the run has not ended."""
     if exit_code is None:
         return Status.RUNNING, None
@@ -109,7 +109,7 @@ def external_run(
     native = replace(
         # A native run without a result was interrupted, whatever W&B's exit code says.
         _as_external_run(replace(run, status=Status.RUNNING, error=None), records, own_files),
-        records=lambda: _at_native_steps(records()),
+        records=lambda: _converted_at_native_steps(records()),
     )
     try:
         return restore_native_run(native, "W&B", notes)
@@ -159,7 +159,7 @@ def _labels(run: ExternalWandbRun) -> dict[str, Label]:
         "wandb.group": Label(LabelKind.GROUP, run.group),
         "wandb.job_type": Label(LabelKind.GROUP, run.job_type),
         "wandb.tags": Label(LabelKind.TAG, sorted(run.tags)),
-        "wandb.program": Label(LabelKind.SCRIPT, last_part(str(run.origin.get("program") or ""))),
+        "wandb.program": Label(LabelKind.SCRIPT, last_label_part(str(run.origin.get("program") or ""))),
         "wandb.commit": Label(LabelKind.COMMIT, str(commit or "")),
     }
     return {name: label for name, label in found.items() if label.value}
@@ -183,7 +183,7 @@ def wandb_summary_numbers(summary: Mapping[str, Any], step: int | None, time: fl
         )
 
 
-def _at_native_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Points]:
+def _converted_at_native_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Points]:
     """A run's numbers at the steps that legm logged with them; W&B's own steps count rows."""
     found = dict(columns.columns_by_series(record for record in records if isinstance(record, Points)))
     if _NATIVE_STEP not in found:

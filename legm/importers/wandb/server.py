@@ -218,7 +218,7 @@ class WandbServerSource:
     def _run_files(self, run: Any, described: ExternalWandbRun) -> Iterator[ExternalFile]:
         for file in self._iterate("list the files", run.files()):
             name = str(file.name)
-            if not _is_relative_file_name(name):
+            if not _is_safe_server_file_name(name):
                 self.notes.add(
                     "files whose names lead out of the run's folder were left out", f"{described.key}: {name}"
                 )
@@ -243,7 +243,7 @@ class WandbServerSource:
                     self.notes.add(
                         "references to external files in artifacts are not imported", described.key
                     )
-                elif not _is_relative_file_name(name):
+                elif not _is_safe_server_file_name(name):
                     self.notes.add(
                         "files whose names lead out of the run's folder were left out",
                         f"{described.key}: {name}",
@@ -275,7 +275,7 @@ def _problem_text(cause: Exception) -> str:
     return " ".join(str(cause).split())[:300] or type(cause).__name__
 
 
-def _is_relative_file_name(name: str) -> bool:
+def _is_safe_server_file_name(name: str) -> bool:
     """Whether a file's name stays below the folder it is put into, on every system."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not name.startswith("/") and ".." not in parts and not {"\\", ":"} & {*name}

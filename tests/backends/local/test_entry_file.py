@@ -22,7 +22,7 @@ from legm.backends.local.entry_file import EntryFile
 from legm.backends.local.folder_index import read_configuration
 from legm.backends.local.result_yaml import read_result_yaml
 from legm.records import Series, Status
-from legm.runlog.log_folder import configuration_folders
+from legm.runlog.configuration_folders import configuration_folders
 from legm.util import yaml_text
 from legm.util.yaml_text import yaml_flow, yaml_flow_key, yaml_numbers
 

@@ -22,7 +22,8 @@ from legm.backends.local.folder_index import (
 )
 from legm.core.identity import fingerprint
 from legm.records import Configuration, Status
-from legm.runlog.log_folder import configuration_folders, find_pending_logs
+from legm.runlog.configuration_folders import configuration_folders
+from legm.runlog.log_folder import find_pending_logs
 
 EXPERIMENT = "LeNet@MNIST"
 AWKWARD = [

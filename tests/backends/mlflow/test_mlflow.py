@@ -18,7 +18,7 @@ import pytest
 from mlflow import MlflowClient
 
 from legm import BackendError, ExperimentHandler
-from legm.backends.mlflow.names import metric_key, sqlite_uri
+from legm.backends.mlflow.names import mlflow_metric_key, mlflow_sqlite_uri
 from legm.delivery import circuit_breaker
 from legm.delivery.client import connect_client
 from legm.records import Query, Status
@@ -82,7 +82,7 @@ def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
     assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert run.data.tags["mlflow.note.content"] == "why"
     assert history(reader, run, "dev/loss_x40_k") == [(0, 1.0), (10, 0.5), (20, 1 / 3)]
-    assert history(reader, run, metric_key("dev", "a//b")) == [(0, 0.0), (10, 1.0), (20, 2.0)]
+    assert history(reader, run, mlflow_metric_key("dev", "a//b")) == [(0, 0.0), (10, 1.0), (20, 2.0)]
     assert run.data.metrics["test/acc"] == 0.5
     assert (run.data.metrics["best/loss_x40_k"], run.data.metrics["best_step"]) == (1 / 3, 20)
     files = {info.path for info in reader.list_artifacts(run.info.run_id, "files")}
@@ -117,7 +117,7 @@ def test_nothing_global_is_touched(tmp_path, monkeypatch):
     import mlflow
 
     monkeypatch.chdir(tmp_path)
-    mlflow.set_tracking_uri(sqlite_uri(tmp_path / "own.db"))
+    mlflow.set_tracking_uri(mlflow_sqlite_uri(tmp_path / "own.db"))
     try:
         with mlflow.start_run() as own:
             before = dict(os.environ), mlflow.get_tracking_uri()
@@ -126,7 +126,7 @@ def test_nothing_global_is_touched(tmp_path, monkeypatch):
                     tmp_path / root,
                     "e",
                     backend="mlflow",
-                    backend_options={"tracking_uri": sqlite_uri(tmp_path / root / "x.db")},
+                    backend_options={"tracking_uri": mlflow_sqlite_uri(tmp_path / root / "x.db")},
                 ) as handler:
                     handler.start()
                     handler.set_metric("loss", 1)
@@ -137,7 +137,9 @@ def test_nothing_global_is_touched(tmp_path, monkeypatch):
         mlflow.set_tracking_uri(None)
         os.environ.pop("MLFLOW_TRACKING_URI", None)
     for root in ("a", "b"):
-        assert only_run(MlflowClient(sqlite_uri(tmp_path / root / "x.db"))).data.metrics["dev/loss"] == 1
+        assert (
+            only_run(MlflowClient(mlflow_sqlite_uri(tmp_path / root / "x.db"))).data.metrics["dev/loss"] == 1
+        )
 
 
 IMPORTS = "import numpy, mlflow.store.tracking.sqlalchemy_store, legm.backends.mlflow, legm.handler"

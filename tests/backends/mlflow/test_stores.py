@@ -20,14 +20,14 @@ from mlflow.store.artifact.artifact_repository_registry import _artifact_reposit
 from legm import BackendError, ExperimentHandler
 from legm.backends.mlflow import MlflowBackend, table_creation
 from legm.backends.mlflow.bulk_insert import bulk_insert_points, can_bulk_insert
-from legm.backends.mlflow.names import experiment_name, sqlite_uri
+from legm.backends.mlflow.names import experiment_name, mlflow_sqlite_uri
 from legm.backends.mlflow.stores import open_mlflow_store, sqlite_store_path
 from legm.backends.mlflow.table_creation import create_sqlite_store
 from legm.records import Configuration, Run
 
 
 def test_points_reach_the_database_as_mlflow_itself_would_have_put_them(tmp_path):
-    uri = sqlite_uri(tmp_path / "mlflow.db")
+    uri = mlflow_sqlite_uri(tmp_path / "mlflow.db")
     client = MlflowClient(uri)
     experiment = client.create_experiment("e", artifact_location=str(tmp_path))
     odd = [0.1, -0.0, math.nan, math.inf, -math.inf, 5e-324, -1.5]
@@ -134,7 +134,9 @@ def test_several_fresh_stores_in_one_process_and_the_users_own_do_not_meet(tmp_p
     assert done.stdout.splitlines() == ["[1, 1]"]
     assert "undelivered" not in done.stderr
     for store, experiment in (("a/mlflow.db", "e"), ("b/mlflow.db", "e"), ("own.db", "mine")):
-        assert MlflowClient(sqlite_uri(tmp_path / store)).get_experiment_by_name(experiment) is not None
+        assert (
+            MlflowClient(mlflow_sqlite_uri(tmp_path / store)).get_experiment_by_name(experiment) is not None
+        )
 
 
 def test_a_store_that_mlflow_made_meanwhile_is_left_as_it_is(tmp_path, monkeypatch):
@@ -153,12 +155,12 @@ def test_tables_that_cannot_be_created_are_an_error_that_says_why(tmp_path):
     with pytest.raises(
         BackendError, match=r"could not create its tables at .*no/mlflow.db: .*unable to open"
     ):
-        table_creation._create_tables(sqlite_uri(tmp_path / "no" / "mlflow.db"))  # noqa: SLF001 - no store is in a file
+        table_creation._create_tables(mlflow_sqlite_uri(tmp_path / "no" / "mlflow.db"))  # noqa: SLF001 - no store is in a file
 
 
 def test_a_store_in_the_root_directory_has_no_say_where_artifacts_go(mlflow_store, tmp_path):
     theirs = tmp_path.parent / f"{tmp_path.name}-theirs"
-    client = MlflowClient(sqlite_uri(tmp_path / "mlflow.db"))
+    client = MlflowClient(mlflow_sqlite_uri(tmp_path / "mlflow.db"))
     client.create_experiment(experiment_name("e"), artifact_location=theirs.as_uri())
     run = Run("r", Configuration("e", "v1-0", "", {}, (), {}), "", 0.0)
     with pytest.raises(BackendError, match=r"keeps artifacts elsewhere.*artifact_location"):

@@ -94,7 +94,7 @@ def test_a_session_reads_the_environment_when_it_is_made(monkeypatch, tmp_path):
 
 @pytest.mark.usefixtures("wandb_home")
 def test_where_the_library_has_other_internals_the_settings_are_given_explicitly(monkeypatch, tmp_path):
-    monkeypatch.setattr(wandb_session, "_is_redirected", lambda: False)
+    monkeypatch.setattr(wandb_session, "_is_session_redirected", lambda: False)
     before = wandb_setup.singleton().most_recent_active_run
     with serving() as server:
         account = {"base_url": server.url, "api_key": KEY}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from legm.records import BestRule
-from legm.stats.titles import choice_note, exact_rule_text, value_title
+from legm.stats.value_choice import choice_note, exact_choice_text, value_title
 
 LAST, AT_40 = BestRule(), BestRule("early_stopping", step=40)
 LOWEST = BestRule("early_stopping", metric="val/loss", higher_better=False)
@@ -43,7 +43,7 @@ def test_runs_that_chose_differently_are_told():
 
 
 def test_a_rule_by_itself_says_its_direction():
-    assert list(map(exact_rule_text, (LAST, AT_40, LOWEST))) == [
+    assert list(map(exact_choice_text, (LAST, AT_40, LOWEST))) == [
         "last",
         "at step 40",
         "at the lowest val/loss",

@@ -11,10 +11,10 @@ from legm.core.texts import counted
 from legm.records import BestRule, Direction
 from legm.stats.run_counts import split_summary_key
 
-__all__ = ["choice_as_dict", "choice_note", "choice_text", "exact_rule_text", "value_title"]
+__all__ = ["choice_as_dict", "choice_note", "choice_text", "exact_choice_text", "value_title"]
 
 
-def _rule_text(rule: BestRule, metric: str | None = None) -> str:
+def _rule_choice_text(rule: BestRule, metric: str | None = None) -> str:
     """How a rule chooses the step of a value.
 
     Args:
@@ -29,10 +29,10 @@ def _rule_text(rule: BestRule, metric: str | None = None) -> str:
     return "last" if rule.step is None else f"at step {rule.step}"
 
 
-def exact_rule_text(rule: BestRule) -> str:
+def exact_choice_text(rule: BestRule) -> str:
     """How a rule chooses the step: ``"last"``, ``"at step 40"``, ``"at the lowest val/loss"``."""
     if rule.metric is None:
-        return _rule_text(rule)
+        return _rule_choice_text(rule)
     return f"at the {'highest' if rule.higher_better else 'lowest'} {rule.metric}"
 
 
@@ -77,7 +77,7 @@ def _texts(metric: str, rules: Mapping[BestRule, int]) -> Counter[str]:
     texts: Counter[str] = Counter()
     for rule, count in rules.items():
         conflicts = rule.metric is not None and len(directions[rule.metric]) > 1
-        texts[exact_rule_text(rule) if conflicts else _rule_text(rule, metric)] += count
+        texts[exact_choice_text(rule) if conflicts else _rule_choice_text(rule, metric)] += count
     return texts
 
 

@@ -1,17 +1,14 @@
-"""What commands print: tables and messages for a user, JSON for a program."""
+"""What commands print for a user: tables and messages."""
 
 from __future__ import annotations
 
 import functools
-import json
-import math
 import re
 import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,32 +17,26 @@ from legm.cli.terminal_tables import Column, terminal_table_lines
 from legm.core.texts import escape_unprintable, number_text, number_texts, value_texts
 
 if TYPE_CHECKING:
-    from legm.records import Aggregate, Configuration, RunResult, Series
+    from legm.records import Configuration, Series
 
 __all__ = [
     "STATUSES",
     "are_printed_as_numbers",
     "color_statuses",
-    "configuration_dict",
-    "error_summary",
-    "json_line",
-    "json_value",
-    "parameter_column",
-    "print_json",
     "print_notes",
     "print_problems",
     "print_table",
     "printable_text",
+    "printed_column",
+    "printed_error_summary",
     "printed_number",
     "printed_numbers",
-    "printed_parameter_column",
+    "printed_parameter_values",
     "printed_series",
     "printed_statuses",
     "printed_time",
-    "run_dict",
     "say",
     "terminal_text",
-    "value_dict",
 ]
 
 STATUSES = {"completed": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
@@ -53,9 +44,6 @@ STATUSES = {"completed": "green", "failed": "red", "interrupted": "yellow", "run
 
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _STATUS = re.compile("|".join(rf"(?:\d+ )?{status}" for status in STATUSES))
-
-
-# For a user
 
 
 def say(text: str = "", **style: Any) -> None:
@@ -79,7 +67,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     Empty columns are left out.
     """
     used = [i for i in range(len(columns)) if any(row[i] for row in rows)] or [0]
-    width = _terminal_columns()
+    width = _printing_width()
     can = _can_print("─…")
     lines = terminal_table_lines(
         [columns[i] for i in used],
@@ -92,7 +80,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     say("\n".join(lines))
 
 
-def _terminal_columns() -> int | None:
+def _printing_width() -> int | None:
     """The width of the terminal; None without one."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
@@ -122,7 +110,7 @@ def print_notes(notes: Iterable[str]) -> None:
         say("\n".join(textwrap.wrap(note, width, break_on_hyphens=False) if width else [note]))
 
 
-def error_summary(error: str | None) -> str:
+def printed_error_summary(error: str | None) -> str:
     """The line of a run's error that names it: the last one of a traceback, else the first; "" for none."""
     lines = (error or "").strip().splitlines() or [""]
     return lines[-1 if lines[0].startswith("Traceback") else 0]
@@ -170,7 +158,7 @@ def color_statuses(text: str) -> str:
     return _STATUS.sub(lambda found: click.style(found[0], fg=STATUSES[found[0].split()[-1]]), text)
 
 
-def parameter_column(configurations: Sequence[Configuration], name: str, fit: str = "cut") -> Column:
+def printed_column(configurations: Sequence[Configuration], name: str, fit: str = "cut") -> Column:
     """The column of a parameter: numbers are never cut, lists and mappings only between their items."""
     values = [one.parameters[name] for one in configurations if name in one.active]
     if are_printed_as_numbers(values):
@@ -178,7 +166,7 @@ def parameter_column(configurations: Sequence[Configuration], name: str, fit: st
     return Column(name, fit="fold" if any(isinstance(value, (list, Mapping)) for value in values) else fit)
 
 
-def printed_parameter_column(configurations: Sequence[Configuration], name: str) -> list[str]:
+def printed_parameter_values(configurations: Sequence[Configuration], name: str) -> list[str]:
     """A parameter's values in a table; "" where it is inactive."""
     values = [one.parameters[name] for one in configurations if name in one.active]
     texts = iter(values if all(isinstance(value, str) for value in values) else value_texts(values))
@@ -193,65 +181,3 @@ def are_printed_as_numbers(values: Iterable[object]) -> bool:
 def printed_series(series: Series) -> str:
     """A series' name: ``dice[cat]`` for one of an indexed metric."""
     return series.name if series.index is None else f"{series.name}[{series.index}]"
-
-
-# For a program
-
-
-def json_value(value: Any) -> Any:
-    """A value with NaN and infinities as text, since JSON does not have them."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: json_value(item) for key, item in value.items()}
-    return [json_value(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def json_line(value: Any) -> str:
-    """A plain value as JSON, on one line, for a user."""
-    return json.dumps(json_value(value), ensure_ascii=False)
-
-
-def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    say(json.dumps(json_value(value), indent=2))
-
-
-def configuration_dict(found: Configuration | None) -> dict[str, Any]:
-    """What identifies a configuration; None for every value if it cannot be read."""
-    return {
-        "experiment": found.experiment if found else None,
-        "name": found.name if found else None,
-        "fingerprint": found.fingerprint if found else None,
-        "parameters": found.parameters if found else None,
-        "active": list(found.active) if found else None,
-    }
-
-
-def value_dict(value: Aggregate) -> dict[str, Any]:
-    """An aggregate with its method's own fields."""
-    own = {"mean": value.mean, "std": value.std, "n": value.n, "nan": value.nan, "method": value.method}
-    return {**own, **value.fields}
-
-
-def run_dict(result: RunResult) -> dict[str, Any]:
-    """A run without its series."""
-    return {
-        "run_id": result.run.run_id,
-        "status": result.status.value,
-        "description": result.run.description,
-        "started": result.run.started,
-        "ended": result.ended,
-        "points": result.points,
-        "last_step": result.last_step,
-        "best_step": result.best_step,
-        "best": _values_by_printed_series(result.best),
-        "test": _values_by_printed_series(result.test),
-        "parameters": result.run.parameters,
-        "error": result.error,
-        "rule": asdict(result.rule),
-    }
-
-
-def _values_by_printed_series(values: Mapping[Series, float]) -> dict[str, float]:
-    return {printed_series(series): value for series, value in values.items()}

@@ -1,0 +1,75 @@
+"""What commands print for a program: JSON, of which the names and forms are public."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from legm.cli.printing import printed_series, say
+
+if TYPE_CHECKING:
+    from legm.records import Aggregate, Configuration, RunResult, Series
+
+__all__ = ["json_aggregate", "json_configuration", "json_line", "json_run", "json_value", "print_json"]
+
+
+def json_value(value: Any) -> Any:
+    """A value with NaN and infinities as text, since JSON does not have them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: json_value(item) for key, item in value.items()}
+    return [json_value(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def json_line(value: Any) -> str:
+    """A plain value as JSON, on one line, for a user."""
+    return json.dumps(json_value(value), ensure_ascii=False)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    say(json.dumps(json_value(value), indent=2))
+
+
+def json_configuration(found: Configuration | None) -> dict[str, Any]:
+    """What identifies a configuration; None for every value if it cannot be read."""
+    return {
+        "experiment": found.experiment if found else None,
+        "name": found.name if found else None,
+        "fingerprint": found.fingerprint if found else None,
+        "parameters": found.parameters if found else None,
+        "active": list(found.active) if found else None,
+    }
+
+
+def json_aggregate(value: Aggregate) -> dict[str, Any]:
+    """An aggregate with its method's own fields."""
+    own = {"mean": value.mean, "std": value.std, "n": value.n, "nan": value.nan, "method": value.method}
+    return {**own, **value.fields}
+
+
+def json_run(result: RunResult) -> dict[str, Any]:
+    """A run without its series."""
+    return {
+        "run_id": result.run.run_id,
+        "status": result.status.value,
+        "description": result.run.description,
+        "started": result.run.started,
+        "ended": result.ended,
+        "points": result.points,
+        "last_step": result.last_step,
+        "best_step": result.best_step,
+        "best": _json_values_by_series(result.best),
+        "test": _json_values_by_series(result.test),
+        "parameters": result.run.parameters,
+        "error": result.error,
+        "rule": asdict(result.rule),
+    }
+
+
+def _json_values_by_series(values: Mapping[Series, float]) -> dict[str, float]:
+    return {printed_series(series): value for series, value in values.items()}

@@ -1,0 +1,171 @@
+"""The folders of configurations: which folders are some, and the names of what legm writes there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from legm.errors import StorageError, storage_error
+from legm.runlog.artifact_paths import ARTIFACTS, OPEN
+
+__all__ = [
+    "AGGREGATES_FILE",
+    "DEPTH",
+    "INDEX",
+    "METRICS_FILE",
+    "OWN_FOLDER",
+    "PARAMETERS_FILE",
+    "PLOTS",
+    "RUNS",
+    "STEPS_FILE",
+    "TENSORBOARD",
+    "artifacts_folder",
+    "configuration_folders",
+    "configuration_paths",
+    "configurations_with",
+    "is_configuration_folder",
+    "may_hold_configurations",
+    "refuse_linked_configuration_folder",
+    "refuse_links",
+    "subfolders",
+]
+
+T = TypeVar("T")
+
+PARAMETERS_FILE = "params.yml"
+"""The file that makes a folder the folder of a configuration."""
+METRICS_FILE = "metrics.yml"
+STEPS_FILE = "steps.yml"
+AGGREGATES_FILE = "aggregated_metrics.yml"
+PLOTS = "plots"
+TENSORBOARD = "tensorboard"
+RUNS = "runs"
+"""The run logs of a configuration."""
+OWN_FOLDER = ".legm"
+"""In an experiment's folder, files that only legm reads; in a root directory, the folders of configurations
+whose backend has no folders."""
+INDEX = "index"
+"""In ``.legm`` in an experiment's folder, which configuration is where."""
+DEPTH = 3
+"""Levels of folders in an experiment's folder into which a user may move configurations."""
+_NO_GROUPS = frozenset((PLOTS, TENSORBOARD, RUNS, ARTIFACTS))
+
+
+def artifacts_folder(folder: Path, run_id: str) -> Path:
+    """The folder of a run's artifacts.
+
+    Args:
+        folder: the folder of the run's configuration.
+        run_id: the run's id.
+    """
+    return folder / ARTIFACTS / run_id
+
+
+def refuse_links(*paths: Path) -> None:
+    """Refuse to write through links: in a root directory that somebody else made they may lead anywhere.
+
+    A root directory, an experiment and a configuration may be links; what legm keeps in them may not.
+
+    Args:
+        paths: of folders or files that may not exist yet.
+
+    Raises:
+        StorageError: one is a link.
+    """
+    for path in paths:
+        if path.is_symlink():
+            raise StorageError(
+                f"{path} is a link, and legm does not write through links: move its target here"
+            )
+
+
+def refuse_linked_configuration_folder(folder: Path) -> None:
+    """Refuse to write into a configuration's folder where what legm keeps in it is a link.
+
+    Raises:
+        StorageError: a folder in it is one.
+    """
+    refuse_links(*(folder / name for name in (RUNS, f"{RUNS}/{OPEN}", ARTIFACTS, TENSORBOARD, PLOTS)))
+
+
+def is_configuration_folder(folder: str | Path) -> bool:
+    """Whether a folder is a configuration's."""
+    return os.path.exists(f"{folder}/{PARAMETERS_FILE}")  # noqa: PTH110 - quicker than Path's
+
+
+def subfolders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, sorted, without hidden ones; none if it does not exist.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as found:
+            return sorted(e.name for e in found if not e.name.startswith(".") and e.is_dir())
+    except FileNotFoundError:
+        return []
+    except OSError as cause:
+        raise storage_error("read the folder", folder, cause) from cause
+
+
+def configurations_with(folder: Path, found: Callable[[str], T]) -> Iterator[tuple[str, T]]:
+    """The configurations in an experiment's folder, and in folders inside it to which a user moved them.
+
+    Args:
+        folder: the experiment's.
+        found: for the path of a subfolder, what is wanted of a configuration; something false of any other.
+
+    Yields:
+        the path below the experiment's folder, and what was found; sorted, those that were moved last.
+
+    Raises:
+        StorageError: a folder cannot be read.
+    """
+    is_indexed = os.path.exists(f"{folder}/{OWN_FOLDER}/{INDEX}")  # noqa: PTH110 - quicker than Path's
+    yield from _configurations_with(str(folder), "", found, DEPTH if is_indexed else 1)
+
+
+def _configurations_with(
+    folder: str, below: str, found: Callable[[str], T], depth: int
+) -> Iterator[tuple[str, T]]:
+    groups = []
+    for name in subfolders(Path(folder)):
+        one = found(f"{folder}/{name}")
+        if one:
+            yield below + name, one
+        elif depth > 1 and may_hold_configurations(f"{folder}/{name}"):
+            groups.append(name)
+    for name in groups:
+        yield from _configurations_with(f"{folder}/{name}", f"{below}{name}/", found, depth - 1)
+
+
+def may_hold_configurations(folder: str) -> bool:
+    """Whether a user may have moved configurations into a folder inside an experiment's."""
+    name = os.path.basename(folder)  # noqa: PTH119 - quicker than Path's
+    return not (name in _NO_GROUPS or name.endswith(f"-{PLOTS}") or os.path.islink(folder))  # noqa: PTH114
+
+
+def configuration_paths(folder: Path) -> Iterator[str]:
+    """The paths of the configurations below an experiment's folder; see :func:`configurations_with`."""
+    return (name for name, _ in configurations_with(folder, is_configuration_folder))
+
+
+def configuration_folders(folder: Path) -> Iterator[Path]:
+    """The folder of every configuration at or below a folder: a root directory, an experiment, or itself.
+
+    Raises:
+        StorageError: there is no such folder, or it cannot be read.
+    """
+    if not folder.is_dir():
+        raise StorageError(f"there is no folder {folder}")
+    if is_configuration_folder(folder):
+        yield folder
+        return
+    found = [folder / name for name in configuration_paths(folder)]
+    if found:
+        yield from found
+        return
+    for name in subfolders(folder):
+        yield from (folder / name / one for one in configuration_paths(folder / name))
