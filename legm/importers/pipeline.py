@@ -170,6 +170,7 @@ class _Import:
         self._client = BackendClient(make_backend(backend, root, options), root)
         self._identities: dict[str, Identity] = {}
         self._failed: dict[str, str] = {}
+        self._observed: set[str] = set()  # keys
         self._all_compared: Counter[str] = Counter()  # runs by fingerprint, if every parameter were compared
 
     def _selected_runs(self) -> Iterator[ExternalRun]:
@@ -261,9 +262,8 @@ class _Import:
     def _observe_runs(self) -> dict[str, ObservedRuns]:
         """What is observed of the runs by experiment; counts the configurations if all were compared."""
         observed: dict[str, ObservedRuns] = {}
-        self._selected_count = 0
         for run in show_progress(self._selected_runs(), "reading the runs"):
-            self._selected_count += 1
+            self._observed.add(run.key)
             self._all_compared[self._fingerprint_if_all_compared(run)] += 1
             if run.native_run is None:
                 values, renamed = translated_parameters(run, is_reserved_name)
@@ -305,7 +305,10 @@ class _Import:
     def _ingest_runs(self, ingestion: Ingestion, counts: dict[Ingested, int], *, dry_run: bool) -> _RunKeys:
         """Ingest every run that is not stored yet; returns the keys of all runs by configuration."""
         run_keys: _RunKeys = {}
-        for external in show_progress(self._selected_runs(), "importing runs", self._selected_count):
+        for external in show_progress(self._selected_runs(), "importing runs", len(self._observed)):
+            if external.key not in self._observed:  # the identity was not inferred from it
+                self._failed[external.key] = "it began while the source was read: import again"
+                continue
             identity = self._identity_of(external)
             configuration = translated_configuration(external, identity, is_reserved_name)
             runs = run_keys.setdefault((configuration.experiment, configuration.fingerprint), {})

@@ -59,6 +59,23 @@ def test_what_is_compared_is_listed_by_what_varies(tmp_path):
     assert row.endswith("q10, q11 and 8 more")
 
 
+def test_a_run_that_begins_while_the_source_is_read_waits_for_the_next_import(tmp_path):
+    class Growing(Source):
+        def runs(self) -> Iterator[ExternalRun]:
+            yield from self._runs[: self.known]
+            self.known += 1
+
+        known = 1
+
+    source = Growing(*(external(str(i), seed=i) for i in range(3)))
+    report = import_runs(source, tmp_path)
+    assert (report.created, report.configurations, report.configurations_if_all_compared) == (1, 1, 1)
+    assert report.failed == {"1": "it began while the source was read: import again"}
+    source.known = 3
+    report = import_runs(source, tmp_path)
+    assert (report.created, report.unchanged, report.is_complete) == (2, 1, True)
+
+
 def test_runs_that_cannot_be_read_make_no_configuration_and_counts_agree_with_their_nouns(tmp_path):
     broken = unreadable_run("broken", "toy", CorruptFile("a", "byte 1", "it is damaged", "Restore it."))
     found = lines(tmp_path, broken)
