@@ -394,12 +394,14 @@ class ConfigurationStatus:
         configuration: None where its parameters cannot be read.
         counts: its runs, counted by description; an empty one where there are none.
         problem: what could not be read; None where all could.
+        has_damaged_logs: whether runs are counted by what is intact of their logs.
     """
 
     folder: str
     configuration: Configuration | None
     counts: tuple[RunCounts, ...] = ()
     problem: LegmError | None = None
+    has_damaged_logs: bool = False
 
     @property
     def label(self) -> str:

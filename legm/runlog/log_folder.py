@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from legm.errors import CorruptFile, StorageError, storage_error
-from legm.records import Plain, Run, RunResult, Status, is_record_file_name
+from legm.records import Configuration, Plain, Run, RunResult, Status, is_record_file_name
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.artifact_paths import OPEN
 from legm.runlog.configuration_folders import OWN_FOLDER, RUNS, configuration_paths, subfolders
@@ -225,7 +226,7 @@ class LogFolder:
             path: the log, which may have been moved.
 
         Returns:
-            None if the log is damaged or does not exist any more.
+            None if nobody knows whose log it is, or it does not exist any more.
 
         Raises:
             StorageError: the log cannot be read.
@@ -235,10 +236,14 @@ class LogFolder:
             found = self.follow(path)
         except CorruptFile as error:
             log.error("%s", error)  # noqa: TRY400
-            return None
-        if found is None:
-            return None
-        known = found[0]
+            intact = log_reader.read_intact_log(error.path)
+            if intact is None:
+                return None
+            known = intact[0]
+        else:
+            if found is None:
+                return None
+            known = found[0]
         from legm.core.results import result_outcome  # needs NumPy, as reading the log does
 
         outcome = result_outcome(known.records)
@@ -253,7 +258,12 @@ def _log_names(folder: Path) -> list[str]:
         return []
 
 
-def results_only_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
+def results_only_in_logs(
+    logs: LogFolder,
+    known: Iterable[str],
+    configuration: Configuration | None = None,
+    damaged: list[Path] | None = None,
+) -> list[RunResult]:
     """The results of the runs that only have a log: running, failed, interrupted or not delivered yet.
 
     A completed run with a finalized log that the backend does not have was deleted by a user and is left out.
@@ -261,11 +271,17 @@ def results_only_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResul
     Args:
         logs: the logs of a configuration.
         known: the ids of the runs that the backend has.
+        configuration: whose runs they are, where a log is too damaged to say it.
+        damaged: takes the paths of damaged logs, of which what is intact is read.
     """
     paths = logs.logs_except(known)
     # Asked before reading: of a log whose writer has ended, everything is there.
     being_written = log_writer.logs_being_written(paths)
-    results = ((path, read_result_from_log(path, live=path in being_written)) for path in paths)
+    damaged = [] if damaged is None else damaged
+    results = (
+        (path, read_result_from_log(path, live=path in being_written, of=configuration, damaged=damaged))
+        for path in paths
+    )
     return [
         found
         for path, found in results
@@ -289,12 +305,17 @@ def results_gone_on_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunRe
     return [one for one in found if one is not None and one.status is not Status.COMPLETED]
 
 
-def read_result_from_log(path: Path, *, live: bool) -> RunResult | None:
+def read_result_from_log(
+    path: Path, *, live: bool, of: Configuration | None = None, damaged: list[Path] | None = None
+) -> RunResult | None:
     """The result of a run so far, from its log.
 
     Args:
         path: the log, which may have been moved.
         live: whether a process is writing it.
+        of: the configuration whose run it is, where a log is too damaged to say it.
+        damaged: takes the path of a damaged log, of which what is intact is then read. Such a run does not
+            count as completed where values may be missing, and the damage is in its error.
 
     Returns:
         None if the log cannot be read or does not exist any more.
@@ -305,9 +326,28 @@ def read_result_from_log(path: Path, *, live: bool) -> RunResult | None:
         found = LogFolder.holding(path).follow(path)
     except StorageError as error:  # includes damage
         log.error("%s", error)  # noqa: TRY400
-        return None
+        if damaged is None or not isinstance(error, CorruptFile):
+            return None
+        damaged.append(error.path)
+        return _intact_result(error.path, live=live, configuration=of)
     if found is None:  # deleted in the meantime
         return None
     known, now = found
     is_running = live or (now != path and log_writer.is_log_locked(now))
     return results.run_result(known.run, known.records, Status.RUNNING if is_running else Status.INTERRUPTED)
+
+
+def _intact_result(path: Path, *, live: bool, configuration: Configuration | None) -> RunResult | None:
+    """The result of a run as far as its damaged log has it."""
+    from legm.core import results  # needs NumPy
+
+    try:
+        found = log_reader.read_intact_log(path, configuration)
+    except StorageError as error:
+        log.error("%s", error)  # noqa: TRY400
+        return None
+    if found is None:
+        return None
+    known, damage = found
+    result = results.run_result(known.run, known.records, Status.RUNNING if live else Status.INTERRUPTED)
+    return replace(result, error="; ".join([*([result.error] if result.error else []), *map(str, damage)]))

@@ -13,12 +13,16 @@ of frame, and the payload. The checksum is the CRC-32 (as in zlib) of length, ki
 4     record      JSON: a best rule, display, artifact or outcome
 5     cursors     JSON: by backend, the byte of this file up to which records were delivered
 6     backends    JSON: by backend that the run is delivered to, the options that construct it again
+7     lost        what was damaged and could not be restored; nothing is read from it
+8     lost one    the same, of a single frame that was no layout
 ====  ==========  ==========================================================================
 
 A process that is killed leaves at most one incomplete frame, at the end. It is ignored when the log is read
-and removed when it is next written. A damaged frame before complete ones is an error. A frame
-with a valid checksum that cannot be understood is reported and passed over. The writer holds a lock
-on the file: the run of a log without an outcome that is not locked was interrupted.
+and removed when it is next written. A damaged frame before complete ones is an error, until a repair makes a
+frame "lost" of the damaged bytes, so that no position changes. After it a completion does not count; where
+a layout may have been there, later layouts and their rows are left out. A frame with a valid checksum that
+cannot be understood is reported and passed over. The writer holds a lock on the file: the run of a log
+without an outcome that is not locked was interrupted.
 """
 
 from __future__ import annotations
@@ -60,6 +64,8 @@ __all__ = [
     "FRAME_HEAD",
     "HEADER",
     "LAYOUT",
+    "LOST",
+    "LOST_ONE",
     "MAGIC",
     "POINTS",
     "RECORD",
@@ -71,6 +77,7 @@ __all__ = [
     "encode_frames",
     "iterate_frames",
     "layout_frame",
+    "lost_frame",
     "parse_frame",
     "points_frame",
     "record_frame",
@@ -85,7 +92,7 @@ T = TypeVar("T")
 HEADER = b"legm run log 1\n"
 MAGIC = b"\xf5LR\n"
 FRAME_HEAD = struct.Struct("<4sIIB")
-RUN, LAYOUT, POINTS, RECORD, CURSORS, BACKENDS = 1, 2, 3, 4, 5, 6
+RUN, LAYOUT, POINTS, RECORD, CURSORS, BACKENDS, LOST, LOST_ONE = 1, 2, 3, 4, 5, 6, 7, 8
 _RECORD_TYPES: dict[str, type[Any]] = {
     "best_rule": BestRule,
     "display": Display,
@@ -136,9 +143,15 @@ def _encode_json_frame(kind: int, content: object) -> bytes:
     return _encode_frame(kind, json.dumps(content, separators=(",", ":")).encode())
 
 
-def run_frame(run: Run) -> bytes:
-    """The frame of a run."""
-    return _encode_json_frame(RUN, asdict(run))
+def run_frame(run: Run, size: int = 0) -> bytes:
+    """The frame of a run.
+
+    Args:
+        run: the run.
+        size: the least number of bytes that the frame has; it is filled with spaces.
+    """
+    content = json.dumps(asdict(run), separators=(",", ":")).encode()
+    return _encode_frame(RUN, content.ljust(size - FRAME_HEAD.size))
 
 
 def layout_frame(series: Iterable[Series]) -> bytes:
@@ -168,6 +181,11 @@ def cursors_frame(cursors: Mapping[str, int]) -> bytes:
 def backends_frame(backends: Mapping[str, Mapping[str, Plain]]) -> bytes:
     """The frame of the backends that the run is delivered to: by name, the options of each."""
     return _encode_json_frame(BACKENDS, {name: dict(options) for name, options in backends.items()})
+
+
+def lost_frame(kind: int, damaged: bytes) -> bytes:
+    """A frame that takes the place of damaged bytes, at least as many as a frame's head has."""
+    return _encode_frame(kind, damaged[FRAME_HEAD.size :])
 
 
 def encode_frames(records: Iterable[Record]) -> Iterator[bytes]:
@@ -218,6 +236,7 @@ class FrameDecoder:
         self._layouts: list[tuple[Series, ...] | None] = []  # None for one that cannot be understood
         self._points: list[tuple[int, memoryview]] = []
         self._records: list[Record] = []
+        self._has_loss = self._lost_layouts = False
 
     def add_run(self, run_id: str) -> None:
         """Note whose records follow."""
@@ -235,8 +254,13 @@ class FrameDecoder:
         if kind == POINTS:
             if wanted:
                 self._points.append((start, payload))
+        elif kind in (LOST, LOST_ONE):
+            self._has_loss = True
+            self._lost_layouts = self._lost_layouts or kind == LOST
         elif kind == LAYOUT:
             self._layouts.append(None)
+            if self._lost_layouts:  # which number it has is not known
+                return
             with self._reporting(start):
                 self._layouts[-1] = tuple(_decode_series_frame(*one) for one in json.loads(bytes(payload)))
         elif kind == RECORD and wanted:
@@ -259,6 +283,8 @@ class FrameDecoder:
     def _add_record(self, record: Record) -> None:
         if isinstance(record, Artifact):
             self._add_artifact(record)
+        elif self._has_loss and isinstance(record, Outcome) and record.status is Status.COMPLETED:
+            pass  # its values are not all there
         else:
             self._records.append(record)
 
@@ -289,8 +315,15 @@ class FrameDecoder:
         return records
 
 
-def iterate_frames(path: Path, data: bytes) -> Iterator[tuple[int, int, memoryview]]:
+def iterate_frames(
+    path: Path, data: bytes, damage: list[CorruptFile] | None = None
+) -> Iterator[tuple[int, int, memoryview]]:
     """The start, kind and payload of each complete frame in a log's data.
+
+    Args:
+        path: the log.
+        data: its content.
+        damage: takes what is damaged, instead of an error; the damaged bytes are then a lost frame.
 
     Raises:
         CorruptFile: a frame before complete ones is damaged.
@@ -303,14 +336,32 @@ def iterate_frames(path: Path, data: bytes) -> Iterator[tuple[int, int, memoryvi
             later = _find_next_frame(data, view, start + 1)
             if later is None:
                 return  # an incomplete frame at the end
-            raise CorruptFile(
+            error = CorruptFile(
                 path,
                 f"byte {start}",
                 f"the next {counted(later - start, 'byte is', 'bytes are')} damaged",
                 "Restore the file from a copy, or move it out of the folder to continue without this run.",
             )
+            if damage is None:
+                raise error
+            damage.append(error)
+            yield start, _lost_kind(view, start, later), view[min(start + FRAME_HEAD.size, later) : later]
+            start = later
+            continue
         yield start, view[start + 12], payload
         start += FRAME_HEAD.size + len(payload)
+
+
+def _lost_kind(view: memoryview, start: int, end: int) -> int:
+    """Whether damaged bytes are one frame, and no layout: the first frame is the run's, layouts are lists."""
+    if end - start < FRAME_HEAD.size:
+        return LOST
+    _, length, _, kind = FRAME_HEAD.unpack_from(view, start)
+    payload = view[start + FRAME_HEAD.size : end]
+    if len(payload) != length:
+        return LOST
+    is_other = start == len(HEADER) or (kind != LAYOUT and bytes(payload[:1]) != b"[")
+    return LOST_ONE if is_other else LOST
 
 
 def parse_frame(view: memoryview, start: int) -> memoryview | None:

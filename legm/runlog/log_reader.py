@@ -25,7 +25,7 @@ from legm.runlog.log_frames import (
     report_frame,
 )
 
-__all__ = ["Log", "LogTail", "read_log", "read_log_head"]
+__all__ = ["Log", "LogTail", "parse_log", "read_intact_log", "read_log", "read_log_head"]
 
 T = TypeVar("T")
 
@@ -81,31 +81,82 @@ def read_log(path: Path, since: int = 0, until: int | None = None) -> Log:
         data = path.read_bytes()
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
-    return _parse_log(path, data, since, until)
+    return parse_log(path, data, since, until)
 
 
-def _parse_log(path: Path, data: bytes, since: int, until: int | None) -> Log:
-    if not data.startswith(HEADER):
-        if HEADER.startswith(data):
-            raise _empty_log_error(path, 0)
-        if _ANY_VERSION.match(data):
-            raise CorruptFile(
-                path, "byte 0", "it was written by a newer version of legm", "Update legm to read it."
-            )
-        raise CorruptFile(path, "byte 0", "it is not a run log", "Move it out of the folder.")
-    log: Log | None = None
+def read_intact_log(
+    path: Path, configuration: Configuration | None = None
+) -> tuple[Log, list[CorruptFile]] | None:
+    """Read what is intact of a damaged log.
+
+    Args:
+        path: the file.
+        configuration: whose run it is, where the run's own frame is damaged.
+
+    Returns:
+        the log and what is damaged; None where nobody knows whose run it is.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+        changed = path.stat().st_mtime
+    except OSError as cause:
+        raise storage_error("read the run log", path, cause) from cause
+    damage: list[CorruptFile] = []
+    try:
+        return parse_log(path, data, 0, None, damage), damage
+    except CorruptFile as error:  # of the run itself
+        if configuration is None:
+            return None
+        damage = damage or [error]
+    run = Run(path.stem, configuration, "", changed)
+    return parse_log(path, data, 0, None, [], run), damage
+
+
+def parse_log(
+    path: Path,
+    data: bytes,
+    since: int = 0,
+    until: int | None = None,
+    damage: list[CorruptFile] | None = None,
+    run: Run | None = None,
+) -> Log:
+    """The content of a log.
+
+    Args:
+        path: the file.
+        data: its bytes.
+        since: leave out the records of frames that start before this byte.
+        until: leave out the records of frames that start at or after this byte.
+        damage: takes what is damaged, instead of an error.
+        run: whose records they are, where the log does not say it.
+
+    Raises:
+        CorruptFile: it is damaged, and ``damage`` does not take it.
+    """
+    try:
+        _require_log_header(path, data)
+    except CorruptFile as error:
+        if damage is None:
+            raise
+        damage.append(error)
+    log = None if run is None else Log(path, run)
     decoder = FrameDecoder(path)
+    if run is not None:
+        decoder.add_run(run.run_id)
     end = content_end = len(HEADER)
-    for start, kind, payload in iterate_frames(path, data):
+    for start, kind, payload in iterate_frames(path, data, damage):
         end = start + FRAME_HEAD.size + len(payload)
-        if kind == RUN:
+        if kind == RUN and run is None:
             log = Log(path, _decode_run(path, start, payload))
             decoder.add_run(log.run.run_id)
         elif kind == CURSORS and log is not None:
             log.cursors.update(_decode_log_by_backend(path, start, payload, int))
         elif kind == BACKENDS and log is not None:
             log.backends.update(_decode_log_by_backend(path, start, payload, dict))
-        else:
+        elif kind != RUN:
             decoder.add_frame(
                 start, kind, payload, wanted=start >= since and (until is None or start < until)
             )
@@ -115,6 +166,17 @@ def _parse_log(path: Path, data: bytes, since: int, until: int | None) -> Log:
     log.records = decoder.pop_records()
     log.content_end, log.end, log.incomplete_bytes = content_end, end, len(data) - end
     return log
+
+
+def _require_log_header(path: Path, data: bytes) -> None:
+    if not data.startswith(HEADER):
+        if HEADER.startswith(data):
+            raise _empty_log_error(path, 0)
+        if _ANY_VERSION.match(data):
+            raise CorruptFile(
+                path, "byte 0", "it was written by a newer version of legm", "Update legm to read it."
+            )
+        raise CorruptFile(path, "byte 0", "it is not a run log", "Move it out of the folder.")
 
 
 def _decode_run(path: Path, start: int, payload: memoryview) -> Run:
@@ -168,7 +230,7 @@ def read_log_head(path: Path) -> Log:
                 data += head + file.read(FRAME_HEAD.unpack(head)[1])
     except OSError as cause:
         raise storage_error("read the run log", path, cause) from cause
-    return _parse_log(path, data, 0, None)
+    return parse_log(path, data, 0, None)
 
 
 class LogTail:

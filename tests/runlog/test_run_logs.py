@@ -53,6 +53,7 @@ from legm.runlog.log_frames import (
     LAYOUT as LAYOUT_FRAME,
 )
 from legm.runlog.log_reader import LogTail, read_log
+from legm.runlog.log_repair import repair_log
 from legm.runlog.log_writer import LogWriter, logs_being_written
 
 CONFIGURATION = Configuration("LeNet@MNIST", "v1-00", "0.1", {"lr": 0.1, "seed": 3}, ("lr",), {"seed": {}})
@@ -442,14 +443,46 @@ def test_a_run_of_which_only_the_log_knows_is_running_interrupted_or_failed(tmp_
     writer.close()
 
 
-def test_a_damaged_log_is_reported_and_the_other_runs_are_still_seen(tmp_path, caplog):
+def test_the_run_of_a_damaged_log_is_seen_with_what_is_intact_and_the_damage(tmp_path, caplog):
     logs = LogFolder(tmp_path)
     for number in range(2):
         logs.create_log(replace(RUN, run_id=f"run-{number}"), {}).close()
     damaged = logs.pending_logs()[0]
     damaged.write_bytes(b"\xff" + damaged.read_bytes()[1:])
-    assert [result.run.run_id for result in results_only_in_logs(logs, [])] == ["run-1"]
+    results = results_only_in_logs(logs, [])
+    assert [(result.run.run_id, result.status) for result in results] == [
+        ("run-0", Status.INTERRUPTED),
+        ("run-1", Status.INTERRUPTED),
+    ]
     assert f"{damaged}, byte 0" in caplog.text
+    assert f"{damaged}, byte 0" in str(results[0].error)
+    assert logs.read_run_status(damaged) == (replace(RUN, run_id="run-0"), Status.INTERRUPTED)
+
+
+def test_any_flipped_bit_keeps_the_run_and_no_number_is_another_and_a_repair_keeps_every_position(tmp_path):
+    logs = LogFolder(tmp_path)
+    path = tmp_path / f"{RUN.run_id}.log"
+    ends = small_log(path)
+    data = path.read_bytes()
+    _, every, _ = content(path)
+    rows = {row for row in every if isinstance(row, tuple)}
+    for at in range(ends[-2]):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
+        damaged: list[Path] = []
+        (result,) = results_only_in_logs(logs, [], CONFIGURATION, damaged)
+        assert damaged == [path]
+        assert result.status is Status.INTERRUPTED
+        assert f"{path}, byte {max((end for end in ends if end <= at), default=0)}: " in str(result.error)
+        assert repair_log(path, CONFIGURATION)
+        assert path.stat().st_size == len(data)
+        run, records, _ = content(path)
+        assert run.run_id == RUN.run_id
+        found = [one for one in records if isinstance(one, tuple)]
+        assert rows.issuperset(found)
+        has_length = not ends[0] + 4 <= at < ends[0] + 8
+        assert len(found) >= (2 if at >= ends[2] or (at < ends[1] and has_length) else 0)
+        (again,) = results_only_in_logs(logs, [])
+        assert (again.status, again.points) == (result.status, result.points)
 
 
 # What legm did not write, with a valid checksum

@@ -65,13 +65,12 @@ def scan_folder_contents(place: str, known: dict[str, Any] | None = None) -> Con
         entries = EntryFile(folder / METRICS_FILE).entries()
         ids = [str(entry.head.get("run_id", "")) for entry in entries]
         logs = LogFolder.of(folder)
-        unfinished = results_gone_on_in_logs(logs, ids)
-        others = [*unfinished, *results_only_in_logs(logs, ids)]
+        unfinished, damaged = results_gone_on_in_logs(logs, ids), list[Path]()
+        others = [*unfinished, *results_only_in_logs(logs, ids, configuration, damaged)]
         left_out = {result.run.run_id for result in unfinished}
         entries = [entry for entry, run_id in zip(entries, ids, strict=True) if run_id not in left_out]
-        return ConfigurationStatus(
-            place, configuration, count_yaml_entries(folder, configuration, entries, others)
-        )
+        counts = count_yaml_entries(folder, configuration, entries, others)
+        return ConfigurationStatus(place, configuration, counts, has_damaged_logs=bool(damaged))
     except LegmError as error:
         return ConfigurationStatus(place, configuration, problem=error)
 
@@ -101,7 +100,7 @@ def runs_in_folders(places: Iterable[Path], query: Query) -> Iterator[RunResult]
             seen.add(run_id)
             places_of = (steps, by_run) if series_wanted else None
             yield read_result_yaml(metrics, entry, places_of, configuration, query.histories)
-        for result in [*unfinished, *results_only_in_logs(logs, here)]:
+        for result in [*unfinished, *results_only_in_logs(logs, here, configuration)]:
             known = result.run.run_id in seen
             if not known and query.description in (None, result.run.description):
                 seen.add(result.run.run_id)

@@ -13,9 +13,10 @@ from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, step
 from legm.core import results
 from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
-from legm.runlog import log_reader
+from legm.runlog import log_reader, log_repair
 from legm.runlog.configuration_folders import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE
 from legm.runlog.log_folder import LogFolder
+from legm.runlog.log_writer import logs_being_written
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
 
@@ -41,6 +42,7 @@ def repair(folder: Path) -> list[str]:
     if not logs.folder.is_dir():
         return done
     with file_lock(logs.lock):
+        done += _repair_logs(folder, logs)
         metrics, steps = EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
         for file in (metrics, steps):
             # From the end, since an entry that goes moves those after it.
@@ -65,6 +67,29 @@ def _repair_parameters(folder: Path) -> list[str]:
             return [f"{error.path} was damaged and is restored from the log of a run"]
         return [str(error)]
     return []
+
+
+def _repair_logs(folder: Path, logs: LogFolder) -> list[str]:
+    """Put frames that say so in the place of what is damaged in the logs of runs that only have a log."""
+    try:
+        configuration = read_configuration(folder)
+        known = {str(entry.head.get("run_id")) for entry in EntryFile(folder / METRICS_FILE).check()[0]}
+    except LegmError:  # which is said elsewhere
+        return []
+    paths = [*logs.logs_except(known), *(path for path in logs.pending_logs() if path.stem in known)]
+    being_written = logs_being_written(paths)
+    done = []
+    for path in paths:
+        if path in being_written:
+            continue
+        try:
+            log_reader.read_log(path)
+        except CorruptFile as error:
+            is_repaired = log_repair.repair_log(path, configuration)
+            done.append(f"{error} What is intact of it is kept." if is_repaired else str(error))
+        except LegmError as error:
+            done.append(str(error))
+    return done
 
 
 def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> list[str]:

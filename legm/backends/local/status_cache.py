@@ -39,7 +39,7 @@ from legm.runlog.log_folder import LogFolder
 
 __all__ = ["counted_once", "read_statuses"]
 
-_HEADER = re.compile(rb"legm catalogue 4 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
+_HEADER = re.compile(rb"legm catalogue 5 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _SETTLED = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
 _SIGNATURE = struct.Struct("=3q3q")
@@ -77,7 +77,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         lasting = {
             name: row
             for name, row in rows.items()
-            if not _is_status_running(row) and max(marks[name][:3]) < too_new and name not in pending
+            if not _is_status_fleeting(row) and max(marks[name][:3]) < too_new and name not in pending
         }
         packed = b"".join([_SIGNATURE.pack(*marks[name]) for name in lasting])
         _save_status_cache(
@@ -211,7 +211,8 @@ class _StatusStringTable:
         found = status.configuration
         assert found is not None  # noqa: S101
         common = [list(found.active), list(found.parameters), found.experiment, dict(found.metadata)]
-        own = [found.fingerprint, found.name, list(found.parameters.values())]
+        values = list(found.parameters.values())
+        own = [found.fingerprint, found.name, values, status.has_damaged_logs]
         return [self.number(common), *own, [self._packed(one) for one in status.counts]]
 
     def _packed(self, count: RunCounts) -> list[Plain]:
@@ -239,7 +240,7 @@ class _StatusStringTable:
 
     def unpacked(self, place: str, row: list[Any]) -> ConfigurationStatus:
         """The status of a row that :meth:`packed` made."""
-        number, fingerprint, name, values, counted = row
+        number, fingerprint, name, values, has_damaged_logs, counted = row
         _, names, experiment, metadata = self.shared[number]
         parameters = dict(zip(names, values, strict=True))
         found = Configuration(experiment, fingerprint, name, parameters, self._tuples[number], metadata)
@@ -252,7 +253,7 @@ class _StatusStringTable:
             for description, numbers, keys, rules, lengths, text, last in counted
             for completed, failed, interrupted, running, repeated in (numbers,)
         ]
-        return ConfigurationStatus(place, found, tuple(counts))
+        return ConfigurationStatus(place, found, tuple(counts), has_damaged_logs=has_damaged_logs)
 
     def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
         """A row of another table, whose shared things have these numbers here."""
@@ -271,9 +272,9 @@ class _StatusStringTable:
         return {BestRule(*rule): runs for *rule, runs in self.shared[number][0]}
 
 
-def _is_status_running(row: list[Any]) -> bool:
-    """Whether a packed status has a run that is still running."""
-    return any(count[1][3] for count in row[4])
+def _is_status_fleeting(row: list[Any]) -> bool:
+    """Whether a packed status has a run that is running, or one whose damage is to be said each time."""
+    return row[4] or any(count[1][3] for count in row[5])
 
 
 class _PackedStatusNumbers(Mapping[str, Sequence[float]]):
@@ -336,4 +337,4 @@ def _save_status_cache(path: Path, content: Mapping[str, Any]) -> None:
     with contextlib.suppress(LegmError, OSError):  # a place that cannot be written is read anew each time
         refuse_links(path.parent)
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, f"legm catalogue 4 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
+        write_atomically(path, f"legm catalogue 5 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
