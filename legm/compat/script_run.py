@@ -33,7 +33,7 @@ from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.records import BestRule, Display, Outcome, Plain, Run, Status
 from legm.runlog.configuration_folders import artifacts_folder
-from legm.runlog.recorder import to_recorded_value
+from legm.runlog.recorder import rounding_problem, to_recorded_value
 from legm.util.locks import ReentrySafeLock
 
 __all__ = ["ScriptRun"]
@@ -107,6 +107,7 @@ class ScriptRun:
         self._latest: dict[str, LoggedNumber] = {} if earlier is None else dict(earlier.latest)
         self._tests: dict[str, float] = {} if earlier is None else dict(earlier.tests)
         self._counts: dict[str, int] = {name: one.step + 1 for name, one in self._latest.items()}
+        self._rounded: set[str] = set()  # metrics of which it was said that a value lost digits
         self._files: dict[str, Path] = {} if earlier is None else dict(earlier.files)
         self._pending: list[Callable[[RunSession], object]] = []
         self._session: RunSession | None = None
@@ -161,8 +162,7 @@ class ScriptRun:
             by_step: dict[int, dict[str, float]] = {}
             for name, value in values.items():
                 try:
-                    check_name("metric", name, MetricError)
-                    number = to_recorded_value(name, value)
+                    number = self._to_number(name, value)
                 except MetricError as error:
                     self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                     continue
@@ -182,12 +182,25 @@ class ScriptRun:
         with self._lock:
             self.changed = True
             try:
-                check_name("metric", name, MetricError)
-                number = self._tests[name] = to_recorded_value(name, value)
+                number = self._tests[name] = self._to_number(name, value)
             except MetricError as error:
                 self._notices.report_unsupported(f"metric {str(name)[:40]!r}", str(error))
                 return
             self._record(lambda session: session.recorder.add_metrics({name: number}, None, test=True))
+
+    def _to_number(self, name: str, value: Any) -> float:
+        """A metric's value as a float; says once for each metric that it loses digits.
+
+        Raises:
+            MetricError: the name or the value is invalid.
+        """
+        check_name("metric", name, MetricError)
+        number = to_recorded_value(name, value)
+        problem = rounding_problem(name, value, number)
+        if problem and name not in self._rounded:
+            self._rounded.add(name)
+            log.warning(problem)
+        return number
 
     @_in_script_order
     def show(self, name: str, text: str, step: int) -> None:

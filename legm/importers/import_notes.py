@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["ImportNotes"]
+__all__ = ["ROUNDED", "ImportNotes"]
+
+ROUNDED = "the last digits of whole numbers beyond 2**53, which 64-bit floats do not represent"
+"""The remark about numbers that lost digits."""
 
 
 class ImportNotes:

@@ -33,7 +33,7 @@ from legm.runlog.log_writer import LogWriter
 from legm.runlog.row_encoder import RecordedLayout, RowEncoder
 from legm.util.locks import ReentrySafeLock
 
-__all__ = ["EXACT", "Recorder", "to_recorded_step", "to_recorded_value"]
+__all__ = ["EXACT", "Recorder", "rounding_problem", "to_recorded_step", "to_recorded_value"]
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,25 @@ def to_recorded_value(name: str, value: Any) -> float:
         raise MetricError(
             f"metric {name!r} must be a single number, not {shown[:80]} of type {type(value).__qualname__}"
         ) from cause
+
+
+def rounding_problem(name: str, value: Any, number: float) -> str:
+    """What to tell about a whole number that the recorded float does not represent; "" if it does.
+
+    Args:
+        name: the metric's name.
+        value: what was given.
+        number: the same as a float.
+    """
+    if abs(number) < EXACT:
+        return ""
+    exact = value.item() if hasattr(value, "item") else value
+    if not isinstance(exact, int) or exact == number:
+        return ""
+    return (
+        f"metric {name!r}: {exact} is recorded as {int(number)}, since 64-bit floats do not represent every "
+        "whole number beyond 2**53. Record it in a larger unit, such as thousands."
+    )
 
 
 def _is_masked_recorded_value(value: Any) -> bool:
@@ -243,16 +262,10 @@ class Recorder:
 
     def _report_rounding(self, name: str, value: Any, number: float) -> None:
         """Warn, once for each metric, that a whole number is too large for a 64-bit float."""
-        exact = value.item() if hasattr(value, "item") else value
-        if isinstance(exact, int) and exact != number and name not in self._rounded:
+        problem = rounding_problem(name, value, number)
+        if problem and name not in self._rounded:
             self._rounded.add(name)
-            log.warning(
-                "metric %r: %d is recorded as %d, since 64-bit floats do not represent every whole number "
-                "beyond 2**53. Record it in a larger unit, such as thousands.",
-                name,
-                exact,
-                int(number),
-            )
+            log.warning(problem)
 
     def _note_kinds(self, series: Sequence[Series]) -> None:
         """Note for each metric whether it is indexed.

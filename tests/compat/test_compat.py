@@ -549,3 +549,17 @@ def test_a_model_is_kept_in_its_librarys_own_format(tmp_path):
     assert (
         "mlflow.sklearn.log_model is not recorded: scikit-learn's only file format is pickle" in done.stderr
     )
+
+
+def test_a_whole_number_that_loses_digits_is_reported_once(tmp_path):
+    code = (
+        "import mlflow, wandb\nbig = 2**53 + 1\nrun = wandb.init(project='p')\n"
+        "for i in range(2):\n    run.log({'logged': big, 'exact': 2**60})\n    run.summary['set'] = big\n"
+        "run.finish()\n"
+        "with mlflow.start_run():\n    mlflow.log_metric('one', big)\n    mlflow.log_metrics({'several': big})\n"
+    )
+    done = play(tmp_path, code)
+    assert done.returncode == 0, done.stderr
+    said = [line.partition(", since")[0] for line in done.stderr.splitlines() if "is recorded as" in line]
+    names = ("logged", "set", "one", "several")
+    assert said == [f"metric {name!r}: {2**53 + 1} is recorded as {2**53}" for name in names]

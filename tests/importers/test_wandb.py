@@ -18,6 +18,7 @@ from legm import StorageError
 from legm.cli import main
 from legm.importers import import_runs
 from legm.importers.detection import open_detected_source
+from legm.importers.import_notes import ROUNDED
 from legm.records import BestRule, Display, Points, Series, Split, Status
 from legm.runlog import log_reader
 from tests.support.wandb_imports import exported, imported, own_runs, results, same
@@ -458,6 +459,25 @@ def test_odd_values_are_kept_and_damage_is_reported(tmp_path):
     assert dict(run.run.configuration.parameters) == odd_ones
     assert run.histories[Series("huge")].values.tolist() == [float("inf")]
     assert "logs with damaged parts: the records there were left out" in report.omitted
+
+
+def test_whole_numbers_that_lose_digits_are_reported(tmp_path):
+    begun, *rows, end = hostile(tmp_path / "wandb" / "run-1-a")
+    for name, text in (("tokens", 2**53 + 1), ("exact", 2**60), ("tokens", 2**53 + 3), ("far", 10**400)):
+        row = theirs.Record()
+        row.history.item.add(nested_key=[name], value_json=str(text))
+        rows.append(row.SerializeToString())
+    summary = theirs.Record()
+    summary.summary.update.add(nested_key=["set"], value_json=str(-(2**53) - 1))
+    log = tmp_path / "wandb" / "run-1-a" / "run-x.wandb"
+    log.write_bytes(framed([begun, *rows, summary.SerializeToString(), end]))
+    report = import_runs(tmp_path, tmp_path / "root")
+    assert report.is_complete, report
+    assert report.omitted[ROUNDED] == (3, f"far of {log}")
+    (run,) = results(tmp_path / "root", "p")
+    assert run.histories[Series("tokens")].values.tolist() == [2.0**53, 2.0**53 + 4]
+    assert run.histories[Series("exact")].values.tolist() == [2.0**60]
+    assert run.test == {Series("set", Split.TEST): -(2.0**53)}
 
 
 @pytest.mark.parametrize("cut", [3, 7, 60, 2_000, 40_000])

@@ -205,11 +205,12 @@ class TrackingStore:
         numbers = {}
         for key, value in metrics.items():
             try:
-                numbers[key] = float(value) if isinstance(value, str) else to_recorded_value(key, value)
+                number = float(value) if isinstance(value, str) else to_recorded_value(key, value)
             except (MetricError, ValueError):
                 raise invalid_value_exception(
                     f"Got invalid value {value!r} for metric '{key}': it must be a number"
                 ) from None
+            numbers[key] = number if isinstance(value, str) else value
         self.open_run(run_id).log(numbers, step)
 
     def set_tags(self, run_id: str, tags: Mapping[str, Any]) -> None:

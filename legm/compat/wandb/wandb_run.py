@@ -137,7 +137,7 @@ class Run:
                 self._summary_changed(f"{name}.{inner}", one)
             return
         try:
-            self.tracked.set_test(name, to_recorded_value(name, value))
+            to_recorded_value(name, value)
         except MetricError:
             media = to_media(value)
             if media is not None:
@@ -145,6 +145,8 @@ class Run:
             else:
                 self._summary_texts[name] = str(value)
                 self.tracked.note(summary=dict(self._summary_texts))
+        else:
+            self.tracked.set_test(name, value)
 
     # Logging
 
@@ -177,7 +179,7 @@ class Run:
             self.step = max(self.step, at + 1)
 
     def _log_row(self, tracked: ScriptRun, data: Mapping[str, Any], step: int) -> None:
-        numbers = {}
+        numbers: dict[str, Any] = {}
         for name, value in _flatten_wandb_run_row(data):
             if value is None or isinstance(value, NullObject):  # reported when it was created
                 continue
@@ -186,7 +188,7 @@ class Run:
                 self.summary.add_logged(name, value)
                 continue
             try:
-                numbers[name] = to_recorded_value(name, value)
+                number = to_recorded_value(name, value)
             except MetricError:
                 several = value if isinstance(value, (list, tuple)) else [value]
                 media: list[Media | None] = [one for one in several if isinstance(one, Media)]
@@ -199,7 +201,8 @@ class Run:
                             f"media/{name}_{step}" + (f"_{count}" if len(media) > 1 else ""), one
                         )
                 continue
-            self.summary.add_logged(name, numbers[name])
+            numbers[name] = value
+            self.summary.add_logged(name, number)
             self._apply_metric_rules(name)
         if numbers:
             tracked.log(numbers, step)

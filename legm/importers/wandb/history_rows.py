@@ -18,6 +18,7 @@ from legm.importers.wandb.json_items import (
     set_json_at_path,
 )
 from legm.records import Display, Points
+from legm.runlog.recorder import EXACT
 
 __all__ = [
     "WANDB_KEYS",
@@ -25,6 +26,7 @@ __all__ = [
     "history_number",
     "history_text",
     "history_time",
+    "is_rounded",
     "restore_non_finite_history",
 ]
 
@@ -55,6 +57,7 @@ class HistoryRows:
         row_step: the last row's step as stored in its log.
         last: by metric the last value and the number of its row, for rows that :meth:`take_new` returned.
         texts: the same for values that are not numbers, as displayed; None for a value stored in a file.
+        rounded: the metrics with a whole number that a float does not represent.
     """
 
     def __init__(self, items: JsonItemReader, start: float = 0.0) -> None:
@@ -63,6 +66,7 @@ class HistoryRows:
         self.row_step = -1
         self.last: dict[str, tuple[float, int]] = {}
         self.texts: dict[str, tuple[str | None, int]] = {}
+        self.rounded: set[str] = set()
         self.start = start
         self._shift: int | None = 0  # of the steps; None before the first row of another log
         self._items = items
@@ -107,7 +111,9 @@ class HistoryRows:
             except (KeyError, ValueError):
                 others.append(item)
                 continue
-            if number >= 0:
+            if value >= EXACT or value <= -EXACT:  # it may have lost digits
+                others.append(item)
+            elif number >= 0:
                 add_metric(number)
                 add_value(value)
             else:
@@ -133,6 +139,8 @@ class HistoryRows:
             if isinstance(value, (bool, int, float)):
                 self._metrics.append(self._names.setdefault(name, len(self._names)))
                 self._values.append(history_number(value))
+                if is_rounded(value):
+                    self.rounded.add(name)
             elif value is not None:
                 text = history_text(value)
                 self.texts[name] = text, self.count
@@ -251,9 +259,14 @@ def history_number(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError):
         return math.nan
+
+
+def is_rounded(value: Any) -> bool:
+    """Whether a value is a whole number that a float does not represent."""
+    return isinstance(value, int) and abs(value) > EXACT and history_number(value) != value
 
 
 def history_time(value: float, instead: float = 0.0) -> float:

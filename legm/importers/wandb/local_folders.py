@@ -38,6 +38,7 @@ from legm.importers.wandb.run_conversion import (
     ExternalWandbRun,
     convert_exit_code,
     external_run,
+    note_rounding,
     wandb_summary_numbers,
 )
 from legm.importers.wandb.run_fold import FoldedArtifact, RunFold
@@ -218,7 +219,9 @@ class WandbFolderSource:
     def _read_records(self, logs: Sequence[Path]) -> Iterator[Points | Display | BestRule]:
         fold = RunFold()
         yield from self._fold_logs(logs, fold)
-        yield from wandb_summary_numbers(fold.summary, fold.step, fold.ended)
+        summary = fold.summary
+        yield from wandb_summary_numbers(summary, fold.step, fold.ended)
+        note_rounding(self.notes, str(logs[-1]), fold.rounded, summary)
         if fold.best is not None:
             yield fold.best
 

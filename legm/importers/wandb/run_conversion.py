@@ -13,9 +13,10 @@ from legm.backends.wandb import names
 from legm.core import point_columns as columns
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
-from legm.importers.import_notes import ImportNotes
+from legm.importers.import_notes import ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part
 from legm.importers.native_runs import restore_native_run
+from legm.importers.wandb.history_rows import history_number, is_rounded
 from legm.records import BestRule, Display, Points, Series, Split, Status
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ExternalWandbRun",
     "convert_exit_code",
     "external_run",
+    "note_rounding",
     "wandb_summary_numbers",
 ]
 
@@ -172,7 +174,7 @@ def _is_wandb_file_reference(value: Any) -> bool:
 def wandb_summary_numbers(summary: Mapping[str, Any], step: int | None, time: float) -> Iterator[Points]:
     """The numbers that the script set in the summary, as test values."""
     found = {
-        Series(name, Split.TEST): float(value)
+        Series(name, Split.TEST): history_number(value)
         for name, value in summary.items()
         if isinstance(value, (int, float))
     }
@@ -181,6 +183,19 @@ def wandb_summary_numbers(summary: Mapping[str, Any], step: int | None, time: fl
         yield columns.points_from_blocks(
             [(tuple(found), steps, np.array([time]), np.array([[*found.values()]]))]
         )
+
+
+def note_rounding(notes: ImportNotes, run: str, metrics: Iterable[str], summary: Mapping[str, Any]) -> None:
+    """Note which numbers lost digits.
+
+    Args:
+        notes: collects them.
+        run: the run's key or log.
+        metrics: those of the history.
+        summary: the values that the script set in the summary.
+    """
+    for name in sorted({*metrics, *(name for name, value in summary.items() if is_rounded(value))}):
+        notes.add(ROUNDED, f"{name} of {run}")
 
 
 def _converted_at_native_steps(records: Iterable[Points | Display | BestRule]) -> Iterator[Points]:

@@ -243,6 +243,11 @@ class RunFold:
         return self._items.undecoded
 
     @property
+    def rounded(self) -> set[str]:
+        """The metrics with a whole number that a float does not represent."""
+        return self._rows.rounded
+
+    @property
     def pending(self) -> int:
         """The number of numbers, texts and rows waiting for :meth:`take_new`."""
         return self._rows.pending
