@@ -364,8 +364,9 @@ class Parameters:
         what = f"the function that decides by {parent!r} whether {child!r} counts"
         try:
             return _call_parameter_function(what, function, self._values[parent], bool)
-        except _FunctionError:
-            if self._is_none_or_false(parent):
+        except _FunctionError as error:
+            cannot_judge = isinstance(error.__cause__, _FROM_NONE_OR_FALSE)
+            if cannot_judge and self._is_none_or_false(parent):
                 return False
             raise
 
@@ -512,6 +513,10 @@ class Parameters:
                 recorded = (rule["text"], rule["for"]) if "text" in rule else None
                 use = _unstored_parameter_function(f"the name rule of {name!r}") if "called" in rule else True
                 self._rules.names[name] = NameRule(use, priority=rule["priority"], recorded=recorded)
+
+
+_FROM_NONE_OR_FALSE = (TypeError, AttributeError, ValueError, LookupError, ArithmeticError)
+"""What a function made for other values raises for None and False; a NameError, say, is a mistake in it."""
 
 
 class _FunctionError(ParameterError):

@@ -397,6 +397,27 @@ def test_a_function_that_cannot_judge_none_leaves_the_child_inactive():
     assert active(opt="sgd", momentum=0.9) == ("momentum", "nesterov", "opt")
 
 
+@pytest.mark.parametrize("value", [None, False, 0.9])
+def test_a_function_with_a_fault_is_an_error_for_none_and_false_too(value):
+    made = handler(momentum=value, nesterov=True)
+    made.set_parent("nesterov", "momentum", lambda momentum: momentun and momentum > 0.5)  # noqa: F821
+    with pytest.raises(ParameterError, match=r"decides by 'momentum' whether 'nesterov' counts, .*NameError"):
+        made.start()
+
+
+@pytest.mark.parametrize("value", [None, False])
+def test_what_none_and_false_cannot_do_leaves_the_child_inactive(value):
+    for function in (
+        lambda value: value > 0.5,
+        lambda value: value.startswith("s"),
+        {0.9: True}.__getitem__,
+        (0.9, 0.8).index,
+        lambda value: 1 / value > 2,
+    ):
+        metadata = {"nesterov": {"parent": "momentum", "parent_active": function}}
+        assert parameters(metadata, momentum=value, nesterov=True).configuration("e").active == ()
+
+
 @pytest.mark.parametrize("value", [None, False])
 def test_a_function_may_hold_for_none_or_false(value):
     made = handler(scheduler=value, lr=0.1)
