@@ -121,13 +121,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-def pytest_report_header() -> str:
-    """The versions of what is not ours."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the versions of what is not ours; a header would be hidden by ``-q``."""
     shown = []
     for name in ("mlflow", "wandb", "tensorboard", "numpy"):
         with contextlib.suppress(PackageNotFoundError):  # the core tests need no extra
             shown.append(f"{name} {version(name)}")
-    return ", ".join(shown)
+    terminalreporter.write_line(", ".join(shown))
 
 
 @pytest.fixture(scope="session", autouse=True)
