@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 
-import pytest
 from click.shell_completion import ShellComplete
 
 from legm.cli import main
@@ -13,9 +12,37 @@ from tests.support.answers import fill
 from tests.support.calling import as_json, shown
 
 
-@pytest.mark.parametrize("name", main.commands)
-def test_every_command_has_json(name):
-    assert "as_json" in {parameter.name for parameter in main.commands[name].params}
+def test_every_command_answers_in_json(tmp_path):
+    root, stored = tmp_path / "root", tmp_path / "mlflow"
+    fill(root)
+    stored.mkdir()
+    (stored / "mlflow.db").touch()
+    one, other = sorted(path.parent for path in root.glob("*/*/params.yml"))[:2]
+    calls = {
+        "ls": [root],
+        "best": [root, "loss"],
+        "compare": [one, other, "loss"],
+        "table": [root, "loss"],
+        "plot": [root, "loss", "-o", tmp_path / "loss.svg"],
+        "report": [root, "-o", tmp_path / "report.html"],
+        "show": [one],
+        "diff": [one, other],
+        "recover": [root],
+        "sync": [root],
+        "import": [root, tmp_path / "copy"],
+        "export": [root, tmp_path / "runs.csv", "--to", "table"],
+        "tensorboard": [root, "--print"],
+        "mlflow-ui": [stored, "--print"],
+        "backends": [],
+        "completion": ["bash"],
+    }
+    assert {*calls, "capture"} == set(
+        main.commands
+    )  # what a script prints comes before what capture has to say
+    for name, arguments in calls.items():
+        found = as_json(name, *arguments)
+        assert isinstance(found, (dict, list)), name
+        assert found or name == "sync", name  # nothing is pending
 
 
 def test_commands_that_start_something_say_to_a_program_what_and_where(tmp_path):
