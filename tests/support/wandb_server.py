@@ -444,6 +444,8 @@ class Answers:
             "type": given["artifactTypeName"],
             "digest": given["digest"],
             "state": "PENDING",
+            "description": given.get("description"),
+            "metadata": given.get("metadata"),
         }
         self.server.runs[key].artifacts[artifact_id(*key, name)] = artifact
         sequence = {"latestArtifact": None}
@@ -603,7 +605,8 @@ def artifact_node(run: Run, key: str) -> dict[str, Any]:
     node = {"id": key, "digest": kept["digest"], "state": kept["state"], "versionIndex": 0}
     node["artifactSequence"] = {"__typename": "ArtifactSequence", "name": kept["name"], "project": project}
     node |= {"artifactType": {"name": kept["type"]}, "createdAt": run.created_at, "updatedAt": None}
-    node |= dict.fromkeys(("description", "metadata", "historyStep", "commitHash"))
+    node |= {name: kept[name] for name in ("description", "metadata")}
+    node |= dict.fromkeys(("historyStep", "commitHash"))
     return {**node, "ttlDurationSeconds": -1, "ttlIsInherited": False, "tags": [], "size": 0, "fileCount": 0}
 
 

@@ -240,6 +240,11 @@ class WandbServerSource:
             except Exception as cause:  # noqa: BLE001 - the SDK has many kinds: an artifact costs itself alone
                 self.notes.add(f"artifacts that cannot be read: {_problem_text(cause)}", str(artifact.name))
                 continue
+            if artifact.description or artifact.metadata or {*artifact.aliases} - {"latest"}:
+                self.notes.add(
+                    "aliases, descriptions and metadata of artifacts on a server are not imported",
+                    f"{described.key}: {artifact.name}",
+                )
             for name, entry in entries.items():
                 if entry.ref is not None:
                     self.notes.add(
