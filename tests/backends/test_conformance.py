@@ -115,6 +115,7 @@ def wandb_stand_in():
 class TestWandbServer(BackendTests):
     @pytest.fixture(autouse=True)
     def _server(self, _silent_wandb, wandb_stand_in, monkeypatch):
+        self.server = wandb_stand_in
         monkeypatch.setenv("LEGM_TEST_WANDB", wandb_stand_in.url)
         monkeypatch.setenv("WANDB_BASE_URL", wandb_stand_in.url)  # a destination holds no credentials
         monkeypatch.setenv("WANDB_API_KEY", KEY)
@@ -127,3 +128,7 @@ class TestWandbServer(BackendTests):
         quick = {"init_timeout": 2, "x_graphql_timeout_seconds": 1, "x_graphql_retry_max": 1}
         account = {"base_url": "http://127.0.0.1:9", "api_key": KEY}
         return WandbBackend(store, mode="online", entity=ENTITY, settings={**QUIET, **account, **quick})
+
+    def stored_points(self, store, run):
+        rows = self.server.runs[ENTITY, run.configuration.experiment, run.run_id].history
+        return [("loss", row["legm/step"], row["dev/loss"]) for row in rows if "dev/loss" in row]
