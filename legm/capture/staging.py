@@ -19,6 +19,7 @@ from legm.backends.mlflow.names import SQLITE_FILE
 from legm.errors import storage_error
 from legm.importers.identity_decisions import IdentityOverrides
 from legm.runlog.configuration_folders import OWN_FOLDER
+from legm.util.user_environment import GIVEN, describe_replaced
 
 __all__ = ["StagingFolder", "abandoned_staging_folders"]
 
@@ -95,13 +96,19 @@ class StagingFolder:
         Args:
             given: the environment that it would have otherwise.
         """
-        variables = {
-            **given,
-            "MLFLOW_DISABLE_TELEMETRY": given.get("MLFLOW_DISABLE_TELEMETRY", "true"),
+        replaced = {
             "MLFLOW_TRACKING_URI": "sqlite:///" + quote(self.mlflow.as_posix(), safe="/:"),
             "_MLFLOW_SERVER_ARTIFACT_ROOT": (self.folder / "artifacts").as_uri(),
             "WANDB_DIR": str(self.folder),
             "WANDB_DATA_DIR": str(self.folder / "data"),
+        }
+        if given.get("WANDB_MODE") != "disabled":
+            replaced["WANDB_MODE"] = "offline"
+        variables = {
+            **given,
+            **replaced,
+            GIVEN: describe_replaced(given, replaced),  # for handlers in the script
+            "MLFLOW_DISABLE_TELEMETRY": given.get("MLFLOW_DISABLE_TELEMETRY", "true"),
             "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "1",  # seconds until a row becomes visible
             "WANDB_ERROR_REPORTING": given.get("WANDB_ERROR_REPORTING", "false"),
             "WANDB_SILENT": given.get("WANDB_SILENT", "true"),  # its messages say how to upload the folder
@@ -110,8 +117,6 @@ class StagingFolder:
         }
         for name in _OTHER_STORE_VARIABLES:
             variables.pop(name, None)
-        if given.get("WANDB_MODE") != "disabled":
-            variables["WANDB_MODE"] = "offline"
         return variables
 
     def processes(self) -> list[int]:

@@ -12,7 +12,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER, is_redirected
+from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER
+from legm.util.real_libraries import is_redirected
 
 __all__ = ["StandInFinder", "redirect_to_stand_ins"]
 

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER, is_redirected
+from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER
 from legm.compat.settings import Settings
 from legm.errors import LegmError
 from legm.runlog.configuration_folders import OWN_FOLDER
 from legm.util.locks import file_lock
+from legm.util.real_libraries import is_redirected
 
 __all__ = ["deliver_to_trackers", "split_tracker_backends"]
 

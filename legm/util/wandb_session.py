@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from legm.util.real_libraries import require_real_library
+
 __all__ = ["WandbSession"]
 
 _of_thread = threading.local()
@@ -34,11 +36,15 @@ class WandbSession:
 
     Args:
         settings: settings of W&B's by name, which win over the environment.
+
+    Raises:
+        BackendError: the library is a stand-in in this process.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._lock = threading.Lock()
         self._process = os.getpid()
+        require_real_library("wandb")
         self._state = _new_session_state()
         known = _session_settings(self._state)
         url = settings.get("base_url") or os.environ.get("WANDB_BASE_URL") or known.base_url

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from legm.backends.mlflow.names import mlflow_sqlite_uri
 from legm.capture.earlier_store import begin_with_earlier_runs, unchanged_runs
 from legm.capture.kept_store import keep_mlflow_store
 from legm.records import RunResult, Series, Split, Status
 from tests.support.captured import QUIET, begin, command, play, results
 from tests.support.compat_stores import environment
+from tests.support.mlflow_store import count_native_runs, prepare_store
 from tests.support.waiting import until
 
 
@@ -559,6 +561,29 @@ def test_a_later_capture_finds_the_runs_of_an_earlier_one_and_goes_on_with_them(
 
 
 # The command
+
+
+NATIVE_WITH_MIRRORS = """
+from legm import ExperimentHandler
+handler = ExperimentHandler("own", "e", backend=["local", "mlflow", "wandb"])
+handler.set_param("lr", 0.5)
+handler.start()
+handler.set_metric("loss", 0.25)
+handler.log()
+"""
+
+
+def test_a_handler_in_the_script_keeps_its_runs_in_the_users_stores_and_they_are_not_captured(tmp_path):
+    variables = {
+        "MLFLOW_TRACKING_URI": mlflow_sqlite_uri(prepare_store(tmp_path / "own.db")),
+        "WANDB_MODE": "offline",
+    }
+    status, _, err = play(tmp_path, NATIVE_WITH_MIRRORS, WANDB_DIR=str(tmp_path / "mine"), **variables)
+    assert status == 0, err
+    assert "nothing was captured" in err
+    assert results(tmp_path, "e") == []
+    assert len(list((tmp_path / "mine" / "wandb").glob("offline-run-*"))) == 1
+    assert count_native_runs(tmp_path / "own.db") == 1
 
 
 def test_a_command_that_cannot_be_run_is_reported_and_leaves_nothing(tmp_path):

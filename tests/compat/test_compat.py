@@ -19,6 +19,7 @@ from legm.importers import import_runs
 from legm.records import RunResult, Status
 from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import environment, in_legm, run
+from tests.support.mlflow_store import count_native_runs, prepare_store
 from tests.support.reading import runs_of
 from tests.support.waiting import until
 
@@ -325,6 +326,41 @@ def test_wandb_and_mlflow_get_the_runs_of_a_script_whose_imports_are_the_stand_i
         assert (report.created, report.is_complete) == (2, True)
     (one,) = snapshots(tmp_path, "p")
     assert dict(one.parameters) == {"lr": 0.5}
+
+
+NATIVE = """
+import mlflow, wandb
+from legm import ExperimentHandler
+from legm.errors import BackendError
+
+for name in ("mlflow", "wandb"):
+    try:
+        ExperimentHandler("own", "e", backend=name)
+    except BackendError as error:
+        print(error)
+handler = ExperimentHandler("own", "e", backend=["local", "mlflow", "wandb"])
+handler.set_param("lr", 0.5)
+handler.start()
+handler.set_metric("loss", 0.25)
+handler.log()
+print(handler.aggregate_results())
+"""
+
+
+def test_a_handlers_runs_get_to_wandb_and_mlflow_by_sync_where_imports_are_the_stand_ins(tmp_path):
+    variables = {"WANDB_MODE": "offline", "WANDB_SILENT": "true", "HOME": str(tmp_path)}
+    done = play(tmp_path, NATIVE, **variables)
+    assert done.returncode == 0, done.stderr
+    for name in ("mlflow", "wandb"):
+        assert f"record with backend=['local', '{name}']" in done.stdout
+        assert f"without the mirror '{name}'" in done.stderr
+    assert "not recorded" not in done.stderr
+    assert [one.status for one in runs_of(tmp_path / "own", "e")] == [Status.COMPLETED]
+    prepare_store(tmp_path / "own" / "mlflow.db")
+    synced = run(["-m", "legm", "sync", "own"], tmp_path, **variables)
+    assert synced.returncode == 0, synced.stderr
+    assert len(list((tmp_path / "own" / "wandb").glob("offline-run-*"))) == 1
+    assert count_native_runs(tmp_path / "own" / "mlflow.db") == 1
 
 
 # Calls that are not there

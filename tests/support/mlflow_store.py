@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -40,6 +42,15 @@ def has_ended(of: MlflowClient, experiment: str = "e") -> bool:
     """Whether the one run of legm's is there, and finished."""
     found = runs(of, experiment, "tags.`legm.kind` = 'run'")
     return [run.info.status for run in found] == ["FINISHED"]
+
+
+def count_native_runs(path: Path) -> int:
+    """How many runs of legm's have ended in a store's file."""
+    with closing(sqlite3.connect(path)) as store:
+        condition = "key = 'legm.kind' AND value = 'run' AND status = 'FINISHED'"
+        return store.execute(
+            f"SELECT count(*) FROM runs JOIN tags USING (run_uuid) WHERE {condition}"
+        ).fetchone()[0]
 
 
 def history(of: MlflowClient, run, key: str) -> list[tuple[int, float]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from legm.util.real_libraries import require_real_library
+
 if TYPE_CHECKING:
     from legm.backends.mlflow.backend import MlflowBackend
 
@@ -16,6 +18,7 @@ __all__ = ["MlflowBackend"]
 
 def __getattr__(name: str) -> object:
     if name == "MlflowBackend":
+        require_real_library("mlflow")
         from legm.backends.mlflow.backend import MlflowBackend
 
         return MlflowBackend

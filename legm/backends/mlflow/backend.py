@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -61,6 +60,7 @@ from legm.records import (
     Summary,
 )
 from legm.stats.aggregate import aggregated_summary_as_dict
+from legm.util.user_environment import user_variable
 
 __all__ = ["MlflowBackend"]
 
@@ -107,7 +107,7 @@ class MlflowBackend:
             if value is not None and not isinstance(value, str):
                 raise BackendError(f"mlflow's option {option} must be text, not {value!r}")
         if tracking_uri is not None and ":***@" in tracking_uri:  # as it was stored, without its password
-            now = os.environ.get("MLFLOW_TRACKING_URI", "")
+            now = user_variable("MLFLOW_TRACKING_URI") or ""
             if redact_url_password(now) != tracking_uri:
                 raise BackendError(
                     f"the password of {tracking_uri} is not stored: set MLFLOW_TRACKING_URI including it"
@@ -116,7 +116,7 @@ class MlflowBackend:
         self._root = root.absolute()
         self._uri = (
             tracking_uri
-            or os.environ.get("MLFLOW_TRACKING_URI")
+            or user_variable("MLFLOW_TRACKING_URI")
             or names.mlflow_sqlite_uri(self._root / names.SQLITE_FILE)
         )
         path = sqlite_store_path(self._uri)

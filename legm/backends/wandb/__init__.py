@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from legm.util.real_libraries import require_real_library
+
 if TYPE_CHECKING:
     from legm.backends.wandb.backend import WandbBackend
 
@@ -16,6 +18,7 @@ __all__ = ["WandbBackend"]
 
 def __getattr__(name: str) -> object:
     if name == "WandbBackend":
+        require_real_library("wandb")
         from legm.backends.wandb.backend import WandbBackend
 
         return WandbBackend

@@ -60,6 +60,7 @@ from legm.records import (
     Summary,
 )
 from legm.stats.aggregate import aggregated_summary_as_dict
+from legm.util.user_environment import user_variable
 from legm.util.wandb_session import WandbSession
 
 __all__ = ["WandbBackend"]
@@ -172,19 +173,19 @@ class WandbBackend:
             settings = settings.model_dump(exclude_unset=True)
         self._settings = {**_DEFAULT_SETTINGS, **(settings or {})}
         self._check_settings()
-        self._project = project or os.environ.get("WANDB_PROJECT")
-        self._entity = entity or os.environ.get("WANDB_ENTITY")
+        self._project = project or user_variable("WANDB_PROJECT")
+        self._entity = entity or user_variable("WANDB_ENTITY")
         self._root = root
-        given = Path(dir or os.environ.get("WANDB_DIR") or root)
+        given = Path(dir or user_variable("WANDB_DIR") or root)
         self._dir = given.absolute()
         named = [tags] if isinstance(tags, str) else tags
-        self._tags = tuple(named or filter(None, os.environ.get("WANDB_TAGS", "").split(",")))
+        self._tags = tuple(named or filter(None, (user_variable("WANDB_TAGS") or "").split(",")))
         for tag in self._tags:
             if not isinstance(tag, str) or not 1 <= len(tag) <= 64:
                 raise BackendError(f"W&B's tags have 1 to 64 characters, unlike {tag!r}")
         self._session = WandbSession(self._settings)
         self._url = self._session.url
-        self._mode = self._choose_mode(mode or os.environ.get("WANDB_MODE") or None)
+        self._mode = self._choose_mode(mode or user_variable("WANDB_MODE") or None)
         self._folders = FolderRuns(self._dir)
         known: dict[str, Any] = {
             "project": self._project,

@@ -4,7 +4,8 @@ Environment variables say where these are. A script's own settings would take pr
 patched when the libraries are imported: an address, a folder or a mode that the script sets is not used, and
 an error that ends the script marks its run as failed. Of a distributed script only rank 0 is captured. This
 file imports nothing from legm, which does not have to be installed for the Python that runs the script; the
-modules that find the rank and the runs of earlier captures are loaded by their paths.
+modules that find the rank, the user's variables and the runs of earlier captures are loaded by their paths.
+The runs of a handler of legm's in the script are not captured: its backends use the user's own stores.
 """
 
 import atexit
@@ -49,6 +50,7 @@ def _restore_captured_environment():
     address = os.environ.get("MLFLOW_TRACKING_URI", _VARIABLES.get("MLFLOW_TRACKING_URI"))
     if address != _VARIABLES.get("MLFLOW_TRACKING_URI"):
         _warn_unused_in_capture("the address", address)
+    _USER.keep_user_variables()
     off = os.environ.get("WANDB_MODE") == "disabled"
     os.environ.update(
         {name: value for name, value in _VARIABLES.items() if not (off and name == "WANDB_MODE")}
@@ -64,6 +66,8 @@ def _patch_captured_wandb(wandb):
 
     @functools.wraps(begin)
     def init(*args, **kwargs):
+        if sys._getframe(1).f_globals.get("__name__") == "legm.backends.wandb.backend":  # noqa: SLF001
+            return begin(*args, **kwargs)
         kwargs = dict(signature.bind_partial(*args, **kwargs).arguments)
         kwargs.update(kwargs.pop("kwargs", {}))
         settings = kwargs.get("settings")
@@ -245,6 +249,7 @@ def _run_next_sitecustomize():
 
 
 _RANKS = _load_module("util", "process_rank")
+_USER = _load_module("util", "user_environment")
 if _STAGING_FOLDER:
     sys.meta_path.insert(0, _PatchingFinder())
 _run_next_sitecustomize()
