@@ -161,10 +161,13 @@ class FolderIndex:
 
         Raises:
             StorageError: it cannot be made.
+            CorruptFile: it is there, and its parameters or their fingerprint were edited or damaged.
         """
+        before = self._read_index()
         found = self.find(configuration.fingerprint)
         if found is not None:
             return found
+        self._refuse_damaged(before, configuration.fingerprint)
         with self._locked():
             index = self._read_index()
             if not self._is_current(index):
@@ -243,13 +246,42 @@ class FolderIndex:
 
     def _all_with(self, index: bytes, digest: str) -> Iterator[Path]:
         """The folders that the index has for a fingerprint, and that still have it."""
+        return (one for one in self._indexed_with(index, digest) if _fingerprint_of_folder(one) == digest)
+
+    def _indexed_with(self, index: bytes, digest: str) -> Iterator[Path]:
+        """The folders that the index has for a fingerprint, whatever is there now."""
         at = index.find(f"\n{digest}\t".encode())
         while at >= 0:
             start = at + len(digest) + 2
             name = _folder_name(index[start : index.find(b"\n", start)])
-            if name is not None and _fingerprint_of_folder(self.folder / name) == digest:
+            if name is not None:
                 yield self.folder / name
             at = index.find(f"\n{digest}\t".encode(), start)
+
+    def _refuse_damaged(self, index: bytes, digest: str) -> None:
+        """Refuse to begin a configuration anew whose folder is there with another fingerprint than it had.
+
+        Of a file that says nothing any more, or has one of another version, only an error is logged.
+
+        Raises:
+            CorruptFile: the file's fingerprint is not that of its parameters.
+        """
+        for folder in self._indexed_with(index, digest):
+            if not is_configuration_folder(folder):
+                continue
+            stated = _fingerprint_of_folder(folder)
+            if stated is not None and _is_of_other_version(stated, digest):
+                path = folder / PARAMETERS_FILE
+                log.error(
+                    "%s had the fingerprint %s, and now has %s of another version", path, digest, stated
+                )
+                continue
+            try:
+                read_configuration(folder)
+            except CorruptFile as error:
+                if stated is not None:
+                    raise
+                log.error("%s", error)  # noqa: TRY400
 
     @staticmethod
     def _entries(index: bytes) -> dict[str, str]:
@@ -293,12 +325,26 @@ class FolderIndex:
                 if (len(found.entries), found.is_complete) != before:
                     found.groups.append(name)
 
+    def _is_damaged(self, name: str, digest: str) -> bool:
+        """Whether a folder that had a fingerprint is there with one that is not its parameters'."""
+        stated = _fingerprint_of_folder(self.folder / name)
+        if stated is None or _is_of_other_version(stated, digest):
+            return False
+        try:
+            read_configuration(self.folder / name)
+        except CorruptFile as error:
+            log.error("%s", error)  # noqa: TRY400
+            return True
+        except StorageError:
+            return False
+        return False
+
     def _reconcile(self) -> bytes:
         """Bring the index up to date with the folders; the lock is held."""
         known = {
             name: digest
             for name, digest in self._entries(self._read_index()).items()
-            if _fingerprint_of_folder(self.folder / name) == digest
+            if _fingerprint_of_folder(self.folder / name) == digest or self._is_damaged(name, digest)
         }
         found = self._survey(known)
         try:
@@ -379,6 +425,12 @@ def _folder_name(text: bytes) -> str | None:
         part == Path(part).name and part not in ("", "..") for part in name.split("/")
     )
     return name if is_below else None
+
+
+def _is_of_other_version(stated: str, digest: str) -> bool:
+    """Whether a fingerprint was made by other rules than another one."""
+    version = re.match(r"v\d+-", stated)
+    return version is not None and not digest.startswith(version[0])
 
 
 def _fingerprint_of_folder(folder: Path) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -466,6 +467,52 @@ def test_edited_parameters_are_an_error_that_names_the_file(tmp_path, old, new):
     with pytest.raises(CorruptFile):
         ExperimentHandler.load_existent(folder)
     assert str(path) in read_overview(folder).problem
+
+
+@pytest.mark.parametrize("touched", [False, True], ids=["in place", "beside a new folder"])
+def test_a_damaged_fingerprint_never_splits_a_configuration(tmp_path, caplog, touched):
+    folder = run(tmp_path, 1.0)
+    path = folder / PARAMETERS_FILE
+    sound = path.read_bytes()
+    digit = b"1" if sound[20:21] != b"1" else b"2"
+    path.write_bytes(sound[:20] + digit + sound[21:])
+    if touched:  # the index is made anew
+        (folder.parent / "mine").mkdir()
+        run(tmp_path, 3.0, lr=0.5)
+    for _ in range(2):
+        with pytest.raises(CorruptFile, match="edited or damaged") as caught:
+            run(tmp_path, 2.0)
+        assert str(path) in str(caught.value)
+    assert not (folder.parent / "0.1_1").exists()
+    list(recover_folders(tmp_path))
+    assert path.read_bytes() == sound
+    assert run(tmp_path, 2.0) == folder
+
+
+def test_seeded_damage_of_the_parameters_is_harmless_or_named_and_never_splits_in_silence(tmp_path, caplog):
+    folder = run(tmp_path, 1.0)
+    path = folder / PARAMETERS_FILE
+    sound, known = path.read_bytes(), read_configuration(folder)
+    chance = random.Random(24)
+    index = FolderIndex(folder.parent)
+    for _ in range(60):
+        at = chance.randrange(len(sound))
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1 << chance.randrange(8)]) + sound[at + 1 :])
+        caplog.clear()
+        said, place = "", folder
+        try:
+            place = index.create(known)
+            found = read_configuration(folder)
+            assert (found.fingerprint, found.experiment) == (known.fingerprint, known.experiment)
+            assert found.parameters == known.parameters
+        except CorruptFile as error:
+            said = str(error)
+        assert not said or str(path) in said
+        assert place == folder or str(path) in caplog.text
+        path.write_bytes(sound)
+        for other in folder.parent.glob("0.1_[1-9]*"):
+            shutil.rmtree(other)
+        assert index.find(known.fingerprint) == folder
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"\n", b"- 1\n", b"text", b"\xff\xfe\xfd", b"{"])
