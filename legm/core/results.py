@@ -76,17 +76,26 @@ class _SeriesRows:
     times: list[FloatArray] = field(default_factory=list)
     values: list[FloatArray] = field(default_factory=list)
 
-    def ordered(self) -> tuple[IntArray, FloatArray, FloatArray]:
+    def ordered(self) -> tuple[IntArray, FloatArray]:
+        """Strictly increasing steps, with the last value of each."""
+        steps, kept = self._kept_steps()
+        return steps, np.concatenate(self.values)[kept]
+
+    def ordered_with_times(self) -> tuple[IntArray, FloatArray, FloatArray]:
         """Strictly increasing steps, with the last time and value of each."""
+        steps, kept = self._kept_steps()
+        return steps, np.concatenate(self.times)[kept], np.concatenate(self.values)[kept]
+
+    def _kept_steps(self) -> tuple[IntArray, IntArray | slice]:
+        """Strictly increasing steps, and where they are in the order of the records."""
         steps = np.concatenate(self.steps)
-        times, values = np.concatenate(self.times), np.concatenate(self.values)
         if np.all(steps[1:] > steps[:-1]):
-            return steps, times, values
+            return steps, slice(None)
         order = np.lexsort((np.concatenate(self.rows), steps))
         last = np.ones(len(steps), bool)
         last[:-1] = np.diff(steps[order]) != 0
         kept = order[last]
-        return steps[kept], times[kept], values[kept]
+        return steps[kept], kept
 
     def last_set(self) -> tuple[float, float]:
         """The time and value that were set last, at any step."""
@@ -100,7 +109,11 @@ def _result_rows_by_series(records: Iterable[Record]) -> dict[Series, _SeriesRow
     for record in records:
         if isinstance(record, Points):
             for layout, rows, values in record.located_blocks():
-                positions, steps, times = rows + before, record.steps[rows], record.times[rows]
+                positions = rows + before if before else rows
+                if len(rows) == len(record.layout):  # all of them, in this order: no copies
+                    steps, times = record.steps, record.times
+                else:
+                    steps, times = record.steps[rows], record.times[rows]
                 for column, series in enumerate(layout):
                     piece = pieces[series]
                     piece.rows.append(positions)
@@ -115,7 +128,7 @@ def ordered_dev_results(records: Iterable[Record]) -> Iterator[Points]:
     """The points of each dev series, sorted by step, with only the last value of a step."""
     for series, pieces in _result_rows_by_series(records).items():
         if series.split is Split.DEV:
-            steps, times, values = pieces.ordered()
+            steps, times, values = pieces.ordered_with_times()
             yield Points(((series,),), np.zeros(len(steps), np.uint32), steps, times, values)
 
 
@@ -203,7 +216,7 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
     test: dict[Series, float] = {}
     for series, pieces in _result_rows_by_series(records).items():
         if series.split is Split.DEV:
-            steps, _, values = pieces.ordered()
+            steps, values = pieces.ordered()
             dev[series] = History(shared(steps), values)
         else:
             _, test[series] = pieces.last_set()

@@ -21,7 +21,7 @@ from legm.hooks import Capability
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.import_notes import ImportNotes
 from legm.importers.translation import TranslatedRun, translated_experiment, translated_run_id
-from legm.records import Artifact, Configuration, Query, Status
+from legm.records import Artifact, Configuration, Query, Record, Status
 from legm.runlog import log_reader
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.log_folder import LogFolder
@@ -101,13 +101,13 @@ class Ingestion:
         """
         folder = self._client.make_folder(new.run.configuration)
         files = list(self._copy_files(external, artifacts_folder(folder, new.run.run_id), notes))
-        content = list(encode_frames([*new.records, *files, new.outcome]))
+        records = [*new.records, *files, new.outcome]
         before = LogFolder.of(folder).folder / f"{new.run.run_id}.log"
-        if _ingested_log_ends_with(before, b"".join(content)):
+        if _ingested_log_ends_with(before, records):
             self._delete_from_other_configurations(new, notes)
             return Ingested.UNCHANGED
         ingested = Ingested.CREATED if self.known(external) is None else Ingested.UPDATED
-        store_run(self._client, new.run, content)
+        store_run(self._client, new.run, encode_frames(records))
         self._delete_from_other_configurations(new, notes)
         return ingested
 
@@ -173,11 +173,11 @@ def _write_ingested_chunks(chunks: Iterable[bytes], target: Path) -> None:
             file.writelines(chunks)
 
 
-def _ingested_log_ends_with(path: Path, content: bytes) -> bool:
-    """Whether a run log ends with exactly these frames, apart from cursors after them."""
+def _ingested_log_ends_with(path: Path, records: Iterable[Record]) -> bool:
+    """Whether a run log ends with exactly these records, apart from cursors after them."""
     try:
         known = log_reader.read_log(path)
         data = path.read_bytes()
     except LegmError:
         return False
-    return data[: known.content_end].endswith(content)
+    return data[: known.content_end].endswith(b"".join(encode_frames(records)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from legm.records import Plain
@@ -76,11 +76,13 @@ def yaml_numbers(values: Iterable[float]) -> str:
     return text
 
 
-def yaml_array(values: Any) -> str:
-    """A NumPy array of one dimension as a list on one line, made in pieces to save memory."""
-    starts = range(0, len(values), _ARRAY_PIECE)
-    pieces = (yaml_numbers(values[start : start + _ARRAY_PIECE].tolist()) for start in starts)
-    return f"[{', '.join(pieces)}]"
+def yaml_array(values: Any) -> Iterator[str]:
+    """A NumPy array of one dimension as a list on one line, in pieces that are made one at a time."""
+    before = "["
+    for start in range(0, len(values), _ARRAY_PIECE):
+        yield before + yaml_numbers(values[start : start + _ARRAY_PIECE].tolist())
+        before = ", "
+    yield "]" if len(values) else "[]"
 
 
 def yaml_flow(value: Plain) -> str:

@@ -239,7 +239,7 @@ class LocalBackend:
     def _put(self, opened: _OpenRun, result: RunResult) -> None:
         metrics, steps = _local_entry_files(opened.folder)
         run_id = result.run.run_id
-        values_text, steps_text = series_yaml(result)
+        values, places = series_yaml(result)
         with file_lock(_create_local_log_folder(opened.folder).lock):
             if opened.metrics is None and not opened.is_new:
                 opened.metrics = _local_entry_of_run(metrics, run_id)
@@ -247,8 +247,8 @@ class LocalBackend:
             else:
                 opened.metrics = _find_local_entry_again(metrics, opened.metrics, run_id)
                 opened.steps = _find_local_entry_again(steps, opened.steps, run_id)
-            opened.steps = steps.put(steps_yaml_head(result), steps_text, opened.steps)
-            opened.metrics = metrics.put(metrics_yaml_head(result), values_text, opened.metrics)
+            opened.steps = steps.put(steps_yaml_head(result), places, opened.steps)
+            opened.metrics = metrics.put(metrics_yaml_head(result), values, opened.metrics)
 
     @hookimpl
     def legm_read_runs(self, query: Query) -> Iterable[RunResult]:

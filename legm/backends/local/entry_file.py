@@ -21,7 +21,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -48,6 +48,7 @@ _INNER_COMMENT = re.compile(rb"(?:#(?!xperiment_).*\n|[ \t]*\n)+(?=[ \t]+[^\s#])
 _CONTENT = re.compile(rb"^[ \t]*[^\s#]", re.MULTILINE)
 _UNKNOWN = -1
 _REWRITE_THRESHOLD = 1 << 20  # bytes of comments
+_WRITE_SIZE = 1 << 20  # bytes of a long entry that are written at once
 _READ_SIZE = 1 << 16  # bytes at the end of the file that are read at once
 
 
@@ -73,8 +74,7 @@ class EntryTrailer(NamedTuple):
     at: int
 
     @staticmethod
-    def of(head: bytes, body: bytes, following: int, dead: int, at: int) -> EntryTrailer:
-        length, crc = len(body) + _TRAILER_LENGTH, zlib.crc32(body[1:])
+    def of(head: bytes, length: int, crc: int, following: int, dead: int, at: int) -> EntryTrailer:
         return EntryTrailer(
             length, len(head), _entry_head_crc(head, length, crc, following), crc, following, dead, at
         )
@@ -298,10 +298,16 @@ class EntryFile:
         return sound, damaged
 
     @staticmethod
-    def was(text: bytes, number: int, head: dict[str, Any], series: str) -> bool:
+    def was(text: bytes, number: int, head: dict[str, Any], series: Iterable[str]) -> bool:
         """Whether this content matches the checksum of a damaged entry, which includes its number."""
         trailer = EntryTrailer.decode(text)
-        return trailer is not None and zlib.crc32(_entry_texts(number, head, series)[1][1:]) == trailer.crc
+        if trailer is None:
+            return False
+        head_text = _entry_head(number, head)
+        crc = zlib.crc32(head_text[1:])
+        for piece in _entry_rest(series):
+            crc = zlib.crc32(piece, crc)
+        return crc == trailer.crc
 
     def _hand_written(self, data: bytes, start: int, piece: bytes) -> Entry:
         line = _entry_line_number(data, start)
@@ -333,13 +339,13 @@ class EntryFile:
 
     # Writing
 
-    def put(self, head: dict[str, Any], series: str, replaced: Entry | None = None) -> Entry:
+    def put(self, head: dict[str, Any], series: Iterable[str], replaced: Entry | None = None) -> Entry:
         """Add an entry, or replace one.
 
         Args:
             head: the entry's head, in plain form and not empty.
-            series: the rest of the entry as YAML flow text: ``"loss": [0.5, 0.25]``; "" for none. Mappings in
-                it must have no space after their commas.
+            series: the rest of the entry as YAML flow text, ``"loss": [0.5, 0.25]``, in pieces that are
+                written as they come. Mappings in it must have no space after their commas.
             replaced: the entry to replace, as returned by this object.
 
         Returns:
@@ -359,19 +365,31 @@ class EntryFile:
             except OSError as cause:
                 raise storage_error("write", self.path, cause) from cause
 
-    def _put(self, file: BinaryIO, head: dict[str, Any], series: str, replaced: Entry | None) -> Entry:
+    def _put(
+        self, file: BinaryIO, head: dict[str, Any], series: Iterable[str], replaced: Entry | None
+    ) -> Entry:
         start, following, dead = self._clean_end(file)
         number = following if replaced is None or replaced.number == _UNKNOWN else replaced.number
         if replaced is not None and replaced.trailer is not None:
             dead += replaced.trailer.length
-        head_text, body = _entry_texts(number, head, series)
-        trailer = EntryTrailer.of(head_text, body, max(following, number + 1), dead, start)
+        head_text = _entry_head(number, head)
+        unwritten = bytearray(_PENDING + head_text[1:])
+        end, crc = start, zlib.crc32(head_text[1:])
         try:
-            write_entry_at(file, start, b"".join((_PENDING, memoryview(body)[1:], trailer.encode())))
+            for piece in _entry_rest(series):
+                crc = zlib.crc32(piece, crc)
+                unwritten += piece
+                if len(unwritten) >= _WRITE_SIZE:
+                    write_entry_at(file, end, unwritten)
+                    end += len(unwritten)
+                    unwritten = bytearray()
+            length = end - start + len(unwritten) + _TRAILER_LENGTH
+            trailer = EntryTrailer.of(head_text, length, crc, max(following, number + 1), dead, start)
+            write_entry_at(file, end, unwritten + trailer.encode())
             os.fsync(file.fileno())
-            write_entry_at(file, start, body[:1])
+            write_entry_at(file, start, head_text[:1])
             os.fsync(file.fileno())
-        except OSError:
+        except BaseException:
             with contextlib.suppress(OSError):
                 file.truncate(start)
             raise
@@ -456,11 +474,18 @@ class EntryFile:
         return bytes(kept), last
 
 
-def _entry_texts(number: int, head: dict[str, Any], series: str) -> tuple[bytes, bytes]:
-    """An entry's head, and the entry without its trailer."""
-    head_text = f"experiment_{number}: {yaml_text.ascii_yaml(yaml_text.yaml_flow(head))[:-1]}".encode()
-    rest = (b", ", yaml_text.ascii_yaml(series).encode()) if series else ()
-    return head_text, b"".join((head_text, *rest, b"}"))
+def _entry_head(number: int, head: dict[str, Any]) -> bytes:
+    """The text of an entry's head."""
+    return f"experiment_{number}: {yaml_text.ascii_yaml(yaml_text.yaml_flow(head))[:-1]}".encode()
+
+
+def _entry_rest(series: Iterable[str]) -> Iterator[bytes]:
+    """The text of an entry between its head and its trailer, in pieces."""
+    before = ", "
+    for piece in series:
+        yield (before + yaml_text.ascii_yaml(piece)).encode()
+        before = ""
+    yield b"}"
 
 
 def _split_entries(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -523,7 +548,7 @@ def _read_entry_bytes(file: BinaryIO, start: int, length: int) -> bytes:
     return data
 
 
-def write_entry_at(file: BinaryIO, start: int, data: bytes) -> None:
+def write_entry_at(file: BinaryIO, start: int, data: bytes | bytearray) -> None:
     file.seek(start)
     rest = memoryview(data)
     while rest:

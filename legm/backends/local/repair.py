@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def _undamaged_run_ids(file: EntryFile) -> set[str]:
     return {str(entry.head.get("run_id")) for entry in file.check()[0]}
 
 
-def _repaired_entry_content(file: EntryFile, result: RunResult) -> tuple[dict[str, Any], str]:
+def _repaired_entry_content(file: EntryFile, result: RunResult) -> tuple[dict[str, Any], Iterable[str]]:
     """What a run's entry in one of the two files says: its head and its series."""
     values, steps = series_yaml(result)
     return (

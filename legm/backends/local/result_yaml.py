@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,31 +107,43 @@ def steps_yaml_head(result: RunResult) -> dict[str, Plain]:
     return {"run_id": result.run.run_id}
 
 
-def series_yaml(result: RunResult) -> tuple[str, str]:
-    """The series and their steps as YAML flow text; the metrics needed for aggregation come first."""
-    values: dict[str, list[tuple[str | None, str]]] = {}
-    steps: dict[str, list[tuple[str | None, str]]] = {}
-    written: dict[int, str] = {}  # shared arrays are encoded once
-    for series, history in result.histories.items():
-        key = series_yaml_key(series.name)
-        text = written.get(id(history.steps))
-        if text is None:
-            text = written[id(history.steps)] = yaml_array(history.steps)
-        values.setdefault(key, []).append((series.index, yaml_array(history.values)))
-        steps.setdefault(key, []).append((series.index, text))
-    return _series_yaml_flow(values), _series_yaml_flow(steps)
+def series_yaml(result: RunResult) -> tuple[Iterator[str], Iterator[str]]:
+    """The series and their steps as YAML flow text, in pieces that are made one at a time."""
+    uses = Counter(id(history.steps) for history in result.histories.values())
+    written: dict[int, list[str]] = {}  # shared arrays are encoded once
+
+    def steps(history: History) -> Iterable[str]:
+        key = id(history.steps)
+        if uses[key] == 1:
+            return yaml_array(history.steps)
+        if key not in written:
+            written[key] = list(yaml_array(history.steps))
+        return written[key]
+
+    return (
+        _series_yaml_flow(result.histories, lambda history: yaml_array(history.values)),
+        _series_yaml_flow(result.histories, steps),
+    )
 
 
-def _series_yaml_flow(lists: Mapping[str, list[tuple[str | None, str]]]) -> str:
-    pieces = []
-    for key, parts in lists.items():
+def _series_yaml_flow(
+    histories: Mapping[Series, History], array: Callable[[History], Iterable[str]]
+) -> Iterator[str]:
+    by_key: dict[str, list[tuple[str | None, History]]] = {}
+    for series, history in histories.items():
+        by_key.setdefault(series_yaml_key(series.name), []).append((series.index, history))
+    before = ""
+    for key, parts in by_key.items():
+        yield f"{before}{yaml_flow_key(key)}: "
+        before = ", "
         if parts[0][0] is None:
-            pieces.append(f"{yaml_flow_key(key)}: {parts[0][1]}")
-        else:
-            # No space after these commas: EntryFile.series thus distinguishes an index from a metric.
-            inner = ",".join(f"{yaml_flow_key(str(index))}: {text}" for index, text in parts)
-            pieces.append(f"{yaml_flow_key(key)}: {{{inner}}}")
-    return ", ".join(pieces)
+            yield from array(parts[0][1])
+            continue
+        # No space after these commas: EntryFile.series thus distinguishes an index from a metric.
+        for place, (index, history) in enumerate(parts):
+            yield f"{',' if place else '{'}{yaml_flow_key(str(index))}: "
+            yield from array(history)
+        yield "}"
 
 
 def read_result_yaml(

@@ -8,9 +8,12 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import example, given, settings
@@ -20,8 +23,8 @@ from legm import CorruptFile, ExperimentHandler, LegmError
 from legm.backends.local import entry_file, folder_reader
 from legm.backends.local.entry_file import EntryFile
 from legm.backends.local.folder_index import read_configuration
-from legm.backends.local.result_yaml import read_result_yaml
-from legm.records import Series, Status
+from legm.backends.local.result_yaml import read_result_yaml, series_yaml
+from legm.records import History, Series, Status
 from legm.runlog.configuration_folders import configuration_folders
 from legm.util import yaml_text
 from legm.util.yaml_text import yaml_flow, yaml_flow_key, yaml_numbers
@@ -323,6 +326,23 @@ def test_a_refusing_disk_leaves_the_file_as_it_was(file, monkeypatch):
     with pytest.raises(LegmError, match=r"cannot write .*metrics\.yml: the disk is full"):
         put(file, "b", [1.5])
     assert file.path.read_bytes() == before
+
+
+def test_a_long_entry_is_written_without_holding_its_text(file):
+    values = np.random.default_rng(1).random((10, 20_000))
+    steps = np.arange(values.shape[1])
+    result = Mock(histories={Series(f"m{i}"): History(steps, row) for i, row in enumerate(values)})
+    texts = series_yaml(result)
+    tracemalloc.start()
+    entries = [file.put({"run_id": "a"}, text) for text in texts]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert file.path.stat().st_size > 4_000_000
+    assert most < 4_000_000, "a piece, and the text of the steps that all metrics share"
+    read = file.series(entries[0], None)
+    assert np.array_equal([read[f"m{i}"] for i in range(10)], values)
+    assert file.series(entries[1], frozenset({"m9"})) == {"m9": steps.tolist()}
+    assert not file.damaged()
 
 
 def test_a_disk_that_fails_at_the_last_instant_leaves_no_half_counted_entry(file, monkeypatch):
