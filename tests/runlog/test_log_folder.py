@@ -75,8 +75,9 @@ def test_the_names_of_files_are_spelled_in_one_module():
     assert len(names) == 5
     wrong = []
     for path in PACKAGE.rglob("*.py"):
-        if path == Path(str(folder_module.__file__)) or "classic" in path.parts:
-            continue  # the original legm's files have names of their own
+        # The original legm's files have names of their own; a captured script's Python imports nothing of legm.
+        if path == Path(str(folder_module.__file__)) or {"classic", "earlier_store.py"} & set(path.parts):
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         wrong += [

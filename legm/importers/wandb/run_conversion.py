@@ -155,13 +155,14 @@ def _labels(run: ExternalWandbRun) -> dict[str, Label]:
     """What may distinguish a run besides its configuration; W&B may call a run by the id that it made up."""
     git = run.origin.get("git")
     commit = git.get("commit") if isinstance(git, dict) else run.origin.get("commit")
+    program = str(run.origin.get("program") or "")  # "<python with no main file>" where there is no script
     is_made_up = run.name == run.run_id and _GENERATED_ID.fullmatch(run.run_id) is not None
     found = {
         "wandb.name": Label(LabelKind.NAME, "" if is_made_up else run.name),
         "wandb.group": Label(LabelKind.GROUP, run.group),
         "wandb.job_type": Label(LabelKind.GROUP, run.job_type),
         "wandb.tags": Label(LabelKind.TAG, sorted(run.tags)),
-        "wandb.program": Label(LabelKind.SCRIPT, last_label_part(str(run.origin.get("program") or ""))),
+        "wandb.program": Label(LabelKind.SCRIPT, "" if program.startswith("<") else last_label_part(program)),
         "wandb.commit": Label(LabelKind.COMMIT, str(commit or "")),
     }
     return {name: label for name, label in found.items() if label.value}
