@@ -75,7 +75,7 @@ def test_the_names_of_files_are_spelled_in_one_module():
     assert len(names) == 5
     wrong = []
     for path in PACKAGE.rglob("*.py"):
-        # The original legm's files have names of their own; a captured script's Python imports nothing of legm.
+        # The original legm has names of its own; a captured script's Python imports nothing of legm's.
         if path == Path(str(folder_module.__file__)) or {"classic", "earlier_store.py"} & set(path.parts):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
