@@ -333,7 +333,8 @@ class BackgroundUploader:
         with self._changed:
             self._stopped.set()
             self._changed.notify_all()
-        if self._closing is not None:  # the backend may be finishing the run
+        # The backend may be finishing the run. A dropped run may be released in that very thread.
+        if self._closing is not None and self._thread is not threading.current_thread():
             self._thread.join(_LAST_MOMENT)
 
     # The thread's side

@@ -734,10 +734,15 @@ class BackendTests:
 
     def _shows(self, store: Path, run: Run, expected: list[tuple[str, int, float]]) -> None:
         """The store contains each point of a run once."""
-        shown = self.stored_points(store, run)
+        wanted = Counter(expected)
+        until = time.monotonic() + PATIENCE / 4  # a library may write what it was given a little later
+        while (shown := self.stored_points(store, run)) is not None and wanted - Counter(shown):
+            if time.monotonic() > until:
+                break
+            time.sleep(0.1)
         if shown is None:
             return
-        found, wanted = Counter(shown), Counter(expected)
+        found = Counter(shown)
         _expect(not wanted - found, f"points are missing in the store: {_short(sorted(wanted - found))}")
         _expect(not found - wanted, f"points are in the store twice: {_short(sorted(found - wanted))}")
 

@@ -252,15 +252,15 @@ def test_without_folders_the_logs_are_below_the_root_and_recovered_after_a_kill(
     (ranked,) = handler.get_best("loss")
     killed, _ = sorted(memory.results.values(), key=lambda result: result.run.run_id)
     assert killed.run.run_id == path.stem
-    completed = state == "completed"
-    assert killed.status is (Status.COMPLETED if completed else Status.INTERRUPTED)
-    assert killed.points == 100
-    assert (ranked.completed, ranked.interrupted, ranked.value.mean) == (1 + completed, 1 - completed, 99.0)
+    was_logged = state == "completed"  # but continued: it is interrupted with all its values
+    assert killed.status is Status.INTERRUPTED
+    assert killed.points == 100 + was_logged
+    assert (ranked.completed, ranked.interrupted, ranked.value.mean) == (1, 1, 99.0)
     assert not path.exists()
     assert (path.parents[1] / path.name).exists()
     assert handler.get_best("loss")[0].completed == ranked.completed
     given = [record for records in memory.batches[path.stem].values() for record in records]
-    assert [value for _, _, value in flat(given)] == ([100] if completed else list(range(100)))
+    assert [value for _, _, value in flat(given)] == ([100] if was_logged else list(range(100)))
     assert sum(len(record) for record in memory.closing[path.stem] if isinstance(record, Points)) >= 100
 
 
@@ -429,6 +429,7 @@ def test_every_error_is_public():
         return {kind}.union(*map(below, kind.__subclasses__()))
 
     ours = {kind for kind in below(LegmError) if kind.__module__.startswith("legm")}
+    ours = {kind for kind in ours if not kind.__name__.startswith("_")}  # caught where it is raised
     assert ours == {
         value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, LegmError)
     }

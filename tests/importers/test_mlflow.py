@@ -766,11 +766,11 @@ def test_mlflow_itself_is_not_needed_to_read_its_stores(sqlite, tmp_path):
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("run.json", {"name": "../../../climbed"}, "is not a valid file name"),
+        ("run.json", {"name": "../../../climbed"}, "is not a safe file name"),
         (
             "result.json",
             {"run": {"run_id": "../../climbed", "description": "", "started": 1.0}},
-            "valid file name",
+            "safe file name",
         ),
         ("run.json", {"configuration": 3}, "are damaged"),
         ("result.json", {"status": "unheard"}, "are damaged"),

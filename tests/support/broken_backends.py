@@ -154,6 +154,7 @@ class KnowsOneRunAtATime(Backend):
 
 class CountsEveryLog(Backend):
     fails = "a_run_that_is_logged_again_replaces_its_entry"
+    also = ("a_failed_run_is_kept_as_failed",)
 
     def __init__(self, root, **options):
         super().__init__(root, **options)
@@ -287,6 +288,7 @@ class KeepsNoCause(KeepsSilent):
 
 class LosesSummaries(Backend):
     fails = "summaries_are_kept_or_refused"
+    also = ("an_error_is_reported_with_its_cause",)
 
     @hookimpl
     def legm_write_summary(self, configuration, description, summary):
@@ -295,6 +297,7 @@ class LosesSummaries(Backend):
 
 class LosesFigures(Backend):
     fails = "figures_are_kept_or_refused"
+    also = ("an_error_is_reported_with_its_cause",)
     capabilities = Backend.capabilities | {Capability.FIGURES}
 
     @hookimpl
@@ -319,6 +322,7 @@ class KeepsOneFormat(Backend):
 
 class LosesCurves(Backend):
     fails = "curves_are_kept"
+    also = ("an_error_is_reported_with_its_cause",)
     capabilities = Backend.capabilities | {Capability.CURVES}
 
     @hookimpl
