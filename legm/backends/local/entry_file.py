@@ -246,7 +246,7 @@ class EntryFile:
     def _parse(self, start: int, body: str) -> dict[str, Any]:
         try:
             parsed = json.loads(yaml_text.yaml_flow_as_json(body))
-        except ValueError as cause:
+        except (ValueError, RecursionError) as cause:
             raise self._damaged(start) from cause
         if not isinstance(parsed, dict):
             raise self._damaged(start)

@@ -508,7 +508,7 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
         digest = fingerprint(found.experiment, {name: found.parameters[name] for name in found.active})
         if not all(isinstance(about, dict) for about in found.metadata.values()):
             raise TypeError("metadata")
-    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as cause:
         raise CorruptFile(
             path, "line 1", f"it is not what legm wrote: {cause!r}", "Restore it from a copy or a sibling."
         ) from cause
