@@ -387,8 +387,8 @@ class ExperimentHandler:
         """
         if not self._is_main_process:
             raise StateError(
-                "should_run() and claim() are asked by rank 0 alone, since an answer may take a slot: ask "
-                "there and broadcast it, or pass main_process=True if this process trains on its own"
+                "should_run() and claim() are for rank 0 only, since they may claim a slot: call them "
+                "there and broadcast the result, or pass main_process=True if this process trains on its own"
             )
         session = self._session
         if session is not None and not session.is_logged:
@@ -602,9 +602,7 @@ class ExperimentHandler:
         if method not in _RULES:
             raise MetricError(f"set_best() has no method {method!r}; {closest(str(method), _RULES)}")
         if step is not None and best_step is not None and step != best_step:
-            raise MetricError(
-                f"set_best() got step={step!r} and best_step={best_step!r}, which mean the same"
-            )
+            raise MetricError(f"set_best() got step={step!r} and best_step={best_step!r}: give one of them")
         if metric is not None:
             check_name("metric", metric, MetricError)
         given = step if step is not None else best_step

@@ -75,7 +75,7 @@ def repeated_note(repeated: int, completed: int) -> list[str]:
 
 
 def left_out_note(failed: int, interrupted: int) -> list[str]:
-    """The note that some runs are in no average; nothing without any.
+    """The note that some runs are not averaged; nothing without any.
 
     Args:
         failed: how many failed.
@@ -84,7 +84,7 @@ def left_out_note(failed: int, interrupted: int) -> list[str]:
     kinds = [f"{count} {kind}" for count, kind in ((failed, "failed"), (interrupted, "interrupted")) if count]
     if not kinds:
         return []
-    return [f"{' and '.join(kinds)} {'run is' if failed + interrupted == 1 else 'runs are'} in no average"]
+    return [f"{' and '.join(kinds)} {'run is' if failed + interrupted == 1 else 'runs are'} not averaged"]
 
 
 def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:

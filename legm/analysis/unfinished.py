@@ -1,4 +1,4 @@
-"""Runs that are not completed: they are shown apart, and never part of an average."""
+"""Runs that are not completed: they are shown separately, and never part of an average."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def best_command(
     """Rank configurations by a metric over their runs.
 
     PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. Only completed runs count; a dev METRIC is
-    read at each run's best step. Which values are better, and how they were chosen, stands below the ranking.
+    read at each run's best step. The direction, and how values were chosen, is printed below the ranking.
     A METRIC may also be given as test_NAME or best_NAME. Without one it is that by which the runs chose their
     best step, or the only one there is; the others are named below. Where that is ambiguous, all are listed.
     """
@@ -208,7 +208,7 @@ def _print_unfinished_best(
     if not runs:
         say("\nno other runs")
         return
-    say("\nnot completed, and in no average:")
+    say("\nnot completed, and not averaged:")
     name = f"test {metric.name}" if metric.test else metric.name
     columns = [
         Column("run"),

@@ -72,7 +72,7 @@ direction_option = click.option(
     "--higher/--lower",
     "higher",
     default=None,
-    help="Whether higher or lower values are better. By default as the runs' best rules say, else by the "
+    help="Whether higher or lower values are better. By default the runs' best rules decide, else the "
     "metric's name.",
 )
 
@@ -88,7 +88,7 @@ status_option = click.option(
     multiple=True,
     type=click.Choice([*_UNFINISHED, "all"]),
     callback=lambda _ctx, _param, names: _UNFINISHED if "all" in names else tuple(dict.fromkeys(names)),
-    help="Show runs with this status too, apart and never averaged; may be given several times.",
+    help="Also show runs with this status, listed separately and never averaged; may be given several times.",
 )
 
 description_option = click.option(
@@ -118,8 +118,9 @@ constraints_option = click.option(
     metavar="NAME=VALUE",
     callback=parse_conditions,
     shell_complete=complete_constraint,
-    help="Only configurations in which an active parameter has this value, or one of several between commas. "
-    "Also !=, <, <=, >, >=, and ~ with a regular expression; may be given several times.",
+    help="Only configurations in which an active parameter has this value, or one of several, "
+    "separated by commas. Also !=, <, <=, >, >=, and ~ with a regular expression; may be given several "
+    "times.",
 )
 
 

@@ -51,7 +51,7 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
     """Show a configuration: its parameters, runs, aggregates and files.
 
     CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or part of the
-    fingerprint. The error of each failed run stands below the runs. Aggregates are over completed runs.
+    fingerprint. The errors of failed runs are printed below the runs. Aggregates are over completed runs.
     """
     from legm.analysis.overview import kept_files
     from legm.cli.locations import configuration_at_location, located_overview

@@ -60,8 +60,8 @@ _FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv"}
     "--lower",
     multiple=True,
     metavar="METRIC",
-    help="Lower is better for this metric; may be given several times. By default as the runs' best rules "
-    "say, else by the metric's name.",
+    help="Lower is better for this metric; may be given several times. By default the runs' best rules "
+    "decide, else the metric's name.",
 )
 @click.option("--higher", multiple=True, metavar="METRIC", help="Higher is better for this metric.")
 @constraints_option
@@ -95,7 +95,7 @@ def table_command(
     PATH is ROOT/EXPERIMENT, or ROOT if it has only one experiment. A row is a configuration, best first by
     the first METRIC; the columns are the parameters that differ, and each METRIC as mean and deviation, the
     best in bold, with the number of runs where it is not the same in all rows. How the values were chosen and
-    which are better stands below a Markdown table, in comments of a LaTeX one, and in columns of a CSV file.
+    which are better is printed below a Markdown table, in comments of LaTeX, and in columns of a CSV file.
     A METRIC may also be given as test_NAME or best_NAME: a table can have both kinds.
     """
     from legm.cli.selection import Selection

@@ -412,7 +412,7 @@ class ScriptRun:
             if can_delete:
                 session.release()
             else:
-                why = "parameters came later: it was resumed as another run"
+                why = "parameters were set later: it was resumed as another run"
                 session.end(Outcome(Status.INTERRUPTED, time.time(), why))
         self._session = self._begin()
         return self._session

@@ -97,8 +97,8 @@ def make_backends(
     for name, own in options.items():
         if name not in names:
             raise BackendError(
-                f"with several backends, backend_options are by backend name; {name!r} is none of them: "
-                f"{closest(name, names)}"
+                f"with several backends, backend_options are keyed by backend name; {name!r} is not one "
+                f"of them: {closest(name, names)}"
             )
         if not isinstance(own, Mapping):
             raise BackendError(f"the options of the backend {name!r} must be a mapping, not {own!r}")
@@ -133,7 +133,7 @@ def _make_mirror_backend(
     except LegmError as error:
         later = f": legm sync {root}" if is_registered_backend(deferred) else " a later run with it"
         log.error(  # noqa: TRY400
-            "%s. The run goes on without the mirror %r; its records stay in the run log, for%s",
+            "%s. The run continues without the mirror %r; its records stay in the run log, for%s",
             error,
             name,
             later,
@@ -200,10 +200,10 @@ class _Attempt:
         if self._backend is not None:
             return self._backend
         if self.error is None:
-            raise BackendError(f"the backend {self._name!r} is still being made after {PATIENCE:g} s")
+            raise BackendError(f"the backend {self._name!r} is still being created after {PATIENCE:g} s")
         if isinstance(self.error, LegmError):
             raise self.error
-        raise BackendError(f"the backend {self._name!r} cannot be made: {self.error!r}") from self.error
+        raise BackendError(f"the backend {self._name!r} cannot be created: {self.error!r}") from self.error
 
 
 def _storable_backend_options(options: Mapping[str, Any]) -> dict[str, Plain]:

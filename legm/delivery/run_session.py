@@ -181,7 +181,7 @@ class RunSession:
         there = self._logs.find(self.run.run_id)
         writer.go_on_at(there or self._logs.open_folder / writer.path.name)
         self.delivery.begin_again()
-        log.warning("run %s goes on in %s", self.run.run_id, self.folder)
+        log.warning("run %s continues in %s", self.run.run_id, self.folder)
 
     def end(self, outcome: Outcome) -> None:
         """End the run unless it is logged, and release it.

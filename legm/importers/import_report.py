@@ -32,21 +32,22 @@ def import_report_lines(report: Report) -> Iterator[str]:
             yield f"  compared: {_compared_text(identity.compared, report.varying.get(experiment))}"
         for name, use in identity.labels.items():
             if use != LabelUse.IGNORED:
-                yield f"  {name} is compared{_USES[LabelUse(use)]}: the parameters do not tell all runs apart"
+                why = "the parameters alone do not distinguish all runs"
+                yield f"  {name} is compared{_USES[LabelUse(use)]}: {why}"
         if identity.named:
             yield f"  in the names of configurations: {', '.join(identity.named)}"
         yield from averaged_report_lines(report, experiment)
     yield ""
-    apart = (
+    alternative = (
         f" ({report.configurations_if_all_compared} if all parameters were compared)"
         if report.configurations_if_all_compared != report.configurations
         else ""
     )
     make = "makes" if report.runs == 1 else "make"
     configurations = counted(report.configurations, "configuration")
-    yield f"{counted(report.runs, 'run')} {make} {configurations}{apart}"
+    yield f"{counted(report.runs, 'run')} {make} {configurations}{alternative}"
     updated = (
-        f", {report.updated} of them again because they may have grown or are compared otherwise now"
+        f", {report.updated} of them again, since they may have grown or their compared parameters changed"
         if report.updated
         else ""
     )
@@ -60,7 +61,7 @@ def import_report_lines(report: Report) -> Iterator[str]:
 def averaged_report_lines(report: Report, experiment: str) -> Iterator[str]:
     """In what runs of one configuration differ besides parameters."""
     for name, text in report.averaged.get(experiment, {}).items():
-        yield f"  {name} differs between runs of one configuration: {text}; --compare {name} keeps them apart"
+        yield f"  {name} differs between runs of one configuration: {text}; --compare {name} separates them"
 
 
 def comparison_report_lines(report: Report) -> Iterator[str]:

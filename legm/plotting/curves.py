@@ -284,7 +284,7 @@ def _curves_caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs:
     if any((entry.curve.runs < entry.runs).any() for entry in entries):
         pieces[0] += ", fewer at some steps" if runs > 1 else ", no value at some steps"
     if apart:
-        pieces.append("dotted: a run that is not completed, in no average")
+        pieces.append("dotted: a run that is not completed, not averaged")
     if any(len(one.above) for one in lines):
         pieces.append("▲ is +∞")
     if any(len(one.below) for one in lines):

@@ -49,7 +49,7 @@ def build(
         higher_better: whether a higher value of the metric is better; by default as for
             :meth:`legm.ExperimentHandler.get_best`.
         test: whether it is a test metric.
-        statuses: of runs whose curves are drawn too, apart and never averaged: "failed", "interrupted",
+        statuses: of further runs whose curves are drawn, but never averaged: "failed", "interrupted",
             "running".
         one_per_seed: whether of several completed runs with equal seed parameters only the newest counts; by
             default all do, and the page says so.

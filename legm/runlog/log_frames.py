@@ -293,7 +293,7 @@ class FrameDecoder:
         if path is not None:
             self._records.append(replace(record, path=str(path)))
         else:
-            log.warning("%s names %r, which is not in its folder: it is left out", self._path, record.path)
+            log.warning("%s names %r, which is not in its folder: ignored", self._path, record.path)
 
     def _end_points(self) -> None:
         if not self._points:
@@ -385,7 +385,7 @@ def _find_next_frame(data: bytes, view: memoryview, start: int) -> int | None:
 
 def report_frame(path: Path, start: int, cause: BaseException) -> None:
     """Report a frame with a valid checksum that cannot be understood."""
-    log.error("%s, byte %d: it is not what legm writes, and passed over: %s", path, start, cause)
+    log.error("%s, byte %d: not written by legm, skipped: %s", path, start, cause)
 
 
 def _decode_point_frames(payloads: list[memoryview], layouts: list[tuple[Series, ...] | None]) -> Points:

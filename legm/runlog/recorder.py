@@ -428,12 +428,12 @@ class Recorder:
             return self._writer.position
 
     def _report_moved_log(self) -> None:
-        """Report, once, that the log's folder was moved or deleted while the run is going on."""
+        """Report, once, that the log's folder was moved or deleted during the run."""
         is_moved = not self._writer.is_in_place
         if is_moved and not self._is_moved:
             log.error(
-                "%s is not there any more: its folder was moved or deleted while the run is going on. Its "
-                "values are kept; log() stores the run where the configuration's folder is then.",
+                "%s no longer exists: its folder was moved or deleted during the run. Its values are kept; "
+                "log() stores the run where the configuration's folder is by then.",
                 self._writer.path,
             )
         self._is_moved = is_moved

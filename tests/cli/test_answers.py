@@ -179,7 +179,7 @@ def test_one_value_has_no_spread_and_unequal_numbers_of_runs_have_a_column(root)
 def test_runs_that_are_not_completed_are_shown_apart_when_they_are_asked_for(root, tmp_path):
     assert "CUDA" not in shown("best", root, "loss")
     text = shown("best", root, "loss", "--status", "failed")
-    ranking, _, apart = text.partition("not completed, and in no average:")
+    ranking, _, apart = text.partition("not completed, and not averaged:")
     assert re.search(r"0\.1_0 +failed +2 +2 +0\.0625 +ValueError: CUDA error$", apart, re.MULTILINE)
     assert ranking.splitlines()[:5] == shown("best", root, "loss").splitlines()[:5]
     found = as_json("best", root, "loss", "--status", "all")
@@ -192,7 +192,7 @@ def test_runs_that_are_not_completed_are_shown_apart_when_they_are_asked_for(roo
         assert drawn["unfinished"] == [one["run_id"]]
         text = picture.read_text(encoding="utf-8")
         assert f"failed {one['run_id'][-6:]}" in text
-        assert "in no average" in text
+        assert "not averaged" in text
     assert as_json("plot", root, "loss", "-o", picture)["unfinished"] == []
     assert "--status draws curves" in misused(
         "plot", root, "loss", "--bars", "--status", "all", "-o", picture

@@ -232,9 +232,12 @@ def test_a_mirror_that_cannot_be_made_ends_no_run_and_gets_it_when_it_can(tmp_pa
     handler.set_metric("loss", 1.0)
     result = handler.log()
     assert time.monotonic() - began < 6 * PATIENCE
-    said = {"raises": "'unmade' cannot be made: RuntimeError('no such driver')", "slow": "still being made"}
-    assert said[how] in caplog.text
-    assert "The run goes on without the mirror 'unmade'" in caplog.text
+    problems = {
+        "raises": "'unmade' cannot be created: RuntimeError('no such driver')",
+        "slow": "still being created",
+    }
+    assert problems[how] in caplog.text
+    assert "The run continues without the mirror 'unmade'" in caplog.text
     assert handler.aggregate_results()["best_loss"]["n"] == 1
     kind.well.set()
     until(lambda: getattr(kind, "made", None) and result.run.run_id in kind.made.results)

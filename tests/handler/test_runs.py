@@ -636,10 +636,10 @@ def test_a_folder_that_is_moved_or_deleted_during_the_run_is_noticed_and_log_sto
     else:
         shutil.rmtree(folder if how == "deleted" else folder.parent)
     handler.set_metric("loss", 1)
-    until(lambda: "moved or deleted while the run is going on" in caplog.text)
+    until(lambda: "moved or deleted during the run" in caplog.text)
     handler.set_metric("loss", 2)
     handler.flush()
-    assert caplog.text.count("moved or deleted while the run is going on") == 1
+    assert caplog.text.count("moved or deleted during the run") == 1
     assert values(handler.log()) == [0, 1, 2]
     assert folder_of(handler) == folder
     assert [entry["loss"] for entry in entries(folder)] == [[0, 1, 2]]

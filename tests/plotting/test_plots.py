@@ -205,7 +205,7 @@ def test_runs_that_did_not_complete_are_counted_and_indexed_metrics_refused_by_n
     monkeypatch.setattr(plotting, "render", render)
     handler.plot()
     (figure,) = drawn
-    assert any("2 failed runs are in no average" in text for text in texts(figure))
+    assert any("2 failed runs are not averaged" in text for text in texts(figure))
     assert "plot() leaves out metrics with one value per index: dice" in caplog.messages
     with pytest.raises(MetricError, match="'dice', which has one value per index and no curve"):
         handler.plot(groups=[["dice"]])

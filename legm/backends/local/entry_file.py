@@ -333,8 +333,8 @@ class EntryFile:
             self.path,
             f"line {_entry_line_number(data, start)} ({name})",
             "it is not what legm wrote",
-            "If the disk damaged it, 'legm recover' takes the run from its log again. If you edited it on "
-            "purpose, delete the comment from ' # legm' to the end of the line, and it counts as it is.",
+            "If the disk damaged it, 'legm recover' takes the run from its log again. If you edited it "
+            "on purpose, delete the comment from ' # legm' to the end of the line to use the entry as it is.",
         )
 
     # Writing

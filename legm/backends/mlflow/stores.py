@@ -137,8 +137,8 @@ def check_store_uri(uri: str) -> None:
         known = sorted(filter(None, _tracking_store_registry._registry))  # noqa: SLF001 - there is no other way
         if kind not in known:
             raise BackendError(
-                f"tracking_uri {redact_url_password(uri)!r} has a scheme that MLflow does not know: "
-                f"known: {', '.join(known)}"
+                f"tracking_uri {redact_url_password(uri)!r} has a scheme that MLflow does not support; "
+                f"supported: {', '.join(known)}"
             )
 
 

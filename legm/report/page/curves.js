@@ -64,7 +64,7 @@ function curvesNote(metrics, rows) {
   const kind = lines.some((one) => one.runs > 1) ? "mean ± standard deviation over the runs" : "single runs";
   const notes = lines.length ? [kind] : [];
   if (metrics.some((one) => rows.some((row) => experiment().unfinishedLines(row, one).length)))
-    notes.push("dotted: a run that is not completed, in no average");
+    notes.push("dotted: a run that is not completed, not averaged");
   if (lines.some((one) => one.fewer)) notes.push("fewer runs at some steps");
   if (lines.some((one) => one.above.length)) notes.push("▲ is ∞");
   if (lines.some((one) => one.below.length)) notes.push("▼ is −∞");
