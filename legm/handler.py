@@ -226,6 +226,9 @@ class ExperimentHandler:
     def disable_param(self, name: str) -> None:
         """Exclude a parameter from the comparison: a device, a path, a seed.
 
+        Args:
+            name: the parameter.
+
         Raises:
             ParameterError: it was never set.
             StateError: the run has started.
@@ -233,7 +236,14 @@ class ExperimentHandler:
         self.disable_params([name])
 
     def disable_params(self, names: Iterable[str]) -> None:
-        """Exclude parameters from the comparison; see :meth:`disable_param`."""
+        """Exclude parameters from the comparison; see :meth:`disable_param`.
+
+        Args:
+            names: the parameters; a single one may be given as text.
+
+        Raises:
+            ParameterError, StateError: as :meth:`disable_param`.
+        """
         self._changeable("disable_params()").disable([names] if isinstance(names, str) else names)
 
     def name_param(
@@ -253,7 +263,14 @@ class ExperimentHandler:
         self._changeable("name_param()").set_name_rule([name], NameRule(True, name_transform, name_priority))
 
     def name_params(self, names: Iterable[str]) -> None:
-        """Put the values of parameters into the configuration's name; see :meth:`name_param`."""
+        """Put the values of parameters into the configuration's name; see :meth:`name_param`.
+
+        Args:
+            names: the parameters; a single one may be given as text.
+
+        Raises:
+            ParameterError, StateError: as :meth:`name_param`.
+        """
         self._changeable("name_params()").set_name_rule(
             [names] if isinstance(names, str) else names, NameRule()
         )
@@ -346,6 +363,9 @@ class ExperimentHandler:
     def explain_difference(self, other: ExperimentHandler) -> tuple[ParameterDifference, ...]:
         """List the differences between two handlers' configurations; a started one is as it was at start().
 
+        Args:
+            other: the other handler.
+
         Returns:
             a difference for each parameter, to be read or printed; none where they are the same.
         """
@@ -404,6 +424,13 @@ class ExperimentHandler:
 
         Write ``with handler.claim(5) as ok:``, and inside it ``if ok:`` and ``with handler.start():``. It
         does not end the run, and exceptions propagate.
+
+        Args:
+            n: how many runs the configuration should have, as for :meth:`should_run`.
+            timeout: seconds until an unused claim expires.
+
+        Yields:
+            whether another run is needed.
 
         Raises:
             ParameterError, StateError, StorageError, BackendError: as :meth:`should_run`.
@@ -555,6 +582,10 @@ class ExperimentHandler:
                 mapping to log. Without names a mapping is logged completely, and a sequence as
                 ``<function>_0``, ``<function>_1``, …; a single number as ``<function>``.
             test: see :meth:`set_metric`.
+
+        Returns:
+            a decorator that leaves what the function returns as it is; the decorated function itself where
+            the function is the only argument.
 
         Raises:
             MetricError: when the function is called: what it returns does not fit the names.
@@ -737,6 +768,12 @@ class ExperimentHandler:
 
         A name for which this run called :meth:`set_custom_data` is that of its data.
 
+        Args:
+            basename: the file's name.
+
+        Returns:
+            the absolute path; the file need not exist.
+
         Raises:
             InvalidName: the name is empty, or reserved by legm.
             StateError: start() was not called.
@@ -793,6 +830,11 @@ class ExperimentHandler:
     def tensorboard_write(self, name: str, value: Any, step: int) -> None:
         """Show a scalar or a text beside the run's metrics in TensorBoard; it is not a metric.
 
+        Args:
+            name: the name under which TensorBoard shows it.
+            value: a number or a text.
+            step: the step.
+
         Raises:
             NotSupported: the backend cannot show it.
             MetricError: it is neither a number nor text, or the step is not a whole number.
@@ -819,6 +861,9 @@ class ExperimentHandler:
         Args:
             folder: of the configuration, in the local backend.
             description: of the new run.
+
+        Returns:
+            a handler that has not been started.
 
         Raises:
             StorageError: it is not a configuration's folder.

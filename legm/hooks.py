@@ -108,40 +108,128 @@ class Backend(Protocol):
 
 
 class FolderReader(Protocol):
-    """What a backend with FOLDERS can say of the folders that a user names, without a root directory.
+    """Reads the folders that a user names, for a backend with FOLDERS; no root directory is needed.
 
-    Such a backend may have one as ``folder_reader``; commands that take a folder's path use it. The local
-    backend's functions of the same names say what is returned and raised.
+    A backend may provide one as its attribute ``folder_reader``; commands that take a folder's path use it.
     """
 
     def read_configuration(self, folder: Path) -> Configuration:
-        """The configuration in a folder."""
+        """Read the configuration in a folder.
+
+        Args:
+            folder: the configuration's folder.
+
+        Returns:
+            the configuration.
+
+        Raises:
+            StorageError: it is not a configuration's folder.
+            CorruptFile: its parameters were edited or damaged.
+        """
 
     def backend_of(self, folder: Path) -> tuple[Path, Backend]:
-        """The root directory of a configuration's folder, and a backend that keeps its runs in this one."""
+        """Connect a backend to a configuration's folder, wherever it was moved.
+
+        Args:
+            folder: the configuration's folder.
+
+        Returns:
+            the root directory, and a backend that stores this configuration's runs in this folder.
+
+        Raises:
+            StorageError: it is not a configuration's folder.
+            CorruptFile: its parameters were edited or damaged.
+        """
 
     def read_status(self, folder: Path) -> ConfigurationStatus:
-        """A configuration's folder as it is; damage is in the answer, and not raised."""
+        """Read the current status of a configuration's folder.
+
+        Args:
+            folder: the configuration's folder.
+
+        Returns:
+            its status; damage is reported in it, not raised.
+        """
 
     def read_statuses(self, experiment: Path) -> list[ConfigurationStatus]:
-        """The configurations in an experiment's folder, by the folders' names."""
+        """Read the status of every configuration of an experiment, possibly from a cache.
+
+        Args:
+            experiment: the experiment's folder.
+
+        Returns:
+            the statuses, ordered by folder name.
+
+        Raises:
+            StorageError: the folder cannot be read.
+        """
 
     def counted_once(self, statuses: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
-        """The runs in folders, counted; those in copies of a folder once."""
+        """Count the runs of several folders; a run that is in copies of a folder is counted once.
+
+        Args:
+            statuses: the status of each folder; damaged ones are skipped.
+
+        Returns:
+            the counts, by configuration and description.
+        """
 
     def experiment_in(self, folder: Path) -> str | None:
-        """The name by which the backend finds an experiment's folder."""
+        """Find the name of the experiment that a folder belongs to.
+
+        Args:
+            folder: the experiment's folder.
+
+        Returns:
+            the name; None if the folder has no configurations.
+
+        Raises:
+            StorageError: the folder cannot be read.
+        """
 
     def read_runs(self, folder: Path, histories: frozenset[str] = frozenset()) -> Iterator[RunResult]:
-        """The runs in a configuration's folder."""
+        """Read the runs in a configuration's folder.
+
+        Args:
+            folder: the configuration's folder.
+            histories: the dev metrics whose series are read.
+
+        Returns:
+            the runs, whatever their status.
+
+        Raises:
+            LegmError: a file is damaged, or cannot be read.
+        """
 
     def read_stored_runs(
         self, folder: Path, configuration: Configuration | None, *, series: bool = True
     ) -> Iterator[StoredRun]:
-        """The completed runs in a configuration's folder, each by itself."""
+        """Read the completed runs in a configuration's folder; a damaged run hides no other.
+
+        Args:
+            folder: the configuration's folder.
+            configuration: the configuration; None if it cannot be read, and then no run has a result.
+            series: whether to read the series.
+
+        Returns:
+            the runs, with a problem instead of a result where one cannot be read.
+
+        Raises:
+            LegmError: the folder's files cannot be read at all.
+        """
 
     def repair(self, folder: Path) -> list[str]:
-        """Make what is damaged in a configuration's folder again."""
+        """Repair damaged files of a configuration's folder, as far as the run logs allow.
+
+        Args:
+            folder: the configuration's folder.
+
+        Returns:
+            what was repaired, and what could not be, one sentence each.
+
+        Raises:
+            StorageError: a file cannot be written.
+        """
 
 
 class Hooks:
@@ -160,7 +248,7 @@ class Hooks:
 
         Returns:
             the position of the last batch that is stored, 0 for a new run; delivery continues from there.
-            None if the backend does not know it; delivery then continues from the run log's position.
+            None if the backend has no such position; delivery then continues from the run log's position.
         """
 
     @hookspec
@@ -187,11 +275,19 @@ class Hooks:
 
     @hookspec
     def legm_release_run(self, run: Run) -> None:
-        """Release what is held for a run: this process sends nothing more of it (optional)."""
+        """Release what is held for a run: this process sends no more records of it (optional).
+
+        Args:
+            run: the run.
+        """
 
     @hookspec
     def legm_discard_run(self, run: Run) -> None:
-        """Delete a run and everything stored of it (DISCARD); it was released before."""
+        """Delete a run and everything stored of it (DISCARD); it was released before.
+
+        Args:
+            run: the run.
+        """
 
     @hookspec(firstresult=True)
     def legm_read_runs(self, query: Query) -> Iterable[RunResult] | None:
@@ -199,15 +295,32 @@ class Hooks:
 
         Only the series that the query names are required. Runs may be returned in any order, and as an
         iterator, so that not all of them are in memory at once.
+
+        Args:
+            query: which runs, and which of their series.
+
+        Returns:
+            the runs.
         """
 
     @hookspec(firstresult=True)
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration] | None:
-        """Read every configuration of an experiment that has a run, each once."""
+        """Read every configuration of an experiment that has a run, each once.
+
+        Args:
+            experiment: the experiment's name.
+
+        Returns:
+            the configurations, in any order.
+        """
 
     @hookspec(firstresult=True)
     def legm_read_experiments(self) -> Iterable[str] | None:
-        """Read the names of all experiments that have a run (EXPERIMENTS)."""
+        """Read the names of all experiments that have a run (EXPERIMENTS).
+
+        Returns:
+            the names, in any order.
+        """
 
     @hookspec(firstresult=True)
     def legm_read_counts(self, experiment: str) -> Iterable[RunCounts] | None:
@@ -217,21 +330,47 @@ class Hooks:
         from :meth:`legm_read_configurations` and :meth:`legm_read_runs`. A configuration without runs has an
         empty count. ``rules`` says which values of a metric are better, and ``repeated`` which runs have the
         seed of another one.
+
+        Args:
+            experiment: the experiment's name.
+
+        Returns:
+            the counts of each configuration and description.
         """
 
     @hookspec(firstresult=True)
     def legm_folder(self, configuration: Configuration, create: bool) -> Path | None:
-        """The configuration's folder (FOLDERS); None if there is none and ``create`` is false."""
+        """Find the folder of a configuration (FOLDERS).
+
+        Args:
+            configuration: the configuration.
+            create: whether to create the folder if there is none.
+
+        Returns:
+            the folder; None if there is none and ``create`` is false.
+        """
 
     @hookspec
     def legm_write_summary(self, configuration: Configuration, description: str, summary: Summary) -> None:
-        """Store aggregates, replacing earlier ones of this description (SUMMARIES)."""
+        """Store aggregates, replacing earlier ones of this description (SUMMARIES).
+
+        Args:
+            configuration: the configuration.
+            description: the description of the aggregated runs; "" for none.
+            summary: the aggregates.
+        """
 
     @hookspec
     def legm_write_curves(
         self, configuration: Configuration, description: str, curves: Sequence[Curve]
     ) -> None:
-        """Store aggregated curves, replacing earlier ones of the same metrics and description (CURVES)."""
+        """Store aggregated curves, replacing earlier ones of the same metrics and description (CURVES).
+
+        Args:
+            configuration: the configuration.
+            description: the description of the aggregated runs; "" for none.
+            curves: the curves, one for each metric.
+        """
 
     @hookspec(firstresult=True)
     def legm_write_figure(

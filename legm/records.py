@@ -81,7 +81,13 @@ class Status(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The series that a number belongs to: a metric, its split and, for an indexed metric, the example."""
+    """What a number is a value of.
+
+    Args:
+        name: the metric's name.
+        split: whether it is a dev or a test metric.
+        index: the example, for an indexed metric; None for a metric of the whole run.
+    """
 
     name: str
     split: Split = Split.DEV
@@ -183,12 +189,19 @@ class Points:
         """For each layout in use: its series, steps (n,), times (n,) and values (n, width).
 
         The rows of a layout stay in the order in which they were set.
+
+        Yields:
+            series, steps, times and values.
         """
         for series, rows, values in self.located_blocks():
             yield series, self.steps[rows], self.times[rows], values
 
     def located_blocks(self) -> Iterator[tuple[tuple[Series, ...], IntArray, FloatArray]]:
-        """For each layout in use: its series, the indices of its rows (n,) and the values (n, width)."""
+        """For each layout in use: its series, the indices of its rows (n,) and the values (n, width).
+
+        Yields:
+            series, row indices and values.
+        """
         import numpy as np
 
         if not len(self.layout):
@@ -206,7 +219,11 @@ class Points:
             yield self.layouts[number], rows, self.values[starts[rows][:, None] + np.arange(widths[number])]
 
     def rows(self) -> Iterator[tuple[tuple[Series, ...], int, float, list[float]]]:
-        """Each row in the order it was set: its series, step, time (s since 1970) and values."""
+        """The rows in the order in which they were set.
+
+        Yields:
+            series, step, time (s since 1970) and values.
+        """
         at = 0
         values = self.values.tolist()
         for number, step, time in zip(
@@ -267,7 +284,14 @@ class Direction:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """A scalar or text that is shown in TensorBoard but is not a metric; the time is in s since 1970."""
+    """A scalar or text that is shown in TensorBoard but is not a metric.
+
+    Args:
+        name: the name under which it is shown.
+        value: the number or text.
+        step: the step.
+        time: seconds since 1970 (UTC).
+    """
 
     name: str
     value: float | str
@@ -277,7 +301,12 @@ class Display:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file that is kept with the run: its name in the run, and its current path."""
+    """A file that is kept with the run.
+
+    Args:
+        name: its name in the run.
+        path: its current path.
+    """
 
     name: str
     path: str
@@ -285,7 +314,13 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended, when (s since 1970), and the error of a failed run."""
+    """How a run ended.
+
+    Args:
+        status: the final status.
+        time: when it ended, in seconds since 1970 (UTC).
+        error: the error of a failed run; None without one.
+    """
 
     status: Status
     time: float
@@ -297,7 +332,12 @@ Record: TypeAlias = Points | BestRule | Display | Artifact | Outcome
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One series of a run: strictly increasing steps (n,), and the last value at each step (n,)."""
+    """One series of a run.
+
+    Args:
+        steps: shape (n,), strictly increasing.
+        values: shape (n,), the last value at each step.
+    """
 
     steps: IntArray
     values: FloatArray

@@ -56,18 +56,39 @@ _AS_THEY_ARE = ("best_step", "points", "last_step", "ended", "error")
 
 
 def artifact_file(name: str) -> str:
-    """The file that holds an artifact of the run."""
+    """The file that holds an artifact of the run.
+
+    Args:
+        name: the artifact's name in the run.
+
+    Returns:
+        the file's path in the store, with a name that is safe on every system.
+    """
     return f"{ARTIFACTS}/{safe_name(name)}"
 
 
 def text_file(name: str, step: int) -> str:
-    """The file that holds a text of the run."""
+    """The file that holds a text of the run.
+
+    Args:
+        name: the text's name.
+        step: the step at which it was recorded.
+
+    Returns:
+        the file's path in the store.
+    """
     return f"{TEXTS}/{safe_name(name)}/{step}.txt"
 
 
 @contextmanager
 def checked_files(run_id: str) -> Iterator[None]:
-    """While the stored files of a run are parsed: damage says which run's they are.
+    """Name the run in errors, while its stored files are parsed.
+
+    Args:
+        run_id: the id of the run.
+
+    Returns:
+        a context manager in which the files are parsed.
 
     Raises:
         ValueError: a file does not hold what was written.
@@ -79,12 +100,29 @@ def checked_files(run_id: str) -> Iterator[None]:
 
 
 def run_json(run: Run) -> bytes:
-    """The run with its configuration, as JSON."""
+    """The run with its configuration, as JSON.
+
+    Args:
+        run: the run.
+
+    Returns:
+        the content of ``RUN_FILE``.
+    """
     return json.dumps(asdict(run), indent=1).encode()
 
 
 def run_from(data: bytes) -> Run:
-    """The run that :func:`run_json` was given."""
+    """The run that :func:`run_json` was given.
+
+    Args:
+        data: the bytes that it returned.
+
+    Returns:
+        the run.
+
+    Raises:
+        ValueError, KeyError, TypeError: the bytes are damaged; see :func:`checked_files`.
+    """
     content = json.loads(data)
     configuration = content.pop("configuration")
     configuration["active"] = tuple(configuration["active"])
@@ -104,7 +142,14 @@ def _values_from_portable(rows: list[list[Any]]) -> dict[Series, Any]:
 
 
 def result_json(result: RunResult) -> bytes:
-    """The result as JSON, without its configuration and without the numbers of its series."""
+    """The result as JSON, without its configuration and without the numbers of its series.
+
+    Args:
+        result: the result.
+
+    Returns:
+        the content of ``RESULT_FILE``.
+    """
     run = {f.name: getattr(result.run, f.name) for f in fields(Run) if f.name != "configuration"}
     content = {
         "run": run,
@@ -120,7 +165,18 @@ def result_json(result: RunResult) -> bytes:
 
 
 def result_from(data: bytes, configuration: Configuration) -> tuple[RunResult, list[Series]]:
-    """The result that :func:`result_json` was given, without histories, and the list of its series."""
+    """The result that :func:`result_json` was given, without histories, and the list of its series.
+
+    Args:
+        data: the bytes that it returned.
+        configuration: the run's configuration, as :func:`run_from` returns it.
+
+    Returns:
+        the result, and its series in the order in which :func:`series_npz` numbers them.
+
+    Raises:
+        ValueError, KeyError, TypeError: the bytes are damaged; see :func:`checked_files`.
+    """
     content = json.loads(data)
     result = RunResult(
         run=Run(configuration=configuration, **content["run"]),
@@ -135,7 +191,14 @@ def result_from(data: bytes, configuration: Configuration) -> tuple[RunResult, l
 
 
 def series_npz(histories: Mapping[Series, History]) -> bytes:
-    """The numbers of the series, compressed."""
+    """The numbers of the series, compressed.
+
+    Args:
+        histories: the series, in the order in which :func:`result_json` lists them.
+
+    Returns:
+        the content of ``SERIES_FILE``.
+    """
     import numpy as np
 
     arrays: dict[str, Any] = {}
@@ -153,6 +216,12 @@ def series_from(data: bytes, series: list[Series], names: frozenset[str] | None)
         data: the bytes that it returned.
         series: all series, in order.
         names: the metrics to read; None for all.
+
+    Returns:
+        the chosen series.
+
+    Raises:
+        ValueError, KeyError, EOFError, zipfile.BadZipFile: the bytes are damaged; see :func:`checked_files`.
     """
     import numpy as np
 
@@ -165,7 +234,14 @@ def series_from(data: bytes, series: list[Series], names: frozenset[str] | None)
 
 
 def curve_csv(curve: Curve) -> bytes:
-    """An aggregated curve as a table for other tools: step, center, lower, upper, runs."""
+    """An aggregated curve as a table for other tools: step, center, lower, upper, runs.
+
+    Args:
+        curve: the curve.
+
+    Returns:
+        CSV with a header, one line per step.
+    """
     columns = (curve.steps, curve.center, curve.lower, curve.upper, curve.runs)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     lines = ["step,center,lower,upper,runs", *(",".join(map(repr, row)) for row in rows)]

@@ -73,6 +73,9 @@ def capture(
         compare: parameters that are compared, whatever they look like.
         name_params: the parameters that make up a configuration's name, most important first.
 
+    Returns:
+        the exit status of the command, and what was captured.
+
     Raises:
         CommandError: the command cannot be run.
         ParameterError: a parameter is to be both compared and not compared.

@@ -63,6 +63,10 @@ def export_runs(
         source_options: its options.
         experiment: only the runs of this one; for a source other than the local backend.
 
+    Returns:
+        how many runs were delivered, how many were already there, what was compared, and the problems
+            of single runs.
+
     Raises:
         LegmError: there are no runs, or a backend cannot be used. Problems of single runs
             are in the report.

@@ -72,6 +72,9 @@ def export_table(
         source_options: its options.
         experiment: only the runs of this one; for a source other than the local backend.
 
+    Returns:
+        how many runs and values were written, and the problems of single runs.
+
     Raises:
         LegmError: there are no runs, the file cannot be written, or pyarrow is needed but not installed.
             Problems of single runs are in the report.

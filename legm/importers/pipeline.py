@@ -135,6 +135,9 @@ def import_runs(
         backend: the backend to import into, as in the handler.
         backend_options: the backend's options.
 
+    Returns:
+        how many runs were imported, how their identity was inferred, and in what source and target differ.
+
     Raises:
         StorageError: the source cannot be read, or the root directory cannot be read or written.
         ParameterError: a named parameter does not exist, or an earlier import decided differently.

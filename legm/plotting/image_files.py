@@ -26,6 +26,9 @@ def checked_formats(formats: str | Sequence[str]) -> list[str]:
     Args:
         formats: one or several of ``FORMATS``.
 
+    Returns:
+        the formats, in the order given.
+
     Raises:
         LegmError: a format does not exist, or there is none.
     """
@@ -45,6 +48,9 @@ def render(figure: Figure, format: str, style: Style) -> bytes:
         figure: the figure.
         format: one of ``FORMATS``; PNG has the figure's resolution, the others are vector graphics.
         style: the style that the figure was drawn with.
+
+    Returns:
+        the content of the file.
     """
     buffer = io.BytesIO()
     dpi = figure.dpi

@@ -49,6 +49,9 @@ class Style:
             style: a style sheet: its path, the name of one of matplotlib's, or a mapping of settings; or
                 several, where later ones take precedence. None is legm's own look.
 
+        Returns:
+            the style; the same one if it is a Style already.
+
         Raises:
             LegmError: a style sheet or setting does not exist, or a value is invalid.
         """
@@ -68,6 +71,9 @@ class Style:
 
         Args:
             name: a setting, or a size such as "small", relative to the base size.
+
+        Returns:
+            the size in points.
         """
         base, size = self.rc["font.size"], self.rc.get(name, name)
         if size is None:
@@ -80,6 +86,9 @@ class Style:
         Args:
             size: the setting of its size, or a size such as "small".
             weight: the setting of its weight.
+
+        Returns:
+            matplotlib's properties of the font.
         """
         of = self.rc
         return FontProperties(
@@ -92,7 +101,14 @@ class Style:
         )
 
     def color(self, *names: str) -> Any:
-        """The colour of the first of these settings that does not defer to another one."""
+        """The colour of the first of these settings that does not defer to another one.
+
+        Args:
+            names: the settings' names, the most specific first.
+
+        Returns:
+            a color in any of matplotlib's forms.
+        """
         found = [self.rc[name] for name in names]
         return next(c for c in found if c is not None and not (isinstance(c, str) and c in _DEFERRED_COLORS))
 
@@ -109,6 +125,9 @@ class Style:
         Args:
             color: the colour.
             share: the background's share, in [0, 1].
+
+        Returns:
+            red, green and blue, each in [0, 1].
         """
         seen = colors.to_rgba(self.background)
         behind = seen[:3] if seen[3] else (1.0, 1.0, 1.0)

@@ -103,7 +103,14 @@ class FittingTickLocator(MaxNLocator):
 
 
 def step_labels(steps: Sequence[float]) -> list[str]:
-    """The labels of steps: numbers, from 10,000 on with a prefix (k, M, G, …)."""
+    """The labels of steps: numbers, from 10,000 on with a prefix (k, M, G, …).
+
+    Args:
+        steps: the steps.
+
+    Returns:
+        a label for each step.
+    """
     if max(map(abs, steps), default=0) < 10_000:
         return [_decimal_tick_label(step, 1.0) for step in steps]
     labels = []
@@ -114,7 +121,14 @@ def step_labels(steps: Sequence[float]) -> list[str]:
 
 
 def tick_labels(values: Sequence[float]) -> list[str]:
-    """The labels of numbers, without a common offset, with enough digits to distinguish neighbours."""
+    """The labels of numbers, without a common offset, with enough digits to distinguish neighbours.
+
+    Args:
+        values: the numbers.
+
+    Returns:
+        a label for each number.
+    """
     largest = max(map(abs, values), default=0)
     ordered = sorted(set(values))
     gap = min((b - a for a, b in itertools.pairwise(ordered)), default=largest)

@@ -44,6 +44,9 @@ def value_text(value: Aggregate, digits: int) -> str:
     Args:
         value: the aggregate.
         digits: the number of decimals; very large or small numbers have four significant digits.
+
+    Returns:
+        the text, such as "0.93 ± 0.01"; "no value" for NaN.
     """
     center, lower, upper = aggregate_interval(value)
     if math.isnan(center):

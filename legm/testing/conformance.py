@@ -108,17 +108,34 @@ class BackendTests:
         Args:
             store: a temporary folder, which is the root directory. Data stored elsewhere, such as on a
                 server, must be separated by the experiment's name, which differs for each store.
+
+        Returns:
+            the backend.
+
+        Raises:
+            NotImplementedError: a subclass does not override this.
         """
         raise NotImplementedError(f"{type(self).__name__} must say how to construct its backend on {store}")
 
     def make_unreachable(self, store: Path) -> Backend:
-        """A backend whose store cannot be used; by default one whose folder is a file."""
+        """A backend whose store cannot be used; by default one whose folder is a file.
+
+        Args:
+            store: a temporary folder, as for :meth:`make_backend`.
+
+        Returns:
+            the backend, every call of which must fail.
+        """
         file = store / "no-folder"
         file.write_text("a file where a folder should be", encoding="utf-8")
         return self.make_backend(file)
 
     def stored_points(self, store: Path, run: Run) -> list[tuple[str, int, float]] | None:  # noqa: ARG002
         """The dev points in the store, each as often as it is stored.
+
+        Args:
+            store: the folder that :meth:`make_backend` was given.
+            run: the run.
 
         Returns:
             metric, step and value of each point; None (the default) if the store cannot be inspected.
@@ -130,6 +147,13 @@ class BackendTests:
 
         By default: whether a file of the backend in ``store`` contains it; numbers as text or as their eight
         bytes, as in SQLite.
+
+        Args:
+            store: the folder that :meth:`make_backend` was given.
+            value: the number, or the bytes of a text or file.
+
+        Returns:
+            whether it was found.
         """
         if isinstance(value, bytes):
             forms = [value]
@@ -139,7 +163,14 @@ class BackendTests:
         return any(form in content for content in map(Path.read_bytes, files) for form in forms)
 
     def experiment(self, store: Path) -> str:
-        """The name of the experiment that the tests use on a store."""
+        """The name of the experiment that the tests use on a store.
+
+        Args:
+            store: the folder that :meth:`make_backend` was given.
+
+        Returns:
+            a name that differs for each store.
+        """
         return f"kit {hashlib.sha256(os.fsencode(store)).hexdigest()[:12]}"
 
     # Round trip
