@@ -76,8 +76,9 @@ def export_table(
         how many runs and values were written, and the problems of single runs.
 
     Raises:
-        LegmError: there are no runs, the file cannot be written, or pyarrow is needed but not installed.
-            Problems of single runs are in the report.
+        LegmError: there are no runs, or pyarrow is needed but not installed. Problems of single runs are in
+            the report.
+        StorageError: the file cannot be written.
     """
     if rows not in ROWS:
         raise LegmError(f"a table cannot have rows of {rows!r}; {closest(rows, ROWS)}")
