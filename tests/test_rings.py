@@ -104,7 +104,7 @@ def room(module: str) -> str:
     return parts[1] if len(parts) > 1 else "__init__"
 
 
-def test_every_room_imports_only_what_is_further_inside():
+def test_every_part_imports_only_inner_rings():
     rooms = {room(module) for module in MODULES}
     assert rooms == {*_MAY_IMPORT}, "say of a new room what it may import"
     wrong = [
@@ -164,7 +164,7 @@ def test_no_modules_import_each_other_in_a_circle():
         walk(module, ())
 
 
-def test_runs_are_read_through_one_door():
+def test_runs_are_read_through_one_function():
     """Runs whose process died are finalized first; the others read what an import or export just wrote."""
     asked = {
         module

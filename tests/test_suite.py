@@ -41,7 +41,7 @@ def test_a_test_module_imports_no_other_one(module):
 
 
 @pytest.mark.parametrize("file", FILES, ids=named)
-def test_whoever_waits_waits_for_something_or_says_why_not(file):
+def test_a_wait_is_for_a_condition_or_says_why_not(file):
     if named(file) == "support/waiting.py":
         return
     text = file.read_text(encoding="utf-8")

@@ -189,7 +189,7 @@ def test_a_seed_that_no_run_has_is_refused_with_the_closest(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [0, 3.5, ["seed", 0], [None]])
-def test_a_seeds_value_in_place_of_its_name_is_refused(tmp_path, wrong):
+def test_a_seeds_value_instead_of_its_name_is_refused(tmp_path, wrong):
     a, b = fill(tmp_path, A, B)
     with pytest.raises(ParameterError, match="names no parameters"):
         a.compare(a, b, "acc", seed=wrong)
@@ -326,7 +326,7 @@ def test_a_list_is_answered_by_a_list(tmp_path):
 # Which configurations
 
 
-def test_configurations_may_be_named_in_every_way_they_are_shown(tmp_path, monkeypatch):
+def test_configurations_may_be_named_in_every_form_that_is_printed(tmp_path, monkeypatch):
     a, b = fill(tmp_path, A, B)
     expected = comparison_as_dict(a.compare(a, b, "acc"))
     second, first = sorted(a.get_best("acc"), key=lambda place: place.value.mean)
@@ -393,7 +393,7 @@ def test_what_names_no_configuration_is_refused(tmp_path, wrong):
         a.compare(a, wrong, "acc")
 
 
-def test_a_configuration_beside_itself_or_given_twice_is_refused(tmp_path):
+def test_a_configuration_compared_with_itself_or_given_twice_is_refused(tmp_path):
     a, b = fill(tmp_path, A, B)
     for others in (a, [b, "1"], [b, b]):
         with pytest.raises(ParameterError, match="twice"):

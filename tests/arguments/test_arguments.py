@@ -148,7 +148,7 @@ def test_every_keyword_of_argparse_is_handed_on():
     assert vars(read(declaration, words)[0]) == wanted
 
 
-def test_arguments_go_into_a_group_of_a_parser_too():
+def test_arguments_can_be_added_to_a_group_of_a_parser():
     parser = argparse.ArgumentParser()
     add_arguments(parser.add_argument_group("Model"), LR)
     assert "Model:\n  --learning_rate" in parser.format_help()
@@ -214,7 +214,7 @@ def test_the_splits_of_a_parent_are_found_in_all_modules():
 @pytest.mark.parametrize(
     ("splits", "said"), [(None, "has none"), (["train", "test"], "has also 'test'"), (["x"], "has also 'x'")]
 )
-def test_a_parent_with_splits_that_the_child_lacks_is_an_error_that_names_both(splits, said):
+def test_a_parent_with_splits_that_the_child_does_not_have_is_an_error_that_names_both(splits, said):
     child = {"metadata": {"parent": "kind"}} | ({"splits": splits} if splits else {})
     declaration = {"path": child, "kind": {"splits": ["train", "dev"]}}
     with pytest.raises(ParameterError, match=rf"'kind' of 'path' .*\['train', 'dev'\].*{said}.*'train_kind'"):
@@ -636,7 +636,7 @@ COMMANDS = {
         "--lr 1 --epochs 3 train",
     ],
 )
-def test_a_command_brings_its_modules_wherever_it_stands(words):
+def test_a_command_brings_its_modules_at_any_position(words):
     namespace, added = read({"lr": {"type": float}}, words, **COMMANDS)
     assert vars(namespace) == {"command": "train", "lr": 1, "hidden": 5, "cell": "plain", "epochs": 3}
     assert added == {"epochs": {"name": True}}
@@ -1011,7 +1011,7 @@ def test_several_base_classes_are_collected_in_the_order_of_super():
     assert (both.left, both.right) == (1, 2)
 
 
-def test_decorated_parents_are_seen_through():
+def test_decorated_parents_are_unwrapped():
     def logged(function):
         @functools.wraps(function)
         def wrapper(*args, **kwargs):

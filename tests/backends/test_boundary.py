@@ -158,7 +158,7 @@ def test_what_is_undelivered_at_log_is_an_error_and_delivered_by_the_next_log(tm
     assert shaky.written() == [("dev/loss", step, step) for step in range(4)]
 
 
-def test_what_is_undelivered_at_the_end_is_delivered_by_the_next_look(tmp_path, caplog):
+def test_what_is_undelivered_at_the_end_is_delivered_by_the_next_read(tmp_path, caplog):
     shaky = Shaky(tmp_path)
     with pytest.raises(BackendError), ExperimentHandler(tmp_path, "e", backend=shaky) as handler:  # noqa: PT012
         handler.start()
@@ -284,7 +284,7 @@ def test_options_that_the_backend_does_not_know_are_named():
         ExperimentHandler("unused", "e", backend_options={"colour": 1})
 
 
-def test_options_beside_an_instance_are_refused(tmp_path):
+def test_options_with_an_instance_are_refused(tmp_path):
     with pytest.raises(BackendError, match=r"\['port'\]"):
         ExperimentHandler("unused", "e", backend=Memory(tmp_path), backend_options={"port": 1})
 

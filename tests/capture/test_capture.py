@@ -447,7 +447,7 @@ with wandb.init(project="again", id="abc", name="svm", resume="allow", config={"
 """
 
 
-def test_runs_of_other_names_stay_apart_and_one_that_a_later_capture_goes_on_with_is_one(tmp_path):
+def test_runs_of_other_names_stay_separate_and_one_that_a_later_capture_resumes_is_one(tmp_path):
     """Two captures of both libraries: names and steps in MLflow, and W&B's resume of one id."""
     for part in range(2):
         (tmp_path / "again.py").write_text(AGAIN)
@@ -522,7 +522,7 @@ client.delete_run(second.info.run_id)
 """
 
 
-def test_a_later_capture_finds_the_runs_of_an_earlier_one_and_goes_on_with_them(tmp_path):
+def test_a_later_capture_finds_and_resumes_the_runs_of_an_earlier_one(tmp_path):
     (before := tmp_path / "before").mkdir()
     status, _, err = play(before, FIRST_PART)
     assert status == 0, err
@@ -617,7 +617,7 @@ time.sleep(600)
     assert "nothing was captured" in err
 
 
-def test_a_sitecustomize_of_ones_own_still_runs_and_find_spec_tells_the_truth(tmp_path):
+def test_the_users_own_sitecustomize_still_runs_and_find_spec_finds_the_real_library(tmp_path):
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text("import builtins\nbuiltins.mine = 1\n", encoding="utf-8")

@@ -176,7 +176,7 @@ def test_one_value_has_no_spread_and_unequal_numbers_of_runs_have_a_column(root)
     assert re.search(r"^best loss +0\.5  1    0$", aggregates, re.MULTILINE)
 
 
-def test_runs_that_are_not_completed_are_shown_apart_when_they_are_asked_for(root, tmp_path):
+def test_runs_that_are_not_completed_are_shown_separately_on_request(root, tmp_path):
     assert "CUDA" not in shown("best", root, "loss")
     text = shown("best", root, "loss", "--status", "failed")
     ranking, _, apart = text.partition("not completed, and not averaged:")

@@ -442,7 +442,7 @@ def test_lost_steps_are_restored_from_the_run_logs(tree):
     assert sorted(map(repr, after.values())) == sorted(map(repr, before.values()))
 
 
-def test_a_damaged_entry_whose_run_log_is_gone_is_reported(tree):
+def test_a_damaged_entry_without_a_run_log_is_reported(tree):
     root, ids = tree
     place = places(root)[0]
     damage(place / "metrics.yml", b'"best_step": 2', b'"best_step": 1')

@@ -45,7 +45,7 @@ def root(tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_no_number_is_cut_and_names_are_whole_at_any_width(root, monkeypatch, width):
+def test_no_number_is_truncated_and_names_are_complete_at_any_width(root, monkeypatch, width):
     monkeypatch.setattr(printing, "_printing_width", lambda: width)
     text = shown("best", root / "named", "loss", "--lower")
     lines = text.splitlines()

@@ -139,7 +139,7 @@ def test_what_does_not_fit_even_so_comes_below_with_the_first_column_again():
     ]
 
 
-def test_colours_do_not_change_the_places():
+def test_colors_do_not_change_the_positions():
     columns = [Column("a", paint=lambda cell: f"<{cell}>"), Column("b")]
     assert lines(columns, [("x", "1"), ("yy", "2")], 40, head=str.upper) == [
         "A   B",

@@ -385,7 +385,7 @@ def test_an_unsupported_call_is_an_error_where_that_is_wanted(tmp_path):
     assert "wandb.sweep is not recorded" in done.stderr.splitlines()[-1]
 
 
-def test_what_stands_for_an_unsupported_call_is_nothing():
+def test_an_unsupported_call_returns_a_null_object():
     absorber = NullObject("x", UnsupportedCalls())
     assert not absorber
     assert list(absorber) == []

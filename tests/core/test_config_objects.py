@@ -249,7 +249,7 @@ def test_a_configuration_that_hydra_composed_sets_parameters(tmp_path):
             made.set_dict_params(hydra.compose("config", overrides=["net=cnn"]))
 
 
-def test_a_hydra_program_tells_configurations_apart(tmp_path):
+def test_a_hydra_program_distinguishes_configurations(tmp_path):
     (tmp_path / "config.yaml").write_text("lr: 0.1\nnet:\n  depth: 2\nseed: 0\n")
     (tmp_path / "train.py").write_text(
         "import hydra\n"
@@ -386,7 +386,7 @@ def test_the_attributes_of_a_class_are_parameters_of_a_namespace():
 
 
 @pytest.mark.parametrize("kind", [TrainData, TrainAttrs, TrainModel, TrainTuple, Options])
-def test_a_class_in_place_of_its_object_is_an_error(kind):
+def test_a_class_instead_of_an_instance_is_an_error(kind):
     with pytest.raises(ParameterError, match=f"the class {kind.__name__}; pass an instance of it"):
         handler().set_namespace_params(kind)
 

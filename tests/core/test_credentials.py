@@ -36,7 +36,7 @@ def test_what_only_looks_like_a_credential_stays_visible_and_is_compared(name, v
     assert name in parameters.configuration("e").active
 
 
-def test_what_is_beside_a_credential_stays():
+def test_what_is_next_to_a_credential_stays():
     assert redact("db", {"host": "h", "port": 5, "password": "x"}) == {
         "host": "h",
         "port": 5,
@@ -64,7 +64,7 @@ def test_numbers_are_credentials_as_passwords_alone():
     assert not is_credential("api_key", None)
 
 
-def test_patterns_take_the_place_of_names_and_forms():
+def test_patterns_replace_names_and_forms():
     assert is_credential("Base_LR", "x", ["*lr*"])
     assert not is_credential("hf_token", "abcdefgh1234", ["*lr*"])
     assert not is_credential("lr", 0.1, ["*lr*"])
@@ -106,7 +106,7 @@ def test_a_name_made_from_a_credential_is_redacted():
     assert restored.configuration("e") == configuration
 
 
-def test_a_condition_on_a_credential_holds_and_is_stored_without_it():
+def test_a_condition_on_a_credential_is_evaluated_and_stored_without_it():
     parameters = Parameters()
     parameters.set({"dsn": "postgres://me:pw-1@h/d", "pool": 3})
     parameters.set_metadata({"pool": {"parent": "dsn", "parent_active": "postgres://me:pw-1@h/d"}})

@@ -41,7 +41,7 @@ def test_what_looks_like_an_escape_is_escaped_itself(one, other):
     assert (safe_name(one) == safe_name(other)) == (one == other)
 
 
-def test_letters_that_compose_with_each_other_are_kept_apart():
+def test_letters_that_compose_with_each_other_are_separated():
     assert safe_name("\u1100\u1161") != safe_name("\uac00")
 
 

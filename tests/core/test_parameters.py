@@ -45,7 +45,7 @@ def trees(draw):
 
 
 @given(st.lists(trees(), min_size=3, max_size=3))
-def test_sameness_is_an_equivalence_that_agrees_with_the_fingerprint(three):
+def test_equality_is_an_equivalence_that_agrees_with_the_fingerprint(three):
     prints = [params.configuration("e").fingerprint for params in three]
     actives = [{k: (type(v) is bool, v) for k, v in params.active().items()} for params in three]
     for i in range(3):
@@ -142,7 +142,7 @@ def test_a_cycle_is_refused_when_it_is_made():
         made.set_param("a", 1, parent="a")
 
 
-def test_metadata_is_set_whole_or_not_at_all():
+def test_metadata_is_set_atomically():
     made = handler(a=1, b=2)
     with pytest.raises(ParameterError, match="unknown field 'colour'"):
         made.set_param_metadata({"a": {"disable_comparison": True}, "b": {"colour": 1}})
@@ -314,7 +314,7 @@ def test_values_are_ordered_by_priority_and_then_by_name():
     assert named(metadata, a=1, b=2, c=3) == "2,1,3"
 
 
-def test_a_list_joins_with_plus_and_a_transform_goes_first():
+def test_a_list_is_joined_with_plus_after_the_transform():
     assert named({"a": {"name": True}}, a=[64, 32]) == "64+32"
     assert named({"a": {"name": True, "name_transform": lambda v: f"lr{v}"}}, a=0.1) == "lr0.1"
 

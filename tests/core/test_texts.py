@@ -91,7 +91,7 @@ def test_what_differs_names_configurations_without_a_name():
     assert named(dict.fromkeys("abcdef", 1)) == ["_0"]
 
 
-def test_of_many_parameters_as_few_name_as_tell_configurations_apart():
+def test_a_name_has_the_fewest_parameters_that_distinguish_configurations():
     rows = [{f"p{k}": (i >> k) & 1 if k < 3 else i // 4 for k in range(9)} for i in range(8)]
     names = named(*rows)
     assert len(set(names)) == 8

@@ -276,7 +276,7 @@ def test_a_run_that_nobody_claimed_is_counted_while_it_is_running(tmp_path):
     assert handler_of(tmp_path).should_run(1)
 
 
-def test_descriptions_and_configurations_are_counted_apart(tmp_path):
+def test_descriptions_and_configurations_are_counted_separately(tmp_path):
     run(handler_of(tmp_path))
     running = handler_of(tmp_path, "other code")
     assert running.should_run(1)
@@ -477,7 +477,7 @@ def test_a_claim_is_void_after_its_time_though_its_process_lives(tmp_path):
     assert len(claims(tmp_path)) == 1
 
 
-def test_a_claim_holds_for_its_own_time_whatever_the_others_ask_with(tmp_path):
+def test_a_claim_expires_after_its_own_timeout_whatever_others_pass(tmp_path):
     first, second = handler_of(tmp_path), handler_of(tmp_path)
     assert first.should_run(1, timeout=math.inf)
     (claim,) = claims(tmp_path)
@@ -487,7 +487,7 @@ def test_a_claim_holds_for_its_own_time_whatever_the_others_ask_with(tmp_path):
     assert not second.should_run(1, timeout=1)
 
 
-def test_asking_again_holds_the_claim_for_its_time_again(tmp_path):
+def test_asking_again_renews_the_claim(tmp_path):
     handler = handler_of(tmp_path)
     assert handler.should_run(1)
     (claim,) = claims(tmp_path)
@@ -520,7 +520,7 @@ def test_a_claim_file_says_whose_it_is(tmp_path):
     assert (about["description"], about["timeout"], about["pid"]) == ("why", 60, os.getpid())
 
 
-def test_a_claim_file_that_is_damaged_is_reported_and_holds_nothing(tmp_path, caplog):
+def test_a_damaged_claim_file_is_reported_and_claims_nothing(tmp_path, caplog):
     run(handler_of(tmp_path))
     (folder,) = tmp_path.rglob("open")
     (folder / "x.claim").write_text('{"description": ')
@@ -612,7 +612,7 @@ def test_claim_leaves_the_run_alone_and_lets_exceptions_through(tmp_path):
     assert statuses(tmp_path) == [Status.COMPLETED]
 
 
-def test_claim_goes_together_with_the_handlers_own_block(tmp_path):
+def test_claim_can_be_combined_with_the_handlers_own_block(tmp_path):
     def attempt(error: type[Exception] | None) -> bool:
         with handler_of(tmp_path) as handler, handler.claim(1) as ok:
             if ok:
@@ -684,7 +684,7 @@ def test_a_completed_run_that_a_store_was_not_given_yet_is_counted_once_before_a
     assert [may_run(other, n) for n in (1, 2)] == [False, True]
 
 
-def test_a_run_that_only_the_store_knows_to_go_on_is_counted(tmp_path):
+def test_a_run_that_is_running_only_in_the_store_is_counted(tmp_path):
     elsewhere = MemoryBackend(tmp_path)
     run(handler_of(tmp_path / "elsewhere", backend=elsewhere))
     ((run_id, result),) = elsewhere.results.items()

@@ -250,7 +250,7 @@ def test_strict_raises_where_a_mirror_has_not_all(tmp_path, hook):
         handler.log()
 
 
-def test_a_mirror_lacks_what_it_cannot_keep_and_gets_the_rest(tmp_path):
+def test_a_mirror_gets_everything_but_what_it_cannot_store(tmp_path):
     mirror = Mirror(tmp_path)
     handler = ExperimentHandler(tmp_path, "e", backend=["local", mirror])
     handler.set_param("lr", 0.1)
@@ -322,7 +322,7 @@ def test_watching_delivers_what_becomes_pending_until_it_is_interrupted(mlflow_s
         assert [m.step for m in of.get_metric_history(run.info.run_id, "dev/loss")] == list(range(300))
 
 
-def test_watching_tells_a_reason_once_and_pauses_longer(tmp_path, monkeypatch):
+def test_watching_reports_a_reason_once_and_pauses_longer(tmp_path, monkeypatch):
     folder = tmp_path / "e" / "c_0" / "runs" / "open"
     folder.mkdir(parents=True)
     (folder / "damaged.log").write_bytes(b"no log")

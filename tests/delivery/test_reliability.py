@@ -245,7 +245,7 @@ except LegmError as error:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
 @pytest.mark.parametrize("lr", ["0.1", "0.2"])
-def test_somebody_without_the_right_to_write_gets_a_clear_error_and_may_read(lr):
+def test_a_user_without_write_permission_gets_a_clear_error_and_may_read(lr):
     with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
         root = Path(folder) / "root"
         with ExperimentHandler(root, "e") as handler:
@@ -278,5 +278,5 @@ def test_a_folder_that_is_read_only_by_limit_of_its_medium_says_so(tmp_path):
         handler.start()
 
 
-def test_the_limit_that_stands_for_a_full_disk_really_refuses(tmp_path):
+def test_the_limit_that_simulates_a_full_disk_really_refuses(tmp_path):
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY

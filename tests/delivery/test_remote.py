@@ -97,7 +97,7 @@ def test_a_run_without_its_backend_continues_and_a_later_handler_delivers_it(tmp
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_a_look_at_the_configuration_delivers_its_backlog(tmp_path):
+def test_reading_the_configuration_delivers_its_backlog(tmp_path):
     remote = Remote(tmp_path)
     first = ExperimentHandler(tmp_path, "e", backend=remote).start()
     first.set_metric("loss", 1, step=0)
@@ -116,7 +116,7 @@ def test_a_look_at_the_configuration_delivers_its_backlog(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["refused", "the answer is lost"])
-def test_what_came_during_an_outage_arrives_once_and_in_order(tmp_path, caplog, how):
+def test_what_was_recorded_during_an_outage_arrives_once_and_in_order(tmp_path, caplog, how):
     remote = Remote(tmp_path)
     handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
     run_id = handler.run_id
@@ -177,7 +177,7 @@ def test_a_backend_that_opens_runs_and_refuses_the_rest_does_not_hold_up_log(tmp
 
 @pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("hook", ["open", "write", "close"])
-def test_a_backend_that_hangs_holds_up_neither_training_nor_log(tmp_path, caplog, hook):
+def test_a_backend_that_hangs_delays_neither_training_nor_log(tmp_path, caplog, hook):
     remote = Remote(tmp_path)
     remote.hangs_in = hook
     handler = ExperimentHandler(tmp_path, "e", backend=remote).start()
@@ -438,7 +438,7 @@ def test_a_tail_that_begins_later_knows_the_earlier_layouts(writer):
     tail.close()
 
 
-def test_a_half_written_frame_is_read_when_it_is_whole(writer):
+def test_a_half_written_frame_is_read_when_it_is_complete(writer):
     writer.append(LOSS)
     tail = LogTail(writer.path)
     assert tail.read(1 << 20) == []
@@ -482,7 +482,7 @@ def test_a_tail_of_no_log_is_a_storage_error(tmp_path):
 
 
 @pytest.mark.parametrize("places", [PLACES, {}])
-def test_the_head_gives_run_and_places_without_records(tmp_path, places):
+def test_the_head_gives_run_and_targets_without_records(tmp_path, places):
     run = replace(a_run(), description="ä")
     log = LogWriter(tmp_path / "a.log", create=True)
     end = log.append(log_frames.run_frame(run), log_frames.backends_frame(places))
@@ -493,7 +493,7 @@ def test_the_head_gives_run_and_places_without_records(tmp_path, places):
     assert log_reader.read_log(tmp_path / "a.log").backends == places
 
 
-def test_the_head_of_a_log_without_places_has_none(tmp_path):
+def test_the_head_of_a_log_without_targets_has_none(tmp_path):
     log = LogWriter(tmp_path / "a.log", create=True)
     log.append(log_frames.run_frame(a_run()), LOSS, points(0))
     log.close()

@@ -207,7 +207,7 @@ def test_a_long_run_comes_back_from_its_log_and_is_read_in_pieces(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mlflow", "wandb", "local"])
-def test_every_run_comes_back_bit_for_bit_and_a_second_export_adds_nothing(every, tmp_path, name):
+def test_every_run_is_read_back_bit_for_bit_and_a_second_export_adds_nothing(every, tmp_path, name):
     root = tmp_path / "root"
     shutil.copytree(every, root)
     before, place = tree(root), elsewhere(name, tmp_path)
@@ -267,7 +267,7 @@ def test_an_experiment_or_a_configuration_can_be_exported_alone(every, tmp_path)
         assert len(memory.results) == count
 
 
-def test_aggregates_go_with_the_runs(every, tmp_path):
+def test_aggregates_are_exported_with_the_runs(every, tmp_path):
     memory = MemoryBackend(tmp_path)
     report = export_runs(every, memory)
     (summary,) = memory.summaries.values()
@@ -283,7 +283,7 @@ def test_aggregates_go_with_the_runs(every, tmp_path):
     }
 
 
-def test_a_run_whose_log_is_gone_is_made_of_the_yaml_files(every, tmp_path):
+def test_a_run_without_its_log_is_read_from_the_yaml_files(every, tmp_path):
     root = tmp_path / "root"
     shutil.copytree(every, root)
     completed = [result for result in local_runs(root) if result.status is Status.COMPLETED]
@@ -506,7 +506,7 @@ def test_credentials_stay_here(tmp_path):
     )
 
 
-def test_files_of_a_run_go_with_it_also_where_the_root_was_moved(tmp_path):
+def test_files_of_a_run_are_exported_even_if_the_root_was_moved(tmp_path):
     for name in ("kept.txt", "gone.txt"):
         (tmp_path / name).write_text(f"what is in {name}")
     with begun(tmp_path / "was", 1) as handler:
@@ -525,7 +525,7 @@ def test_files_of_a_run_go_with_it_also_where_the_root_was_moved(tmp_path):
         assert b"what is in kept.txt" in [p.read_bytes() for p in place["into"].rglob("*.txt")]
 
 
-def test_hundreds_of_runs_go_out_and_come_back(tmp_path):
+def test_hundreds_of_runs_are_exported_and_read_back(tmp_path):
     root, back, memory = tmp_path / "root", tmp_path / "back", MemoryBackend(tmp_path)
     for seed in range(200):
         train(root, rate=seed % 4, seed=seed)

@@ -232,7 +232,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
     assert peaks[1] < 2 * peaks[0]
 
 
-def test_an_earlier_table_stays_until_the_new_one_is_whole(root, tmp_path, monkeypatch):
+def test_an_earlier_table_stays_until_the_new_one_is_complete(root, tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
     path.write_text("earlier")
 

@@ -283,7 +283,7 @@ def test_a_refused_call_does_not_move_the_positions_that_follow(handler, bad):
     }
 
 
-def test_a_refused_call_does_not_settle_whether_a_metric_is_indexed(handler):
+def test_a_refused_call_does_not_decide_whether_a_metric_is_indexed(handler):
     with pytest.raises(MetricError, match="64 bits"):
         handler.set_metric("acc", 1, step=2**63)
     handler.set_dict_metrics({"a": {"acc": 1}})
@@ -422,7 +422,7 @@ def test_a_step_may_be_any_whole_number(handler, step):
     "step",
     [0.5, np.float32(0.5), np.array(0.5), NAN, INF, "3", [3], np.array([1, 2]), Tensor(1, 2), 1j, Odd()],
 )
-def test_a_step_that_is_no_whole_number_is_refused_and_nothing_is_set(handler, step):
+def test_a_step_that_is_not_a_whole_number_is_refused_and_nothing_is_set(handler, step):
     with pytest.raises(MetricError, match="the step of 'loss' must be a whole number"):
         handler.set_metric("loss", 1, step=step)
     with pytest.raises(MetricError, match="the step of 'loss' must be a whole number"):
@@ -660,7 +660,7 @@ def test_examples_of_any_name_are_kept_or_refused_by_name(handler, index):
 # capture_metrics
 
 
-def test_a_returned_mapping_is_logged_whole(handler):
+def test_a_returned_mapping_is_logged_completely(handler):
     @handler.capture_metrics()
     def evaluate(a, *, b):
         """Evaluate."""
@@ -793,7 +793,7 @@ def test_higher_is_better_by_default(handler):
     assert logged(handler)["best_step"] == 1
 
 
-def test_the_nearest_earlier_step_stands_in_and_is_recorded(handler):
+def test_the_nearest_earlier_step_is_used_instead_and_recorded(handler):
     series(handler, loss={0: 0, 2: 2, 4: 4}, acc={0: 10, 3: 13, 9: 19}, late={8: 8})
     handler.set_dict_metrics({"a": {"iou": 5}}, step=1)
     handler.set_best("early_stopping", metric="loss")

@@ -784,7 +784,7 @@ def test_a_start_that_was_refused_may_be_tried_again(tmp_path):
 # Descriptions and existing configurations
 
 
-def test_descriptions_tell_apart_runs_of_one_configuration(tmp_path):
+def test_descriptions_distinguish_runs_of_one_configuration(tmp_path):
     handlers = {}
     for number, description in enumerate([None, "", "ablation", "ablation", "ABLATION", "a/b: ../c"]):
         handlers[description] = handler = begin(tmp_path, description)
@@ -900,7 +900,7 @@ def test_while_the_disk_is_full_training_continues_and_nothing_is_lost(tmp_path,
     assert shown(folder_of(handler)) == [(Status.COMPLETED, None)]
 
 
-def test_after_the_disk_has_room_again_everything_is_written_without_a_call(tmp_path, full_disk, caplog):
+def test_after_the_disk_has_space_again_everything_is_written_without_a_call(tmp_path, full_disk, caplog):
     handler = begin(tmp_path)
     full_disk.full = True
     for number in range(10):
@@ -971,7 +971,7 @@ class Impatient:
 
 
 @pytest.mark.parametrize("test", [False, True])
-def test_an_interrupt_while_a_value_is_taken_leaves_whole_rows(tmp_path, test):
+def test_an_interrupt_while_a_value_is_recorded_leaves_complete_rows(tmp_path, test):
     handler = begin(tmp_path)
     handler.set_dict_metrics({"a": 0, "b": 0}, test=test)
     handler.set_metric("a", 1, test=test)

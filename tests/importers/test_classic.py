@@ -476,7 +476,7 @@ def test_the_best_step_is_the_one_that_has_the_best_values(tmp_path, best, rule)
     assert any("best steps" in remark for remark in report.omitted) == (rule is None)
 
 
-def test_an_alias_may_stand_for_what_another_run_has(tmp_path):
+def test_an_alias_may_refer_to_a_value_of_another_run(tmp_path):
     values = [3.0, 4.0]
     folder = write(tmp_path / "logs/e/a_0", {"lr": 1}, [{"loss": values}, {"loss": values}])
     assert "*id001" in (folder / "metrics.yml").read_text()
@@ -610,7 +610,7 @@ def merges() -> bytes:
 
 @pytest.mark.parametrize("content", [bomb(), merges()], ids=["aliases", "merges"])
 @pytest.mark.parametrize("name", ["params.yml", "steps.yml"])
-def test_aliases_that_stand_for_ever_more_are_refused(tmp_path, name, content):
+def test_aliases_that_expand_exponentially_are_refused(tmp_path, name, content):
     for i in range(2):
         write(tmp_path / f"logs/e/a_{i}", {"lr": i}, [{"loss": [1.0]}], steps={"loss": [1]})
     (tmp_path / "logs/e/a_0" / name).write_bytes(content)
@@ -936,7 +936,7 @@ def test_a_folder_of_the_original_is_distinguished_from_its_event_files(depth):
     assert {(run.key.split("/")[0], run.experiment) for run in source.runs()} == {(LENET, LENET)}
 
 
-def test_a_parameter_called_fingerprint_makes_no_folder_ours(tmp_path):
+def test_a_parameter_called_fingerprint_does_not_make_a_folder_a_configuration(tmp_path):
     write(tmp_path / "logs/e/a_0", {"fingerprint": "abc", "lr": 1}, [{"loss": [1.0]}])
     assert open_detected_source(tmp_path / "logs").kind == "original-legm"
 
@@ -949,7 +949,7 @@ def test_configurations_below_other_names_belong_to_their_experiment(manager):
     )
 
 
-def test_several_roots_in_a_folder_stay_apart(tmp_path):
+def test_several_roots_in_a_folder_stay_separate(tmp_path):
     for root in ("one", "two"):
         write(tmp_path / "all" / root / "e" / "a_0", {"lr": 1}, [{"loss": [1.0]}], disabled=[])
     report = import_runs(tmp_path / "all", tmp_path / "root")

@@ -126,7 +126,7 @@ def observed(*runs: tuple[dict, dict]) -> ObservedRuns:
         ([({}, {"script": "a.py"}), ({}, {"script": "b.py"})], {"script": "stem"}),
     ],
 )
-def test_a_label_is_taken_where_the_parameters_do_not_tell_runs_apart(runs, labels):
+def test_a_label_is_compared_where_the_parameters_do_not_distinguish_runs(runs, labels):
     for order in itertools.permutations([*runs, runs[0]]) if len(runs) < 4 else [runs]:
         assert infer_identity(observed(*order)).labels == labels
 
@@ -204,7 +204,7 @@ def configurations(root: Path, experiment: str) -> list[list[str]]:
 MODELS = {"RandomForest": 0.9, "SVM": 0.7, "LogisticRegression": 0.6}
 
 
-def test_mlflow_runs_that_parameters_do_not_tell_apart_stay_apart(store, tmp_path):
+def test_mlflow_runs_that_parameters_do_not_distinguish_stay_separate(store, tmp_path):
     client, source = store
     named = [run(client, "named", name, value=value) for name, value in MODELS.items()]
     seeds = [run(client, "seeds", None, {"seed": seed}) for seed in range(2)]
@@ -274,7 +274,7 @@ def test_runs_that_were_averaged_part_when_a_later_one_shows_that_names_count(st
     assert len(list(root.glob("e/*/runs/*.log"))) == 3
 
 
-def test_wandb_runs_of_different_names_groups_and_tags_stay_apart(tmp_path, wandb_home):
+def test_wandb_runs_of_different_names_groups_and_tags_stay_separate(tmp_path, wandb_home):
     script = """
 for name in ("svm", "forest"):
     begin(project="named", name=name, id=name).finish()

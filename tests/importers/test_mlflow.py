@@ -409,7 +409,7 @@ def test_an_impossible_override_is_an_error_before_anything_is_imported(sqlite, 
     assert not (tmp_path / "root").exists()
 
 
-def test_what_was_decided_at_the_first_import_holds_for_the_next(sqlite, tmp_path):
+def test_decisions_of_the_first_import_apply_to_the_next(sqlite, tmp_path):
     client, source = sqlite
     write_runs(client, source, runs=2, names=1, steps=1)
     root = tmp_path / "root"

@@ -38,7 +38,7 @@ def one_run(root: Path, **parameters) -> ExperimentHandler:
 
 
 @pytest.mark.parametrize("logs", ["with logs", "without logs"])
-def test_every_run_comes_as_it_was_bit_for_bit(tmp_path, logs):
+def test_every_run_is_imported_bit_for_bit(tmp_path, logs):
     script(ExperimentHandler(tmp_path / "a", "e", "its “d”"))
     if logs == "without logs":
         for path in (tmp_path / "a").glob("*/*/runs/*.log"):

@@ -423,7 +423,7 @@ def test_seeds_in_the_names_of_folders_are_runs_of_one_configuration(tmp_path):
     assert by_configuration(tmp_path / "root", "a2c") == [["a2c/seed_0/A2C_1", "a2c/seed_1/A2C_1"]]
 
 
-def test_a_last_folder_that_all_runs_have_names_none_and_an_earlier_decision_holds(tmp_path):
+def test_a_last_folder_that_all_runs_have_names_none_and_an_earlier_decision_is_kept(tmp_path):
     for name in ("small", "large"):
         write_event(tmp_path / "logs" / name / "PPO_1", scalar("reward", 1.0, 0))
     import_runs(tmp_path / "logs", tmp_path / "root")
@@ -441,7 +441,7 @@ def test_a_last_folder_that_all_runs_have_names_none_and_an_earlier_decision_hol
         import_runs(tmp_path / "two", tmp_path / "other", run_folders=2)
 
 
-def test_parameters_in_yaml_files_beside_and_above_event_files_are_read(tmp_path):
+def test_parameters_in_yaml_files_next_to_and_above_event_files_are_read(tmp_path):
     source = tmp_path / "logs"
     for name in ("ppo/run1", "ppo/run2", "other"):
         write_event(source / name, scalar("reward", 1.0, 0))
@@ -680,7 +680,7 @@ def everything(folder: Path) -> tuple[list[object], dict[str, int]]:
     return found, {remark: count for remark, count, _ in source.notes}
 
 
-def test_a_file_that_was_cut_anywhere_is_used_as_far_as_it_goes(tmp_path):
+def test_a_truncated_file_is_used_up_to_its_end(tmp_path):
     whole = sound(tmp_path / "made")
     path = tmp_path / "runs" / "a" / "tfevents.1"
     path.parent.mkdir(parents=True)

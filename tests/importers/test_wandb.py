@@ -200,7 +200,7 @@ def test_a_run_whose_log_is_missing_has_its_configuration_and_last_values(writte
     assert "wandb-summary.json" in next(iter(report.failed.values()))
 
 
-def test_the_command_says_what_came(written, tmp_path):
+def test_the_command_reports_what_was_captured(written, tmp_path):
     done = CliRunner().invoke(main, ["import", str(written), str(tmp_path / "root"), "--dry-run"])
     assert "8 runs would be imported" in done.output
     assert not (tmp_path / "root").exists()
@@ -241,7 +241,7 @@ def test_a_resumed_run_is_imported_again(tmp_path):
 # Fragments
 
 
-def test_a_run_that_was_gone_on_with_is_one_run(tmp_path):
+def test_a_resumed_run_is_one_run(tmp_path):
     text = """
 for part in range(3):
     run = begin(project="p", id="same", resume="allow", config={"lr": 0.1, f"part{part}": part})
@@ -481,7 +481,7 @@ def test_whole_numbers_that_lose_digits_are_reported(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [3, 7, 60, 2_000, 40_000])
-def test_a_log_that_is_cut_comes_as_far_as_it_goes(written, tmp_path, cut):
+def test_a_truncated_log_is_read_up_to_its_end(written, tmp_path, cut):
     (log,) = written.glob("wandb/*-r0.1-1/*.wandb")
     shutil.copytree(log.parent, tmp_path / "wandb" / log.parent.name)
     data = log.read_bytes()
@@ -536,7 +536,7 @@ def test_what_is_no_store_is_refused(tmp_path):
         import_runs(tmp_path, tmp_path / "root")
 
 
-def test_a_log_that_was_moved_away_alone_takes_no_files_that_are_beside_it(tmp_path):
+def test_a_log_that_was_moved_alone_does_not_claim_files_in_its_new_folder(tmp_path):
     made = hostile(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "files").mkdir()
     (tmp_path / "elsewhere" / "files" / "private.txt").write_text("x")

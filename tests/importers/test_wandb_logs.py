@@ -145,7 +145,7 @@ def test_the_messages_are_those_of_the_installed_sdk():
     assert bytes([16 << 3 & 127 | 2 | 128, 16 >> 4]) == json_items.VALUE_MARK
 
 
-def test_wandb_is_not_imported_and_may_be_imported_beside_it(written):
+def test_wandb_is_not_imported_and_may_be_imported_in_the_same_process(written):
     code = """
 import sys
 from pathlib import Path
@@ -341,7 +341,7 @@ def test_hostile_lengths_do_not_fill_the_memory(tmp_path):
     assert len(list(reader.new_records())) + reader.damaged == 5
 
 
-def test_what_is_removed_is_gone_and_garbage_that_is_removed_harms_nothing(tmp_path):
+def test_what_is_removed_no_longer_exists_and_removing_garbage_is_harmless(tmp_path):
     begun, summary, changed, later = (theirs.Record() for _ in range(4))
     for key in ("kept", "gone"):
         begun.run.config.update.add(key=key, value_json="1")

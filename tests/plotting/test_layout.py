@@ -78,7 +78,7 @@ def test_no_entry_of_a_legend_touches_another_or_leaves_the_picture(names, style
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("count", [1, 5, 50])
-def test_no_text_beside_bars_touches_another_or_leaves_the_picture(count, style, monkeypatch):
+def test_no_text_next_to_bars_overlaps_another_or_leaves_the_figure(count, style, monkeypatch):
     names = [f"{LONG[:100]}{i}{CJK}{LONG[:100]}" for i in range(count)]
     ranking = [ranked(name, 10.0**i / 7, 10.0 ** (i - 2), failed=i % 3) for i, name in enumerate(names)]
     below = [ranked(f"n{i}", -i * 1e-7, 1e-9) for i in range(count)]
@@ -115,14 +115,14 @@ letters = st.text("ab,/_=.0é学", max_size=60)
 
 class TestNames:
     @given(st.lists(letters.map(" ".join), max_size=8), st.integers(8, 40))
-    def test_different_names_stay_different_and_no_wider_than_there_is_room(self, names, room):
+    def test_different_names_stay_different_and_within_the_width(self, names, room):
         short = truncate_distinct_names(names, room, len)
         assert max(map(len, short), default=0) <= room
         for (name, label), (other, also) in itertools.combinations(zip(names, short, strict=True), 2):
             assert (label == also) == (name == other)
 
     @given(st.text(max_size=600), st.integers(1, 600))
-    def test_a_cut_text_is_as_long_as_there_is_room_and_keeps_its_ends(self, text, room):
+    def test_a_shortened_text_fills_the_width_and_keeps_its_ends(self, text, room):
         whole = " ".join(text.split())
         short = truncate_name(text, room, len)
         if len(whole) <= min(room, 400):
@@ -137,7 +137,7 @@ class TestNames:
         names = [f"adam,hidden=1024+1024+512,lr={lr},warm=1000,decay=cosine,seed=0" for lr in (0.1, 0.001)]
         assert truncate_distinct_names(names, 30, len) == ["…lr=0.1…", "…lr=0.001…"]
 
-    def test_names_that_differ_at_two_far_places_are_distinguished(self):
+    def test_names_that_differ_at_two_distant_positions_are_distinguished(self):
         names = [f"{a}{'x' * 80}{b}{'y' * 80}end" for a in "ab" for b in "cd"]
         assert len(set(truncate_distinct_names(names, 20, len))) == 4
 

@@ -65,7 +65,7 @@ def test_bars_are_kept_in_each_format(handler):
     assert handler.plot_comparison_bars("f1", test=True, formats="pdf") == places[1:]
 
 
-def test_a_style_is_seen_in_both_kinds_of_picture(handler, tmp_path):
+def test_a_style_applies_to_both_kinds_of_figure(handler, tmp_path):
     sheet = tmp_path / "paper.mplstyle"
     sheet.write_text("figure.figsize: 3, 2\nfigure.dpi: 100\naxes.facecolor: 00ff00\n")
     (curves,) = handler.plot(groups=[["loss"]], style=sheet)

@@ -109,7 +109,7 @@ class TestThinning:
         assert np.isnan(found.center[inside]).all()
         assert not np.isnan(found.center[(found.steps < 39_900) | (found.steps > 60_100)]).any()
 
-    def test_steps_beyond_what_floats_tell_apart_do_no_harm(self):
+    def test_steps_beyond_float_precision_do_no_harm(self):
         draw(plot_curves([curve(np.arange(9000.0), steps=2**62 + np.arange(9000))], "t", 5))
 
 
@@ -201,7 +201,7 @@ class TestPlotCurves:
         (segment,) = bar.lines[2][0].get_segments()
         assert segment.tolist() == [[7.0, 1.9], [7.0, 2.1]]
 
-    def test_a_point_between_gaps_is_seen(self):
+    def test_a_point_between_gaps_is_visible(self):
         figure = draw(plot_curves([curve([1, np.nan, 5, np.nan, 1, 1])], "title", 1))
         dots = [one.get_xydata().tolist() for one in figure.axes[0].lines if one.get_linestyle() == "None"]
         assert dots == [[[0, 1], [2, 5]]]
@@ -320,7 +320,7 @@ class TestPlotBars:
         assert found == [[4.0, 6.0], [3.5, 6.0], [4.0, 6.0]]
         assert {"5.0 ± 1.0", "4.0 [3.5, 6.0]", "5.0 [4.0, 6.0]", "5.0"} <= set(texts(figure))
 
-    def test_values_and_names_stand_outside_of_the_axes_and_inside_the_picture(self):
+    def test_values_and_names_are_outside_the_axes_and_inside_the_figure(self):
         ranking = [ranked(f"{'long_name' * 9}{i}", 10.0**i, 2.0 * 10**i, failed=i) for i in range(4)]
         figure = draw(plot_bars({"best_loss": ranking}, "title"))
         (axes,) = figure.axes

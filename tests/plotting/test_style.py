@@ -37,7 +37,7 @@ def plain():
 
 class TestStyle:
     @pytest.mark.parametrize("name", [*TRIED, "classic", "default"])
-    def test_each_style_of_matplotlibs_can_be_used_and_is_seen(self, name, plain):
+    def test_each_style_of_matplotlibs_can_be_used_and_applies(self, name, plain):
         styled = [render_png(picture, name) for picture in pictures(name)]
         seen = [one != other for one, other in zip(plain[:: len(FORMATS)], styled, strict=True)]
         assert any(seen)
@@ -152,7 +152,7 @@ class TestStyle:
         with pytest.raises(LegmError, match=message):
             Style.of(sheet)
 
-    def test_a_font_that_is_not_installed_gives_way_to_the_next(self, caplog):
+    def test_a_font_that_is_not_installed_is_replaced_by_the_next(self, caplog):
         style = {"font.family": ["No Such Font", "serif"], "font.serif": ["Nor This", "DejaVu Serif"]}
         assert axes_of(style).xaxis.label.get_fontfamily() == ["DejaVu Serif"]
         assert axes_of({"font.family": "No Such Font"}).xaxis.label.get_fontfamily() == ["DejaVu Sans"]

@@ -355,7 +355,7 @@ def test_the_spread_and_the_logarithmic_scale_are_switched(page, address):
     assert page.problems() == []
 
 
-def test_several_metrics_stand_one_above_the_other_and_one_is_always_left(page, address):
+def test_several_metrics_are_stacked_and_at_least_one_is_drawn(page, address):
     page.open(address)
     page.click('#curve-metrics [data-metric="accuracy"]')
     titles = [page.plot("curves", f"layout.{axis}.title.text") for axis in ("yaxis", "yaxis2")]
@@ -587,7 +587,7 @@ return [...document.querySelectorAll(arguments[0])].map((one) => {
 
 
 @pytest.mark.parametrize("width", [1400, 820, 390])
-def test_long_names_stay_different_inside_and_apart(page, long_names, width):
+def test_long_names_stay_distinct_and_inside_the_figure(page, long_names, width):
     page.open(long_names, width=width)
     page.keep_picture(f"report-long-{width}")
     assert page.run("return document.documentElement.scrollWidth") <= width

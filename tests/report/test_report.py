@@ -422,7 +422,7 @@ def test_a_backend_without_folders_is_read_too(tmp_path):
     assert [one["name"] for one in content["configurations"]] == ["same 10000000", "same 20000000"]
 
 
-def test_the_curves_of_many_configurations_stay_within_their_room(tmp_path):
+def test_the_curves_of_many_configurations_stay_within_their_axes(tmp_path):
     backend = MemoryBackend(tmp_path)
     steps, values = np.arange(1000), np.random.default_rng(0).normal(size=1000)
     names = [f"metric_{number}" for number in range(20)]
@@ -441,7 +441,7 @@ def test_the_curves_of_many_configurations_stay_within_their_room(tmp_path):
     assert many < 9 << 20
 
 
-def test_the_page_is_written_whole_or_not_at_all(tmp_path):
+def test_the_page_is_written_atomically(tmp_path):
     logged(tmp_path / "results", {"rate": 1}, {"loss": [1.0]})
     client = client_of(tmp_path / "results")
     place = tmp_path / "report.html"

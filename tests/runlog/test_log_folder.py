@@ -23,7 +23,7 @@ def session_in(root: Path) -> RunSession:
     return session
 
 
-def test_a_log_that_is_moved_between_two_looks_is_found(tmp_path):
+def test_a_log_that_is_moved_between_two_scans_is_found(tmp_path):
     session = session_in(tmp_path)
     logs = LogFolder.of(session.folder)
     (listed,) = logs.pending_logs()

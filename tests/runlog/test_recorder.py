@@ -112,7 +112,7 @@ print(loops, count)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers that send signals")
-def test_what_a_signal_handler_a_finalizer_and_a_warning_hook_record_is_whole(tmp_path):
+def test_what_a_signal_handler_a_finalizer_and_a_warning_hook_record_is_complete(tmp_path):
     from tests.support.compat_stores import environment, in_legm
 
     done = subprocess.run(

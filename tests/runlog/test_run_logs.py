@@ -195,7 +195,7 @@ def test_a_parameter_that_is_an_undecodable_path_survives(path):
 
 
 @given(st.lists(st.lists(st.builds(Series, names, st.sampled_from(Split), st.none() | texts), max_size=4)))
-def test_layouts_are_numbered_in_the_order_they_came(path, layouts):
+def test_layouts_are_numbered_in_the_order_of_first_use(path, layouts):
     writer = begun(path)
     writer.append(*map(layout_frame, layouts))
     writer.append(points_frame(array("I"), array("q"), array("d"), array("d")))
@@ -224,7 +224,7 @@ def test_only_the_frames_between_two_positions_are_read(path):
 # Damage
 
 
-def test_a_log_cut_at_any_byte_keeps_its_whole_frames_or_says_that_it_has_none(path):
+def test_a_log_cut_at_any_byte_keeps_its_complete_frames_or_reports_that_it_has_none(path):
     ends = small_log(path)
     data = path.read_bytes()
     _, every, _ = content(path)
@@ -300,7 +300,7 @@ def test_reopening_cuts_the_torn_tail_and_appends(path):
         assert read_log(path).incomplete_bytes == 0
 
 
-def test_a_new_log_never_takes_the_place_of_another(path):
+def test_a_new_log_never_replaces_another(path):
     small_log(path)
     before = path.read_bytes()
     with pytest.raises(StorageError):
@@ -413,7 +413,7 @@ def test_the_disks_refusal_is_reported_with_the_file_and_a_remedy(number, remedy
 # The logs of a configuration
 
 
-def test_a_log_is_open_until_it_is_settled_and_its_writer_lives_on(tmp_path):
+def test_a_log_is_open_until_it_is_finalized_and_can_be_reopened(tmp_path):
     logs = LogFolder(tmp_path)
     writer = logs.create_log(RUN, {})
     assert logs.pending_logs() == logs.logs_except([]) == [tmp_path / "open" / f"{RUN.run_id}.log"]
@@ -443,7 +443,7 @@ def test_a_run_of_which_only_the_log_knows_is_running_interrupted_or_failed(tmp_
     writer.close()
 
 
-def test_the_run_of_a_damaged_log_is_seen_with_what_is_intact_and_the_damage(tmp_path, caplog):
+def test_the_run_of_a_damaged_log_is_shown_with_its_intact_values_and_the_damage(tmp_path, caplog):
     logs = LogFolder(tmp_path)
     for number in range(2):
         logs.create_log(replace(RUN, run_id=f"run-{number}"), {}).close()

@@ -183,7 +183,7 @@ class TestAggregate:
             assert bits(together[f"best_m{i}"]) == bits(aggregate(values, method))
 
     @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
-    def test_the_mean_lies_among_the_values_however_large_they_are(self, values):
+    def test_the_mean_is_between_the_extremes_however_large_they_are(self, values):
         one = aggregate(values)
         assert min(values) <= one.mean <= max(values)
         assert 0 <= one.std < math.inf
@@ -250,7 +250,7 @@ class TestSummariseRuns:
     def test_no_runs_give_an_empty_summary(self):
         assert aggregate_runs([]) == Summary({}, 0, 0, 0)
 
-    def test_dev_and_test_metrics_of_one_name_stay_apart(self):
+    def test_dev_and_test_metrics_of_one_name_are_separate(self):
         values = aggregate_runs([run({"loss": 1.0}, {"loss": 2.0})]).values
         assert {key: value.mean for key, value in values.items()} == {"best_loss": 1.0, "test_loss": 2.0}
 

@@ -116,7 +116,7 @@ class TestPairedPermutations:
 
     @given(st.lists(st.integers(1, 50), min_size=2, max_size=6), st.sampled_from([0.05, 0.1, 0.25, 0.5]))
     @settings(max_examples=40)
-    def test_holds_its_level_exactly(self, sizes, level):
+    def test_has_exactly_its_nominal_level(self, sizes, level):
         every = itertools.product(*[(size, -size) for size in sizes])
         p = [paired_permutation_test(differences, [0] * len(sizes)).p for differences in every]
         assert sum(value <= level for value in p) <= level * len(p)
@@ -124,7 +124,7 @@ class TestPairedPermutations:
 
 class TestUnpairedPermutations:
     @given(samples)
-    def test_rounding_does_not_change_the_share_of_all_ways_to_deal_out(self, samples):
+    def test_rounding_does_not_change_the_share_of_permutations(self, samples):
         a, b = samples
         every = list(itertools.combinations([*a, *b], len(a)))
 
@@ -206,7 +206,7 @@ class TestEveryPermutationTest:
         assert math.isnan(found.p)
         assert found.arrangements == 0
 
-    def test_goes_over_to_sampling_at_the_limit(self, permutations, monkeypatch):
+    def test_switches_to_sampling_at_the_limit(self, permutations, monkeypatch):
         a, b = floats(random_integers(8, 11)), [value + 0.9 for value in floats(random_integers(8, 12))]
         exact = permutations(a, b)
         monkeypatch.setattr(significance, "MAX_EXACT_ARRANGEMENTS", exact.arrangements)
@@ -263,7 +263,7 @@ class TestIntervals:
         assert math.isnan(lower)
         assert math.isnan(upper)
 
-    def test_of_one_value_beside_many_there_is_a_difference_only(self):
+    def test_one_value_compared_with_many_gives_only_a_difference(self):
         assert unpaired_confidence_interval([3.0], [1.0, 2.0, 6.0], 0.9)[0] == 0
         assert np.isnan(unpaired_confidence_interval([3.0], [1.0, 2.0, 6.0], 0.9)[1:]).all()
 
@@ -284,7 +284,7 @@ class TestIntervals:
         assert (upper - lower) / 2 == pytest.approx(student_t_quantile(0.95, 2) / math.sqrt(3), rel=1e-12)
 
     @pytest.mark.parametrize("interval", INTERVALS)
-    def test_the_largest_numbers_do_not_overflow_on_the_way(self, interval):
+    def test_the_largest_numbers_do_not_overflow(self, interval):
         difference, lower, upper = interval([1e308, 1.2e308], [1e308, 1.1e308], 0.5)
         assert difference == pytest.approx(0.05e308)
         assert -1e308 < lower < difference < upper < 1e308
@@ -292,7 +292,7 @@ class TestIntervals:
 
 class TestMean:
     @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
-    def test_lies_among_the_values(self, values):
+    def test_is_between_the_extremes(self, values):
         assert min(values) <= sample_mean(values) <= max(values)
 
     @given(st.lists(thousandths, min_size=1))
@@ -319,7 +319,7 @@ class TestHolm:
 
         assert holm_adjust(p) == pytest.approx([adjusted(value) for value in p], rel=0, abs=0, nan_ok=True)
 
-    def test_steps_down_and_never_below_what_came_before(self):
+    def test_steps_down_from_the_smallest_p_value(self):
         assert holm_adjust([0.04, 0.01, 0.03]) == [0.06, 0.03, 0.06]
         assert holm_adjust([0.5, 0.6]) == [1.0, 1.0]
 
@@ -343,13 +343,13 @@ class TestStudentT:
         )
 
     @pytest.mark.parametrize("dof", [1, 2, 1000])
-    def test_goes_smoothly_through_where_the_formula_changes(self, dof):
+    def test_is_continuous_where_the_formula_changes(self, dof):
         below, here, above = (student_t_quantile(0.9, dof + step) for step in (-1e-9 * (dof > 1), 0.0, 1e-9))
         assert below == pytest.approx(here, rel=1e-8)
         assert above == pytest.approx(here, rel=1e-8)
         assert below >= here > above or dof == 1000
 
 
-def test_twenty_pairs_and_eleven_beside_eleven_are_exact():
+def test_twenty_pairs_and_eleven_against_eleven_are_exact():
     assert 2**20 == MAX_EXACT_ARRANGEMENTS < 2**21
     assert math.comb(22, 11) <= MAX_EXACT_ARRANGEMENTS < math.comb(24, 12)

@@ -30,7 +30,7 @@ def test_the_title_says_at_which_step_a_value_was_taken(key, rules, title):
     assert value_title(key, rules) == title
 
 
-def test_runs_that_chose_differently_are_told():
+def test_runs_that_chose_differently_are_reported():
     assert choice_note("best_accuracy", {LAST: 3}) == choice_note("test_x", {LAST: 1, LOWEST: 1}) == ""
     assert choice_note("best_accuracy", {LAST: 1, LOWEST: 3}) == (
         "accuracy is taken differently: at the best val/loss in 3 runs, last in 1 run"

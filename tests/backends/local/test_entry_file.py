@@ -261,7 +261,7 @@ def test_comments_that_outweigh_the_entries_are_left_out(file, monkeypatch):
     assert list(loaded(file.path)) == ["experiment_0", "experiment_1", "experiment_2"]
 
 
-def test_no_room_for_rewriting_loses_nothing(file, monkeypatch):
+def test_no_space_for_rewriting_loses_nothing(file, monkeypatch):
     monkeypatch.setattr(entry_file, "_REWRITE_THRESHOLD", 100)
     entry = put(file, "a", [0.5])
 
@@ -274,7 +274,7 @@ def test_no_room_for_rewriting_loses_nothing(file, monkeypatch):
         assert read(file) == {"a": (value, [value])}
 
 
-def test_every_reader_at_every_instant_of_a_put_sees_a_whole_document(file, monkeypatch):
+def test_every_reader_at_every_instant_of_a_put_reads_a_complete_document(file, monkeypatch):
     monkeypatch.setattr(entry_file, "_REWRITE_THRESHOLD", 1500)
     seen: list[dict] = []
 
@@ -328,7 +328,7 @@ def test_a_refusing_disk_leaves_the_file_as_it_was(file, monkeypatch):
     assert file.path.read_bytes() == before
 
 
-def test_a_long_entry_is_written_without_holding_its_text(file):
+def test_a_long_entry_is_written_without_keeping_its_text_in_memory(file):
     values = np.random.default_rng(1).random((10, 20_000))
     steps = np.arange(values.shape[1])
     result = Mock(histories={Series(f"m{i}"): History(steps, row) for i, row in enumerate(values)})
@@ -749,7 +749,7 @@ for step in range(60):
 
 
 @pytest.mark.slow
-def test_a_reader_beside_writers_never_meets_half_a_run(tmp_path):
+def test_a_reader_during_writes_never_reads_half_a_run(tmp_path):
     workers = [subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(n)]) for n in range(2)]
     try:
         reads = 0

@@ -169,7 +169,7 @@ def test_any_names_steps_and_values_are_read_back(tmp_path, rows):
     ]
 
 
-def test_a_batch_larger_than_a_chunk_is_whole_and_in_order(file, monkeypatch):
+def test_a_batch_larger_than_a_chunk_is_complete_and_in_order(file, monkeypatch):
     monkeypatch.setattr(event_file, "_CHUNK", 7)
     wide, narrow = dev(*"abcdefghij"), dev("a")
     rows = [(wide if i % 3 else narrow, i, i, range(10 if i % 3 else 1)) for i in range(50)]
@@ -281,7 +281,7 @@ def test_the_end_of_a_session_has_its_time_and_status(file, status, expected):
     assert (info.status, info.end_time_secs) == (expected, STARTED + 5)
 
 
-def test_a_disk_error_raises_and_leaves_whole_records_that_can_be_written_again(file):
+def test_a_disk_error_raises_and_leaves_complete_records_that_can_be_written_again(file):
     resource = pytest.importorskip("resource", reason="only POSIX can limit the size of a file")
     file.points(points((dev("loss"), 1, 1, (1,))))
     size = file.path.stat().st_size
@@ -338,7 +338,7 @@ def test_closing_twice_is_harmless_and_writing_after_it_an_error(file):
         file.scalar("x", 1, 1, 1)
 
 
-def test_a_replacement_is_not_seen_before_it_is_whole(file):
+def test_a_replacement_is_not_visible_before_it_is_complete(file):
     folder = file.path.parent
     file.scalar("x", 1, 1, 1)
     with replace_event_file(folder, started=STARTED) as new:

@@ -137,7 +137,7 @@ def test_a_folder_that_was_moved_to_another_root_is_found_there(tmp_path, whole_
     assert losses(tmp_path / "here") == [3.0]
 
 
-def test_of_copies_beside_each_other_every_run_counts_once(tmp_path):
+def test_in_copies_of_a_folder_every_run_counts_once(tmp_path):
     folder = run(tmp_path, 1.0)
     copy = shutil.copytree(folder, folder.with_name("copy"))
     assert handler(tmp_path).aggregate_results()["best_loss"]["n"] == 1
@@ -211,7 +211,7 @@ def test_a_run_that_was_killed_in_a_folder_that_was_moved_deeper_is_finalized_th
     assert not folder.exists()
 
 
-def test_what_begins_beside_folders_that_were_moved_opens_none_of_them(tmp_path, monkeypatch):
+def test_a_run_that_begins_next_to_moved_folders_opens_none_of_them(tmp_path, monkeypatch):
     (tmp_path / EXPERIMENT / "old").mkdir(parents=True)
     for lr in range(5):
         folder = unindexed(tmp_path).create(configuration(str(lr), lr=lr))
@@ -324,7 +324,7 @@ def test_finding_a_known_folder_opens_no_other(tmp_path, monkeypatch):
     assert not {path for path in opened if path.name == PARAMETERS_FILE and ".legm" not in str(path)}
 
 
-def test_a_folder_that_is_mended_is_found_again_at_once(tmp_path):
+def test_a_repaired_folder_is_found_at_once(tmp_path):
     folder = run(tmp_path, 1.0)
     sound = (folder / PARAMETERS_FILE).read_bytes()
     (folder / PARAMETERS_FILE).write_bytes(b"{" + sound)

@@ -53,7 +53,7 @@ def test_test_metrics_are_there_when_they_are_set(handler):
     assert shown(handler, "test/accuracy") == [(7, 0.5)]
 
 
-def test_a_step_that_is_set_twice_is_seen_once_while_the_run_trains(handler):
+def test_a_step_that_is_set_twice_is_shown_once_during_the_run(handler):
     for step in range(4):
         handler.set_metric("loss", step, step=step)
     handler.set_metric("loss", 9.0, step=3)  # in one batch

@@ -109,7 +109,7 @@ def test_runs_are_counted_as_reading_each_of_them_counts_them(root):
     assert by_name["0.125_0", ""] == ((0, 1, 0, 0), {})
 
 
-def test_a_second_look_reads_no_configuration_again_and_finds_the_same(root, reads):
+def test_a_second_scan_reads_no_configuration_again_and_finds_the_same(root, reads):
     first = counted(root)
     assert sorted(reads) == ["0.125_0", "0.25_0", "0.5_0"]
     reads.clear()
@@ -117,7 +117,7 @@ def test_a_second_look_reads_no_configuration_again_and_finds_the_same(root, rea
     assert reads == []
 
 
-def test_a_new_run_is_seen_and_only_its_configuration_read(root, reads):
+def test_a_new_run_is_found_by_reading_only_its_configuration(root, reads):
     counted(root)
     reads.clear()
     ran(root, 0.5, seeds=1)
@@ -126,7 +126,7 @@ def test_a_new_run_is_seen_and_only_its_configuration_read(root, reads):
     assert reads == ["0.5_0"]
 
 
-def test_what_a_user_deletes_renames_and_copies_is_seen(root):
+def test_what_a_user_deletes_renames_and_copies_is_noticed(root):
     counted(root)
     metrics = root / "e" / "0.25_0" / "metrics.yml"
     kept = metrics.read_bytes().splitlines(keepends=True)[1:]
@@ -140,7 +140,7 @@ def test_what_a_user_deletes_renames_and_copies_is_seen(root):
     assert [counts for name, _, counts, *_ in counted(root) if name in {"mine", "copy"}] == [(3, 0, 0, 0)]
 
 
-def test_parameters_that_were_edited_are_an_error_also_after_a_look(root):
+def test_edited_parameters_are_an_error_even_after_a_scan(root):
     counted(root)
     path = root / "e" / "0.5_0" / "params.yml"
     path.write_text(path.read_text().replace("rate: 0.5", "rate: 0.7"))
@@ -152,7 +152,7 @@ def test_parameters_that_were_edited_are_an_error_also_after_a_look(root):
     assert len(counted(root)) == 4
 
 
-def test_a_run_that_is_still_running_is_looked_at_again_until_its_process_is_gone(root):
+def test_a_run_that_is_still_running_is_read_again_until_its_process_has_ended(root):
     program = (
         "import sys, time; from legm import ExperimentHandler as H; h = H(sys.argv[1], 'e');"
         "h.set_param('rate', 2.0); h.start(); h.set_metric('loss', 1.0); time.sleep(0.6); print(flush=True);"
@@ -172,7 +172,7 @@ def test_a_run_that_is_still_running_is_looked_at_again_until_its_process_is_gon
     assert counts() == [(0, 0, 1, 0)]
 
 
-def test_a_run_that_began_after_a_look_is_seen(root):
+def test_a_run_that_began_after_a_scan_is_found(root):
     counted(root)
     handler = ExperimentHandler(root, "e")
     handler.set_param("rate", 0.5)
@@ -183,7 +183,7 @@ def test_a_run_that_began_after_a_look_is_seen(root):
     assert {name: counts for name, _, counts, *_ in counted(root)}["0.5_0"] == (3, 0, 0, 0)
 
 
-def test_what_was_changed_just_now_is_read_again_since_its_time_may_not_tell(tmp_path, reads):
+def test_a_file_changed_just_now_is_read_again_since_its_time_may_not_show_it(tmp_path, reads):
     ran(tmp_path, 0.5)
     first = counted(tmp_path)
     reads.clear()
@@ -203,7 +203,7 @@ def test_a_catalogue_that_cannot_be_read_is_made_anew(root, reads, damage):
     assert len(reads) == 3
 
 
-def test_where_no_catalogue_can_be_written_each_look_reads_all(root, reads):
+def test_where_no_catalogue_can_be_written_each_scan_reads_everything(root, reads):
     first = counted(root)
     path = root / "e" / ".legm" / "catalogue"
     path.unlink()
@@ -290,7 +290,7 @@ def test_what_was_met_before_makes_no_difference():
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="nothing is forked here")
-def test_no_process_is_forked_beside_another_thread(root):
+def test_no_process_is_forked_while_another_thread_runs(root):
     handler = ExperimentHandler(root, "e").start()
     handler.set_metric("loss", 1.0)  # the recorder's thread lives
     assert status_cache.count_status_scan_processes() == 1

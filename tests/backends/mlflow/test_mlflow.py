@@ -58,7 +58,7 @@ def test_the_same_script_gives_the_local_backends_answers_bit_for_bit(tmp_path, 
     assert len(theirs.plot_comparison_bars("acc", test=True, formats=("pdf", "png"))) == 2
 
 
-def test_everything_is_where_an_mlflow_user_looks(tmp_path, options):
+def test_everything_is_where_an_mlflow_user_expects_it(tmp_path, options):
     name = experiment_of(tmp_path)
     with ExperimentHandler(tmp_path, name, "why", backend="mlflow", backend_options=options) as handler:
         handler.set_dict_params({"lr": 0.1, "seed": 3, "hf_token": "abcdefgh12345678"})

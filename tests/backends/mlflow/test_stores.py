@@ -158,7 +158,7 @@ def test_tables_that_cannot_be_created_are_an_error_that_says_why(tmp_path):
         table_creation._create_tables(mlflow_sqlite_uri(tmp_path / "no" / "mlflow.db"))  # noqa: SLF001 - no store is in a file
 
 
-def test_a_store_in_the_root_directory_has_no_say_where_artifacts_go(mlflow_store, tmp_path):
+def test_a_store_in_the_root_directory_does_not_decide_where_artifacts_are_stored(mlflow_store, tmp_path):
     theirs = tmp_path.parent / f"{tmp_path.name}-theirs"
     client = MlflowClient(mlflow_sqlite_uri(tmp_path / "mlflow.db"))
     client.create_experiment(experiment_name("e"), artifact_location=theirs.as_uri())

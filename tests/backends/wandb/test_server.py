@@ -107,7 +107,7 @@ def server():
     assert not made.unknown
 
 
-def test_a_run_arrives_whole_and_is_read_back_to_the_last_row(server, tmp_path):
+def test_a_run_arrives_completely_and_is_read_back_up_to_the_last_row(server, tmp_path):
     code = """
 run = init("r", group="g", job_type="run", tags=["x", "y"], notes="why", config={"lr": 0.1})
 run.define_metric("a", step_metric="legm/step")
@@ -398,7 +398,7 @@ except TimeoutError as error:
     assert rows(server, "r") == 0
 
 
-def test_what_the_stand_in_does_not_know_is_written_down_and_refused(server):
+def test_what_the_stand_in_does_not_support_is_recorded_and_refused(server):
     for path in ("/graphql", "/other"):
         request = urllib.request.Request(server.url + path, data=b'{"query": "query NotKnown { x }"}')
         with pytest.raises(urllib.error.HTTPError) as refused:

@@ -98,7 +98,7 @@ def test_the_same_script_gives_the_local_backends_answers_bit_for_bit(tmp_path, 
     assert len(theirs.plot_comparison_bars("acc", test=True, formats=("pdf", "png"))) == 2
 
 
-def test_everything_is_where_a_wandb_user_looks(tmp_path):
+def test_everything_is_where_a_wandb_user_expects_it(tmp_path):
     offline = {"mode": "offline", "settings": QUIET, "tags": ["paper"]}
     with handler(tmp_path, offline, description="why") as one:
         one.set_dict_params({"lr": 0.1, "seed": 3, "hf_token": "abcdefgh12345678", "none": None})
@@ -247,7 +247,7 @@ def test_credentials_never_leave_the_machine(tmp_path, server):
 
 
 @pytest.mark.parametrize("reinit", [None, "finish_previous", "return_previous", "create_new"])
-def test_a_users_init_never_gets_or_ends_a_run_of_ours(tmp_path, reinit):
+def test_a_users_init_never_returns_or_ends_a_run_of_legm(tmp_path, reinit):
     ours = handler(tmp_path / "ours", {"mode": "offline", "project": "ours"})
     ours.set_param("lr", 0.1)
     ours.start()
@@ -313,7 +313,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("lives", [0, 3])
-def test_a_killed_run_comes_whole_from_its_log(tmp_path, lives, options, monkeypatch):
+def test_a_killed_run_is_restored_completely_from_its_log(tmp_path, lives, options, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", options["mode"])
     if options["mode"] == "online":
         monkeypatch.setenv("WANDB_BASE_URL", options["settings"]["base_url"])
@@ -387,7 +387,7 @@ def test_a_slow_server_is_waited_for(tmp_path, server):
     assert len(steps(run.history, "dev/loss")) == 30
 
 
-def test_wandb_sync_of_an_offline_run_arrives_whole(tmp_path, server):
+def test_wandb_sync_of_an_offline_run_arrives_completely(tmp_path, server):
     with handler(tmp_path, {"mode": "offline", "settings": QUIET}) as one:
         one.set_param("lr", 0.1)
         one.start()
