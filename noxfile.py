@@ -150,13 +150,20 @@ def trackers_newest(session: nox.Session) -> None:
 
 @nox.session(python=MAIN)
 def lint(session: nox.Session) -> None:
-    """The linter, the formatter and what the workflows and forms look like."""
-    session.install("ruff>=0.6", "check-jsonschema>=0.29", "validate-pyproject>=0.23", "packaging")
+    """The linter, the formatter, and the schemas of pyproject.toml, the workflows and the issue forms."""
+    session.install("ruff>=0.6", "check-jsonschema>=0.39", "validate-pyproject>=0.23", "packaging")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("validate-pyproject", "pyproject.toml")
-    workflows = [str(path) for path in sorted(Path(".github/workflows").glob("*.yml"))]
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    github = ROOT / ".github"
+    config = github / "ISSUE_TEMPLATE" / "config.yml"
+    files = {
+        "vendor.github-workflows": sorted((github / "workflows").glob("*.yml")),
+        "vendor.github-issue-forms": sorted({*config.parent.glob("*.yml")} - {config}),
+        "vendor.github-issue-config": [config],
+    }
+    for schema, paths in files.items():
+        session.run("check-jsonschema", "--builtin-schema", schema, *map(str, paths))
 
 
 @nox.session(python=MAIN)
