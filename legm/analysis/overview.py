@@ -91,10 +91,10 @@ def kept_files(folder: Path) -> list[tuple[str, int]]:
     """
     own = {PARAMETERS_FILE, METRICS_FILE, STEPS_FILE, AGGREGATES_FILE, RUNS, TENSORBOARD}
     found = []
-    for place, folders, files in os.walk(folder):
-        left_out = own if Path(place) == folder else set()
+    for parent, folders, files in os.walk(folder):
+        left_out = own if Path(parent) == folder else set()
         folders[:] = [name for name in folders if name not in left_out]
-        paths = [Path(place, name) for name in files if name not in left_out and not name.startswith(".")]
+        paths = [Path(parent, name) for name in files if name not in left_out and not name.startswith(".")]
         found += [(path.relative_to(folder).as_posix(), path.lstat().st_size) for path in paths]
     return sorted(found)
 

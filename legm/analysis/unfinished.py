@@ -47,8 +47,8 @@ def read_unfinished(
         experiment: the experiment's name in the backend; None for that of the configurations.
     """
     wanted = {status.value for status in statuses}
-    holding = [one for one in counts if any(getattr(one, name, 0) for name in wanted)]
-    for one in show_progress(holding, "reading runs") if holding else ():
+    with_unfinished = [one for one in counts if any(getattr(one, name, 0) for name in wanted)]
+    for one in show_progress(with_unfinished, "reading runs") if with_unfinished else ():
         found: Configuration = one.configuration
         if experiment is not None:
             found = replace(found, experiment=experiment)

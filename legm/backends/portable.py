@@ -221,7 +221,8 @@ def series_from(data: bytes, series: list[Series], names: frozenset[str] | None)
         the chosen series.
 
     Raises:
-        ValueError, KeyError, EOFError, zipfile.BadZipFile: the bytes are damaged; see :func:`checked_files`.
+        ValueError, KeyError, EOFError: the bytes are damaged, for which ``zipfile`` has an error of its
+            own; see :func:`checked_files`.
     """
     import numpy as np
 

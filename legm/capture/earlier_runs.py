@@ -1,7 +1,7 @@
-"""Runs of W&B that a script goes on with although an earlier capture imported them: one run, not two.
+"""Runs of W&B that a script resumes although an earlier capture imported them: one run, not two.
 
 W&B knows such a run by its id, but the private folder of an earlier capture is gone. What was imported then
-is read from the root directory. It comes first, and what is in the new folder goes on from there, as if both
+is read from the root directory. It comes first, and the new folder continues it, as if both
 folders were there. A copy of the earlier log lies in the staging folder, since the run itself is replaced.
 """
 
@@ -33,7 +33,7 @@ _KIND = "wandb"  # MLflow finds no run of an earlier store
 
 
 class EarlierRuns:
-    """Finds the runs of earlier captures that runs of this one go on with.
+    """Finds the runs of earlier captures that runs of this one resume.
 
     Args:
         client: reads the root directory.
@@ -152,7 +152,7 @@ def _earlier_run_parameters(earlier: Run, run: ExternalRun) -> dict[str, Plain]:
 
 
 def _earlier_run_records(path: Path, run: ExternalRun) -> Iterator[Points | Display | BestRule]:
-    """The records of the earlier run, and those of the new one, whose steps go on if they begin at 0."""
+    """The records of the earlier run, and those of the new one, with continued steps if these begin at 0."""
     last = -1
     for record in log_reader.read_log(path).records:
         if isinstance(record, (Points, Display, BestRule)):

@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 
-_FOREIGN_STORES = {"mlflow.db": "MLflow", "mlruns": "MLflow", "wandb": "W&B"}
+_EXTERNAL_STORES = {"mlflow.db": "MLflow", "mlruns": "MLflow", "wandb": "W&B"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ def other_stores_note(location: Location) -> str:
         return (
             f"it holds runs of the backend {' and '.join(map(repr, backends))}: add --backend {first}{given}"
         )
-    for name, tracker in _FOREIGN_STORES.items():
+    for name, tracker in _EXTERNAL_STORES.items():
         if (location.path / name).exists():
             return f"{name} is a store of {tracker}: legm import {location.path / name} ROOT reads it"
     return ""

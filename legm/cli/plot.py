@@ -270,7 +270,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
 
 
 def _newest_plotted(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:
-    """The newest runs, as many as can be told apart in a picture, and what was left out."""
+    """The newest runs, as many as can be distinguished in a figure, and what was left out."""
     newest = sorted(runs, key=lambda run: run.run.run_id)[-_UNFINISHED:]
     if len(newest) == len(runs):
         return newest, []

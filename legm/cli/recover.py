@@ -44,8 +44,8 @@ def recover_command(root: Path, *, completed: tuple[str, ...], as_json: bool) ->
             if one.result is None:
                 notes.append(f"{one.backend} has not received the run yet: {one.problem}; see legm sync")
             else:
-                place = str(LogFolder.holding(one.path).folder.parent)
-                rows.append({"configuration": place, **json_run(one.result)})
+                configuration = str(LogFolder.containing(one.path).folder.parent)
+                rows.append({"configuration": configuration, **json_run(one.result)})
     for folder, finalized, messages in () if completed else overview.recover_folders(root):
         rows += [{"configuration": str(folder), **json_run(result)} for result in finalized]
         notes += messages

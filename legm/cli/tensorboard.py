@@ -38,11 +38,11 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool, as_json: boo
 
 
 def _warn_of_runs_unticked_in_tensorboard(root: Path) -> None:
-    """TensorBoard draws no run by itself where there are more than it has room for, and does not say so."""
+    """TensorBoard draws no run by itself where there are more than fit on the page, and does not say so."""
     from legm.runlog.configuration_folders import TENSORBOARD, configuration_folders, subfolders
 
-    places = (folder / TENSORBOARD for folder in configuration_folders(root))
-    runs = sum(len(subfolders(place)) for place in places if place.is_dir())
+    event_folders = (folder / TENSORBOARD for folder in configuration_folders(root))
+    runs = sum(len(subfolders(one)) for one in event_folders if one.is_dir())
     tabs = [tab for tab, most in _DRAWN_RUNS.items() if runs > most]
     if tabs:
         say(

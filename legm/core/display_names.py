@@ -26,7 +26,7 @@ __all__ = [
 _MAX_LETTERS = 400  # of a name: more than fit into any figure or line
 _PARTS = re.compile(r"([,/])")  # between the values in a configuration's name, or the levels of a metric's
 _BETWEEN_ASSIGNMENTS = re.compile(r",\s*(?=[^\s,=\[\]{}]+=)")
-MOST_IN_NAME = 5  # parameters, where fewer tell configurations apart
+MOST_IN_NAME = 5  # parameters, where fewer distinguish configurations
 Width: TypeAlias = Callable[[str], float]
 
 
@@ -131,7 +131,7 @@ def display_names(configurations: Sequence[Configuration], labels: Mapping[str, 
     """What configurations are called where they are shown together.
 
     One without a name is called by what makes it differ from the others: ``depth=3, lr=0.1``; alone, by its
-    parameters. Where these are more than five, as few are named as tell all of them apart.
+    parameters. Where these are more than five, only as many are named as distinguish all of them.
 
     Args:
         configurations: those that are shown.
@@ -191,7 +191,7 @@ def _texts_of(configurations: Sequence[Configuration], name: str) -> list[str | 
 def _fewest_distinguishing_names(
     names: Sequence[str], texts: Mapping[str, Sequence[str | None]]
 ) -> list[str]:
-    """Few of the parameters whose values together tell all configurations apart that all of them do."""
+    """A few of the parameters that together distinguish as many configurations as all of them do."""
     count = len(next(iter(texts.values())))
     every = len(set(zip(*(texts[name] for name in names), strict=True)))
     chosen: list[str] = []
@@ -205,7 +205,7 @@ def _fewest_distinguishing_names(
 
 
 def _last_name_parts(names: Sequence[str]) -> list[str]:
-    """Dotted names without the levels before that are not needed to tell them apart."""
+    """Dotted names without the leading levels that are not needed to distinguish them."""
     split = [name.split(".") for name in names]
     found = []
     for parts in split:

@@ -63,7 +63,7 @@ def result_records_until_completion(records: Sequence[Record]) -> Sequence[Recor
 
 
 def result_records(records: Sequence[Record], status: Status) -> Sequence[Record]:
-    """The records that make the result of a run with a status: a completed one may be going on."""
+    """The records that make the result of a run with a status: a completed one may be running again."""
     return result_records_until_completion(records) if status is Status.COMPLETED else records
 
 

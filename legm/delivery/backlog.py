@@ -91,7 +91,7 @@ def flush_backlog(client: BackendClient, except_for: Path) -> None:
             continue
         try:
             if _is_run_of_backend(client, path):
-                deliver_log(client, LogFolder.holding(path), path)
+                deliver_log(client, LogFolder.containing(path), path)
         except LegmError as error:
             if path.exists():
                 log.warning("%s. The undelivered part of the run stays in %s.", error, path)
@@ -324,7 +324,7 @@ def complete_backlog_run(root: Path, run: str) -> list[DeliveredLog]:
         raise ParameterError(f"{several}; {closest(run, found or logs)}")
     path = logs[found[0]]
     ended = dead_run_outcome(path).time  # before it is opened for writing, which is noted as a change
-    folder = LogFolder.holding(path)
+    folder = LogFolder.containing(path)
     writer = log_writer.LogWriter(path, create=False)
     try:
         known = log_reader.read_log(path)
@@ -358,6 +358,6 @@ def _deliver_pending_log(
     try:
         if key not in clients:
             clients[key] = BackendClient(make_backend(find_backend_by_stored_name(name), root, options), root)
-        return DeliveredLog(path, name, deliver_log(clients[key], LogFolder.holding(path), path))
+        return DeliveredLog(path, name, deliver_log(clients[key], LogFolder.containing(path), path))
     except LegmError as error:
         return DeliveredLog(path, name, problem=str(error))

@@ -15,14 +15,14 @@ Captured runs arrive one by one, so a parameter may not have varied yet. For the
 matching name and value.
 
 Both name and values must match: :mod:`legm.importers.parameter_kinds`. Everything else is compared. In doubt
-runs are therefore kept apart, which is obvious and fixed with ``--ignore``, instead of being averaged
+runs are therefore kept separate, which is obvious and fixed with ``--ignore``, instead of being averaged
 together, which might go unnoticed. A path that is read (of data, of a pretrained model) only falls under
 rule 3.
 
 If the source knows whether a parameter is compared, nothing is inferred: a parameter that no run compares is
 ignored, one that all runs compare is compared, and one on which runs disagree stays as it was for each run.
 
-Where these parameters do not tell runs apart, names, groups, tags and the like may:
+Where these parameters do not distinguish runs, names, groups, tags and the like may:
 :mod:`legm.importers.label_identity`.
 
 The rules never look at metrics, and at a parameter's values only as a set: neither the order nor the number

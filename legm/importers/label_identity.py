@@ -1,8 +1,8 @@
 """Which labels identify the configurations of imported runs: a pure function of what was observed of them.
 
-Where the compared parameters do not tell runs apart, and their names, groups, tags or data sets differ, the
-runs stay apart: these labels become parameters of the configuration. They are asked in this order, and each
-is only taken if it distinguishes runs that everything before it does not. Of names, groups and tags the
+Where the compared parameters do not distinguish runs, and their names, groups, tags or data sets differ, the
+runs stay separate: these labels become parameters of the configuration. They are tried in this order, and
+each is only taken if it distinguishes runs that everything before it does not. Of names, groups and tags the
 *stem* counts (see :mod:`legm.importers.labels`).
 
 What merely says where a run comes from is weaker evidence, since a user may change the code between two
@@ -102,7 +102,7 @@ def label_values(
 
 
 class _Groups:
-    """The observed runs, in groups that nothing has told apart so far."""
+    """The observed runs, in groups that nothing distinguishes so far."""
 
     def __init__(self, observed: ObservedRuns, ignored: Iterable[str], compared: Iterable[str]) -> None:
         self._observed = observed
@@ -164,7 +164,7 @@ class _Groups:
         return LabelUse.STEM
 
     def is_distinguished_by(self, name: str, use: LabelUse, kind: LabelKind) -> bool:
-        """Whether some runs that nothing tells apart differ in a label."""
+        """Whether some runs that nothing distinguishes differ in a label."""
         for group in self._groups:
             values = {self._value(run, name, use) for run in group}
             if len(values) < 2:
@@ -180,7 +180,7 @@ class _Groups:
         return False
 
     def may_distinguish(self, name: str, use: LabelUse, kind: LabelKind) -> bool:
-        """Whether a label may tell a run apart from later ones."""
+        """Whether a label may distinguish a run from later ones."""
         if kind is LabelKind.SCRIPT:
             return False
         if kind is LabelKind.COMMIT and self._is_identified:

@@ -147,7 +147,7 @@ class LegmRootSource:
         for record in result_records(log_reader.read_log(log).records, status):
             if not isinstance(record, Artifact):
                 continue
-            folder = LogFolder.holding(log).folder.parent
+            folder = LogFolder.containing(log).folder.parent
             parts = Path(record.path).parts  # the root directory may have been moved since
             below = parts[parts.index(key) + 1 :] if key in parts else (record.name,)
             path = artifacts_folder(folder, key).joinpath(*below)

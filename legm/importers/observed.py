@@ -1,4 +1,4 @@
-"""What is observed of the runs of one experiment, as far as it can tell configurations apart. Pure."""
+"""What is observed of the runs of one experiment, as far as it can distinguish configurations. Pure."""
 
 from __future__ import annotations
 

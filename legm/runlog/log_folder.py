@@ -23,8 +23,8 @@ __all__ = [
     "find_logs",
     "find_pending_logs",
     "read_result_from_log",
-    "results_gone_on_in_logs",
     "results_only_in_logs",
+    "results_resumed_in_logs",
 ]
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class LogFolder:
         return LogFolder(folder / RUNS)
 
     @staticmethod
-    def holding(path: Path) -> LogFolder:
+    def containing(path: Path) -> LogFolder:
         """The logs that include the one at this path."""
         folder = path.parent
         return LogFolder(folder.parent if folder.name == OPEN else folder)
@@ -289,8 +289,8 @@ def results_only_in_logs(
     ]
 
 
-def results_gone_on_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
-    """The results of runs that went on after they were logged, and whose process died.
+def results_resumed_in_logs(logs: LogFolder, known: Iterable[str]) -> list[RunResult]:
+    """The results of runs that were resumed after they were logged, and whose process died.
 
     The backend still has them as they were logged, until they are finalized.
 
@@ -323,7 +323,7 @@ def read_result_from_log(
     from legm.core import results  # needs NumPy
 
     try:
-        found = LogFolder.holding(path).follow(path)
+        found = LogFolder.containing(path).follow(path)
     except StorageError as error:  # includes damage
         log.error("%s", error)  # noqa: TRY400
         if damaged is None or not isinstance(error, CorruptFile):

@@ -411,7 +411,7 @@ class Recorder:
     def flush(self) -> int:
         """Write all new records to the log and pass them on for delivery.
 
-        Where this interrupts the writing of the same thread, that goes on afterwards and writes them.
+        Where this interrupts the writing of the same thread, which continues afterwards and writes them.
 
         Returns:
             the log's position, in bytes.

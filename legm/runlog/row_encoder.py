@@ -150,8 +150,8 @@ class RowEncoder:
         keys, local = np.unique(kinds >> np.uint64(1), return_inverse=True)
         layouts = [self.layouts[key] for key in keys.tolist()]
         is_value = np.ones(len(words), bool)
-        for place in range(3):
-            is_value[starts + place] = False
+        for word in range(3):
+            is_value[starts + word] = False
         columns = _RowColumns(
             local.astype(np.uint32),
             words[starts + 1].view("<i8"),

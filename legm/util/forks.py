@@ -1,7 +1,7 @@
 """Locked files that a forked child does not keep open.
 
 A lock on an open file holds as long as any process has that file open. A child that was forked, such as a
-worker that loads data, would go on holding the locks of a parent that was killed.
+worker that loads data, would keep holding the locks of a parent that was killed.
 """
 
 from __future__ import annotations

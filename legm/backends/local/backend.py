@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalBackend"]
 
-_REWRITE_PAUSE = 1.0  # seconds, the least between two rewrites of the event file of a run that is going on,
+_REWRITE_PAUSE = 1.0  # seconds, the least between two rewrites of the event file of a running run,
 _REWRITE_SHARE = 20  # and the least in the time that the last one took
 _EARLIER_RESULTS = "result"  # the folder, below that of a run, that earlier versions made for the table
 
@@ -69,7 +69,7 @@ class _OpenRun:
         is_new: whether this process began it, so that no file can have an entry of it yet.
         last_steps: of each dev series, and of each test series that was set.
         in_order: whether the event file has each step once, and each test metric once.
-        next_rewrite: when it may be written anew while the run is going on, by the monotonic clock.
+        next_rewrite: when it may be written anew during the run, by the monotonic clock.
     """
 
     folder: Path
@@ -137,13 +137,13 @@ class LocalBackend:
         from legm.backends.local import event_file  # needs TensorBoard's files
 
         folder = self._require_folder(run.configuration)
-        place = _local_events_folder(folder, run)
-        refuse_links(place)
-        is_new = not place.exists()
+        events_folder = _local_events_folder(folder, run)
+        refuse_links(events_folder)
+        is_new = not events_folder.exists()
         try:
-            opened = event_file.EventFile(place, started=run.started)
+            opened = event_file.EventFile(events_folder, started=run.started)
         except OSError as cause:
-            raise storage_error("write event files in", place, cause) from cause
+            raise storage_error("write event files in", events_folder, cause) from cause
         known = self._open.get(run.run_id)
         if known is None:
             self._open[run.run_id] = _OpenRun(folder, opened, is_new)
@@ -167,7 +167,7 @@ class LocalBackend:
             raise storage_error("write the event file", opened.events.path, cause) from cause
 
     def _rewrite_events(self, run: Run, opened: _OpenRun, position: int) -> None:
-        """Write the event file of a run that is going on anew, each step once."""
+        """Write the event file of a run that is still running anew, each step once."""
         from legm.backends.local import event_file
         from legm.runlog.log_reader import read_log
 
@@ -177,10 +177,10 @@ class LocalBackend:
         began = time.monotonic()
         records = read_log(log, until=position).records
         opened.events.close()
-        place = _local_events_folder(opened.folder, run)
-        with event_file.replace_event_file(place, started=run.started) as file:
+        events_folder = _local_events_folder(opened.folder, run)
+        with event_file.replace_event_file(events_folder, started=run.started) as file:
             opened.last_steps = _write_ordered_local_events(file, records)
-        opened.events = event_file.EventFile(place, started=run.started)
+        opened.events = event_file.EventFile(events_folder, started=run.started)
         opened.in_order = True
         ended = time.monotonic()
         opened.next_rewrite = ended + max(_REWRITE_PAUSE, _REWRITE_SHARE * (ended - began))
@@ -197,7 +197,7 @@ class LocalBackend:
             _remove_local_entries(opened.folder, run)  # it was logged, and went on
             opened.metrics = opened.steps = None
         file, opened.events = opened.events, None
-        place = _local_events_folder(opened.folder, run)
+        events_folder = _local_events_folder(opened.folder, run)
         try:
             if file is not None and opened.in_order and opened.is_new:
                 with contextlib.closing(file):
@@ -205,13 +205,13 @@ class LocalBackend:
                 return
             if file is not None:
                 file.close()
-            with event_file.replace_event_file(place, started=run.started) as file:
+            with event_file.replace_event_file(events_folder, started=run.started) as file:
                 opened.last_steps = _write_ordered_local_events(file, records)
                 _write_local_result_events(file, result, opened.folder.name)
-            shutil.rmtree(place / _EARLIER_RESULTS, ignore_errors=True)
+            shutil.rmtree(events_folder / _EARLIER_RESULTS, ignore_errors=True)
             opened.in_order, opened.is_new = True, True
         except OSError as cause:
-            raise storage_error("write event files in", place, cause) from cause
+            raise storage_error("write event files in", events_folder, cause) from cause
 
     @hookimpl
     def legm_release_run(self, run: Run) -> None:
@@ -227,19 +227,19 @@ class LocalBackend:
         if folder is None:
             return
         _remove_local_entries(folder, run)
-        for place in (_local_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
-            refuse_links(place.parent)
+        for path in (_local_events_folder(folder, run), artifacts_folder(folder, run.run_id)):
+            refuse_links(path.parent)
             try:
-                shutil.rmtree(place)
+                shutil.rmtree(path)
             except FileNotFoundError:
                 pass
             except OSError as cause:
-                raise storage_error("remove", place, cause) from cause
+                raise storage_error("remove", path, cause) from cause
 
     def _put(self, opened: _OpenRun, result: RunResult) -> None:
         metrics, steps = _local_entry_files(opened.folder)
         run_id = result.run.run_id
-        values, places = series_yaml(result)
+        values, step_lists = series_yaml(result)
         with file_lock(_create_local_log_folder(opened.folder).lock):
             if opened.metrics is None and not opened.is_new:
                 opened.metrics = _local_entry_of_run(metrics, run_id)
@@ -247,7 +247,7 @@ class LocalBackend:
             else:
                 opened.metrics = _find_local_entry_again(metrics, opened.metrics, run_id)
                 opened.steps = _find_local_entry_again(steps, opened.steps, run_id)
-            opened.steps = steps.put(steps_yaml_head(result), places, opened.steps)
+            opened.steps = steps.put(steps_yaml_head(result), step_lists, opened.steps)
             opened.metrics = metrics.put(metrics_yaml_head(result), values, opened.metrics)
 
     @hookimpl
@@ -255,12 +255,12 @@ class LocalBackend:
         """Completed runs from the YAML files, the others from their logs."""
         folders = self._folders(query.experiment)
         if query.fingerprint is None:
-            places = [folder for _, folder in folders.all()]
+            paths = [folder for _, folder in folders.all()]
         else:
             fixed = self._fixed.get(query.fingerprint)
-            places = [] if fixed is None else [fixed]
-            places += [folder for folder in folders.copies(query.fingerprint) if folder != fixed]
-        return runs_in_folders(places, query)
+            paths = [] if fixed is None else [fixed]
+            paths += [folder for folder in folders.copies(query.fingerprint) if folder != fixed]
+        return runs_in_folders(paths, query)
 
     @hookimpl
     def legm_read_configurations(self, experiment: str) -> Iterable[Configuration]:

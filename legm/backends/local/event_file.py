@@ -209,13 +209,13 @@ def _split_event_points(points: Points) -> Iterator[Points]:
 def _encode_point_events(points: Points) -> bytes:
     """The records of all rows, in the order of the rows, since readers expect increasing steps."""
     records = [b""] * len(points.layout)
-    for series, places, values in points.located_blocks():
+    for series, rows, values in points.located_blocks():
         shown = [i for i, one in enumerate(series) if one.split is Split.DEV and one.index is None]
         if shown:
             tags = [f"dev/{series[i].name}" for i in shown]
-            made = _encode_event_rows(tags, points.steps[places], points.times[places], values[:, shown])
-            for place, record in zip(places.tolist(), made, strict=True):
-                records[place] = record
+            made = _encode_event_rows(tags, points.steps[rows], points.times[rows], values[:, shown])
+            for row, record in zip(rows.tolist(), made, strict=True):
+                records[row] = record
     return b"".join(records)
 
 
@@ -223,14 +223,14 @@ def _encode_event_rows(
     tags: Sequence[str], steps: IntArray, times: FloatArray, values: FloatArray
 ) -> list[bytes]:
     """One record for each of ``n`` rows: ``steps`` and ``times`` have shape (n,), ``values`` (n, tags)."""
-    summary, places = b"", []
+    summary, offsets = b"", []
     for tag in tags:
         value = _encode_event_field(1, _clean_event_tag(tag).encode()) + b"\x15" + bytes(4)
         summary += _encode_event_field(1, value)
-        places.append(len(summary) - 4)
+        offsets.append(len(summary) - 4)
     record = _encode_event_record(_encode_event_head(0, -1) + _encode_event_field(5, summary))
     first = len(record) - 4 - len(summary)
-    columns = np.add.outer([first + place for place in places], np.arange(4)).ravel()
+    columns = np.add.outer([first + offset for offset in offsets], np.arange(4)).ravel()
 
     rows = np.tile(np.frombuffer(record, np.uint8), (len(steps), 1))
     rows[:, 13:21] = _event_row_bytes(times, "<f8")

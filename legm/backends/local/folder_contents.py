@@ -13,7 +13,7 @@ from legm.backends.local.result_yaml import count_yaml_entries, read_result_yaml
 from legm.errors import LegmError
 from legm.records import ConfigurationStatus, Query, RunResult
 from legm.runlog.configuration_folders import METRICS_FILE, STEPS_FILE, configuration_paths, subfolders
-from legm.runlog.log_folder import LogFolder, results_gone_on_in_logs, results_only_in_logs
+from legm.runlog.log_folder import LogFolder, results_only_in_logs, results_resumed_in_logs
 
 __all__ = ["experiment_in", "experiments_in_folders", "runs_in_folders", "scan_folder_contents"]
 
@@ -38,9 +38,9 @@ def experiment_in(folder: Path) -> str | None:
     Raises:
         StorageError: the folder cannot be read.
     """
-    for place in configuration_paths(folder):
+    for path in configuration_paths(folder):
         try:
-            name = read_configuration(folder / place).experiment
+            name = read_configuration(folder / path).experiment
         except LegmError as error:
             log.error("%s", error)  # noqa: TRY400
             continue
@@ -49,48 +49,48 @@ def experiment_in(folder: Path) -> str | None:
     return None
 
 
-def scan_folder_contents(place: str, known: dict[str, Any] | None = None) -> ConfigurationStatus:
+def scan_folder_contents(path: str, known: dict[str, Any] | None = None) -> ConfigurationStatus:
     """What a configuration's folder holds, read anew.
 
     Args:
-        place: the folder.
+        path: the folder.
         known: what the reading of others left, for whoever reads many.
     """
-    folder = Path(place)
+    folder = Path(path)
     try:
         configuration = read_configuration(folder, known)
     except LegmError as error:
-        return ConfigurationStatus(place, None, problem=error)
+        return ConfigurationStatus(path, None, problem=error)
     try:
         entries = EntryFile(folder / METRICS_FILE).entries()
         ids = [str(entry.head.get("run_id", "")) for entry in entries]
         logs = LogFolder.of(folder)
-        unfinished, damaged = results_gone_on_in_logs(logs, ids), list[Path]()
+        unfinished, damaged = results_resumed_in_logs(logs, ids), list[Path]()
         others = [*unfinished, *results_only_in_logs(logs, ids, configuration, damaged)]
         left_out = {result.run.run_id for result in unfinished}
         entries = [entry for entry, run_id in zip(entries, ids, strict=True) if run_id not in left_out]
         counts = count_yaml_entries(folder, configuration, entries, others)
-        return ConfigurationStatus(place, configuration, counts, has_damaged_logs=bool(damaged))
+        return ConfigurationStatus(path, configuration, counts, has_damaged_logs=bool(damaged))
     except LegmError as error:
-        return ConfigurationStatus(place, configuration, problem=error)
+        return ConfigurationStatus(path, configuration, problem=error)
 
 
-def runs_in_folders(places: Iterable[Path], query: Query) -> Iterator[RunResult]:
+def runs_in_folders(folders: Iterable[Path], query: Query) -> Iterator[RunResult]:
     """The runs in a configuration's folder and its copies, each once.
 
     Args:
-        places: the folders.
+        folders: the folders.
         query: which of the runs, and how much of each; the configuration is that of the folders.
     """
     seen: set[str] = set()
-    for folder in places:
+    for folder in folders:
         configuration = read_configuration(folder)
         metrics, steps = EntryFile(folder / METRICS_FILE), EntryFile(folder / STEPS_FILE)
         series_wanted = query.histories is None or bool(query.histories)
         by_run = {e.head["run_id"]: e for e in steps.entries()} if series_wanted else {}
         entries, logs = metrics.entries(), LogFolder.of(folder)
         here = {str(entry.head.get("run_id", "")) for entry in entries}
-        unfinished = results_gone_on_in_logs(logs, here)
+        unfinished = results_resumed_in_logs(logs, here)
         left_out = {result.run.run_id for result in unfinished}
         for entry in entries:
             run_id = str(entry.head.get("run_id", ""))
@@ -98,8 +98,8 @@ def runs_in_folders(places: Iterable[Path], query: Query) -> Iterator[RunResult]
             if run_id in seen or run_id in left_out or not is_wanted:
                 continue
             seen.add(run_id)
-            places_of = (steps, by_run) if series_wanted else None
-            yield read_result_yaml(metrics, entry, places_of, configuration, query.histories)
+            steps_of_runs = (steps, by_run) if series_wanted else None
+            yield read_result_yaml(metrics, entry, steps_of_runs, configuration, query.histories)
         for result in [*unfinished, *results_only_in_logs(logs, here, configuration)]:
             known = result.run.run_id in seen
             if not known and query.description in (None, result.run.description):

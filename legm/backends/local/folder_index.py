@@ -151,7 +151,7 @@ class FolderIndex:
             try:
                 with self._locked():
                     index = self._reconcile()
-            except StorageError:  # a read-only place: look through it each time
+            except StorageError:  # a read-only folder is scanned each time
                 index = self._lines(self._survey({}), {})
             folder = self._look_up(index, digest)
         return folder

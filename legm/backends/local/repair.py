@@ -104,8 +104,8 @@ def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> l
     if not results:
         name = f"experiment_{entry.number}" if entry.number >= 0 else "an entry"
         return [f"{file.path}: {name} is damaged and no run log has its run: repair or delete it"]
-    for place, result in enumerate(results):
-        file.put(*_repaired_entry_content(file, result), entry if place == 0 else None)
+    for rank, result in enumerate(results):
+        file.put(*_repaired_entry_content(file, result), entry if rank == 0 else None)
     names = ", ".join(result.run.run_id for result in results)
     return [f"{file.path}: a damaged entry is restored from the log of {names}"]
 

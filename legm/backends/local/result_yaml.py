@@ -140,8 +140,8 @@ def _series_yaml_flow(
             yield from array(parts[0][1])
             continue
         # No space after these commas: EntryFile.series thus distinguishes an index from a metric.
-        for place, (index, history) in enumerate(parts):
-            yield f"{',' if place else '{'}{yaml_flow_key(str(index))}: "
+        for position, (index, history) in enumerate(parts):
+            yield f"{',' if position else '{'}{yaml_flow_key(str(index))}: "
             yield from array(history)
         yield "}"
 
@@ -402,7 +402,7 @@ def _parse_yaml_histories(
         None if entry.trailer is not None and wanted == frozenset(entry.head["legm"]["series"]) else wanted
     )
     values = metrics.series(entry, every)
-    places = steps_file.series(step_entries[run_id], every)
+    steps_by_key = steps_file.series(step_entries[run_id], every)
     found: dict[Series, History] = {}
     last: tuple[Any, Any] = (..., None)
     by_hand = step_entries[run_id].trailer is None
@@ -410,7 +410,7 @@ def _parse_yaml_histories(
         metric = _metric_of_yaml_key(key)
         if metric is None:
             continue
-        of_values, of_steps = values[key], places.get(key)
+        of_values, of_steps = values[key], steps_by_key.get(key)
         indexed = isinstance(of_values, dict)
         for index, series_values in of_values.items() if indexed else [(None, of_values)]:
             series_steps = of_steps.get(index) if isinstance(of_steps, dict) else of_steps

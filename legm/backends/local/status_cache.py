@@ -40,7 +40,7 @@ from legm.runlog.log_folder import LogFolder
 __all__ = ["counted_once", "read_statuses"]
 
 _HEADER = re.compile(rb"legm catalogue 5 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
-_SETTLED = 2.5  # seconds: file systems note times to two seconds at the worst
+_TIMESTAMP_RESOLUTION = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
 _SIGNATURE = struct.Struct("=3q3q")
 
@@ -55,7 +55,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         StorageError: the folder cannot be read.
     """
     began = time.time()
-    place, path = str(folder), folder / OWN_FOLDER / "catalogue"
+    parent, path = str(folder), folder / OWN_FOLDER / "catalogue"
     marks = dict(configurations_with(folder, _status_stat_signature))
     kept = _load_status_cache(path)
     table = _StatusStringTable(kept.get("shared", []))
@@ -68,11 +68,11 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         if row is None:
             from legm.backends.local.folder_contents import scan_folder_contents
 
-            damaged[name] = scan_folder_contents(f"{place}/{name}")
+            damaged[name] = scan_folder_contents(f"{parent}/{name}")
         else:
             rows[name] = row
     if changed or len(rows) < len(old):
-        too_new = (began - _SETTLED) * 1e9
+        too_new = (began - _TIMESTAMP_RESOLUTION) * 1e9
         pending = {name for name in changed if LogFolder.of(folder / name).pending_logs()}
         lasting = {
             name: row
@@ -83,7 +83,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         _save_status_cache(
             path, {"shared": table.shared, "marks": _packed_status_numbers(packed), "folders": lasting}
         )
-    found_now = {name: table.unpacked(f"{place}/{name}", row) for name, row in rows.items()} | damaged
+    found_now = {name: table.unpacked(f"{parent}/{name}", row) for name, row in rows.items()} | damaged
     return [found_now[name] for name in marks]
 
 
@@ -102,21 +102,21 @@ def counted_once(found: Iterable[ConfigurationStatus]) -> Iterator[RunCounts]:
             from legm.records import Query
             from legm.stats.run_counts import count_by_description
 
-            places = [Path(one.folder) for one in copies]
+            folders = [Path(one.folder) for one in copies]
             yield from count_by_description(
-                first, runs_in_folders(places, Query(first.experiment)), copies[0].folder
+                first, runs_in_folders(folders, Query(first.experiment)), copies[0].folder
             )
 
 
-def _status_stat_signature(place: str) -> tuple[int, ...]:
+def _status_stat_signature(folder: str) -> tuple[int, ...]:
     """When what is looked at was changed (ns), then how large it is; nothing of no configuration."""
     try:
-        parameters = os.stat(f"{place}/{PARAMETERS_FILE}")  # noqa: PTH116 - quicker than Path's
+        parameters = os.stat(f"{folder}/{PARAMETERS_FILE}")  # noqa: PTH116 - quicker than Path's
     except OSError:
         return ()
     at, size = _status_file_change(parameters)
-    metrics_at, metrics_size = _status_file_change_of(f"{place}/{METRICS_FILE}")
-    runs_at, runs_size = _status_file_change_of(f"{place}/{RUNS}")
+    metrics_at, metrics_size = _status_file_change_of(f"{folder}/{METRICS_FILE}")
+    runs_at, runs_size = _status_file_change_of(f"{folder}/{RUNS}")
     return at, metrics_at, runs_at, size, metrics_size, runs_size
 
 
@@ -238,7 +238,7 @@ class _StatusStringTable:
             count.last,
         ]
 
-    def unpacked(self, place: str, row: list[Any]) -> ConfigurationStatus:
+    def unpacked(self, folder: str, row: list[Any]) -> ConfigurationStatus:
         """The status of a row that :meth:`packed` made."""
         number, fingerprint, name, values, has_damaged_logs, counted = row
         _, names, experiment, metadata = self.shared[number]
@@ -248,12 +248,12 @@ class _StatusStringTable:
             RunCounts(
                 *(found, description, completed, failed, interrupted, running),
                 _PackedStatusNumbers(self._tuples[keys], lengths, text),
-                *(self._indexed(keys), last, place, self._rules(rules), repeated),
+                *(self._indexed(keys), last, folder, self._rules(rules), repeated),
             )
             for description, numbers, keys, rules, lengths, text, last in counted
             for completed, failed, interrupted, running, repeated in (numbers,)
         ]
-        return ConfigurationStatus(place, found, tuple(counts), has_damaged_logs=has_damaged_logs)
+        return ConfigurationStatus(folder, found, tuple(counts), has_damaged_logs=has_damaged_logs)
 
     def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
         """A row of another table, whose shared things have these numbers here."""
@@ -334,7 +334,7 @@ def _save_status_cache(path: Path, content: Mapping[str, Any]) -> None:
     from legm.util.atomic_files import write_atomically
 
     data = json.dumps(content, separators=(",", ":")).encode()
-    with contextlib.suppress(LegmError, OSError):  # a place that cannot be written is read anew each time
+    with contextlib.suppress(LegmError, OSError):  # a folder that cannot be written is read anew each time
         refuse_links(path.parent)
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, f"legm catalogue 5 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)

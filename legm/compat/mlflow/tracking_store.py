@@ -62,8 +62,10 @@ class TrackingStore:
 
     def experiment(self, name: str) -> Experiment:
         """The experiment with a name, whether or not it exists."""
-        place = (SESSION.settings.root / name).as_uri() if name else ""
-        return Experiment(self.experiment_id(name), name, place, tags=dict(self._created.get(name, {})))
+        artifact_location = (SESSION.settings.root / name).as_uri() if name else ""
+        return Experiment(
+            self.experiment_id(name), name, artifact_location, tags=dict(self._created.get(name, {}))
+        )
 
     def experiment_by_name(self, name: str) -> Experiment | None:
         """The experiment with a name; None if there is none."""

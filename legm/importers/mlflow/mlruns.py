@@ -70,7 +70,7 @@ class MlrunsSource:
         self._experiment_metadata: dict[Path, dict[str, Any]] = {}
         self._models: dict[Path, dict[str, list[tuple[str, Path]]]] = {}
         self._tags_of_experiments: dict[Path, dict[str, Plain]] = {}
-        self._places: dict[str, Path] = {}
+        self._run_folders: dict[str, Path] = {}
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
@@ -92,12 +92,12 @@ class MlrunsSource:
                 except StorageError as error:
                     found = unreadable_run(run.name, experiment.name, error)
                 if found is not None:
-                    self._places[found.key] = run
+                    self._run_folders[found.key] = run
                     yield found
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
-        found = self._read_run(self._places[key]) if key in self._places else None
+        found = self._read_run(self._run_folders[key]) if key in self._run_folders else None
         if found is None:
             raise StorageError(f"the MLflow store {self._root} no longer has the run {key}")
         return found

@@ -59,7 +59,7 @@ def counted(root):
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """An experiment with runs of several kinds, whose files count as old."""
-    monkeypatch.setattr(status_cache, "_SETTLED", 0.0)
+    monkeypatch.setattr(status_cache, "_TIMESTAMP_RESOLUTION", 0.0)
     ran(tmp_path, 0.5)
     ran(tmp_path, 0.25, seeds=3)
     ran(tmp_path, 0.25, seeds=1, description="other")
@@ -155,8 +155,8 @@ def test_edited_parameters_are_an_error_even_after_a_scan(root):
 def test_a_run_that_is_still_running_is_read_again_until_its_process_has_ended(root):
     program = (
         "import sys, time; from legm import ExperimentHandler as H; h = H(sys.argv[1], 'e');"
-        "h.set_param('rate', 2.0); h.start(); h.set_metric('loss', 1.0); time.sleep(0.6); print(flush=True);"
-        "time.sleep(600)"
+        "h.set_param('rate', 2.0); h.start(); h.set_metric('loss', 1.0); print(flush=True);"
+        "time.sleep(600)  # until it is killed"
     )
     process = subprocess.Popen([sys.executable, "-c", program, str(root)], stdout=subprocess.PIPE)
 
