@@ -34,6 +34,7 @@ class LoadedRun:
         log: the run log that holds them, with times; None if they were made from the result.
         folder: the configuration's; None if it has none.
         note: what a user should know about it; "" for nothing.
+        is_partial: whether values may be missing, because its log is damaged.
     """
 
     result: RunResult
@@ -41,6 +42,7 @@ class LoadedRun:
     log: Path | None = None
     folder: Path | None = None
     note: str = ""
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class LocalSource:
         for one in stored:
             known.add(one.run_id)
             yield (
-                self._stored_run(folder, one, damage)
+                self._stored_run(folder, one, configuration, damage)
                 if one.run_id
                 else UnavailableRun(str(folder), one.problem)
             )
@@ -178,13 +180,15 @@ class LocalSource:
             if path in being_written:
                 yield UnavailableRun(f"{folder}, run {path.stem}", "it is still running", is_running=True)
                 continue
-            found = _read_unstored_source_run(folder, path, is_open=logs.is_open(path))
+            found = _read_unstored_source_run(folder, path, configuration, is_open=logs.is_open(path))
             if found is not None:
                 yield found
         if damage and not known:
             yield UnavailableRun(str(folder), damage)
 
-    def _stored_run(self, folder: Path, one: StoredRun, damage: str) -> LoadedRun | UnavailableRun:
+    def _stored_run(
+        self, folder: Path, one: StoredRun, configuration: Configuration | None, damage: str
+    ) -> LoadedRun | UnavailableRun:
         """A run that is in ``metrics.yml``."""
         where = f"{folder}, run {one.run_id}"
         logs, result = LogFolder.of(folder), one.result
@@ -193,18 +197,23 @@ class LocalSource:
         if path is not None and logs.is_open(path) and log_writer.logs_being_written([path]):
             return UnavailableRun(where, "it is still running", is_running=True)
         if path is not None and logs.is_open(path):
-            found = _read_unstored_source_run(folder, path, is_open=True)
+            found = _read_unstored_source_run(folder, path, configuration, is_open=True)
             if isinstance(found, LoadedRun) and found.result.status is not Status.COMPLETED:
                 return found  # it went on after it was logged
         if result is not None and not self._series:
             return LoadedRun(result, (), folder=folder)
-        logged, problem = _read_source_run_from_log(path)
+        logged, problem = _read_source_run_from_log(path, configuration)
         if logged is None:
             if result is None:
                 return UnavailableRun(where, damage)
             note = problem or "its log is missing, so the times of its values are unknown"
             return LoadedRun(result, records_from_result(result), folder=folder, note=note)
-        known, replayed = logged
+        known, replayed, lost = logged
+        if result is not None and lost:
+            return LoadedRun(result, records_from_result(result), folder=folder, note=lost)
+        if lost:
+            note = f"what is intact of its log was used: {damage} {lost}"
+            return LoadedRun(replayed, known.records, folder=folder, note=note, is_partial=True)
         if result is None:
             return LoadedRun(
                 replayed, known.records, known.path, folder, f"it was read from its log instead: {damage}"
@@ -216,31 +225,56 @@ class LocalSource:
         return LoadedRun(replayed, known.records, known.path, folder)
 
 
-def _read_source_run_from_log(path: Path | None) -> tuple[tuple[log_reader.Log, RunResult] | None, str]:
-    """A log with the run's result; without one, the reason as text."""
+def _read_source_log(
+    path: Path, configuration: Configuration | None
+) -> tuple[log_reader.Log, RunResult, str]:
+    """A log with the run's result, as far as it is intact, and what is damaged of it; "" for nothing.
+
+    Raises:
+        CorruptFile: it is so damaged that nobody knows whose run it is.
+        StorageError: it cannot be read.
+    """
+    damage = ""
+    try:
+        known = log_reader.read_log(path)
+    except CorruptFile as error:
+        intact = log_reader.read_intact_log(path, configuration)
+        if intact is None:
+            raise
+        known, damage = intact[0], "; ".join(map(str, intact[1])) or str(error)
+        if results.result_outcome(known.records) is None:
+            known.records.append(dead_run_outcome(path))
+    return known, results.run_result(known.run, known.records), damage
+
+
+def _read_source_run_from_log(
+    path: Path | None, configuration: Configuration | None
+) -> tuple[tuple[log_reader.Log, RunResult, str] | None, str]:
+    """A log with the run's result and what is damaged of it; without one, the reason as text."""
     if path is None:
         return None, ""
     try:
-        known = log_reader.read_log(path)
-        return (known, results.run_result(known.run, known.records)), ""
+        return _read_source_log(path, configuration), ""
     except LegmError as error:
         return None, str(error)
 
 
 def _read_unstored_source_run(
-    folder: Path, path: Path, *, is_open: bool
+    folder: Path, path: Path, configuration: Configuration | None, *, is_open: bool
 ) -> LoadedRun | UnavailableRun | None:
     """A run that only its log has; None if a user deleted its entry."""
-    where = f"{folder}, run {path.stem}"
     try:
-        known = log_reader.read_log(path)
+        known, result, damage = _read_source_log(path, configuration)
         if results.result_outcome(known.records) is None:
             known.records.append(dead_run_outcome(path))
-        result = results.run_result(known.run, known.records)
+            result = results.run_result(known.run, known.records)
     except (LegmError, FileNotFoundError) as error:
-        return UnavailableRun(where, str(error))
+        return UnavailableRun(f"{folder}, run {path.stem}", str(error))
     if result.status is Status.COMPLETED and not is_open:
         return None
+    if damage:
+        note = f"{damage} What is intact of it was used"
+        return LoadedRun(result, known.records, folder=folder, note=note, is_partial=True)
     return LoadedRun(result, known.records, path, folder)
 
 

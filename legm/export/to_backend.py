@@ -194,6 +194,8 @@ class _Export:
             if present[key].get(run.run_id) == expected and self._is_finalized(run):
                 self.equal += 1
                 self._add(known)
+            elif one.is_partial and run.run_id in present[key]:
+                self._add(replace(known, text=f"{one.note}; the target's run is kept as it is"))
             elif self._try_to_deliver(one):
                 delivered[key][run.run_id] = _DeliveredExport(replace(known, state=State.DELIVERED), expected)
             yield

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from legm.core.results import records_from_result, result_records
 from legm.delivery.client import connect_client
-from legm.errors import StorageError
+from legm.errors import CorruptFile, StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_validation import require_valid_run
-from legm.records import Artifact, BestRule, Configuration, Display, Points, Query, RunResult, Status
+from legm.records import (
+    Artifact,
+    BestRule,
+    Configuration,
+    Display,
+    Points,
+    Query,
+    Record,
+    RunResult,
+    Status,
+)
 from legm.runlog import log_reader
 from legm.runlog.configuration_folders import (
     AGGREGATES_FILE,
@@ -106,7 +117,10 @@ class LegmRootSource:
         key = result.run.run_id
         log = self._log_path(key)
         try:
-            run = result.run if log is None else log_reader.read_log_head(log).run
+            run = result.run
+            if log is not None:
+                with contextlib.suppress(CorruptFile):  # which is noted when its records are read
+                    run = log_reader.read_log_head(log).run
             require_valid_run(run)
         except StorageError as error:
             return unreadable_run(key, result.run.configuration.experiment, error)
@@ -130,21 +144,31 @@ class LegmRootSource:
     def _read_records(
         self, key: str, log: Path | None, status: Status
     ) -> Iterator[Points | Display | BestRule]:
-        if log is None:
-            self.notes.add("runs without a run log: the times of their numbers are unknown", key)
-        found = (
-            records_from_result(self._read_result(key, None))
-            if log is None
-            else result_records(log_reader.read_log(log).records, status)
-        )
-        for record in found:
+        logged = self._read_logged_records(key, log, status)
+        if logged is None:
+            self.notes.add("runs without a whole run log: the times of their numbers are unknown", key)
+            logged = records_from_result(self._read_result(key, None))
+        for record in logged:
             if isinstance(record, (Points, Display, BestRule)):
                 yield record
+
+    def _read_logged_records(self, key: str, log: Path | None, status: Status) -> Sequence[Record] | None:
+        """A run's records from its log; of a damaged one what is intact, None where the result has more."""
+        if log is None:
+            return None
+        try:
+            return result_records(log_reader.read_log(log).records, status)
+        except CorruptFile as error:
+            self.notes.add(f"what is damaged of the logs of runs was left out: {error}", key)
+            intact = log_reader.read_intact_log(log, self._configurations[key])
+        if intact is None or status is Status.COMPLETED:
+            return None
+        return result_records(intact[0].records, status)
 
     def _artifact_files(self, key: str, log: Path | None, status: Status) -> Iterator[ExternalFile]:
         if log is None:
             return
-        for record in result_records(log_reader.read_log(log).records, status):
+        for record in self._read_logged_records(key, log, status) or ():
             if not isinstance(record, Artifact):
                 continue
             folder = LogFolder.containing(log).folder.parent

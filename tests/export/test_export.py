@@ -371,16 +371,16 @@ def test_damage_is_reported_and_the_rest_continues(every, tmp_path):
         data[len(data) // 3] ^= 255
         path.write_bytes(bytes(data))
     report = export_runs(root, memory)
-    assert report.states == {State.DELIVERED: 13, State.MISSING: 3}
-    assert report.equal == 13
+    assert report.states == {State.DELIVERED: 14, State.MISSING: 2}
+    assert report.equal == 14
     missing = {one.where: one.text for one in report.runs if one.state is State.MISSING}
     assert any("no logs" in where and "params.yml" in text for where, text in missing.items())
     assert any("head" in where and "legm recover" in text for where, text in missing.items())
-    assert any("failed" in where and failed.name in text for where, text in missing.items())
     notes = [one.text for one in report.runs if one.state is State.DELIVERED]
     assert sum("it was read from its log" in text and "params.yml" in text for text in notes) == 2
     assert sum("it was read from its log" in text and "metrics.yml" in text for text in notes) == 1
     assert sum(log.name in text for text in notes) == 1
+    assert sum(f"{failed}, byte " in text and "What is intact" in text for text in notes) == 1
     done = CliRunner().invoke(main, ["export", str(root), str(tmp_path / "t.csv"), "--to", "table"])
     assert done.exit_code == 1
     assert "legm recover" in done.output
@@ -581,12 +581,18 @@ def test_the_command_says_what_was_done_and_its_status_whether_something_is_miss
     )
     log.write_bytes(b"nothing of ours")
     done = CliRunner().invoke(main, [*command, "--json"])
-    assert done.exit_code == 1
+    assert done.exit_code == 0
     said = json.loads(done.stdout)
-    assert (said["there"], said["missing"], said["equal"]) == (8, 1, 8)
+    assert (said["there"], said["missing"], said["equal"]) == (9, 0, 8)
     (problem,) = said["runs"]
     assert log.stem in problem["run"]
     assert "not a run log" in problem["text"]
+    assert "the target's run is kept as it is" in problem["text"]
+    (log.parent.parent / "params.yml").write_text("}{")
+    done = CliRunner().invoke(main, [*command, "--json"])
+    assert done.exit_code == 1
+    said = json.loads(done.stdout)
+    assert any(log.stem in one["run"] and "not a run log" in one["text"] for one in said["runs"])
 
 
 @pytest.mark.parametrize(

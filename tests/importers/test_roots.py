@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from legm import ExperimentHandler
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.importers import import_runs
-from legm.records import Query, RunResult, Status
+from legm.records import Query, RunResult, Series, Split, Status
 from legm.runlog import log_reader
 from tests.support.mlflow_store import prepare_store
 from tests.support.sample_runs import comparable, script
@@ -138,17 +139,28 @@ def test_local_to_mlflow_to_local_is_equal(tmp_path):
         assert comparable(replace(one, points=other.points)) == comparable(other)
 
 
-def test_a_damaged_log_costs_that_run_alone(tmp_path):
-    for seed in range(2):
+@pytest.mark.parametrize("at", [0.02, 0.5, 0.9])
+def test_of_damaged_logs_what_is_intact_comes_with_a_remark(tmp_path, at):
+    for seed in range(3):
         handler = one_run(tmp_path / "a", seed=seed)
-        handler.set_metric("loss", float(seed))
-        handler.log()
+        for step in range(5):
+            handler.set_metric("loss", float(seed + step))
+            handler.flush()
+        with contextlib.suppress(ZeroDivisionError), handler:
+            1 / (2 - seed)
         del handler
-    path = min((tmp_path / "a").glob("*/*/runs/**/*.log"))
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 255
-    path.write_bytes(data)
+    paths = sorted((tmp_path / "a").glob("*/*/runs/**/*.log"))
+    for path in paths[1:]:
+        data = bytearray(path.read_bytes())
+        data[int(len(data) * at)] ^= 255
+        path.write_bytes(data)
     report = import_runs(tmp_path / "a", tmp_path / "b")
-    (problem,) = report.failed.values()
-    assert "bytes are damaged" in problem
-    assert report.created == 1
+    assert not report.failed
+    assert report.created == 3
+    assert any(str(paths[2]) in remark for remark in report.omitted)
+    whole, completed, other = results(tmp_path / "b")
+    assert [whole.status, completed.status] == [Status.COMPLETED] * 2
+    assert completed.best == {Series("loss", Split.DEV): 5.0}
+    assert other.status is not Status.COMPLETED
+    values = set() if other.best == {} else set(other.best.values())
+    assert values <= {2.0, 3.0, 4.0, 5.0, 6.0}

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from legm.backends.local.entry_file import Entry, EntryFile
 from legm.backends.local.folder_contents import experiments_in_folders, runs_in_folders
-from legm.backends.local.folder_index import FolderIndex, find_experiment_folder, read_configuration
+from legm.backends.local.folder_index import FolderIndex, find_experiment_folder
+from legm.backends.local.parameters_file import read_configuration
 from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.backends.local.status_cache import counted_once, read_statuses
 from legm.core.naming import short_name

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.entry_file import EntryFile
-from legm.backends.local.folder_index import experiment_folder, read_configuration
+from legm.backends.local.folder_index import experiment_folder
+from legm.backends.local.parameters_file import read_configuration
 from legm.backends.local.result_yaml import count_yaml_entries, read_result_yaml
 from legm.errors import LegmError
 from legm.records import ConfigurationStatus, Query, RunResult

@@ -23,7 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from legm.core.credentials import redact_configuration
+from legm.backends.local.parameters_file import (
+    experiment_of_parameters,
+    fingerprints_of_parameters,
+    parameters_yaml,
+    read_configuration,
+    stated_fingerprint,
+)
 from legm.core.identity import fingerprint
 from legm.core.naming import numbered_name, safe_name, shorten_name
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
@@ -39,28 +45,20 @@ from legm.runlog.configuration_folders import (
     refuse_links,
     subfolders,
 )
-from legm.util import yaml_text
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
-from legm.util.yaml_files import load_yaml, parse_yaml
 
 __all__ = [
     "FolderIndex",
     "experiment_folder",
     "find_experiment_folder",
-    "folder_parameters_yaml",
-    "read_configuration",
 ]
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
 _STAMP = "legm index 1 {:020d} {:08x}\n"
 _STAMP_LENGTH = len(_STAMP.format(0, 0))
-_EXPERIMENT_LINE = re.compile(rb"^experiment: (\".*\")\s*$", re.MULTILINE)
 _GROUP = re.compile(rb"^@(\d+)\t(.*)$", re.MULTILINE)
-_FINGERPRINT = re.compile(r"[\w-]+", re.ASCII)
-_FINGERPRINT_LINE = re.compile(rb'fingerprint: "?([\w-]+)"?\s*\n')
 
 
 def experiment_folder(root: Path, experiment: str) -> Path:
@@ -87,24 +85,13 @@ def _experiment_of_folder(folder: Path) -> str | None:
     """The experiment of the configurations in a folder, judging by the first that can be read."""
     if not (folder / OWN_FOLDER / INDEX).exists():
         return None
-    with contextlib.suppress(LegmError):
+    with contextlib.suppress(StorageError):  # a folder that cannot be read
         for name in configuration_paths(folder):
-            with contextlib.suppress(LegmError):
-                return _indexed_experiment_of_parameters(folder / name)
+            try:
+                return experiment_of_parameters(folder / name)
+            except LegmError as error:
+                log.error("%s", error)  # noqa: TRY400
     return None
-
-
-def _indexed_experiment_of_parameters(folder: Path) -> str:
-    path = folder / PARAMETERS_FILE
-    try:
-        with path.open("rb") as file:
-            match = _EXPERIMENT_LINE.search(file.read(2000))
-    except OSError as cause:
-        raise storage_error("read", path, cause) from cause
-    with contextlib.suppress(ValueError):
-        if match and isinstance(name := json.loads(match[1]), str):
-            return name
-    return read_configuration(folder).experiment
 
 
 def root_of_folder(folder: Path) -> Path:
@@ -120,12 +107,13 @@ class _Survey:
     """What is in an experiment's folder.
 
     Args:
-        entries: the fingerprints of its configurations, by their path in it.
+        entries: the fingerprints of its configurations, by their path in it: what a file states, and that of
+            its parameters where it differs.
         groups: the folders in it to which a user moved some of these.
         is_complete: whether every configuration could be read.
     """
 
-    entries: dict[str, str]
+    entries: dict[str, tuple[str, ...]]
     groups: list[str]
     is_complete: bool
 
@@ -167,7 +155,7 @@ class FolderIndex:
         found = self.find(configuration.fingerprint)
         if found is not None:
             return found
-        self._refuse_damaged(before, configuration.fingerprint)
+        self._refuse_damaged(before + self._read_index(), configuration.fingerprint)
         with self._locked():
             index = self._read_index()
             if not self._is_current(index):
@@ -190,7 +178,7 @@ class FolderIndex:
     def all(self) -> list[tuple[str, Path]]:
         """Every folder with its fingerprint, by name; a fingerprint may have copies."""
         return sorted(
-            ((digest, self.folder / name) for name, digest in self._entries(self._current_index()).items()),
+            ((of[0], self.folder / name) for name, of in self._entries(self._current_index()).items()),
             key=lambda entry: entry[1].name,
         )
 
@@ -246,7 +234,7 @@ class FolderIndex:
 
     def _all_with(self, index: bytes, digest: str) -> Iterator[Path]:
         """The folders that the index has for a fingerprint, and that still have it."""
-        return (one for one in self._indexed_with(index, digest) if _fingerprint_of_folder(one) == digest)
+        return (one for one in self._indexed_with(index, digest) if stated_fingerprint(one) == digest)
 
     def _indexed_with(self, index: bytes, digest: str) -> Iterator[Path]:
         """The folders that the index has for a fingerprint, whatever is there now."""
@@ -266,10 +254,10 @@ class FolderIndex:
         Raises:
             CorruptFile: the file's fingerprint is not that of its parameters.
         """
-        for folder in self._indexed_with(index, digest):
+        for folder in dict.fromkeys(self._indexed_with(index, digest)):
             if not is_configuration_folder(folder):
                 continue
-            stated = _fingerprint_of_folder(folder)
+            stated = stated_fingerprint(folder)
             if stated is not None and _is_of_other_version(stated, digest):
                 path = folder / PARAMETERS_FILE
                 log.error(
@@ -284,13 +272,13 @@ class FolderIndex:
                 log.error("%s", error)  # noqa: TRY400
 
     @staticmethod
-    def _entries(index: bytes) -> dict[str, str]:
+    def _entries(index: bytes) -> dict[str, tuple[str, ...]]:
         rows = (line.partition(b"\t") for line in index[_STAMP_LENGTH:].splitlines())
-        return {
-            name: digest.decode(errors="replace")
-            for digest, _, text in rows
-            if not digest.startswith(b"@") and (name := _folder_name(text)) is not None
-        }
+        found: dict[str, tuple[str, ...]] = {}
+        for digest, _, text in rows:
+            if not digest.startswith(b"@") and (name := _folder_name(text)) is not None:
+                found[name] = (*found.get(name, ()), digest.decode(errors="replace"))
+        return found
 
     @staticmethod
     def _lines(found: _Survey, groups: Mapping[str, int]) -> bytes:
@@ -301,22 +289,24 @@ class FolderIndex:
             groups: when each of the folders that hold configurations was changed last.
         """
         lines = [_index_line(f"@{changed}", name) for name, changed in groups.items()]
-        lines += [_index_line(digest, name) for name, digest in found.entries.items()]
+        lines += [_index_line(digest, name) for name, of in found.entries.items() for digest in of]
         return _STAMP.format(0, 0).encode() + b"".join(lines)
 
-    def _survey(self, known: dict[str, str]) -> _Survey:
+    def _survey(self, known: dict[str, tuple[str, ...]]) -> _Survey:
         """The folders that are there; known ones are not opened."""
         found = _Survey({}, [], is_complete=True)
         self._survey_folder("", DEPTH, known, found)
         found.entries = {name: found.entries[name] for name in known if name in found.entries} | found.entries
         return found
 
-    def _survey_folder(self, below: str, depth: int, known: dict[str, str], found: _Survey) -> None:
+    def _survey_folder(
+        self, below: str, depth: int, known: dict[str, tuple[str, ...]], found: _Survey
+    ) -> None:
         for name in (below + one for one in subfolders(self.folder / below)):
             path = self.folder / name
-            digest = known.get(name) or _fingerprint_of_folder(path)
-            if digest is not None:
-                found.entries[name] = digest
+            digests = known.get(name) or fingerprints_of_parameters(path)
+            if digests:
+                found.entries[name] = digests
             elif is_configuration_folder(path):
                 found.is_complete = False
             elif depth > 1 and may_hold_configurations(str(path)):
@@ -325,9 +315,11 @@ class FolderIndex:
                 if (len(found.entries), found.is_complete) != before:
                     found.groups.append(name)
 
-    def _is_damaged(self, name: str, digest: str) -> bool:
-        """Whether a folder that had a fingerprint is there with one that is not its parameters'."""
-        stated = _fingerprint_of_folder(self.folder / name)
+    def _is_of_folder(self, name: str, digest: str) -> bool:
+        """Whether a folder has a fingerprint, or had it and now states one that is not its parameters'."""
+        stated = stated_fingerprint(self.folder / name)
+        if stated == digest:
+            return True
         if stated is None or _is_of_other_version(stated, digest):
             return False
         try:
@@ -342,9 +334,8 @@ class FolderIndex:
     def _reconcile(self) -> bytes:
         """Bring the index up to date with the folders; the lock is held."""
         known = {
-            name: digest
-            for name, digest in self._entries(self._read_index()).items()
-            if _fingerprint_of_folder(self.folder / name) == digest or self._is_damaged(name, digest)
+            name: tuple(dict.fromkeys(digest for digest in of if self._is_of_folder(name, digest)))
+            for name, of in self._entries(self._read_index()).items()
         }
         found = self._survey(known)
         try:
@@ -368,7 +359,7 @@ class FolderIndex:
         temporary = self._own / f"new-{secrets.token_hex(4)}"
         try:
             temporary.mkdir()
-            write_atomically(temporary / PARAMETERS_FILE, folder_parameters_yaml(configuration))
+            write_atomically(temporary / PARAMETERS_FILE, parameters_yaml(configuration))
             k = self._next_number(configuration.name, index)
             while True:
                 folder = self.folder / numbered_name(configuration.name, k)
@@ -431,99 +422,3 @@ def _is_of_other_version(stated: str, digest: str) -> bool:
     """Whether a fingerprint was made by other rules than another one."""
     version = re.match(r"v\d+-", stated)
     return version is not None and not digest.startswith(version[0])
-
-
-def _fingerprint_of_folder(folder: Path) -> str | None:
-    """What a folder's parameters file says first; None if it is not a configuration's."""
-    path = folder / PARAMETERS_FILE
-    try:
-        with path.open("rb") as file:
-            start = file.read(100)
-    except OSError:
-        return None
-    match = _FINGERPRINT_LINE.match(start)
-    if match:
-        return match[1].decode()
-    try:
-        content = load_yaml(path)
-    except LegmError as error:
-        log.error("%s", error)  # noqa: TRY400
-        return None
-    found = content.get("fingerprint") if isinstance(content, dict) else None
-    return found if isinstance(found, str) and _FINGERPRINT.fullmatch(found) else None
-
-
-def folder_parameters_yaml(configuration: Configuration) -> bytes:
-    """What ``params.yml`` says of a configuration."""
-    return yaml_text.yaml_block(
-        {
-            "fingerprint": configuration.fingerprint,
-            "schema": SCHEMA,
-            "experiment": configuration.experiment,
-            "name": configuration.name,
-            "active": list(configuration.active),
-            "parameters": dict(configuration.parameters),
-            "metadata": dict(configuration.metadata),
-        }
-    ).encode()
-
-
-def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Configuration:
-    """The configuration that lives in a folder.
-
-    Args:
-        folder: where.
-        known: what the reading of others left, for whoever reads many.
-
-    Raises:
-        StorageError: there is none.
-        CorruptFile: its parameters are not those that its fingerprint was made of.
-    """
-    path = folder / PARAMETERS_FILE
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as cause:
-        raise StorageError(
-            f"{folder} is not a configuration's folder: it has no {PARAMETERS_FILE}"
-        ) from cause
-    except OSError as cause:
-        raise storage_error("read", path, cause) from cause
-    try:
-        content: Any = yaml_text.parse_yaml_block(data.decode(), {} if known is None else known)
-    except (ValueError, RecursionError):  # no UTF-8, too many digits or brackets
-        content = None
-    if content is None:
-        content = parse_yaml(path, data)
-    try:
-        if content["schema"] > SCHEMA:
-            raise CorruptFile(path, "line 2", "it was written by a newer legm", "Update legm to read it.")
-        found = Configuration(
-            experiment=content["experiment"],
-            fingerprint=content["fingerprint"],
-            name=content["name"],
-            parameters=content["parameters"],
-            active=tuple(content["active"]),
-            metadata=content["metadata"],
-        )
-        digest = fingerprint(found.experiment, {name: found.parameters[name] for name in found.active})
-        if not all(isinstance(about, dict) for about in found.metadata.values()):
-            raise TypeError("metadata")
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as cause:
-        raise CorruptFile(
-            path, "line 1", f"it is not what legm wrote: {cause!r}", "Restore it from a copy or a sibling."
-        ) from cause
-    if digest != found.fingerprint:
-        raise CorruptFile(
-            path,
-            f"line {_folder_of_index_line(path, 'parameters')}",
-            f"the parameters give {digest}, not {found.fingerprint}: they were edited or damaged",
-            "Restore them. To use other parameters, start a new configuration.",
-        )
-    return redact_configuration(found)
-
-
-def _folder_of_index_line(path: Path, key: str) -> int:
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-        if line.startswith(key):
-            return number
-    return 1

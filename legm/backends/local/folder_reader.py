@@ -29,7 +29,7 @@ def read_configuration(folder: Path) -> Configuration:
         StorageError: it is not a configuration's folder.
         CorruptFile: its parameters were edited or damaged.
     """
-    from legm.backends.local.folder_index import read_configuration
+    from legm.backends.local.parameters_file import read_configuration
 
     return read_configuration(folder)
 

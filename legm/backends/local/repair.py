@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.backends.local.entry_file import Entry, EntryFile
-from legm.backends.local.folder_index import folder_parameters_yaml, read_configuration
+from legm.backends.local.parameters_file import parameters_yaml, read_configuration
 from legm.backends.local.result_yaml import metrics_yaml_head, series_yaml, steps_yaml_head
 from legm.core import results
 from legm.errors import CorruptFile, LegmError
@@ -63,7 +63,7 @@ def _repair_parameters(folder: Path) -> list[str]:
                 configuration = log_reader.read_log(path).run.configuration
             except LegmError:
                 continue
-            write_atomically(folder / PARAMETERS_FILE, folder_parameters_yaml(configuration))
+            write_atomically(folder / PARAMETERS_FILE, parameters_yaml(configuration))
             os.utime(folder.parent)  # so that the index is made anew
             return [f"{error.path} was damaged and is restored from the log of a run"]
         return [str(error)]

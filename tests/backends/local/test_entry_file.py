@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from legm import CorruptFile, ExperimentHandler, LegmError
 from legm.backends.local import entry_file, folder_reader
 from legm.backends.local.entry_file import EntryFile
-from legm.backends.local.folder_index import read_configuration
+from legm.backends.local.parameters_file import read_configuration
 from legm.backends.local.result_yaml import read_result_yaml, series_yaml
 from legm.records import History, Series, Status
 from legm.runlog.configuration_folders import configuration_folders

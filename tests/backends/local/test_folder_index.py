@@ -19,8 +19,8 @@ from legm.backends.local.folder_index import (
     PARAMETERS_FILE,
     FolderIndex,
     experiment_folder,
-    read_configuration,
 )
+from legm.backends.local.parameters_file import read_configuration
 from legm.core.identity import fingerprint
 from legm.records import Configuration, Status
 from legm.runlog.configuration_folders import configuration_folders
@@ -89,6 +89,12 @@ def configuration(name: str = "0.1", experiment: str = EXPERIMENT, **params) -> 
     return Configuration(
         experiment, fingerprint(experiment, active), name, active, tuple(sorted(active)), {"lr": {}}
     )
+
+
+def without_checksums(path: Path) -> bytes:
+    """A parameters file as an earlier version wrote it."""
+    content, comment, _ = path.read_bytes().rpartition(b"# legm crc=")
+    return content if comment else path.read_bytes()
 
 
 def unindexed(root: Path) -> FolderIndex:
@@ -469,24 +475,68 @@ def test_edited_parameters_are_an_error_that_names_the_file(tmp_path, old, new):
     assert str(path) in read_overview(folder).problem
 
 
-@pytest.mark.parametrize("touched", [False, True], ids=["in place", "beside a new folder"])
-def test_a_damaged_fingerprint_never_splits_a_configuration(tmp_path, caplog, touched):
+@pytest.mark.parametrize("index", ["current", "made anew", "deleted", "deleted, of an earlier version"])
+def test_a_damaged_fingerprint_never_splits_a_configuration(tmp_path, caplog, index):
     folder = run(tmp_path, 1.0)
     path = folder / PARAMETERS_FILE
+    if "earlier version" in index:
+        path.write_bytes(without_checksums(path))
     sound = path.read_bytes()
     digit = b"1" if sound[20:21] != b"1" else b"2"
     path.write_bytes(sound[:20] + digit + sound[21:])
-    if touched:  # the index is made anew
+    if index == "made anew":
         (folder.parent / "mine").mkdir()
         run(tmp_path, 3.0, lr=0.5)
+    elif index != "current":
+        shutil.rmtree(folder.parent / ".legm")
     for _ in range(2):
         with pytest.raises(CorruptFile, match="edited or damaged") as caught:
             run(tmp_path, 2.0)
         assert str(path) in str(caught.value)
     assert not (folder.parent / "0.1_1").exists()
     list(recover_folders(tmp_path))
-    assert path.read_bytes() == sound
+    assert without_checksums(path) == sound.partition(b"# legm")[0]
     assert run(tmp_path, 2.0) == folder
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (b'name: "0.1"', b'name: "0.3"', 4),
+        (b"priority: 0", b"priority: 8", 9),
+        (b"dropout: null", b"dropout: 0.5", 6),  # a parameter that does not count
+    ],
+)
+def test_a_change_of_what_is_not_in_the_fingerprint_is_reported_and_taken(tmp_path, caplog, old, new, line):
+    made = handler(tmp_path)
+    made.set_param("dropout", None)
+    made.start().log()
+    path = made.configuration_folder / PARAMETERS_FILE
+    sound = path.read_bytes()
+    assert sound.count(old) == 1
+    path.write_bytes(sound.replace(old, new))
+    for act in (ExperimentHandler.load_existent, read_overview):
+        caplog.clear()
+        act(path.parent)
+        assert f"{path}, line {line}: " in caplog.text
+        assert "edited or damaged" in caplog.text
+    path.write_bytes(without_checksums(path))  # what the message says to do
+    caplog.clear()
+    assert new.decode().split(": ")[1].strip('"') in str(read_configuration(path.parent))
+    assert not caplog.records
+    path.write_bytes(sound.replace(b"\n", b"\r\n"))
+    assert read_configuration(path.parent)
+    assert not caplog.records
+
+
+def test_a_renamed_experiment_is_found_beside_a_damaged_configuration(tmp_path, caplog):
+    folder = run(tmp_path, 1.0)
+    other = run(tmp_path, 5.0, lr=0.5)
+    path = folder / PARAMETERS_FILE
+    path.write_bytes(path.read_bytes().replace(EXPERIMENT.encode(), b"LeNet@MNISU"))
+    renamed = folder.parent.rename(tmp_path / "the paper's")
+    assert run(tmp_path, 6.0, lr=0.5) == renamed / other.name
+    assert str(renamed / folder.name / PARAMETERS_FILE) in caplog.text
 
 
 def test_seeded_damage_of_the_parameters_is_harmless_or_named_and_never_splits_in_silence(tmp_path, caplog):
@@ -495,7 +545,9 @@ def test_seeded_damage_of_the_parameters_is_harmless_or_named_and_never_splits_i
     sound, known = path.read_bytes(), read_configuration(folder)
     chance = random.Random(24)
     index = FolderIndex(folder.parent)
-    for _ in range(60):
+    for number in range(90):
+        if number % 3 == 0:
+            shutil.rmtree(folder.parent / ".legm")
         at = chance.randrange(len(sound))
         path.write_bytes(sound[:at] + bytes([sound[at] ^ 1 << chance.randrange(8)]) + sound[at + 1 :])
         caplog.clear()
@@ -504,7 +556,7 @@ def test_seeded_damage_of_the_parameters_is_harmless_or_named_and_never_splits_i
             place = index.create(known)
             found = read_configuration(folder)
             assert (found.fingerprint, found.experiment) == (known.fingerprint, known.experiment)
-            assert found.parameters == known.parameters
+            assert found == known or str(path) in caplog.text
         except CorruptFile as error:
             said = str(error)
         assert not said or str(path) in said
