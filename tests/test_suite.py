@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def attributes(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield f"{node.value.id}.{node.attr}", node.lineno
 
 
+def unexplained_sleeps(tree: ast.AST) -> Iterator[str]:
+    """The lines of scripts in texts that sleep outside of a loop over a condition and without a reason."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        before = ""
+        for line in node.value.splitlines():
+            is_loop = before.strip().startswith("while ") or line.strip().startswith("while ")
+            if re.search(r"\bsleep\([\d.]", line) and not is_loop and "  # " not in line:
+                yield line
+            before = line
+
+
 @pytest.mark.parametrize("module", MODULES, ids=named)
 def test_a_test_module_imports_no_other_one(module):
     found = [name for name in imports(ast.parse(module.read_text(encoding="utf-8"))) if name[:6] == "tests."]
@@ -47,6 +61,7 @@ def test_a_wait_is_for_a_condition_or_says_why_not(file):
     text = file.read_text(encoding="utf-8")
     sleeps = [line for name, line in attributes(ast.parse(text)) if name == "time.sleep"]
     assert [line for line in sleeps if "  # " not in text.splitlines()[line - 1]] == []
+    assert list(unexplained_sleeps(ast.parse(text))) == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=named)

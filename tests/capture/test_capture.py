@@ -19,7 +19,7 @@ from legm.records import RunResult, Series, Split, Status
 from tests.support.captured import QUIET, begin, command, play, results
 from tests.support.compat_stores import environment
 from tests.support.mlflow_store import count_native_runs, prepare_store
-from tests.support.waiting import until
+from tests.support.waiting import WAIT_FOR, until
 
 
 def curve(result: RunResult, metric: str) -> list[tuple[int, float]]:
@@ -241,7 +241,7 @@ if __name__ == "__main__":
     assert sorted(one.run.parameters["seed"] for one in results(tmp_path, "at once")) == [0, 1, 2]
 
 
-CHANGES = """
+CHANGES = f"""{WAIT_FOR}
 import os
 os.environ["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
 import mlflow
@@ -252,14 +252,13 @@ mlflow.set_experiment("changes")
 with mlflow.start_run() as deleted:
     mlflow.log_metric("loss", 9.0, step=0)
 with mlflow.start_run() as run:
-    mlflow.log_metric("loss", 1.0, step=0)
+    mlflow.log_metric("loss", 1.25, step=0)
 client.delete_run(deleted.info.run_id)
-import time
-time.sleep(1.5)  # so that it was seen as ended
+wait_for("root/changes/*/metrics.yml", b"1.25")  # its end was seen
 with mlflow.start_run(run_id=run.info.run_id):
-    mlflow.log_metric("loss", 0.5, step=1)
+    mlflow.log_metric("loss", 0.625, step=1)
     mlflow.log_text("after all", "late.txt")
-time.sleep(1.5)
+wait_for("root/changes/*/metrics.yml", b"0.625")
 client.log_text(run.info.run_id, "and now", "later.txt")
 client.log_param(run.info.run_id, "after", 1)
 """
@@ -269,7 +268,7 @@ def test_what_a_script_changes_afterwards_counts_and_its_own_address_is_not_used
     status, _, err = play(tmp_path, CHANGES)
     assert status == 0, err
     (found,) = results(tmp_path, "changes")
-    assert curve(found, "loss") == [(0, 1.0), (1, 0.5)]
+    assert curve(found, "loss") == [(0, 1.25), (1, 0.625)]
     assert set(found.run.configuration.active) == {"after"}
     assert list((tmp_path / "root").glob("changes/*/artifacts/*/late.txt"))
     assert list((tmp_path / "root").glob("changes/*/artifacts/*/later.txt"))
@@ -366,8 +365,8 @@ def test_a_wandb_run_is_shown_while_it_is_running_and_moves_when_parameters_are_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["go", "late", "root", "script.py"]
 
 
-WANDB_ENDS = """
-import os, signal, sys, time
+WANDB_ENDS = f"""{WAIT_FOR}
+import os, signal, sys
 os.environ["WANDB_MODE"] = "online"
 import wandb
 wandb.login(key="0" * 40)
@@ -376,8 +375,8 @@ with open("weights.pt", "w") as file:
     file.write("of the model")
 wandb.save("weights.pt")
 for step in range(100):
-    run.log({"loss": 1.0 / (1 + step)})
-time.sleep(3)
+    run.log({{"loss": 1.0 / (1 + step)}})
+wait_for("go")
 """
 
 
@@ -391,8 +390,11 @@ time.sleep(3)
 def test_a_script_with_wandb_that_crashes_or_is_killed_leaves_its_run_with_all_numbers(
     tmp_path, end, status, left
 ):
-    code, _, err = play(tmp_path, f"{WANDB_ENDS}{end}\n")
-    assert code == status, err
+    process = begin(tmp_path, f"{WANDB_ENDS}{end}\n")
+    until(lambda: [len(curve(one, "loss")) for one in results(tmp_path, "ends") if one.histories] == [100])
+    (tmp_path / "go").touch()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == status, err
     (found,) = results(tmp_path, "ends")
     assert found.status is left
     assert curve(found, "loss") == [(step, 1.0 / (1 + step)) for step in range(100)]
@@ -402,18 +404,21 @@ def test_a_script_with_wandb_that_crashes_or_is_killed_leaves_its_run_with_all_n
     assert not list((tmp_path / "root" / ".legm" / "capture").iterdir())
 
 
-WANDB_AGAIN = """
-import time, wandb
+WANDB_AGAIN = (
+    WAIT_FOR
+    + """
+import wandb
 with wandb.init(project="again", id="abc", config={"seed": 1}) as run:
     run.log({"loss": 1.0})
     run.log({"loss": 0.5})
-time.sleep(1.5)  # so that it was seen as ended
+wait_for("root/again/*/metrics.yml")  # its end was seen
 with wandb.init(project="again", id="abc", resume="allow") as run:
     run.log({"loss": 0.25})
     run.config.update({"lr": 0.1})
 with wandb.init(project="again", mode="disabled", settings=wandb.Settings(console="off")) as run:
     run.log({"loss": 7.0})
 """
+)
 
 
 def test_a_run_of_wandb_that_is_resumed_is_one_run_and_a_disabled_one_is_none(tmp_path):
@@ -606,7 +611,7 @@ def test_a_signal_is_the_scripts(tmp_path):
 import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
 print("ready", flush=True)
-time.sleep(600)
+time.sleep(600)  # until the signal
 """
     process = begin(tmp_path, code)
     assert process.stdout is not None

@@ -19,11 +19,11 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs signals")
 # A server that, like MLflow's, leaves the work to another process, which ignores what is not meant for it.
 SERVER = """
 import os, subprocess, sys, time
-worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])  # until it is ended
 with open(sys.argv[1] + ".new", "w") as file:
     file.write(f"{os.getpid()} {worker.pid}")
 os.rename(sys.argv[1] + ".new", sys.argv[1])
-time.sleep(300)
+time.sleep(300)  # until it is ended
 """
 COMMAND = """
 import sys

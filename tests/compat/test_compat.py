@@ -21,7 +21,7 @@ from tests.support.compat_play import play, played, snapshots
 from tests.support.compat_stores import environment, in_legm, run
 from tests.support.mlflow_store import count_native_runs, prepare_store
 from tests.support.reading import runs_of
-from tests.support.waiting import until
+from tests.support.waiting import WAIT_FOR, until
 
 
 def results(folder: Path, experiment: str) -> list[RunResult]:
@@ -116,18 +116,19 @@ def test_python_processes_of_a_script_are_answered_too(tmp_path):
     assert in_legm(tmp_path / "root", "inner")[0].points == {"a": [(0, 1.0)]}
 
 
-KILLED = """
+KILLED = (
+    WAIT_FOR
+    + """
 import time, wandb
 wandb.init(project="p", config={"lr": 0.1})
 for i in range(10):
     wandb.log({"loss": 1 / (i + 1)})
-time.sleep(1.5)
+wait_for("root/p/*/runs/open/*.log")  # the run began
 wandb.config.update({"late": 1})
 wandb.log({"loss": 0.0})
-time.sleep(1.5)
-print("ready", flush=True)
-time.sleep(600)
+time.sleep(600)  # until it is killed
 """
+)
 
 
 def test_a_killed_script_leaves_an_interrupted_run_with_all_its_numbers(tmp_path):
@@ -136,13 +137,10 @@ def test_a_killed_script_leaves_an_interrupted_run_with_all_its_numbers(tmp_path
         [sys.executable, "-m", "legm.compat", "script.py"],
         cwd=tmp_path,
         env=environment(LEGM_ROOT="root"),
-        stdout=subprocess.PIPE,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == b"ready"
+    until(lambda: [one.points for one in results(tmp_path, "p")] == [11])
     process.send_signal(signal.SIGKILL)
     process.wait()
-    process.stdout.close()
     (found,) = results(tmp_path, "p")
     assert found.status is Status.INTERRUPTED
     assert found.points == 11
@@ -150,7 +148,7 @@ def test_a_killed_script_leaves_an_interrupted_run_with_all_its_numbers(tmp_path
 
 
 def test_a_script_that_is_killed_before_its_first_number_is_there(tmp_path):
-    code = "import time, wandb\nwandb.init(project='p', config={'a': 1})\nprint('ready', flush=True)\ntime.sleep(600)\n"
+    code = "import time, wandb\nwandb.init(project='p', config={'a': 1})\ntime.sleep(600)  # until it is killed\n"
     (tmp_path / "script.py").write_text(code, encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-m", "legm.compat", "script.py"],
@@ -201,18 +199,21 @@ def test_a_forked_process_leaves_its_parents_run_alone(tmp_path):
 
 # Identity
 
-LATE = """
-import time, wandb
+LATE = (
+    WAIT_FOR
+    + """
+import wandb
 wandb.init(project="p", config={"lr": 0.1})
 for i in range(3):
     wandb.log({"loss": 1 / (i + 1)}, step=10 * i)
 open("f.txt", "w").write("kept")
 wandb.save("f.txt")
-time.sleep(1)
+wait_for("root/p/*/runs/open/*.log")  # the run began
 wandb.config.update({"late": 5})
 wandb.log({"loss": 9.0}, step=40)
 wandb.finish()
 """
+)
 
 
 def test_a_parameter_that_comes_after_the_numbers_counts(tmp_path):
@@ -300,8 +301,8 @@ def test_a_parameter_called_like_a_method_keeps_its_name_for_the_script(tmp_path
 def test_another_backend_gets_the_runs(tmp_path, wandb_home, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     code = (
-        "import time\nfrom legm.compat import mlflow\nmlflow.set_experiment('p')\nwith mlflow.start_run():\n"
-        "    mlflow.log_metric('x', 1)\n    time.sleep(1)\n    mlflow.log_param('late', 2)\n"
+        f"{WAIT_FOR}from legm.compat import mlflow\nmlflow.set_experiment('p')\nwith mlflow.start_run():\n"
+        "    mlflow.log_metric('x', 1)\n    wait_for('root/wandb/offline-run-*/*.wandb')\n    mlflow.log_param('late', 2)\n"
     )
     (tmp_path / "script.py").write_text(code, encoding="utf-8")
     done = run(["script.py"], tmp_path, LEGM_ROOT="root", LEGM_BACKEND="wandb", WANDB_MODE="offline")

@@ -51,15 +51,16 @@ for rate in (0.1, 0.01):
         run.finish()
 begin(project="digits", id="failed", config={"lr": 1}).finish(exit_code=1)
 begin(project="digits", id="stopped", config={"lr": 1}).finish(exit_code=255)
-begin(id="lonely", settings={"x_disable_stats": False, "x_stats_sampling_interval": 0.1})
+lonely = begin(id="lonely", settings={"x_disable_stats": False, "x_stats_sampling_interval": 0.1,
+    "x_transaction_log_flush_interval": 0.2})
 wandb.log({"loss": 1})
-time.sleep(0.5)
+wait_for(f"{lonely.dir}/../*.wandb", b"memory_percent")  # its system metrics
 wandb.finish()
 killed = begin(project="digits", id="killed", config={"lr": 2},
     settings={"x_transaction_log_flush_interval": 0.2})
 for i in range(50):
     killed.log({"loss": i})
-time.sleep(1)
+wait_for_row(killed, "loss", 49)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 DEV = Series("loss")
@@ -251,7 +252,9 @@ for part in range(3):
     open(run.dir + f"/own{part}.txt", "w").write("x")
     run.summary[f"score{part}"] = part
     run.finish(exit_code=1 if part == 0 else 0)
-    time.sleep(1.1)
+    second = time.localtime().tm_sec
+    while time.localtime().tm_sec == second:  # which names the folder
+        time.sleep(0.01)
 """
     done = run_script(tmp_path, text)
     assert len(logs(tmp_path)) == 3, done.stderr

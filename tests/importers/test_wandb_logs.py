@@ -66,7 +66,7 @@ killed = begin(project="vision", id="killed", config={"a": 1},
     settings={"x_transaction_log_flush_interval": 0.2})
 for i in range(50):
     killed.log({"loss": i})
-time.sleep(1)
+wait_for_row(killed, "loss", 49)
 killed.log({"loss": 99})
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -20,7 +20,7 @@ def quick(folder: str) -> dict[str, float]:
 def hanging(folder: str) -> dict[str, float]:
     """A measure that never ends, and starts a server as that of MLflow is started."""
     server = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(300)"],
+        [sys.executable, "-c", "import time; time.sleep(300)  # until it is ended"],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Waits for what another thread, process or page does."""
+"""Waits for what another thread, process or page does, in tests and in scripts that they run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Found = TypeVar("Found")
+
+WAIT_FOR = """
+def wait_for(pattern, content=b""):
+    import glob, time
+    while not any(content in open(path, "rb").read() for path in glob.glob(pattern, recursive=True)):
+        time.sleep(0.01)
+"""
+"""The text of a function for scripts: it returns once a file that matches a pattern contains some bytes."""
 
 
 def until(condition: Callable[[], Found], timeout: float = 60.0, *, pause: float = 0.01) -> Found:

@@ -14,6 +14,7 @@ from legm.delivery.registry import make_backend
 from legm.export.to_backend import export_runs
 from legm.records import Query, RunResult, Status
 from tests.support.sample_runs import comparable, script
+from tests.support.waiting import until
 from tests.support.wandb_scripts import wait_for_ends
 
 
@@ -41,7 +42,7 @@ def own_runs(root: Path) -> None:
     handler.log()
     handler.aggregate_results()
     code = f"""
-import os, signal, time
+import time
 from legm import ExperimentHandler
 try:
     with ExperimentHandler({str(root)!r}, "e “d”") as handler:
@@ -57,11 +58,12 @@ handler.start()
 for step in range(5):
     handler.set_metric("loss", step / 7, step=2 * step)
 handler.set_metric("accuracy", 0.25, test=True)
-time.sleep(1.5)
-os.kill(os.getpid(), signal.SIGKILL)
+time.sleep(600)  # until it is killed
 """
-    done = subprocess.run([sys.executable, "-c", code], check=False)
-    assert done.returncode == -signal.SIGKILL
+    process = subprocess.Popen([sys.executable, "-c", code])
+    until(lambda: 6 in [one.points for one in results(root, "e “d”")])
+    process.send_signal(signal.SIGKILL)
+    process.wait()
 
 
 def same(result: RunResult) -> tuple:

@@ -7,18 +7,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.waiting import until
+from tests.support.waiting import WAIT_FOR, until
 from tests.support.wandb_log import records
 
-PRELUDE = """
+PRELUDE = f"""{WAIT_FOR}
 import os, signal, sys, time
 import numpy as np
 import wandb
-QUIET = {"x_disable_stats": True, "disable_git": True, "x_save_requirements": False, "console": "off"}
+QUIET = {{"x_disable_stats": True, "disable_git": True, "x_save_requirements": False, "console": "off"}}
 
 def begin(**given):
-    settings = wandb.Settings(**{**QUIET, **given.pop("settings", {})})
-    return wandb.init(**{"mode": "offline", "dir": "."} | given, settings=settings)
+    settings = wandb.Settings(**{{**QUIET, **given.pop("settings", {{}})}})
+    return wandb.init(**{{"mode": "offline", "dir": "."}} | given, settings=settings)
+
+def wait_for_row(run, key, value):
+    # A row has the key, then the number as the text in field 16.
+    text = str(value).encode()
+    wait_for(f"{{run.dir}}/../*.wandb", key.encode() + bytes([0x82, 0x01, len(text)]) + text)
 """
 
 
