@@ -179,7 +179,7 @@ class RunSession:
         self._logs.set_folder(LogFolder.of(self.folder).folder)
         self._logs.create_folders()
         there = self._logs.find(self.run.run_id)
-        writer.go_on_at(there or self._logs.open_folder / writer.path.name)
+        writer.continue_at(there or self._logs.open_folder / writer.path.name)
         self.delivery.begin_again()
         log.warning("run %s continues in %s", self.run.run_id, self.folder)
 

@@ -115,8 +115,8 @@ class LogWriter:
         except OSError:  # a file server that does not answer, for example
             return True
 
-    def go_on_at(self, path: Path) -> None:
-        """Go on in a file at this path: the same file where it was moved there, else a copy of it.
+    def continue_at(self, path: Path) -> None:
+        """Continue in a file at this path: the same file where it was moved there, else a copy of it.
 
         Raises:
             StorageError: it cannot be read, or the copy not written.

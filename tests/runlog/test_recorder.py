@@ -1,13 +1,14 @@
 """The recorder: calls that interrupt one another, errors while frames are built, ever-new sets of names."""
-# ruff: noqa: SLF001 - what interrupts a recorder is put into it
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -15,14 +16,31 @@ import pytest
 from legm.core.parameters import Parameters
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, new_run
-from legm.records import BestRule, Outcome, Points, RunResult, Series, Status
+from legm.hooks import hookimpl
+from legm.records import BestRule, Outcome, Points, Record, Run, RunResult, Series, Status
 from legm.runlog import recorder as recorder_module
 from legm.runlog import row_encoder
 from legm.runlog.log_reader import read_log
+from legm.runlog.log_writer import LogWriter
+from legm.testing import MemoryBackend
 
 
-def begin(root) -> RunSession:
-    return RunSession(connect_client(root), new_run(Parameters().configuration("e"), "", {}))
+class InterruptedBackend(MemoryBackend):
+    """A backend whose next call is interrupted by another one, on the same thread."""
+
+    name = "interrupted"
+    interruption: Callable[[], object] | None = None
+
+    @hookimpl
+    def legm_write(self, run: Run, records: Sequence[Record], position: int) -> None:
+        interruption, self.interruption = self.interruption, None
+        if interruption is not None:
+            interruption()
+        super().legm_write(run, records, position)
+
+
+def begin(root, backend: object = "local") -> RunSession:
+    return RunSession(connect_client(root, backend), new_run(Parameters().configuration("e"), "", {}))
 
 
 def finish(session: RunSession) -> RunResult:
@@ -133,19 +151,17 @@ def test_what_a_signal_handler_a_finalizer_and_a_warning_hook_record_is_complete
 
 
 def test_a_run_that_is_logged_while_its_log_is_written_ends_when_that_has_ended(tmp_path):
-    session = begin(tmp_path)
+    backend = InterruptedBackend(tmp_path)
+    session = begin(tmp_path, backend)
     shown = []
 
-    def interrupting(records, position):
-        if not shown:
-            session.recorder.add_metrics({"late": 7}, None, test=False)
-            shown.append(finish(session))
-            session.recorder.flush()
-            session.wait_until_written() if not session.recorder.is_interrupted else None
-        return delivery(records, position)
+    def interrupt() -> None:
+        assert session.recorder.is_interrupted
+        session.recorder.add_metrics({"late": 7}, None, test=False)
+        shown.append(finish(session))
+        session.recorder.flush()
 
-    delivery = session.recorder._deliver
-    session.recorder._deliver = interrupting
+    backend.interruption = interrupt
     session.recorder.add_metrics({"loss": 0.5}, None, test=False)
     session.recorder.flush()
     (result,) = shown
@@ -164,21 +180,22 @@ def test_a_run_that_is_logged_while_its_log_is_written_ends_when_that_has_ended(
 def test_an_error_while_a_frame_is_built_loses_nothing(tmp_path, monkeypatch, where, error):
     session = begin(tmp_path)
     recorder = session.recorder
-    place = {"_Batch": recorder_module, "append": recorder._writer}.get(where, row_encoder)
-    whole = getattr(place, where)
+    owner = {"_Batch": recorder_module, "append": LogWriter}.get(where, row_encoder)
+    original = getattr(owner, where)
 
     def failing(*arguments):
+        if threading.current_thread() is not threading.main_thread():
+            raise MemoryError  # the recorder's own thread writes nothing meanwhile
         if where == "append":
-            whole(*arguments)  # and interrupted right after it
+            original(*arguments)  # and interrupted right after it
         raise error
 
-    recorder._thread = recorder  # nothing else writes meanwhile
     for number in range(3):
-        recorder.add_metrics({"loss": number, f"new{number}": number}, None, test=False)
-        recorder.add_metrics({"loss": number}, 10 + number, test=False)
-        recorder.add_record(BestRule("early_stopping", number))
         with monkeypatch.context() as patched:
-            patched.setattr(place, where, failing)
+            patched.setattr(owner, where, failing)
+            recorder.add_metrics({"loss": number, f"new{number}": number}, None, test=False)
+            recorder.add_metrics({"loss": number}, 10 + number, test=False)
+            recorder.add_record(BestRule("early_stopping", number))
             with pytest.raises(error):
                 recorder.flush()
         read_log(recorder.path)
