@@ -23,6 +23,7 @@ from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect_client
 from legm.delivery.process_end import PROCESS_END, is_normal_process_end
 from legm.delivery.reading import read_counts
+from legm.delivery.resuming import ResumableRun, WantedRun, wanted_run
 from legm.delivery.run_session import RunSession, new_run
 from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_recorded_folder
 from legm.errors import (
@@ -442,18 +443,36 @@ class ExperimentHandler:
 
     # The run
 
-    def start(self) -> ExperimentHandler:
-        """Freeze the parameters and begin a run of the configuration they make.
+    def start(self, resume: bool | str | None = None, *, rewind_to: int | None = None) -> ExperimentHandler:
+        """Freeze the parameters and begin a run of the configuration they make, or go on with an earlier one.
+
+        Args:
+            resume: True to go on with the newest run of this configuration and description that ended without
+                :meth:`log` (interrupted or failed), has the same seeds, and is written by no living process;
+                where there is none a new run begins. A run's id, or the end of it, to go on with that run,
+                whatever its status. False for a new run. By default what the environment variable
+                ``LEGM_RESUME`` says: ``auto`` is True, another text a run's id; a new run without it.
+            rewind_to: the step of the checkpoint that training goes back to, as for :meth:`rewind`; without
+                effect on a new run.
 
         Returns:
             the handler, so that ``with handler.start():`` works.
 
         Raises:
             UnstableValue: an active parameter cannot distinguish configurations.
-            StateError: a run that already has records is still running.
-            StorageError: the root directory cannot be written.
+            ParameterError: no run has the id, it has another configuration, description or seed, or
+                ``rewind_to`` is given without ``resume``.
+            StateError: a run that already has records is still running, or a living process writes the run
+                with the id.
+            MetricError: ``rewind_to`` is not a whole number.
+            StorageError: the root directory cannot be written, or the log of the run with the id is damaged.
             BackendError: the backend failed.
         """
+        wanted = wanted_run(resume)
+        if rewind_to is not None:
+            rewind_to = to_recorded_step("rewind_to", rewind_to)
+            if wanted is None:
+                raise ParameterError("start(rewind_to=…) goes back in an earlier run: pass resume=True too")
         if self._session is not None:
             if self._session.recorder.is_empty:
                 return self
@@ -461,7 +480,7 @@ class ExperimentHandler:
                 "start() was called during a run: log() it and reset() first, or make a new handler"
             )
         configuration = self._parameters.configuration(self._experiment)
-        self._begin(configuration)
+        self._begin(configuration, wanted, rewind_to)
         self._configuration = configuration
         for name in filter(looks_like_seed, configuration.active):
             log.warning(
@@ -472,16 +491,26 @@ class ExperimentHandler:
             )
         return self
 
-    def _begin(self, configuration: Configuration) -> None:
+    def _begin(
+        self, configuration: Configuration, wanted: WantedRun | None = None, rewind_to: int | None = None
+    ) -> None:
         run = new_run(configuration, self._description, self._parameters.uncompared())
         if not self._is_main_process:
             self._session = UnrecordedSession(run)
             log.info("this process does not record its run: the process with rank 0 does")
             return
-        self._session = RunSession(self._client, run, self._slot)
-        PROCESS_END.watch(self._session)
-        self._files = self._session.files
-        log.info("run %s of %s began in %s", run.run_id, configuration.experiment, self._files.folder)
+        resumable = ResumableRun(self._client.root, run, wanted, rewind_to) if wanted else None
+        session = RunSession(self._client, run, self._slot, resumable)
+        self._session = session
+        PROCESS_END.watch(session)
+        self._files = session.files
+        log.info(
+            "run %s of %s %s in %s",
+            session.run.run_id,
+            configuration.experiment,
+            f"is resumed after step {session.recorder.last_step}" if session.is_resumed else "began",
+            self._files.folder,
+        )
 
     def _begin_copy(self, configuration: Configuration, values: dict[str, Any], run: Run | None) -> None:
         """Take over the parameters of the handler that this one is a copy of."""
@@ -696,6 +725,58 @@ class ExperimentHandler:
     def run_id(self) -> str | None:
         """The id of the current run; None before start(), after the run was closed, and without a record."""
         return self._session.run.run_id if isinstance(self._session, RunSession) else None
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the current run was begun by another process, and :meth:`start` went on with it."""
+        return self._session is not None and self._session.is_resumed
+
+    @property
+    def last_step(self) -> int | None:
+        """The largest step of the current run's dev values; None before the first, and without a run."""
+        return None if self._session is None else self._session.recorder.last_step
+
+    def rewind(self, step: int) -> None:
+        """Go back to a step, as training does that continues from its checkpoint.
+
+        Dev values and displays at a later step are void, as if they had never been set. Test values, which
+        have no step, files and the rule for the best step stay.
+
+        Args:
+            step: the last step that stays.
+
+        Raises:
+            MetricError: it is not a whole number of 64 bits.
+            StateError: there is no run, or it belongs to the process that this one was forked from.
+            StorageError: the run log cannot be written.
+        """
+        self._running("rewind()").recorder.rewind(to_recorded_step("rewind()", step))
+
+    def end(self, status: str = "completed", reason: str | None = None) -> None:
+        """End the run; :meth:`reset` begins another one.
+
+        Args:
+            status: ``"completed"``, as :meth:`log` does; ``"failed"``; ``"pruned"`` for a run that was
+                stopped on purpose before its end; or ``"interrupted"`` for one that is to be resumed. Only
+                completed runs are aggregated.
+            reason: why a run did not complete.
+
+        Raises:
+            ParameterError: there is no such status, or a completed run has a reason.
+            StateError: there is no run, or it is completed already.
+            StorageError, BackendError: as :meth:`log`.
+        """
+        known = {one.value: one for one in Status if one is not Status.RUNNING}
+        if status not in known:
+            raise ParameterError(f"end() has no status {status!r}; {closest(str(status), known)}")
+        if status == Status.COMPLETED.value and reason is not None:
+            raise ParameterError(f"end() got the reason {reason!r} for a completed run, which needs none")
+        session = self._session
+        if session is None:
+            session = self._running("end()")  # raises
+        if session.is_logged and status != Status.COMPLETED.value:
+            raise StateError(f"end({status!r}) was called after log() completed the run")
+        self._end(Outcome(known[status], time.time(), reason))
 
     def _end(self, outcome: Outcome) -> None:
         """End the current run, if it is not logged, and release it."""

@@ -97,6 +97,11 @@ class Capability(enum.Enum):
     """The names of all experiments can be listed."""
     DISCARD = "discard"
     """A run can be deleted, with everything stored of it."""
+    RESUME = "resume"
+    """The backend also receives :class:`~legm.records.Resumption` and :class:`~legm.records.Rewind` records.
+    One without this still has the right result when the run ends; until then it may show rewound values."""
+    PROVENANCE = "provenance"
+    """The backend also receives :class:`~legm.records.EnvironmentUpdate` records, as they become known."""
 
 
 class Backend(Protocol):
@@ -270,7 +275,7 @@ class Hooks:
         Args:
             run: the run.
             result: the result, with every dev series.
-            records: all records of the run, for a backend that rewrites something.
+            records: all records of the run without what was rewound, for a backend that rewrites something.
         """
 
     @hookspec

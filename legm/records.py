@@ -1,8 +1,10 @@
 """The immutable records that all parts of legm exchange.
 
 A run is a log of records: first its :class:`Run`, then :class:`Points`, :class:`BestRule`, :class:`Display`
-and :class:`Artifact` in the order they were recorded, and an :class:`Outcome` when it ends. A backend
-returns a :class:`RunResult` for each run, or a :class:`RunCounts` for several. Statistics over these are a
+and :class:`Artifact` in the order they were recorded, and an :class:`Outcome` when it ends. A run that is
+resumed continues with a :class:`Resumption`, and a :class:`Rewind` where training went back to a checkpoint.
+What becomes known of where it runs follows as an :class:`EnvironmentUpdate`. A backend returns a
+:class:`RunResult` for each run, or a :class:`RunCounts` for several. Statistics over these are a
 :class:`Summary` or a :class:`Curve`.
 """
 
@@ -26,6 +28,7 @@ __all__ = [
     "Curve",
     "Direction",
     "Display",
+    "EnvironmentUpdate",
     "History",
     "Outcome",
     "Plain",
@@ -33,6 +36,8 @@ __all__ = [
     "Query",
     "Ranked",
     "Record",
+    "Resumption",
+    "Rewind",
     "Run",
     "RunCounts",
     "RunResult",
@@ -77,6 +82,8 @@ class Status(enum.Enum):
     COMPLETED = "completed"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    PRUNED = "pruned"
+    """Stopped on purpose before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +148,9 @@ class Run:
         description: distinguishes groups of runs of one configuration; "" for none.
         started: seconds since 1970 (UTC).
         parameters: the parameters that are not compared (seed, device, …), with this run's values.
-        environment: where it runs: host, process id, Python version, legm version.
+        environment: where it runs: host, process id, Python version, legm version, and what else is known. Of
+            a resumed run this is the last stretch's, and ``stretches`` lists each one's, oldest first, with
+            ``started`` (s since 1970).
     """
 
     run_id: str
@@ -327,7 +336,35 @@ class Outcome:
     error: str | None = None
 
 
-Record: TypeAlias = Points | BestRule | Display | Artifact | Outcome
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Another process goes on with the run, from this time (s since 1970): where, as in :class:`Run`."""
+
+    time: float
+    environment: Mapping[str, Plain] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """Training went back to a step: earlier dev values and displays at a later step count as never set.
+
+    Args:
+        step: the last step that stays.
+        time: when, in seconds since 1970.
+    """
+
+    step: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentUpdate:
+    """What became known of where the run's current stretch runs; it is merged into its environment."""
+
+    environment: Mapping[str, Plain]
+
+
+Record: TypeAlias = Points | BestRule | Display | Artifact | Outcome | Resumption | Rewind | EnvironmentUpdate
 
 
 @dataclass(frozen=True, slots=True)

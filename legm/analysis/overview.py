@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from legm.core.identity import ParameterDifference, identity_differences
 from legm.delivery.backlog import finalize_dead_runs
 from legm.delivery.client import connect_client
 from legm.delivery.registry import make_folder_reader
@@ -29,7 +28,6 @@ from legm.runlog.log_folder import LogFolder
 
 __all__ = [
     "Overview",
-    "diff_configurations",
     "interrupted_runs",
     "kept_files",
     "read_overview",
@@ -97,23 +95,6 @@ def kept_files(folder: Path) -> list[tuple[str, int]]:
         paths = [Path(parent, name) for name in files if name not in left_out and not name.startswith(".")]
         found += [(path.relative_to(folder).as_posix(), path.lstat().st_size) for path in paths]
     return sorted(found)
-
-
-def diff_configurations(ours: Configuration, theirs: Configuration) -> tuple[ParameterDifference, ...]:
-    """What makes two stored configurations differ."""
-
-    def note(configuration: Configuration, name: str) -> str:
-        return "inactive" if name in configuration.parameters else "absent"
-
-    found = identity_differences(
-        {name: ours.parameters[name] for name in ours.active},
-        {name: theirs.parameters[name] for name in theirs.active},
-        lambda name: note(ours, name),
-        lambda name: note(theirs, name),
-    )
-    if ours.experiment != theirs.experiment:
-        return (ParameterDifference("experiment", ours.experiment, theirs.experiment), *found)
-    return found
 
 
 def interrupted_runs(root: Path) -> Iterator[tuple[Path, list[RunResult]]]:

@@ -31,12 +31,12 @@ def diff_command(a: Path, b: Path, *, at: At, as_json: bool) -> None:
 
     Each is a folder, or ROOT/EXPERIMENT/NAME as for legm show.
     """
-    from legm.analysis.overview import diff_configurations
     from legm.cli.locations import configuration_at_location, located_configuration
+    from legm.core.identity import configuration_differences
     from legm.core.naming import readable_name
 
     one, other = (configuration_at_location(at(path))[1] for path in (a, b))
-    found = diff_configurations(located_configuration(one), located_configuration(other))
+    found = configuration_differences(located_configuration(one), located_configuration(other))
     if as_json:
         print_json(
             [

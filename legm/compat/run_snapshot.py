@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from legm.compat.settings import Settings
 from legm.core.origins import DROP_IN, IMPORTED
+from legm.core.rewinding import without_rewound
 from legm.delivery.client import connect_client
 from legm.errors import LegmError, NotSupported
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
@@ -69,14 +70,14 @@ class RunSnapshot:
     folder: Path | None = None
 
 
-def read_snapshot_records(folder: Path, run_id: str) -> list[Record]:
-    """The records in the run log; empty if there is no log.
+def read_snapshot_records(folder: Path, run_id: str) -> Sequence[Record]:
+    """The records in the run log that count; empty if there is no log.
 
     Raises:
         CorruptFile, StorageError: the log cannot be read.
     """
     known = LogFolder.of(folder).read(run_id)
-    return [] if known is None else known.records
+    return [] if known is None else without_rewound(known.records)
 
 
 def read_snapshot_history(folder: Path, run_id: str) -> dict[str, list[LoggedNumber]]:

@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from legm.core.plain_form import canonical_text, encode_plain_json
-from legm.records import Plain
+from legm.records import Configuration, Plain
 
-__all__ = ["ParameterDifference", "fingerprint", "identity_differences"]
+__all__ = ["ParameterDifference", "configuration_differences", "fingerprint", "identity_differences"]
 
 VERSION = "v1"
 
@@ -79,3 +79,20 @@ def identity_differences(
         for name in sorted({*ours, *theirs})
         if (name in ours) != (name in theirs) or canonical_text(ours[name]) != canonical_text(theirs[name])
     )
+
+
+def configuration_differences(ours: Configuration, theirs: Configuration) -> tuple[ParameterDifference, ...]:
+    """What makes two stored configurations differ."""
+
+    def note(configuration: Configuration, name: str) -> str:
+        return "inactive" if name in configuration.parameters else "absent"
+
+    found = identity_differences(
+        {name: ours.parameters[name] for name in ours.active},
+        {name: theirs.parameters[name] for name in theirs.active},
+        lambda name: note(ours, name),
+        lambda name: note(theirs, name),
+    )
+    if ours.experiment != theirs.experiment:
+        return (ParameterDifference("experiment", ours.experiment, theirs.experiment), *found)
+    return found

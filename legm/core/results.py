@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from legm.core.rewinding import without_rewound
+from legm.core.run_environment import run_in_environment
 from legm.errors import MetricError, closest
 from legm.records import (
     BestRule,
@@ -17,6 +19,8 @@ from legm.records import (
     Outcome,
     Points,
     Record,
+    Resumption,
+    Rewind,
     Run,
     RunResult,
     Series,
@@ -45,8 +49,10 @@ def result_outcome(records: Iterable[Record]) -> Outcome | None:
     """How a run ended; None where it has not, or where it went on since and was not logged again."""
     found: Outcome | None = None
     for record in records:
-        if isinstance(record, (Points, BestRule)):
+        if isinstance(record, (Points, BestRule, Rewind)):
             found = None
+        elif isinstance(record, Resumption):  # a completed run counts until it has something new
+            found = found if found is not None and found.status is Status.COMPLETED else None
         elif isinstance(record, Outcome):
             stays = found is not None and found.status is Status.COMPLETED is not record.status
             found = found if stays else record
@@ -106,7 +112,7 @@ class _SeriesRows:
 def _result_rows_by_series(records: Iterable[Record]) -> dict[Series, _SeriesRows]:
     pieces: defaultdict[Series, _SeriesRows] = defaultdict(_SeriesRows)
     before = 0
-    for record in records:
+    for record in without_rewound(list(records)):
         if isinstance(record, Points):
             for layout, rows, values in record.located_blocks():
                 positions = rows + before if before else rows
@@ -203,9 +209,11 @@ def run_result(run: Run, records: Sequence[Record], status: Status | None = None
     Raises:
         MetricError: the metric that chooses the best step was never set.
     """
+    run = run_in_environment(run, records)
     if status is Status.RUNNING:
         records = result_records_until_completion(records)
     rule, outcome, points = BestRule(), result_outcome(records), 0
+    records = without_rewound(records)
     for record in records:
         if isinstance(record, Points):
             points += len(record)

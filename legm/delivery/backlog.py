@@ -191,7 +191,7 @@ def replay_backlog(
                 client.write(known.run, amended(tail.read(BATCH)), tail.position)
         finally:
             tail.close()
-        client.close_run(known.run, result, amended(known.records))
+        client.close_run(result, amended(known.records))
     finally:
         client.release_run(known.run)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from legm.core.naming import safe_name, shorten_name
+from legm.core.rewinding import without_rewound
 from legm.delivery.circuit_breaker import CircuitBreaker, circuit_breaker_of
 from legm.delivery.registry import DeferredBackend, backend_plugin_manager, make_backends
 from legm.errors import BackendError, LegmError, NotSupported, storage_error
@@ -25,10 +26,13 @@ from legm.records import (
     Configuration,
     Curve,
     Display,
+    EnvironmentUpdate,
     Outcome,
     Plain,
     Query,
     Record,
+    Resumption,
+    Rewind,
     Run,
     RunCounts,
     RunResult,
@@ -48,7 +52,13 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _PATIENCE = 30.0  # seconds that storing what was computed over runs may take in the mirrors
-_NEEDS = {Artifact: Capability.ARTIFACTS, Display: Capability.DISPLAYS}
+_NEEDS = {
+    Artifact: Capability.ARTIFACTS,
+    Display: Capability.DISPLAYS,
+    Resumption: Capability.RESUME,
+    Rewind: Capability.RESUME,
+    EnvironmentUpdate: Capability.PROVENANCE,
+}
 
 
 def connect_client(
@@ -343,9 +353,9 @@ class BackendClient:
         if given:
             self._call("legm_write", run=run, records=given, position=position)
 
-    def close_run(self, run: Run, result: RunResult, records: Sequence[Record]) -> None:
-        """Let the backend finish a run: its result, and all of its records."""
-        self._call("legm_close_run", run=run, result=result, records=records)
+    def close_run(self, result: RunResult, records: Sequence[Record]) -> None:
+        """Let the backend finish a run: its result, and all of its records that count."""
+        self._call("legm_close_run", run=result.run, result=result, records=without_rewound(records))
 
     def release_run(self, run: Run) -> None:
         """Release the run: nothing more is written; an error is logged."""

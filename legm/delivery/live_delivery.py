@@ -39,20 +39,32 @@ _GRACE = 3.0  # seconds that log() waits for a backend that fails
 _LAST_MOMENT = 0.2  # seconds that release() waits for a backend that is finishing the run
 
 
-def begin_delivery(client: BackendClient, run: Run, writer: log_writer.LogWriter) -> DeliverySet:
-    """Begin to deliver a new run to the primary backend and its mirrors.
+def begin_delivery(
+    client: BackendClient,
+    run: Run,
+    writer: log_writer.LogWriter,
+    cursors: Mapping[str, int] | None = None,
+) -> DeliverySet:
+    """Begin to deliver a run to the primary backend and its mirrors.
+
+    Args:
+        client: of the primary backend.
+        run: the run.
+        writer: of the run's log.
+        cursors: for a resumed run, the byte of the log up to which each backend has it; None for a new run.
 
     Raises:
         LegmError: a primary backend on this machine could not begin the run.
     """
+    known = cursors or {}
+    targets: list[InlineWriter | BackgroundUploader] = []
     if not client.is_remote:
-        client.open_run(run)
-    primary = (
-        BackgroundUploader(client, run, writer) if client.is_remote else InlineWriter(client, run, writer)
-    )
-    return DeliverySet(
-        client, run, writer, [primary, *(BackgroundUploader(m, run, writer) for m in client.mirrors)]
-    )
+        position = client.open_run(run)
+        resumed_at = None if cursors is None else known.get(client.name, 0) if position is None else position
+        targets.append(InlineWriter(client, run, writer, resumed_at))
+    remote = client.with_mirrors if client.is_remote else client.mirrors
+    targets += [BackgroundUploader(one, run, writer, known.get(one.name, 0)) for one in remote]
+    return DeliverySet(client, run, writer, targets)
 
 
 class DeliverySet:
@@ -165,11 +177,18 @@ class InlineWriter:
         client: of the backend.
         run: the run.
         writer: of the run's log, from which undelivered records are read again.
+        resumed_at: the byte up to which the backend has a resumed run; None for a new run.
     """
 
-    def __init__(self, client: BackendClient, run: Run, writer: log_writer.LogWriter) -> None:
+    def __init__(
+        self,
+        client: BackendClient,
+        run: Run,
+        writer: log_writer.LogWriter,
+        resumed_at: int | None = None,
+    ) -> None:
         self.name = client.name
-        self.delivered = writer.position  # the byte up to which the backend has the run
+        self.delivered = writer.position if resumed_at is None else resumed_at  # what the backend has
         self.is_done = False  # whether the backend has all of the run, and finished it
         self._client = client
         self._run = run
@@ -220,7 +239,7 @@ class InlineWriter:
             self._handed_on = position
             self._write(self._undelivered(position), position)
         self.delivered = self._handed_on = position
-        self._client.close_run(self._run, result, records)
+        self._client.close_run(result, records)
         self.is_done = True
 
     def wait(self) -> str:
@@ -239,11 +258,14 @@ class BackgroundUploader:
         client: of the backend.
         run: the run.
         writer: of the run's log; others write to it.
+        delivered: the byte up to which the backend has the run, unless it says otherwise.
     """
 
-    def __init__(self, client: BackendClient, run: Run, writer: log_writer.LogWriter) -> None:
+    def __init__(
+        self, client: BackendClient, run: Run, writer: log_writer.LogWriter, delivered: int = 0
+    ) -> None:
         self.name = client.name
-        self.delivered = 0  # the byte up to which the backend has the run
+        self.delivered = delivered  # the byte up to which the backend has the run
         self._client = client
         self._run = run
         self._writer = writer
@@ -407,7 +429,7 @@ class BackgroundUploader:
             if position < self._writer.position:
                 log_reader.read_log(self._writer.path)  # raises an error that says where it is damaged
             result, known = closing
-            self._watched(lambda: self._client.close_run(self._run, result, known))
+            self._watched(lambda: self._client.close_run(result, known))
             self._recovered()
             with self._changed:
                 if self._closing is closing:

@@ -23,6 +23,7 @@ from legm.delivery.backlog import dead_run_outcome, finalize_backlog_log
 from legm.delivery.claims import RunSlot
 from legm.delivery.client import BackendClient
 from legm.delivery.live_delivery import DeliverySet, begin_delivery
+from legm.delivery.resuming import ResumableRun
 from legm.delivery.trusted import trust
 from legm.errors import LegmError, StorageError
 from legm.hooks import Capability
@@ -82,35 +83,48 @@ class RunSession:
         client: of the primary backend.
         run: the run.
         slot: the claim that becomes this run; None where there is none.
+        resumable: finds an earlier run to go on with instead; None where there is none.
 
     Raises:
         StorageError: the folder cannot be written.
+        ParameterError, StateError: the earlier run that was asked for cannot be resumed.
         LegmError: a primary backend on this machine could not begin the run.
     """
 
-    def __init__(self, client: BackendClient, run: Run, slot: RunSlot | None = None) -> None:
+    def __init__(
+        self,
+        client: BackendClient,
+        run: Run,
+        slot: RunSlot | None = None,
+        resumable: ResumableRun | None = None,
+    ) -> None:
         from legm.core import results  # noqa: F401 - a signal handler must not find it partly imported
 
-        self.run = run
         self.folder = client.make_folder(run.configuration)
         """The configuration's."""
-        self.files = UserFiles(self.folder, run.description, run.run_id)
         self.is_logged = False
         """Whether the run was completed and nothing was set since; whoever sets something resets this."""
         self._client = client
         self._logs = LogFolder.of(self.folder)
         with (slot or RunSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
-            writer = self._logs.create_log(run, client.backend_options)
+            resumed = resumable and resumable.take_over(self._logs, client.backend_options)
+            writer = resumed.writer if resumed else self._logs.create_log(run, client.backend_options)
+        earlier = resumed.content if resumed else None
+        self.run = run = earlier.run if earlier else run
+        self.is_resumed = earlier is not None
+        """Whether another process began the run."""
+        self.files = UserFiles(self.folder, run.description, run.run_id)
         trust(client.backend_options)
         self.was_claimed = was_claimed
         """Whether the run has the slot that was claimed for it."""
         try:
-            self.delivery = begin_delivery(client, run, writer)
+            self.delivery = begin_delivery(client, run, writer, earlier.cursors if earlier else None)
         except BaseException:
             writer.close()
-            writer.path.unlink(missing_ok=True)
+            if not earlier:
+                writer.path.unlink(missing_ok=True)
             raise
-        self.recorder = Recorder(writer, self.delivery)
+        self.recorder = Recorder(writer, self.delivery, earlier)
         self._finalizer = weakref.finalize(self, _drop_run, run, self.recorder, self.delivery, self._logs)
 
     def release(self) -> None:

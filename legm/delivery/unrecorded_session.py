@@ -23,7 +23,7 @@ class UnrecordedSession:
         run: the run as this process knows it; it has no log.
     """
 
-    was_claimed = False
+    was_claimed = is_resumed = False
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -48,6 +48,7 @@ class _Nowhere:
     """The recorder, the delivery and the files of a run that is not recorded."""
 
     is_empty = True
+    last_step = None
 
     def add_metrics(self, metrics: Mapping[str, Any], step: Any, *, test: bool) -> None:
         """Do nothing."""
@@ -56,6 +57,9 @@ class _Nowhere:
         """Do nothing."""
 
     def expect_metric(self, name: str) -> None:
+        """Do nothing."""
+
+    def rewind(self, step: int) -> None:
         """Do nothing."""
 
     def require_own_process(self) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from legm.core.results import records_from_result, result_records
+from legm.core.rewinding import without_rewound
 from legm.delivery.client import connect_client
 from legm.errors import CorruptFile, StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
@@ -121,6 +123,7 @@ class LegmRootSource:
             if log is not None:
                 with contextlib.suppress(CorruptFile):  # which is noted when its records are read
                     run = log_reader.read_log_head(log).run
+                    run = replace(run, environment={**run.environment, **result.run.environment})
             require_valid_run(run)
         except StorageError as error:
             return unreadable_run(key, result.run.configuration.experiment, error)
@@ -148,7 +151,7 @@ class LegmRootSource:
         if logged is None:
             self.notes.add("runs without a whole run log: the times of their numbers are unknown", key)
             logged = records_from_result(self._read_result(key, None))
-        for record in logged:
+        for record in without_rewound(logged):
             if isinstance(record, (Points, Display, BestRule)):
                 yield record
 

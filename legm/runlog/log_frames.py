@@ -10,7 +10,7 @@ of frame, and the payload. The checksum is the CRC-32 (as in zlib) of length, ki
 1     run         JSON: the :class:`~legm.records.Run`
 2     layout      JSON: the series of one layout; layouts are numbered in order
 3     points      number of rows (u32), then by column: layout (u32), steps (i64), times (f64), values (f64)
-4     record      JSON: a best rule, display, artifact or outcome
+4     record      JSON: a best rule, display, artifact, outcome, resumption, rewind or environment update
 5     cursors     JSON: by backend, the byte of this file up to which records were delivered
 6     backends    JSON: by backend that the run is delivered to, the options that construct it again
 7     lost        what was damaged and could not be restored; nothing is read from it
@@ -35,7 +35,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from legm.core.texts import counted
 from legm.errors import CorruptFile
@@ -44,10 +44,13 @@ from legm.records import (
     BestRule,
     Configuration,
     Display,
+    EnvironmentUpdate,
     Outcome,
     Plain,
     Points,
     Record,
+    Resumption,
+    Rewind,
     Run,
     Series,
     Split,
@@ -71,6 +74,7 @@ __all__ = [
     "RECORD",
     "RUN",
     "FrameDecoder",
+    "OtherRecord",
     "backends_frame",
     "cursors_frame",
     "decode_fields",
@@ -89,6 +93,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+OtherRecord: TypeAlias = BestRule | Display | Artifact | Outcome | Resumption | Rewind | EnvironmentUpdate
+"""A record other than points."""
+
 HEADER = b"legm run log 1\n"
 MAGIC = b"\xf5LR\n"
 FRAME_HEAD = struct.Struct("<4sIIB")
@@ -98,6 +105,9 @@ _RECORD_TYPES: dict[str, type[Any]] = {
     "display": Display,
     "artifact": Artifact,
     "outcome": Outcome,
+    "resumption": Resumption,
+    "rewind": Rewind,
+    "environment_update": EnvironmentUpdate,
 }
 _NONE, _NUMBER = type(None), (int, float)
 _FIELD_TYPES: dict[str, tuple[type[Any], ...]] = {
@@ -165,7 +175,7 @@ def points_frame(layout: Any, steps: Any, times: Any, values: Any) -> bytes:
     return _encode_frame(POINTS, struct.pack("<I", len(layout)), *columns)
 
 
-def record_frame(record: BestRule | Display | Artifact | Outcome) -> bytes:
+def record_frame(record: OtherRecord) -> bytes:
     """The frame of a record other than points."""
     content = asdict(record)
     if isinstance(record, Outcome):
@@ -236,7 +246,14 @@ class FrameDecoder:
         self._layouts: list[tuple[Series, ...] | None] = []  # None for one that cannot be understood
         self._points: list[tuple[int, memoryview]] = []
         self._records: list[Record] = []
-        self._has_loss = self._lost_layouts = False
+        self._lost_layouts = False
+        self.has_loss = False
+        """Whether damaged bytes were replaced in the log."""
+
+    @property
+    def layout_count(self) -> int:
+        """The number of layouts so far."""
+        return len(self._layouts)
 
     def add_run(self, run_id: str) -> None:
         """Note whose records follow."""
@@ -255,7 +272,7 @@ class FrameDecoder:
             if wanted:
                 self._points.append((start, payload))
         elif kind in (LOST, LOST_ONE):
-            self._has_loss = True
+            self.has_loss = True
             self._lost_layouts = self._lost_layouts or kind == LOST
         elif kind == LAYOUT:
             self._layouts.append(None)
@@ -283,7 +300,7 @@ class FrameDecoder:
     def _add_record(self, record: Record) -> None:
         if isinstance(record, Artifact):
             self._add_artifact(record)
-        elif self._has_loss and isinstance(record, Outcome) and record.status is Status.COMPLETED:
+        elif self.has_loss and isinstance(record, Outcome) and record.status is Status.COMPLETED:
             pass  # its values are not all there
         else:
             self._records.append(record)
@@ -464,4 +481,8 @@ def _decode_record_frame(content: Mapping[str, Any]) -> Record:
         return replace(record, status=Status(record.status))
     if isinstance(record, Display):
         return replace(record, step=int(record.step))  # a part of a file's name in some stores
+    if isinstance(record, Rewind):
+        if record.step is None or int(record.step) != record.step:
+            raise TypeError(f"a run cannot be rewound to the step {record.step!r}")
+        return replace(record, step=int(record.step))
     return record

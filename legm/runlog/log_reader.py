@@ -45,6 +45,8 @@ class Log:
         content_end: the byte after the last complete frame that belongs to the run itself.
         end: the byte after the last complete frame.
         incomplete_bytes: the number of bytes of an incomplete frame after it.
+        layouts: the number of layouts in all of it.
+        has_loss: whether damaged bytes were replaced in it, so that some of its records are missing.
     """
 
     path: Path
@@ -55,6 +57,8 @@ class Log:
     content_end: int = 0
     end: int = 0
     incomplete_bytes: int = 0
+    layouts: int = 0
+    has_loss: bool = False
 
     def is_delivered_to(self, backend: str) -> bool:
         """Whether a backend has all of the run, including its end.
@@ -165,6 +169,7 @@ def parse_log(
         raise _empty_log_error(path, end)
     log.records = decoder.pop_records()
     log.content_end, log.end, log.incomplete_bytes = content_end, end, len(data) - end
+    log.layouts, log.has_loss = decoder.layout_count, decoder.has_loss
     return log
 
 

@@ -27,8 +27,9 @@ from typing import Any
 
 from legm.core.naming import check_name
 from legm.errors import LegmError, MetricError, StateError, closest
-from legm.records import Artifact, BestRule, Display, Outcome, Points, Record, Series, Split
-from legm.runlog.log_frames import cursors_frame, record_frame
+from legm.records import BestRule, Outcome, Points, Record, Rewind, Series, Split
+from legm.runlog.log_frames import OtherRecord, cursors_frame, record_frame
+from legm.runlog.log_reader import Log, read_log
 from legm.runlog.log_writer import LogWriter
 from legm.runlog.row_encoder import RecordedLayout, RowEncoder
 from legm.util.locks import ReentrySafeLock
@@ -153,10 +154,14 @@ class Recorder:
         writer: the run's log, which already holds the run's frame.
         deliver: called on the recorder's thread with new records and the log's position after them. It
             returns the cursors by backend, which are written before the next records, and must not raise.
+        earlier: what the log holds of a run that is resumed; None for a new run.
     """
 
     def __init__(
-        self, writer: LogWriter, deliver: Callable[[Sequence[Record], int], Mapping[str, int]]
+        self,
+        writer: LogWriter,
+        deliver: Callable[[Sequence[Record], int], Mapping[str, int]],
+        earlier: Log | None = None,
     ) -> None:
         self._writer = writer
         self._begun = writer.position
@@ -190,6 +195,17 @@ class Recorder:
         """Called once, before the next frame is written; None for nothing."""
         self.points = 0
         """The number of values that were written."""
+        if earlier is not None:
+            self._continue_after(earlier)
+
+    def _continue_after(self, earlier: Log) -> None:
+        self._rows.continue_after(earlier.records, earlier.layouts)
+        for record in earlier.records:
+            if isinstance(record, Points):
+                for series in record.layouts:
+                    self._note_kinds(series)
+            elif isinstance(record, BestRule):
+                self._expected_metric = record.metric
 
     # The caller's side
 
@@ -298,7 +314,7 @@ class Recorder:
         """Whether nothing was added yet."""
         return not self._added and not self._unwritten and self._writer.position == self._begun
 
-    def add_record(self, record: BestRule | Display | Artifact | Outcome) -> None:
+    def add_record(self, record: OtherRecord) -> None:
         """Add a record other than points."""
         if self._thread is None or _current_pid != self._pid:
             self._start_thread()
@@ -353,6 +369,28 @@ class Recorder:
                 name,
                 closest(name, known),
             )
+
+    @property
+    def last_step(self) -> int | None:
+        """The largest dev step that was set; None before the first dev value."""
+        if not self.is_interrupted:
+            with self._log_lock.held():
+                self._take()
+        return self._rows.last_step
+
+    def rewind(self, step: int) -> None:
+        """Void the dev values and displays at later steps; what is set from now on counts.
+
+        Raises:
+            StateError: this is a forked process, or it interrupts the writing of the same thread.
+            StorageError: the log cannot be read or written.
+        """
+        with self.paused() as writer:
+            rewind = Rewind(step, time.time())
+            known = [*read_log(writer.path).records, rewind]
+            self._unwritten.append(_Batch(record_frame(rewind), [rewind], 0))
+            self._rows.continue_after(known)
+            self._write_unwritten()
 
     @property
     def last_time(self) -> float:
@@ -440,6 +478,9 @@ class Recorder:
 
     def _write(self) -> None:
         self._take()
+        self._write_unwritten()
+
+    def _write_unwritten(self) -> None:
         if self._unwritten and self.before_next_write is not None:
             self.before_next_write()
             self.before_next_write = None
@@ -452,7 +493,7 @@ class Recorder:
             self._unwritten.popleft()
             self._recovered()
             self.points += batch.values
-            if batch.values or any(isinstance(record, BestRule) for record in batch.records):
+            if batch.values or any(isinstance(record, (BestRule, Rewind)) for record in batch.records):
                 self.is_finished = False
             self._cursors = self._deliver(batch.records, batch.end)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from legm.core.rewinding import last_dev_step, value_counts
 from legm.records import Points, Record, Series, Split
 from legm.runlog.log_frames import layout_frame, points_frame, record_frame
 
@@ -53,6 +54,7 @@ class Encoded:
         values: the number of values among them.
         layouts: those that are new.
         counts: by series, the number of values before.
+        last_step: the largest dev step before.
     """
 
     frames: list[bytes] = field(default_factory=list)
@@ -60,6 +62,7 @@ class Encoded:
     values: int = 0
     layouts: list[RecordedLayout] = field(default_factory=list)
     counts: dict[Series, int] = field(default_factory=dict)
+    last_step: int | None = None
 
 
 class RowEncoder:
@@ -76,6 +79,8 @@ class RowEncoder:
         """The number of values of the longest dev series."""
         self.last_time = 0.0
         """When the last value was set (s since 1970); 0 before the first."""
+        self.last_step: int | None = None
+        """The largest dev step; None before the first dev value."""
         self._layout_of = layout_of
         self._next_number = 0
         self._counts: dict[Series, int] = {}
@@ -86,7 +91,7 @@ class RowEncoder:
         Raises:
             MemoryError: there is not enough memory.
         """
-        encoded = Encoded()
+        encoded = Encoded(last_step=self.last_step)
         try:
             for record in others:
                 if isinstance(record, Points):
@@ -108,6 +113,21 @@ class RowEncoder:
             layout.number = -1
         self._next_number -= len(encoded.layouts)
         self._counts.update(encoded.counts)
+        self.last_step = encoded.last_step
+
+    def continue_after(self, records: Sequence[Record], layouts: int | None = None) -> None:
+        """Continue a log: positions and the last step are those of its records that count.
+
+        Args:
+            records: all records in the log.
+            layouts: the number of layouts in it; None where this encoder made all of them.
+        """
+        self._counts = value_counts(records)
+        self.last_step = last_dev_step(records)
+        dev = [number for series, number in self._counts.items() if series.split is Split.DEV]
+        self.most_values = max(dev, default=0)
+        if layouts is not None:
+            self._next_number = layouts
 
     def _number(self, encoded: Encoded, layouts: Sequence[RecordedLayout]) -> NDArray[Any]:
         """The layouts' numbers in the log, where new ones are added."""
@@ -218,10 +238,21 @@ class RowEncoder:
             columns = (numbers[rows], steps[rows], times[rows], values[within])
             encoded.frames.append(points_frame(*map(np.ascontiguousarray, columns)))
         self._count(encoded, layouts, np.bincount(local, minlength=len(layouts)).tolist())
+        self._note_last_step(layouts, local, steps)
         series = tuple(layout.series for layout in layouts)
         encoded.records.append(Points(series, local, steps, times, values))
         encoded.values += len(values)
         self.last_time = float(times[-1])
+
+    def _note_last_step(self, layouts: Sequence[RecordedLayout], local: Any, steps: Any) -> None:
+        import numpy as np
+
+        is_dev = np.array([_is_dev(layout) for layout in layouts], bool)
+        if not is_dev.all():
+            steps = steps[is_dev[local]]
+        if len(steps):
+            largest = int(steps.max())
+            self.last_step = largest if self.last_step is None else max(self.last_step, largest)
 
 
 @dataclass(slots=True)
@@ -245,6 +276,10 @@ def _row_numbers_within_groups(groups: NDArray[Any]) -> NDArray[Any]:
     numbers = np.empty(len(groups), np.int64)
     numbers[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))
     return numbers
+
+
+def _is_dev(layout: RecordedLayout) -> bool:
+    return bool(layout.series) and layout.series[0].split is Split.DEV
 
 
 def _row_pieces(ends: NDArray[Any]) -> Iterator[tuple[slice, slice]]:

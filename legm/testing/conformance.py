@@ -274,7 +274,9 @@ class BackendTests:
             "_step",
         ]
         names = [*awkward, "test_x", "a.b", " padded ", "A", "a", "n" * 250]
-        with self._handler(tmp_path, backend, 'déjà vu / "β-ß"').start({"größe ü/%": "ä\n\t\"'"}) as handler:
+        with self._handler(tmp_path, backend, 'déjà vu / "β-ß"').start_with(
+            {"größe ü/%": "ä\n\t\"'"}
+        ) as handler:
             for number, name in enumerate(names):
                 handler.set_metric(name, number, step=1)
                 handler.set_metric(name, -number, test=True)
@@ -285,7 +287,7 @@ class BackendTests:
     def test_a_parameter_may_be_a_megabyte(self, tmp_path: Path) -> None:
         """Long values are not truncated."""
         backend = self._made(tmp_path)
-        with self._handler(tmp_path, backend).start({"prompt": "ab ü\n" * 200_000}) as handler:
+        with self._handler(tmp_path, backend).start_with({"prompt": "ab ü\n" * 200_000}) as handler:
             handler.set_metric("loss", 0.5)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
@@ -317,7 +319,7 @@ class BackendTests:
 
     def test_a_fresh_instance_reads_what_another_wrote(self, tmp_path: Path) -> None:
         """A new instance returns everything that another one stored, bit for bit."""
-        with self._handler(tmp_path, self._made(tmp_path), "why").start({"rate": 0.5}) as handler:
+        with self._handler(tmp_path, self._made(tmp_path), "why").start_with({"rate": 0.5}) as handler:
             for step in range(4):
                 handler.set_metric("loss", 1 / (step + 3), step=step)
             handler.set_metric("loss", 1 / 7, test=True)
@@ -328,7 +330,7 @@ class BackendTests:
     def test_runs_may_be_interleaved(self, tmp_path: Path) -> None:
         """Two concurrent runs in one process each keep their own values."""
         backend = self._made(tmp_path)
-        handlers = [self._handler(tmp_path, backend).start({"rate": rate}) for rate in (0.5, 0.25)]
+        handlers = [self._handler(tmp_path, backend).start_with({"rate": rate}) for rate in (0.5, 0.25)]
         for step in range(4):
             for handler in handlers:
                 handler.set_metric("loss", handler.rate * (step + 1), step=step)
@@ -393,7 +395,7 @@ class BackendTests:
         kept: dict[tuple[str, str], Run] = {}
         for rate, description in ((0.5, ""), (0.5, "other"), (0.25, "")):
             handler = self._handler(tmp_path, backend, description)
-            with handler.start({"rate": rate}):
+            with handler.start_with({"rate": rate}):
                 handler.set_dict_metrics({"loss": rate, "accuracy": 1 - rate})
                 run = handler.log().run
             kept[run.configuration.fingerprint, description] = run
@@ -411,7 +413,7 @@ class BackendTests:
         """A configuration is returned once for any number of runs; a ranking has each once."""
         backend = self._made(tmp_path)
         for rate in (0.5, 0.5, 0.25):
-            with self._handler(tmp_path, backend).start({"rate": rate}) as handler:
+            with self._handler(tmp_path, backend).start_with({"rate": rate}) as handler:
                 handler.set_metric("loss", rate)
         client = BackendClient(backend, tmp_path)
         read = list(client.configurations(self.experiment(tmp_path)))
@@ -425,10 +427,10 @@ class BackendTests:
         """Experiments and counts that the backend returns itself agree with its runs."""
         backend, experiment = self._made(tmp_path), self.experiment(tmp_path)
         for rate, description in ((0.5, ""), (0.5, ""), (0.5, "other"), (0.25, "")):
-            with self._handler(tmp_path, backend, description).start({"rate": rate}) as handler:
+            with self._handler(tmp_path, backend, description).start_with({"rate": rate}) as handler:
                 handler.set_dict_metrics({"loss": rate, "ex": {"iou": rate}, "time": rate})
                 handler.set_metric("accuracy", math.nan, test=True)
-        with suppress(ZeroDivisionError), self._handler(tmp_path, backend).start({"rate": 0.25}):
+        with suppress(ZeroDivisionError), self._handler(tmp_path, backend).start_with({"rate": 0.25}):
             raise ZeroDivisionError
         client = BackendClient(backend, tmp_path)
         runs: dict[str, list[RunResult]] = {}
@@ -491,7 +493,7 @@ class BackendTests:
             known = client.open_run(expected.run, make_folder=True) or 0
             pending = [record for position, records in batches if position > known for record in records]
             client.write(expected.run, pending, batches[-1][0])
-            client.close_run(expected.run, expected, everything)
+            client.close_run(expected, everything)
         client.release_run(expected.run)
         (found,) = self._read(tmp_path, backend)
         _same_pieces(found, expected, "number of points", "steps", "values")
@@ -553,7 +555,7 @@ class BackendTests:
             client.open_run(result.run, make_folder=True)
             for position, records in batches.items():
                 client.write(result.run, records, position)
-            client.close_run(result.run, result, list(records))
+            client.close_run(result, list(records))
 
         stored = not _fails_with_its_cause(store_run)
         _expect(not stored, "a run was stored in a store that cannot be used, without an error")
@@ -584,7 +586,7 @@ class BackendTests:
         if not BackendClient(backend, tmp_path).supports(Capability.REMOTE):
             return  # its records never leave the recorder's thread
         reference = MemoryBackend(tmp_path / "reference")
-        with self._handler(tmp_path / "reference", reference).start({"rate": 0.5}) as handler:
+        with self._handler(tmp_path / "reference", reference).start_with({"rate": 0.5}) as handler:
             handler.set_metric("loss", 0.5, step=0)
             handler.flush()
             handler.set_metric("loss", 0.25, step=1)
@@ -707,7 +709,7 @@ class BackendTests:
         if not BackendClient(backend, tmp_path).supports(Capability.FOLDERS):
             return  # what a run needs is below <root>/.legm
         reference = self._handler(tmp_path / "reference", MemoryBackend(tmp_path / "reference"))
-        with reference.start({"rate": 0.5}):
+        with reference.start_with({"rate": 0.5}):
             reference.set_metric("loss", 0.5)
             configuration = reference.log().run.configuration
 
@@ -743,7 +745,7 @@ class BackendTests:
         """Two runs of one configuration, whose mean and deviation differ from their values."""
         backend = self._made(store)
         handler = self._handler(store, backend)
-        handler.start({"rate": 0.5})
+        handler.start_with({"rate": 0.5})
         for loss in (0.1, 0.8232):
             handler.set_dict_metrics({"loss": loss / 3, "accuracy": loss}, step=0)
             handler.log()
@@ -783,10 +785,9 @@ class _Handler(ExperimentHandler):
 
     __slots__ = ()
 
-    def start(self, parameters: Mapping[str, Any] | None = None) -> _Handler:
-        self.set_dict_params(dict(parameters or {}))
-        super().start()
-        return self
+    def start_with(self, parameters: Mapping[str, Any]) -> ExperimentHandler:
+        self.set_dict_params(dict(parameters))
+        return self.start()
 
 
 def _fails_with_its_cause(act: Callable[[], object]) -> bool:

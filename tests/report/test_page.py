@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from legm import ExperimentHandler, report
-from legm.analysis.overview import diff_configurations, read_overview
+from legm.analysis.overview import read_overview
+from legm.core.identity import configuration_differences
 from legm.delivery.client import BackendClient
 from legm.delivery.registry import make_backend
 from legm.records import BestRule, Configuration, History, Run, RunResult, Series, Split, Status
@@ -415,7 +416,7 @@ def test_the_difference_of_two_is_that_of_legm_diff(page, address, root):
     }
     expected = [
         [one.name, one.our_note or str(one.ours), one.their_note or str(one.theirs)]
-        for one in diff_configurations(found["adam,0.5"], found["sgd,0.02"])
+        for one in configuration_differences(found["adam,0.5"], found["sgd,0.02"])
     ]
     assert [text.split("\n") for text in cells(page, "#compare-tables tr.differs")] == expected
     assert [name for name, *_ in expected] == ["momentum", "optimizer", "rate"]

@@ -26,6 +26,8 @@ from legm.records import (
     Points,
     Query,
     Record,
+    Resumption,
+    Rewind,
     Run,
     RunCounts,
     RunResult,
@@ -158,14 +160,30 @@ class LocalBackend:
         if opened.events is None:
             self.legm_open_run(run)
         assert opened.events is not None  # noqa: S101
+        if any(isinstance(one, Resumption) for one in records):
+            self._continue_events(run, opened, position)
         try:
             opened.in_order = (
                 _write_local_events(opened.events, records, opened.last_steps) and opened.in_order
             )
-            if not opened.in_order and opened.is_new and time.monotonic() >= opened.next_rewrite:
+            if not opened.in_order and time.monotonic() >= opened.next_rewrite:
                 self._rewrite_events(run, opened, position)
         except OSError as cause:
             raise storage_error("write the event file", opened.events.path, cause) from cause
+
+    @staticmethod
+    def _continue_events(run: Run, opened: _OpenRun, position: int) -> None:
+        """Note the last steps of a resumed run, so that its curves are written anew where they go back."""
+        from legm.core.results import ordered_dev_results
+        from legm.runlog.log_reader import read_log
+
+        log = LogFolder.of(opened.folder).find(run.run_id)
+        if log is None:  # the records come from elsewhere: all of them
+            return
+        known = read_log(log, until=position).records
+        last = max(at for at, record in enumerate(known) if isinstance(record, Resumption))
+        for points in ordered_dev_results(known[:last]):
+            _local_steps_only_rise(points, opened.last_steps)
 
     def _rewrite_events(self, run: Run, opened: _OpenRun, position: int) -> None:
         """Write the event file of a run that is still running anew, each step once."""
@@ -408,6 +426,8 @@ def _write_local_events(file: EventFile, records: Iterable[Record], last_steps: 
                 file.points(part)
             if any(series.split is Split.TEST for layout in record.layouts for series in layout):
                 in_order = _write_local_test_events(file, [record], last_steps) and in_order
+        elif isinstance(record, Rewind):
+            in_order = False
         elif isinstance(record, Display):
             write = file.text if isinstance(record.value, str) else file.scalar
             write(record.name, record.value, record.step, record.time)  # type: ignore[arg-type]

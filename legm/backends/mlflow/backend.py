@@ -69,6 +69,7 @@ _STATUSES = {
     Status.COMPLETED: RunStatus.FINISHED,
     Status.FAILED: RunStatus.FAILED,
     Status.INTERRUPTED: RunStatus.KILLED,
+    Status.PRUNED: RunStatus.KILLED,
 }
 # MLflow accepts 100 params in a request, and 1,000 metrics, params and tags together.
 _METRICS_PER_REQUEST, _PARAMS_PER_REQUEST = 990, 100

@@ -68,7 +68,7 @@ __all__ = ["WandbBackend"]
 log = logging.getLogger(__name__)
 
 _MODES = ("online", "offline")
-_EXIT_CODES = {Status.COMPLETED: 0, Status.FAILED: 1, Status.INTERRUPTED: 255}
+_EXIT_CODES = {Status.COMPLETED: 0, Status.FAILED: 1, Status.INTERRUPTED: 255, Status.PRUNED: 255}
 _READER_THREADS = 8
 _HEALTH_INTERVAL = 2.0  # seconds between two checks whether the server still responds
 _LONGEST_FINISH = 20.0  # seconds that a server which responds may take to receive the end of a run

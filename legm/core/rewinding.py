@@ -1,0 +1,96 @@
+"""What counts of a run whose training went back to a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from legm.records import Display, Points, Record, Rewind, Series, Split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["last_dev_step", "value_counts", "without_rewound"]
+
+
+def without_rewound(records: Sequence[Record]) -> Sequence[Record]:
+    """The records of a run without what it was rewound behind, and without the rewinds themselves.
+
+    A rewind makes earlier dev values and displays at a later step void. Test values have no step and stay,
+    and so do files and the rule for the best step.
+
+    Args:
+        records: all records of a run, in order.
+
+    Returns:
+        the same sequence where nothing was rewound.
+    """
+    rewinds = [at for at, record in enumerate(records) if isinstance(record, Rewind)]
+    if not rewinds:
+        return records
+    kept: list[Record] = []
+    lowest: int | None = None  # the lowest step that a later rewind goes back to
+    for record in reversed(records):
+        if isinstance(record, Rewind):
+            lowest = record.step if lowest is None else min(lowest, record.step)
+        elif lowest is None:
+            kept.append(record)
+        elif isinstance(record, Points):
+            rest = _points_up_to(record, lowest)
+            if len(rest.layout):
+                kept.append(rest)
+        elif not isinstance(record, Display) or record.step <= lowest:
+            kept.append(record)
+    return kept[::-1]
+
+
+def _points_up_to(points: Points, step: int) -> Points:
+    """The rows of dev values up to a step, and all rows of test values."""
+    import numpy as np
+
+    if not len(points.layout):
+        return points
+    is_test = np.array([_is_test_layout(layout) for layout in points.layouts], bool)
+    kept: NDArray[np.bool_] = (points.steps <= step) | is_test[points.layout]
+    if kept.all():
+        return points
+    widths = np.array([len(layout) for layout in points.layouts], np.int64)[points.layout]
+    return Points(
+        points.layouts,
+        points.layout[kept],
+        points.steps[kept],
+        points.times[kept],
+        points.values[np.repeat(kept, widths)],
+    )
+
+
+def _is_test_layout(layout: Sequence[Series]) -> bool:
+    return any(series.split is Split.TEST for series in layout)
+
+
+def value_counts(records: Sequence[Record]) -> dict[Series, int]:
+    """By series, the number of values that count."""
+    import numpy as np
+
+    counts: dict[Series, int] = {}
+    for record in without_rewound(records):
+        if isinstance(record, Points):
+            rows = np.bincount(record.layout, minlength=len(record.layouts)).tolist()
+            for layout, number in zip(record.layouts, rows, strict=True):
+                for series in layout if number else ():
+                    counts[series] = counts.get(series, 0) + number
+    return counts
+
+
+def last_dev_step(records: Sequence[Record]) -> int | None:
+    """The largest step of a dev value that counts; None without one."""
+    import numpy as np
+
+    last: int | None = None
+    for record in without_rewound(records):
+        if isinstance(record, Points) and len(record.layout):
+            is_dev = np.array([not _is_test_layout(layout) for layout in record.layouts], bool)
+            steps = record.steps[is_dev[record.layout]]
+            if len(steps):
+                last = int(steps.max()) if last is None else max(last, int(steps.max()))
+    return last

@@ -1,0 +1,395 @@
+"""A run that survives its process: resumed, rewound, ended by hand."""
+
+from __future__ import annotations
+
+import math
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
+from legm.core.run_environment import run_stretches
+from legm.records import RunResult, Status
+from legm.runlog.log_folder import find_logs
+from tests.support.processes import run_at_once
+from tests.support.reading import runs_of
+
+
+def make(root: Path, description: str | None = None, **params) -> ExperimentHandler:
+    handler = ExperimentHandler(root, "e", description)
+    handler.set_dict_params({"lr": 0.1, "seed": 0, **params})
+    handler.disable_param("seed")
+    return handler
+
+
+SCRIPT = """
+import os, sys
+from legm import ExperimentHandler
+handler = ExperimentHandler(sys.argv[1], "e")
+handler.set_dict_params({"lr": 0.1, "seed": 0})
+handler.disable_param("seed")
+handler.start(resume=True)
+handler.set_best("early_stopping", metric="loss", higher_better=False)
+for step in range(10):
+    handler.set_metric("loss", abs(step - 4) / 10)
+    handler.set_metric("epoch_loss", step, step=step)
+handler.set_metric("accuracy", 0.5, test=True)
+handler.tensorboard_write("note", 1.0, 9)
+handler.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+def killed(root: Path) -> None:
+    """Leave a run behind as a kill does."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(root)], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+
+
+def series(result: RunResult, name: str = "loss") -> dict[int, float]:
+    (found,) = (history for one, history in result.histories.items() if one.name == name)
+    return dict(zip(found.steps.tolist(), found.values.tolist(), strict=True))
+
+
+def the_run(root: Path) -> RunResult:
+    (found,) = runs_of(root)
+    return found
+
+
+# Resuming
+
+
+def test_a_killed_run_is_resumed_with_everything_that_was_set(tmp_path):
+    killed(tmp_path)
+    (log,) = find_logs(tmp_path)
+
+    handler = make(tmp_path)
+    handler.start(resume=True)
+
+    assert (handler.run_id, handler.is_resumed, handler.last_step) == (log.stem, True, 9)
+    handler.set_metric("loss", 7.0)
+    assert handler.last_step == 10
+    result = handler.log()
+    assert series(result)[10] == 7.0
+    assert len(series(result)) == 11
+    assert result.best_step == 4
+    assert list(result.test.values()) == [0.5]
+    assert the_run(tmp_path).status is Status.COMPLETED
+
+
+def test_a_new_run_begins_where_there_is_none_to_resume(tmp_path):
+    handler = make(tmp_path).start(resume=True, rewind_to=3)
+
+    assert (handler.is_resumed, handler.last_step) == (False, None)
+
+
+def test_positions_count_on_from_what_is_there(tmp_path):
+    killed(tmp_path)
+    handler = make(tmp_path).start(resume=True, rewind_to=5)
+
+    handler.set_dict_metrics({"loss": 1.0, "new": 2.0})
+
+    result = handler.log()
+    assert series(result)[6] == 1.0
+    assert series(result, "new") == {0: 2.0}
+    assert handler.last_step == 6
+
+
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        ({"seed": 1}, "failed"),
+        ({"lr": 0.2}, "failed"),
+        ({"description": "x"}, "failed"),
+        ({}, "completed"),
+        ({}, "pruned"),
+    ],
+)
+def test_only_an_unfinished_run_with_these_parameters_seeds_and_description_is_resumed(
+    tmp_path, other, status
+):
+    first = make(tmp_path).start()
+    first.set_metric("loss", 1.0)
+    first.end(status)
+
+    assert not make(tmp_path, **other).start(resume=True).is_resumed
+
+
+def test_a_failed_run_is_resumed_and_its_error_is_gone(tmp_path):
+    with pytest.raises(ZeroDivisionError), make(tmp_path).start() as handler:
+        handler.set_metric("loss", 1 / 0)
+
+    with make(tmp_path).start(resume=True) as handler:
+        handler.set_metric("loss", 1.0)
+
+    assert handler.run_id is None
+    assert (the_run(tmp_path).status, the_run(tmp_path).error) == (Status.COMPLETED, None)
+
+
+def test_the_newest_of_several_is_resumed(tmp_path):
+    for _ in range(3):
+        make(tmp_path).start().end("interrupted")
+
+    handler = make(tmp_path).start(resume=True)
+
+    assert handler.run_id == max(path.stem for path in find_logs(tmp_path))
+
+
+def test_a_run_that_a_living_process_holds_is_never_taken(tmp_path):
+    first = make(tmp_path).start()
+    first.set_metric("loss", 1.0)
+
+    second = make(tmp_path).start(resume=True)
+
+    assert second.run_id != first.run_id
+    with pytest.raises(StateError, match="while a process is writing it"):
+        make(tmp_path).start(resume=first.run_id)
+
+
+def test_processes_that_ask_at_once_get_different_runs(tmp_path):
+    for _ in range(2):
+        make(tmp_path).start().end("interrupted")
+    code = """
+from pathlib import Path
+handler = ExperimentHandler(sys.argv[1], "e")
+handler.set_dict_params({"lr": 0.1, "seed": 0})
+handler.disable_param("seed")
+handler.start(resume=True)
+handler.set_metric("loss", 1.0)
+Path(sys.argv[1], f"{os.getpid()}.txt").write_text(f"{handler.run_id} {handler.is_resumed}")
+while len(list(Path(sys.argv[1]).glob("*.txt"))) < 4:
+    os.sched_yield()
+handler.log()
+"""
+    run_at_once(code, [[tmp_path]] * 4, "from legm import ExperimentHandler", timeout=60)
+
+    found = [path.read_text().split() for path in tmp_path.glob("*.txt")]
+    assert len({run_id for run_id, _ in found}) == 4
+    assert sorted(resumed for _, resumed in found) == ["False", "False", "True", "True"]
+    assert len(runs_of(tmp_path)) == 4
+
+
+def test_a_claim_takes_the_place_of_the_interrupted_run(tmp_path):
+    killed(tmp_path)
+    handler = make(tmp_path)
+
+    with handler.claim(1) as ok:
+        assert ok
+        with handler.start(resume=True):
+            assert handler.is_resumed
+            assert not make(tmp_path).should_run(1)
+
+    assert [run.status for run in runs_of(tmp_path)] == [Status.COMPLETED]
+
+
+def test_a_run_is_resumed_where_its_folder_was_moved(tmp_path):
+    killed(tmp_path)
+    (folder,) = (path for path in (tmp_path / "e").iterdir() if (path / "params.yml").exists())
+    folder.rename(folder.with_name("renamed"))
+
+    with make(tmp_path).start(resume=True) as handler:
+        assert handler.is_resumed
+        handler.set_metric("loss", 1.0)
+
+    assert the_run(tmp_path).status is Status.COMPLETED
+    assert (folder.with_name("renamed") / "metrics.yml").exists()
+    assert not folder.exists()
+
+
+def test_a_run_is_resumed_although_the_clock_was_set_back(tmp_path, monkeypatch):
+    killed(tmp_path)
+    started = the_run(tmp_path).run.started
+    monkeypatch.setattr("time.time", lambda: started - 1000.0)
+
+    with make(tmp_path).start(resume=True) as handler:
+        handler.set_metric("loss", 1.0, step=10)
+
+    result = the_run(tmp_path)
+    assert (result.status, result.last_step) == (Status.COMPLETED, 10)
+
+
+def test_another_host_and_parameters_are_noted_for_the_stretch(tmp_path, monkeypatch):
+    killed(tmp_path)
+    monkeypatch.setattr("platform.node", lambda: "elsewhere")
+    handler = make(tmp_path, device="cuda:1")
+    handler.disable_param("device")
+
+    with handler.start(resume=True):
+        handler.set_metric("loss", 1.0)
+
+    run = the_run(tmp_path).run
+    first, second = run_stretches(run)
+    assert first["host"] != "elsewhere"
+    assert (second["host"], second["parameters"]) == ("elsewhere", {"device": "cuda:1"})
+    assert run.environment["host"] == "elsewhere"
+    assert run.parameters == {"seed": 0}
+
+
+# By its id
+
+
+def test_a_run_is_resumed_by_the_end_of_its_id_whatever_its_status(tmp_path):
+    first = make(tmp_path).start()
+    first.set_metric("loss", 1.0)
+    run_id = first.run_id
+    first.end()
+
+    second = make(tmp_path).start(resume=run_id[-6:])
+
+    assert (second.run_id, second.is_resumed) == (run_id, True)
+    assert the_run(tmp_path).status is Status.COMPLETED  # nothing new was set yet
+    second.set_metric("loss", 0.5)
+    second.log()
+    assert series(the_run(tmp_path)) == {0: 1.0, 1: 0.5}
+
+
+def test_an_id_that_fits_no_run_is_an_error_that_says_why(tmp_path):
+    killed(tmp_path)
+    run_id = the_run(tmp_path).run.run_id
+
+    with pytest.raises(ParameterError, match=f"there is no run '{run_id[:-1]}!'.*{run_id}"):
+        make(tmp_path).start(resume=run_id[:-1] + "!")
+    with pytest.raises(ParameterError, match=r"is of another configuration .*: lr: 0\.1 \| 0\.5"):
+        make(tmp_path, lr=0.5).start(resume=run_id)
+    with pytest.raises(ParameterError, match="seed was 0 and is 3"):
+        make(tmp_path, seed=3).start(resume=run_id)
+    with pytest.raises(ParameterError, match="its description is '', and this handler's is 'x'"):
+        make(tmp_path, "x").start(resume=run_id)
+    with pytest.raises(ParameterError, match="must be True, False, or the id"):
+        make(tmp_path).start(resume="")
+
+
+def test_a_repaired_log_is_not_resumed_since_new_values_could_be_lost_in_it(tmp_path, caplog):
+    killed(tmp_path)
+    (log,) = find_logs(tmp_path)
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 1
+    log.write_bytes(data)
+
+    with pytest.raises(StorageError, match=log.name):
+        make(tmp_path).start(resume=log.stem)
+    assert not make(tmp_path).start(resume=True).is_resumed
+    assert f"the run {log.stem} cannot be resumed" in caplog.text
+
+
+# By the environment
+
+
+def test_a_script_that_does_not_ask_is_told_by_the_environment(tmp_path, monkeypatch, caplog):
+    killed(tmp_path)
+    run_id = the_run(tmp_path).run.run_id
+
+    monkeypatch.setenv("LEGM_RESUME", "auto")
+    assert make(tmp_path).start().run_id == run_id
+    assert make(tmp_path).start(resume=False).run_id != run_id
+    monkeypatch.setenv("LEGM_RESUME", run_id)
+    assert make(tmp_path).start().run_id == run_id
+    other = make(tmp_path, lr=0.5).start()
+    assert not other.is_resumed
+    assert "is of another configuration" in caplog.text
+
+
+# Rewinding
+
+
+def test_a_rewind_voids_later_values_at_once(tmp_path):
+    handler = make(tmp_path).start()
+    for step in range(10):
+        handler.set_metric("loss", step, step=step)
+    handler.set_metric("accuracy", 0.25, test=True)
+
+    handler.rewind(4)
+
+    assert handler.last_step == 4
+    handler.set_metric("loss", 50.0)
+    result = handler.log()
+    assert series(result) == {0: 0.0, 1: 1.0, 2: 2.0, 3: 3.0, 4: 4.0, 5: 50.0}
+    assert (result.points, list(result.test.values())) == (7, [0.25])
+    assert series(the_run(tmp_path)) == series(result)
+
+
+def test_a_completed_run_that_is_rewound_counts_when_it_is_logged_again(tmp_path):
+    handler = make(tmp_path).start()
+    for step in range(4):
+        handler.set_metric("loss", step, step=step)
+    handler.log()
+
+    handler.rewind(1)
+    handler.log()
+
+    assert series(the_run(tmp_path)) == {0: 0.0, 1: 1.0}
+
+
+@pytest.mark.parametrize("step", [1.5, "x", math.nan, 2**63])
+def test_a_step_that_is_none_is_an_error(tmp_path, step):
+    handler = make(tmp_path).start()
+
+    with pytest.raises(MetricError, match="must"):
+        handler.rewind(step)
+    with pytest.raises(MetricError, match="must"):
+        make(tmp_path).start(resume=True, rewind_to=step)
+
+
+def test_a_rewind_needs_a_run_to_go_back_in(tmp_path):
+    with pytest.raises(ParameterError, match="pass resume=True too"):
+        make(tmp_path).start(rewind_to=3)
+    with pytest.raises(StateError, match="before start"):
+        make(tmp_path).rewind(3)
+
+
+def test_the_curves_in_tensorboard_go_forward_only(tmp_path):
+    killed(tmp_path)
+    with make(tmp_path).start(resume=True, rewind_to=3) as handler:
+        for step in range(4, 12):
+            handler.set_metric("epoch_loss", -step, step=step)
+        handler.flush()
+        assert curve(tmp_path, "dev/epoch_loss") == [*range(4), *(-step for step in range(4, 12))]
+        handler.set_metric("epoch_loss", 0.5, step=12)
+
+    assert curve(tmp_path, "dev/epoch_loss") == [*range(4), *(-step for step in range(4, 12)), 0.5]
+    assert curve(tmp_path, "note") == []
+
+
+def curve(root: Path, tag: str) -> list[float]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    (folder,) = {path.parent for path in root.rglob("events.out.tfevents.*")}
+    reader = EventAccumulator(str(folder))
+    reader.Reload()
+    return [one.value for one in reader.Scalars(tag)] if tag in reader.Tags()["scalars"] else []
+
+
+# Ending by hand
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "pruned", "interrupted"])
+def test_a_run_is_ended_with_a_status_and_a_reason(tmp_path, status):
+    handler = make(tmp_path).start()
+    handler.set_metric("loss", 1.0)
+
+    handler.end(status, None if status == "completed" else "why")
+
+    result = the_run(tmp_path)
+    assert result.status.value == status
+    assert result.error == (None if status == "completed" else "why")
+    assert handler.run_id is None
+    handler.reset(seed=2)
+    assert handler.run_id is not None
+
+
+def test_an_end_that_cannot_be_is_an_error(tmp_path):
+    handler = make(tmp_path)
+    with pytest.raises(StateError, match="before start"):
+        handler.end()
+    handler.start()
+    with pytest.raises(ParameterError, match=r"no status 'prune'.*pruned"):
+        handler.end("prune")
+    with pytest.raises(ParameterError, match="needs none"):
+        handler.end("completed", "because")
+    handler.set_metric("loss", 1.0)
+    handler.log()
+    with pytest.raises(StateError, match="after log"):
+        handler.end("pruned")
