@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from legm import ExperimentHandler
 
-__all__ = ["aggregate", "build_store", "legm", "loop", "paced", "perfect"]
+__all__ = ["aggregate", "build_store", "legm", "loop", "open_store", "paced", "perfect"]
 
 
 @contextlib.contextmanager
-def _store(folder: str, *, server: bool) -> Iterator[str]:
+def open_store(folder: str, *, server: bool) -> Iterator[str]:
     """The address of a new store; a server keeps its own in SQLite too."""
     database = f"sqlite:///{folder}/mlflow.db"
     if not server:
@@ -89,7 +89,7 @@ def legm(folder: str, rows: int, server: bool) -> dict[str, float]:
     from mlflow import MlflowClient
 
     made = [row(step) for step in range(1000)]
-    with _store(folder, server=server) as uri:
+    with open_store(folder, server=server) as uri:
         handler = _handler(folder, uri)
         before, began = time.process_time(), time.perf_counter()
         handler.start()
@@ -123,7 +123,7 @@ def perfect(folder: str, rows: int, server: bool) -> dict[str, float]:
         for step in range(rows)
         for name, value in row(step % 1000).items()
     ]
-    with _store(folder, server=server) as uri:
+    with open_store(folder, server=server) as uri:
         os.chdir(folder)
         began = time.perf_counter()
         client = MlflowClient(uri)
@@ -139,7 +139,7 @@ def loop(folder: str, rows: int, server: bool) -> dict[str, float]:
     """``log_metric`` for each number; the opening is not counted, since so few stand for many."""
     from mlflow import MlflowClient
 
-    with _store(folder, server=server) as uri:
+    with open_store(folder, server=server) as uri:
         os.chdir(folder)
         client = MlflowClient(uri)
         run_id = client.create_run(client.create_experiment("write")).info.run_id
@@ -154,7 +154,7 @@ def loop(folder: str, rows: int, server: bool) -> dict[str, float]:
 def paced(folder: str, seconds: float, opening: float) -> dict[str, float]:
     """Seconds of ``set_dict_metrics`` in a run that goes on while its numbers are sent; SQLite."""
     made = row(1)
-    with _store(folder, server=False) as uri:
+    with open_store(folder, server=False) as uri:
         handler = _handler(folder, uri).start()
         handler.set_dict_metrics(made)
         time.sleep(opening)  # the store is open

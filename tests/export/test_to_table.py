@@ -216,7 +216,7 @@ def test_a_column_holds_its_values_without_losing_a_bit(values):
 
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
     peaks = []
-    for runs in (4, 24):
+    for runs in (3, 12):
         root = tmp_path / str(runs)
         for _ in range(runs):
             with begun(root, 1) as handler:
@@ -229,7 +229,7 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
-    assert peaks[1] < 2 * peaks[0]
+    assert peaks[1] < 1.3 * peaks[0]
 
 
 def test_an_earlier_table_stays_until_the_new_one_is_complete(root, tmp_path, monkeypatch):

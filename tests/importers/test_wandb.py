@@ -497,7 +497,7 @@ def test_a_truncated_log_is_read_up_to_its_end(written, tmp_path, cut):
 
 
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
-    for number in range(12):
+    for number in range(8):
         made = hostile(tmp_path / "wandb" / f"run-{number}-a", f"r{number}")
         rows = []
         for step in range(4000):
@@ -508,14 +508,14 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path):
         log = tmp_path / "wandb" / f"run-{number}-a" / "run-x.wandb"
         log.write_bytes(framed([made[0], *rows, made[-1]]))
     peaks = []
-    for runs in (2, 12):
+    for runs in (2, 8):
         tracemalloc.start()
         source = open_detected_source(tmp_path)
         for run, _ in zip(source.runs(), range(runs), strict=False):
             assert sum(len(one) for one in run.records() if isinstance(one, Points)) == 4000
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < 1.5 * peaks[0]
+    assert peaks[1] < 1.3 * peaks[0]
 
 
 def test_what_pretends_to_be_a_run_of_legms_own_costs_that_run_alone(own, tmp_path):

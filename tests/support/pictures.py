@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 
 import numpy as np
+from matplotlib.backends.backend_pdf import PdfFile
 from matplotlib.image import imread
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
 from legm.plotting import Style, plot_bars, plot_configurations, plot_curves, render
 from legm.records import Aggregate, BestRule, Configuration, Curve, Direction, Ranked
@@ -64,21 +64,18 @@ def drawn_texts(figure, monkeypatch, form="png", style=None):
 
     with monkeypatch.context() as patched:
         patched.setattr(Text, "draw", recording)
+        patched.setattr(PdfFile, "finalize", lambda _: None)  # nobody reads the file
         render(figure, form, Style.of(style))
     return found
 
 
 def problems(found):
     """Which texts leave the figure or touch each other."""
-    inside = Bbox([[-0.001, -0.001], [1.001, 1.001]])
-    said = [f"{text!r} leaves the figure: {box}" for text, box in found if not _holds(inside, box)]
-    for i, (text, box) in enumerate(found):
-        for other, where in found[:i]:
-            common = Bbox.intersection(box, where)
-            if common is not None and common.width > 0 and common.height > 0:
-                said.append(f"{text!r} is over {other!r}")
+    boxes = np.array([box.extents for _, box in found]).reshape(-1, 4)
+    least, most = boxes[:, :2], boxes[:, 2:]
+    is_inside = ((least >= -0.001) & (most <= 1.001)).all(axis=1)
+    said = [f"{found[i][0]!r} leaves the figure: {found[i][1]}" for i in np.flatnonzero(~is_inside)]
+    common = np.minimum(most[:, None], most) - np.maximum(least[:, None], least)
+    for i, j in np.argwhere(np.tril((common > 0).all(axis=2), -1)):
+        said.append(f"{found[i][0]!r} is over {found[j][0]!r}")
     return said
-
-
-def _holds(outer, box):
-    return outer.x0 <= box.x0 and box.x1 <= outer.x1 and outer.y0 <= box.y0 and box.y1 <= outer.y1
