@@ -22,7 +22,7 @@ from legm.core.texts import counted
 from legm.delivery.claims import TIMEOUT, RunSlot
 from legm.delivery.client import connect_client
 from legm.delivery.process_end import PROCESS_END, is_normal_process_end
-from legm.delivery.reading import read_counts
+from legm.delivery.reading import default_folder_access, read_counts, read_runs
 from legm.delivery.resuming import ResumableRun, WantedRun, wanted_run
 from legm.delivery.run_session import RunSession, new_run
 from legm.delivery.unrecorded_session import UnrecordedSession, wait_for_recorded_folder
@@ -950,11 +950,9 @@ class ExperimentHandler:
             StorageError: it is not a configuration's folder.
             CorruptFile: its parameters were edited or damaged.
         """
-        from legm.delivery.registry import make_folder_reader
-
-        path = Path(folder).resolve()
-        configuration = make_folder_reader().read_configuration(path)
-        root, backend = make_folder_reader().backend_of(path)
+        path, folders = Path(folder).resolve(), default_folder_access()
+        configuration = folders.read_configuration(path)
+        root, backend = folders.backend_of(path)
         handler = cls(root, configuration.experiment, description, backend=backend)
         handler._parameters.restore(configuration)
         return handler
@@ -1081,7 +1079,7 @@ class ExperimentHandler:
 
         counts = read_counts(self._client, self._experiment)
         found = ranking.rank_experiment(
-            self._client.runs,
+            functools.partial(read_runs, self._client),
             [one for one in counts if one.description == self._description],
             metric,
             higher_better=higher_better,

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -115,7 +115,12 @@ class Backend(Protocol):
 class FolderReader(Protocol):
     """Reads the folders that a user names, for a backend with FOLDERS; no root directory is needed.
 
-    A backend may provide one as its attribute ``folder_reader``; commands that take a folder's path use it.
+    A folder that has a ``params.yml`` is a configuration's, and a folder with such folders an experiment's. A
+    package declares its reader by an entry point of the group ``legm.folder_readers`` with the backend's
+    name; commands then read a path as a folder, unless options of the backend are given. Without a reader,
+    the experiment and the configuration in a path are names in the backend.
+
+    legm finalizes runs whose process died before it calls a function that reads runs of a folder.
     """
 
     def read_configuration(self, folder: Path) -> Configuration:
@@ -221,6 +226,20 @@ class FolderReader(Protocol):
 
         Raises:
             LegmError: the folder's files cannot be read at all.
+        """
+
+    def read_summaries(self, folder: Path, completed: Mapping[str, int]) -> Mapping[str, Summary]:
+        """Read the aggregates that are stored in a configuration's folder.
+
+        Args:
+            folder: the configuration's folder.
+            completed: by description, how many runs completed.
+
+        Returns:
+            the aggregates by description.
+
+        Raises:
+            LegmError: they are damaged or cannot be read.
         """
 
     def repair(self, folder: Path) -> list[str]:

@@ -472,6 +472,7 @@ class ConfigurationStatus:
         counts: its runs, counted by description; an empty one where there are none.
         problem: what could not be read; None where all could.
         has_damaged_logs: whether runs are counted by what is intact of their logs.
+        has_pending_logs: whether a run log is pending; None where that was not looked at.
     """
 
     folder: str
@@ -479,6 +480,7 @@ class ConfigurationStatus:
     counts: tuple[RunCounts, ...] = ()
     problem: LegmError | None = None
     has_damaged_logs: bool = False
+    has_pending_logs: bool | None = None
 
     @property
     def label(self) -> str:

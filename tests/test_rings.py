@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -164,26 +163,68 @@ def test_no_modules_import_each_other_in_a_circle():
         walk(module, ())
 
 
+_AS_STORED = {
+    *("runs_as_stored", "counts_as_stored"),  # of a client
+    *("find_folder_reader", "folder_reader", "folder_readers"),
+    *("runs_in_folders", "scan_folder_contents"),  # of the local backend
+    *("legm_read_runs", "legm_read_counts"),
+}
+"""What reads runs without finalizing those whose process died."""
+
+_BEHIND_THE_DOOR = {
+    "legm.delivery.reading",  # the door
+    "legm.delivery.client",
+    "legm.delivery.registry",
+    "legm.importers.ingest",  # what the target of an import has
+    "legm.importers.pipeline",
+    "legm.importers.legm_root",  # a source is only read
+    "legm.export.to_backend",  # what the target of an export has
+    "legm.compat.run_snapshot",  # what a script sees of runs that others may be writing
+    "legm.testing.conformance",
+}
+
+
+def names_in(module: str) -> set[str]:
+    """Every name that a module uses, imports or spells in a text that could be one."""
+    found = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {part for alias in node.names for part in alias.name.split(".")}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+            found |= {*node.value.split(".")}
+    return found
+
+
 def test_runs_are_read_through_one_function():
     """Runs whose process died are finalized first; the others read what an import or export just wrote."""
-    asked = {
-        module
-        for module, path in MODULES.items()
-        if re.search(r"client\.(runs|run_counts)\(", path.read_text(encoding="utf-8"))
-    }
-    allowed = {
-        "legm.delivery.client",  # counts runs by reading them, where the backend does not
-        "legm.delivery.reading",  # the door
-        "legm.importers.ingest",  # what the target of an import has
-        "legm.importers.pipeline",
-        "legm.importers.legm_root",  # a source is only read
-        "legm.export.to_backend",  # what the target of an export has
-        "legm.export.sources",  # a source is only read
-        "legm.compat.run_snapshot",  # what a script sees of runs that others may be writing
-        "legm.cli.locations",  # hands it to a ranking, behind the door
-        "legm.testing.conformance",
-    }
-    assert asked <= allowed
+    users = {module for module in MODULES if room(module) != "backends" and names_in(module) & _AS_STORED}
+    assert users == _BEHIND_THE_DOOR
+
+
+def test_nothing_is_decided_by_the_name_of_a_backend():
+    """What a backend can do is asked: by its capabilities, or whether it reads folders by their paths."""
+    names = {"local", "mlflow", "wandb"}
+    wrong = []
+    for module in MODULES:
+        if room(module) == "backends":
+            continue
+        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Compare):
+                compared = [node.left, *node.comparators]
+            elif isinstance(node, ast.Match):
+                compared = [case.pattern for case in node.cases]
+            else:
+                continue
+            texts = {
+                one.value for each in compared for one in ast.walk(each) if isinstance(one, ast.Constant)
+            }
+            if texts & names:
+                wrong.append(f"{module}, line {node.lineno}: {ast.unparse(node)}")
+    assert not wrong
 
 
 # What is pure

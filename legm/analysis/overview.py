@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from legm.delivery.backlog import finalize_dead_runs
-from legm.delivery.client import connect_client
-from legm.delivery.registry import make_folder_reader
+from legm.delivery.reading import FolderAccess, default_folder_access
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, RunResult, Status
 from legm.runlog.configuration_folders import (
@@ -24,7 +22,6 @@ from legm.runlog.configuration_folders import (
     configuration_folders,
     is_configuration_folder,
 )
-from legm.runlog.log_folder import LogFolder
 
 __all__ = [
     "Overview",
@@ -54,19 +51,22 @@ class Overview:
     problem: str = ""
 
 
-def read_overview(folder: Path, histories: frozenset[str] = frozenset()) -> Overview:
+def read_overview(
+    folder: Path, histories: frozenset[str] = frozenset(), folders: FolderAccess | None = None
+) -> Overview:
     """A configuration's folder as it is; damage is reported, not raised.
 
     Args:
         folder: the configuration's.
         histories: the dev metrics whose series are wanted.
+        folders: reads it; None for the default backend's.
 
     Raises:
         StorageError: it is not a configuration's folder.
     """
     if not is_configuration_folder(folder):
         raise StorageError(f"{folder} is not a configuration's folder: it has no {PARAMETERS_FILE}")
-    reader = make_folder_reader()
+    reader = folders or default_folder_access()
     try:
         configuration = reader.read_configuration(folder)
     except LegmError as error:
@@ -106,8 +106,8 @@ def interrupted_runs(root: Path) -> Iterator[tuple[Path, list[RunResult]]]:
     Raises:
         StorageError: there is no such folder.
     """
+    reader = default_folder_access()
     for folder in configuration_folders(root):
-        reader = make_folder_reader()
         if any(counts.interrupted for counts in reader.read_status(folder).counts):
             with contextlib.suppress(LegmError):  # a damaged folder, which recover_folders() reports
                 yield folder, [run for run in reader.read_runs(folder) if run.status is Status.INTERRUPTED]
@@ -122,14 +122,14 @@ def recover_folders(root: Path) -> Iterator[tuple[Path, list[RunResult], list[st
     Raises:
         StorageError: there is no such folder.
     """
+    folders = default_folder_access()
     for folder in configuration_folders(root):
         messages: list[str] = []
         finalized: list[RunResult] = []
         try:
-            messages = make_folder_reader().repair(folder)
-            root_directory, backend = make_folder_reader().backend_of(folder)
-            finalized = finalize_dead_runs(connect_client(root_directory, backend), LogFolder.of(folder))
-            problem = make_folder_reader().read_status(folder).problem
+            messages = folders.repair(folder)
+            finalized = folders.finalize(folder)
+            problem = folders.read_status(folder).problem
             messages += [str(problem)] if problem is not None and not messages else []
         except LegmError as error:
             messages += [str(error)] if str(error) not in messages else []

@@ -7,15 +7,15 @@ from typing import Any, TypeAlias
 
 from legm.core.direction import decide_direction, merge_direction_rules
 from legm.errors import MetricError, ParameterError, closest
-from legm.records import Aggregate, Configuration, Query, Ranked, RunCounts, RunResult
+from legm.records import Aggregate, Configuration, Ranked, RunCounts, RunResult
 from legm.stats import aggregate
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_runs, newest_counted_of_each_seed
 from legm.util.progress import show_progress
 
 __all__ = ["ReadRuns", "constrained_ranking_counts", "rank_experiment", "ranking_value_key"]
 
-ReadRuns: TypeAlias = Callable[[Query], Iterable[RunResult]]
-"""Reads runs, as :meth:`legm.delivery.client.BackendClient.runs` does."""
+ReadRuns: TypeAlias = Callable[[Configuration, str, frozenset[str]], Iterable[RunResult]]
+"""Reads runs, as :func:`legm.delivery.reading.read_runs` does for one backend."""
 
 
 def ranking_value_key(metric: str, *, test: bool) -> str:
@@ -90,7 +90,7 @@ def rank_experiment(
 def _ranked_without_repeated(read: ReadRuns, counted: RunCounts) -> RunCounts:
     """A count anew, with only the newest of several completed runs with equal seeds."""
     found = counted.configuration
-    runs = read(Query(found.experiment, found.fingerprint, counted.description))
+    runs = read(found, counted.description, frozenset())
     return count_runs(found, counted.description, newest_counted_of_each_seed(runs), counted.folder)
 
 
@@ -105,11 +105,8 @@ def _rank_over_all_values(
     """Aggregates that need the series of every run; None where no completed run has the metric."""
     values: list[Aggregate | None] = []
     for one in show_progress(counts, "reading runs"):
-        configuration = one.configuration
-        query = Query(
-            configuration.experiment, configuration.fingerprint, one.description, ALL_VALUES_METRICS
-        )
-        runs = newest_counted_of_each_seed(read(query)) if one_per_seed else read(query)
+        runs = read(one.configuration, one.description, ALL_VALUES_METRICS)
+        runs = newest_counted_of_each_seed(runs) if one_per_seed else runs
         summary = aggregate.aggregate_runs(runs, aggregation)
         values.append(aggregate.unindexed_aggregate(summary, key) if key in summary.values else None)
     return values

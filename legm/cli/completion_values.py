@@ -6,6 +6,7 @@ An error offers nothing and prints nothing, since the user is in the middle of t
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -40,10 +41,13 @@ def _completing_quietly(complete: Callable[[click.Context, str], Iterable[str]])
     ) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
+        logging.disable()
         try:
             offered = list(complete(ctx, incomplete))
         except Exception:  # noqa: BLE001 - see above
             return []
+        finally:
+            logging.disable(logging.NOTSET)
         return [CompletionItem(one) for one in offered if one.startswith(incomplete)]
 
     return complete_quietly
@@ -56,21 +60,25 @@ def complete_path(ctx: click.Context, param: click.Parameter, incomplete: str) -
     """
     from click.shell_completion import CompletionItem
 
-    if ctx.params.get("backend") in {None, "local"} and os.environ.get("_LEGM_COMPLETE") != "bash_complete":
+    if os.environ.get("_LEGM_COMPLETE") != "bash_complete" and _completes_folders(ctx):
         return [CompletionItem(incomplete, type="dir")]
     return _complete_path(ctx, param, incomplete)
+
+
+def _completes_folders(ctx: click.Context) -> bool:
+    """Whether the backend that was named reads paths as folders."""
+    try:
+        return _completed_location(ctx, Path()).folders is not None
+    except Exception:  # noqa: BLE001 - see above
+        return False
 
 
 @_completing_quietly
 def _complete_path(ctx: click.Context, incomplete: str) -> Iterable[str]:
     head, slash, _ = incomplete.rpartition("/")
     before = Path(head or slash or ".")
-    backend = ctx.params.get("backend") or "local"
-    names = (
-        _complete_folders(before)
-        if backend == "local"
-        else _complete_in_backend(_completed_location(ctx, before))
-    )
+    location = _completed_location(ctx, before)
+    names = _complete_in_backend(location) if location.folders is None else _complete_folders(before)
     return [f"{head}{slash}{name}" for name in names]
 
 
@@ -168,9 +176,10 @@ def complete_backend(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
 def _completed_location(ctx: click.Context, path: Path) -> Location:
     from legm.cli.locations import Location
     from legm.cli.option_values import parse_option_value
+    from legm.delivery.registry import DEFAULT_BACKEND
 
     options = {name: parse_option_value(text) for name, text in ctx.params.get("options") or ()}
-    return Location(path, ctx.params.get("backend") or "local", options)
+    return Location(path, ctx.params.get("backend") or DEFAULT_BACKEND, options)
 
 
 def _completed_experiment(ctx: click.Context) -> LocatedExperiment:

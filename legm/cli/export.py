@@ -64,7 +64,7 @@ _SHOWN = 5  # runs listed below one message
     callback=backend_option_values,
     help="An option of the backend that stores the runs; may be given several times.",
 )
-@click.option("--experiment", help="Only this experiment, if --from is not local.")
+@click.option("--experiment", help="Only this experiment, where ROOT cannot name it.")
 @json_option
 def export_command(
     root: Path,

@@ -1,7 +1,7 @@
 """Resolves the paths that a user gives: a root directory, an experiment in it, a configuration of that.
 
-With the local backend these are folders. With any other, ``ROOT`` is the root directory, and the rest is
-a name in the backend: in ``ROOT/EXPERIMENT`` an experiment's name, as it is or as its folder would be
+With a backend that reads folders these are folders. With any other, ``ROOT`` is the root directory, and the
+rest is a name in the backend: in ``ROOT/EXPERIMENT`` an experiment's name, as it is or as its folder would be
 called, and in ``ROOT/EXPERIMENT/CONFIGURATION`` the name that ``legm ls`` prints, or part of the fingerprint.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from legm.delivery.registry import make_folder_reader
+from legm.delivery.reading import FolderAccess, open_folder_access
 from legm.errors import LegmError, NotSupported, StorageError, closest
 from legm.runlog.configuration_folders import (
     OWN_FOLDER,
@@ -31,7 +31,7 @@ from legm.runlog.log_reader import read_log_head
 if TYPE_CHECKING:
     from legm.analysis.overview import Overview
     from legm.delivery.client import BackendClient
-    from legm.records import Configuration, ConfigurationStatus, Query, RunCounts, RunResult
+    from legm.records import Configuration, ConfigurationStatus, RunCounts, RunResult
 
 __all__ = [
     "LocatedExperiment",
@@ -68,9 +68,9 @@ class Location:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def is_local(self) -> bool:
-        """Whether the path is a folder of the local backend."""
-        return self.backend == "local"
+    def folders(self) -> FolderAccess | None:
+        """Reads the path as a folder; None where experiments and configurations are names in the backend."""
+        return open_folder_access(self.backend, self.options)
 
     @property
     def parent(self) -> Location:
@@ -93,7 +93,7 @@ class LocatedStore:
 
     def __init__(self, root: Path, backend: str, options: Mapping[str, Any]) -> None:
         self.root = root
-        self.is_local = backend == "local"
+        self.folders = open_folder_access(backend, options)
         self._backend = backend
         self._options = options
 
@@ -104,9 +104,13 @@ class LocatedStore:
 
         return connect_client(self.root, self._backend, self._options)
 
-    def runs(self, query: Query) -> Iterator[RunResult]:
-        """The backend's runs that a query asks for."""
-        return self.client.runs(query)
+    def read_runs(
+        self, configuration: Configuration, description: str, histories: frozenset[str]
+    ) -> Iterator[RunResult]:
+        """The runs of a configuration; see :func:`legm.delivery.reading.read_runs`."""
+        from legm.delivery.reading import read_runs
+
+        return read_runs(self.client, configuration, description, histories)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,8 @@ class LocatedExperiment:
         """Its name in the store."""
         if self.known_as is not None:
             return self.known_as
-        return make_folder_reader().experiment_in(Path(self.path)) or Path(self.path).name
+        folders = self.store.folders
+        return (folders and folders.experiment_in(Path(self.path))) or Path(self.path).name
 
     @property
     def label(self) -> str:
@@ -149,9 +154,11 @@ class LocatedExperiment:
 
     def counts(self, description: str | None = None) -> list[RunCounts]:
         """The runs that could be read, counted; of one description, or of all."""
+        folders = self.store.folders
+        every = (one for member in self.members for one in member.counts)
         return [
             one
-            for one in make_folder_reader().counted_once(self.members)
+            for one in (every if folders is None else folders.count_once(self.members))
             if description in {None, one.description}
         ]
 
@@ -171,17 +178,18 @@ def experiments_at(location: Location) -> Iterator[LocatedExperiment]:
         StorageError: there is no such folder, or nothing of that name in the backend.
         NotSupported: the backend cannot list its experiments, and none is named.
     """
-    if location.is_local:
+    folders = location.folders
+    if folders is not None:
         path = _location_path(location.path)
         require_location_folder(path)
         if is_configuration_folder(str(path)):
-            yield _local_experiment_at(_parent_of_location(path), [_configuration_status_at_location(path)])
+            yield _experiment_in_folder(folders, _parent_of_location(path), [folders.read_status(path)])
         elif _is_experiment_location(path):
-            yield _local_experiment_at(path)
+            yield _experiment_in_folder(folders, path)
         else:
             for name in subfolders(path):
                 if _is_experiment_location(path / name):
-                    yield _local_experiment_at(path / name)
+                    yield _experiment_in_folder(folders, path / name)
         return
     named = _experiment_named_by_location(location)
     if named is not None:
@@ -199,7 +207,7 @@ def experiment_at(location: Location) -> LocatedExperiment:
     Raises:
         StorageError: there is none, or several.
     """
-    if location.is_local and is_configuration_folder(str(location.path)):
+    if location.folders is not None and is_configuration_folder(str(location.path)):
         raise StorageError(
             f"{location.path} is one configuration: name its experiment, {_parent_of_location(location.path)}"
         )
@@ -219,11 +227,11 @@ def no_experiment_at_location_text(location: Location) -> str:
 
 
 def other_stores_note(location: Location) -> str:
-    """What a folder without experiments of the local backend has instead; "" for nothing known.
+    """What a folder without experiments has instead; "" for nothing known, or a backend without folders.
 
     The run logs of backends without folders name the backends that have the runs.
     """
-    if not location.is_local:
+    if location.folders is None:
         return ""
     backends = _backends_at_location(location.path)
     if backends:
@@ -257,21 +265,21 @@ def configuration_at_location(location: Location) -> tuple[LocatedExperiment, Co
         StorageError: there is no such folder, or it is not a configuration's.
         ParameterError: the experiment has none of that name, or several.
     """
-    path = location.path
-    if not location.is_local:
+    path, folders = location.path, location.folders
+    if folders is None:
         experiment = _experiment_named_by_location(location.parent)
         if experiment is None:
             raise StorageError(
-                f"{path} does not name a configuration: with a backend other than 'local' a path is "
+                f"{path} does not name a configuration: with the backend {location.backend!r} a path is "
                 f"ROOT/EXPERIMENT/CONFIGURATION, and {_parent_of_location(path)} is not an experiment"
             )
         return experiment, _configuration_named_by_location(experiment, path.name)
     if is_configuration_folder(str(path)):
         path = _location_path(path)
-        found = _configuration_status_at_location(path)
-        return _local_experiment_at(_parent_of_location(path), [found]), found
+        found = folders.read_status(path)
+        return _experiment_in_folder(folders, _parent_of_location(path), [found]), found
     if (named := _split_experiment_location(path)) is not None:
-        experiment = _local_experiment_at(named[0])
+        experiment = _experiment_in_folder(folders, named[0])
         return experiment, _configuration_named_by_location(experiment, named[1])
     require_location_folder(path)
     what = f"{path} is not a configuration's folder: it has no {PARAMETERS_FILE}"
@@ -287,7 +295,7 @@ def resolve_location(location: Location) -> tuple[LocatedExperiment, Configurati
         StorageError, ParameterError: as :func:`configuration_at_location` and :func:`experiment_at`.
     """
     path = location.path
-    if location.is_local:
+    if location.folders is not None:
         is_one = is_configuration_folder(str(path)) or _split_experiment_location(path) is not None
     else:
         try:
@@ -362,20 +370,15 @@ def _is_experiment_location(folder: Path) -> bool:
     return any(True for _ in configuration_paths(folder))
 
 
-def _local_experiment_at(
-    folder: Path, members: Sequence[ConfigurationStatus] | None = None
+def _experiment_in_folder(
+    folders: FolderAccess, folder: Path, members: Sequence[ConfigurationStatus] | None = None
 ) -> LocatedExperiment:
-    store = LocatedStore(_parent_of_location(folder), "local", {})
-    return LocatedExperiment(
-        store, str(folder), make_folder_reader().read_statuses(folder) if members is None else members
-    )
+    store = LocatedStore(_parent_of_location(folder), folders.backend, {})
+    found = folders.read_statuses(folder) if members is None else members
+    return LocatedExperiment(store, str(folder), found)
 
 
-def _configuration_status_at_location(path: Path) -> ConfigurationStatus:
-    return make_folder_reader().read_status(path)
-
-
-# Other backends
+# Names in a backend
 
 
 def _experiment_named_by_location(location: Location) -> LocatedExperiment | None:
@@ -456,8 +459,9 @@ def located_overview(experiment: LocatedExperiment, found: ConfigurationStatus) 
     from legm.delivery.reading import read_runs
     from legm.stats.run_counts import ALL_VALUES_METRICS
 
-    if experiment.store.is_local:
-        return found.label, overview.read_overview(Path(found.folder), ALL_VALUES_METRICS)
+    folders = experiment.store.folders
+    if folders is not None:
+        return found.label, overview.read_overview(Path(found.folder), ALL_VALUES_METRICS, folders)
     configuration = located_configuration(found)
     found_runs = read_runs(experiment.store.client, configuration, histories=ALL_VALUES_METRICS)
     runs = sorted(found_runs, key=lambda run: run.run.run_id)

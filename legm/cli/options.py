@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -145,13 +146,11 @@ def backend_options(function: F) -> F:
     )
     @functools.wraps(function)
     def with_location_options(*args: Any, backend: str, options: dict[str, Any], **kwargs: Any) -> Any:
-        if backend == "local" and options:
-            raise click.UsageError("the backend 'local' has no options: name another backend with --backend")
-
         def at(path: Path) -> Location:
             from legm.cli.locations import Location, existing_folder
 
-            return Location(existing_folder(path) if backend == "local" else path, backend, options)
+            location = Location(path, backend, options)
+            return location if location.folders is None else replace(location, path=existing_folder(path))
 
         return function(*args, at=at, **kwargs)
 

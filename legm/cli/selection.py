@@ -151,7 +151,7 @@ class Selection:
         if not self.has(metric):
             return []
         return rank_experiment(
-            self.experiment.store.runs,
+            self.experiment.store.read_runs,
             self.counts,
             metric.name,
             higher_better=higher_better,

@@ -105,7 +105,7 @@ def stored_snapshots(
     """
     for experiment in snapshot_experiments(settings) if experiments is None else experiments:
         client = connect_client(settings.root, settings.backend[0])
-        runs = client.runs(Query(experiment, histories=None if latest else frozenset()))
+        runs = client.runs_as_stored(Query(experiment, histories=None if latest else frozenset()))
         for result in sorted(runs, key=lambda one: one.run.run_id):
             yield _snapshot_of_result(result, client.folder(result.run.configuration))
 

@@ -53,8 +53,9 @@ PAUSES = (1.0, 60.0)
 def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult]:
     """Finalize the runs of one configuration whose process died.
 
-    A completed run is delivered completely; any other run gets the outcome "interrupted". Damaged logs are
-    reported and left unchanged.
+    A completed run is delivered completely; any other run gets the outcome "interrupted". A run that the
+    backend has, and for which only other backends still wait, is left alone. Damaged logs are reported and
+    left unchanged.
 
     Returns:
         the results of the runs that were finalized.
@@ -66,13 +67,23 @@ def finalize_dead_runs(client: BackendClient, logs: LogFolder) -> list[RunResult
         if path in being_written:
             continue
         try:
-            result = deliver_log(client, logs, path) if _is_run_of_backend(client, path) else None
+            result = deliver_log(client, logs, path) if _is_to_be_finalized(client, path) else None
         except LegmError as error:
             if path.exists():  # otherwise another process has just finalized it
                 log.error("%s. The undelivered part of the run stays in %s.", error, path)  # noqa: TRY400
         else:
             finalized += [result] if result is not None else []
     return finalized
+
+
+def _is_to_be_finalized(client: BackendClient, path: Path) -> bool:
+    from legm.core import results  # needs NumPy
+
+    if not _is_run_of_backend(client, path):
+        return False
+    known = log_reader.read_log(path)
+    is_stored = results.result_outcome(known.records) is not None and known.is_delivered_to(client.name)
+    return not is_stored or all(known.is_delivered_to(name) for name in known.backends)
 
 
 def _is_run_of_backend(client: BackendClient, path: Path) -> bool:

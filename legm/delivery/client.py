@@ -244,7 +244,7 @@ class BackendClient:
         found = self._call("legm_read_configurations", experiment=experiment)
         return self._iterate("legm_read_configurations", f"for the experiment {experiment!r}", found or ())
 
-    def runs(self, query: Query) -> Iterator[RunResult]:
+    def runs_as_stored(self, query: Query) -> Iterator[RunResult]:
         """The runs that a query asks for, each once, in any order, as the backend has them now.
 
         Runs whose process died may still have to be finalized: :func:`legm.delivery.reading.read_runs` does
@@ -256,8 +256,8 @@ class BackendClient:
             wanted += f", configuration {query.fingerprint}"
         return self._iterate("legm_read_runs", wanted, found or ())
 
-    def run_counts(self, experiment: str) -> list[RunCounts]:
-        """The runs of every configuration of an experiment, counted by description."""
+    def counts_as_stored(self, experiment: str) -> list[RunCounts]:
+        """The runs of every configuration of an experiment, counted by description; not finalized either."""
         found = self._call("legm_read_counts", experiment=experiment)
         if found is not None:
             counts = self._iterate("legm_read_counts", f"for the experiment {experiment!r}", found)
@@ -267,7 +267,7 @@ class BackendClient:
             ]
         configurations = {one.fingerprint: one for one in self.configurations(experiment)}
         runs: dict[str, list[RunResult]] = {}
-        for run in self.runs(Query(experiment)):
+        for run in self.runs_as_stored(Query(experiment)):
             configuration = run.run.configuration
             configurations.setdefault(configuration.fingerprint, configuration)
             runs.setdefault(configuration.fingerprint, []).append(run)

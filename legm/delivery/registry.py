@@ -10,7 +10,7 @@ import importlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -25,28 +25,33 @@ from legm.hooks import Backend, Capability, FolderReader, Hooks
 from legm.records import Plain
 
 __all__ = [
+    "DEFAULT_BACKEND",
     "DeferredBackend",
     "InstalledBackend",
     "backend_names",
     "backend_plugin_manager",
     "find_backend_by_stored_name",
+    "find_folder_reader",
     "installed_backends",
     "is_registered_backend",
     "make_backend",
     "make_backends",
-    "make_folder_reader",
 ]
 
 log = logging.getLogger(__name__)
 
+DEFAULT_BACKEND = "local"
+"""The backend that is used where none is named."""
+
 _GROUP = "legm.backends"
+_FOLDER_GROUP = "legm.folder_readers"
 
 _BUILT_IN = {
     "local": "legm.backends.local.backend:LocalBackend",
     "mlflow": "legm.backends.mlflow:MlflowBackend",
     "wandb": "legm.backends.wandb:WandbBackend",
 }
-_FOLDER_READER = "legm.backends.local.folder_reader"
+_FOLDER_READERS = {"local": "legm.backends.local.folder_reader"}
 _EXTRAS = {
     "mlflow": "mlflow",
     "wandb": "wandb",
@@ -62,12 +67,26 @@ _REQUIRED_BY = {
 }
 
 
-def make_folder_reader() -> FolderReader:
-    """What reads the folders that a user names: those of the local backend.
+def find_folder_reader(name: str) -> FolderReader | None:
+    """What reads the folders of a backend that a user names; only :mod:`legm.delivery.reading` calls it.
 
     It creates no backend, so that reading a folder is quick.
+
+    Args:
+        name: the backend's.
+
+    Returns:
+        None if the backend has none, or there is no such backend.
+
+    Raises:
+        BackendError: the package that declares it is broken, or several declare it.
     """
-    return cast("FolderReader", importlib.import_module(_FOLDER_READER))
+    if name in _FOLDER_READERS:
+        return cast("FolderReader", importlib.import_module(_FOLDER_READERS[name]))
+    if name in _BUILT_IN:
+        return None
+    points = _backend_entry_points(_FOLDER_GROUP).get(name, [])
+    return cast("FolderReader", _load_only_entry_point(points)) if points else None
 
 
 def make_backends(
@@ -266,11 +285,18 @@ def _find_backend(name: str) -> object:
             remedy = f"install it with: pip install 'legm[{extra}]'" if extra else "reinstall legm"
             raise BackendError(f"the backend {name!r} cannot be used ({cause}): {remedy}") from cause
     _require_registered(name)
-    points = _backend_entry_points()[name]
-    if len(points) > 1:
+    return _load_only_entry_point(_backend_entry_points()[name])
+
+
+def _load_only_entry_point(points: Sequence[EntryPoint]) -> object:
+    """What packages declare by one name; there may be only one."""
+    first, *others = points
+    if others:
         packages = " and ".join(sorted(map(_backend_package, points)))
-        raise BackendError(f"the packages {packages} both have a backend {name!r}: uninstall one of them")
-    return _load_entry_point(points[0])
+        raise BackendError(
+            f"the packages {packages} both have a backend {first.name!r}: uninstall one of them"
+        )
+    return _load_entry_point(first)
 
 
 def _load_entry_point(point: EntryPoint) -> object:
@@ -319,10 +345,10 @@ def _require_registered(name: str) -> None:
         raise BackendError(f"there is no backend {name!r}; {closest(name, known)}")
 
 
-def _backend_entry_points() -> dict[str, list[EntryPoint]]:
+def _backend_entry_points(group: str = _GROUP) -> dict[str, list[EntryPoint]]:
     """By name, what installed packages declare; nothing of theirs is imported."""
     found: dict[str, dict[str, EntryPoint]] = {}
-    for point in entry_points(group=_GROUP):
+    for point in entry_points(group=group):
         if point.name not in _BUILT_IN:
             found.setdefault(point.name, {})[_backend_package(point)] = point  # a package may be found twice
     return {name: list(points.values()) for name, points in found.items()}
@@ -397,9 +423,13 @@ def _refuse_unknown_backend_options(backend: type, options: Mapping[str, Any]) -
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     known = list(parameters)[1:]  # the first is the root directory
+    title = getattr(backend, "name", backend.__qualname__)
+    if options and not known:
+        raise BackendError(
+            f"the backend {title!r} has no options, but was given {', '.join(sorted(options))}"
+        )
     for name in options:
         if name not in known:
-            title = getattr(backend, "name", backend.__qualname__)
             raise BackendError(f"the backend {title!r} has no option {name!r}; {closest(name, known)}")
 
 

@@ -1,8 +1,9 @@
-"""Sources of exported runs: folders of the local backend, or any backend."""
+"""Sources of exported runs: folders that are named by their paths, or any backend."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,16 +13,14 @@ from legm.core.result_equality import differing_result_fields, result_digests
 from legm.core.results import records_from_result
 from legm.delivery.backlog import dead_run_outcome
 from legm.delivery.client import BackendClient
-from legm.delivery.registry import make_folder_reader
-from legm.errors import CorruptFile, LegmError, StorageError
-from legm.records import Configuration, Plain, Query, Record, RunResult, Status, StoredRun, Summary
+from legm.delivery.reading import FolderAccess, read_runs
+from legm.errors import LegmError, StorageError
+from legm.records import Configuration, Plain, Record, RunResult, Status, StoredRun, Summary
 from legm.runlog import log_reader, log_writer
-from legm.runlog.configuration_folders import AGGREGATES_FILE, configuration_folders
+from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import LogFolder
-from legm.stats.aggregate import aggregated_summary_from_dict
-from legm.util.yaml_files import load_yaml
 
-__all__ = ["BackendSource", "ConfigurationRuns", "LoadedRun", "LocalSource", "Source", "UnavailableRun"]
+__all__ = ["BackendSource", "ConfigurationRuns", "FolderSource", "LoadedRun", "Source", "UnavailableRun"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,35 +67,14 @@ class ConfigurationRuns:
         where: the configuration's folder or name, for a user.
         runs: an iterable for one pass; each run is loaded when it is reached.
         configuration: None if it cannot be read.
-        folder: the configuration's; None if it has none.
+        summaries: reads the aggregates that are stored with it, by description, as
+            :meth:`legm.hooks.FolderReader.read_summaries` does.
     """
 
     where: str
     runs: Iterable[LoadedRun | UnavailableRun]
     configuration: Configuration | None
-    folder: Path | None = None
-
-    def summaries(self, completed: dict[str, int]) -> dict[str, Summary]:
-        """The aggregates that are stored with the configuration, by description.
-
-        Args:
-            completed: by description, how many runs completed.
-
-        Raises:
-            CorruptFile: the file does not hold aggregates.
-            StorageError: they cannot be read.
-        """
-        if self.folder is None:
-            return {}
-        path = self.folder / AGGREGATES_FILE
-        try:
-            content = load_yaml(path) or {}
-            return {
-                str(description): aggregated_summary_from_dict(stored, completed.get(str(description), 0))
-                for description, stored in content.items()
-            }
-        except (AttributeError, ValueError) as cause:
-            raise CorruptFile(path, "the file", str(cause), "Aggregate the runs again.") from cause
+    summaries: Callable[[Mapping[str, int]], Mapping[str, Summary]] = lambda _completed: {}
 
 
 class Source(Protocol):
@@ -113,13 +91,14 @@ class Source(Protocol):
         """How many runs there are; None where they would have to be read to know."""
 
 
-class LocalSource:
+class FolderSource:
     """The runs in the folders of configurations.
 
     The result in ``metrics.yml`` is authoritative. If the run's log agrees with it, the log is used, since it
     has the times too.
 
     Args:
+        folders: reads the folders.
         folder: a root directory, an experiment or a configuration.
         series: whether series are read.
 
@@ -127,7 +106,8 @@ class LocalSource:
         StorageError: there are no configurations.
     """
 
-    def __init__(self, folder: Path, *, series: bool = True) -> None:
+    def __init__(self, folders: FolderAccess, folder: Path, *, series: bool = True) -> None:
+        self._access = folders
         self._folders = list(configuration_folders(folder))
         if not self._folders:
             raise StorageError(f"there are no runs below {folder}")
@@ -137,11 +117,11 @@ class LocalSource:
     @property
     def backend(self) -> tuple[str, dict[str, Plain]]:
         """The backend's name and options."""
-        return "local", {}
+        return self._access.backend, {}
 
     def number_of_runs(self) -> int | None:
         """How many runs there are."""
-        statuses = map(make_folder_reader().read_status, self._folders)
+        statuses = map(self._access.read_status, self._folders)
         counts = [count for one in statuses for count in one.counts]
         return sum(one.completed + one.failed + one.interrupted + one.running for one in counts)
 
@@ -149,19 +129,19 @@ class LocalSource:
         """The folders of configurations, each with its runs."""
         for folder in self._folders:
             try:
-                configuration = make_folder_reader().read_configuration(folder)
+                configuration = self._access.read_configuration(folder)
             except LegmError as error:
-                yield ConfigurationRuns(str(folder), self._runs(folder, None, str(error)), None, folder)
+                yield ConfigurationRuns(str(folder), self._runs(folder, None, str(error)), None)
             else:
-                yield ConfigurationRuns(
-                    str(folder), self._runs(folder, configuration, ""), configuration, folder
-                )
+                summaries = functools.partial(self._access.read_summaries, folder)
+                runs = self._runs(folder, configuration, "")
+                yield ConfigurationRuns(str(folder), runs, configuration, summaries)
 
     def _runs(
         self, folder: Path, configuration: Configuration | None, damage: str
     ) -> Iterator[LoadedRun | UnavailableRun]:
         try:
-            stored = make_folder_reader().read_stored_runs(folder, configuration, series=self._series)
+            stored = self._access.read_completed_runs(folder, configuration, series=self._series)
         except LegmError as error:
             yield UnavailableRun(str(folder), str(error))
             return
@@ -313,9 +293,8 @@ class BackendSource:
                 yield ConfigurationRuns(where, self._runs(configuration, where), configuration)
 
     def _runs(self, configuration: Configuration, where: str) -> Iterator[LoadedRun | UnavailableRun]:
-        query = Query(configuration.experiment, configuration.fingerprint, histories=self._histories)
         try:
-            for result in self._client.runs(query):
+            for result in read_runs(self._client, configuration, histories=self._histories):
                 if result.status is Status.RUNNING:
                     yield UnavailableRun(
                         f"{where}, run {result.run.run_id}", "it is still running", is_running=True

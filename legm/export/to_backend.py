@@ -14,14 +14,15 @@ from legm.core import results
 from legm.core.result_equality import differing_result_fields, result_digests
 from legm.delivery.backlog import replay_backlog
 from legm.delivery.client import BackendClient, connect_client
+from legm.delivery.reading import open_folder_access
 from legm.delivery.run_session import store_run
 from legm.errors import BackendError, LegmError
 from legm.export.export_report import Exported, Report, State
 from legm.export.sources import (
     BackendSource,
     ConfigurationRuns,
+    FolderSource,
     LoadedRun,
-    LocalSource,
     Source,
     UnavailableRun,
 )
@@ -52,7 +53,7 @@ def export_runs(
     """Replay every run that has ended into a backend, read the runs back and compare them.
 
     A run that the backend already has is not delivered again; a partial delivery is continued.
-    The root directory is only read.
+    Of what is in the root directory, only runs whose process died are changed: they are finalized first.
 
     Args:
         root: the folder of the runs: a root directory, or an experiment or a configuration in it.
@@ -61,7 +62,7 @@ def export_runs(
         into: its root directory; by default that of the runs. Required for a backend that writes folders.
         source: the backend that stores the runs.
         source_options: its options.
-        experiment: only the runs of this one; for a source other than the local backend.
+        experiment: only the runs of this one; for a source whose runs are not found by a folder's path.
 
     Returns:
         how many runs were delivered, how many were already there, what was compared, and the problems
@@ -96,17 +97,15 @@ def export_source_of(
         LegmError: there are no runs, or the backend cannot be used.
     """
     folder = Path(root)
-    if source == "local":
-        if options:
-            raise BackendError(
-                f"the backend 'local' has no options, but was given {', '.join(sorted(options))}"
-            )
+    folders = open_folder_access(source, options)
+    if folders is not None:
         if experiment is not None:
             raise BackendError(
-                f"the local backend takes the experiment {experiment!r} as a folder: ROOT/EXPERIMENT"
+                f"the backend {folders.backend!r} takes the experiment {experiment!r} as a folder: "
+                "ROOT/EXPERIMENT"
             )
-        local = LocalSource(folder, series=series)
-        return local, local.root
+        found = FolderSource(folders, folder, series=series)
+        return found, found.root
     client = connect_client(folder, source, options)
     return BackendSource(client, experiment, series=series), folder
 
@@ -213,7 +212,7 @@ class _Export:
         """By run id, the digests of a configuration's runs in the target; empty if it cannot be read."""
         query = Query(experiment, fingerprint, histories=None)
         try:
-            found = self.client.runs(query)
+            found = self.client.runs_as_stored(query)
             return {result.run.run_id: result_digests(result) for result in found}
         except LegmError:
             return {}  # a run that is delivered again replaces the stored one
@@ -283,7 +282,7 @@ class _Export:
         query = Query(experiment, fingerprint, histories=None)
         rest = dict(delivered)
         try:
-            for result in self.client.runs(query):
+            for result in self.client.runs_as_stored(query):
                 if result.run.run_id not in rest:
                     continue
                 one = rest.pop(result.run.run_id)

@@ -70,7 +70,7 @@ def export_table(
             value of each series.
         source: the backend that stores the runs.
         source_options: its options.
-        experiment: only the runs of this one; for a source other than the local backend.
+        experiment: only the runs of this one; for a source whose runs are not found by a folder's path.
 
     Returns:
         how many runs and values were written, and the problems of single runs.

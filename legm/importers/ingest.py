@@ -80,7 +80,7 @@ class Ingestion:
         """The status of each stored run of an experiment, by run id."""
         if experiment not in self._known:
             known = self._known[experiment] = {}
-            for one in self._client.runs(Query(experiment)):
+            for one in self._client.runs_as_stored(Query(experiment)):
                 known[one.run.run_id] = one.status
                 fingerprints = self._configurations.setdefault((experiment, one.run.run_id), set())
                 fingerprints.add(one.run.configuration.fingerprint)
@@ -116,7 +116,7 @@ class Ingestion:
         experiment, run_id = new.run.configuration.experiment, new.run.run_id
         others = self._configurations.get((experiment, run_id), set()) - {new.run.configuration.fingerprint}
         for fingerprint in others:
-            for one in self._client.runs(Query(experiment, fingerprint)):
+            for one in self._client.runs_as_stored(Query(experiment, fingerprint)):
                 if one.run.run_id != run_id:
                     continue
                 if can_delete_runs(self._client):

@@ -73,7 +73,7 @@ class LegmRootSource:
     def runs(self) -> Iterator[ExternalRun]:
         """Every run that has ended, experiment by experiment."""
         for experiment in self._client.experiments():
-            for result in self._client.runs(Query(experiment)):
+            for result in self._client.runs_as_stored(Query(experiment)):
                 if result.status is Status.RUNNING:
                     self.notes.add(
                         "runs that are still running were left out: import again", result.run.run_id
@@ -109,7 +109,7 @@ class LegmRootSource:
     def _read_result(self, key: str, histories: frozenset[str] | None = frozenset()) -> RunResult:
         configuration = self._configurations[key]
         query = Query(configuration.experiment, configuration.fingerprint, None, histories)
-        for result in self._client.runs(query):
+        for result in self._client.runs_as_stored(query):
             if result.run.run_id == key:
                 found: RunResult = result
                 return found

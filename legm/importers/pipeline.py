@@ -339,7 +339,7 @@ class _Import:
         for (experiment, fingerprint), keys in show_progress(run_keys.items(), "verifying configurations"):
             query = Query(experiment, fingerprint, None, None)
             missing = dict(keys)
-            for result in self._client.runs(query):
+            for result in self._client.runs_as_stored(query):
                 key = missing.pop(result.run.run_id, None)
                 if key is not None:
                     self._verify_run(key, result, verification)

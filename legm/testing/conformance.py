@@ -439,9 +439,9 @@ class BackendTests:
         expected = [
             one for found in runs.values() for one in count_by_description(found[0].run.configuration, found)
         ]
-        counted = sorted(map(_counted, client.run_counts(experiment)))
+        counted = sorted(map(_counted, client.counts_as_stored(experiment)))
         _same(counted, sorted(map(_counted, expected)), "the runs, counted")
-        _same(client.run_counts("another"), [], "the counts of another experiment")
+        _same(client.counts_as_stored("another"), [], "the counts of another experiment")
         if client.supports(Capability.EXPERIMENTS):
             _expect(experiment in client.experiments(), "the experiment of the runs must be listed")
 
@@ -575,7 +575,7 @@ class BackendTests:
                 not stored, f"{capability.value}: stored in a store that cannot be used, without an error"
             )
         # A store that is not there yet may also have no runs.
-        _fails_with_its_cause(lambda: list(client.runs(query)))
+        _fails_with_its_cause(lambda: list(client.runs_as_stored(query)))
         _fails_with_its_cause(lambda: list(client.configurations(of.experiment)))
         if client.supports(Capability.EXPERIMENTS):
             _fails_with_its_cause(client.experiments)
@@ -730,7 +730,7 @@ class BackendTests:
 
     def _read(self, store: Path, backend: Backend, experiment: str = "", **query: Any) -> list[RunResult]:
         asked = Query(experiment or self.experiment(store), **{"histories": None, **query})
-        return list(BackendClient(backend, store).runs(asked))
+        return list(BackendClient(backend, store).runs_as_stored(asked))
 
     def _until(
         self, store: Path, backend: Backend, true: Callable[[Sequence[RunResult]], bool]

@@ -35,7 +35,7 @@ def test_another_backend_gets_the_same_results_bit_for_bit(tmp_path, made):
     read = []
     for backend, of in (("local", tmp_path / "local"), (memory, tmp_path / "m")):
         query = Query("e", ours.fingerprint, "d", None)
-        found = sorted(connect_client(of, backend).runs(query), key=lambda r: r.run.run_id)
+        found = sorted(connect_client(of, backend).runs_as_stored(query), key=lambda r: r.run.run_id)
         read.append([comparable(r) for r in found if r.status is Status.COMPLETED])
     assert read[0] == read[1] == [expected[1], expected[3]]
     best = [handler.get_best("loss")[0].value for handler in (ours, theirs)]

@@ -46,7 +46,7 @@ def test_a_stored_file_that_was_cut_is_an_error_that_names_backend_hook_and_run(
     path = stored_file(tmp_path, Path(name).name, damaged)
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(BackendError) as raised:
-        list(connect_client(tmp_path, backend, OPTIONS[backend]).runs(Query("e", histories=None)))
+        list(connect_client(tmp_path, backend, OPTIONS[backend]).runs_as_stored(Query("e", histories=None)))
     assert f"the backend '{backend}' failed in legm_read_runs for the experiment 'e'" in str(raised.value)
     assert f"the stored files of the run {damaged} are damaged" in str(raised.value)
     assert raised.value.__cause__ is not None

@@ -252,7 +252,7 @@ def test_a_path_that_leads_nowhere_is_reported_with_what_is_there(root, tmp_path
 def test_a_wrong_option_explains_itself(root):
     assert "'rate' was given twice" in misused("best", root, "loss", "--where", "rate=1", "--where", "rate=2")
     assert "'rate' is not of the form NAME=VALUE" in misused("best", root / FOLDER, "loss", "--where", "rate")
-    assert "the backend 'local' has no options" in misused("best", root, "loss", "--backend-option", "uri=1")
+    assert "the backend 'local' has no options" in failed("best", root, "loss", "--backend-option", "uri=1")
     assert "there is no backend 'mlfow'; did you mean 'mlflow'?" in failed(
         "best", root, "loss", "--backend", "mlfow"
     )

@@ -15,8 +15,10 @@ import pytest
 import yaml
 
 from legm import ExperimentHandler
+from legm.analysis.overview import interrupted_runs
 from legm.backends.local import folder_reader
 from legm.records import Status
+from legm.runlog.log_folder import find_pending_logs
 from legm.runlog.log_reader import read_log
 from tests.support.calling import as_json, call, failed, shown
 
@@ -199,7 +201,8 @@ def test_show_gives_a_program_every_run(tree):
     (failure,) = [run for run in first["runs"] if run["status"] == "failed"]
     assert failure["error"] == "ValueError: boom [/red]"
     (killed,) = [run for run in first["runs"] if run["status"] == "interrupted"]
-    assert (killed["points"], killed["last_step"], killed["ended"]) == (2, 1, None)
+    assert (killed["points"], killed["last_step"]) == (2, 1)
+    assert killed["started"] <= killed["ended"]  # when its log was last written
 
 
 def test_a_running_run_is_shown_as_running_and_left_alone(tree):
@@ -209,15 +212,21 @@ def test_a_running_run_is_shown_as_running_and_left_alone(tree):
         assert "1 failed, 1 interrupted, 1 running" in shown("ls", root)
         assert "running" in shown("show", places(root)[0])
         assert statuses(as_json("show", places(root)[0])["runs"])["running"] == [run_id]
-        assert [run["run_id"] for run in as_json("recover", root)["runs"]] == ids["interrupted"]
+        recovered = as_json("recover", root)
+        assert [run["run_id"] for run in recovered["interrupted_earlier"]] == ids["interrupted"]
+        assert recovered["runs"] == []
         assert statuses(as_json("show", places(root)[0])["runs"])["running"] == [run_id]
     finally:
         kill(living)
     assert statuses(as_json("show", places(root)[0])["runs"])["interrupted"] == [*ids["interrupted"], run_id]
 
 
-def test_looking_changes_no_file(tree):
-    root, _ = tree
+def test_looking_changes_no_file_once_dead_runs_are_finalized(tree):
+    root, ids = tree
+    shown("ls", root)
+    ((_, earlier),) = interrupted_runs(root)
+    assert [run.run.run_id for run in earlier] == ids["interrupted"]
+    assert not find_pending_logs(root)
 
     def content() -> dict[Path, bytes]:
         found = (path for path in root.rglob("*") if path.is_file())

@@ -178,7 +178,7 @@ def test_a_backend_that_is_slow_and_says_so_is_waited_for(tmp_path, away):
     away.takes = 3 * PATIENCE
     client = connect_client(tmp_path, away)
     assert len(list(client.configurations("e"))) == 1
-    assert len(list(client.runs(Query("e")))) == 1
+    assert len(list(client.runs_as_stored(Query("e")))) == 1
 
 
 @pytest.mark.parametrize("kind", [asyncio.CancelledError, SystemExit, GeneratorExit])
@@ -200,7 +200,7 @@ def test_a_hook_may_raise_whatever_it_likes(tmp_path, caplog, kind, hook):
         assert kind.__name__ in error
     backend.raises = "read"
     with pytest.raises(BackendError, match=kind.__name__):
-        list(connect_client(tmp_path, backend).runs(Query("e")))
+        list(connect_client(tmp_path, backend).runs_as_stored(Query("e")))
 
 
 # Mirrors that cannot be made

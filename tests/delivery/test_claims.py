@@ -45,7 +45,7 @@ def run(handler: ExperimentHandler) -> None:
 def statuses(root: Path, handler: ExperimentHandler | None = None, backend: object = "local") -> list[Status]:
     handler = handler or handler_of(root)
     query = Query("e", handler.fingerprint)
-    return [result.status for result in connect_client(root, backend).runs(query)]
+    return [result.status for result in connect_client(root, backend).runs_as_stored(query)]
 
 
 def claims(root: Path) -> list[Path]:
@@ -578,7 +578,7 @@ def test_a_run_and_a_claim_end_with_their_process_although_a_forked_child_lives_
             os.kill(child, 0)  # it lives
             for name in ("running", "asking"):
                 assert ExperimentHandler(tmp_path, "e", name).should_run(1)
-            (run,) = connect_client(tmp_path, "local").runs(Query("e", description="running"))
+            (run,) = connect_client(tmp_path, "local").runs_as_stored(Query("e", description="running"))
             assert run.status is Status.INTERRUPTED
         finally:
             os.kill(child, signal.SIGKILL)

@@ -118,7 +118,7 @@ def _patient(_impatient, monkeypatch):
 
 
 def read(backend, experiment: str = "e") -> list:
-    found = BackendClient(backend, Path()).runs(Query(experiment, histories=None))
+    found = BackendClient(backend, Path()).runs_as_stored(Query(experiment, histories=None))
     completed = (result for result in found if result.status is Status.COMPLETED)
     return sorted((comparable(result) for result in completed), key=repr)
 

@@ -158,7 +158,7 @@ def test_a_run_that_went_on_after_log_and_ended_without_another_keeps_all_values
                 list(recover_folders(tmp_path / "root"))
             first = read_overview(folder, frozenset({"loss"})).runs[0]
             assert (how, first.status, values(first)) == (how, status, losses)
-            (counts,) = connect_client(tmp_path / "root").run_counts(how)
+            (counts,) = connect_client(tmp_path / "root").counts_as_stored(how)
             assert (how, counts.completed) == (how, (status is Status.COMPLETED) + (how == "reset"))
             export_table(folder, tmp_path / "table.csv", "points")
             assert str(losses[-1]) in (tmp_path / "table.csv").read_text()

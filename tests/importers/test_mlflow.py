@@ -299,7 +299,8 @@ def test_runs_that_legm_wrote_to_mlflow_come_back_as_they_were(tmp_path, request
     assert report.is_complete, report
     assert (report.created, report.configurations) == (3, 1)
     assert any("bookkeeping" in remark for remark in report.omitted)
-    found = [*BackendClient(make_backend("local", root, {}), root).runs(Query(name, None, None, None))]
+    client = BackendClient(make_backend("local", root, {}), root)
+    found = [*client.runs_as_stored(Query(name, None, None, None))]
     found.sort(key=lambda one: one.run.run_id)
     counts = [one.points for one in found]
     assert all(counts[:2])

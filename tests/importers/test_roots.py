@@ -21,7 +21,7 @@ from tests.support.sample_runs import comparable, script
 
 def results(root: Path, experiment: str = "e") -> list[RunResult]:
     client = BackendClient(make_backend("local", root, {}), root)
-    found = client.runs(Query(experiment, None, None, None))
+    found = client.runs_as_stored(Query(experiment, None, None, None))
     return sorted(found, key=lambda one: one.run.run_id)
 
 

@@ -81,7 +81,7 @@ def test_the_leaderboards_numbers_are_those_of_aggregate_bit_for_bit(tmp_path):
     assert len(content["rows"]) == 2
     for row, one in enumerate(content["rows"]):
         fingerprint = content["configurations"][one["configuration"]]["fingerprint"]
-        runs = client_of(tmp_path).runs(Query("toy", fingerprint, histories=None))
+        runs = client_of(tmp_path).runs_as_stored(Query("toy", fingerprint, histories=None))
         summary = aggregate.aggregate_runs(runs)
         assert {metric["key"] for metric in content["metrics"]} == set(summary.values)
         for key, expected in summary.values.items():
@@ -128,7 +128,7 @@ def test_a_short_curve_is_shown_as_it_is(tmp_path):
     for seed in range(3):
         logged(tmp_path, {"seed": seed}, {"loss": [1 / (1 + seed + step) for step in range(50)]})
     content = only(tmp_path)
-    runs = client_of(tmp_path).runs(Query("toy", histories=None))
+    runs = client_of(tmp_path).runs_as_stored(Query("toy", histories=None))
     (expected,) = aggregate.aggregate_curves(runs)
     found = content["rows"][0]["curves"]["loss"]
     assert list(decoded(content["grids"][found["steps"]])) == list(expected.steps)

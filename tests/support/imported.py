@@ -19,7 +19,7 @@ from tests.support.waiting import until
 def results(root: Path, experiment: str) -> dict[str, RunResult]:
     """The runs of an experiment by the keys that they have in their source."""
     client = BackendClient(make_backend("local", root, {}), root)
-    found = client.runs(Query(experiment, None, None, None))
+    found = client.runs_as_stored(Query(experiment, None, None, None))
     return {one.run.environment["imported"]["key"]: one for one in found}
 
 

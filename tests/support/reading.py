@@ -20,4 +20,4 @@ def runs_of(root: Path, experiment: str = "e", backend: object = "local", **quer
         **query: further fields of :class:`legm.records.Query`.
     """
     wanted = Query(experiment, **{"histories": None, **query})
-    return sorted(connect_client(root, backend).runs(wanted), key=lambda result: result.run.run_id)
+    return sorted(connect_client(root, backend).runs_as_stored(wanted), key=lambda result: result.run.run_id)

@@ -20,7 +20,7 @@ from tests.support.wandb_scripts import wait_for_ends
 
 def results(root: Path, experiment: str) -> list[RunResult]:
     client = BackendClient(make_backend("local", root, {}), root)
-    found = [*client.runs(Query(experiment, None, None, None))]
+    found = [*client.runs_as_stored(Query(experiment, None, None, None))]
     return sorted(found, key=lambda one: one.run.run_id)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from legm.errors import CorruptFile, LegmError
 from legm.hooks import Backend
-from legm.records import Configuration, ConfigurationStatus, Query, RunCounts, RunResult, StoredRun
+from legm.records import Configuration, ConfigurationStatus, Query, RunCounts, RunResult, StoredRun, Summary
 
 __all__ = [
     "backend_of",
@@ -18,6 +18,7 @@ __all__ = [
     "read_status",
     "read_statuses",
     "read_stored_runs",
+    "read_summaries",
     "repair",
 ]
 
@@ -143,6 +144,32 @@ def read_stored_runs(
                 yield StoredRun(run_id, result)
 
     return read_folder_runs()
+
+
+def read_summaries(folder: Path, completed: Mapping[str, int]) -> dict[str, Summary]:
+    """The aggregates that are stored in a configuration's folder, by description.
+
+    Args:
+        folder: the configuration's.
+        completed: by description, how many runs completed.
+
+    Raises:
+        CorruptFile: the file does not hold aggregates.
+        StorageError: it cannot be read.
+    """
+    from legm.runlog.configuration_folders import AGGREGATES_FILE
+    from legm.stats.aggregate import aggregated_summary_from_dict
+    from legm.util.yaml_files import load_yaml
+
+    path = folder / AGGREGATES_FILE
+    try:
+        content = load_yaml(path) or {}
+        return {
+            str(description): aggregated_summary_from_dict(stored, completed.get(str(description), 0))
+            for description, stored in content.items()
+        }
+    except (AttributeError, ValueError) as cause:
+        raise CorruptFile(path, "the file", str(cause), "Aggregate the runs again.") from cause
 
 
 def repair(folder: Path) -> list[str]:

@@ -71,9 +71,9 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
             damaged[name] = scan_folder_contents(f"{parent}/{name}")
         else:
             rows[name] = row
+    pending = {name for name in changed if LogFolder.of(folder / name).pending_logs()}
     if changed or len(rows) < len(old):
         too_new = (began - _TIMESTAMP_RESOLUTION) * 1e9
-        pending = {name for name in changed if LogFolder.of(folder / name).pending_logs()}
         lasting = {
             name: row
             for name, row in rows.items()
@@ -83,7 +83,10 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         _save_status_cache(
             path, {"shared": table.shared, "marks": _packed_status_numbers(packed), "folders": lasting}
         )
-    found_now = {name: table.unpacked(f"{parent}/{name}", row) for name, row in rows.items()} | damaged
+    found_now = {
+        name: table.unpacked(f"{parent}/{name}", row, has_pending_logs=name in pending)
+        for name, row in rows.items()
+    } | damaged
     return [found_now[name] for name in marks]
 
 
@@ -238,7 +241,7 @@ class _StatusStringTable:
             count.last,
         ]
 
-    def unpacked(self, folder: str, row: list[Any]) -> ConfigurationStatus:
+    def unpacked(self, folder: str, row: list[Any], *, has_pending_logs: bool) -> ConfigurationStatus:
         """The status of a row that :meth:`packed` made."""
         number, fingerprint, name, values, has_damaged_logs, counted = row
         _, names, experiment, metadata = self.shared[number]
@@ -253,7 +256,9 @@ class _StatusStringTable:
             for description, numbers, keys, rules, lengths, text, last in counted
             for completed, failed, interrupted, running, repeated in (numbers,)
         ]
-        return ConfigurationStatus(folder, found, tuple(counts), has_damaged_logs=has_damaged_logs)
+        return ConfigurationStatus(
+            folder, found, tuple(counts), None, has_damaged_logs, has_pending_logs=has_pending_logs
+        )
 
     def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
         """A row of another table, whose shared things have these numbers here."""

@@ -47,7 +47,7 @@ def test_the_same_script_gives_the_local_backends_answers_bit_for_bit(tmp_path, 
     for backend, of in (("local", tmp_path / "local"), ("mlflow", tmp_path / "m%?#")):
         clients = connect_client(of, backend, options if backend == "mlflow" else None)
         query = Query(name, ours.fingerprint, "it's “d”", None)
-        found = sorted(clients.runs(query), key=lambda r: r.run.run_id)
+        found = sorted(clients.runs_as_stored(query), key=lambda r: r.run.run_id)
         read.append([comparable(r) for r in found if r.status is Status.COMPLETED])
     assert read[0] == read[1] == [expected[1], expected[3]]
     for aggregation in ("mean", "median"):
