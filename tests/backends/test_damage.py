@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from legm import BackendError, ExperimentHandler
+from legm import BackendError, ExperimentHandler, LegmError
 from legm.backends.portable import RESULT_FILE, RUN_FILE, SERIES_FILE
 from legm.delivery.client import connect_client
+from legm.export import export_runs
 from legm.records import Query
 from tests.support.calling import failed
 from tests.support.mlflow_store import prepare_store
@@ -55,11 +57,63 @@ def test_a_stored_file_that_was_cut_is_an_error_that_names_backend_hook_and_run(
             handler.get_best("loss")
 
 
-@pytest.mark.parametrize("backend", ["mlflow"])
-def test_a_command_says_it_in_a_sentence(tmp_path, backend):
-    _, (damaged, _) = logged(tmp_path, backend)
-    path = stored_file(tmp_path, Path(RESULT_FILE).name, damaged)
-    path.write_bytes(path.read_bytes()[:40])
-    message = failed("best", str(tmp_path / "e"), "loss", "--backend", backend)
-    assert damaged in message
-    assert "Traceback" not in message
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """By backend, a root directory with two runs, the second of which has damaged files; only to be read."""
+    base, damaged = tmp_path_factory.mktemp("damaged"), {}
+    for backend in OPTIONS:
+        with pytest.MonkeyPatch.context() as patched:
+            for name in ("HOME", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
+                patched.setenv(name, str(base))
+            _, (_, damaged[backend]) = logged(base / backend, backend)
+        for name in (RESULT_FILE, SERIES_FILE):
+            path = stored_file(base / backend, Path(name).name, damaged[backend])
+            path.write_bytes(path.read_bytes()[:40])
+    return base, damaged
+
+
+COMMANDS = {
+    "ls": lambda e, _: ("ls", e.parent),
+    "ls of an experiment": lambda e, _: ("ls", e),
+    "best": lambda e, _: ("best", e, "loss"),
+    "best without a metric": lambda e, _: ("best", e),
+    "show": lambda e, _: ("show", e / ExperimentHandler(e.parent, "e").fingerprint),
+    "table": lambda e, _: ("table", e, "loss"),
+    "plot": lambda e, out: ("plot", e, "loss", "-o", out / "plot.png"),
+    "report": lambda e, out: ("report", e.parent, "-o", out / "report.html"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("backend", OPTIONS)
+def test_a_command_says_it_in_a_sentence(stores, tmp_path, wandb_home, backend, command):
+    base, damaged = stores
+    given = COMMANDS[command](base / backend / "e", tmp_path)
+    options = [f"{name}={json.dumps(value)}" for name, value in OPTIONS[backend].items()]
+    message = failed(*given, "--backend", backend, *(f"--backend-option={one}" for one in options))
+    assert f"the backend '{backend}' failed in legm_read_runs" in message
+    assert f"the stored files of the run {damaged[backend]} are damaged" in message
+    assert not list(tmp_path.glob("*.*"))
+
+
+@pytest.mark.parametrize("backend", OPTIONS)
+def test_an_export_says_which_run_it_could_not_read(stores, tmp_path, wandb_home, backend):
+    base, damaged = stores
+    report = export_runs(
+        *(base / backend, "local"), into=tmp_path, source=backend, source_options=OPTIONS[backend]
+    )
+    assert not report.is_complete
+    assert any(damaged[backend] in one.text for one in report.runs)
+
+
+@pytest.mark.parametrize("backend", OPTIONS)
+def test_what_a_run_was_begun_with_is_an_error_that_says_where_it_is(tmp_path, wandb_home, backend):
+    logged(tmp_path, backend, 1)
+    found = list(tmp_path.rglob(Path(RUN_FILE).name))
+    for path in found:
+        path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(LegmError) as raised:
+        list(connect_client(tmp_path, backend, OPTIONS[backend]).configurations("e"))
+    if isinstance(raised.value, BackendError):
+        assert f"the backend '{backend}' failed in legm_read_configurations" in str(raised.value)
+    assert any(part in str(raised.value) for path in found for part in (str(path), path.parents[2].name))

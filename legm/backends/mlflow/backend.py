@@ -454,10 +454,12 @@ class MlflowBackend:
                     continue
                 seen.setdefault(run.data.tags[names.FINGERPRINT_TAG], run)
             with ThreadPoolExecutor(_READER_THREADS if self._is_server else 1) as readers:
-                yield from readers.map(
-                    lambda run: portable.run_from(self._artifacts(run).read(portable.RUN_FILE)).configuration,
-                    seen.values(),
-                )
+                yield from readers.map(self._read_configuration, seen.values())
+
+    def _read_configuration(self, run: Any) -> Configuration:
+        data = self._artifacts(run).read(portable.RUN_FILE)
+        with portable.checked_files(f"{run.info.run_id} of MLflow"):
+            return portable.run_from(data).configuration
 
     # Results over runs
 

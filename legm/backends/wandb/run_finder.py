@@ -10,7 +10,7 @@ import contextlib
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,17 +136,24 @@ class ServerRuns:
             lazy=False,
         )
         skipped = 0
-        try:
-            for wandb_run in found:
-                text = wandb_run.config.get(names.RUN_KEY)
-                if not isinstance(text, str):
-                    skipped += 1
-                    continue
-                yield FoundRun(portable.run_from(text.encode()), _found_run_file_downloader(wandb_run))
-        except ValueError as cause:  # W&B raises it for a project that does not exist
-            if "project" not in str(cause).lower():
-                raise
+        for wandb_run in _wandb_runs_of_project(found):
+            text = wandb_run.config.get(names.RUN_KEY)
+            if not isinstance(text, str):
+                skipped += 1
+                continue
+            with portable.checked_files(f"{wandb_run.id} of W&B"):
+                run = portable.run_from(text.encode())
+            yield FoundRun(run, _found_run_file_downloader(wandb_run))
         _report_skipped_wandb_runs(skipped, f"{self._entity}/{project}")
+
+
+def _wandb_runs_of_project(found: Iterable[Any]) -> Iterator[Any]:
+    """The W&B runs that were found; none in a project that does not exist."""
+    try:
+        yield from found
+    except ValueError as cause:  # W&B raises it for such a project
+        if "project" not in str(cause).lower():
+            raise
 
 
 def _found_run_file_downloader(wandb_run: Any) -> Callable[[str], bytes | None]:
