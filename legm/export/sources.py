@@ -14,7 +14,7 @@ from legm.core.results import records_from_result
 from legm.delivery.backlog import dead_run_outcome
 from legm.delivery.client import BackendClient
 from legm.delivery.reading import FolderAccess, read_runs
-from legm.errors import LegmError, StorageError
+from legm.errors import CorruptFile, LegmError, StorageError
 from legm.records import Configuration, Plain, Record, RunResult, Status, StoredRun, Summary
 from legm.runlog import log_reader, log_writer
 from legm.runlog.configuration_folders import configuration_folders
