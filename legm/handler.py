@@ -444,12 +444,12 @@ class ExperimentHandler:
     # The run
 
     def start(self, resume: bool | str | None = None, *, rewind_to: int | None = None) -> ExperimentHandler:
-        """Freeze the parameters and begin a run of the configuration they make, or go on with an earlier one.
+        """Freeze the parameters and begin a run of the configuration they make, or resume an earlier one.
 
         Args:
-            resume: True to go on with the newest run of this configuration and description that ended without
+            resume: True to resume the newest run of this configuration and description that ended without
                 :meth:`log` (interrupted or failed), has the same seeds, and is written by no living process;
-                where there is none a new run begins. A run's id, or the end of it, to go on with that run,
+                where there is none a new run begins. A run's id, or the end of it, to resume that run,
                 whatever its status. False for a new run. By default what the environment variable
                 ``LEGM_RESUME`` says: ``auto`` is True, another text a run's id; a new run without it.
             rewind_to: the step of the checkpoint that training goes back to, as for :meth:`rewind`; without
@@ -728,7 +728,7 @@ class ExperimentHandler:
 
     @property
     def is_resumed(self) -> bool:
-        """Whether the current run was begun by another process, and :meth:`start` went on with it."""
+        """Whether the current run was begun by another process, and :meth:`start` resumed it."""
         return self._session is not None and self._session.is_resumed
 
     @property

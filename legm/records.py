@@ -338,7 +338,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """Another process goes on with the run, from this time (s since 1970): where, as in :class:`Run`."""
+    """Another process resumes the run, from this time (s since 1970): where, as in :class:`Run`."""
 
     time: float
     environment: Mapping[str, Plain] = field(default_factory=dict)

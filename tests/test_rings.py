@@ -43,7 +43,7 @@ _MAY_IMPORT["compat"] = _MAY_IMPORT["report"] = _MAY_IMPORT["testing"] = _OUTER
 _MAY_IMPORT["cli"] = (*_OUTER, "export", "importers", "capture", "report", "backends")
 _MAY_IMPORT["__init__"] = ("errors", "version", "handler", "arguments", "hooks")
 _MAY_IMPORT["__main__"] = ("cli",)
-"""By room, the other rooms that it may import, for types too; the rings from the inside out."""
+"""By part, the other parts that it may import, for types too; the rings from the inside out."""
 
 PURE = ("errors", "version", "records", "core", "stats")
 
@@ -97,19 +97,20 @@ def imports_of(module: str) -> Iterator[Import]:
 IMPORTS = [one for module in MODULES for one in imports_of(module)]
 
 
-def room(module: str) -> str:
-    """The room that a module is in: the package below legm, or the module itself."""
+def part_of(module: str) -> str:
+    """The part that a module is in: the package below legm, or the module itself."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
 
 def test_every_part_imports_only_inner_rings():
-    rooms = {room(module) for module in MODULES}
-    assert rooms == {*_MAY_IMPORT}, "say of a new room what it may import"
+    parts = {part_of(module) for module in MODULES}
+    assert parts == {*_MAY_IMPORT}, "say of a new part what it may import"
     wrong = [
         str(one)
         for one in IMPORTS
-        if room(one.imported) != room(one.module) and room(one.imported) not in _MAY_IMPORT[room(one.module)]
+        if part_of(one.imported) != part_of(one.module)
+        and part_of(one.imported) not in _MAY_IMPORT[part_of(one.module)]
     ]
     assert not wrong
 
@@ -119,7 +120,7 @@ def test_nothing_but_the_registry_names_a_concrete_backend():
     wrong = [
         str(one)
         for one in IMPORTS
-        if room(one.imported) == "backends" and room(one.module) != "backends"
+        if part_of(one.imported) == "backends" and part_of(one.module) != "backends"
         if one.imported != "legm.backends.portable" and not one.imported.endswith(".names")
     ]
     assert not wrong
@@ -138,14 +139,14 @@ def test_backends_do_not_import_each_other():
     wrong = [
         str(one)
         for one in IMPORTS
-        if room(one.module) == room(one.imported) == "backends"
+        if part_of(one.module) == part_of(one.imported) == "backends"
         if tracker(one.imported) not in {tracker(one.module), "portable", ""}
     ]
     assert not wrong
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    """Types aside: those of a class that holds another one may go both ways within a room."""
+    """Types aside: those of a class that holds another one may go both ways within a part."""
     edges: dict[str, set[str]] = {module: set() for module in MODULES}
     for one in IMPORTS:
         if not one.is_for_types and one.imported in MODULES and one.imported != one.module:
@@ -238,12 +239,12 @@ def imported_by(statement: str) -> set[str]:
 
 
 def pure_modules() -> list[str]:
-    return [module for module in MODULES if room(module) in PURE]
+    return [module for module in MODULES if part_of(module) in PURE]
 
 
 def test_what_is_pure_imports_no_backend():
     found = imported_by("; ".join(f"import {module}" for module in pure_modules()))
-    assert {room(name) for name in found if name.startswith("legm.")} <= {*PURE}
+    assert {part_of(name) for name in found if name.startswith("legm.")} <= {*PURE}
     assert not found & {"pluggy", "filelock", "yaml", "matplotlib", "tensorboard", "google_crc32c", "rich"}
 
 
@@ -291,6 +292,6 @@ def test_every_module_can_be_imported_first():
         for found in pkgutil.walk_packages(legm.__path__, "legm.")
         if not any(part in found.name for part in (".site", ".shadow", "__main__"))
     ]
-    assert set(map(room, names)) >= {"core", "delivery", "handler"}
+    assert set(map(part_of, names)) >= {"core", "delivery", "handler"}
     for name in names:
         importlib.import_module(name)

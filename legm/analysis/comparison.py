@@ -126,7 +126,7 @@ def compare_runs(
     )
     ours, *theirs = [side(a, "a"), *(side(other, "b") for other in others)]
     rules = merge_direction_rules(one.rules for one in (ours, *theirs))
-    direction = decide_direction(metric, rules, higher_better, pooled=ours.key in ALL_VALUES_METRICS)
+    direction = decide_direction(metric, rules, higher_better, over_all_values=ours.key in ALL_VALUES_METRICS)
     found = [
         _comparison_with_choice(
             _compare_sides(ours, one, names, float(level)),
@@ -168,8 +168,8 @@ def _compared_side(
 ) -> _ComparedSide:
     wanted = Series(metric, Split.TEST if test else Split.DEV)
     key = summary_key(wanted)
-    pooled = key in ALL_VALUES_METRICS
-    histories = frozenset({metric}) if pooled else frozenset()
+    over_all_values = key in ALL_VALUES_METRICS
+    histories = frozenset({metric}) if over_all_values else frozenset()
     status: Counter[Status] = Counter()
     left_out: Counter[str] = Counter()
     known: set[Series] = set()
@@ -188,7 +188,7 @@ def _compared_side(
         known.update(run.best, run.test)
         rules[run.rule] += 1
         parameters.update(name for name, value in run.run.parameters.items() if value is not None)
-        value = _compared_value(run, wanted, pooled)
+        value = _compared_value(run, wanted, over_all_values)
         if value is None:
             left_out["without the metric"] += 1
         elif value != value:  # noqa: PLR0124 - NaN
@@ -206,9 +206,9 @@ def _compared_side(
     return _ComparedSide(configuration, label, key, runs, named, status.total(), left_out, rules, repeated)
 
 
-def _compared_value(run: RunResult, wanted: Series, pooled: bool) -> float | None:
+def _compared_value(run: RunResult, wanted: Series, over_all_values: bool) -> float | None:
     """A run's number, None where it has none."""
-    if pooled and wanted in run.histories:
+    if over_all_values and wanted in run.histories:
         values = [value for value in run.histories[wanted].values.tolist() if value == value]  # noqa: PLR0124
         return significance.sample_mean(values)
     return (run.test if wanted.split is Split.TEST else run.best).get(wanted)
@@ -234,10 +234,10 @@ def _compare_sides(
 ) -> Comparison:
     if names is None:
         names = tuple(sorted(filter(looks_like_seed, a.parameters & b.parameters)))
-        lacking = "no parameter of both looks like a seed"
+        reason = "no parameter of both looks like a seed"
     else:
         _require_compared_seed(names, a, b)
-        lacking = "as asked"
+        reason = "as asked"
     ours, theirs = _compared_values_by_seed(a.runs, names), _compared_values_by_seed(b.runs, names)
     common = sorted(ours.keys() & theirs.keys())
     notes: list[str] = []
@@ -257,7 +257,7 @@ def _compare_sides(
     else:
         x, y = ([value for _, value in side.runs] for side in (a, b))
         n_a, n_b = len(x), len(y)
-        why = f"they have {len(common) or 'no'} seed in common, and pairs need two" if names else lacking
+        why = f"they have {len(common) or 'no'} seed in common, and pairs need two" if names else reason
         notes.append(f"not paired: {why}")
         for side in (a, b):
             if side.repeated:

@@ -68,7 +68,7 @@ def rank_experiment(
     rules = merge_direction_rules(
         one.rules for one, value in zip(chosen, values, strict=True) if value is not None
     )
-    direction = decide_direction(metric, rules, higher_better, pooled=key in ALL_VALUES_METRICS)
+    direction = decide_direction(metric, rules, higher_better, over_all_values=key in ALL_VALUES_METRICS)
     ranked = [
         Ranked(
             *(one.configuration, value, one.completed, one.failed, one.interrupted, one.folder),

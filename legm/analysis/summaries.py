@@ -145,13 +145,13 @@ def write_summary_curves(
     client.require(Capability.FIGURES, "plot()")
     kinds, look = plotting.checked_formats(formats), plotting.Style.of(style)
     wanted = _grouped_metrics(groups)
-    apart = unfinished_statuses(statuses)
+    unfinished = unfinished_statuses(statuses)
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
     total = functools.partial(number_of_runs_to_read, client, configuration, description)
     found = show_progress(read_runs(client, configuration, description, names), "reading runs", total)
     runs = _Counted(found, one_per_seed=one_per_seed)
     others: list[RunResult] = []
-    drawn = _setting_aside_unsummarized(runs, apart, others)
+    drawn = _setting_aside_unsummarized(runs, unfinished, others)
     curves = {curve.metric: curve for curve in aggregate.aggregate_curves(drawn, None, aggregation)}
     completed = runs.completed
     if completed == 0 and not others:

@@ -195,7 +195,7 @@ def _plot_configuration(
     drawn = _plotted_curves(asked, experiment, configuration, completed) if completed else []
     others = {run.run.run_id: run for one in metrics for run in choice.unfinished(asked.statuses, one)}
     runs, note = _newest_plotted(list(others.values()))
-    apart = unfinished_curves(runs, names)
+    unfinished = unfinished_curves(runs, names)
     repeated = 0 if asked.one_per_seed else sum(one.repeated for one in choice.counts)
     count = sum(one.completed for one in choice.counts)
     left_out = left_out_note(
@@ -204,7 +204,7 @@ def _plot_configuration(
     notes = [*left_out, *repeated_note(repeated, count), *note]
     heading = asked.heading(experiment.title, readable_name(member.label) if configuration.name else "")
     count -= sum(one.repeated for one in choice.counts) if asked.one_per_seed else 0
-    figure = plotting.plot_curves(drawn, heading, count, asked.style, apart, brief_notes(notes))
+    figure = plotting.plot_curves(drawn, heading, count, asked.style, unfinished, brief_notes(notes))
     return figure, _Drawn([member.label], {}, [run.run.run_id for run in runs], notes)
 
 
@@ -259,13 +259,13 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
         for configuration in show_progress(first, "reading runs")
         for curve in _plotted_curves(asked, experiment, configuration, [name])
     ]
-    apart = unfinished_curves(runs, [name], titles)
+    unfinished = unfinished_curves(runs, [name], titles)
     note += left_out_note(
         *(sum(getattr(one, kind) for one in ranking[: len(first)]) for kind in ("failed", "interrupted"))
     )
     selected = [f"the best {len(first)} of {len(ranking)} configurations"] if beyond else []
     caption = brief_notes([*selected, *(f"ranked by {one}" for one in notes[:1]), *notes[1:], *note])
-    figure = plotting.plot_configurations(curves, heading, asked.style, apart, caption)
+    figure = plotting.plot_configurations(curves, heading, asked.style, unfinished, caption)
     return figure, _Drawn(shown, choices, [run.run.run_id for run in runs], [*notes, *selected, *note])
 
 

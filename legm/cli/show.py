@@ -162,7 +162,7 @@ class _Choices:
         found = {}
         for key in keys:
             name, split = split_summary_key(key)
-            direction = decide_direction(name, self.rules, pooled=split == "pooled")
+            direction = decide_direction(name, self.rules, over_all_values=split == "pooled")
             found[key] = choice_as_dict(key, self.rules, direction)
         return found
 

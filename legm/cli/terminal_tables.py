@@ -80,10 +80,10 @@ def terminal_table_lines(
         if number:
             yield ""
         chosen = [columns[i] for i in block]
-        rooms = _column_widths([sizes[i] for i in block], width)
-        lines = _table_lines([cells[i] for i in block], chosen, rooms, ellipsis)
+        column_widths = _column_widths([sizes[i] for i in block], width)
+        lines = _table_lines([cells[i] for i in block], chosen, column_widths, ellipsis)
         yield from map(head, next(lines))
-        yield rule * (sum(rooms) + len(_GAP) * (len(block) - 1))
+        yield rule * (sum(column_widths) + len(_GAP) * (len(block) - 1))
         yield from itertools.chain.from_iterable(lines)
 
 
@@ -149,92 +149,101 @@ def _columns_per_table(sizes: Sequence[_ColumnSize], width: int | None) -> list[
 
 def _column_widths(sizes: Sequence[_ColumnSize], width: int | None) -> list[int]:
     """How wide each column of a table becomes."""
-    rooms = [one.whole for one in sizes]
+    column_widths = [one.whole for one in sizes]
     if width is None:
-        return rooms
+        return column_widths
     spare = width - len(_GAP) * (len(sizes) - 1)
-    _narrow_columns(rooms, {i: one.with_folded_header for i, one in enumerate(sizes)}, spare)
+    _narrow_columns(column_widths, {i: one.with_folded_header for i, one in enumerate(sizes)}, spare)
     for fit in ("cut", "list", "fold"):
-        _narrow_columns(rooms, {i: one.least for i, one in enumerate(sizes) if one.fit == fit}, spare)
-    return rooms
+        _narrow_columns(column_widths, {i: one.least for i, one in enumerate(sizes) if one.fit == fit}, spare)
+    return column_widths
 
 
-def _narrow_columns(rooms: list[int], least: Mapping[int, int], spare: int) -> None:
+def _narrow_columns(column_widths: list[int], least: Mapping[int, int], spare: int) -> None:
     """Narrow the widest of the columns that can be, until all fit."""
-    while sum(rooms) > spare and (wide := [i for i in least if rooms[i] > least[i]]):
-        most = max(rooms[i] for i in wide)
-        widest = [i for i in wide if rooms[i] == most]
-        lower = max([rooms[i] for i in wide if rooms[i] < most], default=0)
-        step = -(-(sum(rooms) - spare) // len(widest))
+    while sum(column_widths) > spare and (wide := [i for i in least if column_widths[i] > least[i]]):
+        most = max(column_widths[i] for i in wide)
+        widest = [i for i in wide if column_widths[i] == most]
+        lower = max([column_widths[i] for i in wide if column_widths[i] < most], default=0)
+        step = -(-(sum(column_widths) - spare) // len(widest))
         for i in widest:
-            rooms[i] = max(least[i], lower, most - step)
+            column_widths[i] = max(least[i], lower, most - step)
 
 
 def _table_lines(
-    cells: Sequence[list[str]], columns: Sequence[Column], rooms: Sequence[int], ellipsis: str
+    cells: Sequence[list[str]], columns: Sequence[Column], column_widths: Sequence[int], ellipsis: str
 ) -> Iterator[list[str]]:
     """The lines of each row of one table, the headers' first."""
-    headers = [_folded_cell(own[0], room) for own, room in zip(cells, rooms, strict=True)]
+    headers = [_folded_cell(own[0], max_width) for own, max_width in zip(cells, column_widths, strict=True)]
     highest = max(map(len, headers))
     plain = [Column(column.header, right=column.right) for column in columns]
-    yield list(_joined_cell_lines([[""] * (highest - len(one)) + one for one in headers], plain, rooms))
+    yield list(
+        _joined_cell_lines([[""] * (highest - len(one)) + one for one in headers], plain, column_widths)
+    )
     bodies = [own[1:] for own in cells]
-    wide = [max(_terminal_widths(one), default=0) > room for one, room in zip(bodies, rooms, strict=True)]
+    wide = [
+        max(_terminal_widths(one), default=0) > max_width
+        for one, max_width in zip(bodies, column_widths, strict=True)
+    ]
     cut = [
-        _table_cells_without_folds(one, column.fit, room, ellipsis) if is_wide else one
-        for one, column, room, is_wide in zip(bodies, columns, rooms, wide, strict=True)
+        _table_cells_without_folds(one, column.fit, max_width, ellipsis) if is_wide else one
+        for one, column, max_width, is_wide in zip(bodies, columns, column_widths, wide, strict=True)
     ]
     if not any(is_wide and column.fit == "fold" for column, is_wide in zip(columns, wide, strict=True)):
-        yield from ([line] for line in _joined_cell_lines(cut, columns, rooms))
+        yield from ([line] for line in _joined_cell_lines(cut, columns, column_widths))
         return
     for row in zip(*cut, strict=True):
         parts = [
-            _folded_cell(cell, room) if column.fit == "fold" else [cell]
-            for cell, column, room in zip(row, columns, rooms, strict=True)
+            _folded_cell(cell, max_width) if column.fit == "fold" else [cell]
+            for cell, column, max_width in zip(row, columns, column_widths, strict=True)
         ]
         most = max(map(len, parts))
-        yield list(_joined_cell_lines([part + [""] * (most - len(part)) for part in parts], columns, rooms))
+        yield list(
+            _joined_cell_lines([part + [""] * (most - len(part)) for part in parts], columns, column_widths)
+        )
 
 
 def _joined_cell_lines(
-    cells: Sequence[list[str]], columns: Sequence[Column], rooms: Sequence[int]
+    cells: Sequence[list[str]], columns: Sequence[Column], column_widths: Sequence[int]
 ) -> Iterator[str]:
     """Lines of cells that fit."""
-    padded = [_padded_cells(*one) for one in zip(cells, columns, rooms, strict=True)]
+    padded = [_padded_cells(*one) for one in zip(cells, columns, column_widths, strict=True)]
     return map(str.rstrip, map(_GAP.join, zip(*padded, strict=True)))
 
 
-def _padded_cells(cells: Sequence[str], column: Column, room: int) -> list[str]:
+def _padded_cells(cells: Sequence[str], column: Column, max_width: int) -> list[str]:
     if "".join(cells).isascii():
-        padded = [cell.rjust(room) if column.right else cell.ljust(room) for cell in cells]
+        padded = [cell.rjust(max_width) if column.right else cell.ljust(max_width) for cell in cells]
     else:
-        spaces = [" " * (room - terminal_width(cell)) for cell in cells]
+        spaces = [" " * (max_width - terminal_width(cell)) for cell in cells]
         padded = [s + c if column.right else c + s for c, s in zip(cells, spaces, strict=True)]
     return [column.paint(cell) for cell in padded] if column.paint else padded
 
 
-def _table_cells_without_folds(cells: Sequence[str], fit: str, room: int, ellipsis: str) -> list[str]:
+def _table_cells_without_folds(cells: Sequence[str], fit: str, max_width: int, ellipsis: str) -> list[str]:
     """Cells that fit, unless they are folded later."""
     if fit == "cut":
-        return [cell.replace("…", ellipsis) for cell in truncate_distinct_names(cells, room, terminal_width)]
+        return [
+            cell.replace("…", ellipsis) for cell in truncate_distinct_names(cells, max_width, terminal_width)
+        ]
     if fit == "list":
-        return [_cut_table_cell_list(cell, room, ellipsis) for cell in cells]
+        return [_cut_table_cell_list(cell, max_width, ellipsis) for cell in cells]
     return list(cells)
 
 
-def _cut_table_cell_list(cell: str, room: int, ellipsis: str) -> str:
-    """The items between commas of which the last ones are left out if there is no room for all."""
-    if terminal_width(cell) <= room:
+def _cut_table_cell_list(cell: str, max_width: int, ellipsis: str) -> str:
+    """The items between commas of which the last ones are left out if there is no space for all."""
+    if terminal_width(cell) <= max_width:
         return cell
-    start = cell[: _characters_that_fit(cell, room - 1)]
+    start = cell[: _characters_that_fit(cell, max_width - 1)]
     whole = start.rpartition(", ")[0]
     return f"{whole}, {ellipsis}" if whole else start.rstrip() + ellipsis
 
 
-def _folded_cell(cell: str, room: int) -> list[str]:
+def _folded_cell(cell: str, max_width: int) -> list[str]:
     lines = []
-    while terminal_width(cell) > room:
-        end = _characters_that_fit(cell, room)
+    while terminal_width(cell) > max_width:
+        end = _characters_that_fit(cell, max_width)
         found = (
             [one.end() for one in mark.finditer(cell) if end // 3 < one.end() <= end] for mark in _BREAKS
         )
@@ -244,13 +253,13 @@ def _folded_cell(cell: str, room: int) -> list[str]:
     return [*lines, cell]
 
 
-def _characters_that_fit(text: str, room: int) -> int:
+def _characters_that_fit(text: str, max_width: int) -> int:
     """How many characters of a text fit into so many columns; at least one."""
     if text.isascii():
-        return max(room, 1)
+        return max(max_width, 1)
     taken = 0
     for i, c in enumerate(text):
         taken += terminal_width(c)
-        if taken > room:
+        if taken > max_width:
             return max(i, 1)
     return len(text)

@@ -75,9 +75,9 @@ class ScriptSession:
 
     def snapshots(self, experiments: list[str] | None = None, *, latest: bool = True) -> list[RunSnapshot]:
         """Every run of this process and every stored run, oldest first; see :func:`stored_snapshots`."""
-        mine = [one.snapshot() for one in self.runs.values()]
+        own_runs = [one.snapshot() for one in self.runs.values()]
         found = {one.key: one for one in stored_snapshots(self.settings, experiments, latest=latest)}
-        found |= {one.key: one for one in mine if experiments is None or one.experiment in experiments}
+        found |= {one.key: one for one in own_runs if experiments is None or one.experiment in experiments}
         return sorted(found.values(), key=lambda one: one.started)
 
     def find(self, key: str) -> RunSnapshot | None:

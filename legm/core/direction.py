@@ -51,7 +51,11 @@ def direction_by_name(metric: str) -> bool | None:
 
 
 def decide_direction(
-    metric: str, rules: Mapping[BestRule, int], higher_better: bool | None = None, *, pooled: bool = False
+    metric: str,
+    rules: Mapping[BestRule, int],
+    higher_better: bool | None = None,
+    *,
+    over_all_values: bool = False,
 ) -> Direction:
     """Decide whether higher or lower values of a metric are better: the one place that does.
 
@@ -60,21 +64,21 @@ def decide_direction(
         rules: the best rules of the completed runs, each with its number of runs.
         higher_better: as a user asked; None to decide by the rules that choose the best step by this metric,
             then by the metric's name (see :func:`direction_by_name`), else higher.
-        pooled: whether the metric is aggregated over all its values, so that no best rule is about it.
+        over_all_values: whether the metric is aggregated over all its values, which no best rule is about.
     """
-    says: Counter[bool] = Counter()
+    votes: Counter[bool] = Counter()
     for rule, runs in rules.items():
-        if rule.metric == metric and not pooled:
-            says[rule.higher_better] += runs
+        if rule.metric == metric and not over_all_values:
+            votes[rule.higher_better] += runs
     if higher_better is not None:
         chosen = bool(higher_better)
-        return Direction(chosen, "asked", says[chosen], says[not chosen])
-    if says[True] != says[False]:
-        chosen = says[True] > says[False]
-        return Direction(chosen, "rule", says[chosen], says[not chosen])
+        return Direction(chosen, "asked", votes[chosen], votes[not chosen])
+    if votes[True] != votes[False]:
+        chosen = votes[True] > votes[False]
+        return Direction(chosen, "rule", votes[chosen], votes[not chosen])
     named = direction_by_name(metric)
     chosen = named is not False
-    return Direction(chosen, "default" if named is None else "name", says[chosen], says[not chosen])
+    return Direction(chosen, "default" if named is None else "name", votes[chosen], votes[not chosen])
 
 
 def merge_direction_rules(rules: Iterable[Mapping[BestRule, int]]) -> Counter[BestRule]:

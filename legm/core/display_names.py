@@ -30,16 +30,16 @@ MOST_IN_NAME = 5  # parameters, where fewer distinguish configurations
 Width: TypeAlias = Callable[[str], float]
 
 
-def truncate_name(text: str, room: float, width: Width) -> str:
+def truncate_name(text: str, max_width: float, width: Width) -> str:
     """The text with "…" in its middle if it is too wide; the ends of names distinguish most of them.
 
     Args:
         text: the text, in which spaces and line breaks become single spaces.
-        room: the available width.
+        max_width: the available width.
         width: returns the width of a text, in the same unit.
     """
     text = " ".join(text.split())
-    if len(text) <= _MAX_LETTERS and width(text) <= room:
+    if len(text) <= _MAX_LETTERS and width(text) <= max_width:
         return text
 
     def shortened(letters: int) -> str:
@@ -48,11 +48,11 @@ def truncate_name(text: str, room: float, width: Width) -> str:
     low, high = 0, min(len(text) - 1, _MAX_LETTERS)
     while low < high:
         letters = (low + high + 1) // 2
-        low, high = (letters, high) if width(shortened(letters)) <= room else (low, letters - 1)
+        low, high = (letters, high) if width(shortened(letters)) <= max_width else (low, letters - 1)
     return shortened(low)
 
 
-def truncate_distinct_names(names: Sequence[str], room: float, width: Width) -> list[str]:
+def truncate_distinct_names(names: Sequence[str], max_width: float, width: Width) -> list[str]:
     """Truncate names to a width so that different names stay different.
 
     Names that would become equal first lose the parts that they have in common, then their common start and
@@ -60,17 +60,17 @@ def truncate_distinct_names(names: Sequence[str], room: float, width: Width) -> 
 
     Args:
         names: the names; equal names stay equal.
-        room: the available width.
+        max_width: the available width.
         width: returns the width of a text, in the same unit.
     """
-    short = {name: truncate_name(name, room, width) for name in dict.fromkeys(names)}
+    short = {name: truncate_name(name, max_width, width) for name in dict.fromkeys(names)}
     for shorten in (_names_without_common_parts, _names_without_common_ends):
         for same in _groups_of_equal_names(short):
             for name, rest in zip(same, shorten(same), strict=True):
-                short[name] = truncate_name(rest, room, width)
+                short[name] = truncate_name(rest, max_width, width)
     for number, name in enumerate((name for same in _groups_of_equal_names(short) for name in same), 1):
         end = f" ({number})"
-        short[name] = truncate_name(name, room - width(end), width) + end
+        short[name] = truncate_name(name, max_width - width(end), width) + end
     return [short[name] for name in names]
 
 

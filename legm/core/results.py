@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 def result_outcome(records: Iterable[Record]) -> Outcome | None:
-    """How a run ended; None where it has not, or where it went on since and was not logged again."""
+    """How a run ended; None where it has not, or where it was resumed since and not logged again."""
     found: Outcome | None = None
     for record in records:
         if isinstance(record, (Points, BestRule, Rewind)):

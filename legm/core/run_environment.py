@@ -1,4 +1,4 @@
-"""Where a run ran: one environment for each stretch, that is, for each process that went on with it."""
+"""Where a run ran: one environment for each stretch, that is, for each process that wrote it."""
 
 from __future__ import annotations
 

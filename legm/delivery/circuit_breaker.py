@@ -37,7 +37,7 @@ REFUSALS = (5.0, 60.0)
 LONG_WAIT = 2.0
 """Seconds after which a call that fails has taken long."""
 
-_LOOK = 0.2  # seconds between two looks whether a call makes progress
+_CHECK_INTERVAL = 0.2  # seconds between two checks whether a call makes progress
 _ITEMS = 100  # that are read ahead of who iterates
 
 
@@ -105,7 +105,7 @@ class CircuitBreaker:
             if self._may_call():
                 return True
             with self._changed:
-                self._changed.wait(_LOOK)
+                self._changed.wait(_CHECK_INTERVAL)
         return False
 
     def _may_call(self) -> bool:
@@ -181,7 +181,7 @@ class CircuitBreaker:
         try:
             while True:
                 try:
-                    item = reader.items.get(timeout=_LOOK)
+                    item = reader.items.get(timeout=_CHECK_INTERVAL)
                 except queue.Empty:
                     if reader.call is not None and reader.call.silence > self._patience:
                         raise BackendError(
@@ -230,7 +230,7 @@ class _Reader:
     def _put(self, item: object) -> None:
         while not self.is_stopped.is_set():
             with contextlib.suppress(queue.Full):
-                self.items.put(item, timeout=_LOOK)
+                self.items.put(item, timeout=_CHECK_INTERVAL)
                 return
 
 

@@ -206,8 +206,8 @@ class BackendClient:
     def _iterate(self, hook: str, wanted: str, found: Iterable[T]) -> Iterator[T]:
         """Iterate over what a hook returned; a generator still does its work meanwhile."""
         last = ""
-        bounded = self._may_be_away and not self.breaker.is_watching
-        iterator = self.breaker.iterate(found) if bounded else iter(found)
+        has_deadline = self._may_be_away and not self.breaker.is_watching
+        iterator = self.breaker.iterate(found) if has_deadline else iter(found)
         while True:
             try:
                 one = next(iterator)

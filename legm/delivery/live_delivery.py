@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_LOOK = 0.2  # seconds between two looks whether a backend is away
+_CHECK_INTERVAL = 0.2  # seconds between two checks whether a backend is away
 _INTERVAL = 1.0  # seconds between two batches of a running run
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two attempts, doubled each time
 _GRACE = 3.0  # seconds that log() waits for a backend that fails
@@ -310,7 +310,7 @@ class BackgroundUploader:
         """
         with self._changed, show_waiting(f"sending the run to {self.name}"):
             while self._closing is not None and not self._is_away():
-                self._changed.wait(_LOOK)
+                self._changed.wait(_CHECK_INTERVAL)
             if self._closing is None:
                 return ""
         count = sum(

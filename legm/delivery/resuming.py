@@ -1,4 +1,4 @@
-"""Finds the run that another process goes on with, and takes over its log."""
+"""Finds a run that another process began, and takes over its log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["RESUME", "ResumableRun", "ResumedLog", "WantedRun", "wanted_run"]
 log = logging.getLogger(__name__)
 
 RESUME = "LEGM_RESUME"
-"""The environment variable for scripts that do not ask: ``auto``, or the id of the run to go on with."""
+"""The environment variable for scripts that do not ask: ``auto``, or the id of the run to resume."""
 
 _UNFINISHED = frozenset({Status.INTERRUPTED, Status.FAILED})
 
@@ -63,7 +63,7 @@ def wanted_run(resume: bool | str | None) -> WantedRun | None:
 
 @dataclass(slots=True)
 class ResumedLog:
-    """The log of a run that this process goes on with.
+    """The log of a run that this process resumes.
 
     Args:
         writer: of the log.
@@ -75,7 +75,7 @@ class ResumedLog:
 
 
 class ResumableRun:
-    """The run of a configuration to go on with.
+    """The run of a configuration to resume.
 
     Without an id it is the newest one with this description and the same seeds that ended without ``log()``
     and that no process holds; where there is none, a new run begins.
@@ -94,7 +94,7 @@ class ResumableRun:
         self._rewind_to = rewind_to
 
     def take_over(self, logs: LogFolder, backends: Mapping[str, Mapping[str, Plain]]) -> ResumedLog | None:
-        """Lock the run's log, and note in it that this process goes on with the run.
+        """Lock the run's log, and note in it that this process resumes the run.
 
         Args:
             logs: the logs of the configuration.
@@ -231,7 +231,7 @@ class ResumableRun:
         ended: Outcome,
         backends: Mapping[str, Mapping[str, Plain]],
     ) -> None:
-        """Write to the log, at once, that the run goes on, and where."""
+        """Write to the log, at once, that the run is resumed, and where."""
         from legm.core.results import result_outcome  # needs NumPy, as reading the log does
 
         now = time.time()

@@ -83,7 +83,7 @@ class RunSession:
         client: of the primary backend.
         run: the run.
         slot: the claim that becomes this run; None where there is none.
-        resumable: finds an earlier run to go on with instead; None where there is none.
+        resumable: finds an earlier run to resume instead; None where there is none.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -173,7 +173,7 @@ class RunSession:
                 self.run, log_reader.read_log(self.recorder.path).records, outcome
             )[0]
         with self.recorder.paused() as writer:
-            if not writer.is_in_place:
+            if not writer.is_at_its_path:
                 self._follow_folder(writer)
             known = log_reader.read_log(writer.path).records
             result, last = results.result_end_records(self.run, known, outcome)
@@ -270,7 +270,7 @@ def resume_as(
 
 
 def _reopen_session_log(logs: LogFolder, writer: log_writer.LogWriter) -> None:
-    if writer.is_in_place:
+    if writer.is_at_its_path:
         logs.reopen_log(writer)
 
 

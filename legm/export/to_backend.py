@@ -305,11 +305,11 @@ class _Export:
         if one.result.points != self._as_stored(one).points:
             notes.append("a step that was set twice counts once")
         files = {record.name for record in one.records if isinstance(record, Artifact)}
-        gone = files.difference(
+        missing = files.difference(
             r.name for r in _exported_records_with_files(one.records) if isinstance(r, Artifact)
         )
-        if gone:
-            notes.append(f"these files of the run no longer exist: {', '.join(sorted(gone))}")
+        if missing:
+            notes.append(f"these files of the run no longer exist: {', '.join(sorted(missing))}")
         return "; ".join(filter(None, notes))
 
     def _summaries(self, group: ConfigurationRuns, completed: Mapping[str, int]) -> None:

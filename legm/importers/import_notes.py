@@ -11,16 +11,16 @@ ROUNDED = "the last digits of whole numbers beyond 2**53, which 64-bit floats do
 
 
 class ImportNotes:
-    """Remarks about things in a source; each thing counts once per remark, however often it is read."""
+    """Remarks about items in a source; each item counts once per remark, however often it is read."""
 
     def __init__(self) -> None:
-        self._things: dict[str, dict[str, None]] = {}
+        self._items: dict[str, dict[str, None]] = {}
 
-    def add(self, remark: str, thing: str) -> None:
-        """Note a remark about a thing, such as a run's key or a file's path."""
-        self._things.setdefault(remark, {})[thing] = None
+    def add(self, remark: str, item: str) -> None:
+        """Note a remark about an item, such as a run's key or a file's path."""
+        self._items.setdefault(remark, {})[item] = None
 
     def __iter__(self) -> Iterator[tuple[str, int, str]]:
-        """Each remark, the number of things it applies to, and the first of them."""
-        for remark, things in self._things.items():
-            yield remark, len(things), next(iter(things))
+        """Each remark, the number of items it applies to, and the first of them."""
+        for remark, items in self._items.items():
+            yield remark, len(items), next(iter(items))

@@ -61,9 +61,9 @@ class Report:
         varying: by experiment, the compared parameters in which its runs differ.
         averaged: by experiment and label (a run's name, a tag, a commit, …), how runs of one configuration
             differ in it.
-        equal: how many things are equal in source and target, by kind.
-        adapted: how many things had to be changed, by the change.
-        omitted: how many things could not be imported, by the reason, with an example.
+        equal: how many items are equal in source and target, by kind.
+        adapted: how many items had to be changed, by the change.
+        omitted: how many items could not be imported, by the reason, with an example.
         differences: by the source's key, how an imported run differs from its source.
         failed: by the source's key, why a run could not be read.
         is_dry_run: whether nothing was written.

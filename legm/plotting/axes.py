@@ -124,12 +124,15 @@ def axes_tick_font(style: Style, name: str) -> FontProperties:
     return font
 
 
-def label_axis(axis: Axis, text: str, style: Style, room: float) -> None:
+def label_axis(axis: Axis, text: str, style: Style, max_width: float) -> None:
     """Set the label of an axis, truncated to a width in points."""
     font = style.font("axes.labelsize", "axes.labelweight")
     axis.labelpad = style.rc["axes.labelpad"]
     set_rendered_text(
-        axis.label, truncate_name(text, room, text_measurer(font)), font, color=style.rc["axes.labelcolor"]
+        axis.label,
+        truncate_name(text, max_width, text_measurer(font)),
+        font,
+        color=style.rc["axes.labelcolor"],
     )
 
 
@@ -154,10 +157,10 @@ def finalize_axes_layout(every: Sequence[Axes]) -> tuple[float, float]:
     while True:
         for axes, locator in zip(every, locators, strict=True):
             axes.xaxis.set_major_locator(FixedLocator(locator()))
-        room = axes_size(every[0])
+        size = axes_size(every[0])
         crowded = [locator for locator in locators if not locator.fits()]
         if not crowded:
-            return room
+            return size
         for locator in crowded:
             locator.use_fewer()
 
@@ -170,7 +173,7 @@ def lock_axes_layout(figure: Figure) -> Figure:
     return figure
 
 
-def write_axes_heading(axes: Axes, title: str, caption: str, style: Style, room: float) -> None:
+def write_axes_heading(axes: Axes, title: str, caption: str, style: Style, max_width: float) -> None:
     """Write a title above axes, and a smaller caption below it.
 
     They are titles for matplotlib, whose layout reserves space for their height but not for their width.
@@ -180,13 +183,13 @@ def write_axes_heading(axes: Axes, title: str, caption: str, style: Style, room:
         title: the title; "" for none.
         caption: the caption, which is wrapped.
         style: the style.
-        room: the available width, in points.
+        max_width: the available width, in points.
     """
     of = style.rc
     location = of["axes.titlelocation"]
     at = ({"left": 0.0, "center": 0.5, "right": 1.0}[location], 1.0)
     small = style.font("small")
-    lines = wrap_name(caption, room, text_measurer(small))
+    lines = wrap_name(caption, max_width, text_measurer(small))
     text, faint = "\n".join(lines), {"color": style.faint, "linespacing": 1.3, "va": "bottom"}
     pad = of["axes.titlepad"]
     if not title:
@@ -198,7 +201,9 @@ def write_axes_heading(axes: Axes, title: str, caption: str, style: Style, room:
         "", loc=location, pad=pad + 1.3 * small.get_size_in_points() * len(lines) + 3, y=1.0
     )
     color = style.color("axes.titlecolor", "text.color")
-    set_rendered_text(above, truncate_name(title, room, text_measurer(font)), font, color=color, va="bottom")
+    set_rendered_text(
+        above, truncate_name(title, max_width, text_measurer(font)), font, color=color, va="bottom"
+    )
 
 
 def axes_line_properties(style: Style) -> dict[str, Any]:

@@ -68,14 +68,14 @@ class _BarLayout:
     Args:
         width: the picture's.
         numbers: the width of the widest number.
-        room: the available width for a name next to the bars.
+        max_width: the available width for a name next to the bars.
         left, right: the space reserved there for names and numbers.
         above: whether names and numbers are above their bars.
     """
 
     width: float
     numbers: float
-    room: float
+    max_width: float
     left: float
     right: float
     above: bool
@@ -114,8 +114,8 @@ def plot_bars(
     axes_size(every[0])
     wide, _ = finalize_axes_layout(every)
     for axes, panel in zip(every, panels, strict=True):
-        room = wide - plan.numbers - line if plan.above else plan.room
-        _write_bar_names(axes, panel, room, style, above=plan.above)
+        max_width = wide - plan.numbers - line if plan.above else plan.max_width
+        _write_bar_names(axes, panel, max_width, style, above=plan.above)
         heading = title if axes is every[0] else ""
         write_axes_heading(axes, heading, panel.caption, style, wide + plan.right)
     return lock_axes_layout(figure)
@@ -154,14 +154,16 @@ def _plan_bar_layout(panels: Sequence[_BarPanel], style: Style) -> _BarLayout:
     numbers = max((width_of(text) for panel in panels for text in panel.numbers), default=0.0)
     names = max((width_of(name[:200]) for panel in panels for name in panel.names), default=0.0)
     edges = 2 * (_TEXT_OFFSET + 72 * style.rc["figure.constrained_layout.w_pad"])
-    room = width - numbers - edges - _MIN_BAR_SHARE * width
-    if room >= min(names, 10 * em):
-        room = min(room, _MAX_NAME_WIDTH * em)
+    max_width = width - numbers - edges - _MIN_BAR_SHARE * width
+    if max_width >= min(names, 10 * em):
+        max_width = min(max_width, _MAX_NAME_WIDTH * em)
         names = max(
-            (width_of(n) for p in panels for n in truncate_distinct_names(p.names, room, width_of)),
+            (width_of(n) for p in panels for n in truncate_distinct_names(p.names, max_width, width_of)),
             default=0.0,
         )
-        return _BarLayout(width, numbers, room, names + _TEXT_OFFSET, numbers + _TEXT_OFFSET, above=False)
+        return _BarLayout(
+            width, numbers, max_width, names + _TEXT_OFFSET, numbers + _TEXT_OFFSET, above=False
+        )
     return _BarLayout(max(width, numbers + edges + 16 * em), numbers, 0.0, 0.0, 0.0, above=True)
 
 
@@ -199,10 +201,10 @@ def _draw_bars(axes: Axes, panel: _BarPanel, plan: _BarLayout, style: Style) -> 
     label_axis(axes.xaxis, panel.title, style, plan.width / 2)
 
 
-def _write_bar_names(axes: Axes, panel: _BarPanel, room: float, style: Style, *, above: bool) -> None:
+def _write_bar_names(axes: Axes, panel: _BarPanel, max_width: float, style: Style, *, above: bool) -> None:
     """Write the name and number of each bar, next to it or above it."""
     font = axes_tick_font(style, "y")
-    names = truncate_distinct_names(panel.names, room, text_measurer(font))
+    names = truncate_distinct_names(panel.names, max_width, text_measurer(font))
     look = {
         "on": axes.get_yaxis_transform(),
         "va": "bottom" if above else "center",

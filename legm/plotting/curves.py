@@ -39,7 +39,7 @@ _MIN_AXES_SIZE = 6  # width and height, in font sizes
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedCurve:
-    """The curve of one run that is not completed; it is drawn apart, and never part of an average.
+    """The curve of one run that is not completed; it is drawn separately, and never part of an average.
 
     Args:
         name: what the legend calls it: the run, with its status.
@@ -69,7 +69,7 @@ class _NamedCurve:
     like: str
 
     @property
-    def is_apart(self) -> bool:
+    def is_unfinished(self) -> bool:
         """Whether it is the curve of an unfinished run."""
         return self.runs == 0
 
@@ -172,9 +172,9 @@ def _draw_curves(
         ]
         add_legend(axes, handles, [entry.name for entry in entries], style)
     wide, high = axes_size(axes)
-    lacking = np.maximum([_MIN_AXES_SIZE * em - wide, (_MIN_AXES_SIZE + 4) * em - high], 0)
-    if lacking.any():
-        figure.set_size_inches(*(figure.get_size_inches() + lacking / 72))
+    missing = np.maximum([_MIN_AXES_SIZE * em - wide, (_MIN_AXES_SIZE + 4) * em - high], 0)
+    if missing.any():
+        figure.set_size_inches(*(figure.get_size_inches() + missing / 72))
         axes_size(axes)
     wide, high = finalize_axes_layout([axes])
     label_axis(axes.yaxis, label, style, high - (3 * em if title else 0))
@@ -197,7 +197,7 @@ def _curve_line_styles(style: Style, entries: Sequence[_NamedCurve]) -> list[dic
         i = numbers[entry.like]
         stroke = strokes[i // len(cycle) % len(strokes)]
         look = {"color": style.rc["lines.color"], "linestyle": stroke, **cycle[i % len(cycle)]}
-        looks.append({**look, **thin} if entry.is_apart else look)
+        looks.append({**look, **thin} if entry.is_unfinished else look)
     return looks
 
 
@@ -272,8 +272,8 @@ def _draw_curve(axes: Axes, drawn: Line, look: dict[str, Any], style: Style, *, 
 
 def _curves_caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs: int, note: str) -> str:
     """What the band is, over how many runs, and what is not where one would look for it."""
-    apart = sum(entry.is_apart for entry in entries)
-    entries = [entry for entry in entries if not entry.is_apart]
+    unfinished = sum(entry.is_unfinished for entry in entries)
+    entries = [entry for entry in entries if not entry.is_unfinished]
     counts = {entry.runs for entry in entries} or {runs}
     least = min(counts)
     count = counted(runs, "run") if runs else "no completed run"
@@ -283,7 +283,7 @@ def _curves_caption(entries: Sequence[_NamedCurve], lines: Sequence[Line], runs:
     pieces = [f"{spreads} over {count}" if runs > 1 and entries else count]
     if any((entry.curve.runs < entry.runs).any() for entry in entries):
         pieces[0] += ", fewer at some steps" if runs > 1 else ", no value at some steps"
-    if apart:
+    if unfinished:
         pieces.append("dotted: a run that is not completed, not averaged")
     if any(len(one.above) for one in lines):
         pieces.append("▲ is +∞")

@@ -18,7 +18,7 @@ from legm.plotting.text_rendering import set_rendered_text, text_measurer
 __all__ = ["add_legend"]
 
 _MAX_LABEL_WIDTH = 19  # in font sizes, unless the style sets a figure size
-_MAX_BESIDE_SHARE = 0.25  # of a given figure width, for a legend next to the axes
+_MAX_SIDE_SHARE = 0.25  # of a given figure width, for a legend next to the axes
 _MIN_AXES_WIDTH = 30  # in font sizes, with a legend next to the axes
 _MAX_INSIDE_SHARE = 0.6  # of the figure's width and height, for a legend inside the axes
 _MIN_REST_SHARE = 0.85  # of a given figure height, above a legend below the axes
@@ -37,10 +37,10 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], names: Sequence[str], styl
     em, width_of = font.get_size_in_points(), text_measurer(font)
     width, height = (float(inches) * 72 for inches in figure.get_size_inches())
 
-    def made(room: float, **where: Any) -> tuple[Legend, float, float]:
+    def made(max_width: float, **where: Any) -> tuple[Legend, float, float]:
         legend = _make_legend(axes, handles, style, **where)
         for text, label in zip(
-            legend.get_texts(), truncate_distinct_names(names, room, width_of), strict=True
+            legend.get_texts(), truncate_distinct_names(names, max_width, width_of), strict=True
         ):
             set_rendered_text(text, label, font)
         extent = legend.get_window_extent()
@@ -55,16 +55,16 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], names: Sequence[str], styl
     if "figure.figsize" not in style.given:
         figure.set_size_inches((width + wide) / 72, max(height, high + 2 * em) / 72)
         return
-    if wide <= min(_MAX_BESIDE_SHARE * width, width - _MIN_AXES_WIDTH * em) and high <= height - 2 * em:
+    if wide <= min(_MAX_SIDE_SHARE * width, width - _MIN_AXES_WIDTH * em) and high <= height - 2 * em:
         return
     legend.remove()
     gap, border = (style.rc[f"legend.{name}"] * em for name in ("columnspacing", "borderpad"))
     handle = (style.rc["legend.handlelength"] + style.rc["legend.handletextpad"]) * em
-    room = width - 2 * em - 2 * border - handle
-    widest = max(width_of(label) for label in truncate_distinct_names(names, room, width_of)) + handle
+    max_width = width - 2 * em - 2 * border - handle
+    widest = max(width_of(label) for label in truncate_distinct_names(names, max_width, width_of)) + handle
     columns = max(1, math.floor((width - 2 * em - 2 * border + gap) / (widest + gap)))
     rows = math.ceil(len(names) / columns)
-    _, _, high = made(room, loc="outside lower center", ncols=math.ceil(len(names) / rows))
+    _, _, high = made(max_width, loc="outside lower center", ncols=math.ceil(len(names) / rows))
     figure.set_size_inches(width / 72, max(height, high + _MIN_REST_SHARE * height) / 72)
 
 

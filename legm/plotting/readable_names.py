@@ -33,19 +33,19 @@ def axis_name_with_unit(name: str, metric: str) -> str:
     return readable_names([name])[0] + (" (s)" if metric in {"time", "time_per_sample"} else "")
 
 
-def wrap_name(text: str, room: float, width: Callable[[str], float]) -> list[str]:
+def wrap_name(text: str, max_width: float, width: Callable[[str], float]) -> list[str]:
     """The text in lines of a width; single words that are wider are truncated.
 
     Args:
         text: the text.
-        room: the available width.
+        max_width: the available width.
         width: returns the width of a text, in the same unit.
     """
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and width(longer) <= room:
+        if lines and width(longer) <= max_width:
             lines[-1] = longer
         else:
-            lines.append(truncate_name(word, room, width))
+            lines.append(truncate_name(word, max_width, width))
     return lines

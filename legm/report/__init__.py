@@ -87,13 +87,13 @@ def _collect_report(
 ) -> tuple[BackendClient, list[dict[str, Plain]], str]:
     """The client, the content of each experiment, and plotly's script; see :func:`build`."""
     client = root if isinstance(root, BackendClient) else connect_client(root, backend, backend_options)
-    apart = unfinished_statuses(statuses)
+    shown_statuses = unfinished_statuses(statuses)
     library = read_plotly_script()  # raises before anything is read
     key = None if metric is None else ranking_value_key(metric, test=test)
     collected: list[ExperimentContent] = []
     found: list[Sequence[Configuration]] = []
     for name in dict.fromkeys(experiments):
-        collected.append(ExperimentContent(name, apart, one_per_seed=one_per_seed))
+        collected.append(ExperimentContent(name, shown_statuses, one_per_seed=one_per_seed))
         found.append(_read_report_configurations(client, collected[-1]))
     share = _MAX_CURVE_BYTES // max(1, sum(map(len, found)))
     for content, configurations in zip(collected, found, strict=True):

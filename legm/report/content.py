@@ -273,7 +273,7 @@ class ExperimentContent:
         for key in sorted(self._summaries, key=_report_metric_order):
             name, split = split_summary_key(key)
             higher_better = asked.higher_better if key == asked.key else None
-            direction = decide_direction(name, self._rules, higher_better, pooled=split == "pooled")
+            direction = decide_direction(name, self._rules, higher_better, over_all_values=split == "pooled")
             of = [self._summaries[key].get(row, empty) for row in range(len(self._rows))]
             found.append(
                 {
@@ -303,15 +303,15 @@ class ExperimentContent:
     def _run_columns(self) -> dict[str, Plain]:
         runs, count = [run for _, run in self._runs], len(self._runs)
         choices = [exact_choice_text(run.rule) if run.best_step is not None else "" for run in runs]
-        ways = sorted(set(choices))
+        choice_texts = sorted(set(choices))
         return {
             "row": encode_numbers_exactly([row for row, _ in self._runs]),
             "status": encode_numbers_exactly([STATUSES.index(run.status) for run in runs]),
             "id": [run.run.run_id for run in runs],
             "started": encode_numbers_exactly([run.run.started for run in runs]),
             "ended": encode_numbers_exactly([_report_number(run.ended) for run in runs]),
-            "ways": ways,
-            "way": encode_numbers_exactly([ways.index(choice) for choice in choices]),
+            "ways": choice_texts,
+            "way": encode_numbers_exactly([choice_texts.index(choice) for choice in choices]),
             "best_step": encode_numbers_exactly([_report_number(run.best_step) for run in runs]),
             "last_step": encode_numbers_exactly([_report_number(run.last_step) for run in runs]),
             "points": encode_numbers_exactly([run.points for run in runs]),

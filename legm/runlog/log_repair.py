@@ -44,7 +44,7 @@ def repair_log(path: Path, configuration: Configuration) -> bool:
                 lost = log_frames.lost_frame(kind, b"")
                 frame, has_run = log_frames.run_frame(run, end - start - len(lost)) + lost, True
             if len(frame) != end - start:
-                return False  # there is no room for it
+                return False  # there is no space for it
             content[start:end] = frame
     try:
         log_reader.parse_log(path, bytes(content))

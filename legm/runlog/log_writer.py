@@ -106,7 +106,7 @@ class LogWriter:
         self.path = path
 
     @property
-    def is_in_place(self) -> bool:
+    def is_at_its_path(self) -> bool:
         """Whether the file is still at its path: a user may have moved or deleted its folder."""
         try:
             return os.path.samestat(os.stat(self.path), os.fstat(self._fd))  # noqa: PTH116 - Path has no fstat
@@ -122,7 +122,7 @@ class LogWriter:
             StorageError: it cannot be read, or the copy not written.
         """
         before, self.path = self.path, path
-        if self.is_in_place:
+        if self.is_at_its_path:
             return
         self.path = before
         try:

@@ -467,7 +467,7 @@ class Recorder:
 
     def _report_moved_log(self) -> None:
         """Report, once, that the log's folder was moved or deleted during the run."""
-        is_moved = not self._writer.is_in_place
+        is_moved = not self._writer.is_at_its_path
         if is_moved and not self._is_moved:
             log.error(
                 "%s no longer exists: its folder was moved or deleted during the run. Its values are kept; "

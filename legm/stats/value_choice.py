@@ -63,9 +63,9 @@ def choice_note(key: str, rules: Mapping[BestRule, int]) -> str:
     texts: Counter[str] = _texts(metric, rules) if split == "dev" else Counter()
     if len(texts) < 2:
         return ""
-    ways = ", ".join(f"{text} in {counted(count, 'run')}" for text, count in texts.most_common(4))
+    choices = ", ".join(f"{text} in {counted(count, 'run')}" for text, count in texts.most_common(4))
     more = f" and {counted(len(texts) - 4, 'further way')}" if len(texts) > 4 else ""
-    return f"{metric} is taken differently: {ways}{more}"
+    return f"{metric} is taken differently: {choices}{more}"
 
 
 def _texts(metric: str, rules: Mapping[BestRule, int]) -> Counter[str]:

@@ -175,7 +175,7 @@ class BackendTests:
 
     # Round trip
 
-    def test_it_can_be_made_again(self, tmp_path: Path) -> None:
+    def test_it_can_be_constructed_again(self, tmp_path: Path) -> None:
         """It has a name, capabilities, the hooks that these require, and options that construct it again."""
         backend = self._made(tmp_path)
         _expect(isinstance(backend.name, str) and backend.name, "a backend's name must be text")
@@ -186,7 +186,7 @@ class BackendTests:
         again = BackendClient(make_backend(type(backend), tmp_path, options), tmp_path)
         _same(again.options, client.options, "the options of the backend that they construct")
 
-    def test_a_run_comes_back_as_it_was_given(self, tmp_path: Path) -> None:
+    def test_a_run_is_read_back_as_it_was_stored(self, tmp_path: Path) -> None:
         """Parameters with their types, inactive ones, the description, the best step and its rule."""
         backend = self._made(tmp_path)
         given = {
@@ -210,7 +210,7 @@ class BackendTests:
         (found,) = self._read(tmp_path, backend)
         _same_pieces(found, expected, *RESULT_FIELDS)
 
-    def test_numbers_come_back_to_the_last_bit(self, tmp_path: Path) -> None:
+    def test_numbers_are_read_back_bit_for_bit(self, tmp_path: Path) -> None:
         """NaN, infinities, negative zero, the smallest and the largest float, and thirds."""
         backend = self._made(tmp_path)
         numbers = [
@@ -445,7 +445,7 @@ class BackendTests:
         if client.supports(Capability.EXPERIMENTS):
             _expect(experiment in client.experiments(), "the experiment of the runs must be listed")
 
-    def test_the_summary_is_the_references_to_the_last_bit(self, tmp_path: Path) -> None:
+    def test_the_summary_equals_the_reference_bit_for_bit(self, tmp_path: Path) -> None:
         """Statistics over a dozen seeds, with NaN, times, indexed metrics and unequal lengths."""
         folders = [tmp_path / name for name in ("store", "reference")]
         for folder in folders:
@@ -473,7 +473,7 @@ class BackendTests:
 
     # Trouble
 
-    def test_what_comes_again_is_not_counted_twice(self, tmp_path: Path) -> None:
+    def test_a_repeated_batch_is_stored_once(self, tmp_path: Path) -> None:
         """A batch whose response was lost is sent again, divided into other batches."""
         backend = self._made(tmp_path)
         reference = MemoryBackend(tmp_path)
@@ -499,7 +499,7 @@ class BackendTests:
         _same_pieces(found, expected, "number of points", "steps", "values")
         self._shows(tmp_path, expected.run, [("loss", step, step / 4) for step in range(4)])
 
-    def test_a_killed_process_loses_nothing_and_nothing_comes_twice(self, tmp_path: Path) -> None:
+    def test_a_killed_process_loses_and_repeats_nothing(self, tmp_path: Path) -> None:
         """What a killed process left is delivered with the next run of the configuration."""
         of = type(self)
         _expect("<locals>" not in of.__qualname__, f"{of.__qualname__} must be at the top level of a module")
@@ -580,7 +580,7 @@ class BackendTests:
         if client.supports(Capability.EXPERIMENTS):
             _fails_with_its_cause(client.experiments)
 
-    def test_a_remote_backend_says_from_where_delivery_continues(self, tmp_path: Path) -> None:
+    def test_a_remote_backend_returns_where_delivery_continues(self, tmp_path: Path) -> None:
         """REMOTE: opening a run returns a position that the store has, also after an answer was lost."""
         backend = self._made(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.REMOTE):
@@ -607,7 +607,7 @@ class BackendTests:
 
     # Capabilities
 
-    def test_summaries_are_kept_or_refused(self, tmp_path: Path) -> None:
+    def test_summaries_are_stored_or_refused(self, tmp_path: Path) -> None:
         """SUMMARIES: the store contains the results of aggregate_results()."""
         backend, handler = self._logged(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.SUMMARIES):
@@ -618,7 +618,7 @@ class BackendTests:
         for name in ("mean", "std"):
             _expect(self.holds(tmp_path, found[name]), f"the {name} {found[name]} is not in the store")
 
-    def test_figures_are_kept_or_refused(self, tmp_path: Path) -> None:
+    def test_figures_are_stored_or_refused(self, tmp_path: Path) -> None:
         """FIGURES: the store contains a figure unchanged, and the backend returns where."""
         backend, handler = self._logged(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.FIGURES):
@@ -638,7 +638,7 @@ class BackendTests:
             for form, picture in pictures.items():
                 _expect(self.holds(tmp_path, picture), f"the {form} figure is not in the store")
 
-    def test_curves_are_kept(self, tmp_path: Path) -> None:
+    def test_curves_are_stored(self, tmp_path: Path) -> None:
         """CURVES: the store contains the values of a plot."""
         backend, _ = self._logged(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.CURVES):
@@ -649,7 +649,7 @@ class BackendTests:
         center = float(curves[0].center[-1])
         _expect(self.holds(tmp_path, center), f"the curve's last value {center} is not in the store")
 
-    def test_artifacts_are_kept_or_refused(self, tmp_path: Path) -> None:
+    def test_artifacts_are_stored_or_refused(self, tmp_path: Path) -> None:
         """ARTIFACTS: the store contains a run's file unchanged."""
         backend, handler = self._logged(tmp_path)
         content = b"\x00weights\xff" + os.urandom(32)
@@ -703,7 +703,7 @@ class BackendTests:
         found = sorted(one.run.run_id for one in self._read(tmp_path, backend))
         _same(found, kept, "the runs after one was deleted")
 
-    def test_folders_are_made_when_asked(self, tmp_path: Path) -> None:
+    def test_folders_are_created_on_request(self, tmp_path: Path) -> None:
         """FOLDERS: one for each configuration, the same for every instance, created only on request."""
         backend = self._made(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.FOLDERS):

@@ -31,10 +31,10 @@ def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         try:
-            _require_bounded_yaml(yaml.parse(text, loader))
+            _require_yaml_limits(yaml.parse(text, loader))
             return yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
         except yaml.reader.ReaderError:  # libyaml refuses lone surrogates, which a path may contain
-            _require_bounded_yaml(yaml.parse(text, yaml.SafeLoader))
+            _require_yaml_limits(yaml.parse(text, yaml.SafeLoader))
             return yaml.safe_load(text)
     except Exception as cause:  # YAML errors, and any error of PyYAML for a tagged value
         mark = getattr(cause, "problem_mark", None)
@@ -49,7 +49,7 @@ def parse_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
         ) from cause
 
 
-def _require_bounded_yaml(events: Iterator[Any]) -> None:
+def _require_yaml_limits(events: Iterator[Any]) -> None:
     """Refuse a document that is small as a text and endless as a value, before anything is made of it.
 
     Raises:

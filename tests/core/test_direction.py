@@ -58,4 +58,4 @@ def test_a_user_then_the_most_runs_then_the_name_decide(metric, rules, asked, hi
 
 
 def test_no_best_rule_is_about_all_values_of_a_metric():
-    assert decide_direction("time", {rule("time", True): 3}, pooled=True).because == "name"
+    assert decide_direction("time", {rule("time", True): 3}, over_all_values=True).because == "name"

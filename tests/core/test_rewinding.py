@@ -62,7 +62,7 @@ def test_later_steps_set_before_a_rewind_are_void_and_those_set_after_it_count()
     assert (result.points, result.last_step, result.best_step) == (3, 3, 3)
 
 
-def test_test_values_files_and_the_rule_stay_and_displays_go():
+def test_a_rewind_keeps_test_values_files_and_the_rule_but_no_displays():
     both = points(((LOSS, ACCURACY), 5, [1.0, 2.0]), ((TEST,), 5, [3.0]), ((LOSS,), 1, [4.0]))
     kept = [Artifact("a", "/a"), BestRule("early_stopping", step=5)]
     records = [both, Display("x", 1.0, 5, 0.0), Display("x", 2.0, 1, 0.0), *kept, Rewind(1, 1.0)]

@@ -28,9 +28,9 @@ PATIENCE = 0.6
 def _impatient(monkeypatch):
     monkeypatch.setattr(circuit_breaker, "PATIENCE", PATIENCE)
     monkeypatch.setattr(circuit_breaker, "LONG_WAIT", 0.2)
-    monkeypatch.setattr(circuit_breaker, "_LOOK", 0.02)
+    monkeypatch.setattr(circuit_breaker, "_CHECK_INTERVAL", 0.02)
     monkeypatch.setattr(registry, "PATIENCE", PATIENCE)
-    monkeypatch.setattr(delivery, "_LOOK", 0.02)
+    monkeypatch.setattr(delivery, "_CHECK_INTERVAL", 0.02)
     monkeypatch.setattr(delivery, "_GRACE", 0.1)
     monkeypatch.setattr(delivery, "_INTERVAL", 0.02)
     monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.02)

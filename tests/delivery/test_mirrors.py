@@ -360,7 +360,7 @@ def test_a_handlers_root_with_another_backend_is_not_delivered_to_it(tmp_path):
     [
         ([], {}, "names no backend"),
         (["local", "local"], {}, "'local' was named twice"),
-        (["local", "mlflow"], {"tracking_uri": "x"}, "'tracking_uri' is none of them"),
+        (["local", "mlflow"], {"tracking_uri": "x"}, "'tracking_uri' is not one of them"),
         (["local", "mlflow"], {"mlfow": {}}, "did you mean 'mlflow'"),
         (["local", "mlflow"], {"mlflow": "x"}, "must be a mapping, not 'x'"),
         (["local", "mlfow"], {}, "there is no backend 'mlfow'; did you mean 'mlflow'"),

@@ -118,7 +118,7 @@ def test_only_an_unfinished_run_with_these_parameters_seeds_and_description_is_r
     assert not make(tmp_path, **other).start(resume=True).is_resumed
 
 
-def test_a_failed_run_is_resumed_and_its_error_is_gone(tmp_path):
+def test_a_resumed_failed_run_has_no_error(tmp_path):
     with pytest.raises(ZeroDivisionError), make(tmp_path).start() as handler:
         handler.set_metric("loss", 1 / 0)
 
@@ -172,7 +172,7 @@ handler.log()
     assert len(runs_of(tmp_path)) == 4
 
 
-def test_a_claim_takes_the_place_of_the_interrupted_run(tmp_path):
+def test_a_claim_replaces_the_interrupted_run(tmp_path):
     killed(tmp_path)
     handler = make(tmp_path)
 
@@ -278,7 +278,7 @@ def test_a_repaired_log_is_not_resumed_since_new_values_could_be_lost_in_it(tmp_
 # By the environment
 
 
-def test_a_script_that_does_not_ask_is_told_by_the_environment(tmp_path, monkeypatch, caplog):
+def test_a_script_that_does_not_ask_resumes_as_the_environment_says(tmp_path, monkeypatch, caplog):
     killed(tmp_path)
     run_id = the_run(tmp_path).run.run_id
 
@@ -333,14 +333,14 @@ def test_a_step_that_is_none_is_an_error(tmp_path, step):
         make(tmp_path).start(resume=True, rewind_to=step)
 
 
-def test_a_rewind_needs_a_run_to_go_back_in(tmp_path):
+def test_a_rewind_needs_an_earlier_run(tmp_path):
     with pytest.raises(ParameterError, match="pass resume=True too"):
         make(tmp_path).start(rewind_to=3)
     with pytest.raises(StateError, match="before start"):
         make(tmp_path).rewind(3)
 
 
-def test_the_curves_in_tensorboard_go_forward_only(tmp_path):
+def test_steps_in_tensorboard_only_increase(tmp_path):
     killed(tmp_path)
     with make(tmp_path).start(resume=True, rewind_to=3) as handler:
         for step in range(4, 12):

@@ -40,7 +40,7 @@ def error_bars(axes):
     return [one for one in axes.containers if isinstance(one, ErrorbarContainer)]
 
 
-class TestThinning:
+class TestDownsampling:
     def test_a_short_curve_is_kept_as_it_is(self):
         given_ = curve([1.0, np.nan, 3.0], steps=[2, 5, 9])
         found = line(given_)

@@ -112,4 +112,4 @@ def test_a_kit_inside_a_function_says_that_it_must_be_at_the_top_level(tmp_path)
         pass
 
     with pytest.raises(AssertionError, match="top level"):
-        Inside().test_a_killed_process_loses_nothing_and_nothing_comes_twice(tmp_path)
+        Inside().test_a_killed_process_loses_and_repeats_nothing(tmp_path)

@@ -1,6 +1,6 @@
 """A configuration's ``params.yml``: how it is written, read and checked.
 
-Its last line is a comment with a checksum of what stands above, and one of each of its keys. A file without
+Its last line is a comment with a checksum of the lines above, and one of each of its keys. A file without
 it was written by an earlier version, or by a user, and is taken as it is.
 """
 

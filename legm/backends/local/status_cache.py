@@ -202,7 +202,7 @@ class _StatusStringTable:
         self._rules = functools.cache(self._read_rules)
 
     def number(self, common: list[Plain]) -> int:
-        """Which of the shared things this is; it is added where it is new."""
+        """Which of the shared entries this is; it is added where it is new."""
         number = self._numbers.setdefault(repr(common), len(self.shared))
         if number == len(self.shared):
             self.shared.append(common)
@@ -261,7 +261,7 @@ class _StatusStringTable:
         )
 
     def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
-        """A row of another table, whose shared things have these numbers here."""
+        """A row of another table, whose shared entries have these numbers here."""
         *own, counted = row
         return [
             *(numbers[own[0]], *own[1:]),
@@ -269,11 +269,11 @@ class _StatusStringTable:
         ]
 
     def _read_indexed(self, number: int) -> frozenset[str]:
-        """The keys of indexed metrics that a shared thing has."""
+        """The keys of indexed metrics that a shared entry has."""
         return frozenset(self.shared[number][1])
 
     def _read_rules(self, number: int) -> Mapping[BestRule, int]:
-        """The best rules that a shared thing has, each with its number of runs."""
+        """The best rules that a shared entry has, each with its number of runs."""
         return {BestRule(*rule): runs for *rule, runs in self.shared[number][0]}
 
 

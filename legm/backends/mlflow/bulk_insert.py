@@ -53,11 +53,11 @@ def bulk_insert_points(store: Any, run_id: str, metrics: Iterable[Metric]) -> No
 
 def _metric_row_to_insert(run_id: str, metric: Metric) -> dict[str, Any]:
     is_nan = math.isnan(metric.value)
-    bounded = 0.0 if is_nan else min(max(metric.value, -sys.float_info.max), sys.float_info.max)
+    clipped = 0.0 if is_nan else min(max(metric.value, -sys.float_info.max), sys.float_info.max)
     return {
         "run_uuid": run_id,
         "key": metric.key,
-        "value": bounded,
+        "value": clipped,
         "timestamp": metric.timestamp,
         "step": metric.step,
         "is_nan": is_nan,

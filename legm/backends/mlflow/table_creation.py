@@ -157,8 +157,8 @@ def _create_tables(uri: str) -> None:
                     ) from None
     if child.returncode != 0:
         lines = [line for line in text.splitlines() if line and not line.startswith(("(Background", "[SQL"))]
-        said = lines[-1] if lines else f"exit code {child.returncode}"
+        output = lines[-1] if lines else f"exit code {child.returncode}"
         raise BackendError(
             f"MLflow could not create its tables at {redact_url_password(uri)}: "
-            f"{redact_url_password(said)[:300]}"
+            f"{redact_url_password(output)[:300]}"
         )

@@ -33,8 +33,8 @@ _VARIABLES = {
 }
 
 
-def _load_module(room, name):
-    path = os.path.join(_SITE_FOLDER, os.pardir, os.pardir, room, name + ".py")
+def _load_module(package, name):
+    path = os.path.join(_SITE_FOLDER, os.pardir, os.pardir, package, name + ".py")
     spec = importlib.util.spec_from_file_location("_legm_" + name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

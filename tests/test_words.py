@@ -1,0 +1,162 @@
+"""The words of names and messages: those of the field, which a reader understands at once."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import legm
+from tests.support.paths import ROOT, TESTS
+
+PACKAGE = Path(legm.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TEST_MODULES = sorted(
+    path for path in TESTS.rglob("*.py") if not {"samples", "compat_scripts"} & set(path.parts)
+)
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+
+INSTEAD = {
+    "apart": "separately, distinguishes",
+    "arrival": "ingest",
+    "bounded": "size limits",
+    "courier": "uploader",
+    "foreign": "external",
+    "go": "continue, resume",
+    "goes": "continues, resumes",
+    "going": "running",
+    "gone": "missing, deleted, resumed",
+    "heard": "last seen",
+    "house": "package",
+    "inert": "unevaluated",
+    "lacking": "missing, without",
+    "mend": "repair",
+    "mended": "repaired",
+    "mends": "repairs",
+    "owed": "pending, backlog",
+    "owes": "pending, backlog",
+    "person": "user",
+    "place": "path, folder, position",
+    "places": "paths, folders, positions",
+    "relay": "client",
+    "room": "width, space, package",
+    "rooms": "widths, packages",
+    "sameness": "equality",
+    "settle": "finalize",
+    "settled": "finalized",
+    "settles": "finalizes",
+    "tally": "counts",
+    "tallies": "counts",
+    "tell": "report, distinguish",
+    "telling": "report",
+    "tells": "reports, distinguishes",
+    "thinned": "downsampled",
+    "thinning": "downsampling",
+    "told": "known, reported",
+    "ways": "targets, choices",
+}
+"""What is not said, and what is said instead."""
+
+PHRASES = {
+    r"\bgo(es)? on\b|\bgoing on\b|\bwent on\b|\bgone on\b": "continue, resume",
+    r"\b(tell|tells|told)\b[^.]{0,40}\bapart\b": "distinguish",
+    r"\blet(s)? go of\b": "release",
+    r"\btake(s|n)? out\b": "delete",
+    r"\bstands? (below|above|beside|there)\b": "is printed below, is stored there",
+    r"\bto the last bit\b": "bit for bit",
+    r"\bwhole or not at all\b": "atomically",
+    r"\bknown are\b": "known:",
+    r"\bhas not the capability\b": "does not support",
+    r"\bit is no (?!longer\b)[a-z]+\b": "it is not a",
+    r"\bin no average\b": "not averaged",
+    r"\bsettled?\b|\bsettles\b": "finalize",
+    r"\bmend(s|ed)?\b": "repair",
+    r"\bowe[sd]?\b": "pending",
+}
+"""What no message, help text, docstring of something public or page says, as a regular expression."""
+
+
+def words(name: str) -> list[str]:
+    """The words of a name, in lower case."""
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().strip("_").split("_")
+
+
+def names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every name that a module gives: of functions, classes, arguments, variables and attributes."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr, node.lineno
+
+
+def texts(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every text of a module: messages, help texts and docstrings; an f-string without what it formats."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+            yield "".join(map(str, parts)), node.lineno
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value, node.lineno
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+
+
+def in_other_words(text: str) -> list[str]:
+    """The phrases of a text that are said otherwise."""
+    flat = " ".join(text.split())
+    return [
+        f"{found[0]!r}: say {instead}"
+        for phrase, instead in PHRASES.items()
+        for found in re.finditer(phrase, flat)
+    ]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_names_are_words_of_the_field(module):
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    found = [
+        (f"{name}, line {line}", INSTEAD[word])
+        for name, line in names(tree)
+        for word in words(name)
+        if word in INSTEAD
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("module", TEST_MODULES, ids=named)
+def test_names_of_tests_are_words_of_the_field(module):
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    tests = [name for name, _ in names(tree) if name.startswith(("test_", "Test"))]
+    assert [(name, INSTEAD[word]) for name in tests for word in words(name) if word in INSTEAD] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_messages_and_docstrings_are_in_the_words_of_the_field(module):
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    assert [(line, found) for text, line in texts(tree) if (found := in_other_words(text))] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_pages_are_in_the_words_of_the_field(page):
+    assert in_other_words(page.read_text(encoding="utf-8")) == []
+
+
+def test_what_is_said_otherwise_is_found():
+    assert in_other_words("The runs are told\n  apart, and it is no mapping.") == [
+        "'told apart': say distinguish",
+        "'it is no mapping': say it is not a",
+    ]
+    assert [word for word in words("_ForeignRuns") if word in INSTEAD] == ["foreign"]
