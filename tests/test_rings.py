@@ -202,7 +202,7 @@ def names_in(module: str) -> set[str]:
 
 def test_runs_are_read_through_one_function():
     """Runs whose process died are finalized first; the others read what an import or export just wrote."""
-    users = {module for module in MODULES if room(module) != "backends" and names_in(module) & _AS_STORED}
+    users = {module for module in MODULES if part_of(module) != "backends" and names_in(module) & _AS_STORED}
     assert users == _BEHIND_THE_DOOR
 
 
@@ -211,7 +211,7 @@ def test_nothing_is_decided_by_the_name_of_a_backend():
     names = {"local", "mlflow", "wandb"}
     wrong = []
     for module in MODULES:
-        if room(module) == "backends":
+        if part_of(module) == "backends":
             continue
         for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
             if isinstance(node, ast.Compare):
