@@ -57,6 +57,7 @@ def import_parameter_options(function: F) -> F:
     metavar="N",
     help="TensorBoard: the last N folders of a run's path name the run, those above its experiment.",
 )
+@click.option("--recheck", is_flag=True, help="Compare also runs that are unchanged since an earlier import.")
 @click.option("--deleted", is_flag=True, help="Include runs deleted in the source but not yet purged.")
 @json_option
 def import_command(
@@ -71,6 +72,7 @@ def import_command(
     name_param: tuple[str, ...],
     identity: Path | None,
     run_folders: int | None,
+    recheck: bool,
     deleted: bool,
     as_json: bool,
 ) -> None:
@@ -97,6 +99,7 @@ def import_command(
         identity_file=identity,
         run_folders=run_folders,
         deleted=deleted,
+        recheck=recheck,
         dry_run=dry_run,
     )
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,15 @@ from legm.importers.import_notes import ImportNotes
 from legm.importers.labels import Label
 from legm.records import BestRule, Display, Plain, Points, Run, Status
 
-__all__ = ["ExternalFile", "ExternalRun", "FolderNamedSource", "Source", "unreadable_run"]
+__all__ = [
+    "ExternalFile",
+    "ExternalRun",
+    "FolderNamedSource",
+    "GroupedSource",
+    "RunGroup",
+    "Source",
+    "unreadable_run",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,32 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release files and connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """Runs whose files tell, without being read, whether anything about the runs has changed.
+
+    Args:
+        key: the group's identity, unique and the same every time the source is read.
+        paths: the files and folders that determine the runs.
+        runs: reads the runs.
+        outside: further ones, which are known once the runs were read; None if these may change although all
+            files stay as they are.
+    """
+
+    key: str
+    paths: Sequence[Path]
+    runs: Callable[[], Iterator[ExternalRun]]
+    outside: Callable[[], Iterable[Path] | None] = tuple
+
+
+@runtime_checkable
+class GroupedSource(Source, Protocol):
+    """A source of many files, of which those that have not changed need not be read again."""
+
+    def groups(self) -> Iterator[RunGroup]:
+        """Every group of runs, in a stable order; :meth:`Source.runs` returns the runs of them all."""
 
 
 @runtime_checkable

@@ -53,6 +53,8 @@ def import_report_lines(report: Report) -> Iterator[str]:
     )
     imported = counted(report.created + report.updated, "run")
     yield f"{imported} {verb}{updated}; {report.unchanged} already imported"
+    if report.unread:
+        yield f"{counted(report.unread, 'run')} not read again: unchanged since compared (see --recheck)"
     if report.identity_file is not None:
         yield f"compared parameters are listed in {report.identity_file}"
     yield from comparison_report_lines(report)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from legm.core.results import records_from_result, result_records
 from legm.core.rewinding import without_rewound
 from legm.delivery.client import connect_client
-from legm.errors import CorruptFile, StorageError
-from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
+from legm.errors import CorruptFile, LegmError, StorageError
+from legm.importers.external_run import ExternalFile, ExternalRun, RunGroup, unreadable_run
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_validation import require_valid_run
 from legm.records import (
@@ -30,6 +31,7 @@ from legm.runlog import log_reader
 from legm.runlog.configuration_folders import (
     AGGREGATES_FILE,
     METRICS_FILE,
+    OWN_FOLDER,
     PARAMETERS_FILE,
     PLOTS,
     STEPS_FILE,
@@ -62,7 +64,9 @@ class LegmRootSource:
         self.location = str(path)
         self.notes = ImportNotes()
         self._client = connect_client(path)
+        self._root = path.absolute()
         self._configurations: dict[str, Configuration] = {}  # by run id
+        self._unfinished: set[str] = set()  # experiments with running runs
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
@@ -72,16 +76,39 @@ class LegmRootSource:
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every run that has ended, experiment by experiment."""
+        for group in self.groups():
+            yield from group.runs()
+
+    def groups(self) -> Iterator[RunGroup]:
+        """The runs of each experiment."""
         for experiment in self._client.experiments():
-            for result in self._client.runs_as_stored(Query(experiment)):
-                if result.status is Status.RUNNING:
-                    self.notes.add(
-                        "runs that are still running were left out: import again", result.run.run_id
-                    )
-                    continue
-                self._configurations[result.run.run_id] = result.run.configuration
-                self._note_other_files(result.run.configuration)
-                yield self._external_run(result)
+            paths = self._configuration_folders(experiment)
+            runs, outside = partial(self._runs_of, experiment), partial(self._paths_outside, experiment)
+            yield RunGroup(experiment, paths, runs, outside)
+
+    def _configuration_folders(self, experiment: str) -> list[Path]:
+        """Everything in the folder of an experiment, which a user may have renamed, but legm's own caches."""
+        with contextlib.suppress(LegmError, OSError):  # reading the runs says what is damaged
+            for configuration in self._client.configurations(experiment):
+                folder = self._client.folder(configuration)
+                if folder is not None and folder.is_relative_to(self._root):
+                    top = self._root / folder.relative_to(self._root).parts[0]
+                    return sorted(one for one in top.iterdir() if one.name != OWN_FOLDER)
+        return []
+
+    def _paths_outside(self, experiment: str) -> Iterable[Path] | None:
+        """Nothing; None while a run is left out that may end although its files stay as they are."""
+        return None if experiment in self._unfinished else ()
+
+    def _runs_of(self, experiment: str) -> Iterator[ExternalRun]:
+        for result in self._client.runs_as_stored(Query(experiment)):
+            if result.status is Status.RUNNING:
+                self._unfinished.add(experiment)
+                self.notes.add("runs that are still running were left out: import again", result.run.run_id)
+                continue
+            self._configurations[result.run.run_id] = result.run.configuration
+            self._note_other_files(result.run.configuration)
+            yield self._external_run(result)
 
     def _note_other_files(self, configuration: Configuration) -> None:
         """Note what is in a configuration's folder but belongs to no run."""

@@ -19,6 +19,7 @@ from legm.importers.identity_decisions import IdentityOverrides, open_decisions
 from legm.importers.identity_file import identity_file_path, read_identities, write_identities
 from legm.importers.identity_inference import UNDECIDED, Identity, infer_identity
 from legm.importers.ingest import Ingested, Ingestion
+from legm.importers.known_runs import KnownRuns, known_runs_path
 from legm.importers.label_identity import averaged_labels
 from legm.importers.labels import LabelUse
 from legm.importers.observed import ObservedRuns
@@ -33,7 +34,7 @@ from legm.importers.translation import (
 )
 from legm.importers.valid_names import is_reserved_name, valid_name
 from legm.importers.verification import Verification
-from legm.records import Query, RunResult, Status
+from legm.records import Configuration, Query, RunResult, Status
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.log_folder import LogFolder
 from legm.util.progress import show_progress
@@ -56,6 +57,8 @@ class Report:
         updated: how many runs were imported again: they could have grown since an earlier import, or are
             compared otherwise now.
         unchanged: how many runs were already imported.
+        unread: how many of them were not read again: neither the source nor what was imported has changed
+            since they were compared. What is equal, adapted and omitted is about the others.
         configurations: how many configurations the source's runs make.
         configurations_if_all_compared: how many they would make if every parameter were compared.
         varying: by experiment, the compared parameters in which its runs differ.
@@ -76,6 +79,7 @@ class Report:
     created: int
     updated: int
     unchanged: int
+    unread: int
     configurations: int
     configurations_if_all_compared: int
     varying: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -110,6 +114,7 @@ def import_runs(
     identity_file: str | Path | None = None,
     run_folders: int | None = None,
     deleted: bool = False,
+    recheck: bool = False,
     dry_run: bool = False,
     backend: object = "local",
     backend_options: Mapping[str, Any] | None = None,
@@ -117,6 +122,7 @@ def import_runs(
     """Import the runs of another tracker, or of another root directory.
 
     A second call adds only what is new, and continues an interrupted import. The source is only read.
+    Of folders with many files, runs that are unchanged since they were compared are not even read.
 
     Args:
         source: the path or address of the store that has the runs; or an opened source.
@@ -131,6 +137,7 @@ def import_runs(
         run_folders: for folders of TensorBoard, how many of the last folders of a run's path name the run;
             those above are its experiment. Inferred by default.
         deleted: whether to include runs that are deleted in the source but not yet purged.
+        recheck: whether to read and compare also the runs that are unchanged since an earlier import.
         dry_run: whether to only report what would be done.
         backend: the backend to import into, as in the handler.
         backend_options: the backend's options.
@@ -145,7 +152,10 @@ def import_runs(
     """
     opened = open_detected_source(source, deleted=deleted) if isinstance(source, (str, Path)) else source
     try:
-        return _Import(opened, Path(root), experiments, backend, backend_options or {}).run(
+        path = known_runs_path(Path(root), opened, deleted=deleted) if opened is not source else None
+        return _Import(
+            opened, Path(root), experiments, backend, backend_options or {}, None if recheck else path
+        ).run(
             IdentityOverrides(tuple(seed_params), tuple(ignore), tuple(compare), tuple(name_params)),
             None if identity_file is None else Path(identity_file),
             run_folders,
@@ -166,11 +176,14 @@ class _Import:
         experiments: Sequence[str],
         backend: object,
         options: Mapping[str, Any],
+        known_runs: Path | None,
     ) -> None:
         self._source = source
         self._root = root
         self._experiments = frozenset(experiments)
         self._client = BackendClient(make_backend(backend, root, options), root)
+        self._runs = KnownRuns(source, None if self._client.is_remote else known_runs)
+        self._targets: dict[tuple[str, str], Configuration] = {}
         self._identities: dict[str, Identity] = {}
         self._failed: dict[str, str] = {}
         self._observed: set[str] = set()  # keys
@@ -178,7 +191,7 @@ class _Import:
 
     def _selected_runs(self) -> Iterator[ExternalRun]:
         found = set()
-        for run in self._source.runs():
+        for run in self._runs.runs():
             found.add(run.experiment)
             if not self._experiments or run.experiment in self._experiments:
                 yield run
@@ -216,8 +229,7 @@ class _Import:
         counts = dict.fromkeys(Ingested, 0)
         run_keys = self._ingest_runs(ingestion, counts, dry_run=dry_run)
         verification = Verification()
-        if not dry_run:
-            self._verify(run_keys, verification)
+        unread = 0 if dry_run else self._verify(run_keys, verification)
         return Report(
             source=self._source.location,
             kind=self._source.kind,
@@ -235,6 +247,7 @@ class _Import:
             created=counts[Ingested.CREATED],
             updated=counts[Ingested.UPDATED],
             unchanged=counts[Ingested.UNCHANGED],
+            unread=unread,
             configurations=sum(map(bool, run_keys.values())),
             configurations_if_all_compared=len(+self._all_compared),
             equal=verification.equal,
@@ -314,15 +327,20 @@ class _Import:
                 continue
             identity = self._identity_of(external)
             configuration = translated_configuration(external, identity, is_reserved_name)
-            runs = run_keys.setdefault((configuration.experiment, configuration.fingerprint), {})
+            target = configuration.experiment, configuration.fingerprint
+            runs = run_keys.setdefault(target, {})
+            self._targets[target] = configuration
             status = ingestion.known(external)
             has_moved = ingestion.has_moved(external, configuration)
-            has_ended = status not in {None, Status.INTERRUPTED} and not external.can_grow
+            may_grow = status is Status.INTERRUPTED or external.can_grow
+            has_ended = status is not None and (not may_grow or self._runs.is_unchanged(external.key))
             if dry_run or (has_ended and not has_moved):
                 ingested = Ingested.UPDATED if has_moved else Ingested.UNCHANGED
                 counts[Ingested.CREATED if status is None else ingested] += 1
             else:
                 try:
+                    if self._runs.is_unchanged(external.key):
+                        external = self._runs.run(external.key)  # noqa: PLW2901 - with all that it has
                     new = translate_run(external, self._source.kind, identity, is_reserved_name)
                 except LegmError as error:
                     self._failed[external.key] = str(error)
@@ -335,21 +353,39 @@ class _Import:
     def _identity_of(self, external: ExternalRun) -> Identity:
         return self._identities.get(translated_experiment(external), UNDECIDED)
 
-    def _verify(self, run_keys: _RunKeys, verification: Verification) -> None:
-        for (experiment, fingerprint), keys in show_progress(run_keys.items(), "verifying configurations"):
-            query = Query(experiment, fingerprint, None, None)
+    def _verify(self, run_keys: _RunKeys, verification: Verification) -> int:
+        """Compare the runs with their source; returns how many are known to be unchanged since they were."""
+        unread = 0
+        folders = {target: self._client.folder(self._targets[target]) for target in run_keys}
+        for target, keys in show_progress(run_keys.items(), "verifying configurations"):
+            if all(map(self._runs.is_unchanged, keys.values())) and self._runs.is_known_folder(
+                target, folders[target]
+            ):
+                unread += len(keys)
+                continue
             missing = dict(keys)
-            for result in self._client.runs_as_stored(query):
+            for result in self._client.runs_as_stored(Query(*target, None, None)):
                 key = missing.pop(result.run.run_id, None)
                 if key is not None:
                     self._verify_run(key, result, verification)
             for key in missing.values():
                 verification.differences[key] = "the run is missing"
+        unequal = {*self._failed, *verification.differences}
+        equal = [key for keys in run_keys.values() for key in keys.values() if key not in unequal]
+        self._runs.store(
+            equal,
+            {
+                target: folders[target]
+                for target, keys in run_keys.items()
+                if unequal.isdisjoint(keys.values())
+            },
+        )
+        return unread
 
     def _verify_run(self, key: str, result: RunResult, verification: Verification) -> None:
         run_id = result.run.run_id
         try:
-            external = self._source.run(key)
+            external = self._runs.run(key)
             new = translate_run(external, self._source.kind, self._identity_of(external), is_reserved_name)
         except LegmError as error:
             self._failed[key] = str(error)

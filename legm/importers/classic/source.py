@@ -34,7 +34,7 @@ from legm.importers.classic.layout import (
     classic_start_time,
     is_classic_configuration_folder,
 )
-from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
+from legm.importers.external_run import ExternalFile, ExternalRun, RunGroup, unreadable_run
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_files import run_files_below
 from legm.importers.unpickling import interpret_pickle
@@ -132,18 +132,27 @@ class ClassicSource:
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every completed run, configuration by configuration."""
+        for group in self.groups():
+            yield from group.runs()
+
+    def groups(self) -> Iterator[RunGroup]:
+        """The runs of each configuration's folder."""
         for folder in classic_configuration_folders(self._root, self.notes):
-            try:
-                configuration = self._configuration(folder)
-            except LegmError as error:
-                experiment, key = self._experiment_and_key(folder, None)
-                yield unreadable_run(key, experiment, error)
-                continue
-            if not configuration.runs:
-                self.notes.add("configurations without a completed run were left out", str(folder))
-            for key in configuration.runs:
-                self._folders[key] = folder
-                yield self._external_run(configuration, key)
+            key = folder.relative_to(self._root).as_posix()
+            yield RunGroup(key, [folder], partial(self._runs_of_folder, folder))
+
+    def _runs_of_folder(self, folder: Path) -> Iterator[ExternalRun]:
+        try:
+            configuration = self._configuration(folder)
+        except LegmError as error:
+            experiment, key = self._experiment_and_key(folder, None)
+            yield unreadable_run(key, experiment, error)
+            return
+        if not configuration.runs:
+            self.notes.add("configurations without a completed run were left out", str(folder))
+        for key in configuration.runs:
+            self._folders[key] = folder
+            yield self._external_run(configuration, key)
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""

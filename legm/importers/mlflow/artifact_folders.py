@@ -42,6 +42,30 @@ class ArtifactFolders:
         return found
 
     def _find_folder(self, address: str, tail: str, run_id: str) -> Path | None:
+        candidates = self.candidates(address, tail)
+        if not candidates:
+            scheme = urlsplit(address).scheme
+            self._notes.add(
+                f"artifacts in {scheme}:// were not read: import from the server's address", run_id
+            )
+            return None
+        for candidate in candidates:
+            # A folder that contains the store itself is not a run's artifact folder.
+            if candidate.is_dir() and not self._store_folder.is_relative_to(candidate.resolve()):
+                return candidate
+        if not candidates[0].is_relative_to(self._store_folder):  # moved; otherwise there are no artifacts
+            self._notes.add(
+                "artifact folders that do not exist: nothing was logged, or they have been moved", run_id
+            )
+        return None
+
+    def candidates(self, address: str, tail: str) -> list[Path]:
+        """Where the folder at an address may be, best first; nowhere if it is not on this machine.
+
+        Args:
+            address: MLflow's address.
+            tail: the folder's path relative to MLflow's own folder.
+        """
         parts = urlsplit(address)
         if parts.scheme == "file":
             folder = self._store_folder / url2pathname(parts.path)
@@ -50,24 +74,13 @@ class ArtifactFolders:
         elif parts.scheme == "mlflow-artifacts":  # only the server knows in which folder
             folder = self._store_folder / ARTIFACTS_FOLDER / tail
         else:
-            self._notes.add(
-                f"artifacts in {parts.scheme}:// were not read: import from the server's address", run_id
-            )
-            return None
+            return []
         # MLflow's addresses are absolute; after a move the files are where the store is now.
         moved = [
             self._store_folder / "/".join(folder.parts[-n:]) for n in range(len(folder.parts) - 1, 1, -1)
         ]
         kept = [self._store_folder / name / tail for name in ("mlruns", ARTIFACTS_FOLDER)]
-        for candidate in [folder, *kept, *moved]:
-            # A folder that contains the store itself is not a run's artifact folder.
-            if candidate.is_dir() and not self._store_folder.is_relative_to(candidate.resolve()):
-                return candidate
-        if not folder.is_relative_to(self._store_folder):  # moved; otherwise there are simply no artifacts
-            self._notes.add(
-                "artifact folders that do not exist: nothing was logged, or they have been moved", run_id
-            )
-        return None
+        return [folder, *kept, *moved]
 
     def files_in(self, existing_folders: dict[str, Path]) -> Iterator[ExternalFile]:
         """The files in the folders, by name; links that lead out of them are left out."""

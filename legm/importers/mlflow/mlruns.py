@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import numpy as np
 
 from legm.core.point_columns import points_from_blocks
 from legm.errors import CorruptFile, StorageError, storage_error
-from legm.importers.external_run import ExternalRun, unreadable_run
+from legm.importers.external_run import ExternalRun, RunGroup, unreadable_run
 from legm.importers.import_notes import ImportNotes
 from legm.importers.mlflow.artifact_folders import ArtifactFolders
 from legm.importers.mlflow.run_conversion import (
@@ -71,6 +72,7 @@ class MlrunsSource:
         self._models: dict[Path, dict[str, list[tuple[str, Path]]]] = {}
         self._tags_of_experiments: dict[Path, dict[str, Plain]] = {}
         self._run_folders: dict[str, Path] = {}
+        self._outside: dict[Path, list[Path]] = {}  # by a run's folder, where else its artifacts are
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
@@ -82,18 +84,30 @@ class MlrunsSource:
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every run, experiment by experiment."""
+        for group in self.groups():
+            yield from group.runs()
+
+    def groups(self) -> Iterator[RunGroup]:
+        """The run of each folder."""
         for experiment in [
             *_mlruns_experiment_folders(self._root),
             *_mlruns_experiment_folders(self._root / ".trash"),
         ]:
-            for run in _mlruns_subfolders(experiment):
-                try:
-                    found = self._read_run(run) if self._is_run(run) else None
-                except StorageError as error:
-                    found = unreadable_run(run.name, experiment.name, error)
-                if found is not None:
-                    self._run_folders[found.key] = run
-                    yield found
+            shared = [experiment / name for name in ("meta.yaml", "tags", "datasets", "models")]
+            for folder in _mlruns_subfolders(experiment):
+                key = folder.relative_to(self._root).as_posix()
+                runs, outside = partial(self._run_of_folder, folder), partial(self._outside.get, folder, ())
+                yield RunGroup(key, [folder, *shared], runs, outside)
+
+    def _run_of_folder(self, folder: Path) -> Iterator[ExternalRun]:
+        """The run of a folder, if it is one."""
+        try:
+            found = self._read_run(folder) if self._is_run(folder) else None
+        except StorageError as error:
+            found = unreadable_run(folder.name, folder.parent.name, error)
+        if found is not None:
+            self._run_folders[found.key] = folder
+            yield found
 
     def run(self, key: str) -> ExternalRun:
         """The run with a key."""
@@ -184,6 +198,8 @@ class MlrunsSource:
             address = str(meta.get("artifact_uri") or own)
             tail = f"{folder.parent.name}/{folder.name}/artifacts"
             found = self._files.existing_folders([("", address, tail)], run_id)
+            candidates = [*found.values()] or self._files.candidates(address, tail)
+            self._outside[folder] = [one for one in candidates if not one.is_relative_to(folder)]
         for name, location in self._logged_models_in(folder.parent).get(run_id, ()):
             found[f"models/{name}/"] = location
         return found

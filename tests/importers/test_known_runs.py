@@ -1,0 +1,268 @@
+"""A second import reads nothing of what is unchanged, and misses no change of either side."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from legm import ExperimentHandler
+from legm.cli import main
+from legm.importers import import_runs
+from legm.util import stat_signatures
+from tests.support.imported import results
+from tests.support.paths import SAMPLES
+
+META = "run_id: {run}\nstatus: {status}\nstart_time: 1700000000000\nlifecycle_stage: active\nrun_name: x\n"
+READ_TWICE = """
+import sys
+from legm.importers import import_runs
+from legm.backends.local import status_cache
+from legm.util import stat_signatures
+
+status_cache._SETTLED = 0
+stat_signatures._SETTLED_NS = stat_signatures._SETTLED_FINE_NS = 0
+source, root = sys.argv[1:]
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+for unread in (0, int(import_runs(source, root, dry_run=True).created)):
+    opened.clear()
+    report = import_runs(source, root)
+    assert report.is_complete and report.unread == unread, report
+    print(*sorted({path for path in opened if path.startswith(source + "/")}), sep="\\n", end="\\n\\n\\n")
+"""
+
+
+@pytest.fixture(autouse=True)
+def fine_times(monkeypatch):
+    """As on a file system that notes every change with a time of its own."""
+    monkeypatch.setattr(stat_signatures, "_SETTLED_NS", 0)
+    monkeypatch.setattr(stat_signatures, "_SETTLED_FINE_NS", 0)
+
+
+def mlruns(folder: Path, runs: int = 3, status: int = 3) -> Path:
+    """An ``mlruns`` folder with runs of one configuration."""
+    experiment = folder / "mlruns" / "1"
+    for number in range(runs):
+        run = experiment / f"r{number}"
+        for name in ("params", "metrics", "tags", "artifacts"):
+            (run / name).mkdir(parents=True)
+        (run / "meta.yaml").write_text(META.format(run=run.name, status=status))
+        (run / "params" / "lr").write_text("0.1")
+        (run / "params" / "seed").write_text(str(number))
+        (run / "metrics" / "loss").write_text(f"1700000000000 {number}.5 0\n")
+        (run / "artifacts" / "note.txt").write_text("a note")
+    (experiment / "meta.yaml").write_text("experiment_id: '1'\nname: e\n")
+    return folder / "mlruns"
+
+
+def original_legm(folder: Path) -> Path:
+    return Path(shutil.copytree(SAMPLES / "original-legm" / "handler", folder / "original"))
+
+
+def native(folder: Path) -> Path:
+    for seed in range(2):
+        with ExperimentHandler(folder / "native", "e") as handler:
+            handler.set_dict_params({"lr": 0.1, "seed": seed})
+            handler.disable_param("seed")
+            handler.start()
+            handler.set_metric("loss", 0.5)
+    return folder / "native"
+
+
+@pytest.mark.parametrize("made", [mlruns, original_legm, native])
+def test_a_second_import_opens_no_file_of_an_unchanged_run(tmp_path, made):
+    source, root = made(tmp_path), tmp_path / "root"
+    command = [sys.executable, "-c", READ_TWICE, str(source), str(root)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    first, second = ({Path(line).name for line in part.split()} for part in told.split("\n\n\n")[:2])
+    read = {"mlruns": {"lr", "seed", "loss", "note.txt"}}.get(source.name, {"metrics.yml"})
+    assert read <= first
+    assert second.isdisjoint(read | {"obj.pkl", "steps.yml", "indexed_metrics.yml", "names.txt"}), second
+    assert not any(name.endswith(".log") for name in second)
+
+
+def test_one_changed_run_is_compared_and_the_others_are_not_read(tmp_path):
+    source, root = mlruns(tmp_path), tmp_path / "root"
+    (source / "1" / "r2" / "params" / "lr").write_text("0.2")  # a configuration of its own
+    assert import_runs(source, root).is_complete
+    with (source / "1" / "r2" / "metrics" / "loss").open("a") as file:
+        file.write("1700000000001 9.5 1\n")
+    report = import_runs(source, root)
+    assert (report.unchanged, report.unread) == (3, 2)
+    assert [*report.differences] == ["r2"]
+    assert [*import_runs(source, root).differences] == ["r2"], "a difference is said each time"
+
+
+@pytest.mark.parametrize(
+    "path", ["1/meta.yaml", "1/r0/artifacts/note.txt", "1/r0/tags/new", "1/r0/params/seed", "1/datasets/d/x"]
+)
+def test_whatever_changes_of_a_run_has_it_read(tmp_path, path):
+    source, root = mlruns(tmp_path, runs=1), tmp_path / "root"
+    import_runs(source, root)
+    assert import_runs(source, root).unread == 1
+    changed = source / path
+    changed.parent.mkdir(parents=True, exist_ok=True)
+    changed.write_text((changed.read_text() if changed.exists() else "a value") + "\n")
+    assert import_runs(source, root).unread == 0
+
+
+def test_artifacts_that_appear_elsewhere_later_are_seen(tmp_path):
+    source, root = mlruns(tmp_path, runs=1), tmp_path / "root"
+    shutil.rmtree(source / "1" / "r0" / "artifacts")
+    with (source / "1" / "r0" / "meta.yaml").open("a") as file:
+        file.write("artifact_uri: mlflow-artifacts:/1/r0/artifacts\n")
+    import_runs(source, root)
+    assert import_runs(source, root).unread == 1
+    late = tmp_path / "mlartifacts" / "1" / "r0" / "artifacts" / "late.txt"
+    late.parent.mkdir(parents=True)
+    late.write_text("late")
+    report = import_runs(source, root)
+    assert report.unread == 0
+    assert "late.txt" in report.differences["r0"], "an ended run that got a file since"
+
+
+def test_a_changed_target_is_compared_again(tmp_path):
+    source, root = mlruns(tmp_path), tmp_path / "root"
+    import_runs(source, root)
+    (copy, *_) = sorted(root.glob("e/*/artifacts/*/note.txt"))
+    copy.write_text("another")
+    report = import_runs(source, root)
+    assert (report.unread, len(report.differences)) == (0, 1)
+
+
+def test_a_deleted_imported_run_comes_again(tmp_path):
+    source, root = mlruns(tmp_path), tmp_path / "root"
+    import_runs(source, root)
+    shutil.rmtree(root / "e")
+    report = import_runs(source, root)
+    assert (report.created, report.unread, report.is_complete) == (3, 0, True)
+    assert import_runs(source, root).unread == 3
+
+
+def test_an_unchanged_run_without_an_end_is_read_again_only_when_it_has_grown(tmp_path):
+    source, root = mlruns(tmp_path, runs=1, status=1), tmp_path / "root"
+    import_runs(source, root)
+    assert import_runs(source, root).unread == 1
+    (source / "1" / "r0" / "meta.yaml").write_text(META.format(run="r0", status=3))
+    with (source / "1" / "r0" / "metrics" / "loss").open("a") as file:
+        file.write("1700000000001 0.25 1\n")
+    report = import_runs(source, root)
+    assert (report.updated, report.unread, report.is_complete) == (1, 0, True)
+    (found,) = results(root, "e").values()
+    assert found.points == 2
+
+
+def test_unchanged_runs_move_when_they_are_compared_otherwise(tmp_path):
+    source, root = mlruns(tmp_path), tmp_path / "root"
+    for number in range(3):
+        (source / "1" / f"r{number}" / "meta.yaml").write_text(META.format(run=f"r{number}", status=3))
+        (source / "1" / f"r{number}" / "tags" / "team").write_text(f"team {'ab'[number % 2]}")
+    first, again = import_runs(source, root), import_runs(source, root)
+    assert again.unread == 3
+    assert again.identities == first.identities
+    assert again.configurations == first.configurations
+    with pytest.raises(Exception, match="cannot change"):
+        import_runs(source, root, compare=["seed"])
+    report = import_runs(source, tmp_path / "other", compare=["seed"])
+    assert (report.configurations, report.is_complete) == (3, True)
+
+
+def test_recheck_reads_every_run(tmp_path):
+    source, root = mlruns(tmp_path), tmp_path / "root"
+    import_runs(source, root)
+    told = CliRunner().invoke(main, ["import", str(source), str(root)])
+    assert "3 runs not read again: unchanged since compared (see --recheck)" in told.output
+    told = CliRunner().invoke(main, ["import", str(source), str(root), "--recheck"])
+    assert "not read again" not in told.output
+    assert "equal: 3 numbers, 3 files, 3 runs" in told.output
+
+
+def test_what_is_left_out_of_a_running_experiment_is_looked_at_each_time(tmp_path):
+    source, root = native(tmp_path), tmp_path / "root"
+    running = ExperimentHandler(source, "e")
+    running.set_dict_params({"lr": 0.1, "seed": 9})
+    running.disable_param("seed")
+    running.start()
+    running.set_metric("loss", 0.25)
+    running.flush(10)
+    for _ in range(2):
+        report = import_runs(source, root)
+        assert (report.runs, report.unread) == (2, 0)
+    running.log()
+    assert import_runs(source, root).created == 1
+    assert import_runs(source, root).unread == 3
+
+
+def stored(root: Path) -> Path:
+    (path,) = (root / ".legm" / "imports").iterdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: "[]",
+        lambda content: "[" * 100_000,
+        lambda content: json.dumps({**content, "version": 99}),
+        lambda content: json.dumps({**content, "folders": 3}),
+        lambda content: json.dumps(
+            {
+                **content,
+                "groups": {key: [one[0], one[1], [{"key": 3}]] for key, one in content["groups"].items()},
+            }
+        ),
+        lambda content: json.dumps(
+            {
+                **content,
+                "groups": {
+                    key: [sign, out, [{**run, "started": "x"} for run in runs]]
+                    for key, (sign, out, runs) in content["groups"].items()
+                },
+            }
+        ),
+        lambda content: json.dumps(
+            {
+                **content,
+                "groups": {
+                    key: [sign, out, [{**run, "labels": {"a": ["NONE", "b"]}} for run in runs]]
+                    for key, (sign, out, runs) in content["groups"].items()
+                },
+            }
+        ),
+    ],
+)
+def test_a_damaged_file_of_earlier_imports_has_everything_read(tmp_path, change):
+    source, root = mlruns(tmp_path), tmp_path / "root"
+    import_runs(source, root)
+    path = stored(root)
+    path.write_bytes(zlib.compress(change(json.loads(zlib.decompress(path.read_bytes()))).encode()))
+    report = import_runs(source, root)
+    assert (report.unread, report.unchanged, report.is_complete) == (0, 3, True)
+    path.write_bytes(b"no such thing")
+    assert import_runs(source, root).unread == 0
+    assert import_runs(source, root).unread == 3, "it was made anew"
+
+
+def test_credentials_are_not_in_the_file_of_earlier_imports(tmp_path):
+    source, root = mlruns(tmp_path), tmp_path / "root"
+    (source / "1" / "r0" / "params" / "password").write_text("swordfish-and-more")
+    (source / "1" / "r1" / "tags" / "url").write_text("https://me:swordfish-and-more@host/x")
+    import_runs(source, root)
+    assert b"swordfish" not in zlib.decompress(stored(root).read_bytes())
+    assert import_runs(source, root).is_complete
+
+
+def test_a_file_changed_at_the_time_of_the_look_is_not_taken_for_unchanged(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    source, root = mlruns(tmp_path, runs=1), tmp_path / "root"
+    monkeypatch.setattr(stat_signatures, "_SETTLED_FINE_NS", 3_600_000_000_000)
+    monkeypatch.setattr(stat_signatures, "_SETTLED_NS", 3_600_000_000_000)
+    import_runs(source, root)
+    assert import_runs(source, root).unread == 0
