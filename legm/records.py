@@ -473,6 +473,7 @@ class ConfigurationStatus:
         problem: what could not be read; None where all could.
         has_damaged_logs: whether runs are counted by what is intact of their logs.
         has_pending_logs: whether a run log is pending; None where that was not looked at.
+        is_shortened: whether values of the configuration that are too large for an overview are shortened.
     """
 
     folder: str
@@ -481,6 +482,7 @@ class ConfigurationStatus:
     problem: LegmError | None = None
     has_damaged_logs: bool = False
     has_pending_logs: bool | None = None
+    is_shortened: bool = False
 
     @property
     def label(self) -> str:

@@ -289,7 +289,10 @@ class LocalBackend:
             if one.configuration is None:
                 assert one.problem is not None  # noqa: S101
                 raise one.problem
-            found.setdefault(one.configuration.fingerprint, one.configuration)
+            if one.configuration.fingerprint not in found:
+                found[one.configuration.fingerprint] = (
+                    read_configuration(Path(one.folder)) if one.is_shortened else one.configuration
+                )
         return list(found.values())
 
     @hookimpl

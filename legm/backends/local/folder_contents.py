@@ -10,6 +10,7 @@ from typing import Any
 from legm.backends.local.entry_file import EntryFile
 from legm.backends.local.folder_index import experiment_folder
 from legm.backends.local.parameters_file import read_configuration
+from legm.backends.local.parameters_overview import read_configuration_overview
 from legm.backends.local.result_yaml import count_yaml_entries, read_result_yaml
 from legm.errors import LegmError
 from legm.records import ConfigurationStatus, Query, RunResult
@@ -41,7 +42,7 @@ def experiment_in(folder: Path) -> str | None:
     """
     for path in configuration_paths(folder):
         try:
-            name = read_configuration(folder / path).experiment
+            name = read_configuration_overview(folder / path)[0].experiment
         except LegmError as error:
             log.error("%s", error)  # noqa: TRY400
             continue
@@ -59,7 +60,7 @@ def scan_folder_contents(path: str, known: dict[str, Any] | None = None) -> Conf
     """
     folder = Path(path)
     try:
-        configuration = read_configuration(folder, known)
+        configuration, is_shortened = read_configuration_overview(folder, known)
     except LegmError as error:
         return ConfigurationStatus(path, None, problem=error)
     try:
@@ -71,9 +72,11 @@ def scan_folder_contents(path: str, known: dict[str, Any] | None = None) -> Conf
         left_out = {result.run.run_id for result in unfinished}
         entries = [entry for entry, run_id in zip(entries, ids, strict=True) if run_id not in left_out]
         counts = count_yaml_entries(folder, configuration, entries, others)
-        return ConfigurationStatus(path, configuration, counts, has_damaged_logs=bool(damaged))
+        return ConfigurationStatus(
+            path, configuration, counts, has_damaged_logs=bool(damaged), is_shortened=is_shortened
+        )
     except LegmError as error:
-        return ConfigurationStatus(path, configuration, problem=error)
+        return ConfigurationStatus(path, configuration, problem=error, is_shortened=is_shortened)
 
 
 def runs_in_folders(folders: Iterable[Path], query: Query) -> Iterator[RunResult]:

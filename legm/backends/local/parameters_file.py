@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -26,7 +27,9 @@ from legm.util.yaml_files import load_yaml, parse_yaml
 __all__ = [
     "experiment_of_parameters",
     "fingerprints_of_parameters",
+    "is_parameters_checksum",
     "parameters_yaml",
+    "parse_parameters",
     "read_configuration",
     "stated_fingerprint",
 ]
@@ -38,6 +41,7 @@ _EXPERIMENT_LINE = re.compile(rb"^experiment: (\".*\")\s*$", re.MULTILINE)
 _FINGERPRINT = re.compile(r"[\w-]+", re.ASCII)
 _FINGERPRINT_LINE = re.compile(rb'fingerprint: "?([\w-]+)"?\s*\n')
 _COMMENT = "# legm crc="
+_START = 1 << 16  # bytes at the beginning or the end that have all but parameters
 _CHECKSUM = re.compile(rb"(\w+)=([0-9a-f]{8})")
 _KEY = re.compile(rb"[A-Za-z_]\w*(?=:)")
 
@@ -75,7 +79,7 @@ def read_configuration(folder: Path, known: dict[str, Any] | None = None) -> Con
     """
     path = folder / PARAMETERS_FILE
     data = _read(path)
-    found, digest = _parse(path, data, known)
+    found, digest = parse_parameters(path, data, known)
     if digest != found.fingerprint:
         raise _not_of_its_parameters(path, data, found.fingerprint, digest)
     for problem in _differences(path, data):
@@ -114,10 +118,10 @@ def fingerprints_of_parameters(folder: Path) -> tuple[str, ...]:
     path, stated = folder / PARAMETERS_FILE, stated_fingerprint(folder)
     known = () if stated is None else (stated,)
     try:
-        data = _read(path)
-        if stated is not None and _is_unchanged(data):
+        if stated is not None and _is_file_unchanged(path):
             return known
-        _, digest = _parse(path, data, None)
+        data = _read(path)
+        _, digest = parse_parameters(path, data, None)
     except LegmError as error:
         log.error("%s", error)  # noqa: TRY400
         return known
@@ -134,17 +138,19 @@ def experiment_of_parameters(folder: Path) -> str:
         StorageError: there is no configuration.
         CorruptFile: its parameters are not those that its fingerprint was made of.
     """
-    data = _read(folder / PARAMETERS_FILE)
-    match = _EXPERIMENT_LINE.search(data) if _is_unchanged(data) else None
+    path = folder / PARAMETERS_FILE
+    match = _EXPERIMENT_LINE.search(_read(path, _START)) if _is_file_unchanged(path) else None
     with contextlib.suppress(ValueError):
         if match and isinstance(name := json.loads(match[1]), str):
             return name
     return read_configuration(folder).experiment
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = -1) -> bytes:
+    """The content of a file, or no more than the first bytes of it."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most)
     except FileNotFoundError as cause:
         raise StorageError(
             f"{path.parent} is not a configuration's folder: it has no {PARAMETERS_FILE}"
@@ -153,8 +159,17 @@ def _read(path: Path) -> bytes:
         raise storage_error("read", path, cause) from cause
 
 
-def _parse(path: Path, data: bytes, known: dict[str, Any] | None) -> tuple[Configuration, str]:
-    """The configuration as the file has it, and the fingerprint of its parameters."""
+def parse_parameters(path: Path, data: bytes, known: dict[str, Any] | None) -> tuple[Configuration, str]:
+    """The configuration as the file has it, and the fingerprint of its parameters.
+
+    Args:
+        path: the file, for messages.
+        data: its content.
+        known: what the reading of others left, for whoever reads many.
+
+    Raises:
+        CorruptFile: it is not a parameters file.
+    """
     try:
         content: Any = yaml_text.parse_yaml_block(_parts(data)[0].decode(), {} if known is None else known)
     except (ValueError, RecursionError):  # no UTF-8, too many digits or brackets
@@ -220,6 +235,40 @@ def _is_unchanged(data: bytes) -> bool:
     """Whether a file has checksums and is as legm wrote it."""
     body, checksums = _parts(data)
     return checksums[:8] == b"%08x" % zlib.crc32(body)
+
+
+def _is_file_unchanged(path: Path) -> bool:
+    """The same of a file of any size, of which no more than a part is in memory.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - _START, 0))
+            body, checksums = _parts(file.read())
+            at = max(size - _START, 0) + len(body)
+            file.seek(0)
+            checksum = 0
+            while at and (piece := file.read(min(at, _START))):
+                checksum, at = zlib.crc32(piece, checksum), at - len(piece)
+    except FileNotFoundError:
+        _read(path)  # which says what is missing
+        return False
+    except OSError as cause:
+        raise storage_error("read", path, cause) from cause
+    return checksums[:8] == b"%08x" % checksum
+
+
+def is_parameters_checksum(comment: bytes, checksum: int) -> bool:
+    """Whether the comment at the end of a parameters file has the checksum of what stands above it.
+
+    Args:
+        comment: the comment.
+        checksum: the CRC-32 of what stands above it.
+    """
+    return comment[len(_COMMENT) :][:8] == b"%08x" % checksum
 
 
 def _changed_sections(data: bytes) -> list[tuple[bytes, int, bytes]]:

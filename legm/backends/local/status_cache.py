@@ -39,7 +39,7 @@ from legm.runlog.log_folder import LogFolder
 
 __all__ = ["counted_once", "read_statuses"]
 
-_HEADER = re.compile(rb"legm catalogue 5 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
+_HEADER = re.compile(rb"legm catalogue 6 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _TIMESTAMP_RESOLUTION = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
 _SIGNATURE = struct.Struct("=3q3q")
@@ -215,7 +215,7 @@ class _StatusStringTable:
         assert found is not None  # noqa: S101
         common = [list(found.active), list(found.parameters), found.experiment, dict(found.metadata)]
         values = list(found.parameters.values())
-        own = [found.fingerprint, found.name, values, status.has_damaged_logs]
+        own = [found.fingerprint, found.name, values, status.has_damaged_logs, status.is_shortened]
         return [self.number(common), *own, [self._packed(one) for one in status.counts]]
 
     def _packed(self, count: RunCounts) -> list[Plain]:
@@ -243,7 +243,7 @@ class _StatusStringTable:
 
     def unpacked(self, folder: str, row: list[Any], *, has_pending_logs: bool) -> ConfigurationStatus:
         """The status of a row that :meth:`packed` made."""
-        number, fingerprint, name, values, has_damaged_logs, counted = row
+        number, fingerprint, name, values, has_damaged_logs, is_shortened, counted = row
         _, names, experiment, metadata = self.shared[number]
         parameters = dict(zip(names, values, strict=True))
         found = Configuration(experiment, fingerprint, name, parameters, self._tuples[number], metadata)
@@ -257,7 +257,13 @@ class _StatusStringTable:
             for completed, failed, interrupted, running, repeated in (numbers,)
         ]
         return ConfigurationStatus(
-            folder, found, tuple(counts), None, has_damaged_logs, has_pending_logs=has_pending_logs
+            folder,
+            found,
+            tuple(counts),
+            None,
+            has_damaged_logs,
+            has_pending_logs=has_pending_logs,
+            is_shortened=is_shortened,
         )
 
     def renumbered(self, row: list[Any], numbers: Sequence[int]) -> list[Any]:
@@ -279,7 +285,7 @@ class _StatusStringTable:
 
 def _is_status_fleeting(row: list[Any]) -> bool:
     """Whether a packed status has a run that is running, or one whose damage is to be said each time."""
-    return row[4] or any(count[1][3] for count in row[5])
+    return row[4] or any(count[1][3] for count in row[6])
 
 
 class _PackedStatusNumbers(Mapping[str, Sequence[float]]):
@@ -342,4 +348,4 @@ def _save_status_cache(path: Path, content: Mapping[str, Any]) -> None:
     with contextlib.suppress(LegmError, OSError):  # a folder that cannot be written is read anew each time
         refuse_links(path.parent)
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, f"legm catalogue 5 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
+        write_atomically(path, f"legm catalogue 6 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
