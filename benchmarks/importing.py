@@ -25,7 +25,9 @@ from benchmarks.wandb_store import SETTINGS, log_records
 
 __all__ = [
     "accumulated",
+    "build_classic",
     "build_events",
+    "build_folders",
     "build_foreign",
     "build_logs",
     "moving",
@@ -94,6 +96,53 @@ def build_events(folder: str, runs: int, steps: int) -> dict[str, float]:
                 _encode_event_record(Event(wall_time=start, file_version="brain.Event:2").SerializeToString())
             )
             file.writelines(_encode_event_record(event.SerializeToString()) for event in events)
+    return {"runs": runs, "points": runs * steps * _NAMES, "seconds": time.perf_counter() - began}
+
+
+def build_folders(folder: str, runs: int, steps: int) -> dict[str, float]:
+    """An ``mlruns`` folder of texts and YAML with so many runs of ten metrics, ten seeds a configuration."""
+    began, numbers = time.perf_counter(), random.Random(0)
+    experiment = Path(folder, "mlruns", "1")
+    experiment.mkdir(parents=True)
+    (experiment / "meta.yaml").write_text("experiment_id: '1'\nlifecycle_stage: active\nname: foreign\n")
+    for number in range(runs):
+        run_id, start = uuid.UUID(int=numbers.getrandbits(128)).hex, 1_700_000_000_000 + number * 1000
+        files = {
+            "meta.yaml": f"lifecycle_stage: active\nrun_id: {run_id}\nrun_name: run {number}\n"
+            f"start_time: {start}\nend_time: {start + 1000}\nstatus: 3\n",
+            "params/seed": str(number % 10),
+            "params/lr": str(0.1 / (number // 10 + 1)),
+            "params/optimizer": "sgd",
+            "tags/mlflow.user": "me",
+        }
+        for name in range(_NAMES):
+            lines = (f"{start + step} {numbers.random()} {step}\n" for step in range(steps))
+            files[f"metrics/metric {name}"] = "".join(lines)
+        for name, text in files.items():
+            path = experiment / run_id / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    return {"runs": runs, "points": runs * steps * _NAMES, "seconds": time.perf_counter() - began}
+
+
+def build_classic(folder: str, runs: int, steps: int) -> dict[str, float]:
+    """Folders of the original legm with so many runs of ten metrics, ten runs a configuration."""
+    import yaml
+
+    began, numbers = time.perf_counter(), random.Random(0)
+    for first in range(0, runs, 10):
+        path = Path(folder, "classic", "foreign", f"{first}_0")
+        path.mkdir(parents=True)
+        entries = {
+            f"experiment_{number}": {
+                "description": "",
+                **{f"metric {name}": [numbers.random() for _ in range(steps)] for name in range(_NAMES)},
+            }
+            for number in range(min(10, runs - first))
+        }
+        (path / "metrics.yml").write_text(yaml.dump(entries))
+        (path / "params.yml").write_text(yaml.dump({"lr": 0.1 / (first + 1), "optimizer": "sgd"}))
+        (path / "names.txt").write_text("some:\nlr\n")
     return {"runs": runs, "points": runs * steps * _NAMES, "seconds": time.perf_counter() - began}
 
 

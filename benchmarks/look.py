@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-__all__ = ["build_looked_at", "look"]
+__all__ = ["build_looked_at", "look", "look_at_large"]
 
 _SERIES = 10  # values of each metric
 
@@ -100,3 +100,28 @@ def look(folder: str, experiment: str, rounds: int) -> dict[str, float]:
                 found.setdefault(f"{name}{state}", []).append(time.perf_counter() - began)
                 found.setdefault(f"{name}{state}_cpu", []).append(cpu)
     return {name: statistics.median(values[1:]) for name, values in found.items()}
+
+
+def look_at_large(folder: str, size: int) -> dict[str, float]:
+    """The peak of memory of ``legm ls`` with a parameter of so many characters, and with a small one."""
+    from legm import ExperimentHandler
+
+    peaks = {}
+    for name, length in (("small", 1), ("large", size)):
+        handler = ExperimentHandler(f"{folder}/{name}", "look")
+        handler.set_dict_params({"rate": 0.1, "data": "x" * length})
+        with handler.start():
+            handler.set_metric("loss", 0.5)
+        found = subprocess.run(
+            [sys.executable, "-c", _PEAK, f"{folder}/{name}"], check=True, capture_output=True, text=True
+        )
+        peaks[name] = float(found.stdout.splitlines()[-1])
+    return peaks
+
+
+_PEAK = """
+import resource, sys
+from legm.cli import main
+main(["ls", sys.argv[1]], standalone_mode=False)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""

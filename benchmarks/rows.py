@@ -67,6 +67,8 @@ class Sizes:
     event_files: int = 100
     captured: int = 1_000
     imported_logs: int = 100
+    imported_folders: int = 200
+    large: int = 50_000_000
 
 
 FULL = Sizes()
@@ -107,6 +109,8 @@ QUICK = Sizes(
     event_files=3,
     captured=5,
     imported_logs=2,
+    imported_folders=3,
+    large=200_000,
 )
 
 
@@ -197,6 +201,10 @@ def plan(sizes: Sizes) -> Plan:
         ),
         "runs": Fixture(read.build_runs, {"runs": sizes.runs, "steps": sizes.steps}),
         "logs": Fixture(importing.build_logs, {"runs": sizes.imported_logs, "steps": sizes.imported_steps}),
+        **{
+            name: Fixture(build, {"runs": sizes.imported_folders, "steps": sizes.imported_steps // 10})
+            for name, build in (("folders", importing.build_folders), ("classic", importing.build_classic))
+        },
         "foreign": Fixture(importing.build_foreign, {"runs": sizes.imported, "steps": sizes.imported_steps}),
         "event_files": Fixture(
             importing.build_events, {"runs": sizes.event_files, "steps": sizes.imported_steps}
@@ -239,6 +247,12 @@ def plan(sizes: Sizes) -> Plan:
         "captured": Task(capturing.script, {"rows": sizes.captured, "captured": True}, {"folder": ""}),
         "moving": Task(importing.moving, {}, {"folder": "", "source": "foreign"}, most=3),
         "moving_logs": Task(importing.moving, {"store": "wandb"}, {"folder": "", "source": "logs"}, most=3),
+        "moving_folders": Task(
+            importing.moving, {"store": "mlruns"}, {"folder": "", "source": "folders"}, most=3
+        ),
+        "moving_classic": Task(
+            importing.moving, {"store": "classic"}, {"folder": "", "source": "classic"}, most=3
+        ),
         "reading": Task(importing.reading, {}, {"source": "logs"}, most=3),
         "reading_by_wandb": Task(importing.reading_by_wandb, {}, {"source": "logs"}, most=3),
         "moving_events": Task(
@@ -246,6 +260,13 @@ def plan(sizes: Sizes) -> Plan:
         ),
         "accumulated": Task(importing.accumulated, {}, {"source": "event_files"}, most=3),
         "slow": Task(write.slow, {"seconds": sizes.seconds}, most=3),
+        **{
+            f"log_memory_{metrics}": Task(
+                write.log_memory, {"rows": sizes.rows * 10 // metrics, "metrics": metrics}, most=3
+            )
+            for metrics in (10, 1)
+        },
+        "look_at_large": Task(look.look_at_large, {"size": sizes.large}, most=3),
         "memory": Task(write.live_memory, {"portions": sizes.portions, "rows": sizes.portion_rows}, most=2),
     }
     return Plan(
@@ -316,6 +337,20 @@ def _writing(sizes: Sizes) -> tuple[Row, ...]:
             32,
             beside=lambda r: f"{r['memory']['at_log'] / 2**20:.0f} MiB resident after log()",
         ),
+        *(
+            Row(
+                f"log_memory_{metrics}",
+                f"growth in log() of a run of {sizes.rows * 10:,} scalars, {words}, per scalar",
+                "bytes",
+                (f"log_memory_{metrics}",),
+                lambda r, task=f"log_memory_{metrics}": r[task]["bytes"],  # type: ignore[misc]
+                limit,
+                beside=lambda r, task=f"log_memory_{metrics}": (  # type: ignore[misc]
+                    f"{r[task]['peak'] / 2**20:.0f} MiB at most"
+                ),
+            )
+            for metrics, words, limit in ((10, "ten in a step", 32), (1, "one in a step", None))
+        ),
         Row(
             "slow",
             "CPU of a second of a run that sets 10 scalars every 10 ms",
@@ -354,7 +389,21 @@ def _importing(sizes: Sizes) -> tuple[Row, ...]:
             ),
         )
 
+    def again(kind: str, store: str) -> Row:
+        task = f"moving_{kind}"
+        return Row(
+            f"again_{kind}",
+            f"legm import of {sizes.imported_folders:,} runs from {store} once more, over the first time",
+            "x",
+            (task, kind),
+            lambda r: r[task]["again"] / r[task]["seconds"],
+            0.5,
+            beside=lambda r: f"{r[task]['again']:.1f} s after {r[task]['seconds']:.1f} s",
+        )
+
     return (
+        again("folders", "an mlruns folder"),
+        again("classic", "folders of the original legm"),
         row("import_mlflow", sizes.imported, "MLflow's SQLite", "moving", "foreign", 200_000),
         row("import_wandb", sizes.imported_logs, "W&B's logs", "moving_logs", "logs", 100_000),
         Row(
@@ -470,6 +519,15 @@ def _looking(sizes: Sizes) -> tuple[Row, ...]:
         row("best_cold", f"legm best over {many}, looked at for the first time", 2),
         row("best_warm", "the same again, nothing changed since", 0.5),
         row("help", "legm --help", 0.15),
+        Row(
+            "ls_memory",
+            f"the peak of memory of legm ls with a parameter of {sizes.large / 1e6:g} MB",
+            "MiB",
+            ("look_at_large",),
+            lambda r: r["look_at_large"]["large"] / 2**20,
+            100,
+            beside=lambda r: f"{r['look_at_large']['small'] / 2**20:.0f} MiB with a small one",
+        ),
     )
 
 

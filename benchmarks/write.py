@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["legm", "live_memory", "log_late", "slow"]
+__all__ = ["legm", "live_memory", "log_late", "log_memory", "slow"]
 
 NAMES = tuple(f"metric_{i}" for i in range(10))
 
@@ -134,6 +135,38 @@ def live_memory(folder: str, portions: int, rows: int) -> dict[str, float]:
     handler.log()
     grown = max(resident[2:]) - resident[1]
     return {"bytes": grown / (portions * rows * len(NAMES)), "resident": resident[-1], "at_log": _resident()}
+
+
+def log_memory(folder: str, rows: int, metrics: int) -> dict[str, float]:
+    """Bytes by which log() makes the process grow at most, for each number of the run.
+
+    Before it, all is on disk and a small run was logged, so that neither what is still to be written nor
+    legm's imports count.
+    """
+    from legm import ExperimentHandler
+
+    def run_of(many: int) -> ExperimentHandler:
+        handler = ExperimentHandler(folder, "memory")
+        handler.set_param("rows", many)
+        handler.start()
+        for step in range(many):
+            handler.set_dict_metrics({name: random.random() for name in NAMES[:metrics]}, step=step)
+        handler.flush()
+        return handler
+
+    run_of(200).log()
+    handler = run_of(rows)
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here on
+    before = _resident()
+    handler.log()
+    return {"bytes": (_peak() - before) / (rows * metrics), "peak": _peak()}
+
+
+def _peak() -> int:
+    """The most that has been resident."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def _resident() -> int:

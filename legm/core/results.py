@@ -77,7 +77,7 @@ def result_records(records: Sequence[Record], status: Status) -> Sequence[Record
 class _SeriesRows:
     """One series in the order of the records: the row, step, time and value of each number."""
 
-    rows: list[IntArray] = field(default_factory=list)
+    rows: list[IntArray | range] = field(default_factory=list)
     steps: list[IntArray] = field(default_factory=list)
     times: list[FloatArray] = field(default_factory=list)
     values: list[FloatArray] = field(default_factory=list)
@@ -115,11 +115,11 @@ def _result_rows_by_series(records: Iterable[Record]) -> dict[Series, _SeriesRow
     for record in without_rewound(list(records)):
         if isinstance(record, Points):
             for layout, rows, values in record.located_blocks():
-                positions = rows + before if before else rows
+                positions: IntArray | range
                 if len(rows) == len(record.layout):  # all of them, in this order: no copies
-                    steps, times = record.steps, record.times
+                    steps, times, positions = record.steps, record.times, range(before, before + len(rows))
                 else:
-                    steps, times = record.steps[rows], record.times[rows]
+                    steps, times, positions = record.steps[rows], record.times[rows], rows + before
                 for column, series in enumerate(layout):
                     piece = pieces[series]
                     piece.rows.append(positions)
