@@ -26,7 +26,7 @@ from legm.importers import import_runs
 from legm.backends.local import status_cache
 from legm.util import stat_signatures
 
-status_cache._SETTLED = 0
+status_cache._TIMESTAMP_RESOLUTION = 0
 stat_signatures._SETTLED_NS = stat_signatures._SETTLED_FINE_NS = 0
 source, root = sys.argv[1:]
 opened = []

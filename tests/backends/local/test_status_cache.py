@@ -71,13 +71,13 @@ def root(tmp_path, monkeypatch):
 def reads(monkeypatch):
     """The folders whose configuration is read."""
     found = []
-    read = folder_contents.read_configuration
+    read = folder_contents.read_configuration_overview
 
     def noting(folder, known=None):
         found.append(folder.name)
         return read(folder, known)
 
-    monkeypatch.setattr(folder_contents, "read_configuration", noting)
+    monkeypatch.setattr(folder_contents, "read_configuration_overview", noting)
     return found
 
 
