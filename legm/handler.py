@@ -484,8 +484,8 @@ class ExperimentHandler:
         self._configuration = configuration
         for name in filter(looks_like_seed, configuration.active):
             log.warning(
-                "the parameter %r is compared, so each of its values is a configuration of its own, without "
-                "an average over them: call disable_param(%r) before start() if it only distinguishes runs",
+                "the parameter %r is compared, so each of its values makes a configuration of its own, and "
+                "they are not averaged: call disable_param(%r) before start() if it only distinguishes runs",
                 name,
                 name,
             )

@@ -26,7 +26,7 @@ from legm.runlog.configuration_folders import (
 __all__ = [
     "Overview",
     "interrupted_runs",
-    "kept_files",
+    "kept_configuration_files",
     "read_overview",
     "recover_folders",
 ]
@@ -78,7 +78,7 @@ def read_overview(
     return Overview(folder, configuration, runs)
 
 
-def kept_files(folder: Path) -> list[tuple[str, int]]:
+def kept_configuration_files(folder: Path) -> list[tuple[str, int]]:
     """The files that belong to a configuration beside legm's own: artifacts, models, data, pictures.
 
     Args:

@@ -50,7 +50,7 @@ def summarize_results(
     aggregate.AggregationMethods.parse(aggregation)  # a mistake is reported before anything is read
     runs = read_runs(client, configuration, description, ALL_VALUES_METRICS)
     total = functools.partial(number_of_runs_to_read, client, configuration, description)
-    counted = _Counted(show_progress(runs, "aggregating runs", total), one_per_seed=one_per_seed)
+    counted = _SummarizedRuns(show_progress(runs, "aggregating runs", total), one_per_seed=one_per_seed)
     summary = aggregate.aggregate_runs(counted, aggregation)
     require_summarized_runs(summary, configuration, description)
     try:
@@ -65,7 +65,7 @@ def summarize_results(
     return aggregate.aggregated_summary_as_dict(summary)
 
 
-class _Counted:
+class _SummarizedRuns:
     """Runs that are passed on, and what was among them.
 
     Args:
@@ -149,7 +149,7 @@ def write_summary_curves(
     names = None if wanted is None else frozenset(m for metrics in wanted.values() for m in metrics)
     total = functools.partial(number_of_runs_to_read, client, configuration, description)
     found = show_progress(read_runs(client, configuration, description, names), "reading runs", total)
-    runs = _Counted(found, one_per_seed=one_per_seed)
+    runs = _SummarizedRuns(found, one_per_seed=one_per_seed)
     others: list[RunResult] = []
     drawn = _setting_aside_unsummarized(runs, unfinished, others)
     curves = {curve.metric: curve for curve in aggregate.aggregate_curves(drawn, None, aggregation)}

@@ -29,10 +29,10 @@ __all__ = [
     "EARLIER_TABLES",
     "begin_with_earlier_runs",
     "earlier_states",
-    "file_stamp",
     "has_table",
     "kept_store",
-    "unchanged_runs",
+    "kept_store_stamp",
+    "unchanged_earlier_runs",
 ]
 
 ABOUT_FILE = "mlflow-store.json"
@@ -55,7 +55,7 @@ def kept_store(root: Path, version: str) -> Path:
     return root / ".legm" / "mlflow" / f"{version}.db"
 
 
-def file_stamp(path: Path) -> list[int] | None:
+def kept_store_stamp(path: Path) -> list[int] | None:
     """What changes when a file is replaced; None if there is none."""
     try:
         found = path.stat()
@@ -77,7 +77,7 @@ def begin_with_earlier_runs(staging: Path, version: str) -> None:
     if store.exists() or (staging / ABOUT_FILE).exists():
         return
     kept = kept_store(root, version)
-    stamp = None if kept.is_symlink() or kept.parent.is_symlink() else file_stamp(kept)
+    stamp = None if kept.is_symlink() or kept.parent.is_symlink() else kept_store_stamp(kept)
     (staging / ABOUT_FILE).write_text(json.dumps({"version": version, "kept": stamp}))
     if stamp is None:
         return
@@ -86,8 +86,8 @@ def begin_with_earlier_runs(staging: Path, version: str) -> None:
         shutil.copyfile(str(kept), str(copy))
         with closing(sqlite3.connect(str(copy))) as connection:
             connection.execute("PRAGMA trusted_schema = 0")
-            _locate_files(connection, root, staging)
-            _note_states(connection)
+            _locate_earlier_files(connection, root, staging)
+            _note_earlier_states(connection)
             connection.commit()
         copy.replace(store)
     finally:
@@ -95,7 +95,7 @@ def begin_with_earlier_runs(staging: Path, version: str) -> None:
             copy.unlink()
 
 
-def _locate_files(connection: sqlite3.Connection, root: Path, staging: Path) -> None:
+def _locate_earlier_files(connection: sqlite3.Connection, root: Path, staging: Path) -> None:
     """Give every run the folder of its files: the one in the root directory, or an empty one."""
     artifacts, real_root = (staging / "artifacts").as_uri(), os.path.realpath(str(root))
 
@@ -119,19 +119,19 @@ def _locate_files(connection: sqlite3.Connection, root: Path, staging: Path) -> 
         )
 
 
-def _note_states(connection: sqlite3.Connection) -> None:
+def _note_earlier_states(connection: sqlite3.Connection) -> None:
     """Note what every run is like."""
     runs, metrics = EARLIER_TABLES
     connection.execute(f"CREATE TABLE {runs} (run_uuid TEXT PRIMARY KEY, status TEXT, end_time, digest TEXT)")
     connection.execute(f"CREATE TABLE {metrics} AS SELECT coalesce(max(rowid), 0) AS last FROM metrics")
-    digests = _digests(connection)
+    digests = _earlier_run_digests(connection)
     states = connection.execute("SELECT run_uuid, status, end_time FROM runs").fetchall()
     connection.executemany(
         f"INSERT INTO {runs} VALUES (?, ?, ?, ?)", [(*state, digests[state[0]]) for state in states]
     )
 
 
-def _digests(connection: sqlite3.Connection) -> dict[str, str]:
+def _earlier_run_digests(connection: sqlite3.Connection) -> dict[str, str]:
     """A digest of each run, its numbers aside."""
     found: dict[str, Any] = {}
     for table, columns in _CONTENTS.items():
@@ -151,7 +151,7 @@ def earlier_states(connection: sqlite3.Connection) -> dict[str, tuple[str, int |
     return {run_id: (status, ended) for run_id, status, ended in rows}
 
 
-def unchanged_runs(connection: sqlite3.Connection) -> frozenset[str]:
+def unchanged_earlier_runs(connection: sqlite3.Connection) -> frozenset[str]:
     """The runs of earlier captures that the script has left alone."""
     runs, metrics = EARLIER_TABLES
     if not has_table(connection, metrics):
@@ -159,7 +159,7 @@ def unchanged_runs(connection: sqlite3.Connection) -> frozenset[str]:
     before = dict(connection.execute(f"SELECT run_uuid, digest FROM {runs}").fetchall())
     query = f"SELECT DISTINCT run_uuid FROM metrics WHERE rowid > (SELECT last FROM {metrics})"
     grown = {run_id for (run_id,) in connection.execute(query).fetchall()}
-    now = _digests(connection)
+    now = _earlier_run_digests(connection)
     return frozenset(
         run_id for run_id, digest in before.items() if now.get(run_id) == digest and run_id not in grown
     )

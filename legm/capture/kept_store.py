@@ -14,10 +14,10 @@ from legm.capture.earlier_store import (
     ABOUT_FILE,
     BELOW_ROOT,
     EARLIER_TABLES,
-    file_stamp,
     has_table,
     kept_store,
-    unchanged_runs,
+    kept_store_stamp,
+    unchanged_earlier_runs,
 )
 from legm.core.credentials import redact
 from legm.errors import StorageError, storage_error
@@ -58,15 +58,15 @@ def keep_mlflow_store(root: Path, store: Path, folders: Mapping[str, Path]) -> N
             atomic_replacement(kept) as new,
             closing(sqlite3.connect(new, isolation_level=None)) as connection,
         ):
-            is_alone = file_stamp(kept) == began["kept"]  # no other capture has ended meanwhile
+            is_alone = kept_store_stamp(kept) == began["kept"]  # no other capture has ended meanwhile
             with closing(sqlite3.connect(store if is_alone else kept)) as first:
                 first.backup(connection)
             if not is_alone:
-                _merge(connection, store)
+                _merge_into_kept_store(connection, store)
             connection.execute("PRAGMA secure_delete = 1")
             connection.execute("BEGIN")
             _remove_what_is_not_kept(connection)
-            _make_addresses_relative(connection, root, folders)
+            _make_kept_addresses_relative(connection, root, folders)
             connection.execute("COMMIT")
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise StorageError(f"cannot keep MLflow's private store {store}: {cause!r}") from cause
@@ -74,10 +74,10 @@ def keep_mlflow_store(root: Path, store: Path, folders: Mapping[str, Path]) -> N
         raise storage_error("copy", store, OSError(str(cause))) from cause
 
 
-def _merge(connection: sqlite3.Connection, store: Path) -> None:
+def _merge_into_kept_store(connection: sqlite3.Connection, store: Path) -> None:
     """Add the runs that a capture has made or changed to those of others."""
     with closing(sqlite3.connect(store)) as made:
-        unchanged = unchanged_runs(made)
+        unchanged = unchanged_earlier_runs(made)
     connection.execute("ATTACH ? AS made", (str(store),))
     connection.execute("BEGIN")
     experiments = dict(connection.execute("SELECT name, experiment_id FROM main.experiments").fetchall())
@@ -124,7 +124,9 @@ def _remove_what_is_not_kept(connection: sqlite3.Connection) -> None:
         connection.executemany(f"DELETE FROM {table} WHERE rowid = ?", secret)
 
 
-def _make_addresses_relative(connection: sqlite3.Connection, root: Path, folders: Mapping[str, Path]) -> None:
+def _make_kept_addresses_relative(
+    connection: sqlite3.Connection, root: Path, folders: Mapping[str, Path]
+) -> None:
     """Say where the runs' files are now, below the root directory."""
     root = root.resolve()
     located = [
@@ -132,17 +134,17 @@ def _make_addresses_relative(connection: sqlite3.Connection, root: Path, folders
         for run_id, folder in folders.items()
     ]
     connection.executemany("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", located)
-    _make_column_relative(connection, root, "runs", "artifact_uri")
+    _make_kept_column_relative(connection, root, "runs", "artifact_uri")
     if has_table(connection, "logged_models"):
         connection.executemany(
             "UPDATE logged_models SET artifact_location = ? || '/models/' || name || '-' || model_id "
             "WHERE source_run_id = ?",
             located,
         )
-        _make_column_relative(connection, root, "logged_models", "artifact_location")
+        _make_kept_column_relative(connection, root, "logged_models", "artifact_location")
 
 
-def _make_column_relative(connection: sqlite3.Connection, root: Path, table: str, column: str) -> None:
+def _make_kept_column_relative(connection: sqlite3.Connection, root: Path, table: str, column: str) -> None:
     base = root.as_uri() + "/"
     connection.execute(
         f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from legm.capture.earlier_store import earlier_states, unchanged_runs
+from legm.capture.earlier_store import earlier_states, unchanged_earlier_runs
 from legm.capture.tailers import RunUpdate
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.errors import StorageError
@@ -61,7 +61,7 @@ class MlflowTailer:
             return None
         try:
             with closing(self._connect()) as connection:
-                unchanged = unchanged_runs(connection)
+                unchanged = unchanged_earlier_runs(connection)
                 count = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
         except sqlite3.Error as cause:
             raise StorageError(f"cannot read the MLflow store {self._path}: {cause}") from cause

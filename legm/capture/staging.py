@@ -19,7 +19,7 @@ from legm.backends.mlflow.names import SQLITE_FILE
 from legm.errors import storage_error
 from legm.importers.identity_decisions import IdentityOverrides
 from legm.runlog.configuration_folders import OWN_FOLDER
-from legm.util.user_environment import GIVEN, describe_replaced
+from legm.util.user_environment import GIVEN, describe_replaced_variables
 
 __all__ = ["StagingFolder", "abandoned_staging_folders"]
 
@@ -107,7 +107,7 @@ class StagingFolder:
         variables = {
             **given,
             **replaced,
-            GIVEN: describe_replaced(given, replaced),  # for handlers in the script
+            GIVEN: describe_replaced_variables(given, replaced),  # for handlers in the script
             "MLFLOW_DISABLE_TELEMETRY": given.get("MLFLOW_DISABLE_TELEMETRY", "true"),
             "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "1",  # seconds until a row becomes visible
             "WANDB_ERROR_REPORTING": given.get("WANDB_ERROR_REPORTING", "false"),

@@ -18,7 +18,7 @@ __all__ = ["WandbTailer"]
 
 
 @dataclass(slots=True)
-class _GrowingRun:
+class _GrowingWandbRun:
     """A run whose last log is read as it grows, with the state so far."""
 
     fold: RunFold = field(default_factory=RunFold)
@@ -60,7 +60,7 @@ class WandbTailer:
             Path, tuple[TransactionLogReader, list[Any]]
         ] = {}  # logs whose run is not known yet
         self._logs: set[Path] = set()
-        self._runs: dict[tuple[str, str, str], _GrowingRun] = {}
+        self._runs: dict[tuple[str, str, str], _GrowingWandbRun] = {}
         self._ended: set[tuple[str, str, str]] = set()
 
     def updates(self) -> Iterator[RunUpdate]:
@@ -75,7 +75,7 @@ class WandbTailer:
             if head is not None:
                 del self._unassigned[log]
                 key = head.entity, head.project, head.run_id
-                self._runs.setdefault(key, _GrowingRun()).begin(reader, records)
+                self._runs.setdefault(key, _GrowingWandbRun()).begin(reader, records)
                 self._ended.discard(key)
         for key, run_logs in self._runs.items():
             if key in self._ended:

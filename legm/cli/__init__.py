@@ -59,7 +59,7 @@ class _Commands(Mapping[str, click.Command]):
         return len(_COMMANDS)
 
 
-class _Group(click.Group):
+class _CommandGroup(click.Group):
     """Reports legm's own errors as messages, without tracebacks."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -73,7 +73,7 @@ class _Group(click.Group):
 
 
 @click.group(
-    cls=_Group,
+    cls=_CommandGroup,
     commands=_Commands(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

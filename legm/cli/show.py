@@ -53,7 +53,7 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
     CONFIG is its folder, or ROOT/EXPERIMENT/NAME with the name that legm ls prints or part of the
     fingerprint. The errors of failed runs are printed below the runs. Aggregates are over completed runs.
     """
-    from legm.analysis.overview import kept_files
+    from legm.analysis.overview import kept_configuration_files
     from legm.cli.locations import configuration_at_location, located_overview
     from legm.stats.aggregate import aggregate_runs, aggregated_summary_as_dict
     from legm.stats.run_counts import newest_counted_of_each_seed
@@ -67,8 +67,8 @@ def show_command(config: Path, *, statuses: Sequence[str], one_per_seed: bool, a
         for text, runs in by_description.items()
     }
     aggregates = {text: aggregated_summary_as_dict(aggregate_runs(runs)) for text, runs in counted.items()}
-    choices = {text: _Choices(counted[text]) for text in by_description}
-    files = kept_files(one.folder) if one.folder.is_dir() else []
+    choices = {text: _ShownChoices(counted[text]) for text in by_description}
+    files = kept_configuration_files(one.folder) if one.folder.is_dir() else []
 
     def is_shown(run: RunResult) -> bool:
         return not statuses or run.status.value in statuses
@@ -122,7 +122,7 @@ def _show_files(files: Sequence[tuple[str, int]]) -> None:
         say(f"\n{len(files) - _SHOWN_FILES:,} more: --json has all")
 
 
-class _Choices:
+class _ShownChoices:
     """How the completed runs of one description chose the step of their values.
 
     Args:
@@ -196,7 +196,7 @@ def _shown_inactive_reason(found: Configuration, name: str) -> str:
 def _show_runs(runs: Sequence[RunResult]) -> None:
     from legm.core.texts import value_texts
 
-    choices = _Choices(runs)
+    choices = _ShownChoices(runs)
     columns = [
         Column("run"),
         Column("status", paint=color_statuses),
@@ -242,7 +242,7 @@ def _show_errors(runs: Sequence[RunResult]) -> None:
         print_table([Column("run"), Column("error", fit="fold")], rows)
 
 
-def _show_aggregates(aggregates: dict[str, Any], choices: _Choices) -> None:
+def _show_aggregates(aggregates: dict[str, Any], choices: _ShownChoices) -> None:
     rows = []
     for key, value in aggregates.items():
         title = choices.title(key)

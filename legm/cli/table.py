@@ -226,7 +226,7 @@ def _write_table(
     for metric, entries in values.items():
         rows = [entries.get(one.fingerprint) for one in found]
         columns.append(_table_value_cells(rows, next(iter(entries.values()), None)))
-        headers.append(_header(metric, entries))
+        headers.append(_table_header(metric, entries))
         counts = [str(one.value.n) if one is not None else "" for one in rows]
         differ = len(set(counts) - {"", "0"}) > 1  # a row without a value says so
         numbers += [True]
@@ -239,7 +239,7 @@ def _write_table(
     return write(headers, list(zip(*columns, strict=True)), numbers, notes)
 
 
-def _header(metric: SelectedMetric, entries: Mapping[str, Ranked]) -> str:
+def _table_header(metric: SelectedMetric, entries: Mapping[str, Ranked]) -> str:
     """A metric's header, with an arrow to where it is better."""
     from legm.core.direction import merge_direction_rules
     from legm.stats.value_choice import value_title

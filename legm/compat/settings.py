@@ -13,7 +13,7 @@ from legm.core.seeds import looks_like_seed
 __all__ = ["Settings"]
 
 
-def _split_setting(text: str) -> tuple[str, ...]:
+def _split_compat_setting(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
@@ -41,10 +41,10 @@ class Settings:
         """Read the settings; a relative root is relative to the current folder."""
         return Settings(
             Path(os.path.abspath(environ.get("LEGM_ROOT") or "legm-runs")),  # noqa: PTH100 - links are not resolved
-            _split_setting(environ.get("LEGM_BACKEND", "")) or ("local",),
+            _split_compat_setting(environ.get("LEGM_BACKEND", "")) or ("local",),
             environ.get("LEGM_COMPAT_STRICT", "").lower() not in ("", "0", "false", "no"),
-            _split_setting(environ.get("LEGM_IGNORE", "")),
-            _split_setting(environ.get("LEGM_NAME_PARAMS", "")),
+            _split_compat_setting(environ.get("LEGM_IGNORE", "")),
+            _split_compat_setting(environ.get("LEGM_NAME_PARAMS", "")),
         )
 
     def is_compared(self, name: str) -> bool:

@@ -551,7 +551,7 @@ def _call_parameter_function(
         where = f" ({code.co_filename}, line {code.co_firstlineno})" if code else ""
         raise _FunctionError(
             redact_text(f"{what}, {name}{where}, failed for {value!r:.80}: {type(cause).__name__}: {cause}. ")
-            + "Make it return a value for every value that the parameter may have"
+            + "It must return a result for every value that the parameter may have"
         ) from cause
 
 

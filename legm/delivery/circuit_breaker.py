@@ -41,7 +41,7 @@ _CHECK_INTERVAL = 0.2  # seconds between two checks whether a call makes progres
 _ITEMS = 100  # that are read ahead of who iterates
 
 
-class _Call:
+class _BreakerCall:
     """A call of a backend; each sign of progress begins its patience again."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class CircuitBreaker:
     def __init__(self, name: str) -> None:
         self._name = name
         self._changed = threading.Condition()
-        self._calls: set[_Call] = set()
+        self._calls: set[_BreakerCall] = set()
         self._thread = threading.local()
         self._next_trial: float | None = None  # while a call makes no progress
         self._trial_pause = TRIALS[0]
@@ -134,9 +134,9 @@ class CircuitBreaker:
     # Calls
 
     @contextlib.contextmanager
-    def watch(self) -> Iterator[_Call]:
+    def watch(self) -> Iterator[_BreakerCall]:
         """Watch the call that is made inside, on this thread."""
-        call = _Call()
+        call = _BreakerCall()
         with self._changed:
             self._calls.add(call)
         self._thread.is_watched = True
@@ -176,7 +176,7 @@ class CircuitBreaker:
             BackendError: the backend does not answer.
         """
         self._require_usable()
-        reader = _Reader(found, self.watch)
+        reader = _BreakerReader(found, self.watch)
         threading.Thread(target=reader.read, name=f"legm-{self._name}-call", daemon=True).start()
         try:
             while True:
@@ -202,13 +202,15 @@ class _Raised:
     error: BaseException
 
 
-class _Reader:
+class _BreakerReader:
     """Reads ahead of who iterates; the last item is the reader itself, or what was raised."""
 
-    def __init__(self, found: Iterable[Any], watch: Callable[[], AbstractContextManager[_Call]]) -> None:
+    def __init__(
+        self, found: Iterable[Any], watch: Callable[[], AbstractContextManager[_BreakerCall]]
+    ) -> None:
         self.items: queue.Queue[Any] = queue.Queue(_ITEMS)
         self.is_stopped = threading.Event()
-        self.call: _Call | None = None
+        self.call: _BreakerCall | None = None
         self._found = found
         self._watch = watch
 

@@ -176,7 +176,7 @@ class DeferredBackend:
         self.options = _storable_backend_options(options)
         self._make = make
         self._lock = threading.Lock()
-        self._attempt: _Attempt | None = None
+        self._attempt: _MirrorAttempt | None = None
 
     def make(self) -> Backend:
         """The backend, for which it waits a few seconds.
@@ -186,7 +186,7 @@ class DeferredBackend:
         """
         with self._lock:
             if self._attempt is None:
-                self._attempt = _Attempt(self._make, self.name)
+                self._attempt = _MirrorAttempt(self._make, self.name)
             attempt = self._attempt
         try:
             return attempt.wait()
@@ -196,7 +196,7 @@ class DeferredBackend:
                     self._attempt = None
 
 
-class _Attempt:
+class _MirrorAttempt:
     """One attempt to make a backend."""
 
     def __init__(self, make: Callable[[], Backend], name: str) -> None:

@@ -156,7 +156,9 @@ class ResumableRun:
                 f"its description is {run.description!r}, and this handler's is {new.description!r}"
             )
         if seed_key(run.parameters) != seed_key(new.parameters):
-            problems.append("its seed is another one: " + _seed_difference(run.parameters, new.parameters))
+            problems.append(
+                "its seed is another one: " + _resumed_seed_difference(run.parameters, new.parameters)
+            )
         return problems
 
     def _find(self, logs: LogFolder, run_id: str) -> Path:
@@ -194,7 +196,7 @@ class ResumableRun:
     ) -> ResumedLog | None:
         """Take over a log; None where a process writes it, or its run has none of the statuses."""
         known = logs.follow(path)
-        if known is None or _status(known[0]) not in statuses:
+        if known is None or _resumable_run_status(known[0]) not in statuses:
             return None
         path = known[1]
         try:
@@ -214,7 +216,7 @@ class ResumableRun:
                     "some of its records are missing, so that new ones could not be understood",
                     "Begin a new run.",
                 )
-            if _status(content) not in statuses:
+            if _resumable_run_status(content) not in statuses:
                 writer.close()
                 return None
             self._begin_stretch(logs, writer, content, ended, backends)
@@ -261,13 +263,13 @@ class ResumableRun:
         content.records += records
 
 
-def _status(content: log_reader.Log) -> Status:
+def _resumable_run_status(content: log_reader.Log) -> Status:
     from legm.core.results import result_outcome  # needs NumPy, as reading the log does
 
     outcome = result_outcome(content.records)
     return Status.INTERRUPTED if outcome is None else outcome.status
 
 
-def _seed_difference(its: Mapping[str, Plain], own: Mapping[str, Plain]) -> str:
+def _resumed_seed_difference(its: Mapping[str, Plain], own: Mapping[str, Plain]) -> str:
     names = sorted(name for name in {*its, *own} if looks_like_seed(name) and its.get(name) != own.get(name))
     return ", ".join(f"{name} was {its.get(name)!r} and is {own.get(name)!r}" for name in names)

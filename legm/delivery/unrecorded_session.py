@@ -28,7 +28,7 @@ class UnrecordedSession:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.is_logged = False
-        self.recorder = self.delivery = self.files = _Nowhere()
+        self.recorder = self.delivery = self.files = _NullRecorder()
 
     def keep_file(self, source: Path, name: str | None = None) -> Path:  # noqa: ARG002
         """Return the file itself, of which no copy is kept."""
@@ -44,7 +44,7 @@ class UnrecordedSession:
         """Do nothing."""
 
 
-class _Nowhere:
+class _NullRecorder:
     """The recorder, the delivery and the files of a run that is not recorded."""
 
     is_empty = True

@@ -20,7 +20,14 @@ from legm.runlog import log_reader, log_writer
 from legm.runlog.configuration_folders import configuration_folders
 from legm.runlog.log_folder import LogFolder
 
-__all__ = ["BackendSource", "ConfigurationRuns", "FolderSource", "LoadedRun", "Source", "UnavailableRun"]
+__all__ = [
+    "BackendSource",
+    "ConfigurationRuns",
+    "ExportSource",
+    "FolderSource",
+    "LoadedRun",
+    "UnavailableRun",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ class ConfigurationRuns:
     summaries: Callable[[Mapping[str, int]], Mapping[str, Summary]] = lambda _completed: {}
 
 
-class Source(Protocol):
+class ExportSource(Protocol):
     """A source of runs."""
 
     @property

@@ -21,9 +21,9 @@ from legm.export.export_report import Exported, Report, State
 from legm.export.sources import (
     BackendSource,
     ConfigurationRuns,
+    ExportSource,
     FolderSource,
     LoadedRun,
-    Source,
     UnavailableRun,
 )
 from legm.hooks import Capability
@@ -90,7 +90,7 @@ def export_source_of(
     experiment: str | None,
     *,
     series: bool = True,
-) -> tuple[Source, Path]:
+) -> tuple[ExportSource, Path]:
     """The source of the runs, and its root directory.
 
     Raises:
@@ -111,7 +111,7 @@ def export_source_of(
 
 
 def _refuse_export_to_itself(
-    client: BackendClient, source: Source, source_root: Path, into: str | os.PathLike[str] | None
+    client: BackendClient, source: ExportSource, source_root: Path, into: str | os.PathLike[str] | None
 ) -> None:
     """Refuse to export a store into itself.
 
@@ -164,7 +164,7 @@ class _Export:
             self.client.name, self.states, self.points, self.equal, self.summaries, tuple(self.reported)
         )
 
-    def replay_all(self, source: Source) -> Iterator[None]:
+    def replay_all(self, source: ExportSource) -> Iterator[None]:
         """Export all runs of a source, and yield after each."""
         for group in source.configurations():
             yield from self._replay_configuration(group)

@@ -13,7 +13,7 @@ from legm.core.naming import best_key
 from legm.core.results import last_test_results, ordered_dev_results, result_records
 from legm.errors import LegmError, closest, storage_error
 from legm.export.export_report import Exported, Report, State
-from legm.export.sources import LoadedRun, Source, UnavailableRun
+from legm.export.sources import ExportSource, LoadedRun, UnavailableRun
 from legm.export.table_columns import TypedColumn, typed_column
 from legm.export.table_writers import TableWriter, table_writer_for
 from legm.export.to_backend import export_source_of
@@ -103,7 +103,7 @@ def export_table(
 class _TableRuns:
     """The ended runs of a source, each once; counts the states of all, and collects what to report."""
 
-    def __init__(self, source: Source, title: str) -> None:
+    def __init__(self, source: ExportSource, title: str) -> None:
         self._source = source
         self._title = title
         self.states: Counter[State] = Counter()

@@ -55,7 +55,7 @@ def infer_labels(
         more_to_come: whether further runs are expected: see above.
     """
     found = dict(given)
-    groups = _Groups(observed, ignored, compared)
+    groups = _LabelGroups(observed, ignored, compared)
     for name, use in found.items():
         groups.split(name, use)
     undecided = [name for name in observed.labels if name not in found]
@@ -76,7 +76,7 @@ def averaged_labels(
     observed: ObservedRuns, ignored: Iterable[str], compared: Iterable[str], uses: Mapping[str, str]
 ) -> dict[str, str]:
     """What differs between runs of one configuration although it does not count, as text by label."""
-    groups = _Groups(observed, ignored, compared)
+    groups = _LabelGroups(observed, ignored, compared)
     for name, use in uses.items():
         groups.split(name, use)
     return {
@@ -101,7 +101,7 @@ def label_values(
     return {name: [known[text] for text in sorted(known)] for name, known in found.items()}
 
 
-class _Groups:
+class _LabelGroups:
     """The observed runs, in groups that nothing distinguishes so far."""
 
     def __init__(self, observed: ObservedRuns, ignored: Iterable[str], compared: Iterable[str]) -> None:

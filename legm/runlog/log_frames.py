@@ -77,7 +77,7 @@ __all__ = [
     "OtherRecord",
     "backends_frame",
     "cursors_frame",
-    "decode_fields",
+    "decode_frame_fields",
     "encode_frames",
     "iterate_frames",
     "layout_frame",
@@ -85,7 +85,7 @@ __all__ = [
     "parse_frame",
     "points_frame",
     "record_frame",
-    "report_frame",
+    "report_skipped_frame",
     "run_frame",
 ]
 
@@ -295,7 +295,7 @@ class FrameDecoder:
         try:
             yield
         except _NOT_UNDERSTOOD as cause:
-            report_frame(self._path, start, cause)
+            report_skipped_frame(self._path, start, cause)
 
     def _add_record(self, record: Record) -> None:
         if isinstance(record, Artifact):
@@ -362,14 +362,18 @@ def iterate_frames(
             if damage is None:
                 raise error
             damage.append(error)
-            yield start, _lost_kind(view, start, later), view[min(start + FRAME_HEAD.size, later) : later]
+            yield (
+                start,
+                _lost_frame_kind(view, start, later),
+                view[min(start + FRAME_HEAD.size, later) : later],
+            )
             start = later
             continue
         yield start, view[start + 12], payload
         start += FRAME_HEAD.size + len(payload)
 
 
-def _lost_kind(view: memoryview, start: int, end: int) -> int:
+def _lost_frame_kind(view: memoryview, start: int, end: int) -> int:
     """Whether damaged bytes are one frame, and no layout: the first frame is the run's, layouts are lists."""
     if end - start < FRAME_HEAD.size:
         return LOST
@@ -400,7 +404,7 @@ def _find_next_frame(data: bytes, view: memoryview, start: int) -> int | None:
     return None
 
 
-def report_frame(path: Path, start: int, cause: BaseException) -> None:
+def report_skipped_frame(path: Path, start: int, cause: BaseException) -> None:
     """Report a frame with a valid checksum that cannot be understood."""
     log.error("%s, byte %d: not written by legm, skipped: %s", path, start, cause)
 
@@ -459,7 +463,7 @@ def _decode_series_frame(name: Any, split: Any, index: Any) -> Series:
     return Series(name, Split(split), index)
 
 
-def decode_fields(kind: type[T], content: Mapping[str, Any]) -> T:
+def decode_frame_fields(kind: type[T], content: Mapping[str, Any]) -> T:
     """A record from what was stored of it; fields of a newer version are passed over.
 
     Raises:
@@ -476,7 +480,7 @@ def decode_fields(kind: type[T], content: Mapping[str, Any]) -> T:
 
 def _decode_record_frame(content: Mapping[str, Any]) -> Record:
     kind = _RECORD_TYPES[content["type"]]
-    record: Record = decode_fields(kind, content)
+    record: Record = decode_frame_fields(kind, content)
     if isinstance(record, Outcome):
         return replace(record, status=Status(record.status))
     if isinstance(record, Display):

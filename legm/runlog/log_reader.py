@@ -19,10 +19,10 @@ from legm.runlog.log_frames import (
     HEADER,
     RUN,
     FrameDecoder,
-    decode_fields,
+    decode_frame_fields,
     iterate_frames,
     parse_frame,
-    report_frame,
+    report_skipped_frame,
 )
 
 __all__ = ["Log", "LogTail", "parse_log", "read_intact_log", "read_log", "read_log_head"]
@@ -187,13 +187,13 @@ def _require_log_header(path: Path, data: bytes) -> None:
 def _decode_run(path: Path, start: int, payload: memoryview) -> Run:
     try:
         content = json.loads(bytes(payload))
-        found = decode_fields(Configuration, content["configuration"])
+        found = decode_frame_fields(Configuration, content["configuration"])
         configuration = replace(found, active=tuple(found.active))
         if not all(name in found.parameters for name in found.active):
             raise ValueError("an active parameter has no value")
         if not all(isinstance(about, dict) for about in found.metadata.values()):
             raise TypeError("its metadata are not mappings")
-        run = decode_fields(Run, {**content, "configuration": configuration})
+        run = decode_frame_fields(Run, {**content, "configuration": configuration})
         if not run.run_id or not run.configuration.fingerprint:
             raise ValueError("it has no id or no fingerprint")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
@@ -210,7 +210,7 @@ def _decode_log_by_backend(path: Path, start: int, payload: memoryview, kind: ty
         if not isinstance(content, dict) or not all(isinstance(one, kind) for one in content.values()):
             raise TypeError("it is not by backend")
     except (ValueError, TypeError, RecursionError) as cause:
-        report_frame(path, start, cause)
+        report_skipped_frame(path, start, cause)
         return {}
     return content
 

@@ -48,7 +48,7 @@ _MANY = 100_000  # points in the long run
 PATIENCE = 120.0  # seconds to wait for another process
 
 
-def _counted(count: RunCounts) -> tuple[Any, ...]:
+def _kit_counts(count: RunCounts) -> tuple[Any, ...]:
     """Counts in a form that can be compared, with the values in any order."""
     kinds = (count.completed, count.failed, count.interrupted, count.running)
     values = {key: sorted(float_bits(found)) for key, found in sorted(count.values.items())}
@@ -65,27 +65,29 @@ def _counted(count: RunCounts) -> tuple[Any, ...]:
     )
 
 
-def _short(value: object) -> str:
+def _short_kit_text(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 300 else f"{text[:300]}… ({len(text)} characters)"
 
 
-def _expect(holds: object, otherwise: str) -> None:
+def _kit_expects(holds: object, otherwise: str) -> None:
     if not holds:
         raise AssertionError(otherwise)
 
 
-def _same(found: object, expected: object, what: str) -> None:
-    _expect(found == expected, f"{what}: found {_short(found)}, expected {_short(expected)}")
+def _kit_expects_same(found: object, expected: object, what: str) -> None:
+    _kit_expects(
+        found == expected, f"{what}: found {_short_kit_text(found)}, expected {_short_kit_text(expected)}"
+    )
 
 
-def _same_pieces(found: RunResult, expected: RunResult, *pieces: str) -> None:
+def _kit_expects_same_pieces(found: RunResult, expected: RunResult, *pieces: str) -> None:
     for piece in pieces:
-        _same(RESULT_FIELDS[piece](found), RESULT_FIELDS[piece](expected), f"the run's {piece}")
+        _kit_expects_same(RESULT_FIELDS[piece](found), RESULT_FIELDS[piece](expected), f"the run's {piece}")
 
 
 @contextmanager
-def _refused(by: type[LegmError], call: str) -> Iterator[None]:
+def _kit_expects_refusal(by: type[LegmError], call: str) -> Iterator[None]:
     try:
         yield
     except by:
@@ -159,7 +161,9 @@ class BackendTests:
             forms = [value]
         else:
             forms = [repr(value).encode(), struct.pack(">d", value), struct.pack("<d", value)]
-        files = (path for path in store.rglob("*") if path.is_file() and not _is_legms(path, store))
+        files = (
+            path for path in store.rglob("*") if path.is_file() and not _is_legm_file_of_kit(path, store)
+        )
         return any(form in content for content in map(Path.read_bytes, files) for form in forms)
 
     def experiment(self, store: Path) -> str:
@@ -178,13 +182,13 @@ class BackendTests:
     def test_it_can_be_constructed_again(self, tmp_path: Path) -> None:
         """It has a name, capabilities, the hooks that these require, and options that construct it again."""
         backend = self._made(tmp_path)
-        _expect(isinstance(backend.name, str) and backend.name, "a backend's name must be text")
+        _kit_expects(isinstance(backend.name, str) and backend.name, "a backend's name must be text")
         unknown = [one for one in backend.capabilities if not isinstance(one, Capability)]
-        _expect(not unknown, f"not a legm.hooks.Capability: {unknown}")
+        _kit_expects(not unknown, f"not a legm.hooks.Capability: {unknown}")
         client = BackendClient(backend, tmp_path)
         options = json.loads(json.dumps(client.options))
         again = BackendClient(make_backend(type(backend), tmp_path, options), tmp_path)
-        _same(again.options, client.options, "the options of the backend that they construct")
+        _kit_expects_same(again.options, client.options, "the options of the backend that they construct")
 
     def test_a_run_is_read_back_as_it_was_stored(self, tmp_path: Path) -> None:
         """Parameters with their types, inactive ones, the description, the best step and its rule."""
@@ -208,7 +212,7 @@ class BackendTests:
             handler.set_best("early_stopping", metric="loss", higher_better=False)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _same_pieces(found, expected, *RESULT_FIELDS)
+        _kit_expects_same_pieces(found, expected, *RESULT_FIELDS)
 
     def test_numbers_are_read_back_bit_for_bit(self, tmp_path: Path) -> None:
         """NaN, infinities, negative zero, the smallest and the largest float, and thirds."""
@@ -230,7 +234,7 @@ class BackendTests:
                 handler.set_metric(f"last {step}", number, test=True)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _same_pieces(found, expected, "values", "test values", "best values")
+        _kit_expects_same_pieces(found, expected, "values", "test values", "best values")
 
     def test_metrics_without_a_step_are_counted(self, tmp_path: Path) -> None:
         """Without a step, the number of earlier values of the metric is the step."""
@@ -242,9 +246,9 @@ class BackendTests:
                     handler.set_metric("counted/rarely", number)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _same_pieces(found, expected, "steps", "best step")
+        _kit_expects_same_pieces(found, expected, "steps", "best step")
         steps = {str(series): history.steps.tolist() for series, history in found.histories.items()}
-        _same(steps, {"dev/counted": list(range(5)), "dev/counted/rarely": [0, 1]}, "the steps")
+        _kit_expects_same(steps, {"dev/counted": list(range(5)), "dev/counted/rarely": [0, 1]}, "the steps")
 
     def test_steps_may_come_in_any_order_and_twice(self, tmp_path: Path) -> None:
         """Steps are returned in increasing order, with the last value of each step."""
@@ -254,10 +258,10 @@ class BackendTests:
                 handler.set_metric("loss", value, step=step)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _same_pieces(found, expected, "steps", "last step", "number of points")
+        _kit_expects_same_pieces(found, expected, "steps", "last step", "number of points")
         ((series, history),) = found.histories.items()
         given = dict(zip(history.steps.tolist(), history.values.tolist(), strict=True))
-        _same(given, {-3: 0.125, 1: 6.5, 5: 4.5, 10**12: 3.5}, f"the values of {series} by step")
+        _kit_expects_same(given, {-3: 0.125, 1: 6.5, 5: 4.5, 10**12: 3.5}, f"the values of {series} by step")
 
     def test_names_may_be_awkward(self, tmp_path: Path) -> None:
         """Unicode, separators, quotes, names like legm's or the tracker's own, and long names."""
@@ -282,7 +286,9 @@ class BackendTests:
                 handler.set_metric(name, -number, test=True)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _same_pieces(found, expected, "best values", "test values", "description", "active parameters")
+        _kit_expects_same_pieces(
+            found, expected, "best values", "test values", "description", "active parameters"
+        )
 
     def test_a_parameter_may_be_a_megabyte(self, tmp_path: Path) -> None:
         """Long values are not truncated."""
@@ -291,7 +297,7 @@ class BackendTests:
             handler.set_metric("loss", 0.5)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _same_pieces(found, expected, "active parameters", "fingerprint")
+        _kit_expects_same_pieces(found, expected, "active parameters", "fingerprint")
 
     def test_a_run_may_have_100_000_points(self, tmp_path: Path) -> None:
         """All of its points are returned."""
@@ -301,8 +307,8 @@ class BackendTests:
                 handler.set_dict_metrics({f"m{number}": step / 7 + number for number in range(10)}, step=step)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _same(found.points, _MANY, "the number of points")
-        _same_pieces(found, expected, "number of points", "steps", "values")
+        _kit_expects_same(found.points, _MANY, "the number of points")
+        _kit_expects_same_pieces(found, expected, "number of points", "steps", "values")
 
     def test_metrics_may_be_indexed(self, tmp_path: Path) -> None:
         """A number for each example, dev and test."""
@@ -313,7 +319,7 @@ class BackendTests:
             handler.set_dict_metrics({"ex 0": {"iou": 0.5}, "ö/1": {"iou": 0.25}}, test=True)
             expected = handler.log()
         (found,) = self._read(tmp_path, backend)
-        _same_pieces(found, expected, "best values", "test values", "values")
+        _kit_expects_same_pieces(found, expected, "best values", "test values", "values")
 
     # Runs
 
@@ -325,7 +331,7 @@ class BackendTests:
             handler.set_metric("loss", 1 / 7, test=True)
             expected = handler.log()
         (found,) = self._read(tmp_path, self.make_backend(tmp_path))
-        _same_pieces(found, expected, *RESULT_FIELDS)
+        _kit_expects_same_pieces(found, expected, *RESULT_FIELDS)
 
     def test_runs_may_be_interleaved(self, tmp_path: Path) -> None:
         """Two concurrent runs in one process each keep their own values."""
@@ -334,14 +340,14 @@ class BackendTests:
         for step in range(4):
             for handler in handlers:
                 handler.set_metric("loss", handler.rate * (step + 1), step=step)
-            _flush(handlers)
+            _flush_kit_handler(handlers)
         results = {result.run.run_id: result for result in (handler.log() for handler in handlers)}
         for handler in handlers:
-            _leave(handler)
+            _leave_kit_process(handler)
         found = {result.run.run_id: result for result in self._read(tmp_path, backend)}
-        _same(sorted(found), sorted(results), "the runs")
+        _kit_expects_same(sorted(found), sorted(results), "the runs")
         for run_id, expected in results.items():
-            _same_pieces(found[run_id], expected, "own parameters", "active parameters", "values")
+            _kit_expects_same_pieces(found[run_id], expected, "own parameters", "active parameters", "values")
             shown = [
                 ("loss", step, expected.run.configuration.parameters["rate"] * (step + 1))
                 for step in range(4)
@@ -362,10 +368,12 @@ class BackendTests:
                     result = handler.log()
                 expected.append(result)
         found = self._read(tmp_path, backend)
-        _same(sorted(r.run.run_id for r in found), sorted(r.run.run_id for r in expected), "the runs")
+        _kit_expects_same(
+            sorted(r.run.run_id for r in found), sorted(r.run.run_id for r in expected), "the runs"
+        )
         for result in found:
             (own,) = (one for one in expected if one.run.run_id == result.run.run_id)
-            _same_pieces(result, own, "values", "number of points", "best values")
+            _kit_expects_same_pieces(result, own, "values", "number of points", "best values")
             self._shows(tmp_path, own.run, [("loss", step, 1.5 * step) for step in range(3)])
 
     def test_a_failed_run_is_kept_as_failed(self, tmp_path: Path) -> None:
@@ -384,10 +392,10 @@ class BackendTests:
         found = self._until(
             tmp_path, backend, lambda runs: [r.status for r in runs].count(Status.FAILED) == 2
         )
-        _same([result.status for result in found], [Status.FAILED] * 2, "the runs' status")
+        _kit_expects_same([result.status for result in found], [Status.FAILED] * 2, "the runs' status")
         for result in found:
-            _expect("on purpose" in str(result.error), f"the run's error is lost: {result.error!r}")
-        _same(sorted(result.points for result in found), [1, 2], "the numbers of points")
+            _kit_expects("on purpose" in str(result.error), f"the run's error is lost: {result.error!r}")
+        _kit_expects_same(sorted(result.points for result in found), [1, 2], "the numbers of points")
 
     def test_a_query_gets_the_runs_it_is_about(self, tmp_path: Path) -> None:
         """A query selects by experiment, configuration and description, and returns the series it names."""
@@ -401,13 +409,17 @@ class BackendTests:
             kept[run.configuration.fingerprint, description] = run
         for (fingerprint, description), run in kept.items():
             alone = self._read(tmp_path, backend, fingerprint=fingerprint, description=description)
-            _same([result.run.run_id for result in alone], [run.run_id], f"the runs of {description!r}")
+            _kit_expects_same(
+                [result.run.run_id for result in alone], [run.run_id], f"the runs of {description!r}"
+            )
             every = [r.run_id for (of, _), r in kept.items() if of == fingerprint]
             both = self._read(tmp_path, backend, fingerprint=fingerprint)
-            _same(sorted(r.run.run_id for r in both), sorted(every), "the configuration's runs")
+            _kit_expects_same(sorted(r.run.run_id for r in both), sorted(every), "the configuration's runs")
         for result in self._read(tmp_path, backend, histories=frozenset({"loss"})):
-            _expect(Series("loss") in result.histories, "a series that a query names must be returned")
-        _same(self._read(tmp_path, backend, experiment="another"), [], "the runs of another experiment")
+            _kit_expects(Series("loss") in result.histories, "a series that a query names must be returned")
+        _kit_expects_same(
+            self._read(tmp_path, backend, experiment="another"), [], "the runs of another experiment"
+        )
 
     def test_each_configuration_is_read_once(self, tmp_path: Path) -> None:
         """A configuration is returned once for any number of runs; a ranking has each once."""
@@ -417,11 +429,13 @@ class BackendTests:
                 handler.set_metric("loss", rate)
         client = BackendClient(backend, tmp_path)
         read = list(client.configurations(self.experiment(tmp_path)))
-        _same(sorted(one.parameters["rate"] for one in read), [0.25, 0.5], "the configurations' rates")
+        _kit_expects_same(
+            sorted(one.parameters["rate"] for one in read), [0.25, 0.5], "the configurations' rates"
+        )
         ranking = [(one.value.mean, one.completed) for one in handler.get_best("loss")]
-        _same(ranking, [(0.25, 1), (0.5, 2)], "the ranking's means and runs")
+        _kit_expects_same(ranking, [(0.25, 1), (0.5, 2)], "the ranking's means and runs")
         others = list(client.configurations("another"))
-        _same(others, [], "the configurations of another experiment")
+        _kit_expects_same(others, [], "the configurations of another experiment")
 
     def test_what_is_counted_is_what_is_there(self, tmp_path: Path) -> None:
         """Experiments and counts that the backend returns itself agree with its runs."""
@@ -439,11 +453,11 @@ class BackendTests:
         expected = [
             one for found in runs.values() for one in count_by_description(found[0].run.configuration, found)
         ]
-        counted = sorted(map(_counted, client.counts_as_stored(experiment)))
-        _same(counted, sorted(map(_counted, expected)), "the runs, counted")
-        _same(client.counts_as_stored("another"), [], "the counts of another experiment")
+        counted = sorted(map(_kit_counts, client.counts_as_stored(experiment)))
+        _kit_expects_same(counted, sorted(map(_kit_counts, expected)), "the runs, counted")
+        _kit_expects_same(client.counts_as_stored("another"), [], "the counts of another experiment")
         if client.supports(Capability.EXPERIMENTS):
-            _expect(experiment in client.experiments(), "the experiment of the runs must be listed")
+            _kit_expects(experiment in client.experiments(), "the experiment of the runs must be listed")
 
     def test_the_summary_equals_the_reference_bit_for_bit(self, tmp_path: Path) -> None:
         """Statistics over a dozen seeds, with NaN, times, indexed metrics and unequal lengths."""
@@ -467,9 +481,9 @@ class BackendTests:
                 handler.log()
                 if seed < 11:
                     handler.reset(seed=seed + 1)
-            _leave(handler)
+            _leave_kit_process(handler)
             summaries.append(self._summary(folder, backend))
-        _same(summaries[0], summaries[1], "the summary")
+        _kit_expects_same(summaries[0], summaries[1], "the summary")
 
     # Trouble
 
@@ -480,10 +494,10 @@ class BackendTests:
         with self._handler(tmp_path, reference).start() as handler:
             for step in range(4):
                 handler.set_metric("loss", step / 4, step=step)
-                _flush([handler])
+                _flush_kit_handler([handler])
             expected = handler.log()
         batches = sorted(reference.records[expected.run.run_id].items())
-        _expect(len(batches) >= 4, "the script of this test makes four batches")
+        _kit_expects(len(batches) >= 4, "the script of this test makes four batches")
         everything = [record for _, records in batches for record in records]
         client = BackendClient(backend, tmp_path)
         client.open_run(expected.run, make_folder=True)
@@ -496,13 +510,15 @@ class BackendTests:
             client.close_run(expected, everything)
         client.release_run(expected.run)
         (found,) = self._read(tmp_path, backend)
-        _same_pieces(found, expected, "number of points", "steps", "values")
+        _kit_expects_same_pieces(found, expected, "number of points", "steps", "values")
         self._shows(tmp_path, expected.run, [("loss", step, step / 4) for step in range(4)])
 
     def test_a_killed_process_loses_and_repeats_nothing(self, tmp_path: Path) -> None:
         """What a killed process left is delivered with the next run of the configuration."""
         of = type(self)
-        _expect("<locals>" not in of.__qualname__, f"{of.__qualname__} must be at the top level of a module")
+        _kit_expects(
+            "<locals>" not in of.__qualname__, f"{of.__qualname__} must be at the top level of a module"
+        )
         store = tmp_path / "store"
         store.mkdir()
         arguments = [json.dumps(sys.path), of.__module__, of.__qualname__, str(store)]
@@ -518,7 +534,9 @@ class BackendTests:
             )
             error.seek(0)
             said = error.read().decode(errors="replace")
-        _expect((store / "killed").exists(), f"the process ended early ({done.returncode}): {said[-2000:]}")
+        _kit_expects(
+            (store / "killed").exists(), f"the process ended early ({done.returncode}): {said[-2000:]}"
+        )
         backend = self.make_backend(store)
         with self._handler(store, backend).start() as handler:
             handler.set_metric("loss", 0.5, step=0)
@@ -526,10 +544,10 @@ class BackendTests:
             handler.get_best("loss")  # a look at the configuration
             found = self._until(store, backend, lambda runs: len(runs) == 2)
         (killed,) = (result for result in found if result.run.run_id != own)
-        _same(killed.status, Status.INTERRUPTED, "the killed run's status")
-        _same(killed.points, 200, "the killed run's points")
+        _kit_expects_same(killed.status, Status.INTERRUPTED, "the killed run's status")
+        _kit_expects_same(killed.points, 200, "the killed run's points")
         ((_, history),) = killed.histories.items()
-        _same(history.steps.tolist(), list(range(200)), "the killed run's steps")
+        _kit_expects_same(history.steps.tolist(), list(range(200)), "the killed run's steps")
         self._shows(store, killed.run, [("loss", step, step / 8) for step in range(200)])
 
     def _begin_and_be_killed(self, store: str) -> None:
@@ -538,7 +556,7 @@ class BackendTests:
         for first in (0, 100):
             for step in range(first, first + 100):
                 handler.set_metric("loss", step / 8, step=step)
-            _flush([handler], delivered=first == 0)
+            _flush_kit_handler([handler], delivered=first == 0)
         (Path(store) / "killed").touch()
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
@@ -557,8 +575,8 @@ class BackendTests:
                 client.write(result.run, records, position)
             client.close_run(result, list(records))
 
-        stored = not _fails_with_its_cause(store_run)
-        _expect(not stored, "a run was stored in a store that cannot be used, without an error")
+        stored = not _kit_expects_cause(store_run)
+        _kit_expects(not stored, "a run was stored in a store that cannot be used, without an error")
         of = result.run.configuration
         query = Query(of.experiment, histories=None)
         summary = aggregate.aggregate_runs([result], "mean")
@@ -566,19 +584,19 @@ class BackendTests:
         writes = {
             Capability.SUMMARIES: lambda: client.write_summary(of, "", summary),
             Capability.CURVES: lambda: client.write_curves(of, "", curves),
-            Capability.FIGURES: lambda: client.write_figure(of.experiment, of, "", "a", _png(b""), "png"),
+            Capability.FIGURES: lambda: client.write_figure(of.experiment, of, "", "a", _kit_png(b""), "png"),
             Capability.FOLDERS: lambda: client.make_folder(of),
         }
         for capability, write in writes.items():
-            stored = client.supports(capability) and not _fails_with_its_cause(write)
-            _expect(
+            stored = client.supports(capability) and not _kit_expects_cause(write)
+            _kit_expects(
                 not stored, f"{capability.value}: stored in a store that cannot be used, without an error"
             )
         # A store that is not there yet may also have no runs.
-        _fails_with_its_cause(lambda: list(client.runs_as_stored(query)))
-        _fails_with_its_cause(lambda: list(client.configurations(of.experiment)))
+        _kit_expects_cause(lambda: list(client.runs_as_stored(query)))
+        _kit_expects_cause(lambda: list(client.configurations(of.experiment)))
         if client.supports(Capability.EXPERIMENTS):
-            _fails_with_its_cause(client.experiments)
+            _kit_expects_cause(client.experiments)
 
     def test_a_remote_backend_returns_where_delivery_continues(self, tmp_path: Path) -> None:
         """REMOTE: opening a run returns a position that the store has, also after an answer was lost."""
@@ -593,14 +611,14 @@ class BackendTests:
             run = handler.log().run
         (batches,) = reference.records.values()
         client = BackendClient(backend, tmp_path)
-        _same(client.open_run(run, make_folder=True), 0, "the position of a new run")
+        _kit_expects_same(client.open_run(run, make_folder=True), 0, "the position of a new run")
         for position, records in batches.items():
             client.write(run, records, position)
         client.release_run(run)
         again = BackendClient(self.make_backend(tmp_path), tmp_path)
         stored = again.open_run(run, make_folder=True)
         again.release_run(run)
-        _expect(
+        _kit_expects(
             isinstance(stored, int) and stored in {0, *batches},
             f"a run is opened again at {stored!r}, which is not the end of a batch: {[0, *batches]}",
         )
@@ -611,18 +629,18 @@ class BackendTests:
         """SUMMARIES: the store contains the results of aggregate_results()."""
         backend, handler = self._logged(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.SUMMARIES):
-            with _refused(NotSupported, "aggregate_results()"):
+            with _kit_expects_refusal(NotSupported, "aggregate_results()"):
                 handler.aggregate_results()
             return
         found = handler.aggregate_results()["best_loss"]
         for name in ("mean", "std"):
-            _expect(self.holds(tmp_path, found[name]), f"the {name} {found[name]} is not in the store")
+            _kit_expects(self.holds(tmp_path, found[name]), f"the {name} {found[name]} is not in the store")
 
     def test_figures_are_stored_or_refused(self, tmp_path: Path) -> None:
         """FIGURES: the store contains a figure unchanged, and the backend returns where."""
         backend, handler = self._logged(tmp_path)
         if not BackendClient(backend, tmp_path).supports(Capability.FIGURES):
-            with _refused(NotSupported, "plot()"):
+            with _kit_expects_refusal(NotSupported, "plot()"):
                 handler.plot()
             return
         client = BackendClient(backend, tmp_path)
@@ -630,13 +648,13 @@ class BackendTests:
         experiment = self.experiment(tmp_path)
         for configuration in (result.run.configuration, None):
             note = b"compared" if configuration is None else b"own"
-            pictures = {"png": _png(note), "pdf": b"%PDF-1.4\n% " + note}  # it need not open
+            pictures = {"png": _kit_png(note), "pdf": b"%PDF-1.4\n% " + note}  # it need not open
             for form, picture in pictures.items():
                 where = client.write_figure(experiment, configuration, "", "a/ü", picture, form)
                 wanted = f"legm_write_figure must say where it is, not {where!r}"
-                _expect(isinstance(where, str) and where, wanted)
+                _kit_expects(isinstance(where, str) and where, wanted)
             for form, picture in pictures.items():
-                _expect(self.holds(tmp_path, picture), f"the {form} figure is not in the store")
+                _kit_expects(self.holds(tmp_path, picture), f"the {form} figure is not in the store")
 
     def test_curves_are_stored(self, tmp_path: Path) -> None:
         """CURVES: the store contains the values of a plot."""
@@ -647,7 +665,7 @@ class BackendTests:
         (result, *_) = self._read(tmp_path, backend)
         BackendClient(backend, tmp_path).write_curves(result.run.configuration, "", curves)
         center = float(curves[0].center[-1])
-        _expect(self.holds(tmp_path, center), f"the curve's last value {center} is not in the store")
+        _kit_expects(self.holds(tmp_path, center), f"the curve's last value {center} is not in the store")
 
     def test_artifacts_are_stored_or_refused(self, tmp_path: Path) -> None:
         """ARTIFACTS: the store contains a run's file unchanged."""
@@ -659,13 +677,13 @@ class BackendTests:
         with handler:
             handler.set_metric("loss", 0.5)
             if not BackendClient(backend, tmp_path).supports(Capability.ARTIFACTS):
-                with _refused(NotSupported, "log_artifact()"):
+                with _kit_expects_refusal(NotSupported, "log_artifact()"):
                     handler.log_artifact(file)
                 return
             handler.log_artifact(file, "model/ü.bin")
             file.unlink()
             handler.log()
-        _expect(self.holds(tmp_path, content), "the content of the file is not in the store")
+        _kit_expects(self.holds(tmp_path, content), "the content of the file is not in the store")
 
     def test_displays_are_shown_or_refused(self, tmp_path: Path) -> None:
         """DISPLAYS: the store contains a text and a number that are shown with the run."""
@@ -674,17 +692,19 @@ class BackendTests:
         with handler:
             handler.set_metric("loss", 0.5)
             if not BackendClient(backend, tmp_path).supports(Capability.DISPLAYS):
-                with _refused(NotSupported, "tensorboard_write()"):
+                with _kit_expects_refusal(NotSupported, "tensorboard_write()"):
                     handler.tensorboard_write("sample", "a text", step=0)
                 return
             handler.tensorboard_write("sample", "a sentence that occurs nowhere else", step=0)
             handler.tensorboard_write("sample/scalar", 0.15625, step=0)
             handler.log()
-        _expect(self.holds(tmp_path, b"a sentence that occurs nowhere else"), "the text is not in the store")
+        _kit_expects(
+            self.holds(tmp_path, b"a sentence that occurs nowhere else"), "the text is not in the store"
+        )
         deadline = time.monotonic() + PATIENCE / 4  # a tracker's own process may still be writing it
         while not (is_there := self.holds(tmp_path, 0.15625)) and time.monotonic() < deadline:
             time.sleep(0.05)
-        _expect(is_there, "the number 0.15625 that is shown is not in the store")
+        _kit_expects(is_there, "the number 0.15625 that is shown is not in the store")
 
     def test_runs_are_deleted_or_refused(self, tmp_path: Path) -> None:
         """DISCARD: a deleted run is gone, and no other run is."""
@@ -696,12 +716,12 @@ class BackendTests:
             handler.set_metric("loss", 0.25)
             deleted = handler.log().run
         if not client.supports(Capability.DISCARD):
-            with _refused(NotSupported, "discard_run()"):
+            with _kit_expects_refusal(NotSupported, "discard_run()"):
                 client.discard_run(deleted)
             return
         client.discard_run(deleted)
         found = sorted(one.run.run_id for one in self._read(tmp_path, backend))
-        _same(found, kept, "the runs after one was deleted")
+        _kit_expects_same(found, kept, "the runs after one was deleted")
 
     def test_folders_are_created_on_request(self, tmp_path: Path) -> None:
         """FOLDERS: one for each configuration, the same for every instance, created only on request."""
@@ -714,19 +734,19 @@ class BackendTests:
             configuration = reference.log().run.configuration
 
         client = BackendClient(backend, tmp_path)
-        _same(client.folder(configuration), None, "the folder before it is created")
+        _kit_expects_same(client.folder(configuration), None, "the folder before it is created")
         made = client.make_folder(configuration)
-        _expect(made.is_dir(), f"the folder was not created: {made}")
+        _kit_expects(made.is_dir(), f"the folder was not created: {made}")
         again = BackendClient(self.make_backend(tmp_path), tmp_path).folder(configuration)
-        _same(again, made, "the folder of a new instance")
+        _kit_expects_same(again, made, "the folder of a new instance")
 
     # Helpers
 
     def _made(self, store: Path) -> Backend:
         return self.make_backend(store)
 
-    def _handler(self, store: Path, backend: Backend, description: str = "") -> _Handler:
-        return _Handler(store, self.experiment(store), description or None, backend=backend)
+    def _handler(self, store: Path, backend: Backend, description: str = "") -> _KitHandler:
+        return _KitHandler(store, self.experiment(store), description or None, backend=backend)
 
     def _read(self, store: Path, backend: Backend, experiment: str = "", **query: Any) -> list[RunResult]:
         asked = Query(experiment or self.experiment(store), **{"histories": None, **query})
@@ -741,7 +761,7 @@ class BackendTests:
             time.sleep(0.1)
         return found
 
-    def _logged(self, store: Path) -> tuple[Backend, _Handler]:
+    def _logged(self, store: Path) -> tuple[Backend, _KitHandler]:
         """Two runs of one configuration, whose mean and deviation differ from their values."""
         backend = self._made(store)
         handler = self._handler(store, backend)
@@ -776,11 +796,15 @@ class BackendTests:
         if shown is None:
             return
         found = Counter(shown)
-        _expect(not wanted - found, f"points are missing in the store: {_short(sorted(wanted - found))}")
-        _expect(not found - wanted, f"points are in the store twice: {_short(sorted(found - wanted))}")
+        _kit_expects(
+            not wanted - found, f"points are missing in the store: {_short_kit_text(sorted(wanted - found))}"
+        )
+        _kit_expects(
+            not found - wanted, f"points are in the store twice: {_short_kit_text(sorted(found - wanted))}"
+        )
 
 
-class _Handler(ExperimentHandler):
+class _KitHandler(ExperimentHandler):
     """A handler whose parameters are set before it starts."""
 
     __slots__ = ()
@@ -790,34 +814,34 @@ class _Handler(ExperimentHandler):
         return self.start()
 
 
-def _fails_with_its_cause(act: Callable[[], object]) -> bool:
+def _kit_expects_cause(act: Callable[[], object]) -> bool:
     """Whether a call fails; it must then be with an error that is chained to its cause."""
     try:
         act()
     except LegmError as error:
-        _expect(error.__cause__ is not None, f"{error!r} is not chained to its cause with 'from'")
+        _kit_expects(error.__cause__ is not None, f"{error!r} is not chained to its cause with 'from'")
         return True
     return False
 
 
-def _leave(handler: ExperimentHandler) -> None:
+def _leave_kit_process(handler: ExperimentHandler) -> None:
     """Release a run that was logged."""
     with handler:
         pass
 
 
-def _flush(handlers: Iterable[ExperimentHandler], *, delivered: bool = False) -> None:
+def _flush_kit_handler(handlers: Iterable[ExperimentHandler], *, delivered: bool = False) -> None:
     """Flush all values; optionally wait until the backend has them."""
     for handler in handlers:
         handler.flush(PATIENCE / 4 if delivered else 0.0)
 
 
-def _is_legms(path: Path, store: Path) -> bool:
+def _is_legm_file_of_kit(path: Path, store: Path) -> bool:
     """Whether a file in the store was written by legm itself, not by the backend."""
     return path.suffix == ".log" or path.relative_to(store).parts[0].startswith(OWN_FOLDER)
 
 
-def _png(note: bytes) -> bytes:
+def _kit_png(note: bytes) -> bytes:
     """A PNG image of one pixel that contains a note (ISO/IEC 15948)."""
     import zlib
 

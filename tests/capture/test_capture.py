@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from legm.backends.mlflow.names import mlflow_sqlite_uri
-from legm.capture.earlier_store import begin_with_earlier_runs, unchanged_runs
+from legm.capture.earlier_store import begin_with_earlier_runs, unchanged_earlier_runs
 from legm.capture.kept_store import keep_mlflow_store
 from legm.records import RunResult, Series, Split, Status
 from tests.support.captured import QUIET, begin, command, play, results
@@ -562,7 +562,7 @@ def test_a_later_capture_finds_and_resumes_the_runs_of_an_earlier_one(tmp_path):
         assert [row[:2] for row in found] == [(f"of {name}", name) for name in ("one", "two", "three")]
         assert all("/artifacts/" in address for _, _, address in found[:2])  # nothing outside the root
         keys = {one.run.environment["imported"]["key"] for one in (new, continued)}
-        assert unchanged_runs(there) == {"one", "two", *keys}
+        assert unchanged_earlier_runs(there) == {"one", "two", *keys}
 
 
 # The command

@@ -226,7 +226,8 @@ class FolderIndex:
         if not index.startswith(_STAMP.format(changed, zlib.crc32(index[_STAMP_LENGTH:])).encode()):
             return False
         return all(
-            _changed_at(self.folder / json.loads(name)) == int(at) for at, name in _GROUP.findall(index)
+            _folder_changed_at(self.folder / json.loads(name)) == int(at)
+            for at, name in _GROUP.findall(index)
         )
 
     def _look_up(self, index: bytes, digest: str) -> Path | None:
@@ -258,7 +259,7 @@ class FolderIndex:
             if not is_configuration_folder(folder):
                 continue
             stated = stated_fingerprint(folder)
-            if stated is not None and _is_of_other_version(stated, digest):
+            if stated is not None and _is_index_of_other_version(stated, digest):
                 path = folder / PARAMETERS_FILE
                 log.error(
                     "%s had the fingerprint %s, and now has %s of another version", path, digest, stated
@@ -320,7 +321,7 @@ class FolderIndex:
         stated = stated_fingerprint(self.folder / name)
         if stated == digest:
             return True
-        if stated is None or _is_of_other_version(stated, digest):
+        if stated is None or _is_index_of_other_version(stated, digest):
             return False
         try:
             read_configuration(self.folder / name)
@@ -386,7 +387,7 @@ class FolderIndex:
         return 0
 
 
-def _changed_at(folder: Path) -> int | None:
+def _folder_changed_at(folder: Path) -> int | None:
     """When something was added to a folder, renamed in it or removed (ns); None where there is none."""
     try:
         return folder.stat().st_mtime_ns
@@ -418,7 +419,7 @@ def _folder_name(text: bytes) -> str | None:
     return name if is_below else None
 
 
-def _is_of_other_version(stated: str, digest: str) -> bool:
+def _is_index_of_other_version(stated: str, digest: str) -> bool:
     """Whether a fingerprint was made by other rules than another one."""
     version = re.match(r"v\d+-", stated)
     return version is not None and not digest.startswith(version[0])

@@ -34,7 +34,7 @@ from legm.backends.mlflow.display import (
     indexed_tables,
 )
 from legm.backends.mlflow.stores import (
-    ArtifactStore,
+    MlflowArtifactStore,
     check_store_uri,
     open_mlflow_store,
     sqlite_store_path,
@@ -281,9 +281,9 @@ class MlflowBackend:
         if points or labels:
             self._store.log_batch(run_id, points[last:], [], labels)
 
-    def _artifacts(self, run: Any) -> ArtifactStore:
+    def _artifacts(self, run: Any) -> MlflowArtifactStore:
         server, moved_to = self._uri if self._is_server else "", self._root / names.ARTIFACTS_FOLDER
-        found = ArtifactStore(run.info.artifact_uri, server, moved_to)
+        found = MlflowArtifactStore(run.info.artifact_uri, server, moved_to)
         if self._is_in_root:  # somebody else may have made the database in this root directory
             found.is_own = found.is_below(str(self._root)) or found.is_below(self._location)
         return found

@@ -37,7 +37,7 @@ from legm.errors import BackendError
 from legm.hooks import still_working
 
 __all__ = [
-    "ArtifactStore",
+    "MlflowArtifactStore",
     "check_store_uri",
     "open_mlflow_store",
     "sqlite_store_path",
@@ -175,7 +175,7 @@ def _prepare_database(uri: str) -> None:
     still_working()
 
 
-class ArtifactStore:
+class MlflowArtifactStore:
     """The artifacts of one MLflow run.
 
     Args:
@@ -202,7 +202,7 @@ class ArtifactStore:
         """Whether all of the artifacts are in a folder, or below an address; False for None."""
         if location is None:
             return False
-        there = ArtifactStore(location, "").folder
+        there = MlflowArtifactStore(location, "").folder
         if self.folder is None or there is None:
             return self.uri == location or self.uri.startswith(location.rstrip("/") + "/")
         return self.folder.resolve().is_relative_to(there.resolve())

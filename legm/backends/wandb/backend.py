@@ -40,7 +40,7 @@ from legm.backends.wandb.display import (
     indexed_tables,
 )
 from legm.backends.wandb.history_upload import send_history_rows
-from legm.backends.wandb.run_finder import FolderRuns, FoundRun, ServerRuns
+from legm.backends.wandb.run_finder import FoundRun, WandbFolderRuns, WandbServerRuns
 from legm.backends.wandb.server_health import require_healthy_server
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import run_title
@@ -186,7 +186,7 @@ class WandbBackend:
         self._session = WandbSession(self._settings)
         self._url = self._session.url
         self._mode = self._choose_mode(mode or user_variable("WANDB_MODE") or None)
-        self._folders = FolderRuns(self._dir)
+        self._folders = WandbFolderRuns(self._dir)
         known: dict[str, Any] = {
             "project": self._project,
             "entity": self._entity,
@@ -197,7 +197,7 @@ class WandbBackend:
         }
         self.options = {key: value for key, value in known.items() if value}
         self.patience = None if self._is_online else _PATIENCE_OFFLINE
-        self._server: ServerRuns | None = None
+        self._server: WandbServerRuns | None = None
         self._connecting = threading.Lock()
         self._live: dict[str, _LiveWandbRun] = {}
         self._ends_at_exit = False
@@ -423,13 +423,13 @@ class WandbBackend:
         group = names.group_name(configuration) if configuration is not None else None
         yield from self._connect().runs(self._project_of(experiment), experiment, group, fingerprint)
 
-    def _connect(self) -> ServerRuns:
+    def _connect(self) -> WandbServerRuns:
         self._check_health()  # the SDK itself would retry for long
         still_working()
         with self._connecting:
             if self._server is None:
                 api = wandb.Api(overrides={"base_url": self._url}, timeout=30, api_key=self._session.api_key)
-                self._server = ServerRuns(api, self._entity or api.default_entity or "")
+                self._server = WandbServerRuns(api, self._entity or api.default_entity or "")
             return self._server
 
     @hookimpl

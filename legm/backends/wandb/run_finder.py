@@ -20,7 +20,7 @@ from legm.backends.wandb import names
 from legm.errors import CorruptFile
 from legm.records import Run
 
-__all__ = ["FolderRuns", "FoundRun", "ServerRuns"]
+__all__ = ["FoundRun", "WandbFolderRuns", "WandbServerRuns"]
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class FoundRun:
     read: Callable[[str], bytes | None]
 
 
-class FolderRuns:
+class WandbFolderRuns:
     """The runs in the folders below ``wandb/``, which W&B writes both offline and online.
 
     Args:
@@ -98,7 +98,7 @@ def _found_run_file_reader(files: Path) -> Callable[[str], bytes | None]:
     return read
 
 
-class ServerRuns:
+class WandbServerRuns:
     """The runs of an entity on a W&B server.
 
     Args:

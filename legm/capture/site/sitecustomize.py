@@ -33,7 +33,7 @@ _VARIABLES = {
 }
 
 
-def _load_module(package, name):
+def _load_capture_module(package, name):
     path = os.path.join(_SITE_FOLDER, os.pardir, os.pardir, package, name + ".py")
     spec = importlib.util.spec_from_file_location("_legm_" + name, path)
     module = importlib.util.module_from_spec(spec)
@@ -156,8 +156,8 @@ def _patch_captured_mlflow(mlflow):
 def _begin_with_earlier_runs(version):
     """Let the script find what earlier captures made; without it, its store is empty."""
     try:
-        with _locked(os.path.join(_STAGING_FOLDER, ".tables")):
-            earlier = _load_module("capture", "earlier_store")
+        with _captured_store_locked(os.path.join(_STAGING_FOLDER, ".tables")):
+            earlier = _load_capture_module("capture", "earlier_store")
             earlier.begin_with_earlier_runs(pathlib.Path(_STAGING_FOLDER), version)
     except Exception as error:
         sys.stderr.write(f"legm: MLflow does not have the runs of earlier captures: {error!r}\n")
@@ -169,12 +169,12 @@ def _patch_captured_mlflow_tables(utils):
 
     @functools.wraps(exist)
     def locked_exist(engine):
-        with _locked(os.path.join(_STAGING_FOLDER, ".tables")):
+        with _captured_store_locked(os.path.join(_STAGING_FOLDER, ".tables")):
             return exist(engine)
 
     @functools.wraps(initialize)
     def locked_initialize(engine):
-        with _locked(os.path.join(_STAGING_FOLDER, ".tables")):
+        with _captured_store_locked(os.path.join(_STAGING_FOLDER, ".tables")):
             if not exist(engine):
                 initialize(engine)
 
@@ -182,7 +182,7 @@ def _patch_captured_mlflow_tables(utils):
 
 
 @contextlib.contextmanager
-def _locked(path):
+def _captured_store_locked(path):
     try:
         import fcntl
     except ImportError:
@@ -248,8 +248,8 @@ def _run_next_sitecustomize():
         spec.loader.exec_module(module)
 
 
-_RANKS = _load_module("util", "process_rank")
-_USER = _load_module("util", "user_environment")
+_RANKS = _load_capture_module("util", "process_rank")
+_USER = _load_capture_module("util", "user_environment")
 if _STAGING_FOLDER:
     sys.meta_path.insert(0, _PatchingFinder())
 _run_next_sitecustomize()

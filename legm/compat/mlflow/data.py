@@ -21,7 +21,7 @@ class Dataset:
     targets: Any = None
 
 
-def _dataset(content: bytes, source: Any, name: str | None, targets: Any) -> Dataset:
+def _mlflow_dataset(content: bytes, source: Any, name: str | None, targets: Any) -> Dataset:
     source_text = None if source is None else str(source)
     return Dataset(name or "dataset", hashlib.sha256(content).hexdigest()[:8], source_text, targets)
 
@@ -32,7 +32,7 @@ def from_numpy(
     """A data set from arrays."""
     import numpy as np
 
-    return _dataset(np.ascontiguousarray(features).tobytes(), source, name, targets)
+    return _mlflow_dataset(np.ascontiguousarray(features).tobytes(), source, name, targets)
 
 
 def from_pandas(
@@ -41,7 +41,7 @@ def from_pandas(
     """A data set from a data frame."""
     import pandas as pd
 
-    return _dataset(pd.util.hash_pandas_object(df).to_numpy().tobytes(), source, name, targets)
+    return _mlflow_dataset(pd.util.hash_pandas_object(df).to_numpy().tobytes(), source, name, targets)
 
 
 def __getattr__(name: str) -> Any:

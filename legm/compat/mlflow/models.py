@@ -30,7 +30,7 @@ class ModelSignature:
         return {"inputs": self.inputs, "outputs": self.outputs, "params": self.params}
 
 
-def _schema(data: Any) -> Any:
+def _signature_schema(data: Any) -> Any:
     if data is None:
         return None
     if hasattr(data, "dtypes") and hasattr(data, "columns"):
@@ -47,7 +47,9 @@ def _schema(data: Any) -> Any:
 
 def infer_signature(model_input: Any = None, model_output: Any = None, params: Any = None) -> ModelSignature:
     """The signature of a model with such inputs and outputs."""
-    return ModelSignature(_schema(model_input), _schema(model_output), _schema(params))
+    return ModelSignature(
+        _signature_schema(model_input), _signature_schema(model_output), _signature_schema(params)
+    )
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def _fit(original: Callable[..., Any], model: Any, *args: Any, **kwargs: Any) ->
         for name, figure in training_figures(model, *training_data):
             fluent.log_figure(figure, name)
     if search:
-        _log_search(model)
+        _log_sklearn_search(model)
     if AUTOLOGGING.option("log_models", True):
         with AUTOLOGGING.report_errors("the model"):
             log_model(model, "model", registered_model_name=AUTOLOGGING.option("registered_model_name"))
@@ -117,7 +117,7 @@ def _sklearn_estimator_tags(model: Any) -> dict[str, str]:
     return {"estimator_name": kind.__name__, "estimator_class": f"{kind.__module__}.{kind.__name__}"}
 
 
-def _log_search(search: Any) -> None:
+def _log_sklearn_search(search: Any) -> None:
     """Log the result of a hyperparameter search, and a nested run for each of the best candidates."""
     if hasattr(search, "best_score_"):
         AUTOLOGGING.log_metrics({"best_cv_score": search.best_score_})

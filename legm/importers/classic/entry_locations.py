@@ -15,7 +15,13 @@ from legm.errors import CorruptFile, storage_error
 from legm.importers.plain_yaml import parse_plain_yaml
 from legm.importers.size_limits import read_within_size_limit
 
-__all__ = ["EntryLocation", "locate_entries", "read_entry", "read_entry_description", "read_entry_mapping"]
+__all__ = [
+    "EntryLocation",
+    "locate_classic_entries",
+    "read_classic_entry",
+    "read_classic_entry_description",
+    "read_classic_entry_mapping",
+]
 
 _MAX_ENTRY_BYTES, _MAX_FILE_BYTES = 1 << 28, 1 << 26
 _MAX_LINE_BYTES = 1 << 20
@@ -42,7 +48,7 @@ class EntryLocation:
     is_cut: bool = False
 
 
-def locate_entries(path: Path) -> dict[str, EntryLocation]:
+def locate_classic_entries(path: Path) -> dict[str, EntryLocation]:
     """Locate the entries of a file, by name and in order; none if the file does not exist.
 
     Raises:
@@ -51,14 +57,14 @@ def locate_entries(path: Path) -> dict[str, EntryLocation]:
     """
     try:
         with path.open("rb") as file:
-            return _locate_entries(path, file)
+            return _locate_classic_entries(path, file)
     except FileNotFoundError:
         return {}
     except OSError as cause:
         raise storage_error("read", path, cause) from cause
 
 
-def _locate_entries(path: Path, file: BinaryIO) -> dict[str, EntryLocation]:
+def _locate_classic_entries(path: Path, file: BinaryIO) -> dict[str, EntryLocation]:
     found: dict[str, EntryLocation] = {}
     entry: EntryLocation | None = None
     end, number = 0, 0
@@ -87,7 +93,7 @@ def _locate_entries(path: Path, file: BinaryIO) -> dict[str, EntryLocation]:
     return found
 
 
-def read_entry_description(path: Path, name: str, entry: EntryLocation) -> str | None:
+def read_classic_entry_description(path: Path, name: str, entry: EntryLocation) -> str | None:
     """The description that distinguishes a run from others of its configuration; None if it has none.
 
     Raises:
@@ -95,14 +101,14 @@ def read_entry_description(path: Path, name: str, entry: EntryLocation) -> str |
         StorageError: the file cannot be read.
     """
     if entry.description is not None:
-        content = _parse_entry_range(path, entry.description)
+        content = _parse_classic_entry_range(path, entry.description)
     else:
-        content = read_entry(path, name, entry)
+        content = read_classic_entry(path, name, entry)
     value = content.get("description") if isinstance(content, dict) else None
     return None if value is None else str(value)
 
 
-def read_entry(path: Path, name: str, entry: EntryLocation) -> dict[str, Any]:
+def read_classic_entry(path: Path, name: str, entry: EntryLocation) -> dict[str, Any]:
     """The content of an entry.
 
     Raises:
@@ -110,10 +116,10 @@ def read_entry(path: Path, name: str, entry: EntryLocation) -> dict[str, Any]:
         StorageError: the file cannot be read.
     """
     try:
-        content = _parse_entry_range(path, entry)
+        content = _parse_classic_entry_range(path, entry)
     except CorruptFile as problem:
         try:
-            content = read_entry_mapping(path)  # an alias may refer to another entry
+            content = read_classic_entry_mapping(path)  # an alias may refer to another entry
         except CorruptFile:
             raise problem from None
     metrics = content.get(name) if isinstance(content, dict) else None
@@ -124,7 +130,7 @@ def read_entry(path: Path, name: str, entry: EntryLocation) -> dict[str, Any]:
     return metrics
 
 
-def _parse_entry_range(path: Path, entry: EntryLocation) -> Any:
+def _parse_classic_entry_range(path: Path, entry: EntryLocation) -> Any:
     if entry.end - entry.start > _MAX_ENTRY_BYTES:
         problem = f"a run of more than {_MAX_ENTRY_BYTES} bytes is too large"
         raise CorruptFile(path, f"line {entry.line}", problem, _REMEDY)
@@ -137,7 +143,7 @@ def _parse_entry_range(path: Path, entry: EntryLocation) -> Any:
     return parse_plain_yaml(path, text, entry.line)
 
 
-def read_entry_mapping(path: Path) -> dict[str, Any] | None:
+def read_classic_entry_mapping(path: Path) -> dict[str, Any] | None:
     """The content of a file that is read whole; None if it does not exist.
 
     Raises:

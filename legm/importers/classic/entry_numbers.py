@@ -20,13 +20,13 @@ from legm.records import BestRule, Points, Series, Split
 if TYPE_CHECKING:
     from legm.records import FloatArray, IntArray
 
-__all__ = ["EntryNumbers", "parse_entry"]
+__all__ = ["ClassicEntryNumbers", "parse_classic_entry"]
 
 _STEP_LIMIT = 1 << 63
 
 
 @dataclass(slots=True)
-class EntryNumbers:
+class ClassicEntryNumbers:
     """The parsed content of an entry.
 
     Args:
@@ -62,7 +62,7 @@ class EntryNumbers:
         steps = np.unique(np.concatenate([steps for steps, _ in self.dev.values()]))
         fits = np.ones(len(steps), bool)
         for series, value in expected.items():
-            there, values = _last_entry_number_by_step(*self.dev[series])
+            there, values = _last_classic_number_by_step(*self.dev[series])
             at = np.searchsorted(there, steps, side="right") - 1
             found = values[at]
             fits &= (at >= 0) & ((found == value) | (np.isnan(found) & np.isnan(value)))
@@ -71,9 +71,9 @@ class EntryNumbers:
         return BestRule() if fits[-1] else BestRule("early_stopping", step=int(steps[fits][0]))
 
 
-def parse_entry(
+def parse_classic_entry(
     plain: Mapping[str, Any], indexed: Mapping[str, Any], steps: Mapping[str, Any]
-) -> EntryNumbers:
+) -> ClassicEntryNumbers:
     """Parse a run's entries.
 
     Args:
@@ -84,7 +84,7 @@ def parse_entry(
     metrics = {name: value for name, value in plain.items() if name != "description"}
     examples = {name: value for name, value in metrics.items() if isinstance(value, dict)}
     examples |= {name: value for name, value in indexed.items() if name != "description"}
-    parser = _EntryParser(steps)
+    parser = _ClassicEntryParser(steps)
     parser.add({name: value for name, value in metrics.items() if name not in examples}, None)
     parser.note_common_steps()
     for index, metrics in examples.items():
@@ -92,7 +92,7 @@ def parse_entry(
     return parser.found
 
 
-class _EntryParser:
+class _ClassicEntryParser:
     """Sorts the keys of an entry into dev, test and best values.
 
     Args:
@@ -100,7 +100,7 @@ class _EntryParser:
     """
 
     def __init__(self, steps: Mapping[str, Any]) -> None:
-        self.found = EntryNumbers()
+        self.found = ClassicEntryNumbers()
         self._steps = steps
         self._common: dict[int, IntArray] = {}
 
@@ -119,7 +119,7 @@ class _EntryParser:
     def add(self, metrics: Mapping[str, Any], index: str | None) -> None:
         """Add the metrics of the run, or of one of its examples."""
         for name, value in metrics.items():
-            if isinstance(value, list) and _is_dev_entry(name, metrics, self._steps, index):
+            if isinstance(value, list) and _is_classic_dev_entry(name, metrics, self._steps, index):
                 is_recorded = self._add_dev(name, value, index)
             elif name.startswith("best_"):
                 is_recorded = self._add_best(name.removeprefix("best_"), value, index)
@@ -132,48 +132,50 @@ class _EntryParser:
 
     def _add_dev(self, name: str, values: list[Any], index: str | None) -> bool:
         numbers = np.array(
-            [np.nan if (one := _entry_number(value)) is None else one for value in values], np.float64
+            [np.nan if (one := _classic_entry_number(value)) is None else one for value in values], np.float64
         )
-        are_numbers = np.array([_entry_number(value) is not None for value in values], bool)
+        are_numbers = np.array([_classic_entry_number(value) is not None for value in values], bool)
         if are_numbers.any():
-            steps = _entry_steps(self._steps.get(name), len(values))
+            steps = _classic_entry_steps(self._steps.get(name), len(values))
             if steps is None and index is None:
                 self.found.with_guessed_steps.add(name)
             if steps is None:
                 steps = self._common.get(len(values), np.arange(len(values)))
-            self.found.dev[Series(_entry_metric_name(name), index=index)] = (
+            self.found.dev[Series(_classic_metric_name(name), index=index)] = (
                 steps[are_numbers],
                 numbers[are_numbers],
             )
         return bool(are_numbers.all())
 
     def _add_best(self, name: str, value: Any, index: str | None) -> bool:
-        number = _entry_number(value)
+        number = _classic_entry_number(value)
         if number is not None and index is None:
-            self.found.best[_entry_metric_name(name)] = number
+            self.found.best[_classic_metric_name(name)] = number
         return True  # the metric's series has it already
 
     def _add_test(self, name: str, value: Any, index: str | None) -> bool:
         own = name.removeprefix("test_")
-        number = _entry_number(value) if own not in {name, ""} else None
+        number = _classic_entry_number(value) if own not in {name, ""} else None
         if number is not None:
             self.found.test[Series(own, Split.TEST, index)] = number
         return number is not None
 
 
-def _entry_metric_name(name: str) -> str:
+def _classic_metric_name(name: str) -> str:
     """A dev metric's own name: one that starts with ``best_`` was renamed."""
     return name[1:] if name.startswith("_best_") else name
 
 
-def _is_dev_entry(name: str, metrics: Mapping[str, Any], steps: Mapping[str, Any], index: str | None) -> bool:
+def _is_classic_dev_entry(
+    name: str, metrics: Mapping[str, Any], steps: Mapping[str, Any], index: str | None
+) -> bool:
     """Whether a list holds the values of a dev metric, instead of the one value of a test metric."""
     if name.startswith("best_"):
         return False
     return not name.startswith("test_") or f"best_{name}" in metrics or (index is None and name in steps)
 
 
-def _entry_number(value: Any) -> float | None:
+def _classic_entry_number(value: Any) -> float | None:
     """The value as a number, True and False as 1 and 0; None if it is not a number."""
     try:
         return float(value) if isinstance(value, (int, float)) else None
@@ -181,22 +183,22 @@ def _entry_number(value: Any) -> float | None:
         return None
 
 
-def _entry_steps(given: Any, count: int) -> IntArray | None:
+def _classic_entry_steps(given: Any, count: int) -> IntArray | None:
     """The steps of this many values: 0, 1, … if none were given; None if they are unknown."""
     if not isinstance(given, list) or len(given) < count:
         return None
     if all(one is None for one in given[:count]):
         return np.arange(count)
-    whole = [_entry_step(one) for one in given[:count]]
+    whole = [_classic_entry_step(one) for one in given[:count]]
     return None if None in whole else np.array(whole, np.int64)
 
 
-def _entry_step(value: Any) -> int | None:
+def _classic_entry_step(value: Any) -> int | None:
     is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     return int(value) if is_whole and -_STEP_LIMIT <= value < _STEP_LIMIT else None
 
 
-def _last_entry_number_by_step(steps: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
+def _last_classic_number_by_step(steps: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]:
     """Strictly increasing steps, each with the value that was set last."""
     unique, first = np.unique(steps[::-1], return_index=True)
     return unique, values[::-1][first]

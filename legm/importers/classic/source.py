@@ -13,12 +13,12 @@ from typing import Any
 from legm.errors import CorruptFile, LegmError, StorageError
 from legm.importers.classic.entry_locations import (
     EntryLocation,
-    locate_entries,
-    read_entry,
-    read_entry_description,
-    read_entry_mapping,
+    locate_classic_entries,
+    read_classic_entry,
+    read_classic_entry_description,
+    read_classic_entry_mapping,
 )
-from legm.importers.classic.entry_numbers import EntryNumbers, parse_entry
+from legm.importers.classic.entry_numbers import ClassicEntryNumbers, parse_classic_entry
 from legm.importers.classic.handler_state import (
     HandlerState,
     describe_state_parameters,
@@ -49,7 +49,7 @@ _MAX_SEARCH_DEPTH = 4  # levels of folders in which a store is looked for
 
 
 @dataclass(frozen=True, slots=True)
-class _CompletedRun:
+class _ClassicCompletedRun:
     """A completed run: the locations of its entries, and what distinguishes it.
 
     Args:
@@ -93,7 +93,7 @@ class _Configuration:
     parameters: Mapping[str, Mapping[str, Any]]
     named: str
     handler_state: HandlerState | None
-    runs: dict[str, _CompletedRun]
+    runs: dict[str, _ClassicCompletedRun]
     first_start_time: float
     steps: Mapping[str, Any] = field(default_factory=dict)
 
@@ -114,7 +114,7 @@ class ClassicSource:
         self.notes = ImportNotes()
         self._folders: dict[str, Path] = {}
         self._last_configuration: _Configuration | None = None
-        self._last_read: tuple[_CompletedRun, EntryNumbers] | None = None
+        self._last_read: tuple[_ClassicCompletedRun, ClassicEntryNumbers] | None = None
 
     @staticmethod
     def find_store(path: Path) -> Path | None:
@@ -173,7 +173,7 @@ class ClassicSource:
         handler_state = self._read_handler_state(folder)
         experiment, key = self._experiment_and_key(folder, handler_state)
         runs = self._completed_runs(folder, key)
-        content = read_entry_mapping(folder / "params.yml")
+        content = read_classic_entry_mapping(folder / "params.yml")
         if content is None and handler_state is None:
             raise StorageError(f"{folder} has neither a readable params.yml nor a readable obj.pkl")
         parameters = {"": (handler_state.parameters if handler_state else {}) if content is None else content}
@@ -192,7 +192,7 @@ class ClassicSource:
             handler_state,
             {f"{key}/{run.name}": run for run in runs},
             classic_start_time(folder),
-            read_entry_mapping(folder / "steps.yml") or {},
+            read_classic_entry_mapping(folder / "steps.yml") or {},
         )
 
     def _read_handler_state(self, folder: Path) -> HandlerState | None:
@@ -230,14 +230,17 @@ class ClassicSource:
         above = root if below.parts else root.parent
         return above.name or self.kind, f"{above.name}/{path.name}"
 
-    def _completed_runs(self, folder: Path, key: str) -> list[_CompletedRun]:
+    def _completed_runs(self, folder: Path, key: str) -> list[_ClassicCompletedRun]:
         """The completed runs of a configuration, in order."""
-        plain, indexed = locate_entries(folder / METRICS), locate_entries(folder / INDEXED_METRICS)
+        plain, indexed = (
+            locate_classic_entries(folder / METRICS),
+            locate_classic_entries(folder / INDEXED_METRICS),
+        )
         runs = []
         for name in sorted({*plain, *indexed}, key=lambda one: (len(one), one)):
             both = (plain.get(name), indexed.get(name))
             descriptions = [
-                None if entry is None else read_entry_description(folder / file, name, entry)
+                None if entry is None else read_classic_entry_description(folder / file, name, entry)
                 for file, entry in zip((METRICS, INDEXED_METRICS), both, strict=True)
             ]
             is_cut = any(
@@ -250,7 +253,7 @@ class ClassicSource:
             if len({*known}) > 1:  # a run without metrics of one kind shifted the others
                 self.notes.add("metrics of examples that cannot be assigned to a run", f"{key}/{name}")
                 both = (both[0], None)
-            runs.append(_CompletedRun(name, *both, known[0] if known else "", is_cut))
+            runs.append(_ClassicCompletedRun(name, *both, known[0] if known else "", is_cut))
         return runs
 
     def _external_run(self, configuration: _Configuration, key: str) -> ExternalRun:
@@ -293,7 +296,9 @@ class ClassicSource:
             has_shared_parameters=has_shared_parameters,
         )
 
-    def _end_time(self, configuration: _Configuration, run: _CompletedRun, started: float) -> float | None:
+    def _end_time(
+        self, configuration: _Configuration, run: _ClassicCompletedRun, started: float
+    ) -> float | None:
         """When the last run was logged, which is when its file was written."""
         file = METRICS if run.plain is not None else INDEXED_METRICS
         try:
@@ -302,11 +307,13 @@ class ClassicSource:
             return None
         return written if written >= started else None
 
-    def _numbers(self, configuration: _Configuration, run: _CompletedRun) -> EntryNumbers:
+    def _numbers(self, configuration: _Configuration, run: _ClassicCompletedRun) -> ClassicEntryNumbers:
         folder = configuration.folder
-        plain = {} if run.plain is None else read_entry(folder / METRICS, run.name, run.plain)
-        indexed = {} if run.indexed is None else read_entry(folder / INDEXED_METRICS, run.name, run.indexed)
-        return parse_entry(plain, indexed, configuration.steps)
+        plain = {} if run.plain is None else read_classic_entry(folder / METRICS, run.name, run.plain)
+        indexed = (
+            {} if run.indexed is None else read_classic_entry(folder / INDEXED_METRICS, run.name, run.indexed)
+        )
+        return parse_classic_entry(plain, indexed, configuration.steps)
 
     def _records(self, configuration: _Configuration, key: str, time: float) -> Iterator[Points | BestRule]:
         run = configuration.runs[key]
@@ -322,7 +329,7 @@ class ClassicSource:
         elif rule != BestRule():
             yield rule
 
-    def _files(self, configuration: _Configuration, run: _CompletedRun) -> Iterator[ExternalFile]:
+    def _files(self, configuration: _Configuration, run: _ClassicCompletedRun) -> Iterator[ExternalFile]:
         """What is not a number; and the folder's files, which belong to the last run of their description."""
         known, self._last_read = self._last_read, None
         is_known = known is not None and known[0] is run

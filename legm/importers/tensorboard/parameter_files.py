@@ -46,7 +46,7 @@ class ParameterFiles:
             StorageError: it cannot be read.
             ParameterError: two of its joined names are the same.
         """
-        found = _read_file(folder / _LIGHTNING) if _is_file(folder / _LIGHTNING) else {}
+        found = _read_parameter_file(folder / _LIGHTNING) if _is_parameter_file(folder / _LIGHTNING) else {}
         return {**self._others(folder, (name for name in _NAMES if name != _LIGHTNING)), **found}
 
     def above(self, folder: Path) -> dict[str, Plain]:
@@ -63,20 +63,20 @@ class ParameterFiles:
         """The parameters in files that may well be something else, and do not cost the run then."""
         found: dict[str, Plain] = {}
         for path in (folder / name for name in names):
-            if not _is_file(path):
+            if not _is_parameter_file(path):
                 continue
             try:
-                found = {**_read_file(path), **found}
+                found = {**_read_parameter_file(path), **found}
             except LegmError as error:
                 self._notes.add("YAML files beside event files that have no parameters", f"{path}: {error}")
         return found
 
 
-def _is_file(path: Path) -> bool:
+def _is_parameter_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _read_file(path: Path) -> dict[str, Plain]:
+def _read_parameter_file(path: Path) -> dict[str, Plain]:
     """The parameters in a file, nested names joined with ``.``.
 
     Raises:
