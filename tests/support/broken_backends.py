@@ -38,7 +38,7 @@ def changed_values(result, change):
 
 
 class NotesWhatItDoesNotTake(Backend):
-    fails = "it_can_be_made_again"
+    fails = "it_can_be_constructed_again"
 
     def __init__(self, root, file="acme.db"):
         super().__init__(root, file)
@@ -46,14 +46,14 @@ class NotesWhatItDoesNotTake(Backend):
 
 
 class ForgetsTheSeed(Changed):
-    fails = "a_run_comes_back_as_it_was_given"
+    fails = "a_run_is_read_back_as_it_was_stored"
 
     def change(self, result):
         return replace(result, run=replace(result.run, parameters={}))
 
 
 class HasNoNegativeZero(Changed):
-    fails = "numbers_come_back_to_the_last_bit"
+    fails = "numbers_are_read_back_bit_for_bit"
 
     def change(self, result):
         return changed_values(result, lambda values: values + 0.0)
@@ -216,7 +216,7 @@ class CountsWithoutIndexedMetrics(Backend):
 
 
 class ReadsOnePage(Backend):
-    fails = "the_summary_is_the_references_to_the_last_bit"
+    fails = "the_summary_equals_the_reference_bit_for_bit"
 
     @hookimpl
     def legm_read_runs(self, query):
@@ -224,7 +224,7 @@ class ReadsOnePage(Backend):
 
 
 class TakesABatchTwice(Backend):
-    fails = "what_comes_again_is_not_counted_twice"
+    fails = "a_repeated_batch_is_stored_once"
 
     def __init__(self, root, **options):
         super().__init__(root, **options)
@@ -239,7 +239,7 @@ class TakesABatchTwice(Backend):
 
 
 class ForgetsItsPosition(Backend):
-    fails = "a_killed_process_loses_nothing_and_nothing_comes_twice"
+    fails = "a_killed_process_loses_and_repeats_nothing"
 
     def __init__(self, root, **options):
         super().__init__(root, **options)
@@ -287,7 +287,7 @@ class KeepsNoCause(KeepsSilent):
 
 
 class LosesSummaries(Backend):
-    fails = "summaries_are_kept_or_refused"
+    fails = "summaries_are_stored_or_refused"
     also = ("an_error_is_reported_with_its_cause",)
 
     @hookimpl
@@ -296,7 +296,7 @@ class LosesSummaries(Backend):
 
 
 class LosesFigures(Backend):
-    fails = "figures_are_kept_or_refused"
+    fails = "figures_are_stored_or_refused"
     also = ("an_error_is_reported_with_its_cause",)
     capabilities = Backend.capabilities | {Capability.FIGURES}
 
@@ -306,7 +306,7 @@ class LosesFigures(Backend):
 
 
 class KeepsOneFormat(Backend):
-    fails = "figures_are_kept_or_refused"
+    fails = "figures_are_stored_or_refused"
     capabilities = Backend.capabilities | {Capability.FIGURES}
 
     def __init__(self, root, file="acme.db"):
@@ -321,7 +321,7 @@ class KeepsOneFormat(Backend):
 
 
 class LosesCurves(Backend):
-    fails = "curves_are_kept"
+    fails = "curves_are_stored"
     also = ("an_error_is_reported_with_its_cause",)
     capabilities = Backend.capabilities | {Capability.CURVES}
 
@@ -331,7 +331,7 @@ class LosesCurves(Backend):
 
 
 class LosesFiles(Backend):
-    fails = "artifacts_are_kept_or_refused"
+    fails = "artifacts_are_stored_or_refused"
     capabilities = Backend.capabilities | {Capability.ARTIFACTS}
 
 
@@ -357,7 +357,7 @@ class ShowsNoNumbers(Backend):
 
 
 class DoesNotSayWhereToContinue(Backend):
-    fails = "a_remote_backend_says_from_where_delivery_continues"
+    fails = "a_remote_backend_returns_where_delivery_continues"
     capabilities = Backend.capabilities | {Capability.REMOTE}
 
     @hookimpl
@@ -411,7 +411,7 @@ class DeletesNothing(Backend):
 
 
 class MakesFoldersUnasked(Backend):
-    fails = "folders_are_made_when_asked"
+    fails = "folders_are_created_on_request"
     capabilities = Backend.capabilities | {Capability.FOLDERS}
 
     @hookimpl
