@@ -154,7 +154,7 @@ class KnownRuns:
                 continue
             paths = [*map(str, outside)]
             signature = self._signature_of(group, paths)
-            if signature.is_settled(self._began):
+            if signature.is_reliable(self._began):
                 found[key] = _KnownGroup(signature.text, paths, runs)
         signatures = {
             _folder_key(configuration): stat_signature(folder)
@@ -162,8 +162,8 @@ class KnownRuns:
             if folder is not None
         }
         now = time.time_ns()
-        settled = {key: one.text for key, one in signatures.items() if one.is_settled(now)}
-        _save_known_runs(self._path, found, settled)
+        reliable = {key: one.text for key, one in signatures.items() if one.is_reliable(now)}
+        _save_known_runs(self._path, found, reliable)
 
     def _is_unchanged(self, group: RunGroup) -> bool:
         if group.key not in self._unchanged:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 __all__ = ["StatSignature", "stat_signature"]
 
-_SETTLED_NS = 2_500_000_000  # file systems note times to two seconds at the worst
-_SETTLED_FINE_NS = 50_000_000  # those that note fractions of a millisecond: a few ticks of the clock
+_TIMESTAMP_RESOLUTION_NS = 2_500_000_000  # file systems note times to two seconds at the worst
+_FINE_TIMESTAMP_RESOLUTION_NS = (
+    50_000_000  # those that note fractions of a millisecond: a few ticks of the clock
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,14 @@ class StatSignature:
     text: str
     newest: int
 
-    def is_settled(self, at: int) -> bool:
+    def is_reliable(self, at: int) -> bool:
         """Whether nothing has changed since a time, nor so shortly before that the times do not show it.
 
         Args:
             at: the time (ns since 1970).
         """
         is_fine = self.newest % 1_000_000 != 0
-        return self.newest < at - (_SETTLED_FINE_NS if is_fine else _SETTLED_NS)
+        return self.newest < at - (_FINE_TIMESTAMP_RESOLUTION_NS if is_fine else _TIMESTAMP_RESOLUTION_NS)
 
 
 def stat_signature(path: Path) -> StatSignature:

@@ -109,8 +109,8 @@ def test_a_hundred_kills_lose_at_most_the_last_second(tmp_path, tmp_path_factory
     assert {run.status for run in before.values()} <= {Status.COMPLETED, Status.INTERRUPTED}
     assert sum(run.status is Status.INTERRUPTED for run in before.values()) > KILLS / 2
 
-    settled = [run for _, runs, _ in recover_folders(tmp_path) for run in runs]
-    assert {run.run.run_id for run in settled} >= {
+    finalized = [run for _, runs, _ in recover_folders(tmp_path) for run in runs]
+    assert {run.run.run_id for run in finalized} >= {
         i for i, run in before.items() if run.status is Status.INTERRUPTED
     }
     assert not list(recover_folders(tmp_path))

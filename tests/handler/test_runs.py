@@ -153,8 +153,8 @@ def test_a_run_that_went_on_after_log_and_ended_without_another_keeps_all_values
     }
     for how, (status, losses) in ends.items():
         (folder,) = (path.parent for path in tmp_path.glob(f"root/{how}/*/params.yml"))
-        for settled in (False, True):
-            if settled:
+        for finalized in (False, True):
+            if finalized:
                 list(recover_folders(tmp_path / "root"))
             first = read_overview(folder, frozenset({"loss"})).runs[0]
             assert (how, first.status, values(first)) == (how, status, losses)

@@ -27,7 +27,7 @@ from legm.backends.local import status_cache
 from legm.util import stat_signatures
 
 status_cache._TIMESTAMP_RESOLUTION = 0
-stat_signatures._SETTLED_NS = stat_signatures._SETTLED_FINE_NS = 0
+stat_signatures._TIMESTAMP_RESOLUTION_NS = stat_signatures._FINE_TIMESTAMP_RESOLUTION_NS = 0
 source, root = sys.argv[1:]
 opened = []
 sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
@@ -42,8 +42,8 @@ for unread in (0, int(import_runs(source, root, dry_run=True).created)):
 @pytest.fixture(autouse=True)
 def fine_times(monkeypatch):
     """As on a file system that notes every change with a time of its own."""
-    monkeypatch.setattr(stat_signatures, "_SETTLED_NS", 0)
-    monkeypatch.setattr(stat_signatures, "_SETTLED_FINE_NS", 0)
+    monkeypatch.setattr(stat_signatures, "_TIMESTAMP_RESOLUTION_NS", 0)
+    monkeypatch.setattr(stat_signatures, "_FINE_TIMESTAMP_RESOLUTION_NS", 0)
 
 
 def mlruns(folder: Path, runs: int = 3, status: int = 3) -> Path:
@@ -262,7 +262,7 @@ def test_credentials_are_not_in_the_file_of_earlier_imports(tmp_path):
 def test_a_file_changed_at_the_time_of_the_look_is_not_taken_for_unchanged(tmp_path, monkeypatch):
     monkeypatch.undo()
     source, root = mlruns(tmp_path, runs=1), tmp_path / "root"
-    monkeypatch.setattr(stat_signatures, "_SETTLED_FINE_NS", 3_600_000_000_000)
-    monkeypatch.setattr(stat_signatures, "_SETTLED_NS", 3_600_000_000_000)
+    monkeypatch.setattr(stat_signatures, "_FINE_TIMESTAMP_RESOLUTION_NS", 3_600_000_000_000)
+    monkeypatch.setattr(stat_signatures, "_TIMESTAMP_RESOLUTION_NS", 3_600_000_000_000)
     import_runs(source, root)
     assert import_runs(source, root).unread == 0

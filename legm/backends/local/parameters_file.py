@@ -262,11 +262,11 @@ def _is_file_unchanged(path: Path) -> bool:
 
 
 def is_parameters_checksum(comment: bytes, checksum: int) -> bool:
-    """Whether the comment at the end of a parameters file has the checksum of what stands above it.
+    """Whether the comment at the end of a parameters file has the checksum of the lines above it.
 
     Args:
         comment: the comment.
-        checksum: the CRC-32 of what stands above it.
+        checksum: the CRC-32 of the lines above it.
     """
     return comment[len(_COMMENT) :][:8] == b"%08x" % checksum
 
