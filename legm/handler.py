@@ -19,7 +19,7 @@ from legm.core.naming import check_name
 from legm.core.parameters import NameRule, Parameters, parameter_condition
 from legm.core.seeds import looks_like_seed
 from legm.core.texts import counted
-from legm.delivery.claims import TIMEOUT, RunSlot
+from legm.delivery.claims import TIMEOUT, ClaimSlot
 from legm.delivery.client import connect_client
 from legm.delivery.process_end import PROCESS_END, is_normal_process_end
 from legm.delivery.reading import default_folder_access, read_counts, read_runs
@@ -146,7 +146,7 @@ class ExperimentHandler:
         self._configuration: Configuration | None = None
         self._files: UserFiles | None = None
         self._session: RunSession | UnrecordedSession | None = None
-        self._slot = RunSlot()
+        self._slot = ClaimSlot()
 
     # Parameters
 

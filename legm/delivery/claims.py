@@ -35,7 +35,7 @@ from legm.runlog.log_folder import LogFolder
 from legm.util.forks import close_unshared_with_forks, open_unshared_with_forks
 from legm.util.locks import file_lock
 
-__all__ = ["TIMEOUT", "Claim", "Claims", "RunSlot", "to_claimed_run_count"]
+__all__ = ["TIMEOUT", "Claim", "ClaimSlot", "Claims", "to_claimed_run_count"]
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +240,7 @@ class Claims:
         return sum(status in _TAKEN for status in statuses.values())
 
 
-class RunSlot:
+class ClaimSlot:
     """The slot of one handler among its configuration's runs: at most one claim, from any thread."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import make_run_id
 from legm.delivery.backlog import dead_run_outcome, finalize_backlog_log
-from legm.delivery.claims import RunSlot
+from legm.delivery.claims import ClaimSlot
 from legm.delivery.client import BackendClient
 from legm.delivery.live_delivery import DeliverySet, begin_delivery
 from legm.delivery.resuming import ResumableRun
@@ -95,7 +95,7 @@ class RunSession:
         self,
         client: BackendClient,
         run: Run,
-        slot: RunSlot | None = None,
+        slot: ClaimSlot | None = None,
         resumable: ResumableRun | None = None,
     ) -> None:
         from legm.core import results  # noqa: F401 - a signal handler must not find it partly imported
@@ -106,7 +106,7 @@ class RunSession:
         """Whether the run was completed and nothing was set since; whoever sets something resets this."""
         self._client = client
         self._logs = LogFolder.of(self.folder)
-        with (slot or RunSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
+        with (slot or ClaimSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
             resumed = resumable and resumable.take_over(self._logs, client.backend_options)
             writer = resumed.writer if resumed else self._logs.create_log(run, client.backend_options)
         earlier = resumed.content if resumed else None

@@ -58,59 +58,61 @@ def _words_in_parameter_name(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
-def _is_whole_number_value(value: Plain) -> bool:
+def _is_whole_number_kind_value(value: Plain) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_device_value(value: Plain) -> bool:
+def _is_device_kind_value(value: Plain) -> bool:
     if isinstance(value, list):
-        return all(map(_is_whole_number_value, value))
+        return all(map(_is_whole_number_kind_value, value))
     return isinstance(value, int) or (isinstance(value, str) and bool(_DEVICE_VALUE.fullmatch(value)))
 
 
-def _is_host_value(value: Plain) -> bool:
-    return _is_whole_number_value(value) or (isinstance(value, str) and bool(_HOST_VALUE.fullmatch(value)))
+def _is_host_kind_value(value: Plain) -> bool:
+    return _is_whole_number_kind_value(value) or (
+        isinstance(value, str) and bool(_HOST_VALUE.fullmatch(value))
+    )
 
 
-def _is_moment_value(value: Plain) -> bool:
+def _is_moment_kind_value(value: Plain) -> bool:
     """Whether a text is a date with a time of day."""
     return isinstance(value, str) and bool(_MOMENT.fullmatch(value))
 
 
-def _is_time_value(value: Plain) -> bool:
+def _is_time_kind_value(value: Plain) -> bool:
     if isinstance(value, (int, float)):
         return any(low <= value < high for low, high in _EPOCHS)
-    return _is_moment_value(value) or (isinstance(value, str) and bool(_DAY.fullmatch(value)))
+    return _is_moment_kind_value(value) or (isinstance(value, str) and bool(_DAY.fullmatch(value)))
 
 
-def _is_path_value(value: Plain) -> bool:
+def _is_path_kind_value(value: Plain) -> bool:
     return isinstance(value, str) and bool(_PATH.fullmatch(value))
 
 
-def _last_path_value_part(path: str) -> str:
+def _last_path_kind_value_part(path: str) -> str:
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
-def _is_seed_name(words: list[str]) -> bool:
+def _is_seed_kind_name(words: list[str]) -> bool:
     joined = "".join(words[-2:])
     named = words[-1] in _SEED_WORDS or words[0] == "seed" or joined in {"randomstate", "seedeverything"}
     return named and _COUNT_WORDS.isdisjoint(words)
 
 
-def _is_device_name(words: list[str]) -> bool:
+def _is_device_kind_name(words: list[str]) -> bool:
     significant = words[:-1] if words[-1] in {"id", "index", "type"} else words
     return bool(significant) and significant[-1] in _DEVICE_WORDS and _COUNT_WORDS.isdisjoint(words)
 
 
-def _is_host_name(words: list[str]) -> bool:
+def _is_host_kind_name(words: list[str]) -> bool:
     return words[-1] in _HOST_WORDS or "".join(words[-2:]) in _HOST_WORD_PAIRS
 
 
-def _is_time_name(words: list[str]) -> bool:
+def _is_time_kind_name(words: list[str]) -> bool:
     return words[-1] in _TIME_WORDS and (_READ_WORDS | _DATA_TIME_WORDS).isdisjoint(words)
 
 
-def _is_output_name(words: list[str]) -> bool:
+def _is_output_kind_name(words: list[str]) -> bool:
     """Whether a name suggests a path that is written to."""
     is_path = words[-1] in _PATH_WORDS or words[-1] in {"output", "out"}
     return is_path and not _WRITTEN_WORDS.isdisjoint(words) and _READ_WORDS.isdisjoint(words)
@@ -129,25 +131,27 @@ def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bo
     words = _words_in_parameter_name(re.split(r"[./]", name)[-1]) or _words_in_parameter_name(name)
     if not known or not words:
         return None
-    if _is_seed_name(words) and all(map(_is_whole_number_value, known)):
+    if _is_seed_kind_name(words) and all(map(_is_whole_number_kind_value, known)):
         return "seed"
     if len(values) < 2 and not more_to_come:
         return None
-    if _is_device_name(words) and all(map(_is_device_value, known)):
+    if _is_device_kind_name(words) and all(map(_is_device_kind_value, known)):
         return "device"
-    if words[-1] in _WORKER_WORDS and all(map(_is_whole_number_value, known)):
+    if words[-1] in _WORKER_WORDS and all(map(_is_whole_number_kind_value, known)):
         return "workers"
-    if _is_host_name(words) and all(map(_is_host_value, known)):
+    if _is_host_kind_name(words) and all(map(_is_host_kind_value, known)):
         return "host"
-    if all(map(_is_moment_value, known)) or (_is_time_name(words) and all(map(_is_time_value, known))):
+    if all(map(_is_moment_kind_value, known)) or (
+        _is_time_kind_name(words) and all(map(_is_time_kind_value, known))
+    ):
         return "time"
-    if _is_output_name(words) and all(isinstance(value, str) for value in known):
+    if _is_output_kind_name(words) and all(isinstance(value, str) for value in known):
         return "path"
     # If some runs have no path at all, the values differ in more than their folders.
     if (
         1 < len(known) == len(values)
-        and all(map(_is_path_value, known))
-        and len(set(map(_last_path_value_part, known))) == 1
+        and all(map(_is_path_kind_value, known))
+        and len(set(map(_last_path_kind_value_part, known))) == 1
     ):
         return "path"
     return None

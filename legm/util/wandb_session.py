@@ -140,7 +140,7 @@ def _is_session_redirected() -> bool:
         hasattr(wandb_setup, "_setup")
         and hasattr(wandb_setup, "_WandbSetup")
         and hasattr(initial, "maybe_login")
-        and set(known) <= vars(_state_shared_by_sessions(os.getpid())).keys()
+        and set(known) <= vars(_wandb_state_shared_by_sessions(os.getpid())).keys()
     ):
         return False
     wandb_setup._setup = _by_session(wandb_setup._setup, lambda: _of_thread.state)
@@ -162,7 +162,7 @@ def _by_session(original: Callable[..., Any], answer: Callable[[], Any]) -> Call
 
 
 @functools.lru_cache(maxsize=1)
-def _state_shared_by_sessions(process: int) -> Any:
+def _wandb_state_shared_by_sessions(process: int) -> Any:
     """What all sessions of a process have in common: W&B's event loop and its service process."""
     from wandb.sdk import wandb_setup
 
@@ -170,14 +170,14 @@ def _state_shared_by_sessions(process: int) -> Any:
 
 
 def _make_session_state(process: int) -> Any:
-    shared = _state_shared_by_sessions(process)
+    shared = _wandb_state_shared_by_sessions(process)
     state = copy.copy(shared)
     state._settings = state._settings_environ = state._session_identity = None
     state._active_runs = []
 
     def ensure_service() -> Any:
         if state._connection is None:
-            with _service_of_the_user_hidden(), _terminal_unchanged_by_session():
+            with _user_wandb_service_hidden(), _terminal_unchanged_by_session():
                 state._connection = shared.ensure_service()
         return state._connection
 
@@ -186,7 +186,7 @@ def _make_session_state(process: int) -> Any:
 
 
 @contextlib.contextmanager
-def _service_of_the_user_hidden() -> Iterator[None]:
+def _user_wandb_service_hidden() -> Iterator[None]:
     """Start a service process, whose address W&B puts into the environment, instead of using the user's."""
     before = os.environ.pop("WANDB_SERVICE", None)
     try:

@@ -24,15 +24,15 @@ from legm.errors import LegmError
 
 __all__ = [
     "TRAINING_STACK",
+    "AutologgedTrainings",
     "Autologging",
-    "TrainingStack",
     "autologged_arguments",
     "autologged_param_value",
     "wrap_function",
 ]
 
 
-class TrainingStack:
+class AutologgedTrainings:
     """The trainings that are running, each nested in the one before."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class TrainingStack:
             fluent.end_run()
 
 
-TRAINING_STACK = TrainingStack()
+TRAINING_STACK = AutologgedTrainings()
 
 
 class Autologging:
