@@ -43,7 +43,7 @@ def unexplained_sleeps(tree: ast.AST) -> Iterator[str]:
         before = ""
         for line in node.value.splitlines():
             is_loop = before.strip().startswith("while ") or line.strip().startswith("while ")
-            if re.search(r"\bsleep\([\d.]", line) and not is_loop and "  # " not in line:
+            if re.search(r"\bsleep\([\d.]|\bsetTimeout\(", line) and not is_loop and "  # " not in line:
                 yield line
             before = line
 

@@ -864,12 +864,8 @@ def full_disk(monkeypatch):
 
 
 def wait_until_refused(disk: FullDisk) -> None:
-    before, pause = disk.refused, threading.Event()
-    for _ in range(600):
-        if disk.refused > before:
-            return
-        pause.wait(0.05)
-    raise AssertionError("nothing was written")
+    before = disk.refused
+    until(lambda: disk.refused > before)
 
 
 def test_while_the_disk_is_full_training_continues_and_nothing_is_lost(tmp_path, full_disk, caplog):
@@ -907,10 +903,7 @@ def test_after_the_disk_has_space_again_everything_is_written_without_a_call(tmp
         handler.set_metric("loss", number)
     wait_until_refused(full_disk)
     full_disk.full = False
-    for _ in range(600):
-        if "nothing was lost" in caplog.text:
-            break
-        threading.Event().wait(0.05)
+    until(lambda: "nothing was lost" in caplog.text)
     (run,) = runs(folder_of(handler))
     assert (run.status, values(run)) == (Status.RUNNING, list(range(10)))
 

@@ -164,12 +164,15 @@ def test_the_page_opens_from_a_file_without_errors_and_asks_the_network_for_noth
 def test_the_browser_itself_keeps_the_page_from_the_network(page, address):
     page.open(address)
     script = (
-        "const done = arguments[0]; const refused = [];"
-        "document.addEventListener('securitypolicyviolation', (e) => refused.push(e.effectiveDirective));"
+        "const done = arguments[0]; const refused = new Set();"
+        "const expected = ['connect-src', 'img-src', 'script-src-elem'];"
+        "document.addEventListener('securitypolicyviolation', (e) => {"
+        "refused.add(e.effectiveDirective);"
+        "if (expected.every((one) => refused.has(one))) done([...refused]); });"
         "fetch('http://127.0.0.1:1/').catch(() => {});"
         "const image = new Image(); image.src = 'http://127.0.0.1:1/x.png';"
         "const script = document.createElement('script'); script.textContent = 'document.title = 1';"
-        "document.head.append(script); setTimeout(() => done(refused), 300);"
+        "document.head.append(script);"
     )
     refused = page.browser.execute_async_script(script)
     assert {"connect-src", "img-src", "script-src-elem"} <= set(refused)
