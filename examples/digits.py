@@ -82,7 +82,7 @@ def leaderboard(handler: ExperimentHandler) -> Table:
     for one in handler.get_best("accuracy"):
         dev, test = one.value, tested[one.configuration.fingerprint]
         accuracies = (f"{value.mean:.4f} ± {value.std:.4f}" for value in (dev, test))
-        others = {"failed": one.failed, "interrupted": one.interrupted}  # they are not averaged
+        others = one.left_out  # failed, interrupted and pruned runs are not averaged
         runs = [str(one.completed), *(f"{count} {kind}" for kind, count in others.items() if count)]
         table.add_row(one.configuration.name, ", ".join(runs), *accuracies)
     return table

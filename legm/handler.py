@@ -1014,7 +1014,7 @@ class ExperimentHandler:
             title: above each picture, instead of the configuration's name; "" for none.
             one_per_seed: as for :meth:`aggregate_results`.
             statuses: of runs that are drawn too, each as a line of its own that is never averaged: "failed",
-                "interrupted", "running".
+                "interrupted", "pruned", "running".
 
         Returns:
             where each picture is, in order; of several formats, the first picture in each of them, then

@@ -420,7 +420,7 @@ class RunCounts:
     Args:
         configuration: the configuration.
         description: the runs' description; "" for none.
-        completed, failed, interrupted, running: the number of runs with each status; all 0 for a
+        completed, failed, interrupted, running, pruned: the number of runs with each status; all 0 for a
             configuration without runs.
         values: by summary key (``best_loss``, ``test_accuracy``), the values of the completed runs;
             without metrics that are aggregated over all their values.
@@ -443,6 +443,12 @@ class RunCounts:
     folder: str | None = None
     rules: Mapping[BestRule, int] = field(default_factory=dict)
     repeated: int = 0
+    pruned: int = 0
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """By status, how many ended runs are never averaged."""
+        return {"failed": self.failed, "interrupted": self.interrupted, "pruned": self.pruned}
 
 
 @dataclass(frozen=True, slots=True)
@@ -532,7 +538,7 @@ class Summary:
     Args:
         values: by key: ``best_<metric>``, ``test_<metric>``, ``time`` or ``time_per_sample``; for an indexed
             metric a mapping from index to aggregate.
-        completed, failed, interrupted: the number of runs with each status.
+        completed, failed, interrupted, pruned: the number of runs with each status.
         titles: by key, what the values are: "last accuracy", "accuracy at the best loss", "test accuracy".
         repeated: how many completed runs have the same seed parameters as another one.
     """
@@ -543,6 +549,12 @@ class Summary:
     interrupted: int
     titles: Mapping[str, str] = field(default_factory=dict, compare=False)
     repeated: int = field(default=0, compare=False)
+    pruned: int = 0
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """By status, how many ended runs are never averaged."""
+        return {"failed": self.failed, "interrupted": self.interrupted, "pruned": self.pruned}
 
 
 @dataclass(frozen=True, slots=True)
@@ -574,7 +586,7 @@ class Ranked:
     Args:
         configuration: the configuration at this rank.
         value: its aggregate of the metric.
-        completed, failed, interrupted: the number of its runs with each status.
+        completed, failed, interrupted, pruned: the number of its runs with each status.
         folder: the configuration's folder; None without one.
         direction: whether higher or lower values are better, and why; the same for the whole ranking.
         rules: how its completed runs chose their best step, each rule with its number of runs.
@@ -590,6 +602,12 @@ class Ranked:
     direction: Direction = Direction()
     rules: Mapping[BestRule, int] = field(default_factory=dict)
     repeated: int = 0
+    pruned: int = 0
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """By status, how many ended runs are never averaged."""
+        return {"failed": self.failed, "interrupted": self.interrupted, "pruned": self.pruned}
 
 
 @dataclass(frozen=True, slots=True)

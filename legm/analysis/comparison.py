@@ -196,7 +196,10 @@ def _compared_side(
         else:
             runs.append((run.run.parameters, value))
     require_summarized_runs(
-        Summary({}, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED]),
+        Summary(
+            *({}, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED]),
+            pruned=status[Status.PRUNED],
+        ),
         configuration,
         description,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from legm.core.direction import merge_direction_rules
 from legm.core.seeds import looks_like_seed
@@ -74,17 +75,20 @@ def repeated_note(repeated: int, completed: int) -> list[str]:
     return [f"{fact} and {verbs[1]} all the same: {advice}"]
 
 
-def left_out_note(failed: int, interrupted: int) -> list[str]:
+def left_out_note(counts: Iterable[Mapping[str, int]]) -> list[str]:
     """The note that some runs are not averaged; nothing without any.
 
     Args:
-        failed: how many failed.
-        interrupted: how many were interrupted.
+        counts: by status, how many runs are not averaged, of each configuration.
     """
-    kinds = [f"{count} {kind}" for count, kind in ((failed, "failed"), (interrupted, "interrupted")) if count]
+    sums: Counter[str] = Counter()
+    for one in counts:
+        sums.update(one)
+    kinds = [f"{count} {status}" for status, count in sums.items() if count]
     if not kinds:
         return []
-    return [f"{' and '.join(kinds)} {'run is' if failed + interrupted == 1 else 'runs are'} not averaged"]
+    named = " and ".join([", ".join(kinds[:-1]), kinds[-1]] if kinds[1:] else kinds)
+    return [f"{named} {'run is' if sums.total() == 1 else 'runs are'} not averaged"]
 
 
 def compared_seeds_note(configurations: Iterable[Configuration]) -> list[str]:

@@ -36,6 +36,8 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+_COUNTED = (Status.COMPLETED, Status.RUNNING)  # the statuses of runs that are averaged, or still may be
+
 
 def summarize_results(
     client: BackendClient,
@@ -101,7 +103,7 @@ class _SummarizedRuns:
 
     def left_out(self) -> list[str]:
         """The note that some runs did not complete; nothing where all did."""
-        return left_out_note(self._status[Status.FAILED], self._status[Status.INTERRUPTED])
+        return left_out_note([{one.value: self._status[one] for one in Status if one not in _COUNTED}])
 
     def warn(self) -> None:
         """Log a warning if completed runs have equal seeds."""
@@ -116,7 +118,7 @@ def require_summarized_runs(summary: Summary, configuration: Configuration, desc
         StateError: there is none.
     """
     if summary.completed == 0:
-        others = f"{summary.failed} failed, {summary.interrupted} interrupted"
+        others = ", ".join(f"{count} {status}" for status, count in summary.left_out.items())
         name = configuration.name or configuration.fingerprint
         raise StateError(
             f"the configuration {name!r} of {configuration.experiment!r} has no completed run with the "

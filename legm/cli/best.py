@@ -193,10 +193,9 @@ def _print_best(
 
 def _best_aggregates_text(one: Ranked) -> str:
     """The runs that do not count, and those that count although they repeat a seed."""
-    counts = {"failed": one.failed, "interrupted": one.interrupted}
     nan = f"{one.value.nan} NaN" if one.value.nan else ""
     repeated = f"{one.repeated} with a repeated seed" if one.repeated else ""
-    return ", ".join(filter(None, (printed_statuses(counts), nan, repeated)))
+    return ", ".join(filter(None, (printed_statuses(one.left_out), nan, repeated)))
 
 
 def _print_unfinished_best(
@@ -263,8 +262,7 @@ def _best_dict(rank: int, one: Ranked, labels: Mapping[str, str], key: str) -> d
         "folder": one.folder,
         "value": json_aggregate(one.value),
         "completed": one.completed,
-        "failed": one.failed,
-        "interrupted": one.interrupted,
+        **one.left_out,
         "repeated": one.repeated,
         "choice": choice_as_dict(key, one.rules, one.direction),
     }

@@ -145,6 +145,7 @@ def _listed_counts(counts: Sequence[RunCounts]) -> dict[str, int]:
         "completed": sum([one.completed for one in counts]),
         "failed": sum([one.failed for one in counts]),
         "interrupted": sum([one.interrupted for one in counts]),
+        "pruned": sum([one.pruned for one in counts]),
         "running": sum([one.running for one in counts]),
     }
 

@@ -198,9 +198,7 @@ def _plot_configuration(
     unfinished = unfinished_curves(runs, names)
     repeated = 0 if asked.one_per_seed else sum(one.repeated for one in choice.counts)
     count = sum(one.completed for one in choice.counts)
-    left_out = left_out_note(
-        sum(one.failed for one in choice.counts), sum(one.interrupted for one in choice.counts)
-    )
+    left_out = left_out_note(one.left_out for one in choice.counts)
     notes = [*left_out, *repeated_note(repeated, count), *note]
     heading = asked.heading(experiment.title, readable_name(member.label) if configuration.name else "")
     count -= sum(one.repeated for one in choice.counts) if asked.one_per_seed else 0
@@ -260,9 +258,7 @@ def _plot_experiment(asked: _PlotRequest, experiment: LocatedExperiment) -> tupl
         for curve in _plotted_curves(asked, experiment, configuration, [name])
     ]
     unfinished = unfinished_curves(runs, [name], titles)
-    note += left_out_note(
-        *(sum(getattr(one, kind) for one in ranking[: len(first)]) for kind in ("failed", "interrupted"))
-    )
+    note += left_out_note(one.left_out for one in ranking[: len(first)])
     selected = [f"the best {len(first)} of {len(ranking)} configurations"] if beyond else []
     caption = brief_notes([*selected, *(f"ranked by {one}" for one in notes[:1]), *notes[1:], *note])
     figure = plotting.plot_configurations(curves, heading, asked.style, unfinished, caption)

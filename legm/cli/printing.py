@@ -39,7 +39,13 @@ __all__ = [
     "terminal_text",
 ]
 
-STATUSES = {"completed": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
+STATUSES = {
+    "completed": "green",
+    "failed": "red",
+    "interrupted": "yellow",
+    "pruned": "magenta",
+    "running": "cyan",
+}
 """By a run's status, its colour."""
 
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")

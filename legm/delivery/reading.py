@@ -60,7 +60,7 @@ def number_of_runs_to_read(
     if not client.supports(Capability.FOLDERS):
         return None
     return sum(
-        one.completed + one.failed + one.interrupted + one.running
+        one.completed + one.running + sum(one.left_out.values())
         for one in client.counts_as_stored(configuration.experiment)
         if one.configuration.fingerprint == configuration.fingerprint
         and description in {None, one.description}

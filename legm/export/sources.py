@@ -130,7 +130,7 @@ class FolderSource:
         """How many runs there are."""
         statuses = map(self._access.read_status, self._folders)
         counts = [count for one in statuses for count in one.counts]
-        return sum(one.completed + one.failed + one.interrupted + one.running for one in counts)
+        return sum(one.completed + one.running + sum(one.left_out.values()) for one in counts)
 
     def configurations(self) -> Iterator[ConfigurationRuns]:
         """The folders of configurations, each with its runs."""

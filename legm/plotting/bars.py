@@ -260,8 +260,7 @@ def _bar_name(ranked: Ranked) -> str:
 def _bar_runs_text(one: Ranked) -> str:
     """The number of runs of a bar, and of those that did not complete, are NaN, or repeat a seed."""
     counts = {
-        "failed": one.failed,
-        "interrupted": one.interrupted,
+        **one.left_out,
         "NaN": one.value.nan,
         "with a repeated seed": one.repeated,
     }

@@ -50,7 +50,7 @@ def build(
             :meth:`legm.ExperimentHandler.get_best`.
         test: whether it is a test metric.
         statuses: of further runs whose curves are drawn, but never averaged: "failed", "interrupted",
-            "running".
+            "pruned", "running".
         one_per_seed: whether of several completed runs with equal seed parameters only the newest counts; by
             default all do, and the page says so.
         backend: the backend that has the runs, as for :class:`legm.ExperimentHandler`.

@@ -32,7 +32,7 @@ from legm.stats.value_choice import choice_note, exact_choice_text, value_title
 
 __all__ = ["STATUSES", "ExperimentContent", "InitialReportView", "unique_report_names"]
 
-STATUSES = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.RUNNING)
+STATUSES = (Status.COMPLETED, Status.FAILED, Status.INTERRUPTED, Status.PRUNED, Status.RUNNING)
 """The order in which the page counts runs."""
 
 _FEWEST, _MOST = 8, 60  # buckets of a curve

@@ -213,6 +213,7 @@ def aggregate_runs(runs: Iterable[RunResult], aggregation: Aggregation = "mean")
         *(values, status[Status.COMPLETED], status[Status.FAILED], status[Status.INTERRUPTED]),
         titles={key: value_title(key, rules) for key in values},
         repeated=count_repeated(parameters),
+        pruned=status[Status.PRUNED],
     )
 
 
@@ -258,9 +259,9 @@ def aggregated_summary_as_dict(summary: Summary) -> dict[str, Any]:
         summary: the summary.
 
     Returns:
-        ``{"best_loss": {"mean": …, "std": …, "n": …, "nan": …, "failed": …, "interrupted": …, "repeated": …,
-        "method": …, "chosen": …, and the method's fields}}``, with a level for the index of an indexed
-        metric. Keys are sorted; numbers are Python floats and ints.
+        ``{"best_loss": {"mean": …, "std": …, "n": …, "nan": …, "failed": …, "interrupted": …, "pruned": …,
+        "repeated": …, "method": …, "chosen": …, and the method's fields}}``, with a level for the index of an
+        indexed metric. Keys are sorted; numbers are Python floats and ints.
     """
 
     def plain_aggregate(key: str, aggregate: Aggregate) -> dict[str, Any]:
@@ -269,8 +270,7 @@ def aggregated_summary_as_dict(summary: Summary) -> dict[str, Any]:
             "std": float(aggregate.std),
             "n": int(aggregate.n),
             "nan": int(aggregate.nan),
-            "failed": int(summary.failed),
-            "interrupted": int(summary.interrupted),
+            **{status: int(count) for status, count in summary.left_out.items()},
             "repeated": int(summary.repeated),
             "method": aggregate.method,
             "chosen": summary.titles.get(key, key),
@@ -296,6 +296,7 @@ def aggregated_summary_from_dict(stored: Mapping[str, Any], completed: int) -> S
         ValueError: ``stored`` is invalid.
     """
     counts: dict[str, int] = {"failed": 0, "interrupted": 0}
+    pruned: set[int] = set()
     titles: dict[str, str] = {}
     repeated: set[int] = set()
 
@@ -303,7 +304,8 @@ def aggregated_summary_from_dict(stored: Mapping[str, Any], completed: int) -> S
         try:
             own = dict(content)
             counts.update({kind: int(own.pop(kind)) for kind in counts})
-            repeated.add(int(own.pop("repeated", 0)))  # an older version did not store these two
+            pruned.add(int(own.pop("pruned", 0)))  # an older version did not store these three
+            repeated.add(int(own.pop("repeated", 0)))
             titles[key] = str(own.pop("chosen", key))
             known = {name: own.pop(name) for name in ("mean", "std", "n", "nan", "method")}
             return Aggregate(
@@ -329,7 +331,8 @@ def aggregated_summary_from_dict(stored: Mapping[str, Any], completed: int) -> S
         for key, value in stored.items()
     }
     return Summary(
-        values, completed, counts["failed"], counts["interrupted"], titles, max(repeated, default=0)
+        *(values, completed, counts["failed"], counts["interrupted"], titles),
+        *(max(repeated, default=0), max(pruned, default=0)),
     )
 
 

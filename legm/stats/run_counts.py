@@ -107,6 +107,7 @@ def count_runs(
         folder=folder,
         rules=rules,
         repeated=count_repeated(parameters),
+        pruned=status[Status.PRUNED],
     )
 
 

@@ -50,7 +50,7 @@ PATIENCE = 120.0  # seconds to wait for another process
 
 def _kit_counts(count: RunCounts) -> tuple[Any, ...]:
     """Counts in a form that can be compared, with the values in any order."""
-    kinds = (count.completed, count.failed, count.interrupted, count.running)
+    kinds = (count.completed, count.running, *count.left_out.values())
     values = {key: sorted(float_bits(found)) for key, found in sorted(count.values.items())}
     rules = sorted(map(str, count.rules.items()))
     indexed = sorted(count.indexed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import re
+from pathlib import Path
 
 import pytest
 
@@ -233,3 +234,37 @@ def test_a_seed_that_is_compared_is_hinted_at(compared, root, tmp_path, caplog):
     assert caplog.text == ""
     handler(tmp_path, 0.1, 0, compared=True).start().log()
     assert "the parameter 'seed' is compared" in caplog.text
+
+
+# Pruned runs
+
+
+def prune(root, rate, seed):
+    made = handler(root, rate, seed).start()
+    made.set_metric("loss", 99.0)
+    made.end("pruned", "worse than the median")
+
+
+def test_a_pruned_run_is_counted_in_every_output_and_averaged_in_none(tmp_path):
+    run(tmp_path, 0.1, 0)
+    prune(tmp_path, 0.1, 1)
+    prune(tmp_path, 0.1, 2)
+
+    (ranked,) = as_json("best", tmp_path, "loss")
+    (listed,) = as_json("ls", tmp_path)
+    aggregates = handler(tmp_path, 0.1, 0).aggregate_results()["best_loss"]
+    assert (ranked["completed"], ranked["pruned"], ranked["value"]["n"]) == (1, 2, 1)
+    assert (listed["runs"][0]["completed"], listed["runs"][0]["pruned"]) == (1, 2)
+    assert (aggregates["n"], aggregates["pruned"], aggregates["mean"]) == (1, 2, 0.125)
+    for command in (("best", tmp_path, "loss"), ("ls", tmp_path), ("show", tmp_path / "e" / "0.1_0")):
+        assert "2 pruned" in shown(*command) or shown(*command).count("pruned") == 2
+    assert "worse than the median" in shown("show", tmp_path / "e" / "0.1_0")
+
+
+def test_pruned_runs_are_drawn_when_they_are_asked_for(tmp_path):
+    run(tmp_path, 0.1, 0)
+    prune(tmp_path, 0.1, 1)
+
+    (picture,) = handler(tmp_path, 0.1, 0).plot(formats="svg", groups=[["loss"]], statuses="pruned")
+
+    assert "pruned" in Path(picture).read_text(encoding="utf-8")

@@ -278,7 +278,7 @@ def test_aggregates_are_exported_with_the_runs(every, tmp_path):
     assert {**kept.fields, "mean": kept.mean, "std": kept.std, "n": kept.n} == {
         name: value
         for name, value in expected.items()
-        if name not in ("nan", "failed", "interrupted", "repeated", "method", "chosen")
+        if name not in ("nan", "failed", "interrupted", "pruned", "repeated", "method", "chosen")
     }
 
 

@@ -244,8 +244,9 @@ class TestSummariseRuns:
         statuses = [*Status, Status.COMPLETED, Status.FAILED]
         runs = (run({"loss": float(i)}, status=status) for i, status in enumerate(statuses))
         summary = aggregate_runs(runs)
-        assert (summary.completed, summary.failed, summary.interrupted) == (2, 2, 1)
-        assert summary.values["best_loss"] == Aggregate(2.5, 1.5, 2, 0, "mean")
+        counts = (summary.completed, summary.failed, summary.interrupted, summary.pruned)
+        assert counts == (2, 2, 1, 1)
+        assert summary.values["best_loss"] == Aggregate(3.0, 2.0, 2, 0, "mean")
 
     def test_no_runs_give_an_empty_summary(self):
         assert aggregate_runs([]) == Summary({}, 0, 0, 0)
@@ -297,7 +298,7 @@ class TestSummariseRuns:
         }
         assert found["best_i"] == {"7": found["best_z"] | {"chosen": "last i"}}
         assert list(found["test_z"]) == [
-            *["mean", "std", "n", "nan", "failed", "interrupted", "repeated", "method", "chosen"],
+            *["mean", "std", "n", "nan", "failed", "interrupted", "pruned", "repeated", "method", "chosen"],
             *["level", "lower", "upper"],
         ]
         assert (found["test_z"]["n"], found["test_z"]["failed"], found["test_z"]["interrupted"]) == (10, 1, 0)

@@ -222,7 +222,7 @@ class _StatusStringTable:
         keys = self.number([list(count.values), sorted(count.indexed)])
         lengths = [len(values) for values in count.values.values()]
         numbers = array("d", chain.from_iterable(count.values.values()))
-        counts = [count.completed, count.failed, count.interrupted, count.running, count.repeated]
+        counts = [count.completed, count.running, count.repeated, *count.left_out.values()]
         rules = self.number(
             [
                 [
@@ -251,10 +251,10 @@ class _StatusStringTable:
             RunCounts(
                 *(found, description, completed, failed, interrupted, running),
                 _PackedStatusNumbers(self._tuples[keys], lengths, text),
-                *(self._indexed(keys), last, folder, self._rules(rules), repeated),
+                *(self._indexed(keys), last, folder, self._rules(rules), repeated, pruned),
             )
             for description, numbers, keys, rules, lengths, text, last in counted
-            for completed, failed, interrupted, running, repeated in (numbers,)
+            for completed, running, repeated, failed, interrupted, pruned in (numbers,)
         ]
         return ConfigurationStatus(
             folder,
@@ -285,7 +285,7 @@ class _StatusStringTable:
 
 def _is_status_fleeting(row: list[Any]) -> bool:
     """Whether a packed status has a run that is running, or one whose damage is to be said each time."""
-    return row[4] or any(count[1][3] for count in row[6])
+    return row[4] or any(count[1][1] for count in row[6])
 
 
 class _PackedStatusNumbers(Mapping[str, Sequence[float]]):

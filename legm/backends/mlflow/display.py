@@ -42,9 +42,10 @@ def display_configuration_note(configuration: Configuration, description: str, s
     """The description of a configuration on MLflow's page, in Markdown."""
     about = f" with the description “{description}”" if description else ""
     completed = counted(summary.completed, "completed run")
+    others = ", ".join(f"{count} {status}" for status, count in summary.left_out.items())
     counts = (
-        f"One configuration of **{configuration.experiment}**{about}: {completed}, "
-        f"{summary.failed} failed, {summary.interrupted} interrupted. The runs are nested below."
+        f"One configuration of **{configuration.experiment}**{about}: {completed}, {others}. "
+        f"The runs are nested below."
     )
     if summary.repeated:
         counts += f" {summary.repeated} of the completed runs repeat the seed of another one."

@@ -76,8 +76,7 @@ def display_summary_values(summary: Summary) -> dict[str, float | int]:
     """Aggregates as numbers by keys such as ``best_loss/mean``."""
     found: dict[str, float | int] = {
         names.wandb_status_count_key(Status.COMPLETED): summary.completed,
-        names.wandb_status_count_key(Status.FAILED): summary.failed,
-        names.wandb_status_count_key(Status.INTERRUPTED): summary.interrupted,
+        **{names.wandb_status_count_key(Status(one)): count for one, count in summary.left_out.items()},
     }
     for name, value in summary.values.items():
         if isinstance(value, Aggregate):

@@ -133,7 +133,7 @@ function toggleOpen(row) {
 
 function runsCell(row) {
   const { counts } = experiment();
-  const badges = ["failed", "interrupted", "running"]
+  const badges = ["failed", "interrupted", "pruned", "running"]
     .filter((status) => counts[status][row])
     .map((status) => element("span", { class: `badge ${status}` }, `${counts[status][row]} ${status}`));
   const { repeated } = experiment().rows[row];

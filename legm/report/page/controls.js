@@ -70,7 +70,7 @@ function directionReason() {
   return conflicts ? direction : reasons[because];
 }
 
-const STATUSES = { completed: "✓", failed: "✕", interrupted: "‖", running: "▸" };
+const STATUSES = { completed: "✓", failed: "✕", interrupted: "‖", pruned: "✂", running: "▸" };
 
 function renderCounts(chosen) {
   const rows = chosen.rows.map((_, row) => row).filter(isDescribed);

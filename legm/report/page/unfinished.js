@@ -1,4 +1,4 @@
-// Runs that failed, were interrupted or are still running, with time and reason.
+// Runs that failed, were interrupted or pruned, or are still running, with time and reason.
 
 function renderUnfinished() {
   const list = unfinishedRuns();
@@ -15,7 +15,7 @@ function renderUnfinished() {
   byId("unfinished-more").textContent = `Show ${Math.min(rest, PAGE)} more of ${rest}`;
 }
 
-/** Failed runs first, then interrupted, then running ones; the newest first. */
+/** Failed runs first, then interrupted, then pruned, then running ones; the newest first. */
 function unfinishedRuns() {
   const { runs } = experiment();
   const list = [];
