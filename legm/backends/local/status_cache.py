@@ -39,7 +39,7 @@ from legm.runlog.log_folder import LogFolder
 
 __all__ = ["counted_once", "read_statuses"]
 
-_HEADER = re.compile(rb"legm catalogue 6 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
+_HEADER = re.compile(rb"legm catalogue 7 %s ([0-9a-f]{8})\n" % sys.byteorder.encode())
 _TIMESTAMP_RESOLUTION = 2.5  # seconds: file systems note times to two seconds at the worst
 _WORTH_PROCESSES = 1000  # folders
 _SIGNATURE = struct.Struct("=3q3q")
@@ -348,4 +348,4 @@ def _save_status_cache(path: Path, content: Mapping[str, Any]) -> None:
     with contextlib.suppress(LegmError, OSError):  # a folder that cannot be written is read anew each time
         refuse_links(path.parent)
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, f"legm catalogue 6 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
+        write_atomically(path, f"legm catalogue 7 {sys.byteorder} {zlib.crc32(data):08x}\n".encode() + data)
