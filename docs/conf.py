@@ -44,7 +44,7 @@ nitpick_ignore_regex = [
         r"legm\.(\w+\.)+([A-Z]|Parser)",  # type variables, and a protocol of parsers
         r"legm\.core\.identity\.ParameterDifference",
         r"legm\.delivery\.client\.BackendClient",
-        r"legm\.importers\.external_run\.Source",
+        r"legm\.importers\.external_run\.ImportSource",
         r"legm\.importers\.identity_inference\.Identity",
     )
 ]

@@ -14,7 +14,7 @@ from legm.capture.tailers import Tailer
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import delete_run
 from legm.errors import LegmError, closest
-from legm.importers.external_run import ExternalRun, Source
+from legm.importers.external_run import ExternalRun, ImportSource
 from legm.importers.identity_decisions import IdentityOverrides, open_decisions
 from legm.importers.identity_inference import Identity, infer_identity
 from legm.importers.import_notes import ImportNotes
@@ -66,7 +66,7 @@ class CapturedSource:
     """A private store as an import source, once its script has ended: see :func:`as_captured_run`."""
 
     def __init__(
-        self, source: Source, experiment: str | None, end_description: str, earlier: EarlierRuns
+        self, source: ImportSource, experiment: str | None, end_description: str, earlier: EarlierRuns
     ) -> None:
         self._source = source
         self._earlier = earlier

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from legm.importers.external_run import ExternalRun, Source
+from legm.importers.external_run import ExternalRun, ImportSource
 from legm.records import Points
 
 __all__ = ["RunUpdate", "Tailer"]
@@ -42,7 +42,7 @@ class Tailer(Protocol):
             LegmError: the store cannot be read.
         """
 
-    def open_source(self) -> Source | None:
+    def open_source(self) -> ImportSource | None:
         """Open the store again as an import source; None if it is empty."""
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.records import BestRule, Display, Outcome, Plain, Run, Status
 from legm.runlog.configuration_folders import artifacts_folder
-from legm.runlog.recorder import rounding_problem, to_recorded_value
+from legm.runlog.recorder import recorded_rounding_problem, to_recorded_value
 from legm.util.locks import ReentrySafeLock
 
 __all__ = ["ScriptRun"]
@@ -196,7 +196,7 @@ class ScriptRun:
         """
         check_name("metric", name, MetricError)
         number = to_recorded_value(name, value)
-        problem = rounding_problem(name, value, number)
+        problem = recorded_rounding_problem(name, value, number)
         if problem and name not in self._rounded:
             self._rounded.add(name)
             log.warning(problem)

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER
-from legm.util.real_libraries import is_redirected
+from legm.util.real_libraries import is_library_redirected
 
 __all__ = ["StandInFinder", "redirect_to_stand_ins"]
 
@@ -86,7 +86,7 @@ class _StandInModule(ModuleType):
 
 def redirect_to_stand_ins() -> None:
     """Redirect imports from now on, in this process and in the Python processes that it starts."""
-    if not is_redirected():
+    if not is_library_redirected():
         sys.meta_path.insert(0, StandInFinder())
     for name in list(sys.modules):
         if name.partition(".")[0] in REDIRECTED and not isinstance(sys.modules[name], _StandInModule):

@@ -18,7 +18,7 @@ from legm.compat.settings import Settings
 from legm.errors import LegmError
 from legm.runlog.configuration_folders import OWN_FOLDER
 from legm.util.locks import file_lock
-from legm.util.real_libraries import is_redirected
+from legm.util.real_libraries import is_library_redirected
 
 __all__ = ["deliver_to_trackers", "split_tracker_backends"]
 
@@ -27,7 +27,7 @@ _TIMEOUT = 600  # seconds
 
 def split_tracker_backends(settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     """The settings with the backends that this process can use, and those that get the runs afterwards."""
-    if not is_redirected():
+    if not is_library_redirected():
         return settings, ()
     usable = tuple(name for name in settings.backend if name not in REDIRECTED)
     later = tuple(name for name in settings.backend if name in REDIRECTED)

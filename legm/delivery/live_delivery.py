@@ -24,7 +24,7 @@ from legm.errors import BackendError, LegmError
 from legm.records import Points, Record, Run, RunResult
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.log_folder import LogFolder
-from legm.util.progress import show_line, show_waiting
+from legm.util.progress import show_progress_line, show_waiting_progress
 
 __all__ = ["BackgroundUploader", "DeliverySet", "InlineWriter", "begin_delivery"]
 
@@ -160,7 +160,7 @@ class DeliverySet:
         if log.isEnabledFor(logging.INFO):
             log.info("%s", text)
         else:
-            show_line(text)
+            show_progress_line(text)
 
     def release(self, logs: LogFolder) -> None:
         """Release every backend, and finalize a run that was delivered after ``log()`` stopped waiting."""
@@ -308,7 +308,7 @@ class BackgroundUploader:
             a description of what is undelivered; "" where nothing is. Delivery continues as long as this
             process lives.
         """
-        with self._changed, show_waiting(f"sending the run to {self.name}"):
+        with self._changed, show_waiting_progress(f"sending the run to {self.name}"):
             while self._closing is not None and not self._is_away():
                 self._changed.wait(_CHECK_INTERVAL)
             if self._closing is None:

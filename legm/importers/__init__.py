@@ -2,9 +2,9 @@
 
 ::
 
-    external store ──► Source.runs(): ExternalRun ──► translation ──► ingestion: run log ──► backend
-                               │                          ▲                                    │
-                               └──► identity ──► review ──┘          verification ◄────────────┘
+    external store ──► ImportSource.runs(): ExternalRun ──► translation ──► ingestion: run log ──► backend
+                                     │                          ▲                                    │
+                                     └──► identity ──► review ──┘          verification ◄────────────┘
 
 :func:`import_runs` runs all steps; ``legm import`` is the same on the command line.
 """

@@ -10,7 +10,7 @@ from urllib.request import url2pathname
 
 from legm.core.credentials import redact_url_password
 from legm.errors import StorageError
-from legm.importers.external_run import Source
+from legm.importers.external_run import ImportSource
 
 __all__ = ["open_detected_source"]
 
@@ -36,7 +36,7 @@ _SUPPORTED = (
 )
 
 
-def open_detected_source(source: str | Path, *, deleted: bool = False) -> Source:
+def open_detected_source(source: str | Path, *, deleted: bool = False) -> ImportSource:
     """Open the source at a path or an address.
 
     Args:
@@ -74,7 +74,7 @@ def open_detected_source(source: str | Path, *, deleted: bool = False) -> Source
         ]
         raise StorageError(f"{path} contains several stores: name one of {' and '.join(map(str, paths))}")
     source_class, store = found[0]
-    opened: Source = source_class(store, deleted=deleted)
+    opened: ImportSource = source_class(store, deleted=deleted)
     return opened
 
 

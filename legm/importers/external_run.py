@@ -18,8 +18,8 @@ __all__ = [
     "ExternalRun",
     "FolderNamedSource",
     "GroupedSource",
+    "ImportSource",
     "RunGroup",
-    "Source",
     "unreadable_run",
 ]
 
@@ -103,7 +103,7 @@ def unreadable_run(key: str, experiment: str, error: LegmError) -> ExternalRun:
     return ExternalRun(key, experiment, "", {}, {}, Status.RUNNING, 0.0, None, None, records)
 
 
-class Source(Protocol):
+class ImportSource(Protocol):
     """An external store, which is only read."""
 
     kind: str
@@ -150,11 +150,11 @@ class RunGroup:
 
 
 @runtime_checkable
-class GroupedSource(Source, Protocol):
+class GroupedSource(ImportSource, Protocol):
     """A source of many files, of which those that have not changed need not be read again."""
 
     def groups(self) -> Iterator[RunGroup]:
-        """Every group of runs, in a stable order; :meth:`Source.runs` returns the runs of them all."""
+        """Every group of runs, in a stable order; :meth:`ImportSource.runs` returns the runs of them all."""
 
 
 @runtime_checkable
@@ -170,4 +170,4 @@ class FolderNamedSource(Protocol):
         """
 
     def run_folders(self) -> dict[str, int]:
-        """By experiment, how many folders name its runs; known once :meth:`Source.runs` was called."""
+        """By experiment, how many folders name its runs; known once :meth:`ImportSource.runs` was called."""

@@ -22,7 +22,7 @@ from legm.backends import portable
 from legm.core.credentials import redact
 from legm.core.plain_form import from_plain, to_plain
 from legm.errors import LegmError
-from legm.importers.external_run import ExternalRun, GroupedSource, RunGroup, Source
+from legm.importers.external_run import ExternalRun, GroupedSource, ImportSource, RunGroup
 from legm.importers.labels import Label, LabelKind
 from legm.records import Plain, Status
 from legm.runlog.configuration_folders import OWN_FOLDER
@@ -36,7 +36,7 @@ _MAX_BYTES = 1 << 30  # of the file's content
 _DAMAGE_ERRORS = (LegmError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
-def known_runs_path(root: Path, source: Source, *, deleted: bool) -> Path:
+def known_runs_path(root: Path, source: ImportSource, *, deleted: bool) -> Path:
     """The path of the file below a root directory about a source.
 
     Args:
@@ -74,7 +74,7 @@ class KnownRuns:
         path: the file that tells of earlier imports; None to read every run.
     """
 
-    def __init__(self, source: Source, path: Path | None) -> None:
+    def __init__(self, source: ImportSource, path: Path | None) -> None:
         self._source = source
         self._path = path if isinstance(source, GroupedSource) else None
         self._began = time.time_ns()

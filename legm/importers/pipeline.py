@@ -14,7 +14,7 @@ from legm.delivery.registry import make_backend
 from legm.errors import LegmError, ParameterError, StorageError, closest
 from legm.hooks import Capability
 from legm.importers.detection import open_detected_source
-from legm.importers.external_run import ExternalRun, FolderNamedSource, Source
+from legm.importers.external_run import ExternalRun, FolderNamedSource, ImportSource
 from legm.importers.identity_decisions import IdentityOverrides, open_decisions
 from legm.importers.identity_file import identity_file_path, read_identities, write_identities
 from legm.importers.identity_inference import UNDECIDED, Identity, infer_identity
@@ -103,7 +103,7 @@ class Report:
 
 
 def import_runs(
-    source: str | Path | Source,
+    source: str | Path | ImportSource,
     root: str | Path,
     *,
     experiments: Sequence[str] = (),
@@ -171,7 +171,7 @@ class _Import:
 
     def __init__(
         self,
-        source: Source,
+        source: ImportSource,
         root: Path,
         experiments: Sequence[str],
         backend: object,

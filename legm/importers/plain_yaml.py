@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from legm.errors import CorruptFile
-from legm.importers.unevaluated import MAX_DEPTH, PlainValues, UnevaluatedObject
+from legm.importers.unevaluated import MAX_DEPTH, PlainConverter, UnevaluatedObject
 
 __all__ = ["parse_plain_yaml"]
 
@@ -56,7 +56,7 @@ def parse_plain_yaml(path: Path, text: bytes, first_line: int = 1) -> Any:
         line = mark.line if mark else before.count(b"\n")
         problem = getattr(cause, "problem", None) or str(cause).partition("\n")[0]
         raise refused(f"it is not valid YAML: {problem}", line) from cause
-    return PlainValues(_MAX_ALIASED, refused).convert(value) if has_objects else value
+    return PlainConverter(_MAX_ALIASED, refused).convert(value) if has_objects else value
 
 
 class _PlainYamlBuilder:

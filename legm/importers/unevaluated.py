@@ -15,7 +15,7 @@ from typing import Any
 
 from legm.errors import LegmError
 
-__all__ = ["MAX_DEPTH", "PlainValues", "UnevaluatedName", "UnevaluatedObject"]
+__all__ = ["MAX_DEPTH", "PlainConverter", "UnevaluatedName", "UnevaluatedObject"]
 
 MAX_DEPTH = 100
 _MAPPING_TYPES = frozenset(
@@ -56,7 +56,7 @@ class UnevaluatedObject:
     pairs: list[tuple[Any, Any]] = field(default_factory=list)
 
 
-class PlainValues:
+class PlainConverter:
     """Converts what a file contains to plain values: also bytes, sets, and mappings with text keys.
 
     Args:

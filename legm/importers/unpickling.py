@@ -53,7 +53,7 @@ def interpret_pickle(path: Path) -> Any:
         None, booleans, numbers, texts, bytes, lists, tuples, sets and mappings; for anything else
         :class:`~legm.importers.unevaluated.UnevaluatedName` and
         :class:`~legm.importers.unevaluated.UnevaluatedObject`. The value may contain itself, and one object
-        many times: :class:`~legm.importers.unevaluated.PlainValues` limits how far that expands.
+        many times: :class:`~legm.importers.unevaluated.PlainConverter` limits how far that expands.
 
     Raises:
         CorruptFile: it is too large, truncated, not a pickle, or has an instruction that is refused.

@@ -34,7 +34,7 @@ from legm.runlog.log_writer import LogWriter
 from legm.runlog.row_encoder import RecordedLayout, RowEncoder
 from legm.util.locks import ReentrySafeLock
 
-__all__ = ["EXACT", "Recorder", "rounding_problem", "to_recorded_step", "to_recorded_value"]
+__all__ = ["EXACT", "Recorder", "recorded_rounding_problem", "to_recorded_step", "to_recorded_value"]
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def to_recorded_value(name: str, value: Any) -> float:
         ) from cause
 
 
-def rounding_problem(name: str, value: Any, number: float) -> str:
+def recorded_rounding_problem(name: str, value: Any, number: float) -> str:
     """What to tell about a whole number that the recorded float does not represent; "" if it does.
 
     Args:
@@ -278,7 +278,7 @@ class Recorder:
 
     def _report_rounding(self, name: str, value: Any, number: float) -> None:
         """Warn, once for each metric, that a whole number is too large for a 64-bit float."""
-        problem = rounding_problem(name, value, number)
+        problem = recorded_rounding_problem(name, value, number)
         if problem and name not in self._rounded:
             self._rounded.add(name)
             log.warning(problem)

@@ -49,17 +49,17 @@ def _end_process_group(process: subprocess.Popen[Any]) -> None:
     if os.name == "nt":
         process.terminate()
         return
-    _signal_group(process, signal.SIGTERM)
+    _signal_process_group(process, signal.SIGTERM)
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         process.poll()  # a child that ended belongs to its group until it is asked for
-        if not _signal_group(process, 0):
+        if not _signal_process_group(process, 0):
             return
         time.sleep(0.02)
-    _signal_group(process, signal.SIGKILL)
+    _signal_process_group(process, signal.SIGKILL)
 
 
-def _signal_group(process: subprocess.Popen[Any], number: int) -> bool:
+def _signal_process_group(process: subprocess.Popen[Any], number: int) -> bool:
     """Send a signal to a group; returns whether there is one."""
     try:
         os.killpg(process.pid, number)

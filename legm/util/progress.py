@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["show_line", "show_progress", "show_waiting"]
+__all__ = ["show_progress", "show_progress_line", "show_waiting_progress"]
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def show_progress(
             bar.advance(task)
 
 
-def show_line(text: str) -> None:
+def show_progress_line(text: str) -> None:
     """Show a line on standard error."""
     from rich.console import Console
 
@@ -72,7 +72,7 @@ def show_line(text: str) -> None:
 
 
 @contextmanager
-def show_waiting(for_what: str) -> Iterator[None]:
+def show_waiting_progress(for_what: str) -> Iterator[None]:
     """Show a line on standard error after a second of waiting, if it is a terminal.
 
     Args:

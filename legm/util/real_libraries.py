@@ -7,10 +7,10 @@ import sys
 
 from legm.errors import BackendError
 
-__all__ = ["is_redirected", "require_real_library"]
+__all__ = ["is_library_redirected", "require_real_library"]
 
 
-def is_redirected() -> bool:
+def is_library_redirected() -> bool:
     """Whether ``import wandb`` and ``import mlflow`` are the stand-ins in this process."""
     return any(getattr(finder, "provides_stand_ins", False) for finder in sys.meta_path)
 
@@ -26,7 +26,7 @@ def require_real_library(name: str) -> None:
         BackendError: it is a stand-in; a process has one module of a name.
     """
     importlib.import_module(name)  # in a process that the script started, this makes it the stand-in
-    if is_redirected():
+    if is_library_redirected():
         raise BackendError(
             f"{name} itself cannot be used in this process, where `import {name}` is the stand-in of "
             f"`python -m legm.compat`: record with backend=['local', {name!r}], and run `legm sync` when the "

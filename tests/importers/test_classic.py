@@ -29,7 +29,7 @@ from legm.importers import import_runs
 from legm.importers.classic.source import ClassicSource
 from legm.importers.detection import open_detected_source
 from legm.importers.plain_yaml import parse_plain_yaml
-from legm.importers.unevaluated import PlainValues, UnevaluatedName, UnevaluatedObject
+from legm.importers.unevaluated import PlainConverter, UnevaluatedName, UnevaluatedObject
 from legm.importers.unpickling import interpret_pickle
 from legm.records import BestRule, Series, Split, Status
 from tests.support.imported import files_in, log_of, results
@@ -549,7 +549,7 @@ def test_wherever_a_pickle_is_damaged_it_is_refused_or_read(tmp_path):
             damaged[dice.randrange(len(data))] = dice.randrange(256)
         path.write_bytes(damaged)
         try:
-            PlainValues(10_000, lambda problem: CorruptFile(path, "", problem, "")).convert(
+            PlainConverter(10_000, lambda problem: CorruptFile(path, "", problem, "")).convert(
                 interpret_pickle(path)
             )
         except LegmError:
@@ -767,7 +767,7 @@ def test_a_pickle_that_wants_too_much_is_refused(tmp_path, kind):
     tracemalloc.start()
     try:
         values = interpret_pickle(path)
-        found = PlainValues(100_000, lambda problem: CorruptFile(path, "", problem, "")).convert(values)
+        found = PlainConverter(100_000, lambda problem: CorruptFile(path, "", problem, "")).convert(values)
     except CorruptFile as error:
         found = error.path
     _, peak = tracemalloc.get_traced_memory()
@@ -818,8 +818,8 @@ def test_a_pickle_of_plain_data_is_read_as_pickle_reads_it(tmp_path_factory, val
     found = interpret_pickle(path)
     if protocol > 3:  # before, a set was a call
         assert same(found, value)
-    plain = PlainValues(10_000, ValueError).convert(found)
-    assert same(plain, PlainValues(10_000, ValueError).convert(value))
+    plain = PlainConverter(10_000, ValueError).convert(found)
+    assert same(plain, PlainConverter(10_000, ValueError).convert(value))
 
 
 @given(VALUES)
@@ -829,7 +829,7 @@ def test_yaml_that_python_dumped_is_read_as_yaml_reads_it(value):
         expected = yaml.load(text, yaml.UnsafeLoader)
     except yaml.YAMLError:
         return
-    assert same(parse_plain_yaml(Path("x"), text), PlainValues(10_000, ValueError).convert(expected))
+    assert same(parse_plain_yaml(Path("x"), text), PlainConverter(10_000, ValueError).convert(expected))
 
 
 @pytest.mark.parametrize("reader", ["pickle", "yaml"])
@@ -837,23 +837,23 @@ def test_objects_that_hold_plain_values_are_read_as_these(tmp_path, reader):
     value = {
         "float": np.float64(0.1), "single": np.float32(0.5), "int": np.int64(-7), "bool": np.bool_(True),
         "path": PurePosixPath("/a/b"), "ordered": OrderedDict(x=1), "default": defaultdict(list, x=[1]),
-        "space": Namespace(a=1, b=[2]), "function": is_long, "type": PlainValues, "frozen": frozenset({1}),
+        "space": Namespace(a=1, b=[2]), "function": is_long, "type": PlainConverter, "frozen": frozenset({1}),
         "complex": 1 + 2j, "big": np.dtype(">f8").type(1.5),
     }  # fmt: skip
     if reader == "pickle":
         (tmp_path / "x").write_bytes(pickle.dumps(value))
-        found = PlainValues(1000, ValueError).convert(interpret_pickle(tmp_path / "x"))
+        found = PlainConverter(1000, ValueError).convert(interpret_pickle(tmp_path / "x"))
     else:
         found = parse_plain_yaml(Path("x"), yaml.dump(value).encode())
     assert found == {
         "float": 0.1, "single": 0.5, "int": -7, "bool": True, "path": "/a/b", "ordered": {"x": 1},
         "default": {"x": [1]}, "space": {"a": 1, "b": [2]}, "function": f"{__name__}.is_long",
-        "type": "legm.importers.unevaluated.PlainValues", "frozen": {1}, "complex": 1 + 2j, "big": 1.5,
+        "type": "legm.importers.unevaluated.PlainConverter", "frozen": {1}, "complex": 1 + 2j, "big": 1.5,
     }  # fmt: skip
 
 
 def test_an_object_is_a_text_that_says_what_it_was():
-    plain = PlainValues(100, ValueError)
+    plain = PlainConverter(100, ValueError)
     assert plain.convert(UnevaluatedObject("shapes.Colour", (1,))) == "shapes.Colour(1)"
     assert plain.convert([UnevaluatedName("a.b"), UnevaluatedObject("c", (), state=[1])]) == ["a.b", "c([1])"]
 

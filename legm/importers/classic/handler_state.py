@@ -17,7 +17,7 @@ from legm.core.config_objects import parameters_from_config
 from legm.core.parameters import Parameters, format_parameter_value
 from legm.core.plain_form import to_plain
 from legm.errors import LegmError, ParameterError, StorageError
-from legm.importers.unevaluated import PlainValues, UnevaluatedName, UnevaluatedObject
+from legm.importers.unevaluated import PlainConverter, UnevaluatedName, UnevaluatedObject
 from legm.records import Configuration, Plain
 
 __all__ = ["HandlerState", "describe_state_parameters", "handler_state_from", "name_parameters_in_state"]
@@ -53,7 +53,7 @@ def handler_state_from(pickled: Any) -> HandlerState:
     state = pickled.state if isinstance(pickled, UnevaluatedObject) else None
     if not isinstance(state, dict) or "_param_dict" not in state:
         raise StorageError("it is not a handler of the original legm")
-    values = PlainValues(_MAX_VALUES, StorageError)
+    values = PlainConverter(_MAX_VALUES, StorageError)
     plain_state = {
         name: values.convert(state.get(name))
         for name in ("_param_dict", "_disabled_params", "_parent_param_dict", "_experiment_category")

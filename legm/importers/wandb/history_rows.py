@@ -26,7 +26,7 @@ __all__ = [
     "history_number",
     "history_text",
     "history_time",
-    "is_rounded",
+    "is_history_rounded",
     "restore_non_finite_history",
 ]
 
@@ -139,7 +139,7 @@ class HistoryRows:
             if isinstance(value, (bool, int, float)):
                 self._metrics.append(self._names.setdefault(name, len(self._names)))
                 self._values.append(history_number(value))
-                if is_rounded(value):
+                if is_history_rounded(value):
                     self.rounded.add(name)
             elif value is not None:
                 text = history_text(value)
@@ -264,7 +264,7 @@ def history_number(value: Any) -> float:
         return math.nan
 
 
-def is_rounded(value: Any) -> bool:
+def is_history_rounded(value: Any) -> bool:
     """Whether a value is a whole number that a float does not represent."""
     return isinstance(value, int) and abs(value) > EXACT and history_number(value) != value
 

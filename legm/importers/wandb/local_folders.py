@@ -38,7 +38,7 @@ from legm.importers.wandb.run_conversion import (
     ExternalWandbRun,
     convert_exit_code,
     external_run,
-    note_rounding,
+    note_rounded_wandb,
     wandb_summary_numbers,
 )
 from legm.importers.wandb.run_fold import FoldedArtifact, RunFold
@@ -221,7 +221,7 @@ class WandbFolderSource:
         yield from self._fold_logs(logs, fold)
         summary = fold.summary
         yield from wandb_summary_numbers(summary, fold.step, fold.ended)
-        note_rounding(self.notes, str(logs[-1]), fold.rounded, summary)
+        note_rounded_wandb(self.notes, str(logs[-1]), fold.rounded, summary)
         if fold.best is not None:
             yield fold.best
 

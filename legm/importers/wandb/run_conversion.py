@@ -16,7 +16,7 @@ from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_ru
 from legm.importers.import_notes import ROUNDED, ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part
 from legm.importers.native_runs import restore_native_run
-from legm.importers.wandb.history_rows import history_number, is_rounded
+from legm.importers.wandb.history_rows import history_number, is_history_rounded
 from legm.records import BestRule, Display, Points, Series, Split, Status
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "ExternalWandbRun",
     "convert_exit_code",
     "external_run",
-    "note_rounding",
+    "note_rounded_wandb",
     "wandb_summary_numbers",
 ]
 
@@ -186,7 +186,9 @@ def wandb_summary_numbers(summary: Mapping[str, Any], step: int | None, time: fl
         )
 
 
-def note_rounding(notes: ImportNotes, run: str, metrics: Iterable[str], summary: Mapping[str, Any]) -> None:
+def note_rounded_wandb(
+    notes: ImportNotes, run: str, metrics: Iterable[str], summary: Mapping[str, Any]
+) -> None:
     """Note which numbers lost digits.
 
     Args:
@@ -195,7 +197,7 @@ def note_rounding(notes: ImportNotes, run: str, metrics: Iterable[str], summary:
         metrics: those of the history.
         summary: the values that the script set in the summary.
     """
-    for name in sorted({*metrics, *(name for name, value in summary.items() if is_rounded(value))}):
+    for name in sorted({*metrics, *(name for name, value in summary.items() if is_history_rounded(value))}):
         notes.add(ROUNDED, f"{name} of {run}")
 
 

@@ -22,7 +22,7 @@ from legm.importers.wandb.run_conversion import (
     INTERNAL_ARTIFACT_TYPES,
     ExternalWandbRun,
     external_run,
-    note_rounding,
+    note_rounded_wandb,
     wandb_summary_numbers,
 )
 from legm.importers.wandb.run_fold import RunFold
@@ -211,7 +211,7 @@ class WandbServerSource:
             {name: restore_non_finite_history(one) for name, one in run.summary_metrics.items()}
         )
         yield from wandb_summary_numbers(summary, fold.step, fold.ended)
-        note_rounding(self.notes, described.key, fold.rounded, summary)
+        note_rounded_wandb(self.notes, described.key, fold.rounded, summary)
         if fold.best is not None:
             yield fold.best
 
