@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from legm.core.seeds import looks_like_seed
 from legm.core.texts import counted
 from legm.delivery.claims import TIMEOUT, ClaimSlot
 from legm.delivery.client import connect_client
+from legm.delivery.preemption import SIGNALS, watch_preemption
 from legm.delivery.process_end import PROCESS_END, is_normal_process_end
 from legm.delivery.reading import default_folder_access, read_counts, read_runs
 from legm.delivery.resuming import ResumableRun, WantedRun, wanted_run
@@ -751,6 +753,32 @@ class ExperimentHandler:
             StorageError: the run log cannot be written.
         """
         self._running("rewind()").recorder.rewind(to_recorded_step("rewind()", step))
+
+    def on_preemption(
+        self, save: Callable[[], object] | None = None, signals: Sequence[str] = SIGNALS
+    ) -> None:
+        """Save the training's state and mark the run when its machine is about to be taken away.
+
+        On the first of the signals ``save`` is called, everything that was set is written and delivered as
+        far as it can be, the run is marked as interrupted, and the signal does what it did before, which by
+        default ends the process. ``start(resume=True)`` continues the run.
+
+        Args:
+            save: stores a checkpoint. It is called between two instructions of the main thread, once; an
+                error that it raises is logged.
+            signals: names of the signals; a system without one of them cannot send it.
+
+        Raises:
+            ParameterError: there is no such signal.
+            StateError: this is not the main thread.
+        """
+        handler = weakref.ref(self)
+
+        def current() -> RunSession | UnrecordedSession | None:
+            alive = handler()
+            return None if alive is None else alive._session  # noqa: SLF001 - it is this one
+
+        watch_preemption(current, save, signals)
 
     def end(self, status: str = "completed", reason: str | None = None) -> None:
         """End the run; :meth:`reset` begins another one.

@@ -1,0 +1,124 @@
+"""A run whose machine is about to be taken away: the state is saved once, and the run is marked."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from legm import ExperimentHandler, ParameterError, StateError
+from legm.records import Status
+from tests.support.reading import runs_of
+
+SCRIPT = """
+import os, signal, sys
+from pathlib import Path
+from legm import ExperimentHandler
+root = Path(sys.argv[1])
+{before}
+handler = ExperimentHandler(root, "e")
+handler.set_param("lr", 0.1)
+handler.start(resume=True)
+def save():
+    with open(root / "saved.txt", "a") as file:
+        file.write(f"{{handler.last_step}} {{os.getpid()}}\\n")
+    {inside}
+handler.on_preemption(save)
+step = (handler.last_step or 0) + 1
+handler.set_metric("loss", 1.0, step=step)
+print("ready", flush=True)
+while True:
+    step += 1
+    handler.set_metric("loss", 1 / step, step=step)
+    {after}
+"""
+
+
+def preempted(root: Path, number: signal.Signals, before="", inside="", after="") -> int:
+    """The exit code of a training that gets a signal."""
+    script = SCRIPT.format(before=before, inside=inside, after=after)
+    with subprocess.Popen([sys.executable, "-c", script, str(root)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(number)
+        return process.wait(60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_the_state_is_saved_once_and_the_run_marked_and_resumed(tmp_path, number):
+    again = f"os.kill(os.getpid(), signal.{number.name})"
+    assert preempted(tmp_path, number, inside=again) == -number
+    (first,) = runs_of(tmp_path)
+    assert preempted(tmp_path, number) == -number
+
+    (run,) = runs_of(tmp_path)
+    assert run.run.run_id == first.run.run_id
+    assert (run.status, run.error) == (Status.INTERRUPTED, f"preempted by {number.name}")
+    saved = [int(line.split()[0]) for line in (tmp_path / "saved.txt").read_text().splitlines()]
+    assert len(saved) == 2
+    assert saved[0] <= first.last_step <= saved[1] <= run.last_step
+
+
+def test_an_error_while_saving_still_marks_the_run(tmp_path):
+    assert preempted(tmp_path, signal.SIGTERM, inside="1 / 0") == -signal.SIGTERM
+
+    assert runs_of(tmp_path)[0].error == "preempted by SIGTERM"
+
+
+def test_the_users_own_signal_handler_is_called_afterwards(tmp_path):
+    before = "signal.signal(signal.SIGTERM, lambda number, frame: os._exit(7))"
+
+    assert preempted(tmp_path, signal.SIGTERM, before=before) == 7
+    assert runs_of(tmp_path)[0].status is Status.INTERRUPTED
+
+
+def test_a_forked_worker_neither_saves_nor_marks(tmp_path):
+    after = """
+    child = os.fork()
+    if not child:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+    if not (root / "saved.txt").exists():
+        handler.log()
+        sys.exit()
+"""
+    script = SCRIPT.format(before="", inside="", after=after)
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, timeout=60)
+
+    assert done.returncode == 0
+    assert runs_of(tmp_path)[0].status is Status.COMPLETED
+
+
+def test_without_an_open_run_the_signal_does_what_it_did_before(tmp_path):
+    before = "signal.signal(signal.SIGTERM, lambda number, frame: os._exit(7))"
+    after = "handler.end(); os.kill(os.getpid(), signal.SIGTERM)"
+
+    script = SCRIPT.format(before=before, inside="", after=after)
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, timeout=60)
+
+    assert done.returncode == 7
+    assert not (tmp_path / "saved.txt").exists()
+    assert runs_of(tmp_path)[0].status is Status.COMPLETED
+
+
+def test_what_cannot_be_watched_is_an_error(tmp_path):
+    handler = ExperimentHandler(tmp_path, "e")
+    with pytest.raises(ParameterError, match=r"no signal 'SIGTERN'.*SIGTERM"):
+        handler.on_preemption(signals=["SIGTERN"])
+    found: list[BaseException] = []
+
+    def watch() -> None:
+        try:
+            handler.on_preemption()
+        except StateError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    thread.join()
+    assert "main thread" in str(found[0])
