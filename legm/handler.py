@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
+from legm.console.run_console import RunConsole, console_limit
 from legm.core.config_objects import parameters_from_config
 from legm.core.credentials import CredentialRule
 from legm.core.identity import ParameterDifference, identity_differences
@@ -96,6 +97,8 @@ class ExperimentHandler:
             patterns, they are recognized by names such as ``api_key`` and ``password``, and by their form;
             with ``()``, none is. They are not compared, only the handler itself has them, and everything
             that is stored, sent or shown has ``<redacted>`` in their place.
+        console: whether what the process and its children print is kept with each run, until the run ends:
+            up to 10 MB, or up to another number of bytes. ``legm logs`` shows it.
         main_process: whether this process records. Of the processes that train one model together (torchrun,
             SLURM, MPI, accelerate) only rank 0 does, which is found from the environment; in the others
             parameters can be read, and every other call has no effect. Runs can be read in all of them.
@@ -109,6 +112,7 @@ class ExperimentHandler:
         "__weakref__",
         "_client",
         "_configuration",
+        "_console_limit",
         "_description",
         "_experiment",
         "_files",
@@ -128,6 +132,7 @@ class ExperimentHandler:
         backend_options: Mapping[str, Any] | None = None,
         strict: bool = False,
         credentials: Sequence[str] | None = None,
+        console: bool | int = False,
         main_process: bool | None = None,
     ) -> None:
         check_name("experiment", experiment_name, InvalidName)
@@ -136,6 +141,7 @@ class ExperimentHandler:
         self._experiment = experiment_name
         self._description = description or ""
         self._is_main_process = is_main_process(main_process)
+        self._console_limit = console_limit(console)
         root = os.path.abspath(root_directory)  # noqa: PTH100 - links are not resolved
         self._client = connect_client(
             root, backend, backend_options, strict=strict, read_only=not self._is_main_process
@@ -506,6 +512,9 @@ class ExperimentHandler:
         self._session = session
         PROCESS_END.watch(session)
         self._files = session.files
+        if self._console_limit:
+            console = RunConsole(session.folder, session.run.run_id, self._console_limit, session)
+            session.companions.append(console)
         log.info(
             "run %s of %s %s in %s",
             session.run.run_id,
@@ -856,6 +865,8 @@ class ExperimentHandler:
         if error is None or is_normal_process_end(error):
             self._end(Outcome(Status.COMPLETED, time.time()))
             return
+        if isinstance(self._session, RunSession):
+            self._session.note_error(error)
         try:
             self._end(Outcome(Status.FAILED, time.time(), f"{type(error).__name__}: {error}"))
         except LegmError as own:  # the user's own error is the one that is raised

@@ -27,6 +27,7 @@ _COMMANDS = (
     "plot",
     "report",
     "show",
+    "logs",
     "diff",
     "recover",
     "sync",

@@ -18,14 +18,14 @@ from legm.errors import (
     BackendError,
     CorruptFile,
     LegmError,
-    ParameterError,
     StateError,
     StorageError,
     closest,
 )
-from legm.records import Outcome, Plain, Record, RunResult, Status
+from legm.records import Artifact, Outcome, Plain, Record, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
-from legm.runlog.log_folder import LogFolder, find_logs, find_pending_logs
+from legm.runlog.configuration_folders import CONSOLE_FILE, artifacts_folder
+from legm.runlog.log_folder import LogFolder, find_pending_logs, find_run_log
 
 __all__ = [
     "BATCH",
@@ -158,6 +158,12 @@ def finalize_backlog_log(
     from legm.core import results  # needs NumPy
 
     known = log_reader.read_log(writer.path)
+    console = artifacts_folder(logs.folder.parent, known.run.run_id) / CONSOLE_FILE
+    if console.is_file() and not any(
+        isinstance(record, Artifact) and record.name == CONSOLE_FILE for record in known.records
+    ):  # a killed process could not record it
+        known.records.append(Artifact(CONSOLE_FILE, str(console)))
+        known.content_end = writer.append(log_frames.record_frame(known.records[-1]))
     if results.result_outcome(known.records) is None:
         known.content_end = writer.append(log_frames.record_frame(interrupted))
         known.records.append(interrupted)
@@ -328,12 +334,7 @@ def complete_backlog_run(root: Path, run: str) -> list[DeliveredLog]:
     """
     from legm.core import results  # needs NumPy
 
-    logs = {path.stem: path for path in find_logs(root)}
-    found = [run_id for run_id in logs if run and run_id.endswith(run)]
-    if len(found) != 1:
-        several = f"{len(found)} runs have ids that end in {run!r}" if found else f"there is no run {run!r}"
-        raise ParameterError(f"{several}; {closest(run, found or logs)}")
-    path = logs[found[0]]
+    path = find_run_log(root, run)
     ended = dead_run_outcome(path).time  # before it is opened for writing, which is noted as a change
     folder = LogFolder.containing(path)
     writer = log_writer.LogWriter(path, create=False)
@@ -341,7 +342,7 @@ def complete_backlog_run(root: Path, run: str) -> list[DeliveredLog]:
         known = log_reader.read_log(path)
         earlier = results.result_outcome(known.records)
         if earlier is not None and earlier.status is Status.COMPLETED:
-            raise StateError(f"the run {found[0]} is completed already")
+            raise StateError(f"the run {path.stem} is completed already")
         outcome = Outcome(Status.COMPLETED, ended if earlier is None else earlier.time)
         _, last = results.result_end_records(known.run, known.records, outcome)
         if not folder.is_open(path):

@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from legm.core.credentials import redact, redact_text
 from legm.core.naming import make_run_id
@@ -74,6 +75,20 @@ def new_run(
     )
 
 
+class RunCompanion(Protocol):
+    """Something that observes the process during a run: its console, its use of the machine."""
+
+    def note_error(self, error: BaseException) -> None:
+        """Note the exception by which the run ends."""
+
+    def end(self) -> Iterable[Record]:
+        """Stop observing.
+
+        Returns:
+            records of the run; none at a second call.
+        """
+
+
 class RunSession:
     """A run that this process is writing.
 
@@ -104,6 +119,8 @@ class RunSession:
         """The configuration's."""
         self.is_logged = False
         """Whether the run was completed and nothing was set since; whoever sets something resets this."""
+        self.companions: list[RunCompanion] = []
+        """What observes the process while the run is going on; each ends when the run ends, by any means."""
         self._client = client
         self._logs = LogFolder.of(self.folder)
         with (slot or ClaimSlot()).becoming_run(self._logs, run.configuration) as was_claimed:
@@ -127,8 +144,22 @@ class RunSession:
         self.recorder = Recorder(writer, self.delivery, earlier)
         self._finalizer = weakref.finalize(self, _drop_run, run, self.recorder, self.delivery, self._logs)
 
+    def note_error(self, error: BaseException) -> None:
+        """Note the exception by which the run ends, before :meth:`end`."""
+        for one in self.companions:
+            one.note_error(error)
+
+    def _end_companions(self) -> None:
+        companions, self.companions = self.companions, []
+        for one in companions:
+            records = list(one.end())
+            if records:
+                self.recorder.add_records(records)
+
     def release(self) -> None:
         """Write what is left, and release the log and the backends; a second call does nothing."""
+        if self._finalizer.alive and self.recorder.is_own_process:
+            self._end_companions()
         if self._finalizer.detach() is not None:
             _release_run(self.recorder, self.delivery, self._logs)
 
@@ -167,6 +198,7 @@ class RunSession:
 
         if outcome.error is not None:
             outcome = replace(outcome, error=redact_text(outcome.error))
+        self._end_companions()
         if self.recorder.is_interrupted:
             self.recorder.postpone(functools.partial(self.finish, outcome))
             return results.result_end_records(

@@ -12,6 +12,7 @@ from legm.runlog.artifact_paths import ARTIFACTS, OPEN
 
 __all__ = [
     "AGGREGATES_FILE",
+    "CONSOLE_FILE",
     "DEPTH",
     "INDEX",
     "METRICS_FILE",
@@ -48,6 +49,8 @@ OWN_FOLDER = ".legm"
 whose backend has no folders."""
 INDEX = "index"
 """In ``.legm`` in an experiment's folder, which configuration is where."""
+CONSOLE_FILE = "legm-console.txt"
+"""Among the artifacts of a run, what its process and the children of that printed."""
 DEPTH = 3
 """Levels of folders in an experiment's folder into which a user may move configurations."""
 _NO_GROUPS = frozenset((PLOTS, TENSORBOARD, RUNS, ARTIFACTS))

@@ -12,16 +12,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from legm.errors import CorruptFile, StorageError, storage_error
+from legm.errors import CorruptFile, ParameterError, StorageError, closest, storage_error
 from legm.records import Configuration, Plain, Run, RunResult, Status, is_record_file_name
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.artifact_paths import OPEN
-from legm.runlog.configuration_folders import OWN_FOLDER, RUNS, configuration_paths, subfolders
+from legm.runlog.configuration_folders import (
+    OWN_FOLDER,
+    RUNS,
+    configuration_paths,
+    is_configuration_folder,
+    subfolders,
+)
 
 __all__ = [
     "LogFolder",
     "find_logs",
     "find_pending_logs",
+    "find_run_log",
     "read_result_from_log",
     "results_only_in_logs",
     "results_resumed_in_logs",
@@ -52,6 +59,29 @@ def find_pending_logs(root: Path) -> list[Path]:
         for path in LogFolder.of(root / experiment / name).pending_logs()
     )
     return sorted([*own, *root.glob(f"*/*/{RUNS}/{OPEN}/*.log"), *moved])
+
+
+def find_run_log(root: Path, run: str) -> Path:
+    """The log of the run that a text names: one rule for every command that takes a run.
+
+    Args:
+        root: the root directory.
+        run: the run's id, or the end of it; or the path of a configuration's folder, for its newest run.
+
+    Raises:
+        ParameterError: no run has this id, or several do; or the configuration has none.
+    """
+    if run and is_configuration_folder(run):
+        newest = sorted(LogFolder.of(Path(run)).logs_except(()), key=lambda path: path.stem)
+        if not newest:
+            raise ParameterError(f"the configuration {run} has no run")
+        return newest[-1]
+    logs = {path.stem: path for path in find_logs(root)}
+    found = [run_id for run_id in logs if run and run_id.endswith(run)]
+    if len(found) != 1:
+        several = f"{len(found)} runs have ids that end in {run!r}" if found else f"there is no run {run!r}"
+        raise ParameterError(f"{several}; {closest(run, found or logs)}")
+    return logs[found[0]]
 
 
 class LogFolder:

@@ -7,6 +7,7 @@ import sys
 
 from click.shell_completion import ShellComplete
 
+from legm import ExperimentHandler
 from legm.cli import main
 from tests.support.answers import fill
 from tests.support.calling import as_json, shown
@@ -18,6 +19,8 @@ def test_every_command_answers_in_json(tmp_path):
     stored.mkdir()
     (stored / "mlflow.db").touch()
     one, other = sorted(path.parent for path in root.glob("*/*/params.yml"))[:2]
+    kept = ExperimentHandler(root, "kept", console=True).start()
+    kept.log()
     calls = {
         "ls": [root],
         "best": [root, "loss"],
@@ -26,6 +29,7 @@ def test_every_command_answers_in_json(tmp_path):
         "plot": [root, "loss", "-o", tmp_path / "loss.svg"],
         "report": [root, "-o", tmp_path / "report.html"],
         "show": [one],
+        "logs": [kept.run_id, root],
         "diff": [one, other],
         "recover": [root],
         "sync": [root],

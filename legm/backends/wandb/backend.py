@@ -59,6 +59,7 @@ from legm.records import (
     Status,
     Summary,
 )
+from legm.runlog.configuration_folders import CONSOLE_FILE
 from legm.stats.aggregate import aggregated_summary_as_dict
 from legm.util.user_environment import user_variable
 from legm.util.wandb_session import WandbSession
@@ -345,6 +346,8 @@ class WandbBackend:
                 elif isinstance(record, Artifact):
                     content = Path(record.path).read_bytes()
                     self._save_file(live.handle, portable.artifact_file(record.name), content)
+                    if record.name == CONSOLE_FILE:  # also where W&B's page shows it
+                        self._save_file(live.handle, names.CONSOLE_FILE, content)
                 elif isinstance(record, Display) and isinstance(record.value, str):
                     name = portable.text_file(record.name, record.step)
                     self._save_file(live.handle, name, record.value.encode())

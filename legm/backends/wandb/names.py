@@ -20,6 +20,7 @@ __all__ = [
     "COMPARISON_GROUP",
     "COMPARISON_JOB",
     "COMPUTED_JOBS",
+    "CONSOLE_FILE",
     "DESCRIPTION_KEY",
     "ERROR_KEY",
     "EXPERIMENT_KEY",
@@ -69,6 +70,8 @@ STEP_KEY = "legm/step"
 HISTORY_PATTERNS = ("dev/*", "test/*", f"{DISPLAYS}/*")
 """The history keys whose x axis is :data:`STEP_KEY`."""
 
+CONSOLE_FILE = "output.log"
+"""What W&B's page shows as a run's logs."""
 SUMMARY_FILE = f"{FOLDER}/summary.json"
 """The file from which an offline run's summary is shown again."""
 AGGREGATES_FILE = f"{FOLDER}/aggregated_metrics.json"

@@ -1,0 +1,1 @@
+"""What a process and its children print, kept with the run."""

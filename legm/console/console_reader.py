@@ -1,0 +1,109 @@
+"""Reads the console of a run, also while it is written."""
+
+from __future__ import annotations
+
+import re
+from calendar import timegm
+from dataclasses import dataclass
+from operator import eq
+from pathlib import Path
+from time import strptime
+from typing import BinaryIO
+
+from legm.errors import storage_error
+
+__all__ = ["ConsoleLine", "ConsoleTail", "read_console_line"]
+
+_STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{3})Z ?(.*)", re.DOTALL)
+_WINDOW = 100  # lines at the end that may still change
+_LONGEST_READ = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleLine:
+    """A line of a console.
+
+    Args:
+        text: what it says.
+        time: when it changed last, in s since 1970; None where the file does not say it.
+    """
+
+    text: str
+    time: float | None = None
+
+
+def read_console_line(text: str) -> ConsoleLine:
+    """A line of a console's file, of legm's own or of another tracker's."""
+    found = _STAMPED.fullmatch(text)
+    if found is None:
+        return ConsoleLine(text)
+    try:
+        return ConsoleLine(found[3], timegm(strptime(found[1], "%Y-%m-%dT%H:%M:%S")) + int(found[2]) / 1000)
+    except ValueError:
+        return ConsoleLine(text)
+
+
+class ConsoleTail:
+    """The lines of a console's file as they come, and those of the last ones that change.
+
+    Args:
+        path: the file, which need not exist yet.
+        last: how many of the lines that are there at first are read; None for all.
+    """
+
+    def __init__(self, path: Path, last: int | None = None) -> None:
+        self._path = path
+        self._last = last
+        self._start = 0  # where the first of the lines is that may still change
+        self._shown: list[str] = []  # these lines, as they were read
+
+    def read(self) -> tuple[int, list[ConsoleLine]]:
+        """What is new.
+
+        Returns:
+            how many of the lines that were read last are replaced, and the lines that follow the others.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        try:
+            with self._path.open("rb") as file:
+                lines = self._lines_from(file, self._start)
+                if self._last is not None and lines:
+                    self._start += sum(map(len, lines[: max(0, len(lines) - self._last)]))
+                    lines, self._last = lines[max(0, len(lines) - self._last) :], None
+                texts = list(map(_line_text, lines))
+                if self._shown and not any(map(eq, texts, self._shown)):
+                    lines = self._lines_after_moved(file) or lines
+                    texts = list(map(_line_text, lines))
+        except FileNotFoundError:
+            return 0, []
+        except OSError as cause:
+            raise storage_error("read the console", self._path, cause) from cause
+        equal = 0
+        while equal < min(len(texts), len(self._shown)) and texts[equal] == self._shown[equal]:
+            equal += 1
+        replaced, new = len(self._shown) - equal, texts[equal:]
+        settled = max(0, len(lines) - _WINDOW)
+        self._start += sum(map(len, lines[:settled]))
+        self._shown = texts[settled:]
+        return replaced, list(map(read_console_line, new))
+
+    def _lines_from(self, file: BinaryIO, start: int) -> list[bytes]:
+        file.seek(start)
+        return file.read(_LONGEST_READ).splitlines(keepends=True)
+
+    def _lines_after_moved(self, file: BinaryIO) -> list[bytes]:
+        """The lines from the last known one on, where something before it was left out meanwhile."""
+        start = max(0, file.seek(0, 2) - _LONGEST_READ)
+        lines = self._lines_from(file, start)
+        texts = list(map(_line_text, lines))
+        for at in range(len(texts) - 1, -1, -1):
+            if texts[at] == self._shown[-1]:
+                self._start, self._shown = start + sum(map(len, lines[:at])), self._shown[-1:]
+                return lines[at:]
+        return []
+
+
+def _line_text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\r\n")
