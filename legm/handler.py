@@ -171,9 +171,9 @@ class ExperimentHandler:
 
         Raises:
             ParameterError: the name is not text or belongs to the handler, or the parent makes a cycle.
-            StateError: the run has started.
+            StateError: the run has started, and the parameter does not have this value.
         """
-        self._changeable(f"set_param({name!r})").set({name: value}, parent)
+        self._set_params(f"set_param({name!r})", {name: value}, parent)
         return value
 
     def set_dict_params(self, params: T, parent: str | None = None, flatten: bool = False) -> T:
@@ -195,7 +195,7 @@ class ExperimentHandler:
             StateError: the run has started.
         """
         values = parameters_from_config("set_dict_params()", params, flatten=flatten)
-        self._changeable("set_dict_params()").set(values, parent)
+        self._set_params("set_dict_params()", values, parent)
         return params
 
     def set_namespace_params(self, namespace: T, parent: str | None = None, flatten: bool = False) -> T:
@@ -214,8 +214,42 @@ class ExperimentHandler:
             ParameterError, StateError: as :meth:`set_dict_params`.
         """
         values = parameters_from_config("set_namespace_params()", namespace, flatten=flatten, of_classes=True)
-        self._changeable("set_namespace_params()").set(values, parent)
+        self._set_params("set_namespace_params()", values, parent)
         return namespace
+
+    def _set_params(self, call: str, values: Mapping[str, Any], parent: str | None) -> None:
+        """Set parameters; after start(), those that have these values already, as trainers set them twice."""
+        is_repeated = (
+            self._configuration is not None
+            and self._parameters.has_values(values)
+            and self._parameters.has_parent(values, parent)
+        )
+        if not is_repeated:
+            self._changeable(call).set(values, parent)
+
+    def infer_metadata(self) -> dict[str, str]:
+        """Exclude from the comparison what looks as if it only distinguished runs, as an import does.
+
+        Of the parameters that were set so far these are seeds, devices, numbers of workers, hosts, paths that
+        are written to, names of runs, times, and values with memory addresses. Whatever the metadata decides,
+        puts into the configuration's name or makes a parent stays as it is; ``disable_comparison=False``
+        keeps a parameter in the comparison. What was decided is logged once.
+
+        Returns:
+            by parameter, why it is not compared any more.
+
+        Raises:
+            StateError: the run has started.
+        """
+        found = self._changeable("infer_metadata()").disable_inferred()
+        if found:
+            shown = "; ".join(f"{name!r} {why}" for name, why in found.items())
+            log.info(
+                "infer_metadata() excluded from the comparison: %s. To compare one, set its metadata to "
+                "disable_comparison=False before the call",
+                shown,
+            )
+        return found
 
     def set_parent(self, child: str, parent: str, active_value: Any = None) -> None:
         """Make a parameter count only where another one is active, or has a certain value.

@@ -50,7 +50,7 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
     log = find_run_log(root, run)
     logs = LogFolder.holding(log)
     path = console_path(logs.folder.parent, log.stem)
-    if not path.is_file() and not (follow and _is_going_on(logs, log.stem)):
+    if not path.is_file() and not (follow and _is_run_written(logs, log.stem)):
         raise ParameterError(
             f"the run {log.stem} has no console: what a run prints is kept with "
             "ExperimentHandler(..., console=True)"
@@ -72,7 +72,7 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
         _follow_lines(_changes(tail, logs, log.stem), times)
 
 
-def _is_going_on(logs: LogFolder, run_id: str) -> bool:
+def _is_run_written(logs: LogFolder, run_id: str) -> bool:
     """Whether a process is still writing the run."""
     from legm.runlog.log_writer import logs_being_written
 
@@ -85,9 +85,9 @@ def _changes(
 ) -> Iterator[tuple[int, list[ConsoleLine], bool]]:
     """What changes, and whether the run has ended, until then."""
     while True:
-        goes_on = _is_going_on(logs, run_id)  # asked first: what is read afterwards is all there is
-        yield *tail.read(), not goes_on
-        if not goes_on:
+        is_running = _is_run_written(logs, run_id)  # asked first: what is read afterwards is all there is
+        yield *tail.read(), not is_running
+        if not is_running:
             return
         time.sleep(_PAUSE)
 

@@ -25,7 +25,7 @@ _MOST_UNWRITTEN = 100_000  # lines in memory, where the file cannot be written
 
 
 class ConsoleFile:
-    """Writes a console to a file, which it locks; it goes on where an earlier process of the run ended.
+    """Writes a console to a file, which it locks; it continues where an earlier process of the run ended.
 
     Args:
         path: the file, which may exist.
@@ -106,10 +106,10 @@ class ConsoleFile:
         if position < self._end:
             os.ftruncate(self._fd, position)
         self._end = position
-        gone = lines.settle()
-        if gone:
-            self._key_before = keys[gone - 1]
-        self._starts, self._keys = starts[gone:], keys[gone:]
+        dropped = lines.finalize()
+        if dropped:
+            self._key_before = keys[dropped - 1]
+        self._starts, self._keys = starts[dropped:], keys[dropped:]
 
     def close(self) -> None:
         """Write what is left, and close the file.

@@ -84,9 +84,9 @@ class ConsoleTail:
         while equal < min(len(texts), len(self._shown)) and texts[equal] == self._shown[equal]:
             equal += 1
         replaced, new = len(self._shown) - equal, texts[equal:]
-        settled = max(0, len(lines) - _WINDOW)
-        self._start += sum(map(len, lines[:settled]))
-        self._shown = texts[settled:]
+        final_count = max(0, len(lines) - _WINDOW)
+        self._start += sum(map(len, lines[:final_count]))
+        self._shown = texts[final_count:]
         return replaced, list(map(read_console_line, new))
 
     def _lines_from(self, file: BinaryIO, start: int) -> list[bytes]:

@@ -150,7 +150,7 @@ class _Active:
                 answer = json.loads(line)
                 if "problem" in answer:
                     log.error(
-                        "the console cannot be kept: %s. It is tried again; the output itself goes on.",
+                        "the console cannot be kept: %s. legm tries again; the output itself is passed on.",
                         answer["problem"],
                     )
                 elif (closed := self.files.get(answer["closed"])) is not None:
@@ -210,7 +210,7 @@ class _Active:
             os.dup2(saved, fd)
 
     def end(self) -> None:
-        """Restore the descriptors; children that still print go on to be passed on."""
+        """Restore the descriptors; what children still print is passed on as before."""
         self._is_ending = True
         self._restore()
         self._release()

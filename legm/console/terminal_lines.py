@@ -61,7 +61,7 @@ class TerminalLines:
         self.window: list[TerminalLine] = []
         """The lines that may still change, oldest first."""
         self.changed_from = 0
-        """The index in the window of the first line that changed since the last :meth:`settle`."""
+        """The index in the window of the first line that changed since the last :meth:`finalize`."""
         self._streams: dict[int, _Stream] = {}
 
     def feed(self, stream: int, data: bytes, time: float) -> None:
@@ -98,16 +98,16 @@ class TerminalLines:
             elif token["command"] is not None:
                 self._command(one, token["command"], token["arguments"], time)
 
-    def settle(self) -> int:
-        """Let go of the oldest lines, which can no longer change.
+    def finalize(self) -> int:
+        """Drop the oldest lines, which can no longer change.
 
         Returns:
             how many left the window.
         """
-        gone = max(0, len(self.window) - _WINDOW)
-        self._drop(gone)
+        dropped_count = max(0, len(self.window) - _WINDOW)
+        self._drop(dropped_count)
         self.changed_from = len(self.window)
-        return gone
+        return dropped_count
 
     def end_all(self) -> None:
         """End every line: what comes next begins new ones."""

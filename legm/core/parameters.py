@@ -11,10 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
+from legm.core.addresses import plain_without_addresses
 from legm.core.config_objects import is_omegaconf
 from legm.core.credentials import CredentialRule, redact_text
 from legm.core.identity import fingerprint
 from legm.core.naming import check_name, configuration_name
+from legm.core.parameter_kinds import describe_parameter_kind, infer_parameter_kind
 from legm.core.plain_form import canonical_text, from_plain, to_plain
 from legm.errors import ParameterError, UnstableValue, closest
 from legm.records import Configuration, Plain
@@ -85,17 +87,19 @@ class _ParameterRules:
     Args:
         edges: by child, the condition on each of its parents.
         disabled: the parameters that are kept out of the comparison.
+        compared: those of which the metadata says that they are compared, whatever they look like.
         names: the parameters that enter the configuration's name.
     """
 
     edges: dict[str, dict[str, Condition]] = field(default_factory=dict)
     disabled: set[str] = field(default_factory=set)
+    compared: set[str] = field(default_factory=set)
     names: dict[str, NameRule] = field(default_factory=dict)
 
     def copy(self) -> _ParameterRules:
         """A copy that can be changed without changing these rules."""
         edges = {child: dict(parents) for child, parents in self.edges.items()}
-        return _ParameterRules(edges, set(self.disabled), dict(self.names))
+        return _ParameterRules(edges, set(self.disabled), set(self.compared), dict(self.names))
 
     def add_parent(self, child: str, parent: str, condition: Condition) -> None:
         """Add an edge from a child to a parent, or replace its condition.
@@ -176,6 +180,9 @@ class _ParameterRules:
                 self.add_parent(name, parent, condition)
         if fields.get("disable_comparison"):
             self.disabled.add(name)
+            self.compared.discard(name)
+        elif fields.get("disable_comparison") is not None:
+            self.compared.add(name)
         if fields.get("name"):
             rule = NameRule(fields["name"], fields.get("name_transform"), fields.get("name_priority") or 0)
             self.add_name([name], rule)
@@ -244,6 +251,53 @@ class Parameters:
         names = list(names)
         _require_known_parameters(names, self._values)
         self._rules.disabled.update(names)
+
+    def disable_inferred(self) -> dict[str, str]:
+        """Exclude from the comparison what looks as if it did not identify a configuration.
+
+        What the metadata speaks of stays as it is: parameters whose comparison it decides, that it puts into
+        the name, or that others depend on.
+
+        Returns:
+            by parameter, why it is excluded now.
+        """
+        parents = {parent for edges in self._rules.edges.values() for parent in edges}
+        decided = {*self._rules.disabled, *self._rules.compared, *self._rules.names, *parents}
+        found = {}
+        for name in self._values:
+            if name not in decided and not self._is_secret(name):
+                why = self._inferred_reason(name)
+                if why:
+                    found[name] = why
+        self._rules.disabled.update(found)
+        return found
+
+    def _inferred_reason(self, name: str) -> str:
+        try:
+            plain = self._plain(name)
+        except UnstableValue:
+            return "has no value that is the same in every process"
+        if plain_without_addresses(plain) != plain:
+            return "has a memory address"
+        kind = infer_parameter_kind(name, [plain], more_to_come=True)
+        return "" if kind is None else describe_parameter_kind(kind)
+
+    def has_values(self, values: Mapping[str, Any]) -> bool:
+        """Whether parameters have these very values."""
+        return all(name in self._values and self._has_value(name, value) for name, value in values.items())
+
+    def _has_value(self, name: str, value: Any) -> bool:
+        if value is self._values[name]:
+            return True
+        try:
+            plain = self._rule.redact(name, to_plain(name, value))
+            return canonical_text(plain) == canonical_text(self._plain(name))
+        except UnstableValue:
+            return False
+
+    def has_parent(self, names: Iterable[str], parent: str | None) -> bool:
+        """Whether parameters have a parent already; any has none."""
+        return parent is None or all(parent in self._rules.edges.get(name, ()) for name in names)
 
     def set_name_rule(self, names: Iterable[str], rule: NameRule) -> None:
         """Put parameters into the configuration's name.

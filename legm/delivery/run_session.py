@@ -120,7 +120,7 @@ class RunSession:
         self.is_logged = False
         """Whether the run was completed and nothing was set since; whoever sets something resets this."""
         self.companions: list[RunCompanion] = []
-        """What observes the process while the run is going on; each ends when the run ends, by any means."""
+        """What observes the process while the run lasts; each ends when the run ends, by any means."""
         self._client = client
         self._logs = LogFolder.of(self.folder)
         with (slot or ClaimSlot()).becoming_run(self._logs, run.configuration) as was_claimed:

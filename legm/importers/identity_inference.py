@@ -14,7 +14,7 @@ configuration. So this is inferred for each experiment, and the user reviews it.
 Captured runs arrive one by one, so a parameter may not have varied yet. For them, rule 2 only requires a
 matching name and value.
 
-Both name and values must match: :mod:`legm.importers.parameter_kinds`. Everything else is compared. In doubt
+Both name and values must match: :mod:`legm.core.parameter_kinds`. Everything else is compared. In doubt
 runs are therefore kept separate, which is obvious and fixed with ``--ignore``, instead of being averaged
 together, which might go unnoticed. A path that is read (of data, of a pretrained model) only falls under
 rule 3.
@@ -35,11 +35,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from legm.core.parameter_kinds import describe_parameter_kind, infer_parameter_kind
 from legm.core.parameters import format_parameter_value
 from legm.core.texts import counted
 from legm.importers.label_identity import infer_labels, label_values
 from legm.importers.observed import ObservedRuns
-from legm.importers.parameter_kinds import infer_parameter_kind
 from legm.importers.value_parsing import parse_value_text
 from legm.records import Plain
 
@@ -71,10 +71,6 @@ class Identity:
 UNDECIDED = Identity()
 
 
-_KIND_TEXTS = {"workers": "a number of workers"}
-"""Kinds in words, where that is not the kind with an article."""
-
-
 def infer_identity(
     observed: ObservedRuns, given: Identity = UNDECIDED, *, more_to_come: bool = False
 ) -> Identity:
@@ -102,9 +98,7 @@ def infer_identity(
         if kind is None:
             compared.append(name)
         else:
-            ignored[name] = (
-                f"looks like {_KIND_TEXTS.get(kind, f'a {kind}')}, {counted(len(values), 'value')}"
-            )
+            ignored[name] = f"{describe_parameter_kind(kind)}, {counted(len(values), 'value')}"
     labels = infer_labels(
         observed, ignored, compared, given.labels, _is_identity_noise, more_to_come=more_to_come
     )

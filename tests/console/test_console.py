@@ -173,10 +173,14 @@ def test_a_killed_process_leaves_all_that_it_printed(tmp_path):
     assert [one.name for one in read_log(log).records if isinstance(one, Artifact)] == [CONSOLE_FILE]
 
 
-def test_a_child_that_outlives_the_training_goes_on_printing(tmp_path):
-    child = "import time; print('begun', flush=True); time.sleep(1); print('done', flush=True)"
-    code = f"subprocess.Popen([sys.executable, '-c', {child!r}])\nhandler.log()\n"
-    out, error = trained(tmp_path, code)
+def test_a_child_that_outlives_the_training_is_running_printing(tmp_path):
+    child = "import sys; print('begun', flush=True); sys.stdin.read(); print('done', flush=True)"
+    code = (
+        f"subprocess.Popen([sys.executable, '-c', {child!r}])\nhandler.log(); print('logged', flush=True)\n"
+    )
+    with training(tmp_path, code, stdin=subprocess.PIPE) as process:
+        process.wait(60)
+        out, error = (text.decode() for text in process.communicate(timeout=60))
     assert out.splitlines()[-2:] == ["begun", "done"]
     assert "BrokenPipe" not in error
 
@@ -220,7 +224,7 @@ def test_a_file_that_cannot_be_written_is_reported_once_and_the_output_passes_on
         "from legm.console.redirection import REDIRECTION\nfrom pathlib import Path\n"
         "path = Path(sys.argv[1]) / 'a-file'; path.write_text('')\n"
         "REDIRECTION.keep(path / 'below', 10_000)\n"
-        "for i in range(3): print('line', i, flush=True); time.sleep(0.3)\n"
+        "for i in range(3): print('line', i, flush=True)\n"
         "REDIRECTION.end(path / 'below')\n"
     )
     out, error = trained(tmp_path, code)
@@ -301,7 +305,7 @@ def test_a_terminal_that_is_resized_is_followed(tmp_path):
         "print('ready', flush=True)\n"
         "end = time.monotonic() + 30\n"
         "while os.get_terminal_size(1).columns != 90 and time.monotonic() < end:\n"
-        "    print('.', end='', flush=True); time.sleep(0.05)\n"
+        "    print('.', end='', flush=True); os.sched_yield()\n"
         "print(os.get_terminal_size(1).columns, 'columns', flush=True); handler.log()\n"
     )
     with terminal(tmp_path, code) as (_, ours):

@@ -128,7 +128,7 @@ def test_the_first_and_the_newest_lines_are_kept_and_what_was_cut_is_said(tmp_pa
     assert said == printed - (path.stat().st_size - len(lines[note]) - 1)
 
 
-def test_a_later_process_of_the_run_goes_on_in_the_file(tmp_path):
+def test_a_later_process_of_the_run_is_running_in_the_file(tmp_path):
     path = tmp_path / "c.txt"
     for text in ("one\ntw", "three\n"):
         file = ConsoleFile(path, 10_000)
@@ -227,7 +227,7 @@ def test_a_reader_gets_each_line_once_and_says_which_ones_change(tmp_path):
     file.close()
 
 
-def test_a_reader_goes_on_after_something_was_left_out(tmp_path):
+def test_a_reader_is_running_after_something_was_left_out(tmp_path):
     path = tmp_path / "c.txt"
     file, tail = ConsoleFile(path, 10_000), ConsoleTail(path)
     seen = []

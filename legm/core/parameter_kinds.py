@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from legm.records import Plain
 
-__all__ = ["infer_parameter_kind"]
+__all__ = ["describe_parameter_kind", "infer_parameter_kind"]
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _COUNT_WORDS = frozenset(
@@ -26,6 +26,7 @@ _HOST_WORDS = frozenset({"host", "hostname", "machine", "nodename", "port", "pid
 _HOST_WORD_PAIRS = frozenset(
     {"nodename", "jobid", "runid", "processid", "masteraddr", "localrank", "noderank"}
 )
+_RUN_NAME_WORD_PAIRS = frozenset({"runname", "trialname", "trialid", "jobname"})
 _TIME_WORDS = frozenset({"time", "timestamp", "date", "datetime", "started", "created", "stamp"})
 _DATA_TIME_WORDS = frozenset({"start", "end", "split", "until"})  # times that are part of the data
 _WRITTEN_WORDS = frozenset({
@@ -119,7 +120,7 @@ def _is_output_kind_name(words: list[str]) -> bool:
 
 
 def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bool = False) -> str | None:
-    """What a parameter looks like: seed, device, workers, host, time or path; None for any other.
+    """What a parameter looks like: seed, device, workers, host, run name, time or path; None for any other.
 
     Args:
         name: its name; only the last part of a dotted or grouped one counts.
@@ -141,6 +142,8 @@ def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bo
         return "workers"
     if _is_host_kind_name(words) and all(map(_is_host_kind_value, known)):
         return "host"
+    if "".join(words[-2:]) in _RUN_NAME_WORD_PAIRS and all(isinstance(value, (str, int)) for value in known):
+        return "run name"
     if all(map(_is_moment_kind_value, known)) or (
         _is_time_kind_name(words) and all(map(_is_time_kind_value, known))
     ):
@@ -155,3 +158,8 @@ def infer_parameter_kind(name: str, values: Iterable[Plain], *, more_to_come: bo
     ):
         return "path"
     return None
+
+
+def describe_parameter_kind(kind: str) -> str:
+    """A kind of :func:`infer_parameter_kind` in words: ``looks like a seed``."""
+    return f"looks like {'a number of workers' if kind == 'workers' else f'a {kind}'}"
