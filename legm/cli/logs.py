@@ -48,7 +48,7 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
         raise click.UsageError("--follow shows lines as they come, and --json one answer: give one of them")
     require_location_folder(root)
     log = find_run_log(root, run)
-    logs = LogFolder.holding(log)
+    logs = LogFolder.containing(log)
     path = console_path(logs.folder.parent, log.stem)
     if not path.is_file() and not (follow and _is_run_written(logs, log.stem)):
         raise ParameterError(

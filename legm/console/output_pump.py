@@ -5,9 +5,9 @@ and which outlives the training for as long as a child of it prints; in a thread
 started, and in ``legm capture``, which does little else. One thread passes on, another one writes the files:
 a disk that is slow or full delays no output.
 
-Orders arrive on a socket as lines of JSON: ``{"open": path, "limit": bytes}`` and ``{"close": path}``. Each
-close is answered by ``{"closed": path}`` when all that was printed before it is in the file. A ``problem`` of
-a file is reported once.
+Orders arrive on a socket as lines of JSON: ``{"open": path, "limit": bytes}`` and ``{"close": path}``. They
+are answered by ``{"opened": path}`` when what is printed from now on is kept, and by ``{"closed": path}``
+when all that was printed before is in the file. A ``problem`` of a file is reported once.
 """
 
 from __future__ import annotations
@@ -137,14 +137,17 @@ class OutputPump:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             order = json.loads(line)
-            if "open" in order:
-                self._open_files.add(order["open"])
-            else:
+            if "close" in order or self._open_files:
                 for _ in range(1000):  # what was printed before the order
                     if not self._pass_on_sources(_readable(list(self._sources), _STILL)):
                         break
+            if "open" in order:
+                self._open_files.add(order["open"])
+                self._put(order)
+                self._answer({"opened": order["open"]})
+            else:
                 self._open_files.discard(order["close"])
-            self._put(order)
+                self._put(order)
 
     def _put(self, one: Any) -> None:
         """Hand something to the thread that writes the files."""

@@ -52,9 +52,12 @@ class Redirection:
         """
         with self._lock:
             active = self._of_this_process()
-            if active is None or not active.is_working:
-                active = self._active = _Active()
-            active.open(path, limit)
+            if active is not None and active.is_working:
+                active.open(path, limit)
+                active.wait_until_open()
+            else:  # all that is printed into a new one belongs to the file
+                self._active = _Active()
+                self._active.open(path, limit)
 
     def note(self, path: Path, text: str) -> None:
         """Keep a text that was not printed, in every file that is kept."""
@@ -95,6 +98,8 @@ class _Active:
         self._saved: dict[int, int] = {}  # by standard descriptor, a copy of what it was
         self._sources: list[tuple[int, int]] = []  # kept open, so that nothing breaks if the pump ends
         self._wrapped: list[tuple[Any, Any]] = []
+        self._opening = ""
+        self._opened = threading.Event()
         self._is_ending = False
         self.is_working = True
         self._is_recording = True
@@ -127,7 +132,14 @@ class _Active:
     def open(self, path: Path, limit: int) -> None:
         """Begin a file."""
         self.files[str(path)] = threading.Event()
+        self._opening = str(path)
+        self._opened.clear()
+        _flush()
         self._order({"open": str(path), "limit": limit})
+
+    def wait_until_open(self) -> None:
+        """Wait until what was printed before is passed on, which does not belong to the file opened last."""
+        self._opened.wait(_PATIENCE)
 
     def close(self, path: Path) -> None:
         """End a file, and wait until all of it is written."""
@@ -153,6 +165,9 @@ class _Active:
                         "the console cannot be kept: %s. legm tries again; the output itself is passed on.",
                         answer["problem"],
                     )
+                elif "opened" in answer:
+                    if answer["opened"] == self._opening:
+                        self._opened.set()
                 elif (closed := self.files.get(answer["closed"])) is not None:
                     closed.set()
         if self._process is not None:
@@ -160,8 +175,8 @@ class _Active:
         if not self._is_ending:
             self.is_working = False
             self._restore()
-            for closed in list(self.files.values()):
-                closed.set()
+            for waited_for in (self._opened, *self.files.values()):
+                waited_for.set()
             log.error("the console is no longer kept: the process that passed it on has ended")
             self._pass_on_by_itself()
         self._orders.close()

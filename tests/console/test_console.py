@@ -173,7 +173,7 @@ def test_a_killed_process_leaves_all_that_it_printed(tmp_path):
     assert [one.name for one in read_log(log).records if isinstance(one, Artifact)] == [CONSOLE_FILE]
 
 
-def test_a_child_that_outlives_the_training_is_running_printing(tmp_path):
+def test_a_child_that_outlives_the_training_continues_printing(tmp_path):
     child = "import sys; print('begun', flush=True); sys.stdin.read(); print('done', flush=True)"
     code = (
         f"subprocess.Popen([sys.executable, '-c', {child!r}])\nhandler.log(); print('logged', flush=True)\n"
@@ -181,7 +181,7 @@ def test_a_child_that_outlives_the_training_is_running_printing(tmp_path):
     with training(tmp_path, code, stdin=subprocess.PIPE) as process:
         process.wait(60)
         out, error = (text.decode() for text in process.communicate(timeout=60))
-    assert out.splitlines()[-2:] == ["begun", "done"]
+    assert {"begun", "logged", "done"} <= set(out.splitlines())
     assert "BrokenPipe" not in error
 
 
