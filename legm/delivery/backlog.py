@@ -162,8 +162,9 @@ def finalize_backlog_log(
     if console.is_file() and not any(
         isinstance(record, Artifact) and record.name == CONSOLE_FILE for record in known.records
     ):  # a killed process could not record it
-        known.records.append(Artifact(CONSOLE_FILE, str(console)))
-        known.content_end = writer.append(log_frames.record_frame(known.records[-1]))
+        kept = Artifact(CONSOLE_FILE, str(console))
+        known.content_end = writer.append(log_frames.record_frame(kept))
+        known.records.append(kept)
     if results.result_outcome(known.records) is None:
         known.content_end = writer.append(log_frames.record_frame(interrupted))
         known.records.append(interrupted)
