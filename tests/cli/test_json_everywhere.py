@@ -19,7 +19,7 @@ def test_every_command_answers_in_json(tmp_path):
     stored.mkdir()
     (stored / "mlflow.db").touch()
     one, other = sorted(path.parent for path in root.glob("*/*/params.yml"))[:2]
-    kept = ExperimentHandler(root, "kept", console=True).start()
+    kept = ExperimentHandler(tmp_path / "kept", "e", console=True).start()
     kept.log()
     calls = {
         "ls": [root],
@@ -29,7 +29,7 @@ def test_every_command_answers_in_json(tmp_path):
         "plot": [root, "loss", "-o", tmp_path / "loss.svg"],
         "report": [root, "-o", tmp_path / "report.html"],
         "show": [one],
-        "logs": [kept.run_id, root],
+        "logs": [kept.run_id, tmp_path / "kept"],
         "diff": [one, other],
         "recover": [root],
         "sync": [root],
