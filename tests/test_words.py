@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 TEST_MODULES = sorted(
     path for path in TESTS.rglob("*.py") if not {"samples", "compat_scripts"} & set(path.parts)
 )
+THIS = TESTS / "test_words.py"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
@@ -143,10 +146,18 @@ def test_names_of_tests_are_words_of_the_field(module):
     assert [(name, INSTEAD[word]) for name in tests for word in words(name) if word in INSTEAD] == []
 
 
-@pytest.mark.parametrize("module", MODULES, ids=named)
-def test_messages_and_docstrings_are_in_the_words_of_the_field(module):
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    assert [(line, found) for text, line in texts(tree) if (found := in_other_words(text))] == []
+def comments(source: str) -> Iterator[tuple[str, int]]:
+    """Every comment of a module."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string, token.start[0]
+
+
+@pytest.mark.parametrize("module", [*MODULES, *(one for one in TEST_MODULES if one != THIS)], ids=named)
+def test_messages_docstrings_and_comments_are_in_the_words_of_the_field(module):
+    source = module.read_text(encoding="utf-8")
+    every = [*texts(ast.parse(source)), *comments(source)]
+    assert [(line, found) for text, line in every if (found := in_other_words(text))] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -84,7 +84,7 @@ class ProcessEnd:
     def _error(self, last_time: float) -> str | None:
         """What ended the process: an exception that nothing caught, or an exit code other than 0."""
         error = getattr(sys, "last_value", None)
-        if error is not None and not hasattr(sys, "ps1"):  # at a prompt the session goes on after an error
+        if error is not None and not hasattr(sys, "ps1"):  # at a prompt the session continues after an error
             return f"{type(error).__name__}: {error}"
         if self._exit_code not in (None, 0) and self._exit_time >= last_time:  # otherwise it was caught
             return f"SystemExit: {self._exit_code}"

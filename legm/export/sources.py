@@ -186,7 +186,7 @@ class FolderSource:
         if path is not None and logs.is_open(path):
             found = _read_unstored_source_run(folder, path, configuration, is_open=True)
             if isinstance(found, LoadedRun) and found.result.status is not Status.COMPLETED:
-                return found  # it went on after it was logged
+                return found  # it continued after it was logged
         if result is not None and not self._series:
             return LoadedRun(result, (), folder=folder)
         logged, problem = _read_source_run_from_log(path, configuration)

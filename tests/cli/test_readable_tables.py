@@ -1,4 +1,4 @@
-"""Tables with many long names and numbers: at any width nothing is cut that tells rows apart."""
+"""Tables with many long names and numbers: at any width nothing is cut that distinguishes rows."""
 
 from __future__ import annotations
 

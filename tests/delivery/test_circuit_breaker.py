@@ -141,7 +141,7 @@ def test_a_backend_that_hangs_forever_is_tried_again_now_and_then(tmp_path, away
     run(tmp_path, ["local", away])
     away.hangs_in = "open"
     run(tmp_path, ["local", away])
-    away.hangs_in = None  # but the call that hangs goes on hanging
+    away.hangs_in = None  # but the call that hangs still hangs
     handler = ExperimentHandler(tmp_path, "e", backend=["local", away]).start()
     handler.set_metric("loss", 1.0)
     result = handler.log()

@@ -207,7 +207,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_complete_is_touched(tmp_path, 
     (folder,) = configuration_folders(tmp_path)
     entries = load(folder / "metrics.yml")
     assert entries["experiment_0"]["loss"] == [1 / (step + 1) for step in range(100)]
-    if len(entries) > 1:  # the run went on after the disk had room again
+    if len(entries) > 1:  # the run continued after the disk had space again
         assert entries["experiment_1"]["loss"] == [2 / (step + 1) for step in range(1000)]
     assert not read_overview(folder).problem
 

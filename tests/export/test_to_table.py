@@ -1,4 +1,4 @@
-"""Runs as tables: what is in the cells, and that it reads back to the last bit."""
+"""Runs as tables: what is in the cells, and that it is read back bit for bit."""
 
 from __future__ import annotations
 

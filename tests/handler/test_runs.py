@@ -538,7 +538,7 @@ def test_a_run_of_a_living_process_is_running_and_left_alone(tmp_path):
         summary = handler.aggregate_results()["best_loss"]
         assert (summary["n"], summary["interrupted"]) == (1, 0)
         assert shown(folder) == [(Status.RUNNING, None), (Status.COMPLETED, None)]
-        other.communicate("go on\n", timeout=60)
+        other.communicate("continue\n", timeout=60)
     assert other.returncode == 0
     assert shown(folder) == [(Status.COMPLETED, None)] * 2
     assert handler.aggregate_results()["best_loss"]["mean"] == 0.5
@@ -617,7 +617,7 @@ def test_a_forked_child_is_refused_and_harms_nothing(tmp_path, before, ending):
     assert [e["loss"] for e in entries(child.parent)] == [[5]]
 
 
-# A folder that a user moves or deletes while the run is going on
+# A folder that a user moves or deletes during the run
 
 
 @pytest.mark.parametrize("how", ["renamed", "deleted", "experiment deleted"])

@@ -1,4 +1,4 @@
-"""What is inferred of imported parameters: which tell configurations apart, and what texts were."""
+"""What is inferred of imported parameters: which distinguish configurations, and what texts were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that only names, groups, tags, data sets or commits tell apart stay apart, and seeds still join."""
+"""Runs that only names, groups, tags, data sets or commits distinguish, which are not averaged; seeds still join."""
 
 from __future__ import annotations
 

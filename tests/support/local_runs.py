@@ -19,7 +19,7 @@ def local_runs(root: Path) -> list[RunResult]:
 
 
 def known(results: list[RunResult]) -> list[tuple]:
-    """Runs to the last bit, with their ids, starts and parameters."""
+    """Runs bit for bit, with their ids, starts and parameters."""
     return [
         (
             result.run.run_id,

@@ -42,7 +42,7 @@ def bits(value: float) -> bytes:
 
 
 def comparable(result) -> tuple:
-    """All of a result but what names the run and its time, to the last bit."""
+    """All of a result but what names the run and its time, bit for bit."""
     by_series = [{str(s): bits(v) for s, v in values.items()} for values in (result.best, result.test)]
     histories = {
         str(s): (h.steps.tolist(), [bits(v) for v in h.values.tolist()]) for s, h in result.histories.items()

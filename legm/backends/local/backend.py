@@ -213,7 +213,7 @@ class LocalBackend:
         if result.status is Status.COMPLETED:
             self._put(opened, result)
         elif any(isinstance(one, Outcome) and one.status is Status.COMPLETED for one in records):
-            _remove_local_entries(opened.folder, run)  # it was logged, and went on
+            _remove_local_entries(opened.folder, run)  # it was logged, and continued
             opened.metrics = opened.steps = None
         file, opened.events = opened.events, None
         events_folder = _local_events_folder(opened.folder, run)
