@@ -1,4 +1,4 @@
-"""Runs that only names, groups, tags, data sets or commits distinguish, which are not averaged; seeds still join."""
+"""Runs that only names, groups, tags, data sets or commits distinguish are not averaged; seeds still are."""
 
 from __future__ import annotations
 
