@@ -24,14 +24,16 @@ class ScriptProcess:
     Args:
         command: the program and its arguments.
         environment: its environment variables.
-        lock: a file descriptor that it inherits.
+        lock: a file descriptor that it inherits; None for none.
 
     Raises:
         CommandError: it cannot be run.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], lock: int) -> None:
-        inherited = (lock,) if os.name == "posix" else ()
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], lock: int | None = None
+    ) -> None:
+        inherited = (lock,) if lock is not None and os.name == "posix" else ()
         try:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - it is asked for
                 list(command), env=dict(environment), pass_fds=inherited

@@ -30,6 +30,7 @@ _COMMANDS = (
     "logs",
     "diff",
     "recover",
+    "resume",
     "sync",
     "capture",
     "import",

@@ -11,6 +11,7 @@ from legm.cli.json_output import json_run, print_json
 from legm.cli.options import json_option, path_argument
 from legm.cli.printing import color_statuses, print_table, printed_number, printed_time, say
 from legm.cli.terminal_tables import Column
+from legm.records import Status
 
 __all__ = ["recover_command"]
 
@@ -24,45 +25,72 @@ __all__ = ["recover_command"]
     multiple=True,
     help="Complete this interrupted or failed run, so that it counts: its id, or the end of it.",
 )
+@click.option(
+    "--fail",
+    "failed",
+    metavar="RUN",
+    multiple=True,
+    help="Mark this interrupted or pruned run as failed: its id, or the end of it.",
+)
+@click.option(
+    "--discard",
+    "discarded",
+    metavar="RUN",
+    multiple=True,
+    help="Delete this run, whatever its status, with its files, in every backend; there is no way back.",
+)
 @json_option
-def recover_command(root: Path, *, completed: tuple[str, ...], as_json: bool) -> None:
+def recover_command(
+    root: Path,
+    *,
+    completed: tuple[str, ...],
+    failed: tuple[str, ...],
+    discarded: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Finalize runs whose process died, and repair damaged files.
 
     A run below ROOT whose process died without calling log() is stored if it was completed, and marked as
     interrupted otherwise. Damaged entries are restored from the run logs. Interrupted runs that another
-    command or run finalized earlier are listed too. With --complete, nothing else is done.
+    command or run finalized earlier are listed too. With --complete, --fail or --discard, only these runs
+    are changed.
     """
     from legm.analysis import overview
     from legm.cli.locations import require_location_folder
-    from legm.delivery.backlog import complete_backlog_run
+    from legm.delivery.run_endings import discard_stored_run, end_stored_run
     from legm.runlog.log_folder import LogFolder
 
     require_location_folder(root)
     rows, notes = [], []
-    for run in completed:
-        for one in complete_backlog_run(root, run):
+    chosen = [(run, Status.COMPLETED) for run in completed] + [(run, Status.FAILED) for run in failed]
+    for run, status in chosen:
+        for one in end_stored_run(root, run, status):
             if one.result is None:
                 notes.append(f"{one.backend} has not received the run yet: {one.problem}; see legm sync")
             else:
                 configuration = str(LogFolder.containing(one.path).folder.parent)
                 rows.append({"configuration": configuration, **json_run(one.result)})
-    for folder, finalized, messages in () if completed else overview.recover_folders(root):
+    deleted = [discard_stored_run(root, run).run_id for run in discarded]
+    are_chosen = bool(chosen or deleted)
+    for folder, finalized, messages in () if are_chosen else overview.recover_folders(root):
         rows += [{"configuration": str(folder), **json_run(result)} for result in finalized]
         notes += messages
     known = {row["run_id"] for row in rows}
     earlier = [
         {"configuration": str(folder), **json_run(result)}
-        for folder, runs in (() if completed else overview.interrupted_runs(root))
+        for folder, runs in (() if are_chosen else overview.interrupted_runs(root))
         for result in runs
         if result.run.run_id not in known
     ]
     if as_json:
-        print_json({"runs": rows, "repairs": notes, "interrupted_earlier": earlier})
+        print_json({"runs": rows, "repairs": notes, "interrupted_earlier": earlier, "deleted": deleted})
         return
     _print_recovered_runs(rows)
     for note in notes:
         say(note)
-    if not rows and not notes:
+    for run_id in deleted:
+        say(f"deleted: {run_id}")
+    if not rows and not notes and not deleted:
         say("nothing to recover")
     if earlier:
         say("interrupted earlier, and finalized by another command or run:")

@@ -18,26 +18,26 @@ from legm.errors import (
     BackendError,
     CorruptFile,
     LegmError,
-    StateError,
     StorageError,
     closest,
 )
 from legm.records import Artifact, Outcome, Plain, Record, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
 from legm.runlog.configuration_folders import CONSOLE_FILE, artifacts_folder
-from legm.runlog.log_folder import LogFolder, find_pending_logs, find_run_log
+from legm.runlog.log_folder import LogFolder, find_pending_logs
 
 __all__ = [
     "BATCH",
     "DeliveredLog",
-    "complete_backlog_run",
     "dead_run_outcome",
     "deliver_log",
+    "deliver_pending_log",
     "finalize_backlog_log",
     "finalize_dead_runs",
     "flush_backlog",
     "replay_backlog",
     "sync_backlog",
+    "unchosen_target_problem",
     "watch_backlog",
 ]
 
@@ -266,9 +266,9 @@ def sync_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
             if to not in {None, name, target}:
                 continue
             if to == target or is_trusted(name, options):
-                yield _deliver_pending_log(root, path, name, options, clients)
+                yield deliver_pending_log(root, path, name, options, clients)
             else:
-                yield DeliveredLog(path, name, problem=_ask_for_backlog_target(target))
+                yield DeliveredLog(path, name, problem=unchosen_target_problem(target))
 
 
 def _require_delivered_to(name: str, logs: Sequence[Path]) -> None:
@@ -310,63 +310,26 @@ def watch_backlog(root: Path, to: str | None = None) -> Iterator[DeliveredLog]:
         time.sleep(pause)
 
 
-def _ask_for_backlog_target(target: str) -> str:
+def unchosen_target_problem(target: str) -> str:
+    """Why a log is not delivered to a target that no user of this machine chose, and what to do."""
     return (
         f"no run was begun on this machine with the target that its log names, {target!r}; "
         f"if it is yours, give it: legm sync --to {shlex.quote(target)}"
     )
 
 
-def complete_backlog_run(root: Path, run: str) -> list[DeliveredLog]:
-    """Complete a run that ended without ``log()``, so that it counts.
+def deliver_pending_log(
+    root: Path, path: Path, name: str, options: dict[str, Plain], clients: dict[str, BackendClient]
+) -> DeliveredLog:
+    """Deliver one log to one of its backends; a problem is in the answer.
 
     Args:
         root: the root directory.
-        run: the run's id, or the end of it.
-
-    Returns:
-        the delivery to each of its backends.
-
-    Raises:
-        ParameterError: no run has this id, or several do.
-        StateError: it is completed already.
-        StorageError: it is running, or its log cannot be written.
-        CorruptFile: its log is damaged.
+        path: the log.
+        name: the backend's name.
+        options: the backend's own.
+        clients: those that were made before, to which a new one is added.
     """
-    from legm.core import results  # needs NumPy
-
-    path = find_run_log(root, run)
-    ended = dead_run_outcome(path).time  # before it is opened for writing, which is noted as a change
-    folder = LogFolder.containing(path)
-    writer = log_writer.LogWriter(path, create=False)
-    try:
-        known = log_reader.read_log(path)
-        earlier = results.result_outcome(known.records)
-        if earlier is not None and earlier.status is Status.COMPLETED:
-            raise StateError(f"the run {path.stem} is completed already")
-        outcome = Outcome(Status.COMPLETED, ended if earlier is None else earlier.time)
-        _, last = results.result_end_records(known.run, known.records, outcome)
-        if not folder.is_open(path):
-            folder.create_folders()
-            folder.reopen_log(writer)
-        writer.append(*map(log_frames.record_frame, last))
-        writer.sync()
-    finally:
-        writer.close()
-    clients: dict[str, BackendClient] = {}
-    delivered = []
-    for name, options in known.backends.items():
-        if is_trusted(name, options):
-            delivered.append(_deliver_pending_log(root, writer.path, name, options, clients))
-        else:
-            problem = _ask_for_backlog_target(trusted_target_text(name, options))
-            delivered.append(DeliveredLog(writer.path, name, problem=problem))
-    return delivered
-
-
-def _deliver_pending_log(
-    root: Path, path: Path, name: str, options: dict[str, Plain], clients: dict[str, BackendClient]
-) -> DeliveredLog:
     key = json.dumps([name, options], sort_keys=True)
     try:
         if key not in clients:

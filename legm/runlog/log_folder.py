@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,10 @@ from legm.runlog.artifact_paths import OPEN
 from legm.runlog.configuration_folders import (
     OWN_FOLDER,
     RUNS,
+    artifacts_folder,
     configuration_paths,
     is_configuration_folder,
+    refuse_links,
     subfolders,
 )
 
@@ -188,6 +191,22 @@ class LogFolder:
                 path.unlink(missing_ok=True)
             except OSError as cause:
                 raise storage_error("delete", path, cause) from cause
+
+    def delete_run_files(self, run_id: str) -> None:
+        """Delete the artifacts of a run and its log, the log last.
+
+        Raises:
+            StorageError: they cannot be deleted.
+        """
+        folder = artifacts_folder(self.folder.parent, run_id)
+        refuse_links(folder.parent, folder)
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as cause:
+            raise storage_error("delete", folder, cause) from cause
+        self.delete_log(run_id)
 
     def pending_logs(self) -> list[Path]:
         """The paths of the pending logs, oldest first."""

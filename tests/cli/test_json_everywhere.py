@@ -40,7 +40,7 @@ def test_every_command_answers_in_json(tmp_path):
         "backends": [],
         "completion": ["bash"],
     }
-    assert {*calls, "capture"} == set(
+    assert {*calls, "capture", "resume"} == set(
         main.commands
     )  # what a script prints comes before what capture has to say
     for name, arguments in calls.items():

@@ -18,8 +18,8 @@ import yaml
 
 from legm import ExperimentHandler, MetricError, ParameterError, StateError, StorageError
 from legm.analysis.overview import read_overview, recover_folders
-from legm.delivery.backlog import complete_backlog_run
 from legm.delivery.client import connect_client
+from legm.delivery.run_endings import end_stored_run
 from legm.export import export_table
 from legm.records import RunResult, Status
 from legm.runlog import log_writer
@@ -453,18 +453,18 @@ def test_an_interrupted_run_can_be_completed_later(tmp_path):
     handler.set_best("early_stopping", metric="loss", higher_better=False)
     run_id, folder = handler.run_id, folder_of(handler)
     with pytest.raises(StorageError, match="written by another process"):
-        complete_backlog_run(tmp_path, run_id)
+        end_stored_run(tmp_path, run_id, Status.COMPLETED)
     del handler
     gc.collect()
     list(recover_folders(tmp_path))
     with pytest.raises(ParameterError, match=f"no run 'x.*{run_id}"):
-        complete_backlog_run(tmp_path, "x" + run_id)
-    (delivered,) = complete_backlog_run(tmp_path, run_id[-6:])
+        end_stored_run(tmp_path, "x" + run_id, Status.COMPLETED)
+    (delivered,) = end_stored_run(tmp_path, run_id[-6:], Status.COMPLETED)
     assert (delivered.result.status, delivered.result.best_step) == (Status.COMPLETED, 1)
     assert shown(folder) == [(Status.COMPLETED, None)]
     assert [entry["best_loss"] for entry in entries(folder)] == [1]
     with pytest.raises(StateError, match="completed already"):
-        complete_backlog_run(tmp_path, run_id)
+        end_stored_run(tmp_path, run_id, Status.COMPLETED)
 
 
 def test_failed_and_interrupted_runs_are_counted_and_never_aggregated(tmp_path):
