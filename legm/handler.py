@@ -50,6 +50,7 @@ from legm.records import (
     RunResult,
     Status,
 )
+from legm.runlog.file_names import CUSTOM_DATA_FILE
 from legm.runlog.recorder import EXACT, to_recorded_step, to_recorded_value
 from legm.runlog.user_files import UserFiles
 from legm.util.process_rank import is_main_process
@@ -957,7 +958,7 @@ class ExperimentHandler:
         self._client.require(Capability.ARTIFACTS, "log_artifact()")
         return str(self._running("log_artifact()").keep_file(Path(path), name))
 
-    def set_custom_data(self, data: T, basename: str = "custom_data.yml") -> T:
+    def set_custom_data(self, data: T, basename: str = CUSTOM_DATA_FILE) -> T:
         """Store data as a file in the configuration's folder.
 
         A second call in the same run updates a mapping, extends a list, and appends text. What another run

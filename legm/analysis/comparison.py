@@ -34,7 +34,7 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.runlog.configuration_folders import OWN_FOLDER
+from legm.runlog.file_names import OWN_FOLDER
 from legm.stats import significance
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_repeated, newest_counted_of_each_seed, summary_key
 from legm.stats.value_choice import choice_as_dict, choice_note, value_title

@@ -12,15 +12,14 @@ from pathlib import Path
 from legm.delivery.reading import FolderAccess, default_folder_access
 from legm.errors import LegmError, StorageError
 from legm.records import Configuration, RunResult, Status
-from legm.runlog.configuration_folders import (
+from legm.runlog.configuration_folders import configuration_folders, is_configuration_folder
+from legm.runlog.file_names import (
     AGGREGATES_FILE,
     METRICS_FILE,
     PARAMETERS_FILE,
     RUNS,
     STEPS_FILE,
     TENSORBOARD,
-    configuration_folders,
-    is_configuration_folder,
 )
 
 __all__ = [

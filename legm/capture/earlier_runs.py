@@ -25,6 +25,7 @@ from legm.importers.translation import translated_experiment, translated_run_id
 from legm.records import Artifact, BestRule, Display, Plain, Points, Run
 from legm.runlog import log_reader
 from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.file_names import log_file_name
 from legm.runlog.log_folder import LogFolder
 
 __all__ = ["EarlierRuns"]
@@ -88,7 +89,7 @@ class EarlierRuns:
         return self._logs[run_id]
 
     def _copy_earlier_log(self, run: ExternalRun, run_id: str) -> Path | None:
-        copy = self._folder / f"{run_id}.log"
+        copy = self._folder / log_file_name(run_id)
         if copy.exists():
             return copy
         digest = run_id.rpartition("-")[2]
@@ -115,7 +116,7 @@ class EarlierRuns:
         if experiment not in self._stored:
             self._stored[experiment] = self._folders(experiment)
         for folder in self._stored[experiment]:
-            yield from sorted(LogFolder.of(folder).folder.glob(f"*{ending}.log"))
+            yield from sorted(LogFolder.of(folder).folder.glob(f"*{log_file_name(ending)}"))
 
     def _files(self, path: Path, run: ExternalRun) -> Iterable[ExternalFile]:
         """The new files, and those of the earlier run that have other names."""

@@ -50,9 +50,9 @@ _CONTENTS = {
 }
 
 
-def kept_store(root: Path, version: str) -> Path:
-    """Where the runs of the captures with a version of MLflow are kept."""
-    return root / ".legm" / "mlflow" / f"{version}.db"
+def kept_store(own_folder: Path, version: str) -> Path:
+    """Where the runs of the captures with a version of MLflow are kept, by MLflow's version."""
+    return own_folder / "mlflow" / f"{version}.db"
 
 
 def kept_store_stamp(path: Path) -> list[int] | None:
@@ -73,10 +73,10 @@ def begin_with_earlier_runs(staging: Path, version: str) -> None:
         staging: the staging folder.
         version: MLflow's version: another one may have other tables.
     """
-    store, root = staging / _STORE, staging.parent.parent.parent
+    store, own_folder = staging / _STORE, staging.parent.parent
     if store.exists() or (staging / ABOUT_FILE).exists():
         return
-    kept = kept_store(root, version)
+    kept = kept_store(own_folder, version)
     stamp = None if kept.is_symlink() or kept.parent.is_symlink() else kept_store_stamp(kept)
     (staging / ABOUT_FILE).write_text(json.dumps({"version": version, "kept": stamp}))
     if stamp is None:
@@ -86,7 +86,7 @@ def begin_with_earlier_runs(staging: Path, version: str) -> None:
         shutil.copyfile(str(kept), str(copy))
         with closing(sqlite3.connect(str(copy))) as connection:
             connection.execute("PRAGMA trusted_schema = 0")
-            _locate_earlier_files(connection, root, staging)
+            _locate_earlier_files(connection, own_folder.parent, staging)
             _note_earlier_states(connection)
             connection.commit()
         copy.replace(store)

@@ -21,6 +21,7 @@ from legm.capture.earlier_store import (
 )
 from legm.core.credentials import redact
 from legm.errors import StorageError, storage_error
+from legm.runlog.file_names import OWN_FOLDER
 from legm.util.atomic_files import atomic_replacement
 from legm.util.locks import file_lock
 from legm.util.process_rank import RANK_TAG
@@ -51,7 +52,7 @@ def keep_mlflow_store(root: Path, store: Path, folders: Mapping[str, Path]) -> N
         began = json.loads(about.read_bytes())
         if not _VERSION.fullmatch(began["version"]):
             return
-        kept = kept_store(root, began["version"])
+        kept = kept_store(root / OWN_FOLDER, began["version"])
         kept.parent.mkdir(exist_ok=True)
         with (
             file_lock(kept.with_suffix(".lock")),

@@ -18,7 +18,7 @@ from filelock import lock_descriptor
 from legm.backends.mlflow.names import SQLITE_FILE
 from legm.errors import storage_error
 from legm.importers.identity_decisions import IdentityOverrides
-from legm.runlog.configuration_folders import OWN_FOLDER
+from legm.runlog.file_names import CAPTURES, OWN_FOLDER
 from legm.util.user_environment import GIVEN, describe_replaced_variables
 
 __all__ = ["StagingFolder", "abandoned_staging_folders"]
@@ -29,7 +29,7 @@ _OTHER_STORE_VARIABLES = ("MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_ID", "MLFLOW
 
 
 def _staging_root(root: Path) -> Path:
-    return root.absolute() / OWN_FOLDER / "capture"
+    return root.absolute() / OWN_FOLDER / CAPTURES
 
 
 class StagingFolder:

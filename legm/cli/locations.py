@@ -16,15 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from legm.backends.mlflow.names import SQLITE_FILE
 from legm.delivery.reading import FolderAccess, open_folder_access
 from legm.errors import LegmError, NotSupported, StorageError, closest
-from legm.runlog.configuration_folders import (
-    OWN_FOLDER,
-    PARAMETERS_FILE,
-    configuration_paths,
-    is_configuration_folder,
-    subfolders,
-)
+from legm.runlog.configuration_folders import configuration_paths, is_configuration_folder, subfolders
+from legm.runlog.file_names import OWN_FOLDER, PARAMETERS_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_reader import read_log_head
 
@@ -50,7 +46,7 @@ __all__ = [
 ]
 
 
-_EXTERNAL_STORES = {"mlflow.db": "MLflow", "mlruns": "MLflow", "wandb": "W&B"}
+_EXTERNAL_STORES = {SQLITE_FILE: "MLflow", "mlruns": "MLflow", "wandb": "W&B"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def _is_run_written(logs: LogFolder, run_id: str) -> bool:
     """Whether a process is still writing the run."""
     from legm.runlog.log_writer import logs_being_written
 
-    path = logs.open_folder / f"{run_id}.log"
+    path = logs.pending_path(run_id)
     return path in logs_being_written([path])
 
 

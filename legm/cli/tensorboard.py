@@ -39,7 +39,8 @@ def tensorboard_command(root: Path, *, port: int, only_print: bool, as_json: boo
 
 def _warn_of_runs_unticked_in_tensorboard(root: Path) -> None:
     """TensorBoard draws no run by itself where there are more than fit on the page, and does not say so."""
-    from legm.runlog.configuration_folders import TENSORBOARD, configuration_folders, subfolders
+    from legm.runlog.configuration_folders import configuration_folders, subfolders
+    from legm.runlog.file_names import TENSORBOARD
 
     event_folders = (folder / TENSORBOARD for folder in configuration_folders(root))
     runs = sum(len(subfolders(one)) for one in event_folders if one.is_dir())

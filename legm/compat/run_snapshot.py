@@ -13,11 +13,11 @@ from legm.core.rewinding import without_rewound
 from legm.delivery.client import connect_client
 from legm.errors import LegmError, NotSupported
 from legm.records import Artifact, Plain, Points, Query, Record, Run, RunResult, Split, Status
+from legm.runlog.file_names import DROP_IN_NOTES_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.util.yaml_files import load_yaml
 
 __all__ = [
-    "NOTES",
     "LoggedNumber",
     "RunSnapshot",
     "find_snapshot",
@@ -25,9 +25,6 @@ __all__ = [
     "snapshot_experiments",
     "stored_snapshots",
 ]
-
-NOTES = "legm-compat.yml"
-"""The artifact with the notes that were set after the run had begun."""
 
 
 class LoggedNumber(NamedTuple):
@@ -135,8 +132,8 @@ def _snapshot_of_result(result: RunResult, folder: Path | None) -> RunSnapshot:
         except LegmError:
             records = []
         files = {record.name: Path(record.path) for record in records if isinstance(record, Artifact)}
-    if NOTES in files and files[NOTES].exists():
-        origin |= load_yaml(files[NOTES])
+    if DROP_IN_NOTES_FILE in files and files[DROP_IN_NOTES_FILE].exists():
+        origin |= load_yaml(files[DROP_IN_NOTES_FILE])
     names = origin.get("renamed") or {}
     parameters = {**run.configuration.parameters, **run.parameters}
     when = result.ended or run.started
@@ -154,7 +151,7 @@ def _snapshot_of_result(result: RunResult, folder: Path | None) -> RunSnapshot:
         status=result.status,
         started=run.started,
         ended=result.ended,
-        files={name: path for name, path in files.items() if name != NOTES},
+        files={name: path for name, path in files.items() if name != DROP_IN_NOTES_FILE},
         run=run,
         folder=folder,
     )

@@ -20,7 +20,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
-from legm.compat.run_snapshot import NOTES, LoggedNumber, RunSnapshot, read_snapshot_history
+from legm.compat.run_snapshot import LoggedNumber, RunSnapshot, read_snapshot_history
 from legm.compat.script_parameters import ScriptParameters
 from legm.compat.settings import Settings
 from legm.compat.unsupported_calls import UnsupportedCalls
@@ -33,6 +33,7 @@ from legm.errors import InvalidName, LegmError, MetricError, storage_error
 from legm.hooks import Capability
 from legm.records import BestRule, Display, Outcome, Plain, Run, Status
 from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.file_names import DROP_IN_NOTES_FILE
 from legm.runlog.recorder import recorded_rounding_problem, to_recorded_value
 from legm.util.locks import ReentrySafeLock
 
@@ -386,7 +387,7 @@ class ScriptRun:
         if self._run is None or self._folder is None:
             session = RunSession(self._client, run)
         else:
-            session, problems = resume_as(self._client, run, self._run, self._folder, {NOTES})
+            session, problems = resume_as(self._client, run, self._run, self._folder, {DROP_IN_NOTES_FILE})
             for name, why in problems.items():
                 self._notices.report_unsupported(f"the file {name!r}", why)
             kept = artifacts_folder(session.folder, run.run_id)
@@ -420,8 +421,10 @@ class ScriptRun:
     def _store_notes(self) -> None:
         import yaml
 
-        self._keep_bytes(yaml.safe_dump(to_plain("notes", self._notes), sort_keys=False).encode(), NOTES)
-        self._files.pop(NOTES, None)
+        self._keep_bytes(
+            yaml.safe_dump(to_plain("notes", self._notes), sort_keys=False).encode(), DROP_IN_NOTES_FILE
+        )
+        self._files.pop(DROP_IN_NOTES_FILE, None)
 
 
 def _loggable_script_values(session: RunSession, values: Mapping[str, float], step: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from legm.compat.redirection import REDIRECTED, SHADOW_FOLDER
 from legm.compat.settings import Settings
 from legm.errors import LegmError
-from legm.runlog.configuration_folders import OWN_FOLDER
+from legm.runlog.file_names import DROP_IN_LOCK, OWN_FOLDER
 from legm.util.locks import file_lock
 from legm.util.real_libraries import is_library_redirected
 
@@ -55,7 +55,7 @@ def deliver_to_trackers(settings: Settings, trackers: Sequence[str]) -> Iterator
 
 def _tracker_delivery_problem(command: Sequence[str], root: Path, environment: dict[str, str]) -> str | None:
     try:
-        with file_lock(root / OWN_FOLDER / "export.lock"):
+        with file_lock(root / OWN_FOLDER / DROP_IN_LOCK):
             done = subprocess.run(  # noqa: S603 - legm itself
                 command,
                 env=environment,

@@ -10,7 +10,8 @@ from pathlib import Path
 from legm.console.redirection import REDIRECTION
 from legm.errors import LegmError
 from legm.records import Artifact
-from legm.runlog.configuration_folders import CONSOLE_FILE, artifacts_folder, refuse_links
+from legm.runlog.configuration_folders import artifacts_folder, refuse_links
+from legm.runlog.file_names import CONSOLE_FILE
 
 __all__ = ["LIMIT", "RunConsole", "console_limit", "console_path"]
 

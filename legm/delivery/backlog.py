@@ -23,7 +23,8 @@ from legm.errors import (
 )
 from legm.records import Artifact, Outcome, Plain, Record, RunResult, Status
 from legm.runlog import log_frames, log_reader, log_writer
-from legm.runlog.configuration_folders import CONSOLE_FILE, artifacts_folder
+from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.file_names import CONSOLE_FILE
 from legm.runlog.log_folder import LogFolder, find_pending_logs
 
 __all__ = [

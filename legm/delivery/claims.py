@@ -31,6 +31,7 @@ from legm.delivery.client import BackendClient
 from legm.delivery.reading import read_runs
 from legm.errors import ParameterError, storage_error
 from legm.records import Configuration, Status
+from legm.runlog.file_names import LOG_SUFFIX
 from legm.runlog.log_folder import LogFolder
 from legm.util.forks import close_unshared_with_forks, open_unshared_with_forks
 from legm.util.locks import file_lock
@@ -208,7 +209,9 @@ class Claims:
         """
         folder = self._client.folder(self._configuration)
         finalized = (
-            {path.name for path in LogFolder.of(folder).folder.glob("*.log")} if folder else set[str]()
+            {path.name for path in LogFolder.of(folder).folder.glob(f"*{LOG_SUFFIX}")}
+            if folder
+            else set[str]()
         )
         runs = read_runs(self._client, self._configuration, self._description)
         known = {result.run.run_id: result.status for result in runs}

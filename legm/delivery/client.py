@@ -38,11 +38,8 @@ from legm.records import (
     RunResult,
     Summary,
 )
-from legm.runlog.configuration_folders import (
-    OWN_FOLDER,
-    refuse_linked_configuration_folder,
-    refuse_links,
-)
+from legm.runlog.configuration_folders import refuse_linked_configuration_folder, refuse_links
+from legm.runlog.file_names import OWN_FOLDER
 from legm.stats.run_counts import count_by_description
 
 __all__ = ["BackendClient", "connect_client"]

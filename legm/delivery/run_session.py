@@ -354,7 +354,7 @@ def store_run(
         LegmError: it cannot be written.
     """
     logs = LogFolder.of(client.make_folder(run.configuration))
-    there = logs.open_folder / f"{run.run_id}.log"
+    there = logs.pending_path(run.run_id)
     if log_writer.logs_being_written([there]):
         raise StorageError(
             f"the run log {there} is being written by another process: try again after that process has ended"

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from legm.records import Plain
+from legm.runlog.file_names import SETTINGS_FOLDER, TRUSTED_TARGETS_FILE
 
 __all__ = ["is_trusted", "trust", "trusted_target_text"]
 
@@ -79,4 +80,4 @@ def _trusted_targets_path() -> Path:
         folder = Path(os.environ["APPDATA"])
     else:
         folder = Path("~/.config").expanduser()
-    return folder / "legm" / "trusted-targets"
+    return folder / SETTINGS_FOLDER / TRUSTED_TARGETS_FILE

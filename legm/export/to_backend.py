@@ -29,6 +29,7 @@ from legm.export.sources import (
 from legm.hooks import Capability
 from legm.records import Artifact, Query, Record, Run, RunResult, Status
 from legm.runlog import log_reader
+from legm.runlog.file_names import log_file_name
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_frames import encode_frames
 from legm.runlog.log_writer import write_run_log
@@ -222,7 +223,7 @@ class _Export:
         if not self.client.supports(Capability.FOLDERS):
             return True
         folder = self.client.folder(run.configuration)
-        return folder is None or not (LogFolder.of(folder).open_folder / f"{run.run_id}.log").exists()
+        return folder is None or not LogFolder.of(folder).pending_path(run.run_id).exists()
 
     def _as_stored(self, one: LoadedRun) -> RunResult:
         """The result as the target should return it."""
@@ -256,7 +257,7 @@ class _Export:
             replay_backlog(self.client, known, one.result, _exported_records_with_files)
         else:
             with tempfile.TemporaryDirectory(prefix="legm-") as folder:
-                log = Path(folder) / "run.log"
+                log = Path(folder) / log_file_name("run")
                 write_run_log(log, one.result.run, one.records)
                 replay_backlog(
                     self.client, log_reader.Log(log, one.result.run, list(one.records)), one.result

@@ -9,7 +9,7 @@ from typing import Any
 from legm.errors import CorruptFile, storage_error
 from legm.importers.identity_inference import Identity
 from legm.importers.labels import LabelUse
-from legm.runlog.configuration_folders import OWN_FOLDER
+from legm.runlog.file_names import IDENTITY_FILE, OWN_FOLDER
 from legm.util.atomic_files import write_atomically
 from legm.util.yaml_files import load_yaml
 from legm.util.yaml_text import yaml_block
@@ -31,7 +31,7 @@ _FIELDS = ("not_compared", "compared", "name", "labels", "run_folders")
 
 def identity_file_path(root: Path) -> Path:
     """The path of the file below a root directory that stores the identities of imported experiments."""
-    return root / OWN_FOLDER / "imported.yml"
+    return root / OWN_FOLDER / IDENTITY_FILE
 
 
 def write_identities(path: Path, identities: Mapping[str, Identity]) -> None:

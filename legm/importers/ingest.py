@@ -102,7 +102,7 @@ class Ingestion:
         folder = self._client.make_folder(new.run.configuration)
         files = list(self._copy_files(external, artifacts_folder(folder, new.run.run_id), notes))
         records = [*new.records, *files, new.outcome]
-        before = LogFolder.of(folder).folder / f"{new.run.run_id}.log"
+        before = LogFolder.of(folder).finalized_path(new.run.run_id)
         if _ingested_log_ends_with(before, records):
             self._delete_from_other_configurations(new, notes)
             return Ingested.UNCHANGED

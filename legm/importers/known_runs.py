@@ -25,7 +25,7 @@ from legm.errors import LegmError
 from legm.importers.external_run import ExternalRun, GroupedSource, ImportSource, RunGroup
 from legm.importers.labels import Label, LabelKind
 from legm.records import Plain, Status
-from legm.runlog.configuration_folders import OWN_FOLDER
+from legm.runlog.file_names import OWN_FOLDER
 from legm.util.atomic_files import write_atomically
 from legm.util.stat_signatures import StatSignature, stat_signature
 

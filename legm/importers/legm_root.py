@@ -28,14 +28,14 @@ from legm.records import (
     Status,
 )
 from legm.runlog import log_reader
-from legm.runlog.configuration_folders import (
+from legm.runlog.configuration_folders import artifacts_folder
+from legm.runlog.file_names import (
     AGGREGATES_FILE,
     METRICS_FILE,
     OWN_FOLDER,
     PARAMETERS_FILE,
     PLOTS,
     STEPS_FILE,
-    artifacts_folder,
 )
 from legm.runlog.log_folder import LogFolder, read_result_from_log
 from legm.runlog.log_writer import is_log_locked
@@ -71,7 +71,9 @@ class LegmRootSource:
     @staticmethod
     def find_store(path: Path) -> Path | None:
         """The root directory at a path."""
-        is_root = path.is_dir() and any(is_legm_root_file(file) for file in path.glob("*/*/params.yml"))
+        is_root = path.is_dir() and any(
+            is_legm_root_file(file) for file in path.glob(f"*/*/{PARAMETERS_FILE}")
+        )
         return path if is_root else None
 
     def runs(self) -> Iterator[ExternalRun]:

@@ -396,4 +396,4 @@ class _Import:
             return
         keeps_files = self._client.supports(Capability.ARTIFACTS)
         files = artifacts_folder(folder, run_id) if keeps_files else None
-        verification.verify_run(external, new, result, LogFolder.of(folder).folder / f"{run_id}.log", files)
+        verification.verify_run(external, new, result, LogFolder.of(folder).finalized_path(run_id), files)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["ARTIFACTS", "OPEN", "ArtifactPaths"]
+from legm.runlog.file_names import ARTIFACTS, OPEN
 
-ARTIFACTS = "artifacts"
-"""The artifacts of the runs, in a folder for each run."""
-OPEN = "open"
-"""The subfolder of the pending logs."""
+__all__ = ["ArtifactPaths"]
 
 _SEPARATORS = re.compile(r"[/\\]")
 

@@ -1,4 +1,4 @@
-"""The folders of configurations: which folders are some, and the names of what legm writes there."""
+"""The folders of configurations: which folders are some, and where those are."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from legm.errors import StorageError, storage_error
-from legm.runlog.artifact_paths import ARTIFACTS, OPEN
+from legm.runlog.file_names import (
+    ARTIFACTS,
+    INDEX,
+    OPEN,
+    OWN_FOLDER,
+    PARAMETERS_FILE,
+    PLOTS,
+    RUNS,
+    TENSORBOARD,
+)
 
 __all__ = [
-    "AGGREGATES_FILE",
-    "CONSOLE_FILE",
     "DEPTH",
-    "INDEX",
-    "METRICS_FILE",
-    "OWN_FOLDER",
-    "PARAMETERS_FILE",
-    "PLOTS",
-    "RUNS",
-    "STEPS_FILE",
-    "TENSORBOARD",
     "artifacts_folder",
     "configuration_folders",
     "configuration_paths",
@@ -35,22 +34,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-PARAMETERS_FILE = "params.yml"
-"""The file that makes a folder the folder of a configuration."""
-METRICS_FILE = "metrics.yml"
-STEPS_FILE = "steps.yml"
-AGGREGATES_FILE = "aggregated_metrics.yml"
-PLOTS = "plots"
-TENSORBOARD = "tensorboard"
-RUNS = "runs"
-"""The run logs of a configuration."""
-OWN_FOLDER = ".legm"
-"""In an experiment's folder, files that only legm reads; in a root directory, the folders of configurations
-whose backend has no folders."""
-INDEX = "index"
-"""In ``.legm`` in an experiment's folder, which configuration is where."""
-CONSOLE_FILE = "legm-console.txt"
-"""Among the artifacts of a run, what its process and the children of that printed."""
 DEPTH = 3
 """Levels of folders in an experiment's folder into which a user may move configurations."""
 _NO_GROUPS = frozenset((PLOTS, TENSORBOARD, RUNS, ARTIFACTS))

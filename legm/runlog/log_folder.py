@@ -16,16 +16,14 @@ from pathlib import Path
 from legm.errors import CorruptFile, ParameterError, StorageError, closest, storage_error
 from legm.records import Configuration, Plain, Run, RunResult, Status, is_record_file_name
 from legm.runlog import log_frames, log_reader, log_writer
-from legm.runlog.artifact_paths import OPEN
 from legm.runlog.configuration_folders import (
-    OWN_FOLDER,
-    RUNS,
     artifacts_folder,
     configuration_paths,
     is_configuration_folder,
     refuse_links,
     subfolders,
 )
+from legm.runlog.file_names import LOCK_FILE, LOG_SUFFIX, OPEN, OWN_FOLDER, RUNS, log_file_name
 
 __all__ = [
     "LogFolder",
@@ -53,7 +51,8 @@ def find_logs(root: Path) -> list[Path]:
 
 def find_pending_logs(root: Path) -> list[Path]:
     """The pending logs in a root directory, of backends with and without folders, sorted by path."""
-    own = root.glob(f"{OWN_FOLDER}/*/*/{RUNS}/{OPEN}/*.log")
+    logs = f"*/*/{RUNS}/{OPEN}/*{LOG_SUFFIX}"
+    own = root.glob(f"{OWN_FOLDER}/{logs}")
     moved = (
         path
         for experiment in subfolders(root)
@@ -61,7 +60,7 @@ def find_pending_logs(root: Path) -> list[Path]:
         if "/" in name
         for path in LogFolder.of(root / experiment / name).pending_logs()
     )
-    return sorted([*own, *root.glob(f"*/*/{RUNS}/{OPEN}/*.log"), *moved])
+    return sorted([*own, *root.glob(logs), *moved])
 
 
 def find_run_log(root: Path, run: str) -> Path:
@@ -101,7 +100,7 @@ class LogFolder:
         """Take the logs of another folder, where a user moved it."""
         self.folder = folder
         self.open_folder = folder / OPEN
-        self.lock = folder / ".lock"
+        self.lock = folder / LOCK_FILE
         """The lock file for decisions about all runs of the configuration."""
 
     @staticmethod
@@ -118,6 +117,14 @@ class LogFolder:
     def is_open(self, path: Path) -> bool:
         """Whether the log at a path is pending."""
         return path.parent == self.open_folder
+
+    def pending_path(self, run_id: str) -> Path:
+        """The path of a run's log while it is pending."""
+        return self.open_folder / log_file_name(run_id)
+
+    def finalized_path(self, run_id: str) -> Path:
+        """The path of a run's log once it is finalized."""
+        return self.folder / log_file_name(run_id)
 
     def create_folders(self) -> None:
         """Create the folders if they do not exist.
@@ -157,7 +164,7 @@ class LogFolder:
             writer.append(log_frames.run_frame(run), log_frames.backends_frame(backends))
             for frame in content:
                 writer.append(frame)
-            writer.move(self.open_folder / f"{run.run_id}.log")
+            writer.move(self.pending_path(run.run_id))
         except BaseException:
             writer.close()
             writer.path.unlink(missing_ok=True)
@@ -186,7 +193,7 @@ class LogFolder:
         Raises:
             StorageError: it cannot be deleted.
         """
-        for path in self._paths(f"{run_id}.log"):
+        for path in self._paths(log_file_name(run_id)):
             try:
                 path.unlink(missing_ok=True)
             except OSError as cause:
@@ -223,7 +230,7 @@ class LogFolder:
         folders: dict[str, Path] = {}
         for folder in (self.open_folder, self.folder, self.open_folder):
             folders |= dict.fromkeys(_log_names(folder), folder)
-        names = set(folders).difference(f"{run_id}.log" for run_id in run_ids)
+        names = set(folders).difference(map(log_file_name, run_ids))
         return [folders[name] / name for name in sorted(names)]
 
     def _paths(self, name: str) -> Iterator[Path]:
@@ -235,7 +242,7 @@ class LogFolder:
 
     def find(self, run_id: str) -> Path | None:
         """The path of a run's log; None if there is none."""
-        return next((path for path in self._paths(f"{run_id}.log") if path.is_file()), None)
+        return next((path for path in self._paths(log_file_name(run_id)) if path.is_file()), None)
 
     def read(self, run_id: str) -> log_reader.Log | None:
         """Read the log of a run, even while another process moves it; None if there is none.
@@ -244,7 +251,7 @@ class LogFolder:
             CorruptFile: it is damaged.
             StorageError: it cannot be read.
         """
-        found = self.follow(self.open_folder / f"{run_id}.log")
+        found = self.follow(self.pending_path(run_id))
         return None if found is None else found[0]
 
     def follow(self, path: Path) -> tuple[log_reader.Log, Path] | None:
@@ -302,7 +309,7 @@ class LogFolder:
 
 def _log_names(folder: Path) -> list[str]:
     try:
-        return [name for name in os.listdir(folder) if name.endswith(".log")]  # noqa: PTH208 - faster than Path's
+        return [name for name in os.listdir(folder) if name.endswith(LOG_SUFFIX)]  # noqa: PTH208 - faster than Path's
     except OSError:  # the folder does not exist or is not readable
         return []
 

@@ -14,17 +14,16 @@ from typing import Any
 from legm.core.naming import short_name
 from legm.core.plain_form import to_plain
 from legm.errors import InvalidName, LegmError, StorageError, UnstableValue, storage_error
-from legm.runlog.artifact_paths import ARTIFACTS
-from legm.runlog.configuration_folders import (
+from legm.runlog.configuration_folders import artifacts_folder, refuse_links
+from legm.runlog.file_names import (
     AGGREGATES_FILE,
+    ARTIFACTS,
     METRICS_FILE,
     PARAMETERS_FILE,
     PLOTS,
     RUNS,
     STEPS_FILE,
     TENSORBOARD,
-    artifacts_folder,
-    refuse_links,
 )
 from legm.util.atomic_files import atomic_replacement
 

@@ -29,7 +29,7 @@ from legm.errors import LegmError, NotSupported
 from legm.handler import ExperimentHandler
 from legm.hooks import Backend, Capability
 from legm.records import Query, Run, RunCounts, RunResult, Series, Status
-from legm.runlog.configuration_folders import OWN_FOLDER
+from legm.runlog.file_names import LOG_SUFFIX, OWN_FOLDER
 from legm.stats import aggregate
 from legm.stats.run_counts import count_by_description
 from legm.testing.memory import MemoryBackend
@@ -838,7 +838,7 @@ def _flush_kit_handler(handlers: Iterable[ExperimentHandler], *, delivered: bool
 
 def _is_legm_file_of_kit(path: Path, store: Path) -> bool:
     """Whether a file in the store was written by legm itself, not by the backend."""
-    return path.suffix == ".log" or path.relative_to(store).parts[0].startswith(OWN_FOLDER)
+    return path.suffix == LOG_SUFFIX or path.relative_to(store).parts[0].startswith(OWN_FOLDER)
 
 
 def _kit_png(note: bytes) -> bytes:

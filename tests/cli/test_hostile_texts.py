@@ -9,13 +9,8 @@ import pytest
 
 from legm import CorruptFile, ExperimentHandler
 from legm.cli.printing import terminal_text
-from legm.runlog.configuration_folders import (
-    AGGREGATES_FILE,
-    METRICS_FILE,
-    PARAMETERS_FILE,
-    STEPS_FILE,
-    configuration_folders,
-)
+from legm.runlog.configuration_folders import configuration_folders
+from legm.runlog.file_names import AGGREGATES_FILE, METRICS_FILE, PARAMETERS_FILE, STEPS_FILE
 from legm.util.yaml_files import parse_yaml
 from tests.support.calling import call, shown
 

@@ -19,7 +19,7 @@ import pytest
 from legm import ExperimentHandler, LegmError
 from legm.console.console_reader import read_console_line
 from legm.records import Artifact
-from legm.runlog.configuration_folders import CONSOLE_FILE
+from legm.runlog.file_names import CONSOLE_FILE
 from legm.runlog.log_folder import find_logs
 from legm.runlog.log_reader import read_log
 from legm.testing import MemoryBackend

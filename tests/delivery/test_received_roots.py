@@ -16,8 +16,8 @@ from legm.delivery.trusted import trust, trusted_target_text
 from legm.hooks import Capability
 from legm.records import Artifact, Outcome, Status
 from legm.runlog import log_frames, log_reader, log_writer
-from legm.runlog.artifact_paths import ARTIFACTS
-from legm.runlog.configuration_folders import PARAMETERS_FILE, RUNS, TENSORBOARD, configuration_folders
+from legm.runlog.configuration_folders import configuration_folders
+from legm.runlog.file_names import ARTIFACTS, PARAMETERS_FILE, RUNS, TENSORBOARD
 from legm.runlog.log_folder import LogFolder
 from tests.support.calling import as_json, call, shown
 from tests.support.local_runs import train

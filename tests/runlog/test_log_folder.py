@@ -1,19 +1,14 @@
-"""A configuration's folder: its logs are found wherever they are, and names are spelled once."""
+"""A configuration's folder: its logs are found wherever they are."""
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
-import legm
 from legm.core.parameters import Parameters
 from legm.delivery.client import connect_client
 from legm.delivery.run_session import RunSession, new_run
 from legm.records import Outcome, Status
-from legm.runlog import configuration_folders as folder_module
 from legm.runlog.log_folder import LogFolder, read_result_from_log, results_only_in_logs
-
-PACKAGE = Path(legm.__file__).parent
 
 
 def session_in(root: Path) -> RunSession:
@@ -64,25 +59,3 @@ def test_a_deleted_log_is_none(tmp_path):
     assert read_result_from_log(path, live=False) is None
     assert logs.read_run_status(path) is None
     assert logs.find(session.run.run_id) is None
-
-
-def test_the_names_of_files_are_spelled_in_one_module():
-    names = {
-        value
-        for name, value in vars(folder_module).items()
-        if name.isupper() and isinstance(value, str) and (value.endswith(".yml") or value == ".legm")
-    }
-    assert len(names) == 5
-    wrong = []
-    for path in PACKAGE.rglob("*.py"):
-        # The original legm has names of its own; a captured script's Python imports nothing of legm's.
-        if path == Path(str(folder_module.__file__)) or {"classic", "earlier_store.py"} & set(path.parts):
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        wrong += [
-            f"{path.relative_to(PACKAGE)}, line {node.lineno}: {node.value!r}"
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and id(node) not in docstrings and node.value in names
-        ]
-    assert not wrong

@@ -37,15 +37,11 @@ from legm.records import (
     Summary,
 )
 from legm.runlog.configuration_folders import (
-    AGGREGATES_FILE,
-    METRICS_FILE,
-    PLOTS,
-    STEPS_FILE,
-    TENSORBOARD,
     artifacts_folder,
     refuse_linked_configuration_folder,
     refuse_links,
 )
+from legm.runlog.file_names import AGGREGATES_FILE, METRICS_FILE, PLOTS, STEPS_FILE, TENSORBOARD
 from legm.runlog.log_folder import LogFolder
 from legm.util import yaml_text
 from legm.util.atomic_files import write_atomically

@@ -14,7 +14,8 @@ from legm.backends.local.parameters_overview import read_configuration_overview
 from legm.backends.local.result_yaml import count_yaml_entries, read_result_yaml
 from legm.errors import LegmError
 from legm.records import ConfigurationStatus, Query, RunResult
-from legm.runlog.configuration_folders import METRICS_FILE, STEPS_FILE, configuration_paths, subfolders
+from legm.runlog.configuration_folders import configuration_paths, subfolders
+from legm.runlog.file_names import METRICS_FILE, STEPS_FILE
 from legm.runlog.log_folder import LogFolder, results_only_in_logs, results_resumed_in_logs
 
 __all__ = ["experiment_in", "experiments_in_folders", "runs_in_folders", "scan_folder_contents"]

@@ -36,15 +36,13 @@ from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
 from legm.runlog.configuration_folders import (
     DEPTH,
-    INDEX,
-    OWN_FOLDER,
-    PARAMETERS_FILE,
     configuration_paths,
     is_configuration_folder,
     may_hold_configurations,
     refuse_links,
     subfolders,
 )
+from legm.runlog.file_names import INDEX, INDEX_LOCK, OWN_FOLDER, PARAMETERS_FILE
 from legm.util.atomic_files import write_atomically
 from legm.util.locks import file_lock
 
@@ -129,7 +127,7 @@ class FolderIndex:
         self.folder = folder
         self._own = folder / OWN_FOLDER
         self._index = self._own / INDEX
-        self._lock = self._own / "lock"
+        self._lock = self._own / INDEX_LOCK
 
     def find(self, digest: str) -> Path | None:
         """The folder of the configuration with a fingerprint; the first one if it was copied."""

@@ -113,7 +113,7 @@ def read_stored_runs(
     """
     from legm.backends.local.entry_file import Entry, EntryFile
     from legm.backends.local.result_yaml import read_result_yaml
-    from legm.runlog.configuration_folders import METRICS_FILE, STEPS_FILE
+    from legm.runlog.file_names import METRICS_FILE, STEPS_FILE
 
     def read_folder_entries(file: EntryFile) -> tuple[list[Entry], list[str]]:
         try:
@@ -157,7 +157,7 @@ def read_summaries(folder: Path, completed: Mapping[str, int]) -> dict[str, Summ
         CorruptFile: the file does not hold aggregates.
         StorageError: it cannot be read.
     """
-    from legm.runlog.configuration_folders import AGGREGATES_FILE
+    from legm.runlog.file_names import AGGREGATES_FILE
     from legm.stats.aggregate import aggregated_summary_from_dict
     from legm.util.yaml_files import load_yaml
 

@@ -20,7 +20,8 @@ from legm.core.credentials import redact_configuration
 from legm.core.identity import fingerprint
 from legm.errors import CorruptFile, LegmError, StorageError, storage_error
 from legm.records import Configuration
-from legm.runlog.configuration_folders import PARAMETERS_FILE, is_configuration_folder
+from legm.runlog.configuration_folders import is_configuration_folder
+from legm.runlog.file_names import PARAMETERS_FILE
 from legm.util import yaml_text
 from legm.util.yaml_files import load_yaml, parse_yaml
 

@@ -22,7 +22,7 @@ from legm.backends.local.parameters_file import (
 from legm.core.credentials import redact_configuration
 from legm.errors import storage_error
 from legm.records import Configuration
-from legm.runlog.configuration_folders import PARAMETERS_FILE
+from legm.runlog.file_names import PARAMETERS_FILE
 
 __all__ = ["read_configuration_overview"]
 

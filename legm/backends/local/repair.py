@@ -15,7 +15,7 @@ from legm.core import results
 from legm.errors import CorruptFile, LegmError
 from legm.records import RunResult, Status
 from legm.runlog import log_reader, log_repair
-from legm.runlog.configuration_folders import METRICS_FILE, PARAMETERS_FILE, STEPS_FILE
+from legm.runlog.file_names import LOG_SUFFIX, METRICS_FILE, PARAMETERS_FILE, STEPS_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.runlog.log_writer import logs_being_written
 from legm.util.atomic_files import write_atomically
@@ -58,7 +58,7 @@ def _repair_parameters(folder: Path) -> list[str]:
     try:
         read_configuration(folder)
     except CorruptFile as error:
-        for path in sorted(LogFolder.of(folder).folder.glob("*.log")):
+        for path in sorted(LogFolder.of(folder).folder.glob(f"*{LOG_SUFFIX}")):
             try:
                 configuration = log_reader.read_log(path).run.configuration
             except LegmError:
@@ -98,7 +98,7 @@ def _repair_entry(folder: Path, file: EntryFile, entry: Entry, text: bytes) -> l
     ids = [run_id for found in _RUN_ID.findall(text) if (run_id := found.decode()) not in sound]
     results = [result for run_id in ids if (result := _repaired_run_from_log(folder, run_id))]
     if not results:  # perhaps it is the id that is damaged
-        others = sorted({path.stem for path in LogFolder.of(folder).folder.rglob("*.log")} - sound)
+        others = sorted({path.stem for path in LogFolder.of(folder).folder.rglob(f"*{LOG_SUFFIX}")} - sound)
         candidates = [result for run_id in others if (result := _repaired_run_from_log(folder, run_id))]
         results = [r for r in candidates if file.was(text, entry.number, *_repaired_entry_content(file, r))]
     if not results:

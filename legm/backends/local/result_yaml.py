@@ -25,7 +25,7 @@ from legm.records import (
     Status,
     is_record_file_name,
 )
-from legm.runlog.configuration_folders import METRICS_FILE, STEPS_FILE
+from legm.runlog.file_names import METRICS_FILE, STEPS_FILE
 from legm.runlog.log_folder import LogFolder
 from legm.stats.run_counts import ALL_VALUES_METRICS, count_by_description, count_repeated
 from legm.util.locks import file_lock

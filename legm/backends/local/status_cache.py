@@ -27,14 +27,8 @@ from typing import Any
 
 from legm.errors import LegmError
 from legm.records import BestRule, Configuration, ConfigurationStatus, Plain, RunCounts
-from legm.runlog.configuration_folders import (
-    METRICS_FILE,
-    OWN_FOLDER,
-    PARAMETERS_FILE,
-    RUNS,
-    configurations_with,
-    refuse_links,
-)
+from legm.runlog.configuration_folders import configurations_with, refuse_links
+from legm.runlog.file_names import CATALOGUE, METRICS_FILE, OWN_FOLDER, PARAMETERS_FILE, RUNS
 from legm.runlog.log_folder import LogFolder
 
 __all__ = ["counted_once", "read_statuses"]
@@ -55,7 +49,7 @@ def read_statuses(folder: Path) -> list[ConfigurationStatus]:
         StorageError: the folder cannot be read.
     """
     began = time.time()
-    parent, path = str(folder), folder / OWN_FOLDER / "catalogue"
+    parent, path = str(folder), folder / OWN_FOLDER / CATALOGUE
     marks = dict(configurations_with(folder, _status_stat_signature))
     kept = _load_status_cache(path)
     table = _StatusStringTable(kept.get("shared", []))

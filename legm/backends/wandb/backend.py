@@ -59,7 +59,7 @@ from legm.records import (
     Status,
     Summary,
 )
-from legm.runlog.configuration_folders import CONSOLE_FILE
+from legm.runlog.file_names import CONSOLE_FILE
 from legm.stats.aggregate import aggregated_summary_as_dict
 from legm.util.user_environment import user_variable
 from legm.util.wandb_session import WandbSession

@@ -25,7 +25,7 @@ from legm.core.config_objects import parameters_from_config
 from legm.delivery.process_end import is_normal_process_end
 from legm.errors import LegmError, MetricError
 from legm.records import Plain, Status
-from legm.runlog.configuration_folders import OWN_FOLDER
+from legm.runlog.file_names import DROP_IN_FILES, OWN_FOLDER
 from legm.runlog.recorder import to_recorded_step, to_recorded_value
 from legm.util.locks import ReentrySafeLock
 
@@ -111,7 +111,7 @@ class Run:
     @property
     def dir(self) -> str:
         """A folder whose files are stored when the run ends."""
-        folder = SESSION.settings.root / OWN_FOLDER / "files" / self.id
+        folder = SESSION.settings.root / OWN_FOLDER / DROP_IN_FILES / self.id
         folder.mkdir(parents=True, exist_ok=True)
         return str(folder)
 
@@ -374,7 +374,7 @@ class Run:
     join = finish
 
     def _store_saved_files(self) -> None:
-        folder = SESSION.settings.root / OWN_FOLDER / "files" / self.id
+        folder = SESSION.settings.root / OWN_FOLDER / DROP_IN_FILES / self.id
         for name, path in self._saved.items():
             if path.is_file():
                 self._store_file(path, name)

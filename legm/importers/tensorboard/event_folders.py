@@ -11,7 +11,7 @@ from pathlib import Path
 from legm.backends.mlflow.names import ARTIFACTS_FOLDER
 from legm.importers.import_notes import ImportNotes
 from legm.importers.legm_root import is_legm_root_file
-from legm.runlog.configuration_folders import PARAMETERS_FILE
+from legm.runlog.file_names import PARAMETERS_FILE
 
 __all__ = ["event_folders", "is_event_file", "is_skipped_folder"]
 

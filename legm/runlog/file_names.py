@@ -1,0 +1,96 @@
+"""The names of all that legm writes below a root directory, and of its file in the user's settings.
+
+::
+
+    <root>/<experiment>/<configuration>/    PARAMETERS_FILE, METRICS_FILE, STEPS_FILE, AGGREGATES_FILE
+                                            RUNS/<run id>.log, RUNS/OPEN/<run id>.log, RUNS/LOCK_FILE
+                                            ARTIFACTS/<run id>/, PLOTS/, TENSORBOARD/
+    <root>/<experiment>/OWN_FOLDER/         INDEX, INDEX_LOCK, CATALOGUE
+    <root>/OWN_FOLDER/                      IDENTITY_FILE, CAPTURES/, DROP_IN_FILES/, DROP_IN_LOCK
+    <root>/OWN_FOLDER/<experiment>/<configuration>/    RUNS/, ARTIFACTS/, where the backend has no folders
+
+What a tracker's store calls its own files is in ``names.py`` of its backend.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AGGREGATES_FILE",
+    "ARTIFACTS",
+    "CAPTURES",
+    "CATALOGUE",
+    "CONSOLE_FILE",
+    "CUSTOM_DATA_FILE",
+    "DROP_IN_FILES",
+    "DROP_IN_LOCK",
+    "DROP_IN_NOTES_FILE",
+    "IDENTITY_FILE",
+    "INDEX",
+    "INDEX_LOCK",
+    "LOCK_FILE",
+    "LOG_SUFFIX",
+    "METRICS_FILE",
+    "OPEN",
+    "OWN_FOLDER",
+    "PARAMETERS_FILE",
+    "PLOTS",
+    "RUNS",
+    "SETTINGS_FOLDER",
+    "STEPS_FILE",
+    "TENSORBOARD",
+    "TRUSTED_TARGETS_FILE",
+    "log_file_name",
+]
+
+# In a configuration's folder
+
+PARAMETERS_FILE = "params.yml"
+"""The file that makes a folder the folder of a configuration."""
+METRICS_FILE = "metrics.yml"
+STEPS_FILE = "steps.yml"
+AGGREGATES_FILE = "aggregated_metrics.yml"
+PLOTS = "plots"
+TENSORBOARD = "tensorboard"
+ARTIFACTS = "artifacts"
+"""The artifacts of the runs, in a folder for each run."""
+CUSTOM_DATA_FILE = "custom_data.yml"
+"""The file of ``set_custom_data()`` where the user names no other."""
+CONSOLE_FILE = "legm-console.txt"
+"""Among the artifacts of a run, what its process and the children of that printed."""
+DROP_IN_NOTES_FILE = "legm-compat.yml"
+"""An artifact of a run of the drop-in, with the notes that were set after the run had begun."""
+RUNS = "runs"
+"""The run logs of a configuration."""
+OPEN = "open"
+"""The subfolder of the pending logs."""
+LOG_SUFFIX = ".log"
+LOCK_FILE = ".lock"
+"""Locked for decisions about all runs of a configuration."""
+
+# In an experiment's folder and in a root directory
+
+OWN_FOLDER = ".legm"
+"""In an experiment's folder, files that only legm reads; in a root directory, the folders of configurations
+whose backend has no folders."""
+INDEX = "index"
+"""In ``.legm`` in an experiment's folder, which configuration is where."""
+INDEX_LOCK = "lock"
+CATALOGUE = "catalogue"
+"""In ``.legm`` in an experiment's folder, what each configuration holds."""
+IDENTITY_FILE = "imported.yml"
+"""In ``.legm`` in a root directory, which parameters identify the configurations of imported experiments."""
+CAPTURES = "capture"
+"""In ``.legm`` in a root directory, the private stores of scripts under ``legm capture``."""
+DROP_IN_FILES = "files"
+"""In ``.legm`` in a root directory, the folders of the drop-in's ``wandb.run.dir``."""
+DROP_IN_LOCK = "export.lock"
+
+# In the folder of the user's settings
+
+SETTINGS_FOLDER = "legm"
+TRUSTED_TARGETS_FILE = "trusted-targets"
+
+
+def log_file_name(run_id: str) -> str:
+    """The name of a run's log."""
+    return f"{run_id}{LOG_SUFFIX}"
