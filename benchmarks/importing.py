@@ -175,13 +175,13 @@ def build_logs(folder: str, runs: int, steps: int) -> dict[str, float]:
 
 def reading(source: str) -> dict[str, float]:
     """Every number of W&B's logs as legm reads it, without anything that is done with it."""
-    from legm.importers.wandb.run_fold import RunFold
+    from legm.importers.wandb.run_fold import WandbRunFold
     from legm.importers.wandb.transaction_log import TransactionLogReader
     from legm.records import Points
 
     began, points = time.perf_counter(), 0
     for log in _logs(source):
-        told = RunFold()
+        told = WandbRunFold()
         for record in TransactionLogReader(log).new_records():
             told.add_record(record)
         points += sum(len(one) for one in told.take_new() if isinstance(one, Points))

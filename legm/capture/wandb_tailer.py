@@ -10,7 +10,7 @@ from typing import Any
 from legm.capture.tailers import RunUpdate
 from legm.core.point_columns import columns_by_series, points_from_columns
 from legm.importers.wandb.local_folders import WandbFolderSource
-from legm.importers.wandb.run_fold import RunFold
+from legm.importers.wandb.run_fold import WandbRunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import Points
 
@@ -21,7 +21,7 @@ __all__ = ["WandbTailer"]
 class _GrowingWandbRun:
     """A run whose last log is read as it grows, with the state so far."""
 
-    fold: RunFold = field(default_factory=RunFold)
+    fold: WandbRunFold = field(default_factory=WandbRunFold)
     logs: list[Path] = field(default_factory=list)
     reader: TransactionLogReader | None = None
 

@@ -65,10 +65,12 @@ def terminal_table_lines(
         rule: the character of the line below them.
         ellipsis: the character that replaces what is cut.
     """
-    cells = [_escaped_table_cells([one.header, *(row[i] for row in rows)]) for i, one in enumerate(columns)]
+    cells = [
+        _escaped_terminal_cells([one.header, *(row[i] for row in rows)]) for i, one in enumerate(columns)
+    ]
     least_name = _LEAST_NAME if width is None or width < _WIDE else _LEAST_NAME_IF_WIDE
     sizes = [
-        _ColumnSize(
+        _TerminalColumnSize(
             terminal_width(own[0]),
             max(_terminal_widths(own[1:]), default=0),
             least_name if column.is_name else _LEAST,
@@ -76,12 +78,12 @@ def terminal_table_lines(
         )
         for column, own in zip(columns, cells, strict=True)
     ]
-    for number, block in enumerate(_columns_per_table(sizes, width)):
+    for number, block in enumerate(_columns_per_terminal_table(sizes, width)):
         if number:
             yield ""
         chosen = [columns[i] for i in block]
-        column_widths = _column_widths([sizes[i] for i in block], width)
-        lines = _table_lines([cells[i] for i in block], chosen, column_widths, ellipsis)
+        column_widths = _terminal_column_widths([sizes[i] for i in block], width)
+        lines = _terminal_row_lines([cells[i] for i in block], chosen, column_widths, ellipsis)
         yield from map(head, next(lines))
         yield rule * (sum(column_widths) + len(_GAP) * (len(block) - 1))
         yield from itertools.chain.from_iterable(lines)
@@ -100,7 +102,7 @@ def _terminal_widths(cells: Sequence[str]) -> Iterator[int]:
     return map(len if "".join(cells).isascii() else terminal_width, cells)
 
 
-def _escaped_table_cells(cells: list[str]) -> list[str]:
+def _escaped_terminal_cells(cells: list[str]) -> list[str]:
     """Cells in which line breaks and the like are escaped."""
     if "".join(cells).isprintable():
         return cells
@@ -108,7 +110,7 @@ def _escaped_table_cells(cells: list[str]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _ColumnSize:
+class _TerminalColumnSize:
     """The width of a column's header and of its widest cell, and how far and how it may be narrowed."""
 
     header: int
@@ -132,7 +134,7 @@ class _ColumnSize:
         return min(self.with_folded_header, self.narrowest) if self.fit else self.with_folded_header
 
 
-def _columns_per_table(sizes: Sequence[_ColumnSize], width: int | None) -> list[list[int]]:
+def _columns_per_terminal_table(sizes: Sequence[_TerminalColumnSize], width: int | None) -> list[list[int]]:
     """The columns of each table, by number."""
     least = [one.least + len(_GAP) for one in sizes]
     if width is None or sum(least) <= width + len(_GAP):
@@ -147,19 +149,21 @@ def _columns_per_table(sizes: Sequence[_ColumnSize], width: int | None) -> list[
     return blocks
 
 
-def _column_widths(sizes: Sequence[_ColumnSize], width: int | None) -> list[int]:
+def _terminal_column_widths(sizes: Sequence[_TerminalColumnSize], width: int | None) -> list[int]:
     """How wide each column of a table becomes."""
     column_widths = [one.whole for one in sizes]
     if width is None:
         return column_widths
     spare = width - len(_GAP) * (len(sizes) - 1)
-    _narrow_columns(column_widths, {i: one.with_folded_header for i, one in enumerate(sizes)}, spare)
+    _narrow_terminal_columns(column_widths, {i: one.with_folded_header for i, one in enumerate(sizes)}, spare)
     for fit in ("cut", "list", "fold"):
-        _narrow_columns(column_widths, {i: one.least for i, one in enumerate(sizes) if one.fit == fit}, spare)
+        _narrow_terminal_columns(
+            column_widths, {i: one.least for i, one in enumerate(sizes) if one.fit == fit}, spare
+        )
     return column_widths
 
 
-def _narrow_columns(column_widths: list[int], least: Mapping[int, int], spare: int) -> None:
+def _narrow_terminal_columns(column_widths: list[int], least: Mapping[int, int], spare: int) -> None:
     """Narrow the widest of the columns that can be, until all fit."""
     while sum(column_widths) > spare and (wide := [i for i in least if column_widths[i] > least[i]]):
         most = max(column_widths[i] for i in wide)
@@ -170,15 +174,17 @@ def _narrow_columns(column_widths: list[int], least: Mapping[int, int], spare: i
             column_widths[i] = max(least[i], lower, most - step)
 
 
-def _table_lines(
+def _terminal_row_lines(
     cells: Sequence[list[str]], columns: Sequence[Column], column_widths: Sequence[int], ellipsis: str
 ) -> Iterator[list[str]]:
     """The lines of each row of one table, the headers' first."""
-    headers = [_folded_cell(own[0], max_width) for own, max_width in zip(cells, column_widths, strict=True)]
+    headers = [
+        _folded_terminal_cell(own[0], max_width) for own, max_width in zip(cells, column_widths, strict=True)
+    ]
     highest = max(map(len, headers))
     plain = [Column(column.header, right=column.right) for column in columns]
     yield list(
-        _joined_cell_lines([[""] * (highest - len(one)) + one for one in headers], plain, column_widths)
+        _joined_terminal_cells([[""] * (highest - len(one)) + one for one in headers], plain, column_widths)
     )
     bodies = [own[1:] for own in cells]
     wide = [
@@ -186,32 +192,34 @@ def _table_lines(
         for one, max_width in zip(bodies, column_widths, strict=True)
     ]
     cut = [
-        _table_cells_without_folds(one, column.fit, max_width, ellipsis) if is_wide else one
+        _terminal_cells_without_folds(one, column.fit, max_width, ellipsis) if is_wide else one
         for one, column, max_width, is_wide in zip(bodies, columns, column_widths, wide, strict=True)
     ]
     if not any(is_wide and column.fit == "fold" for column, is_wide in zip(columns, wide, strict=True)):
-        yield from ([line] for line in _joined_cell_lines(cut, columns, column_widths))
+        yield from ([line] for line in _joined_terminal_cells(cut, columns, column_widths))
         return
     for row in zip(*cut, strict=True):
         parts = [
-            _folded_cell(cell, max_width) if column.fit == "fold" else [cell]
+            _folded_terminal_cell(cell, max_width) if column.fit == "fold" else [cell]
             for cell, column, max_width in zip(row, columns, column_widths, strict=True)
         ]
         most = max(map(len, parts))
         yield list(
-            _joined_cell_lines([part + [""] * (most - len(part)) for part in parts], columns, column_widths)
+            _joined_terminal_cells(
+                [part + [""] * (most - len(part)) for part in parts], columns, column_widths
+            )
         )
 
 
-def _joined_cell_lines(
+def _joined_terminal_cells(
     cells: Sequence[list[str]], columns: Sequence[Column], column_widths: Sequence[int]
 ) -> Iterator[str]:
     """Lines of cells that fit."""
-    padded = [_padded_cells(*one) for one in zip(cells, columns, column_widths, strict=True)]
+    padded = [_padded_terminal_cells(*one) for one in zip(cells, columns, column_widths, strict=True)]
     return map(str.rstrip, map(_GAP.join, zip(*padded, strict=True)))
 
 
-def _padded_cells(cells: Sequence[str], column: Column, max_width: int) -> list[str]:
+def _padded_terminal_cells(cells: Sequence[str], column: Column, max_width: int) -> list[str]:
     if "".join(cells).isascii():
         padded = [cell.rjust(max_width) if column.right else cell.ljust(max_width) for cell in cells]
     else:
@@ -220,30 +228,30 @@ def _padded_cells(cells: Sequence[str], column: Column, max_width: int) -> list[
     return [column.paint(cell) for cell in padded] if column.paint else padded
 
 
-def _table_cells_without_folds(cells: Sequence[str], fit: str, max_width: int, ellipsis: str) -> list[str]:
+def _terminal_cells_without_folds(cells: Sequence[str], fit: str, max_width: int, ellipsis: str) -> list[str]:
     """Cells that fit, unless they are folded later."""
     if fit == "cut":
         return [
             cell.replace("…", ellipsis) for cell in truncate_distinct_names(cells, max_width, terminal_width)
         ]
     if fit == "list":
-        return [_cut_table_cell_list(cell, max_width, ellipsis) for cell in cells]
+        return [_cut_terminal_cell_list(cell, max_width, ellipsis) for cell in cells]
     return list(cells)
 
 
-def _cut_table_cell_list(cell: str, max_width: int, ellipsis: str) -> str:
+def _cut_terminal_cell_list(cell: str, max_width: int, ellipsis: str) -> str:
     """The items between commas of which the last ones are left out if there is no space for all."""
     if terminal_width(cell) <= max_width:
         return cell
-    start = cell[: _characters_that_fit(cell, max_width - 1)]
+    start = cell[: _characters_that_fit_terminal(cell, max_width - 1)]
     whole = start.rpartition(", ")[0]
     return f"{whole}, {ellipsis}" if whole else start.rstrip() + ellipsis
 
 
-def _folded_cell(cell: str, max_width: int) -> list[str]:
+def _folded_terminal_cell(cell: str, max_width: int) -> list[str]:
     lines = []
     while terminal_width(cell) > max_width:
-        end = _characters_that_fit(cell, max_width)
+        end = _characters_that_fit_terminal(cell, max_width)
         found = (
             [one.end() for one in mark.finditer(cell) if end // 3 < one.end() <= end] for mark in _BREAKS
         )
@@ -253,7 +261,7 @@ def _folded_cell(cell: str, max_width: int) -> list[str]:
     return [*lines, cell]
 
 
-def _characters_that_fit(text: str, max_width: int) -> int:
+def _characters_that_fit_terminal(text: str, max_width: int) -> int:
     """How many characters of a text fit into so many columns; at least one."""
     if text.isascii():
         return max(max_width, 1)

@@ -28,7 +28,7 @@ from legm.importers.detection import open_detected_source
 from legm.importers.import_notes import ImportNotes
 from legm.importers.ingest import Ingestion
 from legm.importers.tensorboard.event_reader import EventReader
-from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
+from legm.importers.tensorboard.run_layout import EventRunPart, RunFolder, group_into_runs
 from legm.importers.tensorboard.source import TensorboardSource
 from legm.importers.tensorboard.tfrecords import read_tfrecords
 from legm.records import Display, Points, Status
@@ -374,9 +374,9 @@ def test_folders_are_joined_as_their_writers_part_them(folders, expected):
 def test_equal_sessions_are_one_run_and_different_ones_are_not():
     paths = [PurePosixPath("a"), PurePosixPath("a/1700000000.1"), PurePosixPath("a/1700000000.2")]
     same = dict(zip(paths, (folder_of(), folder_of(lr=1), folder_of(lr=1)), strict=True))
-    assert group_into_runs(same) == [RunFolder(paths[0], tuple(map(RunPart, paths)))]
+    assert group_into_runs(same) == [RunFolder(paths[0], tuple(map(EventRunPart, paths)))]
     other = {**same, paths[2]: folder_of(lr=2)}
-    assert group_into_runs(other) == [RunFolder(path, (RunPart(path),)) for path in paths]
+    assert group_into_runs(other) == [RunFolder(path, (EventRunPart(path),)) for path in paths]
 
 
 def test_the_path_is_the_name_and_the_folder_above_it_the_experiment(tmp_path):

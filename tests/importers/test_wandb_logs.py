@@ -16,7 +16,7 @@ from wandb.proto import wandb_internal_pb2 as theirs
 from legm import CorruptFile
 from legm.importers.wandb import json_items
 from legm.importers.wandb.log_messages import FIELDS
-from legm.importers.wandb.run_fold import RunFold
+from legm.importers.wandb.run_fold import WandbRunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import BestRule, Display, Points
 from tests.support.wandb_log import chunk, framed, records
@@ -82,15 +82,15 @@ def written(tmp_path_factory) -> dict[str, Path]:
     return found
 
 
-def read(path: Path) -> tuple[RunFold, Metrics, list[Display]]:
+def read(path: Path) -> tuple[WandbRunFold, Metrics, list[Display]]:
     """A whole log: what it tells, for each metric steps, times and values, and its texts."""
-    run_fold = RunFold()
+    run_fold = WandbRunFold()
     for record in TransactionLogReader(path).new_records():
         run_fold.add_record(record)
     return run_fold, *drained(run_fold)
 
 
-def drained(run_fold: RunFold) -> tuple[Metrics, list[Display]]:
+def drained(run_fold: WandbRunFold) -> tuple[Metrics, list[Display]]:
     metrics: Metrics = {}
     texts = []
     for one in run_fold.take_new():
@@ -256,7 +256,7 @@ def test_a_growing_log_gives_each_record_once_as_soon_as_it_is_complete(written,
     for pieces in (3, 200):
         growing = tmp_path / "growing.wandb"
         growing.write_bytes(b"")
-        reader, found, run_fold = TransactionLogReader(growing), [], RunFold()
+        reader, found, run_fold = TransactionLogReader(growing), [], WandbRunFold()
         cuts = [*sorted(chance.randrange(len(data)) for _ in range(pieces)), len(data)]
         metrics: dict[str, list] = {}
         for before, cut in zip([0, *cuts], cuts, strict=False):

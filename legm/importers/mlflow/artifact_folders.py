@@ -12,10 +12,10 @@ from legm.importers.external_run import ExternalFile
 from legm.importers.import_notes import ImportNotes
 from legm.importers.run_files import run_files_below
 
-__all__ = ["ArtifactFolders"]
+__all__ = ["MlflowArtifactFolders"]
 
 
-class ArtifactFolders:
+class MlflowArtifactFolders:
     """Finds and lists the artifacts of runs.
 
     Args:

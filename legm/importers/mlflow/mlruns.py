@@ -29,7 +29,7 @@ from legm.core.point_columns import points_from_blocks
 from legm.errors import CorruptFile, StorageError, storage_error
 from legm.importers.external_run import ExternalRun, RunGroup, unreadable_run
 from legm.importers.import_notes import ImportNotes
-from legm.importers.mlflow.artifact_folders import ArtifactFolders
+from legm.importers.mlflow.artifact_folders import MlflowArtifactFolders
 from legm.importers.mlflow.run_conversion import (
     DELETED,
     ExternalMlflowRun,
@@ -67,7 +67,7 @@ class MlrunsSource:
         self.location = str(path)
         self.notes = ImportNotes()
         self._deleted = deleted
-        self._files = ArtifactFolders(path.absolute().parent, self.notes)
+        self._files = MlflowArtifactFolders(path.absolute().parent, self.notes)
         self._experiment_metadata: dict[Path, dict[str, Any]] = {}
         self._models: dict[Path, dict[str, list[tuple[str, Path]]]] = {}
         self._tags_of_experiments: dict[Path, dict[str, Plain]] = {}

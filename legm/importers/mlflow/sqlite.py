@@ -19,7 +19,7 @@ from legm.core.point_columns import points_from_rows
 from legm.errors import CorruptFile, StorageError
 from legm.importers.external_run import ExternalRun
 from legm.importers.import_notes import ImportNotes
-from legm.importers.mlflow.artifact_folders import ArtifactFolders
+from legm.importers.mlflow.artifact_folders import MlflowArtifactFolders
 from legm.importers.mlflow.run_conversion import (
     DELETED,
     ExternalMlflowRun,
@@ -78,7 +78,7 @@ class MlflowSqliteSource:
         self.notes = ImportNotes()
         self._deleted = deleted
         self._copy: tempfile.TemporaryDirectory[str] | None = None
-        self._files = ArtifactFolders(path.absolute().parent, self.notes)
+        self._files = MlflowArtifactFolders(path.absolute().parent, self.notes)
         self._connection = self._connect(path)
         self._columns = {table: self._columns_of(table) for table in (*_TABLES, *_NEWER_TABLES)}
         for table in _TABLES:

@@ -22,13 +22,13 @@ from legm.importers.tensorboard.event_reader import (
 from legm.importers.tensorboard.hparams import parse_hparams_session_info
 from legm.records import Plain, Points, Status
 
-__all__ = ["FolderScan", "scan_event_files"]
+__all__ = ["EventFolderScan", "scan_event_files"]
 
 _LATEST_TIME = 253_402_300_800.0  # the year 10000
 
 
 @dataclass(slots=True)
-class FolderScan:
+class EventFolderScan:
     """The event files of a folder, as they were when they were scanned.
 
     Args:
@@ -106,14 +106,14 @@ class FolderScan:
             self.last = time if self.last is None else max(self.last, time)
 
 
-def scan_event_files(paths: Iterable[Path], notes: ImportNotes) -> FolderScan:
+def scan_event_files(paths: Iterable[Path], notes: ImportNotes) -> EventFolderScan:
     """Scan the event files of one folder.
 
     Args:
         paths: the files, in order.
         notes: collects what cannot be read, or is left out.
     """
-    scan, reader = FolderScan([]), EventReader(notes)
+    scan, reader = EventFolderScan([]), EventReader(notes)
     try:
         for path in paths:
             try:

@@ -16,7 +16,7 @@ from legm.importers.plain_yaml import parse_plain_yaml
 from legm.importers.size_limits import read_within_size_limit
 from legm.records import Plain
 
-__all__ = ["ParameterFiles"]
+__all__ = ["EventParameterFiles"]
 
 _LIGHTNING = "hparams.yaml"
 _NAMES = tuple(f"{name}.{end}" for name in ("hparams", "config", "opt", "args") for end in ("yaml", "yml"))
@@ -25,7 +25,7 @@ _MAX_BYTES = 1 << 20
 _REMEDY = "Repair it, or delete it in a copy of the folder."
 
 
-class ParameterFiles:
+class EventParameterFiles:
     """Reads the parameter files of folders, each once.
 
     Args:

@@ -21,13 +21,13 @@ from typing import Protocol
 
 from legm.records import Plain
 
-__all__ = ["RunFolder", "RunLayoutFolder", "RunPart", "group_into_runs"]
+__all__ = ["EventRunFolder", "EventRunPart", "RunFolder", "group_into_runs"]
 
 _PART_NAMES = frozenset({"train", "validation", "val", "eval", "test"})
 _TIME_NAME = re.compile(r"\d{9,11}\.\d+")
 
 
-class RunLayoutFolder(Protocol):
+class EventRunFolder(Protocol):
     """What the event files of a folder contain."""
 
     @property
@@ -40,7 +40,7 @@ class RunLayoutFolder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RunPart:
+class EventRunPart:
     """A folder of event files that is part of a run.
 
     Args:
@@ -63,10 +63,10 @@ class RunFolder:
     """A run: its own folder, and the folders of event files that are part of it, its own first."""
 
     path: PurePosixPath
-    parts: tuple[RunPart, ...]
+    parts: tuple[EventRunPart, ...]
 
 
-def group_into_runs(folders: Mapping[PurePosixPath, RunLayoutFolder]) -> list[RunFolder]:
+def group_into_runs(folders: Mapping[PurePosixPath, EventRunFolder]) -> list[RunFolder]:
     """Group folders of event files into runs, ordered by path.
 
     Args:
@@ -81,18 +81,18 @@ def group_into_runs(folders: Mapping[PurePosixPath, RunLayoutFolder]) -> list[Ru
         for folder in siblings:
             if (parent := _parent_run_of_folder(folder, siblings, folders)) is not None:
                 parents[folder] = parent
-    runs: dict[PurePosixPath, list[RunPart]] = {}
+    runs: dict[PurePosixPath, list[EventRunPart]] = {}
     for folder in sorted(folders, key=lambda one: one.parts):
         path, prefix, only_metric = folder, "", ""
         while path in parents:
             path, before, name = parents[path]
             prefix, only_metric = before + prefix, only_metric or name
-        runs.setdefault(path, []).append(RunPart(folder, prefix, only_metric))
+        runs.setdefault(path, []).append(EventRunPart(folder, prefix, only_metric))
     return [RunFolder(path, tuple(runs[path])) for path in sorted(runs, key=lambda one: one.parts)]
 
 
 def _parent_run_of_folder(
-    folder: PurePosixPath, siblings: Sequence[PurePosixPath], folders: Mapping[PurePosixPath, RunLayoutFolder]
+    folder: PurePosixPath, siblings: Sequence[PurePosixPath], folders: Mapping[PurePosixPath, EventRunFolder]
 ) -> tuple[PurePosixPath, str, str] | None:
     """The run that a folder is part of, its prefix, and its only metric's name; None for a separate run."""
     tag = folders[folder].only_tag

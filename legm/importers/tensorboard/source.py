@@ -25,11 +25,11 @@ from legm.importers.tensorboard.experiment_names import (
     seed_in_experiment_path,
 )
 from legm.importers.tensorboard.file_head import open_file_head
-from legm.importers.tensorboard.folder_scan import FolderScan, scan_event_files
+from legm.importers.tensorboard.folder_scan import EventFolderScan, scan_event_files
 from legm.importers.tensorboard.hparams import merge_hparams
 from legm.importers.tensorboard.media import event_media_files
-from legm.importers.tensorboard.parameter_files import ParameterFiles
-from legm.importers.tensorboard.run_layout import RunFolder, RunPart, group_into_runs
+from legm.importers.tensorboard.parameter_files import EventParameterFiles
+from legm.importers.tensorboard.run_layout import EventRunPart, RunFolder, group_into_runs
 from legm.importers.valid_names import valid_name
 from legm.records import Display, Plain, Points, Status
 from legm.util.progress import show_progress
@@ -57,8 +57,8 @@ class TensorboardSource:
         self._root = path
         self.location = str(path)
         self.notes = ImportNotes()
-        self._scans: dict[PurePosixPath, FolderScan] = {}
-        self._parameter_files = ParameterFiles(path, self.notes)
+        self._scans: dict[PurePosixPath, EventFolderScan] = {}
+        self._parameter_files = EventParameterFiles(path, self.notes)
         self._runs: dict[str, RunFolder] | None = None
         self._name_depths: dict[PurePosixPath, int] = {}  # how many last folders name a run
         self._given_run_folders: int | None = None
@@ -193,7 +193,7 @@ class TensorboardSource:
     def _experiment_name(self, path: PurePosixPath) -> str:
         return path.as_posix() if path.parts else Path(os.path.realpath(self._root)).name or self.kind
 
-    def _event_reader(self, part: RunPart) -> EventReader:
+    def _event_reader(self, part: EventRunPart) -> EventReader:
         return EventReader(self.notes, part.metric_name)
 
     def _read_records(self, run: RunFolder) -> Iterator[Points | Display]:
@@ -244,5 +244,5 @@ def _with_source_path(parameters: Mapping[str, Plain], name: str, seed: int | No
     return found
 
 
-def _merged_source_field(scans: Sequence[FolderScan], field: str) -> dict[str, Plain]:
+def _merged_source_field(scans: Sequence[EventFolderScan], field: str) -> dict[str, Plain]:
     return {name: value for scan in scans for name, value in getattr(scan, field).items()}

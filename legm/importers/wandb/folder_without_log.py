@@ -57,12 +57,12 @@ def read_folder_without_log(folder: Path) -> tuple[ExternalWandbRun, dict[str, A
     """
     name = _FOLDER_NAME.fullmatch(folder.name)
     files = folder / "files"
-    if name is None or not any(_is_file_in_folder(files / one) for one in FILES_OF_RUN):
+    if name is None or not any(_is_file_in_wandb_folder(files / one) for one in FILES_OF_RUN):
         return None
-    config = _read_folder_config(files / "config.yaml")
-    summary = _read_folder_json(files / "wandb-summary.json")
-    metadata = _read_folder_json(files / "wandb-metadata.json")
-    started = _parse_folder_time(metadata.get("startedAt")) or _time_in_folder_name(name[1])
+    config = _read_wandb_folder_config(files / "config.yaml")
+    summary = _read_wandb_folder_json(files / "wandb-summary.json")
+    metadata = _read_wandb_folder_json(files / "wandb-metadata.json")
+    started = _parse_wandb_folder_time(metadata.get("startedAt")) or _time_in_wandb_folder_name(name[1])
     ended = history_time(history_number(summary.get("_timestamp", 0.0)), 0.0) or None
     kept = ("os", "python", "program", "host", "args")
     origin = {one: metadata[one] for one in kept if metadata.get(one)}
@@ -110,13 +110,13 @@ def last_values_without_log(summary: Mapping[str, Any], time: float) -> Iterator
         yield points_from_blocks([(tuple(found), np.array([step]), np.array([time]), values)])
 
 
-def _is_file_in_folder(path: Path) -> bool:
+def _is_file_in_wandb_folder(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _read_folder_config(path: Path) -> dict[str, Any]:
+def _read_wandb_folder_config(path: Path) -> dict[str, Any]:
     """The configuration: a mapping from names to their values, each below the key ``value``."""
-    if not _is_file_in_folder(path):
+    if not _is_file_in_wandb_folder(path):
         return {}
     content = parse_plain_yaml(path, read_within_size_limit(path, _MAX_BYTES, _REMEDY)) or {}
     if not isinstance(content, dict):
@@ -128,8 +128,8 @@ def _read_folder_config(path: Path) -> dict[str, Any]:
     }
 
 
-def _read_folder_json(path: Path) -> dict[str, Any]:
-    if not _is_file_in_folder(path):
+def _read_wandb_folder_json(path: Path) -> dict[str, Any]:
+    if not _is_file_in_wandb_folder(path):
         return {}
     try:
         content = json.loads(read_within_size_limit(path, _MAX_BYTES, _REMEDY))
@@ -140,7 +140,7 @@ def _read_folder_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _parse_folder_time(text: Any) -> float | None:
+def _parse_wandb_folder_time(text: Any) -> float | None:
     try:
         found = datetime.fromisoformat(_FRACTION.sub(r"\1", str(text)).replace("Z", "+00:00"))
     except ValueError:
@@ -148,7 +148,7 @@ def _parse_folder_time(text: Any) -> float | None:
     return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _time_in_folder_name(text: str) -> float:
+def _time_in_wandb_folder_name(text: str) -> float:
     """The time in a folder's name, read as UTC: in which time zone it was written is not known."""
     try:
         return float(calendar.timegm(time.strptime(text, "%Y%m%d_%H%M%S")))

@@ -12,7 +12,7 @@ import numpy as np
 from legm.core.point_columns import points_from_rows
 from legm.importers.wandb.json_items import (
     VALUE_MARK,
-    JsonItemReader,
+    WandbItemReader,
     flatten_json,
     parse_json_value,
     set_json_at_path,
@@ -22,7 +22,7 @@ from legm.runlog.recorder import EXACT
 
 __all__ = [
     "WANDB_KEYS",
-    "HistoryRows",
+    "WandbHistoryRows",
     "history_number",
     "history_text",
     "history_time",
@@ -44,7 +44,7 @@ _NON_FINITE = {
 _FILES = frozenset({"path", "paths", "filenames", "artifact_path"})
 
 
-class HistoryRows:
+class WandbHistoryRows:
     """Collects the rows of a run, one after the other.
 
     Args:
@@ -60,7 +60,7 @@ class HistoryRows:
         rounded: the metrics with a whole number that a float does not represent.
     """
 
-    def __init__(self, items: JsonItemReader, start: float = 0.0) -> None:
+    def __init__(self, items: WandbItemReader, start: float = 0.0) -> None:
         self.step: int | None = None
         self.last_time = 0.0
         self.row_step = -1

@@ -10,8 +10,8 @@ from legm.importers.wandb.log_messages import decode_message
 
 __all__ = [
     "VALUE_MARK",
-    "JsonItemReader",
     "Path",
+    "WandbItemReader",
     "delete_json_at_path",
     "flatten_json",
     "parse_json_value",
@@ -26,7 +26,7 @@ _MAX_DEPTH = 64
 _MAX_PATHS = 1 << 14  # paths that are cached
 
 
-class JsonItemReader:
+class WandbItemReader:
     """Splits items into paths and JSON texts.
 
     Items with the same path start with the same bytes, which are decoded only once. Creating a message object

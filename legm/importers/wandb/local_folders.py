@@ -41,7 +41,7 @@ from legm.importers.wandb.run_conversion import (
     note_rounded_wandb,
     wandb_summary_numbers,
 )
-from legm.importers.wandb.run_fold import FoldedArtifact, RunFold
+from legm.importers.wandb.run_fold import FoldedWandbArtifact, WandbRunFold
 from legm.importers.wandb.transaction_log import TransactionLogReader
 from legm.records import BestRule, Display, Points
 
@@ -57,7 +57,7 @@ class _CachedLocalRun:
 
     state: tuple[tuple[int, int], ...]
     run: ExternalWandbRun
-    artifacts: tuple[FoldedArtifact, ...]
+    artifacts: tuple[FoldedWandbArtifact, ...]
 
 
 class WandbFolderSource:
@@ -87,23 +87,23 @@ class WandbFolderSource:
         if path.is_file():
             return path if path.suffix == ".wandb" else None
         for folder in (path, path / "wandb", path / ".wandb"):
-            if folder.is_dir() and any(chain(_local_log_paths(folder), _folders_without_log(folder))):
+            if folder.is_dir() and any(chain(_wandb_log_paths(folder), _wandb_folders_without_log(folder))):
                 return folder
         return None
 
     def runs(self) -> Iterator[ExternalRun]:
         """Every run, oldest first."""
         found: dict[str, list[tuple[float, Path]]] = {}
-        for log in _local_log_paths(self._path):
+        for log in _wandb_log_paths(self._path):
             try:
-                fold = _read_local_run_record(log)
+                fold = _read_wandb_run_record(log)
             except LegmError as error:
                 yield unreadable_run(str(log), UNCATEGORIZED, error)
                 continue
             if fold is None:
                 self.notes.add("logs without a run were left out: nothing was written to them", str(log))
                 continue
-            found.setdefault(_describe_local_run(fold).key, []).append((fold.started, log))
+            found.setdefault(_describe_wandb_run(fold).key, []).append((fold.started, log))
         for logs in found.values():
             logs.sort()
         self._log_paths = {key: tuple(log for _, log in logs) for key, logs in found.items()}
@@ -119,7 +119,7 @@ class WandbFolderSource:
         Args:
             ids: the ids of the runs with a log, to which such a folder adds nothing.
         """
-        for folder in _folders_without_log(self._path):
+        for folder in _wandb_folders_without_log(self._path):
             if run_id_in_folder_name(folder) in ids:
                 self.notes.add(
                     "folders without their log, of runs that have others, were left out", str(folder)
@@ -166,9 +166,9 @@ class WandbFolderSource:
             return unreadable_run(key, key.split("/")[-2], error)
         return self._external_run(cached, logs)
 
-    def run_from_fold(self, fold: RunFold, logs: Sequence[Path]) -> ExternalRun | None:
+    def run_from_fold(self, fold: WandbRunFold, logs: Sequence[Path]) -> ExternalRun | None:
         """The run of logs that a caller reads as they grow, from the records so far."""
-        return self._external_run(_CachedLocalRun((), _describe_local_run(fold), tuple(fold.artifacts)), logs)
+        return self._external_run(_CachedLocalRun((), _describe_wandb_run(fold), tuple(fold.artifacts)), logs)
 
     def _external_run(self, cached: _CachedLocalRun, logs: Sequence[Path]) -> ExternalRun | None:
         run = cached.run
@@ -185,20 +185,20 @@ class WandbFolderSource:
 
     def _read_cached(self, key: str, logs: Sequence[Path]) -> _CachedLocalRun:
         """Read the run from its logs, or from the cache if they have not changed."""
-        state = tuple(_local_log_state(log) for log in logs)
+        state = tuple(_wandb_log_state(log) for log in logs)
         cached = self._cached.get(key)
         if cached is None or cached.state != state:
-            fold = RunFold(skim=True)
+            fold = WandbRunFold(skim=True)
             for _ in self._fold_logs(logs, fold):
                 pass
             fold.add_last_row()
             if fold.has_statistics:
                 self.notes.add("system metrics are not imported", key)
-            cached = _CachedLocalRun(state, _describe_local_run(fold), tuple(fold.artifacts))
+            cached = _CachedLocalRun(state, _describe_wandb_run(fold), tuple(fold.artifacts))
             self._cached[key] = cached
         return cached
 
-    def _fold_logs(self, logs: Sequence[Path], fold: RunFold) -> Iterator[Points | Display]:
+    def _fold_logs(self, logs: Sequence[Path], fold: WandbRunFold) -> Iterator[Points | Display]:
         """Read logs one after the other; yields their numbers and texts in batches."""
         for number, log in enumerate(logs):
             if number:
@@ -217,7 +217,7 @@ class WandbFolderSource:
         yield from fold.take_new()
 
     def _read_records(self, logs: Sequence[Path]) -> Iterator[Points | Display | BestRule]:
-        fold = RunFold()
+        fold = WandbRunFold()
         yield from self._fold_logs(logs, fold)
         summary = fold.summary
         yield from wandb_summary_numbers(summary, fold.step, fold.ended)
@@ -251,7 +251,7 @@ class WandbFolderSource:
             version = versions[artifact.name] = versions.get(artifact.name, -1) + 1
             label = f"{artifact.name}:v{version}"
             for name, one in artifact.files.items():
-                path = _local_artifact_path(one.path, one.digest)
+                path = _wandb_artifact_path(one.path, one.digest)
                 if one.is_reference:
                     self.notes.add("references to external files in artifacts are not imported", label)
                 elif path is None:
@@ -260,7 +260,7 @@ class WandbFolderSource:
                     yield ExternalFile.from_path(f"{label}/{name}", path)
 
 
-def _describe_local_run(fold: RunFold) -> ExternalWandbRun:
+def _describe_wandb_run(fold: WandbRunFold) -> ExternalWandbRun:
     status, error = convert_exit_code(fold.exit_code)
     artifacts = [one.origin for one in fold.artifacts if not one.type.startswith(INTERNAL_ARTIFACT_TYPES)]
     origin = {**fold.origin, "sweep": fold.sweep, "artifacts": artifacts}
@@ -283,7 +283,7 @@ def _describe_local_run(fold: RunFold) -> ExternalWandbRun:
     )
 
 
-def _local_log_paths(path: Path) -> Iterator[Path]:
+def _wandb_log_paths(path: Path) -> Iterator[Path]:
     """The logs at a path, in it, or in its subfolders, sorted; links are left out."""
     if path.is_file():
         yield path
@@ -294,7 +294,7 @@ def _local_log_paths(path: Path) -> Iterator[Path]:
                 yield log
 
 
-def _folders_without_log(path: Path) -> Iterator[Path]:
+def _wandb_folders_without_log(path: Path) -> Iterator[Path]:
     """The folders of runs at a path, or in it, that have files but no log; links are left out."""
     if path.is_file():
         return
@@ -308,9 +308,9 @@ def _folders_without_log(path: Path) -> Iterator[Path]:
             yield folder
 
 
-def _read_local_run_record(log: Path) -> RunFold | None:
+def _read_wandb_run_record(log: Path) -> WandbRunFold | None:
     """What is known about a run at its start; None if the log contains no run."""
-    fold = RunFold()
+    fold = WandbRunFold()
     for record in TransactionLogReader(log).new_records():
         if record.WhichOneof("record_type") == "run":
             fold.add_record(record)
@@ -318,7 +318,7 @@ def _read_local_run_record(log: Path) -> RunFold | None:
     return None
 
 
-def _local_log_state(log: Path) -> tuple[int, int]:
+def _wandb_log_state(log: Path) -> tuple[int, int]:
     try:
         found = log.stat()
     except OSError:
@@ -326,7 +326,7 @@ def _local_log_state(log: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _local_artifact_path(path: str, digest: str) -> Path | None:
+def _wandb_artifact_path(path: str, digest: str) -> Path | None:
     """The path of an artifact's file in W&B's staging folder or cache; files elsewhere are never read."""
     staged = Path(path)
     if staged.is_absolute() and staged.is_file():

@@ -10,13 +10,13 @@ from typing import Any
 
 from legm.importers.wandb.history_rows import (
     WANDB_KEYS,
-    HistoryRows,
+    WandbHistoryRows,
     history_number,
     history_text,
     history_time,
 )
 from legm.importers.wandb.json_items import (
-    JsonItemReader,
+    WandbItemReader,
     delete_json_at_path,
     flatten_json,
     parse_json_value,
@@ -24,7 +24,7 @@ from legm.importers.wandb.json_items import (
 )
 from legm.records import BestRule, Display, Points
 
-__all__ = ["FoldedArtifact", "FoldedFile", "RunFold"]
+__all__ = ["FoldedFile", "FoldedWandbArtifact", "WandbRunFold"]
 
 _COMPUTED_MARKS = (b"\x12\x05_step\x82\x01", b"\x12\x06_wandb\x12\x07runtime\x82\x01")
 """Paths of which one is in every summary that wandb-core creates itself, and in none that a script sets."""
@@ -48,7 +48,7 @@ class FoldedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class FoldedArtifact:
+class FoldedWandbArtifact:
     """An artifact that the run logged.
 
     Args:
@@ -79,7 +79,7 @@ class FoldedArtifact:
         }
 
 
-class RunFold:
+class WandbRunFold:
     """The state of a run according to its records so far.
 
     Args:
@@ -106,12 +106,12 @@ class RunFold:
         self._ended = 0.0
         self.exit_code: int | None = None
         self.origin: dict[str, Any] = {}
-        self.artifacts: list[FoldedArtifact] = []
+        self.artifacts: list[FoldedWandbArtifact] = []
         self.has_statistics = False
-        self._items = JsonItemReader()
-        self._rows = HistoryRows(self._items, started)
+        self._items = WandbItemReader()
+        self._rows = WandbHistoryRows(self._items, started)
         self._config: dict[str, Any] = {}
-        self._summary: dict[bytes, bytes] = {}  # see JsonItemReader.keep_latest
+        self._summary: dict[bytes, bytes] = {}  # see WandbItemReader.keep_latest
         self._set_after: dict[str, int] = {}  # the number of rows before a script set a summary value
         self._rules: list[tuple[str, bool]] = []
 
@@ -216,7 +216,7 @@ class RunFold:
             for one in record.manifest.contents
         }
         self.artifacts.append(
-            FoldedArtifact(
+            FoldedWandbArtifact(
                 record.name, record.type, tuple(record.aliases), files, record.description, record.metadata
             )
         )

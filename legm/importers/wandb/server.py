@@ -25,7 +25,7 @@ from legm.importers.wandb.run_conversion import (
     note_rounded_wandb,
     wandb_summary_numbers,
 )
-from legm.importers.wandb.run_fold import RunFold
+from legm.importers.wandb.run_fold import WandbRunFold
 from legm.records import BestRule, Display, Points, Status
 
 __all__ = ["WandbServerSource", "is_wandb_server_address"]
@@ -76,7 +76,7 @@ class WandbServerSource:
     def __init__(self, address: str, *, deleted: bool = False) -> None:  # noqa: ARG002 - as every source
         self.location = redact_url_password(address)
         self.notes = ImportNotes()
-        self._entity, self._project, self._run_id = _parse_server_address(address)
+        self._entity, self._project, self._run_id = _parse_wandb_address(address)
         try:
             import wandb
 
@@ -186,22 +186,22 @@ class WandbServerSource:
             tags=tuple(map(str, run.tags or ())),
             status=status,
             error=f"W&B reports that it {state}" if status in {Status.FAILED, Status.INTERRUPTED} else None,
-            started=_parse_server_time(run.created_at) or 0.0,
+            started=_parse_wandb_server_time(run.created_at) or 0.0,
             ended=None
             if status is Status.RUNNING
-            else _parse_server_time(getattr(run, "heartbeat_at", None)),
+            else _parse_wandb_server_time(getattr(run, "heartbeat_at", None)),
             parameters=flatten_json(run.config),
             summary={name: value for name, value in summary.items() if name[:1] != "_"},
             origin={name: value for name, value in origin.items() if value},
         )
 
     def _read_records(self, run: Any, described: ExternalWandbRun) -> Iterator[Points | Display | BestRule]:
-        fold = RunFold(started=described.started)
+        fold = WandbRunFold(started=described.started)
         with self._translate_errors("read the history"):
             rows = run.scan_history(page_size=_ROWS, use_cache=False)
             # For a listed run the SDK drops what its configuration says about metrics.
             alone = run if "_wandb" in run.rawconfig else self._api.run(described.key)
-            _add_server_metric_rules(fold, alone.rawconfig)
+            _add_wandb_server_rules(fold, alone.rawconfig)
         for row in self._iterate("read the history", rows):
             fold.add_row(row)
             if fold.pending >= _BATCH:
@@ -220,13 +220,13 @@ class WandbServerSource:
     def _run_files(self, run: Any, described: ExternalWandbRun) -> Iterator[ExternalFile]:
         for file in self._iterate("list the files", run.files()):
             name = str(file.name)
-            if not _is_safe_server_file_name(name):
+            if not _is_safe_wandb_file_name(name):
                 self.notes.add(
                     "files whose names lead out of the run's folder were left out", f"{described.key}: {name}"
                 )
             elif file.size:
                 yield ExternalFile(
-                    name, partial(_open_server_download, name, partial(file.download, replace=True))
+                    name, partial(_open_wandb_download, name, partial(file.download, replace=True))
                 )
             else:
                 yield ExternalFile.from_path(name, Path(os.devnull))
@@ -250,7 +250,7 @@ class WandbServerSource:
                     self.notes.add(
                         "references to external files in artifacts are not imported", described.key
                     )
-                elif not _is_safe_server_file_name(name):
+                elif not _is_safe_wandb_file_name(name):
                     self.notes.add(
                         "files whose names lead out of the run's folder were left out",
                         f"{described.key}: {name}",
@@ -258,12 +258,12 @@ class WandbServerSource:
                 else:
                     download = partial(artifact.get_entry(name).download, skip_cache=True)
                     yield ExternalFile(
-                        f"{artifact.name}/{name}", partial(_open_server_download, name, download)
+                        f"{artifact.name}/{name}", partial(_open_wandb_download, name, download)
                     )
 
 
 @contextlib.contextmanager
-def _open_server_download(name: str, download: Any) -> Iterator[BinaryIO]:
+def _open_wandb_download(name: str, download: Any) -> Iterator[BinaryIO]:
     """A file from W&B, in a temporary folder while it is open; any OSError if it cannot be fetched."""
     with tempfile.TemporaryDirectory(prefix="legm-import-") as location:
         try:
@@ -282,13 +282,13 @@ def _problem_text(cause: Exception) -> str:
     return " ".join(str(cause).split())[:300] or type(cause).__name__
 
 
-def _is_safe_server_file_name(name: str) -> bool:
+def _is_safe_wandb_file_name(name: str) -> bool:
     """Whether a file's name stays below the folder it is put into, on every system."""
     parts = PurePosixPath(name).parts
     return bool(parts) and not name.startswith("/") and ".." not in parts and not {"\\", ":"} & {*name}
 
 
-def _parse_server_address(address: str) -> tuple[str, str, str]:
+def _parse_wandb_address(address: str) -> tuple[str, str, str]:
     """The entity, project and run of an address; "" if missing.
 
     Raises:
@@ -307,7 +307,7 @@ def _parse_server_address(address: str) -> tuple[str, str, str]:
     return entity, project, run_id
 
 
-def _parse_server_time(moment: Any) -> float | None:
+def _parse_wandb_server_time(moment: Any) -> float | None:
     """Parse a time of W&B, a text in UTC, with or without a time zone."""
     try:
         found = datetime.fromisoformat(str(moment).replace("Z", "+00:00"))
@@ -316,7 +316,7 @@ def _parse_server_time(moment: Any) -> float | None:
     return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _add_server_metric_rules(fold: RunFold, config: Mapping[str, Any]) -> None:
+def _add_wandb_server_rules(fold: WandbRunFold, config: Mapping[str, Any]) -> None:
     """Add what ``define_metric`` set, which the configuration holds as field numbers of W&B's messages."""
     internal = config.get("_wandb")
     for one in (internal.get("m") if isinstance(internal, dict) else None) or ():
