@@ -59,7 +59,7 @@ def test_the_exit_status_is_that_of_the_script(tmp_path, interrupted):
     assert resume(tmp_path, interrupted, 0.1, 7)[0] == 7
 
 
-def test_a_script_of_another_configuration_is_told(tmp_path, interrupted):
+def test_a_script_of_another_configuration_is_reported(tmp_path, interrupted):
     status, printed = resume(tmp_path, interrupted, 0.5, 0)
 
     assert status == 1
