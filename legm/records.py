@@ -338,7 +338,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """Another process resumes the run, from this time (s since 1970): where, as in :class:`Run`."""
+    """Another process continues the run.
+
+    Args:
+        time: when it began to, in seconds since 1970.
+        environment: where it runs, as in :class:`Run`.
+    """
 
     time: float
     environment: Mapping[str, Plain] = field(default_factory=dict)
@@ -359,7 +364,11 @@ class Rewind:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentUpdate:
-    """What became known of where the run's current stretch runs; it is merged into its environment."""
+    """What became known of where the process runs that is writing the run.
+
+    Args:
+        environment: is merged into that of the run.
+    """
 
     environment: Mapping[str, Plain]
 
