@@ -40,7 +40,6 @@ from legm.errors import (
 from legm.hooks import Capability
 from legm.records import (
     Artifact,
-    BestRule,
     Comparison,
     Configuration,
     Display,
@@ -51,7 +50,13 @@ from legm.records import (
     Status,
 )
 from legm.runlog.file_names import CUSTOM_DATA_FILE
-from legm.runlog.recorder import EXACT, to_recorded_step, to_recorded_value
+from legm.runlog.recorded_values import (
+    EXACT,
+    metrics_from_returned,
+    to_best_rule,
+    to_recorded_step,
+    to_recorded_value,
+)
 from legm.runlog.user_files import UserFiles
 from legm.util.process_rank import is_main_process
 
@@ -69,8 +74,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 Comparable: TypeAlias = "ExperimentHandler | Configuration | Ranked | str | os.PathLike[str]"
 """What names a configuration; a text is its name, its folder or its fingerprint."""
-
-_RULES = ("last", "early_stopping")
 
 
 class ExperimentHandler:
@@ -674,7 +677,7 @@ class ExperimentHandler:
             @functools.wraps(function)
             def call(*args: Any, **kwargs: Any) -> Any:
                 returned = function(*args, **kwargs)
-                self.set_dict_metrics(_captured_metrics(returned, names, function.__name__), test)
+                self.set_dict_metrics(metrics_from_returned(returned, names, function.__name__), test)
                 return returned
 
             return call  # type: ignore[return-value]
@@ -705,24 +708,11 @@ class ExperimentHandler:
                 metrics were set, but not this one.
             StateError: there is no run.
         """
-        if method not in _RULES:
-            raise MetricError(f"set_best() has no method {method!r}; {closest(str(method), _RULES)}")
-        if step is not None and best_step is not None and step != best_step:
-            raise MetricError(f"set_best() got step={step!r} and best_step={best_step!r}: give one of them")
-        if metric is not None:
-            check_name("metric", metric, MetricError)
-        given = step if step is not None else best_step
-        if method == "last" and (given is not None or metric is not None):
-            raise MetricError(
-                "set_best('last') takes no step and no metric; set_best('early_stopping', …) does"
-            )
-        if method == "early_stopping" and (given is None) == (metric is None):
-            raise MetricError("set_best('early_stopping') takes either step= or metric=")
-        chosen = None if given is None else to_recorded_step("best step", given)
+        rule = to_best_rule(method, step, best_step, metric, higher_better=higher_better)
         recorder = self._running("set_best()").recorder
         if metric is not None:
             recorder.expect_metric(metric)
-        recorder.add_record(BestRule(method, chosen, metric, bool(higher_better)))
+        recorder.add_record(rule)
 
     def log(self) -> RunResult:
         """Complete the run, so that it counts.
@@ -1321,24 +1311,3 @@ def _unrecorded_handler(
     )
     handler._begin_copy(configuration, values, run)  # noqa: SLF001 - it is made here
     return handler
-
-
-def _captured_metrics(returned: Any, names: Sequence[str] | None, function: str) -> dict[str, Any]:
-    """What a decorated function returned, as metrics."""
-    if isinstance(returned, Mapping):
-        if names is None:
-            return dict(returned)
-        for name in names:
-            if name not in returned:
-                raise MetricError(f"{function}() returned no {name!r}; {closest(name, map(str, returned))}")
-        return {name: returned[name] for name in names}
-    is_array = bool(getattr(returned, "ndim", 0))
-    is_sequence = is_array or (isinstance(returned, Sequence) and not isinstance(returned, str))
-    values = list(returned) if is_sequence else [returned]
-    if names is None:
-        names = [f"{function}_{i}" for i in range(len(values))] if is_sequence else [function]
-    if len(names) != len(values):
-        raise MetricError(
-            f"{function}() returned {counted(len(values), 'value')} for the metrics {list(names)}"
-        )
-    return dict(zip(names, values, strict=True))

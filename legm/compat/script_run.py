@@ -34,7 +34,7 @@ from legm.hooks import Capability
 from legm.records import BestRule, Display, Outcome, Plain, Run, Status
 from legm.runlog.configuration_folders import artifacts_folder
 from legm.runlog.file_names import DROP_IN_NOTES_FILE
-from legm.runlog.recorder import recorded_rounding_problem, to_recorded_value
+from legm.runlog.recorded_values import recorded_rounding_problem, to_recorded_value
 from legm.util.locks import ReentrySafeLock
 
 __all__ = ["ScriptRun"]

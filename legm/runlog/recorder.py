@@ -11,12 +11,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import math
-import operator
 import os
 import queue
 import struct
-import sys
 import threading
 import time
 from collections import deque
@@ -31,19 +28,23 @@ from legm.records import BestRule, Outcome, Points, Record, Rewind, Series, Spli
 from legm.runlog.log_frames import OtherRecord, cursors_frame, record_frame
 from legm.runlog.log_reader import Log, read_log
 from legm.runlog.log_writer import LogWriter
+from legm.runlog.recorded_values import (
+    EXACT,
+    flatten_recorded_metrics,
+    recorded_rounding_problem,
+    to_recorded_step,
+    to_recorded_value,
+)
 from legm.runlog.row_encoder import RecordedLayout, RowEncoder
 from legm.util.locks import ReentrySafeLock
 
-__all__ = ["EXACT", "Recorder", "recorded_rounding_problem", "to_recorded_step", "to_recorded_value"]
+__all__ = ["Recorder"]
 
 log = logging.getLogger(__name__)
 
 _FLUSH_INTERVAL = 0.25  # seconds between flushes
 _WAKE_THRESHOLD = 100_000  # rows after which the recorder's thread is woken early
 _PLAIN_STEP_TYPES = frozenset((int, type(None)))  # the types of steps that need no conversion
-_INT64 = range(-(2**63), 2**63)
-EXACT = 2**53
-"""Up to here a 64-bit float represents every whole number."""
 
 _current_pid = os.getpid()  # asking the system each time would take a tenth of add_metrics()
 
@@ -55,76 +56,6 @@ def _update_recorder_pid() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_update_recorder_pid)
-
-
-def to_recorded_value(name: str, value: Any) -> float:
-    """A metric's value as a float.
-
-    Args:
-        name: the metric's name, for the error message.
-        value: a Python or NumPy number, or an array or tensor with one element; a masked one is NaN.
-
-    Raises:
-        MetricError: it is not a single number.
-    """
-    try:
-        if hasattr(value, "item"):
-            value = math.nan if _is_masked_recorded_value(value) else value.item()
-        if isinstance(value, (str, bytes, bytearray)):
-            raise TypeError("text is not a number")
-        return float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as cause:
-        shown = repr(value)
-        raise MetricError(
-            f"metric {name!r} must be a single number, not {shown[:80]} of type {type(value).__qualname__}"
-        ) from cause
-
-
-def recorded_rounding_problem(name: str, value: Any, number: float) -> str:
-    """What to tell about a whole number that the recorded float does not represent; "" if it does.
-
-    Args:
-        name: the metric's name.
-        value: what was given.
-        number: the same as a float.
-    """
-    if abs(number) < EXACT:
-        return ""
-    exact = value.item() if hasattr(value, "item") else value
-    if not isinstance(exact, int) or exact == number:
-        return ""
-    return (
-        f"metric {name!r}: {exact} is recorded as {int(number)}, since 64-bit floats do not represent every "
-        "whole number beyond 2**53. Record it in a larger unit, such as thousands."
-    )
-
-
-def _is_masked_recorded_value(value: Any) -> bool:
-    """Whether a value is a masked array of NumPy with one element, which is masked."""
-    masked: Any = sys.modules.get("numpy.ma")
-    if masked is None or not isinstance(value, masked.MaskedArray):
-        return False
-    return value.size == 1 and bool(masked.getmaskarray(value).all())
-
-
-def to_recorded_step(name: str, step: Any) -> int:
-    """A step as a 64-bit integer.
-
-    Args:
-        name: the metric's name, for the error message.
-        step: a Python or NumPy number, or an array or tensor with one element.
-
-    Raises:
-        MetricError: it is not a whole number, or is too large.
-    """
-    try:
-        value = step.item() if hasattr(step, "item") else step
-        whole = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
-    except (TypeError, ValueError, RuntimeError) as cause:
-        raise MetricError(f"the step of {name!r} must be a whole number, not {step!r}") from cause
-    if whole not in _INT64:
-        raise MetricError(f"the step of {name!r} must fit into 64 bits, {step!r} does not")
-    return whole
 
 
 @dataclass(slots=True)
@@ -258,7 +189,7 @@ class Recorder:
     def _slow(self, metrics: Mapping[str, Any], *, test: bool) -> tuple[RecordedLayout, list[float]]:
         """The layout and values of metrics that are new, indexed, or not plain Python numbers."""
         split = Split.TEST if test else Split.DEV
-        items = list(_flatten_recorded_metrics(metrics))
+        items = list(flatten_recorded_metrics(metrics))
         values = []
         for name, _, value in items:
             check_name("metric", name, MetricError)
@@ -568,13 +499,3 @@ class Recorder:
                 self._added.clear()
                 self._unwritten.clear()
                 self._writer.close()
-
-
-def _flatten_recorded_metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
-    """The name, index and value of each number in a mapping of metrics or of indexed metrics."""
-    for name, value in metrics.items():
-        if isinstance(value, Mapping):
-            for metric, number in value.items():
-                yield metric, str(name), number
-        else:
-            yield name, None, value

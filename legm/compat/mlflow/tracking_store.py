@@ -26,7 +26,7 @@ from legm.compat.script_run import ScriptRun
 from legm.compat.script_session import SESSION
 from legm.errors import MetricError
 from legm.records import Status
-from legm.runlog.recorder import to_recorded_value
+from legm.runlog.recorded_values import to_recorded_value
 from legm.util.process_rank import is_main_process
 
 __all__ = ["STORE", "TrackingStore"]

@@ -26,7 +26,7 @@ from legm.delivery.process_end import is_normal_process_end
 from legm.errors import LegmError, MetricError
 from legm.records import Plain, Status
 from legm.runlog.file_names import DROP_IN_FILES, OWN_FOLDER
-from legm.runlog.recorder import to_recorded_step, to_recorded_value
+from legm.runlog.recorded_values import to_recorded_step, to_recorded_value
 from legm.util.locks import ReentrySafeLock
 
 __all__ = ["Run"]

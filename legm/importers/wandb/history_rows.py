@@ -18,7 +18,7 @@ from legm.importers.wandb.json_items import (
     set_json_at_path,
 )
 from legm.records import Display, Points
-from legm.runlog.recorder import EXACT
+from legm.runlog.recorded_values import EXACT
 
 __all__ = [
     "WANDB_KEYS",
