@@ -10,7 +10,7 @@ import sys
 import pytest
 from click.shell_completion import ZshComplete
 
-from legm import ExperimentHandler
+from legm import ExperimentHandler, hookimpl
 from legm.cli import main
 from legm.export import export_runs, export_table
 from legm.records import Status
@@ -24,7 +24,7 @@ BACKENDS = ("local", *folder_plugins.PLUGINS)
 
 KILLED = """
 import os, signal, sys
-from legm import ExperimentHandler
+from legm import ExperimentHandler, hookimpl
 
 def run(lr, loss):
     handler = ExperimentHandler(sys.argv[1], "e", backend=sys.argv[2])
@@ -199,3 +199,27 @@ def test_a_backend_with_a_folder_reader_is_treated_as_the_local_one(store, kille
 def test_options_that_a_folder_backend_has_not_are_refused(killed, installed, backend):
     message = failed("best", killed / backend / "e", "loss", "--backend", backend, "--backend-option", "a=1")
     assert f"the backend '{backend}' has no options, but was given a" in message
+
+
+class Away(MemoryBackend):
+    """A mirror that does not answer."""
+
+    name = "away"
+
+    @hookimpl
+    def legm_open_run(self, run):
+        raise OSError("away")
+
+
+def test_a_run_for_which_only_a_mirror_still_waits_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("legm.delivery.live_delivery._GRACE", 0.0)
+    with ExperimentHandler(tmp_path, "e", backend=["local", Away(tmp_path)]).start() as handler:
+        handler.set_metric("loss", 0.5)
+    (log,) = find_pending_logs(tmp_path)
+    before = log.stat().st_mtime_ns, log.read_bytes()
+    for _ in range(2):
+        (one,) = as_json("best", tmp_path / "e", "loss")
+        assert one["completed"] == 1
+        assert handler.get_best("loss")[0].completed == 1
+        assert not any(as_json("recover", tmp_path).values())
+    assert (log.stat().st_mtime_ns, log.read_bytes()) == before
