@@ -69,6 +69,7 @@ class Sizes:
     imported_logs: int = 100
     imported_folders: int = 200
     large: int = 50_000_000
+    samples: int = 100
 
 
 FULL = Sizes()
@@ -111,6 +112,7 @@ QUICK = Sizes(
     imported_logs=2,
     imported_folders=3,
     large=200_000,
+    samples=3,
 )
 
 
@@ -225,6 +227,7 @@ def plan(sizes: Sizes) -> Plan:
         "several_away": Task(several.away, {"seconds": sizes.seconds}, most=3),
         "imports": Task(start.imports, {"rounds": sizes.imports}, {}, most=3),
         "loaded": Task(start.loaded, {}, {}, most=1),
+        "system_metrics": Task(start.system_metrics, {"samples": sizes.samples}, {}),
         "start": Task(
             start.start,
             {"configurations": [sizes.few, sizes.many], "rounds": sizes.starts},
@@ -492,6 +495,15 @@ def _beginning(sizes: Sizes) -> tuple[Row, ...]:
             lambda r: sum(r["loaded"].values()),
             0,
             beside=lambda r: ", ".join(name for name, there in r["loaded"].items() if there),
+        ),
+        Row(
+            "system_metrics",
+            "system metrics of a run, sampled every 15 s, of a core",
+            "%",
+            ("system_metrics",),
+            lambda r: 100 * r["system_metrics"]["sample"] / 15,
+            0.2,
+            beside=lambda r: f"{r['system_metrics']['sample'] * 1e3:.1f} ms of CPU a sample; no GPU",
         ),
         *beside_many("existing", "an existing"),
         *beside_many("new", "a new"),

@@ -6,12 +6,13 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from legm import ExperimentHandler
 
-__all__ = ["build_configurations", "imports", "loaded", "start"]
+__all__ = ["build_configurations", "imports", "loaded", "start", "system_metrics"]
 
 _HEAVY = ("numpy", "matplotlib", "tensorboard", "mlflow", "wandb")
 
@@ -38,6 +39,20 @@ def loaded() -> dict[str, float]:
     statement = f"import legm, sys; print(*(name for name in {_HEAVY} if name in sys.modules))"
     found = subprocess.run([sys.executable, "-c", statement], check=True, capture_output=True, text=True)
     return {name: float(name in found.stdout.split()) for name in _HEAVY}
+
+
+def system_metrics(samples: int) -> dict[str, float]:
+    """CPU seconds of one sample of system metrics, in the thread that takes it, and of making the readers."""
+    from legm.system_metrics.gpus import GpuReader
+    from legm.system_metrics.machine import MachineReader
+
+    began = time.thread_time()
+    readers = [MachineReader(Path.cwd()), GpuReader()]
+    made = time.thread_time()
+    for _ in range(samples):
+        for reader in readers:
+            reader.read()
+    return {"made": made - began, "sample": (time.thread_time() - made) / samples}
 
 
 def build_configurations(folder: str, configurations: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
-from legm.console.run_console import RunConsole, console_limit
+from legm.console.console_options import console_limit
 from legm.core.config_objects import parameters_from_config
 from legm.core.credentials import CredentialRule
 from legm.core.identity import ParameterDifference, identity_differences
@@ -58,6 +58,7 @@ from legm.runlog.recorded_values import (
     to_recorded_value,
 )
 from legm.runlog.user_files import UserFiles
+from legm.system_metrics.sampler import SystemSampler, require_system_libraries
 from legm.util.process_rank import is_main_process
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class ExperimentHandler:
             that is stored, sent or shown has ``<redacted>`` in their place.
         console: whether what the process and its children print is kept with each run, until the run ends:
             up to 10 MB, or up to another number of bytes. ``legm logs`` shows it.
+        system_metrics: whether the use of processor, memory, disk, network and GPUs is recorded every 15
+            seconds. It is shown with each run and is not among its metrics; ``legm[system]`` is needed.
         main_process: whether this process records. Of the processes that train one model together (torchrun,
             SLURM, MPI, accelerate) only rank 0 does, which is found from the environment; in the others
             parameters can be read, and every other call has no effect. Runs can be read in all of them.
@@ -120,6 +123,7 @@ class ExperimentHandler:
         "_description",
         "_experiment",
         "_files",
+        "_has_system_metrics",
         "_is_main_process",
         "_parameters",
         "_session",
@@ -137,6 +141,7 @@ class ExperimentHandler:
         strict: bool = False,
         credentials: Sequence[str] | None = None,
         console: bool | int = False,
+        system_metrics: bool = False,
         main_process: bool | None = None,
     ) -> None:
         check_name("experiment", experiment_name, InvalidName)
@@ -146,6 +151,9 @@ class ExperimentHandler:
         self._description = description or ""
         self._is_main_process = is_main_process(main_process)
         self._console_limit = console_limit(console)
+        self._has_system_metrics = bool(system_metrics)
+        if self._has_system_metrics:
+            require_system_libraries()
         root = os.path.abspath(root_directory)  # noqa: PTH100 - links are not resolved
         self._client = connect_client(
             root, backend, backend_options, strict=strict, read_only=not self._is_main_process
@@ -551,8 +559,13 @@ class ExperimentHandler:
         PROCESS_END.watch(session)
         self._files = session.files
         if self._console_limit:
+            from legm.console.run_console import RunConsole
+
             console = RunConsole(session.folder, session.run.run_id, self._console_limit, session)
             session.companions.append(console)
+        if self._has_system_metrics:
+            sampler = SystemSampler(session.run, session.folder, session.recorder.add_record, session)
+            session.companions.append(sampler)
         log.info(
             "run %s of %s %s in %s",
             session.run.run_id,

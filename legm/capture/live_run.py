@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from legm.core.point_columns import columns_by_series, points_from_columns
+from legm.core.system_names import is_system_name
 from legm.delivery.client import BackendClient
 from legm.delivery.run_session import RunSession, resume_as
 from legm.importers.valid_names import valid_name
@@ -60,7 +61,10 @@ class LiveRun:
             columns = {
                 series: (self._stepped(series, steps), times, values)
                 for series, (steps, times, values) in columns_by_series([points]).items()
+                if not is_system_name(series.name)  # the import has them
             }
+            if not columns:
+                return
             self._session.recorder.add_records([points_from_columns(columns, _live_dev_series)])
 
     def _stepped(self, series: Series, steps: IntArray) -> IntArray:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["logs_command"]
 
+_WANDB_CONSOLE_FILE = "output.log"
 _PAUSE = 0.3  # seconds between two looks
 
 
@@ -40,8 +41,8 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
     state.
     """
     from legm.cli.locations import require_location_folder
+    from legm.console.console_options import console_path
     from legm.console.console_reader import ConsoleTail
-    from legm.console.run_console import console_path
     from legm.runlog.log_folder import LogFolder, find_run_log
 
     if follow and as_json:
@@ -50,6 +51,8 @@ def logs_command(run: str, *, root: Path, follow: bool, times: bool, last: int |
     log = find_run_log(root, run)
     logs = LogFolder.containing(log)
     path = console_path(logs.folder.parent, log.stem)
+    if not path.is_file() and path.with_name(_WANDB_CONSOLE_FILE).is_file():  # of a run that was imported
+        path = path.with_name(_WANDB_CONSOLE_FILE)
     if not path.is_file() and not (follow and _is_run_written(logs, log.stem)):
         raise ParameterError(
             f"the run {log.stem} has no console: what a run prints is kept with "

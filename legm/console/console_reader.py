@@ -10,11 +10,13 @@ from pathlib import Path
 from time import strptime
 from typing import BinaryIO
 
+from legm.console.terminal_lines import TerminalLines
 from legm.errors import storage_error
 
 __all__ = ["ConsoleLine", "ConsoleTail", "read_console_line"]
 
 _STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{3})Z ?(.*)", re.DOTALL)
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _WINDOW = 100  # lines at the end that may still change
 _LONGEST_READ = 1 << 26
 
@@ -36,7 +38,9 @@ def read_console_line(text: str) -> ConsoleLine:
     """A line of a console's file, of legm's own or of another tracker's."""
     found = _STAMPED.fullmatch(text)
     if found is None:
-        return ConsoleLine(text)
+        lines = TerminalLines()
+        lines.feed(0, text.encode(), 0.0)
+        return ConsoleLine(lines.window[-1].text if lines.window else "")
     try:
         return ConsoleLine(found[3], timegm(strptime(found[1], "%Y-%m-%dT%H:%M:%S")) + int(found[2]) / 1000)
     except ValueError:
@@ -91,7 +95,7 @@ class ConsoleTail:
 
     def _lines_from(self, file: BinaryIO, start: int) -> list[bytes]:
         file.seek(start)
-        return file.read(_LONGEST_READ).splitlines(keepends=True)
+        return _LINE.findall(file.read(_LONGEST_READ))
 
     def _lines_after_moved(self, file: BinaryIO) -> list[bytes]:
         """The lines from the last known one on, where something before it was left out meanwhile."""

@@ -10,6 +10,7 @@ from legm.backends import portable
 from legm.core import point_columns as columns
 from legm.core.naming import unescape_name
 from legm.core.results import records_from_result
+from legm.core.system_names import is_system_name
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun
 from legm.importers.import_notes import ImportNotes
@@ -150,7 +151,7 @@ def _native_displays(
             text = _read_native_content(file).decode(errors="replace")
             yield Display(unescape_name(parts[1]), text, int(step), run.started)
     for series, found in columns.columns_by_series(shown).items():
-        if series.name.startswith(f"{portable.DISPLAYS}/"):
+        if series.name.startswith(f"{portable.DISPLAYS}/") or is_system_name(series.name):
             name = metric(series.name.removeprefix(f"{portable.DISPLAYS}/"))
             for step, time, value in zip(*(column.tolist() for column in found), strict=True):
                 yield Display(name, value, step, time)

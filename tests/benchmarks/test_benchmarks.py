@@ -25,6 +25,7 @@ ROWS = [
     "log_memory_10",
     "import",
     "import_heavy",
+    "system_metrics",
     "start_existing",
     "start_existing_ratio",
     "start_new",

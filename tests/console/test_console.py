@@ -412,3 +412,12 @@ def test_a_console_of_others_does_nothing_to_a_terminal(tmp_path):
     path.write_bytes(b"2026-01-01T00:00:00.000Z \x1b]0;title\x07evil\x1b[2J\n")
     assert "\x1b]" not in shown("logs", path.parent.name, tmp_path)
     assert json.dumps(as_json("logs", path.parent.name, tmp_path))
+
+
+def test_logs_shows_what_wandb_kept_of_an_imported_run(tmp_path):
+    handler = ExperimentHandler(tmp_path, "e").start()
+    output = tmp_path / "output.log"
+    output.write_bytes(b"\x1b[34mstep\x1b[0m 1\n  0%|  |\r100%|##|\n")
+    handler.log_artifact(output)
+    handler.log()
+    assert shown("logs", handler.run_id, tmp_path) == "step 1\n100%|##|\n"

@@ -129,10 +129,14 @@ def test_every_run_is_what_the_sdk_wrote(written, tmp_path):
     ]
     (lonely,) = results(tmp_path / "root", "uncategorized")
     assert lonely.histories[DEV].values.tolist() == [1]
+    assert set(lonely.histories) == {DEV}
+    kept = log_reader.read_log(next(tmp_path.glob(f"root/*/*/runs/{lonely.run.run_id}.log"))).records
+    system = {one.name: one for one in kept if isinstance(one, Display)}
+    assert 0 < system["system/memory_percent"].value < 100
+    assert all(name.startswith("system/") and 0 <= one.step < 60 for name, one in system.items())
     omitted = {remark: count for remark, (count, _) in report.omitted.items()}
     assert omitted.pop("links that lead out of a run's files were left out") == 4
     assert omitted.pop("references to external files in artifacts are not imported") >= 2
-    assert omitted.pop("system metrics are not imported") == 1
     omitted.pop("logs that end in the middle of a record were used up to there", None)
     assert not omitted
 

@@ -196,7 +196,6 @@ def test_the_run_has_its_latest_configuration(written):
     assert run_fold.exit_code == 3
     assert run_fold.origin["python"].startswith("CPython")
     assert run_fold.best == BestRule("early_stopping", metric="accuracy", higher_better=True)
-    assert not run_fold.has_statistics
 
 
 def test_the_summary_has_what_the_script_set_and_not_what_the_history_has(written):

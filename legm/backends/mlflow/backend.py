@@ -338,7 +338,7 @@ class MlflowBackend:
                     name = portable.text_file(record.name, record.step)
                     self._artifacts(mlflow_run).write(name, record.value.encode())
                 elif isinstance(record, Display):
-                    key = names.mlflow_metric_key(names.DISPLAY_METRICS, record.name)
+                    key = names.mlflow_display_key(record.name)
                     metrics.append(
                         Metric(key, float(record.value), display_milliseconds(record.time), record.step)
                     )

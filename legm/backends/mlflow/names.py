@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from legm.backends.portable import DISPLAYS
 from legm.core.naming import escape_name, safe_name, short_name, shorten_name
+from legm.core.system_names import is_system_name
 from legm.records import Series, Split
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "figure_file",
     "mlflow_aggregates_file",
     "mlflow_description_digest",
+    "mlflow_display_key",
     "mlflow_indexed_file",
     "mlflow_metric_key",
     "mlflow_sqlite_uri",
@@ -92,6 +94,11 @@ def experiment_name(experiment: str) -> str:
 def mlflow_description_digest(description: str) -> str:
     """The value of :data:`DESCRIPTION_DIGEST_TAG`."""
     return _name_digest(description)[:32]
+
+
+def mlflow_display_key(name: str) -> str:
+    """The key of a number that is only shown; a system metric has the key that MLflow itself gives it."""
+    return mlflow_metric_key(name) if is_system_name(name) else mlflow_metric_key(DISPLAY_METRICS, name)
 
 
 def mlflow_metric_key(*parts: str) -> str:

@@ -11,6 +11,7 @@ import re
 
 from legm.backends.portable import DISPLAYS, FOLDER
 from legm.core.naming import short_name
+from legm.core.system_names import SYSTEM_PREFIX, is_system_name
 from legm.records import Configuration, Series, Split, Status
 
 __all__ = [
@@ -67,7 +68,7 @@ BEST_STEP_KEY = "best_step"
 
 STEP_KEY = "legm/step"
 """The history key of a row's step; W&B's own step counts rows."""
-HISTORY_PATTERNS = ("dev/*", "test/*", f"{DISPLAYS}/*")
+HISTORY_PATTERNS = ("dev/*", "test/*", f"{DISPLAYS}/*", f"{SYSTEM_PREFIX}*")
 """The history keys whose x axis is :data:`STEP_KEY`."""
 
 CONSOLE_FILE = "output.log"
@@ -108,8 +109,8 @@ def history_key(series: Series) -> str:
 
 
 def wandb_display_history_key(name: str) -> str:
-    """The history key of a number that is only shown."""
-    return f"{DISPLAYS}/{name}"
+    """The history key of a number that is only shown; system metrics have a section of their own."""
+    return name if is_system_name(name) else f"{DISPLAYS}/{name}"
 
 
 def wandb_best_summary_key(metric: str) -> str:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from legm.backends.mlflow import names
 from legm.core.naming import unescape_name
+from legm.core.point_columns import columns_by_series, points_from_columns
+from legm.core.system_names import is_system_name
 from legm.errors import StorageError
 from legm.importers.external_run import ExternalFile, ExternalRun, unreadable_run
 from legm.importers.import_notes import ImportNotes
 from legm.importers.labels import Label, LabelKind, last_label_part, tag_labels
 from legm.importers.native_runs import restore_native_run
 from legm.importers.value_parsing import parse_value_text
-from legm.records import Plain, Points, Status
+from legm.records import Display, Plain, Points, Status
 
 if TYPE_CHECKING:
     from legm.records import FloatArray
@@ -87,12 +89,28 @@ def external_run(
             return restore_native_run(_as_external_run(run, points, files), "MLflow", notes, unescape_name)
         except StorageError as error:
             return unreadable_run(run.run_id, run.experiment, error)
-    return _as_external_run(run, points, files)
+    return _as_external_run(run, lambda: _with_system_displays(points()), files)
+
+
+def _with_system_displays(batches: Iterable[Points]) -> Iterator[Points | Display]:
+    """Points of which MLflow's system metrics are displays."""
+    for points in batches:
+        names_of_system = {one for layout in points.layouts for one in layout if is_system_name(one.name)}
+        if not names_of_system:
+            yield points
+            continue
+        found = columns_by_series([points])
+        others = {one: columns for one, columns in found.items() if one not in names_of_system}
+        if others:
+            yield points_from_columns(others, lambda series: series)
+        for series in found.keys() & names_of_system:
+            for step, time, value in zip(*(column.tolist() for column in found[series]), strict=True):
+                yield Display(series.name, value, step, time)
 
 
 def _as_external_run(
     run: ExternalMlflowRun,
-    points: Callable[[], Iterator[Points]],
+    points: Callable[[], Iterator[Points | Display]],
     files: Callable[[], Iterable[ExternalFile]],
 ) -> ExternalRun:
     details: dict[str, Any] = {"experiment_id": run.experiment_id, "status": run.status, **run.details}

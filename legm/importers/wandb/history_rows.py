@@ -202,6 +202,10 @@ class WandbHistoryRows:
         """Add a text that is not in a row."""
         self._displays.append(Display(name, text, step, time))
 
+    def add_display(self, name: str, value: float, step: int, time: float) -> None:
+        """Add a number that is not in a row and is not a metric."""
+        self._displays.append(Display(name, value, step, time))
+
     def take_new(self) -> Iterator[Points | Display]:
         """What was added since the last call, each metric's numbers in order."""
         metrics, values, rows, displays = self._metrics, self._values, self._rows, self._displays

@@ -192,8 +192,6 @@ class WandbFolderSource:
             for _ in self._fold_logs(logs, fold):
                 pass
             fold.add_last_row()
-            if fold.has_statistics:
-                self.notes.add("system metrics are not imported", key)
             cached = _CachedLocalRun(state, _describe_wandb_run(fold), tuple(fold.artifacts))
             self._cached[key] = cached
         return cached

@@ -79,7 +79,8 @@ FIELDS: Mapping[str, Mapping[str, tuple[int, str]]] = {
     },
     "RunExitRecord": {"exit_code": (1, "int32"), "runtime": (2, "int32")},
     "AlertRecord": {"title": (1, "string"), "text": (2, "string")},
-    "StatsRecord": {"timestamp": (2, "Timestamp")},
+    "StatsRecord": {"timestamp": (2, "Timestamp"), "item": (3, "StatsItem*")},
+    "StatsItem": {"key": (1, "string"), "value_json": (16, "string")},
     "EnvironmentRecord": {
         "os": (1, "string"),
         "python": (2, "string"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from legm.core.system_names import SYSTEM_PREFIX
 from legm.importers.wandb.history_rows import (
     WANDB_KEYS,
     WandbHistoryRows,
@@ -93,7 +94,6 @@ class WandbRunFold:
         exit_code: None until the run has ended.
         origin: further facts about where the run comes from.
         artifacts: the artifacts that it logged.
-        has_statistics: whether there are system metrics.
     """
 
     def __init__(self, started: float = 0.0, *, skim: bool = False) -> None:
@@ -107,7 +107,6 @@ class WandbRunFold:
         self.exit_code: int | None = None
         self.origin: dict[str, Any] = {}
         self.artifacts: list[FoldedWandbArtifact] = []
-        self.has_statistics = False
         self._items = WandbItemReader()
         self._rows = WandbHistoryRows(self._items, started)
         self._config: dict[str, Any] = {}
@@ -153,7 +152,18 @@ class WandbRunFold:
         elif kind == "environment":
             self._add_environment(record.environment)
         elif kind == "stats":
-            self.has_statistics = True
+            self._add_statistics(record.stats)
+
+    def _add_statistics(self, stats: Any) -> None:
+        """Add system metrics; the step of one is the number of whole seconds since the run started."""
+        if self._skims:
+            return
+        time = history_time(stats.timestamp.seconds + stats.timestamp.nanos / 1e9, self._rows.start)
+        for item in stats.item:
+            value = parse_json_value(item.value_json.encode())
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                name, step = f"{SYSTEM_PREFIX}{item.key}", max(0, int(time - self._rows.start))
+                self._rows.add_display(name, float(value), step, time)
 
     def _add_run(self, run: Any) -> None:
         self.run_id, self.project, self.entity = run.run_id, run.project, run.entity
